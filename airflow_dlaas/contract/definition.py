@@ -1,0 +1,118 @@
+"""
+The training definition, exactly as the page has it.
+
+It is the one document a person writes, so it is read strictly: an unknown key is refused by its name.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+
+from airflow_dlaas.contract.stores import TrainingData, TrainingResults
+from airflow_dlaas.contract.words import Word, complaints
+from airflow_dlaas.errors import InvalidDefinition
+
+
+class ResourceType(str, Enum):
+    """How many GPUs a training gets. (Later documentation gave `large` four; the page wins.)"""
+
+    SMALL = "small"
+    MEDIUM = "medium"
+    LARGE = "large"
+
+    @property
+    def gpus(self) -> int:
+        """Number of GPU slots."""
+        return {"small": 1, "medium": 2, "large": 3}[self.value]
+
+    def __str__(self) -> str:
+        return self.value
+
+
+FRAMEWORKS = ("caffe", "torch", "tensorflow")
+"""The page's frameworks. Which versions there are is each service's own answer."""
+
+
+class Framework(Word):
+    """What the code is written for; both are compared in lower case, and never rounded to something near."""
+
+    name: str
+    version: str = Field(min_length=1)
+
+    @field_validator("name")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value.lower() not in FRAMEWORKS:
+            raise ValueError(f"must be one of {', '.join(FRAMEWORKS)}")
+        return value
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+class Execution(Word):
+    """The command, and what it is given."""
+
+    command: str = Field(min_length=1)
+    resource_type: ResourceType = Field(alias="resourceType")
+
+    @field_validator("command")
+    @classmethod
+    def _says_something(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must not be blank")
+        return value
+
+    @field_validator("resource_type", mode="before")
+    @classmethod
+    def _is_known(cls, value: Any) -> Any:
+        if isinstance(value, str) and value not in [str(one) for one in ResourceType]:
+            raise ValueError("must be small (1 GPU), medium (2 GPUs) or large (3 GPUs)")
+        return value
+
+
+class ModelDefinition(Word):
+    """
+    What to run, and with what.
+
+    ``description`` is interpreted by nobody: the client keeps its idempotency key there for servers that
+    know no other way to find a run again.
+    """
+
+    name: str = Field(min_length=1)
+    description: str = ""
+    author: str = ""
+    definition_location: str = Field(min_length=1)
+    framework: Framework
+    execution: Execution
+
+
+class TrainingDefinition(Word):
+    """Everything the service must know to train."""
+
+    model_definition: ModelDefinition
+    training_data: tuple[TrainingData, ...] = Field(min_length=1)
+    training_results: TrainingResults | None = None
+
+    @classmethod
+    def read(cls, document: Any) -> TrainingDefinition:
+        """
+        Read what a person wrote, already parsed from JSON.
+
+        :raises InvalidDefinition: naming every field that is wrong, and no value (it may be a secret).
+        """
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            raise InvalidDefinition(complaints(error)) from None
+
+    @property
+    def results(self) -> TrainingResults:
+        """Where results go, spelled out."""
+        if self.training_results is not None:
+            return self.training_results
+        first = self.training_data[0]
+        return TrainingResults(connection=first.connection, target=first.source)

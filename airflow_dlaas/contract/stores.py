@@ -1,0 +1,120 @@
+"""
+Where training data lies, and how one gets in.
+
+Two flavours, told apart by `StoreType`: Swift's own v1 authentication and Keystone v3. Secrets are masked
+by their type: they appear in no repr and in no dump, except one asked for with `REVEALED`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, SerializationInfo, field_serializer, field_validator, model_validator
+from typing_extensions import Self
+
+from airflow_dlaas.contract.words import Word
+
+REVEALED = {"reveal": True}
+"""Context for `model_dump` and `model_dump_json` that writes secrets out: for the wire, never for a log."""
+
+MASK = "********"
+
+
+class StoreType(str, Enum):
+    """The kinds of object store a definition may name."""
+
+    SOFTLAYER = "softlayer_objectstore"
+    """Swift with its v1 authentication."""
+    BLUEMIX = "bluemix_objectstore"
+    """Swift behind Keystone v3."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class StoreConnection(Word):
+    """
+    How to get into an object store.
+
+    Swift v1: ``auth_url``, ``userId`` (the v1 user name, ``ACCOUNT:user``), ``password`` (the key).
+    Keystone v3: ``auth_url``, ``userId`` or ``user_name``, ``password``, ``project_id``, ``region``, ``domain_name``.
+    Which of the two is meant is decided by those last three: all given means Keystone v3.
+    """
+
+    auth_url: str
+    user_id: str | None = Field(default=None, alias="userId")
+    user_name: str | None = None
+    password: SecretStr
+    project_id: str | None = None
+    region: str | None = None
+    domain_name: str | None = None
+
+    @field_validator("auth_url")
+    @classmethod
+    def _is_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an http:// or https:// URL")
+        if parts.username or parts.password:
+            raise ValueError("must not carry credentials: they belong in userId and password")
+        return value
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if not (self.user_id or self.user_name):
+            raise ValueError("userId is missing: the user's name or id in the object store")
+        return self
+
+    @field_serializer("password")
+    def _mask(self, value: SecretStr, info: SerializationInfo) -> str:
+        revealed = isinstance(info.context, dict) and info.context.get("reveal") is True
+        return value.get_secret_value() if revealed else MASK
+
+    @property
+    def user(self) -> str:
+        """Whoever the credentials are for."""
+        return self.user_id or self.user_name or ""
+
+    @property
+    def keystone(self) -> bool:
+        """Whether this means Keystone v3 rather than Swift's own v1 authentication."""
+        return bool(self.project_id and self.region and self.domain_name)
+
+
+class Place(Word):
+    """A container in an object store of a certain type."""
+
+    container: str = Field(min_length=1, max_length=256)
+    type: StoreType
+
+    @field_validator("container")
+    @classmethod
+    def _is_name(cls, value: str) -> str:
+        # Swift's own rule for container names.
+        if "/" in value or value in {".", ".."}:
+            raise ValueError("must be the name of a container, without a slash")
+        return value
+
+    @field_validator("type", mode="before")
+    @classmethod
+    def _is_known(cls, value: Any) -> Any:
+        known = [str(one) for one in StoreType]
+        if isinstance(value, str) and value not in known:
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return value
+
+
+class TrainingData(Word):
+    """A container of training data; the whole of it is in place before the command starts."""
+
+    connection: StoreConnection
+    source: Place
+
+
+class TrainingResults(Word):
+    """Where results go; without it, to the first container of training data."""
+
+    connection: StoreConnection
+    target: Place

@@ -1,0 +1,185 @@
+"""A training run, as the service reports it."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from airflow_dlaas.contract.definition import ModelDefinition
+from airflow_dlaas.contract.experiment import Metadata
+from airflow_dlaas.contract.problem import Problem
+from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.contract.words import Moment, Word
+
+
+class MetricValue(Word):
+    """One named number."""
+
+    name: str
+    value: float
+
+
+class Metric(Word):
+    """Numbers measured at one step of a training."""
+
+    timestamp: Moment
+    iteration: int
+    phase: str = ""
+    values: tuple[MetricValue, ...]
+
+
+class Status(Word):
+    """
+    How a training is doing.
+
+    ``current_at`` is the service's clock when it answered. At the end ``message`` is ``"<id>: <exit code>"``,
+    with an empty code when all went well. ``phase``, ``queue_position``, ``gpus`` and ``runtime`` are ours.
+    """
+
+    state: TrainingState
+    submitted_at: Moment
+    running_at: Moment | None = None
+    finished_at: Moment | None = None
+    current_at: Moment
+    message: str | None = None
+    metrics: tuple[Metric, ...] = ()
+    error: Problem | None = None
+    phase: Phase | None = None
+    queue_position: int | None = None
+    """How many trainings start before this one, where it waits for GPUs."""
+    gpus: tuple[str, ...] | None = None
+    """The GPU slots it holds or held: indices, UUIDs, or ``virtual:N`` on a machine without GPUs."""
+    runtime: str | None = None
+    """What really runs it, in words: "TensorFlow 2.21.0 through its v1 API (compatibility entry for 1.2-py3)"."""
+
+
+class ResultsLocation(Word):
+    """Where results lie: a container, and the prefix in it."""
+
+    container: str
+    model_location: str
+
+
+class ResultsReport(Word):
+    """The part of `training_results` that tells where results lie; there once they exist."""
+
+    location: ResultsLocation | None = None
+
+
+class TrainingEntity(Word):
+    """
+    What was asked for, and how it is doing.
+
+    A client reads this part of the reply only: the echoed store connections are left on the wire, since old
+    servers do not mask their secrets.
+    """
+
+    model_definition: ModelDefinition
+    training_results: ResultsReport | None = None
+    status: Status
+
+
+class Training(Word):
+    """A training run. ``metadata.guid`` is its id; ``metadata.url`` is relative [page]."""
+
+    metadata: Metadata
+    entity: TrainingEntity
+
+    @property
+    def id(self) -> str:
+        """The training's id, ``training-`` and nine characters."""
+        return self.metadata.guid
+
+    @property
+    def status(self) -> Status:
+        """How it is doing."""
+        return self.entity.status
+
+    @property
+    def state(self) -> TrainingState:
+        """Its state."""
+        return self.entity.status.state
+
+
+class NextPage(Word):
+    """Where a long listing goes on."""
+
+    url: str
+
+
+class TrainingList(Word):
+    """Trainings, newest first."""
+
+    resources: tuple[Training, ...]
+    next: NextPage | None = None
+
+
+class TrainingChanges(Word):
+    """
+    What changed since a cursor (ours).
+
+    ``resources`` are the trainings changed after the cursor that was asked for, oldest change first;
+    asking again with ``cursor`` continues without a gap.
+    """
+
+    resources: tuple[Training, ...]
+    cursor: str
+
+
+class Patch(Word):
+    """The one change of a training that the API knows: its state becomes `canceled`."""
+
+    op: str
+    path: str
+    value: str
+
+
+CANCEL = (Patch(op="replace", path="/status/state", value=str(TrainingState.CANCELED)),)
+"""The body of a cancel request."""
+
+
+class Extensions(Word):
+    """What this service can do beyond the page (ours); advertised in the instance reply, absent elsewhere."""
+
+    idempotency_key: bool = False
+    """`Idempotency-Key` on POST /v3/models is honoured."""
+    changes: bool = False
+    """`GET /v3/models?after=CURSOR&wait=SECONDS` answers with `TrainingChanges`."""
+    runtimes: bool = False
+    """`GET /v3/runtimes` lists what can be run."""
+
+
+class InstanceEntity(Word):
+    """What the service says of itself."""
+
+    source: str = ""
+    plan: str = ""
+    status: str = ""
+    extensions: Extensions = Field(default_factory=Extensions)
+
+
+class Instance(Word):
+    """A service instance; clients ask for it before anything else."""
+
+    metadata: Metadata
+    entity: InstanceEntity
+
+
+class Runtime(Word):
+    """One entry of the service's catalogue (ours)."""
+
+    framework: str
+    version: str
+    aliases: tuple[str, ...] = ()
+    provides: str
+    """What really runs, in words."""
+    compatibility: bool = False
+    """Whether something newer stands in for the version named, through a compatibility layer."""
+    unavailable: str | None = None
+    """Why it cannot be used now."""
+
+
+class RuntimeList(Word):
+    """The service's catalogue (ours), and how many GPU slots it has."""
+
+    resources: tuple[Runtime, ...]
+    gpus: int

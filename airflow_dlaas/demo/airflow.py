@@ -1,0 +1,193 @@
+"""A real Airflow of our own: database, scheduler, DAG processor, triggerer and UI, in one folder, on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from airflow_dlaas.demo import ports
+from airflow_dlaas.demo.api import AirflowApi
+from airflow_dlaas.demo.leash import Leash
+from airflow_dlaas.errors import HostError
+
+PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+"""What Airflow reports the health of."""
+
+PAUSE = 0.3
+"""Seconds between two looks at an Airflow that is starting."""
+
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+
+START_LIMIT = 240.0
+"""Seconds until Airflow counts as unable to start; it needs 15 to 30 on two processors."""
+
+GRACE = 4.0
+"""Seconds an Airflow that stops has for it. Nothing is lost when it is killed then; its API server alone can take ten."""
+
+LOGIN = "admin"
+
+
+class RealAirflow:
+    """
+    Airflow in *home*, reading DAGs from *dags*, serving its UI on *port* (a free one where None).
+
+    Nothing of another Airflow on this machine is used or touched: every ``AIRFLOW_*`` variable of ours is dropped, and each
+    component runs on a `Leash`. It listens on loopback only and asks for a password, made anew at each start.
+    *environment* is added for every component, and so reaches the tasks.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        dags: Path,
+        *,
+        port: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        parallelism: int = 8,
+    ) -> None:
+        self.home = home
+        self.dags = dags
+        self._log_ports = ports.free(3)
+        self.port = port if port is not None else self._log_ports.pop()
+        self.url = f"http://localhost:{self.port}"
+        self.login = LOGIN
+        self.password = secrets.token_urlsafe(12)
+        self.api = AirflowApi(self.url, self.login, self.password)
+        self.environment = self._environment(parallelism) | dict(environment or {})
+        self.components: dict[str, Leash] = {}
+
+    def starting(self) -> Iterator[str]:
+        """
+        Start it bit by bit: yields what is going on, at once each time, and ends when every part reports itself healthy.
+
+        Whoever iterates pauses between two steps, and may do other things there. Raises `HostError` with the last lines of
+        the log when a part ends early or the time is over; what was started by then is stopped by `stop`, which the
+        caller owes in any case.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._keep_password()
+        deadline = time.monotonic() + START_LIMIT
+        migration = self.components["db-migrate"] = self._run("db-migrate", "db", "migrate")
+        while (status := migration.ended()) is None:
+            _not_after(deadline, "Airflow was still creating its database", self._logs)
+            yield "creating its database"
+        if status != 0:
+            raise HostError(f"Airflow could not create its database:\n{migration.tail()}")
+        del self.components["db-migrate"]
+        for name in COMPONENTS:
+            self.components[name] = self._run(name, name)
+        while missing := self._unhealthy():
+            if failure := self.failure():
+                raise HostError(failure)
+            _not_after(deadline, f"Airflow's {missing} was not there", self._logs)
+            yield f"waiting for {missing}"
+
+    def start(self, progress: Callable[[str], None] = lambda _: None) -> None:
+        """Start it and return when all of it is healthy; as `starting`, for who has nothing else to do."""
+        for note in self.starting():
+            progress(note)
+            time.sleep(PAUSE)
+
+    def stop(self) -> None:
+        """End every component and all that they started; returns when nothing is left."""
+        for leash in self.components.values():
+            leash.release()
+        for leash in self.components.values():
+            leash.stop()
+        self.components.clear()
+        self.api.close()
+
+    def restart(self, name: str) -> None:
+        """Stop one of `COMPONENTS` in good order and start it again, without waiting for its health."""
+        self.components[name].stop()
+        self.components[name] = self._run(name, name)
+
+    def failure(self) -> str | None:
+        """A sentence about a component that ended by itself, with its last words, or None while all run."""
+        for name, leash in self.components.items():
+            if (status := leash.ended()) is not None:
+                return f"Airflow's {name} ended with status {status}; {leash.log} ends with:\n{leash.tail()}"
+        return None
+
+    def __enter__(self) -> RealAirflow:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _unhealthy(self) -> str:
+        """The parts not yet healthy, in words; empty when all are."""
+        health = self.api.health()
+        if not health:
+            return "API server"
+        return ", ".join(part.replace("_", " ") for part in PARTS if health.get(part) != "healthy")
+
+    @property
+    def _logs(self) -> Path:
+        return self.home / "components"
+
+    def _run(self, name: str, *arguments: str) -> Leash:
+        command = [sys.executable, "-m", "airflow", *arguments]
+        return Leash(command, log=self._logs / f"{name}.log", env=self.environment, grace=GRACE)
+
+    def _keep_password(self) -> None:
+        path = self._password_file
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump({self.login: self.password}, file)
+
+    @property
+    def _password_file(self) -> Path:
+        return self.home / "passwords.json"
+
+    def _environment(self, parallelism: int) -> dict[str, str]:
+        """The whole environment of Airflow: ours without what would change Airflow, and every setting that matters here."""
+        worker_logs, trigger_logs = self._log_ports
+        # Without bytecode every one of the processes that Airflow keeps starting compiles Airflow again.
+        left_out = ("PYTHONDONTWRITEBYTECODE", "_AIRFLOW_", "AIRFLOW_")
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
+        search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        return inherited | {
+            "PATH": search,
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PARALLELISM": str(parallelism),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{self.login}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._password_file),
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__HOST": ports.LOOPBACK,
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            "NO_PROXY": "localhost,127.0.0.1",
+            "no_proxy": "localhost,127.0.0.1",
+        }
+
+
+def _not_after(deadline: float, what: str, logs: Path) -> None:
+    if time.monotonic() > deadline:
+        raise HostError(f"{what} after {START_LIMIT:.0f} s; the logs are in {logs}")

@@ -1,0 +1,52 @@
+"""Ports on this machine: which are free, and a sentence for those that are not."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+
+from airflow_dlaas.errors import HostError
+
+LOOPBACK = "127.0.0.1"
+
+
+def free(count: int = 1) -> list[int]:
+    """*count* different ports that nobody listened on a moment ago; somebody else may take one before you do."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind((LOOPBACK, 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def taken(port: int) -> bool:
+    """Whether a server could not listen on *port* now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a connection in TIME_WAIT hinders no server
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return True
+    return False
+
+
+def require_free(wanted: Mapping[str, int]) -> None:
+    """
+    Raise `HostError` unless each port of *wanted*, by the option that changes it, is free and named once.
+
+    Asked before anything is started, so that a refusal leaves nothing to clean up.
+    """
+    problems = [
+        f"port {port} is already in use: stop what listens there, or choose another one with {option}"
+        for option, port in wanted.items()
+        if taken(port)
+    ]
+    twice = {port for port in wanted.values() if list(wanted.values()).count(port) > 1}
+    problems += [
+        f"port {port} is asked for by {' and '.join(o for o, p in wanted.items() if p == port)}" for port in twice
+    ]
+    if problems:
+        raise HostError("; ".join(problems).capitalize())

@@ -1,0 +1,138 @@
+"""The training service as a child of ours, and the environments it trains in."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import requests
+
+from airflow_dlaas.demo.leash import Leash
+from airflow_dlaas.errors import HostError
+
+START_LIMIT = 60.0
+"""Seconds until the service counts as unable to start; it needs two or three."""
+
+PREPARE_LIMIT = 1200.0
+"""Seconds that making an environment may take: half a gigabyte over a slow line."""
+
+
+class ServiceChild:
+    """
+    ``airflow-dlaas serve`` in *home*, on a `Leash`: when we end, it ends, with every training it runs.
+
+    A port of 0 is any free one. ``DLAAS_*`` variables of ours are dropped, so that settings meant for another service don't
+    reach this one; *settings* (``{"DLAAS_GPUS": "virtual:4"}``) are added.
+    """
+
+    def __init__(
+        self, home: Path, *, port: int = 0, objectstore_port: int = 0, settings: Mapping[str, str] | None = None
+    ) -> None:
+        self.home = home
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("DLAAS_")}
+        inherited.pop("PYTHONDONTWRITEBYTECODE", None)
+        self.environment = inherited | {
+            "DLAAS_HOME": str(home),
+            "DLAAS_PORT": str(port),
+            "DLAAS_OBJECTSTORE_PORT": str(objectstore_port),
+            **(settings or {}),
+        }
+        self._leash: Leash | None = None
+        self._preparing: Leash | None = None
+        self._connections = home / "connections.json"
+
+    def starting(self) -> Iterator[str]:
+        """
+        Start it bit by bit: yields what is going on, and ends when it hands out tokens.
+
+        Raises `HostError` when it ended early or is not ready in time; `stop` is owed in any case.
+        """
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._connections.unlink(missing_ok=True)  # written anew by each start, with that start's ports
+        self._leash = self._run("serve", "serve")
+        deadline = time.monotonic() + START_LIMIT
+        while not self._ready():
+            if (status := self._leash.ended()) is not None:
+                raise HostError(f"The service ended with status {status}:\n{self._leash.tail()}")
+            if time.monotonic() > deadline:
+                raise HostError(f"The service is not ready after {START_LIMIT:.0f} s; its log is {self._leash.log}")
+            yield "waiting for its first token"
+
+    def preparing(self, framework: str, version: str) -> Iterator[str]:
+        """
+        Make an environment to train in, bit by bit: yields the last thing that was said about it.
+
+        Needs no running service. Raises `HostError` when it can't be made.
+        """
+        self._preparing = leash = self._run("prepare", "runtimes", "prepare", framework, version)
+        deadline = time.monotonic() + PREPARE_LIMIT
+        while (status := leash.ended()) is None:
+            if time.monotonic() > deadline:
+                raise HostError(f"{framework} {version} is not installed after {PREPARE_LIMIT:.0f} s; see {leash.log}")
+            yield leash.tail(1)
+        if status != 0:
+            raise HostError(f"The environment for {framework} {version} could not be made:\n{leash.tail()}")
+
+    def connections(self) -> dict[str, dict[str, Any]]:
+        """The connections to it, as ``airflow connections import`` reads them: by id, with each one's fields."""
+        found: dict[str, dict[str, Any]] = json.loads(self._connections.read_text())
+        return found
+
+    def failure(self) -> str | None:
+        """A sentence about a service that ended by itself, or None while it runs."""
+        if self._leash is None or (status := self._leash.ended()) is None:
+            return None
+        return f"The service ended with status {status}:\n{self._leash.tail()}"
+
+    def crash(self) -> None:
+        """Kill the service with -9, leave its trainings alone, and start it again."""
+        if self._leash is not None:
+            self._leash.crash()
+
+    def stop(self) -> None:
+        """End the service and everything it runs; returns when nothing is left."""
+        held = [leash for leash in (self._preparing, self._leash) if leash is not None]
+        for leash in held:
+            leash.release()
+        for leash in held:
+            leash.stop()
+        self._preparing = self._leash = None
+
+    def __enter__(self) -> ServiceChild:
+        try:
+            for _ in self.starting():
+                time.sleep(0.1)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _ready(self) -> bool:
+        if not self._connections.exists():
+            return False
+        service = self.connections()["dlaas_default"]
+        try:
+            # trust_env off: a proxy has no business between us and the loopback, nor has a .netrc
+            with requests.Session() as session:
+                session.trust_env = False
+                reply = session.get(
+                    f"{service['host']}/v3/identity/token", auth=(service["login"], service["password"]), timeout=5
+                )
+                return reply.ok
+        except requests.RequestException:
+            return False
+
+    def _run(self, name: str, *arguments: str) -> Leash:
+        console = Path(sys.executable).parent / "airflow-dlaas"
+        return Leash([console, *arguments], log=self.home / "log" / f"{name}.log", env=self.environment)

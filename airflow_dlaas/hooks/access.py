@@ -1,0 +1,133 @@
+"""What connections mean, field by field; no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_dlaas.errors import NotConfigured
+
+if TYPE_CHECKING:
+    from airflow_dlaas.contract.stores import StoreConnection, StoreType
+
+
+class AirflowConnection(Protocol):
+    """The part of Airflow's connection that is read here."""
+
+    conn_id: str
+    host: str | None
+    login: str | None
+    password: str | None
+    port: int | None
+    schema: str | None
+
+    @property
+    def extra_dejson(self) -> dict[str, Any]:
+        """The extra fields, parsed."""
+
+
+@dataclass(frozen=True)
+class ServiceAccess:
+    """How to reach a deep-learning service."""
+
+    url: str
+    login: str
+    password: str = field(repr=False)
+    verify: bool | str = True
+    """Whether to verify TLS certificates, or the file with the ones to trust."""
+
+    @classmethod
+    def from_connection(cls, connection: AirflowConnection) -> ServiceAccess:
+        """
+        Read a connection of type `dlaas`:
+
+        - **URL** (host): ``https://dlaas.example.org``. A bare host, as from a connection URI, gets ``http://`` (or the
+          connection's schema) and its port.
+        - **User**, **Password**: who we are. One without the other is refused, since calling as nobody would
+          hide the mistake.
+        - extra ``verify`` (default true) and ``ca_file``: which TLS certificates are trusted.
+
+        :raises NotConfigured: naming the connection and the field.
+        """
+        url = _url(connection, default_scheme="http")
+        if not connection.login or not connection.password:
+            raise NotConfigured(
+                f"Connection {connection.conn_id!r}: user and password are both needed to ask the service for a token"
+            )
+        return cls(url, connection.login, connection.password, _verify(connection))
+
+
+@dataclass(frozen=True)
+class StoreAccess:
+    """How to reach an object store."""
+
+    connection: StoreConnection
+    verify: bool | str = True
+
+    @property
+    def type(self) -> StoreType:
+        """What a training definition calls this kind of store."""
+        from airflow_dlaas.contract.stores import StoreType
+
+        return StoreType.BLUEMIX if self.connection.keystone else StoreType.SOFTLAYER
+
+    @classmethod
+    def from_connection(cls, connection: AirflowConnection) -> StoreAccess:
+        """
+        Read a connection of type `swift`:
+
+        - **Auth URL** (host): ``http://swift.example.org/auth/v1.0``, or Keystone's ``https://…/v3``.
+        - **User** (``ACCOUNT:user`` for Swift v1, the user's id for Keystone), **Key** (password).
+        - extra ``project_id``, ``region``, ``domain_name``: all three mean Keystone v3, none means Swift v1.
+        - extra ``verify`` and ``ca_file``, as for the service.
+
+        :raises NotConfigured: naming the connection and the field.
+        """
+        from pydantic import ValidationError
+
+        from airflow_dlaas.contract.stores import StoreConnection
+        from airflow_dlaas.contract.words import complaints
+
+        extra = connection.extra_dejson
+        keystone = {name: extra.get(name) or None for name in ("project_id", "region", "domain_name")}
+        missing = [name for name, value in keystone.items() if not value]
+        if 0 < len(missing) < len(keystone):
+            raise NotConfigured(
+                f"Connection {connection.conn_id!r}: {' and '.join(missing)} missing; Keystone v3 needs project_id, "
+                "region and domain_name, Swift v1 none of them"
+            )
+        if not connection.login or not connection.password:
+            raise NotConfigured(f"Connection {connection.conn_id!r}: user and key are both needed")
+        try:
+            store = StoreConnection(
+                auth_url=_url(connection, default_scheme="https" if keystone["project_id"] else "http"),
+                user_id=connection.login,
+                password=connection.password,  # type: ignore[arg-type]  # pydantic makes a SecretStr of it
+                **keystone,
+            )
+        except ValidationError as error:
+            raise NotConfigured(f"Connection {connection.conn_id!r}: {'; '.join(complaints(error))}") from None
+        return cls(store, _verify(connection))
+
+
+def _url(connection: AirflowConnection, *, default_scheme: str) -> str:
+    host = (connection.host or "").strip()
+    if not host:
+        raise NotConfigured(f"Connection {connection.conn_id!r}: the URL (host) is missing")
+    if "://" in host:
+        return host.rstrip("/")
+    host, _, path = host.partition("/")
+    port = f":{connection.port}" if connection.port else ""
+    # From a URI such as swift://user:key@host:8481/auth/v1.0 Airflow makes a schema "auth/v1.0".
+    schema = connection.schema or ""
+    scheme = schema if schema in {"http", "https"} else default_scheme
+    path = path or ("" if schema in {"http", "https"} else schema)
+    return f"{scheme}://{host}{port}/{path}".rstrip("/")
+
+
+def _verify(connection: AirflowConnection) -> bool | str:
+    extra = connection.extra_dejson
+    verify = extra.get("verify")
+    if verify is not None and not isinstance(verify, bool):
+        raise NotConfigured(f"Connection {connection.conn_id!r}: verify must be true or false")
+    return extra.get("ca_file") or verify is not False

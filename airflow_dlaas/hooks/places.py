@@ -1,0 +1,89 @@
+"""
+Files that travel between tasks: by URL, since two tasks may run on two machines.
+
+A place is a path that all workers share (``/srv/work/digits``, ``file:///srv/…``) or anything that Airflow's
+`ObjectStoragePath` reaches (``s3://conn@bucket/key``). What our steps need as local files is brought here first, and
+what they made locally is put there afterwards.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from airflow_dlaas.errors import InvalidBundle
+
+
+def local_path(place: str) -> Path | None:
+    """The path that *place* is on this machine, or None where it is elsewhere."""
+    parts = urlsplit(place)
+    if not parts.scheme:
+        return Path(place)
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+
+
+@contextmanager
+def brought_here(place: str) -> Iterator[Path]:
+    """Have *place*, a file or a folder, as a local path for the time of the block."""
+    local = local_path(place)
+    if local is not None:
+        if not local.exists():
+            raise InvalidBundle(f"{place}: there is no such file or folder on this worker")
+        yield local
+        return
+    from airflow.sdk import ObjectStoragePath
+
+    with tempfile.TemporaryDirectory(prefix="dlaas-") as folder:
+        there = ObjectStoragePath(place)
+        here = Path(folder) / there.name
+        if there.is_dir():
+            for file in there.rglob("*"):
+                if file.is_file():
+                    copy = here / file.relative_to(there).as_posix()
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    with file.open("rb") as source, copy.open("wb") as target:
+                        shutil.copyfileobj(source, target)
+        else:
+            with there.open("rb") as source, here.open("wb") as target:
+                shutil.copyfileobj(source, target)
+        yield here
+
+
+@contextmanager
+def put_there(place: str) -> Iterator[Path]:
+    """
+    Have a local path to make a file or a folder at; when the block ends well, it is put at *place*.
+
+    A local place is replaced as a whole (written aside, then renamed); when the block fails, it stays as it was.
+    """
+    local = local_path(place)
+    if local is None:
+        with tempfile.TemporaryDirectory(prefix="dlaas-") as folder:
+            made = Path(folder) / "made"
+            yield made
+            _send(made, place)
+        return
+    local.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{local.name}.", dir=local.parent) as folder:
+        made = Path(folder) / "made"
+        yield made
+        if local.is_dir():
+            local.rename(Path(folder) / "before")
+        made.replace(local)
+
+
+def _send(made: Path, place: str) -> None:
+    from airflow.sdk import ObjectStoragePath
+
+    there = ObjectStoragePath(place)
+    files = [file for file in made.rglob("*") if file.is_file()] if made.is_dir() else [made]
+    for file in files:
+        target = there / file.relative_to(made).as_posix() if made.is_dir() else there
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("rb") as source, target.open("wb") as sink:
+            shutil.copyfileobj(source, sink)

@@ -1,0 +1,60 @@
+"""Progress in a task's log: a line every few seconds, not one for every file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_dlaas.storage.transfer import Progress
+
+TELL_EVERY = 5.0
+"""Seconds between two lines."""
+
+
+class TellProgress:
+    """
+    Told of every step of a transfer, tells every few seconds: bytes, files, rate and time left.
+
+    :param verb: what was done: "Uploaded", "Downloaded".
+    :param say: where the lines go.
+    """
+
+    def __init__(self, verb: str, say: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._verb = verb
+        self._say = say
+        self._clock = clock
+        self._since = self._told = clock()
+
+    def __call__(self, progress: Progress) -> None:
+        """Take note of *progress*."""
+        now = self._clock()
+        complete = progress.files_done == progress.files_total and progress.bytes_done >= progress.bytes_total
+        if now - self._told < TELL_EVERY and not complete:
+            return
+        self._told = now
+        self._say(f"{self._verb} {sentence(progress, now - self._since)}")
+
+
+def sentence(progress: Progress, seconds: float) -> str:
+    """Put *progress* after *seconds* into words."""
+    rate = progress.bytes_done / seconds if seconds > 0 else 0.0
+    words = (
+        f"{in_bytes(progress.bytes_done)} of {in_bytes(progress.bytes_total)}, "
+        f"{progress.files_done} of {progress.files_total} files"
+    )
+    if rate > 0:
+        words += f", {in_bytes(rate)}/s"
+        if left := progress.bytes_total - progress.bytes_done:
+            words += f", {left / rate:.0f} s left"
+    return words
+
+
+def in_bytes(count: float) -> str:
+    """Spell a number of bytes with the unit that suits it."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"

@@ -1,0 +1,51 @@
+"""The hook to an OpenStack Swift object store."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseHook
+
+from airflow_dlaas.errors import DlaasError
+from airflow_dlaas.hooks.access import StoreAccess
+
+if TYPE_CHECKING:
+    from airflow_dlaas.storage.swift import SwiftStore
+
+
+class SwiftHook(BaseHook):
+    """The object store that a connection of type `swift` names, with Swift's own v1 authentication or Keystone v3."""
+
+    conn_name_attr = "swift_conn_id"
+    default_conn_name = "swift_default"
+    conn_type = "swift"
+    hook_name = "OpenStack Swift"
+
+    def __init__(self, swift_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.swift_conn_id = swift_conn_id
+
+    @cached_property
+    def access(self) -> StoreAccess:
+        """What the connection says."""
+        return StoreAccess.from_connection(self.get_connection(self.swift_conn_id))
+
+    @cached_property
+    def store(self) -> SwiftStore:
+        """The object store; authenticates when first used."""
+        from airflow_dlaas.storage.swift import SwiftStore
+
+        return SwiftStore.open(self.access.connection, verify=self.access.verify)
+
+    def get_conn(self) -> SwiftStore:
+        """The object store, under the name Airflow's hooks have for it."""
+        return self.store
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Authenticate and look at the account: the "Test" of the connection form."""
+        try:
+            containers = len(self.store.containers())
+        except DlaasError as error:
+            return False, str(error)
+        return True, f"The object store lets {self.access.connection.user} in: {containers} containers"

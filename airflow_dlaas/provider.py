@@ -1,0 +1,109 @@
+"""What Airflow is told about this provider: plain data, read by every Airflow process at its start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Describe the provider; Airflow finds this function by its entry point."""
+    return {
+        "package-name": "airflow-dlaas",
+        "name": "DLaaS",
+        "description": "Deep-learning training: package, upload, submit, await, fetch.",
+        "integrations": [
+            {
+                "integration-name": "DLaaS",
+                "external-doc-url": "https://pypi.org/project/airflow-dlaas/",
+                "tags": ["service"],
+            },
+            {
+                "integration-name": "OpenStack Swift",
+                "external-doc-url": "https://docs.openstack.org/swift/",
+                "tags": ["service"],
+            },
+        ],
+        "operators": [
+            {
+                "integration-name": "DLaaS",
+                "python-modules": [
+                    "airflow_dlaas.operators.data",
+                    "airflow_dlaas.operators.experiment",
+                    "airflow_dlaas.operators.model",
+                    "airflow_dlaas.operators.training",
+                ],
+            }
+        ],
+        "sensors": [{"integration-name": "DLaaS", "python-modules": ["airflow_dlaas.sensors.training"]}],
+        "hooks": [
+            {"integration-name": "DLaaS", "python-modules": ["airflow_dlaas.hooks.dlaas"]},
+            {"integration-name": "OpenStack Swift", "python-modules": ["airflow_dlaas.hooks.swift"]},
+        ],
+        "triggers": [{"integration-name": "DLaaS", "python-modules": ["airflow_dlaas.triggers.training"]}],
+        "connection-types": [_dlaas(), _swift()],
+    }
+
+
+def _dlaas() -> dict[str, Any]:
+    return {
+        "connection-type": "dlaas",
+        "hook-class-name": "airflow_dlaas.hooks.dlaas.DlaasHook",
+        "hook-name": "Deep-learning service (DLaaS)",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "port"],
+            "relabeling": {"host": "URL", "login": "User"},
+            "placeholders": {"host": "http://127.0.0.1:8480", "login": "dlaas"},
+        },
+        "conn-fields": {
+            "verify": {
+                "label": "Verify TLS",
+                "description": "Off accepts any certificate: for a trial only.",
+                "schema": {"type": ["boolean", "null"], "default": True},
+            },
+            "ca_file": {
+                "label": "CA file",
+                "description": "Path, on the workers, of the certificates to trust instead of the system's.",
+                "schema": {"type": ["string", "null"]},
+            },
+        },
+    }
+
+
+def _swift() -> dict[str, Any]:
+    return {
+        "connection-type": "swift",
+        "hook-class-name": "airflow_dlaas.hooks.swift.SwiftHook",
+        "hook-name": "OpenStack Swift",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "port"],
+            "relabeling": {"host": "Auth URL", "login": "User", "password": "Key"},
+            "placeholders": {"host": "http://127.0.0.1:8481/auth/v1.0", "login": "dlaas:trainer"},
+        },
+        "conn-fields": {
+            "project_id": {
+                "label": "Project id",
+                "description": "Keystone v3 only; then region and domain are needed too.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "region": {
+                "label": "Region",
+                "description": "Keystone v3 only.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "domain_name": {
+                "label": "Domain",
+                "description": "Keystone v3 only: the name of the user's and the project's domain.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "verify": {
+                "label": "Verify TLS",
+                "description": "Off accepts any certificate: for a trial only.",
+                "schema": {"type": ["boolean", "null"], "default": True},
+            },
+            "ca_file": {
+                "label": "CA file",
+                "description": "Path, on the workers, of the certificates to trust instead of the system's.",
+                "schema": {"type": ["string", "null"]},
+            },
+        },
+    }

@@ -1,0 +1,234 @@
+"""
+What the dispatcher does next, named but not done.
+
+One rule after the other, for every training: an exit.json decides everything; a cancel is passed on; a learner that is
+gone is given up; progress is recorded; and what is free goes to whoever has waited longest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from airflow_dlaas.contract.problem import RUN_CODES, ProblemError
+from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.service.jobs import Exit, PhaseMark
+from airflow_dlaas.service.runners.base import Sighting
+from airflow_dlaas.service.store.base import Outcome, TrainingRecord
+
+LOST_AFTER = timedelta(seconds=3)
+"""How long a learner may be gone without an exit.json before it counts as lost: longer than a shared file system
+takes to show a file that was renamed on another machine."""
+
+START_AGAIN_AFTER = timedelta(seconds=20)
+"""How long an unknown learner may take to show itself before it is started again: longer than an interpreter needs to
+come up on a machine that is busy with training."""
+
+MOST_STARTS = 3
+"""How often a learner that never shows itself is started before the training ends as one that could not be."""
+
+STOP_AGAIN_AFTER = timedelta(seconds=10)
+"""How long after a request to stop the next one is sent: the first may have met a learner that did not listen yet."""
+
+WORKING = frozenset({Phase.LOADING, Phase.PROCESSING, Phase.STORING})
+"""The phases that the v3 API calls `running`; before them a training is `pending`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is to be seen of one started training. ``exit`` is read after ``sighting`` was taken, never before."""
+
+    exit: Exit | None = None
+    phase: PhaseMark | None = None
+    sighting: Sighting | None = None
+    rebooted: bool = False
+    """Whether its learner was of an earlier boot of this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What this dispatcher remembers of one training. All of it may be forgotten, at the price of asking once more."""
+
+    starts: int = 0
+    last_start: datetime | None = None
+    last_stop: datetime | None = None
+    gone_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Book *gpus* for a training and start its learner."""
+
+    training_id: str
+    gpus: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StartAgain:
+    """Start the learner of a training that is booked already; one that runs after all is not disturbed by it."""
+
+    training_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Record progress, made at *since*."""
+
+    training_id: str
+    state: TrainingState
+    phase: Phase | None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask the learner to stop."""
+
+    training_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Record the end."""
+
+    training_id: str
+    outcome: Outcome
+
+
+Step: TypeAlias = Start | StartAgain | Advance | Stop | Finish
+
+
+def decide(
+    entries: Sequence[TrainingRecord],
+    seen: Mapping[str, Seen],
+    past: Mapping[str, Past],
+    *,
+    inventory: Sequence[str],
+    now: datetime,
+) -> Iterator[Step]:
+    """
+    Name the steps that bring *entries*, the unfinished trainings in the order of submission, up to date.
+
+    Started trainings first, then the queue: slots that an ending frees are given away in the same round.
+    """
+    held: set[str] = set()
+    for entry in entries:
+        if entry.started_at is None:
+            continue
+        steps = tuple(_follow(entry, seen.get(entry.id, Seen()), past.get(entry.id, Past()), now))
+        if not any(isinstance(step, Finish) for step in steps):
+            held.update(entry.gpus)
+        yield from steps
+    yield from _queue(entries, [slot for slot in inventory if slot not in held], len(inventory), now)
+
+
+def remember(entry: TrainingRecord, seen: Seen, past: Past, now: datetime) -> Past:
+    """Note what only the sequence of rounds can tell: since when a learner is gone, and that a start was made."""
+    gone = seen.sighting is Sighting.GONE
+    return replace(
+        past,
+        starts=max(past.starts, 1 if entry.handle is not None else 0),
+        last_start=past.last_start or entry.started_at,
+        gone_since=(past.gone_since or now) if gone else None,
+    )
+
+
+def _queue(entries: Sequence[TrainingRecord], free: list[str], total: int, now: datetime) -> Iterator[Step]:
+    """Serve strictly in the order of submission: nobody overtakes, so nobody starves."""
+    for entry in entries:
+        if entry.started_at is not None or entry.cancel_requested:
+            continue
+        if entry.slots > total:
+            reason = f"It needs {entry.slots} GPU slots, and this service has only {total} since it was started last"
+            yield _failed(entry, "S100", reason, now)
+        elif entry.slots > len(free):
+            return
+        else:
+            yield Start(entry.id, tuple(free[: entry.slots]))
+            del free[: entry.slots]
+
+
+def _follow(entry: TrainingRecord, seen: Seen, past: Past, now: datetime) -> Iterator[Step]:
+    """Follow one training that was booked."""
+    if seen.exit is not None:
+        yield from _conclude(entry, seen.exit, seen.phase)
+        return
+    yield from _progress(entry, seen.phase)
+    if entry.handle is None or seen.sighting is Sighting.UNKNOWN:
+        yield from _revive(entry, past, now)
+    elif seen.sighting is Sighting.GONE:
+        if past.gone_since is not None and now - past.gone_since >= LOST_AFTER:
+            yield _lost(entry, seen, now)
+    elif entry.cancel_requested and _is_due(past.last_stop, STOP_AGAIN_AFTER, now):
+        yield Stop(entry.id)
+
+
+def _progress(entry: TrainingRecord, mark: PhaseMark | None) -> Iterator[Step]:
+    if mark is None or mark.phase is entry.phase:
+        return
+    state = TrainingState.RUNNING if mark.phase in WORKING else TrainingState.PENDING
+    if state is entry.state or entry.state.may_become(state):
+        yield Advance(entry.id, state, mark.phase, mark.since)
+
+
+def _conclude(entry: TrainingRecord, exit_: Exit, mark: PhaseMark | None) -> Iterator[Step]:
+    """Let exit.json have the word. A life too short to be watched is caught up on first."""
+    if entry.state is TrainingState.PENDING:
+        if mark is not None and mark.phase in WORKING:
+            yield Advance(entry.id, TrainingState.RUNNING, mark.phase, mark.since)
+        elif not entry.state.may_become(exit_.state):
+            yield Advance(entry.id, TrainingState.RUNNING, entry.phase, exit_.finished_at)
+    error = None
+    if exit_.state is TrainingState.ERROR:
+        code = exit_.code or "S100"
+        error = ProblemError(code=code, message=exit_.reason or RUN_CODES.get(code, "the training failed"))
+    yield Finish(
+        entry.id,
+        Outcome(
+            state=exit_.state,
+            finished_at=exit_.finished_at,
+            exit_code=exit_.exit_code,
+            error=error,
+            stored=exit_.stored,
+        ),
+    )
+
+
+def _revive(entry: TrainingRecord, past: Past, now: datetime) -> Iterator[Step]:
+    """Start what was booked and never seen: a dispatcher may have died between booking and starting."""
+    if entry.handle is not None and not _is_due(past.last_start, START_AGAIN_AFTER, now):
+        return
+    if past.starts < MOST_STARTS:
+        yield StartAgain(entry.id)
+    elif entry.cancel_requested:
+        yield _canceled(entry, now)
+    else:
+        yield _failed(entry, "S101", f"Its learner was started {past.starts} times and never showed itself", now)
+
+
+def _lost(entry: TrainingRecord, seen: Seen, now: datetime) -> Finish:
+    if entry.cancel_requested:
+        return _canceled(entry, now)
+    if seen.rebooted:
+        return _failed(entry, "S100", "The machine was restarted while the training ran; submit it again", now)
+    return _failed(
+        entry,
+        "S100",
+        "The learner was lost: its process ended without a word, as when it is killed or the memory runs out",
+        now,
+    )
+
+
+def _is_due(last: datetime | None, pause: timedelta, now: datetime) -> bool:
+    return last is None or now - last >= pause
+
+
+def _canceled(entry: TrainingRecord, now: datetime) -> Finish:
+    return Finish(entry.id, Outcome(state=TrainingState.CANCELED, finished_at=now))
+
+
+def _failed(entry: TrainingRecord, code: str, reason: str, now: datetime) -> Finish:
+    error = ProblemError(code=code, message=reason)
+    return Finish(entry.id, Outcome(state=TrainingState.ERROR, finished_at=now, error=error))

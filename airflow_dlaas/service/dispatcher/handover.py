@@ -1,0 +1,65 @@
+"""Putting a job folder in place for the learner."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.stores import REVEALED
+from airflow_dlaas.service.jobs import JobFolder, RuntimeSpec, Spec, write_mark
+from airflow_dlaas.service.store.base import TrainingRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What all jobs of this service have in common: where things lie, and the limits they run under."""
+
+    jobs: Path
+    """One folder a training in here."""
+    environments: Path
+    """Where uv-made environments are kept and shared."""
+    code: Callable[[str], Path]
+    """Where the zip with this digest lies."""
+    runtime: Callable[[str], RuntimeSpec]
+    """The catalogue's entry with this key; raises a `DlaasError` where the catalogue has lost it."""
+    run_limit: float | None = None
+    """Seconds a command may take; None: as long as it wants."""
+    allow_nested: bool = False
+    unpacked_limit: int = 2 * 1024**3
+    """Bytes a zip may unpack to."""
+
+    def folder(self, training_id: str) -> JobFolder:
+        """The job folder of a training, there or not."""
+        return JobFolder(self.jobs / training_id)
+
+    def hand_over(self, training: TrainingRecord, definition: TrainingDefinition) -> JobFolder:
+        """
+        Put the job folder of a booked training in place; safe to repeat.
+
+        A job that a learner has taken is left as it is: that learner has read and removed the secrets, and nobody would
+        remove them a second time.
+        """
+        job = self.folder(training.id)
+        if job.run.exists():
+            return job
+        job.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_mark(job.secrets, json.dumps(definition.model_dump(mode="json", context=REVEALED)), mode=0o600)
+        write_mark(job.spec, self.spec(training, definition).model_dump_json())
+        return job
+
+    def spec(self, training: TrainingRecord, definition: TrainingDefinition) -> Spec:
+        """Say what to run, without secrets."""
+        return Spec(
+            training_id=training.id,
+            command=definition.model_definition.execution.command,
+            runtime=self.runtime(training.runtime),
+            code=self.code(training.code),
+            environments=self.environments,
+            gpus=training.gpus,
+            timeout=self.run_limit,
+            allow_nested=self.allow_nested,
+            unpacked_limit=self.unpacked_limit,
+        )

@@ -1,0 +1,166 @@
+"""
+The job directory: how dispatcher, learner and API speak of one run without speaking to each other.
+
+One folder a training, ``<data>/jobs/<training id>/``::
+
+    spec.json      in   what to run, no secrets
+    secrets.json   in   the definition with secrets (0600); the learner reads and removes it before anything else
+    run.json       out  who the learner is: written once, exclusively, so a job can't be started twice
+    phase.json     out  where in its life it is
+    log            out  stdout and stderr of the command, append-only: `training-log.txt` of the results
+    metrics.jsonl  out  metrics found in the log, one `Metric` a line, append-only
+    exit.json      out  how it ended; there once, complete, and last
+    code/ data/ results/ checkpoints/ logs/     the command's own folders (MODEL_DIR, DATA_DIR, RESULT_DIR, …)
+
+All files but the append-only ones are written aside, synced and renamed: a reader sees all of one or nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, Field
+
+from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.contract.words import Moment, Word
+
+W = TypeVar("W", bound=BaseModel)
+
+
+class RuntimeSpec(Word):
+    """A catalogue entry, resolved: all the learner needs to provide it."""
+
+    key: str
+    kind: str
+    """``uv``, ``venv``, ``prefix`` or ``container``."""
+    provides: str
+    requirements: tuple[str, ...] = ()
+    """For ``uv``: what is installed into the environment."""
+    otherwise: tuple[str, ...] = ()
+    """For ``uv``: what is installed instead where `requirements` cannot be had."""
+    room: int = 0
+    """For ``uv``: bytes of disk the environment needs."""
+    python: str | None = None
+    """For ``uv``: the interpreter (version or path) to make it with; for ``venv``: its ``bin`` folder."""
+    path: tuple[str, ...] = ()
+    ld_library_path: tuple[str, ...] = ()
+    env: dict[str, str] = Field(default_factory=dict)
+    shim: str | None = None
+    """Name of a compatibility layer put on PYTHONPATH."""
+    image: str | None = None
+    compatibility: bool = False
+
+
+class Spec(Word):
+    """What to run."""
+
+    training_id: str
+    command: str
+    runtime: RuntimeSpec
+    code: Path
+    """The zip."""
+    environments: Path
+    """Folder where uv-made environments are kept and shared."""
+    gpus: tuple[str, ...]
+    """Names of the booked slots; ``virtual:N`` ones are no devices."""
+    timeout: float | None = None
+    """Seconds the command may take; None: as long as it wants."""
+    allow_nested: bool = False
+    """Whether the zip may hold folders (ours; the page says flat)."""
+    unpacked_limit: int = 2 * 1024**3
+    """Bytes the zip may unpack to."""
+
+
+class RunMark(Word):
+    """Who the learner is. A process is this learner only if all three agree: pids are reused, and reboots happen."""
+
+    pid: int
+    start_ticks: int
+    boot_id: str
+
+
+class PhaseMark(Word):
+    """Where in its life a job is, and since when."""
+
+    phase: Phase
+    since: Moment
+
+
+class Exit(Word):
+    """How a job ended."""
+
+    state: TrainingState
+    exit_code: int | None = None
+    """The command's own, 128 + N where signal N ended it; None where it never ran."""
+    code: str | None = None
+    """One of `airflow_dlaas.contract.problem.RUN_CODES`."""
+    reason: str | None = None
+    stored: bool = False
+    """Whether anything lies in the results container."""
+    finished_at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class JobFolder:
+    """The paths of one job, and the only way its marks are read and written."""
+
+    path: Path
+
+    @property
+    def spec(self) -> Path:
+        return self.path / "spec.json"
+
+    @property
+    def secrets(self) -> Path:
+        return self.path / "secrets.json"
+
+    @property
+    def run(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def phase(self) -> Path:
+        return self.path / "phase.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def exit(self) -> Path:
+        return self.path / "exit.json"
+
+    def folder(self, name: str) -> Path:
+        """One of the command's own folders."""
+        return self.path / name
+
+
+def read_mark(path: Path, kind: type[W]) -> W | None:
+    """Read the mark at *path*; None where it was not written (yet)."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    return kind.model_validate_json(content)
+
+
+def write_mark(path: Path, content: str, *, mode: int = 0o644) -> None:
+    """Write *content* at *path*, whole and durable or not at all."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

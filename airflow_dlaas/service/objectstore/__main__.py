@@ -1,0 +1,32 @@
+"""``python -m airflow_dlaas.service.objectstore FOLDER``: the store's process. Started by ``embedded`` only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    # Names are never looked up here: all addresses are numbers, and the green resolver is slow to load.
+    os.environ["EVENTLET_NO_GREENDNS"] = "yes"
+    from airflow_dlaas.service.objectstore import supervisor
+    from airflow_dlaas.service.objectstore.layout import Order
+
+    # Unbuffered, so that select() and this line see the same input.
+    order = Order.from_line(_line(0))
+    supervisor.supervise(Path(sys.argv[1]), order)
+
+
+def _line(descriptor: int) -> bytes:
+    read = b""
+    while not read.endswith(b"\n"):
+        more = os.read(descriptor, 4096)
+        if not more:
+            raise SystemExit("the service ended before it said what to do")
+        read += more
+    return read
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""
+What the proxy remembers about accounts and containers, in its own memory.
+
+Stands where Swift expects memcached. Without it the proxy would ask the account and the container server again
+for every request. Values go through JSON as they would with memcached: what is read is a copy.
+"""
+
+from __future__ import annotations
+
+import json
+import time as clock
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+LIMIT = 10_000
+"""Entries kept; the one not used for longest goes first."""
+
+App = Callable[[dict[str, Any], Any], Any]
+
+
+class Cache:
+    """The part of Swift's memcached client that its proxy uses; the odd parameters are its own."""
+
+    def __init__(self, limit: int = LIMIT, now: Callable[[], float] = clock.monotonic) -> None:
+        self._limit = limit
+        self._now = now
+        self._entries: OrderedDict[str, tuple[float, str]] = OrderedDict()
+
+    def get(self, key: str, raise_on_error: bool = False) -> Any:  # noqa: ARG002
+        expires, value = self._entries.get(key, (0.0, "null"))
+        if expires <= self._now():
+            self._entries.pop(key, None)
+            return None
+        self._entries.move_to_end(key)
+        return json.loads(value)
+
+    def set(self, key: str, value: Any, serialize: bool = True, time: float = 0, **_: Any) -> None:  # noqa: ARG002
+        """Remember *value* for *time* seconds; 0 is for ever."""
+        text = json.dumps(value.decode() if isinstance(value, bytes) else value)
+        self._entries[key] = (self._now() + time if time else float("inf"), text)
+        self._entries.move_to_end(key)
+        if len(self._entries) > self._limit:
+            self._entries.popitem(last=False)
+
+    def delete(self, key: str, server_key: str | None = None) -> None:  # noqa: ARG002
+        self._entries.pop(key, None)
+
+    def incr(self, key: str, delta: int = 1, time: float = 0) -> int:
+        """Add *delta* and answer the sum, which is never below 0."""
+        value = max(0, int(self.get(key) or 0) + int(delta))
+        self.set(key, value, time=time)
+        return value
+
+    def decr(self, key: str, delta: int = 1, time: float = 0) -> int:
+        return self.incr(key, -int(delta), time)
+
+    def set_multi(self, mapping: Mapping[str, Any], server_key: str, **options: Any) -> None:  # noqa: ARG002
+        for key, value in mapping.items():
+            self.set(key, value, **options)
+
+    def get_multi(self, keys: Iterable[str], server_key: str) -> list[Any]:  # noqa: ARG002
+        return [self.get(key) for key in keys]
+
+
+def filter_factory(_global_conf: Mapping[str, str], **_local_conf: str) -> Callable[[App], App]:
+    """What PasteDeploy calls for ``[filter:cache]``."""
+    cache = Cache()
+
+    def around(app: App) -> App:
+        return Remembering(app, cache)
+
+    return around
+
+
+class Remembering:
+    """Hands the cache to every request. A class, because Swift sets attributes on each part of its pipeline."""
+
+    def __init__(self, app: App, cache: Cache) -> None:
+        self.app = app
+        self.cache = cache
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        environ["swift.cache"] = self.cache
+        return self.app(environ, start_response)

@@ -1,0 +1,192 @@
+"""
+Starting and stopping the embedded Swift from the service.
+
+Nothing of Swift is imported here: it runs in a process of its own, see the room's docstring.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import http.client
+import importlib.util
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
+
+from airflow_dlaas.errors import HostError
+from airflow_dlaas.service.objectstore import logfile
+from airflow_dlaas.service.objectstore.layout import Folders, Order
+
+START = 30.0
+"""Seconds the store may take to start, on the slowest of machines; about one is usual."""
+
+STOP = 12.0
+"""Seconds it may take to end by itself before it is killed."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a client gets in: Swift auth v1. ``user`` is ``ACCOUNT:user``."""
+
+    auth_url: str
+    user: str
+    key: str = field(repr=False)
+
+
+class EmbeddedSwift:
+    """
+    The real OpenStack Swift in *folder*, one replica, reachable at ``http://host:port/auth/v1.0``.
+
+    - What is stored stays over restarts, and so does the address: *port* is fixed because connections hold it.
+      Tokens stay valid as well, as long as the key is the same.
+    - It ends with this process, however that ends; no process is left behind.
+    - Objects up to 5 GiB, larger ones as segments. Containers list what was put as soon as the PUT is answered; an
+      *account's* own counts of objects and bytes are not kept up to date.
+    - Only the proxy asks for a token. The servers behind it listen on loopback, at ports of the kernel's choice, and
+      trust whoever speaks to them: everybody with a login on this machine. Where that is too many, use a Swift
+      of your own.
+    - What goes wrong inside is in ``folder/swift.log``, at most 1 MiB and as much again in ``swift.log.1``.
+    """
+
+    def __init__(self, folder: Path, *, host: str = "127.0.0.1", port: int, user: str, key: str) -> None:
+        self._folders = Folders(folder.absolute())
+        self._order = Order(host, port, user, key, os.getpid())
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> EmbeddedSwift:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def access(self) -> Access:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._order.host, self._order.host)  # noqa: S104
+        host = f"[{host}]" if ":" in host else host
+        return Access(f"http://{host}:{self._order.port}/auth/v1.0", self._order.user, self._order.key)
+
+    def start(self) -> Access:
+        """
+        Start the store and return once it has answered a real request, with a token, through all its servers.
+
+        Raises `HostError` where this machine stands in the way: the port is taken, the filesystem keeps no extended
+        attributes, Swift is not installed, another service runs in the folder. Then no process is left.
+        """
+        if self.alive():
+            return self.access
+        _check_host()
+        self._folders.devices.mkdir(parents=True, exist_ok=True)
+        _check_filesystem(self._folders.devices)
+        deadline = time.monotonic() + START
+        try:
+            self._launch(deadline)
+            self._ask(deadline)
+        except BaseException:
+            self.stop()
+            raise
+        return self.access
+
+    def stop(self) -> None:
+        """End the store and wait until its last process is gone. Does nothing when it is not running."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()  # this is how the supervisor learns of it
+        try:
+            process.wait(STOP)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def alive(self) -> bool:
+        """Whether the store's processes are there. A single server that fails is started again by the store itself."""
+        return self._process is not None and self._process.poll() is None
+
+    def _launch(self, deadline: float) -> None:
+        logfile.rotate(self._folders.log)
+        command = [sys.executable, "-W", "ignore", "-m", __package__, str(self._folders.root)]
+        with self._folders.log.open("ab") as log:
+            # A session of its own: Ctrl-C is for the service, which may still have results to store.
+            self._process = process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+            )
+        assert process.stdin is not None  # noqa: S101  (asked for above)
+        assert process.stdout is not None  # noqa: S101
+        with contextlib.suppress(BrokenPipeError), process.stdout:
+            process.stdin.write(self._order.to_line())
+            process.stdin.flush()
+            select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+            os.set_blocking(process.stdout.fileno(), False)
+            line = process.stdout.readline() or b""
+            answer = json.loads(line) if line else {"error": self._failure("did not start")}
+            if "error" in answer:
+                raise HostError(answer["error"])
+
+    def _ask(self, deadline: float) -> None:
+        """Look for an object that does not exist: the honest 404 takes the proxy, a token and all three servers."""
+        login = {"X-Auth-User": self._order.user, "X-Auth-Key": self._order.key}
+        host = urlsplit(self.access.auth_url).hostname
+        connection = http.client.HTTPConnection(str(host), self._order.port, timeout=deadline - time.monotonic())
+        try:
+            with contextlib.closing(connection):
+                reply = _get(connection, "/auth/v1.0", login, HTTPStatus.OK)
+                account = urlsplit(reply["X-Storage-Url"]).path
+                token = {"X-Auth-Token": reply["X-Auth-Token"]}
+                _get(connection, f"{account}/.ready/.ready", token, HTTPStatus.NOT_FOUND)
+        except (OSError, http.client.HTTPException) as error:
+            raise HostError(self._failure(f"does not answer ({error})")) from error
+
+    def _failure(self, what: str) -> str:
+        last = logfile.tail(self._folders.log)
+        return f"The embedded object store {what}. The end of {self._folders.log}:\n{last or '(empty)'}"
+
+
+def _get(
+    connection: http.client.HTTPConnection, path: str, headers: dict[str, str], expected: HTTPStatus
+) -> http.client.HTTPMessage:
+    connection.request("GET", path, headers=headers)
+    reply = connection.getresponse()
+    reply.read()
+    if reply.status != expected:
+        raise http.client.HTTPException(f"{reply.status} {reply.reason} for {path}")
+    return reply.headers
+
+
+def _check_host() -> None:
+    elsewhere = "Point the service at an existing Swift instead, with its DLAAS_OBJECTSTORE settings."
+    if sys.platform != "linux":
+        raise HostError(f"The embedded object store runs on Linux only. {elsewhere}")
+    if importlib.util.find_spec("swift") is None:
+        raise HostError(
+            f'The embedded object store needs OpenStack Swift: pip install "airflow-dlaas[service]". {elsewhere}'
+        )
+
+
+def _check_filesystem(folder: Path) -> None:
+    """Swift keeps an object's metadata in extended attributes of its file."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.setxattr(file.fileno(), "user.swift.metadata", b"x" * 512)
+    except OSError as error:
+        if error.errno not in (errno.ENOTSUP, errno.EPERM, errno.ENOSPC, errno.E2BIG, errno.ERANGE):
+            raise HostError(f"The object store cannot write to {folder}: {error.strerror or error}.") from error
+        raise HostError(
+            f"The filesystem of {folder} keeps no extended attributes ({error.strerror}), which the object store needs. "
+            "Give the service a folder on ext4, XFS, Btrfs or a recent tmpfs."
+        ) from error

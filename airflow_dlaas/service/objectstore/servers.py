@@ -1,0 +1,155 @@
+"""
+Swift's own servers, run inside this process. The only module that imports Swift.
+
+Imported once, by the supervisor; each server is a fork of it, so Swift is loaded once and its memory shared.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import logging
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import swift.account.server
+import swift.container.server
+import swift.obj.server
+import swift.proxy.server  # noqa: F401  (with the three above and those below: loaded before the forks)
+from swift.common import constraints, utils, wsgi
+from swift.common.concurrency import eventlet
+from swift.common.middleware import (  # noqa: F401
+    bulk,
+    catch_errors,
+    copy,
+    dlo,
+    gatekeeper,
+    healthcheck,
+    listing_formats,
+    slo,
+    symlink,
+    tempauth,
+    tempurl,
+    versioned_writes,
+)
+from swift.common.ring import RingBuilder
+from swift.common.utils import logs
+
+from airflow_dlaas.service.objectstore import layout
+from airflow_dlaas.service.objectstore.layout import Folders, Ports
+
+LINE = 4000
+"""Bytes of a log line: a write to a pipe of fewer than 4096 is never mixed with another process's."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def prepare(folders: Folders) -> None:
+    """Make Swift, as loaded here, read its configuration under *folders* and log to standard error."""
+    utils.set_swift_dir(str(folders.settings))
+    constraints.reload_constraints()  # read from /etc/swift when Swift was loaded
+    # Without /dev/log Swift's handler sends to UDP port 514, whoever listens there; and the setting for it
+    # does not reach every logger.
+    logs.ThreadSafeSysLogHandler = StandardError
+
+
+def write_rings(folders: Folders, ports: Ports) -> None:
+    """Say where the one replica of everything is: the ports are new at each start, the places on disk are not."""
+    for kind, port in ports._asdict().items():
+        builder = RingBuilder(layout.PART_POWER, 1, 1)
+        builder.add_dev(
+            {
+                "id": 0,
+                "region": 1,
+                "zone": 1,
+                "weight": 1,
+                "device": layout.DEVICE,
+                "ip": layout.LOOPBACK,
+                "port": port,
+                "replication_ip": layout.LOOPBACK,
+                "replication_port": port,
+            }
+        )
+        builder.rebalance()
+        builder.get_ring().save(str(folders.settings / f"{kind}.ring.gz"))
+
+
+def fork(servers: Mapping[str, socket.socket], folders: Folders, stderr: int) -> int:
+    """
+    Start a process that runs *servers* (name → the socket it listens at) and return its id.
+
+    It writes what it has to say to the descriptor *stderr* and is killed when this process ends, however it ends.
+    """
+    parent = os.getpid()
+    gc.freeze()  # what is loaded stays shared: the collector would write to it
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        _die_with(parent)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.dup2(stderr, 2)
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(null, 1)
+        _run(servers, folders)
+    finally:
+        os._exit(1)  # a server that returns has failed; a fork must never fall back into the supervisor's code
+    return 0
+
+
+def _die_with(parent: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:  # it died before we asked
+        os._exit(1)
+
+
+def _run(servers: Mapping[str, socket.socket], folders: Folders) -> None:
+    import traceback
+
+    utils.monkey_patch()
+    pool = eventlet.GreenPool()
+    try:
+        threads = [
+            pool.spawn(_serve, name, _green(sock), folders.settings / f"{name}.conf") for name, sock in servers.items()
+        ]
+        for thread in threads:
+            thread.wait()
+    except BaseException:
+        traceback.print_exc()
+        raise
+
+
+def _serve(name: str, sock: Any, conf_file: Path) -> None:
+    conf = wsgi.appconfig(str(conf_file), name=name)
+    logger = utils.get_logger(conf, name, log_route=f"wsgi-{name}")
+    wsgi.run_server(conf, logger, sock)
+
+
+def _green(sock: socket.socket) -> Any:
+    return eventlet.greenio.GreenSocket(sock)
+
+
+class StandardError(logging.Handler):
+    """
+    Writes records to descriptor 2, each in one piece. Takes the place of Swift's syslog handler, arguments and all.
+
+    No buffer and no lock that a green thread could hold across a switch.
+    """
+
+    def __init__(self, *_args: object, **_options: object) -> None:
+        super().__init__()
+
+    def createLock(self) -> None:  # noqa: N802  (logging's name)
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        when = logging.Formatter().formatTime(record)
+        line = f"{when} {record.levelname} {self.format(record)}".replace("\n", "\n  ")
+        os.write(2, line.encode(errors="replace")[: LINE - 1] + b"\n")

@@ -1,0 +1,209 @@
+"""
+Binds the ports, starts the servers and stays with them, until the service that asked for them is gone.
+
+Runs in the store's own process. It learns of the service's end in two ways: its standard input ends, and its
+parent is another process than before. (Not by PR_SET_PDEATHSIG: that speaks of the *thread* that started us, which
+may well end before the service does.) The servers, forked from this single thread, do use it, so not even
+``kill -9`` of the supervisor leaves one behind.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import select
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from airflow_dlaas.errors import HostError
+from airflow_dlaas.service.objectstore import layout, logfile, servers
+from airflow_dlaas.service.objectstore.layout import Folders, Order, Ports
+
+PATIENCE = 5.0
+"""Seconds for the processes of a killed predecessor to vanish, and for ours to end when asked."""
+
+TOO_SOON = 5.0
+"""A server that ends within so many seconds of its start would do so again: then we give up."""
+
+Sockets = Mapping[str, socket.socket]
+
+
+def supervise(folder: Path, order: Order) -> None:
+    """
+    Run the store until the service ends or asks for it; returns when no server is left.
+
+    Writes one line of JSON to standard output: ``{}`` once every port is open, or ``{"error": …}``.
+    """
+    folders = Folders(folder)
+    os.umask(0o077)
+    try:
+        lock = _lock(folders.lock)
+        public = _listen(order.host, order.port)
+        back = {f"{kind}-server": _listen(layout.LOOPBACK, 0) for kind in Ports._fields}
+        _write_settings(folders, order, Ports(*(sock.getsockname()[1] for sock in back.values())))
+    except HostError as error:
+        _report({"error": str(error)})
+        return
+    os.chdir("/")
+    processes: list[Sockets] = [
+        {name: back[name] for name in ("account-server", "container-server")},
+        {"object-server": back["object-server"]},
+        {"proxy-server": public},
+    ]
+    try:
+        _watch(processes, folders, order.parent)
+    finally:
+        lock.close()
+
+
+def _report(message: Mapping[str, str]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def _lock(path: Path) -> IO[bytes]:
+    """
+    Make the folder ours; the servers inherit the lock, so who gets it knows that no server of another is left.
+
+    The processes of a store that was killed need a moment to go, hence the patience.
+    """
+    file = path.open("ab")
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                file.close()
+                raise HostError(
+                    f"The object store in {path.parent} is already running; two services cannot share one folder."
+                ) from error
+            time.sleep(0.05)
+        else:
+            return file
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        sock = socket.create_server((host, port), family=family, backlog=4096)
+    except OSError as error:
+        raise HostError(
+            f"The object store cannot listen at port {port} of {host}: {error.strerror or error}. "
+            "Set DLAAS_OBJECTSTORE_PORT to a free port."
+        ) from error
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # both are handed on to each accepted connection
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return sock
+
+
+def _write_settings(folders: Folders, order: Order, ports: Ports) -> None:
+    for path in (folders.settings, folders.devices / layout.DEVICE):
+        path.mkdir(parents=True, exist_ok=True)
+    suffix = _identity(folders)
+    for kind in Ports._fields:
+        _write(folders.settings / f"{kind}-server.conf", layout.backend(kind, folders))
+    _write(folders.settings / "proxy-server.conf", layout.proxy(order, folders, suffix))
+    # What an upload cut short by a crash has left; its parts have no name yet and never will.
+    shutil.rmtree(folders.devices / layout.DEVICE / "tmp", ignore_errors=True)
+    servers.prepare(folders)
+    servers.write_rings(folders, ports)
+
+
+def _identity(folders: Folders) -> str:
+    """Read the hash suffix this store was made with, or make a store: ``swift.conf`` is written exactly once."""
+    path = folders.settings / "swift.conf"
+    if not path.exists():
+        if (folders.devices / layout.DEVICE / "objects").exists():
+            raise HostError(
+                f"{folders.devices} holds objects, but {path}, which tells where each of them lies, is gone. "
+                "Bring it back, or give the service an empty folder."
+            )
+        _write(path, layout.identity(secrets.token_hex(16), secrets.token_hex(16)))
+    parser = configparser.ConfigParser()
+    parser.read(path)
+    return parser["swift-hash"]["swift_hash_path_suffix"]
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, and readable by its owner only (by the process's umask)."""
+    new = path.with_name(path.name + ".new")
+    with new.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def _watch(processes: Sequence[Sockets], folders: Folders, parent: int) -> None:
+    words, mouth = os.pipe()
+    stop = _stop_signal()
+    running: dict[int, tuple[Sockets, float]] = {}
+
+    def start(group: Sockets) -> None:
+        running[servers.fork(group, folders, mouth)] = (group, time.monotonic())
+
+    for group in processes:
+        start(group)
+    _report({})
+    try:
+        while os.getppid() == parent:
+            ready, _, _ = select.select([words, sys.stdin, stop], [], [], 1.0)
+            if words in ready:
+                logfile.append(folders.log, os.read(words, 1 << 16))
+            if sys.stdin in ready or stop in ready:
+                break
+            for pid, status in _ended(running):
+                group, since = running.pop(pid)
+                names = ", ".join(group)
+                logfile.append(folders.log, f"{names} ended with {os.waitstatus_to_exitcode(status)}\n".encode())
+                if time.monotonic() - since < TOO_SOON:
+                    return
+                start(group)
+    finally:
+        _end(running)
+        os.set_blocking(words, False)
+        with contextlib.suppress(BlockingIOError):
+            logfile.append(folders.log, os.read(words, 1 << 16))
+
+
+def _stop_signal() -> int:
+    """A descriptor that becomes readable on SIGTERM or SIGINT."""
+    wake, ring = os.pipe()
+    os.set_blocking(ring, False)
+    signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
+    return wake
+
+
+def _ended(running: Iterable[int]) -> list[tuple[int, int]]:
+    answers = [os.waitpid(pid, os.WNOHANG) for pid in running]
+    return [(pid, status) for pid, status in answers if pid]
+
+
+def _end(running: dict[int, tuple[Sockets, float]]) -> None:
+    """
+    End every server: politely, then for good.
+
+    Cutting one off in the middle of a write is safe: an object gets its name only when it is whole.
+    """
+    for number, patience in ((signal.SIGTERM, PATIENCE), (signal.SIGKILL, PATIENCE)):
+        for pid in running:
+            os.kill(pid, number)
+        deadline = time.monotonic() + patience
+        while running and time.monotonic() < deadline:
+            for pid, _ in _ended(running):
+                del running[pid]
+            if running:
+                time.sleep(0.01)

@@ -1,0 +1,68 @@
+"""Where pip would look for packages, put as uv's settings: uv reads none of pip's configuration."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+# https://docs.astral.sh/uv/reference/environment/ and https://pip.pypa.io/en/stable/cli/pip_install/
+TRANSLATION = {
+    "index-url": ("UV_DEFAULT_INDEX", "UV_INDEX_URL"),
+    "extra-index-url": ("UV_INDEX", "UV_EXTRA_INDEX_URL"),
+    "find-links": ("UV_FIND_LINKS",),
+    "cert": ("SSL_CERT_FILE",),
+}
+"""pip's option: uv's variables of that meaning. The first is set, unless one of them is there already."""
+
+
+def as_uv_settings(environ: Mapping[str, str], files: Iterable[Path] | None = None) -> dict[str, str]:
+    """
+    Add to *environ* what uv must be told to find packages where pip finds them here.
+
+    What uv has been told itself stands. Values go by environment and never by command line: an index URL may
+    hold credentials. *files* are pip's configuration files, weakest first; by default those pip reads.
+    """
+    options: dict[str, str] = {}
+    for file in _pip_files(environ) if files is None else files:
+        options.update(_read(file))
+    options.update(
+        {name: environ[variable] for name in TRANSLATION if (variable := f"PIP_{name.upper().replace('-', '_')}") in environ}
+    )
+    settings = dict(environ)
+    for name, variables in TRANSLATION.items():
+        value = options.get(name, "").split()
+        if value and not any(variable in environ for variable in variables):
+            settings[variables[0]] = ("," if name == "find-links" else " ").join(value)
+            if name == "extra-index-url":
+                # pip takes the best version of all its indexes, uv by default the first index that has the name.
+                settings.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
+    return settings
+
+
+def _read(file: Path) -> dict[str, str]:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, configparser.Error):
+        # Not there, or not pip's: pip itself complains about the latter.
+        return {}
+    found: dict[str, str] = {}
+    for section in ("global", "install"):
+        if parser.has_section(section):
+            found.update({name.replace("_", "-"): value for name, value in parser.items(section)})
+    return found
+
+
+def _pip_files(environ: Mapping[str, str]) -> list[Path]:
+    # https://pip.pypa.io/en/stable/topics/configuration/#location
+    home = Path(environ.get("HOME", "/nonexistent"))
+    configuration = Path(environ.get("XDG_CONFIG_HOME", home / ".config"))
+    own = environ.get("PIP_CONFIG_FILE")
+    if own == os.devnull:
+        return []
+    site = [Path("/etc/xdg/pip/pip.conf"), Path("/etc/pip.conf")]
+    user = [home / ".pip" / "pip.conf", configuration / "pip" / "pip.conf"]
+    return [*site, *user, Path(sys.prefix) / "pip.conf", *([Path(own)] if own else [])]

@@ -1,0 +1,214 @@
+"""What a store keeps, and what each of its verbs guarantees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.problem import ProblemError
+from airflow_dlaas.contract.state import Phase, TrainingState
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentRecord:
+    """An experiment; its metadata never change [doc]."""
+
+    id: str
+    owner: str
+    draft: Mapping[str, Any]
+    """The JSON it was created from."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """One version of an experiment's code."""
+
+    id: str
+    experiment_id: str
+    number: int
+    created_at: datetime
+    digest: str | None = None
+    """SHA-256 of the zip, by which its bytes are found; None until they were uploaded."""
+    size: int | None = None
+    """Bytes of the zip."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """A training run."""
+
+    id: str
+    owner: str
+    definition: Mapping[str, Any]
+    """The request's JSON with every secret masked: what is echoed in replies."""
+    code: str
+    """SHA-256 of the zip this training runs, fixed at submit."""
+    slots: int
+    """How many GPUs it needs."""
+    runtime: str
+    """Key of the catalogue entry it runs on, fixed at submit."""
+    provides: str
+    """What that entry really runs, in words."""
+    state: TrainingState
+    submitted_at: datetime
+    modified_at: datetime
+    phase: Phase | None = None
+    running_at: datetime | None = None
+    finished_at: datetime | None = None
+    gpus: tuple[str, ...] = ()
+    """Names of the GPU slots booked for it, kept after the end as a record; only an unfinished training holds them."""
+    handle: str | None = None
+    """How its runner finds it again; None until it was started."""
+    started_at: datetime | None = None
+    """When it was booked to start (the state may still be `pending`)."""
+    cancel_requested: bool = False
+    exit_code: int | None = None
+    error: ProblemError | None = None
+    stored: bool = False
+    """Whether anything of it lies in the results container."""
+    revision: int = 0
+    """Grows with every change of any training: the cursor of `Store.changes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a training ended."""
+
+    state: TrainingState
+    finished_at: datetime
+    exit_code: int | None = None
+    error: ProblemError | None = None
+    stored: bool = False
+
+
+class Store(Protocol):
+    """
+    Experiments, trainings, leases.
+
+    Thread-safe. Every verb that changes something is one durable transaction: when it has returned, the
+    change survives kill -9 and power loss. What belongs to another owner is not found. Verbs that look for one
+    thing by id raise `airflow_dlaas.errors.NotFound`.
+    """
+
+    # -- experiments ---------------------------------------------------------
+
+    def create_experiment(self, experiment: ExperimentRecord, version: VersionRecord) -> None:
+        """Keep a new experiment and its first, still empty, version."""
+
+    def add_version(self, owner: str, experiment_id: str, version_id: str, now: datetime) -> VersionRecord:
+        """Add the next version, numbered one above the newest."""
+
+    def experiments(self, owner: str) -> Sequence[tuple[ExperimentRecord, VersionRecord]]:
+        """All experiments with their newest version, newest first."""
+
+    def experiment(self, owner: str, experiment_id: str) -> tuple[ExperimentRecord, VersionRecord]:
+        """One experiment with its newest version."""
+
+    def versions(self, owner: str, experiment_id: str) -> Sequence[VersionRecord]:
+        """All versions, oldest first."""
+
+    def version(self, owner: str, experiment_id: str, version_id: str) -> VersionRecord:
+        """One version."""
+
+    def set_content(self, owner: str, experiment_id: str, version_id: str, digest: str, size: int) -> None:
+        """Say which bytes a version holds."""
+
+    def delete_experiment(self, owner: str, experiment_id: str) -> None:
+        """Forget an experiment and its versions. Trainings keep the digest of the code they run."""
+
+    def digests(self) -> frozenset[str]:
+        """Every digest that a version or an unfinished training still needs."""
+
+    # -- trainings, the API's side -------------------------------------------
+
+    def create_training(
+        self, training: TrainingRecord, secrets: TrainingDefinition, *, key: str | None, request_digest: str
+    ) -> tuple[TrainingRecord, bool]:
+        """
+        Keep a new training, with its definition as sent (secrets included) until its end.
+
+        With a *key* (of `Idempotency-Key`) that this owner has used before, nothing is created: the training it
+        created is returned, and False. Atomic: of two racing calls with one key, one creates.
+
+        :raises Conflict: the key came with another *request_digest* before.
+        """
+
+    def recall(self, owner: str, key: str, request_digest: str) -> TrainingRecord | None:
+        """
+        The training that *key* created; None where it created none.
+
+        :raises Conflict: the key came with another *request_digest*.
+        """
+
+    def training(self, owner: str, training_id: str) -> TrainingRecord:
+        """One training."""
+
+    def trainings(self, owner: str, *, limit: int, before: str | None = None) -> Sequence[TrainingRecord]:
+        """Up to *limit* trainings, newest first, those submitted before the training with id *before*."""
+
+    def changes(self, owner: str, *, after: int, limit: int) -> Sequence[TrainingRecord]:
+        """Trainings whose revision is above *after*, lowest revision first."""
+
+    def revision(self) -> int:
+        """The highest revision given so far; cheap enough to ask several times a second."""
+
+    def queue(self) -> Sequence[str]:
+        """Ids of all trainings of any owner that were not started yet, in the order of submission."""
+
+    def queue_position(self, training_id: str) -> int | None:
+        """How many not yet started trainings of any owner come before this one; None once it was started."""
+
+    def request_cancel(self, owner: str, training_id: str, now: datetime) -> TrainingRecord:
+        """
+        Ask for a training's end.
+
+        One that was not started becomes `canceled` at once; a started one is stopped by the dispatcher. A finished
+        one stays as it is.
+        """
+
+    def delete_training(self, owner: str, training_id: str) -> None:
+        """
+        Forget a finished training's history; its results stay where they are.
+
+        :raises Conflict: it has not finished.
+        """
+
+    # -- trainings, the dispatcher's side ------------------------------------
+
+    def lead(self, role: str, holder: str, now: datetime, until: datetime) -> bool:
+        """
+        Take or extend the lease on *role*: whether *holder* has it until *until*.
+
+        It is given to one holder at a time; a lapsed one goes to whoever asks next.
+        """
+
+    def unfinished(self) -> Sequence[TrainingRecord]:
+        """Every training in no final state, in the order of submission."""
+
+    def secrets(self, training_id: str) -> TrainingDefinition:
+        """The definition as it was sent. Gone (`NotFound`) once the training has ended."""
+
+    def book(self, training_id: str, gpus: Sequence[str], now: datetime) -> bool:
+        """
+        Book *gpus* for a training that is about to be started.
+
+        False, and nothing changed, when it has ended, was started or a cancel was asked for meanwhile, or when an
+        unfinished training holds one of *gpus*: of two dispatchers that both believe to lead, one books.
+        """
+
+    def started(self, training_id: str, handle: str) -> None:
+        """Keep how the runner finds a booked training again."""
+
+    def advance(self, training_id: str, state: TrainingState, phase: Phase | None, now: datetime) -> None:
+        """Record progress; a change that `TRANSITIONS` does not allow is refused with `ValueError`."""
+
+    def finish(self, training_id: str, outcome: Outcome) -> None:
+        """
+        Record the end and erase the secrets, in one transaction. A final state is final: a second end is ignored.
+
+        One still `pending` may end as `completed`: it ran while no dispatcher looked.
+        """

@@ -1,0 +1,120 @@
+"""The store's tables. A change here needs a migration beside it (`migrations/versions`); a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+SCHEMA = "0001"
+"""The newest migration: a database that says this of itself needs none."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """A point in time, in UTC on every database: SQLite's own type forgets the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  (the signature is SQLAlchemy\'s)
+        return None if value is None else value.astimezone(timezone.utc)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  (the signature is SQLAlchemy\'s)
+        if value is None:
+            return None
+        return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+
+
+NUMBER = BigInteger().with_variant(Integer, "sqlite")
+"""Numbers a row itself: SQLite does that for the type INTEGER only."""
+
+metadata = MetaData()
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("revision", BigInteger, nullable=False),
+)
+"""One row. Every writer takes it first (`FOR UPDATE`), so that revisions are given in the order of the commits."""
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("seq", NUMBER, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("owner", String(255), nullable=False, index=True),
+    Column("draft", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("experiment_id", String(64), ForeignKey("experiments.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("digest", String(64)),
+    Column("size", BigInteger),
+    UniqueConstraint("experiment_id", "number", name="uq_versions_number"),
+)
+
+trainings = Table(
+    "trainings",
+    metadata,
+    Column("seq", NUMBER, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("owner", String(255), nullable=False),
+    Column("definition", JSON, nullable=False),
+    Column("secrets", Text),
+    Column("key", String(255)),
+    Column("request_digest", String(64), nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("runtime", String(255), nullable=False),
+    Column("provides", Text, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("phase", String(16)),
+    Column("submitted_at", Instant, nullable=False),
+    Column("modified_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("running_at", Instant),
+    Column("finished_at", Instant),
+    Column("gpus", JSON, nullable=False),
+    Column("handle", Text),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("exit_code", Integer),
+    Column("error", JSON(none_as_null=True)),
+    Column("stored", Boolean, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    UniqueConstraint("owner", "key", name="uq_trainings_key"),
+    Index("ix_trainings_changes", "owner", "revision"),
+    sqlite_autoincrement=True,
+)
+"""``secrets`` is the definition as it was sent, and NULL from the end of the training on."""
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("role", String(64), primary_key=True),
+    Column("holder", String(255), nullable=False),
+    Column("until", Instant, nullable=False),
+)

@@ -1,0 +1,137 @@
+"""Wait for a training with eyes open: its states and its log, told as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Any
+
+from airflow_dlaas.errors import DlaasError, NotFound, Unreachable
+
+if TYPE_CHECKING:
+    from airflow_dlaas.client.client import Client
+    from airflow_dlaas.client.watch import Watch
+    from airflow_dlaas.contract.training import Training
+
+TELL_EVERY = 5.0
+"""Seconds of log lines that are told at once: each record costs the triggerer about ten polls of a training."""
+
+TELL_BYTES = 32 * 1024
+"""Characters of log that are told at once at the most, so that the task's log stays readable."""
+
+LAST_WORDS = 10.0
+"""Seconds that the rest of the log may take after a training has ended."""
+
+Say = Callable[[str], None]
+
+
+async def attend(
+    client: Client, watch: Watch, training_id: str, *, deadline: float | None, say: Say, offset: int = 0
+) -> Training:
+    """
+    Return the training once it has ended, or as last seen at the *deadline*.
+
+    Trouble on the way (the service away, a broken connection) is waited out, until the deadline.
+
+    :param deadline: seconds since the epoch, on the wall clock: a waiter may wake up in another process.
+    :param say: told state changes, and the log in batches of whole lines.
+    :param offset: bytes of the log that were told before.
+    :raises NotFound: the service knows no such training.
+    :raises Unreachable: not once before the deadline did the service answer.
+    """
+    log = asyncio.create_task(_tell_log(client, training_id, offset, say))
+    try:
+        return await _last_seen(watch, training_id, deadline, say, log)
+    finally:
+        log.cancel()
+        with suppress(asyncio.CancelledError):
+            await log
+
+
+async def _last_seen(
+    watch: Watch, training_id: str, deadline: float | None, say: Say, log: asyncio.Task[None]
+) -> Training:
+    seen: Training | None = None
+    told = ""
+    async with aclosing(watch.states(training_id)) as states:
+        while True:
+            left = None if deadline is None else max(0.0, deadline - time.time())
+            try:
+                seen = await asyncio.wait_for(anext(states), left)
+            except (asyncio.TimeoutError, StopAsyncIteration):
+                break
+            if (now := _in_words(seen)) != told:
+                say(f"Training {training_id}: {now}")
+                told = now
+            if seen.state.final:
+                await asyncio.wait({log}, timeout=LAST_WORDS)
+                break
+    if seen is None:
+        raise Unreachable(f"Nothing was heard of training {training_id} until the deadline")
+    return seen
+
+
+def _in_words(training: Training) -> str:
+    status = training.status
+    words = str(status.state)
+    if not status.state.final and status.phase is not None:
+        words += f", {status.phase}"
+    if status.queue_position:
+        words += f" behind {status.queue_position} others"
+    return words
+
+
+async def _tell_log(client: Client, training_id: str, offset: int, say: Say) -> None:
+    from airflow_dlaas.client.monitor import follow
+
+    try:
+        async with aclosing(follow(client, training_id, offset=offset)) as frames:
+            async for text in batches(
+                (frame.status.message async for frame in frames if frame.status.message),
+                seconds=TELL_EVERY,
+                characters=TELL_BYTES,
+            ):
+                say(text)
+    except NotFound:
+        return  # whoever asks for the states learns of it
+    except DlaasError as error:
+        say(
+            f"The log of training {training_id} cannot be followed ({error}); at the end it is in the results container"
+        )
+
+
+async def batches(
+    pieces: AsyncIterator[str], *, seconds: float, characters: int, clock: Callable[[], float] = time.monotonic
+) -> AsyncIterator[str]:
+    """Join *pieces* of text: told after *seconds* at the latest, or once about *characters* are gathered."""
+    gathered: list[str] = []
+    size = 0
+    since = clock()
+    upcoming: asyncio.Future[Any] | None = None
+    try:
+        while True:
+            if upcoming is None:
+                upcoming = asyncio.ensure_future(anext(pieces))
+            left = seconds - (clock() - since) if gathered else None
+            done, _ = await asyncio.wait({upcoming}, timeout=left if left is None else max(0.0, left))
+            if done:
+                try:
+                    piece = upcoming.result()
+                except StopAsyncIteration:
+                    break
+                finally:
+                    upcoming = None
+                if not gathered:
+                    since = clock()
+                gathered.append(piece)
+                size += len(piece)
+            if gathered and (not done or size >= characters or clock() - since >= seconds):
+                yield "".join(gathered).rstrip("\n")
+                gathered, size = [], 0
+        if gathered:
+            yield "".join(gathered).rstrip("\n")
+    finally:
+        if upcoming is not None:
+            upcoming.cancel()
