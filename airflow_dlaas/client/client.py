@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 import requests
-import requests.certs
+import requests.utils
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
@@ -170,7 +170,7 @@ class Client:
         if not self._address.secure:
             return None
         verify = self._session.merge_environment_settings(self.url, {}, False, self._verify, None)["verify"]
-        authorities = requests.certs.where() if verify is True else verify
+        authorities = requests.utils.DEFAULT_CA_BUNDLE_PATH if verify is True else verify
         if not authorities:
             context = ssl.create_default_context()
             context.check_hostname = False

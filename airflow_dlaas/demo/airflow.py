@@ -11,11 +11,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from airflow_dlaas.demo import ports
 from airflow_dlaas.demo.api import AirflowApi
 from airflow_dlaas.demo.leash import Leash
 from airflow_dlaas.errors import HostError
+
+if TYPE_CHECKING:
+    from typing import Self
+
 
 PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 """What Airflow reports the health of."""
@@ -29,7 +34,7 @@ START_LIMIT = 240.0
 """Seconds until Airflow counts as unable to start; it needs 15 to 30 on two processors."""
 
 GRACE = 4.0
-"""Seconds an Airflow that stops has for it. Nothing is lost when it is killed then; its API server alone can take ten."""
+"""Seconds an Airflow that stops has for it. Nothing is lost when it is killed then, and its API server may take ten."""
 
 LOGIN = "admin"
 
@@ -38,8 +43,8 @@ class RealAirflow:
     """
     Airflow in *home*, reading DAGs from *dags*, serving its UI on *port* (a free one where None).
 
-    Nothing of another Airflow on this machine is used or touched: every ``AIRFLOW_*`` variable of ours is dropped, and each
-    component runs on a `Leash`. It listens on loopback only and asks for a password, made anew at each start.
+    Nothing of another Airflow on this machine is used or touched: every ``AIRFLOW_*`` variable of ours is dropped.
+    Each component runs on a `Leash`. It listens on loopback only and asks for a password, made anew at each start.
     *environment* is added for every component, and so reaches the tasks.
     """
 
@@ -65,11 +70,10 @@ class RealAirflow:
 
     def starting(self) -> Iterator[str]:
         """
-        Start it bit by bit: yields what is going on, at once each time, and ends when every part reports itself healthy.
+        Start it bit by bit: yields what is going on, and ends when every part reports itself healthy.
 
-        Whoever iterates pauses between two steps, and may do other things there. Raises `HostError` with the last lines of
-        the log when a part ends early or the time is over; what was started by then is stopped by `stop`, which the
-        caller owes in any case.
+        Whoever iterates pauses between two steps, and may do other things there. Raises `HostError` with the last lines
+        of the log when a part ends early or the time is over. `stop` is owed in any case.
         """
         self.home.mkdir(parents=True, exist_ok=True)
         self._keep_password()
@@ -116,7 +120,7 @@ class RealAirflow:
                 return f"Airflow's {name} ended with status {status}; {leash.log} ends with:\n{leash.tail()}"
         return None
 
-    def __enter__(self) -> RealAirflow:
+    def __enter__(self) -> Self:
         try:
             self.start()
         except BaseException:
@@ -156,7 +160,7 @@ class RealAirflow:
         return self.home / "passwords.json"
 
     def _environment(self, parallelism: int) -> dict[str, str]:
-        """The whole environment of Airflow: ours without what would change Airflow, and every setting that matters here."""
+        """The environment of Airflow: ours without what would change Airflow, and every setting that matters here."""
         worker_logs, trigger_logs = self._log_ports
         # Without bytecode every one of the processes that Airflow keeps starting compiles Airflow again.
         left_out = ("PYTHONDONTWRITEBYTECODE", "_AIRFLOW_", "AIRFLOW_")

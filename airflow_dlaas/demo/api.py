@@ -40,8 +40,8 @@ class AirflowApi:
     """
     A conversation with one Airflow; not for more than one thread.
 
-    Raises `HostError` when Airflow refuses or does not answer: this Airflow is ours, so a refusal is a fault of the machine
-    or of this package, never of the user.
+    Raises `HostError` when Airflow refuses or does not answer: this Airflow is ours, so a refusal is a fault of the
+    machine or of this package, never of the user.
     """
 
     def __init__(self, url: str, login: str, password: str) -> None:
@@ -94,7 +94,7 @@ class AirflowApi:
         return self._ask("GET", f"/dags/{quote(dag_id)}", missing=None) is not None
 
     def wait_for_dag(self, dag_id: str, timeout: float = 120.0) -> None:
-        """Return when *dag_id* is known; raises `HostError` with the import errors when it is not in *timeout* seconds."""
+        """Return when *dag_id* is known; raises `HostError` on an import error, or after *timeout* seconds."""
         deadline = time.monotonic() + timeout
         while not self.has_dag(dag_id):
             if errors := self.import_errors():
@@ -183,7 +183,12 @@ class AirflowApi:
         """Set a whole run to "success" or "failed"."""
         self._ask("PATCH", _run(dag_id, run_id), {"state": state})
 
-    def task_url(self, dag_id: str, run_id: str) -> str:
+    def edges(self, dag_id: str) -> dict[str, list[str]]:
+        """Each task of *dag_id* with those that follow it."""
+        found = self._ask("GET", f"/dags/{quote(dag_id)}/tasks")["tasks"]
+        return {one["task_id"]: one["downstream_task_ids"] for one in found}
+
+    def run_url(self, dag_id: str, run_id: str) -> str:
         """Where a person sees the run."""
         return f"{self.url}/dags/{quote(dag_id)}/runs/{quote(run_id)}"
 

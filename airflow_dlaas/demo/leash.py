@@ -20,8 +20,12 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    from typing import Self
 
 GRACE = 8.0
 """Seconds between asking a program to end and killing it: Airflow's scheduler waits five for its workers."""
@@ -94,7 +98,7 @@ class Leash:
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def __enter__(self) -> Leash:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -147,13 +151,13 @@ def _reap(program: subprocess.Popen[bytes]) -> None:
 
 
 def end_all(grace: float) -> None:
-    """Ask everything below this process to end, and kill after *grace* seconds what has not; returns when none is left."""
+    """Ask all below this process to end, and kill after *grace* seconds what has not; returns when none is left."""
     asked: set[int] = set()
     deadline = time.monotonic() + grace
     while left := [child for child in psutil.Process().children(recursive=True) if _lives(child)]:
         late = time.monotonic() > deadline
         for child in left:
-            # Only our direct children are asked: each may have its own way of ending those below it. Orphans arrive here.
+            # Only direct children are asked: each may have its own way of ending those below it, and orphans come here.
             if late or (child.ppid() == os.getpid() and child.pid not in asked):
                 asked.add(child.pid)
                 child.send_signal(signal.SIGKILL if late else signal.SIGTERM)

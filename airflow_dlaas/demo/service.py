@@ -9,12 +9,16 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 
 from airflow_dlaas.demo.leash import Leash
 from airflow_dlaas.errors import HostError
+
+if TYPE_CHECKING:
+    from typing import Self
+
 
 START_LIMIT = 60.0
 """Seconds until the service counts as unable to start; it needs two or three."""
@@ -27,8 +31,8 @@ class ServiceChild:
     """
     ``airflow-dlaas serve`` in *home*, on a `Leash`: when we end, it ends, with every training it runs.
 
-    A port of 0 is any free one. ``DLAAS_*`` variables of ours are dropped, so that settings meant for another service don't
-    reach this one; *settings* (``{"DLAAS_GPUS": "virtual:4"}``) are added.
+    A port of 0 is any free one. ``DLAAS_*`` variables of ours are dropped, so that settings meant for another service
+    don't reach this one; *settings* (``{"DLAAS_GPUS": "virtual:4"}``) are added.
     """
 
     def __init__(
@@ -104,7 +108,7 @@ class ServiceChild:
             leash.stop()
         self._preparing = self._leash = None
 
-    def __enter__(self) -> ServiceChild:
+    def __enter__(self) -> Self:
         try:
             for _ in self.starting():
                 time.sleep(0.1)

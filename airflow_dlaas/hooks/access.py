@@ -83,7 +83,7 @@ class StoreAccess:
 
         :raises NotConfigured: naming the connection and the field.
         """
-        from pydantic import ValidationError
+        from pydantic import SecretStr, ValidationError
 
         from airflow_dlaas.contract.stores import StoreConnection
         from airflow_dlaas.contract.words import complaints
@@ -102,7 +102,7 @@ class StoreAccess:
             store = StoreConnection(
                 auth_url=_url(connection, default_scheme="https" if keystone["project_id"] else "http"),
                 user_id=connection.login,
-                password=connection.password,  # type: ignore[arg-type]  # pydantic makes a SecretStr of it
+                password=SecretStr(connection.password),
                 **keystone,
             )
         except ValidationError as error:

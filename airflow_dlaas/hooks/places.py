@@ -46,10 +46,10 @@ def brought_here(place: str) -> Iterator[Path]:
                 if file.is_file():
                     copy = here / file.relative_to(there).as_posix()
                     copy.parent.mkdir(parents=True, exist_ok=True)
-                    with file.open("rb") as source, copy.open("wb") as target:
+                    with file.open("rb") as source, copy.open("wb") as target:  # type: ignore[no-untyped-call]
                         shutil.copyfileobj(source, target)
         else:
-            with there.open("rb") as source, here.open("wb") as target:
+            with there.open("rb") as source, here.open("wb") as target:  # type: ignore[no-untyped-call]
                 shutil.copyfileobj(source, target)
         yield here
 
@@ -85,5 +85,5 @@ def _send(made: Path, place: str) -> None:
     for file in files:
         target = there / file.relative_to(made).as_posix() if made.is_dir() else there
         target.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("rb") as source, target.open("wb") as sink:
+        with file.open("rb") as source, target.open("wb") as sink:  # type: ignore[no-untyped-call]
             shutil.copyfileobj(source, sink)

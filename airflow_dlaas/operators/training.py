@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, conf
 
-from airflow_dlaas.hooks.dlaas import DlaasHook
+from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_dlaas.contract.training import Training
+    from airflow_dlaas.hooks.access import ServiceAccess
 
 
 class SubmitTrainingOperator(BaseOperator):
@@ -92,12 +93,15 @@ class TrainModelOperator(SubmitTrainingOperator):
         self.timeout = timeout
         self.deferrable = deferrable
         self._training_id: str | None = None
+        self._access: ServiceAccess | None = None
 
     def execute(self, context: Context) -> str:
         """Submit, wait, judge."""
         from airflow_dlaas.triggers.waiting import deadline_after, wait
 
         training = self.submit(context)
+        # Kept for `on_kill`, which interrupts whatever goes on and must not ask Airflow for the connection then.
+        self._access = DlaasHook(self.dlaas_conn_id).access
         self._training_id = training.id
         deadline = deadline_after(training.status.submitted_at, self.timeout or self.execution_timeout)
         if self.deferrable:
@@ -109,8 +113,7 @@ class TrainModelOperator(SubmitTrainingOperator):
                 ),
                 method_name=self.resume.__name__,
             )
-        hook = DlaasHook(self.dlaas_conn_id)
-        return self._judge(wait(hook.access, training.id, deadline=deadline, say=self.log.info))
+        return self._judge(wait(self._access, training.id, deadline=deadline, say=self.log.info))
 
     def resume(self, context: Context, event: Any) -> str:
         """Take up the task when its trigger has reported."""
@@ -137,8 +140,10 @@ class TrainModelOperator(SubmitTrainingOperator):
         from airflow_dlaas.client import calls
         from airflow_dlaas.errors import DlaasError
 
+        access = self._access or DlaasHook(self.dlaas_conn_id).access
         try:
-            DlaasHook(self.dlaas_conn_id).client.send(calls.cancel_training(training_id))
+            with make_client(access) as client:
+                client.send(calls.cancel_training(training_id))
         except DlaasError as error:
             self.log.warning("Training %s could not be canceled: %s", training_id, error)
         else:

@@ -134,8 +134,8 @@ class Home:
         except ValidationError:
             # Without a cause: pydantic's would show the file's content.
             raise NotConfigured(
-                f"{self.credentials_file} is damaged; bring it back from a backup, or remove it to have new credentials "
-                "made at the next start (the connections in Airflow must then be imported again)"
+                f"{self.credentials_file} is damaged; bring it back from a backup, or remove it to have new "
+                "credentials made at the next start (the connections in Airflow must then be imported again)"
             ) from None
 
     def enrol(self, user: str, password: str | None) -> Credentials:

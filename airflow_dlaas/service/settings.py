@@ -36,7 +36,7 @@ class Settings:
     """Port of the API."""
 
     public_url: str | None = None
-    """URL clients reach the API at, where that is not ``http://HOST:PORT`` (behind a proxy, say): asset URLs carry it."""
+    """URL clients reach the API at, where it is not ``http://HOST:PORT`` (behind a proxy, say): asset URLs carry it."""
 
     insecure_listen: bool = False
     """Whether to listen beyond loopback without TLS: passwords and tokens then cross the network in the clear."""
@@ -47,18 +47,18 @@ class Settings:
     objectstore_port: int = 8481
     """Port of the embedded Swift. Connections hold it, so it had better stay the same."""
 
-    database: str | None = None
+    database: str | None = field(default=None, repr=False)
     """SQLAlchemy URL of the database; by default SQLite in the home folder, which is enough for thousands of runs."""
 
     gpus: str = "auto"
-    """The GPU slots: ``auto`` asks nvidia-smi (and takes ``virtual:4`` on a machine without GPUs), ``virtual:N``, or GPUs
-    by index or UUID, separated by commas."""
+    """The GPU slots: ``auto`` asks nvidia-smi (and takes ``virtual:4`` on a machine without GPUs), ``virtual:N``, or
+    GPUs by index or UUID, separated by commas."""
 
     catalogue: Path | None = None
     """The site's own catalogue of runtimes (TOML), read after the built-in one."""
 
     run_limit: float | None = None
-    """Seconds a training's command may take; by default as long as it wants, since nobody knows how long training takes."""
+    """Seconds a training's command may take; by default as long as it wants, since only its author knows."""
 
     allow_nested: bool = False
     """Whether a zip of code may hold folders; the page says it may not."""
@@ -101,8 +101,8 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
     settings = Settings(**values)
     if not settings.insecure_listen and not is_loopback(settings.host):
         raise NotConfigured(
-            f"DLAAS_HOST is {settings.host}, which others can reach, and the service speaks no TLS: passwords would cross "
-            "the network in the clear. Put a TLS proxy before a service on 127.0.0.1, or say --insecure-listen "
+            f"DLAAS_HOST is {settings.host}, which others can reach, and the service speaks no TLS: passwords would "
+            "cross the network in the clear. Put a TLS proxy before a service on 127.0.0.1, or say --insecure-listen "
             "(DLAAS_INSECURE_LISTEN=yes) where the network is trusted"
         )
     if settings.objectstore == "embedded" and settings.port == settings.objectstore_port != 0:
@@ -148,7 +148,7 @@ def _given(environment: Mapping[str, str]) -> dict[str, str]:
 def _read(name: str, value: str) -> Any:
     reader, accepted = _READERS.get(name, (str, "text"))
     try:
-        return reader(value.strip())
+        return reader(value if name == "password" else value.strip())
     except ValueError:
         raise NotConfigured(f"{PREFIX}{name.upper()} takes {accepted}, not {value!r}") from None
 

@@ -59,9 +59,10 @@ async def _last_seen(
         while True:
             left = None if deadline is None else max(0.0, deadline - time.time())
             try:
-                seen = await asyncio.wait_for(anext(states), left)
+                training = await asyncio.wait_for(anext(states), left)
             except (asyncio.TimeoutError, StopAsyncIteration):
                 break
+            seen = training
             if (now := _in_words(seen)) != told:
                 say(f"Training {training_id}: {now}")
                 told = now
@@ -97,9 +98,7 @@ async def _tell_log(client: Client, training_id: str, offset: int, say: Say) -> 
     except NotFound:
         return  # whoever asks for the states learns of it
     except DlaasError as error:
-        say(
-            f"The log of training {training_id} cannot be followed ({error}); at the end it is in the results container"
-        )
+        say(f"The log of training {training_id} cannot be followed: {error}. It will be in the results container")
 
 
 async def batches(

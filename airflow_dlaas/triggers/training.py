@@ -28,7 +28,7 @@ class TrainingTrigger(BaseTrigger):
     def __init__(
         self, *, training_id: str, dlaas_conn_id: str, deadline: float | None = None, owner: bool = False
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.training_id = training_id
         self.dlaas_conn_id = dlaas_conn_id
         self.deadline = deadline
@@ -58,9 +58,9 @@ class TrainingTrigger(BaseTrigger):
                     watch.client, watch, self.training_id, deadline=self.deadline, say=self.log.info
                 )
             except (NotFound, Unreachable) as error:
-                yield TriggerEvent({"gone": str(error)})
+                yield TriggerEvent({"gone": str(error)})  # type: ignore[no-untyped-call]
                 return
-        yield TriggerEvent({"training": training.model_dump(mode="json")})
+        yield TriggerEvent({"training": training.model_dump(mode="json")})  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 ROLE = "dispatcher"
 
 LEASE = timedelta(seconds=10)
-"""How long another service waits for one that died before it takes over; renewed with every round."""
+"""How long another service waits for one that died before it takes over."""
 
 BUSY_PAUSE = 0.25
 """Seconds between rounds while a training is started: how late its progress is seen at most."""
@@ -90,6 +90,7 @@ class Dispatcher:
         self._clock = clock
         self._past: dict[str, Past] = {}
         self._step_failed = False
+        self._leads_until: datetime | None = None
         self._awake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -119,7 +120,7 @@ class Dispatcher:
     def round(self) -> bool:
         """Bring everything up to date once; whether a training is started. Does nothing where another one leads."""
         now = self._clock()
-        if not self._store.lead(ROLE, self._holder, now, now + LEASE):
+        if not self._leads(now):
             return False
         self._step_failed = False
         entries = self._store.unfinished()
@@ -135,6 +136,13 @@ class Dispatcher:
             active = True
             self._take(step, records[step.training_id])
         return active
+
+    def _leads(self, now: datetime) -> bool:
+        """Take or keep the lease; renewed when half of it is over, since each renewal is a write to the disk."""
+        if self._leads_until is None or self._leads_until - now < LEASE / 2:
+            led = self._store.lead(ROLE, self._holder, now, now + LEASE)
+            self._leads_until = now + LEASE if led else None
+        return self._leads_until is not None
 
     # -- the thread ----------------------------------------------------------
 
@@ -158,6 +166,8 @@ class Dispatcher:
         self._resign()
 
     def _resign(self) -> None:
+        if self._leads_until is None:
+            return
         now = self._clock()
         try:
             self._store.lead(ROLE, self._holder, now, now)
@@ -219,8 +229,9 @@ class Dispatcher:
 
     def _launch(self, entry: TrainingRecord) -> None:
         """Start the learner of a booked training; one that can't be started ends here, as the service's fault."""
+        definition = self._store.secrets(entry.id)
         try:
-            job = self._workplace.hand_over(entry, self._store.secrets(entry.id))
+            job = self._workplace.hand_over(entry, definition)
             handle = self._runner.start(job)
         except (DlaasError, OSError) as error:
             log.exception("Training %s could not be started", entry.id)

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 from urllib.parse import urlsplit
 
 from airflow_dlaas.errors import HostError
@@ -64,7 +65,7 @@ class EmbeddedSwift:
         self._order = Order(host, port, user, key, os.getpid())
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> EmbeddedSwift:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -184,9 +185,9 @@ def _check_filesystem(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder) as file:
             os.setxattr(file.fileno(), "user.swift.metadata", b"x" * 512)
     except OSError as error:
-        if error.errno not in (errno.ENOTSUP, errno.EPERM, errno.ENOSPC, errno.E2BIG, errno.ERANGE):
+        if error.errno not in (errno.ENOTSUP, errno.EPERM):
             raise HostError(f"The object store cannot write to {folder}: {error.strerror or error}.") from error
         raise HostError(
-            f"The filesystem of {folder} keeps no extended attributes ({error.strerror}), which the object store needs. "
-            "Give the service a folder on ext4, XFS, Btrfs or a recent tmpfs."
+            f"The filesystem of {folder} keeps no extended attributes ({error.strerror}), which the object "
+            "store needs. Give the service a folder on ext4, XFS, Btrfs or a recent tmpfs."
         ) from error

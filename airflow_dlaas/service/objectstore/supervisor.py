@@ -79,18 +79,22 @@ def _lock(path: Path) -> IO[bytes]:
     """
     file = path.open("ab")
     deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline:
-                file.close()
-                raise HostError(
-                    f"The object store in {path.parent} is already running; two services cannot share one folder."
-                ) from error
-            time.sleep(0.05)
-        else:
-            return file
+    while not _locked(file):
+        if time.monotonic() > deadline:
+            file.close()
+            raise HostError(
+                f"The object store in {path.parent} is already running; two services cannot share one folder."
+            )
+        time.sleep(0.05)
+    return file
+
+
+def _locked(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _listen(host: str, port: int) -> socket.socket:

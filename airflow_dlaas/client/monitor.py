@@ -1,0 +1,147 @@
+"""Following a training's log and metrics over the WebSocket, across broken connections."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+import time
+from collections.abc import AsyncIterator
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedError, InvalidMessage, InvalidStatus, WebSocketException
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.client.exchange import ONCE, Reply, Retries, retry_after
+from airflow_dlaas.contract.monitor import Frame
+from airflow_dlaas.contract.problem import refusal
+from airflow_dlaas.contract.words import received
+from airflow_dlaas.errors import DlaasError, Misunderstood, NotConfigured, Refused, Unauthenticated, Unreachable
+
+RECONNECT = Retries(attempts=8, first=1, longest=30)
+"""How often, without a single new frame between, a broken connection is made anew: some two minutes."""
+
+FRAME_LIMIT = 16 * 1024**2
+"""Bytes of one frame; a frame may hold many lines, and one from the start the whole log."""
+
+_SHORTEST = 0.5  # seconds before a new connection, so that a server that closes at once is not hammered
+_read = received(Frame)
+
+
+async def follow(
+    client: Client, training_id: str, *, offset: int = 0, retries: Retries = RECONNECT
+) -> AsyncIterator[Frame]:
+    """
+    Yield the frames of a training's log until it has ended and its log is told.
+
+    A broken connection is made anew and taken up where it broke. Every frame yielded carries ``offset``, the bytes
+    of the log up to its end: give it to a later call to go on from there. On a foreign server, which tells no offsets
+    and always begins at the start, the bytes are counted, and what was seen is dropped. To be closed (`aclose`)
+    when left early.
+
+    :raises NotFound: there is no such training.
+    :raises ServiceError: the service can't be reached any more, refuses, or sends what is no frame.
+    """
+    place = Place(offset)
+    refused: str | None = None
+    failures = 0
+    while True:
+        failed: DlaasError | None = None
+        token = None
+        try:
+            token = await asyncio.to_thread(client.token, unlike=refused)
+            async with _open(client, calls.monitor_path(training_id, offset=place.offset), token) as connection:
+                refused = None
+                place.reconnected()
+                async for message in connection:
+                    frame = place.take(_read(message.encode() if isinstance(message, str) else message))
+                    if frame is not None:
+                        failures = 0
+                        yield frame
+            training = await asyncio.to_thread(client.send, calls.get_training(training_id), retries=ONCE)
+            if training.state.final:
+                return
+        except InvalidStatus as error:
+            failed = _refusal(error)
+            if isinstance(failed, Unauthenticated) and refused is None:
+                refused = token
+                continue
+        except ssl.SSLCertVerificationError as error:
+            raise NotConfigured(f"The certificate of {client.url} is not trusted: {error.verify_message}") from error
+        except (OSError, asyncio.TimeoutError, ConnectionClosedError, InvalidMessage) as error:
+            failed = Unreachable(f"The log of {training_id} broke off at byte {place.offset}: {error}")
+            failed.__cause__ = error
+        except (WebSocketException, ImportError) as error:  # ImportError: a SOCKS proxy needs one more package
+            raise Misunderstood(f"The log of {training_id} can't be followed: {error}") from error
+        except DlaasError as error:
+            failed = error
+        failures += 1
+        if failed is not None and (not failed.transient or failures >= retries.attempts):
+            raise failed
+        wanted = failed.retry_after if isinstance(failed, Refused) else None
+        pause = retries.pause(failures, random.SystemRandom().random())
+        await asyncio.sleep(max(_SHORTEST, pause, wanted or 0))
+
+
+class Place:
+    """How far into a log one has come, in bytes, across connections."""
+
+    def __init__(self, offset: int = 0) -> None:
+        self.offset = offset
+        self._counted = 0
+
+    def reconnected(self) -> None:
+        """Say that a new connection begins to tell."""
+        self._counted = 0
+
+    def take(self, frame: Frame) -> Frame | None:
+        """Return what is new in *frame*, with its offset; None where all of it was seen before."""
+        status = frame.status
+        message = (status.message or "").encode()
+        if status.offset is not None:
+            if message and status.offset <= self.offset:
+                return None
+            self.offset = max(self.offset, status.offset)
+            return frame
+        begin = self._counted
+        self._counted += len(message)
+        # A frame without text is as old as the text around it.
+        if begin < self.offset and self._counted <= self.offset:
+            return None
+        seen, self.offset = self.offset, self._counted
+        fresh = message[max(0, seen - begin) :].decode(errors="replace") if status.message is not None else None
+        return Frame(status=status.model_copy(update={"message": fresh, "offset": self.offset}))
+
+
+class _open(connect):  # noqa: N801 - named as what it extends
+    """A connection with our token, which a redirect takes nowhere else."""
+
+    def __init__(self, client: Client, path: str, token: str) -> None:
+        # A logger of its own, never at DEBUG: there websockets writes every header down, the token among them.
+        quiet = logging.getLogger(f"{__name__}.socket")
+        quiet.setLevel(logging.INFO)
+        super().__init__(
+            client.socket_url(path),
+            additional_headers={"Authorization": f"Bearer {token}"},
+            ssl=client.tls(),
+            open_timeout=20,
+            ping_interval=20,
+            ping_timeout=20,
+            close_timeout=5,
+            max_size=FRAME_LIMIT,
+            logger=quiet,
+        )
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+def _refusal(error: InvalidStatus) -> DlaasError:
+    response = error.response
+    headers = {name.lower(): value for name, value in response.headers.raw_items()}
+    reply = Reply(response.status_code, bytes(response.body or b""), time.time(), headers)
+    if reply.status < 400:
+        return Misunderstood(f"The service answers {reply.status} where its monitor should be")
+    return refusal(reply.status, reply.content, retry_after=retry_after(reply))

@@ -1,0 +1,110 @@
+"""Showing a `Picture`: painted over and over on a terminal, line by line elsewhere."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from airflow_dlaas.demo.picture import Picture, Row, Step, changes
+
+if TYPE_CHECKING:
+    from typing import Self
+
+COLOURS = {
+    "done": "green",
+    "success": "green",
+    "running": "cyan",
+    "deferred": "magenta",
+    "queued": "yellow",
+    "scheduled": "yellow",
+    "up_for_retry": "yellow",
+    "failed": "red",
+    "upstream_failed": "red",
+}
+
+
+class Display:
+    """Shows pictures while it is entered; `console` prints above them."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._picture = Picture()
+        self._spinner = Spinner("dots")
+        self._live = (
+            Live(get_renderable=self._render, console=console, refresh_per_second=8) if console.is_terminal else None
+        )
+
+    def show(self, picture: Picture) -> None:
+        """Show *picture* instead of the one before."""
+        if self._live is None:
+            for line in changes(self._picture, picture):
+                self.console.print(escape(line), highlight=False, soft_wrap=True)
+        self._picture = picture
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def _render(self) -> RenderableType:
+        parts: list[RenderableType] = [_steps(self._picture.steps, self._spinner)]
+        if self._picture.rows:
+            parts.append(task_table(self._picture.rows, self._spinner))
+        if self._picture.training:
+            parts.append(Text(f"  {self._picture.training}", style="bold", no_wrap=True, overflow="ellipsis"))
+        if self._picture.line:
+            parts.append(Text(f"  {self._picture.line}", style="dim", no_wrap=True, overflow="ellipsis"))
+        return Group(*parts)
+
+
+def task_table(rows: tuple[Row, ...], spinner: Spinner | None = None, title: str | None = None) -> Table:
+    """The tasks of a DAG run; with a *spinner*, those at work turn."""
+    table = Table(title=title, title_justify="left", expand=False)
+    table.add_column("Task", no_wrap=True)
+    table.add_column("State", no_wrap=True)
+    table.add_column("Seconds", justify="right")
+    table.add_column("", overflow="ellipsis", no_wrap=True, ratio=1)
+    for row in rows:
+        state = Text(row.state, style=COLOURS.get(row.state, "dim"))
+        mark: RenderableType = state
+        if spinner is not None and row.state in {"running", "deferred"}:
+            mark = _beside(spinner, state)
+        table.add_row(row.task, mark, "" if row.seconds is None else f"{row.seconds:.1f}", Text(row.note))
+    return table
+
+
+def _steps(steps: tuple[Step, ...], spinner: Spinner) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=2)
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis", style="dim")
+    marks: dict[str, RenderableType] = {
+        "waiting": Text("·", style="dim"),
+        "running": spinner,
+        "done": Text("✓", style="green"),
+        "failed": Text("✗", style="red"),
+    }
+    for step in steps:
+        seconds = f"{step.seconds:.0f} s" if step.state != "waiting" else ""
+        grid.add_row(marks[step.state], step.name, seconds, step.note if step.state != "done" else "")
+    return grid
+
+
+def _beside(left: RenderableType, right: RenderableType) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(left, right)
+    return grid

@@ -1,0 +1,90 @@
+"""Reading what was sent, never more of it than the limit, and writing what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Path, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json, to_json
+
+from airflow_dlaas.contract.words import complaints
+from airflow_dlaas.errors import InvalidRequest, TooLarge
+from airflow_dlaas.service.api.parts import Owner, PartsOf
+from airflow_dlaas.service.api.problems import Several
+
+W = TypeVar("W", bound=BaseModel)
+
+Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""An id in a path; what cannot be one is not found."""
+
+
+async def read(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """
+    Read the body in pieces.
+
+    :raises TooLarge: it has more than *limit* bytes. Where its length is told that is known before any of it is
+        read, else as soon as the limit is passed.
+    """
+    told = request.headers.get("content-length", "")
+    if told.isdecimal() and (len(told) > len(str(limit)) or int(told) > limit):
+        raise _too_large(limit)
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        yield chunk
+
+
+async def read_json(request: Request, limit: int) -> Any:
+    """
+    Read the body as JSON, whatever content type it claims (curl's ``--data-binary`` claims a form's).
+
+    :raises TooLarge: it has more than *limit* bytes.
+    :raises InvalidRequest: it is no JSON, no UTF-8, nested too deep, or holds numbers JSON does not have.
+    """
+    content = b"".join([chunk async for chunk in read(request, limit)])
+    if not content.strip():
+        return None
+    try:
+        return from_json(content.removeprefix(b"\xef\xbb\xbf"), allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidRequest(f"The body is no JSON: {error}") from None
+
+
+async def _document(request: Request, parts: PartsOf, _owner: Owner) -> Any:
+    return await read_json(request, parts.limits.json_bytes)
+
+
+Document = Annotated[Any, Depends(_document)]
+"""A handler's parameter of this type is given the body, parsed; None where there is none. Tokens come first."""
+
+
+def understand(kind: type[W], document: Any) -> W:
+    """
+    Read *document* as a *kind*, strictly.
+
+    :raises Several: naming every field that is wrong.
+    """
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        raise Several.of(complaints(error), "invalid_request_payload") from None
+
+
+def reply(content: BaseModel | Mapping[str, Any], status: int = 200) -> Response:
+    """
+    Answer with *content*; what is None is left out of words.
+
+    A loss that is not a number is no JSON number either: it goes as the string "NaN", which reads back as one.
+    """
+    if isinstance(content, BaseModel):
+        content = content.model_dump(exclude_none=True)
+    return Response(to_json(content, inf_nan_mode="strings"), status_code=status, media_type="application/json")
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is larger than the {limit:,} bytes that are taken here")

@@ -1,0 +1,176 @@
+"""Experiments: code assets, their versions, and the zip that each version is."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from airflow_dlaas.contract.experiment import (
+    Experiment,
+    ExperimentDraft,
+    ExperimentEntity,
+    ExperimentList,
+    ExperimentVersion,
+    Metadata,
+)
+from airflow_dlaas.errors import InvalidRequest, NotFound
+from airflow_dlaas.service.api.bodies import Document, Id, read, reply, understand
+from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf, base_url
+from airflow_dlaas.service.store.base import ExperimentRecord, VersionRecord
+from airflow_dlaas.service.store.blobs import Incoming
+from airflow_dlaas.storage import bundle
+
+PATH = "/v3/ml_assets/experiments"
+PIECE = 1024**2
+"""Bytes gathered before they are written: each write is a trip to another thread."""
+
+router = APIRouter(prefix=PATH, tags=["experiments"])
+
+
+@router.post("", status_code=201, response_model=Experiment)
+def create(request: Request, parts: PartsOf, owner: Owner, document: Document) -> Response:
+    """Create an experiment with a first version, whose content is still to be sent."""
+    draft = understand(ExperimentDraft, document)
+    now = parts.clock()
+    experiment = ExperimentRecord(_new_id(), owner, draft.model_dump(mode="json", exclude_unset=True), now)
+    version = VersionRecord(_new_id(), experiment.id, 1, now)
+    parts.store.create_experiment(experiment, version)
+    return reply(_report(request, parts, experiment, version), 201)
+
+
+@router.get("", response_model=ExperimentList)
+def list_all(request: Request, parts: PartsOf, owner: Owner) -> Response:
+    """List experiments with their newest version, newest first."""
+    found = parts.store.experiments(owner)
+    return reply(ExperimentList(resources=tuple(_report(request, parts, *one) for one in found)))
+
+
+@router.get("/{experiment_id}", response_model=Experiment)
+def get(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id) -> Response:
+    """Tell of an experiment and its newest version."""
+    return reply(_report(request, parts, *parts.store.experiment(owner, experiment_id)))
+
+
+@router.post("/{experiment_id}", status_code=201, response_model=Experiment)
+def add_version(
+    request: Request, parts: PartsOf, owner: Owner, experiment_id: Id, document: Document
+) -> Response:
+    """Begin the next version. The body may be empty or repeat what created the experiment: metadata is immutable."""
+    experiment, _ = parts.store.experiment(owner, experiment_id)
+    if document:
+        _insist_on_same(ExperimentDraft.model_validate(experiment.draft), understand(ExperimentDraft, document))
+    version = parts.store.add_version(owner, experiment_id, _new_id(), parts.clock())
+    return reply(_report(request, parts, experiment, version), 201)
+
+
+@router.delete("/{experiment_id}", status_code=204, response_class=Response)
+def delete(parts: PartsOf, owner: Owner, experiment_id: Id) -> Response:
+    """Forget an experiment. Trainings that run its code go on."""
+    parts.store.delete_experiment(owner, experiment_id)
+    return Response(status_code=204)
+
+
+@router.get("/{experiment_id}/versions", response_model=ExperimentList)
+def list_versions(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id) -> Response:
+    """List the versions, oldest first."""
+    experiment, _ = parts.store.experiment(owner, experiment_id)
+    found = parts.store.versions(owner, experiment_id)
+    return reply(ExperimentList(resources=tuple(_report(request, parts, experiment, one) for one in found)))
+
+
+@router.get("/{experiment_id}/versions/{version_id}", response_model=Experiment)
+def get_version(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id, version_id: Id) -> Response:
+    """Tell of one version."""
+    experiment, _ = parts.store.experiment(owner, experiment_id)
+    version = parts.store.version(owner, experiment_id, version_id)
+    return reply(_report(request, parts, experiment, version))
+
+
+@router.put("/{experiment_id}/versions/{version_id}/content", response_model=Experiment)
+async def put_content(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id, version_id: Id) -> Response:
+    """
+    Take in a version's zip, of any content type. It counts once all of it is there and found sound.
+
+    Sending it again replaces it; a training that was submitted before keeps the bytes it was submitted with.
+    """
+    experiment, _ = await run_in_threadpool(parts.store.experiment, owner, experiment_id)
+    version = await run_in_threadpool(parts.store.version, owner, experiment_id, version_id)
+    limit = parts.limits.zip_bytes
+    pieces = read(request, limit)
+    first = await anext(pieces, b"")  # a body that is too large is refused before a file is made for it
+    with await run_in_threadpool(parts.blobs.incoming, limit) as incoming:
+        gathered = bytearray(first)
+        async for piece in pieces:
+            gathered += piece
+            if len(gathered) >= PIECE:
+                await run_in_threadpool(incoming.write, bytes(gathered))
+                gathered.clear()
+        await run_in_threadpool(incoming.write, bytes(gathered))
+        await run_in_threadpool(_accept, parts, owner, version, incoming)
+    return reply(_report(request, parts, experiment, version))
+
+
+def _accept(parts: Parts, owner: str, version: VersionRecord, incoming: Incoming) -> None:
+    incoming.seal()
+    bundle.inspect(
+        incoming.path, allow_nested=parts.limits.allow_nested, unpacked_limit=parts.limits.unpacked_bytes
+    )
+    blob = incoming.keep()
+    parts.store.set_content(owner, version.experiment_id, version.id, blob.digest, blob.size)
+
+
+@router.api_route("/{experiment_id}/versions/{version_id}/content", methods=["GET", "HEAD"], response_class=FileResponse)
+def get_content(parts: PartsOf, owner: Owner, experiment_id: Id, version_id: Id) -> Response:
+    """Give a version's zip back; its ETag is the SHA-256."""
+    return _content(parts, parts.store.version(owner, experiment_id, version_id))
+
+
+@router.api_route("/{experiment_id}/content", methods=["GET", "HEAD"], response_class=FileResponse)
+def get_newest_content(parts: PartsOf, owner: Owner, experiment_id: Id) -> Response:
+    """Give the newest version's zip back."""
+    return _content(parts, parts.store.experiment(owner, experiment_id)[1])
+
+
+def _content(parts: Parts, version: VersionRecord) -> Response:
+    if version.digest is None:
+        raise NotFound(f"Version {version.id} has no content yet: PUT it to this address")
+    path = parts.blobs.path(version.digest)
+    if not path.is_file():
+        raise NotFound(f"The content of version {version.id} is lost: PUT it again")
+    return FileResponse(path, media_type="application/zip", headers={"ETag": f'"{version.digest}"'})
+
+
+def _insist_on_same(known: ExperimentDraft, draft: ExperimentDraft) -> None:
+    for name in ExperimentDraft.model_fields:
+        if getattr(draft, name) != getattr(known, name):
+            raise InvalidRequest(
+                f"{name}: differs from the experiment's, and its metadata is immutable; create another experiment",
+                target=name,
+            )
+
+
+def _report(
+    request: Request, parts: Parts, experiment: ExperimentRecord, version: VersionRecord
+) -> Experiment:
+    url = f"{base_url(request, parts)}{PATH}/{experiment.id}"
+    version_url = f"{url}/versions/{version.id}"
+    draft: dict[str, Any] = dict(experiment.draft)
+    return Experiment(
+        metadata=Metadata(
+            guid=experiment.id, url=url, created_at=experiment.created_at, modified_at=version.created_at
+        ),
+        entity=ExperimentEntity(
+            **draft,
+            experiment_version=ExperimentVersion(
+                guid=version.id, url=version_url, content_url=f"{version_url}/content"
+            ),
+        ),
+    )
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())

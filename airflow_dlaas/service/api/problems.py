@@ -1,0 +1,158 @@
+"""The only place where an error becomes an answer: the envelope, its status and its headers."""
+
+from __future__ import annotations
+
+import logging
+import math
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from airflow_dlaas.contract.problem import BY_STATUS, Problem, ProblemError, Target
+from airflow_dlaas.contract.words import spell_path
+from airflow_dlaas.errors import (
+    DlaasError,
+    InvalidBundle,
+    InvalidDefinition,
+    InvalidRequest,
+    Refused,
+    Unauthenticated,
+    Unavailable,
+)
+
+logger = logging.getLogger(__name__)
+
+HEADERS = frozenset({"Authorization", "Host", "Idempotency-Key"})
+"""Targets that are headers; all others are fields, or query parameters by their code."""
+
+
+class Several(InvalidRequest):
+    """A refusal for more than one reason; each reason names its own field."""
+
+    def __init__(self, reasons: Sequence[ProblemError]) -> None:
+        super().__init__("; ".join(one.message for one in reasons), code=reasons[0].code)
+        self.reasons = tuple(reasons)
+
+    @classmethod
+    def of(cls, complaints: Iterable[str], code: str) -> Several:
+        """Make one of ``field: sentence`` lines; the field stays in the sentence, for whoever reads only that."""
+        return cls([reason(line.partition(": ")[0], line, code) for line in complaints])
+
+
+def reason(field: str, message: str, code: str) -> ProblemError:
+    """Say what is wrong with one field of the body."""
+    return ProblemError(code=code, message=message, target=Target(type="field", name=field))
+
+
+def answer(error: Exception, request: HTTPConnection) -> Response:
+    """Put *error* as the answer to *request*, and in the log under the same trace. What is ours to mend tells no more."""
+    trace = uuid.uuid4().hex
+    refused = _refused(error)
+    where = f"{request.scope.get('method', 'WebSocket')} {request.scope['path']!r}"
+    if refused.status < 500:
+        logger.info("%s: %d %s, trace %s", where, refused.status, refused.code, trace)
+    else:
+        logger.error("%s: %d, trace %s", where, refused.status, trace, exc_info=error)
+    problem = Problem(trace=trace, errors=_reasons(refused))
+    return Response(
+        problem.model_dump_json(exclude_none=True),
+        status_code=refused.status,
+        headers=dict(_headers(refused, error, request)),
+        media_type="application/json",
+    )
+
+
+def register(app: FastAPI) -> None:
+    """Make every refusal of *app* an envelope."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        return answer(error, request)
+
+    for kind in (DlaasError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, handle)
+    app.add_middleware(LastResort)
+
+
+class LastResort:
+    """Answers for what nobody expected; the server behind it never sees an exception, only a finished answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on, and an exception to the log."""
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] in {"http.response.start", "websocket.accept"}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except ClientDisconnect:
+            logger.info("%s %r: the client went away", scope.get("method"), scope.get("path"))
+        except Exception as error:
+            if scope["type"] != "http" or begun:
+                # Half an answer cannot be taken back: the server closes the connection, so that it is seen as one.
+                raise
+            await answer(error, HTTPConnection(scope))(scope, receive, send)
+
+
+def _refused(error: Exception) -> Refused:
+    match error:
+        case Refused():
+            return error
+        case InvalidDefinition(problems=problems):
+            return Several.of(problems, "C101")
+        case InvalidBundle():
+            return InvalidRequest(f"The zip is unusable: {error}", code="C102")
+        case RequestValidationError():
+            found = error.errors()
+            if any(one["loc"][0] == "path" for one in found):
+                return BY_STATUS[404]("There is nothing with this id")
+            return Several([_query_reason(one["loc"], one["msg"]) for one in found])
+        case HTTPException(status_code=404):
+            return BY_STATUS[404]("There is nothing at this path; the API lies under /v3")
+        case HTTPException(status_code=405):
+            return BY_STATUS[405]("This path knows other methods; the Allow header names them")
+        case HTTPException(status_code=status) if status < 500:
+            return BY_STATUS.get(status, InvalidRequest)("The request cannot be read")
+        case _:
+            return Unavailable("The service failed; its log says more under the trace given here")
+
+
+def _query_reason(location: Sequence[int | str], message: str) -> ProblemError:
+    name = spell_path(tuple(location[1:]))
+    return ProblemError(
+        code="invalid_query_parameter_value",
+        message=f"{name}: {message[:1].lower()}{message[1:]}",
+        target=Target(type="query", name=name),
+    )
+
+
+def _reasons(error: Refused) -> tuple[ProblemError, ...]:
+    if isinstance(error, Several):
+        return error.reasons
+    target = None
+    if error.target:
+        query = error.code == "invalid_query_parameter_value"
+        kind = "header" if error.target in HEADERS else "query" if query else "field"
+        target = Target(type=kind, name=error.target)
+    return (ProblemError(code=error.code, message=error.message, more_info=error.more_info, target=target),)
+
+
+def _headers(refused: Refused, error: Exception, request: HTTPConnection) -> Iterable[tuple[str, str]]:
+    if isinstance(refused, Unauthenticated):
+        scheme = "Basic" if request.scope["path"].endswith("/identity/token") else "Bearer"
+        yield "WWW-Authenticate", f'{scheme} realm="airflow-dlaas"'
+    if refused.retry_after is not None:
+        yield "Retry-After", str(math.ceil(refused.retry_after))
+    if isinstance(error, HTTPException) and isinstance(error.headers, Mapping):
+        yield from error.headers.items()

@@ -1,0 +1,70 @@
+"""
+Lets scripts written for TensorFlow 1 run on TensorFlow 2, unmodified.
+
+Python imports this module when it starts (its folder is on PYTHONPATH). It lays the names of `tensorflow.compat.v1`
+over `tensorflow`, with the behaviour of TensorFlow 2 switched off, the moment a script imports it: `tf.placeholder` and
+`tf.Session` work, and so does every submodule that TensorFlow 2 still has. What it has no more is named in the error.
+It must run on any Python 3 an environment may have, so it needs nothing but the standard library.
+"""
+
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import PathFinder
+from types import ModuleType
+
+GONE = {
+    "tensorflow.contrib": "tf.contrib went with TensorFlow 2, and no compatibility layer brings it back",
+    "tensorflow.examples": "tensorflow.examples went with TensorFlow 2: read the data set's own files instead",
+}
+
+
+class _Gone(ModuleType):
+    """Stands where a package was, and says so whenever something of it is asked for."""
+
+    def __init__(self, name, why):
+        super().__init__(name)
+        self.__dict__["_why"] = why
+
+    def __getattr__(self, name):
+        raise AttributeError(f"{self.__name__}.{name}: {self._why}")
+
+
+class _Version1Loader(Loader):
+    """Loads the real package, then lays the names of its v1 API over it."""
+
+    def __init__(self, real):
+        self._real = real
+
+    def create_module(self, spec):
+        return self._real.create_module(spec)
+
+    def exec_module(self, module):
+        self._real.exec_module(module)
+        from tensorflow.compat import v1
+
+        v1.disable_v2_behavior()
+        # Not dir(): it would wake what TensorFlow loads lazily.
+        for name, value in vars(v1).items():
+            if not name.startswith("_"):
+                setattr(module, name, value)
+        module.contrib = _Gone("tensorflow.contrib", GONE["tensorflow.contrib"])
+
+    def __getattr__(self, name):
+        # Tools ask loaders for sources and resources; those are the real one's business.
+        return getattr(self._real, name)
+
+
+class _Version1Finder(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        for gone, why in GONE.items():
+            if name == gone or name.startswith(gone + "."):
+                raise ModuleNotFoundError(why, name=name)
+        if name != "tensorflow":
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Version1Loader(spec.loader)
+        return spec
+
+
+sys.meta_path.insert(0, _Version1Finder())

@@ -1,0 +1,155 @@
+"""Where zips of code lie: one folder, each file named by the SHA-256 of its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from airflow_dlaas.errors import HostError, TooLarge
+
+GRACE = 3600.0
+"""Seconds that a blob nobody needs is still kept: an upload or a submit under way may be about to need it."""
+
+_DIGEST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """What was kept."""
+
+    digest: str
+    size: int
+
+
+class BlobStore:
+    """
+    Bytes by their digest, in *folder* (made if missing).
+
+    Any number of threads and processes may use one folder: a blob appears whole, under its own digest, or not at
+    all, and the same bytes are kept once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with _translated(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def incoming(self, limit: int) -> Incoming:
+        """Begin to take in at most *limit* bytes; a context manager that forgets what was not kept."""
+        return Incoming(self._folder, limit)
+
+    def path(self, digest: str) -> Path:
+        """Where the bytes with *digest* lie, or would lie."""
+        if len(digest) != _DIGEST or not digest.isalnum():
+            raise ValueError("A blob is named by its SHA-256 in hexadecimal")
+        return self._folder / digest
+
+    def hold(self, digest: str) -> bool:
+        """Whether the blob is there; if so, no `sweep` removes it within its grace."""
+        try:
+            os.utime(self.path(digest))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def sweep(self, keep: Collection[str], *, grace: float = GRACE) -> int:
+        """
+        Remove the blobs not in *keep* and the remains of broken uploads, if untouched for *grace* seconds.
+
+        Returns how many were removed. Ask the store for *keep* first: whatever it learns of later was touched later.
+        """
+        removed = 0
+        with _translated(self._folder):
+            for file in self._folder.iterdir():
+                if file.name in keep:
+                    continue
+                try:
+                    if file.stat().st_mtime < time.time() - grace:
+                        file.unlink()
+                        removed += 1
+                except FileNotFoundError:
+                    continue  # another process sweeps, too
+        return removed
+
+
+class Incoming:
+    """
+    One blob on its way in. Use it as a context manager, from one thread at a time.
+
+    `write` as often as needed, then `seal`, look at what came (`path`), and `keep` it; without that it is removed.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._hash = hashlib.sha256()
+        self._size = 0
+        with _translated(folder):
+            number, name = tempfile.mkstemp(prefix=".incoming-", dir=folder)
+        self._file = os.fdopen(number, "wb")
+        self.path = Path(name)
+        """Where the bytes lie before they are kept."""
+
+    def __enter__(self) -> Incoming:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._file.close()
+        except OSError:
+            if kind is None:
+                raise
+        finally:
+            self.path.unlink(missing_ok=True)
+
+    def write(self, chunk: bytes) -> None:
+        """
+        Take in one more piece.
+
+        :raises TooLarge: it is more than the limit.
+        :raises HostError: the disk is full or broken.
+        """
+        self._size += len(chunk)
+        if self._size > self._limit:
+            raise TooLarge(f"The body is larger than the {self._limit:,} bytes that are taken here")
+        self._hash.update(chunk)
+        with _translated(self._folder):
+            self._file.write(chunk)
+
+    def seal(self) -> Blob:
+        """Make sure that all of it is on the disk; nothing more can be written."""
+        if not self._file.closed:
+            with _translated(self._folder):
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._file.close()
+        return Blob(self._hash.hexdigest(), self._size)
+
+    def keep(self) -> Blob:
+        """Keep it for good, under its digest."""
+        blob = self.seal()
+        with _translated(self._folder):
+            self.path.replace(self._folder / blob.digest)
+            folder = os.open(self._folder, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        return blob
+
+
+@contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HostError(f"The folder of uploads {folder} failed: {error.strerror}") from error

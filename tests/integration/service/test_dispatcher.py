@@ -1,0 +1,311 @@
+"""The dispatcher on a real store and real job folders, with a runner whose learners a test plays."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.errors import HostError, NotFound
+from airflow_dlaas.service.dispatcher.handover import Workplace
+from airflow_dlaas.service.dispatcher.loop import LEASE, Dispatcher
+from airflow_dlaas.service.jobs import Exit, JobFolder, PhaseMark, RunMark, RuntimeSpec, Spec, read_mark, write_mark
+from airflow_dlaas.service.runners.base import Sighting
+from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.store.sql import SqlStore
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+SECRET = "hush-7f3a"
+
+
+@dataclass
+class Stage:
+    """A runner that starts nobody and sees what the test says."""
+
+    started: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    sights: dict[str, Sighting] = field(default_factory=dict)
+    broken: bool = False
+
+    def start(self, job: JobFolder) -> str:
+        if self.broken:
+            raise HostError("no more processes")
+        self.started.append(job.path.name)
+        return f"handle of {job.path.name}"
+
+    def look(self, jobs: Mapping[str, JobFolder]) -> Mapping[str, Sighting]:
+        return {handle: self.sights.get(handle.removeprefix("handle of "), Sighting.ALIVE) for handle in jobs}
+
+    def stop(self, handles: Collection[str], jobs: Mapping[str, JobFolder]) -> None:
+        assert set(handles) == set(jobs)
+        self.stopped += [handle.removeprefix("handle of ") for handle in handles]
+
+
+@dataclass
+class Clock:
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Bench:
+    """A dispatcher with everything around it."""
+
+    def __init__(self, folder: Path, store: SqlStore) -> None:
+        self.store, self.stage, self.clock = store, Stage(), Clock()
+        self.workplace = Workplace(
+            jobs=folder / "jobs",
+            environments=folder / "environments",
+            code=lambda digest: folder / "blobs" / digest,
+            runtime=lambda key: RuntimeSpec(key=key, kind="prefix", provides="something", path=("/bin",)),
+            run_limit=60,
+        )
+        self.dispatcher = self.another("one")
+
+    def another(self, holder: str) -> Dispatcher:
+        inventory = ("virtual:0", "virtual:1", "virtual:2", "virtual:3")
+        return Dispatcher(self.store, self.stage, self.workplace, inventory=inventory, holder=holder, clock=self.clock)
+
+    def submit(self, id: str, slots: int = 1) -> str:
+        record = TrainingRecord(
+            id=id,
+            owner="dlaas",
+            definition={},
+            code="a" * 64,
+            slots=slots,
+            runtime="tensorflow-test",
+            provides="something",
+            state=TrainingState.PENDING,
+            phase=Phase.QUEUED,
+            submitted_at=self.clock.now,
+            modified_at=self.clock.now,
+        )
+        self.store.create_training(record, a_definition(), key=None, request_digest="")
+        return id
+
+    def training(self, id: str) -> TrainingRecord:
+        return self.store.training("dlaas", id)
+
+    def reach(self, id: str, phase: Phase) -> None:
+        write_mark(self.workplace.folder(id).phase, PhaseMark(phase=phase, since=self.clock.now).model_dump_json())
+
+    def leave(self, id: str, state: TrainingState = TrainingState.COMPLETED, exit_code: int = 0) -> None:
+        left = Exit(state=state, exit_code=exit_code, stored=True, finished_at=self.clock.now)
+        write_mark(self.workplace.folder(id).exit, left.model_dump_json())
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.now += timedelta(seconds=seconds)
+
+
+def a_definition() -> TrainingDefinition:
+    connection = {"auth_url": "http://127.0.0.1:1/auth/v1.0", "userId": "a:b", "password": SECRET}
+    place = {"container": "data", "type": "softlayer_objectstore"}
+    return TrainingDefinition.read(
+        {
+            "model_definition": {
+                "name": "a",
+                "definition_location": "/v3/ml_assets/experiments/1",
+                "framework": {"name": "tensorflow", "version": "test"},
+                "execution": {"command": "true", "resourceType": "small"},
+            },
+            "training_data": [{"connection": connection, "source": place}],
+        }
+    )
+
+
+@pytest.fixture
+def bench(tmp_path):
+    store = SqlStore(f"sqlite:///{tmp_path}/database.sqlite")
+    yield Bench(tmp_path, store)
+    store.close()
+
+
+def test_a_training_is_started_followed_and_ended(bench):
+    one = bench.submit("training-a")
+    assert bench.dispatcher.round()
+    assert bench.stage.started == [one]
+    assert bench.training(one).gpus == ("virtual:0",)
+    bench.reach(one, Phase.LOADING)
+    bench.dispatcher.round()
+    assert (bench.training(one).state, bench.training(one).phase) == (TrainingState.RUNNING, Phase.LOADING)
+    bench.leave(one)
+    bench.dispatcher.round()
+    ended = bench.training(one)
+    assert (ended.state, ended.exit_code, ended.stored) == (TrainingState.COMPLETED, 0, True)
+    with pytest.raises(NotFound):
+        bench.store.secrets(one)
+    assert not bench.dispatcher.round()
+
+
+def test_the_learner_is_handed_the_secrets_and_everything_else_without_them(bench):
+    bench.dispatcher.round()
+    job = bench.workplace.folder(bench.submit("training-a"))
+    bench.dispatcher.round()
+    assert job.path.stat().st_mode & 0o777 == 0o700
+    assert job.secrets.stat().st_mode & 0o777 == 0o600
+    sent = json.loads(job.secrets.read_text())
+    assert TrainingDefinition.read(sent) == a_definition()
+    assert SECRET in job.secrets.read_text()
+    assert SECRET not in job.spec.read_text()
+    spec = read_mark(job.spec, Spec)
+    assert spec is not None
+    assert (spec.command, spec.gpus, spec.timeout) == ("true", ("virtual:0",), 60)
+
+
+def test_a_training_that_cannot_be_started_ends_as_the_service_s_fault_and_leaves_no_secret(bench):
+    bench.stage.broken = True
+    one = bench.submit("training-a")
+    bench.dispatcher.round()
+    ended = bench.training(one)
+    assert ended.state is TrainingState.ERROR
+    assert ended.error is not None
+    assert ended.error.code == "S101"
+    assert "no more processes" in ended.error.message
+    assert not bench.workplace.folder(one).secrets.exists()
+
+
+def test_one_that_cannot_be_started_does_not_hold_up_the_next(bench):
+    bench.stage.broken = True
+    bench.submit("training-a")
+    bench.dispatcher.round()
+    bench.stage.broken = False
+    bench.submit("training-b")
+    bench.dispatcher.round()
+    assert bench.stage.started == ["training-b"]
+
+
+def test_a_cancel_reaches_the_learner_and_its_own_end_counts(bench):
+    one = bench.submit("training-a")
+    bench.dispatcher.round()
+    bench.store.request_cancel("dlaas", one, bench.clock.now)
+    bench.dispatcher.round()
+    bench.dispatcher.round()
+    assert bench.stage.stopped == [one]
+    bench.leave(one, TrainingState.CANCELED, exit_code=143)
+    bench.dispatcher.round()
+    assert bench.training(one).state is TrainingState.CANCELED
+
+
+def test_a_learner_that_vanished_is_reported_as_lost_after_a_moment(bench, caplog):
+    one = bench.submit("training-a")
+    bench.dispatcher.round()
+    bench.stage.sights[one] = Sighting.GONE
+    write_mark(bench.workplace.folder(one).run, RunMark(pid=1, start_ticks=1, boot_id="?").model_dump_json())
+    bench.dispatcher.round()
+    assert bench.training(one).state is TrainingState.PENDING
+    bench.pass_time(5)
+    bench.dispatcher.round()
+    ended = bench.training(one)
+    assert ended.error is not None
+    assert (ended.error.code, "restarted" in ended.error.message) == ("S100", True)
+
+
+def test_an_unreadable_exit_ends_the_training_instead_of_the_dispatcher(bench, caplog):
+    one = bench.submit("training-a")
+    bench.dispatcher.round()
+    bench.workplace.folder(one).exit.write_text("{")
+    bench.dispatcher.round()
+    assert bench.training(one).state is TrainingState.ERROR
+
+
+def test_a_dispatcher_that_died_between_booking_and_starting_is_continued_by_the_next(bench):
+    one = bench.submit("training-a")
+    assert bench.store.book(one, ["virtual:2"], bench.clock.now)
+    bench.dispatcher.round()
+    assert bench.stage.started == [one]
+    assert bench.training(one).gpus == ("virtual:2",)
+
+
+def test_a_job_that_a_learner_has_taken_is_not_given_its_secrets_again(bench):
+    one = bench.submit("training-a")
+    assert bench.store.book(one, ["virtual:0"], bench.clock.now)
+    job = bench.workplace.folder(one)
+    job.path.mkdir(parents=True)
+    write_mark(job.run, RunMark(pid=1, start_ticks=1, boot_id="?").model_dump_json())
+    bench.dispatcher.round()
+    assert not job.secrets.exists()
+
+
+def test_of_two_dispatchers_on_one_store_only_the_leader_acts(bench):
+    second = bench.another("two")
+    bench.dispatcher.round()
+    bench.submit("training-a")
+    assert not second.round()
+    assert bench.stage.started == []
+    bench.pass_time(LEASE.total_seconds() + 1)
+    assert second.round()
+    assert bench.stage.started == ["training-a"]
+
+
+def test_a_leader_that_stops_makes_room_at_once(bench):
+    bench.dispatcher.start()
+    wait_for(lambda: not bench.store.lead("dispatcher", "two", bench.clock.now, bench.clock.now))
+    bench.dispatcher.stop()
+    assert bench.store.lead("dispatcher", "two", bench.clock.now, bench.clock.now)
+
+
+def test_the_same_service_started_again_waits_for_nobody(bench):
+    bench.dispatcher.round()
+    bench.submit("training-a")
+    assert bench.another("one").round()
+
+
+def test_a_submit_that_wakes_the_dispatcher_is_started_well_within_a_tenth_of_a_second(bench):
+    bench.dispatcher.start()
+    try:
+        time.sleep(0.2)  # it has gone to sleep
+        bench.submit("training-a")
+        since = time.monotonic()
+        bench.dispatcher.wake()
+        wait_for(lambda: bench.stage.started)
+        took = time.monotonic() - since
+    finally:
+        bench.dispatcher.stop()
+    print(f"submit to start: {took * 1000:.1f} ms")  # noqa: T201 - a figure to read
+    assert took < 0.5  # generous: other tests may keep the machine busy
+
+
+def test_a_broken_database_is_waited_for(bench, caplog):
+    bench.dispatcher.round()
+    broken = Dispatcher(
+        Fragile(bench.store), bench.stage, bench.workplace, inventory=["virtual:0"], holder="one", clock=bench.clock
+    )
+    bench.submit("training-a")
+    broken.start()
+    try:
+        wait_for(lambda: bench.stage.started)
+    finally:
+        broken.stop()
+    assert "could not do its round" in caplog.text
+
+
+class Fragile:
+    """The store, as it is while its database restarts: the first question fails."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self._store = store
+        self._failed = False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def unfinished(self) -> object:
+        if not self._failed:
+            self._failed = True
+            raise HostError("The database failed (OperationalError)")
+        return self._store.unfinished()
+
+
+def wait_for(holds, seconds: float = 5) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.005)

@@ -1,0 +1,117 @@
+"""The training definition: the page's own document, read strictly."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.stores import REVEALED
+from airflow_dlaas.errors import InvalidDefinition
+
+SECRET = "s3cr3t-key"
+
+PAGE: dict[str, Any] = {
+    "model_definition": {
+        "framework": {"name": "tensorflow", "version": "1.2-py3"},
+        "name": "tf-mnist",
+        "author": "Ann Other",
+        "description": "Simple MNIST model implemented in TF",
+        "definition_location": "https://ml.example.net/v3/ml_assets/experiments/c7e148f1/versions/8cd6a2fc",
+        "execution": {
+            "command": "python3 convolutional_network.py --learningRate 0.001 --trainingIters 20000",
+            "resourceType": "small",
+        },
+    },
+    "training_data": [
+        {
+            "connection": {"auth_url": "https://store.example.net/auth/v1.0", "userId": "A:b", "password": SECRET},
+            "source": {"container": "tf_training_data", "type": "softlayer_objectstore"},
+        }
+    ],
+}
+
+
+def changed(*path: str | int, to: Any = None, drop: bool = False) -> dict[str, Any]:
+    document = copy.deepcopy(PAGE)
+    place: Any = document
+    for step in path[:-1]:
+        place = place[step]
+    if drop:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = to
+    return document
+
+
+def test_the_pages_example_is_read_and_written_back_in_its_own_keys() -> None:
+    definition = TrainingDefinition.read(PAGE)
+    assert definition.model_dump(mode="json", exclude_none=True, context=REVEALED) == PAGE
+
+
+def test_a_secret_is_in_no_dump_and_no_repr_unless_asked_for() -> None:
+    definition = TrainingDefinition.read(PAGE)
+    assert SECRET not in definition.model_dump_json() + repr(definition) + str(definition)
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        (changed("model_definition", "comand", to="x"), "model_definition.comand: is not a key"),
+        (changed("model_definition", "framework", drop=True), "model_definition.framework: is missing"),
+        (changed("training_data", drop=True), "training_data: is missing"),
+        (changed("training_data", to=[]), "training_data: "),
+        (changed("model_definition", "framework", "name", to="jax"), "framework.name: must be one of caffe, torch"),
+        (changed("model_definition", "execution", "resourceType", to="huge"), "resourceType: must be small (1 GPU)"),
+        (changed("training_data", 0, "source", "type", to="s3"), "training_data[0].source.type: must be one of"),
+        (changed("training_data", 0, "source", "container", to="a/b"), "container: must be the name of a container"),
+        (changed("training_data", 0, "connection", "auth_url", to="ftp://x"), "auth_url: must be an http"),
+        (changed("training_data", 0, "connection", "userId", drop=True), "userId is missing"),
+        (changed("model_definition", "execution", "command", to="  "), "command: must not be blank"),
+        ([], "(the whole): "),
+        ("text", "(the whole): "),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_field(document: Any, says: str) -> None:
+    with pytest.raises(InvalidDefinition) as raised:
+        TrainingDefinition.read(document)
+    assert says in str(raised.value)
+    assert SECRET not in str(raised.value)
+
+
+def test_every_problem_is_told_at_once() -> None:
+    document = changed("model_definition", "name", drop=True)
+    document["extra"] = 1
+    with pytest.raises(InvalidDefinition) as raised:
+        TrainingDefinition.read(document)
+    assert len(raised.value.problems) == 2
+
+
+def test_a_wrong_value_is_not_repeated_since_it_may_be_a_secret() -> None:
+    with pytest.raises(InvalidDefinition) as raised:
+        TrainingDefinition.read(changed("training_data", 0, "connection", to=json.dumps(SECRET)))
+    assert SECRET not in str(raised.value)
+
+
+def test_without_a_target_results_go_to_the_first_container_of_data() -> None:
+    assert TrainingDefinition.read(PAGE).results.target.container == "tf_training_data"
+
+
+@pytest.mark.parametrize("missing", ["project_id", "region", "domain_name"])
+def test_keystone_is_meant_only_when_all_of_its_fields_are_given(missing: str) -> None:
+    store = {
+        "auth_url": "https://id.example.net/v3",
+        "userId": "u",
+        "password": "p",
+        "project_id": "1",
+        "region": "dallas",
+        "domain_name": "d",
+    }
+    read = TrainingDefinition.read(changed("training_data", 0, "connection", to=store))
+    assert read.training_data[0].connection.keystone
+    del store[missing]
+    read = TrainingDefinition.read(changed("training_data", 0, "connection", to=store))
+    assert not read.training_data[0].connection.keystone

@@ -1,0 +1,127 @@
+"""Reading a peer, states, times, refusals and verdicts."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from airflow_dlaas.contract.problem import CODES, envelope, refusal
+from airflow_dlaas.contract.state import TRANSITIONS, TrainingState
+from airflow_dlaas.contract.training import Training
+from airflow_dlaas.contract.words import received, spell_time
+from airflow_dlaas.errors import (
+    InvalidRequest,
+    Misunderstood,
+    NotFound,
+    TrainingCanceled,
+    TrainingFailed,
+    TrainingOverdue,
+    Unavailable,
+)
+from airflow_dlaas.verdict import judge
+
+
+def a_reply(state: str = "completed", **status: Any) -> bytes:
+    """A training as a 2017 server echoed it: with keys we do not know, and credentials in clear."""
+    return json.dumps(
+        {
+            "metadata": {
+                "guid": "training-AbC_12-xY",
+                "url": "/v3/models/training-AbC_12-xY",
+                "created_at": "2026-11-23T02:00:00.000Z",
+                "modified_at": "2026-11-23T02:00:00.000Z",
+                "newer": 1,
+            },
+            "entity": {
+                "model_definition": {
+                    "name": "n",
+                    "definition_location": "https://h/v3/x",
+                    "framework": {"name": "tensorflow", "version": "1.2-py3"},
+                    "execution": {"command": "true", "resourceType": "small", "nodes": 1},
+                },
+                "training_data": [{"connection": {"password": "in-clear"}}],
+                "status": {
+                    "state": state,
+                    "submitted_at": "2026-11-23T02:00:00.000Z",
+                    "current_at": "2026-11-23T02:00:01.000Z",
+                    **status,
+                },
+            },
+        }
+    ).encode()
+
+
+def a_training(state: str = "completed", **status: Any) -> Training:
+    return received(Training)(a_reply(state, **status))
+
+
+def test_a_newer_peers_keys_are_ignored_at_any_depth_and_echoed_credentials_left_on_the_wire() -> None:
+    training = a_training()
+    assert training.id == "training-AbC_12-xY"
+    assert "in-clear" not in repr(training) + training.model_dump_json()
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"{}", b"[]", b"\xff", a_reply("paused")])
+def test_an_answer_of_another_kind_is_misunderstood_never_guessed(answer: bytes) -> None:
+    with pytest.raises(Misunderstood):
+        received(Training)(answer)
+
+
+def test_times_are_spelled_in_utc_with_milliseconds() -> None:
+    moment = datetime(2026, 11, 23, 3, 4, 5, 678901, tzinfo=timezone(timedelta(hours=1)))
+    assert spell_time(moment) == "2026-11-23T02:04:05.678Z"
+
+
+def test_a_final_state_is_final_and_pending_may_end_at_once() -> None:
+    final = {state for state in TrainingState if state.final}
+    assert final == {TrainingState.COMPLETED, TrainingState.ERROR, TrainingState.CANCELED}
+    assert TrainingState.PENDING.may_become(TrainingState.CANCELED)
+    assert not TrainingState.COMPLETED.may_become(TrainingState.RUNNING)
+    assert set(TRANSITIONS) == set(TrainingState)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_refusal_crosses_the_wire_as_itself(code: str) -> None:
+    sent = CODES[code]("No.", code=code, target="a.field", more_info="see there")
+    problem = envelope(sent, "0" * 32).model_dump_json(exclude_none=True).encode()
+    arrived = refusal(sent.status, problem)
+    assert type(arrived) is type(sent)
+    assert (arrived.code, arrived.message, arrived.target) == (code, "No.", "a.field")
+
+
+def test_a_proxys_page_still_gives_the_class_of_its_status_and_is_not_repeated() -> None:
+    error = refusal(404, b"<html>secret path</html>")
+    assert isinstance(error, NotFound)
+    assert "secret" not in str(error)
+    assert isinstance(refusal(502, b""), Unavailable)
+    assert isinstance(refusal(418, b"{}"), InvalidRequest)
+
+
+def test_a_completed_training_is_returned() -> None:
+    training = a_training()
+    assert judge(training) is training
+
+
+def test_a_failed_one_raises_the_services_own_reasons() -> None:
+    problem = {"trace": "0" * 32, "errors": [{"code": "C201", "message": "dl_job_failed: exited with 3"}]}
+    with pytest.raises(TrainingFailed, match=r"exited with 3 \(C201\)"):
+        judge(a_training("error", error=problem))
+
+
+def test_a_canceled_one_and_an_unfinished_one_are_told_apart() -> None:
+    with pytest.raises(TrainingCanceled):
+        judge(a_training("canceled"))
+    for state in ("pending", "running"):
+        with pytest.raises(TrainingOverdue):
+            judge(a_training(state))
+
+
+def test_what_ended_a_wait_survives_pickling() -> None:
+    """Airflow may carry an exception from one process to another."""
+    import pickle
+
+    error = pickle.loads(pickle.dumps(TrainingFailed(a_training("error"), "why")))  # noqa: S301
+    assert (error.why, error.training.id) == ("why", "training-AbC_12-xY")

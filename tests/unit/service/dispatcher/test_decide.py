@@ -1,0 +1,278 @@
+"""What the dispatcher does next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
+from airflow_dlaas.service.dispatcher.decide import (
+    LOST_AFTER,
+    MOST_STARTS,
+    START_AGAIN_AFTER,
+    STOP_AGAIN_AFTER,
+    Advance,
+    Finish,
+    Past,
+    Seen,
+    Start,
+    StartAgain,
+    Step,
+    Stop,
+    decide,
+    remember,
+)
+from airflow_dlaas.service.jobs import Exit, PhaseMark
+from airflow_dlaas.service.runners.base import Sighting
+from airflow_dlaas.service.store.base import Outcome, TrainingRecord
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+FOUR = ("virtual:0", "virtual:1", "virtual:2", "virtual:3")
+ALIVE = Seen(sighting=Sighting.ALIVE)
+
+
+def a_training(id: str, slots: int = 1, **more: object) -> TrainingRecord:
+    return replace(
+        TrainingRecord(
+            id=id,
+            owner="dlaas",
+            definition={},
+            code="0" * 64,
+            slots=slots,
+            runtime="tensorflow/2.21",
+            provides="TensorFlow 2.21.0",
+            state=TrainingState.PENDING,
+            submitted_at=NOW - timedelta(minutes=5),
+            modified_at=NOW,
+            phase=Phase.QUEUED,
+        ),
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def a_started(id: str, *gpus: str, **more: object) -> TrainingRecord:
+    gpus = gpus or ("virtual:0",)
+    given = {"gpus": gpus, "handle": f"handle of {id}", "started_at": NOW - timedelta(minutes=1)} | more
+    return a_training(id, len(gpus), **given)
+
+
+def steps(
+    *entries: TrainingRecord,
+    seen: dict[str, Seen] | None = None,
+    past: dict[str, Past] | None = None,
+    inventory: Sequence[str] = FOUR,
+) -> list[Step]:
+    seen = {entry.id: ALIVE for entry in entries if entry.started_at} | (seen or {})
+    return list(decide(entries, seen, past or {}, inventory=inventory, now=NOW))
+
+
+def an_exit(state: TrainingState = TrainingState.COMPLETED, **more: object) -> Exit:
+    return Exit.model_validate({"state": state, "finished_at": NOW, "exit_code": 0, "stored": True} | more)
+
+
+def a_phase(phase: Phase) -> PhaseMark:
+    return PhaseMark(phase=phase, since=NOW - timedelta(seconds=1))
+
+
+# -- the queue ---------------------------------------------------------------
+
+
+def test_nothing_to_do_is_no_step():
+    assert steps() == []
+
+
+def test_slots_are_given_in_the_order_of_submission():
+    assert steps(a_training("a"), a_training("b", 3)) == [Start("a", FOUR[:1]), Start("b", FOUR[1:])]
+
+
+def test_a_slot_that_is_held_is_given_to_nobody_else():
+    assert steps(a_started("a", "virtual:1"), a_training("b", 2)) == [Start("b", ("virtual:0", "virtual:2"))]
+
+
+def test_nobody_overtakes_a_large_one_that_waits():
+    waiting = [a_started("a", "virtual:0", "virtual:1"), a_training("large", 3), a_training("small")]
+    assert steps(*waiting) == []
+
+
+def test_an_ending_frees_its_slots_in_the_same_round():
+    ending = a_started("a", *FOUR[:3], state=TrainingState.RUNNING, phase=Phase.STORING)
+    found = steps(ending, a_training("b", 3), seen={"a": Seen(exit=an_exit())})
+    assert [type(step) for step in found] == [Finish, Start]
+
+
+def test_a_training_larger_than_the_inventory_ends_instead_of_blocking_the_queue():
+    found = steps(a_training("large", 3), a_training("small"), inventory=FOUR[:2])
+    assert isinstance(found[0], Finish)
+    assert found[0].outcome.error is not None
+    assert found[0].outcome.error.code == "S100"
+    assert found[1] == Start("small", ("virtual:0",))
+
+
+def test_a_slot_the_inventory_has_lost_is_not_given_again():
+    assert steps(a_started("a", "GPU-1"), a_training("b", 2), inventory=("GPU-0",))[-1] != Start("b", ("GPU-0",))
+
+
+@given(st.lists(st.integers(1, 3), max_size=12), st.integers(3, 8), st.integers(0, 6))
+def test_however_the_queue_looks_no_slot_is_given_twice_and_nobody_overtakes(sizes, total, running):
+    inventory = tuple(f"virtual:{index}" for index in range(total))
+    free = list(inventory)
+    entries = []
+    for index, size in enumerate(sizes):
+        if index < running and size <= len(free):
+            entries.append(a_started(str(index), *free[:size]))
+            del free[:size]
+        else:
+            entries.append(a_training(str(index), size))
+    started = [step for step in steps(*entries, inventory=inventory) if isinstance(step, Start)]
+    given_away = [gpu for step in started for gpu in step.gpus]
+    assert len(given_away) == len(set(given_away))
+    assert set(given_away) <= set(free)
+    waiting = [entry.id for entry in entries if entry.started_at is None]
+    assert [step.training_id for step in started] == waiting[: len(started)]
+
+
+# -- progress ----------------------------------------------------------------
+
+
+def test_a_training_whose_environment_is_made_is_still_pending():
+    found = steps(a_started("a"), seen={"a": replace(ALIVE, phase=a_phase(Phase.PREPARING))})
+    assert found == [Advance("a", TrainingState.PENDING, Phase.PREPARING, a_phase(Phase.PREPARING).since)]
+
+
+def test_a_training_runs_from_the_moment_its_code_is_loaded():
+    found = steps(a_started("a"), seen={"a": replace(ALIVE, phase=a_phase(Phase.LOADING))})
+    assert found == [Advance("a", TrainingState.RUNNING, Phase.LOADING, a_phase(Phase.LOADING).since)]
+
+
+def test_what_is_known_is_not_recorded_again():
+    known = a_started("a", state=TrainingState.RUNNING, phase=Phase.PROCESSING)
+    assert steps(known, seen={"a": replace(ALIVE, phase=a_phase(Phase.PROCESSING))}) == []
+
+
+def test_no_training_goes_back_from_running_to_pending():
+    running = a_started("a", state=TrainingState.RUNNING, phase=Phase.LOADING)
+    assert steps(running, seen={"a": replace(ALIVE, phase=a_phase(Phase.PREPARING))}) == []
+
+
+# -- the end -----------------------------------------------------------------
+
+
+def test_exit_json_is_taken_at_its_word():
+    running = a_started("a", state=TrainingState.RUNNING, phase=Phase.STORING)
+    assert steps(running, seen={"a": Seen(exit=an_exit())}) == [
+        Finish("a", Outcome(TrainingState.COMPLETED, NOW, exit_code=0, stored=True))
+    ]
+
+
+def test_exit_json_wins_over_a_cancel_and_over_a_learner_that_is_gone():
+    running = a_started("a", state=TrainingState.RUNNING, cancel_requested=True)
+    found = steps(running, seen={"a": Seen(exit=an_exit(), sighting=Sighting.GONE)})
+    assert found == [Finish("a", Outcome(TrainingState.COMPLETED, NOW, exit_code=0, stored=True))]
+
+
+def test_a_training_that_ended_before_anybody_looked_was_running_once():
+    found = steps(a_started("a"), seen={"a": Seen(exit=an_exit())})
+    assert found[0] == Advance("a", TrainingState.RUNNING, Phase.QUEUED, NOW)
+    assert isinstance(found[1], Finish)
+
+
+@given(st.sampled_from([state for state in TrainingState if state.final]), st.sampled_from([None, *Phase]))
+def test_whatever_the_learner_leaves_the_table_allows_what_is_recorded(state, phase):
+    entry = a_started("a")
+    mark = a_phase(phase) if phase else None
+    at = entry.state
+    for step in steps(entry, seen={"a": Seen(exit=an_exit(state, code="C201"), phase=mark)}):
+        to = step.state if isinstance(step, Advance) else step.outcome.state  # type: ignore[union-attr]
+        assert to is at or to in TRANSITIONS[at]
+        at = to
+    assert at is state
+
+
+def test_a_failed_command_carries_its_code_and_its_reason():
+    running = a_started("a", state=TrainingState.RUNNING)
+    left = an_exit(TrainingState.ERROR, exit_code=3, code="C201", reason="the command ended with 3")
+    [found] = steps(running, seen={"a": Seen(exit=left)})
+    assert isinstance(found, Finish)
+    assert found.outcome.exit_code == 3
+    assert found.outcome.error is not None
+    assert (found.outcome.error.code, found.outcome.error.message) == ("C201", "the command ended with 3")
+
+
+def test_a_learner_just_gone_is_given_a_moment():
+    gone = {"a": Seen(sighting=Sighting.GONE)}
+    assert steps(a_started("a"), seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER / 2)}) == []
+
+
+def test_a_learner_gone_for_good_is_the_service_s_fault():
+    gone = {"a": Seen(sighting=Sighting.GONE)}
+    [found] = steps(a_started("a"), seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER)})
+    assert isinstance(found, Finish)
+    assert found.outcome.error is not None
+    assert found.outcome.error.code == "S100"
+    assert "lost" in found.outcome.error.message
+
+
+def test_a_restarted_machine_is_named():
+    gone = {"a": Seen(sighting=Sighting.GONE, rebooted=True)}
+    [found] = steps(a_started("a"), seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER)})
+    assert isinstance(found, Finish)
+    assert found.outcome.error is not None
+    assert "restarted" in found.outcome.error.message
+
+
+def test_a_learner_lost_while_it_was_to_stop_has_stopped():
+    gone = {"a": Seen(sighting=Sighting.GONE)}
+    entry = a_started("a", cancel_requested=True)
+    [found] = steps(entry, seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER)})
+    assert found == Finish("a", Outcome(TrainingState.CANCELED, NOW))
+
+
+def test_gone_is_counted_from_the_first_round_that_saw_it_and_forgotten_when_it_is_back():
+    gone, entry = Seen(sighting=Sighting.GONE), a_started("a")
+    once = remember(entry, gone, Past(), NOW)
+    assert remember(entry, gone, once, NOW + LOST_AFTER).gone_since == NOW
+    assert remember(entry, ALIVE, once, NOW + LOST_AFTER).gone_since is None
+
+
+# -- cancel and revival ------------------------------------------------------
+
+
+def test_a_cancel_is_passed_on():
+    assert steps(a_started("a", cancel_requested=True)) == [Stop("a")]
+
+
+def test_a_cancel_is_repeated_only_after_a_while():
+    entry = a_started("a", cancel_requested=True)
+    assert steps(entry, past={"a": Past(last_stop=NOW - STOP_AGAIN_AFTER / 2)}) == []
+    assert steps(entry, past={"a": Past(last_stop=NOW - STOP_AGAIN_AFTER)}) == [Stop("a")]
+
+
+def test_what_was_booked_and_never_started_is_started_at_once():
+    assert steps(a_started("a", handle=None)) == [StartAgain("a")]
+
+
+def test_a_learner_nobody_knows_is_given_time_to_come_up_and_then_started_again():
+    unknown = {"a": Seen(sighting=Sighting.UNKNOWN)}
+    young = a_started("a", started_at=NOW)
+    assert steps(young, seen=unknown, past={"a": remember(young, unknown["a"], Past(), NOW)}) == []
+    old = a_started("a", started_at=NOW - START_AGAIN_AFTER)
+    assert steps(old, seen=unknown, past={"a": remember(old, unknown["a"], Past(), NOW)}) == [StartAgain("a")]
+
+
+def test_a_learner_that_never_shows_itself_is_given_up():
+    unknown = {"a": Seen(sighting=Sighting.UNKNOWN)}
+    tried = {"a": Past(starts=MOST_STARTS, last_start=NOW - START_AGAIN_AFTER)}
+    [found] = steps(a_started("a"), seen=unknown, past=tried)
+    assert isinstance(found, Finish)
+    assert found.outcome.error is not None
+    assert found.outcome.error.code == "S101"
+    [found] = steps(a_started("a", cancel_requested=True), seen=unknown, past=tried)
+    assert found == Finish("a", Outcome(TrainingState.CANCELED, NOW))
+
+
+def test_a_learner_that_waits_in_the_engine_s_own_queue_is_left_alone():
+    assert steps(a_started("a"), seen={"a": Seen(sighting=Sighting.WAITING)}) == []
