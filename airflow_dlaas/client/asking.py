@@ -116,9 +116,17 @@ class Asker:
                 listening.set()
                 continue
             if clock() - looked > SECOND_LOOK:
-                await self._persist(partial(self._look, new=False))
                 looked = clock()
+                await self._look_again()
             await asyncio.sleep(max(0.0, asked + (_SPACING if answer.resources else _IDLE_SPACING) - clock()))
+
+    async def _look_again(self) -> None:
+        try:
+            await self._look(new=False)
+        except DlaasError as error:
+            if not error.transient:
+                raise
+            self._report(f"A second look at {self._client.url} was in vain, and will be taken again: {error}")
 
     async def _look(self, *, new: bool) -> None:
         """Ask for all that are waited for, or for the new ones, in as few questions as will do."""

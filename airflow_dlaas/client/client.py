@@ -24,6 +24,7 @@ from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.exchange import (
     Answer,
     Authorize,
+    PATIENTLY,
     NoAnswer,
     Pause,
     Reply,
@@ -110,7 +111,7 @@ class Client:
         """Close every connection; the client may be used again, and opens new ones."""
         self._session.close()
 
-    def send(self, call: Call[T], *, retries: Retries = Retries()) -> T:  # noqa: B008 - frozen
+    def send(self, call: Call[T], *, retries: Retries = PATIENTLY) -> T:
         """
         Send *call*, and whatever else `exchange` finds necessary. Blocks, pauses included.
 
@@ -137,7 +138,7 @@ class Client:
 
     def token(self, *, unlike: str | None = None) -> str:
         """A token that will do for a while, other than *unlike*, which the service has refused. May block."""
-        return self._authorize(unlike, Retries()).text
+        return self._authorize(unlike, PATIENTLY).text
 
     @property
     def extensions(self) -> Extensions:

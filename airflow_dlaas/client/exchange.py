@@ -73,6 +73,9 @@ class Retries:
         return draw * min(self.longest, self.first * 2.0 ** (failures - 1))
 
 
+PATIENTLY = Retries()
+"""For whoever has somebody waiting, but not forever."""
+
 ONCE = Retries(attempts=1)
 """For whoever repeats on its own, or can't wait."""
 

@@ -65,7 +65,7 @@ def demo(
             try:
                 with display:
                     outcome = story.tell()
-                _report(console, outcome, home, airflow.url)
+                _report(console, outcome, home)
                 if keep:
                     _invite(console, story)
                 return 0 if outcome.state == "success" else 1
@@ -90,7 +90,7 @@ def example_dags() -> Path:
     raise HostError(f"The example DAGs are not in {package}; install airflow-dlaas anew")
 
 
-def _report(console: Console, outcome: Outcome, home: Path, url: str) -> None:
+def _report(console: Console, outcome: Outcome, home: Path) -> None:
     console.print()
     console.print(task_table(outcome.rows, title=f"nightly_retrain: {outcome.state}"))
     if outcome.failure:
@@ -147,7 +147,7 @@ def _alone(home: Path) -> Iterator[None]:
 def _signals() -> Iterator[None]:
     """Let Ctrl-C, a SIGTERM and a closed terminal raise `Interrupted` in here."""
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise Interrupted
 
     before = {one: signal.signal(one, interrupt) for one in STOPPING}

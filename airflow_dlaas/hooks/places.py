@@ -72,7 +72,7 @@ def put_there(place: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=f".{local.name}.", dir=local.parent) as folder:
         made = Path(folder) / "made"
         yield made
-        if local.is_dir():
+        if local.exists():
             local.rename(Path(folder) / "before")
         made.replace(local)
 

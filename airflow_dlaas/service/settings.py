@@ -20,6 +20,9 @@ from airflow_dlaas.errors import NotConfigured
 
 PREFIX = "DLAAS_"
 
+OTHERS = "DLAAS_DEMO_"
+"""The one prefix of ours that is no setting: what the demo tells its example DAG."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -33,7 +36,7 @@ class Settings:
     """Address the API listens at. Anything but loopback also needs `insecure_listen`."""
 
     port: int = 8480
-    """Port of the API."""
+    """Port of the API; 0 takes any that is free, after a restart the one of the last time."""
 
     public_url: str | None = None
     """URL clients reach the API at, where it is not ``http://HOST:PORT`` (behind a proxy, say): asset URLs carry it."""
@@ -45,7 +48,7 @@ class Settings:
     """Whether the service brings its own Swift. Definitions may name any other Swift in both cases."""
 
     objectstore_port: int = 8481
-    """Port of the embedded Swift. Connections hold it, so it had better stay the same."""
+    """Port of the embedded Swift; 0 as for `port`. Connections hold it, so it had better stay the same."""
 
     database: str | None = field(default=None, repr=False)
     """SQLAlchemy URL of the database; by default SQLite in the home folder, which is enough for thousands of runs."""
@@ -63,7 +66,7 @@ class Settings:
     allow_nested: bool = False
     """Whether a zip of code may hold folders; the page says it may not."""
 
-    zip_limit: int = 256 * 1024**2
+    zip_limit: int = 512 * 1024**2
     """Bytes of a zip of code at most. Code is small; data belongs in containers."""
 
     unpacked_limit: int = 2 * 1024**3
@@ -134,7 +137,7 @@ def _given(environment: Mapping[str, str]) -> dict[str, str]:
     known = {one.name for one in fields(Settings)} | set(CLIENT_ONLY)
     given: dict[str, str] = {}
     for variable, value in environment.items():
-        if not variable.startswith(PREFIX) or not value:
+        if not variable.startswith(PREFIX) or variable.startswith(OTHERS) or not value:
             continue
         name = variable.removeprefix(PREFIX).lower()
         if name not in known or variable != variable.upper():

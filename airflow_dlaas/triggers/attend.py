@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,9 @@ TELL_BYTES = 32 * 1024
 
 LAST_WORDS = 10.0
 """Seconds that the rest of the log may take after a training has ended."""
+
+FOLLOW_AGAIN = 30.0
+"""Seconds until a log that could not be followed for a while is tried again: the service may be away for long."""
 
 Say = Callable[[str], None]
 
@@ -85,20 +88,29 @@ def _in_words(training: Training) -> str:
 
 
 async def _tell_log(client: Client, training_id: str, offset: int, say: Say) -> None:
+    async with aclosing(_log(client, training_id, offset, say)) as pieces:
+        async for text in batches(pieces, seconds=TELL_EVERY, characters=TELL_BYTES):
+            say(text)
+
+
+async def _log(client: Client, training_id: str, offset: int, say: Say) -> AsyncGenerator[str, None]:
     from airflow_dlaas.client.monitor import follow
 
-    try:
-        async with aclosing(follow(client, training_id, offset=offset)) as frames:
-            async for text in batches(
-                (frame.status.message async for frame in frames if frame.status.message),
-                seconds=TELL_EVERY,
-                characters=TELL_BYTES,
-            ):
-                say(text)
-    except NotFound:
-        return  # whoever asks for the states learns of it
-    except DlaasError as error:
-        say(f"The log of training {training_id} cannot be followed: {error}. It will be in the results container")
+    while True:
+        try:
+            async for frame in follow(client, training_id, offset=offset):
+                offset = frame.status.offset or offset
+                if frame.status.message:
+                    yield frame.status.message
+        except NotFound:
+            return  # whoever asks for the states learns of it
+        except DlaasError as error:
+            if not error.transient:
+                say(f"The log of training {training_id} cannot be followed: {error}")
+                return
+        else:
+            return
+        await asyncio.sleep(FOLLOW_AGAIN)
 
 
 async def batches(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
@@ -17,6 +18,7 @@ from airflow_dlaas.contract.experiment import (
     ExperimentVersion,
     Metadata,
 )
+from airflow_dlaas.contract.stores import MASK
 from airflow_dlaas.errors import InvalidRequest, NotFound
 from airflow_dlaas.service.api.bodies import Document, Id, read, reply, understand
 from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf, base_url
@@ -28,15 +30,17 @@ PATH = "/v3/ml_assets/experiments"
 PIECE = 1024**2
 """Bytes gathered before they are written: each write is a trip to another thread."""
 
+_SECRET = re.compile(r"password|secret|token|credential|access_?key|api_?key", re.IGNORECASE)
+
 router = APIRouter(prefix=PATH, tags=["experiments"])
 
 
 @router.post("", status_code=201, response_model=Experiment)
 def create(request: Request, parts: PartsOf, owner: Owner, document: Document) -> Response:
     """Create an experiment with a first version, whose content is still to be sent."""
-    draft = understand(ExperimentDraft, document)
+    draft = _draft(document)
     now = parts.clock()
-    experiment = ExperimentRecord(_new_id(), owner, draft.model_dump(mode="json", exclude_unset=True), now)
+    experiment = ExperimentRecord(_new_id(), owner, draft.model_dump(mode="json", exclude_none=True), now)
     version = VersionRecord(_new_id(), experiment.id, 1, now)
     parts.store.create_experiment(experiment, version)
     return reply(_report(request, parts, experiment, version), 201)
@@ -56,13 +60,11 @@ def get(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id) -> Re
 
 
 @router.post("/{experiment_id}", status_code=201, response_model=Experiment)
-def add_version(
-    request: Request, parts: PartsOf, owner: Owner, experiment_id: Id, document: Document
-) -> Response:
+def add_version(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id, document: Document) -> Response:
     """Begin the next version. The body may be empty or repeat what created the experiment: metadata is immutable."""
     experiment, _ = parts.store.experiment(owner, experiment_id)
     if document:
-        _insist_on_same(ExperimentDraft.model_validate(experiment.draft), understand(ExperimentDraft, document))
+        _insist_on_same(ExperimentDraft.model_validate(experiment.draft), _draft(document))
     version = parts.store.add_version(owner, experiment_id, _new_id(), parts.clock())
     return reply(_report(request, parts, experiment, version), 201)
 
@@ -116,14 +118,14 @@ async def put_content(request: Request, parts: PartsOf, owner: Owner, experiment
 
 def _accept(parts: Parts, owner: str, version: VersionRecord, incoming: Incoming) -> None:
     incoming.seal()
-    bundle.inspect(
-        incoming.path, allow_nested=parts.limits.allow_nested, unpacked_limit=parts.limits.unpacked_bytes
-    )
+    bundle.inspect(incoming.path, allow_nested=parts.limits.allow_nested, unpacked_limit=parts.limits.unpacked_bytes)
     blob = incoming.keep()
     parts.store.set_content(owner, version.experiment_id, version.id, blob.digest, blob.size)
 
 
-@router.api_route("/{experiment_id}/versions/{version_id}/content", methods=["GET", "HEAD"], response_class=FileResponse)
+@router.api_route(
+    "/{experiment_id}/versions/{version_id}/content", methods=["GET", "HEAD"], response_class=FileResponse
+)
 def get_content(parts: PartsOf, owner: Owner, experiment_id: Id, version_id: Id) -> Response:
     """Give a version's zip back; its ETag is the SHA-256."""
     return _content(parts, parts.store.version(owner, experiment_id, version_id))
@@ -144,6 +146,22 @@ def _content(parts: Parts, version: VersionRecord) -> Response:
     return FileResponse(path, media_type="application/zip", headers={"ETag": f'"{version.digest}"'})
 
 
+def _draft(document: Any) -> ExperimentDraft:
+    draft = understand(ExperimentDraft, document)
+    # Nothing here reads the reference, so whatever secret it holds need not be kept to be echoed.
+    return draft.model_copy(update={"training_data_reference": _masked(draft.training_data_reference)})
+
+
+def _masked(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: MASK if _SECRET.search(key) else _masked(inner) for key, inner in value.items()}
+        case list():
+            return [_masked(inner) for inner in value]
+        case _:
+            return value
+
+
 def _insist_on_same(known: ExperimentDraft, draft: ExperimentDraft) -> None:
     for name in ExperimentDraft.model_fields:
         if getattr(draft, name) != getattr(known, name):
@@ -153,9 +171,7 @@ def _insist_on_same(known: ExperimentDraft, draft: ExperimentDraft) -> None:
             )
 
 
-def _report(
-    request: Request, parts: Parts, experiment: ExperimentRecord, version: VersionRecord
-) -> Experiment:
+def _report(request: Request, parts: Parts, experiment: ExperimentRecord, version: VersionRecord) -> Experiment:
     url = f"{base_url(request, parts)}{PATH}/{experiment.id}"
     version_url = f"{url}/versions/{version.id}"
     draft: dict[str, Any] = dict(experiment.draft)

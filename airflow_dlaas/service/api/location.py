@@ -32,7 +32,7 @@ def locate(location: str, bases: Iterable[str]) -> tuple[str, str | None]:
         parts = urlsplit(location)
         path = _own_path(parts, bases) if parts.scheme or parts.netloc else parts.path
     except ValueError:
-        path = None
+        raise _refused("is no URL") from None
     if path is None:
         raise _refused("points to another host; code is taken from experiments of this service only")
     found = _PATH.fullmatch(path)

@@ -51,7 +51,11 @@ def reason(field: str, message: str, code: str) -> ProblemError:
 
 
 def answer(error: Exception, request: HTTPConnection) -> Response:
-    """Put *error* as the answer to *request*, and in the log under the same trace. What is ours to mend tells no more."""
+    """
+    Put *error* as the answer to *request*, and in the log under the same trace.
+
+    Of what is ours to mend only the log says what it is.
+    """
     trace = uuid.uuid4().hex
     refused = _refused(error)
     where = f"{request.scope.get('method', 'WebSocket')} {request.scope['path']!r}"

@@ -12,16 +12,15 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Mapping
+import traceback
 from pathlib import Path
-from typing import Any
 
 import swift.account.server
 import swift.container.server
 import swift.obj.server
 import swift.proxy.server  # noqa: F401  (with the three above and those below: loaded before the forks)
 from swift.common import constraints, utils, wsgi
-from swift.common.concurrency import eventlet
+from swift.common.concurrency import greenio
 from swift.common.middleware import (  # noqa: F401
     bulk,
     catch_errors,
@@ -49,12 +48,18 @@ _PR_SET_PDEATHSIG = 1
 
 
 def prepare(folders: Folders) -> None:
-    """Make Swift, as loaded here, read its configuration under *folders* and log to standard error."""
+    """
+    Make Swift, as loaded here, read its configuration under *folders* and log to standard error.
+
+    From here on ``socket``, ``select`` and ``threading`` are eventlet's.
+    """
     utils.set_swift_dir(str(folders.settings))
     constraints.reload_constraints()  # read from /etc/swift when Swift was loaded
     # Without /dev/log Swift's handler sends to UDP port 514, whoever listens there; and the setting for it
     # does not reach every logger.
     logs.ThreadSafeSysLogHandler = StandardError
+    # Here and not in each server: it looks at every object there is, and what it touches is no longer shared.
+    utils.monkey_patch()
 
 
 def write_rings(folders: Folders, ports: Ports) -> None:
@@ -78,9 +83,9 @@ def write_rings(folders: Folders, ports: Ports) -> None:
         builder.get_ring().save(str(folders.settings / f"{kind}.ring.gz"))
 
 
-def fork(servers: Mapping[str, socket.socket], folders: Folders, stderr: int) -> int:
+def fork(name: str, sock: socket.socket, folders: Folders, stderr: int) -> int:
     """
-    Start a process that runs *servers* (name → the socket it listens at) and return its id.
+    Start a process that runs the server *name* at *sock*, where it listens already, and return the process's id.
 
     It writes what it has to say to the descriptor *stderr* and is killed when this process ends, however it ends.
     """
@@ -91,15 +96,18 @@ def fork(servers: Mapping[str, socket.socket], folders: Folders, stderr: int) ->
         return pid
     try:
         _die_with(parent)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.dup2(stderr, 2)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
         null = os.open(os.devnull, os.O_RDWR)
-        os.dup2(null, 0)
-        os.dup2(null, 1)
-        _run(servers, folders)
+        for old, new in ((null, 0), (null, 1), (stderr, 2)):
+            os.dup2(old, new)
+        _serve(name, sock, folders.settings / f"{name}.conf")
+    except BaseException:
+        traceback.print_exc()
+        raise
     finally:
-        os._exit(1)  # a server that returns has failed; a fork must never fall back into the supervisor's code
-    return 0
+        os._exit(1)  # a server that returns has failed; a fork must never go on in the supervisor's code
 
 
 def _die_with(parent: int) -> None:
@@ -110,30 +118,10 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _run(servers: Mapping[str, socket.socket], folders: Folders) -> None:
-    import traceback
-
-    utils.monkey_patch()
-    pool = eventlet.GreenPool()
-    try:
-        threads = [
-            pool.spawn(_serve, name, _green(sock), folders.settings / f"{name}.conf") for name, sock in servers.items()
-        ]
-        for thread in threads:
-            thread.wait()
-    except BaseException:
-        traceback.print_exc()
-        raise
-
-
-def _serve(name: str, sock: Any, conf_file: Path) -> None:
+def _serve(name: str, sock: socket.socket, conf_file: Path) -> None:
     conf = wsgi.appconfig(str(conf_file), name=name)
-    logger = utils.get_logger(conf, name, log_route=f"wsgi-{name}")
-    wsgi.run_server(conf, logger, sock)
-
-
-def _green(sock: socket.socket) -> Any:
-    return eventlet.greenio.GreenSocket(sock)
+    logger = utils.get_logger(conf, name, log_route="wsgi")
+    wsgi.run_server(conf, logger, greenio.GreenSocket(sock))
 
 
 class StandardError(logging.Handler):

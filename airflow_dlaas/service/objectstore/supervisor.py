@@ -15,14 +15,14 @@ import fcntl
 import json
 import os
 import secrets
-import select
 import shutil
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from select import select  # by name: Swift's servers replace it in its module, and we wait for real
 from typing import IO
 
 from airflow_dlaas.errors import HostError
@@ -34,8 +34,6 @@ PATIENCE = 5.0
 
 TOO_SOON = 5.0
 """A server that ends within so many seconds of its start would do so again: then we give up."""
-
-Sockets = Mapping[str, socket.socket]
 
 
 def supervise(folder: Path, order: Order) -> None:
@@ -55,13 +53,8 @@ def supervise(folder: Path, order: Order) -> None:
         _report({"error": str(error)})
         return
     os.chdir("/")
-    processes: list[Sockets] = [
-        {name: back[name] for name in ("account-server", "container-server")},
-        {"object-server": back["object-server"]},
-        {"proxy-server": public},
-    ]
     try:
-        _watch(processes, folders, order.parent)
+        _watch({"proxy-server": public, **back}, folders, order.parent)
     finally:
         lock.close()
 
@@ -149,31 +142,30 @@ def _write(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def _watch(processes: Sequence[Sockets], folders: Folders, parent: int) -> None:
+def _watch(sockets: Mapping[str, socket.socket], folders: Folders, parent: int) -> None:
     words, mouth = os.pipe()
     stop = _stop_signal()
-    running: dict[int, tuple[Sockets, float]] = {}
+    running: dict[int, tuple[str, float]] = {}
 
-    def start(group: Sockets) -> None:
-        running[servers.fork(group, folders, mouth)] = (group, time.monotonic())
+    def start(name: str) -> None:
+        running[servers.fork(name, sockets[name], folders, mouth)] = (name, time.monotonic())
 
-    for group in processes:
-        start(group)
+    for name in sockets:
+        start(name)
     _report({})
     try:
         while os.getppid() == parent:
-            ready, _, _ = select.select([words, sys.stdin, stop], [], [], 1.0)
+            ready, _, _ = select([words, sys.stdin, stop], [], [], 1.0)
             if words in ready:
                 logfile.append(folders.log, os.read(words, 1 << 16))
             if sys.stdin in ready or stop in ready:
                 break
             for pid, status in _ended(running):
-                group, since = running.pop(pid)
-                names = ", ".join(group)
-                logfile.append(folders.log, f"{names} ended with {os.waitstatus_to_exitcode(status)}\n".encode())
+                name, since = running.pop(pid)
+                logfile.append(folders.log, f"{name} ended with {os.waitstatus_to_exitcode(status)}\n".encode())
                 if time.monotonic() - since < TOO_SOON:
                     return
-                start(group)
+                start(name)
     finally:
         _end(running)
         os.set_blocking(words, False)
@@ -196,7 +188,7 @@ def _ended(running: Iterable[int]) -> list[tuple[int, int]]:
     return [(pid, status) for pid, status in answers if pid]
 
 
-def _end(running: dict[int, tuple[Sockets, float]]) -> None:
+def _end(running: dict[int, tuple[str, float]]) -> None:
     """
     End every server: politely, then for good.
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from airflow_dlaas.errors import HostError, TooLarge
 
@@ -97,7 +98,7 @@ class Incoming:
         self.path = Path(name)
         """Where the bytes lie before they are kept."""
 
-    def __enter__(self) -> Incoming:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import pytest
 
@@ -22,40 +20,7 @@ from airflow_dlaas.errors import (
     Unavailable,
 )
 from airflow_dlaas.verdict import judge
-
-
-def a_reply(state: str = "completed", **status: Any) -> bytes:
-    """A training as a 2017 server echoed it: with keys we do not know, and credentials in clear."""
-    return json.dumps(
-        {
-            "metadata": {
-                "guid": "training-AbC_12-xY",
-                "url": "/v3/models/training-AbC_12-xY",
-                "created_at": "2026-11-23T02:00:00.000Z",
-                "modified_at": "2026-11-23T02:00:00.000Z",
-                "newer": 1,
-            },
-            "entity": {
-                "model_definition": {
-                    "name": "n",
-                    "definition_location": "https://h/v3/x",
-                    "framework": {"name": "tensorflow", "version": "1.2-py3"},
-                    "execution": {"command": "true", "resourceType": "small", "nodes": 1},
-                },
-                "training_data": [{"connection": {"password": "in-clear"}}],
-                "status": {
-                    "state": state,
-                    "submitted_at": "2026-11-23T02:00:00.000Z",
-                    "current_at": "2026-11-23T02:00:01.000Z",
-                    **status,
-                },
-            },
-        }
-    ).encode()
-
-
-def a_training(state: str = "completed", **status: Any) -> Training:
-    return received(Training)(a_reply(state, **status))
+from tests.builders import a_reply, a_training
 
 
 def test_a_newer_peers_keys_are_ignored_at_any_depth_and_echoed_credentials_left_on_the_wire() -> None:

@@ -1,0 +1,30 @@
+"""All routes together."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from airflow_dlaas import __version__
+from airflow_dlaas.service.api import experiments, health, models, monitor, problems, runtimes, tokens
+from airflow_dlaas.service.api.parts import Parts
+
+
+def create_api(parts: Parts) -> FastAPI:
+    """
+    Make the API of *parts*, an ASGI application.
+
+    It keeps nothing but what is in *parts*: several processes may serve the same ones. Long polls and monitors stay
+    open for as long as their clients like; the server that runs it should bound how long it waits for them to end.
+    """
+    api = FastAPI(
+        title="airflow-dlaas",
+        version=__version__,
+        description="The deep-learning REST API, v3, and a service behind it that really trains.",
+        redirect_slashes=False,
+    )
+    api.state.parts = parts
+    api.state.since = parts.clock()
+    for room in (health, tokens, runtimes, experiments, models, monitor):
+        api.include_router(room.router)
+    problems.register(api)
+    return api

@@ -1,0 +1,70 @@
+"""Reading files that grow: whole lines, in pieces of bounded size, from where one left off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PIECE = 64 * 1024
+"""Bytes of one piece at most; a line longer than that comes in several."""
+
+LOOK_BACK = 16 * 1024**2
+"""How far back the last lines are looked for; if they are longer than that, fewer come."""
+
+
+@dataclass(slots=True)
+class Follower:
+    """One reader of one file, which need not be there yet; ``offset`` is the byte it reads next."""
+
+    path: Path
+    offset: int = 0
+
+    def read(self, *, ended: bool) -> bytes:
+        """
+        Read the next piece; empty when there is nothing more for now.
+
+        A line without its newline is kept back, unless the file has *ended* or the line fills a piece by itself.
+        """
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                piece = file.read(PIECE)
+        except FileNotFoundError:
+            return b""
+        if not ended or len(piece) == PIECE:
+            whole = piece.rfind(b"\n") + 1
+            piece = piece[:whole] if whole or len(piece) < PIECE else piece[: _boundary(piece)]
+        self.offset += len(piece)
+        return piece
+
+
+def tail(path: Path, lines: int) -> int:
+    """Say at which byte the last *lines* lines of *path* begin; a begun line at the end counts as one."""
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, 2)
+            if lines == 0:
+                return end
+            start, found = end, b""
+            # One more newline than lines: the one before the first of them.
+            while start > 0 and end - start < LOOK_BACK and found.count(b"\n", 0, -1) < lines:
+                start = max(0, start - PIECE)
+                file.seek(start)
+                found = file.read(end - start)
+    except FileNotFoundError:
+        return 0
+    place = len(found) - 1
+    for _ in range(lines):
+        place = found.rfind(b"\n", 0, max(place, 0))
+        if place < 0:
+            return start
+    return start + place + 1
+
+
+def _boundary(piece: bytes) -> int:
+    """Where to cut *piece* so that no UTF-8 character is split."""
+    for back in range(1, 5):
+        if piece[-back] & 0b1100_0000 != 0b1000_0000:  # not a continuation byte: the last character begins here
+            width = 1 if piece[-back] < 0x80 else 2 if piece[-back] < 0xE0 else 3 if piece[-back] < 0xF0 else 4
+            return len(piece) if width <= back else len(piece) - back
+    return len(piece)

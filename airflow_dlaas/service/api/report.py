@@ -1,0 +1,110 @@
+"""A training as replies tell of it: the record, its metrics, and the envelope of its error."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from airflow_dlaas.contract.experiment import Metadata
+from airflow_dlaas.contract.problem import Problem
+from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.contract.training import Metric, ResultsLocation, Status
+from airflow_dlaas.service.api.parts import Parts
+from airflow_dlaas.service.jobs import JobFolder
+from airflow_dlaas.service.store.base import TrainingRecord
+
+PATH = "/v3/models"
+
+_TAIL = 64 * 1024
+"""Bytes at the end of the metrics in which the last one is looked for."""
+
+
+def one(parts: Parts, record: TrainingRecord) -> dict[str, Any]:
+    """Report a single training."""
+    position = parts.store.queue_position(record.id) if record.state is TrainingState.PENDING else None
+    return _report(parts, record, position)
+
+
+def many(parts: Parts, records: Sequence[TrainingRecord]) -> list[dict[str, Any]]:
+    """Report several; the queue is asked for once."""
+    waiting = any(_waits(record) for record in records)
+    queue = {each: place for place, each in enumerate(parts.store.queue())} if waiting else {}
+    return [_report(parts, record, queue.get(record.id)) for record in records]
+
+
+def last_metric(path: Path) -> Metric | None:
+    """Read the last whole line of *path* that is a metric."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return None
+    for line in reversed(lines[:-1]):  # what follows the last newline is still being written
+        metric = read_metric(line)
+        if metric is not None:
+            return metric
+    return None
+
+
+def read_metric(line: bytes) -> Metric | None:
+    """Read one line of metrics; None for what a crash left half written."""
+    try:
+        return Metric.model_validate_json(line)
+    except ValidationError:
+        return None
+
+
+def _report(parts: Parts, record: TrainingRecord, position: int | None) -> dict[str, Any]:
+    metadata = Metadata(
+        guid=record.id, url=f"{PATH}/{record.id}", created_at=record.submitted_at, modified_at=record.modified_at
+    )
+    entity = dict(record.definition)
+    if record.stored:
+        location = ResultsLocation(container=_container(record.definition), model_location=record.id)
+        entity["training_results"] = {**entity.get("training_results", {}), "location": location.model_dump()}
+    entity["status"] = _status(parts, record, position).model_dump(exclude_none=True)
+    return {"metadata": metadata.model_dump(), "entity": entity}
+
+
+def _status(parts: Parts, record: TrainingRecord, position: int | None) -> Status:
+    metric = last_metric(JobFolder(parts.jobs / record.id).metrics) if record.started_at else None
+    return Status(
+        state=record.state,
+        submitted_at=record.submitted_at,
+        running_at=record.running_at,
+        finished_at=record.finished_at,
+        current_at=_now(parts, record),
+        message=f"{record.id}: {record.exit_code or ''}" if record.state.final else None,
+        metrics=(metric,) if metric else (),
+        error=Problem(trace=_trace(record), errors=(record.error,)) if record.error else None,
+        phase=Phase.QUEUED if _waits(record) else record.phase,
+        queue_position=position,
+        gpus=record.gpus or None,
+        runtime=record.provides,
+    )
+
+
+def _waits(record: TrainingRecord) -> bool:
+    return not record.state.final and record.started_at is None
+
+
+def _now(parts: Parts, record: TrainingRecord) -> datetime:
+    # Another process's clock may have stamped the record; time never seems to run backwards for a reader.
+    return max(parts.clock(), record.modified_at)
+
+
+def _container(definition: Mapping[str, Any]) -> str:
+    results = definition.get("training_results")
+    place = results["target"] if results else definition["training_data"][0]["source"]
+    return str(place["container"])
+
+
+def _trace(record: TrainingRecord) -> str:
+    """Give a training's error the same trace in every reply."""
+    return hashlib.sha256(record.id.encode()).hexdigest()[:32]

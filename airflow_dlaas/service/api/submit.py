@@ -1,0 +1,179 @@
+"""From a definition, as it was sent, to a training that the store can keep: every check, in one order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import string
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.problem import ProblemError
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.errors import (
+    ContainerNotFound,
+    InvalidRequest,
+    NotFound,
+    StoreError,
+    StoreRefused,
+    StoreUnreachable,
+)
+from airflow_dlaas.service.api import location
+from airflow_dlaas.service.api.parts import Parts
+from airflow_dlaas.service.api.problems import Several, reason
+from airflow_dlaas.service.store.base import TrainingRecord
+
+_LETTERS = string.ascii_letters + string.digits + "_-"
+_CHECKS_AT_ONCE = 8
+
+KEY_LENGTH = 255
+
+
+def submit(
+    parts: Parts, owner: str, document: Any, *, key: str | None, bases: tuple[str, ...]
+) -> tuple[TrainingRecord, bool]:
+    """
+    Check *document* and keep it as a training; the training, and whether it is a new one.
+
+    In this order: its shape, an earlier use of *key*, the code, the framework, the resources, the object stores. The
+    first that fails is told, with all that is wrong of its kind, and nothing was changed.
+    """
+    definition = TrainingDefinition.read(document)
+    if len(definition.training_data) > parts.limits.containers:
+        message = f"training_data: at most {parts.limits.containers} containers, not {len(definition.training_data)}"
+        raise InvalidRequest(message, code="C101", target="training_data")
+    echo = definition.model_dump(mode="json", exclude_unset=True)
+    digest = _digest(echo)
+    if key is not None:
+        known = parts.store.recall(owner, key, digest)
+        if known is not None:
+            # What this key created is there: the stores need not answer once more for its creator to learn that.
+            return known, False
+    code = _code(parts, owner, definition.model_definition.definition_location, bases)
+    execution = definition.model_definition.execution
+    runtime = parts.catalogue.resolve(definition.model_definition.framework, execution.command)
+    slots = execution.resource_type.gpus
+    if slots > parts.slots:
+        raise InvalidRequest(
+            f"model_definition.execution.resourceType: {execution.resource_type} takes {slots} GPUs, "
+            f"and this service has {parts.slots}",
+            code="C104",
+            target="model_definition.execution.resourceType",
+        )
+    _check_stores(parts, definition)
+    now = parts.clock()
+    record = TrainingRecord(
+        id=f"training-{''.join(secrets.choice(_LETTERS) for _ in range(9))}",
+        owner=owner,
+        definition=echo,
+        code=code,
+        slots=slots,
+        runtime=runtime.key,
+        provides=runtime.provides,
+        state=TrainingState.PENDING,
+        submitted_at=now,
+        modified_at=now,
+    )
+    record, created = parts.store.create_training(record, definition, key=key, request_digest=digest)
+    if created:
+        parts.wake()
+    return record, created
+
+
+def read_key(key: str | None) -> str | None:
+    """
+    Read an `Idempotency-Key`; an empty one is none.
+
+    :raises InvalidRequest: it is too long, or holds what no header should.
+    """
+    if not key:
+        return None
+    if len(key) > KEY_LENGTH or not key.isascii() or not key.isprintable():
+        raise InvalidRequest(
+            f"Idempotency-Key: must be at most {KEY_LENGTH} printable ASCII characters", target="Idempotency-Key"
+        )
+    return key
+
+
+def _digest(echo: dict[str, Any]) -> str:
+    # Of what is echoed: a digest over a password would be a way to guess it, and one that was changed since asks
+    # for no other training.
+    return hashlib.sha256(json.dumps(echo, sort_keys=True).encode()).hexdigest()
+
+
+def _code(parts: Parts, owner: str, where: str, bases: tuple[str, ...]) -> str:
+    experiment_id, version_id = location.locate(where, bases)
+    try:
+        if version_id is None:
+            _, version = parts.store.experiment(owner, experiment_id)
+        else:
+            version = parts.store.version(owner, experiment_id, version_id)
+    except NotFound as error:
+        raise InvalidRequest(f"{location.FIELD}: {error.message}", code="C101", target=location.FIELD) from error
+    # Held, so that no sweep takes it before the training is there that needs it.
+    if version.digest is None or not parts.blobs.hold(version.digest):
+        raise InvalidRequest(
+            f"{location.FIELD}: version {version.id} has no content; PUT its zip to …/versions/{version.id}/content",
+            code="C102",
+            target=location.FIELD,
+        )
+    return version.digest
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    connection: StoreConnection
+    container: str
+    connection_field: str
+    container_field: str
+
+
+def _check_stores(parts: Parts, definition: TrainingDefinition) -> None:
+    def look(check: _Check) -> ProblemError | None:
+        try:
+            parts.check_store(check.connection, check.container)
+        except StoreError as error:
+            return _complaint(check, error)
+        return None
+
+    with ThreadPoolExecutor(_CHECKS_AT_ONCE, thread_name_prefix="check-store") as pool:
+        found = [problem for problem in pool.map(look, _checks(definition)) if problem is not None]
+    if found:
+        raise Several(found)
+
+
+def _checks(definition: TrainingDefinition) -> Iterator[_Check]:
+    seen: list[tuple[StoreConnection, str]] = []
+    places = [
+        (data.connection, data.source.container, f"training_data[{index}]", "source")
+        for index, data in enumerate(definition.training_data)
+    ]
+    results = definition.training_results
+    if results is not None:
+        places.append((results.connection, results.target.container, "training_results", "target"))
+    for connection, container, field, place in places:
+        if (connection, container) not in seen:
+            seen.append((connection, container))
+            yield _Check(connection, container, f"{field}.connection", f"{field}.{place}.container")
+
+
+def _complaint(check: _Check, error: StoreError) -> ProblemError:
+    match error:
+        case ContainerNotFound():
+            field = check.container_field
+            message = f"{field}: the object store has no container {check.container!r}"
+        case StoreRefused():
+            field = check.connection_field
+            message = f"{field}: the object store refuses these credentials for container {check.container!r}"
+        case StoreUnreachable():
+            field = f"{check.connection_field}.auth_url"
+            message = f"{field}: {check.connection.auth_url} did not answer"
+        case _:
+            field = check.connection_field
+            message = f"{field}: container {check.container!r} cannot be used"
+    return reason(field, message, "C103")

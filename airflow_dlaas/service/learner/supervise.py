@@ -1,0 +1,122 @@
+"""Runs the command and owns everything it starts, until none of it is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from airflow_dlaas.errors import HostError
+from airflow_dlaas.service.learner.bell import Bell
+from airflow_dlaas.service.processes import descendants
+
+GRACE = 10.0
+"""Seconds a canceled command has between TERM and KILL, to save a checkpoint."""
+
+LEFTOVER_GRACE = 1.0
+"""The same for what a command left running when it ended by itself."""
+
+GIVE_UP = 30.0
+"""Seconds after which a process that even KILL does not end (it hangs in the kernel) is left to itself."""
+
+LOOK = 0.05
+"""Seconds between looks at a tree that is being ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the command ended."""
+
+    exit_code: int
+    """Its own; 128 + N where signal N ended it."""
+    canceled: bool = False
+    overdue: bool = False
+
+
+def supervise(
+    line: Sequence[str], *, environment: Mapping[str, str], workdir: Path, log: Path, bell: Bell, timeout: float | None
+) -> Ended:
+    """
+    Run *line* until it ends, *timeout* seconds have passed or the learner is asked to stop.
+
+    Both of its streams are appended to *log*. When this returns, nothing it started is running any more.
+
+    :raises HostError: it could not be started.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    with log.open("ab", buffering=0) as output:
+        try:
+            process = subprocess.Popen(
+                line,
+                env=dict(environment),
+                cwd=workdir,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise HostError(f"The command's shell could not be started: {error}") from error
+    overdue = False
+    while (status := _reap(process.pid)) is None and not bell.canceled and not overdue:
+        left = None if deadline is None else deadline - time.monotonic()
+        overdue = left is not None and left <= 0
+        if not overdue:
+            bell.wait(left)
+    canceled = status is None and not overdue
+    late = _end_descendants(process.pid, GRACE if status is None else LEFTOVER_GRACE, bell)
+    code = status if status is not None else late if late is not None else -signal.SIGKILL
+    process.returncode = code  # It was reaped here, not by Popen, which would go on looking for it.
+    return Ended(exit_code=code if code >= 0 else 128 - code, canceled=canceled, overdue=overdue)
+
+
+def end_everything(bell: Bell) -> None:
+    """End whatever is running below this process."""
+    _end_descendants(None, LEFTOVER_GRACE, bell)
+
+
+def _reap(wanted: int | None) -> int | None:
+    """Reap every child that has ended; the exit code of *wanted* (negative: a signal) if it is among them."""
+    code = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return code
+        if pid == 0:
+            return code
+        if pid == wanted:
+            code = os.waitstatus_to_exitcode(status)
+
+
+def _end_descendants(wanted: int | None, grace: float, bell: Bell) -> int | None:
+    """TERM to everything below, then, after *grace* seconds, KILL until nothing is left."""
+    begun = time.monotonic()
+    code: int | None = None
+    asked: set[int] = set()
+    while True:
+        reaped = _reap(wanted)
+        code = reaped if reaped is not None else code
+        left = descendants(os.getpid())
+        since = time.monotonic() - begun
+        if not left or since > grace + GIVE_UP:
+            return code
+        for pid in left:
+            if since >= grace:
+                _send(pid, signal.SIGKILL)
+            elif pid not in asked:
+                _send(pid, signal.SIGTERM)
+                asked.add(pid)
+        bell.wait(LOOK)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    # It can't be somebody else's meanwhile: a child stays in the table until it is reaped here.
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return

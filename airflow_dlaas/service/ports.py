@@ -1,0 +1,77 @@
+"""Listening: which port, and a sentence where it can't be had."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from urllib.parse import urlsplit
+
+from airflow_dlaas.errors import HostError, NotConfigured
+
+BACKLOG = 2048
+"""Connections that may wait to be accepted: they do while the service starts."""
+
+PATIENCE = 5.0
+"""Seconds to wait for the port of the last start: the processes of a service that was killed need a moment to go."""
+
+
+def listen(host: str, port: int, *, last: int | None = None) -> socket.socket:
+    """
+    Listen at *port* of *host*; with 0, at the port of the *last* start if it is free and else at any that is.
+
+    Whoever connects waits until the socket is served.
+
+    :raises HostError: the port is taken, or not for us.
+    :raises NotConfigured: the host is none of this machine's.
+    """
+    if port == 0 and last is not None:
+        try:
+            return _listen(host, last)
+        except HostError:
+            return _listen(host, 0)
+    return _listen(host, port)
+
+
+def free_port(host: str, *, last: int | None = None) -> int:
+    """
+    Find a port for somebody else to listen at: that of the *last* start, if it becomes free soon, else any.
+
+    Another program may take it before they do; they will notice.
+    """
+    until = time.monotonic() + PATIENCE
+    while last is not None:
+        try:
+            _listen(host, last).close()
+        except HostError:
+            if time.monotonic() > until:
+                break
+            time.sleep(0.05)
+        else:
+            return last
+    with _listen(host, 0) as found:
+        return port_of(found)
+
+
+def port_of(sock: socket.socket) -> int:
+    """Tell the port a socket listens at."""
+    port: int = sock.getsockname()[1]
+    return port
+
+
+def port_in(url: str | None) -> int | None:
+    """Tell the port in a URL that was written by us; None where there is none."""
+    return urlsplit(url).port if url else None
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except socket.gaierror as error:
+        raise NotConfigured(f"DLAAS_HOST is {host}, which no name server knows: {error.strerror}") from error
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise NotConfigured(f"DLAAS_HOST is {host}, which is no address of this machine") from error
+        reason = "is already in use" if error.errno == errno.EADDRINUSE else f"can't be used ({error.strerror})"
+        raise HostError(f"Port {port} of {host} {reason}; set DLAAS_PORT (--port) to a free one") from error

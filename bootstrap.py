@@ -1,0 +1,362 @@
+#!/usr/bin/env python3
+"""
+From a fresh checkout to the demo or the tests, with nothing but Python 3.11 or newer.
+
+    python3 bootstrap.py demo [--keep …]      a service, a real Airflow, one DAG run, a trained model
+    python3 bootstrap.py test [pytest …]      the checks and the tests
+    python3 bootstrap.py constraints          constraints.txt, resolved anew
+
+Each has a virtual environment of its own in the checkout (.venv-demo, .venv-test), made at the first time and reused
+until what it is made from changes: once it stands, no network is needed. The environment gets uv and rich from pip;
+this file then runs inside it, and lets uv install the rest. Where pip is configured to look for packages, uv looks too.
+"""
+
+# Only the standard library here, and no syntax that an old Python stumbles over before it can be told that it is old.
+from __future__ import annotations
+
+import ast
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+OLDEST = (3, 11)
+"""The service's: it uses what came with 3.11."""
+
+AIRFLOW = "3.3.2"
+"""The release the demo and the tests run; the provider itself takes any from 3.1 on."""
+
+EXTRAS = {"demo": "service,examples", "test": "dev", "constraints": ""}
+
+NEEDED_GIB = {"demo": 5, "test": 8, "constraints": 1}
+"""Room for the environment, for the frameworks that are installed later, and for what is unpacked on the way."""
+
+PIP_TO_UV = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST",
+    "no-index": "UV_NO_INDEX",
+    "cert": "SSL_CERT_FILE",
+}
+"""Options of pip that say where packages come from, and what uv calls them."""
+
+HERE = Path(__file__).resolve().parent
+
+HEADER = f"""\
+# What `python3 bootstrap.py demo` and `test` install, so that they still work next year: every package with its
+# version, for Python 3.10 to 3.13 and every platform. pip and uv both read it:
+#     pip install "airflow-dlaas[service]" -c constraints.txt
+# Frameworks (TensorFlow, PyTorch) are not here: the service installs those into environments of their own.
+# Renew it with `make constraints`; Airflow stays at {AIRFLOW} until bootstrap.py says otherwise.
+"""
+
+
+class Impossible(Exception):
+    """A sentence for whoever called, who can do something about it."""
+
+
+def main(command: str, arguments: list[str]) -> int:  # noqa: RET503 - exec does not return
+    """Run *command*; outside its environment make that first, and go on inside."""
+    home = HERE / f".venv-{'test' if command == 'test' else 'demo'}"
+    python = home / "bin" / "python"
+    if Path(sys.prefix) != home:
+        require_python()
+        require_room(command)
+        with locked(home):
+            make_environment(home, python)
+        environment = packages_environment(python)
+        # Without bytecode everything starts at half the speed; another Python's modules have no place here.
+        for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH"):
+            environment.pop(name, None)
+        environment["VIRTUAL_ENV"] = str(home)
+        environment["PATH"] = os.pathsep.join([str(home / "bin"), environment.get("PATH", os.defpath)])
+        sys.stdout.flush()
+        os.execve(str(python), [str(python), str(HERE / "bootstrap.py"), command, *arguments], environment)  # noqa: S606
+    if command == "constraints":
+        return resolve_constraints(home)
+    with locked(home):
+        install(home, EXTRAS[command])
+    if command == "test":
+        return run_tests(home, arguments)
+    os.chdir(os.environ.get("PWD", HERE))
+    os.execv(str(home / "bin" / "airflow-dlaas"), ["airflow-dlaas", "demo", *arguments])  # noqa: S606
+
+
+# -- outside the environment --------------------------------------------------------------
+
+
+def require_python() -> None:
+    if os.name != "posix":
+        raise Impossible("The service and Airflow run on Linux (Windows: in its Linux subsystem, WSL 2).")
+    if sys.version_info < OLDEST:
+        newer = next((found for minor in range(13, 10, -1) if (found := shutil.which(f"python3.{minor}"))), None)
+        way_out = f"run it with {newer}" if newer else "install a newer one"
+        raise Impossible(
+            f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed, and this is {sys.version.split()[0]} "
+            f"({sys.executable}): {way_out}."
+        )
+
+
+def require_room(command: str) -> None:
+    free = shutil.disk_usage(HERE).free / 2**30
+    needed = NEEDED_GIB[command]
+    if free < needed and not (HERE / f".venv-{command}" / "installed").exists():
+        raise Impossible(
+            f"{HERE} has {free:.1f} GiB of free disk space, and {command} needs about {needed} GiB: make room."
+        )
+
+
+def make_environment(home: Path, python: Path) -> None:
+    """Make an environment with uv and rich, unless it is there and works."""
+    broken_off = (home / "installing").exists()
+    if not broken_off and works(python):
+        return
+    try:
+        import ensurepip  # noqa: F401  (some distributions leave it out, and venv then fails half-way)
+        import venv
+    except ImportError as error:
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise Impossible(
+            f"This Python has no {error.name} module, and so can't make virtual environments: install it "
+            f"(on Debian and Ubuntu: apt install python{version}-venv)."
+        ) from None
+    tell(f"Making a virtual environment in {home.name}")
+    keep = home / "lock"
+    for old in home.iterdir():
+        if old != keep:
+            shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
+    (home / "installing").touch()
+    try:
+        venv.EnvBuilder(with_pip=True, symlinks=True).create(home)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Impossible(f"The virtual environment {home} could not be made: {error}.") from None
+    tell("Installing uv and rich")
+    wanted = [line for line in constraints().splitlines() if re.match(r"(uv|rich)==", line)] or ["uv", "rich"]
+    done = subprocess.run(
+        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    if done.returncode:
+        raise Impossible(no_packages(done.stdout))
+    (home / "installing").unlink()
+
+
+def works(python: Path) -> bool:
+    """Whether the environment stands: an interpreter that was removed since, or another place, makes it useless."""
+    if not python.exists() or not (python.parent / "uv").exists():
+        return False
+    return subprocess.run([str(python), "-c", "import rich, uv"], capture_output=True, check=False).returncode == 0
+
+
+def packages_environment(python: Path) -> dict[str, str]:
+    """Our environment with pip's sources of packages put as uv's; what is set for uv already stays."""
+    environment = dict(os.environ)
+    listing = subprocess.run(
+        [str(python), "-m", "pip", "--disable-pip-version-check", "config", "list"],
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    for name, value in pip_sources(listing.stdout).items():
+        environment.setdefault(name, value)
+    return environment
+
+
+def pip_sources(listing: str) -> dict[str, str]:
+    """
+    Read ``pip config list`` as variables of uv.
+
+    Of several places that name an option the environment (``:env:``) wins over a command's section, and that
+    over ``global``, as with pip.
+    """
+    found: dict[str, tuple[int, str]] = {}
+    for line in listing.splitlines():
+        match = re.match(r"(:env:|install|global)\.([\w-]+)=(.+)$", line)
+        if not match or match[2] not in PIP_TO_UV:
+            continue
+        rank = ("global", "install", ":env:").index(match[1])
+        with contextlib.suppress(ValueError, SyntaxError):
+            value = " ".join(str(ast.literal_eval(match[3])).split())
+            if rank >= found.get(match[2], (0, ""))[0]:
+                found[match[2]] = rank, value
+    sources = {PIP_TO_UV[option]: value for option, (_, value) in found.items()}
+    if "UV_FIND_LINKS" in sources:
+        sources["UV_FIND_LINKS"] = sources["UV_FIND_LINKS"].replace(" ", ",")
+    if "UV_INDEX" in sources:
+        # pip takes the best version of all indexes; uv by default only looks into the first that has a package. Of
+        # equal versions uv takes the first index's files, and the main index is the one that has them for every Python.
+        sources["UV_INDEX"] = f"{sources.get('UV_DEFAULT_INDEX', 'https://pypi.org/simple')} {sources['UV_INDEX']}"
+        sources["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    if sources.get("UV_NO_INDEX", "1").lower() in {"0", "false", "no", "off"}:
+        del sources["UV_NO_INDEX"]
+    return sources
+
+
+# -- inside it -------------------------------------------------------------------------------
+
+
+def install(home: Path, extras: str) -> None:
+    """Install this checkout with *extras*, unless that has been done since its requirements last changed."""
+    stamp = home / "installed"
+    wanted = hashlib.sha256(
+        "\0".join([(HERE / "pyproject.toml").read_text(), constraints(), sys.version, str(HERE), extras]).encode()
+    ).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    stamp.unlink(missing_ok=True)
+    command = [
+        *(str(home / "bin" / "uv"), "pip", "install", "--python", sys.executable, "--compile-bytecode"),
+        *("--editable", f"{HERE}[{extras}]", "--constraints", str(HERE / "constraints.txt")),
+    ]
+    said = follow(command, f"Installing airflow-dlaas[{extras}]")
+    if said is not None:
+        raise Impossible(no_packages(said))
+    stamp.write_text(wanted)
+
+
+def follow(command: list[str], title: str) -> str | None:
+    """Run uv, showing what it does; returns None when it went well, and what it said otherwise."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    began = time.monotonic()
+    said: list[str] = []
+    uv = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=HERE)
+    assert uv.stderr is not None  # noqa: S101 - a pipe was asked for
+    try:
+        with console.status(f"{title} …") as status:
+            for line in uv.stderr:
+                said.append(line.rstrip())
+                if not (words := stage(line)):
+                    continue
+                status.update(f"{title}: {words} [dim]({time.monotonic() - began:.0f} s)[/]")
+                if not console.is_terminal and not words.startswith("fetching"):
+                    console.print(f"{title}: {words}")
+        status_code = uv.wait()
+    except BaseException:
+        uv.terminate()
+        uv.wait()
+        raise
+    if status_code:
+        return "\n".join(said)
+    installed = sum(1 for line in said if line.startswith(" + "))
+    console.print(f"[green]✓[/] {title}: {installed} packages, {time.monotonic() - began:.0f} s")
+    return None
+
+
+def stage(line: str) -> str:
+    """What uv is at after having said *line*, in words; empty when the line tells nothing new."""
+    line = line.strip()
+    for pattern, words in (
+        (r"Resolved (\d+) packages", "{0} packages needed, fetching those that are not here"),
+        (r"(?:Downloading|Building) (.+)", "fetching {0}"),
+        (r"Prepared (\d+) packages", "{0} packages fetched, installing"),
+        (r"Installed (\d+) packages", "{0} packages installed, compiling them"),
+    ):
+        if match := re.match(pattern, line):
+            return words.format(*match.groups())
+    return ""
+
+
+def run_tests(home: Path, arguments: list[str]) -> int:
+    """Run the checks (unless pytest is told what to do), then pytest; its exit code, or 1 when only a check failed."""
+    bad = []
+    if not arguments:
+        for check in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["lint-imports"]):
+            tell(" ".join(check))
+            if subprocess.run([str(home / "bin" / check[0]), *check[1:]], cwd=HERE, check=False).returncode:
+                bad.append(" ".join(check))
+    if bad:
+        tell(f"Failed: {', '.join(bad)}. The tests run nevertheless.")
+    tests = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], cwd=HERE)
+    # Ctrl-C reaches pytest by itself, and it has servers to stop before it ends: wait for that.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: tests.send_signal(signal.SIGINT))
+    return tests.wait() or bool(bad)
+
+
+def resolve_constraints(home: Path) -> int:
+    """Write constraints.txt: no index, no path and no host of this machine in it."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as pins:
+        pins.write(f"apache-airflow=={AIRFLOW}\n")
+        pins.flush()
+        command = [
+            *(str(home / "bin" / "uv"), "pip", "compile", "pyproject.toml", "--universal", "--python-version", "3.10"),
+            *("--all-extras", "--upgrade", "--constraints", pins.name),
+            *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
+        ]
+        # Only the main index: another may lack what other Pythons and platforms need.
+        environment = {key: value for key, value in os.environ.items() if key not in {"UV_INDEX", "UV_FIND_LINKS"}}
+        environment["UV_PYTHON_DOWNLOADS"] = "never"
+        done = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, text=True, env=environment, check=False)
+    if done.returncode:
+        return done.returncode
+    lines = [line for line in done.stdout.splitlines() if not line.startswith("airflow-dlaas")]
+    (HERE / "constraints.txt").write_text(HEADER + "\n".join(lines) + "\n")
+    tell(f"constraints.txt: {len(lines)} lines")
+    return 0
+
+
+# -- both -----------------------------------------------------------------------------------------
+
+
+def constraints() -> str:
+    path = HERE / "constraints.txt"
+    return path.read_text() if path.exists() else ""
+
+
+def no_packages(said: str) -> str:
+    """A sentence about an installation that failed, after what the installer *said*."""
+    network = r"resolve host|Name or service|dns error|Connection|connect|timed out|NewConnectionError|No route|retries"
+    if re.search(network, said, re.IGNORECASE):
+        why = "the package index could not be reached: is there a network? (PIP_INDEX_URL names another index)"
+    elif re.search(r"No space left|ENOSPC|os error 28", said):
+        why = "the disk is full"
+    else:
+        why = "see above"
+    return f"{said.strip()}\n\nThe packages could not be installed: {why}."
+
+
+@contextlib.contextmanager
+def locked(home: Path):  # type: ignore[no-untyped-def]  # collections.abc is not worth an import for old Pythons
+    """Keep *home* for one bootstrap at a time."""
+    import fcntl
+
+    home.mkdir(exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell(f"Waiting for another bootstrap in {home.name}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def tell(words: str) -> None:
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in EXTRAS:
+        sys.exit(__doc__)
+    try:
+        if os.name == "posix":
+            for stop in (signal.SIGTERM, signal.SIGHUP):  # so that pip and uv end with us
+                signal.signal(stop, signal.default_int_handler)
+        sys.exit(main(sys.argv[1], sys.argv[2:]))
+    except Impossible as impossible:
+        sys.exit(f"{impossible}")
+    except KeyboardInterrupt:
+        sys.exit(130)

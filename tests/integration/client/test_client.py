@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import base64
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.client import client as module
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.client.exchange import ONCE, Retries
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.errors import (
+    HostError,
+    Misunderstood,
+    NotConfigured,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+    Unreachable,
+)
+
+from .conftest import Answer, Service, instance, refuse, say, training
+
+RUN = "/v3/models/training-a"
+QUICK = Retries(first=0.01, longest=0.02)
+DEFINITION = TrainingDefinition.read(
+    {
+        "model_definition": training()["entity"]["model_definition"],
+        "training_data": [
+            {
+                "connection": {"auth_url": "http://s/auth/v1.0", "userId": "a:u", "password": "store-key"},
+                "source": {"container": "c", "type": "softlayer_objectstore"},
+            }
+        ],
+    }
+)
+
+
+def test_it_says_who_it_is_and_then_shows_its_token(service: Service, client: Client):
+    service.script[RUN] = [say(training())]
+    assert client.send(calls.get_training("training-a")).id == "training-a"
+    asked, called = service.seen
+    assert asked.headers["authorization"] == "Basic " + base64.b64encode(b"dlaas:pass-word").decode()
+    assert called.headers["authorization"] == "Bearer token-1"
+    assert called.headers["x-wml-user-client"] == "WML-User"
+
+
+def test_a_netrc_does_not_overrule_it(service, client, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    service.script[RUN] = [say(training())]
+    client.send(calls.get_training("training-a"))
+    assert service.asked(RUN)[0].headers["authorization"] == "Bearer token-1"
+
+
+@pytest.mark.parametrize("bad", [refuse(503, "underlying_api_error"), Answer(502, b"<html>"), Answer(hang_up=True)])
+def test_a_service_that_stumbles_is_asked_again(service, client, bad):
+    service.script[RUN] = [bad, bad, say(training())]
+    assert client.send(calls.get_training("training-a"), retries=QUICK).id == "training-a"
+
+
+def test_a_slow_answer_is_given_up_in_time(service):
+    service.script[RUN] = [Answer(delay=0.5)]
+    with (
+        Client(service.url, "u", "p", timeout=(1, 0.1)) as client,
+        pytest.raises(Unreachable, match=r"0\.1 s") as caught,
+    ):
+        client.send(calls.get_training("training-a"), retries=ONCE)
+    assert caught.value.__cause__ is not None
+
+
+def test_a_call_that_waits_on_purpose_is_waited_for(service):
+    service.script["/v3/models"] = [Answer(200, b'{"resources": [], "cursor": "1"}', delay=0.3)]
+    with Client(service.url, "u", "p", timeout=(1, 0.1)) as client:
+        assert client.send(calls.list_changes("", 1)).cursor == "1"
+
+
+def test_an_expired_token_is_renewed_without_anybody_noticing(service, client):
+    service.script["/v3/models"] = [refuse(401, "expired_authorization_token"), say(training(), 202)]
+    client.send(calls.create_training(DEFINITION))
+    assert [one.headers["authorization"] for one in service.asked("/v3/models")] == ["Bearer token-1", "Bearer token-2"]
+
+
+def test_creation_is_not_repeated_without_a_key_and_is_with_one(service, client):
+    bad = refuse(503, "underlying_api_error")
+    service.script["/v3/models"] = [bad, bad, say(training(), 202)]
+    with pytest.raises(Unavailable):
+        client.send(calls.create_training(DEFINITION), retries=QUICK)
+    assert len(service.asked("/v3/models")) == 1
+    client.send(calls.create_training(DEFINITION, idempotency_key="k"), retries=QUICK)
+    assert [one.headers.get("idempotency-key") for one in service.asked("/v3/models")] == [None, "k", "k"]
+
+
+def test_one_token_serves_all_threads(service, client):
+    service.script[RUN] = [say(training())]
+    service.script["/v3/identity/token"] = [Answer(200, b'{"token": "t"}', delay=0.1)]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda _: client.send(calls.get_training("training-a")), range(64)))
+    assert len(service.asked("/v3/identity/token")) == 1
+
+
+def test_wrong_credentials_are_tried_once_for_all_who_wait(service, client):
+    service.script["/v3/identity/token"] = [refuse(401, "invalid_authorization_token")]
+    service.script["/v3/identity/token"][0].delay = 0.2
+    with ThreadPoolExecutor(8) as pool:
+        waits = [pool.submit(client.send, calls.get_training("t")) for _ in range(8)]
+    assert all(isinstance(one.exception(), Unauthenticated) for one in waits)
+    assert len(service.asked("/v3/identity/token")) == 1
+
+
+def test_a_refusal_arrives_as_itself(service, client):
+    service.script[RUN] = [refuse(404, "not_found")]
+    with pytest.raises(NotFound, match="no") as caught:
+        client.send(calls.get_training("training-a"))
+    assert caught.value.trace == "0" * 32
+
+
+def test_nobody_there_is_an_error_that_says_so():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        with Client(f"http://127.0.0.1:{free.getsockname()[1]}", "u", "p") as client:
+            with pytest.raises(Unreachable, match="refused"):
+                client.send(calls.get_training("t"), retries=ONCE)
+
+
+def test_a_redirect_is_not_followed(service, client):
+    service.script[RUN] = [Answer(302, headers={"Location": f"{service.url}/elsewhere"})]
+    with pytest.raises(Misunderstood, match="redirects"):
+        client.send(calls.get_training("training-a"))
+    assert service.asked("/elsewhere") == []
+
+
+def test_an_endless_answer_is_not_swallowed(service, client, monkeypatch):
+    monkeypatch.setattr(module, "REPLY_LIMIT", 1000)
+    service.script[RUN] = [Answer(200, b" " * 2000)]
+    with pytest.raises(Misunderstood, match="larger"):
+        client.send(calls.get_training("training-a"))
+
+
+def test_a_file_goes_up_and_comes_down_whole(service, client, tmp_path):
+    code = bytes(range(256)) * 3000
+    (tmp_path / "up.zip").write_bytes(code)
+    path = calls.content_path("e", "v")
+    service.script[path] = [refuse(503, "underlying_api_error"), Answer(200), Answer(200, code)]
+    client.send(calls.put_content(path, tmp_path / "up.zip"), retries=QUICK)
+    assert [one.body for one in service.asked(path)] == [code, code]
+    assert client.send(calls.get_content(path, tmp_path / "down.zip")).read_bytes() == code
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["down.zip", "up.zip"]
+
+
+def test_an_empty_file_goes_up_too(service, client, tmp_path):
+    (tmp_path / "empty").touch()
+    service.script["/x"] = [Answer(200)]
+    client.send(calls.put_content("/x", tmp_path / "empty"))
+    assert service.asked("/x")[0].body == b""
+
+
+def test_half_a_download_leaves_what_was_there(service, client, tmp_path):
+    (tmp_path / "model.zip").write_bytes(b"old")
+    service.script["/x"] = [Answer(200, b"half", {"Content-Length": "8"})]
+    with pytest.raises(Unreachable):
+        client.send(calls.get_content("/x", tmp_path / "model.zip"), retries=ONCE)
+    assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"old"]
+
+
+def test_files_that_cannot_be_used_are_named(service, client, tmp_path):
+    service.script["/x"] = [Answer(200, b"PK")]
+    with pytest.raises(HostError, match="missing"):
+        client.send(calls.put_content("/x", tmp_path / "missing"))
+    with pytest.raises(HostError, match="nowhere"):
+        client.send(calls.get_content("/x", tmp_path / "nowhere" / "a.zip"))
+
+
+def test_extensions_are_asked_for_once(service, client):
+    service.script["/v3/wml_instances/default"] = [say(instance(changes=True))]
+    assert client.extensions.changes
+    assert not client.extensions.runtimes
+    assert len(service.asked("/v3/wml_instances/default")) == 1
+
+
+@pytest.mark.parametrize("answer", [refuse(404, "not_found"), Answer(200, b"<html>"), say({"metadata": {}})])
+def test_a_foreign_service_has_no_extensions(service, client, answer):
+    service.script["/v3/wml_instances/default"] = [answer]
+    assert not client.extensions.changes
+
+
+def test_extensions_of_a_service_that_is_down_are_unknown_not_absent(service, client, monkeypatch):
+    service.script["/v3/wml_instances/default"] = [
+        Answer(503, headers={"Retry-After": "99"}),
+        say(instance(changes=True)),
+    ]
+    with pytest.raises(Unavailable):
+        _ = client.extensions
+    assert client.extensions.changes
+
+
+def test_no_secret_shows_in_reprs_or_errors(service, client):
+    service.script["/v3/models"] = [Answer(500, b"pass-word store-key token-1")]
+    with pytest.raises(Unavailable) as caught:
+        client.send(calls.create_training(DEFINITION), retries=ONCE)
+    shown = repr(client) + repr(caught.value) + str(caught.value)
+    assert not [secret for secret in ("pass-word", "store-key", "token-1") if secret in shown]
+
+
+@pytest.mark.parametrize(("login", "password", "verify"), [("", "p", True), ("u", "", True), ("u", "p", "/no/ca.pem")])
+def test_half_an_answer_is_refused_before_anything_is_sent(login, password, verify):
+    with pytest.raises(NotConfigured):
+        Client("http://host", login, password, verify=verify)
+
+
+def test_a_path_is_expected_where_content_lies(service, client):
+    assert client.path_of(f"{service.url}/v3/x/content") == "/v3/x/content"
+    with pytest.raises(Misunderstood):
+        client.path_of("http://evil/v3/x/content")
+
+
+def test_the_wait_between_attempts_is_the_services(service, client, tmp_path: Path):
+    service.script[RUN] = [Answer(429, headers={"Retry-After": "1"}), say(training())]
+    client.send(calls.get_training("training-a"), retries=QUICK)
+    assert len(service.asked(RUN)) == 2

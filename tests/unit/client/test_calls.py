@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.errors import Misunderstood
+
+PAGE = {
+    "model_definition": {
+        "name": "my-mnist-model",
+        "definition_location": "http://service/v3/ml_assets/experiments/e/versions/v",
+        "framework": {"name": "tensorflow", "version": "1.2-py3"},
+        "execution": {"command": "python3 net.py", "resourceType": "small"},
+    },
+    "training_data": [
+        {
+            "connection": {"auth_url": "http://store/auth/v1.0", "userId": "a:u", "password": "s3cret-key"},
+            "source": {"container": "digits", "type": "softlayer_objectstore"},
+        }
+    ],
+}
+
+
+def the_definition() -> TrainingDefinition:
+    return TrainingDefinition.read(PAGE)
+
+
+def test_a_definition_is_sent_with_its_secrets_and_in_the_pages_words():
+    sent = json.loads(calls.create_training(the_definition()).payload())
+    assert sent["training_data"] == PAGE["training_data"]
+    assert sent["model_definition"]["execution"] == {"command": "python3 net.py", "resourceType": "small"}
+    assert "training_results" not in sent
+
+
+def test_no_repr_of_a_call_shows_what_it_carries():
+    call = calls.create_training(the_definition(), idempotency_key="dag/run")
+    assert "s3cret-key" not in repr(call)
+    assert "digits" not in repr(call)
+
+
+def test_submitting_is_repeatable_only_with_a_key():
+    assert not calls.create_training(the_definition()).repeatable
+    assert not calls.create_training(the_definition(), idempotency_key="").repeatable
+    assert calls.create_training(the_definition(), idempotency_key="k").repeatable
+
+
+@pytest.mark.parametrize("key", ["tägliches training", "a\r\nX-Evil: 1", "50%"])
+def test_a_key_is_always_one_plain_header_and_stays_distinct(key):
+    value = calls.create_training(the_definition(), idempotency_key=key).headers["Idempotency-Key"]
+    assert value.isascii()
+    assert value.isprintable()
+    assert value != calls.create_training(the_definition(), idempotency_key=value).headers["Idempotency-Key"]
+
+
+@pytest.mark.parametrize(
+    ("id", "path"),
+    [
+        ("training-aB3_-xyz1", "/v3/models/training-aB3_-xyz1"),
+        ("../wml_instances/x?y#z", "/v3/models/..%2Fwml_instances%2Fx%3Fy%23z"),
+        ("..", "/v3/models/%2E%2E"),
+        ("ä b", "/v3/models/%C3%A4%20b"),
+    ],
+)
+def test_an_id_is_one_step_of_a_path_whatever_it_holds(id, path):
+    assert calls.get_training(id).path == path
+
+
+def test_a_cancel_is_the_one_patch_there_is():
+    call = calls.cancel_training("t")
+    assert (call.method, call.path) == ("PATCH", "/v3/models/t")
+    assert json.loads(call.payload()) == [{"op": "replace", "path": "/status/state", "value": "canceled"}]
+
+
+def test_content_goes_as_it_is_and_comes_into_a_file(tmp_path: Path):
+    path = calls.content_path("e", "v")
+    assert path == "/v3/ml_assets/experiments/e/versions/v/content"
+    assert calls.content_path("e") == "/v3/ml_assets/experiments/e/content"
+    assert calls.put_content(path, b"PK").payload() == b"PK"
+    assert calls.put_content(path, tmp_path).payload() is tmp_path
+    assert calls.get_content(path, tmp_path).read(b"") is tmp_path
+
+
+def test_queries_are_quoted():
+    assert calls.list_changes("a&b=c", 20).path == "/v3/models?after=a%26b%3Dc&wait=20"
+    assert calls.list_trainings(5).path == "/v3/models?limit=5"
+    assert calls.list_trainings().path == "/v3/models"
+    assert calls.monitor_path("t", offset=7) == "/v3/models/t/monitor?offset=7"
+
+
+def test_a_newer_service_may_say_more_and_a_stranger_is_not_understood():
+    read = calls.list_trainings().read
+    assert read(b'{"resources": [], "surprise": 1}').resources == ()
+    with pytest.raises(Misunderstood):
+        read(b"<html>maintenance</html>")
+
+
+def test_a_token_is_in_no_repr():
+    assert "abc" not in repr(calls.get_token().read(b'{"token": "abc"}'))

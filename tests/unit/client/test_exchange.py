@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import base64
+import json
+from email.utils import formatdate
+
+import pytest
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.client.exchange import (
+    ONCE,
+    PATIENTLY,
+    Authorize,
+    NoAnswer,
+    Pause,
+    Reply,
+    Retries,
+    Send,
+    Token,
+    exchange,
+)
+from airflow_dlaas.errors import (
+    Misunderstood,
+    NotFound,
+    RateLimited,
+    Refused,
+    Unauthenticated,
+    Unavailable,
+    Unreachable,
+)
+
+NOW = 1_700_000_000.0
+READ = calls.Call("GET", "/x", bytes.decode, repeatable=True)
+WRITE = calls.Call("POST", "/x", bytes.decode)
+DELETE = calls.delete_training("t")
+A, B = Token("aaa", None), Token("bbb", None)
+RESET = NoAnswer("reset", NOW, sent=True)
+REFUSED = NoAnswer("refused", NOW, sent=False)
+
+
+def ok(content=b"fine"):
+    return Reply(200, content, NOW)
+
+
+def no(status, code="", at=NOW, **headers):
+    errors = [{"code": code, "message": "no"}]
+    content = json.dumps({"trace": "0" * 32, "errors": errors}).encode() if code else b"<html>no</html>"
+    return Reply(status, content, at, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def play(call, *answers, retries=PATIENTLY, draw=0.5):
+    """Carry *call* through with what is answered to each Send; returns result and everything that was asked for."""
+    steps = exchange(call, retries, lambda: draw)
+    outcomes, tokens, seen = list(answers), [A, B], []
+    answer = None
+    while True:
+        try:
+            step = steps.send(answer)
+        except StopIteration as done:
+            assert not outcomes, "not everything was needed"
+            return done.value, seen
+        seen.append(step)
+        answer = outcomes.pop(0) if isinstance(step, Send) else tokens.pop(0) if isinstance(step, Authorize) else None
+
+
+def pauses(seen):
+    return [step.seconds for step in seen if isinstance(step, Pause)]
+
+
+def test_a_call_carries_a_token():
+    assert play(READ, ok()) == ("fine", [Authorize(None), Send(READ, A)])
+
+
+def test_asking_for_a_token_needs_none():
+    result, seen = play(calls.get_token(), ok(b'{"token": "t"}'))
+    assert result.token.get_secret_value() == "t"
+    assert [type(step) for step in seen] == [Send]
+
+
+@pytest.mark.parametrize("answer", [no(503), no(500), no(429), RESET, REFUSED])
+def test_a_repeatable_call_outlives_a_transient_failure(answer):
+    assert play(READ, answer, ok())[0] == "fine"
+
+
+@pytest.mark.parametrize(("answer", "error"), [(no(503), Unavailable), (no(500), Unavailable), (RESET, Unreachable)])
+def test_a_call_that_may_have_been_done_is_not_repeated(answer, error):
+    with pytest.raises(error):
+        play(WRITE, answer)
+
+
+@pytest.mark.parametrize("answer", [no(429), REFUSED])
+def test_a_call_that_was_certainly_not_done_is_repeated(answer):
+    assert play(WRITE, answer, ok())[0] == "fine"
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 409, 413])
+def test_a_refusal_that_will_stand_is_raised_at_once(status):
+    with pytest.raises(Refused) as caught:
+        play(READ, no(status))
+    assert not caught.value.transient
+
+
+def test_pauses_double_up_to_a_limit_and_are_drawn_from_all_of_it():
+    retries = Retries(attempts=5, first=1, longest=3, total=100)
+    assert pauses(play(READ, RESET, RESET, RESET, RESET, ok(), retries=retries)[1]) == [0.5, 1, 1.5, 1.5]
+    assert pauses(play(READ, RESET, ok(), draw=0.0)[1]) == [0]
+
+
+def test_attempts_are_bounded():
+    with pytest.raises(Unreachable, match="reset"):
+        play(READ, RESET, RESET, RESET, retries=Retries(attempts=3))
+    with pytest.raises(Unreachable):
+        play(READ, RESET, retries=ONCE)
+
+
+def test_no_attempt_begins_later_than_the_total_after_the_first_failure():
+    late = NoAnswer("slow", NOW + 61, sent=True)
+    with pytest.raises(Unreachable, match="slow"):
+        play(READ, RESET, late)
+
+
+def test_retry_after_is_obeyed_in_seconds_and_as_a_date():
+    assert pauses(play(READ, no(503, retry_after="7"), ok())[1]) == [7]
+    assert pauses(play(READ, no(429, retry_after=formatdate(NOW + 9, usegmt=True)), ok())[1]) == [9]
+
+
+def test_a_date_is_read_by_the_services_own_clock():
+    there = NOW + 5000
+    reply = no(503, retry_after=formatdate(there + 4, usegmt=True), date=formatdate(there, usegmt=True))
+    assert pauses(play(READ, reply, ok())[1]) == [4]
+
+
+@pytest.mark.parametrize("said", ["", "soon", "-3", "²", "1e3"])
+def test_a_retry_after_that_says_nothing_is_overlooked(said):
+    assert pauses(play(READ, no(503, retry_after=said), ok())[1]) == [0.25]
+
+
+def test_whoever_wants_more_time_than_there_is_gets_the_error_passed_on():
+    with pytest.raises(RateLimited) as caught:
+        play(READ, no(429, "rate_limit_exceeded", retry_after="3600"))
+    assert caught.value.retry_after == 3600
+
+
+def test_a_refused_token_is_renewed_once_whatever_the_call():
+    result, seen = play(WRITE, no(401, "expired_authorization_token"), ok())
+    assert result == "fine"
+    assert seen == [Authorize(None), Send(WRITE, A), Authorize(A), Send(WRITE, B)]
+
+
+def test_a_token_refused_twice_is_an_error():
+    with pytest.raises(Unauthenticated):
+        play(READ, no(401), no(401))
+
+
+def test_wrong_credentials_are_not_tried_again():
+    with pytest.raises(Unauthenticated):
+        play(calls.get_token(), no(401))
+
+
+def test_what_a_lost_delete_has_done_is_done():
+    assert play(DELETE, RESET, no(404))[0] is None
+    with pytest.raises(NotFound):
+        play(DELETE, no(404))
+    with pytest.raises(NotFound):
+        play(DELETE, REFUSED, no(404))
+
+
+def test_a_redirect_is_named_and_not_followed():
+    with pytest.raises(Misunderstood, match="https://elsewhere;") as caught:
+        play(READ, no(302, location="https://elsewhere/login?token=abc"))
+    assert "abc" not in str(caught.value)
+
+
+def test_a_page_in_place_of_an_answer_is_not_understood():
+    with pytest.raises(Misunderstood):
+        play(calls.get_training("t"), ok(b"<html>"))
+
+
+def test_the_librarys_error_is_the_cause():
+    cause = OSError("reset by peer")
+    with pytest.raises(Unreachable) as caught:
+        play(WRITE, NoAnswer("reset", NOW, sent=True, cause=cause))
+    assert caught.value.__cause__ is cause
+
+
+# -- tokens ------------------------------------------------------------------
+
+
+def jwt(**claims) -> str:
+    middle = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"e30.{middle}.sig"
+
+
+def test_a_token_is_renewed_half_an_hour_before_its_end():
+    token = Token.read(jwt(exp=NOW + 12 * 3600), NOW)
+    assert token.fresh(NOW + 11.4 * 3600)
+    assert not token.fresh(NOW + 11.6 * 3600)
+
+
+def test_a_service_with_another_clock_is_taken_at_its_word():
+    token = Token.read(jwt(iat=NOW - 90_000, exp=NOW - 90_000 + 7200), NOW)
+    assert token.fresh(NOW + 5000)
+    assert not token.fresh(NOW + 5401)
+
+
+def test_a_short_lived_token_is_used_for_half_its_life():
+    token = Token.read(jwt(iat=NOW, exp=NOW + 600), NOW)
+    assert token.fresh(NOW + 299)
+    assert not token.fresh(NOW + 301)
+
+
+@pytest.mark.parametrize("text", ["opaque", "a.b.c", "a.!!!.c", jwt(exp="soon"), jwt(exp=NOW - 1), jwt(), "e30.W10.x"])
+def test_a_token_that_does_not_tell_is_used_until_it_is_refused(text):
+    assert Token.read(text, NOW).fresh(NOW + 1e9)
+
+
+@pytest.mark.parametrize("text", ["", "a\nb", "ä"])
+def test_a_token_that_no_header_can_carry_is_not_understood(text):
+    with pytest.raises(Misunderstood):
+        Token.read(text, NOW)
+
+
+def test_no_repr_shows_a_token():
+    assert "aaa" not in repr(Send(READ, A)) + repr(Authorize(A))
