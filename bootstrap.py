@@ -219,7 +219,7 @@ def install(home: Path, extras: str) -> None:
         *(str(home / "bin" / "uv"), "pip", "install", "--python", sys.executable, "--compile-bytecode"),
         *("--editable", f"{HERE}[{extras}]", "--constraints", str(HERE / "constraints.txt")),
     ]
-    said = follow(command, f"Installing airflow-dlaas[{extras}]")
+    said = follow(command, f"Installing airflow-dlaas and {extras}")
     if said is not None:
         raise Impossible(no_packages(said))
     stamp.write_text(wanted)

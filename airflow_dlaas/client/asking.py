@@ -8,8 +8,11 @@ changed; else the list is looked at from time to time, and what it does not hold
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import random
+import threading
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -72,7 +75,7 @@ class Asker:
 
     async def run(self) -> None:
         """Ask on and on. Ends only with an error that waiting can't cure, and that concerns everybody."""
-        extensions = await self._persist(partial(asyncio.to_thread, lambda: self._client.extensions))
+        extensions = await self._persist(partial(_aside, lambda: self._client.extensions))
         listening = asyncio.Event()
         listen = self._listen(listening, changes=extensions.changes)
         parts = [asyncio.create_task(self._greet(listening)), asyncio.create_task(listen)]
@@ -105,7 +108,7 @@ class Asker:
 
     async def _hear_changes(self, listening: asyncio.Event) -> None:
         clock = asyncio.get_running_loop().time
-        cursor, wait, looked = "", 0, clock()
+        cursor, wait, looked = calls.NOW, 0, clock()
         while True:
             asked = clock()
             answer = await self._persist(partial(self._ask, calls.list_changes(cursor, wait)))
@@ -169,7 +172,7 @@ class Asker:
         return found
 
     async def _ask(self, call: Call[T]) -> T:
-        return await asyncio.to_thread(self._client.send, call, retries=ONCE)
+        return await _aside(lambda: self._client.send(call, retries=ONCE))
 
     async def _persist(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until there is an answer, however long it takes."""
@@ -191,3 +194,33 @@ class Asker:
         if now - self._told >= _TELL_EVERY:
             self._told = now
             self._tell(trouble)
+
+
+async def _aside(ask: Callable[[], T]) -> T:
+    """
+    Let *ask* block in a thread of its own, which nobody waits for once this is canceled.
+
+    Not one of the loop's pool: `asyncio.run` would wait for a long poll there before it returns.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def settle(outcome: concurrent.futures.Future[T]) -> None:
+        if not answer.done():
+            error = outcome.exception()
+            if error is None:
+                answer.set_result(outcome.result())
+            else:
+                answer.set_exception(error)
+
+    def run() -> None:
+        outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
+        try:
+            outcome.set_result(ask())
+        except BaseException as error:  # noqa: BLE001 - is raised where it is waited for
+            outcome.set_exception(error)
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, outcome)
+
+    threading.Thread(target=run, name="watch", daemon=True).start()
+    return await answer

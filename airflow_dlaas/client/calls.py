@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from pydantic import SecretStr
 
@@ -18,6 +18,7 @@ from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft, Exper
 from airflow_dlaas.contract.stores import REVEALED
 from airflow_dlaas.contract.training import CANCEL, Instance, RuntimeList, Training, TrainingChanges, TrainingList
 from airflow_dlaas.contract.words import Word, received
+from airflow_dlaas.errors import InvalidDefinition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +27,9 @@ T = TypeVar("T")
 
 EXPERIMENTS = "/v3/ml_assets/experiments"
 TRAININGS = "/v3/models"
+
+NOW = "now"
+"""The cursor behind everything that has changed so far."""
 
 _HEADER_SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
 
@@ -144,6 +148,19 @@ def delete_experiment(experiment_id: str) -> Call[None]:
     return _delete(_experiment(experiment_id))
 
 
+def experiment_of(path: str) -> str:
+    """
+    Read an experiment's id off the path of it, of one of its versions, or of their content.
+
+    :raises InvalidDefinition: the path is none of these.
+    """
+    head, _, rest = path.partition("/ml_assets/experiments/")
+    experiment_id = unquote(rest.partition("/")[0])
+    if head != "/v3" or not experiment_id:
+        raise InvalidDefinition([f"definition_location: {path} is not the URL of an experiment"])
+    return experiment_id
+
+
 def content_path(experiment_id: str, version_id: str | None = None) -> str:
     """Where the code of a version lies, or that of the newest one. (`Client.path_of` turns a URL into a path.)"""
     return f"{_experiment(experiment_id, version_id)}/content"
@@ -201,7 +218,7 @@ def list_changes(after: str, wait: int) -> Call[TrainingChanges]:
     """
     Wait up to *wait* seconds for trainings that changed after the cursor *after* (ours; `Extensions.changes`).
 
-    The empty cursor stands for now: it is answered at once, with the cursor to go on from.
+    `NOW` is answered at once, with no trainings and the cursor to go on from.
     """
     query = urlencode({"after": after, "wait": wait})
     return _get(f"{TRAININGS}?{query}", received(TrainingChanges), waits=wait)
@@ -221,9 +238,10 @@ def delete_training(training_id: str) -> Call[None]:
     return _delete(_training(training_id))
 
 
-def monitor_path(training_id: str, *, offset: int = 0) -> str:
-    """Where a training's log is followed over a WebSocket, from byte *offset* of the log on (ours)."""
-    return f"{_training(training_id)}/monitor" + (f"?offset={offset}" if offset else "")
+def monitor_path(training_id: str, *, offset: int = 0, metrics: int = 0) -> str:
+    """Where a training is followed over a WebSocket, after *offset* bytes of log and so many *metrics* (ours)."""
+    query = urlencode({name: value for name, value in (("offset", offset), ("metrics", metrics)) if value})
+    return f"{_training(training_id)}/monitor" + (f"?{query}" if query else "")
 
 
 _JSON = "application/json"

@@ -22,9 +22,9 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.client.address import DEFAULT_PORTS, Address
 from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.exchange import (
+    PATIENTLY,
     Answer,
     Authorize,
-    PATIENTLY,
     NoAnswer,
     Pause,
     Reply,
@@ -190,7 +190,6 @@ class Client:
                 return self._token
             if asked != self._asked and self._failed is not None:
                 raise self._failed  # asked for in vain while we stood in line: no use in each asking again
-            self._asked += 1
             self._token = self._failed = None
             try:
                 grant = self.send(calls.get_token(), retries=retries)
@@ -198,6 +197,8 @@ class Client:
             except DlaasError as error:
                 self._failed = error
                 raise
+            finally:
+                self._asked += 1
             return self._token
 
     def _send(self, step: Send) -> Reply | NoAnswer:

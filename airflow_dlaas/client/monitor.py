@@ -7,7 +7,7 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, InvalidMessage, InvalidStatus, WebSocketException
@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidMessage, Invalid
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.exchange import ONCE, Reply, Retries, retry_after
-from airflow_dlaas.contract.monitor import Frame
+from airflow_dlaas.contract.monitor import Frame, FrameStatus
 from airflow_dlaas.contract.problem import refusal
 from airflow_dlaas.contract.words import received
 from airflow_dlaas.errors import DlaasError, Misunderstood, NotConfigured, Refused, Unauthenticated, Unreachable
@@ -31,20 +31,20 @@ _read = received(Frame)
 
 
 async def follow(
-    client: Client, training_id: str, *, offset: int = 0, retries: Retries = RECONNECT
-) -> AsyncIterator[Frame]:
+    client: Client, training_id: str, *, offset: int = 0, metrics: int = 0, retries: Retries = RECONNECT
+) -> AsyncGenerator[Frame, None]:
     """
     Yield the frames of a training's log until it has ended and its log is told.
 
     A broken connection is made anew and taken up where it broke. Every frame yielded carries ``offset``, the bytes
-    of the log up to its end: give it to a later call to go on from there. On a foreign server, which tells no offsets
-    and always begins at the start, the bytes are counted, and what was seen is dropped. To be closed (`aclose`)
-    when left early.
+    of the log up to its end: give it to a later call, with the number of *metrics* had, to go on from there. A foreign
+    server tells no offsets and always begins at the start: the bytes are counted, and what was seen is dropped. To be
+    closed (`aclose`) when left early.
 
     :raises NotFound: there is no such training.
     :raises ServiceError: the service can't be reached any more, refuses, or sends what is no frame.
     """
-    place = Place(offset)
+    place = Place(offset, metrics)
     refused: str | None = None
     failures = 0
     while True:
@@ -52,7 +52,8 @@ async def follow(
         token = None
         try:
             token = await asyncio.to_thread(client.token, unlike=refused)
-            async with _open(client, calls.monitor_path(training_id, offset=place.offset), token) as connection:
+            path = calls.monitor_path(training_id, offset=place.offset, metrics=place.metrics)
+            async with _open(client, path, token) as connection:
                 refused = None
                 place.reconnected()
                 async for message in connection:
@@ -86,10 +87,11 @@ async def follow(
 
 
 class Place:
-    """How far into a log one has come, in bytes, across connections."""
+    """How far into a log one has come, in bytes of text and in metrics, across connections."""
 
-    def __init__(self, offset: int = 0) -> None:
+    def __init__(self, offset: int = 0, metrics: int = 0) -> None:
         self.offset = offset
+        self.metrics = metrics
         self._counted = 0
 
     def reconnected(self) -> None:
@@ -99,12 +101,21 @@ class Place:
     def take(self, frame: Frame) -> Frame | None:
         """Return what is new in *frame*, with its offset; None where all of it was seen before."""
         status = frame.status
+        # Our service puts the state into every frame, and begins where it is asked to.
+        new = self._take_ours(status) if status.state is not None else self._take_foreign(status)
+        if new is None:
+            return None
+        self.metrics += len(new.metrics or ())
+        return Frame(status=new.model_copy(update={"offset": self.offset}))
+
+    def _take_ours(self, status: FrameStatus) -> FrameStatus | None:
+        if status.offset is None:
+            return status
+        seen, self.offset = self.offset, max(self.offset, status.offset)
+        return status if status.offset > seen or not status.message else None
+
+    def _take_foreign(self, status: FrameStatus) -> FrameStatus | None:
         message = (status.message or "").encode()
-        if status.offset is not None:
-            if message and status.offset <= self.offset:
-                return None
-            self.offset = max(self.offset, status.offset)
-            return frame
         begin = self._counted
         self._counted += len(message)
         # A frame without text is as old as the text around it.
@@ -112,7 +123,7 @@ class Place:
             return None
         seen, self.offset = self.offset, self._counted
         fresh = message[max(0, seen - begin) :].decode(errors="replace") if status.message is not None else None
-        return Frame(status=status.model_copy(update={"message": fresh, "offset": self.offset}))
+        return status.model_copy(update={"message": fresh})
 
 
 class _open(connect):  # noqa: N801 - named as what it extends

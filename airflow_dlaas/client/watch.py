@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Hashable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -92,7 +92,7 @@ class Watch:
     def __init__(
         self, client: Client, *, interval: float = 5.0, on_trouble: Callable[[str], None] = _log.warning
     ) -> None:
-        self._name = f"watch {client.url}"
+        self.client = client
         self._board = _Board()
         self._asker = Asker(client, self._board, interval=interval, tell=on_trouble)
         self._task: asyncio.Task[None] | None = None
@@ -131,7 +131,7 @@ class Watch:
         subject = self._board.enter(training_id)
         self._asker.arrived.set()
         if self._task is None:
-            self._task = asyncio.create_task(self._asker.run(), name=self._name)
+            self._task = asyncio.create_task(self._asker.run(), name=f"watch {self.client.url}")
             self._task.add_done_callback(self._ended)
         try:
             yield subject
@@ -160,7 +160,6 @@ def differs(seen: Training | None, now: Training) -> bool:
 
 @dataclass(slots=True)
 class _Lease:
-    client: Client
     watch: Watch
     holders: int = 0
 
@@ -169,8 +168,8 @@ _LEASES: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _Lease]] = 
 # Touched only from the loop it belongs to, and never across an await: no lock is needed.
 
 
-@contextmanager
-def shared(key: Hashable, make_client: Callable[[], Client], *, interval: float = 5.0) -> Iterator[Watch]:
+@asynccontextmanager
+async def shared(key: Hashable, make_client: Callable[[], Client], *, interval: float = 5.0) -> AsyncIterator[Watch]:
     """
     Lend the watch that everybody in the running event loop uses who comes with the same *key*.
 
@@ -180,8 +179,7 @@ def shared(key: Hashable, make_client: Callable[[], Client], *, interval: float 
     leases = _LEASES.setdefault(asyncio.get_running_loop(), {})
     lease = leases.get(key)
     if lease is None:
-        client = make_client()
-        lease = leases[key] = _Lease(client, Watch(client, interval=interval))
+        lease = leases[key] = _Lease(Watch(make_client(), interval=interval))
     lease.holders += 1
     try:
         yield lease.watch
@@ -189,4 +187,4 @@ def shared(key: Hashable, make_client: Callable[[], Client], *, interval: float 
         lease.holders -= 1
         if not lease.holders:
             del leases[key]
-            lease.client.close()
+            lease.watch.client.close()

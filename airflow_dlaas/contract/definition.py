@@ -64,6 +64,8 @@ class Execution(Word):
     def _says_something(cls, value: str) -> str:
         if not value.strip():
             raise ValueError("must not be blank")
+        if "\0" in value:
+            raise ValueError("must not hold a NUL character: no shell takes one")
         return value
 
     @field_validator("resource_type", mode="before")

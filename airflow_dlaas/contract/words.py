@@ -27,6 +27,7 @@ class Word(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,
+        ser_json_inf_nan="strings",  # a loss may be NaN, for which JSON has no number: the string reads back as one
         defer_build=True,  # a DAG file that checks its definition pays for the models it uses, not for all
     )
 

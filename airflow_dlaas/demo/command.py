@@ -59,9 +59,8 @@ def demo(
                 airflow_port=airflow_port,
                 port=port,
                 objectstore_port=objectstore_port,
-                environment={"DLAAS_DEMO_HOME": str(home)},
             )
-            story = Story(service, airflow, display := Display(console))
+            story = Story(service, airflow, home / "workspace", display := Display(console))
             try:
                 with display:
                     outcome = story.tell()
@@ -98,7 +97,9 @@ def _report(console: Console, outcome: Outcome, home: Path) -> None:
     if outcome.accuracy is not None:
         console.print(f"Accuracy on held-out digits  [bold green]{outcome.accuracy}[/]")
     if outcome.model is not None:
-        console.print(f"Model                        {escape(str(outcome.model))}", soft_wrap=True)
+        console.print(
+            f"Model                        {escape(str(outcome.model).removeprefix('file://'))}", soft_wrap=True
+        )
     console.print(f"Logs and environments        {escape(str(home))}", soft_wrap=True)
     console.print(f"The run in Airflow's UI      {escape(outcome.url)} (while it is up: --keep)", soft_wrap=True)
 
@@ -122,7 +123,7 @@ def _require_room(home: Path) -> None:
     free = shutil.disk_usage(home).free / 2**30
     if free < NEEDED_GIB and not any((home / "service" / "environments").glob("*")):
         raise HostError(
-            f"{home} has {free:.1f} GiB free, and the environment for {' '.join(RUNTIME)} needs about {NEEDED_GIB} GiB: "
+            f"{home} has {free:.1f} GiB free, and the environment of {' '.join(RUNTIME)} needs {NEEDED_GIB} GiB: "
             "make room, or choose another folder with --home"
         )
 

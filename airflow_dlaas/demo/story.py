@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -12,7 +12,6 @@ from typing import Any
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.contract.training import Training
 from airflow_dlaas.demo.airflow import RealAirflow
 from airflow_dlaas.demo.api import FINAL_RUN_STATES, TaskView
 from airflow_dlaas.demo.display import Display
@@ -30,6 +29,9 @@ LOOK_EVERY = 0.25
 
 LOG_EVERY = 2.0
 """Seconds between two readings of a running task's log: Airflow reads the whole file for each."""
+
+CLIENT_TIMEOUT = (2.0, 5.0)
+"""Seconds the service has for an answer about the training: without one, there is the next look."""
 
 RUN_LIMIT = 1800.0
 """Seconds the DAG run may take; it takes about one minute, and the installation of a framework may come on top."""
@@ -51,9 +53,10 @@ class Outcome:
 class Story:
     """One demo, from nothing running to a DAG run that has ended. `close` stops all that was started."""
 
-    def __init__(self, service: ServiceChild, airflow: RealAirflow, display: Display) -> None:
+    def __init__(self, service: ServiceChild, airflow: RealAirflow, workspace: Path, display: Display) -> None:
         self.service = service
         self.airflow = airflow
+        self._workspace = workspace
         self._display = display
         self._picture = Picture()
         self._began = time.monotonic()
@@ -122,9 +125,9 @@ class Story:
         api.wait_for_dag(DAG)
         tasks = order(api.edges(DAG))
         api.unpause(DAG)
-        run_id = api.trigger(DAG)
+        run_id = api.trigger(DAG, {"workspace": self._workspace.as_uri()})
         access = self.service.connections()["dlaas_default"]
-        with Client(access["host"], access["login"], access["password"]) as client:
+        with Client(access["host"], access["login"], access["password"], timeout=CLIENT_TIMEOUT) as client:
             state = self._watch(run_id, tasks, client, datetime.now(timezone.utc))
         self._until_started(*self._under_way)
         return self._outcome(run_id, state)
@@ -195,11 +198,7 @@ def _training(client: Client, since: datetime) -> str:
         newest = client.send(calls.list_trainings(limit=1)).resources
     except DlaasError:
         return ""
-    return training_line(newest[0]) if newest and _began(newest[0]) >= since else ""
-
-
-def _began(training: Training) -> datetime:
-    return training.status.submitted_at
+    return training_line(newest[0]) if newest and newest[0].status.submitted_at >= since else ""
 
 
 def _timed(view: TaskView) -> TaskView:
@@ -210,10 +209,10 @@ def _timed(view: TaskView) -> TaskView:
 
 
 def service_and_airflow(
-    home: Path, dags: Path, *, airflow_port: int, port: int, objectstore_port: int, environment: Mapping[str, str]
+    home: Path, dags: Path, *, airflow_port: int, port: int, objectstore_port: int
 ) -> tuple[ServiceChild, RealAirflow]:
     """The two of a demo in *home*, not started."""
     return (
         ServiceChild(home / "service", port=port, objectstore_port=objectstore_port),
-        RealAirflow(home / "airflow", dags, port=airflow_port, environment=environment),
+        RealAirflow(home / "airflow", dags, port=airflow_port),
     )

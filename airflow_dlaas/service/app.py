@@ -25,7 +25,7 @@ from airflow_dlaas import __version__
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.errors import DlaasError, HostError
 from airflow_dlaas.service import ports
-from airflow_dlaas.service.api import create_api
+from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.identity import Identity
 from airflow_dlaas.service.api.parts import Limits, Parts
 from airflow_dlaas.service.dispatcher.handover import Workplace
@@ -43,7 +43,7 @@ from airflow_dlaas.storage.swift import SwiftStore
 
 log = logging.getLogger(__name__)
 
-GOODBYE = 5
+GOODBYE = 3
 """Seconds that answers under way (long polls, monitors) are given when the service stops."""
 
 WATCH_PAUSE = 1.0
@@ -252,7 +252,7 @@ def _signals(stopped: threading.Event) -> Iterator[threading.Event]:
     starting = threading.Event()
     starting.set()
 
-    def handle(number: int, frame: FrameType | None) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
         stopped.set()
         if starting.is_set():
             starting.clear()

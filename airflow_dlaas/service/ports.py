@@ -40,15 +40,10 @@ def free_port(host: str, *, last: int | None = None) -> int:
     Another program may take it before they do; they will notice.
     """
     until = time.monotonic() + PATIENCE
-    while last is not None:
-        try:
-            _listen(host, last).close()
-        except HostError:
-            if time.monotonic() > until:
-                break
-            time.sleep(0.05)
-        else:
+    while last is not None and time.monotonic() < until:
+        if _is_free(host, last):
             return last
+        time.sleep(0.05)
     with _listen(host, 0) as found:
         return port_of(found)
 
@@ -62,6 +57,14 @@ def port_of(sock: socket.socket) -> int:
 def port_in(url: str | None) -> int | None:
     """Tell the port in a URL that was written by us; None where there is none."""
     return urlsplit(url).port if url else None
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        _listen(host, port).close()
+    except HostError:
+        return False
+    return True
 
 
 def _listen(host: str, port: int) -> socket.socket:

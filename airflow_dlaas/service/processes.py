@@ -13,12 +13,15 @@ from airflow_dlaas.service.jobs import RunMark
 
 PROC = Path("/proc")
 
+DEAD = {"Z", "X"}
+"""States of a process of which only the entry in the table is left. It has no children any more."""
+
 
 def identify(pid: int) -> RunMark | None:
     """Say who *pid* is; None when there is no such process, or only what is left of one."""
     fields = _stat(pid)
     # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: state is field 3, starttime field 22.
-    if fields is None or fields[0] in {"Z", "X"}:
+    if fields is None or fields[0] in DEAD:
         return None
     return RunMark(pid=pid, start_ticks=int(fields[19]), boot_id=boot_id())
 
@@ -30,13 +33,13 @@ def alive(mark: RunMark) -> bool:
 
 def descendants(root: int) -> list[int]:
     """
-    Name every process below *root*, nearest first, those already dead but not yet reaped included.
+    Name every process below *root* that is not dead already, nearest first.
 
     Complete only while *root* is a child subreaper: orphans then become its own children.
     """
     children: dict[int, list[int]] = {}
     for entry in PROC.iterdir():
-        if entry.name.isdigit() and (fields := _stat(int(entry.name))) is not None:
+        if entry.name.isdigit() and (fields := _stat(int(entry.name))) is not None and fields[0] not in DEAD:
             children.setdefault(int(fields[1]), []).append(int(entry.name))
     found = list(children.get(root, ()))
     for pid in found:

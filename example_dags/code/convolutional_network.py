@@ -61,7 +61,7 @@ def main() -> None:
     for name in ("trainImagesFile", "trainLabelsFile", "testImagesFile", "testLabelsFile"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--learningRate", type=float, default=0.001)
-    parser.add_argument("--trainingIters", type=int, default=20000, help="number of images to train on, with repetition")
+    parser.add_argument("--trainingIters", type=int, default=20000, help="how many images to train on")
     flags = parser.parse_args()
 
     keras.utils.set_random_seed(1)

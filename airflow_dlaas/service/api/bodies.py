@@ -17,7 +17,9 @@ from airflow_dlaas.service.api.problems import Several
 
 W = TypeVar("W", bound=BaseModel)
 
-Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+ID = r"^[A-Za-z0-9_-]{1,64}$"
+
+Id = Annotated[str, Path(pattern=ID)]
 """An id in a path; what cannot be one is not found."""
 
 

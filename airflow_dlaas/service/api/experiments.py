@@ -123,15 +123,15 @@ def _accept(parts: Parts, owner: str, version: VersionRecord, incoming: Incoming
     parts.store.set_content(owner, version.experiment_id, version.id, blob.digest, blob.size)
 
 
-@router.api_route(
-    "/{experiment_id}/versions/{version_id}/content", methods=["GET", "HEAD"], response_class=FileResponse
-)
+@router.get("/{experiment_id}/versions/{version_id}/content", response_class=FileResponse)
+@router.head("/{experiment_id}/versions/{version_id}/content", include_in_schema=False)
 def get_content(parts: PartsOf, owner: Owner, experiment_id: Id, version_id: Id) -> Response:
     """Give a version's zip back; its ETag is the SHA-256."""
     return _content(parts, parts.store.version(owner, experiment_id, version_id))
 
 
-@router.api_route("/{experiment_id}/content", methods=["GET", "HEAD"], response_class=FileResponse)
+@router.get("/{experiment_id}/content", response_class=FileResponse)
+@router.head("/{experiment_id}/content", include_in_schema=False)
 def get_newest_content(parts: PartsOf, owner: Owner, experiment_id: Id) -> Response:
     """Give the newest version's zip back."""
     return _content(parts, parts.store.experiment(owner, experiment_id)[1])

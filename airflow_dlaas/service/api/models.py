@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from airflow_dlaas.contract.training import CANCEL, Patch, Training, TrainingList
 from airflow_dlaas.errors import InvalidRequest, NotFound
 from airflow_dlaas.service.api import report
-from airflow_dlaas.service.api.bodies import Document, Id, reply, understand
+from airflow_dlaas.service.api.bodies import ID, Document, Id, reply, understand
 from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf, base_url
 from airflow_dlaas.service.api.submit import read_key, submit
 from airflow_dlaas.service.store.base import TrainingRecord
@@ -51,7 +51,7 @@ async def list_all(
     parts: PartsOf,
     owner: Owner,
     limit: Limit = PAGE,
-    start: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = None,
+    start: Annotated[str | None, Query(pattern=ID)] = None,
     after: Annotated[str | None, Query(pattern=r"^([0-9]{0,18}|now)$")] = None,
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, allow_inf_nan=False)] = 0,
 ) -> Response:

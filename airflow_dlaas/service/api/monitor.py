@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 
 from fastapi import APIRouter, WebSocket
@@ -13,6 +14,7 @@ from airflow_dlaas.contract.monitor import LAST_LIMIT, Frame, FrameStatus
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.errors import DlaasError, InvalidRequest, NotFound
+from airflow_dlaas.service.api.bodies import ID
 from airflow_dlaas.service.api.follow import Follower, tail
 from airflow_dlaas.service.api.parts import Parts
 from airflow_dlaas.service.api.problems import answer
@@ -118,6 +120,8 @@ async def _begin(websocket: WebSocket, parts: Parts, training_id: str) -> Follow
     metrics = _number(websocket, "metrics", None)
     if last is not None and (offset is not None or metrics is not None):
         raise _bad_query("last", "goes without offset and metrics: it counts from the end")
+    if not re.fullmatch(ID, training_id):
+        raise NotFound("There is nothing with this id")
     await run_in_threadpool(parts.store.training, owner, training_id)
     return await run_in_threadpool(
         lambda: Following(parts, owner, training_id, last=last, offset=offset or 0, metrics=metrics or 0)

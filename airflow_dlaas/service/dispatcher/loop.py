@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -33,6 +32,7 @@ from airflow_dlaas.service.dispatcher.decide import (
 )
 from airflow_dlaas.service.dispatcher.handover import Workplace
 from airflow_dlaas.service.jobs import Exit, JobFolder, PhaseMark, RunMark, read_mark
+from airflow_dlaas.service.processes import boot_id
 from airflow_dlaas.service.runners.base import Runner, Sighting
 from airflow_dlaas.service.store.base import Outcome, Store, TrainingRecord
 
@@ -54,8 +54,6 @@ BROKEN_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 FAILED_PAUSE = 2.0
 """Seconds to the next round at least, after one in which a single training's step failed: it is tried again, calmly."""
-
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def utc_now() -> datetime:
@@ -268,4 +266,4 @@ def _read_phase(job: JobFolder) -> PhaseMark | None:
 
 def _is_of_another_boot(job: JobFolder) -> bool:
     mark = read_mark(job.run, RunMark)
-    return mark is not None and mark.boot_id != BOOT_ID.read_text().strip()
+    return mark is not None and mark.boot_id != boot_id()

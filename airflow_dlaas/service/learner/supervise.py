@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,11 +75,16 @@ def supervise(
 
 
 def end_everything(bell: Bell) -> None:
-    """End whatever is running below this process."""
-    _end_descendants(None, LEFTOVER_GRACE, bell)
+    """
+    End whatever is running below this process.
+
+    Nothing is reaped: a thread that was left behind waits for its own child, and must learn that it was killed.
+    """
+    for _ in _ending(LEFTOVER_GRACE, bell):
+        pass
 
 
-def _reap(wanted: int | None) -> int | None:
+def _reap(wanted: int) -> int | None:
     """Reap every child that has ended; the exit code of *wanted* (negative: a signal) if it is among them."""
     code = None
     while True:
@@ -93,18 +98,21 @@ def _reap(wanted: int | None) -> int | None:
             code = os.waitstatus_to_exitcode(status)
 
 
-def _end_descendants(wanted: int | None, grace: float, bell: Bell) -> int | None:
-    """TERM to everything below, then, after *grace* seconds, KILL until nothing is left."""
-    begun = time.monotonic()
-    code: int | None = None
-    asked: set[int] = set()
-    while True:
+def _end_descendants(wanted: int, grace: float, bell: Bell) -> int | None:
+    """End whatever is running below, and reap it; the exit code of *wanted* if it was among it."""
+    code = None
+    for _ in _ending(grace, bell):
         reaped = _reap(wanted)
         code = reaped if reaped is not None else code
-        left = descendants(os.getpid())
-        since = time.monotonic() - begun
-        if not left or since > grace + GIVE_UP:
-            return code
+    reaped = _reap(wanted)
+    return reaped if reaped is not None else code
+
+
+def _ending(grace: float, bell: Bell) -> Iterator[None]:
+    """Send TERM to everything below, after *grace* seconds KILL, until nothing is left; one turn a look."""
+    begun = time.monotonic()
+    asked: set[int] = set()
+    while (left := descendants(os.getpid())) and (since := time.monotonic() - begun) < grace + GIVE_UP:
         for pid in left:
             if since >= grace:
                 _send(pid, signal.SIGKILL)
@@ -112,10 +120,10 @@ def _end_descendants(wanted: int | None, grace: float, bell: Bell) -> int | None
                 _send(pid, signal.SIGTERM)
                 asked.add(pid)
         bell.wait(LOOK)
+        yield
 
 
 def _send(pid: int, number: signal.Signals) -> None:
-    # It can't be somebody else's meanwhile: a child stays in the table until it is reaped here.
     try:
         os.kill(pid, number)
     except ProcessLookupError:

@@ -12,7 +12,15 @@ from airflow_dlaas.service.runtimes.provide import Provision
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """PATH behind the runtime's own: never the service's, whose Python is no business of the command's."""
 
-CODE, DATA, RESULTS, CHECKPOINTS, LOGS, HOME, TEMPORARY = "code", "data", "results", "checkpoints", "logs", "home", "tmp"
+CODE, DATA, RESULTS, CHECKPOINTS, LOGS, HOME, TEMPORARY = (
+    "code",
+    "data",
+    "results",
+    "checkpoints",
+    "logs",
+    "home",
+    "tmp",
+)
 FOLDERS = (CODE, DATA, RESULTS, CHECKPOINTS, LOGS, HOME, TEMPORARY)
 """The command's own folders in the job's."""
 

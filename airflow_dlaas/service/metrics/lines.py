@@ -26,14 +26,15 @@ MEASURE = re.compile(
 )
 """Names that are measures of a training."""
 
+WORD = r"[A-Za-z_][\w@./()%-]{0,40}"
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
-PAIR = re.compile(
-    rf"(?P<name>[A-Za-z_][\w@./()%-]{{0,40}}(?: [A-Za-z_][\w@./()%-]{{0,40}}){{0,3}}) ?[=:] ?(?P<value>{NUMBER})(?P<percent> ?%)?(?![\w.])"
-)
+PAIR = re.compile(rf"(?P<name>{WORD}(?: {WORD}){{0,3}}) ?[=:] ?(?P<value>{NUMBER})(?![\w.])")
 """A name of up to four words, a sign, a number. Every repetition is bounded: no line can make it run away."""
 
-STEP = re.compile(r"\b(?:global.?step|iter(?:ation)?s?|step|batch|epoch)\b[ ]?[=:#]?[ ]?\[?(?P<step>\d{1,15})", re.IGNORECASE)
+STEP = re.compile(
+    r"\b(?:global.?step|iter(?:ation)?s?|step|batch|epoch)\b[ ]?[=:#]?[ ]?\[?(?P<step>\d{1,15})", re.IGNORECASE
+)
 """Where in the training a line is."""
 
 STEP_NAMES = ("global_step", "step", "iteration", "iter", "epoch", "batch")
@@ -82,7 +83,9 @@ class LogMetrics:
         self._found += 1
         if step is None or bar is not None:
             step = self._epoch if self._epoch is not None else self._found
-        return Metric(timestamp=now, iteration=step, values=tuple(MetricValue(name=n, value=v) for n, v in values.items()))
+        return Metric(
+            timestamp=now, iteration=step, values=tuple(MetricValue(name=n, value=v) for n, v in values.items())
+        )
 
 
 def _from_words(text: str) -> tuple[int | None, dict[str, float]]:

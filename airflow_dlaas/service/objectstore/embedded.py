@@ -90,7 +90,8 @@ class EmbeddedSwift:
         if self.alive():
             return self.access
         _check_host()
-        self._folders.devices.mkdir(parents=True, exist_ok=True)
+        self._folders.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folders.devices.mkdir(mode=0o700, exist_ok=True)
         _check_filesystem(self._folders.devices)
         deadline = time.monotonic() + START
         try:
@@ -127,17 +128,19 @@ class EmbeddedSwift:
             self._process = process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
             )
-        assert process.stdin is not None  # noqa: S101  (asked for above)
+        assert process.stdin is not None  # noqa: S101  (both asked for above)
         assert process.stdout is not None  # noqa: S101
-        with contextlib.suppress(BrokenPipeError), process.stdout:
-            process.stdin.write(self._order.to_line())
-            process.stdin.flush()
-            select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))
-            os.set_blocking(process.stdout.fileno(), False)
-            line = process.stdout.readline() or b""
-            answer = json.loads(line) if line else {"error": self._failure("did not start")}
-            if "error" in answer:
-                raise HostError(answer["error"])
+        with process.stdout as reply:
+            with contextlib.suppress(BrokenPipeError):  # it has ended already; its log says why
+                process.stdin.write(self._order.to_line())
+                process.stdin.flush()
+            readable, _, _ = select.select([reply], [], [], max(0.0, deadline - time.monotonic()))
+            line = reply.readline() if readable else b""
+        if not line:
+            raise HostError(self._failure("did not start"))
+        answer: dict[str, str] = json.loads(line)
+        if "error" in answer:
+            raise HostError(answer["error"])
 
     def _ask(self, deadline: float) -> None:
         """Look for an object that does not exist: the honest 404 takes the proxy, a token and all three servers."""

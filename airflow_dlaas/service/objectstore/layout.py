@@ -157,6 +157,10 @@ user64_{account}_{user} = {order.key} .admin
 fernet_key_1 = {seal}
 active_fernet_key_id = 1
 
+[filter:tempurl]
+use = egg:swift#tempurl
+allowed_digests = sha256 sha512
+
 [filter:cache]
 paste.filter_factory = airflow_dlaas.service.objectstore.cache:filter_factory
 """ + "".join(f"\n[filter:{name}]\nuse = egg:swift#{name}\n" for name in _PLAIN)
@@ -168,7 +172,6 @@ _PLAIN = (
     "healthcheck",
     "listing_formats",
     "bulk",
-    "tempurl",
     "copy",
     "slo",
     "dlo",

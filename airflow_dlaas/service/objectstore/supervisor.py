@@ -29,7 +29,7 @@ from airflow_dlaas.errors import HostError
 from airflow_dlaas.service.objectstore import layout, logfile, servers
 from airflow_dlaas.service.objectstore.layout import Folders, Order, Ports
 
-PATIENCE = 5.0
+PATIENCE = 3.0
 """Seconds for the processes of a killed predecessor to vanish, and for ours to end when asked."""
 
 TOO_SOON = 5.0

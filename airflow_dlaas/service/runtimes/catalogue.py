@@ -88,7 +88,7 @@ def load(
     """
     Read the entries that come with the package and the *site*'s own.
 
-    *examine* (`airflow_dlaas.service.runtimes.probe.examine`) says why an entry cannot be used on this machine, or None.
+    *examine* says why an entry cannot be used on this machine, or None: `airflow_dlaas.service.runtimes.probe.examine`.
 
     :raises NotConfigured: the site's file cannot be read, or two of its entries claim one name.
     """

@@ -1,8 +1,9 @@
-"""The command line that runs a command in a container. Values only: whoever owns the job starts it."""
+"""The command line that runs a command in a container, as a value: whoever owns the job starts it."""
 
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -58,5 +59,17 @@ def container_command(
 
 
 def removal_command(engine: str, name: str) -> list[str]:
-    """Put together what removes the container *name*, running or not; docker's outlive the program that started them."""
+    """Put together what removes the container *name*, running or not: docker's outlive whoever started them."""
     return [engine, "rm", "--force", name]
+
+
+def remove(engine: str, name: str) -> None:
+    """Remove the container *name*, if it is still there."""
+    subprocess.run(
+        removal_command(engine, name),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import Literal
 
+import tomllib
 from pydantic import Field, ValidationError, field_validator, model_validator
 from typing_extensions import Self
 

@@ -29,7 +29,11 @@ def as_uv_settings(environ: Mapping[str, str], files: Iterable[Path] | None = No
     for file in _pip_files(environ) if files is None else files:
         options.update(_read(file))
     options.update(
-        {name: environ[variable] for name in TRANSLATION if (variable := f"PIP_{name.upper().replace('-', '_')}") in environ}
+        {
+            name: environ[variable]
+            for name in TRANSLATION
+            if (variable := f"PIP_{name.upper().replace('-', '_')}") in environ
+        }
     )
     settings = dict(environ)
     for name, variables in TRANSLATION.items():

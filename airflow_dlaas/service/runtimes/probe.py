@@ -19,6 +19,7 @@ PROBE_TIMEOUT = 60.0
 def examine(entry: Entry) -> str | None:
     """Say why *entry* cannot be used here, or None. Runs its probe, where it has one."""
     spec = entry.spec(gpus=False)
+    path: tuple[Path, ...] = ()
     try:
         match entry.kind:
             case "uv":

@@ -112,8 +112,8 @@ def attempts(spec: RuntimeSpec) -> Iterator[Sequence[str]]:
     """
     Give what to ask uv for, in order; the next is tried only where the one before is not to be had.
 
-    PyTorch's CPU builds (``+cpu``) lie in an index of its own. A site that has them in its index or find-links is served
-    from there; else uv is told to look there; else comes what the entry names for that case.
+    PyTorch's CPU builds (``+cpu``) lie in an index of its own. A site that has them in its index or find-links is
+    served from there; else uv is told to look there; else comes what the entry names for that case.
     """
     yield spec.requirements
     if any(one.endswith("+cpu") for one in spec.requirements):

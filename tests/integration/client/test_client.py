@@ -21,8 +21,7 @@ from airflow_dlaas.errors import (
     Unavailable,
     Unreachable,
 )
-
-from .conftest import Answer, Service, instance, refuse, say, training
+from tests.integration.client.conftest import Answer, Service, instance, refuse, say, training
 
 RUN = "/v3/models/training-a"
 QUICK = Retries(first=0.01, longest=0.02)
@@ -123,9 +122,9 @@ def test_a_refusal_arrives_as_itself(service, client):
 def test_nobody_there_is_an_error_that_says_so():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        with Client(f"http://127.0.0.1:{free.getsockname()[1]}", "u", "p") as client:
-            with pytest.raises(Unreachable, match="refused"):
-                client.send(calls.get_training("t"), retries=ONCE)
+        client = Client(f"http://127.0.0.1:{free.getsockname()[1]}", "u", "p")
+        with client, pytest.raises(Unreachable, match="refused"):
+            client.send(calls.get_training("t"), retries=ONCE)
 
 
 def test_a_redirect_is_not_followed(service, client):

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 from airflow_dlaas.client.monitor import Place
 from airflow_dlaas.contract.monitor import Frame, FrameStatus
+from airflow_dlaas.contract.training import Metric
 
 
 def text(message, offset=None):
-    return Frame(status=FrameStatus(message=message, offset=offset))
+    return Frame(status=FrameStatus(message=message, offset=offset, state="running" if offset else None))
 
 
 def told(place, *frames):
@@ -41,3 +44,13 @@ def test_frames_without_text_are_as_old_as_the_text_around_them():
     assert place.take(Frame(status=FrameStatus())) is None
     assert place.take(text("one\n")) is None
     assert place.take(Frame(status=FrameStatus())) is not None
+
+
+def test_our_metrics_come_beside_the_text_and_are_counted():
+    metric = Metric(timestamp=datetime(2026, 3, 1, tzinfo=timezone.utc), iteration=1, values=())
+    place = Place()
+    place.take(text("one\n", 4))
+    assert place.take(Frame(status=FrameStatus(metrics=(metric,), state="running"))).status.metrics == (metric,)
+    place.reconnected()
+    assert place.take(Frame(status=FrameStatus(offset=4, state="completed"))).status.state == "completed"
+    assert (place.offset, place.metrics) == (4, 1)

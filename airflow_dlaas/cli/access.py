@@ -1,0 +1,57 @@
+"""How the client's commands get into a service."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.service.home import Home, access
+from airflow_dlaas.service.settings import read_client
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Home folder of the service; it keeps the credentials. Default: DLAAS_HOME, or ~/.airflow-dlaas."
+    ),
+]
+
+
+@contextmanager
+def client(home: Path | None) -> Iterator[Client]:
+    """
+    Open a client of the service that runs in *home*, or of the one that DLAAS_URL names.
+
+    :raises NotConfigured: nobody said which service is meant.
+    """
+    folder, said = read_client(os.environ, str(home) if home else None)
+    found = access(Home(folder), said)
+    with Client(found.url, found.user, found.password) as opened:
+        yield opened
+
+
+def store_connection(home: Path | None, name: str) -> dict[str, str]:
+    """
+    Look up an object store by the name of its connection, in the connections.json of *home*.
+
+    :raises NotConfigured: there is none of that name.
+    """
+    folder, _ = read_client(os.environ, str(home) if home else None)
+    path = Home(folder).connections_file
+    try:
+        kept: dict[str, dict[str, Any]] = json.loads(path.read_text())
+    except FileNotFoundError:
+        kept = {}
+    found = kept.get(name)
+    if found is None or found.get("conn_type") != "swift":
+        raise NotConfigured(
+            f"There is no connection {name!r} of type swift in {path}; spell the connection out in the definition"
+        )
+    return {"auth_url": found["host"], "userId": found["login"], "password": found["password"]}

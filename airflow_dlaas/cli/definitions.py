@@ -1,0 +1,81 @@
+"""Training definitions as files: checking them, sending them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from airflow_dlaas.cli.access import HomeOption, client, store_connection
+from airflow_dlaas.client import calls
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.errors import InvalidDefinition
+
+STAND_IN = {"auth_url": "http://by.name", "userId": "by name", "password": "by name"}
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The training definition, JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (validate, submit):
+        app.command()(command)
+
+
+def validate(file: File) -> None:
+    """
+    Check a training definition, without asking any service.
+
+    Prints one line a problem, naming the field, and ends with exit code 1. A connection may be given by its name,
+    as in a DAG.
+    """
+    read_definition(file, lambda _: STAND_IN)
+    typer.echo(f"{file} is a valid training definition")
+
+
+def submit(
+    file: File,
+    key: Annotated[
+        str | None, typer.Option(help="An idempotency key: the same key again gives the same training.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Submit a training definition, and print the training's id. A connection may be named as in connections.json."""
+    definition = read_definition(file, lambda name: store_connection(home, name))
+    with client(home) as opened:
+        training = opened.send(calls.create_training(definition, idempotency_key=key))
+    typer.echo(training.id)
+
+
+def read_definition(file: Path, look_up: Callable[[str], Mapping[str, str]]) -> TrainingDefinition:
+    """
+    Read a definition from *file*; stores whose ``connection`` is a name are looked up.
+
+    :raises InvalidDefinition: naming every field that is wrong.
+    """
+    try:
+        document = json.loads(file.read_bytes())
+    except OSError as error:
+        raise InvalidDefinition([f"{file}: can't be read: {error.strerror}"]) from error
+    except ValueError as error:
+        raise InvalidDefinition([f"{file}: is no JSON: {error}"]) from error
+    return TrainingDefinition.read(_joined(document, look_up))
+
+
+def _joined(document: Any, look_up: Callable[[str], Mapping[str, str]]) -> Any:
+    def with_credentials(entry: Any) -> Any:
+        if isinstance(entry, dict) and isinstance(entry.get("connection"), str):
+            return {**entry, "connection": look_up(entry["connection"])}
+        return entry
+
+    if not isinstance(document, dict):
+        return document
+    whole = dict(document)
+    if isinstance(whole.get("training_data"), list):
+        whole["training_data"] = [with_credentials(entry) for entry in whole["training_data"]]
+    if "training_results" in whole:
+        whole["training_results"] = with_credentials(whole["training_results"])
+    return whole

@@ -1,0 +1,40 @@
+"""All commands together, and how each of them fails: with one sentence, on stderr, and exit code 1."""
+
+from __future__ import annotations
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from airflow_dlaas import __version__
+from airflow_dlaas.cli import definitions, demo, runs, runtimes, serve
+from airflow_dlaas.errors import DlaasError, InvalidDefinition
+
+app = typer.Typer(
+    name="airflow-dlaas",
+    help="Deep-learning training for Apache Airflow: the service, and a client for it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for room in (serve, demo, runs, definitions, runtimes):
+    room.register(app)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"airflow-dlaas {__version__}")
+
+
+def run() -> None:
+    """Run the command line; what is raised on purpose becomes a sentence, everything else stays a traceback."""
+    try:
+        app()
+    except InvalidDefinition as error:
+        for problem in error.problems:
+            typer.echo(problem, err=True)
+        raise SystemExit(1) from None
+    except DlaasError as error:
+        Console(stderr=True).print(f"[red]airflow-dlaas:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        raise SystemExit(1) from None

@@ -1,0 +1,155 @@
+"""Looking at training runs, and stopping them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from airflow_dlaas.cli.access import HomeOption, client
+from airflow_dlaas.client import calls
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.client.monitor import follow
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.training import Training
+
+COLOURS = {
+    TrainingState.PENDING: "yellow",
+    TrainingState.RUNNING: "cyan",
+    TrainingState.COMPLETED: "green",
+    TrainingState.ERROR: "red",
+    TrainingState.CANCELED: "magenta",
+}
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The training's id, training-….")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (runs, show, logs, cancel):
+        app.command()(command)
+
+
+def runs(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 20, home: HomeOption = None
+) -> None:
+    """List training runs, newest first."""
+    with client(home) as opened:
+        listed = opened.send(calls.list_trainings(limit))
+    table = Table(box=None, pad_edge=False)
+    for title in ("ID", "NAME", "STATE", "PHASE", "SUBMITTED", "TOOK", "GPUS"):
+        table.add_column(title, overflow="fold" if title == "NAME" else "ellipsis", no_wrap=title != "NAME")
+    for one in listed.resources[:limit]:
+        status = one.status
+        queue = f" (#{status.queue_position + 1})" if status.queue_position is not None else ""
+        table.add_row(
+            one.id,
+            Text(one.entity.model_definition.name),
+            Text(str(one.state), COLOURS[one.state]),
+            f"{status.phase or ''}{queue}",
+            _time(status.submitted_at),
+            _took(one),
+            ",".join(status.gpus or ()),
+        )
+    Console().print(table)
+
+
+def show(training_id: Id, home: HomeOption = None) -> None:
+    """Show one training run: what was asked for, how it is doing, what went wrong."""
+    with client(home) as opened:
+        one = opened.send(calls.get_training(training_id))
+    model, status = one.entity.model_definition, one.status
+    rows = {
+        "id": one.id,
+        "name": model.name,
+        "state": f"{status.state}" + (f" ({status.phase})" if status.phase else ""),
+        "queue": f"{status.queue_position} before it" if status.queue_position is not None else None,
+        "framework": str(model.framework),
+        "runs on": status.runtime,
+        "command": model.execution.command,
+        "gpus": f"{model.execution.resource_type}: {', '.join(status.gpus or ()) or 'none booked'}",
+        "code": model.definition_location,
+        "submitted": _time(status.submitted_at),
+        "running": _time(status.running_at) if status.running_at else None,
+        "finished": _time(status.finished_at) if status.finished_at else None,
+        "took": _took(one) or None,
+        "message": status.message,
+        "metrics": ", ".join(f"{value.name} {value.value:g}" for metric in status.metrics for value in metric.values),
+        "error": "\n".join(f"{problem.message} ({problem.code})" for problem in status.error.errors)
+        if status.error
+        else None,
+        "results": _results(one),
+    }
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        if value:
+            table.add_row(name, Text(value))
+    Console().print(table)
+
+
+def logs(
+    training_id: Id,
+    keep_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the training has ended.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Print the log of a training run."""
+    with client(home) as opened:
+        asyncio.run(_tell(opened, training_id, keep_on=keep_on))
+
+
+def cancel(training_id: Id, home: HomeOption = None) -> None:
+    """Ask for a training's end; what it has produced so far is stored."""
+    with client(home) as opened:
+        opened.send(calls.cancel_training(training_id))
+    typer.echo(f"{training_id} is asked to stop")
+
+
+QUIET = 1.0
+"""Seconds without a new line after which the log of a running training counts as told, unless it is followed."""
+
+
+async def _tell(opened: Client, training_id: str, *, keep_on: bool) -> None:
+    """Print the log to its end; without *keep_on* only up to where it is now."""
+    to_the_end = True
+    async with aclosing(follow(opened, training_id)) as frames:
+        while True:
+            waiting = asyncio.ensure_future(anext(frames, None))
+            done, _ = await asyncio.wait({waiting}, timeout=None if to_the_end else QUIET)
+            if not done:
+                waiting.cancel()
+                await asyncio.wait({waiting})
+                return
+            frame = waiting.result()
+            if frame is None:
+                return
+            state = frame.status.state
+            to_the_end = keep_on or (state is not None and state.final)
+            if frame.status.message:
+                typer.echo(frame.status.message, nl=False)
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _took(one: Training) -> str:
+    status = one.status
+    if status.running_at is None:
+        return ""
+    seconds = int(((status.finished_at or status.current_at) - status.running_at).total_seconds())
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def _results(one: Training) -> str | None:
+    results = one.entity.training_results
+    if results is None or results.location is None:
+        return None
+    return f"{results.location.container}/{results.location.model_location}/"

@@ -1,0 +1,118 @@
+"""How a job ends, in words and codes, and the mark that says so."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.errors import DlaasError, InvalidBundle
+from airflow_dlaas.service.jobs import Exit, JobFolder, write_mark
+from airflow_dlaas.service.learner.supervise import Ended
+from airflow_dlaas.service.learner.surroundings import CHECKPOINTS, CODE, DATA, HOME, RESULTS, TEMPORARY
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+LAST_ATTEMPTS = 5
+"""How often a disk without room is asked again to take the last mark, a second apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the work ended, before anything of it was stored."""
+
+    state: TrainingState
+    exit_code: int | None = None
+    code: str | None = None
+    reason: str | None = None
+
+
+class Setback(Exception):
+    """A step on the way failed."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@contextmanager
+def step(code: str) -> Iterator[None]:
+    """Whatever fails inside is a `Setback` with *code*; an unusable zip is the author's C102 wherever it turns up."""
+    try:
+        yield
+    except InvalidBundle as error:
+        raise Setback("C102", str(error)) from error
+    except (DlaasError, OSError) as error:
+        raise Setback(code, put(error)) from error
+
+
+def put(error: Exception) -> str:
+    """Put *error* for whoever reads why a training ended."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return "The disk that holds the job's folder is full"
+    return str(error)
+
+
+def judge(ended: Ended, timeout: float | None) -> Ending:
+    """Say what the command's end means."""
+    if ended.canceled:
+        return Ending(TrainingState.CANCELED, ended.exit_code, reason="canceled while the command ran")
+    if ended.overdue:
+        why = f"dl_job_failed: the command was stopped after {timeout:g} seconds, the longest it may take here"
+        return Ending(TrainingState.ERROR, ended.exit_code, "C201", why)
+    if ended.exit_code == 0:
+        return Ending(TrainingState.COMPLETED, 0)
+    return Ending(TrainingState.ERROR, ended.exit_code, "C201", f"dl_job_failed: {_put_code(ended.exit_code)}")
+
+
+def _put_code(code: int) -> str:
+    if code == 128 + signal.SIGKILL:
+        return "the command was killed (137): most often, the machine's memory had run out"
+    try:
+        return f"the command was ended by {signal.Signals(code - 128).name} ({code})"
+    except ValueError:
+        return f"the command exited with {code}"
+
+
+def leave(job: JobFolder, ending: Ending, *, stored: bool) -> None:
+    """
+    Write the last mark, then remove what only the command needed.
+
+    Results that could not be stored stay. On a full disk the order is the other way round: the mark matters most.
+    """
+    mark = Exit(
+        state=ending.state,
+        exit_code=ending.exit_code,
+        code=ending.code,
+        reason=ending.reason,
+        stored=stored,
+        finished_at=datetime.now(timezone.utc),
+    ).model_dump_json()
+    for attempt in range(LAST_ATTEMPTS):
+        try:
+            write_mark(job.exit, mark)
+            break
+        except OSError:
+            if attempt == LAST_ATTEMPTS - 1:
+                raise
+            _clean(job, DATA, CODE, TEMPORARY, HOME)
+            time.sleep(1)
+    _clean(job, DATA, CODE, TEMPORARY, HOME)
+    if stored or not _has_results(job):
+        _clean(job, RESULTS, CHECKPOINTS)
+
+
+def _has_results(job: JobFolder) -> bool:
+    return any(one.is_file() for name in (RESULTS, CHECKPOINTS) for one in job.folder(name).rglob("*"))
+
+
+def _clean(job: JobFolder, *names: str) -> None:
+    for name in names:
+        shutil.rmtree(job.folder(name), ignore_errors=True)

@@ -1,0 +1,98 @@
+"""Follows what the command writes, and keeps the metrics in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from threading import Event, Thread
+
+from airflow_dlaas.contract.training import Metric
+from airflow_dlaas.service.metrics import emetrics
+from airflow_dlaas.service.metrics.lines import LINE_LIMIT, LogMetrics
+
+EVERY = 0.5
+"""Seconds between looks: how old a loss curve may be."""
+
+POINTS_LIMIT = 100_000
+"""The most metrics kept of one training."""
+
+CHUNK = 1 << 16
+
+
+@dataclass(slots=True)
+class Tail:
+    """Reads the new whole lines of a growing file; of a line that never ends, only the last characters are kept."""
+
+    path: Path
+    offset: int = 0
+    _rest: bytes = field(default=b"", repr=False)
+
+    def lines(self, *, last: bool = False) -> Iterator[str]:
+        """Give the lines that have come since the last time; with *last*, an unfinished one too."""
+        try:
+            file = self.path.open("rb")
+        except FileNotFoundError:
+            return
+        with file:
+            file.seek(self.offset)
+            while chunk := file.read(CHUNK):
+                self.offset += len(chunk)
+                *whole, self._rest = (self._rest + chunk).split(b"\n")
+                self._rest = self._rest[-LINE_LIMIT:]
+                for line in whole:
+                    yield line.decode("utf-8", "replace")
+        if last and self._rest:
+            yield self._rest.decode("utf-8", "replace")
+            self._rest = b""
+
+
+class Follower:
+    """Turns new lines of the command's log and of its own metrics file into lines of ``metrics.jsonl``."""
+
+    def __init__(self, log: Path, own: Path, metrics: Path) -> None:
+        self._metrics = metrics
+        self._left = POINTS_LIMIT
+        self._sources: tuple[tuple[Tail, Callable[[str, datetime], Metric | None]], ...] = (
+            (Tail(log), LogMetrics().feed),
+            (Tail(own), emetrics.read_line),
+        )
+
+    def look(self, *, last: bool = False) -> None:
+        """Take in what has come since the last look."""
+        now = datetime.now(timezone.utc)
+        found = [
+            metric
+            for tail, read in self._sources
+            for line in tail.lines(last=last)
+            if (metric := read(line, now)) is not None
+        ][: self._left]
+        if found:
+            self._left -= len(found)
+            with self._metrics.open("a", encoding="utf-8") as file:
+                file.write("".join(f"{one.model_dump_json()}\n" for one in found))
+
+
+@contextmanager
+def following(log: Path, own: Path, metrics: Path, complain: Callable[[str], None]) -> Iterator[None]:
+    """Follow from a thread while the block runs; at its end, everything written is taken in."""
+    follower, done = Follower(log, own, metrics), Event()
+
+    def body() -> None:
+        try:
+            while not done.wait(EVERY):
+                follower.look()
+            follower.look(last=True)
+        except OSError as error:
+            # A full disk, most likely. The curve ends here; the training must not.
+            complain(f"Metrics are not recorded any more: {error.strerror}")
+
+    thread = Thread(target=body, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

@@ -1,0 +1,49 @@
+"""Where the learner says what it does: lines in files, of which all but its own are stored with the results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from airflow_dlaas.contract.words import spell_time
+
+SIGN = "[dlaas] "
+"""In front of the learner's own lines in the command's log."""
+
+EVERY = 2.0
+"""Seconds between two lines of progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Appends lines to a file. A disk without room loses lines and stops nothing: the ending will say so."""
+
+    path: Path
+    sign: str | None = None
+    """What stands in front of each line; None: the time."""
+
+    def say(self, text: str) -> None:
+        """Append *text*."""
+        head = self.sign if self.sign is not None else f"{spell_time(datetime.now(timezone.utc))} "
+        lines = "".join(f"{head}{line}\n" for line in text.splitlines())
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(lines)
+        except OSError:
+            return
+
+
+def now_and_then(say: Callable[[str], None], every: float = EVERY) -> Callable[[Callable[[], str]], None]:
+    """Pass on one sentence every so many seconds at most; the others are not even put together."""
+    last = time.monotonic()
+
+    def maybe(sentence: Callable[[], str]) -> None:
+        nonlocal last
+        if time.monotonic() - last >= every:
+            last = time.monotonic()
+            say(sentence())
+
+    return maybe

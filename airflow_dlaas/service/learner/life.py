@@ -1,0 +1,200 @@
+"""The life of a job, from taking it to its last mark."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from threading import Thread
+
+from pydantic import ValidationError
+
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.errors import HostError
+from airflow_dlaas.service.jobs import JobFolder, PhaseMark, Spec, write_mark
+from airflow_dlaas.service.learner import load, surroundings
+from airflow_dlaas.service.learner.bell import Bell, Canceled
+from airflow_dlaas.service.learner.claim import adopt_orphans, claim, read_orders
+from airflow_dlaas.service.learner.ending import Ending, Setback, judge, leave, put, step
+from airflow_dlaas.service.learner.follow import following
+from airflow_dlaas.service.learner.journal import SIGN, Journal
+from airflow_dlaas.service.learner.keep import store_results
+from airflow_dlaas.service.learner.patience import LAST_PATIENCE, PATIENCE, patiently
+from airflow_dlaas.service.learner.supervise import Ended, end_everything, supervise
+from airflow_dlaas.service.metrics.emetrics import FILE_NAME
+from airflow_dlaas.service.runtimes import container, uv
+from airflow_dlaas.service.runtimes.provide import Provision, provide
+
+
+def live(folder: Path) -> None:
+    """
+    Own the job in *folder* until it has ended. Somebody else's job is left alone.
+
+    However it ends, its last mark is written; only a killed learner leaves none.
+    """
+    job = JobFolder(folder)
+    if not claim(job):
+        return
+    bell = Bell()
+    # The largest import, needed in a moment: it goes on while marks are written and the code is unpacked.
+    Thread(target=importlib.import_module, args=["airflow_dlaas.storage.swift"], daemon=True).start()
+    stored = False
+    try:
+        adopt_orphans()
+        spec, definition = read_orders(job)
+        for name in surroundings.FOLDERS:
+            job.folder(name).mkdir(exist_ok=True)
+        ending, stored = Life(job, spec, definition, bell).go()
+    except (HostError, OSError, ValidationError) as error:
+        what = put(error) if not isinstance(error, ValidationError) else "spec.json or secrets.json cannot be read"
+        ending = Ending(TrainingState.ERROR, code="S101", reason=f"The training could not be started: {what}")
+    except BaseException:
+        # A mistake of ours. Whoever waits for this job must still hear of its end; the rest is in learner.log.
+        end_everything(bell)
+        leave(job, Ending(TrainingState.ERROR, code="S101", reason="The learner broke down"), stored=stored)
+        raise
+    leave(job, ending, stored=stored)
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What a job goes through once it is taken."""
+
+    job: JobFolder
+    spec: Spec
+    definition: TrainingDefinition
+    bell: Bell
+
+    def go(self) -> tuple[Ending, bool]:
+        """Do the work and store what came of it; how it ended, and whether anything was stored."""
+        self.job.log.write_text(surroundings.first_lines(self.spec), encoding="utf-8")
+        try:
+            ending = self.work()
+        except Setback as error:
+            ending = Ending(TrainingState.ERROR, code=error.code, reason=error.reason)
+        except Canceled:
+            end_everything(self.bell)
+            ending = Ending(TrainingState.CANCELED, reason="canceled before the command ran")
+        if ending.reason is not None:
+            Journal(self.job.log, SIGN).say(ending.reason)
+        return self.store(ending)
+
+    def work(self) -> Ending:
+        """Prepare, load, run."""
+        code, data = self.job.folder(surroundings.CODE), self.job.folder(surroundings.DATA)
+        with step("S101"):
+            provision = self.provide()
+        self.enter(Phase.LOADING)
+        with step("S301"):
+            say = self.journal("load-model.log").say
+            self.bell.carry_out(lambda: load.load_code(self.spec, code, say))
+        with step("S302"):
+            say_data = self.journal("load-data.log").say
+            self.bell.carry_out(
+                lambda: patiently(
+                    lambda: load.load_data(self.definition, data, say_data), patience=self.patience, say=say_data
+                )
+            )
+            load.link_data(data, code)
+        self.enter(Phase.PROCESSING)
+        own = self.job.folder(surroundings.LOGS) / FILE_NAME
+        with step("S101"), following(self.job.log, own, self.job.metrics, self.journal("learner.log").say):
+            ended = self.run(provision)
+        return judge(ended, self.spec.timeout)
+
+    def provide(self) -> Provision:
+        """Provide the runtime; the command's log shows how its environment is made, the first time."""
+        runtime, environments = self.spec.runtime, self.spec.environments
+        if runtime.kind == "uv" and not uv.ready(runtime, environments):
+            self.enter(Phase.PREPARING)
+        whole, shown = self.journal("prepare.log"), Journal(self.job.log, SIGN)
+
+        def say(line: str) -> None:
+            whole.say(line)
+            if not line.startswith(" + "):
+                shown.say(line.strip())
+
+        return self.bell.carry_out(lambda: provide(runtime, environments, say))
+
+    def run(self, provision: Provision) -> Ended:
+        """Run the command in its surroundings."""
+        environment = surroundings.environment(self.job, self.spec, provision)
+        code, runtime = self.job.folder(surroundings.CODE), self.spec.runtime
+        line = surroundings.shell_line(self.spec.command)
+        engine = container.find_engine() if runtime.kind == "container" else None
+        name = f"dlaas-{self.spec.training_id}"
+        if engine is not None:
+            line = container.container_command(
+                engine,
+                image=runtime.image or "",
+                name=name,
+                command=["/bin/sh", "-c", surroundings.one_line(self.spec.command)],
+                folders=[*(self.job.folder(one) for one in surroundings.FOLDERS), *provision.python_path],
+                workdir=code,
+                environment=environment,
+                gpus=surroundings.real_devices(self.spec.gpus),
+                user=(os.getuid(), os.getgid()),
+            )
+            environment = dict(os.environ)  # The engine's own; the command's goes in by the command line.
+        ended = supervise(
+            line,
+            environment=environment,
+            workdir=code,
+            log=self.job.log,
+            bell=self.bell,
+            timeout=self.spec.timeout,
+        )
+        if engine is not None and (ended.canceled or ended.overdue):
+            container.remove(engine, name)
+        return ended
+
+    def store(self, ending: Ending) -> tuple[Ending, bool]:
+        """
+        Store results and logs, however the work ended.
+
+        A cancel comes too late now to change what the command did. It only shortens the waiting for a store that does
+        not answer.
+        """
+        self.enter(Phase.STORING)
+        say = self.journal("store-results.log").say
+        try:
+            with step("S303"):
+                number = self.bell.carry_out(
+                    lambda: patiently(
+                        lambda: store_results(self.job, self.spec.training_id, self.definition, say),
+                        patience=self.patience,
+                        say=say,
+                    ),
+                    heed=False,
+                )
+        except Setback as error:
+            say(error.reason)
+            return self.not_stored(ending, error), False
+        return ending, number > 0
+
+    def not_stored(self, ending: Ending, error: Setback) -> Ending:
+        """Say how a job ends whose results could not be stored: its first trouble stays the one that counts."""
+        why = f"the results were not stored: {error.reason}"
+        if ending.state is TrainingState.COMPLETED:
+            state = TrainingState.CANCELED if self.bell.canceled else TrainingState.ERROR
+            return replace(ending, state=state, code=None if self.bell.canceled else "S303", reason=why)
+        return replace(ending, reason=f"{ending.reason}; {why}")
+
+    def patience(self) -> float:
+        """Seconds that the object stores may take to answer."""
+        return LAST_PATIENCE if self.bell.canceled else PATIENCE
+
+    def enter(self, phase: Phase) -> None:
+        """Say where the job is. A full disk does not keep it from going on; what needs the room will say so."""
+        mark = PhaseMark(phase=phase, since=datetime.now(timezone.utc))
+        try:
+            write_mark(self.job.phase, mark.model_dump_json())
+        except OSError as error:
+            self.journal("learner.log").say(f"Phase {phase} could not be written: {error.strerror}")
+
+    def journal(self, name: str) -> Journal:
+        """Give a journal among the job's logs."""
+        return Journal(self.job.folder(surroundings.LOGS) / name)

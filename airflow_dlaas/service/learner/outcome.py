@@ -1,0 +1,48 @@
+"""What a training leaves behind, and under which names it is stored."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from airflow_dlaas.service.jobs import JobFolder
+from airflow_dlaas.service.learner.surroundings import CHECKPOINTS, CODE, DATA, LOGS, RESULTS
+
+OWN_LOG = "learner.log"
+"""What the learner itself says in its last need; for the service's operator, not for the results."""
+
+_RESULT = re.compile(r"training-[A-Za-z0-9_-]{9}/")
+
+
+def is_result(name: str) -> bool:
+    """Whether an object's name is that of an earlier training's results."""
+    return _RESULT.match(name) is not None
+
+
+def gather(job: JobFolder, training_id: str) -> dict[str, Path]:
+    """
+    Name everything to store: object name to file.
+
+    ``<id>/…`` is what lies in RESULT_DIR (the model in ``<id>/model/``), ``<id>/checkpoints/…``, and
+    ``<id>/learner-1/…`` the logs, the command's as ``training-log.txt``.
+    """
+    found = {f"{training_id}/{name}": path for name, path in _files(job, RESULTS)}
+    found.update({f"{training_id}/checkpoints/{name}": path for name, path in _files(job, CHECKPOINTS)})
+    found.update({f"{training_id}/learner-1/{name}": path for name, path in _files(job, LOGS) if name != OWN_LOG})
+    if job.log.exists():
+        found[f"{training_id}/learner-1/training-log.txt"] = job.log
+    return found
+
+
+def _files(job: JobFolder, name: str) -> Iterator[tuple[str, Path]]:
+    """Walk one of the job's folders. Links count as what they point to, inside what the command may have made only."""
+    top = job.folder(name)
+    homes = [job.folder(one).resolve() for one in (RESULTS, CHECKPOINTS, CODE, DATA, LOGS)]
+    for folder, _, files in os.walk(top):
+        for file in sorted(files):
+            path = Path(folder, file)
+            real = path.resolve()
+            if real.is_file() and any(real.is_relative_to(home) for home in homes):
+                yield path.relative_to(top).as_posix(), path

@@ -1,0 +1,128 @@
+"""Learners as processes of this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+from airflow_dlaas.errors import HostError
+from airflow_dlaas.service.jobs import JobFolder, RunMark, read_mark
+from airflow_dlaas.service.processes import alive, identify
+from airflow_dlaas.service.runners.base import Sighting
+
+PREFIX = "local:"
+
+HANDED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "PYTHONPATH")
+"""Variables a learner gets of the service's. The command it runs gets none of them."""
+
+HANDED_ON_BY_START = ("LC_", "UV_", "PIP_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""The same, by how their names begin: where packages come from, and whose certificates are trusted."""
+
+PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+
+
+class LocalRunner:
+    """
+    Starts each learner in a session of its own, so it outlives the service.
+
+    A handle names the learner's process, by pid, start time and boot: it means the same after a restart of the service,
+    and nothing else after a restart of the machine.
+    """
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = learner_environment(os.environ if environ is None else environ)
+        self._children: list[subprocess.Popen[bytes]] = []
+
+    def start(self, job: JobFolder) -> str:
+        """Start the learner of *job*; see `Runner.start`."""
+        self._reap()
+        logs = job.folder("logs")
+        try:
+            logs.mkdir(exist_ok=True)
+            with (logs / "learner.log").open("ab") as log, _term_held_back():
+                child = subprocess.Popen(
+                    # -P: no module of the job's may stand in for one of ours.
+                    [sys.executable, "-P", "-m", "airflow_dlaas.service.learner", str(job.path)],
+                    env=self._environ,
+                    cwd=job.path,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise HostError(f"The learner could not be started: {error}") from error
+        self._children.append(child)
+        # One that is gone already gets a mark that fits no process.
+        mark = identify(child.pid) or RunMark(pid=child.pid, start_ticks=0, boot_id="")
+        return PREFIX + mark.model_dump_json()
+
+    def look(self, jobs: Mapping[str, JobFolder]) -> Mapping[str, Sighting]:
+        """See how the learners are doing; see `Runner.look`."""
+        self._reap()
+        return {handle: _look(handle, job) for handle, job in jobs.items()}
+
+    def stop(self, handles: Collection[str], jobs: Mapping[str, JobFolder]) -> None:
+        """Ask learners to stop; see `Runner.stop`."""
+        for handle in handles:
+            for mark in (read_mark(jobs[handle].run, RunMark), _read_handle(handle)):
+                if mark is not None and alive(mark):
+                    _terminate(mark.pid)
+                    break
+
+    def _reap(self) -> None:
+        self._children = [child for child in self._children if child.poll() is None]
+
+
+def learner_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Choose what of the service's environment its learners get: none of its settings, no secret of its own."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in HANDED_ON or name.startswith(HANDED_ON_BY_START) or name.lower() in PROXIES
+    }
+
+
+def _look(handle: str, job: JobFolder) -> Sighting:
+    started = _read_handle(handle)
+    if started is None:
+        return Sighting.UNKNOWN
+    # First the process, then its mark: one that takes the job between the two looks is still seen.
+    there = alive(started)
+    owner = read_mark(job.run, RunMark)
+    if owner is not None:
+        return Sighting.ALIVE if alive(owner) else Sighting.GONE
+    return Sighting.WAITING if there else Sighting.GONE
+
+
+def _read_handle(handle: str) -> RunMark | None:
+    try:
+        return RunMark.model_validate_json(handle.removeprefix(PREFIX))
+    except ValueError:
+        return None
+
+
+def _terminate(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return  # It ended this very moment.
+
+
+@contextmanager
+def _term_held_back() -> Iterator[None]:
+    """
+    Let a child begin with SIGTERM held back.
+
+    It inherits that from this thread, and takes the signal when it can hear it. Else a cancel in its first moments
+    would end it before it can leave word.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,166 @@
+"""Real servers that tests are handed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from airflow_dlaas.client.client import Client
+
+START = 60.0
+"""Seconds a service may take to be ready on a machine that does a lot else; two are usual."""
+
+TEST_RUNTIME = """
+[[runtime]]
+framework = "tensorflow"
+version = "test"
+provides = "the interpreter that runs the tests"
+kind = "venv"
+python = "{bin}"
+"""
+
+
+class ServiceProcess:
+    """`airflow-dlaas serve` in *home*, at free ports it keeps over restarts, with a runtime that costs nothing."""
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.home = home
+        self.log = home.with_name(f"{home.name}.log")
+        self.catalogue = home.with_name(f"{home.name}.toml")
+        self.catalogue.write_text(TEST_RUNTIME.format(bin=Path(sys.executable).parent))
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("DLAAS_")}
+        inherited.pop("PYTHONDONTWRITEBYTECODE", None)
+        self.environment = inherited | {
+            "DLAAS_HOME": str(home),
+            "DLAAS_PORT": "0",
+            "DLAAS_OBJECTSTORE_PORT": "0",
+            "DLAAS_GPUS": "virtual:4",
+            "DLAAS_CATALOGUE": str(self.catalogue),
+            **settings,
+        }
+        self.greeting = ""
+        self.ready_after = 0.0
+        """Seconds from the start of the process to its greeting."""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it, and return when it says that it is ready."""
+        begun = time.monotonic()
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "airflow_dlaas.cli", "serve"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        assert self._process.stdout is not None
+        ready, _, _ = select.select([self._process.stdout], [], [], START)
+        self.greeting = self._process.stdout.readline().decode() if ready else ""
+        self.ready_after = time.monotonic() - begun
+        assert "is ready" in self.greeting, self.log.read_text()
+
+    def kill(self) -> None:
+        """Kill it with -9, as the kernel does when memory runs out."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask it to stop; its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        process, self._process = self._process, None
+        assert process is not None
+        assert process.stdout is not None
+        process.send_signal(number)
+        try:
+            return process.wait(30)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+    def connections(self) -> dict[str, dict[str, Any]]:
+        """What the service wrote for `airflow connections import`."""
+        found: dict[str, dict[str, Any]] = json.loads((self.home / "connections.json").read_text())
+        return found
+
+    @contextlib.contextmanager
+    def client(self) -> Iterator[Client]:
+        """A client that may get in."""
+        known = self.connections()["dlaas_default"]
+        with Client(known["host"], known["login"], known["password"]) as opened:
+            yield opened
+
+    def console(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a client's command of the console against it."""
+        return subprocess.run(
+            [sys.executable, "-m", "airflow_dlaas.cli", *arguments],
+            env=self.environment | {"COLUMNS": "200", "NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def learners(self) -> list[psutil.Process]:
+        """The processes that work in its home folder and are not below it, nor itself."""
+        below = (
+            {self.pid, *(one.pid for one in psutil.Process(self.pid).children(recursive=True))} if self.up else set()
+        )
+        return [one for one in self.processes() if one.pid not in below]
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that has the home folder in its command line."""
+        found = []
+        for one in psutil.process_iter():
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                if one.status() != psutil.STATUS_ZOMBIE and any(str(self.home) in word for word in one.cmdline()):
+                    found.append(one)
+        return found
+
+    @property
+    def up(self) -> bool:
+        """Whether it was started and not ended by us."""
+        return self._process is not None
+
+    def close(self) -> None:
+        """End it and everything that works in its home folder."""
+        if self.up:
+            self.stop()
+        for one in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    """A running service, shared by all tests: they must not mind each other's trainings."""
+    process = ServiceProcess(tmp_path_factory.mktemp("service") / "home")
+    with contextlib.closing(process):
+        process.start()
+        yield process
+
+
+@pytest.fixture
+def own_service(tmp_path: Path) -> Iterator[ServiceProcess]:
+    """A service of a test's own, to be started, killed and started again."""
+    with contextlib.closing(ServiceProcess(tmp_path / "home")) as process:
+        yield process

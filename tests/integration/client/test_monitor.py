@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import aclosing, asynccontextmanager
+from http import HTTPStatus
+
+import pytest
+from websockets.asyncio.server import serve
+
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.client.exchange import Retries
+from airflow_dlaas.client.monitor import follow
+from airflow_dlaas.errors import Misunderstood, NotFound, Unauthenticated, Unreachable
+from tests.integration.client.conftest import say, training
+
+QUICK = Retries(attempts=3, first=0.01, longest=0.02)
+LINES = [f"step {n}: löss\n" for n in range(200)]
+LOG = "".join(LINES)
+
+
+class Split(Client):
+    """HTTP at one port and the WebSocket at another, as no real service has it: the two servers are two here."""
+
+    socket_root = ""
+
+    def socket_url(self, path: str) -> str:
+        return self.socket_root + path
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr("airflow_dlaas.client.monitor._SHORTEST", 0.01)
+
+
+@asynccontextmanager
+async def monitor(service, tell, refuse=lambda _: None):
+    """Serve a monitor that does what *tell* does; yields a client."""
+
+    async def handler(connection):
+        await tell(connection)
+
+    async def gate(connection, request):
+        status = refuse(request)
+        return connection.respond(status, "<html>no</html>") if status else None
+
+    async with serve(handler, "127.0.0.1", 0, process_request=gate) as server:
+        with Split(service.url, "u", "p", timeout=(2, 2)) as client:
+            client.socket_root = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            yield client
+
+
+async def listen(client, **options):
+    async with aclosing(follow(client, "training-a", retries=QUICK, **options)) as frames:
+        return [frame async for frame in frames]
+
+
+def text(frames):
+    return "".join(frame.status.message or "" for frame in frames)
+
+
+def frame(message, **status):
+    return json.dumps({"status": {"message": message, **status}})
+
+
+def test_a_foreign_log_that_breaks_off_again_and_again_is_told_once(service):
+    service.script["/v3/models/training-a"] = [say(training(state="completed"))]
+    lives = iter([30, 90, 200])
+
+    async def tell(connection):
+        upto = next(lives)
+        for line in LINES[:upto]:
+            await connection.send(frame(line))
+        if upto < len(LINES):
+            await connection.close(1011)
+
+    async def scene():
+        async with monitor(service, tell) as client:
+            return await listen(client)
+
+    frames = asyncio.run(scene())
+    assert text(frames) == LOG
+    assert frames[-1].status.offset == len(LOG.encode())
+
+
+def test_our_own_log_is_taken_up_where_it_broke(service):
+    service.script["/v3/models/training-a"] = [say(training(state="completed"))]
+    asked = []
+
+    async def tell(connection):
+        asked.append(connection.request.path.partition("?")[2])
+        start = int(asked[-1].partition("=")[2] or 0)
+        sent = 0
+        for n, line in enumerate(LINES):
+            sent += len(line.encode())
+            if sent > start:
+                await connection.send(frame(line, offset=sent, state="running"))
+            if n == 99 and start == 0:
+                connection.transport.abort()
+                return
+
+    async def scene():
+        async with monitor(service, tell) as client:
+            return await listen(client)
+
+    assert text(asyncio.run(scene())) == LOG
+    assert asked[0] == ""
+    assert asked[1].startswith("offset=")
+
+
+def test_a_later_call_goes_on_from_an_offset(service):
+    service.script["/v3/models/training-a"] = [say(training(state="error"))]
+
+    async def tell(connection):
+        await connection.send(frame(LOG))
+
+    async def scene():
+        async with monitor(service, tell) as client:
+            return await listen(client, offset=len("".join(LINES[:7]).encode()))
+
+    assert text(asyncio.run(scene())) == "".join(LINES[7:])
+
+
+def test_a_log_closed_before_the_end_is_opened_again(service):
+    service.script["/v3/models/training-a"] = [say(training())] * 4 + [say(training(state="completed"))]
+    lives = iter([50, 50, 100, 100, 200])
+
+    async def tell(connection):
+        await connection.send(frame("".join(LINES[: next(lives)])))
+
+    async def scene():
+        async with monitor(service, tell) as client:
+            return await listen(client)
+
+    assert text(asyncio.run(scene())) == LOG
+
+
+def test_a_refused_token_is_renewed_once(service):
+    service.script["/v3/models/training-a"] = [say(training(state="completed"))]
+    shown = []
+
+    def gate(request):
+        shown.append(request.headers["Authorization"])
+        return None if shown[-1] == "Bearer token-2" else HTTPStatus.UNAUTHORIZED
+
+    async def tell(connection):
+        await connection.send(frame(LOG))
+
+    async def scene(refuse):
+        async with monitor(service, tell, refuse) as client:
+            return await listen(client)
+
+    assert text(asyncio.run(scene(gate))) == LOG
+    assert shown == ["Bearer token-1", "Bearer token-2"]
+    with pytest.raises(Unauthenticated):
+        asyncio.run(scene(lambda _: HTTPStatus.UNAUTHORIZED))
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, NotFound), (302, Misunderstood), (503, Exception), (200, Misunderstood)]
+)
+def test_a_refusal_arrives_as_itself(service, status, error):
+    async def scene():
+        async with monitor(service, None, lambda _: HTTPStatus(status)) as client:
+            return await listen(client)
+
+    with pytest.raises(error):
+        asyncio.run(scene())
+
+
+def test_a_log_that_cannot_be_reached_any_more_is_given_up(service):
+    async def tell(connection):
+        connection.transport.abort()
+
+    async def scene():
+        async with monitor(service, tell) as client:
+            return await listen(client)
+
+    with pytest.raises(Unreachable, match="training-a") as caught:
+        asyncio.run(scene())
+    assert caught.value.__cause__ is not None
+
+
+def test_what_is_no_frame_is_not_understood(service):
+    async def tell(connection):
+        await connection.send("<html>")
+
+    async def scene():
+        async with monitor(service, tell) as client:
+            return await listen(client)
+
+    with pytest.raises(Misunderstood):
+        asyncio.run(scene())
+
+
+def test_the_token_is_in_no_log(service, caplog):
+    caplog.set_level("DEBUG")
+    service.script["/v3/models/training-a"] = [say(training(state="completed"))]
+
+    async def tell(connection):
+        await connection.send(frame(LOG))
+
+    async def scene():
+        async with monitor(service, tell) as client:
+            return await listen(client)
+
+    asyncio.run(scene())
+    ours = [one.getMessage() for one in caplog.records if not one.name.startswith("websockets.server")]
+    assert not [one for one in ours if "token-1" in one]

@@ -1,0 +1,199 @@
+"""The client and our own API, with the real store, over a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+import time
+import zipfile
+from contextlib import aclosing
+
+import pytest
+import uvicorn
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.client.monitor import follow
+from airflow_dlaas.client.watch import Watch
+from airflow_dlaas.contract.definition import Framework, TrainingDefinition
+from airflow_dlaas.contract.experiment import ExperimentDraft
+from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.contract.training import Runtime
+from airflow_dlaas.errors import Conflict, InvalidRequest, NotFound, Unauthenticated
+from airflow_dlaas.service.api.app import create_api
+from airflow_dlaas.service.api.identity import Identity
+from airflow_dlaas.service.api.parts import Parts, utc_now
+from airflow_dlaas.service.jobs import RuntimeSpec
+from airflow_dlaas.service.store.base import Outcome
+from airflow_dlaas.service.store.blobs import BlobStore
+from airflow_dlaas.service.store.sql import SqlStore
+
+
+class Shelf:
+    def resolve(self, *_):
+        return RuntimeSpec(key="tf", kind="venv", provides="TensorFlow")
+
+    def listing(self):
+        return (Runtime(framework="tensorflow", version="1.2-py3", provides="TensorFlow"),)
+
+
+@pytest.fixture
+def parts(tmp_path):
+    store = SqlStore(f"sqlite:///{tmp_path / 'store.db'}")
+    (tmp_path / "jobs").mkdir()
+    yield Parts(
+        store=store,
+        blobs=BlobStore(tmp_path / "blobs"),
+        jobs=tmp_path / "jobs",
+        catalogue=Shelf(),
+        slots=2,
+        identity=Identity({"dlaas": "pass-word"}, b"k" * 32, clock=utc_now),
+        check_store=lambda *_: None,
+        wake=lambda: None,
+    )
+    store.close()
+
+
+@pytest.fixture
+def url(parts):
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_api(parts), port=0, log_level="warning", timeout_graceful_shutdown=1, ws="websockets-sansio"
+        )
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def client(url):
+    with Client(url, "dlaas", "pass-word") as client:
+        yield client
+
+
+def a_definition(location: str) -> TrainingDefinition:
+    place = {"container": "digits", "type": "softlayer_objectstore"}
+    store = {"auth_url": "http://store/auth/v1.0", "userId": "a:u", "password": "store-key"}
+    return TrainingDefinition.read(
+        {
+            "model_definition": {
+                "name": "n",
+                "definition_location": location,
+                "framework": {"name": "tensorflow", "version": "1.2-py3"},
+                "execution": {"command": "python3 net.py", "resourceType": "small"},
+            },
+            "training_data": [{"connection": store, "source": place}],
+        }
+    )
+
+
+@pytest.fixture
+def location(client) -> str:
+    """Where a version with code lies."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("net.py", "print(1)\n")
+    draft = ExperimentDraft(name="digits", framework=Framework(name="tensorflow", version="1.2-py3"))
+    version = client.send(calls.create_experiment(draft)).entity.experiment_version
+    client.send(calls.put_content(client.path_of(version.content_url), archive.getvalue()))
+    return version.url
+
+
+def run(parts, id, lines):
+    """What a dispatcher and a learner would do."""
+    folder = parts.jobs / id
+    folder.mkdir()
+    parts.store.book(id, ["virtual:0"], utc_now())
+    parts.store.advance(id, TrainingState.RUNNING, Phase.PROCESSING, utc_now())
+    with (folder / "log").open("a", encoding="utf-8") as log:
+        for line in lines:
+            log.write(line)
+            log.flush()
+            time.sleep(0.01)
+    parts.store.finish(id, Outcome(state=TrainingState.COMPLETED, finished_at=utc_now(), exit_code=0, stored=True))
+
+
+def test_the_service_advertises_what_the_client_uses(client):
+    assert client.extensions.changes
+    assert client.extensions.idempotency_key
+    assert client.send(calls.list_runtimes()).gpus == 2
+
+
+def test_code_goes_there_and_back(client, location, tmp_path):
+    [experiment] = client.send(calls.list_experiments()).resources
+    eid, version = experiment.metadata.guid, experiment.entity.experiment_version
+    assert version.url == location
+    path = client.send(calls.get_content(calls.content_path(eid), tmp_path / "back.zip"))
+    assert zipfile.ZipFile(path).namelist() == ["net.py"]
+    client.send(calls.add_version(eid))
+    assert len(client.send(calls.list_versions(eid)).resources) == 2
+    assert client.send(calls.get_version(eid, version.guid)).entity.experiment_version == version
+    client.send(calls.delete_experiment(eid))
+    with pytest.raises(NotFound):
+        client.send(calls.get_experiment(eid))
+
+
+def test_one_key_is_one_training(client, location):
+    call = calls.create_training(a_definition(location), idempotency_key="täglich/run-1")
+    first = client.send(call)
+    assert client.send(call).id == first.id
+    assert [one.id for one in client.send(calls.list_trainings(5)).resources] == [first.id]
+    with pytest.raises(Conflict):
+        client.send(calls.delete_training(first.id))
+    client.send(calls.cancel_training(first.id))
+    assert client.send(calls.get_training(first.id)).state is TrainingState.CANCELED
+    client.send(calls.delete_training(first.id))
+    with pytest.raises(NotFound):
+        client.send(calls.get_training(first.id))
+
+
+def test_refusals_arrive_as_themselves(client, url):
+    with pytest.raises(InvalidRequest) as caught:
+        client.send(calls.create_training(a_definition("http://evil/v3/x")))
+    assert (caught.value.code, caught.value.target) == ("C101", "model_definition.definition_location")
+    with Client(url, "dlaas", "wrong") as stranger, pytest.raises(Unauthenticated):
+        stranger.send(calls.list_trainings())
+
+
+def test_a_training_is_watched_and_its_log_followed_to_the_end(client, parts, location):
+    lines = [f"step {n}: löss\n" for n in range(40)]
+
+    async def watched(watch, id):
+        async with aclosing(watch.states(id)) as states:
+            return [str(one.state) async for one in states]
+
+    async def followed(id, offset=0):
+        async with aclosing(follow(client, id, offset=offset)) as frames:
+            return [frame async for frame in frames]
+
+    async def scene():
+        trainings = [client.send(calls.create_training(a_definition(location))) for _ in range(3)]
+        watch = Watch(client)
+        waits = [asyncio.create_task(watched(watch, one.id)) for one in trainings]
+        logs = [asyncio.create_task(followed(one.id)) for one in trainings]
+        await asyncio.sleep(0.3)
+        await asyncio.gather(*(asyncio.to_thread(run, parts, one.id, lines) for one in trainings))
+        states, frames = await asyncio.gather(*waits), await asyncio.gather(*logs)
+        again = await followed(trainings[0].id, offset=len("".join(lines[:7]).encode()))
+        return states, frames, again
+
+    states, frames, again = asyncio.run(scene())
+    assert [one[0] for one in states] == ["pending"] * 3
+    assert [one[-1] for one in states] == ["completed"] * 3
+    told = ["".join(frame.status.message or "" for frame in one) for one in (*frames, again)]
+    assert told == ["".join(lines)] * 3 + ["".join(lines[7:])]
+
+
+def test_a_log_that_is_not_there_is_not_found(client):
+    async def scene():
+        async with aclosing(follow(client, "training-000000000")) as frames:
+            return [frame async for frame in frames]
+
+    with pytest.raises(NotFound):
+        asyncio.run(scene())

@@ -1,0 +1,92 @@
+"""A service behind TLS with a certificate that only those trust who are told to."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import warnings
+from contextlib import aclosing
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.client.exchange import ONCE
+from airflow_dlaas.client.monitor import follow
+from airflow_dlaas.errors import NotConfigured, NotFound
+from tests.integration.client.conftest import say, training
+
+
+@pytest.fixture
+def certificate(service, tmp_path):
+    """Turn the service to TLS; the path of its certificate."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    now = datetime.now(timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "service.pem"
+    path.write_bytes(
+        made.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    service.server.socket = context.wrap_socket(service.server.socket, server_side=True, do_handshake_on_connect=False)
+    service.url = service.url.replace("http:", "https:")
+    service.script["/v3/models/training-a"] = [say(training())]
+    return str(path)
+
+
+async def listen(client):
+    async with aclosing(follow(client, "training-a")) as frames:
+        return [frame async for frame in frames]
+
+
+def ask(service, verify):
+    with Client(service.url, "u", "p", verify=verify) as client:
+        return client.send(calls.get_training("training-a"), retries=ONCE)
+
+
+def test_a_certificate_nobody_vouches_for_is_an_error_that_says_what_to_do(service, certificate):
+    with pytest.raises(NotConfigured, match="authority"):
+        ask(service, True)
+
+
+def test_a_named_authority_is_trusted(service, certificate):
+    assert ask(service, certificate).id == "training-a"
+
+
+def test_trusting_anybody_is_silent(service, certificate):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ask(service, False).id == "training-a"
+
+
+@pytest.mark.parametrize("trusting", [True, False])
+def test_the_socket_trusts_whom_the_client_trusts(service, certificate, trusting):
+    with Client(service.url, "u", "p", verify=certificate if trusting else False) as client, pytest.raises(NotFound):
+        asyncio.run(listen(client))  # there is no monitor, and it says so over TLS
+
+
+def test_the_socket_distrusts_whom_the_client_distrusts(service, certificate):
+    with Client(service.url, "u", "p") as client:
+        client.token = lambda **_: "token"  # the client itself would not get one
+        with pytest.raises(NotConfigured, match="not trusted"):
+            asyncio.run(listen(client))

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import swiftclient
+
+from airflow_dlaas.service.objectstore.embedded import Access, EmbeddedSwift
+
+USER, KEY = "dlaas:trainer", "s3cret/with=odd#signs;%"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
+def swift_in(folder: Path, port: int | None = None, key: str = KEY) -> EmbeddedSwift:
+    return EmbeddedSwift(folder, port=port or free_port(), user=USER, key=key)
+
+
+@contextmanager
+def connected(access: Access, key: str | None = None) -> Iterator[swiftclient.Connection]:
+    """A client of its own, as every thread needs one; it does not try again, so that a test sees each answer."""
+    connection = swiftclient.Connection(access.auth_url, access.user, key or access.key, retries=0, timeout=30)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSwift]:
+    with swift_in(tmp_path_factory.mktemp("swift")) as running:
+        yield running
+
+
+@pytest.fixture
+def client(swift: EmbeddedSwift) -> Iterator[swiftclient.Connection]:
+    with connected(swift.access) as connection:
+        yield connection

@@ -1,0 +1,133 @@
+"""What somebody needs who trains on a service."""
+
+from __future__ import annotations
+
+import io
+import time
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.contract.definition import Framework, TrainingDefinition
+from airflow_dlaas.contract.experiment import ExperimentDraft
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.training import Training
+from airflow_dlaas.storage.swift import SwiftStore
+
+
+class Customer:
+    """Somebody with code, data and a place for results on one service."""
+
+    def __init__(self, service: Any, client: Client) -> None:
+        self.service, self.client = service, client
+        known = service.connections()["swift_default"]
+        self.store = {"auth_url": known["host"], "userId": known["login"], "password": known["password"]}
+        self.data, self.results = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("data", "results"))
+        with self.swift() as swift:
+            swift.create_container(self.data)
+            swift.create_container(self.results)
+            swift.put(self.data, "numbers.txt", b"1 2 3\n")
+
+    def swift(self) -> SwiftStore:
+        """The embedded store, as this customer."""
+        return SwiftStore.open(StoreConnection.model_validate(self.store))
+
+    def code(self, **files: str) -> str:
+        """Make an experiment of *files* (their names without ``.py``); its location."""
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for name, text in files.items():
+                archive.writestr(f"{name}.py", text)
+        draft = ExperimentDraft(name="test", framework=Framework(name="tensorflow", version="test"))
+        version = self.client.send(calls.create_experiment(draft)).entity.experiment_version
+        self.client.send(calls.put_content(self.client.path_of(version.content_url), packed.getvalue()))
+        return version.url
+
+    def definition(self, command: str, size: str = "small", **files: str) -> dict[str, Any]:
+        """A training of *command* with *files* as its code."""
+        return {
+            "model_definition": {
+                "name": "test",
+                "definition_location": self.code(**(files or {"main": "print('hello')"})),
+                "framework": {"name": "tensorflow", "version": "test"},
+                "execution": {"command": command, "resourceType": size},
+            },
+            "training_data": [
+                {"connection": self.store, "source": {"container": self.data, "type": "softlayer_objectstore"}}
+            ],
+            "training_results": {
+                "connection": self.store,
+                "target": {"container": self.results, "type": "softlayer_objectstore"},
+            },
+        }
+
+    def submit(self, command: str, size: str = "small", **files: str) -> str:
+        """Submit a training; its id."""
+        definition = TrainingDefinition.read(self.definition(command, size, **files))
+        return self.client.send(calls.create_training(definition)).id
+
+    def training(self, training_id: str) -> Training:
+        """How it is doing."""
+        return self.client.send(calls.get_training(training_id))
+
+    def wait(self, training_id: str, holds: Callable[[Training], bool], seconds: float = 60) -> Training:
+        """Wait until *holds* does."""
+        until = time.monotonic() + seconds
+        while not holds(training := self.training(training_id)):
+            assert time.monotonic() < until, f"{training.status}\n{self.service.log.read_text()[-4000:]}"
+            assert not training.state.final, f"{training.status}"
+            time.sleep(0.05)
+        return training
+
+    def end(self, training_id: str) -> Training:
+        """Wait for its end."""
+        return self.wait(training_id, lambda training: training.state.final)
+
+    def running(self, training_id: str) -> Training:
+        """Wait until its command runs."""
+        return self.wait(
+            training_id,
+            lambda training: training.state is TrainingState.RUNNING and training.status.phase == "processing",
+        )
+
+    def result(self, training_id: str, name: str) -> bytes:
+        """One of its results."""
+        destination = self.service.home.with_name(f"{uuid.uuid4().hex}.result")
+        with self.swift() as swift:
+            swift.get(self.results, f"{training_id}/{name}", destination)
+        return destination.read_bytes()
+
+    def said(self, training_id: str) -> str:
+        """What its command printed, without the learner's own lines."""
+        return told(self.result(training_id, "learner-1/training-log.txt").decode())
+
+    def stored(self, training_id: str) -> set[str]:
+        """The names of its results."""
+        with self.swift() as swift:
+            return {one.name.removeprefix(f"{training_id}/") for one in swift.list(self.results, f"{training_id}/")}
+
+
+def told(log: str) -> str:
+    """The command's own lines of a log."""
+    return "".join(line for line in log.splitlines(keepends=True) if not line.startswith("[dlaas] "))
+
+
+@pytest.fixture
+def customer(service: Any) -> Iterator[Customer]:
+    """Somebody who trains on the shared service."""
+    with service.client() as client:
+        yield Customer(service, client)
+
+
+@pytest.fixture
+def own_customer(own_service: Any) -> Iterator[Customer]:
+    """Somebody who trains on a service of the test's own, started here."""
+    own_service.start()
+    with own_service.client() as client:
+        yield Customer(own_service, client)

@@ -1,0 +1,245 @@
+"""The service as a real process: trainings from submit to results."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+
+from airflow_dlaas.contract.state import TrainingState
+
+
+def test_a_training_completes_and_its_results_are_in_the_store(customer):
+    code = """
+import os, pathlib
+numbers = pathlib.Path(os.environ["DATA_DIR"], "numbers.txt").read_text().split()
+model = pathlib.Path(os.environ["RESULT_DIR"], "model")
+model.mkdir()
+(model / "sum.txt").write_text(str(sum(map(int, numbers))))
+print("the sum is there")
+"""
+    training = customer.end(customer.submit("python3 main.py", main=code))
+    assert training.state is TrainingState.COMPLETED, training.status
+    assert customer.result(training.id, "model/sum.txt") == b"6"
+    assert customer.said(training.id) == "the sum is there\n"
+    assert training.status.gpus is not None
+    assert len(training.status.gpus) == 1
+    assert training.status.message == f"{training.id}: "
+    results = training.entity.training_results
+    assert results is not None
+    assert results.location is not None
+    assert (results.location.container, results.location.model_location) == (customer.results, training.id)
+
+
+def test_a_command_that_fails_ends_in_error_with_its_exit_code_and_its_log(customer):
+    training = customer.end(customer.submit("echo before it fails; exit 3"))
+    assert training.state is TrainingState.ERROR
+    assert training.status.message == f"{training.id}: 3"
+    assert training.status.error is not None
+    assert training.status.error.errors[0].code == "C201"
+    assert customer.said(training.id) == "before it fails\n"
+
+
+def test_a_cancel_ends_the_command_and_stores_what_there_is(customer):
+    command = "mkdir -p $RESULT_DIR/model; echo half > $RESULT_DIR/model/half.txt; sleep 600"
+    training = customer.running(customer.submit(command))
+    done = customer.service.console("cancel", training.id)
+    assert done.returncode == 0, done.stderr
+    ended = customer.end(training.id)
+    assert ended.state is TrainingState.CANCELED
+    assert customer.result(training.id, "model/half.txt") == b"half\n"
+    assert not [one for one in customer.service.processes() if "sleep 600" in " ".join(one.cmdline())]
+
+
+def test_slots_are_given_in_the_order_of_submission(own_customer):
+    first = own_customer.submit("sleep 3", "large")
+    second = own_customer.submit("true", "medium")
+    third = own_customer.submit("true", "small")
+    own_customer.running(first)
+    waiting = own_customer.training(second).status
+    assert (waiting.state, waiting.phase, waiting.queue_position) == (TrainingState.PENDING, "queued", 0)
+    overtaking = own_customer.training(third).status
+    assert (overtaking.state, overtaking.queue_position) == (TrainingState.PENDING, 1)
+    ended = [own_customer.end(one) for one in (first, second, third)]
+    assert [len(one.status.gpus or ()) for one in ended] == [3, 2, 1]
+    assert ended[0].status.finished_at is not None
+    assert ended[1].status.running_at is not None
+    assert ended[1].status.running_at >= ended[0].status.finished_at
+
+
+def test_a_service_killed_in_the_middle_of_a_training_records_its_end_when_it_is_back(own_customer, tmp_path):
+    service = own_customer.service
+    gate = tmp_path / "gate"
+    command = f"while [ ! -e {gate} ]; do sleep 0.05; done; echo through; exit 7"
+    training = own_customer.running(own_customer.submit(command))
+    address = service.connections()
+    service.kill()
+    gate.touch()
+    time.sleep(0.5)  # the command ends while nobody is there to see it
+    service.start()
+    assert service.connections() == address
+    ended = own_customer.end(training.id)
+    assert ended.state is TrainingState.ERROR
+    assert ended.status.message == f"{training.id}: 7"
+    assert own_customer.said(training.id) == "through\n"
+
+
+def test_a_training_outlives_the_service_s_stop_and_completes_under_the_next(own_customer, tmp_path):
+    service = own_customer.service
+    gate = tmp_path / "gate"
+    training = own_customer.running(own_customer.submit(f"while [ ! -e {gate} ]; do sleep 0.05; done"))
+    assert service.stop() == 0
+    left = service.processes()
+    assert left, "the learner was to live on"
+    assert not [one for one in left if "objectstore" in " ".join(one.cmdline())]
+    service.start()
+    gate.touch()
+    assert own_customer.end(training.id).state is TrainingState.COMPLETED
+
+
+def test_an_idle_service_leaves_no_process_when_it_stops(own_service):
+    own_service.start()
+    below = psutil.Process(own_service.pid).children(recursive=True)
+    assert below
+    assert own_service.stop() == 0
+    _, left = psutil.wait_procs(below, timeout=5)
+    assert not left
+    assert not own_service.processes()
+
+
+def test_a_learner_that_is_killed_is_reported_as_lost(own_customer):
+    training = own_customer.running(own_customer.submit("sleep 61"))
+    mark = json.loads((own_customer.service.home / "jobs" / training.id / "run.json").read_text())
+    learner = psutil.Process(mark["pid"])
+    command = learner.children(recursive=True)
+    learner.kill()
+    ended = own_customer.end(training.id)
+    assert ended.state is TrainingState.ERROR
+    assert ended.status.error is not None
+    assert ended.status.error.errors[0].code == "S100"
+    _, left = psutil.wait_procs(command, timeout=5)
+    assert not left, "its command would go on using the GPU"
+
+
+def test_a_store_that_dies_is_started_again(own_customer):
+    service = own_customer.service
+    [store] = [one for one in psutil.Process(service.pid).children() if "objectstore" in " ".join(one.cmdline())]
+    store.kill()
+    until = time.monotonic() + 20
+    while "starting it again" not in service.log.read_text():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    time.sleep(2)
+    assert own_customer.end(own_customer.submit("true")).state is TrainingState.COMPLETED
+
+
+def test_a_home_in_use_is_refused_with_a_sentence(service):
+    done = service.console("serve")
+    assert done.returncode == 1
+    assert f"pid {service.pid}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_refused_before_anything_is_started(service, tmp_path):
+    port = service.connections()["dlaas_default"]["host"].rpartition(":")[2]
+    done = service.console("serve", "--home", str(tmp_path / "other"), "--port", port)
+    assert done.returncode == 1
+    assert f"Port {port} of 127.0.0.1 is already in use; set DLAAS_PORT" in done.stderr
+    assert not (tmp_path / "other" / "swift").exists()
+
+
+def test_the_greeting_tells_everything_but_secrets(service):
+    for connection in service.connections().values():
+        assert connection["host"] in service.greeting
+        assert connection["password"] not in service.greeting
+        assert connection["password"] not in service.log.read_text()
+    for word in (f"pid {service.pid}", "4 virtual slots", "airflow connections import"):
+        assert word in service.greeting
+
+
+def test_a_submitted_command_runs_soon_and_the_figures_are_told(customer, own_service):
+    begun = time.monotonic()
+    training = customer.end(customer.submit("true"))
+    took = time.monotonic() - begun
+    mark = customer.service.home / "jobs" / training.id
+    assert mark.exists()
+    own_service.start()
+    everything = [psutil.Process(own_service.pid), *psutil.Process(own_service.pid).children(recursive=True)]
+    memory = sum(one.memory_full_info().pss for one in everything) / 1024**2
+    status = training.status
+    assert status.running_at is not None
+    pending = (status.running_at - status.submitted_at).total_seconds()
+    print(  # noqa: T201 - figures to read
+        f"\nready after {own_service.ready_after:.2f} s; {memory:.0f} MiB in {len(everything)} processes; "
+        f"submit to running {pending * 1000:.0f} ms, to the end of `true` {took:.2f} s"
+    )
+
+
+def test_the_console_tells_of_runs(customer):
+    training = customer.end(customer.submit("echo one; echo two"))
+    listed = customer.service.console("runs")
+    assert training.id in listed.stdout
+    assert "completed" in listed.stdout
+    shown = customer.service.console("show", training.id)
+    assert customer.results in shown.stdout
+    told = customer.service.console("logs", training.id)
+    assert told.stdout.endswith("\none\ntwo\n")
+    runtimes = customer.service.console("runtimes")
+    assert "the interpreter that runs the tests" in runtimes.stdout
+    assert "4 GPU slots" in runtimes.stdout
+
+
+def test_the_console_follows_a_log_to_its_end(customer):
+    training_id = customer.submit("for i in 1 2 3; do echo $i; sleep 0.3; done")
+    told = customer.service.console("logs", "--follow", training_id)
+    assert told.stdout.endswith("\n1\n2\n3\n")
+
+
+def test_the_console_submits_a_definition_whose_connections_are_named(customer, tmp_path):
+    definition = customer.definition("true")
+    for entry in (definition["training_data"][0], definition["training_results"]):
+        entry["connection"] = "swift_default"
+    file = tmp_path / "definition.json"
+    file.write_text(json.dumps(definition))
+    done = customer.service.console("submit", str(file))
+    assert done.returncode == 0, done.stderr
+    assert customer.end(done.stdout.strip()).state is TrainingState.COMPLETED
+
+
+def test_the_console_puts_a_refusal_in_one_sentence(customer):
+    done = customer.service.console("show", "training-nowhere12")
+    assert done.returncode == 1
+    assert done.stderr.startswith("airflow-dlaas: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_killed_service_leaves_no_store_behind(own_service):
+    own_service.start()
+    below = psutil.Process(own_service.pid).children(recursive=True)
+    own_service.kill()
+    _, left = psutil.wait_procs(below, timeout=10)
+    assert not left
+
+
+def test_a_service_stopped_while_it_starts_leaves_nothing(own_service):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "airflow_dlaas.cli", "serve"],
+        env=own_service.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    until = time.monotonic() + 20
+    while not (own_service.home / "swift").exists():  # it has begun to start the store
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert not own_service.processes()
+    assert b"Traceback" not in err
+    assert b"ready" not in out

@@ -1,0 +1,69 @@
+"""Training definitions as files."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_dlaas.cli.definitions import STAND_IN, read_definition
+from airflow_dlaas.errors import InvalidDefinition
+
+
+def a_document(**more):
+    connection = {"auth_url": "https://s/auth/v1.0", "userId": "a:b", "password": "hush"}
+    return {
+        "model_definition": {
+            "name": "digits",
+            "definition_location": "/v3/ml_assets/experiments/1/versions/2",
+            "framework": {"name": "tensorflow", "version": "1.2-py3"},
+            "execution": {"command": "python3 net.py", "resourceType": "small"},
+        },
+        "training_data": [{"connection": connection, "source": {"container": "data", "type": "softlayer_objectstore"}}],
+    } | more
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(document):
+        file = tmp_path / "definition.json"
+        file.write_text(document if isinstance(document, str) else json.dumps(document))
+        return read_definition(file, lambda name: STAND_IN | {"userId": name})
+
+    return read
+
+
+def test_a_definition_with_credentials_is_read_as_it_stands(read):
+    assert read(a_document()).training_data[0].connection.user == "a:b"
+
+
+def test_a_connection_may_be_a_name(read):
+    document = a_document()
+    document["training_data"][0]["connection"] = "swift_default"
+    place = {"container": "results", "type": "softlayer_objectstore"}
+    document["training_results"] = {"connection": "other", "target": place}
+    definition = read(document)
+    assert definition.training_data[0].connection.user == "swift_default"
+    assert definition.results.connection.user == "other"
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ("{", "is no JSON"),
+        ("[]", "(the whole)"),
+        (a_document(training_data=[]), "training_data"),
+        (a_document(training_data="all"), "training_data"),
+        (a_document(colour="red"), "colour: is not a key of the definition"),
+    ],
+)
+def test_every_problem_is_named(read, document, said):
+    with pytest.raises(InvalidDefinition) as caught:
+        read(document)
+    assert any(said in problem for problem in caught.value.problems)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_a_problem_of_the_file(tmp_path):
+    with pytest.raises(InvalidDefinition, match="can't be read"):
+        read_definition(tmp_path / "none.json", lambda _: STAND_IN)

@@ -1,0 +1,190 @@
+"""A whole API without a socket: the real store and blobs, and plain objects for what lies beyond."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from base64 import b64encode
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from airflow_dlaas.contract.definition import Framework
+from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.training import Runtime
+from airflow_dlaas.errors import DlaasError, InvalidRequest
+from airflow_dlaas.service.api.app import create_api
+from airflow_dlaas.service.api.identity import Identity
+from airflow_dlaas.service.api.parts import Limits, Parts
+from airflow_dlaas.service.jobs import JobFolder, RuntimeSpec
+from airflow_dlaas.service.store.blobs import BlobStore
+from airflow_dlaas.service.store.sql import SqlStore
+
+PASSWORDS = {"dlaas": "geheim-1", "other": "geheim-2"}
+STORE_PASSWORD = "the-key-of-the-object-store"
+
+DEFINITION: dict[str, Any] = {
+    "model_definition": {
+        "name": "my-first-mnist-model",
+        "description": "tf-mnist with the handwritten digits",
+        "author": "John Doe",
+        "definition_location": "",
+        "framework": {"name": "tensorflow", "version": "1.2-py3"},
+        "execution": {
+            "command": "python3 convolutional_network.py --trainImagesFile ${DATA_DIR}/train-images-idx3-ubyte.gz",
+            "resourceType": "small",
+        },
+    },
+    "training_data": [
+        {
+            "connection": {
+                "auth_url": "https://lon02.objectstorage.service.networklayer.com/auth/v1.0",
+                "userId": "IBMOS298-2:SL123",
+                "password": STORE_PASSWORD,
+            },
+            "source": {"container": "tf_training_data_container", "type": "softlayer_objectstore"},
+        }
+    ],
+}
+"""The page's own example, with credentials filled in."""
+
+
+class Clock:
+    """A clock that stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+class Shelf:
+    """A catalogue with one entry."""
+
+    def resolve(self, framework: Framework, command: str) -> RuntimeSpec:
+        if (framework.name, framework.version) != ("tensorflow", "1.2-py3"):
+            raise InvalidRequest(
+                f"model_definition.framework: no {framework}; there is: tensorflow 1.2-py3",
+                code="C101",
+                target="model_definition.framework",
+            )
+        return RuntimeSpec(key="tf", kind="venv", provides="TensorFlow, as the page has it")
+
+    def listing(self) -> tuple[Runtime, ...]:
+        return (Runtime(framework="tensorflow", version="1.2-py3", provides="TensorFlow, as the page has it"),)
+
+
+@dataclass
+class Stores:
+    """Object stores that accept everything but what ``refusals`` names by container."""
+
+    refusals: dict[str, DlaasError] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def __call__(self, connection: StoreConnection, container: str) -> None:
+        self.asked.append(container)
+        if container in self.refusals:
+            raise self.refusals[container]
+
+
+def a_zip(**files: str) -> bytes:
+    """Make a zip of *files*; underscores in names stand for dots."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in (files or {"train_py": "print(1)\n"}).items():
+            archive.writestr(name.replace("_", "."), text)
+    return content.getvalue()
+
+
+@dataclass
+class Service:
+    """The API, its parts, and the usual first steps."""
+
+    client: TestClient
+    parts: Parts
+    store: SqlStore
+    clock: Clock
+    stores: Stores
+    woken: list[str]
+
+    def log_in(self, user: str = "dlaas") -> str:
+        credentials = b64encode(f"{user}:{PASSWORDS[user]}".encode()).decode()
+        reply = self.client.get("/v3/identity/token", headers={"Authorization": f"Basic {credentials}"})
+        token: str = reply.json()["token"]
+        return token
+
+    def experiment(self, content: bytes | None = None) -> dict[str, Any]:
+        draft = {"name": "digits", "framework": {"name": "tensorflow", "version": "1.2-py3"}}
+        made: dict[str, Any] = self.client.post("/v3/ml_assets/experiments", json=draft).json()
+        if content is not None:
+            sent = self.client.put(made["entity"]["experiment_version"]["content_url"], content=content)
+            assert sent.status_code == 200, sent.text
+        return made
+
+    def definition(self, **changes: Any) -> dict[str, Any]:
+        """The page's example with the location filled in; *changes* are dotted paths with ``__`` for the dots."""
+        location = self.experiment(a_zip())["entity"]["experiment_version"]["url"]
+        made = deepcopy(DEFINITION)
+        for path, value in {"model_definition__definition_location": location, **changes}.items():
+            *way, last = [int(step) if step.isdigit() else step for step in path.split("__")]
+            place: Any = made
+            for step in way:
+                place = place[step]
+            place[last] = value
+        return made
+
+    def submit(self, **changes: Any) -> str:
+        reply = self.client.post("/v3/models", json=self.definition(**changes))
+        assert reply.status_code == 202, reply.text
+        id: str = reply.json()["metadata"]["guid"]
+        return id
+
+    def job(self, training_id: str) -> JobFolder:
+        job = JobFolder(self.parts.jobs / training_id)
+        job.path.mkdir(exist_ok=True)
+        return job
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database brought up to date once."""
+    path = tmp_path_factory.mktemp("database") / "empty.db"
+    SqlStore(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture
+def service(tmp_path: Path, empty_database: Path, request: pytest.FixtureRequest) -> Iterator[Service]:
+    """Log in as ``dlaas``; a marker's keywords (``parts``) replace parts."""
+    copyfile(empty_database, tmp_path / "store.db")
+    store, clock, stores, woken = SqlStore(f"sqlite:///{tmp_path / 'store.db'}"), Clock(), Stores(), []
+    (tmp_path / "jobs").mkdir()
+    parts = Parts(
+        store=store,
+        blobs=BlobStore(tmp_path / "blobs"),
+        jobs=tmp_path / "jobs",
+        catalogue=Shelf(),
+        slots=2,
+        identity=Identity(PASSWORDS, b"k" * 32, clock=clock),
+        check_store=stores,
+        wake=lambda: woken.append("wake"),
+        limits=Limits(zip_bytes=200_000, json_bytes=20_000, containers=4),
+        clock=clock,
+    )
+    parts = replace(parts, **getattr(request, "param", {}))
+    with TestClient(create_api(parts), base_url="http://dlaas.example:8480") as client:
+        made = Service(client, parts, store, clock, stores, woken)
+        client.headers["Authorization"] = f"Bearer {made.log_in()}"
+        yield made
+    store.close()

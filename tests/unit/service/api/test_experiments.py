@@ -1,0 +1,198 @@
+"""Code assets and their zips."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from conftest_helpers import a_zip
+
+from airflow_dlaas.service.api.parts import Limits
+
+PATH = "/v3/ml_assets/experiments"
+DRAFT = {"name": "digits", "description": "d", "framework": {"name": "tensorflow", "version": "1.2-py3"}, "author": "J"}
+
+
+def test_an_experiment_echoes_its_draft_and_names_a_version_by_absolute_urls(service) -> None:
+    reply = service.client.post(PATH, json=DRAFT)
+    assert reply.status_code == 201
+    made = reply.json()
+    version = made["entity"].pop("experiment_version")
+    assert made["entity"] == DRAFT
+    assert made["metadata"].keys() == {"guid", "url", "created_at", "modified_at"}
+    assert made["metadata"]["created_at"] == "2026-03-01T12:00:00.000Z"
+    assert made["metadata"]["url"] == f"http://dlaas.example:8480{PATH}/{made['metadata']['guid']}"
+    assert version["url"] == f"{made['metadata']['url']}/versions/{version['guid']}"
+    assert version["content_url"] == f"{version['url']}/content"
+
+
+@pytest.mark.parametrize("service", [{"public_url": "https://train.example/dlaas/"}], indirect=True)
+def test_behind_a_proxy_urls_are_the_public_ones(service) -> None:
+    assert service.experiment()["metadata"]["url"].startswith(f"https://train.example/dlaas{PATH}/")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"nmae": "x"}, "nmae"),
+        ({"framework": {"name": "keras", "version": "1"}}, "framework.name"),
+        ({"framework": {"name": "torch"}}, "framework.version"),
+        ({"author": 5}, "author.str"),
+    ],
+)
+def test_a_wrong_field_of_a_draft_is_named(service, change: dict[str, object], field: str) -> None:
+    reply = service.client.post(PATH, json=DRAFT | change)
+    assert reply.status_code == 400
+    error = reply.json()["errors"][0]
+    assert (error["code"], error["target"]) == ("invalid_request_payload", {"type": "field", "name": field})
+    assert service.client.get(PATH).json() == {"resources": []}
+
+
+def test_secrets_in_a_training_data_reference_are_not_kept(service) -> None:
+    reference = {"name": "x", "connection": {"auth_url": "u", "password": "geheim", "access_key_id": "geheim"}}
+    made = service.client.post(PATH, json={**DRAFT, "training_data_reference": reference})
+    assert "geheim" not in made.text
+    assert made.json()["entity"]["training_data_reference"]["connection"]["auth_url"] == "u"
+    again = service.client.post(
+        f"{PATH}/{made.json()['metadata']['guid']}", json={**DRAFT, "training_data_reference": reference}
+    )
+    assert again.status_code == 201
+
+
+def test_what_was_uploaded_comes_back_from_version_and_experiment(service) -> None:
+    content = a_zip()
+    made = service.experiment(content)
+    version = made["entity"]["experiment_version"]
+    got = service.client.get(version["content_url"])
+    assert (got.content, got.headers["content-type"]) == (content, "application/zip")
+    assert service.client.get(f"{made['metadata']['url']}/content").content == content
+    assert service.client.head(version["content_url"]).headers["content-length"] == str(len(content))
+
+
+def test_a_body_without_a_length_is_taken_in(service) -> None:
+    content = a_zip()
+
+    def pieces() -> Iterator[bytes]:
+        for start in range(0, len(content), 10):
+            yield content[start : start + 10]
+
+    url = service.experiment()["entity"]["experiment_version"]["content_url"]
+    assert service.client.put(url, content=pieces(), headers={"Content-Type": "image/png"}).status_code == 200
+    assert service.client.get(url).content == content
+
+
+def test_an_experiment_has_versions_and_its_content_is_the_newest(service) -> None:
+    made = service.experiment(a_zip(a_py="1"))
+    url = made["metadata"]["url"]
+    service.clock.advance(hours=1)
+    second = service.client.post(url)
+    assert second.status_code == 201
+    assert service.client.get(f"{url}/content").status_code == 404
+    newest = a_zip(a_py="2")
+    service.client.put(second.json()["entity"]["experiment_version"]["content_url"], content=newest)
+    assert service.client.get(f"{url}/content").content == newest
+    versions = [one["entity"]["experiment_version"] for one in service.client.get(f"{url}/versions").json()["resources"]]
+    assert versions == [made["entity"]["experiment_version"], second.json()["entity"]["experiment_version"]]
+    assert service.client.get(versions[0]["url"]).json() == made
+    assert service.client.get(url).json() == second.json()
+    assert service.client.get(PATH).json() == {"resources": [second.json()]}
+    assert service.client.get(versions[0]["content_url"]).content == a_zip(a_py="1")
+
+
+def test_metadata_is_immutable(service) -> None:
+    made = service.client.post(PATH, json=DRAFT).json()
+    assert service.client.post(made["metadata"]["url"], json=DRAFT).status_code == 201
+    refused = service.client.post(made["metadata"]["url"], json=DRAFT | {"name": "other"})
+    assert (refused.status_code, refused.json()["errors"][0]["target"]["name"]) == (400, "name")
+
+
+def a_tar(mode: str) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode=mode) as archive:
+        info = tarfile.TarInfo("train.py")
+        archive.addfile(info)
+    return content.getvalue()
+
+
+def a_bomb() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros", b"\0" * 5_000_000)
+    return content.getvalue()
+
+
+def a_link() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        info = zipfile.ZipInfo("link")
+        info.external_attr = 0o120777 << 16
+        archive.writestr(info, "/etc/passwd")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("service", [{"limits": Limits(zip_bytes=200_000, unpacked_bytes=1_000_000)}], indirect=True)
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"print(1)",
+        a_tar("w"),
+        a_tar("w:gz"),
+        a_tar("w:bz2"),
+        a_zip()[:-10],
+        a_zip(**{"folder/train_py": ""}),
+        a_zip(**{"../train_py": ""}),
+        a_zip(**{"/etc/train_py": ""}),
+        a_link(),
+        a_bomb(),
+    ],
+    ids=["empty", "text", "tar", "gzip", "bzip", "torn", "nested", "climbs", "absolute", "link", "bomb"],
+)
+def test_what_is_no_sound_zip_is_refused_and_does_not_count(service, content: bytes) -> None:
+    url = service.experiment()["entity"]["experiment_version"]["content_url"]
+    reply = service.client.put(url, content=content)
+    assert (reply.status_code, reply.json()["errors"][0]["code"]) == (400, "C102")
+    assert service.client.get(url).status_code == 404
+    assert list(service.parts.blobs.path("0" * 64).parent.iterdir()) == []
+
+
+def test_nested_folders_are_taken_where_the_site_allows_them(service) -> None:
+    allowed = replace(service.parts, limits=replace(service.parts.limits, allow_nested=True))
+    service.client.app.state.parts = allowed
+    service.experiment(a_zip(**{"folder/train_py": ""}))
+
+
+def test_a_zip_beyond_the_limit_is_refused_with_and_without_a_length(service) -> None:
+    url = service.experiment()["entity"]["experiment_version"]["content_url"]
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(300):
+            yield b"x" * 1000
+
+    for content in (b"x" * 200_001, endless()):
+        reply = service.client.put(url, content=content)
+        assert (reply.status_code, reply.json()["errors"][0]["code"]) == (413, "payload_too_large")
+    assert list(service.parts.blobs.path("0" * 64).parent.iterdir()) == []
+
+
+def test_others_see_nothing_of_it(service) -> None:
+    made = service.experiment(a_zip())
+    version = made["entity"]["experiment_version"]
+    other = {"Authorization": f"Bearer {service.log_in('other')}"}
+    assert service.client.get(PATH, headers=other).json() == {"resources": []}
+    for url in (made["metadata"]["url"], version["url"], version["content_url"]):
+        assert service.client.get(url, headers=other).status_code == 404
+    assert service.client.put(version["content_url"], content=a_zip(), headers=other).status_code == 404
+    assert service.client.delete(made["metadata"]["url"], headers=other).status_code == 404
+
+
+def test_a_deleted_experiment_is_gone(service) -> None:
+    url = service.experiment(a_zip())["metadata"]["url"]
+    assert service.client.delete(url).status_code == 204
+    assert service.client.get(url).status_code == 404
+    assert service.client.delete(url).status_code == 404

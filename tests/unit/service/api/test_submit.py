@@ -1,0 +1,227 @@
+"""Submitting a definition: what is accepted, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import json
+import re
+from threading import Barrier, Thread
+
+import pytest
+from conftest_helpers import DEFINITION, STORE_PASSWORD, a_zip
+
+from airflow_dlaas.contract.stores import MASK
+from airflow_dlaas.errors import ContainerNotFound, StoreRefused, StoreUnreachable
+
+OTHER_PLACE = {"connection": DEFINITION["training_data"][0]["connection"], "source": {"container": "b", "type": "softlayer_objectstore"}}  # fmt: skip
+RESULTS = {"connection": DEFINITION["training_data"][0]["connection"], "target": {"container": "r", "type": "softlayer_objectstore"}}  # fmt: skip
+
+
+def errors(reply) -> list[tuple[str, str]]:
+    return [(one["code"], one["target"]["name"]) for one in reply.json()["errors"]]
+
+
+def test_the_page_s_own_example_and_its_own_curl_are_accepted(service) -> None:
+    definition = service.definition()
+    reply = service.client.post(
+        "/v3/models",
+        content=json.dumps(definition),
+        headers={
+            "Authorization": f"BEARER {service.log_in()}",
+            "Content-Type": "application/x-www-form-urlencoded",  # what curl says of --data-binary
+            "X-WML-User-Client": "WML-User",
+        },
+    )
+    assert reply.status_code == 202
+    metadata, entity = reply.json()["metadata"], reply.json()["entity"]
+    assert re.fullmatch(r"training-[A-Za-z0-9_-]{9}", metadata["guid"])
+    assert metadata == {
+        "guid": metadata["guid"],
+        "url": f"/v3/models/{metadata['guid']}",
+        "created_at": "2026-03-01T12:00:00.000Z",
+        "modified_at": "2026-03-01T12:00:00.000Z",
+    }
+    assert entity.pop("status") == {
+        "state": "pending",
+        "submitted_at": "2026-03-01T12:00:00.000Z",
+        "current_at": "2026-03-01T12:00:00.000Z",
+        "metrics": [],
+        "phase": "queued",
+        "queue_position": 0,
+        "runtime": "TensorFlow, as the page has it",
+    }
+    definition["training_data"][0]["connection"]["password"] = MASK
+    assert entity == definition
+    assert service.woken == ["wake"]
+
+
+def test_secrets_are_in_no_reply_and_reach_the_dispatcher(service, caplog: pytest.LogCaptureFixture) -> None:
+    id = service.submit()
+    for path in ("/v3/models", f"/v3/models/{id}", "/v3/models?after=0"):
+        assert STORE_PASSWORD not in service.client.get(path).text
+    assert STORE_PASSWORD not in caplog.text
+    (data,) = service.store.secrets(id).training_data
+    assert data.connection.password.get_secret_value() == STORE_PASSWORD
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"model_definition__nmae": "x"}, "model_definition.nmae"),
+        ({"model_definition__name": ""}, "model_definition.name"),
+        ({"model_definition__framework__name": "keras"}, "model_definition.framework.name"),
+        ({"model_definition__framework": None}, "model_definition.framework"),
+        ({"model_definition__execution__resourceType": "huge"}, "model_definition.execution.resourceType"),
+        ({"model_definition__execution__command": "  "}, "model_definition.execution.command"),
+        ({"model_definition__execution__command": "a\0b"}, "model_definition.execution.command"),
+        ({"training_data": []}, "training_data"),
+        ({"training_data": {}}, "training_data"),
+        ({"training_data": [OTHER_PLACE] * 5}, "training_data"),
+        ({"training_data__0__source__type": "s3"}, "training_data[0].source.type"),
+        ({"training_data__0__source__container": "a/b"}, "training_data[0].source.container"),
+        ({"training_data__0__connection__auth_url": "file:///etc"}, "training_data[0].connection.auth_url"),
+        ({"model_definition__framework__version": "9.9"}, "model_definition.framework"),
+        ({"model_definition__definition_location": "http://evil.example/v3/ml_assets/experiments/a"},
+         "model_definition.definition_location"),
+        ({"model_definition__definition_location": "/v3/ml_assets/experiments/none"},
+         "model_definition.definition_location"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_definition_is_named_under_c101(service, changes: dict[str, object], field: str) -> None:
+    reply = service.client.post("/v3/models", json=service.definition(**changes))
+    assert reply.status_code == 400
+    assert errors(reply) == [("C101", field)]
+    assert service.client.get("/v3/models").json() == {"resources": []}
+    assert (service.stores.asked, service.woken) == ([], [])
+
+
+def test_all_that_is_wrong_is_told_at_once_and_no_value_with_it(service) -> None:
+    definition = service.definition(training_data__0__connection__pasword="geheim", model_definition__name="")
+    del definition["model_definition"]["execution"]["command"]
+    reply = service.client.post("/v3/models", json=definition)
+    assert {field for _, field in errors(reply)} == {
+        "model_definition.name",
+        "model_definition.execution.command",
+        "training_data[0].connection.pasword",
+    }
+    assert "geheim" not in reply.text
+
+
+def test_an_unknown_framework_is_refused_with_what_there_is(service) -> None:
+    reply = service.client.post("/v3/models", json=service.definition(model_definition__framework__version="9.9"))
+    assert "there is: tensorflow 1.2-py3" in reply.json()["errors"][0]["message"]
+
+
+def test_more_gpus_than_there_are_are_refused_with_both_numbers(service) -> None:
+    reply = service.client.post(
+        "/v3/models", json=service.definition(model_definition__execution__resourceType="large")
+    )
+    assert errors(reply) == [("C104", "model_definition.execution.resourceType")]
+    assert "takes 3 GPUs, and this service has 2" in reply.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("spelling", ["{v}", "{v}/content", "{e}", "{e}/content"])
+@pytest.mark.parametrize("absolute", [True, False])
+def test_the_code_may_be_named_in_all_spellings(service, spelling: str, absolute: bool) -> None:
+    made = service.experiment(a_zip())
+    version = made["entity"]["experiment_version"]
+    location = spelling.format(v=version["url"], e=made["metadata"]["url"])
+    if not absolute:
+        location = location.removeprefix("http://dlaas.example:8480")
+    id = service.submit(model_definition__definition_location=location)
+    digest = service.store.version("dlaas", made["metadata"]["guid"], version["guid"]).digest
+    assert service.store.training("dlaas", id).code == digest
+
+
+def test_a_version_without_content_cannot_be_trained(service) -> None:
+    url = service.experiment()["entity"]["experiment_version"]["url"]
+    reply = service.client.post("/v3/models", json=service.definition(model_definition__definition_location=url))
+    assert errors(reply) == [("C102", "model_definition.definition_location")]
+
+
+def test_somebody_else_s_code_cannot_be_trained(service) -> None:
+    definition = service.definition()
+    other = {"Authorization": f"Bearer {service.log_in('other')}"}
+    assert errors(service.client.post("/v3/models", json=definition, headers=other)) == [
+        ("C101", "model_definition.definition_location")
+    ]
+
+
+def test_every_container_that_cannot_be_used_is_named_under_c103(service) -> None:
+    service.stores.refusals = {
+        "tf_training_data_container": ContainerNotFound("no"),
+        "b": StoreRefused("no"),
+        "r": StoreUnreachable("no"),
+    }
+    definition = service.definition(training_results=RESULTS)
+    definition["training_data"].append(OTHER_PLACE)
+    reply = service.client.post("/v3/models", json=definition)
+    assert reply.status_code == 400
+    assert errors(reply) == [
+        ("C103", "training_data[0].source.container"),
+        ("C103", "training_data[1].connection"),
+        ("C103", "training_results.connection.auth_url"),
+    ]
+    assert "did not answer" in reply.json()["errors"][2]["message"]
+    assert STORE_PASSWORD not in reply.text
+    assert service.client.get("/v3/models").json() == {"resources": []}
+
+
+def test_a_container_named_twice_is_asked_for_once(service) -> None:
+    definition = service.definition()
+    definition["training_data"] *= 3
+    assert service.client.post("/v3/models", json=definition).status_code == 202
+    assert service.stores.asked == ["tf_training_data_container"]
+
+
+def test_the_same_key_answers_with_the_same_run(service) -> None:
+    definition = service.definition()
+    headers = {"Idempotency-Key": "dag/run/task/-1/0"}
+    first = service.client.post("/v3/models", json=definition, headers=headers)
+    # A lost answer is asked for again, maybe when store and code are gone, and with a password changed since.
+    service.stores.refusals = {"tf_training_data_container": StoreUnreachable("no")}
+    definition["training_data"][0]["connection"]["password"] = "a new one"
+    second = service.client.post("/v3/models", json=definition, headers=headers)
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json() == second.json()
+    assert len(service.client.get("/v3/models").json()["resources"]) == 1
+
+
+def test_the_same_key_with_another_definition_is_a_conflict(service) -> None:
+    definition = service.definition()
+    headers = {"Idempotency-Key": "k"}
+    service.client.post("/v3/models", json=definition, headers=headers)
+    definition["model_definition"]["name"] = "other"
+    reply = service.client.post("/v3/models", json=definition, headers=headers)
+    assert (reply.status_code, reply.json()["errors"][0]["code"]) == (409, "conflict")
+    assert reply.json()["errors"][0]["target"] == {"type": "header", "name": "Idempotency-Key"}
+
+
+def test_keys_of_different_users_have_nothing_to_do_with_each_other(service) -> None:
+    mine = service.client.post("/v3/models", json=service.definition(), headers={"Idempotency-Key": "k"}).json()
+    service.client.headers["Authorization"] = f"Bearer {service.log_in('other')}"
+    other = service.client.post("/v3/models", json=service.definition(), headers={"Idempotency-Key": "k"}).json()
+    assert mine["metadata"]["guid"] != other["metadata"]["guid"]
+
+
+@pytest.mark.parametrize("key", ["x" * 256, "a\x7f"])
+def test_a_key_that_is_none_is_refused(service, key: str) -> None:
+    reply = service.client.post("/v3/models", json=service.definition(), headers={"Idempotency-Key": key})
+    assert reply.json()["errors"][0]["target"] == {"type": "header", "name": "Idempotency-Key"}
+
+
+def test_racing_submits_with_one_key_create_one_run(service) -> None:
+    definition, barrier, seen = service.definition(), Barrier(6), []
+
+    def submit() -> None:
+        barrier.wait()
+        reply = service.client.post("/v3/models", json=definition, headers={"Idempotency-Key": "k"})
+        seen.append((reply.status_code, reply.json()["metadata"]["guid"]))
+
+    threads = [Thread(target=submit) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 6
+    assert len(set(seen)) == 1
+    assert seen[0][0] == 202
