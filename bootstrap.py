@@ -97,8 +97,8 @@ def require_python() -> None:
     if os.name != "posix":
         raise Impossible("The service and Airflow run on Linux (Windows: in its Linux subsystem, WSL 2).")
     if sys.version_info < OLDEST:
-        newer = next((found for minor in range(13, 10, -1) if (found := shutil.which(f"python3.{minor}"))), None)
-        way_out = f"run it with {newer}" if newer else "install a newer one"
+        newer = [name for name in ("python3.13", "python3.12", "python3.11") if shutil.which(name)]
+        way_out = f"run {newer[0]} bootstrap.py, or make PYTHON={newer[0]}" if newer else "install a newer one"
         raise Impossible(
             f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed, and this is {sys.version.split()[0]} "
             f"({sys.executable}): {way_out}."
@@ -141,7 +141,7 @@ def make_environment(home: Path, python: Path) -> None:
     tell("Installing uv and rich")
     wanted = [line for line in constraints().splitlines() if re.match(r"(uv|rich)==", line)] or ["uv", "rich"]
     done = subprocess.run(
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted],
+        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2", *wanted],
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -238,11 +238,12 @@ def follow(command: list[str], title: str) -> str | None:
         with console.status(f"{title} …") as status:
             for line in uv.stderr:
                 said.append(line.rstrip())
-                if not (words := stage(line)):
+                words = stage(line)
+                if not words:
                     continue
                 status.update(f"{title}: {words} [dim]({time.monotonic() - began:.0f} s)[/]")
                 if not console.is_terminal and not words.startswith("fetching"):
-                    console.print(f"{title}: {words}")
+                    console.print(f"{title}: {words}", soft_wrap=True)
         status_code = uv.wait()
     except BaseException:
         uv.terminate()
@@ -251,7 +252,7 @@ def follow(command: list[str], title: str) -> str | None:
     if status_code:
         return "\n".join(said)
     installed = sum(1 for line in said if line.startswith(" + "))
-    console.print(f"[green]✓[/] {title}: {installed} packages, {time.monotonic() - began:.0f} s")
+    console.print(f"[green]✓[/] {title}: {installed} packages, {time.monotonic() - began:.0f} s", soft_wrap=True)
     return None
 
 
@@ -264,7 +265,8 @@ def stage(line: str) -> str:
         (r"Prepared (\d+) packages", "{0} packages fetched, installing"),
         (r"Installed (\d+) packages", "{0} packages installed, compiling them"),
     ):
-        if match := re.match(pattern, line):
+        match = re.match(pattern, line)
+        if match:
             return words.format(*match.groups())
     return ""
 
@@ -325,7 +327,9 @@ def no_packages(said: str) -> str:
         why = "the disk is full"
     else:
         why = "see above"
-    return f"{said.strip()}\n\nThe packages could not be installed: {why}."
+    lines = said.strip().splitlines()
+    last = [line for line in lines if not line.startswith("WARNING")][-15:] or lines[-5:]
+    return "\n".join([*last, "", f"The packages could not be installed: {why}."])
 
 
 @contextlib.contextmanager

@@ -61,6 +61,7 @@ with DAG(
         """Write the digits as IDX files, the format of the MNIST set."""
         from digits import idx_files
 
+        ObjectStoragePath(folder).mkdir(parents=True, exist_ok=True)
         for name, content in idx_files().items():
             (ObjectStoragePath(folder) / name).write_bytes(content)
         return folder

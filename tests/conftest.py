@@ -7,6 +7,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,8 +17,10 @@ from typing import Any
 
 import psutil
 import pytest
+from pydantic import SecretStr
 
 from airflow_dlaas.client.client import Client
+from airflow_dlaas.contract.stores import StoreConnection
 
 START = 60.0
 """Seconds a service may take to be ready on a machine that does a lot else; two are usual."""
@@ -164,3 +167,22 @@ def own_service(tmp_path: Path) -> Iterator[ServiceProcess]:
     """A service of a test's own, to be started, killed and started again."""
     with contextlib.closing(ServiceProcess(tmp_path / "home")) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreConnection]:
+    """The way into a real Swift of its own, shared by all tests: use a container for each."""
+    from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
+
+    folder = tmp_path_factory.mktemp("swift")
+    with EmbeddedSwift(folder, port=free_port(), user="dlaas:trainer", key="made-up-key-of-the-tests") as store:
+        access = store.access
+        yield StoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port

@@ -96,8 +96,16 @@ class TrainingDefinition(Word):
     """Everything the service must know to train."""
 
     model_definition: ModelDefinition
-    training_data: tuple[TrainingData, ...] = Field(min_length=1)
+    training_data: tuple[TrainingData, ...]
     training_results: TrainingResults | None = None
+
+    @field_validator("training_data")
+    @classmethod
+    def _names_some(cls, value: tuple[TrainingData, ...]) -> tuple[TrainingData, ...]:
+        # No `min_length`: pydantic would then call a list with one wrong container empty, too.
+        if not value:
+            raise ValueError("must name at least one container")
+        return value
 
     @classmethod
     def read(cls, document: Any) -> TrainingDefinition:

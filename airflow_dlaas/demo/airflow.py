@@ -59,8 +59,8 @@ class RealAirflow:
     ) -> None:
         self.home = home
         self.dags = dags
-        self._log_ports = ports.free(3)
-        self.port = port if port is not None else self._log_ports.pop()
+        *self._log_ports, free_port = ports.free(3)
+        self.port = port if port is not None else free_port
         self.url = f"http://localhost:{self.port}"
         self.login = LOGIN
         self.password = secrets.token_urlsafe(12)
@@ -84,7 +84,7 @@ class RealAirflow:
             yield "creating its database"
         if status != 0:
             raise HostError(f"Airflow could not create its database:\n{migration.tail()}")
-        del self.components["db-migrate"]
+        self.components.pop("db-migrate").stop()
         for name in COMPONENTS:
             self.components[name] = self._run(name, name)
         while missing := self._unhealthy():
@@ -186,6 +186,8 @@ class RealAirflow:
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
+            # Unpausing a DAG would start its latest scheduled run beside the one that is asked for.
+            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             "NO_PROXY": "localhost,127.0.0.1",
             "no_proxy": "localhost,127.0.0.1",

@@ -148,10 +148,14 @@ class AirflowApi:
         raise HostError(f"The run {run_id} of {dag_id} has no task {task_id}")
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> list[str]:
-        """The events in a task's log, oldest first, without their time; empty while there is none."""
+        """
+        The events in a task's log, oldest first, without their time; empty while there is none.
+
+        An error is followed by what Airflow keeps beside it: the exception, as ``Type: message``.
+        """
         path = f"{_task(dag_id, run_id, task_id)}/logs/{try_number}?full_content=true&map_index={map_index}"
         reply = self._ask("GET", path, missing={"content": []})
-        return [str(one["event"] if isinstance(one, dict) else one) for one in reply["content"]]
+        return [line for one in reply["content"] for line in _lines(one)]
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """What a task handed on, or None when it has not."""
@@ -163,6 +167,11 @@ class AirflowApi:
             return json.loads(reply["value"])  # Airflow stores JSON, and some values come back as they are stored
         except ValueError:
             return reply["value"]
+
+    def rendered(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
+        """A task's parameters as its page in the UI shows them, templates rendered."""
+        reply = self._ask("GET", _task(dag_id, run_id, task_id))
+        return dict(reply["rendered_fields"])
 
     def clear(self, dag_id: str, run_id: str, task_ids: Sequence[str], *, downstream: bool = True) -> None:
         """Press "Clear" for *task_ids*, and for what follows them."""
@@ -232,3 +241,10 @@ def _run(dag_id: str, run_id: str) -> str:
 
 def _task(dag_id: str, run_id: str, task_id: str) -> str:
     return f"{_run(dag_id, run_id)}/taskInstances/{quote(task_id)}"
+
+
+def _lines(event: Any) -> list[str]:
+    if not isinstance(event, dict):
+        return [str(event)]
+    errors = event.get("error_detail") or ()
+    return [str(event["event"]), *(f"{one.get('exc_type')}: {one.get('exc_value')}" for one in errors)]

@@ -71,18 +71,20 @@ class Display:
 
 
 def task_table(rows: tuple[Row, ...], spinner: Spinner | None = None, title: str | None = None) -> Table:
-    """The tasks of a DAG run; with a *spinner*, those at work turn."""
-    table = Table(title=title, title_justify="left", expand=False)
+    """The tasks of a DAG run; with a *spinner*, those at work turn and each says its last word."""
+    table = Table(title=title, title_justify="left")
     table.add_column("Task", no_wrap=True)
     table.add_column("State", no_wrap=True)
     table.add_column("Seconds", justify="right")
-    table.add_column("", overflow="ellipsis", no_wrap=True, ratio=1)
+    if spinner is not None:
+        table.add_column("", overflow="ellipsis", no_wrap=True)
     for row in rows:
         state = Text(row.state, style=COLOURS.get(row.state, "dim"))
         mark: RenderableType = state
         if spinner is not None and row.state in {"running", "deferred"}:
             mark = _beside(spinner, state)
-        table.add_row(row.task, mark, "" if row.seconds is None else f"{row.seconds:.1f}", Text(row.note))
+        seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
+        table.add_row(row.task, mark, seconds, *([Text(row.note)] if spinner is not None else []))
     return table
 
 

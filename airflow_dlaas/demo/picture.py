@@ -119,7 +119,7 @@ ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"}
 """States of a task that it does not leave by itself."""
 
 _NOT_SAID = re.compile(
-    r"^(::(end)?group::|DAG bundles loaded|Filling up the DagBag|Worker startup|Pushing xcom|/.*\.log$)"
+    r"^(::(end)?group::|DAG bundles loaded|Filling up the DagBag|Worker startup|Pushing xcom|Done\. Returned|(https?:/)?/.*\.log$)"
 )
 
 

@@ -164,7 +164,7 @@ class Story:
             return
         read[view.task_id] = time.monotonic(), view.state
         if lines := said(self.airflow.api.log(DAG, run_id, view.task_id, view.try_number)):
-            notes[view.task_id] = lines[-1]
+            notes[view.task_id] = lines[-1].replace(f"{self._workspace.as_uri()}/{run_id}", "…")
 
     def _outcome(self, run_id: str, state: str) -> Outcome:
         api = self.airflow.api

@@ -13,6 +13,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import replace
 from types import FrameType, TracebackType
@@ -117,7 +118,8 @@ class Service:
         stack.enter_context(home.lock())
         credentials = home.enrol(settings.user, settings.password)
         door = stack.enter_context(ports.listen(settings.host, settings.port, last=ports.port_in(credentials.url)))
-        swift = self._start_swift(stack, credentials)
+        swift = self._swift(credentials)
+        swift_is_up = stack.enter_context(_starting(swift)) if swift else None
         url = settings.public_url or _url(settings.host, ports.port_of(door))
         self._credentials = replace(credentials, url=url, auth_url=swift.access.auth_url if swift else None)
 
@@ -159,25 +161,25 @@ class Service:
                 ),
             )
         )
+        if swift_is_up is not None:
+            swift_is_up.result()
         dispatcher.start()
         stack.callback(dispatcher.stop)
         server = stack.enter_context(_serving(api, door))
         home.keep(self._credentials)
         stack.enter_context(self._watching(swift, dispatcher, server, lambda: blobs.sweep(store.digests())))
 
-    def _start_swift(self, stack: ExitStack, credentials: Credentials) -> EmbeddedSwift | None:
+    def _swift(self, credentials: Credentials) -> EmbeddedSwift | None:
         settings = self.settings
         if settings.objectstore == "off":
             return None
-        port = settings.objectstore_port or ports.free_port(settings.host, last=ports.port_in(credentials.auth_url))
-        swift = EmbeddedSwift(
+        return EmbeddedSwift(
             self.home.swift,
             host=settings.host,
-            port=port,
+            port=settings.objectstore_port or ports.free_port(settings.host, last=ports.port_in(credentials.auth_url)),
             user=credentials.swift_user,
             key=credentials.swift_key,
         )
-        return stack.enter_context(swift)
 
     @contextlib.contextmanager
     def _watching(
@@ -264,6 +266,18 @@ def _signals(stopped: threading.Event) -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _starting(swift: EmbeddedSwift) -> Iterator[Future[object]]:
+    """Start the store while other parts are made: it is the slowest, and mostly waits."""
+    with ThreadPoolExecutor(1, "swift") as pool:
+        starting: Future[object] = pool.submit(swift.start)
+        try:
+            yield starting
+        finally:
+            wait([starting])
+            swift.stop()
 
 
 @contextlib.contextmanager

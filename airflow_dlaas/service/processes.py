@@ -47,6 +47,14 @@ def descendants(root: int) -> list[int]:
     return found
 
 
+def carrying(variable: str) -> list[int]:
+    """Name every process of this user that was started with *variable*, a whole ``NAME=value``."""
+    wanted = variable.encode()
+    return [
+        int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit() and wanted in _environment(int(entry.name))
+    ]
+
+
 def boot_id() -> str:
     """Name this boot of the machine."""
     return (PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
@@ -59,3 +67,11 @@ def _stat(pid: int) -> list[str] | None:
         return None
     # The program's name stands in parentheses and may hold anything, parentheses included.
     return text[text.rindex(")") + 1 :].split()
+
+
+def _environment(pid: int) -> list[bytes]:
+    """What a process was started with; nothing for another user's and for one that has ended."""
+    try:
+        return (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return []

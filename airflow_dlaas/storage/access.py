@@ -110,15 +110,14 @@ def _ask_keystone(connection: StoreConnection, transport: Transport) -> Grant:
         raise _wrong_door(connection, "such an address usually ends in /v3") from error
     except exceptions.ConnectionError as error:
         raise StoreUnreachable(f"Keystone at {where} cannot be reached") from error
+    except exceptions.CatalogException as error:
+        raise _no_store_there(connection) from error
     except exceptions.ClientException as error:
         raise _wrong_door(connection, "such an address usually ends in /v3") from error
     finally:
         session.session.close()
     if not url or not token:
-        raise StoreRefused(
-            f"Keystone at {where} knows no object store for project {connection.project_id!r} in region "
-            f"{connection.region!r}: check region and project_id"
-        )
+        raise _no_store_there(connection)
     return Grant(str(url), str(token))
 
 
@@ -127,6 +126,13 @@ def _wrong_login(connection: StoreConnection) -> StoreRefused:
     return StoreRefused(
         f"The object store at {connection.auth_url} does not know user {connection.user!r} with this password: "
         f"check {fields}"
+    )
+
+
+def _no_store_there(connection: StoreConnection) -> StoreRefused:
+    return StoreRefused(
+        f"Keystone at {connection.auth_url} knows no object store for project {connection.project_id!r} in region "
+        f"{connection.region!r}: check region and project_id"
     )
 
 

@@ -1,42 +1,28 @@
-"""
-`ObjectStore` over OpenStack Swift.
-
-The requests are swiftclient's. What its ``Connection`` adds is done here instead, because it cannot be shared by
-threads, sends no second attempt of a bytes body, ignores Retry-After, compares no checksum and does not renew a
-Keystone token for a user known by id.
-"""
+"""`ObjectStore` over OpenStack Swift. The requests are swiftclient's."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 from swiftclient import client as swiftclient
-from swiftclient.exceptions import ClientException
 from typing_extensions import Self
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import Corrupted, ObjectNotFound, StoreError
-from airflow_dlaas.storage.access import Access, Transport
-from airflow_dlaas.storage.faults import asked_to_wait, in_our_words
+from airflow_dlaas.errors import Corrupted, ObjectNotFound
+from airflow_dlaas.storage.access import Transport
+from airflow_dlaas.storage.asking import Asking, Line
+from airflow_dlaas.storage.faults import in_our_words
 from airflow_dlaas.storage.objects import Advance, StoredObject
 from airflow_dlaas.storage.patience import Patience
 from airflow_dlaas.storage.placing import written_aside
 from airflow_dlaas.storage.reading import PIECE, Body, md5_of, size_of
-
-T = TypeVar("T")
-
-Line = tuple[Any, Any]
-"""swiftclient's pair of the parsed address and the connection, kept alive between requests."""
 
 Names = list[str]
 
@@ -56,13 +42,9 @@ class SwiftStore:
 
     def __init__(self, connection: StoreConnection, transport: Transport, patience: Patience) -> None:
         self._connection = connection
-        self._transport = transport
-        self._patience = patience
-        self._access = Access(connection, transport)
-        self._lock = threading.Lock()
-        self._idle: list[tuple[str, Line]] = []
-        # By default a log line on a refused request begins the token; this applies to the whole process.
-        swiftclient.logger_settings.update(redact_sensitive_headers=True, reveal_sensitive_prefix=0)
+        self._asking = Asking(connection, transport, patience)
+        self._ask = self._asking.ask
+        self._patiently = self._asking.patiently
 
     @classmethod
     def open(
@@ -95,10 +77,7 @@ class SwiftStore:
 
     def close(self) -> None:
         """Close idle connections. A store may be used again after it."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for _, line in idle:
-            line[1].close()
+        self._asking.close()
 
     # ---- the verbs: see ObjectStore for what each guarantees
 
@@ -107,17 +86,17 @@ class SwiftStore:
 
     def containers(self) -> Sequence[str]:
         names: Names = []
-        while page := self._patiently(lambda: self._account_page(names[-1] if names else "")):
+        while page := self._patiently(partial(self._account_page, names[-1] if names else "")):
             names += [one["name"] for one in page]
         return names
 
     def create_container(self, name: str) -> None:
-        self._patiently(lambda: self._ask(swiftclient.put_container, name))
+        self._patiently(partial(self._ask, swiftclient.put_container, name))
 
     def list(self, container: str, prefix: str = "") -> Iterator[StoredObject]:
         marker = ""
         # Until an empty page: what a full one holds is each cluster's own setting.
-        while page := self._patiently(lambda: self._page(container, prefix, marker)):
+        while page := self._patiently(partial(self._page, container, prefix, marker)):
             for entry in page:
                 yield _stored(entry)
             marker = page[-1]["name"]
@@ -141,7 +120,7 @@ class SwiftStore:
         return self._patiently(attempt)
 
     def get(self, container: str, name: str, destination: Path, *, advance: Advance | None = None) -> int:
-        return self._patiently(lambda: self._get(container, name, destination, advance))
+        return self._patiently(partial(self._get, container, name, destination, advance))
 
     def delete(self, container: str, names: Iterable[str]) -> None:
         for name in names:
@@ -240,71 +219,6 @@ class SwiftStore:
     def _delete(self, container: str, name: str) -> None:
         with suppress(ObjectNotFound):
             self._ask(swiftclient.delete_object, container, name)
-
-    # ---- how one asks
-
-    def _patiently(self, attempt: Callable[[], T]) -> T:
-        """Repeat what failed for a while only, as long as patience lasts."""
-        pauses = self._patience.pauses()
-        while True:
-            try:
-                return attempt()
-            except StoreError as error:  # noqa: PERF203  (that is what the loop is for)
-                pause = next(pauses, None) if error.transient else None
-                wait = asked_to_wait(error)
-                if pause is None or wait > self._patience.longest:
-                    raise
-                time.sleep(max(pause, wait))
-
-    def _ask(self, question: Callable[..., T], *names: str, **details: str) -> T:
-        """
-        Ask about the container and the object in *names*; once more with a new token where this one is not accepted.
-
-        *question* is one of swiftclient's functions, or is called like them.
-        """
-        container, name = (*names, None, None)[:2]
-        grant = self._access.grant()
-        with in_our_words(self._connection.auth_url, container=container, name=name):
-            try:
-                with self._line(grant.url) as line:
-                    return question(grant.url, grant.token, *names, http_conn=line, **details)
-            except ClientException as error:
-                if error.http_status != HTTPStatus.UNAUTHORIZED:
-                    raise
-            grant = self._access.grant(instead_of=grant)
-            with self._line(grant.url) as line:
-                return question(grant.url, grant.token, *names, http_conn=line, **details)
-
-    @contextmanager
-    def _line(self, url: str) -> Iterator[Line]:
-        """A connection nobody else uses meanwhile; kept for the next only after a clean end."""
-        with self._lock:
-            known, line = self._idle.pop() if self._idle else (url, None)
-        if line is not None and known != url:
-            line[1].close()
-            line = None
-        if line is None:
-            line = self._connect(url)
-        try:
-            yield line
-        except BaseException:
-            # After an answer that came before all was sent, the two sides may be out of step.
-            line[1].close()
-            raise
-        with self._lock:
-            self._idle.append((url, line))
-
-    def _connect(self, url: str) -> Line:
-        transport = self._transport
-        line: Line = swiftclient.http_connection(
-            url,
-            cacert=transport.verify if isinstance(transport.verify, str) else None,
-            insecure=transport.verify is False,
-            timeout=(transport.connect_timeout, transport.read_timeout),
-        )
-        # A token is for this address; and a PUT that follows a redirect becomes a GET.
-        line[1].requests_args["allow_redirects"] = False
-        return line
 
 
 def _stored(entry: dict[str, Any]) -> StoredObject:

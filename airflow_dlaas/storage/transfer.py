@@ -155,20 +155,28 @@ def _carry_out(step: Callable[[T], int | None], steps: Sequence[T], tally: _Tall
     moved: list[int | None] = []
 
     def take(one: T) -> None:
-        size = step(one)
-        moved.append(size)
-        tally.advance(0, files=1)
-
-    with ThreadPoolExecutor(max(1, min(threads, len(steps))), thread_name_prefix="transfer") as pool:
+        if tally.over.is_set():
+            raise _Over
         try:
-            futures = [pool.submit(take, one) for one in steps]
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
+            moved.append(step(one))
+            tally.advance(0, files=1)
         except BaseException:
             tally.over.set()
-            pool.shutdown(cancel_futures=True)
             raise
+
+    with ThreadPoolExecutor(max(1, min(threads, len(steps))), thread_name_prefix="transfer") as pool:
+        futures = [pool.submit(take, one) for one in steps]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        except BaseException:  # Ctrl-C
+            tally.over.set()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=tally.over.is_set())
+    for future in futures:
+        failure = None if future.cancelled() else future.exception()
+        if failure is not None and not isinstance(failure, _Over):
+            raise failure
     sizes = [size for size in moved if size is not None]
     return Report(len(sizes), sum(sizes), len(moved) - len(sizes))
 

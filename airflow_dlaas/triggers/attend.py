@@ -98,10 +98,11 @@ async def _log(client: Client, training_id: str, offset: int, say: Say) -> Async
 
     while True:
         try:
-            async for frame in follow(client, training_id, offset=offset):
-                offset = frame.status.offset or offset
-                if frame.status.message:
-                    yield frame.status.message
+            async with aclosing(follow(client, training_id, offset=offset)) as frames:
+                async for frame in frames:
+                    offset = frame.status.offset or offset
+                    if frame.status.message:
+                        yield frame.status.message
         except NotFound:
             return  # whoever asks for the states learns of it
         except DlaasError as error:
@@ -145,4 +146,7 @@ async def batches(
             yield "".join(gathered).rstrip("\n")
     finally:
         if upcoming is not None:
+            # Waited for: until it has stopped, whoever gives the pieces cannot be closed.
             upcoming.cancel()
+            with suppress(asyncio.CancelledError, StopAsyncIteration):
+                await upcoming

@@ -90,6 +90,13 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Clear:
+    """End what a lost learner has left running, before its slots are given away."""
+
+    training_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """Record the end."""
 
@@ -97,7 +104,7 @@ class Finish:
     outcome: Outcome
 
 
-Step: TypeAlias = Start | StartAgain | Advance | Stop | Finish
+Step: TypeAlias = Start | StartAgain | Advance | Stop | Clear | Finish
 
 
 def decide(
@@ -160,6 +167,7 @@ def _follow(entry: TrainingRecord, seen: Seen, past: Past, now: datetime) -> Ite
         yield from _revive(entry, past, now)
     elif seen.sighting is Sighting.GONE:
         if past.gone_since is not None and now - past.gone_since >= LOST_AFTER:
+            yield Clear(entry.id)
             yield _lost(entry, seen, now)
     elif entry.cancel_requested and _is_due(past.last_stop, STOP_AGAIN_AFTER, now):
         yield Stop(entry.id)

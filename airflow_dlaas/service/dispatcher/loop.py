@@ -20,6 +20,7 @@ from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.errors import DlaasError
 from airflow_dlaas.service.dispatcher.decide import (
     Advance,
+    Clear,
     Finish,
     Past,
     Seen,
@@ -219,6 +220,8 @@ class Dispatcher:
                     self._past[id_] = replace(self._past[id_], last_stop=self._clock())
                     if entry.handle is not None:
                         self._runner.stop([entry.handle], {entry.handle: self._workplace.folder(id_)})
+                case Clear(id_):
+                    self._runner.clear(self._workplace.folder(id_))
                 case Finish(id_, outcome):
                     self._finish(id_, outcome)
         except (DlaasError, OSError, ValueError):

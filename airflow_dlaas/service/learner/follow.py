@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
-from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.service.metrics import emetrics
-from airflow_dlaas.service.metrics.lines import LINE_LIMIT, LogMetrics
+if TYPE_CHECKING:
+    from airflow_dlaas.contract.training import Metric
 
 EVERY = 0.5
 """Seconds between looks: how old a loss curve may be."""
@@ -20,6 +20,9 @@ POINTS_LIMIT = 100_000
 """The most metrics kept of one training."""
 
 CHUNK = 1 << 16
+
+LINE_LIMIT = 4096
+"""Bytes that are kept of a line; metrics stand at its end."""
 
 
 @dataclass(slots=True)
@@ -53,6 +56,10 @@ class Follower:
     """Turns new lines of the command's log and of its own metrics file into lines of ``metrics.jsonl``."""
 
     def __init__(self, log: Path, own: Path, metrics: Path) -> None:
+        # Not above: these take a tenth of a second to import, and while the command starts, nobody waits for it.
+        from airflow_dlaas.service.metrics import emetrics
+        from airflow_dlaas.service.metrics.lines import LogMetrics
+
         self._metrics = metrics
         self._left = POINTS_LIMIT
         self._sources: tuple[tuple[Tail, Callable[[str, datetime], Metric | None]], ...] = (
@@ -78,9 +85,10 @@ class Follower:
 @contextmanager
 def following(log: Path, own: Path, metrics: Path, complain: Callable[[str], None]) -> Iterator[None]:
     """Follow from a thread while the block runs; at its end, everything written is taken in."""
-    follower, done = Follower(log, own, metrics), Event()
+    done = Event()
 
     def body() -> None:
+        follower = Follower(log, own, metrics)
         try:
             while not done.wait(EVERY):
                 follower.look()

@@ -19,14 +19,14 @@ def store_results(job: JobFolder, training_id: str, definition: TrainingDefiniti
 
     :raises StoreError: the store does not take them.
     """
-    from airflow_dlaas.storage import transfer
     from airflow_dlaas.storage.swift import SwiftStore
+    from airflow_dlaas.storage.transfer import upload
 
     begun, results = time.monotonic(), definition.results
     sources, maybe = gather(job, training_id), now_and_then(say)
     say(f"Storing {len(sources)} files in container {results.target.container}")
     with SwiftStore.open(results.connection) as store:
-        report = transfer.upload(
+        report = upload(
             store,
             sources,
             results.target.container,

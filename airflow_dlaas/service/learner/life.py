@@ -24,7 +24,6 @@ from airflow_dlaas.service.learner.journal import SIGN, Journal
 from airflow_dlaas.service.learner.keep import store_results
 from airflow_dlaas.service.learner.patience import LAST_PATIENCE, PATIENCE, patiently
 from airflow_dlaas.service.learner.supervise import Ended, end_everything, supervise
-from airflow_dlaas.service.metrics.emetrics import FILE_NAME
 from airflow_dlaas.service.runtimes import container, uv
 from airflow_dlaas.service.runtimes.provide import Provision, provide
 
@@ -100,7 +99,7 @@ class Life:
             )
             load.link_data(data, code)
         self.enter(Phase.PROCESSING)
-        own = self.job.folder(surroundings.LOGS) / FILE_NAME
+        own = self.job.folder(surroundings.LOGS) / surroundings.OWN_METRICS
         with step("S101"), following(self.job.log, own, self.job.metrics, self.journal("learner.log").say):
             ended = self.run(provision)
         return judge(ended, self.spec.timeout)

@@ -45,8 +45,8 @@ def load_data(definition: TrainingDefinition, data: Path, say: Callable[[str], N
 def _load_container(
     source: TrainingData, folder: Path, definition: TrainingDefinition, say: Callable[[str], None]
 ) -> None:
-    from airflow_dlaas.storage import transfer
     from airflow_dlaas.storage.swift import SwiftStore
+    from airflow_dlaas.storage.transfer import download
 
     begun, name = time.monotonic(), source.source.container
     maybe = now_and_then(say)
@@ -59,7 +59,7 @@ def _load_container(
             names = [one for one in everything if not is_result(one)]
             if len(names) < len(everything):
                 say(f"Leaving {len(everything) - len(names)} objects where they are: results of earlier trainings")
-        report = transfer.download(
+        report = download(
             store,
             name,
             folder,

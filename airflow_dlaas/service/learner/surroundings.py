@@ -24,6 +24,9 @@ CODE, DATA, RESULTS, CHECKPOINTS, LOGS, HOME, TEMPORARY = (
 FOLDERS = (CODE, DATA, RESULTS, CHECKPOINTS, LOGS, HOME, TEMPORARY)
 """The command's own folders in the job's."""
 
+OWN_METRICS = "evaluation-metrics.txt"
+"""File in LOG_DIR to which a command may write metrics itself, one JSON object a line."""
+
 VIRTUAL = "virtual:"
 """Start of a slot's name that is no device."""
 

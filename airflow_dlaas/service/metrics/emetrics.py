@@ -14,8 +14,6 @@ from typing import Any
 
 from airflow_dlaas.contract.training import Metric, MetricValue
 
-FILE_NAME = "evaluation-metrics.txt"
-
 
 def read_line(line: str, now: datetime) -> Metric | None:
     """Read one line; None when it holds no metrics. *now* is when it was seen."""

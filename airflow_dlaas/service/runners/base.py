@@ -45,3 +45,10 @@ class Runner(Protocol):
         A request, not a fact: the learner ends the command, stores what there is, and then leaves exit.json. One
         that has gone meanwhile is no error.
         """
+
+    def clear(self, job: JobFolder) -> None:
+        """
+        End whatever the learner of *job*, which is gone, has left running: it would go on using its GPUs.
+
+        Nothing left is no error. Returns when it has ended, or after some seconds.
+        """

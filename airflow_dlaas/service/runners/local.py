@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from airflow_dlaas.errors import HostError
 from airflow_dlaas.service.jobs import JobFolder, RunMark, read_mark
-from airflow_dlaas.service.processes import alive, identify
+from airflow_dlaas.service.processes import alive, carrying, identify
 from airflow_dlaas.service.runners.base import Sighting
 
 PREFIX = "local:"
@@ -21,6 +22,9 @@ HANDED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "XDG_CACHE_HOME", 
 
 HANDED_ON_BY_START = ("LC_", "UV_", "PIP_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """The same, by how their names begin: where packages come from, and whose certificates are trusted."""
+
+CLEARED_WITHIN = 5.0
+"""Seconds that killed processes may take to vanish; one that hangs in the kernel is left to itself."""
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
@@ -35,7 +39,7 @@ class LocalRunner:
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = learner_environment(os.environ if environ is None else environ)
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._children: set[int] = set()
 
     def start(self, job: JobFolder) -> str:
         """Start the learner of *job*; see `Runner.start`."""
@@ -56,7 +60,9 @@ class LocalRunner:
                 )
         except OSError as error:
             raise HostError(f"The learner could not be started: {error}") from error
-        self._children.append(child)
+        # It may outlive this object and this process: it is reaped here, and none of Popen's concern any more.
+        child.returncode = 0
+        self._children.add(child.pid)
         # One that is gone already gets a mark that fits no process.
         mark = identify(child.pid) or RunMark(pid=child.pid, start_ticks=0, boot_id="")
         return PREFIX + mark.model_dump_json()
@@ -71,11 +77,24 @@ class LocalRunner:
         for handle in handles:
             for mark in (read_mark(jobs[handle].run, RunMark), _read_handle(handle)):
                 if mark is not None and alive(mark):
-                    _terminate(mark.pid)
+                    _send(mark.pid, signal.SIGTERM)
                     break
 
+    def clear(self, job: JobFolder) -> None:
+        """
+        End what is left of *job*; see `Runner.clear`.
+
+        Found by the job's folder in its environment: with the learner gone, its processes are nobody's children.
+        """
+        until = time.monotonic() + CLEARED_WITHIN
+        while (left := carrying(f"JOB_STATE_DIR={job.path}")) and time.monotonic() < until:
+            for pid in left:
+                _send(pid, signal.SIGKILL)
+            time.sleep(0.05)
+
     def _reap(self) -> None:
-        self._children = [child for child in self._children if child.poll() is None]
+        """Let no zombie stand around."""
+        self._children = {pid for pid in self._children if not _has_ended(pid)}
 
 
 def learner_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -85,6 +104,13 @@ def learner_environment(environ: Mapping[str, str]) -> dict[str, str]:
         for name, value in environ.items()
         if name in HANDED_ON or name.startswith(HANDED_ON_BY_START) or name.lower() in PROXIES
     }
+
+
+def _has_ended(child: int) -> bool:
+    try:
+        return os.waitpid(child, os.WNOHANG)[0] == child
+    except ChildProcessError:
+        return True
 
 
 def _look(handle: str, job: JobFolder) -> Sighting:
@@ -106,9 +132,9 @@ def _read_handle(handle: str) -> RunMark | None:
         return None
 
 
-def _terminate(pid: int) -> None:
+def _send(pid: int, number: signal.Signals) -> None:
     try:
-        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, number)
     except ProcessLookupError:
         return  # It ended this very moment.
 

@@ -44,8 +44,12 @@ class Database:
         self._engine = create_engine(self._url, hide_parameters=True, max_overflow=-1, **options)
         if self._lite:
             _prepare(self._engine)
-        with _translated(self._url):
-            self._upgrade()
+        try:
+            with _translated(self._url):
+                self._upgrade()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close all connections."""
@@ -124,7 +128,7 @@ def _prepare(engine: Engine) -> None:
     def begun(connection: Connection) -> None:
         # A reader that turns writer fails at once when another wrote meanwhile: writers say so from the start.
         writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        connection.exec_driver_sql("BEGIN" if writes else "BEGIN")
 
 
 def _version(connection: Connection) -> str | None:
@@ -157,6 +161,8 @@ def _translated(url: URL) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise HostError(f"The database {_spell(url)} failed ({type(error).__name__})") from error
+    except OSError as error:
+        raise HostError(f"The database {_spell(url)} cannot be opened: {error.strerror}") from error
 
 
 def _spell(url: URL) -> str:

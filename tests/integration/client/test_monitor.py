@@ -11,7 +11,7 @@ from websockets.asyncio.server import serve
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.exchange import Retries
 from airflow_dlaas.client.monitor import follow
-from airflow_dlaas.errors import Misunderstood, NotFound, Unauthenticated, Unreachable
+from airflow_dlaas.errors import Misunderstood, NotFound, Unauthenticated, Unavailable, Unreachable
 from tests.integration.client.conftest import say, training
 
 QUICK = Retries(attempts=3, first=0.01, longest=0.02)
@@ -42,7 +42,11 @@ async def monitor(service, tell, refuse=lambda _: None):
 
     async def gate(connection, request):
         status = refuse(request)
-        return connection.respond(status, "<html>no</html>") if status else None
+        if status is None:
+            return None
+        response = connection.respond(status, "<html>no</html>")
+        response.headers["Location"] = "/elsewhere"
+        return response
 
     async with serve(handler, "127.0.0.1", 0, process_request=gate) as server:
         with Split(service.url, "u", "p", timeout=(2, 2)) as client:
@@ -157,15 +161,22 @@ def test_a_refused_token_is_renewed_once(service):
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(404, NotFound), (302, Misunderstood), (503, Exception), (200, Misunderstood)]
+    ("status", "error"), [(404, NotFound), (302, Misunderstood), (503, Unavailable), (200, Misunderstood)]
 )
 def test_a_refusal_arrives_as_itself(service, status, error):
+    asked = []
+
+    def gate(request):
+        asked.append(request.path)
+        return HTTPStatus(status)
+
     async def scene():
-        async with monitor(service, None, lambda _: HTTPStatus(status)) as client:
+        async with monitor(service, None, gate) as client:
             return await listen(client)
 
     with pytest.raises(error):
         asyncio.run(scene())
+    assert set(asked) == {"/v3/models/training-a/monitor"}
 
 
 def test_a_log_that_cannot_be_reached_any_more_is_given_up(service):

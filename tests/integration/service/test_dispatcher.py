@@ -31,6 +31,7 @@ class Stage:
 
     started: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
+    cleared: list[str] = field(default_factory=list)
     sights: dict[str, Sighting] = field(default_factory=dict)
     broken: bool = False
 
@@ -46,6 +47,9 @@ class Stage:
     def stop(self, handles: Collection[str], jobs: Mapping[str, JobFolder]) -> None:
         assert set(handles) == set(jobs)
         self.stopped += [handle.removeprefix("handle of ") for handle in handles]
+
+    def clear(self, job: JobFolder) -> None:
+        self.cleared.append(job.path.name)
 
 
 @dataclass
@@ -203,6 +207,7 @@ def test_a_learner_that_vanished_is_reported_as_lost_after_a_moment(bench, caplo
     assert bench.training(one).state is TrainingState.PENDING
     bench.pass_time(5)
     bench.dispatcher.round()
+    assert bench.stage.cleared == [one]
     ended = bench.training(one)
     assert ended.error is not None
     assert (ended.error.code, "restarted" in ended.error.message) == ("S100", True)

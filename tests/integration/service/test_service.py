@@ -152,6 +152,16 @@ def test_a_port_that_is_taken_is_refused_before_anything_is_started(service, tmp
     assert not (tmp_path / "other" / "swift").exists()
 
 
+def test_a_taken_port_of_the_store_is_refused_and_leaves_nothing(service, own_service):
+    port = service.connections()["swift_default"]["host"].split(":")[2].split("/")[0]
+    done = own_service.console("serve", "--objectstore-port", port)
+    assert done.returncode == 1
+    assert "DLAAS_OBJECTSTORE_PORT" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (own_service.home / "connections.json").exists()
+    assert not own_service.processes()
+
+
 def test_the_greeting_tells_everything_but_secrets(service):
     for connection in service.connections().values():
         assert connection["host"] in service.greeting

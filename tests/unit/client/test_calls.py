@@ -7,7 +7,7 @@ import pytest
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.errors import Misunderstood
+from airflow_dlaas.errors import InvalidDefinition, Misunderstood
 
 PAGE = {
     "model_definition": {
@@ -100,3 +100,10 @@ def test_a_newer_service_may_say_more_and_a_stranger_is_not_understood():
 
 def test_a_token_is_in_no_repr():
     assert "abc" not in repr(calls.get_token().read(b'{"token": "abc"}'))
+
+
+def test_an_experiments_id_is_read_off_whatever_lies_under_it():
+    for path in (calls.content_path("e 1", "v"), calls.content_path("e 1"), calls.get_experiment("e 1").path):
+        assert calls.experiment_of(path) == "e 1"
+    with pytest.raises(InvalidDefinition, match="definition_location"):
+        calls.experiment_of("/v3/models/e")

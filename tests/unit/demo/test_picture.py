@@ -89,7 +89,8 @@ def test_an_ended_training_has_no_phase():
 def a_training(status: str) -> Training:
     now = datetime(2026, 1, 1, tzinfo=timezone.utc).isoformat()
     text = """{"metadata": {"guid": "training-abcdefghi", "url": "/v3/models/training-abcdefghi", "created_at": "NOW",
-        "modified_at": "NOW"}, "entity": {"model_definition": {"name": "n", "author": "a", "definition_location": "/v3/x",
+        "modified_at": "NOW"}, "entity": {"model_definition": {"name": "n", "author": "a",
+        "definition_location": "/v3/x",
         "framework": {"name": "tensorflow", "version": "2.21"},
         "execution": {"command": "c", "resourceType": "small"}},
         "status": {"submitted_at": "NOW", "current_at": "NOW", STATUS}}}"""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 import pytest
 
@@ -68,3 +69,31 @@ def test_a_trigger_can_be_made_again_from_what_it_says_of_itself() -> None:
     path, given = trigger.serialize()
     assert path == "airflow_dlaas.triggers.training.TrainingTrigger"
     assert TrainingTrigger(**given).serialize() == trigger.serialize()
+
+
+def test_whoever_stops_listening_can_close_what_was_listened_to() -> None:
+    """A wait that ends at its deadline leaves no generator running."""
+
+    async def endless() -> AsyncGenerator[str, None]:
+        try:
+            await asyncio.Event().wait()
+            yield "never"
+        finally:
+            await asyncio.sleep(0)
+            closed.append(True)
+
+    async def listen() -> None:
+        async with aclosing(endless()) as pieces:
+            async for _ in batches(pieces, seconds=60, characters=100):
+                pass
+
+    async def stop_listening() -> None:
+        task = asyncio.create_task(listen())
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    closed: list[bool] = []
+    asyncio.run(stop_listening())
+    assert closed == [True]

@@ -72,7 +72,7 @@ class Clock:
 class Shelf:
     """A catalogue with one entry."""
 
-    def resolve(self, framework: Framework, command: str) -> RuntimeSpec:
+    def resolve(self, framework: Framework, command: str) -> RuntimeSpec:  # noqa: ARG002
         if (framework.name, framework.version) != ("tensorflow", "1.2-py3"):
             raise InvalidRequest(
                 f"model_definition.framework: no {framework}; there is: tensorflow 1.2-py3",
@@ -92,10 +92,20 @@ class Stores:
     refusals: dict[str, DlaasError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def __call__(self, connection: StoreConnection, container: str) -> None:
+    def __call__(self, connection: StoreConnection, container: str) -> None:  # noqa: ARG002
         self.asked.append(container)
         if container in self.refusals:
             raise self.refusals[container]
+
+
+@dataclass
+class Bell:
+    """Remembers how often it was rung."""
+
+    rung: list[str] = field(default_factory=list)
+
+    def __call__(self) -> None:
+        self.rung.append("wake")
 
 
 def a_zip(**files: str) -> bytes:
@@ -147,8 +157,8 @@ class Service:
     def submit(self, **changes: Any) -> str:
         reply = self.client.post("/v3/models", json=self.definition(**changes))
         assert reply.status_code == 202, reply.text
-        id: str = reply.json()["metadata"]["guid"]
-        return id
+        run: str = reply.json()["metadata"]["guid"]
+        return run
 
     def job(self, training_id: str) -> JobFolder:
         job = JobFolder(self.parts.jobs / training_id)
@@ -164,27 +174,42 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def service(tmp_path: Path, empty_database: Path, request: pytest.FixtureRequest) -> Iterator[Service]:
-    """Log in as ``dlaas``; a marker's keywords (``parts``) replace parts."""
-    copyfile(empty_database, tmp_path / "store.db")
-    store, clock, stores, woken = SqlStore(f"sqlite:///{tmp_path / 'store.db'}"), Clock(), Stores(), []
-    (tmp_path / "jobs").mkdir()
-    parts = Parts(
-        store=store,
-        blobs=BlobStore(tmp_path / "blobs"),
-        jobs=tmp_path / "jobs",
+def parts_in(folder: Path, empty_database: Path) -> Parts:
+    """Make the parts of a service that keeps everything in *folder*."""
+    copyfile(empty_database, folder / "store.db")
+    (folder / "jobs").mkdir()
+    clock = Clock()
+    return Parts(
+        store=SqlStore(f"sqlite:///{folder / 'store.db'}"),
+        blobs=BlobStore(folder / "blobs"),
+        jobs=folder / "jobs",
         catalogue=Shelf(),
         slots=2,
         identity=Identity(PASSWORDS, b"k" * 32, clock=clock),
-        check_store=stores,
-        wake=lambda: woken.append("wake"),
+        check_store=Stores(),
+        wake=Bell(),
         limits=Limits(zip_bytes=200_000, json_bytes=20_000, containers=4),
         clock=clock,
     )
-    parts = replace(parts, **getattr(request, "param", {}))
+
+
+@pytest.fixture(scope="session")
+def client(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[TestClient]:
+    """One API for all tests, since making it takes a while; each test hands it parts of its own."""
+    parts = parts_in(tmp_path_factory.mktemp("first"), empty_database)
     with TestClient(create_api(parts), base_url="http://dlaas.example:8480") as client:
-        made = Service(client, parts, store, clock, stores, woken)
-        client.headers["Authorization"] = f"Bearer {made.log_in()}"
-        yield made
-    store.close()
+        yield client
+    parts.store.close()
+
+
+@pytest.fixture
+def service(
+    tmp_path: Path, empty_database: Path, client: TestClient, request: pytest.FixtureRequest
+) -> Iterator[Service]:
+    """Log in as ``dlaas``; indirect parameters replace parts."""
+    parts = replace(parts_in(tmp_path, empty_database), **getattr(request, "param", {}))
+    client.app.state.parts = parts
+    made = Service(client, parts, parts.store, parts.clock, parts.check_store, parts.wake.rung)
+    client.headers["Authorization"] = f"Bearer {made.log_in()}"
+    yield made
+    parts.store.close()

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from conftest_helpers import a_zip
 
 from airflow_dlaas.service.api.parts import Limits
+from tests.unit.service.api.conftest import a_zip
 
 PATH = "/v3/ml_assets/experiments"
 DRAFT = {"name": "digits", "description": "d", "framework": {"name": "tensorflow", "version": "1.2-py3"}, "author": "J"}
@@ -96,7 +96,9 @@ def test_an_experiment_has_versions_and_its_content_is_the_newest(service) -> No
     newest = a_zip(a_py="2")
     service.client.put(second.json()["entity"]["experiment_version"]["content_url"], content=newest)
     assert service.client.get(f"{url}/content").content == newest
-    versions = [one["entity"]["experiment_version"] for one in service.client.get(f"{url}/versions").json()["resources"]]
+    versions = [
+        one["entity"]["experiment_version"] for one in service.client.get(f"{url}/versions").json()["resources"]
+    ]
     assert versions == [made["entity"]["experiment_version"], second.json()["entity"]["experiment_version"]]
     assert service.client.get(versions[0]["url"]).json() == made
     assert service.client.get(url).json() == second.json()

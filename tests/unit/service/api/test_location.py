@@ -11,7 +11,9 @@ BASES = ("https://dlaas.example/base/", "http://localhost:8480/")
 VERSION = "/v3/ml_assets/experiments/e-1/versions/v-1"
 
 
-@pytest.mark.parametrize("base", ["", "http://localhost:8480", "http://127.0.0.1:8480", "https://DLAAS.example:443/base"])
+@pytest.mark.parametrize(
+    "base", ["", "http://localhost:8480", "http://127.0.0.1:8480", "https://DLAAS.example:443/base"]
+)
 @pytest.mark.parametrize(
     ("path", "meant"),
     [

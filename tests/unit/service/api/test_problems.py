@@ -113,11 +113,11 @@ def test_a_refusal_comes_before_the_body_where_there_is_no_token(service) -> Non
 
 
 def test_what_nobody_expected_says_nothing_and_is_found_in_the_log(service, caplog: pytest.LogCaptureFixture) -> None:
-    id = service.submit()
-    service.job(id).metrics.mkdir()  # a folder where a file should be
-    service.store.book(id, ["virtual:0"], service.clock())
+    run = service.submit()
+    service.job(run).metrics.mkdir()  # a folder where a file should be
+    service.store.book(run, ["virtual:0"], service.clock())
     with caplog.at_level(logging.ERROR):
-        reply = service.client.get(f"/v3/models/{id}")
+        reply = service.client.get(f"/v3/models/{run}")
     assert (reply.status_code, the_error(reply)["code"]) == (500, "underlying_api_error")
     assert "IsADirectory" not in reply.text
     assert reply.json()["trace"] in caplog.text

@@ -7,13 +7,14 @@ import re
 from threading import Barrier, Thread
 
 import pytest
-from conftest_helpers import DEFINITION, STORE_PASSWORD, a_zip
 
 from airflow_dlaas.contract.stores import MASK
 from airflow_dlaas.errors import ContainerNotFound, StoreRefused, StoreUnreachable
+from tests.unit.service.api.conftest import DEFINITION, STORE_PASSWORD, a_zip
 
-OTHER_PLACE = {"connection": DEFINITION["training_data"][0]["connection"], "source": {"container": "b", "type": "softlayer_objectstore"}}  # fmt: skip
-RESULTS = {"connection": DEFINITION["training_data"][0]["connection"], "target": {"container": "r", "type": "softlayer_objectstore"}}  # fmt: skip
+CONNECTION = DEFINITION["training_data"][0]["connection"]
+OTHER_PLACE = {"connection": CONNECTION, "source": {"container": "b", "type": "softlayer_objectstore"}}
+RESULTS = {"connection": CONNECTION, "target": {"container": "r", "type": "softlayer_objectstore"}}
 
 
 def errors(reply) -> list[tuple[str, str]]:
@@ -55,11 +56,11 @@ def test_the_page_s_own_example_and_its_own_curl_are_accepted(service) -> None:
 
 
 def test_secrets_are_in_no_reply_and_reach_the_dispatcher(service, caplog: pytest.LogCaptureFixture) -> None:
-    id = service.submit()
-    for path in ("/v3/models", f"/v3/models/{id}", "/v3/models?after=0"):
+    run = service.submit()
+    for path in ("/v3/models", f"/v3/models/{run}", "/v3/models?after=0"):
         assert STORE_PASSWORD not in service.client.get(path).text
     assert STORE_PASSWORD not in caplog.text
-    (data,) = service.store.secrets(id).training_data
+    (data,) = service.store.secrets(run).training_data
     assert data.connection.password.get_secret_value() == STORE_PASSWORD
 
 
@@ -127,9 +128,9 @@ def test_the_code_may_be_named_in_all_spellings(service, spelling: str, absolute
     location = spelling.format(v=version["url"], e=made["metadata"]["url"])
     if not absolute:
         location = location.removeprefix("http://dlaas.example:8480")
-    id = service.submit(model_definition__definition_location=location)
+    run = service.submit(model_definition__definition_location=location)
     digest = service.store.version("dlaas", made["metadata"]["guid"], version["guid"]).digest
-    assert service.store.training("dlaas", id).code == digest
+    assert service.store.training("dlaas", run).code == digest
 
 
 def test_a_version_without_content_cannot_be_trained(service) -> None:

@@ -16,6 +16,7 @@ from airflow_dlaas.service.dispatcher.decide import (
     START_AGAIN_AFTER,
     STOP_AGAIN_AFTER,
     Advance,
+    Clear,
     Finish,
     Past,
     Seen,
@@ -209,16 +210,23 @@ def test_a_learner_just_gone_is_given_a_moment():
 
 def test_a_learner_gone_for_good_is_the_service_s_fault():
     gone = {"a": Seen(sighting=Sighting.GONE)}
-    [found] = steps(a_started("a"), seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER)})
+    _, found = steps(a_started("a"), seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER)})
     assert isinstance(found, Finish)
     assert found.outcome.error is not None
     assert found.outcome.error.code == "S100"
     assert "lost" in found.outcome.error.message
 
 
+def test_what_a_lost_learner_left_running_is_ended_before_its_slots_are_given_away():
+    lost = a_started("a", *FOUR[:2])
+    gone = {"a": Seen(sighting=Sighting.GONE)}
+    found = steps(lost, a_training("b", 3), seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER)})
+    assert [type(step) for step in found] == [Clear, Finish, Start]
+
+
 def test_a_restarted_machine_is_named():
     gone = {"a": Seen(sighting=Sighting.GONE, rebooted=True)}
-    [found] = steps(a_started("a"), seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER)})
+    _, found = steps(a_started("a"), seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER)})
     assert isinstance(found, Finish)
     assert found.outcome.error is not None
     assert "restarted" in found.outcome.error.message
@@ -227,7 +235,7 @@ def test_a_restarted_machine_is_named():
 def test_a_learner_lost_while_it_was_to_stop_has_stopped():
     gone = {"a": Seen(sighting=Sighting.GONE)}
     entry = a_started("a", cancel_requested=True)
-    [found] = steps(entry, seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER)})
+    _, found = steps(entry, seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER)})
     assert found == Finish("a", Outcome(TrainingState.CANCELED, NOW))
 
 

@@ -4,13 +4,17 @@ Lets scripts written for TensorFlow 1 run on TensorFlow 2, unmodified.
 Python imports this module when it starts (its folder is on PYTHONPATH). It lays the names of `tensorflow.compat.v1`
 over `tensorflow`, with the behaviour of TensorFlow 2 switched off, the moment a script imports it: `tf.placeholder` and
 `tf.Session` work, and so does every submodule that TensorFlow 2 still has. What it has no more is named in the error.
-It must run on any Python 3 an environment may have, so it needs nothing but the standard library.
+It runs in the environment's Python, which has nothing of ours: so it needs the standard library only.
 """
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
+from typing import Any, NoReturn
 
 GONE = {
     "tensorflow.contrib": "tf.contrib went with TensorFlow 2, and no compatibility layer brings it back",
@@ -21,24 +25,24 @@ GONE = {
 class _Gone(ModuleType):
     """Stands where a package was, and says so whenever something of it is asked for."""
 
-    def __init__(self, name, why):
+    def __init__(self, name: str, why: str) -> None:
         super().__init__(name)
         self.__dict__["_why"] = why
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{self.__name__}.{name}: {self._why}")
 
 
 class _Version1Loader(Loader):
     """Loads the real package, then lays the names of its v1 API over it."""
 
-    def __init__(self, real):
+    def __init__(self, real: Loader) -> None:
         self._real = real
 
-    def create_module(self, spec):
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._real.create_module(spec)
 
-    def exec_module(self, module):
+    def exec_module(self, module: ModuleType) -> None:
         self._real.exec_module(module)
         from tensorflow.compat import v1
 
@@ -47,15 +51,15 @@ class _Version1Loader(Loader):
         for name, value in vars(v1).items():
             if not name.startswith("_"):
                 setattr(module, name, value)
-        module.contrib = _Gone("tensorflow.contrib", GONE["tensorflow.contrib"])
+        module.__dict__["contrib"] = _Gone("tensorflow.contrib", GONE["tensorflow.contrib"])
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         # Tools ask loaders for sources and resources; those are the real one's business.
         return getattr(self._real, name)
 
 
 class _Version1Finder(MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         for gone, why in GONE.items():
             if name == gone or name.startswith(gone + "."):
                 raise ModuleNotFoundError(why, name=name)

@@ -1,0 +1,113 @@
+"""
+How a Swift is asked: with a token, over a connection of one's own, patiently.
+
+This is what swiftclient's ``Connection`` would do if it could be shared by threads, honoured Retry-After, repeated a
+body of bytes and renewed the Keystone token of a user known by id.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from swiftclient import client as swiftclient
+from swiftclient.exceptions import ClientException
+
+from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.errors import StoreError
+from airflow_dlaas.storage.access import Access, Transport
+from airflow_dlaas.storage.faults import asked_to_wait, in_our_words
+from airflow_dlaas.storage.patience import Patience
+
+T = TypeVar("T")
+
+Line = tuple[Any, Any]
+"""swiftclient's pair of the parsed address and the connection, kept alive between requests."""
+
+
+class Asking:
+    """As many connections as there are threads asking at the same time, and one token. Thread-safe."""
+
+    def __init__(self, connection: StoreConnection, transport: Transport, patience: Patience) -> None:
+        self._where = connection.auth_url
+        self._transport = transport
+        self._patience = patience
+        self._access = Access(connection, transport)
+        self._lock = threading.Lock()
+        self._idle: list[tuple[str, Line]] = []
+        # By default a log line on a refused request begins the token; this applies to the whole process.
+        swiftclient.logger_settings.update(redact_sensitive_headers=True, reveal_sensitive_prefix=0)
+
+    def close(self) -> None:
+        """Close idle connections; others are made when somebody asks again."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for _, line in idle:
+            line[1].close()
+
+    def patiently(self, attempt: Callable[[], T]) -> T:
+        """Repeat what failed for a while only, as long as patience lasts."""
+        pauses = self._patience.pauses()
+        while True:
+            try:
+                return attempt()
+            except StoreError as error:  # noqa: PERF203  (that is what the loop is for)
+                pause = next(pauses, None) if error.transient else None
+                wait = asked_to_wait(error)
+                if pause is None or wait > self._patience.longest:
+                    raise
+                time.sleep(max(pause, wait))
+
+    def ask(self, question: Callable[..., T], *names: str, **details: str) -> T:
+        """
+        Ask about the container and the object in *names*; once more with a new token where this one is not accepted.
+
+        *question* is one of swiftclient's functions, or is called like them.
+        """
+        container, name = (*names, None, None)[:2]
+        grant = self._access.grant()
+        with in_our_words(self._where, container=container, name=name):
+            try:
+                with self._line(grant.url) as line:
+                    return question(grant.url, grant.token, *names, http_conn=line, **details)
+            except ClientException as error:
+                if error.http_status != HTTPStatus.UNAUTHORIZED:
+                    raise
+            grant = self._access.grant(instead_of=grant)
+            with self._line(grant.url) as line:
+                return question(grant.url, grant.token, *names, http_conn=line, **details)
+
+    @contextmanager
+    def _line(self, url: str) -> Iterator[Line]:
+        """A connection nobody else uses meanwhile; kept for the next only after a clean end."""
+        with self._lock:
+            known, line = self._idle.pop() if self._idle else (url, None)
+        if line is not None and known != url:
+            line[1].close()
+            line = None
+        if line is None:
+            line = self._connect(url)
+        try:
+            yield line
+        except BaseException:
+            # After an answer that came before all was sent, the two sides may be out of step.
+            line[1].close()
+            raise
+        with self._lock:
+            self._idle.append((url, line))
+
+    def _connect(self, url: str) -> Line:
+        transport = self._transport
+        line: Line = swiftclient.http_connection(
+            url,
+            cacert=transport.verify if isinstance(transport.verify, str) else None,
+            insecure=transport.verify is False,
+            timeout=(transport.connect_timeout, transport.read_timeout),
+        )
+        # A token is for this address; and a PUT that follows a redirect becomes a GET.
+        line[1].requests_args["allow_redirects"] = False
+        return line

@@ -1,0 +1,129 @@
+"""Opening, sharing and losing a database."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+
+from airflow_dlaas.errors import HostError, NotConfigured
+from airflow_dlaas.service.store import migrations
+from airflow_dlaas.service.store.base import Outcome
+from airflow_dlaas.service.store.sql import SqlStore
+from airflow_dlaas.service.store.tables import SCHEMA, metadata
+from tests.conformance.store.conftest import NOW, SECRET, a_training, add, later
+
+WRITER = """
+import sys
+from tests.conformance.store.conftest import add
+from airflow_dlaas.service.store.sql import SqlStore
+store = SqlStore(sys.argv[1])
+add(store, *(f"{sys.argv[2]}-{number}" for number in range(10)))
+store.close()
+"""
+
+
+def test_migrations_end_at_the_tables_that_are_used(url: str) -> None:
+    SqlStore(url).close()
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA
+
+
+def test_migrating_leaves_the_logging_alone(url: str) -> None:
+    root = logging.getLogger()
+    before = (root.level, list(root.handlers), logging.getLogger("airflow_dlaas").disabled)
+    SqlStore(url).close()
+    assert (root.level, list(root.handlers), logging.getLogger("airflow_dlaas").disabled) == before
+
+
+def test_what_was_kept_is_there_after_a_restart(url: str) -> None:
+    first = SqlStore(url)
+    add(first, "a")
+    kept = first.training("me", "a")
+    first.close()
+    second = SqlStore(url)
+    assert second.training("me", "a") == kept
+    second.close()
+
+
+def test_processes_that_start_together_share_one_database(url: str) -> None:
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, url, str(number)], cwd=Path(__file__).parents[3])
+        for number in range(2)
+    ]
+    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
+    store = SqlStore(url)
+    assert len(store.unfinished()) == store.revision() == 20
+    store.close()
+
+
+def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
+    SqlStore(url).close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'newer'"))
+    engine.dispose()
+    with pytest.raises(HostError, match="another version of airflow-dlaas"):
+        SqlStore(url)
+
+
+def test_sqlite_is_durable_and_forgets_what_is_erased(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = SqlStore(f"sqlite:///{path}")
+    with store._database.reading() as connection:
+        found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
+    assert found == ["wal", 2]
+    add(store, "a")
+    assert SECRET.encode() in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    store.finish("a", Outcome(a_training("a").state.ERROR, later(1)))
+    store.close()
+    assert SECRET.encode() not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("url", ["", "no url", "sqlite://", "sqlite:///:memory:", "mysql://x/y"])
+def test_a_url_that_cannot_be_used_is_not_configured(url: str) -> None:
+    with pytest.raises(NotConfigured):
+        SqlStore(url)
+
+
+def test_a_database_that_fails_is_the_host_s_fault_and_no_secret_shows(tmp_path: Path) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path / 'store.db'}")
+    other = sqlite3.connect(tmp_path / "store.db")
+    other.execute("DROP TABLE trainings")
+    other.close()
+    with pytest.raises(HostError) as error:
+        add(store, "a")
+    assert SECRET not in f"{error.value} {error.value.__cause__}"
+    store.close()
+
+
+def test_a_folder_that_is_missing_is_the_host_s_fault(tmp_path: Path) -> None:
+    with pytest.raises(HostError):
+        SqlStore(f"sqlite:///{tmp_path / 'missing' / 'store.db'}")
+
+
+def test_nothing_of_a_failed_write_stays(tmp_path: Path) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path / 'store.db'}")
+    add(store, "a")
+    with pytest.raises(HostError):
+        add(store, "a")  # the same id again
+    assert store.revision() == 1
+    assert store.training("me", "a").submitted_at == NOW
+    store.close()

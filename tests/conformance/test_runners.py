@@ -1,0 +1,137 @@
+"""What every runner promises, whichever starts the learners. A runner joins by a line in `RUNNERS`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.service.jobs import Exit, JobFolder, RunMark, read_mark
+from airflow_dlaas.service.processes import identify
+from airflow_dlaas.service.runners.base import Runner, Sighting
+from airflow_dlaas.service.runners.local import LocalRunner
+
+RUNNERS: dict[str, Callable[[], Runner]] = {"local": LocalRunner}
+
+WORKER = """
+import os, sys, time
+from pathlib import Path
+from airflow_dlaas.service.jobs import JobFolder
+from airflow_dlaas.service.learner.claim import claim
+
+job = JobFolder(Path(sys.argv[1]))
+assert claim(job)
+time.sleep(1000)
+"""
+"""Takes a job as a learner does, and then holds on to it."""
+
+
+@pytest.fixture(params=RUNNERS)
+def runner(request: pytest.FixtureRequest) -> Runner:
+    return RUNNERS[request.param]()
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> JobFolder:
+    """A job that cannot go well: nothing was handed over. Its learner takes it, says so, and ends."""
+    folder = JobFolder(tmp_path / f"training-{uuid.uuid4().hex[:9]}")
+    folder.path.mkdir()
+    return folder
+
+
+@pytest.fixture
+def taken(job: JobFolder) -> Iterator[psutil.Process]:
+    """The job, in other hands."""
+    other = subprocess.Popen([sys.executable, "-c", WORKER, str(job.path)])
+    _wait(job.run.exists)
+    yield psutil.Process(other.pid)
+    other.kill()
+    other.wait()
+
+
+def _wait(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def _see(runner: Runner, handle: str, job: JobFolder) -> Sighting:
+    return runner.look({handle: job})[handle]
+
+
+def test_a_started_learner_is_waiting_or_alive_until_it_is_gone(runner: Runner, job: JobFolder) -> None:
+    handle = runner.start(job)
+    seen = [_see(runner, handle, job)]
+    while seen[-1] is not Sighting.GONE:
+        seen.append(_see(runner, handle, job))
+        time.sleep(0.01)
+    order = [Sighting.WAITING, Sighting.ALIVE, Sighting.GONE]
+    assert [order.index(one) for one in seen] == sorted(order.index(one) for one in seen)
+    ended = read_mark(job.exit, Exit)
+    assert ended is not None
+    assert ended.state is TrainingState.ERROR
+
+
+def test_a_handle_means_the_same_to_another_service_process(runner: Runner, job: JobFolder) -> None:
+    handle = runner.start(job)
+    other = type(runner)()
+    _wait(job.exit.exists)
+    _wait(lambda: _see(other, handle, job) is Sighting.GONE or _see(runner, handle, job) is Sighting.GONE)
+
+
+def test_starting_a_taken_job_again_disturbs_nobody(runner: Runner, job: JobFolder, taken: psutil.Process) -> None:
+    owner = job.run.read_bytes()
+    handle = runner.start(job)
+    for _ in range(100):
+        assert _see(runner, handle, job) is Sighting.ALIVE
+        time.sleep(0.01)
+    assert job.run.read_bytes() == owner
+    assert not job.exit.exists()
+
+
+def test_stopping_asks_whoever_has_the_job(runner: Runner, job: JobFolder, taken: psutil.Process) -> None:
+    handle = runner.start(job)
+    runner.stop([handle], {handle: job})
+    assert taken.wait(60) == -15
+
+
+def test_a_reused_pid_is_not_taken_for_the_learner(runner: Runner, job: JobFolder) -> None:
+    handle = runner.start(job)
+    _wait(lambda: job.exit.exists() and _see(runner, handle, job) is Sighting.GONE)
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+    try:
+        mark = identify(bystander.pid)
+        assert mark is not None
+        job.run.write_text(mark.model_copy(update={"start_ticks": mark.start_ticks - 1}).model_dump_json())
+        assert _see(runner, handle, job) is Sighting.GONE
+        runner.stop([handle], {handle: job})
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_a_learner_of_an_earlier_boot_is_gone(runner: Runner, job: JobFolder, taken: psutil.Process) -> None:
+    handle = runner.start(job)
+    mark = read_mark(job.run, RunMark)
+    assert mark is not None
+    job.run.write_text(mark.model_copy(update={"boot_id": "another"}).model_dump_json())
+    assert _see(runner, handle, job) is Sighting.GONE
+
+
+def test_a_handle_nobody_here_gave_is_unknown(runner: Runner, job: JobFolder) -> None:
+    assert _see(runner, "elsewhere:1", job) is Sighting.UNKNOWN
+
+
+def test_stopping_what_has_ended_is_no_error(runner: Runner, job: JobFolder) -> None:
+    handle = runner.start(job)
+    _wait(lambda: _see(runner, handle, job) is Sighting.GONE)
+    runner.stop([handle], {handle: job})

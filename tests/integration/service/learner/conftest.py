@@ -1,0 +1,161 @@
+"""What a learner is handed: a job folder, a zip, a store with data."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from airflow_dlaas.contract.stores import REVEALED, StoreConnection
+from airflow_dlaas.service.jobs import Exit, JobFolder, PhaseMark, RunMark, RuntimeSpec, Spec, read_mark
+from airflow_dlaas.service.processes import identify
+from airflow_dlaas.service.runners.local import LocalRunner
+from airflow_dlaas.storage.swift import SwiftStore
+
+PATIENCE = 60.0
+"""Seconds that anything but a training may take on a busy machine."""
+
+LONGEST = 600.0
+"""Seconds to a training's end, the making of its environment included."""
+
+
+class Job:
+    """A job folder as the dispatcher puts it in place, and what the learner makes of it."""
+
+    def __init__(self, path: Path, connection: StoreConnection, runner: LocalRunner) -> None:
+        self.folder = JobFolder(path)
+        self.id = path.name
+        self.connection = connection
+        self.runner = runner
+        self.container = f"data-{uuid.uuid4().hex[:8]}"
+        with self.store() as store:
+            store.create_container(self.container)
+
+    def store(self) -> SwiftStore:
+        return SwiftStore.open(self.connection)
+
+    def put(self, name: str, content: bytes, container: str | None = None) -> None:
+        with self.store() as store:
+            store.create_container(container or self.container)
+            store.put(container or self.container, name, content)
+
+    def stored(self) -> dict[str, bytes]:
+        """What lies under the training's name in the results container."""
+        found = {}
+        with self.store() as store:
+            for one in store.list(self.container, f"{self.id}/"):
+                store.get(self.container, one.name, self.folder.path.with_name("got"))
+                found[one.name.removeprefix(f"{self.id}/")] = self.folder.path.with_name("got").read_bytes()
+        return found
+
+    def prepare(
+        self, command: str, *, containers: tuple[str, ...] = (), code: bytes | None = None, **spec: Any
+    ) -> None:
+        """Put everything in place, as the dispatcher does."""
+        self.folder.path.mkdir()
+        zipped = self.folder.path.with_name(f"{self.id}.zip")
+        zipped.write_bytes(a_zip({"main.py": "print('hello')"}) if code is None else code)
+        connection = self.connection.model_dump(context=REVEALED)
+        place = {"type": "softlayer_objectstore"}
+        definition = {
+            "model_definition": {
+                "name": "test",
+                "definition_location": "/v3/ml_assets/experiments/e/versions/v",
+                "framework": {"name": "tensorflow", "version": "test"},
+                "execution": {"command": command, "resourceType": "small"},
+            },
+            "training_data": [
+                {"connection": connection, "source": {"container": name, **place}}
+                for name in containers or (self.container,)
+            ],
+            "training_results": {"connection": connection, "target": {"container": self.container, **place}},
+        }
+        self.folder.secrets.write_text(json.dumps(definition))
+        runtime = RuntimeSpec(
+            key="test", kind="venv", provides="the tests' own Python", python=str(Path(sys.executable).parent)
+        )
+        whole: dict[str, Any] = {
+            "training_id": self.id,
+            "command": command,
+            "runtime": runtime,
+            "code": zipped,
+            "environments": self.folder.path.with_name("environments"),
+            "gpus": ("virtual:0",),
+            **spec,
+        }
+        self.folder.spec.write_text(Spec.model_validate(whole).model_dump_json())
+
+    def start(self, command: str, **spec: Any) -> str:
+        """Put everything in place and start the learner; its handle."""
+        self.prepare(command, **spec)
+        return self.runner.start(self.folder)
+
+    def end(self) -> Exit:
+        """Wait for the learner's last mark, and for the learner."""
+        self.wait(lambda: self.folder.exit.exists(), "exit.json", LONGEST)
+        mark = read_mark(self.folder.run, RunMark)
+        assert mark is not None
+        self.wait(lambda: identify(mark.pid) != mark, "the learner's end")
+        ended = read_mark(self.folder.exit, Exit)
+        assert ended is not None
+        return ended
+
+    def run(self, command: str, **spec: Any) -> Exit:
+        self.start(command, **spec)
+        return self.end()
+
+    def wait(self, holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+        until = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < until, f"{what} does not come; {self.told()}"
+            time.sleep(0.01)
+
+    def told(self) -> str:
+        """Everything the job's logs say."""
+        logs = [self.folder.log, *self.folder.folder("logs").glob("*")]
+        return "\n".join(f"--- {one.name}\n{one.read_text()}" for one in logs if one.is_file())
+
+    def phase(self) -> str | None:
+        mark = read_mark(self.folder.phase, PhaseMark)
+        return None if mark is None else str(mark.phase)
+
+    def says(self, text: str) -> bool:
+        """Whether the command has printed *text*."""
+        return self.folder.log.exists() and text in self.folder.log.read_text()
+
+
+def a_zip(files: dict[str, str]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return packed.getvalue()
+
+
+@pytest.fixture
+def zipped() -> Callable[[dict[str, str]], bytes]:
+    """Makes a zip of texts by name."""
+    return a_zip
+
+
+@pytest.fixture
+def job(tmp_path: Path, swift: StoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Job]:
+    """A job to be prepared; nothing of it is running any more at the end of the test."""
+    monkeypatch.setenv("DLAAS_PASSWORD", "a-setting-of-the-service")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-of-the-service")
+    made = Job(tmp_path / f"training-{uuid.uuid4().hex[:9]}", swift, LocalRunner())
+    yield made
+    mark = read_mark(made.folder.run, RunMark)
+    if mark is not None and identify(mark.pid) == mark:
+        learner = psutil.Process(mark.pid)
+        for one in (*learner.children(recursive=True), learner):
+            one.kill()

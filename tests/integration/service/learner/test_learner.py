@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import psutil
+import pytest
+from pydantic import SecretStr
+
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.training import Metric
+from airflow_dlaas.service.jobs import RunMark, read_mark
+
+
+def test_a_training_completes_and_everything_it_made_is_stored(job):
+    job.put("train/a.txt", b"1 2 3")
+    command = (
+        'cat "$DATA_DIR/train/a.txt" train/a.txt > "$RESULT_DIR/model-input" && mkdir "$RESULT_DIR/model" &&\n'
+        'python3 main.py > "$RESULT_DIR/model/weights" && echo "Iter 5, loss= 0.5" && touch "$CHECKPOINT_DIR/last"'
+    )
+    ended = job.run(command)
+    assert (ended.state, ended.exit_code, ended.reason, ended.stored) == (TrainingState.COMPLETED, 0, None, True)
+    stored = job.stored()
+    assert stored["model-input"] == b"1 2 31 2 3"
+    assert stored["model/weights"] == b"hello\n"
+    assert stored["checkpoints/last"] == b""
+    assert stored["learner-1/training-log.txt"].decode().splitlines() == [
+        f"[dlaas] {job.id} runs on the tests' own Python, no GPU (1 virtual slots)",
+        "Iter 5, loss= 0.5",
+    ]
+    assert {"learner-1/load-data.log", "learner-1/load-model.log"} <= stored.keys()
+    assert b"made-up-key-of-the-tests" not in b"".join(stored.values())
+    metric = Metric.model_validate_json(job.folder.metrics.read_text())
+    assert (metric.iteration, metric.values[0].name, metric.values[0].value) == (5, "loss", 0.5)
+
+
+def test_after_the_end_only_what_is_looked_at_later_is_left(job):
+    job.run("true")
+    assert sorted(one.name for one in job.folder.path.iterdir()) == [
+        "exit.json",
+        "log",
+        "logs",
+        "phase.json",
+        "run.json",
+        "spec.json",
+    ]
+
+
+def test_the_command_s_environment_is_a_whitelist_and_no_secret_is_in_reach(job):
+    job.run(
+        """python3 -c 'import json, os; print("ENV " + json.dumps(dict(os.environ)))' """
+        """&& cat /proc/$PPID/environ | tr "\\0" "\\n" | sed "s/^/PARENT /"; ls "$JOB_STATE_DIR" """
+    )
+    log = job.folder.log.read_text()
+    line = next(line for line in log.splitlines() if line.startswith("ENV "))
+    assert set(json.loads(line.removeprefix("ENV "))) - {"PWD", "SHLVL", "_", "LC_CTYPE"} == {
+        "CHECKPOINT_DIR",
+        "CUDA_VISIBLE_DEVICES",
+        "DATA",
+        "DATA_DIR",
+        "GPU_COUNT",
+        "HOME",
+        "JOB_STATE_DIR",
+        "LANG",
+        "LEARNER_ID",
+        "LOG_DIR",
+        "MODEL_DIR",
+        "NUM_LEARNERS",
+        "PATH",
+        "PYTHONPATH",
+        "PYTHONUNBUFFERED",
+        "RESULT_DIR",
+        "TMPDIR",
+        "TRAINING_COMMAND",
+        "TRAINING_ID",
+    }
+    assert "of-the-service" not in log
+    assert "secrets.json" not in log
+
+
+def test_a_command_that_exits_3_is_c201_and_its_log_is_stored(job):
+    ended = job.run("echo before; exit 3")
+    assert (ended.state, ended.exit_code, ended.code) == (TrainingState.ERROR, 3, "C201")
+    assert ended.reason == "dl_job_failed: the command exited with 3"
+    assert ended.stored
+    assert job.stored()["learner-1/training-log.txt"].decode().splitlines()[1:] == [
+        "before",
+        "[dlaas] dl_job_failed: the command exited with 3",
+    ]
+
+
+def test_a_command_ended_by_a_signal_has_128_and_its_number(job):
+    assert job.run("kill -SEGV $$").exit_code == 139
+
+
+def test_a_command_that_takes_too_long_is_stopped_and_the_limit_is_named(job):
+    ended = job.run("echo partial > $RESULT_DIR/model; sleep 1000", timeout=0.5)
+    assert (ended.state, ended.code) == (TrainingState.ERROR, "C201")
+    assert "after 0.5 seconds" in (ended.reason or "")
+    assert job.stored()["model"] == b"partial\n"
+
+
+def test_a_cancel_gives_the_command_time_to_save_and_stores_what_there_is(job):
+    handle = job.start("trap 'echo saved > $RESULT_DIR/model; exit 0' TERM; echo ready; while :; do sleep 0.05; done")
+    job.wait(lambda: job.says("ready"), "the command")
+    assert job.phase() == "processing"
+    job.runner.stop([handle], {handle: job.folder})
+    ended = job.end()
+    assert (ended.state, ended.exit_code, ended.code, ended.stored) == (TrainingState.CANCELED, 0, None, True)
+    assert job.stored()["model"] == b"saved\n"
+
+
+def test_a_cancel_in_the_learner_s_first_moment_is_heard(job):
+    handle = job.start("sleep 1000")
+    job.runner.stop([handle], {handle: job.folder})
+    assert job.end().state is TrainingState.CANCELED
+
+
+def test_nothing_a_command_started_outlives_it_however_well_it_hid(job):
+    """Neither a child in a session of its own, nor its orphaned grandchild that ignores TERM."""
+    hidden = "import os,signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); os.fork() or time.sleep(1000)"
+    ended = job.run(
+        f'setsid python3 -c "{hidden}; time.sleep(1000)" & echo $! > $RESULT_DIR/pid; (setsid sleep 1001 &) ; sleep 0.5'
+    )
+    assert ended.state is TrainingState.COMPLETED
+    pid = int(job.stored()["pid"])
+    assert not psutil.pid_exists(pid)
+    assert job.id not in [one.info["environ"].get("TRAINING_ID") for one in _readable_processes()]
+
+
+def test_a_second_learner_leaves_a_taken_job_alone(job):
+    job.start("echo ready; sleep 1")
+    job.wait(lambda: job.says("ready"), "the command")
+    owner = job.folder.run.read_bytes()
+    second = subprocess.run(
+        [sys.executable, "-m", "airflow_dlaas.service.learner", str(job.folder.path)],
+        capture_output=True,
+        timeout=60,
+    )
+    assert (second.returncode, second.stdout, second.stderr) == (0, b"", b"")
+    assert job.folder.run.read_bytes() == owner
+    assert job.end().state is TrainingState.COMPLETED
+    assert job.folder.log.read_text().count("ready") == 1
+
+
+def test_secrets_are_gone_before_the_command_runs(job):
+    job.start("echo ready; sleep 1000")
+    job.wait(lambda: job.says("ready"), "the command")
+    assert not job.folder.secrets.exists()
+    assert "made-up-key-of-the-tests" not in "".join(
+        one.read_text(errors="replace") for one in job.folder.path.rglob("*") if one.is_file()
+    )
+
+
+def test_a_learner_that_is_killed_leaves_no_last_mark_and_is_seen_as_gone(job):
+    handle = job.start("echo ready; sleep 5")
+    job.wait(lambda: job.says("ready"), "the command")
+    mark = read_mark(job.folder.run, RunMark)
+    os.kill(mark.pid, signal.SIGKILL)
+    job.wait(lambda: job.runner.look({handle: job.folder})[handle].value == "gone", "the end")
+    assert not job.folder.exit.exists()
+
+
+def test_a_zip_that_is_none_is_the_author_s_c102_and_the_logs_are_stored(job):
+    ended = job.run("true", code=b"\x1f\x8b no zip")
+    assert (ended.state, ended.exit_code, ended.code, ended.stored) == (TrainingState.ERROR, None, "C102", True)
+    assert ended.reason
+
+
+def test_a_container_that_went_away_is_s302_with_its_name(job):
+    ended = job.run("true", containers=("no-such-container",))
+    assert (ended.state, ended.code) == (TrainingState.ERROR, "S302")
+    assert "no-such-container" in (ended.reason or "")
+
+
+def test_credentials_that_are_refused_are_told_and_not_repeated(job):
+    job.connection = job.connection.model_copy(update={"password": SecretStr("wrong-but-secret")})
+    ended = job.run("true")
+    assert (ended.state, ended.code, ended.stored) == (TrainingState.ERROR, "S302", False)
+    assert "the results were not stored" in (ended.reason or "")
+    assert "wrong-but-secret" not in job.told() + (ended.reason or "")
+
+
+def test_a_runtime_that_is_not_there_is_s101(job):
+    runtime = {"key": "x", "kind": "venv", "provides": "nothing", "python": "/nowhere/bin"}
+    ended = job.run("true", runtime=runtime)
+    assert (ended.state, ended.code, ended.stored) == (TrainingState.ERROR, "S101", True)
+    assert "/nowhere/bin" in (ended.reason or "")
+
+
+@pytest.mark.parametrize("missing", ["spec.json", "secrets.json"])
+def test_a_job_that_was_not_handed_over_whole_still_ends_with_a_mark(job, missing):
+    job.prepare("true")
+    (job.folder.path / missing).unlink()
+    job.runner.start(job.folder)
+    ended = job.end()
+    assert (ended.state, ended.code) == (TrainingState.ERROR, "S101")
+    assert missing in (ended.reason or "")
+    assert not job.folder.secrets.exists()
+
+
+def test_several_containers_lie_in_a_folder_each(job):
+    other = f"other-{uuid.uuid4().hex[:8]}"
+    job.put("a", b"1")
+    job.put("b", b"2", other)
+    job.run("cd $DATA_DIR; find . -type f | sort", containers=(job.container, other))
+    assert set(job.folder.log.read_text().splitlines()[1:]) == {f"./{job.container}/a", f"./{other}/b"}
+
+
+def test_results_of_earlier_trainings_are_not_downloaded_as_data(job):
+    job.put("a", b"1")
+    job.put("training-abcdefghi/model/big", b"2")
+    job.run("ls -A $DATA_DIR")
+    assert job.folder.log.read_text().splitlines()[1:] == ["a"]
+    assert b"results of earlier trainings" in job.stored()["learner-1/load-data.log"]
+
+
+def test_a_file_of_the_code_comes_before_a_data_file_of_the_same_name(job):
+    job.put("main.py", b"raise SystemExit(9)")
+    assert job.run("python3 main.py").exit_code == 0
+
+
+def test_a_cancel_while_an_environment_is_made_ends_it_at_once(job, tmp_path):
+    """The package index here takes a connection and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        index = tmp_path / "uv.toml"
+        index.write_text(f'index-url = "http://127.0.0.1:{silent.getsockname()[1]}/simple"\n')
+        runtime = {"key": "x", "kind": "uv", "provides": "never", "requirements": ["a-package-of-nobody"]}
+        job.runner = type(job.runner)({**os.environ, "UV_CONFIG_FILE": str(index), "PIP_CONFIG_FILE": os.devnull})
+        handle = job.start("true", runtime=runtime)
+        job.wait(lambda: job.phase() == "preparing" and job.says("Making the environment"), "preparing")
+        begun = time.monotonic()
+        job.runner.stop([handle], {handle: job.folder})
+        ended = job.end()
+    assert (ended.state, ended.exit_code) == (TrainingState.CANCELED, None)
+    assert time.monotonic() - begun < 10
+    assert not [one for one in (tmp_path / "environments").iterdir() if (one / "dlaas-environment.json").exists()]
+
+
+def _readable_processes() -> list[psutil.Process]:
+    return [one for one in psutil.process_iter(["environ"]) if one.info["environ"]]
+
+
+def test_a_call_without_a_job_is_answered_with_the_usage(tmp_path: Path):
+    line = [sys.executable, "-m", "airflow_dlaas.service.learner"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "usage" in done.stderr

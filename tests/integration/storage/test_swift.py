@@ -1,0 +1,209 @@
+"""The store's promises, kept by a real OpenStack Swift."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.errors import ContainerNotFound, ObjectNotFound, StoreError, StoreRefused, StoreUnreachable
+from airflow_dlaas.storage.objects import ObjectStore
+from airflow_dlaas.storage.patience import NONE
+from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.transfer import Progress, Report, download, upload
+
+
+@pytest.fixture
+def store(swift: StoreConnection) -> Iterator[SwiftStore]:
+    with SwiftStore.open(swift, patience=NONE) as opened:
+        yield opened
+
+
+@pytest.fixture
+def container(store: SwiftStore) -> str:
+    name = f"c-{uuid.uuid4().hex}"
+    store.create_container(name)
+    return name
+
+
+def test_swift_is_an_object_store(store: SwiftStore, container: str) -> None:
+    one: ObjectStore = store
+    one.check(container)
+    assert container in one.containers()
+
+
+def test_making_a_container_that_exists_is_no_error(store: SwiftStore, container: str) -> None:
+    store.put(container, "a", b"x")
+    store.create_container(container)
+    assert [one.name for one in store.list(container)] == ["a"]
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"\x00\xff" * 2_000_000])
+def test_what_is_put_comes_back(store: SwiftStore, container: str, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "source").write_bytes(content)
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    assert store.put(container, "file", tmp_path / "source") == md5
+    assert store.put(container, "bytes", content) == md5
+    for name in ("file", "bytes"):
+        assert store.get(container, name, tmp_path / name) == len(content)
+        assert (tmp_path / name).read_bytes() == content
+    assert {(one.size, one.md5) for one in store.list(container)} == {(len(content), md5)}
+
+
+@pytest.mark.parametrize("name", ["a b", "ü/ö", "100%", "a?b=c&d#e", "deep/er/file", "%2e%2e", "日本"])
+def test_any_name_keeps_its_spelling(store: SwiftStore, container: str, tmp_path: Path, name: str) -> None:
+    store.put(container, name, b"x", content_type="text/plain")
+    assert [one.name for one in store.list(container, name)] == [name]
+    assert store.get(container, name, tmp_path / "x") == 1
+    store.delete(container, [name])
+    assert not list(store.list(container))
+
+
+def test_a_listing_goes_on_over_pages(swift: StoreConnection, container: str, tmp_path: Path) -> None:
+    names = [f"{number:05}" for number in range(60)]
+    for name in names:
+        (tmp_path / name).touch()
+    with SwiftStore.open(swift) as store:
+        upload(store, tmp_path, container)
+        assert [one.name for one in store.list(container)] == names
+        # Swift's own pages hold 10,000: begin in the middle, as a second page does.
+        assert [one["name"] for one in store._page(container, "", names[29])] == names[30:]
+
+
+def test_what_only_marks_a_folder_is_told_apart(store: SwiftStore, container: str, tmp_path: Path) -> None:
+    store.put(container, "a", b"", content_type="application/directory")
+    store.put(container, "a/b", b"x")
+    store.put(container, "empty", b"")
+    assert [one.name for one in store.list(container) if one.folder] == ["a"]
+    assert download(store, container, tmp_path).files == 2
+
+
+def test_missing_things_are_said_by_what_is_missing(store: SwiftStore, container: str, tmp_path: Path) -> None:
+    with pytest.raises(ContainerNotFound, match="'no-such'"):
+        store.check("no-such")
+    with pytest.raises(ContainerNotFound):
+        list(store.list("no-such"))
+    with pytest.raises(ContainerNotFound):
+        store.put("no-such", "a", b"x")
+    with pytest.raises(ContainerNotFound):
+        store.get("no-such", "a", tmp_path / "a")
+    with pytest.raises(ObjectNotFound, match="'a'"):
+        store.get(container, "a", tmp_path / "a")
+    store.delete(container, ["a"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_password_is_refused_and_said_nowhere(swift: StoreConnection, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    wrong = swift.model_copy(update={"password": SecretStr("hunter2-hunter2")})
+    with SwiftStore.open(wrong) as store, pytest.raises(StoreRefused, match="check userId and password") as refused:
+        store.check("c")
+    assert "hunter2" not in caplog.text + repr(store) + str(refused.value) + repr(refused.value.__cause__)
+
+
+def test_no_part_of_a_token_or_key_is_logged(
+    swift: StoreConnection, container: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with SwiftStore.open(swift) as store:
+        store.put(container, "a", b"x")
+        with pytest.raises(ObjectNotFound):
+            store.get(container, "b", tmp_path / "b")
+        token = store._asking._access.grant().token
+    assert "X-Auth-Token" in caplog.text or "x-auth-token" in caplog.text
+    assert token not in caplog.text
+    assert token[3:12] not in caplog.text
+    assert swift.password.get_secret_value()[:6] not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"auth_url": "http://127.0.0.1:1/auth/v1.0"}, StoreUnreachable),
+        ({"auth_url": "http://no-such-host.invalid/auth/v1.0"}, StoreUnreachable),
+    ],
+)
+def test_a_wrong_address_is_said(swift: StoreConnection, change: dict[str, str], kind: type[StoreError]) -> None:
+    with SwiftStore.open(swift.model_copy(update=change), patience=NONE) as store, pytest.raises(kind) as error:
+        store.check("c")
+    assert change["auth_url"] in str(error.value)
+
+
+def test_another_path_than_that_of_the_authentication_is_said(swift: StoreConnection) -> None:
+    wrong = swift.model_copy(update={"auth_url": swift.auth_url.replace("/auth/v1.0", "/elsewhere")})
+    with SwiftStore.open(wrong) as store, pytest.raises(StoreError, match=r"usually ends in /auth/v1\.0"):
+        store.check("c")
+
+
+def test_a_renewed_token_goes_unnoticed(store: SwiftStore, container: str, tmp_path: Path) -> None:
+    """A token the store no longer knows is replaced, for a body of bytes too."""
+    access = store._asking._access
+    access._grant = type(access.grant())(access.grant().url, "AUTH_tk_expired")
+    store.put(container, "a", b"content")
+    access._grant = type(access.grant())(access.grant().url, "AUTH_tk_expired")
+    assert store.get(container, "a", tmp_path / "a") == 7
+
+
+def test_many_threads_share_a_store(store: SwiftStore, container: str, tmp_path: Path) -> None:
+    def round_trip(number: int) -> bool:
+        content = f"{number}".encode() * number
+        store.put(container, f"{number}", content)
+        store.get(container, f"{number}", tmp_path / f"{number}")
+        return (tmp_path / f"{number}").read_bytes() == content
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(round_trip, range(80)))
+    assert len(store._asking._idle) <= 8
+
+
+def test_a_folder_makes_the_round_trip_and_the_second_time_nothing_moves(
+    store: SwiftStore, container: str, tmp_path: Path
+) -> None:
+    for number in range(30):
+        path = tmp_path / "here" / f"{number % 3}" / f"{number}.bin"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes([number]) * number * 1000)
+    total = 1000 * sum(range(30))
+    seen: list[Progress] = []
+    assert upload(store, tmp_path / "here", container, prefix="p", progress=seen.append) == Report(30, total, 0)
+    assert seen[-1] == Progress(total, total, 30, 30)
+    assert download(store, container, tmp_path / "there", prefix="p") == Report(30, total, 0)
+    for path in (tmp_path / "here").rglob("*.bin"):
+        assert (tmp_path / "there" / path.relative_to(tmp_path / "here")).read_bytes() == path.read_bytes()
+    assert upload(store, tmp_path / "here", container, prefix="p") == Report(0, 0, 30)
+    assert download(store, container, tmp_path / "there", prefix="p") == Report(0, 0, 30)
+
+
+def test_a_file_written_while_it_is_sent_is_never_stored_half(
+    store: SwiftStore, container: str, tmp_path: Path
+) -> None:
+    """Whatever is stored at the end is what the file holds then, or the one of before."""
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * 3_000_000)
+    store.put(container, "log", b"before")
+
+    def change(count: int) -> None:
+        if count > 0 and path.stat().st_size == 3_000_000:
+            path.write_bytes(b"y" * 2_000_000)
+
+    with SwiftStore.open(store._connection) as patient:
+        patient.put(container, "log", path, advance=change)
+    (one,) = store.list(container)
+    assert one.md5 == hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def test_closing_leaves_no_connection_open(swift: StoreConnection, container: str) -> None:
+    with closing(SwiftStore.open(swift)) as store:
+        store.check(container)
+        assert store._asking._idle
+    assert not store._asking._idle
+    assert threading.active_count() < 20

@@ -1,0 +1,240 @@
+"""Training runs: reading, listing, waiting, canceling, deleting."""
+
+from __future__ import annotations
+
+import time
+from threading import Thread, Timer
+
+import pytest
+
+from airflow_dlaas.contract.problem import ProblemError
+from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.contract.training import CANCEL, Training, TrainingChanges, TrainingList
+from airflow_dlaas.contract.words import received
+from airflow_dlaas.service.store.base import Outcome
+
+CANCELED = [one.model_dump() for one in CANCEL]
+
+
+def start(service, run: str) -> None:
+    service.store.book(run, ["virtual:0"], service.clock())
+    service.store.started(run, "handle")
+    service.store.advance(run, TrainingState.RUNNING, Phase.LOADING, service.clock())
+    service.store.advance(run, TrainingState.RUNNING, Phase.PROCESSING, service.clock())
+
+
+def end(service, run: str, state: TrainingState = TrainingState.COMPLETED, **values: object) -> None:
+    service.store.finish(run, Outcome(state, service.clock(), **values))
+
+
+def status(service, run: str) -> dict[str, object]:
+    reply = service.client.get(f"/v3/models/{run}")
+    received(Training)(reply.content)
+    found: dict[str, object] = reply.json()["entity"]["status"]
+    return found
+
+
+def test_a_running_training_tells_phase_gpus_and_its_last_metric(service) -> None:
+    run = service.submit()
+    service.clock.advance(seconds=5)
+    start(service, run)
+    metric = {"timestamp": "2026-03-01T12:00:04.000Z", "iteration": 7, "phase": "train"}
+    line = '{"timestamp":"2026-03-01T12:00:04Z","iteration":%d,"phase":"train","values":[{"name":"loss","value":%s}]}\n'
+    service.job(run).metrics.write_text(line % (6, "0.5") + line % (7, '"NaN"') + line[:30])
+    service.clock.advance(seconds=1)
+    assert status(service, run) == {
+        "state": "running",
+        "phase": "processing",
+        "submitted_at": "2026-03-01T12:00:00.000Z",
+        "running_at": "2026-03-01T12:00:05.000Z",
+        "current_at": "2026-03-01T12:00:06.000Z",
+        "gpus": ["virtual:0"],
+        "runtime": "TensorFlow, as the page has it",
+        "metrics": [{**metric, "values": [{"name": "loss", "value": "NaN"}]}],
+    }
+
+
+def test_a_completed_training_tells_an_empty_exit_code_and_where_the_results_lie(service) -> None:
+    run = service.submit()
+    start(service, run)
+    end(service, run, exit_code=0, stored=True)
+    entity = service.client.get(f"/v3/models/{run}").json()["entity"]
+    assert entity["status"]["message"] == f"{run}: "
+    assert entity["training_results"] == {
+        "location": {"container": "tf_training_data_container", "model_location": run}
+    }
+
+
+def test_a_failed_training_tells_why_under_a_trace_that_stays(service) -> None:
+    run = service.submit()
+    start(service, run)
+    error = ProblemError(code="C201", message="dl_job_failed: the command exited with 3")
+    end(service, run, TrainingState.ERROR, exit_code=3, error=error)
+    first = status(service, run)
+    assert first["message"] == f"{run}: 3"
+    assert first["error"]["errors"] == [{"code": "C201", "message": error.message}]
+    assert len(first["error"]["trace"]) == 32
+    assert status(service, run)["error"] == first["error"]
+
+
+def test_results_of_their_own_are_echoed_and_located(service) -> None:
+    connection = {"auth_url": "http://x/auth/v1.0", "userId": "a:b", "password": "geheim"}
+    results = {"connection": connection, "target": {"container": "r", "type": "softlayer_objectstore"}}
+    run = service.submit(training_results=results)
+    start(service, run)
+    end(service, run, stored=True)
+    reply = service.client.get(f"/v3/models/{run}")
+    told = reply.json()["entity"]["training_results"]
+    assert told["location"] == {"container": "r", "model_location": run}
+    assert told["target"] == results["target"]
+    assert "geheim" not in reply.text
+
+
+def test_lists_go_on_where_next_says_newest_first(service) -> None:
+    ids = [service.submit() for _ in range(5)]
+    url, seen, pages = "/v3/models?limit=2", [], 0
+    while url:
+        page = received(TrainingList)(service.client.get(url).content)
+        seen += [one.id for one in page.resources]
+        pages += 1
+        url = page.next.url if page.next else ""
+    assert (seen, pages) == (ids[::-1], 3)
+
+
+def test_those_who_wait_know_their_place(service) -> None:
+    ids = [service.submit() for _ in range(3)]
+    start(service, ids[0])
+    assert [status(service, run).get("queue_position") for run in ids] == [None, 0, 1]
+    listed = service.client.get("/v3/models").json()["resources"]
+    assert [one["entity"]["status"].get("queue_position") for one in listed] == [1, 0, None]
+
+
+def test_changes_are_told_once_oldest_first(service) -> None:
+    ids = [service.submit() for _ in range(3)]
+    everything = received(TrainingChanges)(service.client.get("/v3/models?after=").content)
+    assert [one.id for one in everything.resources] == ids
+    assert service.client.get("/v3/models?after=0").json() == service.client.get("/v3/models?after=").json()
+    nothing = service.client.get(f"/v3/models?after={everything.cursor}").json()
+    assert nothing == {"resources": [], "cursor": everything.cursor}
+    assert service.client.get("/v3/models?after=now").json() == nothing
+    start(service, ids[0])
+    end(service, ids[1], TrainingState.CANCELED)
+    changed = received(TrainingChanges)(service.client.get(f"/v3/models?after={everything.cursor}").content)
+    assert [(one.id, str(one.state)) for one in changed.resources] == [(ids[0], "running"), (ids[1], "canceled")]
+
+
+def test_changes_come_in_pages_without_a_gap(service) -> None:
+    ids, cursor, seen = [service.submit() for _ in range(5)], "0", []
+    for _ in range(3):
+        page = service.client.get(f"/v3/models?after={cursor}&limit=2").json()
+        seen += [one["metadata"]["guid"] for one in page["resources"]]
+        cursor = page["cursor"]
+    assert seen == ids
+
+
+def test_a_cursor_of_another_database_begins_anew(service) -> None:
+    run = service.submit()
+    page = service.client.get("/v3/models?after=1000000").json()
+    assert [one["metadata"]["guid"] for one in page["resources"]] == [run]
+
+
+def test_a_long_poll_answers_as_soon_as_something_changes(service) -> None:
+    run = service.submit()
+    cursor = service.client.get("/v3/models?after=now").json()["cursor"]
+    begun = time.monotonic()
+    Timer(0.1, start, (service, run)).start()
+    page = service.client.get(f"/v3/models?after={cursor}&wait=20").json()
+    assert time.monotonic() - begun < 5
+    assert [one["metadata"]["guid"] for one in page["resources"]] == [run]
+
+
+def test_a_long_poll_without_a_change_ends_when_asked_to_with_the_same_place(service) -> None:
+    service.submit()
+    cursor = service.client.get("/v3/models?after=now").json()["cursor"]
+    service.client.headers["Authorization"] = f"Bearer {service.log_in('other')}"
+    reply = service.client.get(f"/v3/models?after={cursor}&wait=0.05").json()
+    assert reply == {"resources": [], "cursor": cursor}
+
+
+def test_others_see_nothing_and_can_change_nothing(service) -> None:
+    run = service.submit()
+    service.client.headers["Authorization"] = f"Bearer {service.log_in('other')}"
+    assert service.client.get("/v3/models").json() == {"resources": []}
+    assert service.client.get("/v3/models?after=0").json()["resources"] == []
+    assert service.client.get(f"/v3/models/{run}").status_code == 404
+    assert service.client.patch(f"/v3/models/{run}", json=CANCELED).status_code == 404
+    assert service.client.delete(f"/v3/models/{run}").status_code == 404
+
+
+def test_a_waiting_training_is_canceled_at_once(service) -> None:
+    run = service.submit()
+    reply = service.client.patch(f"/v3/models/{run}", json=CANCELED)
+    assert (reply.status_code, reply.content) == (204, b"")
+    assert status(service, run)["state"] == "canceled"
+    assert service.woken == ["wake", "wake"]
+
+
+def test_a_running_training_is_canceled_by_whoever_runs_it(service) -> None:
+    run = service.submit()
+    start(service, run)
+    assert service.client.patch(f"/v3/models/{run}", json=CANCELED).status_code == 204
+    assert status(service, run)["state"] == "running"
+    assert service.store.training("dlaas", run).cancel_requested
+
+
+@pytest.mark.parametrize("state", [TrainingState.COMPLETED, TrainingState.ERROR, TrainingState.CANCELED])
+def test_a_cancel_that_comes_too_late_changes_nothing(service, state: TrainingState) -> None:
+    run = service.submit()
+    start(service, run)
+    end(service, run, state)
+    before = status(service, run)
+    assert service.client.patch(f"/v3/models/{run}", json=CANCELED).status_code == 204
+    assert status(service, run) == before
+
+
+def test_racing_cancels_and_ends_leave_one_end(service) -> None:
+    for _ in range(5):
+        run = service.submit()
+        start(service, run)
+        racers = [
+            Thread(target=service.client.patch, args=(f"/v3/models/{run}",), kwargs={"json": CANCELED}),
+            Thread(target=end, args=(service, run)),
+            Thread(target=end, args=(service, run, TrainingState.ERROR)),
+        ]
+        for racer in racers:
+            racer.start()
+        for racer in racers:
+            racer.join()
+        assert status(service, run)["state"] in {"completed", "error"}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (CANCELED * 2, "patch_multiple_ops"),
+        ([], "patch_not_supported"),
+        (CANCELED[0], "patch_not_supported"),
+        ([CANCELED[0] | {"value": "cancelled"}], "patch_not_supported"),
+        ([CANCELED[0] | {"op": "add"}], "patch_not_supported"),
+        ([CANCELED[0] | {"path": "/entity/name"}], "patch_not_supported"),
+        ([{"op": "replace"}], "invalid_request_payload"),
+        (["x"], "invalid_request_payload"),
+    ],
+)
+def test_any_other_patch_is_refused(service, body: object, code: str) -> None:
+    run = service.submit()
+    reply = service.client.patch(f"/v3/models/{run}", json=body)
+    assert (reply.status_code, reply.json()["errors"][0]["code"]) == (400, code)
+    assert status(service, run)["state"] == "pending"
+
+
+def test_only_what_has_ended_can_be_deleted_and_its_log_goes_with_it(service) -> None:
+    run = service.submit()
+    job = service.job(run)
+    refused = service.client.delete(f"/v3/models/{run}")
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (409, "conflict")
+    assert job.path.exists()
+    end(service, run, TrainingState.CANCELED)
+    assert service.client.delete(f"/v3/models/{run}").status_code == 204
+    assert service.client.get(f"/v3/models/{run}").status_code == 404
+    assert not job.path.exists()

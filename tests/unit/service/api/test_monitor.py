@@ -1,0 +1,158 @@
+"""The monitor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.testclient import WebSocketDenialResponse
+from starlette.websockets import WebSocketDisconnect
+
+from airflow_dlaas.contract.monitor import Frame
+from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.contract.words import received
+from airflow_dlaas.service.store.base import Outcome
+
+METRIC = '{"timestamp":"2026-03-01T12:00:04Z","iteration":%d,"phase":"train","values":[{"name":"loss","value":0.5}]}\n'
+
+
+def finished(service, log: bytes, metrics: int = 0) -> str:
+    run = service.submit()
+    job = service.job(run)
+    job.log.write_bytes(log)
+    job.metrics.write_text("".join(METRIC % number for number in range(metrics)))
+    service.store.book(run, ["virtual:0"], service.clock())
+    service.store.finish(run, Outcome(TrainingState.COMPLETED, service.clock(), exit_code=0))
+    return run
+
+
+def frames(service, run: str, query: str = "") -> list[dict[str, Any]]:
+    """All frames until the service closes, in good order."""
+    seen = []
+    with service.client.websocket_connect(f"/v3/models/{run}/monitor{query}") as socket:
+        while (message := socket.receive())["type"] == "websocket.send":
+            seen.append(socket_status(message["text"]))
+    assert message["code"] == 1000
+    return seen
+
+
+def socket_status(text: str) -> dict[str, Any]:
+    frame = received(Frame)(text.encode())
+    return frame.status.model_dump(exclude_none=True, mode="json")
+
+
+def log_of(seen: list[dict[str, Any]]) -> str:
+    return "".join(one.get("message", "") for one in seen)
+
+
+def test_a_finished_run_is_replayed_and_then_the_monitor_closes(service) -> None:
+    run = finished(service, b"one\ntwo\nthree", metrics=2)
+    seen = frames(service, run)
+    assert seen[0] == {"message": "one\ntwo\nthree", "state": "completed", "offset": 13}
+    assert [one["metrics"][0]["iteration"] for one in seen[1:]] == [0, 1]
+    assert all("state" in one for one in seen)
+
+
+def test_the_last_lines_may_be_asked_for(service) -> None:
+    run = finished(service, b"one\ntwo\nthree\n", metrics=5)
+    seen = frames(service, run, "?last=2")
+    assert log_of(seen) == "two\nthree\n"
+    assert [one["metrics"][0]["iteration"] for one in seen if "metrics" in one] == [3, 4]
+    assert log_of(frames(service, run, "?last=0")) == ""
+    assert log_of(frames(service, run, "?last=1000")) == "one\ntwo\nthree\n"
+
+
+def test_a_broken_monitor_goes_on_where_it_was(service) -> None:
+    run = finished(service, b"one\ntwo\nthree\n", metrics=5)
+    seen = frames(service, run, "?offset=4&metrics=3")
+    assert log_of(seen) == "two\nthree\n"
+    assert [one["metrics"][0]["iteration"] for one in seen if "metrics" in one] == [3, 4]
+    assert log_of(frames(service, run, "?offset=14&metrics=5")) == ""
+    assert log_of(frames(service, run, "?offset=1000")) == ""
+
+
+def test_a_long_log_comes_in_frames_of_bounded_size(service) -> None:
+    log = b"".join(b"line %d\n" % number for number in range(30_000))
+    run = finished(service, log, metrics=1000)
+    seen = frames(service, run)
+    assert log_of(seen).encode() == log
+    assert max(len(one.get("message", "")) for one in seen) <= 64 * 1024
+    assert [one["metrics"][0]["iteration"] for one in seen if "metrics" in one] == list(range(1000))
+    assert len([one for one in frames(service, run, "?metrics=999") if "metrics" in one]) == 1
+
+
+def test_bytes_that_are_no_text_are_replaced(service) -> None:
+    assert log_of(frames(service, finished(service, b"a\xffb\n"))) == "a�b\n"
+
+
+def test_a_run_that_left_no_log_still_tells_its_state(service) -> None:
+    run = service.submit()
+    service.store.request_cancel("dlaas", run, service.clock())
+    assert frames(service, run) == [{"state": "canceled", "offset": 0}]
+
+
+def test_a_run_is_followed_from_the_queue_to_its_end(service) -> None:
+    run = service.submit()
+    with service.client.websocket_connect(f"/v3/models/{run}/monitor") as socket:
+        assert socket_status(socket.receive_text()) == {"state": "pending", "offset": 0}
+        service.store.book(run, ["virtual:0"], service.clock())
+        service.store.advance(run, TrainingState.RUNNING, Phase.PROCESSING, service.clock())
+        assert socket_status(socket.receive_text()) == {"state": "running", "offset": 0}
+        job = service.job(run)
+        job.log.write_bytes(b"one\nhalf a li")
+        assert socket_status(socket.receive_text()) == {"state": "running", "offset": 4, "message": "one\n"}
+        job.log.write_bytes(b"one\nhalf a line\n")
+        assert socket_status(socket.receive_text())["message"] == "half a line\n"
+        job.metrics.write_text(METRIC % 1)
+        assert socket_status(socket.receive_text())["metrics"][0]["iteration"] == 1
+        job.log.write_bytes(b"one\nhalf a line\nthe end")
+        service.store.finish(run, Outcome(TrainingState.ERROR, service.clock()))
+        assert socket_status(socket.receive_text()) == {"state": "error", "offset": 23, "message": "the end"}
+        with pytest.raises(WebSocketDisconnect) as end:
+            socket.receive_text()
+        assert end.value.code == 1000
+
+
+def test_a_monitor_ends_with_the_history_of_its_run(service) -> None:
+    run = service.submit()
+    with service.client.websocket_connect(f"/v3/models/{run}/monitor") as socket:
+        socket.receive_text()
+        service.store.request_cancel("dlaas", run, service.clock())
+        service.store.delete_training("dlaas", run)
+        with pytest.raises(WebSocketDisconnect):
+            socket.receive_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "code"),
+    [
+        ("/v3/models/{run}/monitor", {"Authorization": ""}, 401, "missing_authorization_token"),
+        ("/v3/models/{run}/monitor", {"Authorization": "Bearer x"}, 401, "invalid_authorization_token"),
+        ("/v3/models/training-000000000/monitor", {}, 404, "not_found"),
+        ("/v3/models/%00/monitor", {}, 404, "not_found"),
+        ("/v3/nothing", {}, 404, "not_found"),
+        ("/v3/models/{run}/monitor?last=1001", {}, 400, "invalid_query_parameter_value"),
+        ("/v3/models/{run}/monitor?last=-1", {}, 400, "invalid_query_parameter_value"),
+        ("/v3/models/{run}/monitor?last=²", {}, 400, "invalid_query_parameter_value"),
+        ("/v3/models/{run}/monitor?last=", {}, 400, "invalid_query_parameter_value"),
+        ("/v3/models/{run}/monitor?offset=x", {}, 400, "invalid_query_parameter_value"),
+        ("/v3/models/{run}/monitor?offset=" + "9" * 30, {}, 400, "invalid_query_parameter_value"),
+        ("/v3/models/{run}/monitor?last=1&offset=1", {}, 400, "invalid_query_parameter_value"),
+    ],
+)
+def test_a_refused_handshake_is_an_envelope(service, path: str, headers: dict, status: int, code: str) -> None:
+    path = path.format(run=service.submit())
+    with pytest.raises(WebSocketDenialResponse) as denied, service.client.websocket_connect(path, headers=headers):
+        pass
+    assert (denied.value.status_code, denied.value.json()["errors"][0]["code"]) == (status, code)
+
+
+def test_others_cannot_watch(service) -> None:
+    run = service.submit()
+    headers = {"Authorization": f"Bearer {service.log_in('other')}"}
+    with (
+        pytest.raises(WebSocketDenialResponse) as denied,
+        service.client.websocket_connect(f"/v3/models/{run}/monitor", headers=headers),
+    ):
+        pass
+    assert denied.value.status_code == 404

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from airflow_dlaas.contract.problem import RUN_CODES
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.errors import HostError, InvalidBundle, StoreRefused
+from airflow_dlaas.service.learner.ending import Setback, judge, step
+from airflow_dlaas.service.learner.supervise import Ended
+
+
+def test_a_command_that_ends_with_0_completes_the_training() -> None:
+    assert judge(Ended(0), None).state is TrainingState.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("ended", "timeout", "reason"),
+    [
+        (Ended(3), None, "dl_job_failed: the command exited with 3"),
+        (Ended(255), None, "dl_job_failed: the command exited with 255"),
+        (Ended(139), None, "dl_job_failed: the command was ended by SIGSEGV (139)"),
+        (Ended(137), None, "dl_job_failed: the command was killed (137): most often, the machine's memory had run out"),
+        (
+            Ended(143, overdue=True),
+            2.5,
+            "dl_job_failed: the command was stopped after 2.5 seconds, the longest it may take here",
+        ),
+    ],
+)
+def test_a_command_that_fails_is_the_caller_s_c201_with_the_reason(
+    ended: Ended, timeout: float | None, reason: str
+) -> None:
+    ending = judge(ended, timeout)
+    assert (ending.state, ending.exit_code, ending.code) == (TrainingState.ERROR, ended.exit_code, "C201")
+    assert ending.reason == reason
+
+
+def test_a_canceled_command_is_no_error() -> None:
+    ending = judge(Ended(143, canceled=True), None)
+    assert (ending.state, ending.exit_code, ending.code) == (TrainingState.CANCELED, 143, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        (StoreRefused("no"), "S302", "no"),
+        (HostError("no uv"), "S302", "no uv"),
+        (InvalidBundle("no zip"), "C102", "no zip"),
+        (OSError(errno.ENOSPC, "No space left on device"), "S302", "The disk that holds the job's folder is full"),
+    ],
+)
+def test_what_fails_on_the_way_says_whose_fault_it_is(error: Exception, code: str, reason: str) -> None:
+    with pytest.raises(Setback) as caught, step("S302"):
+        raise error
+    assert (caught.value.code, caught.value.reason) == (code, reason)
+    assert code in {*RUN_CODES, "C102"}

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from airflow_dlaas.contract.training import Metric
+from airflow_dlaas.service.learner.follow import LINE_LIMIT, Follower, Tail
+
+
+def test_a_growing_file_is_read_by_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    tail = Tail(path)
+    assert list(tail.lines()) == []
+    with path.open("ab", buffering=0) as file:
+        file.write(b"one\ntw")
+        assert list(tail.lines()) == ["one"]
+        file.write(b"o\nthree")
+        assert list(tail.lines()) == ["two"]
+        assert list(tail.lines(last=True)) == ["three"]
+        assert list(tail.lines(last=True)) == []
+
+
+def test_a_line_that_never_ends_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * 1_000_000)
+    assert [len(line) for line in Tail(path).lines(last=True)] == [LINE_LIMIT]
+
+
+def test_metrics_of_both_sources_are_kept_one_a_line(tmp_path: Path) -> None:
+    log, own, metrics = tmp_path / "log", tmp_path / "own", tmp_path / "metrics.jsonl"
+    follower = Follower(log, own, metrics)
+    follower.look()
+    assert not metrics.exists()
+    log.write_text("Iter 1, loss= 2.0\nnothing\nIter 2, lo")
+    own.write_text('{"values": {"auc": {"type": 3, "value": 0.5}}}\n')
+    follower.look()
+    with log.open("a") as file:
+        file.write("ss= 1.0")
+    follower.look(last=True)
+    kept = [Metric.model_validate_json(line) for line in metrics.read_text().splitlines()]
+    assert [(one.iteration, one.values[0].name, one.values[0].value) for one in kept] == [
+        (1, "loss", 2.0),
+        (0, "auc", 0.5),
+        (2, "loss", 1.0),
+    ]

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from airflow_dlaas.service.runners.local import learner_environment
+
+
+def test_a_learner_gets_what_it_needs_and_no_secret_of_the_service_s() -> None:
+    environ = {
+        "PATH": "/bin",
+        "HOME": "/home/x",
+        "LC_ALL": "C",
+        "HTTPS_PROXY": "http://proxy",
+        "no_proxy": "localhost",
+        "UV_CACHE_DIR": "/cache",
+        "DLAAS_PASSWORD": "x",
+        "AIRFLOW__CORE__FERNET_KEY": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "LD_PRELOAD": "x",
+    }
+    assert set(learner_environment(environ)) == {"PATH", "HOME", "LC_ALL", "HTTPS_PROXY", "no_proxy", "UV_CACHE_DIR"}

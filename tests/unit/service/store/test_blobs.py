@@ -1,0 +1,89 @@
+"""Zips by their digest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.errors import HostError, TooLarge
+from airflow_dlaas.service.store.blobs import GRACE, Blob, BlobStore
+
+CONTENT = b"some bytes"
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+def kept(blobs: BlobStore, *pieces: bytes) -> Blob:
+    with blobs.incoming(1000) as incoming:
+        for piece in pieces:
+            incoming.write(piece)
+        return incoming.keep()
+
+
+def age(path: Path, seconds: float) -> None:
+    then = path.stat().st_mtime - seconds
+    os.utime(path, (then, then))
+
+
+def test_what_is_kept_lies_under_the_digest_of_its_bytes(tmp_path: Path) -> None:
+    blobs = BlobStore(tmp_path / "made" / "blobs")
+    assert kept(blobs, b"some ", b"bytes") == Blob(DIGEST, len(CONTENT))
+    assert blobs.path(DIGEST).read_bytes() == CONTENT
+
+
+def test_the_same_bytes_are_kept_once(tmp_path: Path) -> None:
+    blobs = BlobStore(tmp_path)
+    assert kept(blobs, CONTENT) == kept(blobs, CONTENT)
+    assert [file.name for file in tmp_path.iterdir()] == [DIGEST]
+
+
+def test_what_is_not_kept_leaves_nothing(tmp_path: Path) -> None:
+    blobs = BlobStore(tmp_path)
+    with blobs.incoming(1000) as incoming:
+        incoming.write(CONTENT)
+        assert incoming.seal().digest == DIGEST
+        assert incoming.path.read_bytes() == CONTENT
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_than_the_limit_is_refused_where_it_passes_it(tmp_path: Path) -> None:
+    blobs = BlobStore(tmp_path)
+    with blobs.incoming(9) as incoming:
+        incoming.write(b"123456789")
+        with pytest.raises(TooLarge, match="larger than the 9 bytes"):
+            incoming.write(b"0")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_keeps_what_is_needed_and_what_is_fresh(tmp_path: Path) -> None:
+    blobs = BlobStore(tmp_path)
+    needed, fresh, old = (kept(blobs, content).digest for content in (b"needed", b"fresh", b"old"))
+    left = tmp_path / ".incoming-of-a-crash"
+    left.touch()
+    for path in (blobs.path(needed), blobs.path(old), left):
+        age(path, GRACE + 1)
+    assert blobs.sweep({needed}) == 2
+    assert {file.name for file in tmp_path.iterdir()} == {needed, fresh}
+
+
+def test_what_is_held_survives_the_next_sweep(tmp_path: Path) -> None:
+    blobs = BlobStore(tmp_path)
+    digest = kept(blobs, CONTENT).digest
+    age(blobs.path(digest), GRACE + 1)
+    assert blobs.hold(digest)
+    assert blobs.sweep(()) == 0
+    assert not blobs.hold("0" * 64)
+
+
+@pytest.mark.parametrize("name", ["", "../secret", "x" * 63, "../" + "x" * 61])
+def test_no_name_but_a_digest_is_looked_for(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="SHA-256"):
+        BlobStore(tmp_path).path(name)
+
+
+def test_a_folder_that_cannot_be_made_is_the_host_s_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HostError):
+        BlobStore(tmp_path / "file" / "blobs")
