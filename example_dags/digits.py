@@ -40,7 +40,7 @@ def held_out_accuracy(model: bytes) -> float:
     source, result = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
     interpreter.resize_tensor_input(source, (len(labels) - TRAINING_IMAGES, 28, 28, 1))
     interpreter.allocate_tensors()
-    interpreter.set_tensor(source, images[TRAINING_IMAGES:, :, :, None].astype(np.float32) / 255)
+    interpreter.set_tensor(source, images[TRAINING_IMAGES:, :, :, None].astype(np.float32))
     interpreter.invoke()
     read = interpreter.get_tensor(result).argmax(axis=1)
     return float((read == labels[TRAINING_IMAGES:]).mean())

@@ -32,7 +32,7 @@ TRAINING = {
             " --trainLabelsFile ${DATA_DIR}/train-labels-idx1-ubyte.gz"
             " --testImagesFile ${DATA_DIR}/t10k-images-idx3-ubyte.gz"
             " --testLabelsFile ${DATA_DIR}/t10k-labels-idx1-ubyte.gz"
-            " --learningRate 0.001 --trainingIters 20000",
+            " --learningRate 0.003 --trainingIters 40000",
             "resourceType": "small",
         },
     },
@@ -77,9 +77,7 @@ with DAG(
             raise ValueError(f"The model got {accuracy:.3f} right, less than {params['min_accuracy']}")
         return accuracy
 
-    upload_data = UploadDataOperator(
-        task_id="upload_data", source=prepare_data(f"{HERE}/data"), container="digits"
-    )
+    upload_data = UploadDataOperator(task_id="upload_data", source=prepare_data(f"{HERE}/data"), container="digits")
     package_model = PackageModelOperator(
         task_id="package_model", source=str(Path(__file__).parent / "code"), destination=f"{HERE}/code.zip"
     )
@@ -93,9 +91,7 @@ with DAG(
         timeout=timedelta(hours=2),
         deferrable=True,
     )
-    fetch_model = FetchModelOperator(
-        task_id="fetch_model", training_id=train_model.output, destination=f"{HERE}/model"
-    )
+    fetch_model = FetchModelOperator(task_id="fetch_model", training_id=train_model.output, destination=f"{HERE}/model")
 
     upload_data >> train_model
     evaluate(fetch_model.output)

@@ -95,13 +95,17 @@ def _report(console: Console, outcome: Outcome, home: Path) -> None:
     if outcome.failure:
         console.print(escape(outcome.failure), soft_wrap=True)
     if outcome.accuracy is not None:
-        console.print(f"Accuracy on held-out digits  [bold green]{outcome.accuracy}[/]")
+        console.print(f"Accuracy on held-out digits  [bold green]{_number(outcome.accuracy)}[/]")
     if outcome.model is not None:
         console.print(
             f"Model                        {escape(str(outcome.model).removeprefix('file://'))}", soft_wrap=True
         )
     console.print(f"Logs and environments        {escape(str(home))}", soft_wrap=True)
     console.print(f"The run in Airflow's UI      {escape(outcome.url)} (while it is up: --keep)", soft_wrap=True)
+
+
+def _number(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else escape(str(value))
 
 
 def _invite(console: Console, story: Story) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ from airflow_dlaas.demo.picture import Picture, Row, Step, changes
 
 if TYPE_CHECKING:
     from typing import Self
+
+NUMBERS_EVERY = 10.0
+"""Seconds between two lines about a training's numbers, where nothing can be painted over."""
 
 COLOURS = {
     "done": "green",
@@ -36,6 +40,7 @@ class Display:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._picture = Picture()
+        self._told, self._told_at = "", 0.0
         self._spinner = Spinner("dots")
         self._live = (
             Live(get_renderable=self._render, console=console, refresh_per_second=8) if console.is_terminal else None
@@ -45,7 +50,10 @@ class Display:
         """Show *picture* instead of the one before."""
         if self._live is None:
             for line in changes(self._picture, picture):
-                self.console.print(escape(line), highlight=False, soft_wrap=True)
+                self._print(line)
+            if picture.numbers != self._told and time.monotonic() - self._told_at >= NUMBERS_EVERY:
+                self._told, self._told_at = picture.numbers, time.monotonic()
+                self._print(picture.numbers)
         self._picture = picture
 
     def __enter__(self) -> Self:
@@ -59,12 +67,22 @@ class Display:
         if self._live is not None:
             self._live.stop()
 
+    def _print(self, line: str) -> None:
+        self.console.print(escape(line), highlight=False, soft_wrap=True)
+
     def _render(self) -> RenderableType:
         parts: list[RenderableType] = [_steps(self._picture.steps, self._spinner)]
         if self._picture.rows:
             parts.append(task_table(self._picture.rows, self._spinner))
         if self._picture.training:
-            parts.append(Text(f"  {self._picture.training}", style="bold", no_wrap=True, overflow="ellipsis"))
+            parts.append(
+                Text(
+                    f"  {self._picture.training}  {self._picture.numbers}",
+                    style="bold",
+                    no_wrap=True,
+                    overflow="ellipsis",
+                )
+            )
         if self._picture.line:
             parts.append(Text(f"  {self._picture.line}", style="dim", no_wrap=True, overflow="ellipsis"))
         return Group(*parts)

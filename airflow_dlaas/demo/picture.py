@@ -50,7 +50,9 @@ class Picture:
     steps: tuple[Step, ...] = ()
     rows: tuple[Row, ...] = ()
     training: str = ""
-    """Where the training is: state, iteration, latest loss."""
+    """The training and its state."""
+    numbers: str = ""
+    """What the training measured last."""
     line: str = ""
     """The last line of a task's log."""
 
@@ -65,18 +67,20 @@ def rows(tasks: Iterable[Task], order: Sequence[str], notes: Mapping[str, str]) 
 
 
 def training_line(training: Training) -> str:
-    """How *training* is doing, in one line: state, runtime, the last numbers it measured."""
+    """What *training* is at, in one line: state, phase, GPUs."""
     status = training.status
-    words = [f"{training.id}: {status.state}"]
-    if status.phase is not None and not status.state.final:
-        words[0] += f", {status.phase}"
-    if status.gpus:
-        words.append(f"on {', '.join(status.gpus)}")
-    if status.metrics:
-        last = status.metrics[-1]
-        values = ", ".join(f"{value.name} {value.value:.4g}" for value in last.values)
-        words.append(f"iteration {last.iteration}{f' ({last.phase})' if last.phase else ''}: {values}")
-    return "; ".join(words)
+    phase = f", {status.phase}" if status.phase is not None and not status.state.final else ""
+    gpus = f" on {', '.join(status.gpus)}" if status.gpus and not status.state.final else ""
+    return f"{training.id}: {status.state}{phase}{gpus}"
+
+
+def numbers_line(training: Training) -> str:
+    """What *training* measured last, in one line; empty when it has measured nothing."""
+    if not training.status.metrics:
+        return ""
+    last = training.status.metrics[-1]
+    values = ", ".join(f"{value.name} {value.value:.4g}" for value in last.values)
+    return f"iteration {last.iteration}{f' ({last.phase})' if last.phase else ''}: {values}"
 
 
 def order(edges: Mapping[str, Iterable[str]]) -> list[str]:
@@ -97,7 +101,7 @@ def changes(before: Picture, after: Picture) -> Iterator[str]:
     """
     What is new in *after*, one line a change, for an output that can't be painted over.
 
-    Seconds alone are no change, and neither is a step's passing note: an output read later wants to know what happened.
+    Seconds alone are no change, nor are passing notes and numbers: an output read later wants to know what happened.
     """
     known = {step.name: step.state for step in before.steps}
     for step in after.steps:
@@ -107,10 +111,11 @@ def changes(before: Picture, after: Picture) -> Iterator[str]:
     seen = {row.task: row for row in before.rows}
     for row in after.rows:
         old = seen.get(row.task)
-        if (old is None and row.state == "waiting") or (old and (old.state, old.note) == (row.state, row.note)):
+        if (old is None and row.state == "waiting") or (old and old.state == row.state):
             continue
-        took = f" ({row.seconds:.1f} s)" if row.seconds is not None and row.state in ENDED else ""
-        yield f"{row.task}: {row.state}{took}{_note(row.note)}"
+        ended = row.state in ENDED
+        took = f" ({row.seconds:.1f} s)" if row.seconds is not None and ended else ""
+        yield f"{row.task}: {row.state}{took}{_note(row.note) if ended else ''}"
     if after.training and after.training != before.training:
         yield after.training
 
@@ -119,8 +124,10 @@ ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"}
 """States of a task that it does not leave by itself."""
 
 _NOT_SAID = re.compile(
-    r"^(::(end)?group::|DAG bundles loaded|Filling up the DagBag|Worker startup|Pushing xcom|Done\. Returned|(https?:/)?/.*\.log$)"
+    r"^(::(end)?group::|DAG bundles loaded|Filling up the DagBag|Worker startup|Pushing xcom|Done\. Returned"
+    r"|Pausing task as|Task failed with exception|trigger (completed|.* starting)$|(https?:/)?/.*\.log$)"
 )
+"""What Airflow itself writes into every task's log."""
 
 
 def said(log: Iterable[str]) -> list[str]:

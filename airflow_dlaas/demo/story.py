@@ -15,7 +15,7 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.demo.airflow import RealAirflow
 from airflow_dlaas.demo.api import FINAL_RUN_STATES, TaskView
 from airflow_dlaas.demo.display import Display
-from airflow_dlaas.demo.picture import ENDED, Picture, Row, Step, order, rows, said, training_line
+from airflow_dlaas.demo.picture import ENDED, Picture, Row, Step, numbers_line, order, rows, said, training_line
 from airflow_dlaas.demo.service import ServiceChild
 from airflow_dlaas.errors import DlaasError, HostError
 
@@ -146,7 +146,7 @@ class Story:
             for view in views:
                 self._read_log(run_id, view, notes, read)
             last = next((notes[view.task_id] for view in reversed(views) if notes.get(view.task_id)), "")
-            self._paint(rows=rows(map(_timed, views), tasks, notes), training=_training(client, since), line=last)
+            self._paint(rows=rows(map(_timed, views), tasks, notes), line=last, **_training(client, since))
             if state in FINAL_RUN_STATES:
                 return state
             if time.monotonic() > deadline:
@@ -192,13 +192,15 @@ class Story:
         self._display.show(self._picture)
 
 
-def _training(client: Client, since: datetime) -> str:
-    """The newest training that began after *since*; nothing while there is none, or while the service is busy."""
+def _training(client: Client, since: datetime) -> dict[str, str]:
+    """What to paint of the newest training since *since*; nothing while there is none, or while the service is busy."""
     try:
         newest = client.send(calls.list_trainings(limit=1)).resources
     except DlaasError:
-        return ""
-    return training_line(newest[0]) if newest and newest[0].status.submitted_at >= since else ""
+        return {}
+    if not newest or newest[0].status.submitted_at < since:
+        return {}
+    return {"training": training_line(newest[0]), "numbers": numbers_line(newest[0])}
 
 
 def _timed(view: TaskView) -> TaskView:

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 
-from airflow_dlaas.errors import DlaasError
-from airflow_dlaas.hooks.access import ServiceAccess
-
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
+    from airflow_dlaas.hooks.access import ServiceAccess
 
 
 class DlaasHook(BaseHook):
@@ -33,10 +31,14 @@ class DlaasHook(BaseHook):
     @cached_property
     def access(self) -> ServiceAccess:
         """What the connection says."""
+        from airflow_dlaas.hooks.access import ServiceAccess
+
         return ServiceAccess.from_connection(self.get_connection(self.dlaas_conn_id))
 
     async def aaccess(self) -> ServiceAccess:
         """What the connection says, asked for without blocking the triggerer's loop."""
+        from airflow_dlaas.hooks.access import ServiceAccess
+
         return ServiceAccess.from_connection(await self.aget_connection(self.dlaas_conn_id))
 
     @cached_property
@@ -51,6 +53,7 @@ class DlaasHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask the service for a token and for what it says of itself: the "Test" of the connection form."""
         from airflow_dlaas.client import calls
+        from airflow_dlaas.errors import DlaasError
 
         try:
             instance = self.client.send(calls.get_instance())

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 
-from airflow_dlaas.errors import DlaasError
-from airflow_dlaas.hooks.access import StoreAccess
-
 if TYPE_CHECKING:
+    from airflow_dlaas.hooks.access import StoreAccess
     from airflow_dlaas.storage.swift import SwiftStore
 
 
@@ -29,6 +27,8 @@ class SwiftHook(BaseHook):
     @cached_property
     def access(self) -> StoreAccess:
         """What the connection says."""
+        from airflow_dlaas.hooks.access import StoreAccess
+
         return StoreAccess.from_connection(self.get_connection(self.swift_conn_id))
 
     @cached_property
@@ -44,6 +44,8 @@ class SwiftHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Authenticate and look at the account: the "Test" of the connection form."""
+        from airflow_dlaas.errors import DlaasError
+
         try:
             containers = len(self.store.containers())
         except DlaasError as error:

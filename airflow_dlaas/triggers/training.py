@@ -8,7 +8,6 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_dlaas.errors import DlaasError, NotFound, Unreachable
 from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
 
 
@@ -49,6 +48,7 @@ class TrainingTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Report the training as last seen: ``{"training": …}``, or ``{"gone": …}`` where there is none to report."""
         from airflow_dlaas.client.watch import shared
+        from airflow_dlaas.errors import NotFound, Unreachable
         from airflow_dlaas.triggers.attend import attend
 
         access = await DlaasHook(self.dlaas_conn_id).aaccess()
@@ -72,6 +72,7 @@ class TrainingTrigger(BaseTrigger):
         if not self.owner or await self._still_deferred():
             return
         from airflow_dlaas.client import calls
+        from airflow_dlaas.errors import DlaasError
 
         access = await DlaasHook(self.dlaas_conn_id).aaccess()
         with make_client(access) as client:

@@ -32,7 +32,7 @@ def build(learning_rate: float) -> keras.Model:
     model = keras.Sequential(
         [
             keras.Input((28, 28, 1)),
-            keras.layers.Rescaling(1 / 255),
+            keras.layers.Rescaling(1 / 127.5, offset=-1),
             keras.layers.Conv2D(16, 5, padding="same", activation="relu"),
             keras.layers.MaxPooling2D(),
             keras.layers.Conv2D(32, 5, padding="same", activation="relu"),

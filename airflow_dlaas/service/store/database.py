@@ -128,7 +128,7 @@ def _prepare(engine: Engine) -> None:
     def begun(connection: Connection) -> None:
         # A reader that turns writer fails at once when another wrote meanwhile: writers say so from the start.
         writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN" if writes else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _version(connection: Connection) -> str | None:

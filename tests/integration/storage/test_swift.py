@@ -15,7 +15,14 @@ import pytest
 from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import ContainerNotFound, ObjectNotFound, StoreError, StoreRefused, StoreUnreachable
+from airflow_dlaas.errors import (
+    ContainerNotFound,
+    Corrupted,
+    ObjectNotFound,
+    StoreError,
+    StoreRefused,
+    StoreUnreachable,
+)
 from airflow_dlaas.storage.objects import ObjectStore
 from airflow_dlaas.storage.patience import NONE
 from airflow_dlaas.storage.swift import SwiftStore
@@ -181,6 +188,16 @@ def test_a_folder_makes_the_round_trip_and_the_second_time_nothing_moves(
         assert (tmp_path / "there" / path.relative_to(tmp_path / "here")).read_bytes() == path.read_bytes()
     assert upload(store, tmp_path / "here", container, prefix="p") == Report(0, 0, 30)
     assert download(store, container, tmp_path / "there", prefix="p") == Report(0, 0, 30)
+
+
+def test_what_has_another_md5_than_was_announced_is_not_stored(
+    store: SwiftStore, container: str, tmp_path: Path
+) -> None:
+    store.put(container, "a", b"before")
+    with pytest.raises(Corrupted, match="was not stored"):
+        store.put(container, "a", b"after", md5="0" * 32)
+    store.get(container, "a", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == b"before"
 
 
 def test_a_file_written_while_it_is_sent_is_never_stored_half(

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.contract.words import received
-from airflow_dlaas.demo.picture import Picture, Row, Step, changes, order, rows, said, training_line
+from airflow_dlaas.demo.picture import Picture, Row, Step, changes, numbers_line, order, rows, said, training_line
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ def test_rows_stand_in_the_order_of_the_dag_however_airflow_lists_them():
 
 
 def test_what_has_not_changed_is_not_said_again():
-    picture = Picture((Step("Airflow", "running", "x", 1),), (Row("a", "running", 1.0),), "t: running")
-    later = Picture((Step("Airflow", "running", "y", 9),), (Row("a", "running", 5.0),), "t: running")
+    picture = Picture((Step("Airflow", "running", "x", 1),), (Row("a", "running", 1.0),), "t: running", "1")
+    later = Picture((Step("Airflow", "running", "y", 9),), (Row("a", "running", 5.0, "n"),), "t: running", "2", "l")
     assert list(changes(picture, later)) == []
 
 
@@ -56,8 +56,8 @@ def test_what_has_not_changed_is_not_said_again():
         (Picture(), Picture(rows=(Row("a", "waiting"),)), []),
         (
             Picture(rows=(Row("a", "running"),)),
-            Picture(rows=(Row("a", "running", 3, "half"),)),
-            ["a: running: half"],
+            Picture(rows=(Row("a", "failed", 3, "why"),)),
+            ["a: failed (3.0 s): why"],
         ),
         (Picture(rows=(Row("a", "running"),)), Picture(rows=(Row("a", "success", 3),)), ["a: success (3.0 s)"]),
         (Picture(), Picture(training="t: pending"), ["t: pending"]),
@@ -72,17 +72,17 @@ def test_a_tasks_own_words_are_told_from_airflows():
     assert said(log) == ["one", "two"]
 
 
-def test_a_training_is_told_by_its_phase_while_it_runs_and_by_its_last_numbers():
+def test_a_training_that_runs_is_told_by_its_phase_and_its_last_numbers():
     training = a_training(
         '"state": "running", "phase": "processing", "gpus": ["virtual:0"], "metrics": [{"timestamp": "%s",'
         ' "iteration": 40, "phase": "train", "values": [{"name": "loss", "value": 0.123456}]}]'
     )
-    assert training_line(training) == (
-        "training-abcdefghi: running, processing; on virtual:0; iteration 40 (train): loss 0.1235"
-    )
+    assert training_line(training) == "training-abcdefghi: running, processing on virtual:0"
+    assert numbers_line(training) == "iteration 40 (train): loss 0.1235"
 
 
-def test_an_ended_training_has_no_phase():
+def test_an_ended_training_has_no_phase_and_one_that_measured_nothing_no_numbers():
+    assert numbers_line(a_training('"state": "completed"')) == ""
     assert training_line(a_training('"state": "completed", "phase": "storing"')) == "training-abcdefghi: completed"
 
 

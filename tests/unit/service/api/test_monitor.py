@@ -78,7 +78,12 @@ def test_a_long_log_comes_in_frames_of_bounded_size(service) -> None:
     assert log_of(seen).encode() == log
     assert max(len(one.get("message", "")) for one in seen) <= 64 * 1024
     assert [one["metrics"][0]["iteration"] for one in seen if "metrics" in one] == list(range(1000))
-    assert len([one for one in frames(service, run, "?metrics=999") if "metrics" in one]) == 1
+
+
+def test_metrics_known_already_are_passed_over_however_many_they_are(service) -> None:
+    run = finished(service, b"", metrics=2500)
+    (told,) = (one for one in frames(service, run, "?metrics=2499") if "metrics" in one)
+    assert told["metrics"][0]["iteration"] == 2499
 
 
 def test_bytes_that_are_no_text_are_replaced(service) -> None:
