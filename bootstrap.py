@@ -86,7 +86,6 @@ def main(command: str, arguments: list[str]) -> int:  # noqa: RET503 - exec does
         install(home, EXTRAS[command])
     if command == "test":
         return run_tests(home, arguments)
-    os.chdir(os.environ.get("PWD", HERE))
     os.execv(str(home / "bin" / "airflow-dlaas"), ["airflow-dlaas", "demo", *arguments])  # noqa: S606
 
 

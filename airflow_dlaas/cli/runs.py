@@ -43,19 +43,19 @@ def runs(
     with client(home) as opened:
         listed = opened.send(calls.list_trainings(limit))
     table = Table(box=None, pad_edge=False)
-    for title in ("ID", "NAME", "STATE", "PHASE", "SUBMITTED", "TOOK", "GPUS"):
-        table.add_column(title, overflow="fold" if title == "NAME" else "ellipsis", no_wrap=title != "NAME")
+    for title in ("ID", "NAME", "STATE", "SUBMITTED", "TOOK", "SIZE"):
+        table.add_column(title, overflow="ellipsis", no_wrap=True, min_width=8 if title == "NAME" else None)
     for one in listed.resources[:limit]:
         status = one.status
+        phase = "" if one.state.final or status.phase is None else f", {status.phase}"
         queue = f" (#{status.queue_position + 1})" if status.queue_position is not None else ""
         table.add_row(
             one.id,
             Text(one.entity.model_definition.name),
-            Text(str(one.state), COLOURS[one.state]),
-            f"{status.phase or ''}{queue}",
+            Text(f"{one.state}{phase}{queue}", COLOURS[one.state]),
             _time(status.submitted_at),
             _took(one),
-            ",".join(status.gpus or ()),
+            str(one.entity.model_definition.execution.resource_type),
         )
     Console().print(table)
 

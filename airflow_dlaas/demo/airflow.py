@@ -99,10 +99,14 @@ class RealAirflow:
             progress(note)
             time.sleep(PAUSE)
 
-    def stop(self) -> None:
-        """End every component and all that they started; returns when nothing is left."""
+    def release(self) -> None:
+        """Begin to end every component, without waiting."""
         for leash in self.components.values():
             leash.release()
+
+    def stop(self) -> None:
+        """End every component and all that they started; returns when nothing is left."""
+        self.release()
         for leash in self.components.values():
             leash.stop()
         self.components.clear()

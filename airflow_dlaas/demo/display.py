@@ -91,9 +91,10 @@ class Display:
 def task_table(rows: tuple[Row, ...], spinner: Spinner | None = None, title: str | None = None) -> Table:
     """The tasks of a DAG run; with a *spinner*, those at work turn and each says its last word."""
     table = Table(title=title, title_justify="left")
-    table.add_column("Task", no_wrap=True)
-    table.add_column("State", no_wrap=True)
-    table.add_column("Seconds", justify="right")
+    # Minimal widths, since rich would otherwise shorten these three for the sake of a long note.
+    table.add_column("Task", no_wrap=True, min_width=max(len(row.task) for row in rows))
+    table.add_column("State", no_wrap=True, min_width=len("upstream_failed"))
+    table.add_column("Seconds", justify="right", min_width=len("Seconds"))
     if spinner is not None:
         table.add_column("", overflow="ellipsis", no_wrap=True)
     for row in rows:

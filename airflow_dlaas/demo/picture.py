@@ -125,7 +125,8 @@ ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"}
 
 _NOT_SAID = re.compile(
     r"^(::(end)?group::|DAG bundles loaded|Filling up the DagBag|Worker startup|Pushing xcom|Done\. Returned"
-    r"|Pausing task as|Task failed with exception|trigger (completed|.* starting)$|(https?:/)?/.*\.log$)"
+    r"|Pausing task as|Task failed with exception|trigger (completed|.* starting)$|Trigger fired event"
+    r"|(https?:/)?/.*\.log$)"
 )
 """What Airflow itself writes into every task's log."""
 

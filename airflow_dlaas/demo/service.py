@@ -27,6 +27,10 @@ PREPARE_LIMIT = 1200.0
 """Seconds that making an environment may take: half a gigabyte over a slow line."""
 
 
+GRACE = 5.0
+"""Seconds a service that stops, and the trainings below it, have for it: it gives answers under way three."""
+
+
 class ServiceChild:
     """
     ``airflow-dlaas serve`` in *home*, on a `Leash`: when we end, it ends, with every training it runs.
@@ -99,13 +103,18 @@ class ServiceChild:
         if self._leash is not None:
             self._leash.crash()
 
+    def release(self) -> None:
+        """Begin to end the service and everything it runs, without waiting."""
+        for leash in (self._preparing, self._leash):
+            if leash is not None:
+                leash.release()
+
     def stop(self) -> None:
         """End the service and everything it runs; returns when nothing is left."""
-        held = [leash for leash in (self._preparing, self._leash) if leash is not None]
-        for leash in held:
-            leash.release()
-        for leash in held:
-            leash.stop()
+        self.release()
+        for leash in (self._preparing, self._leash):
+            if leash is not None:
+                leash.stop()
         self._preparing = self._leash = None
 
     def __enter__(self) -> Self:
@@ -139,4 +148,4 @@ class ServiceChild:
 
     def _run(self, name: str, *arguments: str) -> Leash:
         console = Path(sys.executable).parent / "airflow-dlaas"
-        return Leash([console, *arguments], log=self.home / "log" / f"{name}.log", env=self.environment)
+        return Leash([console, *arguments], log=self.home / "log" / f"{name}.log", env=self.environment, grace=GRACE)

@@ -84,8 +84,8 @@ class Story:
     def close(self) -> None:
         """Stop everything; returns when no process is left."""
         # Airflow's shutdown and the service's take seconds each: both are asked before either is waited for.
-        for leash in self.airflow.components.values():
-            leash.release()
+        self.airflow.release()
+        self.service.release()
         self._stack.close()
 
     # -- starting ----------------------------------------------------------------

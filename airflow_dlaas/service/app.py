@@ -159,6 +159,7 @@ class Service:
                     unpacked_bytes=settings.unpacked_limit,
                     allow_nested=settings.allow_nested,
                 ),
+                stopping=self.stopped.is_set,
             )
         )
         if swift_is_up is not None:

@@ -127,7 +127,7 @@ async def _wait_for_changes(
                 return found, found[-1].revision
             looked_at = revision
         left = until - loop.time()
-        if left <= 0 or await request.is_disconnected():
+        if left <= 0 or parts.stopping() or await request.is_disconnected():
             # Nothing of this owner's lies between *after* and what was looked at.
             return (), looked_at
         await asyncio.sleep(min(GLANCE, left))

@@ -75,6 +75,8 @@ class Parts:
     """The address others know the service by; without it, the one each request was sent to."""
     limits: Limits = field(default_factory=Limits)
     clock: Callable[[], datetime] = utc_now
+    stopping: Callable[[], bool] = lambda: False
+    """Whether the service is about to stop: long polls are then answered early, with what there is."""
 
 
 async def _parts(connection: HTTPConnection) -> Parts:

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 
+from airflow_dlaas.client import calls
 from airflow_dlaas.contract.state import TrainingState
 
 
@@ -253,3 +255,13 @@ def test_a_service_stopped_while_it_starts_leaves_nothing(own_service):
     assert not own_service.processes()
     assert b"Traceback" not in err
     assert b"ready" not in out
+
+
+def test_a_long_poll_does_not_hold_up_the_stop(own_customer):
+    cursor = own_customer.client.send(calls.list_changes("now", 0)).cursor
+    with ThreadPoolExecutor(1) as pool:
+        polling = pool.submit(own_customer.client.send, calls.list_changes(cursor, 30))
+        time.sleep(0.5)
+        assert own_customer.service.stop() == 0
+        assert polling.result(timeout=5).resources == ()
+    assert "Traceback" not in own_customer.service.log.read_text()

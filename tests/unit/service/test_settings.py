@@ -63,7 +63,7 @@ def test_a_bad_value_names_the_variable_and_what_it_takes(variable, value):
 
 
 def test_a_misspelt_variable_is_refused_with_the_right_one():
-    with pytest.raises(NotConfigured, match="DLAAS_GPU is no setting.*did you mean DLAAS_GPUS"):
+    with pytest.raises(NotConfigured, match=r"DLAAS_GPU is no setting.*did you mean DLAAS_GPUS"):
         read_settings({"DLAAS_GPU": "0"})
 
 
