@@ -90,13 +90,13 @@ class Display:
 
 def task_table(rows: tuple[Row, ...], spinner: Spinner | None = None, title: str | None = None) -> Table:
     """The tasks of a DAG run; with a *spinner*, those at work turn and each says its last word."""
-    table = Table(title=title, title_justify="left")
-    # Minimal widths, since rich would otherwise shorten these three for the sake of a long note.
-    table.add_column("Task", no_wrap=True, min_width=max(len(row.task) for row in rows))
-    table.add_column("State", no_wrap=True, min_width=len("upstream_failed"))
-    table.add_column("Seconds", justify="right", min_width=len("Seconds"))
+    table = Table(title=title, title_justify="left", expand=spinner is not None)
+    # Fixed widths, since rich would otherwise shorten these three for the sake of a long note.
+    table.add_column("Task", no_wrap=True, width=max(len(row.task) for row in rows))
+    table.add_column("State", no_wrap=True, width=len("upstream_failed"))
+    table.add_column("Seconds", no_wrap=True, justify="right", width=len("Seconds"))
     if spinner is not None:
-        table.add_column("", overflow="ellipsis", no_wrap=True)
+        table.add_column("", overflow="ellipsis", no_wrap=True, ratio=1)
     for row in rows:
         state = Text(row.state, style=COLOURS.get(row.state, "dim"))
         mark: RenderableType = state
@@ -108,11 +108,11 @@ def task_table(rows: tuple[Row, ...], spinner: Spinner | None = None, title: str
 
 
 def _steps(steps: tuple[Step, ...], spinner: Spinner) -> Table:
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=2)
-    grid.add_column(no_wrap=True)
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(no_wrap=True, overflow="ellipsis", style="dim")
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(width=1)
+    grid.add_column(no_wrap=True, width=max((len(step.name) for step in steps), default=0))
+    grid.add_column(no_wrap=True, width=len("9999 s"), justify="right")
+    grid.add_column(no_wrap=True, overflow="ellipsis", style="dim", ratio=1)
     marks: dict[str, RenderableType] = {
         "waiting": Text("·", style="dim"),
         "running": spinner,

@@ -44,7 +44,8 @@ def brought_here(place: str) -> Iterator[Path]:
         if there.is_dir():
             for file in there.rglob("*"):
                 if file.is_file():
-                    copy = here / file.relative_to(there).as_posix()
+                    # Not `relative_to`, which in Airflow 3.1 gives the whole address.
+                    copy = here / file.path.removeprefix(there.path).lstrip("/")
                     copy.parent.mkdir(parents=True, exist_ok=True)
                     with file.open("rb") as source, copy.open("wb") as target:  # type: ignore[no-untyped-call]
                         shutil.copyfileobj(source, target)

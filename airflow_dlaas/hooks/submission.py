@@ -47,7 +47,7 @@ def task_key(context: Context, attempt: int) -> str:
     A clear raises the task instance's `max_tries`, a retry does not. The UI's address keeps apart two Airflows that
     run DAGs of the same names against one service.
     """
-    from airflow.sdk import conf
+    from airflow_dlaas.hooks.compat import conf
 
     ti = context["ti"]
     parts = (

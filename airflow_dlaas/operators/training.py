@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, conf
+from airflow.sdk import BaseOperator
 
+from airflow_dlaas.hooks.compat import conf
 from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
 
 if TYPE_CHECKING:

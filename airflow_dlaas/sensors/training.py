@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseSensorOperator, conf
+from airflow.sdk import BaseSensorOperator
 
+from airflow_dlaas.hooks.compat import conf
 from airflow_dlaas.hooks.dlaas import DlaasHook
 
 if TYPE_CHECKING:

@@ -76,7 +76,10 @@ def main() -> None:
     parser.add_argument("--trainingIters", type=int, default=20000, help="how many images to train on")
     flags = parser.parse_args()
 
+    # The same data gives the same model.
     keras.utils.set_random_seed(1)
+    tf.config.experimental.enable_op_determinism()
+
     images, labels = read_idx(flags.trainImagesFile)[..., np.newaxis], read_idx(flags.trainLabelsFile)
     steps = max(1, flags.trainingIters // BATCH)
     batches = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(len(images)).repeat().batch(BATCH)

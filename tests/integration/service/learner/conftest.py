@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import sys
 import time
 import uuid
@@ -17,6 +18,7 @@ import pytest
 
 from airflow_dlaas.contract.stores import REVEALED, StoreConnection
 from airflow_dlaas.service.jobs import Exit, JobFolder, PhaseMark, RunMark, RuntimeSpec, Spec, read_mark
+from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.service.processes import identify
 from airflow_dlaas.service.runners.local import LocalRunner
 from airflow_dlaas.storage.swift import SwiftStore
@@ -139,6 +141,15 @@ def a_zip(files: dict[str, str]) -> bytes:
         for name, text in files.items():
             archive.writestr(name, text)
     return packed.getvalue()
+
+
+@pytest.fixture
+def own_swift(tmp_path: Path) -> Iterator[EmbeddedSwift]:
+    """A store of the test's own, running, to be stopped and started again at the same address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with EmbeddedSwift(tmp_path / "swift", port=port, user="dlaas:trainer", key="made-up-key-of-the-tests") as store:
+        yield store
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.service.jobs import RunMark, read_mark
 
@@ -204,6 +205,20 @@ def test_a_job_that_was_not_handed_over_whole_still_ends_with_a_mark(job, missin
     assert (ended.state, ended.code) == (TrainingState.ERROR, "S101")
     assert missing in (ended.reason or "")
     assert not job.folder.secrets.exists()
+
+
+def test_a_store_that_is_down_is_waited_for(job, own_swift):
+    """The embedded store goes down and comes back with the service; trainings outlive that."""
+    access = own_swift.access
+    job.connection = StoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
+    job.put("a", b"1")
+    own_swift.stop()
+    job.start("cat a")
+    log = job.folder.folder("logs") / "load-data.log"
+    job.wait(lambda: log.exists() and "Loading container" in log.read_text(), "the attempt")
+    own_swift.start()
+    ended = job.end()
+    assert (ended.state, ended.stored) == (TrainingState.COMPLETED, True)
 
 
 def test_several_containers_lie_in_a_folder_each(job):

@@ -1,0 +1,10 @@
+"""What has moved between the Airflows this provider runs on; each with the version that needs it."""
+
+from __future__ import annotations
+
+try:
+    from airflow.sdk import conf
+except ImportError:  # Airflow 3.1: the SDK had no door to the configuration yet
+    from airflow.configuration import conf  # type: ignore[assignment]
+
+__all__ = ["conf"]
