@@ -10,6 +10,7 @@ started the child.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
@@ -121,8 +122,11 @@ def keep(command: Sequence[str], grace: float) -> int:
     for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(one, lambda number, _: signals.append(number))
     program = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    while (status := program.poll()) is None and not signals:
+    status: int | None = None
+    while not signals:
         _reap(program)
+        if (status := program.poll()) is not None:
+            break
         word = _heard()
         if word == b"":
             break
@@ -141,13 +145,9 @@ def _heard() -> bytes | None:
 
 
 def _reap(program: subprocess.Popen[bytes]) -> None:
-    """Bury adopted children that ended, except *program*, whose status its own object must see."""
-    for child in psutil.Process().children():
-        if child.pid != program.pid:
-            try:
-                os.waitpid(child.pid, os.WNOHANG)
-            except ChildProcessError:
-                continue
+    """Bury adopted children that ended, until it is *program*'s turn, whose status its own object must see."""
+    while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid != program.pid:
+        os.waitpid(ended.si_pid, 0)
 
 
 def end_all(grace: float) -> None:
@@ -158,9 +158,10 @@ def end_all(grace: float) -> None:
         late = time.monotonic() > deadline
         for child in left:
             # Only direct children are asked: each may have its own way of ending those below it, and orphans come here.
-            if late or (child.ppid() == os.getpid() and child.pid not in asked):
-                asked.add(child.pid)
-                child.send_signal(signal.SIGKILL if late else signal.SIGTERM)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if late or (child.ppid() == os.getpid() and child.pid not in asked):
+                    asked.add(child.pid)
+                    child.send_signal(signal.SIGKILL if late else signal.SIGTERM)
         psutil.wait_procs(left, timeout=0.1)
 
 

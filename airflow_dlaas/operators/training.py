@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -113,28 +113,30 @@ class TrainModelOperator(SubmitTrainingOperator):
                     training_id=training.id, dlaas_conn_id=self.dlaas_conn_id, deadline=deadline, owner=True
                 ),
                 method_name=self.resume.__name__,
+                kwargs={"training_id": training.id},
             )
-        return self._judge(wait(self._access, training.id, deadline=deadline, say=self.log.info))
+        access = self._access
+        return self._conclude(training.id, lambda: wait(access, training.id, deadline=deadline, say=self.log.info))
 
-    def resume(self, context: Context, event: Any) -> str:
+    def resume(self, context: Context, training_id: str, event: Any) -> str:
         """Take up the task when its trigger has reported."""
         from airflow_dlaas.triggers.waiting import reported
 
-        return self._judge(reported(event))
+        return self._conclude(training_id, lambda: reported(event))
 
     def on_kill(self) -> None:
         """Cancel the training; Airflow gives this five seconds, so nothing is waited for."""
         if self._training_id is not None:
             self._cancel(self._training_id)
 
-    def _judge(self, training: Training) -> str:
-        from airflow_dlaas.errors import TrainingOverdue
+    def _conclude(self, training_id: str, last_seen: Callable[[], Training]) -> str:
+        from airflow_dlaas.errors import TrainingOverdue, Unreachable
         from airflow_dlaas.verdict import judge
 
         try:
-            return judge(training).id
-        except TrainingOverdue:
-            self._cancel(training.id)
+            return judge(last_seen()).id
+        except (TrainingOverdue, Unreachable):
+            self._cancel(training_id)
             raise
 
     def _cancel(self, training_id: str) -> None:

@@ -24,6 +24,9 @@ TELL_BYTES = 32 * 1024
 LAST_WORDS = 10.0
 """Seconds that the rest of the log may take after a training has ended."""
 
+FIRST_SIGHT = 30.0
+"""Seconds that the first sighting may take though the deadline has passed: there should be one to report."""
+
 FOLLOW_AGAIN = 30.0
 """Seconds until a log that could not be followed for a while is tried again: the service may be away for long."""
 
@@ -61,6 +64,8 @@ async def _last_seen(
     async with aclosing(watch.states(training_id)) as states:
         while True:
             left = None if deadline is None else max(0.0, deadline - time.time())
+            if left is not None and seen is None:
+                left = max(left, FIRST_SIGHT)
             try:
                 training = await asyncio.wait_for(anext(states), left)
             except (asyncio.TimeoutError, StopAsyncIteration):
@@ -73,7 +78,7 @@ async def _last_seen(
                 await asyncio.wait({log}, timeout=LAST_WORDS)
                 break
     if seen is None:
-        raise Unreachable(f"Nothing was heard of training {training_id} until the deadline")
+        raise Unreachable(f"Nothing was heard of training {training_id}, and its time is up")
     return seen
 
 

@@ -46,10 +46,11 @@ class TrainingTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Report the training as last seen: ``{"training": …}``, or ``{"gone": …}`` where there is none to report."""
+        """Report the training as last seen, or why there is none to report; `reported` reads it."""
         from airflow_dlaas.client.watch import shared
         from airflow_dlaas.errors import NotFound, Unreachable
         from airflow_dlaas.triggers.attend import attend
+        from airflow_dlaas.triggers.waiting import heard, unheard
 
         access = await DlaasHook(self.dlaas_conn_id).aaccess()
         async with shared(access, lambda: make_client(access)) as watch:
@@ -58,9 +59,9 @@ class TrainingTrigger(BaseTrigger):
                     watch.client, watch, self.training_id, deadline=self.deadline, say=self.log.info
                 )
             except (NotFound, Unreachable) as error:
-                yield TriggerEvent({"gone": str(error)})  # type: ignore[no-untyped-call]
+                yield TriggerEvent(unheard(error))  # type: ignore[no-untyped-call]
                 return
-        yield TriggerEvent({"training": training.model_dump(mode="json")})  # type: ignore[no-untyped-call]
+        yield TriggerEvent(heard(training))  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """

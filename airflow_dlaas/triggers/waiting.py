@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas.errors import Misunderstood, NotFound
+from airflow_dlaas.errors import Misunderstood, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.training import Training
@@ -33,11 +33,22 @@ def wait(access: ServiceAccess, training_id: str, *, deadline: float | None, say
     return asyncio.run(waiting())
 
 
+def heard(training: Training) -> dict[str, Any]:
+    """Report *training* as last seen."""
+    return {"training": training.model_dump(mode="json")}
+
+
+def unheard(error: NotFound | Unreachable) -> dict[str, Any]:
+    """Report that there is no training to report."""
+    return {"gone" if isinstance(error, NotFound) else "silent": str(error.args[0])}
+
+
 def reported(event: Any) -> Training:
     """
     Read what `TrainingTrigger` reported.
 
-    :raises NotFound: there was no training to report.
+    :raises NotFound: the service knows no such training.
+    :raises Unreachable: nothing was heard of it until the deadline.
     :raises Misunderstood: the event is not that trigger's.
     """
     from airflow_dlaas.contract.training import Training
@@ -47,5 +58,7 @@ def reported(event: Any) -> Training:
             return Training.model_validate(training, extra="ignore")
         case {"gone": str(why)}:
             raise NotFound(why)
+        case {"silent": str(why)}:
+            raise Unreachable(why)
         case _:
             raise Misunderstood("The task was resumed with an event that is not its trigger's")

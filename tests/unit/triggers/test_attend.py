@@ -8,10 +8,10 @@ from contextlib import aclosing
 
 import pytest
 
-from airflow_dlaas.errors import Misunderstood, NotFound
+from airflow_dlaas.errors import Misunderstood, NotFound, Unreachable
 from airflow_dlaas.triggers.attend import batches
 from airflow_dlaas.triggers.training import TrainingTrigger
-from airflow_dlaas.triggers.waiting import reported
+from airflow_dlaas.triggers.waiting import heard, reported, unheard
 from tests.builders import a_training
 
 
@@ -53,12 +53,13 @@ def test_nothing_said_is_nothing_told() -> None:
 
 def test_a_report_is_read_back_as_the_training_it_was() -> None:
     training = a_training("canceled")
-    assert reported({"training": training.model_dump(mode="json")}) == training
+    assert reported(heard(training)) == training
 
 
-def test_a_training_that_is_gone_and_a_foreign_event_are_told_apart() -> None:
-    with pytest.raises(NotFound, match="no such"):
-        reported({"gone": "no such training"})
+def test_a_training_that_is_gone_a_silent_service_and_a_foreign_event_are_told_apart() -> None:
+    for error in (NotFound("no such training"), Unreachable("no word")):
+        with pytest.raises(type(error), match=error.args[0]):
+            reported(unheard(error))
     for event in (None, {}, {"status": "success"}, {"training": 1}):
         with pytest.raises(Misunderstood):
             reported(event)
