@@ -32,7 +32,7 @@ TRAINING = {
             " --trainLabelsFile ${DATA_DIR}/train-labels-idx1-ubyte.gz"
             " --testImagesFile ${DATA_DIR}/t10k-images-idx3-ubyte.gz"
             " --testLabelsFile ${DATA_DIR}/t10k-labels-idx1-ubyte.gz"
-            " --learningRate 0.003 --trainingIters 40000",
+            " --learningRate 0.001 --trainingIters 20000",
             "resourceType": "small",
         },
     },

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import os
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,9 @@ def main() -> None:
     folder = Path(os.environ["RESULT_DIR"], "model")
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / "model.keras")
-    (folder / "model.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    with redirect_stdout(None):  # the converter would print the whole signature
+        small = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    (folder / "model.tflite").write_bytes(small)
 
 
 if __name__ == "__main__":
