@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_dlaas.hooks.compat import conf
 from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
 
 if TYPE_CHECKING:
@@ -79,7 +78,8 @@ class TrainModelOperator(SubmitTrainingOperator):
 
     :param timeout: how long the training may take from its submission; then it is canceled and the task fails. The
         default is the task's `execution_timeout`, or else without limit.
-    :param deferrable: wait in the triggerer, without holding a worker.
+    :param deferrable: wait in the triggerer, without holding a worker. The default is Airflow's own,
+        ``[operators] default_deferrable``.
     :raises TrainingFailed, TrainingCanceled, TrainingOverdue: with the service's reasons.
     """
 
@@ -87,11 +87,15 @@ class TrainModelOperator(SubmitTrainingOperator):
         self,
         *,
         timeout: timedelta | None = None,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.timeout = timeout
+        if deferrable is None:
+            from airflow_dlaas.hooks.compat import conf
+
+            deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
         self.deferrable = deferrable
         self._training_id: str | None = None
         self._access: ServiceAccess | None = None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator
 
-from airflow_dlaas.hooks.compat import conf
 from airflow_dlaas.hooks.dlaas import DlaasHook
 
 if TYPE_CHECKING:
@@ -25,7 +24,8 @@ class TrainingSensor(BaseSensorOperator):
     service's reasons; in mode ``reschedule``, between whose looks nothing runs, no log is told.
 
     :param training_id: the training. (templated)
-    :param deferrable: wait in the triggerer, without holding a worker.
+    :param deferrable: wait in the triggerer, without holding a worker. The default is Airflow's own,
+        ``[operators] default_deferrable``.
     :param dlaas_conn_id: the connection to the service.
     """
 
@@ -36,12 +36,16 @@ class TrainingSensor(BaseSensorOperator):
         self,
         *,
         training_id: str,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        deferrable: bool | None = None,
         dlaas_conn_id: str = DlaasHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.training_id = training_id
+        if deferrable is None:
+            from airflow_dlaas.hooks.compat import conf
+
+            deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
         self.deferrable = deferrable
         self.dlaas_conn_id = dlaas_conn_id
 
