@@ -20,9 +20,6 @@ from airflow_dlaas.errors import NotConfigured
 
 PREFIX = "DLAAS_"
 
-OTHERS = "DLAAS_DEMO_"
-"""The one prefix of ours that is no setting: what the demo tells its example DAG."""
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -137,7 +134,7 @@ def _given(environment: Mapping[str, str]) -> dict[str, str]:
     known = {one.name for one in fields(Settings)} | set(CLIENT_ONLY)
     given: dict[str, str] = {}
     for variable, value in environment.items():
-        if not variable.startswith(PREFIX) or variable.startswith(OTHERS) or not value:
+        if not variable.startswith(PREFIX) or not value:
             continue
         name = variable.removeprefix(PREFIX).lower()
         if name not in known or variable != variable.upper():

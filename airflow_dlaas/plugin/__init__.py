@@ -1,1 +1,0 @@
-"""(docstring to come)"""
