@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from itertools import count
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.contract.state import TrainingState
@@ -15,29 +14,42 @@ from airflow_dlaas.hooks.swift import SwiftHook
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_dlaas.client.client import Client
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.training import Training
 
 
-def submit(
+def submit_from_task(
     definition: Mapping[str, Any] | str, location: str | None, *, context: Context, dlaas_conn_id: str
 ) -> Training:
-    """
-    Submit *definition* for the task that runs in *context*.
+    """Submit *definition*, its connections joined to it, for the task that runs in *context*."""
+    whole = join(definition, lambda conn_id: SwiftHook(conn_id).access, location=location)
+    return submit(
+        DlaasHook(dlaas_conn_id).client,
+        whole,
+        key=lambda attempt: task_key(context, attempt),
+        try_number=context["ti"].try_number,
+    )
 
-    A try after a crash finds the training that an earlier try has submitted. A training of an earlier try that has
-    failed or was canceled is not found again: the retry is there to train anew.
+
+def submit(client: Client, definition: TrainingDefinition, *, key: Callable[[int], str], try_number: int) -> Training:
+    """
+    Submit *definition* under a key, so that a try after a crash finds the training that an earlier try has submitted.
+
+    A training of an earlier try that has failed or was canceled is not found again, since the retry is there to train
+    anew: there are as many keys as there were tries.
     """
     from airflow_dlaas.client import calls
 
-    whole = join(definition, lambda conn_id: SwiftHook(conn_id).access, location=location)
-    client = DlaasHook(dlaas_conn_id).client
-    for attempt in count():
-        key = task_key(context, attempt)
-        training = client.send(calls.create_training(tagged(whole, key), idempotency_key=key))
-        if attempt >= context["ti"].try_number or not _over_and_not_well(training):
-            return training
-    raise AssertionError  # count() does not end
+    def ask(attempt: int) -> Training:
+        return client.send(calls.create_training(tagged(definition, key(attempt)), idempotency_key=key(attempt)))
+
+    training = ask(0)
+    for attempt in range(1, try_number):
+        if not _over_and_not_well(training):
+            break
+        training = ask(attempt)
+    return training
 
 
 def task_key(context: Context, attempt: int) -> str:

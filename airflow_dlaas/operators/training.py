@@ -59,9 +59,11 @@ class SubmitTrainingOperator(BaseOperator):
 
     def submit(self, context: Context) -> Training:
         """Submit the training, or find the one this task has submitted in an earlier try."""
-        from airflow_dlaas.hooks.submission import submit
+        from airflow_dlaas.hooks.submission import submit_from_task
 
-        training = submit(self.definition, self.definition_location, context=context, dlaas_conn_id=self.dlaas_conn_id)
+        training = submit_from_task(
+            self.definition, self.definition_location, context=context, dlaas_conn_id=self.dlaas_conn_id
+        )
         self.log.info("Training %s is %s", training.id, training.state)
         if training.status.runtime:
             self.log.info("It runs on %s", training.status.runtime)

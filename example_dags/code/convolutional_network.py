@@ -11,6 +11,7 @@ import argparse
 import gzip
 import os
 from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,7 @@ def main() -> None:
     folder = Path(os.environ["RESULT_DIR"], "model")
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / "model.keras")
-    with redirect_stdout(None):  # the converter would print the whole signature
+    with redirect_stdout(StringIO()):  # the converter would print the whole signature
         small = tf.lite.TFLiteConverter.from_keras_model(model).convert()
     (folder / "model.tflite").write_bytes(small)
 
