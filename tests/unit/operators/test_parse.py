@@ -1,0 +1,58 @@
+"""What an author learns while the DAG is parsed, before anything runs."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+
+from airflow_dlaas.errors import InvalidDefinition
+from airflow_dlaas.operators.experiment import CreateExperimentOperator
+from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
+from airflow_dlaas.sensors.training import TrainingSensor
+
+DEFINITION: dict[str, Any] = {
+    "model_definition": {
+        "name": "{{ dag.dag_id }}",
+        "framework": {"name": "tensorflow", "version": "2.21"},
+        "execution": {"command": "python3 train.py {{ params.flags }}", "resourceType": "small"},
+    },
+    "training_data": [
+        {"connection": "swift_default", "source": {"container": "c", "type": "softlayer_objectstore"}},
+    ],
+}
+
+
+@pytest.mark.parametrize("operator", [SubmitTrainingOperator, TrainModelOperator])
+def test_a_typo_breaks_the_dag_with_the_fields_name(operator: type[SubmitTrainingOperator]) -> None:
+    definition = copy.deepcopy(DEFINITION)
+    definition["model_definition"]["execution"]["resourcetype"] = "small"
+    with pytest.raises(InvalidDefinition, match=r"execution\.resourcetype: is not a key"):
+        operator(task_id="train", definition=definition, definition_location="later")
+
+
+def test_what_other_tasks_give_is_taken_as_it_comes() -> None:
+    with DAG("d"):
+        experiment = CreateExperimentOperator(
+            task_id="experiment", name="n", bundle="b", framework=DEFINITION["model_definition"]["framework"]
+        )
+        train = TrainModelOperator(task_id="train", definition=DEFINITION, definition_location=experiment.output)
+        wait = TrainingSensor(task_id="wait", training_id=train.output)
+    assert train.upstream_task_ids == {"experiment"}
+    assert wait.upstream_task_ids == {"train"}
+
+
+def test_a_file_is_read_when_the_task_runs() -> None:
+    operator = SubmitTrainingOperator(task_id="submit", definition="not/there/yet.json")
+    assert operator.definition.endswith(".json")
+    assert ".json" in operator.template_ext
+
+
+def test_whether_waiting_is_deferred_is_airflows_own_setting_by_default() -> None:
+    from airflow_dlaas.hooks.compat import conf
+
+    default = conf.getboolean("operators", "default_deferrable", fallback=False)
+    assert TrainModelOperator(task_id="a", definition="f.json").deferrable is default
+    assert TrainModelOperator(task_id="b", definition="f.json", deferrable=True).deferrable is True
