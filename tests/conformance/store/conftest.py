@@ -17,7 +17,7 @@ from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.store.base import ExperimentRecord, TrainingRecord, VersionRecord
 from airflow_dlaas.service.store.sql import SqlStore
 
-POSTGRES = "DLAAS_TEST_POSTGRES"
+POSTGRES = "TEST_POSTGRES_URL"
 """URL of a PostgreSQL where schemas may be made, postgresql+psycopg://…; each test makes and drops its own."""
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=timezone.utc)
