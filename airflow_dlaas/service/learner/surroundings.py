@@ -84,7 +84,7 @@ def shell_line(command: str) -> list[str]:
 def first_lines(spec: Spec) -> str:
     """Say at the head of the log what really runs the command."""
     devices = real_devices(spec.gpus)
-    on = f"GPU {', '.join(devices)}" if devices else f"no GPU ({len(spec.gpus)} virtual slots)"
+    on = f"GPU {', '.join(devices)}" if devices else f"no GPU (virtual slots: {len(spec.gpus)})"
     text = f"[dlaas] {spec.training_id} runs on {spec.runtime.provides}, {on}\n"
     if spec.runtime.compatibility:
         text += "[dlaas] This is a compatibility entry: something newer stands in for the version that was named\n"

@@ -33,7 +33,7 @@ def test_a_training_completes_and_everything_it_made_is_stored(job):
     assert stored["model/weights"] == b"hello\n"
     assert stored["checkpoints/last"] == b""
     assert stored["learner-1/training-log.txt"].decode().splitlines() == [
-        f"[dlaas] {job.id} runs on the tests' own Python, no GPU (1 virtual slots)",
+        f"[dlaas] {job.id} runs on the tests' own Python, no GPU (virtual slots: 1)",
         "Iter 5, loss= 0.5",
     ]
     assert {"learner-1/load-data.log", "learner-1/load-model.log"} <= stored.keys()

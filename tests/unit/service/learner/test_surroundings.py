@@ -66,7 +66,7 @@ def test_newlines_in_a_command_become_spaces() -> None:
 
 
 def test_the_log_begins_with_what_really_runs() -> None:
-    assert first_lines(spec()) == "[dlaas] training-abcdefghi runs on TensorFlow 2, no GPU (2 virtual slots)\n"
+    assert first_lines(spec()) == "[dlaas] training-abcdefghi runs on TensorFlow 2, no GPU (virtual slots: 2)\n"
     page = spec(gpus=["3"], runtime=RuntimeSpec(key="k", kind="uv", provides="TF 2 (for 1.2)", compatibility=True))
     assert first_lines(page).splitlines() == [
         "[dlaas] training-abcdefghi runs on TF 2 (for 1.2), GPU 3",
