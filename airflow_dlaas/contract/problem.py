@@ -1,8 +1,8 @@
 """
 Refusals: one envelope for all, with codes that survive the wire.
 
-`CODES` is the table: which code belongs to which class of `airflow_dlaas.errors`. The service turns an error into
-an envelope with `envelope`, the client an envelope back into the same error with `refusal`.
+`CODES` is the table: which code belongs to which class of `airflow_dlaas.errors`. The service puts
+an error into an envelope; `refusal` makes the same error of it on the client's side.
 """
 
 from __future__ import annotations
@@ -81,13 +81,6 @@ BY_STATUS: dict[int, type[Refused]] = {
     kind.status: kind
     for kind in (InvalidRequest, Unauthenticated, NotFound, MethodNotAllowed, Conflict, TooLarge, RateLimited)
 }
-
-
-def envelope(error: Refused, trace: str) -> Problem:
-    """Put *error* as the service answers it."""
-    target = Target(type="field", name=error.target) if error.target else None
-    one = ProblemError(code=error.code, message=error.message, more_info=error.more_info, target=target)
-    return Problem(trace=trace, errors=(one,))
 
 
 def refusal(status: int, content: bytes, *, retry_after: float | None = None) -> Refused:

@@ -112,11 +112,6 @@ class RealAirflow:
         self.components.clear()
         self.api.close()
 
-    def restart(self, name: str) -> None:
-        """Stop one of `COMPONENTS` in good order and start it again, without waiting for its health."""
-        self.components[name].stop()
-        self.components[name] = self._run(name, name)
-
     def failure(self) -> str | None:
         """A sentence about a component that ended by itself, with its last words, or None while all run."""
         for name, leash in self.components.items():

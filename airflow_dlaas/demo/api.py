@@ -188,10 +188,6 @@ class AirflowApi:
         """Press "Mark as …": *state* is "success", "failed" or "skipped"."""
         self._ask("PATCH", _task(dag_id, run_id, task_id), {"new_state": state})
 
-    def mark_run(self, dag_id: str, run_id: str, state: str) -> None:
-        """Set a whole run to "success" or "failed"."""
-        self._ask("PATCH", _run(dag_id, run_id), {"state": state})
-
     def edges(self, dag_id: str) -> dict[str, list[str]]:
         """Each task of *dag_id* with those that follow it."""
         found = self._ask("GET", f"/dags/{quote(dag_id)}/tasks")["tasks"]

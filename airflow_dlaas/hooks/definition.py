@@ -76,11 +76,6 @@ def parse(document: Mapping[str, Any] | str) -> Mapping[str, Any]:
     return document
 
 
-def connections(document: Mapping[str, Any]) -> list[str]:
-    """The ids of the Airflow connections that *document* names, each once, in its order."""
-    return list(dict.fromkeys(entry["connection"] for _, entry in _stores(document) if "connection" in entry))
-
-
 def _joined(document: Mapping[str, Any], look_up: Callable[[str], Any], *, location: str | None) -> dict[str, Any]:
     whole = dict(document)
     model = whole.get("model_definition")

@@ -21,7 +21,7 @@ class UploadDataOperator(BaseOperator):
 
     :param source: a file or a folder; a path on every worker, or anything `ObjectStoragePath` reaches. (templated)
     :param container: the container; made if there is none of that name. (templated)
-    :param prefix: put before every object's name. (templated)
+    :param prefix: the folder in the container that everything goes under. (templated)
     :param swift_conn_id: the connection to the object store.
     """
 

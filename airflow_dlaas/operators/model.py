@@ -60,9 +60,7 @@ class FetchModelOperator(BaseOperator):
         if results is None or results.location is None:
             raise ObjectNotFound(f"Training {self.training_id} ({training.state}) has left no results")
         location = results.location
-        prefix = "/".join(filter(None, (location.model_location, self.part.strip("/"), "")))
-        if not prefix.endswith("/"):
-            prefix += "/"
+        prefix = f"{location.model_location}/{self.part.strip('/')}".rstrip("/") + "/"
         with put_there(self.destination) as folder:
             folder.mkdir()
             report = download(

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.errors import InvalidDefinition
 from airflow_dlaas.hooks.access import StoreAccess
-from airflow_dlaas.hooks.definition import check, connections, join
+from airflow_dlaas.hooks.definition import check, join
 
 WRITTEN: dict[str, Any] = {
     "model_definition": {
@@ -84,9 +84,3 @@ def test_a_store_without_a_connection_is_refused() -> None:
     del document["training_data"][0]["connection"]
     with pytest.raises(InvalidDefinition, match=r"training_data\[0\].connection: is missing"):
         check(document, has_location=True)
-
-
-def test_it_can_tell_which_connections_it_needs() -> None:
-    document = copy.deepcopy(WRITTEN)
-    document["training_results"] = {"connection": "other", "target": {}}
-    assert connections(document) == ["my_swift", "other"]

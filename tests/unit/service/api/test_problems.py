@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 from pydantic import TypeAdapter
+from starlette.requests import HTTPConnection
 
-from airflow_dlaas.contract.problem import Problem
+from airflow_dlaas.contract.problem import CODES, Problem, refusal
+from airflow_dlaas.service.api.problems import answer
 
 EXPERIMENTS = "/v3/ml_assets/experiments"
 
@@ -153,3 +155,14 @@ def test_the_catalogue_is_listed_with_the_number_of_gpus(service) -> None:
     reply = service.client.get("/v3/runtimes").json()
     assert reply["gpus"] == 2
     assert [one["framework"] for one in reply["resources"]] == ["tensorflow"]
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_refusal_crosses_the_wire_as_itself(code: str) -> None:
+    sent = CODES[code]("No.", code=code, target="a.field", more_info="see there", retry_after=3)
+    scope = {"type": "http", "method": "GET", "path": "/v3/models", "headers": []}
+    answered = answer(sent, HTTPConnection(scope))
+    arrived = refusal(answered.status_code, bytes(answered.body))
+    assert type(arrived) is type(sent)
+    assert (arrived.code, arrived.message, arrived.target, arrived.more_info) == (code, "No.", "a.field", "see there")
+    assert answered.headers["Retry-After"] == "3"
