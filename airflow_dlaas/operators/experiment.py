@@ -19,13 +19,18 @@ class PackageModelOperator(BaseOperator):
 
     Returns *destination*, for `CreateExperimentOperator`.
 
+    What the folder's ``.dlaasignore`` names stays out, in the manner of a ``.gitignore``. A file that looks like a
+    secret (``.env``, a private key) fails the task before anything is written.
+
     :param source: the folder; a path on every worker, or anything `ObjectStoragePath` reaches. (templated)
     :param destination: where the zip goes, a place that the next task's worker reaches too. (templated)
-    :param exclude: names and globs that stay out of the zip.
+    :param include: names and globs of what goes into the zip; all if not given. (templated)
+    :param exclude: names and globs that stay out of the zip. (templated)
     :param allow_nested: let folders into the zip; for services that were set up to take them.
+    :param allow_secrets: names and globs of files that are packed though they look like secrets. (templated)
     """
 
-    template_fields: Sequence[str] = ("source", "destination", "exclude")
+    template_fields: Sequence[str] = ("source", "destination", "include", "exclude", "allow_secrets")
     ui_color = "#d9e8fb"
 
     def __init__(
@@ -33,15 +38,19 @@ class PackageModelOperator(BaseOperator):
         *,
         source: str,
         destination: str,
+        include: Sequence[str] | None = None,
         exclude: Sequence[str] = (),
         allow_nested: bool = False,
+        allow_secrets: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.source = source
         self.destination = destination
+        self.include = include
         self.exclude = exclude
         self.allow_nested = allow_nested
+        self.allow_secrets = allow_secrets
 
     def execute(self, context: Context) -> str:
         """Write the zip, or raise `InvalidBundle` and leave what was there."""
@@ -49,7 +58,14 @@ class PackageModelOperator(BaseOperator):
         from airflow_dlaas.storage import bundle
 
         with brought_here(self.source) as folder, put_there(self.destination) as file:
-            file.write_bytes(bundle.pack(folder, exclude=tuple(self.exclude), allow_nested=self.allow_nested))
+            bundle.pack(
+                folder,
+                into=file,
+                include=self.include,
+                exclude=self.exclude,
+                allow_nested=self.allow_nested,
+                allow_secrets=self.allow_secrets,
+            )
             size = file.stat().st_size
         self.log.info("Packaged %s into %s: %s bytes", self.source, self.destination, f"{size:,}")
         return self.destination
@@ -57,16 +73,25 @@ class PackageModelOperator(BaseOperator):
 
 class CreateExperimentOperator(BaseOperator):
     """
-    Create an experiment and upload its code.
+    Have code as a version of an experiment: upload it, unless its newest version holds this very code.
 
-    Returns the URL of the experiment's version: the `definition_location` of a training definition. If the upload
-    fails, the experiment is deleted again.
+    Returns the URL of the version: the `definition_location` of a training definition. The newest experiment of the
+    same name, framework, description and, where given, author is used: as it is while the code is unchanged, whatever
+    made the zip, and with a version added where it has changed. Where there is none, it is created.
+
+    The zip is inspected before anything is created. If the upload fails, a new experiment is deleted again; an added
+    version cannot be, so it stays, empty and unused, and the next try adds another. Two runs at once may both create or
+    add: each then trains with its own.
+
+    An experiment that is reused belongs to several runs. Where a DAG deletes it at the end, ``reuse=False`` (or
+    ``max_active_runs=1``) keeps another run from losing it before it has submitted.
 
     :param name: the experiment's name. (templated)
     :param bundle: the zip, as `PackageModelOperator` returned it. (templated)
     :param framework: what the code is written for: ``{"name": "tensorflow", "version": "2.21"}``. (templated)
     :param description: free text. (templated)
     :param author: who wrote the code. (templated)
+    :param reuse: whether what is there may be used; otherwise each run creates an experiment.
     :param dlaas_conn_id: the connection to the service.
     """
 
@@ -81,6 +106,7 @@ class CreateExperimentOperator(BaseOperator):
         framework: dict[str, str],
         description: str = "",
         author: str | None = None,
+        reuse: bool = True,
         dlaas_conn_id: str = DlaasHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -90,16 +116,17 @@ class CreateExperimentOperator(BaseOperator):
         self.framework = framework
         self.description = description
         self.author = author
+        self.reuse = reuse
         self.dlaas_conn_id = dlaas_conn_id
 
     def execute(self, context: Context) -> str:
-        """Create, upload; or raise and leave nothing behind."""
+        """Find, add or create, and say in the log which it was."""
         from pydantic import ValidationError
 
-        from airflow_dlaas.client import calls
         from airflow_dlaas.contract.experiment import ExperimentDraft
         from airflow_dlaas.contract.words import complaints
-        from airflow_dlaas.errors import DlaasError, InvalidDefinition
+        from airflow_dlaas.errors import InvalidDefinition
+        from airflow_dlaas.hooks.experiments import publish
         from airflow_dlaas.hooks.places import brought_here
 
         try:
@@ -113,22 +140,16 @@ class CreateExperimentOperator(BaseOperator):
             )
         except ValidationError as error:
             raise InvalidDefinition(complaints(error)) from None
-        client = DlaasHook(self.dlaas_conn_id).client
         with brought_here(self.bundle) as file:
-            experiment = client.send(calls.create_experiment(draft))
-            version = experiment.entity.experiment_version
-            try:
-                client.send(calls.put_content(client.path_of(version.content_url), file))
-            except DlaasError:
-                client.send(calls.delete_experiment(experiment.metadata.guid))
-                raise
-        self.log.info("Experiment %r: %s", self.name, version.url)
-        return version.url
+            published = publish(DlaasHook(self.dlaas_conn_id).client, draft, file, reuse=self.reuse)
+        self.log.info("Experiment %r, %s: %s", self.name, published.step.told, published.url)
+        return published.url
 
 
 class DeleteExperimentOperator(BaseOperator):
     """
-    Delete an experiment with all its versions. Trainings made from it are not affected.
+    Delete an experiment with all its versions. Trainings submitted before are not affected; other runs that reuse the
+    experiment and have not submitted yet are.
 
     :param definition_location: the URL that `CreateExperimentOperator` returned. (templated)
     :param dlaas_conn_id: the connection to the service.

@@ -32,6 +32,9 @@ PIECE = 1024**2
 LARGEST_DIRECTORY = 16 * 1024**2
 """Bytes of the list of entries: room for `entries.MOST` of them with long names, and no more memory than that."""
 
+GENEROUS = 16 * 1024**3
+"""Bytes a zip may unpack to where it is read but never unpacked: what a service takes is its own decision."""
+
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of every file: the earliest a zip can say."""
 
@@ -57,6 +60,7 @@ def pack(
     include: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
     allow_nested: bool = False,
+    allow_secrets: Sequence[str] = (),
 ) -> bytes: ...
 @overload
 def pack(
@@ -66,6 +70,7 @@ def pack(
     include: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
     allow_nested: bool = False,
+    allow_secrets: Sequence[str] = (),
 ) -> None: ...
 def pack(
     folder: Path,
@@ -74,17 +79,20 @@ def pack(
     include: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
     allow_nested: bool = False,
+    allow_secrets: Sequence[str] = (),
 ) -> bytes | None:
     """
     Zip the files of *folder*: to the file *into*, which appears complete or not at all, or as the bytes returned.
 
     Patterns are those of a shell (``*.py``, ``data/*``), compared with the whole path below *folder*, with its last
-    part and with each folder above it; *exclude* wins. Hidden folders, ``__pycache__`` and ``*.pyc`` stay out unasked.
+    part and with each folder above it; *exclude* wins. Hidden folders, ``__pycache__`` and ``*.pyc`` stay out unasked,
+    and so does what the folder's ``.dlaasignore`` names, a file in the manner of a ``.gitignore``.
 
+    :param allow_secrets: patterns of files that are packed though they look like secrets (`sensitive`).
     :raises InvalidBundle: nothing to pack, nested folders that were not allowed, a link that leaves the folder, a
-        name that not every system can hold.
+        name that not every system can hold, or what looks like a secret. Nothing was written.
     """
-    files = files_of(folder, include, exclude, allow_nested)
+    files = files_of(folder, include, exclude, allow_nested, allow_secrets)
     if into is None:
         memory = io.BytesIO()
         _write(memory, files)
@@ -100,6 +108,7 @@ def digest(
     include: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
     allow_nested: bool = False,
+    allow_secrets: Sequence[str] = (),
 ) -> str:
     """
     Identify what `pack` would pack, in 64 hex digits: every name, whether it is executable, and every byte.
@@ -107,13 +116,33 @@ def digest(
     Stays the same wherever and with whatever zlib it is asked. Raises as `pack` does.
     """
     whole = hashlib.sha256()
-    for name, path in files_of(folder, include, exclude, allow_nested):
+    for name, path in files_of(folder, include, exclude, allow_nested, allow_secrets):
         content = hashlib.sha256()
         with _opened(path) as file:
             for piece in _pieces(file, path):
                 content.update(piece)
-            mode = _mode(os.fstat(file.fileno()).st_mode)
-        whole.update(f"{name}\0{mode:o}\0{content.hexdigest()}\n".encode())
+            mode = os.fstat(file.fileno()).st_mode
+        whole.update(_line(name, mode, content.hexdigest()))
+    return whole.hexdigest()
+
+
+def digest_of(path: Path, *, unpacked_limit: int = GENEROUS) -> str:
+    """
+    Identify what the zip at *path* unpacks to: if `pack` made it, as `digest` identified the folder.
+
+    Compression, times and order do not count, and a folder counts only where nothing lies in it. The zip is inspected
+    as by `inspect`, nested folders allowed, with the same errors.
+    """
+    with _listed(path, True, unpacked_limit) as opened:
+        contents = {entry.filename: hashlib.sha256() for entry in opened.infolist()}
+        for entry, piece in _read(opened, unpacked_limit):
+            contents[entry.filename].update(piece)
+        inside = sorted(opened.infolist(), key=lambda entry: entry.filename)
+    whole = hashlib.sha256()
+    for entry, following in zip(inside, [*inside[1:], None], strict=True):
+        if entry.is_dir() and following and following.filename.startswith(entry.filename):
+            continue
+        whole.update(_line(entry.filename, entry.external_attr >> 16, contents[entry.filename].hexdigest()))
     return whole.hexdigest()
 
 
@@ -154,6 +183,10 @@ def unpack(path: Path, into: Path, *, allow_nested: bool = False, unpacked_limit
                     os.fchmod(file.fileno(), _mode(entry.external_attr >> 16))
         except OSError as error:
             raise HostError(f"The code cannot be unpacked into {into}: {error.strerror or error}") from error
+
+
+def _line(name: str, mode: int, content: str) -> bytes:
+    return f"{name}\0{_mode(mode):o}\0{content}\n".encode()
 
 
 def _mode(mode: int) -> int:
@@ -205,6 +238,15 @@ class _Frugal(io.FileIO):
 @contextmanager
 def _sound(path: Path, allow_nested: bool, unpacked_limit: int) -> Iterator[zipfile.ZipFile]:
     """Open *path* and inspect it, all of it."""
+    with _listed(path, allow_nested, unpacked_limit) as opened:
+        for _ in _read(opened, unpacked_limit):
+            pass
+        yield opened
+
+
+@contextmanager
+def _listed(path: Path, allow_nested: bool, unpacked_limit: int) -> Iterator[zipfile.ZipFile]:
+    """Open *path* and inspect its list of entries."""
     try:
         file = _Frugal(path)
     except OSError as error:
@@ -221,17 +263,18 @@ def _sound(path: Path, allow_nested: bool, unpacked_limit: int) -> Iterator[zipf
             ) from error
         with opened:
             entries.check_entries(opened.infolist(), allow_nested=allow_nested, unpacked_limit=unpacked_limit)
-            _read_through(opened, unpacked_limit)
             yield opened
 
 
-def _read_through(opened: zipfile.ZipFile, limit: int) -> None:
+def _read(opened: zipfile.ZipFile, limit: int) -> Iterator[tuple[zipfile.ZipInfo, bytes]]:
+    """Read each entry piece by piece, to its end: there its checksum is compared."""
     seen = 0
     for entry in opened.infolist():
         try:
             with opened.open(entry) as content:
-                while piece := content.read(PIECE):  # compares the CRC at the end
+                while piece := content.read(PIECE):
                     seen += len(piece)
                     entries.check_size(seen, limit)
+                    yield entry, piece
         except UNREADABLE as error:  # noqa: PERF203  (which entry it is has to be said)
             raise InvalidBundle(f"{entry.filename!r} in the zip is damaged: make the zip again ({error})") from error

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from airflow_dlaas.errors import InvalidBundle
-from airflow_dlaas.storage import entries
+from airflow_dlaas.storage import entries, ignoring, sensitive
+from airflow_dlaas.storage.patterns import matches, wanted
+
+NAMED = 5
+"""Files that a refusal names; a number stands for those beyond."""
 
 
 def files_of(
-    folder: Path, include: Sequence[str] | None, exclude: Sequence[str], allow_nested: bool
+    folder: Path,
+    include: Sequence[str] | None,
+    exclude: Sequence[str],
+    allow_nested: bool,
+    allow_secrets: Sequence[str],
 ) -> list[tuple[str, Path]]:
     """
     Name the files of *folder* to pack and say where they are, in the order of their names.
@@ -23,20 +30,26 @@ def files_of(
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise InvalidBundle(f"{folder} {what}: name the folder the code lies in")
     found: list[tuple[str, Path]] = []
-    for name, path in _walk(folder, "", folder.resolve(), exclude):
-        if include is not None and not _matches(name, include):
+    for name, path in _walk(folder, "", folder.resolve(), exclude, ignoring.rules_of(folder)):
+        if not wanted(name, include, ()):
             continue
         entries.check_name(name)
         if not allow_nested:
             entries.check_flat(name)
         found.append((name, path))
     if not found:
-        raise InvalidBundle(f"{folder} holds no file to pack: put the code there, or look at include and exclude")
+        raise InvalidBundle(
+            f"{folder} holds no file to pack: put the code there, or look at include, exclude and {ignoring.FILE}"
+        )
     entries.check_count(len(found))
-    return sorted(found)
+    found.sort()
+    _check_secrets((name, path) for name, path in found if not matches(name, allow_secrets))
+    return found
 
 
-def _walk(folder: Path, above: str, root: Path, exclude: Sequence[str]) -> Iterator[tuple[str, Path]]:
+def _walk(
+    folder: Path, above: str, root: Path, exclude: Sequence[str], rules: ignoring.Rules | None
+) -> Iterator[tuple[str, Path]]:
     try:
         with os.scandir(folder) as scan:
             children = list(scan)
@@ -44,18 +57,26 @@ def _walk(folder: Path, above: str, root: Path, exclude: Sequence[str]) -> Itera
         raise InvalidBundle(f"{folder} cannot be read: {error.strerror}") from error
     for child in children:
         name = above + child.name
-        if _matches(name, exclude) or child.name.endswith(".pyc") or child.name == "__pycache__":
+        if matches(name, exclude) or child.name.endswith(".pyc") or child.name == "__pycache__":
+            continue
+        if name == ignoring.FILE or (rules is not None and _leaves_out(rules, child, name)):
             continue
         path = Path(child.path)
         if child.is_symlink():
             _check_link(path, name, root)
         if child.is_dir():
             if not child.name.startswith("."):
-                yield from _walk(path, name + "/", root, exclude)
+                yield from _walk(path, name + "/", root, exclude, rules)
         elif child.is_file():
             yield name, path
         else:
             raise InvalidBundle(f"{name!r} is neither a file nor a folder: leave it out with exclude")
+
+
+def _leaves_out(rules: ignoring.Rules, child: os.DirEntry[str], name: str) -> bool:
+    if not child.is_dir():
+        return rules.cover(name)
+    return rules.cover_link_to_folder(name) if child.is_symlink() else rules.cover_all_of(name)
 
 
 def _check_link(path: Path, name: str, root: Path) -> None:
@@ -71,7 +92,22 @@ def _check_link(path: Path, name: str, root: Path) -> None:
         raise InvalidBundle(f"{name!r} is a link to a folder: leave it out, or put the folder itself there")
 
 
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    steps = name.split("/")
-    spellings = {"/".join(steps[:depth]) for depth in range(1, len(steps) + 1)} | set(steps)
-    return any(fnmatchcase(spelling, pattern.rstrip("/")) for spelling in spellings for pattern in patterns)
+def _check_secrets(files: Iterable[tuple[str, Path]]) -> None:
+    suspects = [f"{name!r} ({why})" for name, path in files if (why := _suspicion(name, path))]
+    if suspects:
+        more = f" and {len(suspects) - NAMED} more" if len(suspects) > NAMED else ""
+        raise InvalidBundle(
+            f"A secret does not belong in a zip of code, and this looks like one: {', '.join(suspects[:NAMED])}{more}. "
+            f"Leave it out by {ignoring.FILE} or exclude, or name it in allow_secrets"
+        )
+
+
+def _suspicion(name: str, path: Path) -> str | None:
+    if sensitive.is_named_like_a_secret(name):
+        return "by its name"
+    try:
+        with path.open("rb") as file:
+            head = file.read(sensitive.HEAD)
+    except OSError as error:
+        raise InvalidBundle(f"{path} cannot be packed: {error.strerror or error}") from error
+    return "it holds a private key" if sensitive.holds_a_private_key(head) else None

@@ -29,6 +29,16 @@ STEP = st.text(
     st.characters(codec="utf-8", exclude_characters="/\\:", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=12
 ).filter(lambda step: step != "__pycache__" and not step.startswith(".") and not step.endswith(".pyc"))
 FLAT = st.dictionaries(STEP, st.tuples(st.binary(max_size=200), st.booleans()), min_size=1, max_size=6)
+TREE = st.dictionaries(
+    st.builds(
+        lambda folders, file: "/".join([*(f"in {folder}" for folder in folders), file]),
+        st.lists(STEP, max_size=2),
+        STEP.map("of {}".format),  # a file is never where another one's folder is
+    ),
+    st.tuples(st.binary(max_size=200), st.booleans()),
+    min_size=1,
+    max_size=6,
+)
 FAST = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=60)
 
 
@@ -86,21 +96,24 @@ def refusal(path: Path, *, allow_nested: bool = False, unpacked_limit: int = MAN
 def test_unpacking_gives_back_what_was_packed(files: dict[str, tuple[bytes, bool]]) -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        bundle.pack(lay(root / "code", files), into=root / "code.zip")
+        bundle.pack(lay(root / "code", files), into=root / "code.zip", allow_secrets=["*"])
         bundle.unpack(root / "code.zip", root / "out", unpacked_limit=MANY)
         assert found(root / "out") == files
 
 
 @FAST
-@given(FLAT)
+@given(TREE)
 def test_the_same_files_give_the_same_bytes_and_digest_whenever_and_in_whatever_order_they_were_made(
     files: dict[str, tuple[bytes, bool]],
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
         one = lay(Path(name) / "one", files)
         other = lay(Path(name) / "other", dict(reversed(files.items())), time=1_500_000_000)
-        assert bundle.pack(one) == bundle.pack(other)
-        assert bundle.digest(one) == bundle.digest(other)
+        packed, again = (bundle.pack(folder, allow_nested=True, allow_secrets=["*"]) for folder in (one, other))
+        assert packed == again
+        (Path(name) / "code.zip").write_bytes(packed)
+        digests = {bundle.digest(folder, allow_nested=True, allow_secrets=["*"]) for folder in (one, other)}
+        assert digests == {bundle.digest_of(Path(name) / "code.zip")}
 
 
 def test_nested_folders_survive_where_they_are_allowed(tmp_path: Path) -> None:
@@ -117,6 +130,41 @@ def test_nested_folders_survive_where_they_are_allowed(tmp_path: Path) -> None:
 def test_another_content_mode_or_name_is_another_digest(tmp_path: Path, change: dict[str, tuple[bytes, bool]]) -> None:
     before = lay(tmp_path / "before", {"a": (b"1", False)})
     assert bundle.digest(before) != bundle.digest(lay(tmp_path / "after", change))
+
+
+def zip_of(path: Path, folder: Path, *, level: int | None, folders: bool) -> Path:
+    """Zip the files of *folder*, as another program, another zlib or another machine would."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED if level is None else zipfile.ZIP_DEFLATED, True, level) as made:
+        for one in sorted(folder.rglob("*"), reverse=True):
+            if one.is_dir() and not folders:
+                continue
+            entry = zipfile.ZipInfo.from_file(one, one.relative_to(folder))
+            entry.compress_type = made.compression
+            made.writestr(entry, one.read_bytes() if one.is_file() else b"", compresslevel=level)
+    return path
+
+
+@pytest.mark.parametrize("level", [None, 1, 9])
+@pytest.mark.parametrize("folders", [False, True])
+def test_the_digest_of_a_zip_is_its_folders_whatever_made_it(tmp_path: Path, level: int | None, folders: bool) -> None:
+    files = {"train.py": (b"x" * 5000, True), "lib/net.py": (b"y" * 5000, False), "lib!": (b"", False)}
+    folder = lay(tmp_path / "code", files, time=1_500_000_000)
+    made = zip_of(tmp_path / "code.zip", folder, level=level, folders=folders)
+    assert bundle.digest_of(made) == bundle.digest(folder, allow_nested=True)
+
+
+def test_an_empty_folder_counts_since_it_is_unpacked(zipped: Callable[..., Path]) -> None:
+    without = bundle.digest_of(zipped(("train.py", b"")))
+    assert bundle.digest_of(zipped(("train.py", b""), (entry("out/", 0o40755), b""))) != without
+
+
+def test_what_is_no_sound_zip_has_no_digest(tmp_path: Path, zipped: Callable[..., Path]) -> None:
+    path = zipped(("a.py", b"print('right')"))
+    path.write_bytes(path.read_bytes().replace(b"right", b"wrong"))
+    with pytest.raises(InvalidBundle, match="is damaged"):
+        bundle.digest_of(path)
+    with pytest.raises(InvalidBundle, match="unpacks to more than 9 bytes"):
+        bundle.digest_of(zipped(("a.py", b"0123456789")), unpacked_limit=9)
 
 
 def test_bytes_and_file_are_the_same_zip(tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""What the package step puts into the zip; run as a task runs it."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_dlaas.errors import InvalidBundle
+from airflow_dlaas.operators.experiment import PackageModelOperator
+from airflow_dlaas.storage import bundle
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    folder = tmp_path / "code"
+    folder.mkdir()
+    for name in ("train.py", "net.py", "old.py", "notes.md", "scratch.py", ".env"):
+        (folder / name).write_text(f"# {name}\n")
+    (folder / ".dlaasignore").write_text("scratch.*\n")
+    return folder
+
+
+def package(code: Path, **options: Any) -> list[str]:
+    target = code.with_name("code.zip")
+    step = PackageModelOperator(task_id="package", source=str(code), destination=str(target), **options)
+    assert step.execute({}) == str(target)
+    return zipfile.ZipFile(target).namelist()
+
+
+def test_patterns_and_the_ignore_file_choose_together(code: Path) -> None:
+    assert package(code, include=["*.py"], exclude=["old.*"]) == ["net.py", "train.py"]
+
+
+def test_a_secret_fails_the_task_and_leaves_the_zip_of_before(code: Path) -> None:
+    before = package(code, exclude=[".env"])
+    with pytest.raises(InvalidBundle, match=r"'\.env'.*allow_secrets"):
+        package(code)
+    assert zipfile.ZipFile(code.with_name("code.zip")).namelist() == before
+    assert package(code, allow_secrets=[".env"]) == sorted([".env", *before])
+
+
+def test_the_zip_is_the_one_that_pack_makes(code: Path) -> None:
+    package(code, allow_secrets=[".env"])
+    assert code.with_name("code.zip").read_bytes() == bundle.pack(code, allow_secrets=[".env"])
+
+
+def test_patterns_are_templated() -> None:
+    assert {"include", "exclude", "allow_secrets"} <= set(PackageModelOperator.template_fields)
