@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -21,6 +21,9 @@ from pydantic import SecretStr
 
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.stores import StoreConnection
+
+if TYPE_CHECKING:
+    from tests.keystone.cloud import Cloud
 
 START = 60.0
 """Seconds a service may take to be ready on a machine that does a lot else; two are usual."""
@@ -178,6 +181,22 @@ def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreConnection]
     with EmbeddedSwift(folder, port=free_port(), user="dlaas:trainer", key="made-up-key-of-the-tests") as store:
         access = store.access
         yield StoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A real Keystone v3 with a real Swift behind it, shared by all tests; skipped where it can't be installed."""
+    from tests.keystone.cloud import running
+    from tests.keystone.environment import ensure
+
+    with running(ensure(), tmp_path_factory.mktemp("cloud"), port=free_port(), store_port=free_port()) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def keystone(cloud: Cloud) -> StoreConnection:
+    """The way into a real Swift behind a real Keystone v3, shared by all tests: use a container for each."""
+    return cloud.connection
 
 
 def free_port() -> int:

@@ -6,16 +6,17 @@ import os
 import sys
 from pathlib import Path
 
+from airflow_dlaas.service.objectstore import layout
 
-def main() -> None:
+
+def main(proxy: layout.Proxy = layout.proxy) -> None:
     # Names are never looked up here: all addresses are numbers, and the green resolver is slow to load.
     os.environ["EVENTLET_NO_GREENDNS"] = "yes"
     from airflow_dlaas.service.objectstore import supervisor
-    from airflow_dlaas.service.objectstore.layout import Order
 
     # Unbuffered, so that select() and this line see the same input.
-    order = Order.from_line(_line(0))
-    supervisor.supervise(Path(sys.argv[1]), order)
+    order = layout.Order.from_line(_line(0))
+    supervisor.supervise(Path(sys.argv[1]), order, proxy)
 
 
 def _line(descriptor: int) -> bytes:

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -138,11 +139,27 @@ def proxy(order: Order, folders: Folders, suffix: str) -> str:
     """
     account, user = (base64.b64encode(part.encode()).decode().rstrip("=") for part in order.user.split(":"))
     seal = base64.urlsafe_b64encode(hmac.digest(suffix.encode(), order.key.encode(), hashlib.sha256)).decode()
+    tempauth = f"""\
+use = egg:swift#tempauth
+user64_{account}_{user} = {order.key} .admin
+fernet_key_1 = {seal}
+active_fernet_key_id = 1
+"""
+    return guarded({"tempauth": tempauth}, folders)
+
+
+Proxy = Callable[[Order, Folders, str], str]
+"""How `proxy` is called: whoever starts the store may say otherwise who is let in."""
+
+
+def guarded(guards: Mapping[str, str], folders: Folders) -> str:
+    """The configuration of a proxy where *guards* decide who is let in: filters in their order, with their options."""
+    filters = {**guards, **{name: f"use = egg:swift#{name}\n" for name in _PLAIN}}
     # Of a single node nothing is gained by leaving it alone after errors: hence the suppression limits.
     return f"""\
 {_common(folders)}
 [pipeline:main]
-pipeline = catch_errors gatekeeper healthcheck cache listing_formats bulk tempurl tempauth copy slo dlo \
+pipeline = catch_errors gatekeeper healthcheck cache listing_formats bulk tempurl {" ".join(guards)} copy slo dlo \
 versioned_writes symlink proxy-server
 
 [app:proxy-server]
@@ -151,19 +168,13 @@ account_autocreate = true
 error_suppression_interval = 1
 error_suppression_limit = 1000000
 
-[filter:tempauth]
-use = egg:swift#tempauth
-user64_{account}_{user} = {order.key} .admin
-fernet_key_1 = {seal}
-active_fernet_key_id = 1
-
 [filter:tempurl]
 use = egg:swift#tempurl
 allowed_digests = sha256 sha512
 
 [filter:cache]
 paste.filter_factory = airflow_dlaas.service.objectstore.cache:filter_factory
-""" + "".join(f"\n[filter:{name}]\nuse = egg:swift#{name}\n" for name in _PLAIN)
+""" + "".join(f"\n[filter:{name}]\n{options}" for name, options in filters.items())
 
 
 _PLAIN = (

@@ -135,7 +135,7 @@ class StandardError(logging.Handler):
         super().__init__()
 
     def createLock(self) -> None:  # noqa: N802  (logging's name)
-        self.lock = None
+        self.lock = logs.NoopMutex()  # not None: from Python 3.13 on it is entered unseen
 
     def emit(self, record: logging.LogRecord) -> None:
         when = logging.Formatter().formatTime(record)

@@ -36,10 +36,11 @@ TOO_SOON = 5.0
 """A server that ends within so many seconds of its start would do so again: then we give up."""
 
 
-def supervise(folder: Path, order: Order) -> None:
+def supervise(folder: Path, order: Order, proxy: layout.Proxy = layout.proxy) -> None:
     """
     Run the store until the service ends or asks for it; returns when no server is left.
 
+    *proxy* writes the configuration of the server that clients talk to.
     Writes one line of JSON to standard output: ``{}`` once every port is open, or ``{"error": …}``.
     """
     folders = Folders(folder)
@@ -48,7 +49,7 @@ def supervise(folder: Path, order: Order) -> None:
         lock = _lock(folders.lock)
         public = _listen(order.host, order.port)
         back = {f"{kind}-server": _listen(layout.LOOPBACK, 0) for kind in Ports._fields}
-        _write_settings(folders, order, Ports(*(sock.getsockname()[1] for sock in back.values())))
+        _write_settings(folders, order, Ports(*(sock.getsockname()[1] for sock in back.values())), proxy)
     except HostError as error:
         _report({"error": str(error)})
         return
@@ -104,13 +105,13 @@ def _listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _write_settings(folders: Folders, order: Order, ports: Ports) -> None:
+def _write_settings(folders: Folders, order: Order, ports: Ports, proxy: layout.Proxy) -> None:
     for path in (folders.settings, folders.devices / layout.DEVICE):
         path.mkdir(parents=True, exist_ok=True)
     suffix = _identity(folders)
     for kind in Ports._fields:
         _write(folders.settings / f"{kind}-server.conf", layout.backend(kind, folders))
-    _write(folders.settings / "proxy-server.conf", layout.proxy(order, folders, suffix))
+    _write(folders.settings / "proxy-server.conf", proxy(order, folders, suffix))
     # What an upload cut short by a crash has left; its parts have no name yet and never will.
     shutil.rmtree(folders.devices / layout.DEVICE / "tmp", ignore_errors=True)
     servers.prepare(folders)

@@ -1,0 +1,211 @@
+"""The store behind Keystone v3, as Bluemix had it: the same promises, kept by a real Keystone and a real Swift."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from airflow.sdk import Connection
+from pydantic import SecretStr
+
+from airflow_dlaas.contract.stores import StoreConnection, StoreType
+from airflow_dlaas.errors import StoreRefused
+from airflow_dlaas.hooks.access import StoreAccess
+from airflow_dlaas.hooks.swift import SwiftHook
+from airflow_dlaas.storage.patience import NONE
+from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.transfer import download, upload
+from tests.keystone.cloud import BARE_REGION, Cloud
+from tests.keystone.environment import CHECKOUT, requirements
+
+WRONG = "hunter2-hunter2"
+
+
+@pytest.fixture
+def store(keystone: StoreConnection) -> Iterator[SwiftStore]:
+    with SwiftStore.open(keystone, patience=NONE) as opened:
+        yield opened
+
+
+@pytest.fixture
+def container(store: SwiftStore) -> str:
+    name = f"c-{uuid.uuid4().hex}"
+    store.create_container(name)
+    return name
+
+
+def fields(connection: StoreConnection) -> dict[str, str | None]:
+    """The extra fields that mean Keystone."""
+    return {"project_id": connection.project_id, "region": connection.region, "domain_name": connection.domain_name}
+
+
+def test_the_ids_that_bluemix_gave_are_enough(
+    store: SwiftStore, keystone: StoreConnection, container: str, tmp_path: Path
+) -> None:
+    assert keystone.user_name is None
+    store.put(container, "deep/ü", b"content")
+    store.check(container)
+    assert container in store.containers()
+    assert [(one.name, one.size) for one in store.list(container)] == [("deep/ü", 7)]
+    assert store.get(container, "deep/ü", tmp_path / "got") == 7
+    assert (tmp_path / "got").read_bytes() == b"content"
+    store.delete(container, ["deep/ü"])
+    assert not list(store.list(container))
+
+
+def test_a_user_may_be_known_by_name_in_his_domain(keystone: StoreConnection, cloud: Cloud, container: str) -> None:
+    named = keystone.model_copy(update={"user_id": None, "user_name": cloud.user_name})
+    with SwiftStore.open(named) as store:
+        assert container in store.containers()
+
+
+@pytest.mark.parametrize("end", ["", "/", "/v3", "/v3/"])
+def test_the_address_may_name_the_version_or_not(keystone: StoreConnection, container: str, end: str) -> None:
+    address = keystone.auth_url.removesuffix("/v3") + end
+    with SwiftStore.open(keystone.model_copy(update={"auth_url": address})) as store:
+        store.check(container)
+
+
+def test_a_wrong_password_is_refused_and_said_nowhere(
+    keystone: StoreConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    wrong = keystone.model_copy(update={"password": SecretStr(WRONG)})
+    with SwiftStore.open(wrong) as store, pytest.raises(StoreRefused, match="check userId, password") as refused:
+        store.check("c")
+    assert WRONG not in caplog.text + repr(store) + str(refused.value) + repr(refused.value.__cause__)
+
+
+def test_no_part_of_a_token_or_password_is_logged(
+    keystone: StoreConnection, cloud: Cloud, container: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with SwiftStore.open(keystone) as store:
+        store.put(container, "a", b"x")
+        cloud.revoke(cloud.tokens()[-1])
+        store.put(container, "b", b"x")
+    assert "keystoneauth" in caplog.text
+    for secret in (keystone.password.get_secret_value(), *cloud.tokens()[-2:]):
+        assert secret[:12] not in caplog.text
+        assert secret[-12:] not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"project_id": "0" * 32},
+        {"user_id": "0" * 32},
+        {"user_id": None, "user_name": "nobody"},
+        {"user_id": None, "user_name": "trainer", "domain_name": "Default"},
+    ],
+    ids=["project", "user", "name", "domain"],
+)
+def test_whom_keystone_does_not_know_is_refused(keystone: StoreConnection, change: dict[str, str]) -> None:
+    with SwiftStore.open(keystone.model_copy(update=change)) as store, pytest.raises(StoreRefused, match="project_id"):
+        store.check("c")
+
+
+@pytest.mark.parametrize("region", [BARE_REGION, "atlantis"])
+def test_a_region_without_a_store_is_named(keystone: StoreConnection, region: str) -> None:
+    elsewhere = keystone.model_copy(update={"region": region})
+    with SwiftStore.open(elsewhere) as store, pytest.raises(StoreRefused, match=f"region '{region}'.*check region"):
+        store.check("c")
+
+
+def test_a_token_that_ends_midway_is_renewed_once(
+    keystone: StoreConnection, cloud: Cloud, container: str, tmp_path: Path
+) -> None:
+    """Also for a user known by id, whom swiftclient would not let in again."""
+    (tmp_path / "source").write_bytes(b"y" * 3_000_000)
+    with SwiftStore.open(keystone, patience=NONE) as store:
+        works: list[Callable[[], object]] = [
+            lambda: store.put(container, "bytes", b"xx"),
+            lambda: store.put(container, "file", tmp_path / "source"),
+            lambda: store.get(container, "file", tmp_path / "got"),
+            lambda: list(store.list(container)),
+            lambda: store.delete(container, ["file"]),
+        ]
+        store.put(container, "bytes", b"x")
+        before = len(cloud.tokens())
+        for renewals, work in enumerate(works, 1):
+            cloud.revoke(cloud.tokens()[-1])
+            work()
+            store.check(container)
+            assert len(cloud.tokens()) - before == renewals
+        assert [(one.name, one.size) for one in store.list(container)] == [("bytes", 2)]
+    assert (tmp_path / "got").read_bytes() == b"y" * 3_000_000
+
+
+def test_many_threads_ask_for_one_token_at_first_and_for_one_when_it_ends(
+    keystone: StoreConnection, cloud: Cloud, container: str
+) -> None:
+    threads, before = 8, len(cloud.tokens())
+    together = threading.Barrier(threads)
+    with SwiftStore.open(keystone, patience=NONE) as store, ThreadPoolExecutor(threads) as pool:
+
+        def put(number: int) -> None:
+            together.wait(60)
+            store.put(container, f"{number}", b"x" * number)
+
+        list(pool.map(put, range(threads)))
+        assert len(cloud.tokens()) - before == 1
+        cloud.revoke(cloud.tokens()[-1])
+        list(pool.map(put, range(threads, 2 * threads)))
+        assert len(cloud.tokens()) - before == 2
+        assert sum(one.size for one in store.list(container)) == sum(range(2 * threads))
+
+
+def test_a_folder_makes_the_round_trip(store: SwiftStore, container: str, tmp_path: Path) -> None:
+    for number in range(30):
+        path = tmp_path / "here" / f"{number % 3}" / f"{number}.bin"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes([number]) * number * 1000)
+    assert upload(store, tmp_path / "here", container, prefix="p").files == 30
+    assert download(store, container, tmp_path / "there", prefix="p").files == 30
+    for path in (tmp_path / "here").rglob("*.bin"):
+        assert (tmp_path / "there" / path.relative_to(tmp_path / "here")).read_bytes() == path.read_bytes()
+
+
+def test_a_connection_of_airflows_means_the_same(keystone: StoreConnection) -> None:
+    connection = Connection(
+        conn_id="bluemix",
+        conn_type="swift",
+        host=keystone.auth_url,
+        login=keystone.user_id,
+        password=keystone.password.get_secret_value(),
+        extra=json.dumps(fields(keystone)),
+    )
+    access = StoreAccess.from_connection(connection)
+    assert access.connection == keystone
+    assert access.type is StoreType.BLUEMIX
+
+
+def test_the_connection_forms_test_lets_us_in_or_says_why_not(
+    keystone: StoreConnection, container: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(password: str) -> tuple[bool, str]:
+        given = {"conn_type": "swift", "host": keystone.auth_url, "login": keystone.user_id, "password": password}
+        monkeypatch.setenv("AIRFLOW_CONN_BLUEMIX", json.dumps(given | {"extra": fields(keystone)}))
+        hook = SwiftHook("bluemix")
+        try:
+            return hook.test_connection()
+        finally:
+            hook.store.close()
+
+    works, said = ask(keystone.password.get_secret_value())
+    assert works, said
+    works, said = ask(WRONG)
+    assert not works
+    assert "check userId, password" in said
+    assert WRONG not in said
+
+
+def test_the_swift_behind_keystone_is_the_embedded_one() -> None:
+    (pinned,) = [one for one in (CHECKOUT / "constraints.txt").read_text().splitlines() if one.startswith("swift==")]
+    assert pinned.partition(" ;")[0] in requirements()

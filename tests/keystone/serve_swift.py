@@ -1,0 +1,45 @@
+"""
+The embedded Swift, where Keystone says who is let in.
+
+``python serve_swift.py FOLDER KEYSTONE``, in Keystone's environment. It is the store's own process in all else: the
+same order on standard input, the same answer, the same end. The order's user is Swift's own at Keystone: PROJECT:user.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from airflow_dlaas.service.objectstore import layout
+from airflow_dlaas.service.objectstore.__main__ import main
+from airflow_dlaas.service.objectstore.layout import Folders, Order
+
+KEYSTONE = sys.argv[2]
+
+
+def behind_keystone(order: Order, folders: Folders, suffix: str) -> str:
+    project, user = order.user.split(":")
+    # No token is remembered: one that Keystone revokes is refused at once.
+    authtoken = f"""\
+paste.filter_factory = keystonemiddleware.auth_token:filter_factory
+www_authenticate_uri = {KEYSTONE}
+auth_url = {KEYSTONE}
+auth_type = password
+project_domain_id = default
+project_name = {project}
+user_domain_id = default
+username = {user}
+password = {order.key}
+delay_auth_decision = true
+include_service_catalog = false
+cache = swift.cache
+token_cache_time = -1
+"""
+    keystoneauth = """\
+use = egg:swift#keystoneauth
+operator_roles = member
+"""
+    return layout.guarded({"authtoken": authtoken, "keystoneauth": keystoneauth}, folders)
+
+
+if __name__ == "__main__":
+    main(behind_keystone)
