@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, TypeVar
+from urllib.parse import urljoin
 
 from swiftclient import client as swiftclient
 from swiftclient.exceptions import ClientException
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.errors import StoreError
-from airflow_dlaas.storage.access import Access, Transport
+from airflow_dlaas.storage.access import Access, Grant, Transport
 from airflow_dlaas.storage.faults import asked_to_wait, in_our_words
 from airflow_dlaas.storage.patience import Patience
 
@@ -33,7 +34,8 @@ class Asking:
     """As many connections as there are threads asking at the same time, and one token. Thread-safe."""
 
     def __init__(self, connection: StoreConnection, transport: Transport, patience: Patience) -> None:
-        self._where = connection.auth_url
+        self.where = connection.auth_url
+        """The address, as people know it."""
         self._transport = transport
         self._patience = patience
         self._access = Access(connection, transport)
@@ -62,27 +64,48 @@ class Asking:
                     raise
                 time.sleep(max(pause, wait))
 
-    def ask(self, question: Callable[..., T], *names: str, **details: str) -> T:
+    def ask(self, question: Callable[..., T], *names: str, **details: Any) -> T:
         """
-        Ask about the container and the object in *names*; once more with a new token where this one is not accepted.
+        Ask about the container and the object in *names* with *question*, one of swiftclient's functions.
 
-        *question* is one of swiftclient's functions, or is called like them.
+        Once more with a new token where this one is not accepted.
         """
+
+        def asking(grant: Grant) -> T:
+            with self.line(grant.url) as line:
+                return question(grant.url, grant.token, *names, http_conn=line, **details)
+
         container, name = (*names, None, None)[:2]
+        return self.granted(asking, container, name)
+
+    def granted(self, work: Callable[[Grant], T], container: str | None = None, name: str | None = None) -> T:
+        """Do *work* on *container* and *name* with a token; once more with a new one where it is not accepted."""
         grant = self._access.grant()
-        with in_our_words(self._where, container=container, name=name):
+        with in_our_words(self.where, container=container, name=name):
             try:
-                with self._line(grant.url) as line:
-                    return question(grant.url, grant.token, *names, http_conn=line, **details)
+                return work(grant)
             except ClientException as error:
                 if error.http_status != HTTPStatus.UNAUTHORIZED:
                     raise
-            grant = self._access.grant(instead_of=grant)
-            with self._line(grant.url) as line:
-                return question(grant.url, grant.token, *names, http_conn=line, **details)
+            return work(self._access.grant(instead_of=grant))
+
+    def capabilities(self) -> Mapping[str, Any]:
+        """What the store says of itself to everybody; empty where it keeps that to itself."""
+
+        def asking(grant: Grant) -> Mapping[str, Any]:
+            with self.line(urljoin(grant.url, "/info")) as line:
+                said: Mapping[str, Any] = swiftclient.get_capabilities(line)
+                return said
+
+        try:
+            return self.granted(asking)
+        except StoreError as error:
+            if error.transient:
+                raise
+            return {}
 
     @contextmanager
-    def _line(self, url: str) -> Iterator[Line]:
+    def line(self, url: str) -> Iterator[Line]:
         """A connection nobody else uses meanwhile; kept for the next only after a clean end."""
         with self._lock:
             known, line = self._idle.pop() if self._idle else (url, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -59,10 +60,7 @@ def of_answer(error: ClientException, where: str, *, container: str | None, name
     if status == HTTPStatus.NOT_FOUND and container:
         return ContainerNotFound(f"There is no container {container!r} at {where}: check its name, or create it first")
     if status in {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.INSUFFICIENT_STORAGE}:
-        return StoreFull(
-            f"The object store at {where} has no room for {about} ({status}): a quota or a disk is full, "
-            "or the object is larger than it takes"
-        )
+        return StoreFull(f"The object store at {where} has no room for {about} ({status}): {_full(error)}")
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         return Corrupted(f"{about} did not reach {where} as it was sent (its MD5 differs), so it was not stored")
     if status in LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -72,9 +70,18 @@ def of_answer(error: ClientException, where: str, *, container: str | None, name
     return StoreError(f"The object store at {where} refuses the request for {about} ({status} {error.http_reason})")
 
 
+def _full(error: ClientException) -> str:
+    if error.http_status == HTTPStatus.INSUFFICIENT_STORAGE:
+        return "its disks are full, which whoever runs it has to change"
+    said = error.http_response_content or b""
+    if b"quota" in (said.encode() if isinstance(said, str) else said).lower():
+        return "the quota of the container or of the account is used up; delete what is not needed, or ask for more"
+    return "the object is larger than it takes in one piece"
+
+
 def of_network(error: Exception, where: str) -> StoreError:
     """Say what it means that no answer came."""
-    if isinstance(error, requests.exceptions.SSLError) and "certificate" in str(error).lower():
+    if isinstance(error, (requests.exceptions.SSLError, ssl.SSLError)) and "certificate" in str(error).lower():
         return StoreError(
             f"The certificate of {where} is not trusted: name the file of the authority that signed it (verify)"
         )

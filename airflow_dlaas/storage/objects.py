@@ -8,11 +8,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from airflow_dlaas.storage.reading import Content
+
 Advance = Callable[[int], None]
 """Told how many bytes just went through; a negative number takes back those of an attempt that failed."""
 
+Write = Callable[[int, bytes], None]
+"""Given bytes and the offset in the object where they belong."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class StoredObject:
     """An object as a listing has it."""
 
@@ -24,11 +29,51 @@ class StoredObject:
     modified: datetime
     folder: bool = False
     """Whether it only marks a folder: some tools store an empty object for each."""
+    segments_md5: str | None = None
+    """Of an object made of segments: the MD5 of their MD5s, where the listing tells. See `segments.joint_md5`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of an object's content."""
+
+    start: int
+    size: int
+    md5: str | None = None
+    place: tuple[str, str] | None = None
+    """Container and name of the segment that holds it, where one does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """An object as a look at it alone tells."""
+
+    size: int
+    etag: str
+    """Names this very content; for `ObjectStore.get_part`."""
+    md5: str | None
+    """Of the whole content; None for an object made of segments."""
+    parts: tuple[Part, ...] = ()
+    """The segments it is made of; empty where it is in one piece, or where the store does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a store says it takes."""
+
+    object_size: int = 5 * 1024**3
+    """Bytes of an object in one piece; Swift's default."""
+    segments: int = 0
+    """Segments of one object at the most; 0 where the store does not say that it joins segments."""
+    deletions: int = 0
+    """Objects deleted by one request; 0 where each needs its own."""
+    page: int = 0
+    """Objects on a full page of a listing; 0 where only an empty page tells the end."""
 
 
 class ObjectStore(Protocol):
     """
-    The few verbs.
+    The verbs.
 
     - Thread-safe: any number of threads may use one store at once.
     - Every verb but `check` sits transient trouble out, within bounds; a transient error that leaves has been retried.
@@ -44,6 +89,9 @@ class ObjectStore(Protocol):
         :raises ContainerNotFound: there is no such container.
         :raises StoreUnreachable: no answer, or one that says "later".
         """
+
+    def limits(self) -> Limits:
+        """What the store takes; asked once, then remembered."""
 
     def containers(self) -> Sequence[str]:
         """The names of all containers."""
@@ -62,7 +110,7 @@ class ObjectStore(Protocol):
         self,
         container: str,
         name: str,
-        source: Path | bytes,
+        source: Path | bytes | Content,
         *,
         md5: str | None = None,
         content_type: str | None = None,
@@ -72,9 +120,34 @@ class ObjectStore(Protocol):
         Store *source* as the whole content of *name*, in place of what was there; its MD5.
 
         All or nothing: the store compares the MD5 itself, so that what arrived damaged, or changed while it was being
-        sent, is not kept and the object before it stays. *md5* saves reading the file twice where it is known.
+        sent, is not kept and the object before it stays. *md5* saves reading the source twice where it is known.
 
         :raises Corrupted: it differed at every attempt.
+        """
+
+    def put_segment(self, container: str, name: str, content: Content, *, advance: Advance | None = None) -> str:
+        """
+        Store *content* under a name that nobody reads yet; its MD5, taken on the way: read once.
+
+        What arrived damaged may stay under *name*, so use it only for what `join` puts together later.
+
+        :raises Corrupted: the store's MD5 was another one at every attempt.
+        """
+
+    def join(self, container: str, name: str, parts: Sequence[Part], *, content_type: str | None = None) -> None:
+        """
+        Make *name* the object that consists of the segments *parts*, in place of what was there, in one step.
+
+        The store looks at each segment's size and MD5 first.
+
+        :raises Corrupted: a segment is gone, or another one.
+        """
+
+    def look(self, container: str, name: str) -> Shape:
+        """
+        Say what an object is made of.
+
+        :raises ObjectNotFound: there is none of that name.
         """
 
     def get(self, container: str, name: str, destination: Path, *, advance: Advance | None = None) -> int:
@@ -84,5 +157,22 @@ class ObjectStore(Protocol):
         The file appears complete and verified, or not at all. What was there before is replaced in one step.
         """
 
+    def get_part(
+        self, container: str, name: str, shape: Shape, part: Part, write: Write, *, advance: Advance | None = None
+    ) -> None:
+        """
+        Fetch *part* of the very content that *shape* was a look at; where it broke off, it goes on.
+
+        :raises Corrupted: what came had another MD5 at every attempt.
+        :raises StoreError: the object was replaced since.
+        """
+
+    def read(self, container: str, name: str, start: int, end: int) -> bytes:
+        """
+        The bytes from *start* up to *end* of an object, or what there is of them; held in memory.
+
+        Checked for their number only: a stretch has no checksum.
+        """
+
     def delete(self, container: str, names: Iterable[str]) -> None:
-        """Delete objects; one that is already gone is no error."""
+        """Delete objects; one that is already gone is no error. The segments of one made of them stay."""

@@ -1,8 +1,9 @@
-"""`ObjectStore` over OpenStack Swift. The requests are swiftclient's."""
+"""`ObjectStore` over OpenStack Swift: swiftclient asks about accounts and containers, `Haulage` moves bytes."""
 
 from __future__ import annotations
 
-import hashlib
+import json
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -10,24 +11,27 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote, unquote
 
 from swiftclient import client as swiftclient
 from typing_extensions import Self
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import Corrupted, ObjectNotFound
-from airflow_dlaas.storage.access import Transport
-from airflow_dlaas.storage.asking import Asking, Line
-from airflow_dlaas.storage.faults import in_our_words
-from airflow_dlaas.storage.objects import Advance, StoredObject
+from airflow_dlaas.errors import ObjectNotFound, StoreError, StoreUnreachable
+from airflow_dlaas.storage.access import Grant, Transport
+from airflow_dlaas.storage.asking import Asking
+from airflow_dlaas.storage.haulage import Haulage
+from airflow_dlaas.storage.objects import Advance, Limits, Part, Shape, StoredObject, Write
 from airflow_dlaas.storage.patience import Patience
-from airflow_dlaas.storage.placing import written_aside
-from airflow_dlaas.storage.reading import PIECE, Body, md5_of, size_of
+from airflow_dlaas.storage.reading import Content, content_of, md5_of
 
 Names = list[str]
 
 Page = list[dict[str, Any]]
 """A page of a listing, as Swift's JSON has it."""
+
+AT_ONCE = 1000
+"""Objects deleted by one request at the most: it is answered when all are gone, at about 200 a second."""
 
 FOLDER_TYPE = "application/directory"
 """The content type of objects that only mark a folder, by convention of Swift's tools."""
@@ -45,6 +49,9 @@ class SwiftStore:
         self._asking = Asking(connection, transport, patience)
         self._ask = self._asking.ask
         self._patiently = self._asking.patiently
+        self._haulage = Haulage(self._asking, transport)
+        self._lock = threading.Lock()
+        self._limits: Limits | None = None
 
     @classmethod
     def open(
@@ -78,11 +85,18 @@ class SwiftStore:
     def close(self) -> None:
         """Close idle connections. A store may be used again after it."""
         self._asking.close()
+        self._haulage.close()
 
     # ---- the verbs: see ObjectStore for what each guarantees
 
     def check(self, container: str) -> None:
         self._ask(swiftclient.head_container, container)
+
+    def limits(self) -> Limits:
+        with self._lock:
+            if self._limits is None:
+                self._limits = _limits(self._patiently(self._asking.capabilities))
+            return self._limits
 
     def containers(self) -> Sequence[str]:
         names: Names = []
@@ -95,17 +109,18 @@ class SwiftStore:
 
     def list(self, container: str, prefix: str = "") -> Iterator[StoredObject]:
         marker = ""
-        # Until an empty page: what a full one holds is each cluster's own setting.
         while page := self._patiently(partial(self._page, container, prefix, marker)):
             for entry in page:
                 yield _stored(entry)
+            if self._limits is not None and len(page) < self._limits.page:
+                return
             marker = page[-1]["name"]
 
     def put(
         self,
         container: str,
         name: str,
-        source: Path | bytes,
+        source: Path | bytes | Content,
         *,
         md5: str | None = None,
         content_type: str | None = None,
@@ -114,16 +129,41 @@ class SwiftStore:
         known = [md5] if md5 else []
 
         def attempt() -> str:
-            # Hashed anew for another attempt: the file may have been written meanwhile.
-            return self._put(container, name, source, known.pop() if known else md5_of(source), content_type, advance)
+            # Looked at and hashed anew for another attempt: the file may have been written meanwhile.
+            content = content_of(source)
+            return self._haulage.put(
+                container, name, content, known.pop() if known else md5_of(content), content_type, advance
+            )
 
         return self._patiently(attempt)
 
+    def put_segment(self, container: str, name: str, content: Content, *, advance: Advance | None = None) -> str:
+        return self._patiently(partial(self._haulage.put, container, name, content, None, None, advance))
+
+    def join(self, container: str, name: str, parts: Sequence[Part], *, content_type: str | None = None) -> None:
+        self._patiently(partial(self._haulage.join, container, name, parts, content_type))
+
+    def look(self, container: str, name: str) -> Shape:
+        return self._patiently(partial(self._haulage.look, container, name))
+
     def get(self, container: str, name: str, destination: Path, *, advance: Advance | None = None) -> int:
-        return self._patiently(partial(self._get, container, name, destination, advance))
+        return self._patiently(partial(self._haulage.get, container, name, destination, advance))
+
+    def get_part(
+        self, container: str, name: str, shape: Shape, part: Part, write: Write, *, advance: Advance | None = None
+    ) -> None:
+        self._patiently(self._haulage.fetching(container, name, shape, part, write, advance))
+
+    def read(self, container: str, name: str, start: int, end: int) -> bytes:
+        return self._patiently(partial(self._haulage.read, container, name, start, end))
 
     def delete(self, container: str, names: Iterable[str]) -> None:
-        for name in names:
+        left = list(names)
+        at_once = min(self.limits().deletions, AT_ONCE) if len(left) > 1 else 0
+        while at_once and left:
+            now, left = left[:at_once], left[at_once:]
+            self._patiently(partial(self._delete_many, container, now))
+        for name in left:
             self._patiently(partial(self._delete, container, name))
 
     # ---- one attempt each
@@ -136,110 +176,49 @@ class SwiftStore:
         page: Page = self._ask(swiftclient.get_container, container, prefix=prefix, marker=marker)[1]
         return page
 
-    def _put(
-        self,
-        container: str,
-        name: str,
-        source: Path | bytes,
-        md5: str,
-        content_type: str | None,
-        advance: Advance | None,
-    ) -> str:
-        size = size_of(source)
-
-        def put(url: str, token: str, container: str, http_conn: Line) -> str:
-            with Body(source, size, advance) as body:
-                answer: str = swiftclient.put_object(
-                    url,
-                    token,
-                    container,
-                    name,
-                    contents=body if size else None,  # an empty body would go out as chunks
-                    content_length=size,
-                    etag=md5,
-                    content_type=content_type,
-                    http_conn=http_conn,
-                )
-                return answer
-
-        try:
-            etag = self._ask(put, container)
-        except Corrupted as error:
-            raise Corrupted(
-                f"{container}/{name} was not stored: its MD5 on arrival was another than before it was sent. "
-                f"Either the network damages data, or {_called(source)} was being written meanwhile"
-            ) from error
-        if etag.strip('"').lower() != md5:
-            raise Corrupted(f"{container}/{name} was stored with the MD5 {etag!r}, and {md5} was sent")
-        return md5
-
-    def _get(self, container: str, name: str, destination: Path, advance: Advance | None) -> int:
-        def fetch(url: str, token: str, container: str, name: str, http_conn: Line) -> int:
-            return self._fetch(url, token, container, name, http_conn, destination, advance)
-
-        try:
-            return self._ask(fetch, container, name)
-        except ObjectNotFound:
-            self.check(container)  # a missing container answers the same
-            raise
-
-    def _fetch(
-        self,
-        url: str,
-        token: str,
-        container: str,
-        name: str,
-        line: Line,
-        destination: Path,
-        advance: Advance | None,
-    ) -> int:
-        headers, body = swiftclient.get_object(url, token, container, name, http_conn=line, resp_chunk_size=PIECE)
-        md5, size = hashlib.md5(usedforsecurity=False), 0
-        try:
-            with written_aside(destination) as file:
-                # An OSError of the network must not pass for one of the disk.
-                while piece := self._read(body):
-                    file.write(piece)
-                    md5.update(piece)
-                    size += len(piece)
-                    if advance:
-                        advance(len(piece))
-                _compare(f"{container}/{name}", headers, size, md5.hexdigest())
-        except BaseException:
-            if advance:
-                advance(-size)
-            raise
-        return size
-
-    def _read(self, body: Any) -> bytes:
-        with in_our_words(self._connection.auth_url):
-            piece: bytes = body.read(PIECE)
-            return piece
-
     def _delete(self, container: str, name: str) -> None:
         with suppress(ObjectNotFound):
             self._ask(swiftclient.delete_object, container, name)
 
+    def _delete_many(self, container: str, names: Names) -> None:
+        body = "\n".join(quote(f"/{container}/{name}") for name in names).encode()
+        headers = {"Content-Type": "text/plain", "Accept": "application/json"}
+
+        def ask(grant: Grant) -> bytes:
+            # Answered with 200 before it is done: what came of it stands at the end of the body.
+            with self._asking.line(grant.url) as line:
+                said: bytes = swiftclient.post_account(
+                    grant.url, grant.token, headers, http_conn=line, query_string="bulk-delete", data=body
+                )[1]
+                return said
+
+        answer = json.loads(self._asking.granted(ask, container))
+        failed = [f"{unquote(name)} ({status})" for name, status in answer.get("Errors", [])]
+        status = str(answer.get("Response Status", ""))
+        if failed or not status.startswith("2"):
+            passing = status.startswith("5") or all(" (5" in one for one in failed)
+            kind = StoreUnreachable if passing else StoreError
+            raise kind(f"Of {container} these were not deleted: {', '.join(failed[:5]) or status}")
+
 
 def _stored(entry: dict[str, Any]) -> StoredObject:
     name, size = entry["name"], int(entry["bytes"])
+    joint = entry.get("slo_etag")
     # For an object made of segments `hash` is that of its manifest.
-    md5 = None if "slo_etag" in entry else entry.get("hash")
+    md5 = None if joint else entry.get("hash")
     modified = datetime.fromisoformat(entry["last_modified"]).replace(tzinfo=timezone.utc)
     marks_folder = not size and (name.endswith("/") or entry.get("content_type", "").startswith(FOLDER_TYPE))
-    return StoredObject(name, size, md5, modified, marks_folder)
+    return StoredObject(name, size, md5, modified, marks_folder, joint.strip('"') if joint else None)
 
 
-def _compare(what: str, headers: dict[str, str], size: int, md5: str) -> None:
-    length = headers.get("content-length")
-    if length is not None and int(length) != size:
-        raise Corrupted(f"{what} ended after {size} of {length} bytes")
-    if "x-static-large-object" in headers or "x-object-manifest" in headers:
-        return  # made of segments: its ETag is no MD5 of the content
-    etag = headers.get("etag", "").strip('"').lower()
-    if etag and etag != md5:
-        raise Corrupted(f"{what} arrived with the MD5 {md5}, and {etag} was stored")
-
-
-def _called(source: Path | bytes) -> str:
-    return str(source) if isinstance(source, Path) else "the content"
+def _limits(said: Any) -> Limits:
+    usual = Limits()
+    try:
+        return Limits(
+            object_size=int(said.get("swift", {}).get("max_file_size", usual.object_size)),
+            segments=int(said.get("slo", {}).get("max_manifest_segments", 0)),
+            deletions=int(said.get("bulk_delete", {}).get("max_deletes_per_request", 0)),
+            page=int(said.get("swift", {}).get("container_listing_limit", 0)),
+        )
+    except (AttributeError, TypeError, ValueError) as error:
+        raise StoreError("What the object store says of itself (/info) is not what a Swift says") from error

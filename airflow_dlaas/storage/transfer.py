@@ -1,87 +1,103 @@
 """
-Carries plans out: several files at a time, a connection for each, every byte verified by the store's verbs.
+Whole folders to and from a container: planned, then carried out, several files at a time, every byte verified.
 
-What the plan calls unchanged is not moved. The first failure ends the whole; what has arrived until then stays and
-is skipped by the next attempt.
+What is unchanged is not moved. The first failure ends the whole; what has arrived until then stays and is skipped by
+the next attempt, which takes up a large file where it broke off.
 """
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
-from airflow_dlaas.errors import HostError, ObjectNotFound, StoreError
-from airflow_dlaas.storage.objects import ObjectStore
-from airflow_dlaas.storage.plan import Fetch, Send, Source, as_folder, fetching, sending
-from airflow_dlaas.storage.reading import md5_of, size_of
+from airflow_dlaas.errors import ObjectNotFound
+from airflow_dlaas.storage.crew import Crew, Progress, Tally, Watch
+from airflow_dlaas.storage.downloading import Downloading, folder
+from airflow_dlaas.storage.known import Known
+from airflow_dlaas.storage.objects import ObjectStore, StoredObject
+from airflow_dlaas.storage.plan import Send, as_folder, deleting, fetching, sending
+from airflow_dlaas.storage.segments import CUT
+from airflow_dlaas.storage.sources import Source, local, named
+from airflow_dlaas.storage.uploading import Uploading
 
-THREADS = 8
-"""Files moved at a time: enough to keep a Swift on the local network busy with small ones."""
+__all__ = ["Plan", "Progress", "Report", "Watch", "download", "plan_upload", "remove", "upload"]
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a transfer is; what turned out to be unchanged counts as done."""
-
-    bytes_done: int
-    bytes_total: int
-    files_done: int
-    files_total: int
+Sources = Path | str | Mapping[str, Path] | Sequence[Source]
+"""A file, a folder or a glob on this machine; files by the names given; or what somebody has found already."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Report:
-    """What a transfer moved, and how many files it found unchanged."""
+    """What a transfer moved, how many files it found unchanged, and how many objects it deleted."""
 
     files: int
     bytes: int
     skipped: int
+    deleted: int = 0
 
 
-Watch = Callable[[Progress], None]
-"""Told of every step, from any of the threads, one call at a time: keep it short. Its errors end the transfer."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an upload would do; full names, in the order of the container."""
+
+    send: tuple[Source, ...]
+    unchanged: int
+    delete: tuple[str, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that would be sent; of a large file some may be there from an attempt that broke off."""
+        return sum(source.size for source in self.send)
 
 
 def upload(
     store: ObjectStore,
-    sources: Path | Mapping[str, Path],
+    sources: Sources,
     container: str,
     *,
     prefix: str = "",
-    threads: int = THREADS,
+    include: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    delete: bool = False,
+    known: Known | None = None,
+    threads: int | None = None,
+    segment_size: int = CUT,
     progress: Watch | None = None,
 ) -> Report:
     """
-    Store a folder with everything in it, one file, or files by the names given, under the folder *prefix*.
+    Store *sources* under the folder *prefix*. One listing decides what has to be sent.
 
-    One listing decides what is sent: objects of the same size and MD5 are not. Nothing is deleted.
-
-    :raises StoreError: a file cannot be read or named, or is larger than 5 GiB; then nothing was sent.
+    :param include: names and globs of those files that are meant, see `patterns.matches`; *exclude* wins over it.
+    :param delete: afterwards delete what lies under *prefix* and is not among *sources*; see `plan.deleting` for
+        what stays all the same. Nothing outside *prefix* is touched.
+    :param known: MD5s of local files, so that those that did not change need not be read.
+    :param threads: how many files, or segments of large ones, at a time; None finds a good number.
+    :param segment_size: bytes of each; a file of more than two is large. The next upload takes up a broken one, or
+        finds it unchanged without reading the store's list of segments, if it has the same.
+    :raises StoreError: a file cannot be read or named, or is too large; then nothing was sent.
     """
-    files = [Source(path, as_folder(prefix) + name, size_of(path)) for name, path in _named(sources)]
-    if not files:
-        store.check(container)
-        return Report(0, 0, 0)
-    common = os.path.commonprefix([file.name for file in files])  # noqa: RUF071  (by letters, as listings go)
-    sends = sending(files, store.list(container, common))
-    tally = _Tally(sum(send.source.size for send in sends), len(sends), progress)
+    job = _Job(store, sources, container, prefix, include, exclude, delete, known, threads, segment_size, progress)
+    return job.carry_out()
 
-    def send(one: Send) -> int | None:
-        md5 = md5_of(one.source.path)
-        if md5 == one.unless:
-            tally.advance(one.source.size)
-            return None
-        store.put(container, one.source.name, one.source.path, md5=md5, advance=tally.advance)
-        return one.source.size
 
-    return _carry_out(send, sends, tally, threads)
+def plan_upload(
+    store: ObjectStore,
+    sources: Sources,
+    container: str,
+    *,
+    prefix: str = "",
+    include: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    delete: bool = False,
+    known: Known | None = None,
+    threads: int | None = None,
+    segment_size: int = CUT,
+) -> Plan:
+    """Find out what `upload` with the same arguments would do, and change nothing."""
+    job = _Job(store, sources, container, prefix, include, exclude, delete, known, threads, segment_size, None)
+    return job.plan()
 
 
 def download(
@@ -91,126 +107,98 @@ def download(
     *,
     prefix: str = "",
     names: Iterable[str] | None = None,
-    threads: int = THREADS,
+    known: Known | None = None,
+    threads: int | None = None,
+    segment_size: int = CUT,
     progress: Watch | None = None,
 ) -> Report:
     """
     Fetch what lies under the folder *prefix* into the folder *destination*, made if missing; all of it, or *names*.
 
     Files are named by the rest of the object's name; those that are there already with the same size and MD5 are
-    left. Nothing under *prefix* is no error: the report says 0 files.
+    left. Each appears complete and verified. Nothing under *prefix* is no error: the report says 0 files.
 
     :param names: objects to fetch, with their full names.
+    :param segment_size: bytes of the stretches that an object in one piece, and larger than two, is fetched in.
     :raises ObjectNotFound: one of *names* is not there; nothing was fetched.
     :raises StoreError: a name would lead out of *destination*; nothing was fetched.
+    :raises HostError: *destination* cannot be written, or has no room.
     """
-    wanted = None if names is None else list(names)
-    fetches = fetching(store.list(container, as_folder(prefix)), prefix, wanted)
-    if missing := sorted(set(wanted or ()) - {fetch.name for fetch in fetches}):
+    only = None if names is None else list(names)
+    fetches = fetching(store.list(container, as_folder(prefix)), prefix, only)
+    if missing := sorted(set(only or ()) - {fetch.stored.name for fetch in fetches}):
         raise ObjectNotFound(f"There is no object {missing[0]!r} under {prefix!r} in container {container!r}")
-    tally = _Tally(sum(fetch.size for fetch in fetches), len(fetches), progress)
-    root = _folder(destination).resolve()
-
-    def fetch(one: Fetch) -> int | None:
-        target = root / one.place
-        if not target.parent.resolve().is_relative_to(root):
-            raise StoreError(f"{target.parent} is a link that leaves {destination}: {one.name!r} is not fetched")
-        _folder(target.parent)
-        if one.md5 is not None and _is_already(target, one):
-            tally.advance(one.size)
-            return None
-        return store.get(container, one.name, target, advance=tally.advance)
-
-    return _carry_out(fetch, fetches, tally, threads)
+    tally = Tally(sum(fetch.size for fetch in fetches), len(fetches), progress)
+    with known or Known() as memory:
+        root = folder(destination).resolve()
+        work = Downloading(store, container, root, memory, tally, Crew(tally, threads), segment_size)
+        work.fetch(fetches)
+    return Report(work.files, work.bytes, work.skipped)
 
 
-class _Over(StoreError):
-    """Another step has failed, or somebody pressed Ctrl-C: not worth telling."""
+def remove(
+    store: ObjectStore, container: str, *, prefix: str = "", names: Iterable[str] | None = None
+) -> Sequence[str]:
+    """
+    Delete what lies under the folder *prefix*, or of it only *names*, with the segments of large objects; their names.
+
+    What is not there is no error. A container itself stays.
+    """
+    only = None if names is None else set(names)
+    folder_name = as_folder(prefix)
+    found = [one for one in store.list(container, folder_name) if only is None or one.name in only]
+    tally = Tally(0, len(found), None)
+    Uploading(store, container, Known(), tally, Crew(tally, None)).delete(found)
+    return [one.name for one in found]
 
 
-class _Tally:
-    """Counts for all threads, and tells."""
+class _Job:
+    """One upload: its files, the one listing, and what follows from comparing the two."""
 
-    def __init__(self, bytes_total: int, files_total: int, watch: Watch | None) -> None:
-        self.over = threading.Event()
-        """Set when what is under way has to stop at the next piece."""
-        self._progress = Progress(0, bytes_total, 0, files_total)
-        self._watch = watch
-        self._lock = threading.Lock()
-
-    def advance(self, count: int, files: int = 0) -> None:
-        if self.over.is_set():
-            if count < 0:
-                return
-            raise _Over
-        with self._lock:
-            now = self._progress
-            self._progress = Progress(now.bytes_done + count, now.bytes_total, now.files_done + files, now.files_total)
-            if self._watch is not None:
-                self._watch(self._progress)
-
-
-def _carry_out(step: Callable[[T], int | None], steps: Sequence[T], tally: _Tally, threads: int) -> Report:
-    """Take *steps*, several at a time; each answers with the bytes it moved, or None where there was no need."""
-    moved: list[int | None] = []
-
-    def take(one: T) -> None:
-        if tally.over.is_set():
-            raise _Over
-        try:
-            moved.append(step(one))
-            tally.advance(0, files=1)
-        except BaseException:
-            tally.over.set()
-            raise
-
-    with ThreadPoolExecutor(max(1, min(threads, len(steps))), thread_name_prefix="transfer") as pool:
-        futures = [pool.submit(take, one) for one in steps]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        except BaseException:  # Ctrl-C
-            tally.over.set()
-            raise
-        finally:
-            pool.shutdown(cancel_futures=tally.over.is_set())
-    for future in futures:
-        failure = None if future.cancelled() else future.exception()
-        if failure is not None and not isinstance(failure, _Over):
-            raise failure
-    sizes = [size for size in moved if size is not None]
-    return Report(len(sizes), sum(sizes), len(moved) - len(sizes))
-
-
-def _named(sources: Path | Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
-    if isinstance(sources, Mapping):
-        yield from sources.items()
-    elif sources.is_dir():
-        yield from _below(sources, "")
-    else:
-        yield sources.name, sources
-
-
-def _below(folder: Path, above: str) -> Iterator[tuple[str, Path]]:
-    try:
-        children = sorted(folder.iterdir())
-    except OSError as error:
-        raise StoreError(f"{folder} cannot be read: {error.strerror or error}") from error
-    for child in children:
-        if not child.is_dir():
-            yield above + child.name, child
-        elif child.is_symlink():
-            raise StoreError(f"{child} is a link to a folder and might lead anywhere: upload that folder itself")
+    def __init__(
+        self,
+        store: ObjectStore,
+        sources: Sources,
+        container: str,
+        prefix: str,
+        include: Sequence[str] | None,
+        exclude: Sequence[str],
+        delete: bool,
+        known: Known | None,
+        threads: int | None,
+        segment_size: int,
+        progress: Watch | None,
+    ) -> None:
+        self._known = known or Known()
+        files = [replace(one, name=as_folder(prefix) + one.name) for one in _found(sources, include, exclude)]
+        self.sends: list[Send] = []
+        self.superfluous: list[StoredObject] = []
+        if files or delete:
+            common = as_folder(prefix) if delete else os.path.commonprefix([one.name for one in files])  # noqa: RUF071
+            listing = list(store.list(container, common))
+            self.sends = sending(files, listing, store.limits(), segment_size)
+            self.superfluous = deleting(files, listing, prefix, include, exclude) if delete else []
+            self._known.recall(one.origin for one in files)
         else:
-            yield from _below(child, f"{above}{child.name}/")
+            store.check(container)
+        tally = Tally(sum(send.source.size for send in self.sends), len(self.sends), progress)
+        self._work = Uploading(store, container, self._known, tally, Crew(tally, threads))
+
+    def carry_out(self) -> Report:
+        with self._known:
+            self._work.send(self.sends)
+            self._work.delete(self.superfluous)
+        return Report(self._work.files, self._work.bytes, len(self._work.skipped), len(self.superfluous))
+
+    def plan(self) -> Plan:
+        with self._known:
+            self._work.compare(self.sends)
+        same = {send.source.name for send in self._work.skipped}
+        changed = sorted((s.source for s in self.sends if s.source.name not in same), key=lambda source: source.name)
+        return Plan(tuple(changed), len(same), tuple(one.name for one in self.superfluous))
 
 
-def _folder(path: Path) -> Path:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HostError(f"The folder {path} cannot be made: {error.strerror or error}") from error
-    return path
-
-
-def _is_already(target: Path, wanted: Fetch) -> bool:
-    return target.is_file() and target.stat().st_size == wanted.size and md5_of(target) == wanted.md5
+def _found(sources: Sources, include: Sequence[str] | None, exclude: Sequence[str]) -> Sequence[Source]:
+    if isinstance(sources, (str, Path)):
+        return local(sources, include, exclude)
+    return named(sources) if isinstance(sources, Mapping) else sources

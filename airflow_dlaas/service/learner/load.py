@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.results import is_result
 from airflow_dlaas.contract.stores import TrainingData
 from airflow_dlaas.service.jobs import Spec
 from airflow_dlaas.service.learner.journal import now_and_then
-from airflow_dlaas.service.learner.outcome import is_result
 from airflow_dlaas.service.learner.surroundings import data_folders
 
 

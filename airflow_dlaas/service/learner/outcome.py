@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,14 +11,6 @@ from airflow_dlaas.service.learner.surroundings import CHECKPOINTS, CODE, DATA, 
 
 OWN_LOG = "learner.log"
 """What the learner itself says in its last need; for the service's operator, not for the results."""
-
-_RESULT = re.compile(r"training-[A-Za-z0-9_-]{9}/")
-
-
-def is_result(name: str) -> bool:
-    """Whether an object's name is that of an earlier training's results."""
-    return _RESULT.match(name) is not None
-
 
 def gather(job: JobFolder, training_id: str) -> dict[str, Path]:
     """

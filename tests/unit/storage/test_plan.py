@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dlaas.errors import StoreError
-from airflow_dlaas.storage.objects import StoredObject
-from airflow_dlaas.storage.plan import LARGEST, Source, fetching, sending
+from airflow_dlaas.storage.objects import Limits, StoredObject
+from airflow_dlaas.storage.plan import HELD, deleting, fetching, sending
+from airflow_dlaas.storage.segments import CUT
+from airflow_dlaas.storage.sources import LocalFile, Source
+from tests.memory_store import FarFile
+
+LIMITS = Limits(segments=1000)
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -20,70 +25,77 @@ def stored(name: str, size: int = 1, md5: str | None = "m", folder: bool = False
     return StoredObject(name, size, md5, NOW, folder)
 
 
-def source(name: str, size: int = 1) -> Source:
-    return Source(Path("/here") / name, name, size)
+def source(name: str, size: int = 1, folder: str = "/here") -> Source:
+    return Source(name, LocalFile(f"{folder}/{name}", size, 1, (1, 1)))
 
 
-def test_what_the_store_lacks_is_sent_whatever_its_md5() -> None:
-    (send,) = sending([source("a")], [stored("b")])
-    assert (send.source.name, send.unless) == ("a", None)
+def test_what_the_store_lacks_is_sent_whatever_it_holds() -> None:
+    (send,) = sending([source("a")], [stored("b")], LIMITS)
+    assert (send.source.name, send.stored, send.same_size) == ("a", None, False)
 
 
-def test_what_has_the_same_size_is_sent_unless_its_md5_is_the_same() -> None:
-    (send,) = sending([source("a", 5)], [stored("a", 5, "abc")])
-    assert send.unless == "abc"
+def test_what_has_the_same_size_has_to_be_compared() -> None:
+    (send,) = sending([source("a", 5)], [stored("a", 5, "abc")], LIMITS)
+    assert send.same_size
 
 
 def test_what_has_another_size_is_sent_without_a_question() -> None:
-    (send,) = sending([source("a", 5)], [stored("a", 6, "abc")])
-    assert send.unless is None
+    (send,) = sending([source("a", 5)], [stored("a", 6, "abc")], LIMITS)
+    assert not send.same_size
 
 
-def test_an_object_whose_md5_nobody_knows_is_sent_again() -> None:
-    (send,) = sending([source("a", 5)], [stored("a", 5, None)])
-    assert send.unless is None
+def test_files_of_more_than_two_segments_are_cut() -> None:
+    sends = sending([source("a", 2 * CUT), source("b", 2 * CUT + 1)], [], LIMITS)
+    assert {send.source.name: send.cut for send in sends} == {"a": 0, "b": CUT}
+
+
+def test_a_file_elsewhere_that_is_not_held_in_memory_is_cut() -> None:
+    far = [Source("a", FarFile(b"x" * HELD)), Source("b", FarFile(b"x" * (HELD + 1)))]
+    assert {send.source.name: send.cut for send in sending(far, [], LIMITS)} == {"a": 0, "b": CUT}
+    assert {send.cut for send in sending(far, [], Limits())} == {0}
 
 
 def test_the_largest_come_first() -> None:
-    sends = sending([source("a", 1), source("b", 3), source("c", 2)], [])
+    sends = sending([source("a", 1), source("b", 3), source("c", 2)], [], LIMITS)
     assert [send.source.size for send in sends] == [3, 2, 1]
     assert [fetch.size for fetch in fetching([stored("a", 1), stored("b", 3)])] == [3, 1]
 
 
 def test_two_files_of_one_name_are_refused() -> None:
     with pytest.raises(StoreError, match="would both be stored as 'a'"):
-        sending([source("a"), Source(Path("/there/a"), "a", 1)], [])
+        sending([source("a"), source("a", folder="/there")], [], LIMITS)
 
 
-def test_a_file_above_five_gib_is_refused_with_a_way_out() -> None:
-    with pytest.raises(StoreError, match=r"5\.0 GiB; an object holds 5 GiB at most\. Split the file"):
-        sending([source("a", LARGEST + 1)], [])
-    assert sending([source("a", LARGEST)], [])
+@pytest.mark.parametrize(("limits", "largest"), [(Limits(), 5), (LIMITS, 5000)])
+def test_a_file_above_what_the_store_takes_is_refused_with_a_way_out(limits: Limits, largest: int) -> None:
+    with pytest.raises(StoreError, match=rf"takes {largest} GiB at most\. Split the file"):
+        sending([source("a", largest * 1024**3 + 1)], [], limits)
+    assert sending([source("a", largest * 1024**3)], [], limits)
 
 
 @pytest.mark.parametrize("name", ["", "x" * 1025, "ü" * 513])
 def test_a_name_that_no_object_can_have_is_refused(name: str) -> None:
     with pytest.raises(StoreError, match="Shorten"):
-        sending([Source(Path("/here/f"), name, 1)], [])
+        sending([Source(name, LocalFile("/here/f", 1, 1, (1, 1)))], [], LIMITS)
 
 
 def test_a_file_whose_name_is_not_utf8_is_refused() -> None:
     with pytest.raises(StoreError, match="not UTF-8"):
-        sending([source("a\udcff")], [])
+        sending([source("a\udcff")], [], LIMITS)
 
 
 def test_objects_are_placed_by_the_rest_of_their_name() -> None:
     (fetch,) = fetching([stored("run/model/a/b"), stored("run/modelling/c")], "run/model")
-    assert (fetch.name, fetch.place) == ("run/model/a/b", PurePosixPath("a/b"))
+    assert (fetch.stored.name, fetch.place) == ("run/model/a/b", PurePosixPath("a/b"))
 
 
 def test_only_the_objects_named_are_fetched() -> None:
-    assert [fetch.name for fetch in fetching([stored("a"), stored("b")], names=["b"])] == ["b"]
+    assert [fetch.stored.name for fetch in fetching([stored("a"), stored("b")], names=["b"])] == ["b"]
 
 
 def test_objects_that_mark_folders_are_left_out() -> None:
     fetches = fetching([stored("a", 0, folder=True), stored("a/", 0, folder=True), stored("a/b")])
-    assert [fetch.name for fetch in fetches] == ["a/b"]
+    assert [fetch.stored.name for fetch in fetches] == ["a/b"]
 
 
 @pytest.mark.parametrize(
@@ -114,4 +126,16 @@ def test_no_name_whatever_is_placed_outside(names: list[str], prefix: str) -> No
         assert not fetch.place.is_absolute()
         assert ".." not in fetch.place.parts
         assert fetch.place.parts
-        assert fetch.name.endswith(str(fetch.place))
+        assert fetch.stored.name.endswith(str(fetch.place))
+
+
+def test_deleting_spares_other_folders_folder_marks_and_results() -> None:
+    listing = [
+        stored("p/old"),
+        stored("p/here"),
+        stored("p/mark", 0, folder=True),
+        stored("pq/x"),
+        stored("training-AbC_12-xY/m"),
+    ]
+    assert [one.name for one in deleting([source("p/here")], listing, "p")] == ["p/old"]
+    assert [one.name for one in deleting([], listing, "")] == ["p/old", "p/here", "pq/x"]

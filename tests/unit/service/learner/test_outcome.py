@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from airflow_dlaas.contract.results import is_result
 from airflow_dlaas.service.jobs import JobFolder
-from airflow_dlaas.service.learner.outcome import gather, is_result
+from airflow_dlaas.service.learner.outcome import gather
 
 
 def test_results_logs_and_checkpoints_have_the_contract_s_names(tmp_path: Path) -> None:

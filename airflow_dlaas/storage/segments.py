@@ -1,0 +1,97 @@
+"""
+How a large file is cut, and what its segments are called. No I/O.
+
+The segments of ``container/name`` lie in ``container_segments`` as ``name/dlaas/<size>/<cut>/<upload>/<number>``:
+a container beside the object's is what Swift's own tools use, the size and the cut tell a later attempt which of them
+may be what it is about to send, and the upload, made up anew each time, keeps a segment that an object consists of
+from being overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from airflow_dlaas.storage.objects import Limits, Part, StoredObject
+
+MIB = 1024**2
+
+CUT = 64 * MIB
+"""Bytes of a segment: what a broken upload sends again for each connection at the most."""
+
+
+_NAME = re.compile(r"dlaas/(?P<size>\d+)/(?P<cut>\d+)/(?P<upload>[0-9a-f]{16})/(?P<number>\d{8})")
+
+
+def is_large(size: int, segment_size: int = CUT) -> bool:
+    """Whether a file or an object is moved in parts: up to two of them one connection is as quick as several."""
+    return size > 2 * segment_size
+
+
+def cut_for(size: int, limits: Limits, segment_size: int = CUT) -> int:
+    """Bytes of each segment that a large file of *size* is cut into; 0 where the store joins no segments."""
+    if not limits.segments:
+        return 0
+    needed = -(-size // limits.segments)
+    return min(max(segment_size, -(-needed // MIB) * MIB if needed > segment_size else 0), limits.object_size)
+
+
+def largest(limits: Limits) -> int:
+    """Bytes of the largest file that can be stored."""
+    return limits.object_size * max(1, limits.segments)
+
+
+def cut_up(size: int, cut: int) -> Iterator[Part]:
+    """Cut *size* bytes into parts of *cut*; the last may be smaller."""
+    for start in range(0, size, cut):
+        yield Part(start, min(cut, size - start))
+
+
+def joint_md5(md5s: Iterable[str]) -> str:
+    """What Swift calls the ETag of an object made of segments: the MD5 of their MD5s, written one after another."""
+    return hashlib.md5("".join(md5s).encode(), usedforsecurity=False).hexdigest()
+
+
+def beside(container: str) -> str:
+    """Name the container that holds the segments of *container*'s objects."""
+    return f"{container}_segments"
+
+
+def above(name: str) -> str:
+    """The prefix of all segments of the object *name*, of whatever upload; another object's may begin with it too."""
+    return f"{name}/dlaas/"
+
+
+def segment_name(name: str, size: int, cut: int, upload: str, number: int) -> str:
+    """The name of a segment."""
+    return f"{above(name)}{size}/{cut}/{upload}/{number:08}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A segment that some upload has left."""
+
+    stored: StoredObject
+    size: int
+    cut: int
+    number: int
+
+
+def found(name: str, listing: Iterable[StoredObject]) -> Iterator[Found]:
+    """Those objects of *listing* that are segments of *name*."""
+    for one in listing:
+        match = _NAME.fullmatch(one.name.removeprefix(f"{name}/"))
+        if match:
+            yield Found(one, int(match["size"]), int(match["cut"]), int(match["number"]))
+
+
+def own(container: str, name: str, parts: Iterable[Part]) -> set[str]:
+    """
+    Name the segments among *parts* that belong to the object alone, and go when it goes.
+
+    That is what Swift's tools mean by a name below the object's in the container beside; others may be shared.
+    """
+    places = (part.place for part in parts if part.place)
+    return {segment for where, segment in places if where == beside(container) and segment.startswith(f"{name}/")}

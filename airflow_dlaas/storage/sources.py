@@ -1,0 +1,169 @@
+"""Finding what is to be stored: files, folders and globs on this machine."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from airflow_dlaas.errors import StoreError
+from airflow_dlaas.storage.patterns import MAGIC, matches, wanted
+from airflow_dlaas.storage.reading import Content, FilePart, unreadable
+
+SETTLED = 2 * 10**9
+"""Nanoseconds after a change until a file's times would show another one: file systems round them, some to 2 s."""
+
+
+class Origin(Protocol):
+    """Where bytes to be stored come from: a file, here or elsewhere."""
+
+    @property
+    def place(self) -> str:
+        """Names it for people and for `Known`: an absolute path or a URL."""
+
+    @property
+    def size(self) -> int:
+        """Bytes it had when it was found."""
+
+    @property
+    def identity(self) -> str:
+        """Differs when the content does; empty where nothing tells."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether a change after this moment would be seen in its `identity`."""
+
+    @property
+    def near(self) -> bool:
+        """Whether reading it twice costs little."""
+
+    def part(self, start: int, size: int) -> Content:
+        """A stretch of it."""
+
+    def changed(self) -> bool:
+        """Whether it is another than it was when it was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to store, and the name to store it under."""
+
+    name: str
+    origin: Origin
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.origin.size
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A regular file on this machine."""
+
+    place: str
+    size: int
+    inode: int
+    changed_ns: tuple[int, int]
+    """When its content, and when anything of it was changed."""
+    near: bool = True
+
+    @classmethod
+    def at(cls, path: str, status: os.stat_result) -> LocalFile:
+        """Make one of what `os.stat` says; refuses what is no regular file."""
+        if not stat.S_ISREG(status.st_mode):
+            raise StoreError(f"{path} cannot be stored: it is no regular file")
+        return cls(path, status.st_size, status.st_ino, (status.st_mtime_ns, status.st_ctime_ns))
+
+    @property
+    def identity(self) -> str:
+        """Inode, size and times."""
+        return f"{self.inode}:{self.size}:{self.changed_ns[0]}:{self.changed_ns[1]}"
+
+    @property
+    def settled(self) -> bool:
+        """Whether its last change is long enough ago."""
+        return time.time_ns() - max(self.changed_ns) > SETTLED
+
+    def part(self, start: int, size: int) -> Content:
+        """A stretch of it."""
+        return FilePart(self.place, start, size)
+
+    def changed(self) -> bool:
+        """Whether it is another than it was when it was found."""
+        return _file(self.place).identity != self.identity
+
+
+def local(place: str | Path, include: Sequence[str] | None = None, exclude: Sequence[str] = ()) -> list[Source]:
+    """
+    Find what *place* means: one file, a folder with everything in it, or what a glob matches.
+
+    A file is named by its own name; what is in a folder by its path below it; what a glob matches by its path below
+    the last folder that is spelled out. ``**`` goes through folders; a hidden file is matched where the dot is spelled
+    out. *include* and *exclude* (see `patterns.matches`) are compared with those names.
+
+    :raises StoreError: there is nothing, something cannot be read, is no regular file, or is a link to a folder.
+    """
+    path = os.path.abspath(place)  # noqa: PTH100  (a Path for each of many files costs more)
+    if os.path.isdir(path):  # noqa: PTH112
+        return [Source(name, file) for name, file in _below(path, "", exclude) if wanted(name, include, exclude)]
+    if os.path.lexists(path):
+        return [Source(os.path.basename(path), _file(path))]  # noqa: PTH119
+    if not MAGIC & set(path):
+        raise StoreError(f"{place}: there is no such file or folder")
+    found = dict(_matched(path, exclude))
+    if not found:
+        raise StoreError(f"{place} matches no file")
+    return [Source(name, file) for name, file in sorted(found.items()) if wanted(name, include, exclude)]
+
+
+def named(files: Mapping[str, Path]) -> list[Source]:
+    """Take *files* under the names given."""
+    return [Source(name, _file(os.path.abspath(path))) for name, path in files.items()]  # noqa: PTH100
+
+
+def _matched(pattern: str, exclude: Sequence[str]) -> Iterator[tuple[str, LocalFile]]:
+    steps = pattern.split(os.sep)  # noqa: PTH206  (it begins with a separator)
+    plain = next(at for at, step in enumerate(steps) if MAGIC & set(step))
+    base = os.sep.join(steps[:plain]) or os.sep  # noqa: PTH118
+    for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207  (pathlib's matches hidden files)
+        name = os.path.relpath(path, base)
+        if not os.path.isdir(path):  # noqa: PTH112
+            yield name, _file(path)
+        elif "**" not in steps:  # which names everything below by itself
+            yield from _below(path, f"{name}/", exclude)
+
+
+def _below(folder: str, above: str, exclude: Sequence[str]) -> Iterator[tuple[str, LocalFile]]:
+    try:
+        with os.scandir(folder) as scan:
+            children = sorted(scan, key=lambda child: child.name)
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    for child in children:
+        name = above + child.name
+        if exclude and matches(name, exclude):
+            continue
+        if child.is_dir():
+            if child.is_symlink():
+                raise StoreError(
+                    f"{child.path} is a link to a folder and might lead anywhere: upload that folder itself"
+                )
+            yield from _below(child.path, f"{name}/", exclude)
+        else:
+            try:
+                yield name, LocalFile.at(child.path, child.stat())
+            except OSError as error:
+                raise unreadable(child.path, error) from error
+
+
+def _file(path: str) -> LocalFile:
+    try:
+        return LocalFile.at(path, os.stat(path))  # noqa: PTH116
+    except OSError as error:
+        raise unreadable(path, error) from error

@@ -1,0 +1,108 @@
+"""Carrying out a plan to send: what is unchanged stays, the rest goes, several at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from airflow_dlaas.storage.comparing import unchanged, whole_md5
+from airflow_dlaas.storage.crew import Crew, Tally
+from airflow_dlaas.storage.known import Known
+from airflow_dlaas.storage.large import LargeUpload, forget, segments_of
+from airflow_dlaas.storage.objects import ObjectStore, StoredObject
+from airflow_dlaas.storage.plan import HELD, Send
+from airflow_dlaas.storage.reading import Held, md5_of
+from airflow_dlaas.storage.segments import beside, own
+from airflow_dlaas.storage.sources import Origin
+
+SMALL = 1024**2
+"""Bytes of a local file that is read once, to be hashed and sent; a larger one is read for each, in pieces."""
+
+AT_ONCE = 1000
+"""Objects deleted by one job."""
+
+
+class Uploading:
+    """One transfer to a container; told what to send and what to delete, counts what it did."""
+
+    def __init__(self, store: ObjectStore, container: str, known: Known, tally: Tally, crew: Crew) -> None:
+        self._store = store
+        self._container = container
+        self._known = known
+        self._tally = tally
+        self._crew = crew
+        self._lock = threading.Lock()
+        self._large: list[LargeUpload] = []
+        self._sent: list[int] = []
+        self.skipped: list[Send] = []
+        """What turned out to be there already."""
+
+    @property
+    def files(self) -> int:
+        """Files sent."""
+        return len(self._sent) + len(self._large)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes sent, those of failed attempts left out."""
+        return sum(self._sent) + sum(one.sent for one in self._large)
+
+    def send(self, sends: Sequence[Send]) -> None:
+        """Send what has changed; returns when it is there."""
+        self._crew.add(partial(self._one, send) for send in sends)
+        self._crew.run()
+
+    def compare(self, sends: Sequence[Send]) -> None:
+        """Only find out what has changed."""
+        self._crew.add(partial(self._skips, send) for send in sends)
+        self._crew.run()
+
+    def delete(self, superfluous: Sequence[StoredObject]) -> None:
+        """Delete objects, with the segments that only they consist of."""
+        plain = [one.name for one in superfluous if not one.segments_md5]
+        batches = [plain[start : start + AT_ONCE] for start in range(0, len(plain), AT_ONCE)]
+        self._crew.add(partial(self._store.delete, self._container, batch) for batch in batches)
+        self._crew.add(partial(self._delete_large, one) for one in superfluous if one.segments_md5)
+        self._crew.run()
+
+    def _one(self, send: Send) -> None:
+        if self._skips(send):
+            return
+        if send.cut:
+            large = LargeUpload(self._store, self._container, send, self._known, self._tally)
+            self._large.append(large)
+            self._crew.add(large.begin())
+            return
+        before = segments_of(self._store, self._container, send)
+        self._put(send.source.name, send.source.origin)
+        forget(self._store, self._container, send.source.name, before)
+        with self._lock:
+            self._sent.append(send.source.size)
+        self._tally.advance(0, files=1)
+
+    def _skips(self, send: Send) -> bool:
+        if not unchanged(self._store, self._container, send, self._known):
+            return False
+        with self._lock:
+            self.skipped.append(send)
+        self._tally.advance(send.source.size, files=1)
+        return True
+
+    def _put(self, name: str, origin: Origin) -> None:
+        advance = self._tally.advance
+        if origin.near and origin.size > SMALL:
+            md5 = whole_md5(origin, self._known)
+            self._store.put(self._container, name, Path(origin.place), md5=md5, advance=advance)
+        elif origin.size > HELD:
+            content = origin.part(0, origin.size)
+            self._store.put(self._container, name, content, md5=md5_of(content), advance=advance)
+        else:
+            data = b"".join(map(bytes, origin.part(0, origin.size).pieces()))
+            self._known.note(origin, 0, [self._store.put(self._container, name, Held(data), advance=advance)])
+
+    def _delete_large(self, one: StoredObject) -> None:
+        segments = own(self._container, one.name, self._store.look(self._container, one.name).parts)
+        self._store.delete(self._container, [one.name])
+        self._store.delete(beside(self._container), sorted(segments))

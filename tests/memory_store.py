@@ -1,0 +1,177 @@
+"""An object store in memory, for tests of what is done with one; and a file that is not on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from airflow_dlaas.errors import ContainerNotFound, Corrupted, ObjectNotFound, StoreFull
+from airflow_dlaas.storage.objects import Advance, Limits, Part, Shape, StoredObject, Write
+from airflow_dlaas.storage.reading import Content, Held, content_of
+from airflow_dlaas.storage.segments import joint_md5
+
+NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+class MemoryStore:
+    """
+    A container ``c`` with *objects*. Refuses to store objects whose names end in ``full``.
+
+    ``asked`` names the objects of the container that were put or fetched, ``sent`` counts bytes put anywhere.
+    """
+
+    def __init__(self, _limits: Limits = Limits(segments=1000), /, **objects: bytes) -> None:  # noqa: B008
+        self._limits = _limits
+        self.all: dict[str, dict[str, bytes | list[Part]]] = {"c": dict(objects)}
+        self.asked: list[str] = []
+        self.sent = 0
+        self.lock = threading.Lock()
+
+    @property
+    def objects(self) -> dict[str, bytes]:
+        return {name: self.content("c", name) for name in self.all["c"]}
+
+    def segments(self) -> set[str]:
+        return set(self.all.get("c_segments", ()))
+
+    def content(self, container: str, name: str) -> bytes:
+        kept = self.all[container][name]
+        if isinstance(kept, bytes):
+            return kept
+        return b"".join(self.content(*part.place) for part in kept if part.place)
+
+    def check(self, container: str) -> None:
+        if container not in self.all:
+            raise ContainerNotFound(container)
+
+    def limits(self) -> Limits:
+        return self._limits
+
+    def containers(self) -> Sequence[str]:
+        return sorted(self.all)
+
+    def create_container(self, name: str) -> None:
+        self.all.setdefault(name, {})
+
+    def list(self, container: str, prefix: str = "") -> Iterator[StoredObject]:
+        self.check(container)
+        for name in sorted(self.all[container]):
+            if name.startswith(prefix):
+                shape = self.look(container, name)
+                joint = shape.etag if shape.parts else None
+                yield StoredObject(name, shape.size, shape.md5, NOW, segments_md5=joint)
+
+    def browse(self, container: str, folder: str) -> Iterator[StoredObject | str]:
+        raise NotImplementedError
+
+    def put(
+        self,
+        container: str,
+        name: str,
+        source: Path | bytes | Content,
+        *,
+        md5: str | None = None,
+        content_type: str | None = None,  # noqa: ARG002
+        advance: Advance | None = None,
+    ) -> str:
+        return self._keep(container, name, content_of(source), md5, advance)
+
+    def put_segment(self, container: str, name: str, content: Content, *, advance: Advance | None = None) -> str:
+        return self._keep(container, name, content, None, advance)
+
+    def _keep(self, container: str, name: str, content: Content, announced: str | None, advance: Advance | None) -> str:
+        self.check(container)
+        with self.lock:
+            if container == "c":
+                self.asked.append(name)
+        if name.endswith("full"):
+            raise StoreFull(name)
+        data = b""
+        for piece in content.pieces():
+            data += piece
+            if advance:
+                advance(len(piece))
+        if announced not in {None, md5(data)}:
+            raise Corrupted(name)
+        with self.lock:
+            self.sent += len(data)
+            self.all[container][name] = data
+        return md5(data)
+
+    def join(self, container: str, name: str, parts: Sequence[Part], *, content_type: str | None = None) -> None:  # noqa: ARG002
+        for part in parts:
+            where, segment = part.place or ("", "")
+            kept = self.all.get(where, {}).get(segment)
+            if not isinstance(kept, bytes) or md5(kept) != part.md5 or len(kept) != part.size:
+                raise Corrupted(f"{segment} is gone")
+        self.asked.append(name)
+        self.all[container][name] = list(parts)
+
+    def look(self, container: str, name: str) -> Shape:
+        self.check(container)
+        kept = self.all[container].get(name)
+        if kept is None:
+            raise ObjectNotFound(name)
+        if isinstance(kept, bytes):
+            return Shape(len(kept), md5(kept), md5(kept))
+        return Shape(sum(one.size for one in kept), joint_md5(one.md5 or "" for one in kept), None, tuple(kept))
+
+    def get(self, container: str, name: str, destination: Path, *, advance: Advance | None = None) -> int:
+        self.asked.append(name)
+        data = self.content(container, name)
+        destination.write_bytes(data)
+        if advance:
+            advance(len(data))
+        return len(data)
+
+    def get_part(
+        self,
+        container: str,
+        name: str,
+        shape: Shape,
+        part: Part,
+        write: Write,
+        *,
+        advance: Advance | None = None,
+    ) -> None:
+        assert self.look(container, name) == shape
+        self.asked.append(f"{name}@{part.start}")
+        write(part.start, self.content(container, name)[part.start : part.start + part.size])
+        if advance:
+            advance(part.size)
+
+    def read(self, container: str, name: str, start: int, end: int) -> bytes:
+        return self.content(container, name)[start:end]
+
+    def delete(self, container: str, names: Iterable[str]) -> None:
+        for name in names:
+            self.all[container].pop(name, None)
+
+
+@dataclass(frozen=True)
+class FarFile:
+    """A file elsewhere, whose content is *data*."""
+
+    data: bytes
+    place: str = "far://file"
+    identity: str = ""
+    settled: bool = True
+    near: bool = False
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def part(self, start: int, size: int) -> Content:
+        return Held(self.data[start : start + size])
+
+    def changed(self) -> bool:
+        return False
