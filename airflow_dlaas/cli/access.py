@@ -7,14 +7,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from airflow_dlaas.client.client import Client
 from airflow_dlaas.errors import NotConfigured
-from airflow_dlaas.service.home import Home, access
 from airflow_dlaas.service.settings import read_client
+
+if TYPE_CHECKING:
+    from airflow_dlaas.client.client import Client
 
 HomeOption = Annotated[
     Path | None,
@@ -31,6 +32,9 @@ def client(home: Path | None) -> Iterator[Client]:
 
     :raises NotConfigured: nobody said which service is meant.
     """
+    from airflow_dlaas.client.client import Client
+    from airflow_dlaas.service.home import Home, access
+
     folder, said = read_client(os.environ, str(home) if home else None)
     found = access(Home(folder), said)
     with Client(found.url, found.user, found.password) as opened:
@@ -43,6 +47,8 @@ def store_connection(home: Path | None, name: str) -> dict[str, str]:
 
     :raises NotConfigured: there is none of that name.
     """
+    from airflow_dlaas.service.home import Home
+
     folder, _ = read_client(os.environ, str(home) if home else None)
     path = Home(folder).connections_file
     try:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from airflow_dlaas.cli.access import HomeOption, client, store_connection
-from airflow_dlaas.client import calls
-from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.errors import InvalidDefinition
+
+if TYPE_CHECKING:
+    from airflow_dlaas.contract.definition import TrainingDefinition
 
 STAND_IN = {"auth_url": "http://by.name", "userId": "by name", "password": "by name"}
 
@@ -44,6 +45,8 @@ def submit(
     home: HomeOption = None,
 ) -> None:
     """Submit a training definition, and print the training's id. A connection may be named as in connections.json."""
+    from airflow_dlaas.client import calls
+
     definition = read_definition(file, lambda name: store_connection(home, name))
     with client(home) as opened:
         training = opened.send(calls.create_training(definition, idempotency_key=key))
@@ -56,6 +59,8 @@ def read_definition(file: Path, look_up: Callable[[str], Mapping[str, str]]) -> 
 
     :raises InvalidDefinition: naming every field that is wrong.
     """
+    from airflow_dlaas.contract.definition import TrainingDefinition
+
     try:
         document = json.loads(file.read_bytes())
     except OSError as error:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from airflow_dlaas import __version__
-from airflow_dlaas.cli import definitions, demo, runs, runtimes, serve
+from airflow_dlaas.cli import data, definitions, demo, runs, runtimes, serve
 from airflow_dlaas.errors import DlaasError, InvalidDefinition
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (serve, demo, runs, definitions, runtimes):
+for room in (serve, demo, runs, definitions, data, runtimes):
     room.register(app)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from airflow_dlaas.cli.access import HomeOption, client
-from airflow_dlaas.client import calls
-from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.monitor import follow
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.training import Training
+
+if TYPE_CHECKING:
+    from airflow_dlaas.client.client import Client
+    from airflow_dlaas.contract.training import Training
 
 COLOURS = {
     TrainingState.PENDING: "yellow",
@@ -40,6 +40,8 @@ def runs(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 20, home: HomeOption = None
 ) -> None:
     """List training runs, newest first."""
+    from airflow_dlaas.client import calls
+
     with client(home) as opened:
         listed = opened.send(calls.list_trainings(limit))
     table = Table(box=None, pad_edge=False)
@@ -62,6 +64,8 @@ def runs(
 
 def show(training_id: Id, home: HomeOption = None) -> None:
     """Show one training run: what was asked for, how it is doing, what went wrong."""
+    from airflow_dlaas.client import calls
+
     with client(home) as opened:
         one = opened.send(calls.get_training(training_id))
     model, status = one.entity.model_definition, one.status
@@ -107,6 +111,8 @@ def logs(
 
 def cancel(training_id: Id, home: HomeOption = None) -> None:
     """Ask for a training's end; what it has produced so far is stored."""
+    from airflow_dlaas.client import calls
+
     with client(home) as opened:
         opened.send(calls.cancel_training(training_id))
     typer.echo(f"{training_id} is asked to stop")
@@ -118,6 +124,8 @@ QUIET = 1.0
 
 async def _tell(opened: Client, training_id: str, *, keep_on: bool) -> None:
     """Print the log to its end; without *keep_on* only up to where it is now."""
+    from airflow_dlaas.client.monitor import follow
+
     to_the_end = True
     async with aclosing(follow(opened, training_id)) as frames:
         while True:

@@ -12,9 +12,6 @@ from rich.text import Text
 
 from airflow_dlaas.cli.access import HomeOption, client
 from airflow_dlaas.cli.serve import SERVICE_MISSING
-from airflow_dlaas.client import calls
-from airflow_dlaas.contract.definition import Framework
-from airflow_dlaas.contract.words import complaints
 from airflow_dlaas.errors import HostError, NotConfigured
 
 group = typer.Typer(help="What the service can run.", invoke_without_command=True)
@@ -30,6 +27,8 @@ def runtimes(context: typer.Context, home: HomeOption = None) -> None:
     """List what the service can run."""
     if context.invoked_subcommand is not None:
         return
+    from airflow_dlaas.client import calls
+
     with client(home) as opened:
         listed = opened.send(calls.list_runtimes())
     table = Table(box=None, pad_edge=False)
@@ -62,6 +61,8 @@ def prepare(
     """
     from pydantic import ValidationError
 
+    from airflow_dlaas.contract.definition import Framework
+    from airflow_dlaas.contract.words import complaints
     from airflow_dlaas.service.home import Home
     from airflow_dlaas.service.settings import read_settings
 

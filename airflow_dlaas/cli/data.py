@@ -1,0 +1,159 @@
+"""Training data by hand: up to a container, down from one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from airflow_dlaas.cli.access import HomeOption, store_connection
+
+if TYPE_CHECKING:
+    from airflow_dlaas.storage.crew import Progress, Watch
+    from airflow_dlaas.storage.swift import SwiftStore
+    from airflow_dlaas.storage.transfer import Plan
+
+Container = Annotated[str, typer.Argument(metavar="CONTAINER", help="The container.")]
+Prefix = Annotated[str, typer.Option(help="The folder in the container.")]
+Connection = Annotated[str, typer.Option(help="The object store, by its name in connections.json.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=256, help="Files, or parts of large ones, at a time; found out if not given.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (upload, download):
+        app.command()(command)
+
+
+def upload(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file, a folder, or a glob in quotes.")],
+    container: Container,
+    prefix: Prefix = "",
+    include: Annotated[list[str] | None, typer.Option(help="Names or globs of what is meant; may be repeated.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Names or globs of what is not; may be repeated.")] = None,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete what is under the prefix and no longer here.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
+    connection: Connection = "swift_default",
+    threads: Threads = None,
+    home: HomeOption = None,
+) -> None:
+    """
+    Bring training data into a container; what is there unchanged sends no byte.
+
+    Broken off, it goes on where it was when it is called again, in the middle of a large file too.
+    """
+    from airflow_dlaas.storage import transfer
+    from airflow_dlaas.storage.known import Known, usual_place
+
+    known = Known(usual_place())
+    with _store(home, connection) as store:
+        if dry_run:
+            plan = transfer.plan_upload(
+                store,
+                source,
+                container,
+                prefix=prefix,
+                include=include,
+                exclude=exclude or (),
+                delete=delete,
+                known=known,
+                threads=threads,
+            )
+            _print(plan)
+            return
+        store.create_container(container)
+        with _bar("Uploaded") as watch:
+            report = transfer.upload(
+                store,
+                source,
+                container,
+                prefix=prefix,
+                include=include,
+                exclude=exclude or (),
+                delete=delete,
+                known=known,
+                threads=threads,
+                progress=watch,
+            )
+    deleted = f", {report.deleted} deleted" if delete else ""
+    typer.echo(f"{report.files} files sent ({report.bytes:,} bytes), {report.skipped} unchanged{deleted}")
+
+
+def download(
+    container: Container,
+    destination: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; made if missing.")],
+    prefix: Prefix = "",
+    connection: Connection = "swift_default",
+    threads: Threads = None,
+    home: HomeOption = None,
+) -> None:
+    """Fetch what lies in a container, verified; what is here unchanged is left. Broken off, it goes on where it was."""
+    from airflow_dlaas.storage import transfer
+    from airflow_dlaas.storage.known import Known, usual_place
+
+    with _store(home, connection) as store, _bar("Downloaded") as watch:
+        report = transfer.download(
+            store,
+            container,
+            destination,
+            prefix=prefix,
+            known=Known(usual_place()),
+            threads=threads,
+            progress=watch,
+        )
+    typer.echo(f"{report.files} files fetched ({report.bytes:,} bytes), {report.skipped} unchanged")
+
+
+@contextmanager
+def _store(home: Path | None, name: str) -> Iterator[SwiftStore]:
+    from airflow_dlaas.contract.stores import StoreConnection
+    from airflow_dlaas.storage.swift import SwiftStore
+
+    with SwiftStore.open(StoreConnection.model_validate(store_connection(home, name))) as store:
+        yield store
+
+
+@contextmanager
+def _bar(verb: str) -> Iterator[Watch]:
+    """A bar where somebody looks on, a line now and then where not; on stderr, so that the result can be piped."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Display
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        from airflow_dlaas.hooks.progress import TellProgress
+
+        yield TellProgress(verb, lambda line: typer.echo(line, err=True))
+        return
+    columns = (
+        TextColumn("{task.fields[files]}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Display(*columns, console=console, transient=True) as display:
+        task = display.add_task("", total=None, files="comparing")
+
+        def watch(at: Progress) -> None:
+            files = f"{at.files_done} of {at.files_total} files"
+            display.update(task, completed=at.bytes_done, total=at.bytes_total, files=files)
+
+        yield watch
+
+
+def _print(plan: Plan) -> None:
+    for source in plan.send:
+        typer.echo(f"send    {source.name} ({source.size:,} bytes)")
+    for name in plan.delete:
+        typer.echo(f"delete  {name}")
+    sends = f"{len(plan.send)} files to send ({plan.bytes:,} bytes)"
+    typer.echo(f"{sends}, {plan.unchanged} unchanged, {len(plan.delete)} to delete")

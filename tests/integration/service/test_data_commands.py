@@ -1,0 +1,52 @@
+"""Training data by hand, with the console, to the embedded object store of a real service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.conftest import ServiceProcess
+
+
+def lay(folder: Path) -> Path:
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.txt").write_text("a")
+    (folder / "deep" / "b.txt").write_text("bb")
+    (folder / "c.tmp").write_text("ccc")
+    return folder
+
+
+def test_a_folder_goes_up_once_and_comes_down_again(service: ServiceProcess, tmp_path: Path) -> None:
+    here = lay(tmp_path / "here")
+    arguments = [str(here), "by-hand", "--prefix", "set", "--exclude", "*.tmp"]
+    done = service.console("upload", *arguments)
+    assert (done.returncode, done.stdout) == (0, "2 files sent (3 bytes), 0 unchanged\n"), done.stderr
+    done = service.console("upload", *arguments)
+    assert done.stdout == "0 files sent (0 bytes), 2 unchanged\n"
+    done = service.console("download", "by-hand", str(tmp_path / "there"), "--prefix", "set")
+    assert done.stdout == "2 files fetched (3 bytes), 0 unchanged\n"
+    assert (tmp_path / "there" / "deep" / "b.txt").read_text() == "bb"
+
+
+def test_a_plan_is_printed_and_nothing_is_done(service: ServiceProcess, tmp_path: Path) -> None:
+    here = lay(tmp_path / "here")
+    service.console("upload", str(here), "planned")
+    (here / "a.txt").write_text("A")
+    (here / "deep" / "b.txt").unlink()
+    done = service.console("upload", str(here), "planned", "--delete", "--dry-run")
+    assert done.stdout.splitlines() == [
+        "send    a.txt (1 bytes)",
+        "delete  deep/b.txt",
+        "1 files to send (1 bytes), 1 unchanged, 1 to delete",
+    ]
+    done = service.console("upload", str(here), "planned", "--delete")
+    assert done.stdout == "1 files sent (1 bytes), 1 unchanged, 1 deleted\n"
+
+
+def test_what_cannot_be_done_is_one_sentence(service: ServiceProcess, tmp_path: Path) -> None:
+    done = service.console("upload", str(tmp_path / "nowhere"), "by-hand")
+    assert done.returncode == 1
+    assert done.stderr == f"airflow-dlaas: {tmp_path / 'nowhere'}: there is no such file or folder\n"
+    done = service.console("download", "no-such-container", str(tmp_path / "there"))
+    assert done.returncode == 1
+    assert "There is no container 'no-such-container'" in done.stderr
+    assert not (tmp_path / "there").exists()
