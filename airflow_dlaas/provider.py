@@ -34,13 +34,31 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
-        "sensors": [{"integration-name": "DLaaS", "python-modules": ["airflow_dlaas.sensors.training"]}],
+        "sensors": [
+            {
+                "integration-name": "DLaaS",
+                "python-modules": ["airflow_dlaas.sensors.data", "airflow_dlaas.sensors.training"],
+            }
+        ],
         "hooks": [
             {"integration-name": "DLaaS", "python-modules": ["airflow_dlaas.hooks.dlaas"]},
             {"integration-name": "OpenStack Swift", "python-modules": ["airflow_dlaas.hooks.swift"]},
         ],
-        "triggers": [{"integration-name": "DLaaS", "python-modules": ["airflow_dlaas.triggers.training"]}],
+        "triggers": [
+            {
+                "integration-name": "DLaaS",
+                "python-modules": ["airflow_dlaas.triggers.data", "airflow_dlaas.triggers.training"],
+            }
+        ],
         "connection-types": [_dlaas(), _swift()],
+        "filesystems": ["airflow_dlaas.fs.swift"],
+        "asset-uris": [
+            {
+                "schemes": ["swift"],
+                "handler": "airflow_dlaas.assets.swift.sanitize_uri",
+                "factory": "airflow_dlaas.assets.swift.create_asset",
+            }
+        ],
     }
 
 

@@ -16,9 +16,9 @@ ROUNDS = 11
 
 SUBJECTS = {
     "operators": [f"airflow_dlaas.operators.{name}" for name in ("data", "experiment", "model", "training")],
-    "sensors": ["airflow_dlaas.sensors.training"],
+    "sensors": ["airflow_dlaas.sensors.data", "airflow_dlaas.sensors.training"],
     "hooks": ["airflow_dlaas.hooks.dlaas", "airflow_dlaas.hooks.swift"],
-    "triggers": ["airflow_dlaas.triggers.training"],
+    "triggers": ["airflow_dlaas.triggers.data", "airflow_dlaas.triggers.training"],
 }
 SUBJECTS["all of them"] = [module for modules in SUBJECTS.values() for module in modules]
 

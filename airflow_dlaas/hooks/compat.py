@@ -7,4 +7,9 @@ try:
 except ImportError:  # Airflow 3.1: the SDK had no door to the configuration yet
     from airflow.configuration import conf  # type: ignore[assignment]
 
-__all__ = ["conf"]
+try:
+    from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+except ImportError:  # Airflow 3.1: the SDK raised the core's
+    from airflow.exceptions import AirflowSensorTimeout, AirflowSkipException  # type: ignore[no-redef]
+
+__all__ = ["AirflowSensorTimeout", "AirflowSkipException", "conf"]

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from airflow_dlaas.errors import InvalidBundle
+
+if TYPE_CHECKING:
+    from airflow_dlaas.storage.sources import Source
 
 
 def local_path(place: str) -> Path | None:
@@ -25,6 +29,23 @@ def local_path(place: str) -> Path | None:
     if not parts.scheme:
         return Path(place)
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+
+
+def sources_at(place: str, include: Sequence[str] | None, exclude: Sequence[str]) -> Path | list[Source]:
+    """
+    What `upload` is to be given for *place*: a path or a glob of this machine, or the files found elsewhere.
+
+    Those are read when they are sent, piece by piece; *include* and *exclude* have been applied to them already.
+    """
+    local = local_path(place)
+    if local is not None:
+        return local
+    from airflow.sdk import ObjectStoragePath
+
+    from airflow_dlaas.storage.remote import remote
+
+    there = ObjectStoragePath(place)
+    return remote(there.fs, there.path, place, include, exclude)
 
 
 @contextmanager
@@ -73,8 +94,25 @@ def put_there(place: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=f".{local.name}.", dir=local.parent) as folder:
         made = Path(folder) / "made"
         yield made
+        replace(local, made)
+
+
+@contextmanager
+def filled_there(place: str) -> Iterator[Path]:
+    """Have a folder to put files into: *place* itself where it is local, else one that is put there in the end."""
+    local = local_path(place)
+    if local is not None:
+        yield local
+        return
+    with put_there(place) as made:
+        yield made
+
+
+def replace(local: Path, made: Path) -> None:
+    """Put *made*, which lies beside it, in the place of whatever *local* is."""
+    with tempfile.TemporaryDirectory(prefix=f".{local.name}.", dir=local.parent) as aside:
         if local.exists():
-            local.rename(Path(folder) / "before")
+            local.rename(Path(aside) / "before")
         made.replace(local)
 
 

@@ -31,12 +31,16 @@ class SwiftHook(BaseHook):
 
         return StoreAccess.from_connection(self.get_connection(self.swift_conn_id))
 
+    async def aaccess(self) -> StoreAccess:
+        """What the connection says, asked for without blocking the triggerer's loop."""
+        from airflow_dlaas.hooks.access import StoreAccess
+
+        return StoreAccess.from_connection(await self.aget_connection(self.swift_conn_id))
+
     @cached_property
     def store(self) -> SwiftStore:
         """The object store; authenticates when first used."""
-        from airflow_dlaas.storage.swift import SwiftStore
-
-        return SwiftStore.open(self.access.connection, verify=self.access.verify)
+        return make_store(self.access)
 
     def get_conn(self) -> SwiftStore:
         """The object store, under the name Airflow's hooks have for it."""
@@ -51,3 +55,15 @@ class SwiftHook(BaseHook):
         except DlaasError as error:
             return False, str(error)
         return True, f"The object store lets {self.access.connection.user} in: {containers} containers"
+
+
+def make_store(access: StoreAccess, *, patient: bool = True) -> SwiftStore:
+    """
+    A store for *access*; sends nothing yet.
+
+    :param patient: sit transient trouble out; whoever will ask again anyway need not.
+    """
+    from airflow_dlaas.storage.patience import NONE, Patience
+    from airflow_dlaas.storage.swift import SwiftStore
+
+    return SwiftStore.open(access.connection, verify=access.verify, patience=Patience() if patient else NONE)

@@ -1,9 +1,11 @@
-"""Operators for training data."""
+"""Operators for training data: into the object store, out of it, and away."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from airflow.sdk import BaseOperator
 
@@ -12,20 +14,34 @@ from airflow_dlaas.hooks.swift import SwiftHook
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_dlaas.storage.transfer import Report
+
 
 class UploadDataOperator(BaseOperator):
     """
-    Bring a file or a folder of training data into a container; what is there already, unchanged, sends no byte.
+    Bring a file, a folder or what a glob matches into a container; what is there already, unchanged, sends no byte.
 
     Every object is verified by its MD5. Returns the container as ``swift://<connection>@<container>/<prefix>``.
 
-    :param source: a file or a folder; a path on every worker, or anything `ObjectStoragePath` reaches. (templated)
+    A task that is killed just stops: what has arrived stays, and the next try skips it, or takes a large file up where
+    it broke off. MD5s of files are remembered in the cache folder of the worker's user (``$XDG_CACHE_HOME`` or
+    ``~/.cache``), so that a file that has not changed is not read again; where that cannot be written, it is.
+
+    An outlet of the task that is a ``swift://`` asset of this container gets the figures as its event's extra:
+    ``files`` and ``bytes`` that were sent, ``unchanged``, ``deleted``.
+
+    :param source: a path on every worker, or anything `ObjectStoragePath` reaches, which is passed on without being
+        stored on the worker. (templated)
     :param container: the container; made if there is none of that name. (templated)
     :param prefix: the folder in the container that everything goes under. (templated)
+    :param include: names and globs of what is uploaded; all if not given. (templated)
+    :param exclude: names and globs of what is not; it wins over *include*. (templated)
+    :param delete: afterwards, delete from under *prefix* what is no longer in the source. What *include* and *exclude*
+        leave out stays in the store too, and so do the results of trainings.
     :param swift_conn_id: the connection to the object store.
     """
 
-    template_fields: Sequence[str] = ("source", "container", "prefix")
+    template_fields: Sequence[str] = ("source", "container", "prefix", "include", "exclude")
     ui_color = "#e5f5e0"
 
     def __init__(
@@ -34,6 +50,9 @@ class UploadDataOperator(BaseOperator):
         source: str,
         container: str,
         prefix: str = "",
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        delete: bool = False,
         swift_conn_id: str = SwiftHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -41,25 +60,189 @@ class UploadDataOperator(BaseOperator):
         self.source = source
         self.container = container
         self.prefix = prefix
+        self.include = include
+        self.exclude = exclude
+        self.delete = delete
         self.swift_conn_id = swift_conn_id
 
     def execute(self, context: Context) -> str:
         """Upload; progress goes to the task's log every few seconds."""
-        from airflow_dlaas.hooks.places import brought_here
+        from airflow_dlaas.hooks.places import sources_at
         from airflow_dlaas.hooks.progress import TellProgress
+        from airflow_dlaas.storage.known import Known, usual_place
         from airflow_dlaas.storage.transfer import upload
 
-        store = SwiftHook(self.swift_conn_id).store
-        with brought_here(self.source) as here:
+        begun = time.monotonic()
+        sources = sources_at(self.source, self.include, self.exclude)
+        with SwiftHook(self.swift_conn_id).store as store:
             store.create_container(self.container)
             report = upload(
-                store, here, self.container, prefix=self.prefix, progress=TellProgress("Uploaded", self.log.info)
+                store,
+                sources,
+                self.container,
+                prefix=self.prefix,
+                include=self.include,
+                exclude=self.exclude,
+                delete=self.delete,
+                known=Known(usual_place()),
+                progress=TellProgress("Upload:", self.log.info),
             )
         self.log.info(
-            "Container %s: %s files sent (%s bytes), %s unchanged",
+            "Container %s: %s files sent (%s bytes), %s unchanged, %s deleted, in %.1f s",
             self.container,
             report.files,
             f"{report.bytes:,}",
             report.skipped,
+            report.deleted,
+            time.monotonic() - begun,
         )
+        self._tell_outlets(context, report)
         return f"swift://{self.swift_conn_id}@{self.container}/{self.prefix}"
+
+    def _tell_outlets(self, context: Context, report: Report) -> None:
+        from airflow.sdk import Asset
+
+        figures = {
+            "files": report.files,
+            "bytes": report.bytes,
+            "unchanged": report.skipped,
+            "deleted": report.deleted,
+        }
+        place = self.swift_conn_id, self.container
+        for outlet in self.outlets:
+            if isinstance(outlet, Asset) and _place_of(outlet.uri, self.swift_conn_id) == place:
+                context["outlet_events"][outlet].extra.update(figures)
+
+
+class DownloadDataOperator(BaseOperator):
+    """
+    Bring what lies in a container to a folder, each file verified by its MD5. Returns *destination*.
+
+    A local folder is filled in place: what is there already, unchanged, is not fetched again, a try after one that
+    broke off goes on where that was, and what else lies there stays. Elsewhere, everything is sent in any case, by way
+    of a temporary folder on the worker. Nothing to fetch is an error.
+
+    :param container: the container. (templated)
+    :param prefix: the folder in the container; files are named by what follows it. (templated)
+    :param destination: a folder; a path that all workers share, or anything `ObjectStoragePath` reaches. (templated)
+    :param swift_conn_id: the connection to the object store.
+    """
+
+    template_fields: Sequence[str] = ("container", "prefix", "destination")
+    ui_color = "#e5f5e0"
+
+    def __init__(
+        self,
+        *,
+        container: str,
+        destination: str,
+        prefix: str = "",
+        swift_conn_id: str = SwiftHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.container = container
+        self.destination = destination
+        self.prefix = prefix
+        self.swift_conn_id = swift_conn_id
+
+    def execute(self, context: Context) -> str:
+        """Download; progress goes to the task's log every few seconds."""
+        from airflow_dlaas.errors import ObjectNotFound
+        from airflow_dlaas.hooks.places import filled_there
+        from airflow_dlaas.hooks.progress import TellProgress
+        from airflow_dlaas.storage.known import Known, usual_place
+        from airflow_dlaas.storage.transfer import download
+
+        begun = time.monotonic()
+        with SwiftHook(self.swift_conn_id).store as store, filled_there(self.destination) as folder:
+            report = download(
+                store,
+                self.container,
+                folder,
+                prefix=self.prefix,
+                known=Known(usual_place()),
+                progress=TellProgress("Download:", self.log.info),
+            )
+            if not report.files + report.skipped:
+                raise ObjectNotFound(f"There is nothing under {self.prefix!r} in container {self.container!r}")
+        self.log.info(
+            "Container %s: %s files fetched (%s bytes) to %s, %s unchanged, in %.1f s",
+            self.container,
+            report.files,
+            f"{report.bytes:,}",
+            self.destination,
+            report.skipped,
+            time.monotonic() - begun,
+        )
+        return self.destination
+
+
+class DeleteDataOperator(BaseOperator):
+    """
+    Delete objects from a container: those under a folder, or those named. What is gone already is no error.
+
+    Results of trainings that lie in the same container are deleted only where *prefix* begins with the training's id,
+    or *names* has them; never as a part of everything. The container itself stays.
+
+    :param container: the container. (templated)
+    :param prefix: the folder whose objects are deleted. (templated)
+    :param names: only these, by their full names. (templated)
+    :param everything: with no *prefix* and no *names*, delete all objects of the container; otherwise that is refused,
+        when the DAG is parsed or, where *prefix* only becomes empty in a template, when the task runs.
+    :param swift_conn_id: the connection to the object store.
+    """
+
+    template_fields: Sequence[str] = ("container", "prefix", "names")
+    ui_color = "#eeeeee"
+
+    def __init__(
+        self,
+        *,
+        container: str,
+        prefix: str = "",
+        names: Sequence[str] | None = None,
+        everything: bool = False,
+        swift_conn_id: str = SwiftHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.container = container
+        self.prefix = prefix
+        self.names = names
+        self.everything = everything
+        self.swift_conn_id = swift_conn_id
+        self._insist_on_bounds()
+
+    def execute(self, context: Context) -> None:
+        """Delete, and say how many objects that were."""
+        from airflow_dlaas.errors import ContainerNotFound
+        from airflow_dlaas.storage.transfer import remove
+
+        self._insist_on_bounds()
+        with SwiftHook(self.swift_conn_id).store as store:
+            names = self.names
+            try:
+                if names is None and not self.prefix:
+                    from airflow_dlaas.contract.results import is_result
+
+                    names = [one.name for one in store.list(self.container) if not is_result(one.name)]
+                gone = remove(store, self.container, prefix=self.prefix, names=names)
+            except ContainerNotFound as error:
+                self.log.info("%s: nothing to delete", error)
+                return
+        self.log.info("Container %s: %s objects deleted", self.container, len(gone))
+
+    def _insist_on_bounds(self) -> None:
+        if self.prefix == "" and self.names is None and not self.everything:
+            raise ValueError(
+                f"{self.task_id}: prefix is empty, which would delete all of container {self.container!r}: give a "
+                "prefix or names, or say everything=True"
+            )
+
+
+def _place_of(uri: str, conn_id: str) -> tuple[str, str] | None:
+    """Read connection and container in the address of an asset; *conn_id* where it names no connection."""
+    parts = urlsplit(uri)
+    named, _, container = parts.netloc.rpartition("@")
+    return (unquote(named) or conn_id, unquote(container)) if parts.scheme == "swift" else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ class FetchModelOperator(BaseOperator):
     Fetch the model of a training, or others of its files, each verified by its MD5.
 
     Returns *destination*, which holds all that was asked for or, if anything failed, what it held before.
+
+    For a local destination, what has been fetched when an attempt breaks off (the store away, the worker lost) waits
+    beside it in a hidden folder, and the next try of the task fetches only the rest.
 
     :param training_id: the training. (templated)
     :param destination: a folder; a path that all workers share, or anything `ObjectStoragePath` reaches. (templated)
@@ -51,26 +55,36 @@ class FetchModelOperator(BaseOperator):
         """Ask where the results lie, and bring them to *destination*."""
         from airflow_dlaas.client import calls
         from airflow_dlaas.errors import ObjectNotFound
-        from airflow_dlaas.hooks.places import put_there
+        from airflow_dlaas.hooks.gathering import gathered_there
         from airflow_dlaas.hooks.progress import TellProgress
+        from airflow_dlaas.storage.known import Known, usual_place
         from airflow_dlaas.storage.transfer import download
 
+        begun = time.monotonic()
         training = DlaasHook(self.dlaas_conn_id).client.send(calls.get_training(self.training_id))
         results = training.entity.training_results
         if results is None or results.location is None:
             raise ObjectNotFound(f"Training {self.training_id} ({training.state}) has left no results")
-        location = results.location
-        prefix = f"{location.model_location}/{self.part.strip('/')}".rstrip("/") + "/"
-        with put_there(self.destination) as folder:
-            folder.mkdir()
+        location, part = results.location, self.part.strip("/")
+        prefix = f"{location.model_location}/{part}".rstrip("/") + "/"
+        what = f"{training.id}-{part or 'all'}"
+        with SwiftHook(self.swift_conn_id).store as store, gathered_there(self.destination, what) as folder:
             report = download(
-                SwiftHook(self.swift_conn_id).store,
+                store,
                 location.container,
                 folder,
                 prefix=prefix,
-                progress=TellProgress("Downloaded", self.log.info),
+                known=Known(usual_place()),
+                progress=TellProgress("Download:", self.log.info),
             )
-            if not report.files:
+            if not report.files + report.skipped:
                 raise ObjectNotFound(f"There is nothing under {prefix} in container {location.container}")
-        self.log.info("Fetched %s files (%s bytes) to %s", report.files, f"{report.bytes:,}", self.destination)
+        self.log.info(
+            "Fetched %s files (%s bytes) to %s, %s were there from an attempt before, in %.1f s",
+            report.files,
+            f"{report.bytes:,}",
+            self.destination,
+            report.skipped,
+            time.monotonic() - begun,
+        )
         return self.destination

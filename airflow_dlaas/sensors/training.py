@@ -85,9 +85,8 @@ class TrainingSensor(BaseSensorOperator):
         return self._judge(reported(event))
 
     def _judge(self, training: Training) -> str:
-        from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
-
         from airflow_dlaas.errors import TrainingEnded, TrainingOverdue
+        from airflow_dlaas.hooks.compat import AirflowSensorTimeout, AirflowSkipException
         from airflow_dlaas.verdict import judge
 
         try:

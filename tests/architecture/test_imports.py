@@ -14,11 +14,13 @@ ROOT = Path(__file__).parents[2]
 PROVIDER = [
     "airflow_dlaas.hooks.dlaas",
     "airflow_dlaas.hooks.swift",
+    "airflow_dlaas.triggers.data",
     "airflow_dlaas.triggers.training",
     "airflow_dlaas.operators.data",
     "airflow_dlaas.operators.experiment",
     "airflow_dlaas.operators.model",
     "airflow_dlaas.operators.training",
+    "airflow_dlaas.sensors.data",
     "airflow_dlaas.sensors.training",
 ]
 

@@ -10,7 +10,7 @@ from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_dlaas.errors import InvalidBundle
-from airflow_dlaas.hooks.places import brought_here, local_path, put_there
+from airflow_dlaas.hooks.places import brought_here, local_path, put_there, sources_at
 
 
 def test_a_path_and_a_file_url_are_the_same_place() -> None:
@@ -21,6 +21,11 @@ def test_a_path_and_a_file_url_are_the_same_place() -> None:
 def test_a_local_place_is_used_as_it_is(tmp_path: Path) -> None:
     with brought_here(tmp_path.as_uri()) as here:
         assert here == tmp_path
+
+
+def test_what_is_local_is_left_to_whoever_looks_for_files_there() -> None:
+    assert sources_at("/data/**/*.csv", None, ["x"]) == Path("/data/**/*.csv")
+    assert sources_at("file:///data/part-[0-9].csv", None, []) == Path("/data/part-[0-9].csv")
 
 
 def test_a_place_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:

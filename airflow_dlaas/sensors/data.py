@@ -1,0 +1,139 @@
+"""The sensor that awaits training data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseSensorOperator
+
+from airflow_dlaas.hooks.swift import SwiftHook, make_store
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_dlaas.storage.swift import SwiftStore
+    from airflow_dlaas.triggers.looking import Sought
+
+
+class ObjectSensor(BaseSensorOperator):
+    """
+    Wait for an object, or for a number of them under a folder.
+
+    Returns where it is, as ``swift://<connection>@<container>/<name or prefix>``. An object is there when it is
+    complete. A container that is missing yet is waited for too, and so is a store that does not answer; one that
+    refuses fails the sensor at once. ``exponential_backoff`` and ``silent_fail`` mean nothing to a deferred one.
+
+    :param container: the container. (templated)
+    :param name: the object, by its full name. (templated)
+    :param prefix: without *name*: the folder that objects are waited for in; all of the container if empty.
+        (templated)
+    :param min_count: how many objects, without *name*.
+    :param deferrable: wait in the triggerer, without holding a worker. The default is Airflow's own,
+        ``[operators] default_deferrable``.
+    :param swift_conn_id: the connection to the object store.
+    """
+
+    template_fields: Sequence[str] = ("container", "name", "prefix")
+    ui_color = "#e5f5e0"
+
+    def __init__(
+        self,
+        *,
+        container: str,
+        name: str | None = None,
+        prefix: str = "",
+        min_count: int = 1,
+        deferrable: bool | None = None,
+        swift_conn_id: str = SwiftHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if name is not None and (prefix != "" or min_count != 1):
+            raise ValueError(f"{self.task_id}: name means one object; leave prefix and min_count out, or name")
+        if min_count < 1:
+            raise ValueError(f"{self.task_id}: min_count is {min_count}, which is there already: give 1 or more")
+        self.container = container
+        self.name = name
+        self.prefix = prefix
+        self.min_count = min_count
+        if deferrable is None:
+            from airflow_dlaas.hooks.compat import conf
+
+            deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
+        self.deferrable = deferrable
+        self.swift_conn_id = swift_conn_id
+
+    def execute(self, context: Context) -> Any:
+        """Look here, from time to time or, to be deferred, once; a deferred one looks on in the triggerer."""
+        deadline = time.time() + self.timeout
+        with self._store:
+            if not self.deferrable:
+                return super().execute(context)
+            there = self.poke(context)
+        if not there:
+            from airflow_dlaas.triggers.data import ObjectTrigger
+
+            self.defer(
+                trigger=ObjectTrigger(
+                    container=self.container,
+                    swift_conn_id=self.swift_conn_id,
+                    name=self.name,
+                    prefix=self.prefix,
+                    min_count=self.min_count,
+                    poke_interval=self.poke_interval,
+                    deadline=deadline,
+                ),
+                method_name=self.resume.__name__,
+            )
+        return self._where
+
+    def poke(self, context: Context) -> Any:
+        """Look once; a store that does not answer is asked again the next time."""
+        from airflow.sdk import PokeReturnValue
+
+        from airflow_dlaas.errors import StoreError
+
+        try:
+            there = self._sought.is_there(self._store)
+        except StoreError as error:
+            if not error.transient:
+                raise
+            self.log.warning("%s; waiting on", error)
+            return False
+        if not there:
+            self.log.info("Waiting for %s", self._sought)
+            return False
+        self.log.info("Found %s", self._sought)
+        return PokeReturnValue(is_done=True, xcom_value=self._where)
+
+    def resume(self, context: Context, event: Any) -> str:
+        """Take up the task when its trigger has reported."""
+        from airflow_dlaas.hooks.compat import AirflowSensorTimeout
+        from airflow_dlaas.triggers.looking import reported
+
+        trouble = reported(event)
+        if trouble is not None:
+            words = f"The sensor has timed out: {self.timeout:g} s have passed without {self._sought}"
+            raise AirflowSensorTimeout(f"{words} ({trouble})" if trouble else words)
+        self.log.info("Found %s", self._sought)
+        return self._where
+
+    @cached_property
+    def _store(self) -> SwiftStore:
+        # Impatient: whatever passes is waited out between two looks.
+        return make_store(SwiftHook(self.swift_conn_id).access, patient=False)
+
+    @property
+    def _sought(self) -> Sought:
+        from airflow_dlaas.triggers.looking import Sought
+
+        if self.name == "":
+            raise ValueError(f"{self.task_id}: name is empty")
+        return Sought(self.container, self.name, self.prefix, self.min_count)
+
+    @property
+    def _where(self) -> str:
+        return f"swift://{self.swift_conn_id}@{self.container}/{self.prefix if self.name is None else self.name}"

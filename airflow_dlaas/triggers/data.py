@@ -1,0 +1,117 @@
+"""The trigger that waits for objects."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_dlaas.hooks.swift import SwiftHook, make_store
+
+if TYPE_CHECKING:
+    from airflow_dlaas.hooks.access import StoreAccess
+    from airflow_dlaas.storage.swift import SwiftStore
+    from airflow_dlaas.triggers.looking import Sought
+
+AT_ONCE = 4
+"""Looks at one store at a time: a store that is slow to answer does not use up the threads that others need too."""
+
+
+class ObjectTrigger(BaseTrigger):
+    """
+    Looks for objects until they are there, or until *deadline* on the wall clock.
+
+    The deadline is wall-clock time because a trigger is stored and may wake up in another process. All triggers of
+    one connection share one store, with its token and its connections.
+
+    :param container: the container; it may be missing yet.
+    :param swift_conn_id: the connection to the object store.
+    :param name: the object; None looks for others.
+    :param prefix: the folder in which to look for *min_count* objects, whatever their names.
+    :param poke_interval: seconds between two looks.
+    :param deadline: seconds since the epoch; None waits as long as it takes.
+    """
+
+    def __init__(
+        self,
+        *,
+        container: str,
+        swift_conn_id: str,
+        name: str | None = None,
+        prefix: str = "",
+        min_count: int = 1,
+        poke_interval: float = 60.0,
+        deadline: float | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.container = container
+        self.swift_conn_id = swift_conn_id
+        self.name = name
+        self.prefix = prefix
+        self.min_count = min_count
+        self.poke_interval = poke_interval
+        self.deadline = deadline
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Say how to make this trigger again, in another process."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "container": self.container,
+                "swift_conn_id": self.swift_conn_id,
+                "name": self.name,
+                "prefix": self.prefix,
+                "min_count": self.min_count,
+                "poke_interval": self.poke_interval,
+                "deadline": self.deadline,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Report that it is there, that the time is up, or what the store refused; `reported` reads it."""
+        from airflow_dlaas.triggers.looking import Sought, look_until
+
+        sought = Sought(self.container, self.name, self.prefix, self.min_count)
+        async with _lent(await SwiftHook(self.swift_conn_id).aaccess()) as lent:
+            report = await look_until(
+                lambda: lent.look(sought), interval=self.poke_interval, deadline=self.deadline, say=self.log.info
+            )
+        yield TriggerEvent(report)  # type: ignore[no-untyped-call]
+
+
+@dataclass(slots=True)
+class _Lent:
+    """A store that all triggers of one connection use."""
+
+    store: SwiftStore
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    holders: int = 0
+
+    async def look(self, sought: Sought) -> bool:
+        async with self.turns:
+            return await asyncio.to_thread(sought.is_there, self.store)
+
+
+_LENT: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[StoreAccess, _Lent]] = WeakKeyDictionary()
+# Touched only from the loop it belongs to, and never across an await: no lock is needed.
+
+
+@asynccontextmanager
+async def _lent(access: StoreAccess) -> AsyncIterator[_Lent]:
+    stores = _LENT.setdefault(asyncio.get_running_loop(), {})
+    lent = stores.get(access)
+    if lent is None:
+        lent = stores[access] = _Lent(make_store(access, patient=False))
+    lent.holders += 1
+    try:
+        yield lent
+    finally:
+        lent.holders -= 1
+        if not lent.holders:
+            del stores[access]
+            lent.store.close()

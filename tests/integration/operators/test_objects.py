@@ -1,0 +1,112 @@
+"""Objects are awaited, here and in the triggerer, on a real Swift."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+
+from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.errors import StoreRefused
+from airflow_dlaas.hooks.compat import AirflowSensorTimeout
+from airflow_dlaas.sensors.data import ObjectSensor
+from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.triggers import looking
+from airflow_dlaas.triggers.data import ObjectTrigger
+from tests.conftest import free_port
+
+
+def a_sensor(container: str, **options: Any) -> ObjectSensor:
+    return ObjectSensor(task_id="wait", container=container, poke_interval=0.1, **options)
+
+
+def test_what_is_there_is_not_waited_for(store: SwiftStore, container: str) -> None:
+    store.create_container(container)
+    store.put(container, "day/a", b"a")
+    for deferrable in (True, False):
+        sensor = a_sensor(container, prefix="day", deferrable=deferrable)
+        assert sensor.execute({}) == f"swift://swift_default@{container}/day"
+
+
+@pytest.mark.usefixtures("store")
+def test_a_sensor_ends_when_its_time_is_up(container: str) -> None:
+    with pytest.raises(AirflowSensorTimeout):
+        a_sensor(container, name="late", timeout=0.3, deferrable=False).execute({})
+
+
+@pytest.fixture
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "SHORTEST", 0.05)
+
+
+def deferred(sensor: ObjectSensor) -> ObjectTrigger:
+    """The trigger that *sensor* waits with, as the triggerer makes it."""
+    with pytest.raises(TaskDeferred) as deferral:
+        sensor.execute({})
+    trigger = deferral.value.trigger
+    assert isinstance(trigger, ObjectTrigger)
+    return ObjectTrigger(**json.loads(json.dumps(trigger.serialize()[1])))
+
+
+async def event_of(trigger: ObjectTrigger) -> Any:
+    return (await anext(aiter(trigger.run()))).payload
+
+
+@pytest.mark.usefixtures("_soon")
+def test_many_deferred_sensors_wait_for_a_container_that_is_missing_yet(store: SwiftStore, container: str) -> None:
+    sensors = [a_sensor(container, name="late", deferrable=True, timeout=60)]
+    sensors += [a_sensor(container, min_count=2, deferrable=True, timeout=60) for _ in range(20)]
+    triggers = [deferred(sensor) for sensor in sensors]
+
+    async def wait() -> list[Any]:
+        events = [asyncio.create_task(event_of(trigger)) for trigger in triggers]
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(store.create_container, container)
+        await asyncio.to_thread(store.put, container, "late", b"1")
+        first = await events[0]
+        assert not any(event.done() for event in events[1:])
+        await asyncio.to_thread(store.put, container, "later", b"2")
+        return [first, *await asyncio.gather(*events[1:])]
+
+    for sensor, event in zip(sensors, asyncio.run(wait()), strict=True):
+        assert sensor.resume({}, event).startswith(f"swift://swift_default@{container}/")
+
+
+@pytest.mark.usefixtures("_soon", "store")
+def test_a_deferred_sensor_ends_when_its_time_is_up(container: str) -> None:
+    sensor = a_sensor(container, name="late", timeout=0.5, deferrable=True)
+    begun = time.monotonic()
+    event = asyncio.run(event_of(deferred(sensor)))
+    assert 0.4 < time.monotonic() - begun < 5
+    with pytest.raises(AirflowSensorTimeout, match="without object 'late'"):
+        sensor.resume({}, event)
+
+
+def reach(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
+    known = {"conn_type": "swift", "host": swift.auth_url, "login": swift.user_id, "password": "wrong", **changed}
+    monkeypatch.setenv("AIRFLOW_CONN_SWIFT_DEFAULT", json.dumps(known))
+
+
+@pytest.mark.usefixtures("_soon")
+def test_a_store_that_is_away_is_waited_for_and_told_in_the_end(
+    swift: StoreConnection, monkeypatch: pytest.MonkeyPatch, container: str
+) -> None:
+    reach(swift, monkeypatch, host=f"http://127.0.0.1:{free_port()}/auth/v1.0")
+    with pytest.raises(AirflowSensorTimeout):
+        a_sensor(container, name="x", timeout=0.3, deferrable=False).execute({})
+    sensor = a_sensor(container, name="x", timeout=0.3, deferrable=True)
+    with pytest.raises(AirflowSensorTimeout, match="cannot be reached"):
+        sensor.resume({}, asyncio.run(event_of(deferred(sensor))))
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_store_that_refuses_fails_the_sensor_at_once(
+    swift: StoreConnection, monkeypatch: pytest.MonkeyPatch, container: str, deferrable: bool
+) -> None:
+    reach(swift, monkeypatch)
+    with pytest.raises(StoreRefused):
+        a_sensor(container, name="x", deferrable=deferrable).execute({})
