@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -123,16 +124,15 @@ def _store(home: Path | None, name: str) -> Iterator[SwiftStore]:
 @contextmanager
 def _bar(verb: str) -> Iterator[Watch]:
     """A bar where somebody looks on, a line now and then where not; on stderr, so that the result can be piped."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Display
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         from airflow_dlaas.hooks.progress import TellProgress
 
         yield TellProgress(verb, lambda line: typer.echo(line, err=True))
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Display
+
     columns = (
         TextColumn("{task.fields[files]}"),
         BarColumn(),
@@ -140,7 +140,7 @@ def _bar(verb: str) -> Iterator[Watch]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Display(*columns, console=console, transient=True) as display:
+    with Display(*columns, console=Console(stderr=True), transient=True) as display:
         task = display.add_task("", total=None, files="comparing")
 
         def watch(at: Progress) -> None:

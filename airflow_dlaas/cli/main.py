@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from airflow_dlaas import __version__
 from airflow_dlaas.cli import data, definitions, demo, runs, runtimes, serve
@@ -36,5 +34,8 @@ def run() -> None:
             typer.echo(problem, err=True)
         raise SystemExit(1) from None
     except DlaasError as error:
+        from rich.console import Console
+        from rich.markup import escape
+
         Console(stderr=True).print(f"[red]airflow-dlaas:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
         raise SystemExit(1) from None

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from airflow_dlaas.cli.access import HomeOption, client
 from airflow_dlaas.contract.state import TrainingState
@@ -40,6 +35,10 @@ def runs(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 20, home: HomeOption = None
 ) -> None:
     """List training runs, newest first."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     from airflow_dlaas.client import calls
 
     with client(home) as opened:
@@ -64,6 +63,10 @@ def runs(
 
 def show(training_id: Id, home: HomeOption = None) -> None:
     """Show one training run: what was asked for, how it is doing, what went wrong."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     from airflow_dlaas.client import calls
 
     with client(home) as opened:
@@ -105,6 +108,8 @@ def logs(
     home: HomeOption = None,
 ) -> None:
     """Print the log of a training run."""
+    import asyncio
+
     with client(home) as opened:
         asyncio.run(_tell(opened, training_id, keep_on=keep_on))
 
@@ -124,6 +129,9 @@ QUIET = 1.0
 
 async def _tell(opened: Client, training_id: str, *, keep_on: bool) -> None:
     """Print the log to its end; without *keep_on* only up to where it is now."""
+    import asyncio
+    from contextlib import aclosing
+
     from airflow_dlaas.client.monitor import follow
 
     to_the_end = True

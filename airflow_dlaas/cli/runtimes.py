@@ -6,9 +6,6 @@ import os
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from airflow_dlaas.cli.access import HomeOption, client
 from airflow_dlaas.cli.serve import SERVICE_MISSING
@@ -27,6 +24,10 @@ def runtimes(context: typer.Context, home: HomeOption = None) -> None:
     """List what the service can run."""
     if context.invoked_subcommand is not None:
         return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     from airflow_dlaas.client import calls
 
     with client(home) as opened:

@@ -7,6 +7,7 @@ body of bytes and renewed the Keystone token of a user known by id.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -43,6 +44,9 @@ class Asking:
         self._idle: list[tuple[str, Line]] = []
         # By default a log line on a refused request begins the token; this applies to the whole process.
         swiftclient.logger_settings.update(redact_sensitive_headers=True, reveal_sensitive_prefix=0)
+        if not swiftclient.logger.level:
+            # At INFO it tells of every answer that is no success, headers and all; ours is told when it matters.
+            swiftclient.logger.setLevel(logging.WARNING)
 
     def close(self) -> None:
         """Close idle connections; others are made when somebody asks again."""

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from airflow_dlaas.errors import HostError, StoreError
+from airflow_dlaas.errors import Corrupted, HostError, StoreError
 from airflow_dlaas.storage.comparing import unchanged
 from airflow_dlaas.storage.crew import Crew, Job, Tally
 from airflow_dlaas.storage.known import Known
@@ -58,6 +58,8 @@ class Downloading:
                 f"{self._root} has {free:,} bytes of room, and what is missing there needs {needed:,}: make room, or "
                 "fetch to another disk"
             )
+        targets = [self._root / fetch.place for fetch in fetches]
+        self._known.recall(LocalFile.at(str(one), one.stat()) for one in targets if one.is_file())
         with self._open:
             self._crew.add(partial(self._one, fetch) for fetch in fetches)
             self._crew.run()
@@ -100,7 +102,7 @@ class Downloading:
         same = Send(Source(fetch.stored.name, here), fetch.stored, cut)
         return unchanged(self._store, self._container, same, self._known)
 
-    def _in_parts(self, target: Path, fetch: Fetch) -> list[Job]:
+    def _in_parts(self, target: Path, fetch: Fetch, *, again: bool = False) -> list[Job]:
         shape = self._store.look(self._container, fetch.stored.name)
         parts = [part for part in shape.parts if part.size] or list(cut_up(shape.size, self._segment_size))
         file = PartFile(target, shape, parts)
@@ -109,8 +111,7 @@ class Downloading:
         missing = file.missing()
         self._tally.advance(fetch.size - sum(parts[number].size for number in missing))
         if not missing:
-            file.place()
-            self._done(0)
+            self._complete(target, fetch, file, 0, again=again)
             return []
         left = set(missing)
 
@@ -121,14 +122,25 @@ class Downloading:
                 left.discard(number)
                 last = not left
             if last:
-                file.place()
-                self._done(sum(parts[number].size for number in missing))
+                self._complete(target, fetch, file, sum(parts[number].size for number in missing), again=again)
 
         return [partial(one, number) for number in missing]
 
     def _part(self, fetch: Fetch, shape: Shape, part: Part, file: PartFile) -> None:
         name = fetch.stored.name
         self._store.get_part(self._container, name, shape, part, file.write, advance=self._tally.advance)
+
+    def _complete(self, target: Path, fetch: Fetch, file: PartFile, size: int, *, again: bool) -> None:
+        try:
+            file.place()
+        except Corrupted:
+            if again:
+                raise
+            # Which part is damaged nobody can tell where only the whole has an MD5.
+            self._tally.advance(-fetch.size)
+            self._crew.add(self._in_parts(target, fetch, again=True))
+        else:
+            self._done(size)
 
     def _done(self, size: int) -> None:
         with self._lock:

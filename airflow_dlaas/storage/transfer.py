@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from airflow_dlaas.errors import ObjectNotFound
+from airflow_dlaas.errors import ObjectNotFound, StoreError
 from airflow_dlaas.storage.crew import Crew, Progress, Tally, Watch
 from airflow_dlaas.storage.downloading import Downloading, folder
 from airflow_dlaas.storage.known import Known
@@ -71,7 +71,7 @@ def upload(
 
     :param include: names and globs of those files that are meant, see `patterns.matches`; *exclude* wins over it.
     :param delete: afterwards delete what lies under *prefix* and is not among *sources*; see `plan.deleting` for
-        what stays all the same. Nothing outside *prefix* is touched.
+        what stays all the same. Nothing outside *prefix* is touched, and nothing at all where there are no sources.
     :param known: MD5s of local files, so that those that did not change need not be read.
     :param threads: how many files, or segments of large ones, at a time; None finds a good number.
     :param segment_size: bytes of each; a file of more than two is large. The next upload takes up a broken one, or
@@ -145,8 +145,14 @@ def remove(
     What is not there is no error. A container itself stays.
     """
     only = None if names is None else set(names)
-    folder_name = as_folder(prefix)
-    found = [one for one in store.list(container, folder_name) if only is None or one.name in only]
+    common = as_folder(prefix)
+    if only:
+        common = os.path.commonprefix(list(only)) or common  # noqa: RUF071
+    found = [
+        one
+        for one in store.list(container, common)
+        if one.name.startswith(as_folder(prefix)) and (only is None or one.name in only)
+    ]
     tally = Tally(0, len(found), None)
     Uploading(store, container, Known(), tally, Crew(tally, None)).delete(found)
     return [one.name for one in found]
@@ -175,9 +181,15 @@ class _Job:
         self.superfluous: list[StoredObject] = []
         if files or delete:
             common = as_folder(prefix) if delete else os.path.commonprefix([one.name for one in files])  # noqa: RUF071
+            limits = store.limits()  # first: a listing then knows where it ends
             listing = list(store.list(container, common))
-            self.sends = sending(files, listing, store.limits(), segment_size)
+            self.sends = sending(files, listing, limits, segment_size)
             self.superfluous = deleting(files, listing, prefix, include, exclude) if delete else []
+            if self.superfluous and not files:
+                raise StoreError(
+                    f"There is no file to upload, and {len(self.superfluous)} objects would be deleted: is the source "
+                    "the right one, and is its disk mounted? To delete them is another step"
+                )
             self._known.recall(one.origin for one in files)
         else:
             store.check(container)

@@ -121,7 +121,7 @@ def test_no_part_of_a_token_or_key_is_logged(
     swift: StoreConnection, container: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    with SwiftStore.open(swift) as store:
+    with SwiftStore.open(swift) as store, caplog.at_level(logging.DEBUG, "swiftclient"):
         store.put(container, "a", b"x")
         with pytest.raises(ObjectNotFound):
             store.get(container, "b", tmp_path / "b")

@@ -214,6 +214,15 @@ def test_nothing_is_deleted_when_the_upload_fails(tmp_path: Path) -> None:
     assert sorted(store.objects) == ["old"]
 
 
+def test_an_empty_source_deletes_nothing(tmp_path: Path) -> None:
+    """It is more often a disk that is not mounted."""
+    store = MemoryStore(old=b"1")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StoreError, match="1 objects would be deleted"):
+        upload(store, tmp_path / "empty", "c", delete=True)
+    assert sorted(store.objects) == ["old"]
+
+
 # ---- the plan
 
 
