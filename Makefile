@@ -16,4 +16,4 @@ constraints: ## resolve constraints.txt anew, with the newest releases that pypr
 	@$(PYTHON) bootstrap.py constraints
 
 clean:       ## remove what the commands above have made
-	rm -rf .venv-demo .venv-test .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv-demo .venv-test .venv-keystone .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
