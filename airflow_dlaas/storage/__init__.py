@@ -11,11 +11,13 @@ A transfer, from the outside in (those marked * do no I/O):
 ``downloading``  carries a plan to fetch out          ``partfile``    what a large object is gathered in
 ``comparing``  has it changed?                        ``known``       MD5s of files that did not
 ``crew``       many things at a time                  ``pace`` *      how many
-``sources``    files here; ``remote`` elsewhere       ``reading``     their bytes; ``patterns`` * which are meant
+``sources``    files here, and ``reading`` them       ``remote``      files elsewhere, and ``tags`` * of their content
+``patterns`` *  which files are meant
 
 A store:
 
 ``objects`` *  what every store promises              ``filesystem``  a store as fsspec has it
+``streaming``  an object written bit by bit           ``copying``     from one name to another, inside the store
 ``swift``      Swift: ``asking`` it, with ``access``  ``faults``      what its answers mean
 ``haulage``    objects' content, over the ``wire``    ``lines``       the connections of that
 ``checking`` *  is it what was stored?                ``patience`` *  how long to try

@@ -43,7 +43,20 @@ def in_our_words(where: str, *, container: str | None = None, name: str | None =
     except NETWORK as error:
         raise of_network(error, where) from error
     except ValueError as error:  # a body that is no JSON
-        raise StoreError(f"{where} answered something that is no Swift's answer: look at auth_url") from error
+        raise _no_answer(where) from error
+
+
+@contextmanager
+def making_sense(where: str) -> Iterator[None]:
+    """Take what within makes no sense of an answer's content for an answer that is no Swift's."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise _no_answer(where) from error
+
+
+def _no_answer(where: str) -> StoreError:
+    return StoreError(f"{where} answered something that is no Swift's answer: look at auth_url")
 
 
 def of_answer(error: ClientException, where: str, *, container: str | None, name: str | None) -> StoreError:

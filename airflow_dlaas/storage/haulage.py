@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -18,10 +19,10 @@ from airflow_dlaas.errors import Corrupted, ObjectNotFound, StoreError
 from airflow_dlaas.storage.access import Grant, Transport
 from airflow_dlaas.storage.asking import Asking
 from airflow_dlaas.storage.checking import Checker
-from airflow_dlaas.storage.faults import in_our_words
+from airflow_dlaas.storage.faults import in_our_words, making_sense
 from airflow_dlaas.storage.objects import Advance, Part, Shape, Write
 from airflow_dlaas.storage.placing import written_aside
-from airflow_dlaas.storage.reading import PIECE, Content, Held
+from airflow_dlaas.storage.reading import PIECE, Content, FilePart, Held
 from airflow_dlaas.storage.segments import joint_md5
 from airflow_dlaas.storage.wire import Wire
 
@@ -50,7 +51,7 @@ class Haulage:
         headers = {"ETag": md5} if md5 else {}
         if content_type:
             headers["Content-Type"] = content_type
-        hashed = content if md5 else _Hashed(content)
+        hashed = content if md5 else _hashed(content)
 
         def work(grant: Grant) -> http.client.HTTPMessage:
             token = {"X-Auth-Token": grant.token, **headers}
@@ -80,20 +81,22 @@ class Haulage:
             for part in parts
             if part.place
         ]
-        headers = {"ETag": joint_md5(part.md5 or "" for part in parts), "Accept": "application/json"}
+        joint = joint_md5(part.md5 or "" for part in parts)
+        headers = {"ETag": joint, "Accept": "application/json"}
         if content_type:
             headers["Content-Type"] = content_type
         body = Held(json.dumps(manifest).encode())
         # With a heartbeat a store that takes its time over many segments is not taken for a silent one.
         path = f"{_path(container, name)}?multipart-manifest=put&heartbeat=on"
 
-        def work(grant: Grant) -> bytes:
-            return self._wire.put(grant.url, path, {"X-Auth-Token": grant.token, **headers}, body, None)[1]
+        def work(grant: Grant) -> str:
+            token = {"X-Auth-Token": grant.token}
+            answer, said = self._wire.put(grant.url, path, {**token, **headers}, body, None)
+            with making_sense(self._asking.where):
+                return _bare(_joined(said) if said else answer.get("ETag", ""))
 
         try:
-            said = self._asking.granted(work, container, name)
-            if said.strip():
-                _insist_on_success(said)
+            etag = self._asking.granted(work, container, name)
         except StoreError as error:
             if not isinstance(error, (Corrupted, _Rejected)) and _status(error) != HTTPStatus.BAD_REQUEST:
                 raise
@@ -101,6 +104,8 @@ class Haulage:
                 f"{container}/{name} was not put together: a segment of it is gone or was replaced ({error}). "
                 "Was the same file being uploaded by somebody else?"
             ) from error
+        if etag != joint:
+            raise Corrupted(f"{container}/{name} was put together with the ETag {etag!r}, and {joint} was meant")
 
     def look(self, container: str, name: str) -> Shape:
         """Ask for an object's size and ETag, and for the list of its segments where it has any."""
@@ -112,11 +117,15 @@ class Haulage:
             _, listed = self._asking.ask(swiftclient.get_container, where, prefix=prefix, full_listing=True)
             return Shape(size, "", None, tuple(_parts({**one, "name": f"{where}/{one['name']}"} for one in listed)))
         if headers.get("x-static-large-object", "").lower() != "true":
-            return Shape(size, etag, _bare(etag))
-        _, listing = self._asking.ask(
+            with making_sense(self._asking.where):
+                return Shape(size, etag, _bare(headers["etag"]))
+        said, listing = self._asking.ask(
             swiftclient.get_object, container, name, query_string="multipart-manifest=get&format=json"
         )
-        return Shape(size, etag, None, tuple(_parts(json.loads(listing))))
+        if said.get("x-static-large-object", "").lower() != "true":
+            raise Corrupted(f"{container}/{name} was replaced while it was being looked at")
+        with making_sense(self._asking.where):
+            return Shape(size, etag, None, tuple(_parts(json.loads(listing))))
 
     def get(self, container: str, name: str, destination: Path, advance: Advance | None) -> int:
         """Fetch an object as a whole into a file that appears when it is verified."""
@@ -199,7 +208,8 @@ class Haulage:
     def _checker(self, container: str, name: str, headers: http.client.HTTPMessage) -> Checker:
         etag = _bare(headers.get("ETag", ""))
         if headers.get("X-Static-Large-Object", "").lower() != "true" and not headers.get("X-Object-Manifest"):
-            return Checker(f"{container}/{name}", [Part(0, int(headers["Content-Length"]), etag)])
+            with making_sense(self._asking.where):
+                return Checker(f"{container}/{name}", [Part(0, int(headers["Content-Length"]), _bare(headers["ETag"]))])
         shape = self.look(container, name)
         if shape.etag and _bare(shape.etag) != etag:
             raise Corrupted(f"{container}/{name} was replaced while it was being fetched")
@@ -257,6 +267,24 @@ class _Hashed:
         self.md5 = md5.hexdigest()
 
 
+class _HashedFile(_Hashed):
+    """The same of a file, which need not pass by itself."""
+
+    def __init__(self, file: FilePart) -> None:
+        super().__init__(file)
+        self._file = file
+
+    def send_over(self, line: socket.socket) -> Iterator[int]:
+        """Send it, and `md5` at the end."""
+        md5 = hashlib.md5(usedforsecurity=False)
+        yield from self._file.send_over(line, md5.update)
+        self.md5 = md5.hexdigest()
+
+
+def _hashed(content: Content) -> _Hashed:
+    return _HashedFile(content) if isinstance(content, FilePart) else _Hashed(content)
+
+
 def _bare(etag: str) -> str:
     return etag.strip('"').lower()
 
@@ -281,11 +309,15 @@ def _parts(listing: Iterable[Mapping[str, Any]]) -> Iterator[Part]:
         start += size
 
 
-def _insist_on_success(said: bytes) -> None:
+def _joined(said: bytes) -> str:
+    """Read the verdict on a list of segments: the ETag of what they have become."""
     answer = json.loads(said)
     status = str(answer.get("Response Status", ""))
     if not status.startswith("2"):
-        code = int(status[:3]) if status[:3].isdigit() else 0
-        if code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise ClientException("join failed", http_status=code, http_reason=status[4:])
+        code = int(status[:3])
+        if code != HTTPStatus.BAD_REQUEST:
+            raise ClientException(
+                "join failed", http_status=code, http_reason=status[4:], http_response_content=said.decode()
+            )
         raise _Rejected(f"{status}: {answer.get('Errors') or answer.get('Response Body')}")
+    return str(answer.get("Etag", ""))

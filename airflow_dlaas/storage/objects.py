@@ -99,11 +99,33 @@ class ObjectStore(Protocol):
     def create_container(self, name: str) -> None:
         """Make sure the container exists."""
 
+    def delete_container(self, name: str) -> None:
+        """
+        Delete an empty container.
+
+        :raises StoreError: there is an object in it.
+        """
+
     def list(self, container: str, prefix: str = "") -> Iterator[StoredObject]:
         """
         All objects whose names start with *prefix*, in the store's order, page by page as they are asked for.
 
         What is stored or deleted meanwhile may or may not appear.
+        """
+
+    def browse(self, container: str, folder: str = "", *, most: int = 0) -> Iterator[StoredObject | str]:
+        """
+        One level of names: what is right below *folder*, which is empty or ends with a slash.
+
+        :param most: entries to give at the most, in one request; 0 for all.
+        :return: objects, and for each subfolder its full name, which ends with a slash.
+        """
+
+    def stat(self, container: str, name: str) -> StoredObject:
+        """
+        Say of one object what a listing would, but as it is now: a listing may lag behind.
+
+        :raises ObjectNotFound: there is none of that name.
         """
 
     def put(
@@ -172,6 +194,13 @@ class ObjectStore(Protocol):
         The bytes from *start* up to *end* of an object, or what there is of them; held in memory.
 
         Checked for their number only: a stretch has no checksum.
+        """
+
+    def copy(self, container: str, name: str, to: str, to_name: str) -> None:
+        """
+        Store the content of an object in one piece as *to_name* in the container *to* too, without moving it here.
+
+        The store answers when it is done, which for a large object may be later than it may be silent.
         """
 
     def delete(self, container: str, names: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from functools import partial
@@ -20,6 +20,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.errors import ObjectNotFound, StoreError, StoreUnreachable
 from airflow_dlaas.storage.access import Grant, Transport
 from airflow_dlaas.storage.asking import Asking
+from airflow_dlaas.storage.faults import making_sense
 from airflow_dlaas.storage.haulage import Haulage
 from airflow_dlaas.storage.objects import Advance, Limits, Part, Shape, StoredObject, Write
 from airflow_dlaas.storage.patience import Patience
@@ -101,20 +102,45 @@ class SwiftStore:
     def containers(self) -> Sequence[str]:
         names: Names = []
         while page := self._patiently(partial(self._account_page, names[-1] if names else "")):
-            names += [one["name"] for one in page]
+            with making_sense(self._asking.where):
+                names += [one["name"] for one in page]
         return names
 
     def create_container(self, name: str) -> None:
         self._patiently(partial(self._ask, swiftclient.put_container, name))
 
+    def delete_container(self, name: str) -> None:
+        self._patiently(partial(self._ask, swiftclient.delete_container, name))
+
     def list(self, container: str, prefix: str = "") -> Iterator[StoredObject]:
         marker = ""
         while page := self._patiently(partial(self._page, container, prefix, marker)):
-            for entry in page:
-                yield _stored(entry)
+            with making_sense(self._asking.where):
+                found = [_stored(entry) for entry in page]
+            yield from found
             if self._limits is not None and len(page) < self._limits.page:
                 return
-            marker = page[-1]["name"]
+            if found[-1].name <= marker:
+                raise StoreError(f"The object store at {self._asking.where} lists {container} without end")
+            marker = found[-1].name
+
+    def browse(self, container: str, folder: str = "", *, most: int = 0) -> Iterator[StoredObject | str]:
+        marker = ""
+        while page := self._patiently(partial(self._page, container, folder, marker, delimiter="/", limit=most)):
+            with making_sense(self._asking.where):
+                found = [entry.get("subdir") or _stored(entry) for entry in page]
+                last = str(page[-1].get("subdir") or page[-1]["name"])
+            yield from found
+            if most or (self._limits is not None and len(page) < self._limits.page):
+                return
+            if last <= marker:
+                raise StoreError(f"The object store at {self._asking.where} lists {container} without end")
+            marker = last
+
+    def stat(self, container: str, name: str) -> StoredObject:
+        headers = self._patiently(partial(self._ask, swiftclient.head_object, container, name))
+        with making_sense(self._asking.where):
+            return _stored(_as_listed(name, headers))
 
     def put(
         self,
@@ -157,6 +183,9 @@ class SwiftStore:
     def read(self, container: str, name: str, start: int, end: int) -> bytes:
         return self._patiently(partial(self._haulage.read, container, name, start, end))
 
+    def copy(self, container: str, name: str, to: str, to_name: str) -> None:
+        self._patiently(partial(self._copy, container, name, to, to_name))
+
     def delete(self, container: str, names: Iterable[str]) -> None:
         left = list(names)
         at_once = min(self.limits().deletions, AT_ONCE) if len(left) > 1 else 0
@@ -172,9 +201,16 @@ class SwiftStore:
         page: Page = self._ask(swiftclient.get_account, marker=marker)[1]
         return page
 
-    def _page(self, container: str, prefix: str, marker: str) -> Page:
-        page: Page = self._ask(swiftclient.get_container, container, prefix=prefix, marker=marker)[1]
+    def _page(self, container: str, prefix: str, marker: str, **more: Any) -> Page:
+        page: Page = self._ask(swiftclient.get_container, container, prefix=prefix, marker=marker, **more)[1]
         return page
+
+    def _copy(self, container: str, name: str, to: str, to_name: str) -> None:
+        try:
+            self._ask(swiftclient.copy_object, container, name, destination=f"/{to}/{to_name}")
+        except ObjectNotFound:
+            self._ask(swiftclient.head_container, to)  # a missing destination answers the same
+            raise
 
     def _delete(self, container: str, name: str) -> None:
         with suppress(ObjectNotFound):
@@ -192,11 +228,13 @@ class SwiftStore:
                 )[1]
                 return said
 
-        answer = json.loads(self._asking.granted(ask, container))
-        failed = [f"{unquote(name)} ({status})" for name, status in answer.get("Errors", [])]
-        status = str(answer.get("Response Status", ""))
+        said = self._asking.granted(ask, container)
+        with making_sense(self._asking.where):
+            answer = json.loads(said)
+            failed = [f"{unquote(name)} ({status})" for name, status in answer.get("Errors", [])]
+            status = str(answer.get("Response Status", ""))
         if failed or not status.startswith("2"):
-            passing = status.startswith("5") or all(" (5" in one for one in failed)
+            passing = status.startswith("5") or (bool(failed) and all(" (5" in one for one in failed))
             kind = StoreUnreachable if passing else StoreError
             raise kind(f"Of {container} these were not deleted: {', '.join(failed[:5]) or status}")
 
@@ -209,6 +247,19 @@ def _stored(entry: dict[str, Any]) -> StoredObject:
     modified = datetime.fromisoformat(entry["last_modified"]).replace(tzinfo=timezone.utc)
     marks_folder = not size and (name.endswith("/") or entry.get("content_type", "").startswith(FOLDER_TYPE))
     return StoredObject(name, size, md5, modified, marks_folder, joint.strip('"') if joint else None)
+
+
+def _as_listed(name: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    """What a listing would say of an object that answered *headers*."""
+    etag = headers["etag"].strip('"').lower()
+    return {
+        "name": name,
+        "bytes": headers["content-length"],
+        "hash": None if "x-object-manifest" in headers else etag,
+        "slo_etag": etag if headers.get("x-static-large-object", "").lower() == "true" else None,
+        "last_modified": datetime.fromtimestamp(float(headers["x-timestamp"]), timezone.utc).isoformat(),
+        "content_type": headers.get("content-type", ""),
+    }
 
 
 def _limits(said: Any) -> Limits:

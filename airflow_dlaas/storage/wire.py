@@ -20,10 +20,10 @@ from swiftclient.exceptions import ClientException
 from airflow_dlaas.storage.access import Transport
 from airflow_dlaas.storage.lines import Route, route_to
 from airflow_dlaas.storage.objects import Advance
-from airflow_dlaas.storage.reading import Content
+from airflow_dlaas.storage.reading import Content, Direct
 
-EXPLANATION = 64 * 1024
-"""Bytes of an answer's body that are read for what it says."""
+EXPLANATION = 1024**2
+"""Bytes of an answer's body that are read for what it says: it may name each of a thousand segments that are gone."""
 
 
 class Wire:
@@ -55,11 +55,10 @@ class Wire:
         try:
             with self._line(root, "PUT", path, {**headers, "Content-Length": str(content.size)}) as line:
                 try:
-                    for piece in content.pieces():
-                        line.send(piece)
-                        sent += len(piece)
+                    for count in _sent(line, content):
+                        sent += count
                         if advance is not None:
-                            advance(len(piece))
+                            advance(count)
                 except (BrokenPipeError, ConnectionResetError) as error:
                     # It may have answered before it hung up, and why is what we want to know.
                     with suppress(http.client.HTTPException, OSError):
@@ -118,6 +117,16 @@ class Wire:
             if not poll.poll(0):
                 return line
             line.close()  # readable, and nothing was asked: the other side has hung up
+
+
+def _sent(line: http.client.HTTPConnection, content: Content) -> Iterator[int]:
+    """Send *content*, on the shortest way there is; yields how many bytes went each time."""
+    if isinstance(content, Direct) and not isinstance(line, http.client.HTTPSConnection):
+        yield from content.send_over(line.sock)
+        return
+    for piece in content.pieces():
+        line.send(piece)
+        yield len(piece)
 
 
 def _insist(response: http.client.HTTPResponse, method: str) -> None:

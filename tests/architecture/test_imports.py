@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 PROVIDER = [
+    "airflow_dlaas.assets.swift",
     "airflow_dlaas.hooks.dlaas",
     "airflow_dlaas.hooks.swift",
     "airflow_dlaas.triggers.data",

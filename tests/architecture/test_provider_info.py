@@ -9,6 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 from airflow.sdk import BaseHook
+from fsspec import AbstractFileSystem
+from upath import UPath
 
 from airflow_dlaas import errors
 from airflow_dlaas.provider import get_provider_info
@@ -29,6 +31,29 @@ def test_it_names_only_modules_that_exist(kind: str) -> None:
     for group in INFO[kind]:
         for module in group["python-modules"]:
             import_module(module)
+
+
+@pytest.mark.parametrize("module", INFO["filesystems"])
+def test_every_file_system_is_made_as_airflow_makes_them(module: str) -> None:
+    named = import_module(module)
+    assert named.schemes
+    assert callable(named.get_fs)
+
+
+@pytest.mark.parametrize("uris", INFO["asset-uris"], ids=lambda one: one["schemes"][0])
+def test_every_kind_of_asset_has_what_makes_and_reads_its_addresses(uris: dict[str, Any]) -> None:
+    for function in (uris["handler"], uris["factory"]):
+        module, _, name = function.rpartition(".")
+        assert callable(getattr(import_module(module), name))
+
+
+@pytest.mark.parametrize(
+    ("group", "kind"), [("fsspec.specs", AbstractFileSystem), ("universal_pathlib.implementations", UPath)]
+)
+def test_what_airflows_paths_are_made_of_is_found_by_its_scheme(group: str, kind: type) -> None:
+    """Without both, `ObjectStoragePath("swift://…")` is refused, or comes with warnings."""
+    (found,) = entry_points(group=group, name="swift")
+    assert issubclass(found.load(), kind)
 
 
 @pytest.mark.parametrize("connection", INFO["connection-types"], ids=lambda one: one["connection-type"])

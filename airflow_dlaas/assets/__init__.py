@@ -1,0 +1,1 @@
+"""Assets that DAGs are scheduled on; Airflow finds their kinds by the provider's description."""

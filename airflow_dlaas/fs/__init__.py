@@ -1,0 +1,1 @@
+"""File systems for Airflow's `ObjectStoragePath`, which finds them by the provider's description."""

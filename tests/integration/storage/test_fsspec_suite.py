@@ -1,0 +1,66 @@
+"""fsspec's own tests of what any of its file systems does, kept by ours on a real OpenStack Swift."""
+
+from __future__ import annotations
+
+import posixpath
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from fsspec.tests.abstract import (
+    AbstractCopyTests,
+    AbstractFixtures,
+    AbstractGetTests,
+    AbstractOpenTests,
+    AbstractPipeTests,
+    AbstractPutTests,
+)
+
+from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.storage.filesystem import SwiftFileSystem
+from airflow_dlaas.storage.swift import SwiftStore
+
+pytestmark = pytest.mark.slow
+
+
+class OnSwift(AbstractFixtures):
+    @pytest.fixture
+    def fs(self, swift: StoreConnection) -> Iterator[SwiftFileSystem]:
+        with SwiftStore.open(swift) as store:
+            store.limits()
+            yield SwiftFileSystem(store)
+
+    @pytest.fixture
+    def fs_path(self, fs: SwiftFileSystem) -> Iterator[str]:
+        container = f"suite-{uuid.uuid4().hex}"
+        fs.mkdir(container)
+        yield f"{container}/folder"
+        fs.rm(container, recursive=True)
+
+    @pytest.fixture
+    def fs_join(self) -> Callable[..., str]:
+        return posixpath.join
+
+    @pytest.fixture
+    def supports_empty_directories(self) -> bool:
+        return False
+
+
+class TestCopy(AbstractCopyTests, OnSwift):
+    pass
+
+
+class TestGet(AbstractGetTests, OnSwift):
+    pass
+
+
+class TestPut(AbstractPutTests, OnSwift):
+    pass
+
+
+class TestPipe(AbstractPipeTests, OnSwift):
+    pass
+
+
+class TestOpen(AbstractOpenTests, OnSwift):
+    pass
