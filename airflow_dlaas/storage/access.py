@@ -47,6 +47,9 @@ class Access:
 
         Many threads whose token ends at once cause one authentication, not one each.
         """
+        known = self._grant
+        if known is not None and known is not instead_of:
+            return known
         with self._lock:
             if self._grant is None or self._grant is instead_of:
                 self._grant = None

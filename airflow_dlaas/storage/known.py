@@ -90,9 +90,8 @@ class Known:
 
     def note(self, origin: Origin, cut: int, md5s: Sequence[str]) -> None:
         """Remember the MD5s of *origin*; not of one whose change might have gone unseen."""
-        if origin.identity and origin.settled:
-            with self._lock:
-                self._notes[origin.place, cut] = (origin.identity, " ".join(md5s))
+        if origin.settled and (identity := origin.identity):
+            self._notes[origin.place, cut] = (identity, " ".join(md5s))
 
     def save(self) -> None:
         """Write what was noted."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import http.client
 import select
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -32,16 +33,16 @@ class Wire:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._lock = threading.Lock()
-        self._routes: dict[str, Route] = {}
-        self._idle: dict[str, list[http.client.HTTPConnection]] = {}
+        # Of a deque any thread may take one: a lock for each request would have them wait for each other.
+        self._ways: dict[str, tuple[Route, deque[http.client.HTTPConnection]]] = {}
 
     def close(self) -> None:
         """Close idle connections; others are made when somebody asks again."""
         with self._lock:
-            idle, self._idle, self._routes = self._idle, {}, {}
-        for lines in idle.values():
-            for line in lines:
-                line.close()
+            ways, self._ways = self._ways, {}
+        for _, idle in ways.values():
+            while idle:
+                idle.pop().close()
 
     def put(
         self, root: str, path: str, headers: Mapping[str, str], content: Content, advance: Advance | None
@@ -87,12 +88,12 @@ class Wire:
         self, root: str, method: str, path: str, headers: Mapping[str, str]
     ) -> Iterator[http.client.HTTPConnection]:
         """A connection with the head of a request sent; kept for the next one only after a clean end."""
-        with self._lock:
-            route = self._routes.get(root)
-            if route is None:
-                route = self._routes[root] = route_to(root, self._transport.verify)
-            idle = self._idle.setdefault(root, [])
-        line = self._alive(idle) or route.connect(self._transport)
+        way = self._ways.get(root)
+        if way is None:
+            with self._lock:
+                way = self._ways.setdefault(root, (route_to(root, self._transport.verify), deque()))
+        route, idle = way
+        line = _alive(idle) or route.connect(self._transport)
         try:
             line.putrequest(method, route.prefix + path, skip_accept_encoding=True)
             for name, value in (*route.headers.items(), *headers.items()):
@@ -103,20 +104,20 @@ class Wire:
             line.close()
             raise
         if line.sock is not None:  # which it is after "Connection: close", too
-            with self._lock:
-                idle.append(line)
+            idle.append(line)
 
-    def _alive(self, idle: list[http.client.HTTPConnection]) -> http.client.HTTPConnection | None:
-        while True:
-            with self._lock:
-                if not idle:
-                    return None
-                line = idle.pop()
-            poll = select.poll()
-            poll.register(line.sock, select.POLLIN)
-            if not poll.poll(0):
-                return line
-            line.close()  # readable, and nothing was asked: the other side has hung up
+
+def _alive(idle: deque[http.client.HTTPConnection]) -> http.client.HTTPConnection | None:
+    while True:
+        try:
+            line = idle.pop()
+        except IndexError:
+            return None
+        poll = select.poll()
+        poll.register(line.sock, select.POLLIN)
+        if not poll.poll(0):
+            return line
+        line.close()  # readable, and nothing was asked: the other side has hung up
 
 
 def _sent(line: http.client.HTTPConnection, content: Content) -> Iterator[int]:
