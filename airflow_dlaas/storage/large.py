@@ -25,9 +25,9 @@ class LargeUpload:
     What is stored under its name changes in one step, when every segment is there. Segments of an attempt that broke
     off stay: they are what the next one takes up, if their MD5s are still the file's, and deletes when it has ended.
 
-    Two uploads of one name at once do not harm each other's segments, and the object is the one's or the other's. Only
-    a segment that lay there before both, and that one took up while the other, ending first, deletes it, makes the
-    first fail; it says so, and the next attempt goes on.
+    Two uploads of one name at once leave the object of the one or of the other. The one that began later deletes what
+    the other had sent by then, before its own object appears: the other, unless it ended earlier, fails and says so.
+    So does one that took up a segment which somebody else has deleted since. The next attempt goes on.
     """
 
     def __init__(self, store: ObjectStore, container: str, send: Send, known: Known, tally: Tally) -> None:
@@ -85,9 +85,12 @@ class LargeUpload:
         if origin.changed():
             raise Corrupted(f"{origin.place} was written while it was being sent: let it be written first")
         before = segments_of(self._store, self._container, self._send)
+        # Of what is gone before our object appears no other upload can make its own any more, however late it ends.
+        left = {one.stored.name for one in self._there} - {part.place[1] for part in self._parts if part.place}
+        self._store.delete(self._beside, sorted(left - before))
         self._store.join(self._container, source.name, self._parts)
         self._known.note(origin, self._send.cut, [part.md5 for part in self._parts if part.md5])
-        forget(self._store, self._container, source.name, before | {one.stored.name for one in self._there})
+        forget(self._store, self._container, source.name, before)
         self._tally.advance(0, files=1)
 
 

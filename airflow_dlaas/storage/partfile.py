@@ -8,7 +8,9 @@ next attempt fetches only the others; parts whose MD5 is known are looked at aga
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +20,11 @@ from airflow_dlaas.storage.objects import Part, Shape
 from airflow_dlaas.storage.reading import FilePart, md5_of
 
 MODE = 0o644
+
+LONGEST = 150
+"""Bytes of a name to which all that follows can be added: 255 are the most."""
+
+_TAG = re.compile(r"[0-9A-Za-z]+-\d+")
 
 
 class PartFile:
@@ -33,17 +40,25 @@ class PartFile:
         self._target = target
         self._shape = shape
         self._parts = parts
-        self.path = target.with_name(f".{target.name[:200]}.{_tag(shape)}.part")
+        self.path = target.with_name(f".{_stem(target)}.{_tag(shape)}.part")
         with _ours(target):
             for other in leftovers(target):
                 if other != self.path:
-                    other.unlink()
-            self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._handle)
-            raise HostError(f"{target} is being fetched by another process: wait for it, or end it") from None
+                    other.unlink(missing_ok=True)
+            self._handle = self._open()
+
+    def _open(self) -> int:
+        while True:
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(handle), self.path.stat()):
+                        return handle
+            except BlockingIOError:
+                os.close(handle)
+                raise HostError(f"{self._target} is being fetched by another process: wait for it, or end it") from None
+            os.close(handle)  # just before it was locked, another process has made it the target
 
     def close(self) -> None:
         """Leave it for another attempt; nothing happens after `place` or `drop`."""
@@ -103,16 +118,22 @@ class PartFile:
 
 def leftovers(target: Path) -> list[Path]:
     """What attempts to fetch *target* have left behind, of whatever content."""
-    return list(target.parent.glob(f".{_quoted(target.name[:200])}.*.part"))
+    before, after = f".{_stem(target)}.", ".part"
+    return [
+        one
+        for one in target.parent.glob(f".*{after}")
+        if one.name.startswith(before) and _TAG.fullmatch(one.name[len(before) : -len(after)])
+    ]
+
+
+def _stem(target: Path) -> str:
+    name = target.name.encode()
+    return target.name if len(name) <= LONGEST else hashlib.md5(name, usedforsecurity=False).hexdigest()
 
 
 def _tag(shape: Shape) -> str:
     etag = "".join(letter for letter in shape.etag if letter.isalnum())[:32]
     return f"{etag or 'any'}-{shape.size}"
-
-
-def _quoted(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 @contextmanager

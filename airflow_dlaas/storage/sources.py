@@ -7,7 +7,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -72,6 +72,7 @@ class LocalFile:
     changed_ns: tuple[int, int]
     """When its content, and when anything of it was changed."""
     near: bool = True
+    found_ns: int = field(default_factory=time.time_ns, compare=False)
 
     @classmethod
     def at(cls, path: str, status: os.stat_result) -> LocalFile:
@@ -87,8 +88,8 @@ class LocalFile:
 
     @property
     def settled(self) -> bool:
-        """Whether its last change is long enough ago."""
-        return time.time_ns() - max(self.changed_ns) > SETTLED
+        """Whether its last change was long enough ago when it was found: it may have been read right after."""
+        return self.found_ns - max(self.changed_ns) > SETTLED
 
     def part(self, start: int, size: int) -> Content:
         """A stretch of it."""

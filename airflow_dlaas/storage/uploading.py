@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from airflow_dlaas.errors import Corrupted, ObjectNotFound, StoreError
 from airflow_dlaas.storage.comparing import unchanged, whole_md5
 from airflow_dlaas.storage.crew import Crew, Tally
 from airflow_dlaas.storage.known import Known
@@ -92,17 +94,31 @@ class Uploading:
 
     def _put(self, name: str, origin: Origin) -> None:
         advance = self._tally.advance
-        if origin.near and origin.size > SMALL:
+        held = self._held(origin) if origin.size <= (SMALL if origin.near else HELD) else None
+        if held is not None:
+            self._known.note(origin, 0, [self._store.put(self._container, name, held, advance=advance)])
+        elif origin.near and origin.changed():
+            self._store.put(self._container, name, Path(origin.place), advance=advance)
+        elif origin.near:
             md5 = whole_md5(origin, self._known)
             self._store.put(self._container, name, Path(origin.place), md5=md5, advance=advance)
-        elif origin.size > HELD:
+        else:
             content = origin.part(0, origin.size)
             self._store.put(self._container, name, content, md5=md5_of(content), advance=advance)
-        else:
+
+    def _held(self, origin: Origin) -> Held | None:
+        """Read all of *origin*; None where it is here, and was written since it was found: there may be more of it."""
+        with suppress(Corrupted):
             data = b"".join(map(bytes, origin.part(0, origin.size).pieces()))
-            self._known.note(origin, 0, [self._store.put(self._container, name, Held(data), advance=advance)])
+            if not origin.near and origin.size > SMALL and origin.changed():  # it was read in more than one request
+                raise StoreError(f"{origin.place} was written while it was being read: let it be written first")
+            if not (origin.near and origin.changed()):
+                return Held(data)
+        return None
 
     def _delete_large(self, one: StoredObject) -> None:
-        segments = own(self._container, one.name, self._store.look(self._container, one.name).parts)
+        segments: set[str] = set()
+        with suppress(ObjectNotFound):  # somebody else is deleting it
+            segments = own(self._container, one.name, self._store.look(self._container, one.name).parts)
         self._store.delete(self._container, [one.name])
         self._store.delete(beside(self._container), sorted(segments))

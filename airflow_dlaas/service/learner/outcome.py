@@ -12,6 +12,7 @@ from airflow_dlaas.service.learner.surroundings import CHECKPOINTS, CODE, DATA, 
 OWN_LOG = "learner.log"
 """What the learner itself says in its last need; for the service's operator, not for the results."""
 
+
 def gather(job: JobFolder, training_id: str) -> dict[str, Path]:
     """
     Name everything to store: object name to file.
