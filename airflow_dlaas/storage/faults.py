@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import requests
@@ -106,10 +108,15 @@ def of_network(error: Exception, where: str) -> StoreError:
 
 
 def asked_to_wait(error: StoreError) -> float:
-    """Seconds the store wants to be left alone, by Retry-After; 0 where it did not say."""
+    """Seconds the store wants to be left alone, by Retry-After, a number or a date; 0 where it did not say."""
     headers = getattr(error.__cause__, "http_response_headers", None) or {}
     said = str(headers.get("Retry-After", ""))
-    return float(said) if said.isascii() and said.isdigit() else 0.0
+    if said.isascii() and said.isdigit():
+        return float(said)
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
 
 
 def _reason(error: BaseException) -> str:

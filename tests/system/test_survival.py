@@ -53,9 +53,11 @@ def test_a_deferred_task_marked_failed_by_hand_cancels_its_training(
     own_service.start()
     run_id, training = begin(airflow, own_service, tmp_path / "workspace", steps=600)
     deadline = time.monotonic() + 60
-    while airflow.api.task(DAG, run_id, "train").state != "deferred":
+    # Until its trigger is at work: of a task that is ended before, the triggerer never hears.
+    while not any(f"Training {training.id}: running" in line for line in airflow.api.log(DAG, run_id, "train")):
         assert time.monotonic() < deadline
         time.sleep(0.3)
+    assert airflow.api.task(DAG, run_id, "train").state == "deferred"
     airflow.api.mark(DAG, run_id, "train", "failed")
     deadline = time.monotonic() + 60
     with own_service.client() as client:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+import swiftclient
 
 from airflow_dlaas.errors import HostError
 from airflow_dlaas.service.objectstore import embedded
@@ -123,3 +124,12 @@ def test_it_uses_no_port_that_others_reach(tmp_path):
         sockets = [conn for process in family(swift) for conn in process.net_connections("inet")]
         assert {conn.laddr.ip for conn in sockets} == {"127.0.0.1"}
         assert {conn.type for conn in sockets} == {socket.SOCK_STREAM}  # no UDP: nothing goes to a syslog
+
+
+def test_what_goes_wrong_inside_is_written_down(tmp_path):
+    with swift_in(tmp_path) as swift, connected(swift.access) as connection:
+        connection.put_container("box")
+        (tmp_path / "devices").rename(tmp_path / "gone")  # as when a disk is lost
+        with pytest.raises(swiftclient.ClientException):
+            connection.put_object("box", "a", b"x")
+        assert "ERROR" in (tmp_path / "swift.log").read_text()

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -235,12 +236,12 @@ def test_lasting_trouble_ends_an_upload_and_leaves_nothing_half(
     uploads: Uploads, store: SwiftStore, trouble: Troublemaker, secrets: list[str], where: str
 ) -> None:
     """Each kind of trouble in turn, with another version of the files each time."""
-    place = UPLOADING[where]
+    place, there = UPLOADING[where], uploads.stored()
     gone = ["gone1", "gone2"]
     for version, (kind, fault) in enumerate(faults(place).items(), 1):
         if (where, kind) in HARMLESS or (where in ALIKE and kind in {"answer lost", "reply reset"}):
             continue
-        old, new = uploads.stored(), uploads.write(version, *gone)
+        old, new = there, uploads.write(version, *gone)
         gone = []
         trouble.on(fault, method=place.method, path=place.pattern, times=None)
         fresh = SwiftStore.open(store._connection, patience=QUICK, read_timeout=SILENT)
@@ -260,9 +261,9 @@ def test_lasting_trouble_ends_an_upload_and_leaves_nothing_half(
         trouble.clear()
     # Where an object has appeared and nobody could be told, only the next change finds what it has replaced.
     for version in (100, 101) if where in {"joining", "deletion"} else (100,):
-        new = uploads.write(version)
+        there = uploads.write(version)
         uploads.send(store)
-    assert uploads.stored() == new
+    assert uploads.stored() == there
     assert not orphans(uploads.direct, uploads.container)
 
 
@@ -345,14 +346,15 @@ def test_a_store_that_stays_silent_is_given_up(
 ) -> None:
     two = Patience(attempts=2, first=0.01)
     old, new = uploads.stored(), uploads.write(1)
-    for place, fault, move in [
+    cases: list[tuple[Place, Fault, Callable[[SwiftStore], None]]] = [
         (UPLOADING["login"], Silence(), uploads.send),
         (UPLOADING["listing"], Silence(), uploads.send),
         (UPLOADING["segment"], StallRequest(CUT // 2), uploads.send),
         (UPLOADING["joining"], StallRequest(10), uploads.send),
         (DOWNLOADING["piece"], StallReply(1000), downloads.fetch),
         (DOWNLOADING["part of segments"], Silence(), downloads.fetch),
-    ]:
+    ]
+    for place, fault, move in cases:
         lay(downloads.there, downloads.old)
         trouble.on(fault, method=place.method, path=place.pattern, times=None)
         fresh = SwiftStore.open(store._connection, patience=two, read_timeout=SILENT / 2)
@@ -448,6 +450,15 @@ def test_a_request_is_not_repeated_before_the_store_wants_it(
     ask(store, container, tmp_path)
     assert time.monotonic() - begun >= 1
     assert trouble.count(method=method, path=re.compile(path)) == 2
+
+
+def test_a_store_may_also_say_until_when_it_wants_to_be_left_alone(
+    container: str, store: SwiftStore, trouble: Troublemaker
+) -> None:
+    trouble.on(Say(503, {"Retry-After": formatdate(time.time() + 3, usegmt=True)}), method="PUT", path="/one")
+    begun = time.monotonic()
+    store.put(container, "one", b"new")
+    assert time.monotonic() - begun >= 1  # a date has whole seconds
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -588,7 +599,7 @@ def test_whatever_bit_of_an_answer_is_flipped_no_other_error_than_ours_comes_of_
         ("GET", "multipart-manifest=get", 250, lambda: store.look(downloads.container, "data/large")),
         ("POST", "bulk-delete", 110, lambda: store.delete(downloads.container, ["no-such", "nor-this"])),
     ):
-        for at in range(0, length, 2):
+        for at in range(0, length, 3):
             trouble.on(CorruptReply(at), method=method, path=path)
             with contextlib.suppress(StoreError):
                 ask()

@@ -80,7 +80,7 @@ PATTERNS = st.lists(
 
 INCLUDE = st.none() | st.none() | PATTERNS
 
-EXCLUDE = st.just([]) | st.just([]) | PATTERNS
+EXCLUDE: st.SearchStrategy[list[str]] = st.just([]) | st.just([]) | PATTERNS
 
 CHANGES = st.lists(
     st.tuples(
