@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
+import urllib3
 from swiftclient import client as swiftclient
 from swiftclient.exceptions import ClientException
 
@@ -44,6 +45,9 @@ class Asking:
         self._idle: list[tuple[str, Line]] = []
         # By default a log line on a refused request begins the token; this applies to the whole process.
         swiftclient.logger_settings.update(redact_sensitive_headers=True, reveal_sensitive_prefix=0)
+        if transport.verify is False:
+            # Once said in the connection, it need not be said again with every request.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         if not swiftclient.logger.level:
             # At INFO it tells of every answer that is no success, headers and all; ours is told when it matters.
             swiftclient.logger.setLevel(logging.WARNING)

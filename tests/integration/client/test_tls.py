@@ -3,51 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import warnings
 from contextlib import aclosing
-from datetime import datetime, timedelta, timezone
-from ipaddress import ip_address
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.exchange import ONCE
 from airflow_dlaas.client.monitor import follow
 from airflow_dlaas.errors import NotConfigured, NotFound
+from tests.certificates import for_loopback
 from tests.integration.client.conftest import say, training
 
 
 @pytest.fixture
 def certificate(service, tmp_path):
     """Turn the service to TLS; the path of its certificate."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = datetime.now(timezone.utc)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
     path = tmp_path / "service.pem"
-    path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
+    context = for_loopback(path)
     service.server.socket = context.wrap_socket(service.server.socket, server_side=True, do_handshake_on_connect=False)
     service.server.handle_error = lambda *_: None  # who is refused hangs up
     service.url = service.url.replace("http:", "https:")
