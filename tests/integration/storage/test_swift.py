@@ -221,6 +221,11 @@ def test_a_file_written_while_it_is_sent_is_never_stored_half(
 def test_closing_leaves_no_connection_open(swift: StoreConnection, container: str) -> None:
     with closing(SwiftStore.open(swift)) as store:
         store.check(container)
+        store.put(container, "a", b"x")
         assert store._asking._idle
+        (lines,) = (idle for _, idle in store._haulage._wire._ways.values())
+        (line,) = lines
     assert not store._asking._idle
+    assert not lines
+    assert line.sock is None
     assert threading.active_count() < 20
