@@ -47,7 +47,11 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [
             {
                 "integration-name": "DLaaS",
-                "python-modules": ["airflow_dlaas.triggers.data", "airflow_dlaas.triggers.training"],
+                "python-modules": [
+                    "airflow_dlaas.triggers.data",
+                    "airflow_dlaas.triggers.model",
+                    "airflow_dlaas.triggers.training",
+                ],
             }
         ],
         "connection-types": [_dlaas(), _swift()],

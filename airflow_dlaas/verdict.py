@@ -23,11 +23,24 @@ def judge(training: Training) -> Training:
         case TrainingState.COMPLETED:
             return training
         case TrainingState.ERROR:
-            raise TrainingFailed(training, f"Training {training.id} failed: {_reasons(training)}")
+            raise TrainingFailed(training, f"Training {training.id} failed: {_reasons(training)}{_left(training)}")
         case TrainingState.CANCELED:
-            raise TrainingCanceled(training, f"Training {training.id} was canceled")
+            raise TrainingCanceled(training, f"Training {training.id} was canceled{_left(training)}")
         case TrainingState.PENDING | TrainingState.RUNNING:
             raise TrainingOverdue(training, f"Training {training.id} is still {training.state}, and its time is up")
+
+
+def where(training: Training) -> str | None:
+    """Say in words where results of *training* lie; None where it has left none."""
+    results = training.entity.training_results
+    if results is None or results.location is None:
+        return None
+    return f"in container {results.location.container} under {results.location.model_location}/"
+
+
+def _left(training: Training) -> str:
+    place = where(training)
+    return f"; its log, and whatever else it left, lies {place}" if place else ""
 
 
 def _reasons(training: Training) -> str:

@@ -8,20 +8,21 @@ changed; else the list is looked at from time to time, and what it does not hold
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
+import logging
 import random
-import threading
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeVar
 
 from airflow_dlaas.client import calls
+from airflow_dlaas.client.aside import aside
 from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.exchange import ONCE, Retries
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.errors import DlaasError, InvalidRequest, MethodNotAllowed, Misunderstood, NotFound, Refused
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -40,7 +41,6 @@ _PAGES = 20
 _SPACING = 0.25  # seconds between two questions that were answered with changes
 _IDLE_SPACING = 1.0  # and with none, should the service not wait as it was asked to
 _TOGETHER = 0.05  # seconds in which arrivals count as one
-_TELL_EVERY = 60.0  # seconds between two complaints
 _MEANT_FOR_ONE = (NotFound, InvalidRequest, MethodNotAllowed, Misunderstood)
 
 
@@ -59,23 +59,20 @@ class Board(Protocol):
 
 class Asker:
     """
-    Asks for what is on a board, in one task, until that is canceled.
+    Asks for what is on a board, in one task, until that is canceled."""
 
-    :param tell: is told in a sentence, at most once a minute, why nothing is heard.
-    """
-
-    def __init__(self, client: Client, board: Board, *, interval: float, tell: Callable[[str], None]) -> None:
+    def __init__(self, client: Client, board: Board, *, interval: float) -> None:
         self._client = client
         self._board = board
         self._interval = interval
-        self._tell = tell
-        self._told = float("-inf")
+        self.trouble: str | None = None
+        """Why nothing is heard, in a sentence; None while answers come."""
         self.arrived = asyncio.Event()
         """Set by whoever puts something on the board."""
 
     async def run(self) -> None:
         """Ask on and on. Ends only with an error that waiting can't cure, and that concerns everybody."""
-        extensions = await self._persist(partial(_aside, lambda: self._client.extensions))
+        extensions = await self._persist(partial(aside, lambda: self._client.extensions))
         listening = asyncio.Event()
         listen = self._listen(listening, changes=extensions.changes)
         parts = [asyncio.create_task(self._greet(listening)), asyncio.create_task(listen)]
@@ -100,7 +97,7 @@ class Asker:
             try:
                 await self._hear_changes(listening)
             except _MEANT_FOR_ONE as error:
-                self._report(f"{self._client.url} does not tell changes as it says ({error}); looking instead")
+                _log.warning("%s does not tell changes as it says (%s); looking instead", self._client.url, error)
         listening.set()
         while True:
             await asyncio.sleep(self._interval)
@@ -129,7 +126,7 @@ class Asker:
         except DlaasError as error:
             if not error.transient:
                 raise
-            self._report(f"A second look at {self._client.url} was in vain, and will be taken again: {error}")
+            self.trouble = f"A second look at {self._client.url} was in vain, and will be taken again: {error}"
 
     async def _look(self, *, new: bool) -> None:
         """Ask for all that are waited for, or for the new ones, in as few questions as will do."""
@@ -172,7 +169,9 @@ class Asker:
         return found
 
     async def _ask(self, call: Call[T]) -> T:
-        return await _aside(lambda: self._client.send(call, retries=ONCE))
+        answer = await aside(lambda: self._client.send(call, retries=ONCE))
+        self.trouble = None
+        return answer
 
     async def _persist(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until there is an answer, however long it takes."""
@@ -184,43 +183,7 @@ class Asker:
                 if not error.transient:
                     raise
                 failures += 1
-                self._report(f"Nothing is heard from {self._client.url}, and is asked again: {error}")
+                self.trouble = f"Nothing is heard from {self._client.url}, and is asked again: {error}"
                 wanted = error.retry_after if isinstance(error, Refused) else None
                 pause = PATIENCE.pause(min(failures, 10), random.SystemRandom().uniform(0.5, 1))
                 await asyncio.sleep(max(pause, min(wanted or 0, SECOND_LOOK)))
-
-    def _report(self, trouble: str) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._told >= _TELL_EVERY:
-            self._told = now
-            self._tell(trouble)
-
-
-async def _aside(ask: Callable[[], T]) -> T:
-    """
-    Let *ask* block in a thread of its own, which nobody waits for once this is canceled.
-
-    Not one of the loop's pool: `asyncio.run` would wait for a long poll there before it returns.
-    """
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[T] = loop.create_future()
-
-    def settle(outcome: concurrent.futures.Future[T]) -> None:
-        if not answer.done():
-            error = outcome.exception()
-            if error is None:
-                answer.set_result(outcome.result())
-            else:
-                answer.set_exception(error)
-
-    def run() -> None:
-        outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
-        try:
-            outcome.set_result(ask())
-        except BaseException as error:  # noqa: BLE001 - is raised where it is waited for
-            outcome.set_exception(error)
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, outcome)
-
-    threading.Thread(target=run, name="watch", daemon=True).start()
-    return await answer

@@ -16,7 +16,15 @@ from pydantic import SecretStr
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft, ExperimentList
 from airflow_dlaas.contract.stores import REVEALED
-from airflow_dlaas.contract.training import CANCEL, Instance, RuntimeList, Training, TrainingChanges, TrainingList
+from airflow_dlaas.contract.training import (
+    CANCEL,
+    Instance,
+    RuntimeList,
+    Training,
+    TrainingChanges,
+    TrainingList,
+    TrainingOutlines,
+)
 from airflow_dlaas.contract.words import Word, received
 from airflow_dlaas.errors import InvalidDefinition
 
@@ -212,6 +220,15 @@ def list_trainings(limit: int | None = None) -> Call[TrainingList]:
 def more_trainings(path: str) -> Call[TrainingList]:
     """The page of a listing that lies at *path*: ``next.url`` of the page before, made a path."""
     return _get(path, received(TrainingList))
+
+
+def skim_trainings(path: str = f"{TRAININGS}?limit=200") -> Call[TrainingOutlines]:
+    """
+    As `list_trainings`, of each only what says whose it is.
+
+    So a training that can't be read (in a state we do not know, say) hides no other. *path* is ``next.url``.
+    """
+    return _get(path, received(TrainingOutlines))
 
 
 def list_changes(after: str, wait: int) -> Call[TrainingChanges]:

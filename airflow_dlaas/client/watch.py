@@ -8,7 +8,6 @@ stands in `asking`; here stands who waits.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Hashable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -17,8 +16,6 @@ from weakref import WeakKeyDictionary
 from airflow_dlaas.client.asking import Asker
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.training import Training
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -86,16 +83,18 @@ class Watch:
     has a deadline of their own. Leaving one wait (also by cancellation) touches no other.
 
     :param interval: seconds between two looks at a service without `Extensions.changes`.
-    :param on_trouble: is told in a sentence, at most once a minute, why nothing is heard; by default it is logged.
     """
 
-    def __init__(
-        self, client: Client, *, interval: float = 5.0, on_trouble: Callable[[str], None] = _log.warning
-    ) -> None:
+    def __init__(self, client: Client, *, interval: float = 5.0) -> None:
         self.client = client
         self._board = _Board()
-        self._asker = Asker(client, self._board, interval=interval, tell=on_trouble)
+        self._asker = Asker(client, self._board, interval=interval)
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing is heard, in a sentence; None while answers come."""
+        return self._asker.trouble
 
     async def states(self, training_id: str, seen: Training | None = None) -> AsyncGenerator[Training, None]:
         """

@@ -32,7 +32,7 @@ class Status(Word):
     How a training is doing.
 
     ``current_at`` is the service's clock when it answered. At the end ``message`` is ``"<id>: <exit code>"``,
-    with an empty code when all went well. ``phase``, ``queue_position``, ``gpus`` and ``runtime`` are ours.
+    with an empty code when all went well. What comes after ``error`` is ours.
     """
 
     state: TrainingState
@@ -48,8 +48,12 @@ class Status(Word):
     """How many trainings start before this one, where it waits for GPUs."""
     gpus: tuple[str, ...] | None = None
     """The GPU slots it holds or held: indices, UUIDs, or ``virtual:N`` on a machine without GPUs."""
+    cancel_requested: bool | None = None
+    """True from the moment it was asked to stop until it has ended."""
     runtime: str | None = None
     """What really runs it, in words: "TensorFlow 2.21.0 through its v1 API (compatibility entry for 1.2-py3)"."""
+    isolation: str | None = None
+    """What keeps its command from the rest of the machine: ``bubblewrap``, ``container`` or ``none``."""
 
 
 class ResultsLocation(Word):
@@ -110,6 +114,32 @@ class TrainingList(Word):
     """Trainings, newest first."""
 
     resources: tuple[Training, ...]
+    next: NextPage | None = None
+
+
+class OutlinedModel(Word):
+    """The part of a model definition that tells whose training it is."""
+
+    description: str | None = None
+
+
+class OutlinedEntity(Word):
+    """The part of a training that is the same in every state, known or not."""
+
+    model_definition: OutlinedModel = Field(default_factory=OutlinedModel)
+
+
+class TrainingOutline(Word):
+    """A training's identity and description; it can be read whatever became of the training."""
+
+    metadata: Metadata
+    entity: OutlinedEntity
+
+
+class TrainingOutlines(Word):
+    """A page of the listing, skimmed."""
+
+    resources: tuple[TrainingOutline, ...]
     next: NextPage | None = None
 
 

@@ -64,6 +64,12 @@ def join(
     return TrainingDefinition.read(whole)
 
 
+def connection_ids(document: Mapping[str, Any] | str) -> frozenset[str]:
+    """Name the connections that *document* refers to."""
+    entries = (entry.get("connection") for _, entry in _stores(parse(document)))
+    return frozenset(name for name in entries if isinstance(name, str))
+
+
 def parse(document: Mapping[str, Any] | str) -> Mapping[str, Any]:
     """Read a definition that may be JSON text (a rendered file)."""
     if isinstance(document, str):

@@ -1,85 +1,180 @@
-"""Submitting a training from a task: once, however often the task is tried."""
+"""
+Submitting a training for a task: once, whatever becomes of the worker, the answer or the service.
+
+A server that honours `Idempotency-Key` sees to that itself. On any other v3 server the listing is asked before and
+after: what carries our key in its description is ours, and of two that raced into being the earlier one stays.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.hooks.definition import join
-from airflow_dlaas.hooks.dlaas import DlaasHook
-from airflow_dlaas.hooks.swift import SwiftHook
+from airflow_dlaas.client import calls
+from airflow_dlaas.errors import Conflict, DlaasError, NotFound, RateLimited
+from airflow_dlaas.hooks.choice import Choice, choose, precedence
+from airflow_dlaas.hooks.tag import Tag, tagged
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.training import Training
 
+Say = Callable[[str], None]
 
-def submit_from_task(
-    definition: Mapping[str, Any] | str, location: str | None, *, context: Context, dlaas_conn_id: str
+SLACK = timedelta(days=1)
+"""How far the clocks of Airflow and the service may be apart."""
+
+PAGES = 50
+"""Pages of the listing that are looked through at most: 10,000 trainings."""
+
+LOOKS = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before the first, second … look for a training whose creation nobody has confirmed."""
+
+LAST_LOOKS = 2
+"""How many of them a task that is being ended has the time for."""
+
+
+def resolve(
+    client: Client, first: Tag, *, try_number: int, since: datetime | None, retry_failed: bool, say: Say
+) -> Choice:
+    """
+    Find out which training this try is about, and cancel what earlier generations of the task have left running.
+
+    A first try asks nothing where `submit` alone is atomic.
+    """
+    if try_number == 1 and client.extensions.idempotency_key:
+        return Choice(first, None)
+    found = [
+        (tag, training)
+        for tag, outline in _of_task(client, first.task, since)
+        if (training := _look(client, outline)) is not None
+    ]
+    choice = choose(first, found, try_number=try_number, retry_failed=retry_failed)
+    for training in choice.superseded:
+        say(f"Training {training.id} belongs to an earlier run of this task, which was cleared; canceling it")
+        cancel(client, training.id, say)
+    return choice
+
+
+def submit(client: Client, definition: TrainingDefinition, tag: Tag, *, since: datetime | None, say: Say) -> Training:
+    """
+    Make the training that *tag* names, or find it.
+
+    :raises ServiceError: it could not be made, or nobody can say; asking again with the same tag makes no second one.
+    """
+    if not client.extensions.idempotency_key:
+        return _submit_without_keys(client, definition, tag, since, say)
+    try:
+        return client.send(calls.create_training(tagged(definition, tag), idempotency_key=tag.key))
+    except Conflict:
+        known = find(client, tag, since=since)
+        if known is None:
+            raise
+        say(f"The definition has changed since training {known.id} was submitted; that one is taken up as it is")
+        return known
+
+
+def find(client: Client, tag: Tag, *, since: datetime | None) -> Training | None:
+    """Find the training that *tag* names; None where there is none."""
+    found = _with_key(client, tag, since)
+    return found[0] if found else None
+
+
+def stop(client: Client, tag: Tag, definition: TrainingDefinition | None, *, since: datetime | None, say: Say) -> None:
+    """
+    Cancel the training that *tag* names, if there is one.
+
+    :param definition: given where its submission may still be under way: where a server honours our key it is
+        submitted once more, which makes no second one, so that it can't come into being after we have looked.
+    """
+    try:
+        if definition is not None and client.extensions.idempotency_key:
+            training: Training | None = submit(client, definition, tag, since=since, say=say)
+        else:
+            training = find(client, tag, since=since)
+            for pause in LOOKS[:LAST_LOOKS] if definition is not None else ():
+                if training is not None:
+                    break
+                time.sleep(pause)
+                training = find(client, tag, since=since)
+    except DlaasError as error:
+        say(f"The training under key {tag.key} could not be canceled: {error}")
+        return
+    if training is None:
+        say("No training has been submitted: there is nothing to cancel")
+    elif training.state.final:
+        say(f"Training {training.id} had ended before: {training.state}")
+    else:
+        cancel(client, training.id, say)
+
+
+def cancel(client: Client, training_id: str, say: Say) -> None:
+    """Ask the service to stop a training; says what came of it, and raises nothing."""
+    try:
+        client.send(calls.cancel_training(training_id))
+    except NotFound:
+        say(f"Training {training_id} is gone")
+    except DlaasError as error:
+        say(f"Training {training_id} could not be canceled: {error}")
+    else:
+        say(f"Training {training_id} was canceled")
+
+
+def _submit_without_keys(
+    client: Client, definition: TrainingDefinition, tag: Tag, since: datetime | None, say: Say
 ) -> Training:
-    """Submit *definition*, its connections joined to it, for the task that runs in *context*."""
-    whole = join(definition, lambda conn_id: SwiftHook(conn_id).access, location=location)
-    return submit(
-        DlaasHook(dlaas_conn_id).client,
-        whole,
-        key=lambda attempt: task_key(context, attempt),
-        try_number=context["ti"].try_number,
-    )
+    known = find(client, tag, since=since)
+    if known is not None:
+        return known
+    made = None
+    try:
+        made = client.send(calls.create_training(tagged(definition, tag)))
+    except DlaasError as error:
+        if not error.transient or isinstance(error, RateLimited):
+            raise
+        # The answer is lost, or half an answer came: the training may be there, or about to be.
+        for pause in LOOKS:
+            time.sleep(pause)
+            if find(client, tag, since=since) is not None:
+                break
+        else:
+            raise
+    seen = _with_key(client, tag, since)
+    first, *others = seen if seen or made is None else [made]
+    for other in others:
+        if not other.state.final:
+            say(f"Training {other.id} is a second one for the same task; canceling it")
+            cancel(client, other.id, say)
+    return first
 
 
-def submit(client: Client, definition: TrainingDefinition, *, key: Callable[[int], str], try_number: int) -> Training:
-    """
-    Submit *definition* under a key, so that a try after a crash finds the training that an earlier try has submitted.
-
-    A training of an earlier try that has failed or was canceled is not found again, since the retry is there to train
-    anew: there are as many keys as there were tries.
-    """
-    from airflow_dlaas.client import calls
-
-    def ask(attempt: int) -> Training:
-        return client.send(calls.create_training(tagged(definition, key(attempt)), idempotency_key=key(attempt)))
-
-    training = ask(0)
-    for attempt in range(1, try_number):
-        if not _over_and_not_well(training):
-            break
-        training = ask(attempt)
-    return training
+def _with_key(client: Client, tag: Tag, since: datetime | None) -> list[Training]:
+    ids = [outline for one, outline in _of_task(client, tag.task, since) if one == tag]
+    found = [training for one in ids if (training := _look(client, one)) is not None]
+    return sorted(found, key=precedence)
 
 
-def task_key(context: Context, attempt: int) -> str:
-    """
-    Name what this task wants trained: the same on every retry, another one after a clear.
-
-    A clear raises the task instance's `max_tries`, a retry does not. The UI's address keeps apart two Airflows that
-    run DAGs of the same names against one service.
-    """
-    from airflow_dlaas.hooks.compat import conf
-
-    ti = context["ti"]
-    parts = (
-        conf.get("api", "base_url", fallback=""),
-        ti.dag_id,
-        ti.run_id,
-        ti.task_id,
-        str(ti.map_index),
-        str(ti.max_tries),
-        str(attempt),
-    )
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+def _of_task(client: Client, task: str, since: datetime | None) -> Iterator[tuple[Tag, str]]:
+    """Look through the listing for trainings of *task*; its pages come newest first, where they come in order."""
+    call = calls.skim_trainings()
+    for _ in range(PAGES):
+        page = client.send(call)
+        for outline in page.resources:
+            tag = Tag.read(outline.entity.model_definition.description or "")
+            if tag is not None and tag.task == task:
+                yield tag, outline.metadata.guid
+        times = [outline.metadata.created_at for outline in page.resources]
+        in_order = times == sorted(times, reverse=True)
+        if page.next is None or (in_order and since is not None and times and times[-1] < since - SLACK):
+            return
+        call = calls.skim_trainings(client.path_of(page.next.url))
 
 
-def tagged(definition: TrainingDefinition, key: str) -> TrainingDefinition:
-    """Put *key* into the description, which nobody interprets: so any v3 server can be asked for it again."""
-    model = definition.model_definition
-    description = f"{model.description} [airflow-dlaas {key}]".strip()
-    return definition.model_copy(update={"model_definition": model.model_copy(update={"description": description})})
-
-
-def _over_and_not_well(training: Training) -> bool:
-    return training.state.final and training.state is not TrainingState.COMPLETED
+def _look(client: Client, training_id: str) -> Training | None:
+    try:
+        return client.send(calls.get_training(training_id))
+    except NotFound:
+        return None

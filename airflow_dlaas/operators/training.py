@@ -8,26 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
+from airflow_dlaas.hooks.dlaas import DlaasHook
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_dlaas.contract.training import Training
-    from airflow_dlaas.hooks.access import ServiceAccess
+    from airflow_dlaas.hooks.taskrun import TaskRun
 
 
 class SubmitTrainingOperator(BaseOperator):
     """
     Submit a training definition and go on; `TrainingSensor` waits for its end.
 
-    Returns the training's id. A retry of the task finds the training it has already submitted; clearing the task
-    trains anew.
+    Returns the training's id. There is one training, whatever becomes of the worker, the answer or the service: the
+    next try finds it again. Clearing the task trains anew, and cancels what was left running.
 
     :param definition: the page's training definition, as a dict or as the name of a ``.json`` file beside the DAG. A
         ``connection`` in it is the id of an Airflow connection of type `swift`. A dict is checked when the DAG is
         parsed. (templated)
     :param definition_location: the experiment's version, where the definition does not name it itself. (templated)
+    :param retry_failed: whether the next try of the task trains anew when the training has failed or was canceled.
+        Without, it fails for the same reason as the first, and only trouble on the way is tried again.
     :param dlaas_conn_id: the connection to the service.
     """
 
@@ -41,13 +43,16 @@ class SubmitTrainingOperator(BaseOperator):
         *,
         definition: Mapping[str, Any] | str,
         definition_location: str | None = None,
+        retry_failed: bool = True,
         dlaas_conn_id: str = DlaasHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.definition = definition
         self.definition_location = definition_location
+        self.retry_failed = retry_failed
         self.dlaas_conn_id = dlaas_conn_id
+        self._run: TaskRun | None = None
         if isinstance(definition, Mapping):
             from airflow_dlaas.hooks.definition import check
 
@@ -55,19 +60,31 @@ class SubmitTrainingOperator(BaseOperator):
 
     def execute(self, context: Context) -> str:
         """Submit the training, once, however often the task is tried."""
-        return self.submit(context).id
+        run = self._begin(context)
+        training = run.submit()
+        # What has been handed over is no longer this task's to end.
+        self._run = None
+        return training.id
 
-    def submit(self, context: Context) -> Training:
-        """Submit the training, or find the one this task has submitted in an earlier try."""
-        from airflow_dlaas.hooks.submission import submit_from_task
+    def on_kill(self) -> None:
+        """Cancel the training of a task that is ended before it is done; Airflow gives this five seconds."""
+        if self._run is not None:
+            self._run.stop()
 
-        training = submit_from_task(
-            self.definition, self.definition_location, context=context, dlaas_conn_id=self.dlaas_conn_id
+    def _begin(self, context: Context) -> TaskRun:
+        """Find out which training this try is about."""
+        from airflow_dlaas.hooks.taskrun import TaskRun
+
+        # Kept for `on_kill`, which interrupts whatever goes on and must not ask Airflow for connections then.
+        self._run = run = TaskRun.begin(
+            self.definition,
+            self.definition_location,
+            context=context,
+            access=DlaasHook(self.dlaas_conn_id).access,
+            retry_failed=self.retry_failed,
+            say=self.log.info,
         )
-        self.log.info("Training %s is %s", training.id, training.state)
-        if training.status.runtime:
-            self.log.info("It runs on %s", training.status.runtime)
-        return training
+        return run
 
 
 class TrainModelOperator(SubmitTrainingOperator):
@@ -75,12 +92,13 @@ class TrainModelOperator(SubmitTrainingOperator):
     Submit a training definition and wait for the model.
 
     Returns the training's id once it has completed. Its log and states appear in the task's log as it runs, deferred
-    or not. Ending the task (by hand, by its time-out) cancels the training; losing the worker does not, the next
-    try waits on. Parameters are those of `SubmitTrainingOperator`, and:
+    or not. Ending the task (by hand, by its time-out, by clearing it or deleting its run) cancels the training; losing
+    the worker or the triggerer does not, whoever comes next waits on. Parameters are those of
+    `SubmitTrainingOperator`, and:
 
     :param timeout: how long the training may take from its submission; then it is canceled and the task fails. The
         default is the task's `execution_timeout`, or else without limit.
-    :param deferrable: wait in the triggerer, without holding a worker. The default is Airflow's own,
+    :param deferrable: submit and wait in the triggerer, without holding a worker. The default is Airflow's own,
         ``[operators] default_deferrable``.
     :raises TrainingFailed, TrainingCanceled, TrainingOverdue: with the service's reasons.
     """
@@ -99,64 +117,62 @@ class TrainModelOperator(SubmitTrainingOperator):
 
             deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
         self.deferrable = deferrable
-        self._training_id: str | None = None
-        self._access: ServiceAccess | None = None
 
     def execute(self, context: Context) -> str:
         """Submit, wait, judge."""
         from airflow_dlaas.triggers.waiting import deadline_after, wait
 
-        training = self.submit(context)
-        # Kept for `on_kill`, which interrupts whatever goes on and must not ask Airflow for the connection then.
-        self._access = DlaasHook(self.dlaas_conn_id).access
-        self._training_id = training.id
-        deadline = deadline_after(training.status.submitted_at, self.timeout or self.execution_timeout)
+        run = self._begin(context)
+        timeout = self.timeout or self.execution_timeout
         if self.deferrable:
-            from airflow_dlaas.triggers.training import TrainingTrigger
+            from airflow_dlaas.triggers.model import TrainModelTrigger
 
             self.defer(
-                trigger=TrainingTrigger(
-                    training_id=training.id, dlaas_conn_id=self.dlaas_conn_id, deadline=deadline, owner=True
+                trigger=TrainModelTrigger(
+                    definition=run.document,
+                    definition_location=self.definition_location,
+                    key=run.tag.key,
+                    since=run.since.timestamp() if run.since else None,
+                    timeout=timeout.total_seconds() if timeout else None,
+                    dlaas_conn_id=self.dlaas_conn_id,
                 ),
                 method_name=self.resume.__name__,
-                kwargs={"training_id": training.id},
+                kwargs={"key": run.tag.key},
             )
-        access = self._access
-        return self._conclude(training.id, lambda: wait(access, training.id, deadline=deadline, say=self.log.info))
 
-    def resume(self, context: Context, training_id: str, event: Any) -> str:
+        def last_seen() -> Training:
+            training = run.submit()
+            deadline = deadline_after(training.status.submitted_at, timeout)
+            return wait(run.access, training.id, deadline=deadline, say=self.log.info)
+
+        return self._conclude(run, last_seen)
+
+    def resume(self, context: Context, key: str, event: Any) -> str:
         """Take up the task when its trigger has reported."""
+        from airflow_dlaas.hooks.taskrun import TaskRun
         from airflow_dlaas.triggers.waiting import reported
 
-        return self._conclude(training_id, lambda: reported(event))
+        self._run = run = TaskRun.again(
+            key, context=context, access=DlaasHook(self.dlaas_conn_id).access, say=self.log.info
+        )
+        return self._conclude(run, lambda: reported(event))
 
-    def on_kill(self) -> None:
-        """Cancel the training; Airflow gives this five seconds, so nothing is waited for."""
-        if self._training_id is not None:
-            self._cancel(self._training_id)
-
-    def _conclude(self, training_id: str, last_seen: Callable[[], Training]) -> str:
-        from airflow_dlaas.errors import TrainingOverdue, Unreachable
-        from airflow_dlaas.verdict import judge
+    def _conclude(self, run: TaskRun, last_seen: Callable[[], Training]) -> str:
+        """Judge; unless the training itself has ended, whatever else ends the task ends the training too."""
+        from airflow_dlaas.errors import TrainingEnded
+        from airflow_dlaas.verdict import judge, where
 
         try:
-            return judge(last_seen()).id
-        except (TrainingOverdue, Unreachable):
-            self._cancel(training_id)
+            training = judge(last_seen())
+        except BaseException as error:
+            if not (isinstance(error, TrainingEnded) and error.training.state.final):
+                run.stop()
             raise
-
-    def _cancel(self, training_id: str) -> None:
-        from airflow_dlaas.client import calls
-        from airflow_dlaas.errors import DlaasError
-
-        access = self._access or DlaasHook(self.dlaas_conn_id).access
-        try:
-            with make_client(access) as client:
-                client.send(calls.cancel_training(training_id))
-        except DlaasError as error:
-            self.log.warning("Training %s could not be canceled: %s", training_id, error)
+        if place := where(training):
+            self.log.info("Its results lie %s", place)
         else:
-            self.log.info("Training %s was canceled", training_id)
+            self.log.warning("Training %s has completed and does not say that it left any results", training.id)
+        return training.id
 
 
 class CancelTrainingOperator(BaseOperator):

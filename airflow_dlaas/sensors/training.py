@@ -73,8 +73,15 @@ class TrainingSensor(BaseSensorOperator):
         from airflow.sdk import PokeReturnValue
 
         from airflow_dlaas.client import calls
+        from airflow_dlaas.errors import ServiceError
 
-        training = DlaasHook(self.dlaas_conn_id).client.send(calls.get_training(self.training_id))
+        try:
+            training = DlaasHook(self.dlaas_conn_id).client.send(calls.get_training(self.training_id))
+        except ServiceError as error:
+            if not error.transient:
+                raise
+            self.log.warning("Nothing is heard of training %s, and is asked again: %s", self.training_id, error)
+            return False
         self.log.info("Training %s is %s", training.id, training.state)
         return PokeReturnValue(is_done=True, xcom_value=self._judge(training)) if training.state.final else False
 

@@ -30,6 +30,12 @@ FIRST_SIGHT = 30.0
 FOLLOW_AGAIN = 30.0
 """Seconds until a log that could not be followed for a while is tried again: the service may be away for long."""
 
+TROUBLE_EVERY = 60.0
+"""Seconds between two lines that say why nothing is heard."""
+
+TROUBLE_LOOK = 5.0
+"""Seconds until a trouble is noticed, and its end."""
+
 Say = Callable[[str], None]
 
 
@@ -48,12 +54,14 @@ async def attend(
     :raises Unreachable: not once before the deadline did the service answer.
     """
     log = asyncio.create_task(_tell_log(client, training_id, offset, say))
+    trouble = asyncio.create_task(_tell_trouble(watch, say))
     try:
         return await _last_seen(watch, training_id, deadline, say, log)
     finally:
-        log.cancel()
-        with suppress(asyncio.CancelledError):
-            await log
+        for telling in (trouble, log):
+            telling.cancel()
+            with suppress(asyncio.CancelledError):
+                await telling
 
 
 async def _last_seen(
@@ -80,6 +88,21 @@ async def _last_seen(
     if seen is None:
         raise Unreachable(f"Nothing was heard of training {training_id}, and its time is up")
     return seen
+
+
+async def _tell_trouble(watch: Watch, say: Say) -> None:
+    """Tell why nothing is heard, once a minute while it lasts, so that who waits can see what for."""
+    told_at: float | None = None
+    while True:
+        now = time.monotonic()
+        if watch.trouble is None:
+            if told_at is not None:
+                say("The service answers again")
+            told_at = None
+        elif told_at is None or now - told_at >= TROUBLE_EVERY:
+            say(watch.trouble)
+            told_at = now
+        await asyncio.sleep(TROUBLE_LOOK)
 
 
 def _in_words(training: Training) -> str:

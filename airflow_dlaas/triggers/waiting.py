@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas.errors import Misunderstood, NotFound, Unreachable
+from airflow_dlaas import errors
+from airflow_dlaas.errors import DlaasError, InvalidDefinition, Misunderstood, Refused
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.training import Training
@@ -38,27 +39,43 @@ def heard(training: Training) -> dict[str, Any]:
     return {"training": training.model_dump(mode="json")}
 
 
-def unheard(error: NotFound | Unreachable) -> dict[str, Any]:
-    """Report that there is no training to report."""
-    return {"gone" if isinstance(error, NotFound) else "silent": str(error.args[0])}
+def unheard(error: Exception) -> dict[str, Any]:
+    """Report why there is no training to report; `reported` raises it again, on the worker."""
+    told: dict[str, Any] = {"kind": type(error).__name__, "message": str(error)}
+    match error:
+        case Refused():
+            told |= {"message": error.message, "code": error.code, "target": error.target}
+        case InvalidDefinition():
+            told |= {"problems": list(error.problems)}
+    return {"error": told}
 
 
 def reported(event: Any) -> Training:
     """
-    Read what `TrainingTrigger` reported.
+    Read what a trigger reported.
 
-    :raises NotFound: the service knows no such training.
-    :raises Unreachable: nothing was heard of it until the deadline.
-    :raises Misunderstood: the event is not that trigger's.
+    :raises DlaasError: the one that the trigger met with, as the same class.
+    :raises Misunderstood: it was none of ours, or the event is not our trigger's.
     """
     from airflow_dlaas.contract.training import Training
 
     match event:
         case {"training": Mapping() as training}:
             return Training.model_validate(training, extra="ignore")
-        case {"gone": str(why)}:
-            raise NotFound(why)
-        case {"silent": str(why)}:
-            raise Unreachable(why)
+        case {"error": {"kind": str(kind), "message": str(message)} as told}:
+            raise _error(kind, message, told)
         case _:
             raise Misunderstood("The task was resumed with an event that is not its trigger's")
+
+
+def _error(kind: str, message: str, more: Mapping[Any, Any]) -> DlaasError:
+    found = getattr(errors, kind, None)
+    if not isinstance(found, type) or not issubclass(found, DlaasError):
+        return Misunderstood(f"The wait in the triggerer broke off: {kind}: {message}")
+    if issubclass(found, Refused):
+        return found(message, code=more.get("code"), target=more.get("target"))
+    if issubclass(found, InvalidDefinition):
+        return found(more.get("problems", ()))
+    if issubclass(found, errors.TrainingEnded):
+        return Misunderstood(message)  # can't be: what a training's end means is judged here, not there
+    return found(message)

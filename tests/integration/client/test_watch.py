@@ -163,11 +163,10 @@ def test_a_training_that_is_not_there_ends_its_own_wait_only(service, client, ex
 
 def test_a_service_that_is_away_ends_no_wait(service, client, monkeypatch):
     monkeypatch.setattr(asking, "PATIENCE", asking.Retries(first=0.05, longest=0.1))
-    told: list[str] = []
 
     async def scene():
         service.put("training-1", "running")
-        watch = Watch(client, interval=0.05, on_trouble=told.append)
+        watch = Watch(client, interval=0.05)
         wait = asyncio.create_task(states(watch, "training-1"))
         await asyncio.sleep(0.2)
         bad = [Answer(hang_up=True), Answer(502, b"<html>"), refuse(429, "rate_limit_exceeded"), Answer(503)]
@@ -176,12 +175,14 @@ def test_a_service_that_is_away_ends_no_wait(service, client, monkeypatch):
         await asyncio.sleep(0.5)
         assert len(service.asked("/v3/models")) > 4
         assert not wait.done()
+        assert "Nothing is heard from" in (watch.trouble or "")
         del service.script["/v3/models"]
         service.put("training-1", "completed")
-        return await wait
+        seen = await wait
+        assert watch.trouble is None
+        return seen
 
     assert asyncio.run(scene()) == ["running", "completed"]
-    assert len(told) == 1
 
 
 def test_what_waiting_cannot_cure_ends_every_wait(service, client):
@@ -242,7 +243,7 @@ def test_a_service_whose_changes_are_none_is_looked_at(service, client):
         for one in IDS[:2]:
             service.put(one, "running")
         service.script["/v3/models"] = [say({"resources": [training(one, "completed") for one in IDS[:2]]})]
-        watch = Watch(client, interval=0.05, on_trouble=lambda _: None)
+        watch = Watch(client, interval=0.05)
         return await asyncio.gather(*(states(watch, one) for one in IDS[:2]))
 
     assert asyncio.run(scene()) == [["completed"]] * 2

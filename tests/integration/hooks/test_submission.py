@@ -1,12 +1,15 @@
-"""A task that is tried again finds its training, or trains anew: against the real service."""
+"""
+One training, whatever becomes of the answer, the worker or the server: against the real service.
+
+Behind a proxy that hides its extensions, it is what any v3 server is.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -19,12 +22,18 @@ from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.hooks.submission import submit, tagged, task_key
+from airflow_dlaas.errors import DlaasError, InvalidRequest, Unreachable
+from airflow_dlaas.hooks.choice import Choice
+from airflow_dlaas.hooks.submission import find, resolve, stop, submit
+from airflow_dlaas.hooks.tag import Tag
 from airflow_dlaas.storage import bundle
 from airflow_dlaas.storage.swift import SwiftStore
 from tests.conftest import ServiceProcess
+from tests.troublemaker import LoseReply, ResetRequest, Say, Troublemaker
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
+
+Definer = Callable[[str], TrainingDefinition]
 
 
 @pytest.fixture
@@ -34,7 +43,7 @@ def client(service: ServiceProcess) -> Iterator[Client]:
 
 
 @pytest.fixture
-def a_definition(service: ServiceProcess, client: Client, tmp_path: Path) -> Callable[[str], TrainingDefinition]:
+def a_definition(service: ServiceProcess, client: Client, tmp_path: Path) -> Definer:
     """A definition that runs a command, its experiment and its container."""
     known = service.connections()["swift_default"]
     connection = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
@@ -52,7 +61,7 @@ def a_definition(service: ServiceProcess, client: Client, tmp_path: Path) -> Cal
                 "model_definition": {
                     "name": "submission",
                     "description": "As I wrote it.",
-                    "definition_location": version.url,
+                    "definition_location": client.path_of(version.url),
                     "framework": FRAMEWORK,
                     "execution": {"command": command, "resourceType": "small"},
                 },
@@ -68,9 +77,45 @@ def a_definition(service: ServiceProcess, client: Client, tmp_path: Path) -> Cal
     return make
 
 
-def a_key() -> Callable[[int], str]:
-    task = uuid4().hex
-    return lambda attempt: f"{task}-{attempt}"
+@pytest.fixture
+def way(service: ServiceProcess) -> Iterator[Troublemaker]:
+    """A way to the service on which trouble may be met."""
+    with Troublemaker(service.connections()["dlaas_default"]["host"]) as proxy:
+        yield proxy
+
+
+@pytest.fixture(params=["ours", "foreign"])
+def server(request: pytest.FixtureRequest, service: ServiceProcess, way: Troublemaker) -> Iterator[Client]:
+    """The service as it is, and as a v3 server that has none of our extensions."""
+    if request.param == "foreign":
+        way.on(Say(404), path="/v3/wml_instances", times=None)
+    known = service.connections()["dlaas_default"]
+    with Client(way.auth_url.rstrip("/"), known["login"], known["password"], timeout=(5, 15)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def tag() -> Tag:
+    return Tag(uuid4().hex, "b" * 12)
+
+
+def begun(server: Client, tag: Tag, *, try_number: int, retry_failed: bool = True) -> Choice:
+    return resolve(server, tag, try_number=try_number, since=None, retry_failed=retry_failed, say=print)
+
+
+def tried(server: Client, definition: TrainingDefinition, tag: Tag, *, try_number: int) -> Training:
+    """What a try of a task does."""
+    choice = begun(server, tag, try_number=try_number)
+    return choice.known or submit(server, definition, choice.tag, since=None, say=print)
+
+
+def of_task(client: Client, tag: Tag) -> list[Training]:
+    """Every training at the service that carries the task's tag."""
+    found = [
+        (Tag.read(one.entity.model_definition.description), one)
+        for one in client.send(calls.list_trainings(limit=1000)).resources
+    ]
+    return [one for read, one in found if read is not None and read.task == tag.task]
 
 
 def ended(client: Client, training: Training) -> Training:
@@ -81,43 +126,192 @@ def ended(client: Client, training: Training) -> Training:
     return now
 
 
-def test_a_try_after_a_crash_finds_the_training_that_runs(client: Client, a_definition: Any) -> None:
-    key, definition = a_key(), a_definition("sleep 30")
-    first = submit(client, definition, key=key, try_number=1)
-    again = submit(client, definition, key=key, try_number=2)
+def test_a_try_after_a_crash_finds_the_training_that_runs(
+    server: Client, client: Client, a_definition: Definer, tag: Tag
+) -> None:
+    definition = a_definition("sleep 30")
+    first = tried(server, definition, tag, try_number=1)
+    again = tried(server, definition, tag, try_number=2)
     client.send(calls.cancel_training(first.id))
     assert again.id == first.id
-    assert again.entity.model_definition.description.startswith("As I wrote it.")
+    assert again.entity.model_definition.description == f"As I wrote it. {tag}"
 
 
-def test_a_try_after_a_failed_training_trains_anew_and_only_once(client: Client, a_definition: Any) -> None:
-    key, definition = a_key(), a_definition("exit 3")
-    first = submit(client, definition, key=key, try_number=1)
+def test_a_try_after_a_failed_training_trains_anew_and_only_once(
+    server: Client, client: Client, a_definition: Definer, tag: Tag
+) -> None:
+    definition = a_definition("exit 3")
+    first = tried(server, definition, tag, try_number=1)
     assert ended(client, first).state is TrainingState.ERROR
-    second = submit(client, definition, key=key, try_number=2)
+    second = tried(server, definition, tag, try_number=2)
     assert second.id != first.id
-    assert submit(client, definition, key=key, try_number=2).id == second.id
+    assert tried(server, definition, tag, try_number=2).id == second.id
+    assert len(of_task(client, tag)) == 2
 
 
-def test_a_try_after_a_completed_training_does_not_train_again(client: Client, a_definition: Any) -> None:
+def test_a_failed_training_is_found_again_where_the_author_wants_that(
+    server: Client, client: Client, a_definition: Definer, tag: Tag
+) -> None:
+    first = tried(server, a_definition("exit 3"), tag, try_number=1)
+    ended(client, first)
+    known = begun(server, tag, try_number=2, retry_failed=False).known
+    assert known is not None
+    assert known.id == first.id
+
+
+def test_a_try_after_a_completed_training_does_not_train_again(
+    server: Client, client: Client, a_definition: Definer, tag: Tag
+) -> None:
     """The worker died between the training's end and the task's."""
-    key, definition = a_key(), a_definition("true")
-    first = submit(client, definition, key=key, try_number=1)
+    definition = a_definition("true")
+    first = tried(server, definition, tag, try_number=1)
     assert ended(client, first).state is TrainingState.COMPLETED
-    assert submit(client, definition, key=key, try_number=2).id == first.id
+    assert tried(server, definition, tag, try_number=2).id == first.id
 
 
-def ti(**changes: Any) -> Any:
-    """The part of a task's context that its key is made of."""
-    own = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, "max_tries": 0, "try_number": 1}
-    return {"ti": SimpleNamespace(**(own | changes))}
+def test_a_training_that_is_about_to_be_canceled_is_not_taken_up(
+    client: Client, a_definition: Definer, tag: Tag
+) -> None:
+    definition = a_definition("trap 'sleep 3; exit 1' TERM; echo ready; while :; do sleep 0.1; done")
+    first = tried(client, definition, tag, try_number=1)
+    deadline = time.monotonic() + 60
+    while client.send(calls.get_training(first.id)).state is not TrainingState.RUNNING:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    client.send(calls.cancel_training(first.id))
+    second = tried(client, definition, tag, try_number=2)
+    client.send(calls.cancel_training(second.id))
+    assert second.id != first.id
 
 
-def test_a_retry_has_the_same_key_and_a_clear_another() -> None:
-    assert task_key(ti(), 0) == task_key(ti(try_number=2), 0)
-    different = [ti(max_tries=1), ti(map_index=3), ti(run_id="s"), ti(task_id="u"), ti(dag_id="e")]
-    assert len({task_key(one, 0) for one in different} | {task_key(ti(), 0), task_key(ti(), 1)}) == 7
+def test_a_definition_that_was_mended_after_a_failure_is_what_the_next_try_trains(
+    server: Client, client: Client, a_definition: Definer, tag: Tag
+) -> None:
+    ended(client, tried(server, a_definition("exit 3"), tag, try_number=1))
+    second = tried(server, a_definition("true"), tag, try_number=2)
+    assert ended(client, second).state is TrainingState.COMPLETED
 
 
-def test_the_key_stands_in_the_description_where_any_server_keeps_it(a_definition: Any) -> None:
-    assert tagged(a_definition("true"), "k3y").model_definition.description == "As I wrote it. [airflow-dlaas k3y]"
+def test_a_definition_that_changed_under_a_running_training_leaves_it_running(
+    server: Client, client: Client, a_definition: Definer, tag: Tag
+) -> None:
+    first = tried(server, a_definition("sleep 30"), tag, try_number=1)
+    again = submit(server, a_definition("sleep 31"), tag, since=None, say=print)
+    client.send(calls.cancel_training(first.id))
+    assert again.id == first.id
+
+
+def test_a_clear_cancels_what_was_left_running_and_trains_anew(
+    server: Client, client: Client, a_definition: Definer, tag: Tag
+) -> None:
+    definition = a_definition("sleep 30")
+    left = tried(server, definition, tag, try_number=1)
+    cleared = Tag(tag.task, "c" * 12)
+    new = tried(server, definition, cleared, try_number=2)
+    assert new.id != left.id
+    assert ended(client, left).state is TrainingState.CANCELED
+    assert not client.send(calls.get_training(new.id)).state.final
+    client.send(calls.cancel_training(new.id))
+
+
+def test_a_lost_answer_makes_no_second_training(
+    server: Client, client: Client, way: Troublemaker, a_definition: Definer, tag: Tag
+) -> None:
+    way.on(LoseReply(), method="POST", path="/v3/models", times=2)
+    training = tried(server, a_definition("true"), tag, try_number=1)
+    assert [one.id for one in of_task(client, tag)] == [training.id]
+
+
+def test_a_request_that_never_arrived_is_not_taken_for_a_training(
+    client: Client, server: Client, way: Troublemaker, a_definition: Definer, tag: Tag
+) -> None:
+    way.on(ResetRequest(1), method="POST", path="/v3/models", times=1)
+    try:
+        tried(server, a_definition("true"), tag, try_number=1)
+    except Unreachable:
+        assert of_task(client, tag) == []
+    tried(server, a_definition("true"), tag, try_number=2)
+    assert len(of_task(client, tag)) == 1
+
+
+def test_a_worker_that_died_after_its_request_left_is_found_out_by_the_next_try(
+    server: Client, client: Client, way: Troublemaker, a_definition: Definer, tag: Tag
+) -> None:
+    """The first try hears nothing more, whatever it would do; its request has been carried out."""
+    definition = a_definition("true")
+    way.on(LoseReply(), method="POST", path="/v3/models", times=None)
+    way.on(Say(503), method="GET", path="/v3/models", times=None, skip=2)  # a foreign server is asked twice before
+    first = threading.Thread(target=_to_no_avail, args=(server, definition, tag), daemon=True)
+    first.start()
+    deadline = time.monotonic() + 30
+    while not of_task(client, tag):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    training = tried(client, definition, tag, try_number=2)
+    assert [one.id for one in of_task(client, tag)] == [training.id]
+    way.calm()
+    first.join(30)
+    assert [one.id for one in of_task(client, tag)] == [training.id]
+
+
+def _to_no_avail(server: Client, definition: TrainingDefinition, tag: Tag) -> None:
+    try:
+        tried(server, definition, tag, try_number=1)
+    except DlaasError:
+        return
+
+
+def test_of_two_racing_workers_one_training_remains(
+    server: Client, client: Client, a_definition: Definer, tag: Tag
+) -> None:
+    definition = a_definition("sleep 30")
+    got: list[str] = []
+
+    def work() -> None:
+        got.append(tried(server, definition, tag, try_number=1).id)
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for one in workers:
+        one.start()
+    for one in workers:
+        one.join(60)
+    unfinished = [one for one in of_task(client, tag) if not one.status.cancel_requested and not one.state.final]
+    for one in unfinished:
+        client.send(calls.cancel_training(one.id))
+    assert [one.id for one in unfinished] == list(set(got))
+
+
+def test_ending_a_task_cancels_its_training_under_whatever_name_it_has(
+    server: Client, client: Client, a_definition: Definer, tag: Tag
+) -> None:
+    training = tried(server, a_definition("sleep 30"), tag, try_number=1)
+    stop(server, tag, None, since=None, say=print)
+    assert ended(client, training).state is TrainingState.CANCELED
+
+
+def test_a_submission_under_way_cannot_slip_through_when_its_task_is_ended(
+    client: Client, a_definition: Definer, tag: Tag
+) -> None:
+    """Nothing of it was to be seen yet; when its request arrives at last, its training is canceled already."""
+    definition = a_definition("sleep 30")
+    said: list[str] = []
+    stop(client, tag, definition, since=None, say=said.append)
+    late = submit(client, definition, tag, since=None, say=print)
+    assert ended(client, late).state is TrainingState.CANCELED
+    assert said == [f"Training {late.id} was canceled"]
+
+
+def test_where_nothing_was_submitted_nothing_is_canceled(server: Client, client: Client, tag: Tag) -> None:
+    said: list[str] = []
+    stop(server, tag, None, since=None, say=said.append)
+    assert said == ["No training has been submitted: there is nothing to cancel"]
+    assert of_task(client, tag) == []
+
+
+def test_a_refused_definition_is_refused_at_once(server: Client, a_definition: Definer, tag: Tag) -> None:
+    definition = a_definition("true")
+    nowhere = definition.training_data[0].source.model_copy(update={"container": "no-such"})
+    wrong = definition.training_data[0].model_copy(update={"source": nowhere})
+    with pytest.raises(InvalidRequest, match="no-such"):
+        tried(server, definition.model_copy(update={"training_data": (wrong,)}), tag, try_number=1)
+    assert find(server, tag, since=None) is None

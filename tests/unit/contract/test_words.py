@@ -8,7 +8,7 @@ import pytest
 
 from airflow_dlaas.contract.problem import refusal
 from airflow_dlaas.contract.state import TRANSITIONS, TrainingState
-from airflow_dlaas.contract.training import Training
+from airflow_dlaas.contract.training import ResultsLocation, ResultsReport, Training
 from airflow_dlaas.contract.words import received, spell_time
 from airflow_dlaas.errors import (
     InvalidRequest,
@@ -73,6 +73,14 @@ def test_a_canceled_one_and_an_unfinished_one_are_told_apart() -> None:
     for state in ("pending", "running"):
         with pytest.raises(TrainingOverdue):
             judge(a_training(state))
+
+
+def test_who_reads_of_a_bad_end_learns_where_the_log_lies() -> None:
+    training = a_training("error")
+    location = ResultsLocation(container="c", model_location=training.id)
+    entity = training.entity.model_copy(update={"training_results": ResultsReport(location=location)})
+    with pytest.raises(TrainingFailed, match=rf"; its log, .* lies in container c under {training.id}/$"):
+        judge(training.model_copy(update={"entity": entity}))
 
 
 def test_what_ended_a_wait_survives_pickling() -> None:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
-from airflow_dlaas.errors import Misunderstood, NotFound, Unreachable
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.errors import (
+    InvalidDefinition,
+    InvalidRequest,
+    Misunderstood,
+    NotConfigured,
+    NotFound,
+    Unreachable,
+)
+from airflow_dlaas.triggers import attend as attending
 from airflow_dlaas.triggers.attend import batches
 from airflow_dlaas.triggers.training import TrainingTrigger
 from airflow_dlaas.triggers.waiting import heard, reported, unheard
@@ -56,17 +67,30 @@ def test_a_report_is_read_back_as_the_training_it_was() -> None:
     assert reported(heard(training)) == training
 
 
-def test_a_training_that_is_gone_a_silent_service_and_a_foreign_event_are_told_apart() -> None:
-    for error in (NotFound("no such training"), Unreachable("no word")):
-        with pytest.raises(type(error), match=error.args[0]):
-            reported(unheard(error))
+def test_what_a_trigger_met_with_arrives_as_itself() -> None:
+    for error in (
+        NotFound("no such training"),
+        Unreachable("no word"),
+        InvalidRequest("wrong", code="C103", target="training_data[0]"),
+        NotConfigured("half"),
+        InvalidDefinition(["a: is missing", "b: is wrong"]),
+    ):
+        with pytest.raises(type(error)) as raised:
+            reported(json.loads(json.dumps(unheard(error))))
+        assert str(raised.value) == str(error)
+        assert vars(raised.value) == vars(error)
+
+
+def test_an_error_of_somebody_elses_and_a_foreign_event_are_told_apart() -> None:
+    with pytest.raises(Misunderstood, match="broke off: KeyError: 'x'"):
+        reported(unheard(KeyError("x")))
     for event in (None, {}, {"status": "success"}, {"training": 1}):
         with pytest.raises(Misunderstood):
             reported(event)
 
 
 def test_a_trigger_can_be_made_again_from_what_it_says_of_itself() -> None:
-    trigger = TrainingTrigger(training_id="training-1", dlaas_conn_id="c", deadline=12.5, owner=True)
+    trigger = TrainingTrigger(training_id="training-1", dlaas_conn_id="c", deadline=12.5)
     path, given = trigger.serialize()
     assert path == "airflow_dlaas.triggers.training.TrainingTrigger"
     assert TrainingTrigger(**given).serialize() == trigger.serialize()
@@ -98,3 +122,55 @@ def test_whoever_stops_listening_can_close_what_was_listened_to() -> None:
     closed: list[bool] = []
     asyncio.run(stop_listening())
     assert closed == [True]
+
+
+class Silent:
+    """A watch that hears nothing for a while."""
+
+    trouble: str | None = "Nothing is heard"
+
+    def __init__(self) -> None:
+        self.news = asyncio.Event()
+
+    async def states(self, _training_id: str) -> AsyncGenerator[Any, None]:
+        await self.news.wait()
+        yield a_training("completed")
+
+
+def test_who_waits_is_told_why_nothing_is_heard_now_and_then_and_when_that_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attending, "TROUBLE_EVERY", 0.2)
+    monkeypatch.setattr(attending, "TROUBLE_LOOK", 0.01)
+    said: list[str] = []
+
+    async def no_log(*_: Any) -> None:
+        return
+
+    async def scene() -> Any:
+        watch: Any = Silent()
+        waiting = asyncio.create_task(attending.attend(None, watch, "t", deadline=None, say=said.append))  # type: ignore[arg-type]
+        await asyncio.sleep(0.5)
+        watch.trouble = None
+        await asyncio.sleep(0.1)
+        watch.news.set()
+        return await waiting
+
+    monkeypatch.setattr(attending, "_tell_log", no_log)
+    assert asyncio.run(scene()).state is TrainingState.COMPLETED
+    assert said == ["Nothing is heard"] * 3 + ["The service answers again", "Training t: completed"]
+
+
+def test_a_deadline_holds_though_nothing_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_log(*_: Any) -> None:
+        return
+
+    monkeypatch.setattr(attending, "_tell_log", no_log)
+    monkeypatch.setattr(attending, "FIRST_SIGHT", 0.1)
+
+    async def scene() -> None:
+        watch: Any = Silent()
+        await attending.attend(None, watch, "t", deadline=1.0, say=lambda _: None)  # type: ignore[arg-type]
+
+    with pytest.raises(Unreachable, match="time is up"):
+        asyncio.run(scene())

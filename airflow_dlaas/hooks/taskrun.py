@@ -1,0 +1,110 @@
+"""A task's hold on its one training: begun, submitted, stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_dlaas.hooks.definition import join, parse
+from airflow_dlaas.hooks.dlaas import make_client
+from airflow_dlaas.hooks.submission import cancel, resolve, stop, submit
+from airflow_dlaas.hooks.swift import SwiftHook
+from airflow_dlaas.hooks.tag import MARK, Tag, earliest
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from typing_extensions import Self
+
+    from airflow_dlaas.contract.definition import TrainingDefinition
+    from airflow_dlaas.contract.training import Training
+    from airflow_dlaas.hooks.access import ServiceAccess
+
+
+@dataclass(slots=True)
+class TaskRun:
+    """
+    Which training a try of a task is about, and all that is needed to submit it and to end it.
+
+    `stop` may interrupt `submit`, as `on_kill` does: it asks Airflow for nothing.
+    """
+
+    tag: Tag
+    since: datetime | None
+    access: ServiceAccess
+    say: Callable[[str], None]
+    context: Context = field(repr=False)
+    document: Mapping[str, Any] = field(default_factory=dict)
+    """The definition, naming connections."""
+    definition: TrainingDefinition | None = field(default=None, repr=False)
+    """The definition, secrets and all; None where nothing is to be submitted any more."""
+    known: Training | None = None
+    """The training, once there is one."""
+    _submitting: bool = False
+
+    @classmethod
+    def begin(
+        cls,
+        document: Mapping[str, Any] | str,
+        location: str | None,
+        *,
+        context: Context,
+        access: ServiceAccess,
+        retry_failed: bool,
+        say: Callable[[str], None],
+    ) -> Self:
+        """
+        Check *document*, find out which training this try is about, and leave word of it where others can see it.
+
+        :raises InvalidDefinition: naming every field that is wrong; nothing has been changed then.
+        """
+        first, since = Tag.of(context), earliest(context)
+        parsed = parse(document)
+        definition = join(parsed, lambda conn_id: SwiftHook(conn_id).access, location=location)
+        with make_client(access) as client:
+            choice = resolve(
+                client,
+                first,
+                try_number=context["ti"].try_number,
+                since=since,
+                retry_failed=retry_failed,
+                say=say,
+            )
+        run = cls(choice.tag, since, access, say, context, parsed, definition, choice.known)
+        run._leave_word()
+        return run
+
+    @classmethod
+    def again(cls, key: str, *, context: Context, access: ServiceAccess, say: Callable[[str], None]) -> Self:
+        """Take hold again of the training under *key*, which a trigger has submitted."""
+        return cls(Tag.of_key(key), earliest(context), access, say, context)
+
+    def submit(self) -> Training:
+        """Make the training, or take up the one that is there; say which it is."""
+        if self.known is None and self.definition is not None:
+            self._submitting = True
+            with make_client(self.access) as client:
+                self.known = submit(client, self.definition, self.tag, since=self.since, say=self.say)
+            self._submitting = False
+            self._leave_word()
+        training = self.known
+        if training is None:
+            raise TypeError("This task's training was submitted elsewhere")
+        self.say(f"Training {training.id} is {training.state}")
+        if training.status.runtime:
+            self.say(f"It runs on {training.status.runtime}")
+        return training
+
+    def stop(self) -> None:
+        """Cancel the training, if there is one or may be one; says what came of it, and raises nothing of ours."""
+        with make_client(self.access) as client:
+            if self.known is not None:
+                cancel(client, self.known.id, self.say)
+            else:
+                pending = self.definition if self._submitting else None
+                stop(client, self.tag, pending, since=self.since, say=self.say)
+
+    def _leave_word(self) -> None:
+        mark = {"key": self.tag.key} | ({"id": self.known.id} if self.known is not None else {})
+        self.context["ti"].xcom_push(key=MARK, value=mark)

@@ -1,0 +1,351 @@
+"""What the end of a training, or of the wait for it, makes of the task: against the real service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+from pydantic import SecretStr
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.contract.experiment import ExperimentDraft
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.training import Training
+from airflow_dlaas.errors import (
+    InvalidRequest,
+    Misunderstood,
+    NotFound,
+    TrainingCanceled,
+    TrainingFailed,
+    TrainingOverdue,
+)
+from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
+from airflow_dlaas.storage import bundle
+from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.triggers import attend, waiting
+from airflow_dlaas.triggers.model import TrainModelTrigger
+from tests.builders import a_reply
+from tests.conftest import ServiceProcess
+from tests.troublemaker import Say, Troublemaker
+
+FRAMEWORK = {"name": "tensorflow", "version": "test"}
+ONE = re.compile(r"^/v3/models/training-[^/?]+$")
+
+
+@pytest.fixture(autouse=True)
+def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
+    monkeypatch.setattr(attend, "LAST_WORDS", 0.1)
+
+
+@pytest.fixture
+def client(service: ServiceProcess) -> Iterator[Client]:
+    with service.client() as opened:
+        yield opened
+
+
+@pytest.fixture
+def way(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Troublemaker]:
+    """The way on which the connection ``dlaas_default`` leads to the service."""
+    known = service.connections()
+    with Troublemaker(known["dlaas_default"]["host"]) as proxy:
+        through = known["dlaas_default"] | {"host": proxy.auth_url.rstrip("/")}
+        monkeypatch.setenv("AIRFLOW_CONN_DLAAS_DEFAULT", json.dumps(through))
+        monkeypatch.setenv("AIRFLOW_CONN_SWIFT_DEFAULT", json.dumps(known["swift_default"]))
+        yield proxy
+
+
+@pytest.fixture
+def location(service: ServiceProcess, client: Client, tmp_path: Path) -> str:
+    """An experiment's version, and a container ``endings`` beside it."""
+    known = service.connections()["swift_default"]
+    connection = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
+    with SwiftStore.open(connection) as store:
+        store.create_container("endings")
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "main.py").write_text("")
+    draft = ExperimentDraft.model_validate({"name": "endings", "framework": FRAMEWORK})
+    version = client.send(calls.create_experiment(draft)).entity.experiment_version
+    client.send(calls.put_content(client.path_of(version.content_url), bundle.pack(tmp_path / "code")))
+    return client.path_of(version.url)
+
+
+@pytest.fixture
+def task(way: Troublemaker, location: str) -> Callable[..., TrainModelOperator]:
+    """A task that trains with a command."""
+
+    def make(command: str, *, kind: Any = TrainModelOperator, **given: Any) -> Any:
+        definition = {
+            "model_definition": {
+                "name": "endings",
+                "framework": FRAMEWORK,
+                "execution": {"command": command, "resourceType": "small"},
+            },
+            "training_data": [
+                {"connection": "swift_default", "source": {"container": "endings", "type": "softlayer_objectstore"}},
+            ],
+        }
+        return kind(task_id="train", definition=definition, definition_location=location, **given)
+
+    return make
+
+
+class Handed:
+    """What a task instance has handed on, and the rest of its context."""
+
+    def __init__(self) -> None:
+        self.xcoms: dict[str, Any] = {}
+        self.run_id = uuid4().hex
+
+    def context(self, *, try_number: int = 1, max_tries: int = 0) -> Any:
+        ti = SimpleNamespace(
+            dag_id="endings",
+            run_id=self.run_id,
+            task_id="train",
+            map_index=-1,
+            max_tries=max_tries,
+            try_number=try_number,
+            xcom_push=lambda key, value: self.xcoms.update({key: value}),
+        )
+        begun = datetime(2026, 1, 1, tzinfo=timezone.utc)
+        return {"ti": ti, "dag_run": SimpleNamespace(start_date=begun, run_after=begun)}
+
+    @property
+    def training_id(self) -> str:
+        return str(self.xcoms["dlaas_training"]["id"])
+
+
+@pytest.fixture
+def handed() -> Handed:
+    return Handed()
+
+
+def now(client: Client, training_id: str) -> Training:
+    return client.send(calls.get_training(training_id))
+
+
+def ended(client: Client, training_id: str) -> Training:
+    deadline = time.monotonic() + 60
+    while not (seen := now(client, training_id)).state.final:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return seen
+
+
+def test_a_training_that_completes_is_the_tasks_result(task: Any, client: Client, handed: Handed) -> None:
+    training_id = task("true").execute(handed.context())
+    assert now(client, training_id).state is TrainingState.COMPLETED
+    assert handed.training_id == training_id
+
+
+def test_one_that_fails_says_why_and_where_its_log_lies(task: Any, way: Troublemaker, handed: Handed) -> None:
+    with pytest.raises(TrainingFailed, match=r"exited with 3.*C201.*in container endings under training-.*/"):
+        task("exit 3").execute(handed.context())
+    assert way.count(method="PATCH") == 0  # what has ended by itself is not canceled
+
+
+def test_the_next_try_after_a_failure_trains_anew_or_not_as_the_author_says(
+    task: Any, client: Client, handed: Handed
+) -> None:
+    with pytest.raises(TrainingFailed):
+        task("exit 3").execute(handed.context())
+    first = handed.training_id
+    with pytest.raises(TrainingFailed):
+        task("exit 3", retry_failed=False).execute(handed.context(try_number=2))
+    assert handed.training_id == first
+    with pytest.raises(TrainingFailed):
+        task("exit 3").execute(handed.context(try_number=2))
+    assert handed.training_id != first
+
+
+def test_one_that_somebody_cancels_is_no_success_and_no_failure_of_its_own(
+    task: Any, client: Client, handed: Handed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = waiting.wait
+
+    def wait(access: Any, training_id: str, **given: Any) -> Training:
+        client.send(calls.cancel_training(training_id))
+        return real(access, training_id, **given)
+
+    monkeypatch.setattr(waiting, "wait", wait)
+    with pytest.raises(TrainingCanceled, match="was canceled"):
+        task("sleep 30").execute(handed.context())
+
+
+def test_one_that_is_overdue_is_canceled(task: Any, client: Client, handed: Handed) -> None:
+    with pytest.raises(TrainingOverdue):
+        task("sleep 60", timeout=timedelta(seconds=2)).execute(handed.context())
+    assert ended(client, handed.training_id).state is TrainingState.CANCELED
+
+
+def test_one_that_the_server_has_lost_fails_the_task_and_is_trained_anew_by_the_next_try(
+    task: Any, client: Client, way: Troublemaker, handed: Handed
+) -> None:
+    way.on(Say(404), method="GET", path=ONE, times=None)
+    with pytest.raises(NotFound):
+        task("exit 0").execute(handed.context())
+    lost = handed.training_id
+    ended(client, lost)
+    client.send(calls.delete_training(lost))
+    way.calm()
+    assert task("exit 0").execute(handed.context(try_number=2)) != lost
+
+
+def test_a_state_nobody_knows_is_an_error_and_leaves_nothing_running(
+    task: Any, client: Client, way: Troublemaker, handed: Handed
+) -> None:
+    way.on(Say(404), method="GET", path="?after=", times=None)
+    way.on(Say(200, body=a_reply("paused")), method="GET", path=ONE, times=None)
+    with pytest.raises(Misunderstood, match=r"entity\.status\.state"):
+        task("sleep 60").execute(handed.context())
+    assert ended(client, handed.training_id).state is TrainingState.CANCELED
+
+
+def test_a_token_that_expires_while_a_training_runs_is_renewed_and_nobody_notices(
+    task: Any, way: Troublemaker, handed: Handed
+) -> None:
+    expired = b'{"trace": "0", "errors": [{"code": "expired_authorization_token", "message": "expired"}]}'
+    way.on(Say(401, body=expired), method="GET", path="?after=", times=1, skip=1)
+    training_id = task("sleep 2").execute(handed.context())
+    assert training_id == handed.training_id
+    assert way.count(path="/v3/identity/token") > 1
+
+
+def test_a_wait_that_breaks_for_whatever_reason_leaves_nothing_running(
+    task: Any, client: Client, handed: Handed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: Any, **more: Any) -> Training:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(waiting, "wait", broken)
+    with pytest.raises(KeyboardInterrupt):
+        task("sleep 60").execute(handed.context())
+    assert ended(client, handed.training_id).state is TrainingState.CANCELED
+
+
+def test_a_task_that_is_killed_cancels_its_training(task: Any, client: Client, handed: Handed) -> None:
+    operator = task("sleep 60", kind=SubmitTrainingOperator)
+    operator._begin(handed.context()).submit()
+    operator.on_kill()
+    assert ended(client, handed.training_id).state is TrainingState.CANCELED
+
+
+def test_a_task_that_has_handed_its_training_over_does_not_end_it(task: Any, client: Client, handed: Handed) -> None:
+    operator = task("sleep 60", kind=SubmitTrainingOperator)
+    training_id = operator.execute(handed.context())
+    operator.on_kill()
+    assert not now(client, training_id).status.cancel_requested
+    client.send(calls.cancel_training(training_id))
+
+
+# -- deferred ----------------------------------------------------------------
+
+
+def deferral(operator: Any, context: Any) -> TaskDeferred:
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context)
+    return deferred.value
+
+
+def made_again(deferred: TaskDeferred) -> TrainModelTrigger:
+    """The trigger as another process makes it, from what is stored."""
+    _, given = deferred.trigger.serialize()
+    return TrainModelTrigger(**json.loads(json.dumps(given)))
+
+
+def report(trigger: TrainModelTrigger) -> Any:
+    async def first() -> Any:
+        async with aclosing(trigger.run()) as events:
+            return json.loads(json.dumps((await anext(events)).payload))
+
+    return asyncio.run(first())
+
+
+def test_a_deferred_task_submits_nothing_itself(task: Any, way: Troublemaker, handed: Handed) -> None:
+    deferral(task("true", deferrable=True), handed.context())
+    assert way.count(method="POST", path="/v3/models") == 0
+    assert "id" not in handed.xcoms["dlaas_training"]
+
+
+def test_its_trigger_submits_once_however_often_it_is_begun(task: Any, client: Client, handed: Handed) -> None:
+    operator = task("true", deferrable=True)
+    deferred = deferral(operator, handed.context())
+    event, again = report(made_again(deferred)), report(made_again(deferred))
+    training_id = operator.resume(handed.context(), event=event, **deferred.kwargs)
+    assert operator.resume(handed.context(), event=again, **deferred.kwargs) == training_id
+
+
+def test_a_failure_reported_by_the_trigger_is_the_same_failure(task: Any, way: Troublemaker, handed: Handed) -> None:
+    operator = task("exit 3", deferrable=True)
+    deferred = deferral(operator, handed.context())
+    with pytest.raises(TrainingFailed, match="exited with 3"):
+        operator.resume(handed.context(), event=report(made_again(deferred)), **deferred.kwargs)
+    assert way.count(method="PATCH") == 0
+
+
+def test_a_refusal_met_by_the_trigger_is_the_same_refusal(task: Any, handed: Handed) -> None:
+    operator = task("true", deferrable=True)
+    operator.definition["training_data"][0]["source"]["container"] = "no-such"
+    deferred = deferral(operator, handed.context())
+    with pytest.raises(InvalidRequest, match="no-such") as refused:
+        operator.resume(handed.context(), event=report(made_again(deferred)), **deferred.kwargs)
+    assert refused.value.code == "C103"
+
+
+def test_no_secret_is_in_what_airflow_stores_of_the_trigger(task: Any, service: ServiceProcess, handed: Handed) -> None:
+    stored = json.dumps(deferral(task("true", deferrable=True), handed.context()).trigger.serialize())
+    assert "swift_default" in stored
+    for known in service.connections().values():
+        assert known["password"] not in stored
+
+
+def test_a_deferred_training_that_is_overdue_is_canceled(task: Any, client: Client, handed: Handed) -> None:
+    operator = task("sleep 60", deferrable=True, timeout=timedelta(seconds=2))
+    deferred = deferral(operator, handed.context())
+    event = report(made_again(deferred))
+    with pytest.raises(TrainingOverdue):
+        operator.resume(handed.context(), event=event, **deferred.kwargs)
+    assert ended(client, event["training"]["metadata"]["guid"]).state is TrainingState.CANCELED
+
+
+def test_a_trigger_that_is_killed_in_the_middle_of_its_request_leaves_nothing_running(
+    task: Any, client: Client, way: Troublemaker, handed: Handed
+) -> None:
+    """It has heard nothing yet of the training it asked for."""
+    trigger = made_again(deferral(task("sleep 60", deferrable=True), handed.context()))
+    way.on(Say(503), method="POST", path="/v3/models", times=None)
+
+    async def killed() -> None:
+        async def listen() -> None:
+            async with aclosing(trigger.run()) as events:
+                await anext(events)
+
+        running = asyncio.create_task(listen())
+        while not way.count(method="POST", path="/v3/models"):  # noqa: ASYNC110 - the proxy has no event to wait for
+            await asyncio.sleep(0.05)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        way.calm()
+        await trigger.on_kill()
+
+    asyncio.run(killed())
+    mine = [
+        one
+        for one in client.send(calls.list_trainings(limit=1000)).resources
+        if trigger.key in one.entity.model_definition.description
+    ]
+    assert [ended(client, one.id).state for one in mine] == [TrainingState.CANCELED]
