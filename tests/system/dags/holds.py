@@ -1,0 +1,49 @@
+"""Trainings that last until they are let go, in every way to wait for one. Told apart by the run's id as their name."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param
+
+from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
+from airflow_dlaas.sensors.training import TrainingSensor
+
+DEFINITION = {
+    "model_definition": {
+        "name": "{{ run_id }}",
+        "framework": {"name": "tensorflow", "version": "test"},
+        "execution": {"command": "{{ params.command }}", "resourceType": "small"},
+    },
+    "training_data": [
+        {"connection": "swift_default", "source": {"container": "holds", "type": "softlayer_objectstore"}},
+    ],
+}
+GIVEN: dict[str, Any] = {
+    "definition": DEFINITION,
+    "definition_location": "{{ params.location }}",
+    "retries": 3,
+    "retry_delay": timedelta(seconds=1),
+}
+PARAMS = {"command": Param("", type="string"), "location": Param("", type="string")}
+
+with DAG("hold_here", params=PARAMS, catchup=False):
+    TrainModelOperator(task_id="train", deferrable=False, **GIVEN)
+
+with DAG("hold_deferred", params=PARAMS, catchup=False):
+    TrainModelOperator(task_id="train", deferrable=True, **GIVEN)
+
+with DAG("hold_here_briefly", params=PARAMS, catchup=False):
+    TrainModelOperator(
+        task_id="train", deferrable=False, execution_timeout=timedelta(seconds=12), **(GIVEN | {"retries": 0})
+    )
+
+with DAG("hold_deferred_briefly", params=PARAMS, catchup=False):
+    TrainModelOperator(
+        task_id="train", deferrable=True, execution_timeout=timedelta(seconds=12), **(GIVEN | {"retries": 0})
+    )
+
+with DAG("hold_sensed", params=PARAMS, catchup=False):
+    submit = SubmitTrainingOperator(task_id="train", **GIVEN)
+    TrainingSensor(task_id="sense", training_id=submit.output, deferrable=True)

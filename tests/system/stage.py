@@ -1,0 +1,265 @@
+"""A real Airflow and a real service, and what a test does to them and sees of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import psutil
+from pydantic import SecretStr
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.contract.experiment import ExperimentDraft
+from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.training import Training
+from airflow_dlaas.demo import ports
+from airflow_dlaas.demo.airflow import RealAirflow
+from airflow_dlaas.demo.leash import Leash
+from airflow_dlaas.demo.service import ServiceChild
+from airflow_dlaas.storage import bundle
+from airflow_dlaas.storage.swift import SwiftStore
+from tests.conftest import TEST_RUNTIME
+
+EXAMPLE_DAGS = Path(__file__).parents[2] / "example_dags"
+OWN_DAGS = Path(__file__).parent / "dags"
+
+T = TypeVar("T")
+
+HOLD = (
+    "echo holding; while [ ! -e $CHECKPOINT_DIR/go ]; do sleep 0.2; done; echo let go; exit $(cat $CHECKPOINT_DIR/go)"
+)
+"""A command that ends when it is let go, with the exit code it is told."""
+
+PATIENCE = 90.0
+"""Seconds until something that takes some counts as never happening."""
+
+
+@dataclass
+class Stage:
+    """Runs of the DAGs in ``dags/holds.py``."""
+
+    airflow: RealAirflow
+    client: Client
+    home: Path
+    """The service's."""
+    location: str
+
+    def begin(self, dag_id: str, command: str = HOLD) -> Run:
+        """Start a run of *dag_id*."""
+        self.airflow.api.wait_for_dag(dag_id)
+        self.airflow.api.unpause(dag_id)
+        run_id = f"{dag_id}-{time.time_ns()}"
+        self.airflow.api.trigger(dag_id, {"command": command, "location": self.location}, run_id)
+        return Run(self, dag_id, run_id)
+
+    @contextmanager
+    def frozen(self, component: str) -> Iterator[None]:
+        """Let *component* of Airflow, and all below it, stand still."""
+        processes = self.processes(component)
+        for one in processes:
+            one.suspend()
+        try:
+            yield
+        finally:
+            for one in processes:
+                if one.is_running():
+                    one.resume()
+
+    def processes(self, component: str) -> list[psutil.Process]:
+        """*component*'s own process and those below it."""
+        return psutil.Process(self.airflow.components[component].pid).children(recursive=True)
+
+    @contextmanager
+    def second_triggerer(self) -> Iterator[None]:
+        """Run another triggerer beside the one there is."""
+        (port,) = ports.free(1)
+        environment = self.airflow.environment | {"AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(port)}
+        with Leash(
+            [sys.executable, "-m", "airflow", "triggerer"],
+            log=self.airflow.home / "components" / "triggerer-2.log",
+            env=environment,
+        ):
+            yield
+
+    def kill(self, component: str) -> None:
+        """Kill *component* and all below it with -9, and start it again."""
+        below = self.processes(component)
+        self.airflow.components[component].crash()
+        for one in below:
+            if one.is_running():
+                one.kill()
+
+
+@dataclass
+class Run:
+    """One run of a DAG, and its task ``train``."""
+
+    stage: Stage
+    dag_id: str
+    run_id: str
+
+    def trainings(self) -> list[Training]:
+        """All its trainings, oldest first."""
+        listed = self.stage.client.send(calls.list_trainings(limit=1000)).resources
+        return [one for one in reversed(listed) if one.entity.model_definition.name == self.run_id]
+
+    def holding(self, *, number: int = 1) -> Training:
+        """Wait until the *number*-th training's command runs, and return that training."""
+
+        def look() -> Training | None:
+            found = self.trainings()
+            if len(found) < number:
+                return None
+            return found[number - 1] if "holding" in self.command_log(found[number - 1]) else None
+
+        return eventually(look, self.told)
+
+    def command_log(self, training: Training) -> str:
+        """What the command has printed so far."""
+        path = self.stage.home / "jobs" / training.id / "log"
+        return path.read_text() if path.exists() else ""
+
+    def let_go(self, training: Training, code: int = 0) -> None:
+        """Let the command end with exit code *code*."""
+        folder = self.stage.home / "jobs" / training.id / "checkpoints"
+        (folder / ".go").write_text(str(code))
+        (folder / ".go").rename(folder / "go")
+
+    def state(self, task_id: str = "train") -> str | None:
+        """Its task's state."""
+        return self.stage.airflow.api.task(self.dag_id, self.run_id, task_id).state
+
+    def wait_for_state(self, *wanted: str, task_id: str = "train") -> str:
+        """Wait until its task is in one of the states *wanted*."""
+        return eventually(lambda: now if (now := str(self.state(task_id))) in wanted else None, self.told)
+
+    def end(self) -> str:
+        """Wait for its end, and return its state."""
+        return self.stage.airflow.api.wait_for_run(self.dag_id, self.run_id, timeout=PATIENCE)
+
+    def ended(self, training: Training, *, within: float = PATIENCE) -> Training:
+        """Wait for the end of *training*."""
+
+        def look() -> Training | None:
+            now = self.stage.client.send(calls.get_training(training.id))
+            return now if now.state.final else None
+
+        return eventually(look, self.told, within=within)
+
+    def mark(self, state: str) -> None:
+        """Press "Mark as …"."""
+        self.stage.airflow.api.mark(self.dag_id, self.run_id, "train", state)
+
+    def clear(self) -> None:
+        """Press "Clear"."""
+        self.stage.airflow.api.clear(self.dag_id, self.run_id, ["train"])
+
+    def delete(self) -> None:
+        """Delete the run; one that has not ended is marked failed first, since Airflow wants that."""
+        path = f"/dags/{quote(self.dag_id)}/dagRuns/{quote(self.run_id)}"
+        if self.stage.airflow.api.run_state(self.dag_id, self.run_id) not in {"failed", "success"}:
+            self.stage.airflow.api._ask("PATCH", path, {"state": "failed"})
+        self.stage.airflow.api._ask("DELETE", path)
+
+    def log(self, task_id: str = "train") -> str:
+        """What the logs of all its task's tries say, one after the other."""
+        api = self.stage.airflow.api
+        tries = api.task(self.dag_id, self.run_id, task_id).try_number
+        return "\n".join(
+            line for number in range(1, tries + 1) for line in api.log(self.dag_id, self.run_id, task_id, number)
+        )
+
+    def xcom(self, key: str = "return_value", task_id: str = "train") -> Any:
+        """What its task has handed on."""
+        return self.stage.airflow.api.xcom(self.dag_id, self.run_id, task_id, key)
+
+    def kill_worker(self) -> None:
+        """Kill the process in which its task runs, and only that, with -9."""
+        pid = eventually(self._worker, self.told)
+        os.kill(pid, signal.SIGKILL)
+
+    def _worker(self) -> int | None:
+        """
+        Find the task's process: the youngest one below the scheduler while only this task runs.
+
+        It says nothing of itself: it is forked from its supervisor, which is forked from the scheduler.
+        """
+        below = self.stage.processes("scheduler")
+        parents = {one.ppid() for one in below if one.is_running()}
+        leaves = [one for one in below if one.is_running() and one.pid not in parents]
+        deep = [one for one in leaves if len(one.parents()) == max(len(each.parents()) for each in leaves)]
+        return max(deep, key=psutil.Process.create_time).pid if deep else None
+
+    def told(self) -> str:
+        """All there is to say where something did not happen."""
+        trainings = [f"{one.id} {one.state}" for one in self.trainings()]
+        return f"{self.dag_id}: {self.state()}, {trainings}\n{self.log()}"
+
+
+def eventually(look: Callable[[], T | None], told: Callable[[], str] = str, *, within: float = PATIENCE) -> T:
+    """Look until there is something to see."""
+    deadline = time.monotonic() + within
+    while (seen := look()) is None:
+        assert time.monotonic() < deadline, told()
+        time.sleep(0.3)
+    return seen
+
+
+HASTY = {
+    # How soon a triggerer that was killed or stands still is missed: half a minute is too long for a test.
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
+}
+
+
+def a_service(home: Path) -> ServiceChild:
+    """``airflow-dlaas serve`` with its embedded Swift, virtual GPUs, and a runtime more that costs nothing."""
+    home.mkdir(exist_ok=True)
+    catalogue = home.with_name("catalogue.toml")
+    catalogue.write_text(TEST_RUNTIME.format(bin=Path(sys.executable).parent))
+    return ServiceChild(home, settings={"DLAAS_GPUS": "virtual:16", "DLAAS_CATALOGUE": str(catalogue)})
+
+
+@contextmanager
+def an_airflow(home: Path, service: ServiceChild) -> Iterator[RealAirflow]:
+    """Airflow with all its parts, the example DAGs and our own, connected to *service*."""
+    dags = home / "dags"
+    shutil.copytree(EXAMPLE_DAGS, dags)
+    shutil.copytree(OWN_DAGS, dags / "system")
+    with RealAirflow(home, dags, environment=HASTY) as airflow:
+        for name, fields in service.connections().items():
+            airflow.api.put_connection(name, fields)
+        yield airflow
+
+
+def store_of(service: ServiceChild) -> SwiftStore:
+    """The service's own object store."""
+    known = service.connections()["swift_default"]
+    password = SecretStr(known["password"])
+    return SwiftStore.open(StoreConnection(auth_url=known["host"], user_id=known["login"], password=password))
+
+
+@contextmanager
+def prepared(airflow: RealAirflow, service: ServiceChild, folder: Path) -> Iterator[Stage]:
+    """Put a container and an experiment in place."""
+    known = service.connections()["dlaas_default"]
+    with store_of(service) as store:
+        store.create_container("holds")
+    code = folder / "code"
+    code.mkdir()
+    (code / "main.py").write_text("")
+    draft = ExperimentDraft.model_validate({"name": "holds", "framework": {"name": "tensorflow", "version": "test"}})
+    with Client(known["host"], known["login"], known["password"]) as client:
+        version = client.send(calls.create_experiment(draft)).entity.experiment_version
+        client.send(calls.put_content(client.path_of(version.content_url), bundle.pack(code)))
+        yield Stage(airflow, client, service.home, client.path_of(version.url))
