@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -28,6 +28,15 @@ from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.words import Moment, Word
 
 W = TypeVar("W", bound=BaseModel)
+
+IsolationWish = Literal["auto", "bubblewrap", "none"]
+"""
+What is to keep a command from the rest of the machine: bubblewrap where it works, or else nothing; bubblewrap, or else
+the training does not run; nothing. A container keeps its command apart by itself.
+"""
+
+LOG_LIMIT = 1024**3
+"""Bytes of a log: far more than anybody reads, and far less than a disk."""
 
 
 class RuntimeSpec(Word):
@@ -72,6 +81,11 @@ class Spec(Word):
     """Whether the zip may hold folders (ours; the page says flat)."""
     unpacked_limit: int = 2 * 1024**3
     """Bytes the zip may unpack to."""
+    isolation: IsolationWish = "auto"
+    visible: tuple[Path, ...] = ()
+    """What an isolated command may read besides system, runtime and its own folders: data of the site's, say."""
+    log_limit: int = LOG_LIMIT
+    """Bytes of the command's output that are kept."""
 
 
 class RunMark(Word):
@@ -87,6 +101,8 @@ class PhaseMark(Word):
 
     phase: Phase
     since: Moment
+    isolation: str | None = None
+    """What keeps the command from the rest of the machine: ``bubblewrap``, ``container`` or ``none``."""
 
 
 class Exit(Word):
@@ -100,6 +116,8 @@ class Exit(Word):
     reason: str | None = None
     stored: bool = False
     """Whether anything lies in the results container."""
+    isolation: str | None = None
+    """What kept the command from the rest of the machine; None where it never came to that."""
     finished_at: Moment
 
 
@@ -141,6 +159,11 @@ class JobFolder:
         """One of the command's own folders."""
         return self.path / name
 
+    def erase_secrets(self) -> None:
+        """Remove the secrets, and what a write of them that was broken off has left; nothing there is no error."""
+        for path in (self.secrets, *self.path.glob(f".{self.secrets.name}.*")):
+            path.unlink(missing_ok=True)
+
 
 def read_mark(path: Path, kind: type[W]) -> W | None:
     """Read the mark at *path*; None where it was not written (yet)."""
@@ -154,11 +177,15 @@ def read_mark(path: Path, kind: type[W]) -> W | None:
 def write_mark(path: Path, content: str, *, mode: int = 0o644) -> None:
     """Write *content* at *path*, whole and durable or not at all."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

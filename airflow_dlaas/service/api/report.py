@@ -15,7 +15,7 @@ from airflow_dlaas.contract.problem import Problem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import Metric, ResultsLocation, Status
 from airflow_dlaas.service.api.parts import Parts
-from airflow_dlaas.service.jobs import JobFolder
+from airflow_dlaas.service.jobs import JobFolder, PhaseMark, read_mark
 from airflow_dlaas.service.store.base import TrainingRecord
 
 PATH = "/v3/models"
@@ -73,7 +73,8 @@ def _report(parts: Parts, record: TrainingRecord, position: int | None) -> dict[
 
 
 def _status(parts: Parts, record: TrainingRecord, position: int | None) -> Status:
-    metric = last_metric(JobFolder(parts.jobs / record.id).metrics) if record.started_at else None
+    job = JobFolder(parts.jobs / record.id)
+    metric = last_metric(job.metrics) if record.started_at else None
     return Status(
         state=record.state,
         submitted_at=record.submitted_at,
@@ -87,7 +88,20 @@ def _status(parts: Parts, record: TrainingRecord, position: int | None) -> Statu
         queue_position=position,
         gpus=record.gpus or None,
         runtime=record.provides,
+        cancel_requested=True if record.cancel_requested and not record.state.final else None,
+        isolation=record.isolation or _isolation(job, record),
     )
+
+
+def _isolation(job: JobFolder, record: TrainingRecord) -> str | None:
+    """Tell what keeps the command apart while it runs; at the end, the store knows."""
+    if record.started_at is None or record.state.final:
+        return None
+    try:
+        mark = read_mark(job.phase, PhaseMark)
+    except ValidationError:
+        return None
+    return mark.isolation if mark is not None else None
 
 
 def _waits(record: TrainingRecord) -> bool:

@@ -44,8 +44,10 @@ def read_orders(job: JobFolder) -> tuple[Spec, TrainingDefinition]:
     :raises HostError: one of the two files is missing.
     :raises pydantic.ValidationError: the service that wrote them is of another version.
     """
-    definition = read_mark(job.secrets, TrainingDefinition)
-    job.secrets.unlink(missing_ok=True)
+    try:
+        definition = read_mark(job.secrets, TrainingDefinition)
+    finally:
+        job.erase_secrets()
     spec = read_mark(job.spec, Spec)
     if spec is None or definition is None:
         missing = job.spec if spec is None else job.secrets

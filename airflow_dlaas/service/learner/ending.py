@@ -81,7 +81,7 @@ def _put_code(code: int) -> str:
         return f"the command exited with {code}"
 
 
-def leave(job: JobFolder, ending: Ending, *, stored: bool) -> None:
+def leave(job: JobFolder, ending: Ending, *, stored: bool, isolation: str | None = None) -> None:
     """
     Write the last mark, then remove what only the command needed.
 
@@ -93,6 +93,7 @@ def leave(job: JobFolder, ending: Ending, *, stored: bool) -> None:
         code=ending.code,
         reason=ending.reason,
         stored=stored,
+        isolation=isolation,
         finished_at=datetime.now(timezone.utc),
     ).model_dump_json()
     for attempt in range(LAST_ATTEMPTS):

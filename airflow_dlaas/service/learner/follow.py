@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ POINTS_LIMIT = 100_000
 """The most metrics kept of one training."""
 
 CHUNK = 1 << 16
+
+BACKLOG = 4 * 1024**2
+"""Bytes that are read at one look; of what came faster (nobody prints metrics that fast), only the end is."""
 
 LINE_LIMIT = 4096
 """Bytes that are kept of a line; metrics stand at its end."""
@@ -40,8 +44,11 @@ class Tail:
         except FileNotFoundError:
             return
         with file:
+            end = file.seek(0, os.SEEK_END)
+            if not end - BACKLOG <= self.offset <= end:  # Beyond the end, where the file was cut.
+                self.offset, self._rest = max(0, end - BACKLOG) if self.offset < end else end, b""
             file.seek(self.offset)
-            while chunk := file.read(CHUNK):
+            while chunk := file.read(min(CHUNK, end - self.offset)):
                 self.offset += len(chunk)
                 *whole, self._rest = (self._rest + chunk).split(b"\n")
                 self._rest = self._rest[-LINE_LIMIT:]

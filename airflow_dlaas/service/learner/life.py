@@ -17,9 +17,11 @@ from airflow_dlaas.errors import HostError
 from airflow_dlaas.service.jobs import JobFolder, PhaseMark, Spec, write_mark
 from airflow_dlaas.service.learner import load, surroundings
 from airflow_dlaas.service.learner.bell import Bell, Canceled
+from airflow_dlaas.service.learner.cap import capped
 from airflow_dlaas.service.learner.claim import adopt_orphans, claim, read_orders
 from airflow_dlaas.service.learner.ending import Ending, Setback, judge, leave, put, step
 from airflow_dlaas.service.learner.follow import following
+from airflow_dlaas.service.learner.isolation import Isolation, isolation
 from airflow_dlaas.service.learner.journal import SIGN, Journal
 from airflow_dlaas.service.learner.keep import store_results
 from airflow_dlaas.service.learner.patience import LAST_PATIENCE, PATIENCE, patiently
@@ -40,22 +42,29 @@ def live(folder: Path) -> None:
     bell = Bell()
     # The largest import, needed in a moment: it goes on while marks are written and the code is unpacked.
     Thread(target=importlib.import_module, args=["airflow_dlaas.storage.swift"], daemon=True).start()
-    stored = False
+    stored, applies = False, None
     try:
-        adopt_orphans()
         spec, definition = read_orders(job)
+        adopt_orphans()
         for name in surroundings.FOLDERS:
             job.folder(name).mkdir(exist_ok=True)
-        ending, stored = Life(job, spec, definition, bell).go()
+        applied = isolation(job, spec)
+        applies = applied.word
+        ending, stored = Life(job, spec, definition, bell, applied).go()
     except (HostError, OSError, ValidationError) as error:
         what = put(error) if not isinstance(error, ValidationError) else "spec.json or secrets.json cannot be read"
         ending = Ending(TrainingState.ERROR, code="S101", reason=f"The training could not be started: {what}")
     except BaseException:
         # A mistake of ours. Whoever waits for this job must still hear of its end; the rest is in learner.log.
         end_everything(bell)
-        leave(job, Ending(TrainingState.ERROR, code="S101", reason="The learner broke down"), stored=stored)
+        leave(
+            job,
+            Ending(TrainingState.ERROR, code="S101", reason="The learner broke down"),
+            stored=stored,
+            isolation=applies,
+        )
         raise
-    leave(job, ending, stored=stored)
+    leave(job, ending, stored=stored, isolation=applies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +75,11 @@ class Life:
     spec: Spec
     definition: TrainingDefinition
     bell: Bell
+    isolation: Isolation
 
     def go(self) -> tuple[Ending, bool]:
         """Do the work and store what came of it; how it ended, and whether anything was stored."""
-        self.job.log.write_text(surroundings.first_lines(self.spec), encoding="utf-8")
+        self.job.log.write_text(surroundings.first_lines(self.spec, str(self.isolation)), encoding="utf-8")
         try:
             ending = self.work()
         except Setback as error:
@@ -85,6 +95,7 @@ class Life:
         """Prepare, load, run."""
         code, data = self.job.folder(surroundings.CODE), self.job.folder(surroundings.DATA)
         with step("S101"):
+            self.isolation.insist(self.spec)
             provision = self.provide()
         self.enter(Phase.LOADING)
         with step("S301"):
@@ -99,8 +110,12 @@ class Life:
             )
             load.link_data(data, code)
         self.enter(Phase.PROCESSING)
-        own = self.job.folder(surroundings.LOGS) / surroundings.OWN_METRICS
-        with step("S101"), following(self.job.log, own, self.job.metrics, self.journal("learner.log").say):
+        own, complain = self.job.folder(surroundings.LOGS) / surroundings.OWN_METRICS, self.journal("learner.log").say
+        with (
+            step("S101"),
+            capped(self.job.log, self.spec.log_limit, complain),
+            following(self.job.log, own, self.job.metrics, complain),
+        ):
             ended = self.run(provision)
         return judge(ended, self.spec.timeout)
 
@@ -139,12 +154,13 @@ class Life:
             )
             environment = dict(os.environ)  # The engine's own; the command's goes in by the command line.
         ended = supervise(
-            line,
+            self.isolation.wrap(line, self.job, self.spec, provision),
             environment=environment,
             workdir=code,
             log=self.job.log,
             bell=self.bell,
             timeout=self.spec.timeout,
+            wrapped=self.isolation.word == "bubblewrap",
         )
         if engine is not None and (ended.canceled or ended.overdue):
             container.remove(engine, name)
@@ -188,7 +204,7 @@ class Life:
 
     def enter(self, phase: Phase) -> None:
         """Say where the job is. A full disk does not keep it from going on; what needs the room will say so."""
-        mark = PhaseMark(phase=phase, since=datetime.now(timezone.utc))
+        mark = PhaseMark(phase=phase, since=datetime.now(timezone.utc), isolation=self.isolation.word)
         try:
             write_mark(self.job.phase, mark.model_dump_json())
         except OSError as error:

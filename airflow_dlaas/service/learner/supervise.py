@@ -38,12 +38,21 @@ class Ended:
 
 
 def supervise(
-    line: Sequence[str], *, environment: Mapping[str, str], workdir: Path, log: Path, bell: Bell, timeout: float | None
+    line: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    workdir: Path,
+    log: Path,
+    bell: Bell,
+    timeout: float | None,
+    wrapped: bool = False,
 ) -> Ended:
     """
     Run *line* until it ends, *timeout* seconds have passed or the learner is asked to stop.
 
     Both of its streams are appended to *log*. When this returns, nothing it started is running any more.
+
+    *wrapped* says that the process started only waits for the command and ends as it did: TERM is not for it.
 
     :raises HostError: it could not be started.
     """
@@ -68,7 +77,8 @@ def supervise(
         if not overdue:
             bell.wait(left)
     canceled = status is None and not overdue
-    late = _end_descendants(process.pid, GRACE if status is None else LEFTOVER_GRACE, bell)
+    spared = {process.pid} if wrapped else set()
+    late = _end_descendants(process.pid, GRACE if status is None else LEFTOVER_GRACE, bell, spared)
     code = status if status is not None else late if late is not None else -signal.SIGKILL
     process.returncode = code  # It was reaped here, not by Popen, which would go on looking for it.
     return Ended(exit_code=code if code >= 0 else 128 - code, canceled=canceled, overdue=overdue)
@@ -80,7 +90,7 @@ def end_everything(bell: Bell) -> None:
 
     Nothing is reaped: a thread that was left behind waits for its own child, and must learn that it was killed.
     """
-    for _ in _ending(LEFTOVER_GRACE, bell):
+    for _ in _ending(LEFTOVER_GRACE, bell, set()):
         pass
 
 
@@ -98,20 +108,24 @@ def _reap(wanted: int) -> int | None:
             code = os.waitstatus_to_exitcode(status)
 
 
-def _end_descendants(wanted: int, grace: float, bell: Bell) -> int | None:
+def _end_descendants(wanted: int, grace: float, bell: Bell, spared: set[int]) -> int | None:
     """End whatever is running below, and reap it; the exit code of *wanted* if it was among it."""
     code = None
-    for _ in _ending(grace, bell):
+    for _ in _ending(grace, bell, spared):
         reaped = _reap(wanted)
         code = reaped if reaped is not None else code
     reaped = _reap(wanted)
     return reaped if reaped is not None else code
 
 
-def _ending(grace: float, bell: Bell) -> Iterator[None]:
-    """Send TERM to everything below, after *grace* seconds KILL, until nothing is left; one turn a look."""
+def _ending(grace: float, bell: Bell, spared: set[int]) -> Iterator[None]:
+    """
+    Send TERM to everything below but *spared*, after *grace* seconds KILL, until nothing is left; one turn a look.
+
+    The first process of a PID namespace takes no TERM from outside: a sandbox stays as long as a command in it does.
+    """
     begun = time.monotonic()
-    asked: set[int] = set()
+    asked = set(spared)
     while (left := descendants(os.getpid())) and (since := time.monotonic() - begun) < grace + GIVE_UP:
         for pid in left:
             if since >= grace:

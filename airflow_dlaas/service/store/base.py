@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.problem import ProblemError
 from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.errors import HostError
+
+LONGEST_LEASE = timedelta(minutes=1)
+"""Nobody leases for longer. A lease that has more to run was taken before the date was set back, and counts as lapsed:
+it would keep everybody out until the date is there again."""
+
+
+class SealBroken(HostError):
+    """Secrets were sealed with another key than the one the service has now; trying again does not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,8 @@ class TrainingRecord:
     error: ProblemError | None = None
     stored: bool = False
     """Whether anything of it lies in the results container."""
+    isolation: str | None = None
+    """What kept its command from the rest of the machine; None until its end, and where it never came to that."""
     revision: int = 0
     """Grows with every change of any training: the cursor of `Store.changes`."""
 
@@ -83,6 +94,7 @@ class Outcome:
     exit_code: int | None = None
     error: ProblemError | None = None
     stored: bool = False
+    isolation: str | None = None
 
 
 class Store(Protocol):
@@ -183,14 +195,18 @@ class Store(Protocol):
         """
         Take or extend the lease on *role*: whether *holder* has it until *until*.
 
-        It is given to one holder at a time; a lapsed one goes to whoever asks next.
+        It is given to one holder at a time, for `LONGEST_LEASE` at most; a lapsed one goes to whoever asks next.
         """
 
     def unfinished(self) -> Sequence[TrainingRecord]:
         """Every training in no final state, in the order of submission."""
 
     def secrets(self, training_id: str) -> TrainingDefinition:
-        """The definition as it was sent. Gone (`NotFound`) once the training has ended."""
+        """
+        The definition as it was sent. Gone (`NotFound`) once the training has ended.
+
+        :raises SealBroken: nobody can read it any more; the training cannot be started.
+        """
 
     def book(self, training_id: str, gpus: Sequence[str], now: datetime) -> bool:
         """
@@ -209,6 +225,7 @@ class Store(Protocol):
     def finish(self, training_id: str, outcome: Outcome) -> None:
         """
         Record the end and erase the secrets, in one transaction. A final state is final: a second end is ignored.
+        Erased means from the disk, too, as far as the database lets go of it.
 
         One still `pending` may end as `completed`: it ran while no dispatcher looked.
         """

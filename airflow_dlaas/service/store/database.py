@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import logging
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,11 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from airflow_dlaas.errors import HostError, NotConfigured
 from airflow_dlaas.service.store.tables import SCHEMA, counter
+
+log = logging.getLogger(__name__)
+
+FORGET_TIMEOUT = 1.0
+"""Seconds that the erasing of what was deleted waits for readers; they take milliseconds."""
 
 BUSY_TIMEOUT = 30.0
 """Seconds a writer waits for another process's turn to end; turns take milliseconds."""
@@ -47,6 +54,7 @@ class Database:
         try:
             with _translated(self._url):
                 self._upgrade()
+            self.forget()
         except BaseException:
             self.close()
             raise
@@ -69,6 +77,22 @@ class Database:
             with connection.begin():
                 connection.execute(select(counter.c.revision).with_for_update())
                 yield connection
+
+    def forget(self) -> None:
+        """
+        Let SQLite's write-ahead log go: pages as they were before a change lie in it until somebody does.
+
+        Where a reader holds it, the next call does it, or the next start. PostgreSQL's own is its operator's concern.
+        """
+        if not self._lite:
+            return
+        try:
+            # A connection of its own, since waiting for readers has another limit than waiting for writers.
+            with self._turn, closing(sqlite3.connect(str(self._url.database), timeout=FORGET_TIMEOUT)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            # What was to be recorded is. Whoever recorded it has nothing to do about this.
+            log.warning("The write-ahead log of %s could not be emptied: %s", _spell(self._url), error)
 
     def _upgrade(self) -> None:
         with self._alone(), self._engine.connect() as connection:

@@ -14,8 +14,9 @@ from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
 from airflow_dlaas.contract.stores import REVEALED
 from airflow_dlaas.errors import Conflict, NotFound
 from airflow_dlaas.service.store import rows
-from airflow_dlaas.service.store.base import ExperimentRecord, Outcome, TrainingRecord, VersionRecord
+from airflow_dlaas.service.store.base import LONGEST_LEASE, ExperimentRecord, Outcome, TrainingRecord, VersionRecord
 from airflow_dlaas.service.store.database import Database
+from airflow_dlaas.service.store.sealing import Seal
 from airflow_dlaas.service.store.tables import counter, experiments, leases, trainings, versions
 
 FINAL = tuple(str(state) for state in TrainingState if state.final)
@@ -29,9 +30,13 @@ class SqlStore:
 
     Opening it brings the schema up to date, under a lock: any number of processes may open one database at once.
     Every verb may raise `HostError`: the database is gone, full or locked.
+
+    With a *key* (`airflow_dlaas.service.store.sealing.derive_key`) secrets are kept sealed. Without one they are in the
+    clear: for tests, and for a database that nobody else ever sees.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, key: bytes | None = None) -> None:
+        self._seal = Seal(key)
         self._database = Database(url)
 
     def close(self) -> None:
@@ -112,7 +117,7 @@ class SqlStore:
             if known is not None:
                 return known, False
             values = rows.training_values(training) | {
-                "secrets": secrets.model_dump_json(context=REVEALED, exclude_unset=True),
+                "secrets": self._seal.close(secrets.model_dump_json(context=REVEALED, exclude_unset=True)),
                 "key": key,
                 "request_digest": request_digest,
                 "revision": _next_revision(connection),
@@ -171,7 +176,10 @@ class SqlStore:
                 _end(connection, record, Outcome(TrainingState.CANCELED, now), cancel_requested=True)
             else:
                 _change(connection, training_id, modified_at=now, cancel_requested=True)
-            return _training(connection, training_id)
+            record = _training(connection, training_id)
+        if record.state.final:
+            self._database.forget()
+        return record
 
     def delete_training(self, owner: str, training_id: str) -> None:
         with self._writing() as connection:
@@ -187,7 +195,7 @@ class SqlStore:
             lease = connection.execute(select(leases).where(leases.c.role == role)).one_or_none()
             if lease is None:
                 connection.execute(insert(leases).values(role=role, holder=holder, until=until))
-            elif lease.holder == holder or lease.until <= now:
+            elif lease.holder == holder or not now < lease.until <= now + LONGEST_LEASE:
                 connection.execute(update(leases).where(leases.c.role == role).values(holder=holder, until=until))
             else:
                 return False
@@ -202,7 +210,7 @@ class SqlStore:
             sent = connection.execute(select(trainings.c.secrets).where(trainings.c.id == training_id)).scalar()
         if sent is None:
             raise NotFound(f"There are no secrets of training {training_id}: it is unknown, or has ended")
-        return TrainingDefinition.model_validate_json(sent)
+        return TrainingDefinition.model_validate_json(self._seal.open(sent))
 
     def book(self, training_id: str, gpus: Sequence[str], now: datetime) -> bool:
         with self._writing() as connection:
@@ -239,6 +247,7 @@ class SqlStore:
             record = _training(connection, training_id)
             if not record.state.final:
                 _end(connection, record, outcome)
+        self._database.forget()
 
 
 def _newest(owner: str) -> Select[Any]:
@@ -333,6 +342,7 @@ def _end(connection: Connection, record: TrainingRecord, outcome: Outcome, **val
         exit_code=outcome.exit_code,
         error=outcome.error.model_dump(mode="json") if outcome.error else None,
         stored=outcome.stored,
+        isolation=outcome.isolation,
         secrets=None,
         **values,
     )

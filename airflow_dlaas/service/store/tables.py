@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The newest migration: a database that says this of itself needs none."""
 
 
@@ -104,12 +104,13 @@ trainings = Table(
     Column("exit_code", Integer),
     Column("error", JSON(none_as_null=True)),
     Column("stored", Boolean, nullable=False),
+    Column("isolation", String(16)),
     Column("revision", BigInteger, nullable=False),
     UniqueConstraint("owner", "key", name="uq_trainings_key"),
     Index("ix_trainings_changes", "owner", "revision"),
     sqlite_autoincrement=True,
 )
-"""``secrets`` is the definition as it was sent, and NULL from the end of the training on."""
+"""``secrets`` is the definition as it was sent, sealed (`sealing`), and NULL from the end of the training on."""
 
 leases = Table(
     "leases",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import socket
+import subprocess
 import sys
 import time
 import uuid
@@ -30,6 +32,12 @@ LONGEST = 600.0
 """Seconds to a training's end, the making of its environment included."""
 
 
+def bubblewrap_works() -> bool:
+    """Whether this machine lets anybody make a sandbox."""
+    line = ["bwrap", "--unshare-pid", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    return shutil.which("bwrap") is not None and subprocess.run(line, capture_output=True, timeout=60).returncode == 0
+
+
 class Job:
     """A job folder as the dispatcher puts it in place, and what the learner makes of it."""
 
@@ -38,6 +46,7 @@ class Job:
         self.id = path.name
         self.connection = connection
         self.runner = runner
+        self.isolation = "auto"
         self.container = f"data-{uuid.uuid4().hex[:8]}"
         with self.store() as store:
             store.create_container(self.container)
@@ -92,6 +101,7 @@ class Job:
             "code": zipped,
             "environments": self.folder.path.with_name("environments"),
             "gpus": ("virtual:0",),
+            "isolation": self.isolation,
             **spec,
         }
         self.folder.spec.write_text(Spec.model_validate(whole).model_dump_json())
@@ -150,6 +160,13 @@ def own_swift(tmp_path: Path) -> Iterator[EmbeddedSwift]:
         port = free.getsockname()[1]
     with EmbeddedSwift(tmp_path / "swift", port=port, user="dlaas:trainer", key="made-up-key-of-the-tests") as store:
         yield store
+
+
+@pytest.fixture(scope="session")
+def bubblewrap() -> None:
+    """Bubblewrap, working."""
+    if not bubblewrap_works():
+        pytest.skip("bubblewrap does not work here")
 
 
 @pytest.fixture

@@ -20,7 +20,16 @@ from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.service.jobs import RunMark, read_mark
 
 
-def test_a_training_completes_and_everything_it_made_is_stored(job):
+@pytest.fixture(params=["bubblewrap", "none"], autouse=True)
+def way(request: pytest.FixtureRequest, job) -> str:
+    """Each promise is kept in a sandbox as without one."""
+    if request.param == "bubblewrap":
+        request.getfixturevalue("bubblewrap")
+    job.isolation = request.param
+    return job.isolation
+
+
+def test_a_training_completes_and_everything_it_made_is_stored(job, way):
     job.put("train/a.txt", b"1 2 3")
     command = (
         'cat "$DATA_DIR/train/a.txt" train/a.txt > "$RESULT_DIR/model-input" && mkdir "$RESULT_DIR/model" &&\n'
@@ -33,7 +42,8 @@ def test_a_training_completes_and_everything_it_made_is_stored(job):
     assert stored["model/weights"] == b"hello\n"
     assert stored["checkpoints/last"] == b""
     assert stored["learner-1/training-log.txt"].decode().splitlines() == [
-        f"[dlaas] {job.id} runs on the tests' own Python, no GPU (virtual slots: 1)",
+        f"[dlaas] {job.id} runs on the tests' own Python, no GPU (virtual slots: 1), isolation: "
+        + {"bubblewrap": "bubblewrap", "none": "none (it is switched off)"}[way],
         "Iter 5, loss= 0.5",
     ]
     assert {"learner-1/load-data.log", "learner-1/load-model.log"} <= stored.keys()
@@ -118,13 +128,59 @@ def test_a_cancel_gives_the_command_time_to_save_and_stores_what_there_is(job):
     assert job.stored()["model"] == b"saved\n"
 
 
+def test_a_cancel_leaves_time_to_what_a_shell_waits_for(job):
+    """The shell itself ends of TERM at once; a sandbox must not go with it."""
+    saves = (
+        'import signal,sys,time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), print("saved"), sys.exit()))'
+    )
+    handle = job.start(f"python3 -c '{saves}; print(\"ready\"); time.sleep(1000)'; echo never")
+    job.wait(lambda: job.says("ready"), "the command")
+    job.runner.stop([handle], {handle: job.folder})
+    ended = job.end()
+    assert (ended.state, ended.exit_code) == (TrainingState.CANCELED, 128 + signal.SIGTERM)
+    assert job.folder.log.read_text().splitlines()[1:] == [
+        "ready",
+        "saved",
+        "[dlaas] canceled while the command ran",
+    ]
+
+
+def test_what_a_command_left_running_is_asked_to_end_before_it_is_killed(job):
+    job.run("(trap 'echo told; exit' TERM; echo ready; while :; do sleep 0.02; done) & sleep 0.5")
+    assert [line for line in job.folder.log.read_text().splitlines()[1:] if line != "Terminated"] == ["ready", "told"]
+
+
+def test_a_command_that_ignores_its_cancel_is_killed_after_the_grace(job):
+    handle = job.start("trap '' TERM; echo ready; while :; do sleep 0.1; done")
+    job.wait(lambda: job.says("ready"), "the command")
+    begun = time.monotonic()
+    job.runner.stop([handle], {handle: job.folder})
+    assert job.end().exit_code == 128 + signal.SIGKILL
+    assert 10 <= time.monotonic() - begun < 20
+
+
+def test_a_log_ends_at_its_limit_and_its_command_does_not_notice(job):
+    said = "[print('x' * 99) for _ in range(500_000)]"
+    metric = '{"values": {"auc": {"type": 3, "value": 0.5}}}'
+    ended = job.run(
+        f"python3 -c \"{said}\" && echo '{metric}' > $LOG_DIR/evaluation-metrics.txt && touch $RESULT_DIR/done",
+        log_limit=10_000,
+    )
+    assert ended.state is TrainingState.COMPLETED, job.told()[-1000:]
+    assert "done" in job.stored()
+    log = job.stored()["learner-1/training-log.txt"].decode()
+    assert log[9_900:].splitlines()[-1] == "[dlaas] The log ends here: it may have 10000 bytes; the command goes on"
+    assert len(log) < 10_100
+    assert Metric.model_validate_json(job.folder.metrics.read_text()).values[0].value == 0.5
+
+
 def test_a_cancel_in_the_learner_s_first_moment_is_heard(job):
     handle = job.start("sleep 1000")
     job.runner.stop([handle], {handle: job.folder})
     assert job.end().state is TrainingState.CANCELED
 
 
-def test_nothing_a_command_started_outlives_it_however_well_it_hid(job):
+def test_nothing_a_command_started_outlives_it_however_well_it_hid(job, way):
     """Neither a child in a session of its own, nor its orphaned grandchild that ignores TERM."""
     hidden = "import os,signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); os.fork() or time.sleep(1000)"
     ended = job.run(
@@ -132,7 +188,8 @@ def test_nothing_a_command_started_outlives_it_however_well_it_hid(job):
     )
     assert ended.state is TrainingState.COMPLETED
     pid = int(job.stored()["pid"])
-    assert not psutil.pid_exists(pid)
+    if way == "none":  # else it is a number of the sandbox's own
+        assert not psutil.pid_exists(pid)
     assert job.id not in [one.info["environ"].get("TRAINING_ID") for one in _readable_processes()]
 
 
@@ -149,6 +206,16 @@ def test_a_second_learner_leaves_a_taken_job_alone(job):
     assert job.folder.run.read_bytes() == owner
     assert job.end().state is TrainingState.COMPLETED
     assert job.folder.log.read_text().count("ready") == 1
+
+
+@pytest.mark.parametrize("broken", [b'{"training_data": "no', b"{}"])
+def test_secrets_that_cannot_be_read_are_removed_all_the_same(job, broken):
+    job.prepare("true")
+    job.folder.secrets.write_bytes(broken)
+    job.folder.path.joinpath(".secrets.json.4711").write_text("what a service that was killed left behind")
+    job.runner.start(job.folder)
+    assert job.end().code == "S101"
+    assert not list(job.folder.path.glob("*secrets*")) + list(job.folder.path.glob(".secrets*"))
 
 
 def test_secrets_are_gone_before_the_command_runs(job):

@@ -66,10 +66,13 @@ def test_newlines_in_a_command_become_spaces() -> None:
 
 
 def test_the_log_begins_with_what_really_runs() -> None:
-    assert first_lines(spec()) == "[dlaas] training-abcdefghi runs on TensorFlow 2, no GPU (virtual slots: 2)\n"
+    assert first_lines(spec(), "none (it is switched off)") == (
+        "[dlaas] training-abcdefghi runs on TensorFlow 2, no GPU (virtual slots: 2), "
+        "isolation: none (it is switched off)\n"
+    )
     page = spec(gpus=["3"], runtime=RuntimeSpec(key="k", kind="uv", provides="TF 2 (for 1.2)", compatibility=True))
-    assert first_lines(page).splitlines() == [
-        "[dlaas] training-abcdefghi runs on TF 2 (for 1.2), GPU 3",
+    assert first_lines(page, "bubblewrap").splitlines() == [
+        "[dlaas] training-abcdefghi runs on TF 2 (for 1.2), GPU 3, isolation: bubblewrap",
         "[dlaas] This is a compatibility entry: something newer stands in for the version that was named",
     ]
 

@@ -1,0 +1,222 @@
+"""Where the secrets of a training lie while it needs them, and that nothing of them lies anywhere afterwards."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.stores import REVEALED
+from airflow_dlaas.errors import DlaasError
+from airflow_dlaas.service.dispatcher.handover import Workplace
+from airflow_dlaas.service.jobs import RuntimeSpec
+from airflow_dlaas.service.learner.claim import claim, read_orders
+from airflow_dlaas.service.store import migrations
+from airflow_dlaas.service.store.base import Outcome, SealBroken
+from airflow_dlaas.service.store.sealing import derive_key
+from airflow_dlaas.service.store.sql import SqlStore
+from tests.conformance.store.conftest import NOW, SECRET, a_definition, a_training, add, later
+
+KEY = derive_key(bytes(range(32)))
+ENDED = Outcome(TrainingState.ERROR, later(1), isolation="bubblewrap")
+
+SPELLINGS = [
+    SECRET.encode(),
+    *(base64.b64encode(b" " * shift + SECRET.encode())[4:-4] for shift in range(3)),
+    SECRET.encode().hex().encode(),
+]
+"""The secret in clear (as in JSON), in base64 at any place of a longer text, and in hexadecimal."""
+
+
+def traces(content: bytes) -> list[bytes]:
+    return [one for one in SPELLINGS if one in content]
+
+
+def everything(folder: Path) -> bytes:
+    return b"\n".join(one.read_bytes() for one in sorted(folder.rglob("*")) if one.is_file())
+
+
+@pytest.fixture
+def sealed(url: str) -> Iterator[SqlStore]:
+    store = SqlStore(url, key=KEY)
+    yield store
+    store.close()
+
+
+def dump(url: str) -> bytes:
+    """What a database's own tool writes for a backup."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            return "\n".join(connection.iterdump()).encode()
+    where = make_url(url)
+    schema = str(where.query["options"]).removeprefix("-csearch_path=")
+    line = ["pg_dump", f"--schema={schema}", where.set(drivername="postgresql", query={}).render_as_string(False)]
+    return subprocess.run(line, check=True, capture_output=True, timeout=60).stdout
+
+
+def test_a_dump_of_the_database_holds_no_secret_while_a_training_waits(url: str, sealed: SqlStore) -> None:
+    add(sealed, "a")
+    found = dump(url)
+    assert b"my-first" in found or b"softlayer_objectstore" in found  # it is a dump with the training in it
+    assert traces(found) == []
+    assert sealed.secrets("a") == a_definition()
+
+
+def test_the_same_secret_looks_different_each_time(url: str, sealed: SqlStore) -> None:
+    add(sealed, "a", "b")
+    with sealed._database.reading() as connection:
+        kept = connection.execute(text("SELECT secrets FROM trainings")).scalars().all()
+    assert len(set(kept)) == 2
+
+
+def test_what_an_older_version_kept_in_the_clear_can_still_be_read(url: str) -> None:
+    older = SqlStore(url)
+    add(older, "a")
+    older.close()
+    newer = SqlStore(url, key=KEY)
+    assert newer.secrets("a") == a_definition()
+    newer.close()
+
+
+@pytest.mark.parametrize("key", [derive_key(b"another"), None])
+def test_with_another_key_they_cannot_be_read_and_the_error_says_what_to_do(url: str, key: bytes | None) -> None:
+    first = SqlStore(url, key=KEY)
+    add(first, "a")
+    first.close()
+    second = SqlStore(url, key=key)
+    with pytest.raises(SealBroken, match="Submit the training again") as error:
+        second.secrets("a")
+    assert isinstance(error.value, DlaasError)
+    assert error.value.__suppress_context__ or error.value.__context__ is None
+    second.finish("a", ENDED)  # and the training can be ended
+    second.close()
+
+
+def test_the_key_of_the_seal_tells_nothing_of_the_key_of_the_tokens() -> None:
+    assert derive_key(b"a") != derive_key(b"b")
+    assert len(base64.urlsafe_b64decode(KEY)) == 32
+    assert base64.urlsafe_b64decode(KEY) != bytes(range(32))
+
+
+END: dict[str, Callable[[SqlStore], object]] = {
+    "an end": lambda store: store.finish("a", ENDED),
+    "a cancel while it waits": lambda store: store.request_cancel("me", "a", later(1)),
+}
+
+
+@pytest.mark.parametrize("end", END.values(), ids=END.keys())
+@pytest.mark.parametrize("size", [1, 50_000])
+def test_after_the_end_no_byte_of_a_secret_is_in_the_files_of_sqlite(tmp_path: Path, end, size: int) -> None:
+    """Not sealed, so that what is looked for is known. The store stays open: nothing tidies up behind it."""
+    store = SqlStore(f"sqlite:///{tmp_path / 'store.db'}")
+    definition = a_definition(SECRET * size)
+    store.create_training(a_training("a"), definition, key=None, request_digest="d")
+    add(store, "b")
+    store.finish("b", ENDED)
+    assert traces(everything(tmp_path))
+    end(store)
+    assert store.training("me", "a").state.final
+    assert traces(everything(tmp_path)) == []
+    store.close()
+
+
+def test_a_reader_in_the_way_delays_the_erasing_to_the_next_end_and_fails_nothing(tmp_path: Path) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path / 'store.db'}")
+    add(store, "a", "b")
+    with store._database.reading() as connection:
+        connection.execute(text("SELECT secrets FROM trainings")).all()
+        store.finish("a", ENDED)
+    assert store.training("me", "a").state.final
+    store.finish("b", ENDED)
+    assert traces(everything(tmp_path)) == []
+    store.close()
+
+
+def test_what_a_crash_left_in_the_write_ahead_log_is_erased_at_the_next_start(tmp_path: Path) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path / 'store.db'}")
+    add(store, "a")
+    store._database.forget = lambda: None  # type: ignore[method-assign]
+    store.finish("a", ENDED)
+    for name in ("store.db", "store.db-wal"):
+        (tmp_path / "crashed").mkdir(exist_ok=True)
+        (tmp_path / "crashed" / name).write_bytes((tmp_path / name).read_bytes())
+    assert traces(everything(tmp_path / "crashed"))
+    after = SqlStore(f"sqlite:///{tmp_path / 'crashed/store.db'}")
+    assert traces(everything(tmp_path / "crashed")) == []
+    after.close()
+    store.close()
+
+
+def test_from_submit_to_the_end_the_job_folder_is_the_only_place_in_the_clear(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    store = SqlStore(url, key=KEY)
+    add(store, "a")
+    assert traces(everything(tmp_path)) == []
+    jobs = tmp_path / "jobs"
+    workplace = Workplace(
+        jobs=jobs,
+        environments=tmp_path / "environments",
+        code=lambda digest: tmp_path / digest,
+        runtime=lambda key: RuntimeSpec(key=key, kind="venv", provides="x"),
+    )
+    before = os.umask(0)  # the worst that a service can be started with
+    try:
+        job = workplace.hand_over(replace(a_training("a"), gpus=("0",), started_at=NOW), store.secrets("a"))
+    finally:
+        os.umask(before)
+    assert [one.name for one in jobs.rglob("*") if one.is_file() and traces(one.read_bytes())] == ["secrets.json"]
+    assert (job.path.stat().st_mode & 0o777, job.secrets.stat().st_mode & 0o777) == (0o700, 0o600)
+    assert claim(job)
+    _, definition = read_orders(job)
+    assert definition.model_dump(context=REVEALED) == a_definition().model_dump(context=REVEALED)
+    assert traces(everything(tmp_path)) == []
+    store.finish("a", ENDED)
+    assert traces(everything(tmp_path)) == []
+    store.close()
+
+
+def test_what_a_broken_off_write_of_secrets_left_is_removed_with_them(tmp_path: Path) -> None:
+    from airflow_dlaas.service.jobs import JobFolder
+
+    job = JobFolder(tmp_path)
+    for name in ("secrets.json", ".secrets.json.17", ".secrets.json.4711", "spec.json"):
+        (tmp_path / name).write_text(json.dumps({"password": SECRET}))
+    job.erase_secrets()
+    assert [one.name for one in tmp_path.iterdir()] == ["spec.json"]
+    job.erase_secrets()
+
+
+def test_an_older_database_is_brought_up_to_date_with_its_trainings(url: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(
+            text(
+                "INSERT INTO trainings (id, owner, definition, secrets, request_digest, code, slots, runtime, "
+                "provides, state, submitted_at, modified_at, gpus, cancel_requested, stored, revision) "
+                "VALUES ('a', 'me', '{}', '{}', 'd', 'c', 1, 'r', 'p', 'pending', :now, :now, '[]', false, false, 1)"
+            ),
+            {"now": NOW.isoformat(sep=" ") if url.startswith("sqlite") else NOW},
+        )
+    engine.dispose()
+    store = SqlStore(url, key=KEY)
+    assert store.training("me", "a").isolation is None
+    store.finish("a", ENDED)
+    assert store.training("me", "a").isolation == "bubblewrap"
+    store.close()

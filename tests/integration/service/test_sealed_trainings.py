@@ -1,0 +1,37 @@
+"""What becomes of trainings whose secrets nobody can read any more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.service.dispatcher.handover import Workplace
+from airflow_dlaas.service.dispatcher.loop import Dispatcher
+from airflow_dlaas.service.jobs import RuntimeSpec
+from airflow_dlaas.service.runners.local import LocalRunner
+from airflow_dlaas.service.store.sealing import derive_key
+from airflow_dlaas.service.store.sql import SqlStore
+from tests.conformance.store.conftest import add
+
+
+def test_a_training_whose_secrets_were_sealed_with_another_key_ends_with_a_reason(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    before = SqlStore(url, key=derive_key(b"the key before"))
+    add(before, "training-a")
+    before.close()
+    store = SqlStore(url, key=derive_key(b"the key now"))
+    workplace = Workplace(
+        jobs=tmp_path / "jobs",
+        environments=tmp_path / "environments",
+        code=lambda digest: tmp_path / digest,
+        runtime=lambda key: RuntimeSpec(key=key, kind="venv", provides="x"),
+    )
+    dispatcher = Dispatcher(store, LocalRunner(), workplace, inventory=("virtual:0",), holder="one")
+    dispatcher.round()
+    ended = store.training("me", "training-a")
+    assert ended.state is TrainingState.ERROR
+    assert ended.error is not None
+    assert ended.error.code == "S101"
+    assert "sealed with another key" in ended.error.message
+    assert not dispatcher.round()  # nothing is tried again
+    store.close()
