@@ -7,6 +7,8 @@ started and the boot it belongs to, it does.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Collection
 from pathlib import Path
 
 from airflow_dlaas.service.jobs import RunMark
@@ -38,9 +40,9 @@ def descendants(root: int) -> list[int]:
     Complete only while *root* is a child subreaper: orphans then become its own children.
     """
     children: dict[int, list[int]] = {}
-    for entry in PROC.iterdir():
-        if entry.name.isdigit() and (fields := _stat(int(entry.name))) is not None and fields[0] not in DEAD:
-            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    for pid in _pids():
+        if (fields := _stat(pid)) is not None and fields[0] not in DEAD:
+            children.setdefault(int(fields[1]), []).append(pid)
     found = list(children.get(root, ()))
     for pid in found:
         found.extend(children.get(pid, ()))
@@ -50,14 +52,43 @@ def descendants(root: int) -> list[int]:
 def carrying(variable: str) -> list[int]:
     """Name every process of this user that was started with *variable*, a whole ``NAME=value``."""
     wanted = variable.encode()
-    return [
-        int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit() and wanted in _environment(int(entry.name))
-    ]
+    return [pid for pid in _pids() if wanted in _environment(pid)]
+
+
+def speaking_into(file: Path) -> list[int]:
+    """Name every process of this user whose standard output or error is *file*."""
+    try:
+        wanted = file.stat()
+    except FileNotFoundError:
+        return []
+    return [pid for pid in _pids() if any(_is_open(pid, stream, wanted) for stream in (1, 2))]
+
+
+def of_sessions(known: Collection[int]) -> list[int]:
+    """
+    Name every process in a session of which one of *known* is a part.
+
+    Not where the session's leader is there and unknown: then somebody else has begun it, a person at a terminal say.
+    """
+    found = {pid: int(fields[3]) for pid in _pids() if (fields := _stat(pid)) is not None and fields[0] not in DEAD}
+    sessions = {found[pid] for pid in known if pid in found}
+    return [pid for pid, leader in found.items() if leader in sessions and (leader in known or leader not in found)]
 
 
 def boot_id() -> str:
     """Name this boot of the machine."""
     return (PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
+
+
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()]
+
+
+def _is_open(pid: int, stream: int, wanted: os.stat_result) -> bool:
+    try:
+        return os.path.samestat((PROC / str(pid) / "fd" / str(stream)).stat(), wanted)
+    except OSError:  # It has ended, is another user's, or has closed its streams.
+        return False
 
 
 def _stat(pid: int) -> list[str] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeAlias
 
 from airflow_dlaas.contract.problem import RUN_CODES, ProblemError
@@ -18,19 +18,19 @@ from airflow_dlaas.service.jobs import Exit, PhaseMark
 from airflow_dlaas.service.runners.base import Sighting
 from airflow_dlaas.service.store.base import Outcome, TrainingRecord
 
-LOST_AFTER = timedelta(seconds=3)
-"""How long a learner may be gone without an exit.json before it counts as lost: longer than a shared file system
-takes to show a file that was renamed on another machine."""
+LOST_AFTER = 3.0
+"""Seconds a learner may be gone without an exit.json before it counts as lost: longer than a shared file system takes
+to show a file that was renamed on another machine."""
 
-START_AGAIN_AFTER = timedelta(seconds=20)
-"""How long an unknown learner may take to show itself before it is started again: longer than an interpreter needs to
+START_AGAIN_AFTER = 20.0
+"""Seconds an unknown learner may take to show itself before it is started again: longer than an interpreter needs to
 come up on a machine that is busy with training."""
 
 MOST_STARTS = 3
 """How often a learner that never shows itself is started before the training ends as one that could not be."""
 
-STOP_AGAIN_AFTER = timedelta(seconds=10)
-"""How long after a request to stop the next one is sent: the first may have met a learner that did not listen yet."""
+STOP_AGAIN_AFTER = 10.0
+"""Seconds from a request to stop to the next one: the first may have met a learner that did not listen yet."""
 
 WORKING = frozenset({Phase.LOADING, Phase.PROCESSING, Phase.STORING})
 """The phases that the v3 API calls `running`; before them a training is `pending`."""
@@ -43,18 +43,27 @@ class Seen:
     exit: Exit | None = None
     phase: PhaseMark | None = None
     sighting: Sighting | None = None
+    taken: bool = False
+    """Whether a learner has ever taken the job (run.json)."""
+    handed_over: bool = False
+    """Whether the job's folder is in place here (spec.json): where it is not, nobody knows what a learner has done."""
     rebooted: bool = False
     """Whether its learner was of an earlier boot of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What this dispatcher remembers of one training. All of it may be forgotten, at the price of asking once more."""
+    """
+    What this dispatcher remembers of one training. All of it may be forgotten, at the price of asking once more.
+
+    Moments are seconds of a clock that only ever goes forward: nobody waits for hours because the date was corrected.
+    """
 
     starts: int = 0
-    last_start: datetime | None = None
-    last_stop: datetime | None = None
-    gone_since: datetime | None = None
+    """Learners started for it, as far as is known."""
+    last_start: float | None = None
+    last_stop: float | None = None
+    gone_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +113,15 @@ class Finish:
     outcome: Outcome
 
 
-Step: TypeAlias = Start | StartAgain | Advance | Stop | Clear | Finish
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Record the end of a training whose job no learner took; one that takes it this very moment is left to it."""
+
+    training_id: str
+    outcome: Outcome
+
+
+Step: TypeAlias = Start | StartAgain | Advance | Stop | Clear | Finish | GiveUp
 
 
 def decide(
@@ -114,31 +131,38 @@ def decide(
     *,
     inventory: Sequence[str],
     now: datetime,
+    tick: float,
 ) -> Iterator[Step]:
     """
     Name the steps that bring *entries*, the unfinished trainings in the order of submission, up to date.
 
-    Started trainings first, then the queue: slots that an ending frees are given away in the same round.
+    Started trainings first, then the queue: slots that an ending frees are given away in the same round. *now* is the
+    date, which ends are recorded with; *tick* the same moment by the clock of *past*.
     """
     held: set[str] = set()
     for entry in entries:
         if entry.started_at is None:
             continue
-        steps = tuple(_follow(entry, seen.get(entry.id, Seen()), past.get(entry.id, Past()), now))
-        if not any(isinstance(step, Finish) for step in steps):
+        steps = tuple(_follow(entry, seen.get(entry.id, Seen()), past.get(entry.id, Past()), now, tick))
+        if not any(isinstance(step, Finish) for step in steps):  # a `GiveUp` may yet find that somebody works
             held.update(entry.gpus)
         yield from steps
     yield from _queue(entries, [slot for slot in inventory if slot not in held], len(inventory), now)
 
 
-def remember(entry: TrainingRecord, seen: Seen, past: Past, now: datetime) -> Past:
-    """Note what only the sequence of rounds can tell: since when a learner is gone, and that a start was made."""
-    gone = seen.sighting is Sighting.GONE
+def remember(entry: TrainingRecord, seen: Seen, past: Past, tick: float) -> Past:
+    """
+    Note what only the sequence of rounds can tell: since when a learner is gone, and that a start was made.
+
+    A start that an earlier dispatcher made counts from now: how long ago it was, only the date could tell.
+    """
+    started = entry.handle is not None and past.last_start is None
+    gone_since = tick if past.gone_since is None else past.gone_since
     return replace(
         past,
         starts=max(past.starts, 1 if entry.handle is not None else 0),
-        last_start=past.last_start or entry.started_at,
-        gone_since=(past.gone_since or now) if gone else None,
+        last_start=tick if started else past.last_start,
+        gone_since=gone_since if seen.sighting is Sighting.GONE else None,
     )
 
 
@@ -157,19 +181,24 @@ def _queue(entries: Sequence[TrainingRecord], free: list[str], total: int, now: 
             del free[: entry.slots]
 
 
-def _follow(entry: TrainingRecord, seen: Seen, past: Past, now: datetime) -> Iterator[Step]:
+def _follow(entry: TrainingRecord, seen: Seen, past: Past, now: datetime, tick: float) -> Iterator[Step]:
     """Follow one training that was booked."""
     if seen.exit is not None:
         yield from _conclude(entry, seen.exit, seen.phase)
         return
     yield from _progress(entry, seen.phase)
     if entry.handle is None or seen.sighting is Sighting.UNKNOWN:
-        yield from _revive(entry, past, now)
+        if past.starts == 0 or _is_due(past.last_start, START_AGAIN_AFTER, tick):
+            yield from _revive(entry, seen, past, now)
     elif seen.sighting is Sighting.GONE:
-        if past.gone_since is not None and now - past.gone_since >= LOST_AFTER:
+        if past.gone_since is None or not _is_due(past.gone_since, LOST_AFTER, tick):
+            return
+        if seen.handed_over and not seen.taken:
+            yield from _revive(entry, seen, past, now)
+        else:
             yield Clear(entry.id)
             yield _lost(entry, seen, now)
-    elif entry.cancel_requested and _is_due(past.last_stop, STOP_AGAIN_AFTER, now):
+    elif entry.cancel_requested and _is_due(past.last_stop, STOP_AGAIN_AFTER, tick):
         yield Stop(entry.id)
 
 
@@ -200,25 +229,30 @@ def _conclude(entry: TrainingRecord, exit_: Exit, mark: PhaseMark | None) -> Ite
             exit_code=exit_.exit_code,
             error=error,
             stored=exit_.stored,
+            isolation=exit_.isolation,
         ),
     )
 
 
-def _revive(entry: TrainingRecord, past: Past, now: datetime) -> Iterator[Step]:
-    """Start what was booked and never seen: a dispatcher may have died between booking and starting."""
-    if entry.handle is not None and not _is_due(past.last_start, START_AGAIN_AFTER, now):
-        return
-    if past.starts < MOST_STARTS:
+def _revive(entry: TrainingRecord, seen: Seen, past: Past, now: datetime) -> Iterator[Step]:
+    """
+    Start what was booked and never seen: a dispatcher may have died between booking and starting.
+
+    One that works already, and whose handle alone could not be recorded, gets one by being started again.
+    """
+    unrecorded = entry.handle is None and seen.taken
+    if entry.cancel_requested and past.starts and not seen.taken:
+        yield GiveUp(entry.id, _canceled(now))
+    elif past.starts < MOST_STARTS or unrecorded:
         yield StartAgain(entry.id)
-    elif entry.cancel_requested:
-        yield _canceled(entry, now)
     else:
-        yield _failed(entry, "S101", f"Its learner was started {past.starts} times and never showed itself", now)
+        reason = f"Its learner was started {past.starts} times and never showed itself; see its logs/learner.log"
+        yield GiveUp(entry.id, _failure("S101", reason, now))
 
 
 def _lost(entry: TrainingRecord, seen: Seen, now: datetime) -> Finish:
     if entry.cancel_requested:
-        return _canceled(entry, now)
+        return Finish(entry.id, _canceled(now))
     if seen.rebooted:
         return _failed(entry, "S100", "The machine was restarted while the training ran; submit it again", now)
     return _failed(
@@ -229,14 +263,17 @@ def _lost(entry: TrainingRecord, seen: Seen, now: datetime) -> Finish:
     )
 
 
-def _is_due(last: datetime | None, pause: timedelta, now: datetime) -> bool:
-    return last is None or now - last >= pause
+def _is_due(last: float | None, pause: float, tick: float) -> bool:
+    return last is None or tick - last >= pause
 
 
-def _canceled(entry: TrainingRecord, now: datetime) -> Finish:
-    return Finish(entry.id, Outcome(state=TrainingState.CANCELED, finished_at=now))
+def _canceled(now: datetime) -> Outcome:
+    return Outcome(state=TrainingState.CANCELED, finished_at=now)
+
+
+def _failure(code: str, reason: str, now: datetime) -> Outcome:
+    return Outcome(state=TrainingState.ERROR, finished_at=now, error=ProblemError(code=code, message=reason))
 
 
 def _failed(entry: TrainingRecord, code: str, reason: str, now: datetime) -> Finish:
-    error = ProblemError(code=code, message=reason)
-    return Finish(entry.id, Outcome(state=TrainingState.ERROR, finished_at=now, error=error))
+    return Finish(entry.id, _failure(code, reason, now))

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.stores import REVEALED
-from airflow_dlaas.service.jobs import JobFolder, RuntimeSpec, Spec, write_mark
-from airflow_dlaas.service.store.base import TrainingRecord
+from airflow_dlaas.service.jobs import (
+    LOG_LIMIT,
+    Exit,
+    IsolationWish,
+    JobFolder,
+    RunMark,
+    RuntimeSpec,
+    Spec,
+    write_mark,
+)
+from airflow_dlaas.service.store.base import Outcome, TrainingRecord
+
+NOBODY = RunMark(pid=0, start_ticks=0, boot_id="")
+"""What run.json says of a job that was closed before a learner came: no process is that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,11 @@ class Workplace:
     allow_nested: bool = False
     unpacked_limit: int = 2 * 1024**3
     """Bytes a zip may unpack to."""
+    isolation: IsolationWish = "auto"
+    visible: tuple[Path, ...] = ()
+    """What isolated commands may read besides the system, their runtime and their own folders."""
+    log_limit: int = LOG_LIMIT
+    """Bytes of a command's output that are kept."""
 
     def folder(self, training_id: str) -> JobFolder:
         """The job folder of a training, there or not."""
@@ -50,6 +69,25 @@ class Workplace:
         write_mark(job.spec, self.spec(training, definition).model_dump_json())
         return job
 
+    def close(self, training_id: str, outcome: Outcome) -> bool:
+        """
+        Take the job in a learner's place, and leave *outcome* as its end; False where a learner was quicker.
+
+        Where there is no folder, or no room in it, there is nothing for a learner to begin with: that is True.
+        """
+        job = self.folder(training_id)
+        aside = job.path / f".run.{os.getpid()}"
+        try:
+            aside.write_text(NOBODY.model_dump_json(), encoding="utf-8")
+            os.link(aside, job.run)
+        except OSError:
+            return not job.run.exists()
+        finally:
+            aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # The store will say the same in a moment, unless it cannot be reached.
+            write_mark(job.exit, _exit(outcome).model_dump_json())
+        return True
+
     def spec(self, training: TrainingRecord, definition: TrainingDefinition) -> Spec:
         """Say what to run, without secrets."""
         return Spec(
@@ -62,4 +100,18 @@ class Workplace:
             timeout=self.run_limit,
             allow_nested=self.allow_nested,
             unpacked_limit=self.unpacked_limit,
+            isolation=self.isolation,
+            visible=self.visible,
+            log_limit=self.log_limit,
         )
+
+
+def _exit(outcome: Outcome) -> Exit:
+    error = outcome.error
+    return Exit(
+        state=outcome.state,
+        exit_code=outcome.exit_code,
+        code=error.code if error else None,
+        reason=error.message if error else None,
+        finished_at=outcome.finished_at,
+    )

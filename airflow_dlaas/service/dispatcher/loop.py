@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-
-from pydantic import ValidationError
 
 from airflow_dlaas.contract.problem import ProblemError
 from airflow_dlaas.contract.state import TrainingState
@@ -22,8 +21,8 @@ from airflow_dlaas.service.dispatcher.decide import (
     Advance,
     Clear,
     Finish,
+    GiveUp,
     Past,
-    Seen,
     Start,
     StartAgain,
     Step,
@@ -32,17 +31,17 @@ from airflow_dlaas.service.dispatcher.decide import (
     remember,
 )
 from airflow_dlaas.service.dispatcher.handover import Workplace
-from airflow_dlaas.service.jobs import Exit, JobFolder, PhaseMark, RunMark, read_mark
-from airflow_dlaas.service.processes import boot_id
-from airflow_dlaas.service.runners.base import Runner, Sighting
-from airflow_dlaas.service.store.base import Outcome, Store, TrainingRecord
+from airflow_dlaas.service.dispatcher.sight import see
+from airflow_dlaas.service.runners.base import Runner
+from airflow_dlaas.service.store.base import Outcome, SealBroken, Store, TrainingRecord
 
 log = logging.getLogger(__name__)
 
 ROLE = "dispatcher"
 
 LEASE = timedelta(seconds=10)
-"""How long another service waits for one that died before it takes over."""
+"""How long another service waits for one that died before it takes over. Its holder counts by `uptime`, the others by
+the date, so a date that jumps may let two of them lead for a moment: every verb of the store bears that."""
 
 BUSY_PAUSE = 0.25
 """Seconds between rounds while a training is started: how late its progress is seen at most."""
@@ -62,6 +61,11 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def uptime() -> float:
+    """Seconds on a clock that only ever goes forward, and goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Dispatcher:
     """Starts, follows and ends trainings. Made idle; `start` and `stop` once each."""
 
@@ -74,6 +78,7 @@ class Dispatcher:
         inventory: Sequence[str],
         holder: str,
         clock: Callable[[], datetime] = utc_now,
+        steady: Callable[[], float] = uptime,
     ) -> None:
         """
         Join store and runner.
@@ -87,9 +92,11 @@ class Dispatcher:
         self._inventory = tuple(inventory)
         self._holder = holder
         self._clock = clock
+        self._steady = steady
         self._past: dict[str, Past] = {}
         self._step_failed = False
-        self._leads_until: datetime | None = None
+        self._led_at: float | None = None
+        """When the lease was last given to this one, by `uptime`; None while it is another's."""
         self._awake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -118,30 +125,51 @@ class Dispatcher:
 
     def round(self) -> bool:
         """Bring everything up to date once; whether a training is started. Does nothing where another one leads."""
-        now = self._clock()
-        if not self._leads(now):
+        tick, now = self._steady(), self._clock()
+        if not self._leads(tick, now):
             return False
         self._step_failed = False
         entries = self._store.unfinished()
-        seen = self._see([entry for entry in entries if entry.started_at is not None])
+        started = [entry for entry in entries if entry.started_at is not None]
+        seen = see(started, self._workplace.folder, self._runner)
         self._past = {
-            entry.id: remember(entry, seen[entry.id], self._past.get(entry.id, Past()), now)
+            entry.id: remember(entry, seen[entry.id], self._past.get(entry.id, Past()), tick)
             for entry in entries
             if entry.id in seen
         }
         records = {entry.id: entry for entry in entries}
         active = bool(seen)
-        for step in decide(entries, seen, self._past, inventory=self._inventory, now=now):
+        for step in decide(entries, seen, self._past, inventory=self._inventory, now=now, tick=tick):
             active = True
+            if not self._still_leads():
+                log.warning("The lease ran out in the middle of a round; what is left of it is not done")
+                break
             self._take(step, records[step.training_id])
         return active
 
-    def _leads(self, now: datetime) -> bool:
-        """Take or keep the lease; renewed when half of it is over, since each renewal is a write to the disk."""
-        if self._leads_until is None or self._leads_until - now < LEASE / 2:
+    def _leads(self, tick: float, now: datetime) -> bool:
+        """
+        Take or keep the lease; renewed when half of it is over, since each renewal is a write to the disk.
+
+        *tick* was read before *now*: a process that is frozen between the two must not count on more than it has.
+        """
+        if self._led_at is None or tick - self._led_at >= LEASE.total_seconds() / 2:
             led = self._store.lead(ROLE, self._holder, now, now + LEASE)
-            self._leads_until = now + LEASE if led else None
-        return self._leads_until is not None
+            self._led_at = tick if led else None
+        return self._led_at is not None
+
+    def _still_leads(self) -> bool:
+        """
+        Whether what this round saw may still be acted on.
+
+        A round that takes long renews the lease on its way. One that slept through the lease's end (it was frozen, or
+        the machine slept) is over even if nobody else came meanwhile: what it saw is old.
+        """
+        tick, now = self._steady(), self._clock()
+        if self._led_at is None or tick - self._led_at >= LEASE.total_seconds():
+            self._led_at = None
+            return False
+        return self._leads(tick, now)
 
     # -- the thread ----------------------------------------------------------
 
@@ -165,40 +193,13 @@ class Dispatcher:
         self._resign()
 
     def _resign(self) -> None:
-        if self._leads_until is None:
+        if self._led_at is None:
             return
         now = self._clock()
         try:
             self._store.lead(ROLE, self._holder, now, now)
         except Exception:
             log.exception("The dispatcher could not give its lease back; it lapses by itself in %s", LEASE)
-
-    # -- seeing --------------------------------------------------------------
-
-    def _see(self, started: Sequence[TrainingRecord]) -> dict[str, Seen]:
-        """Look at folders first; the runner is asked about the rest, in one question."""
-        folders = {entry.id: self._workplace.folder(entry.id) for entry in started}
-        exits = {id_: exit_ for id_, job in folders.items() if (exit_ := _read_exit(job)) is not None}
-        running = {
-            entry.handle: folders[entry.id] for entry in started if entry.handle is not None and entry.id not in exits
-        }
-        sightings: Mapping[str, Sighting] = self._runner.look(running) if running else {}
-        return {
-            entry.id: self._seen(
-                folders[entry.id],
-                exits.get(entry.id),
-                sightings.get(entry.handle, Sighting.UNKNOWN) if entry.handle in running else None,
-            )
-            for entry in started
-        }
-
-    def _seen(self, job: JobFolder, exit_: Exit | None, sighting: Sighting | None) -> Seen:
-        rebooted = False
-        if sighting is Sighting.GONE:
-            # It may have ended between the first look at its folder and the runner's look at its process.
-            exit_ = _read_exit(job)
-            rebooted = exit_ is None and _is_of_another_boot(job)
-        return Seen(exit=exit_, phase=_read_phase(job), sighting=sighting, rebooted=rebooted)
 
     # -- doing ---------------------------------------------------------------
 
@@ -210,63 +211,58 @@ class Dispatcher:
                     now = self._clock()
                     if self._store.book(id_, gpus, now):
                         self._launch(replace(entry, gpus=tuple(gpus), started_at=now))
-                case StartAgain(id_):
-                    past = self._past[id_]
-                    self._past[id_] = replace(past, starts=past.starts + 1, last_start=self._clock())
+                case StartAgain():
                     self._launch(entry)
                 case Advance(id_, state, phase, since):
                     self._store.advance(id_, state, phase, since)
                 case Stop(id_):
-                    self._past[id_] = replace(self._past[id_], last_stop=self._clock())
+                    self._past[id_] = replace(self._past[id_], last_stop=self._steady())
                     if entry.handle is not None:
                         self._runner.stop([entry.handle], {entry.handle: self._workplace.folder(id_)})
                 case Clear(id_):
                     self._runner.clear(self._workplace.folder(id_))
                 case Finish(id_, outcome):
                     self._finish(id_, outcome)
+                case GiveUp(id_, outcome):
+                    self._give_up(id_, outcome)
         except (DlaasError, OSError, ValueError):
             self._step_failed = True
             log.exception("Training %s: %s failed", entry.id, type(step).__name__)
 
     def _launch(self, entry: TrainingRecord) -> None:
         """Start the learner of a booked training; one that can't be started ends here, as the service's fault."""
-        definition = self._store.secrets(entry.id)
+        try:
+            definition = self._store.secrets(entry.id)
+        except SealBroken as error:
+            self._not_started(entry.id, error)
+            return
         try:
             job = self._workplace.hand_over(entry, definition)
             handle = self._runner.start(job)
         except (DlaasError, OSError) as error:
-            log.exception("Training %s could not be started", entry.id)
-            problem = ProblemError(code="S101", message=f"The training could not be started: {error}")
-            self._finish(entry.id, Outcome(state=TrainingState.ERROR, finished_at=self._clock(), error=problem))
+            self._not_started(entry.id, error)
             return
+        # Counted before the store is asked: a database that takes no handle must not make learners without end.
+        past = self._past.get(entry.id, Past())
+        self._past[entry.id] = replace(past, starts=past.starts + 1, last_start=self._steady())
         self._store.started(entry.id, handle)
         log.info("Training %s started on %s", entry.id, ", ".join(entry.gpus))
 
+    def _not_started(self, training_id: str, error: Exception) -> None:
+        log.error("Training %s could not be started", training_id, exc_info=error)
+        problem = ProblemError(code="S101", message=f"The training could not be started: {error}")
+        self._give_up(training_id, Outcome(state=TrainingState.ERROR, finished_at=self._clock(), error=problem))
+
+    def _give_up(self, training_id: str, outcome: Outcome) -> None:
+        """End what no learner has taken, so that none takes it later: its slots will be somebody else's."""
+        if self._workplace.close(training_id, outcome):
+            self._finish(training_id, outcome)
+        else:
+            log.info("Training %s is worked on after all", training_id)
+
     def _finish(self, training_id: str, outcome: Outcome) -> None:
+        # First: once the end is recorded, nobody comes back for them.
+        self._workplace.folder(training_id).erase_secrets()
         self._store.finish(training_id, outcome)
-        # Only there where no learner ever came to read it.
-        self._workplace.folder(training_id).secrets.unlink(missing_ok=True)
         why = f" ({outcome.error.code})" if outcome.error is not None else ""
         log.info("Training %s ended: %s%s", training_id, outcome.state, why)
-
-
-def _read_exit(job: JobFolder) -> Exit | None:
-    try:
-        return read_mark(job.exit, Exit)
-    except ValidationError:
-        log.exception("%s is not readable", job.exit)
-        reason = "What the learner left behind (exit.json) can't be read"
-        return Exit(state=TrainingState.ERROR, code="S100", reason=reason, finished_at=utc_now())
-
-
-def _read_phase(job: JobFolder) -> PhaseMark | None:
-    try:
-        return read_mark(job.phase, PhaseMark)
-    except ValidationError:
-        log.exception("%s is not readable", job.phase)
-        return None
-
-
-def _is_of_another_boot(job: JobFolder) -> bool:
-    mark = read_mark(job.run, RunMark)
-    return mark is not None and mark.boot_id != boot_id()

@@ -12,10 +12,16 @@ from contextlib import contextmanager
 
 from airflow_dlaas.errors import HostError
 from airflow_dlaas.service.jobs import JobFolder, RunMark, read_mark
-from airflow_dlaas.service.processes import alive, carrying, identify
+from airflow_dlaas.service.processes import alive, carrying, identify, of_sessions, speaking_into
 from airflow_dlaas.service.runners.base import Sighting
 
 PREFIX = "local:"
+
+LEARNER = "airflow_dlaas.service.learner"
+"""The program a learner runs."""
+
+NOBODY = RunMark(pid=0, start_ticks=0, boot_id="")
+"""Who the learner was where its mark can't be read: nobody that is still there."""
 
 HANDED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "PYTHONPATH")
 """Variables a learner gets of the service's. The command it runs gets none of them."""
@@ -50,7 +56,7 @@ class LocalRunner:
             with (logs / "learner.log").open("ab") as log, _term_held_back():
                 child = subprocess.Popen(
                     # -P: no module of the job's may stand in for one of ours.
-                    [sys.executable, "-P", "-m", "airflow_dlaas.service.learner", str(job.path)],
+                    [sys.executable, "-P", "-m", LEARNER, str(job.path)],
                     env=self._environ,
                     cwd=job.path,
                     stdin=subprocess.DEVNULL,
@@ -75,7 +81,7 @@ class LocalRunner:
     def stop(self, handles: Collection[str], jobs: Mapping[str, JobFolder]) -> None:
         """Ask learners to stop; see `Runner.stop`."""
         for handle in handles:
-            for mark in (read_mark(jobs[handle].run, RunMark), _read_handle(handle)):
+            for mark in (_owner(jobs[handle]), _read_handle(handle)):
                 if mark is not None and alive(mark):
                     _send(mark.pid, signal.SIGTERM)
                     break
@@ -84,10 +90,12 @@ class LocalRunner:
         """
         End what is left of *job*; see `Runner.clear`.
 
-        Found by the job's folder in its environment: with the learner gone, its processes are nobody's children.
+        With the learner gone its processes are nobody's children. They are known by the job's folder in their
+        environment, by speaking into the job's log, or by a session that was begun by one of these. A daemon that has
+        left all three behind is not found.
         """
         until = time.monotonic() + CLEARED_WITHIN
-        while (left := carrying(f"JOB_STATE_DIR={job.path}")) and time.monotonic() < until:
+        while (left := _left(job)) and time.monotonic() < until:
             for pid in left:
                 _send(pid, signal.SIGKILL)
             time.sleep(0.05)
@@ -119,10 +127,22 @@ def _look(handle: str, job: JobFolder) -> Sighting:
         return Sighting.UNKNOWN
     # First the process, then its mark: one that takes the job between the two looks is still seen.
     there = alive(started)
-    owner = read_mark(job.run, RunMark)
+    owner = _owner(job)
     if owner is not None:
         return Sighting.ALIVE if alive(owner) else Sighting.GONE
     return Sighting.WAITING if there else Sighting.GONE
+
+
+def _owner(job: JobFolder) -> RunMark | None:
+    try:
+        return read_mark(job.run, RunMark)
+    except ValueError:
+        return NOBODY
+
+
+def _left(job: JobFolder) -> set[int]:
+    known = {*carrying(f"JOB_STATE_DIR={job.path}"), *speaking_into(job.log)}
+    return {*known, *of_sessions(known)} - {os.getpid()}
 
 
 def _read_handle(handle: str) -> RunMark | None:

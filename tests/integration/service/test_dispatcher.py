@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -17,6 +17,7 @@ from airflow_dlaas.errors import HostError, NotFound
 from airflow_dlaas.service.dispatcher.handover import Workplace
 from airflow_dlaas.service.dispatcher.loop import LEASE, Dispatcher
 from airflow_dlaas.service.jobs import Exit, JobFolder, PhaseMark, RunMark, RuntimeSpec, Spec, read_mark, write_mark
+from airflow_dlaas.service.learner.claim import claim
 from airflow_dlaas.service.runners.base import Sighting
 from airflow_dlaas.service.store.base import TrainingRecord
 from airflow_dlaas.service.store.sql import SqlStore
@@ -34,14 +35,22 @@ class Stage:
     cleared: list[str] = field(default_factory=list)
     sights: dict[str, Sighting] = field(default_factory=dict)
     broken: bool = False
+    while_looking: Callable[[], object] | None = None
+    """What happens elsewhere while it looks."""
+    while_starting: Callable[[], object] | None = None
 
     def start(self, job: JobFolder) -> str:
         if self.broken:
             raise HostError("no more processes")
+        if self.while_starting is not None:
+            self.while_starting()
         self.started.append(job.path.name)
         return f"handle of {job.path.name}"
 
     def look(self, jobs: Mapping[str, JobFolder]) -> Mapping[str, Sighting]:
+        happening, self.while_looking = self.while_looking, None
+        if happening is not None:
+            happening()
         return {handle: self.sights.get(handle.removeprefix("handle of "), Sighting.ALIVE) for handle in jobs}
 
     def stop(self, handles: Collection[str], jobs: Mapping[str, JobFolder]) -> None:
@@ -54,10 +63,16 @@ class Stage:
 
 @dataclass
 class Clock:
+    """The date, and the seconds of a clock that only goes forward."""
+
     now: datetime = NOW
+    seconds: float = 1000.0
 
     def __call__(self) -> datetime:
         return self.now
+
+    def steady(self) -> float:
+        return self.seconds
 
 
 class Bench:
@@ -76,7 +91,15 @@ class Bench:
 
     def another(self, holder: str) -> Dispatcher:
         inventory = ("virtual:0", "virtual:1", "virtual:2", "virtual:3")
-        return Dispatcher(self.store, self.stage, self.workplace, inventory=inventory, holder=holder, clock=self.clock)
+        return Dispatcher(
+            self.store,
+            self.stage,
+            self.workplace,
+            inventory=inventory,
+            holder=holder,
+            clock=self.clock,
+            steady=self.clock.steady,
+        )
 
     def submit(self, id: str, slots: int = 1) -> str:
         record = TrainingRecord(
@@ -106,6 +129,10 @@ class Bench:
         write_mark(self.workplace.folder(id).exit, left.model_dump_json())
 
     def pass_time(self, seconds: float) -> None:
+        self.clock.now += timedelta(seconds=seconds)
+        self.clock.seconds += seconds
+
+    def correct_the_date(self, seconds: float) -> None:
         self.clock.now += timedelta(seconds=seconds)
 
 
@@ -278,10 +305,158 @@ def test_a_submit_that_wakes_the_dispatcher_is_started_well_within_a_tenth_of_a_
     assert took < 0.5  # generous: other tests may keep the machine busy
 
 
+def test_a_leader_that_was_frozen_past_its_lease_does_nothing_more(bench):
+    first, second = bench.dispatcher, bench.another("two")
+    one = bench.submit("training-a")
+    first.round()
+    # Frozen between seeing what there is and acting on it; the other one leads meanwhile.
+    bench.stage.while_looking = lambda: (bench.pass_time(LEASE.total_seconds() + 1), second.round())
+    other = bench.submit("training-b")
+    first.round()
+    assert bench.stage.started == [one, other]
+    third = bench.submit("training-c")
+    assert not first.round()
+    assert second.round()
+    assert bench.stage.started == [one, other, third]
+
+
+def test_a_leader_that_woke_too_late_starts_nothing_even_if_nobody_came(bench, caplog):
+    one = bench.submit("training-a")
+    bench.dispatcher.round()
+    bench.submit("training-b")
+    bench.stage.while_looking = lambda: bench.pass_time(LEASE.total_seconds())
+    bench.dispatcher.round()
+    assert bench.stage.started == [one]
+    assert "lease ran out" in caplog.text
+    bench.dispatcher.round()
+    assert bench.stage.started == [one, "training-b"]
+
+
+def test_a_round_that_takes_long_renews_the_lease_on_its_way(bench):
+    for name in "abc":
+        bench.submit(f"training-{name}")
+    bench.stage.while_starting = lambda: bench.pass_time(LEASE.total_seconds() * 0.6)
+    bench.dispatcher.round()
+    assert len(bench.stage.started) == 3
+    assert not bench.another("two").round()
+
+
+@pytest.mark.parametrize("hours", [-24, -1, 1, 24])
+def test_a_date_that_jumps_keeps_no_role_empty_for_longer_than_a_lease(bench, hours):
+    second = bench.another("two")
+    bench.dispatcher.round()
+    bench.correct_the_date(hours * 3600)
+    # The first one is dead by now: whoever asks is let in within one lease.
+    bench.pass_time(LEASE.total_seconds())
+    bench.submit("training-a")
+    assert second.round()
+    assert bench.stage.started == ["training-a"]
+
+
+def test_a_leader_whose_date_was_set_back_goes_on_renewing(bench):
+    bench.dispatcher.round()
+    bench.correct_the_date(-3600)
+    bench.pass_time(LEASE.total_seconds())
+    bench.submit("training-a")
+    bench.dispatcher.round()
+    assert not bench.store.lead("dispatcher", "two", bench.clock.now, bench.clock.now)
+
+
+def test_a_cancel_and_a_loss_come_through_although_the_date_was_set_back(bench, caplog):
+    one, two = bench.submit("training-a"), bench.submit("training-b")
+    bench.dispatcher.round()
+    bench.store.request_cancel("dlaas", one, bench.clock.now)
+    bench.stage.sights[two] = Sighting.GONE
+    write_mark(bench.workplace.folder(two).run, RunMark(pid=1, start_ticks=1, boot_id="?").model_dump_json())
+    bench.dispatcher.round()
+    bench.correct_the_date(-3600)
+    bench.pass_time(11)
+    bench.dispatcher.round()
+    bench.dispatcher.round()
+    assert bench.stage.stopped == [one, one]
+    assert bench.training(two).state is TrainingState.ERROR
+
+
+def test_a_start_that_fails_does_not_end_a_training_that_a_learner_works_on(bench, caplog):
+    one = bench.submit("training-a")
+    assert bench.store.book(one, ["virtual:0"], bench.clock.now)  # by a dispatcher that died after it started a learner
+    job = bench.workplace.folder(one)
+    job.path.mkdir(parents=True)
+    write_mark(job.run, RunMark(pid=1, start_ticks=1, boot_id="?").model_dump_json())
+    bench.stage.broken = True
+    bench.dispatcher.round()
+    assert bench.training(one).state is TrainingState.PENDING
+    bench.stage.broken = False
+    bench.dispatcher.round()
+    bench.leave(one)
+    bench.dispatcher.round()
+    assert bench.training(one).state is TrainingState.COMPLETED
+
+
+def test_no_learner_can_take_a_job_that_was_given_up(bench, caplog):
+    bench.stage.broken = True
+    one = bench.submit("training-a")
+    bench.dispatcher.round()
+    assert bench.training(one).state is TrainingState.ERROR
+    assert not claim(bench.workplace.folder(one))  # one that was started before, and comes up late
+
+
+def test_an_end_that_cannot_be_recorded_is_the_same_end_when_it_can(bench, caplog):
+    store = Fragile(bench.store, "finish")
+    dispatcher = Dispatcher(
+        store, bench.stage, bench.workplace, inventory=["virtual:0"], holder="one", clock=bench.clock
+    )
+    bench.stage.broken = True
+    one = bench.submit("training-a")
+    dispatcher.round()
+    assert bench.training(one).state is TrainingState.PENDING
+    dispatcher.round()
+    ended = bench.training(one)
+    assert ended.error is not None
+    assert (ended.error.code, "no more processes" in ended.error.message) == ("S101", True)
+
+
+def test_a_database_that_takes_no_handle_costs_neither_the_training_nor_ever_more_learners(bench, caplog):
+    dispatcher = Dispatcher(
+        Fragile(bench.store, "started", times=10),
+        bench.stage,
+        bench.workplace,
+        inventory=["virtual:0"],
+        holder="one",
+        clock=bench.clock,
+        steady=bench.clock.steady,
+    )
+    one = bench.submit("training-a")
+    for _ in range(20):
+        dispatcher.round()
+    assert bench.stage.started == [one]
+    write_mark(bench.workplace.folder(one).run, RunMark(pid=1, start_ticks=1, boot_id="?").model_dump_json())
+    for _ in range(15):
+        bench.pass_time(20)
+        dispatcher.round()
+    assert bench.training(one).handle == f"handle of {one}"
+    assert not bench.training(one).state.final
+
+
+def test_what_a_service_that_died_while_writing_them_left_of_the_secrets_is_removed(bench):
+    one = bench.submit("training-a")
+    bench.dispatcher.round()
+    job = bench.workplace.folder(one)
+    (job.path / ".secrets.json.4711").write_text(SECRET)
+    bench.leave(one)
+    bench.dispatcher.round()
+    assert not [path for path in job.path.iterdir() if SECRET in path.read_text()]
+
+
 def test_a_broken_database_is_waited_for(bench, caplog):
     bench.dispatcher.round()
     broken = Dispatcher(
-        Fragile(bench.store), bench.stage, bench.workplace, inventory=["virtual:0"], holder="one", clock=bench.clock
+        Fragile(bench.store, "unfinished"),
+        bench.stage,
+        bench.workplace,
+        inventory=["virtual:0"],
+        holder="one",
+        clock=bench.clock,
     )
     bench.submit("training-a")
     broken.start()
@@ -293,20 +468,19 @@ def test_a_broken_database_is_waited_for(bench, caplog):
 
 
 class Fragile:
-    """The store, as it is while its database restarts: the first question fails."""
+    """The store, as it is while its database restarts: *verb* fails, *times* times."""
 
-    def __init__(self, store: SqlStore) -> None:
-        self._store = store
-        self._failed = False
+    def __init__(self, store: SqlStore, verb: str, times: int = 1) -> None:
+        self._store, self._verb, self._left = store, verb, times
 
     def __getattr__(self, name: str) -> object:
+        if name == self._verb and self._left:
+            self._left -= 1
+            return self._fail
         return getattr(self._store, name)
 
-    def unfinished(self) -> object:
-        if not self._failed:
-            self._failed = True
-            raise HostError("The database failed (OperationalError)")
-        return self._store.unfinished()
+    def _fail(self, *_arguments: object) -> None:
+        raise HostError("The database failed (OperationalError)")
 
 
 def wait_for(holds, seconds: float = 5) -> None:

@@ -18,6 +18,7 @@ from airflow_dlaas.service.dispatcher.decide import (
     Advance,
     Clear,
     Finish,
+    GiveUp,
     Past,
     Seen,
     Start,
@@ -32,6 +33,8 @@ from airflow_dlaas.service.runners.base import Sighting
 from airflow_dlaas.service.store.base import Outcome, TrainingRecord
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+TICK = 1000.0
+"""The same moment by the clock that only goes forward."""
 FOUR = ("virtual:0", "virtual:1", "virtual:2", "virtual:3")
 ALIVE = Seen(sighting=Sighting.ALIVE)
 
@@ -68,7 +71,7 @@ def steps(
     inventory: Sequence[str] = FOUR,
 ) -> list[Step]:
     seen = {entry.id: ALIVE for entry in entries if entry.started_at} | (seen or {})
-    return list(decide(entries, seen, past or {}, inventory=inventory, now=NOW))
+    return list(decide(entries, seen, past or {}, inventory=inventory, now=NOW, tick=TICK))
 
 
 def an_exit(state: TrainingState = TrainingState.COMPLETED, **more: object) -> Exit:
@@ -205,12 +208,12 @@ def test_a_failed_command_carries_its_code_and_its_reason():
 
 def test_a_learner_just_gone_is_given_a_moment():
     gone = {"a": Seen(sighting=Sighting.GONE)}
-    assert steps(a_started("a"), seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER / 2)}) == []
+    assert steps(a_started("a"), seen=gone, past={"a": Past(gone_since=TICK - LOST_AFTER / 2)}) == []
 
 
 def test_a_learner_gone_for_good_is_the_service_s_fault():
-    gone = {"a": Seen(sighting=Sighting.GONE)}
-    _, found = steps(a_started("a"), seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER)})
+    gone = {"a": Seen(sighting=Sighting.GONE, taken=True)}
+    _, found = steps(a_started("a"), seen=gone, past={"a": Past(gone_since=TICK - LOST_AFTER)})
     assert isinstance(found, Finish)
     assert found.outcome.error is not None
     assert found.outcome.error.code == "S100"
@@ -219,31 +222,31 @@ def test_a_learner_gone_for_good_is_the_service_s_fault():
 
 def test_what_a_lost_learner_left_running_is_ended_before_its_slots_are_given_away():
     lost = a_started("a", *FOUR[:2])
-    gone = {"a": Seen(sighting=Sighting.GONE)}
-    found = steps(lost, a_training("b", 3), seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER)})
+    gone = {"a": Seen(sighting=Sighting.GONE, taken=True)}
+    found = steps(lost, a_training("b", 3), seen=gone, past={"a": Past(gone_since=TICK - LOST_AFTER)})
     assert [type(step) for step in found] == [Clear, Finish, Start]
 
 
 def test_a_restarted_machine_is_named():
-    gone = {"a": Seen(sighting=Sighting.GONE, rebooted=True)}
-    _, found = steps(a_started("a"), seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER)})
+    gone = {"a": Seen(sighting=Sighting.GONE, taken=True, rebooted=True)}
+    _, found = steps(a_started("a"), seen=gone, past={"a": Past(gone_since=TICK - LOST_AFTER)})
     assert isinstance(found, Finish)
     assert found.outcome.error is not None
     assert "restarted" in found.outcome.error.message
 
 
 def test_a_learner_lost_while_it_was_to_stop_has_stopped():
-    gone = {"a": Seen(sighting=Sighting.GONE)}
+    gone = {"a": Seen(sighting=Sighting.GONE, taken=True)}
     entry = a_started("a", cancel_requested=True)
-    _, found = steps(entry, seen=gone, past={"a": Past(gone_since=NOW - LOST_AFTER)})
+    _, found = steps(entry, seen=gone, past={"a": Past(gone_since=TICK - LOST_AFTER)})
     assert found == Finish("a", Outcome(TrainingState.CANCELED, NOW))
 
 
 def test_gone_is_counted_from_the_first_round_that_saw_it_and_forgotten_when_it_is_back():
     gone, entry = Seen(sighting=Sighting.GONE), a_started("a")
-    once = remember(entry, gone, Past(), NOW)
-    assert remember(entry, gone, once, NOW + LOST_AFTER).gone_since == NOW
-    assert remember(entry, ALIVE, once, NOW + LOST_AFTER).gone_since is None
+    once = remember(entry, gone, Past(), TICK)
+    assert remember(entry, gone, once, TICK + LOST_AFTER).gone_since == TICK
+    assert remember(entry, ALIVE, once, TICK + LOST_AFTER).gone_since is None
 
 
 # -- cancel and revival ------------------------------------------------------
@@ -255,8 +258,8 @@ def test_a_cancel_is_passed_on():
 
 def test_a_cancel_is_repeated_only_after_a_while():
     entry = a_started("a", cancel_requested=True)
-    assert steps(entry, past={"a": Past(last_stop=NOW - STOP_AGAIN_AFTER / 2)}) == []
-    assert steps(entry, past={"a": Past(last_stop=NOW - STOP_AGAIN_AFTER)}) == [Stop("a")]
+    assert steps(entry, past={"a": Past(last_stop=TICK - STOP_AGAIN_AFTER / 2)}) == []
+    assert steps(entry, past={"a": Past(last_stop=TICK - STOP_AGAIN_AFTER)}) == [Stop("a")]
 
 
 def test_what_was_booked_and_never_started_is_started_at_once():
@@ -265,22 +268,64 @@ def test_what_was_booked_and_never_started_is_started_at_once():
 
 def test_a_learner_nobody_knows_is_given_time_to_come_up_and_then_started_again():
     unknown = {"a": Seen(sighting=Sighting.UNKNOWN)}
-    young = a_started("a", started_at=NOW)
-    assert steps(young, seen=unknown, past={"a": remember(young, unknown["a"], Past(), NOW)}) == []
-    old = a_started("a", started_at=NOW - START_AGAIN_AFTER)
-    assert steps(old, seen=unknown, past={"a": remember(old, unknown["a"], Past(), NOW)}) == [StartAgain("a")]
+    entry = a_started("a")
+    assert steps(entry, seen=unknown, past={"a": remember(entry, unknown["a"], Past(), TICK)}) == []
+    past = remember(entry, unknown["a"], Past(), TICK - START_AGAIN_AFTER)
+    assert steps(entry, seen=unknown, past={"a": past}) == [StartAgain("a")]
 
 
 def test_a_learner_that_never_shows_itself_is_given_up():
     unknown = {"a": Seen(sighting=Sighting.UNKNOWN)}
-    tried = {"a": Past(starts=MOST_STARTS, last_start=NOW - START_AGAIN_AFTER)}
+    tried = {"a": Past(starts=MOST_STARTS, last_start=TICK - START_AGAIN_AFTER)}
     [found] = steps(a_started("a"), seen=unknown, past=tried)
-    assert isinstance(found, Finish)
+    assert isinstance(found, GiveUp)
     assert found.outcome.error is not None
     assert found.outcome.error.code == "S101"
     [found] = steps(a_started("a", cancel_requested=True), seen=unknown, past=tried)
-    assert found == Finish("a", Outcome(TrainingState.CANCELED, NOW))
+    assert found == GiveUp("a", Outcome(TrainingState.CANCELED, NOW))
 
 
 def test_a_learner_that_waits_in_the_engine_s_own_queue_is_left_alone():
     assert steps(a_started("a"), seen={"a": Seen(sighting=Sighting.WAITING)}) == []
+
+
+def test_a_learner_gone_before_it_took_the_job_has_done_nothing_and_is_started_again():
+    gone = {"a": Seen(sighting=Sighting.GONE, handed_over=True)}
+    past = Past(starts=1, last_start=TICK, gone_since=TICK - LOST_AFTER)
+    assert steps(a_started("a"), seen=gone, past={"a": past}) == [StartAgain("a")]
+    canceled = a_started("a", cancel_requested=True)
+    assert steps(canceled, seen=gone, past={"a": past}) == [GiveUp("a", Outcome(TrainingState.CANCELED, NOW))]
+    [found] = steps(a_started("a"), seen=gone, past={"a": replace(past, starts=MOST_STARTS)})
+    assert isinstance(found, GiveUp)
+
+
+def test_a_learner_gone_together_with_its_folder_is_lost_since_it_may_have_done_everything():
+    gone, past = {"a": Seen(sighting=Sighting.GONE)}, Past(starts=1, last_start=TICK, gone_since=TICK - LOST_AFTER)
+    assert [type(step) for step in steps(a_started("a"), seen=gone, past={"a": past})] == [Clear, Finish]
+
+
+def test_a_learner_at_work_whose_handle_was_never_recorded_is_not_given_up():
+    at_work = {"a": Seen(taken=True)}
+    tried = Past(starts=MOST_STARTS, last_start=TICK - START_AGAIN_AFTER)
+    assert steps(a_started("a", handle=None), seen=at_work, past={"a": tried}) == [StartAgain("a")]
+    just_now = replace(tried, last_start=TICK)
+    assert steps(a_started("a", handle=None), seen=at_work, past={"a": just_now}) == []
+
+
+def test_the_slots_of_one_given_up_are_free_only_when_it_is_certain_that_nobody_works():
+    unknown = {"a": Seen(sighting=Sighting.UNKNOWN)}
+    tried = {"a": Past(starts=MOST_STARTS, last_start=TICK - START_AGAIN_AFTER)}
+    found = steps(a_started("a", *FOUR), a_training("b"), seen=unknown, past=tried)
+    assert [type(step) for step in found] == [GiveUp]
+
+
+@given(st.floats(-1e9, 1e9))
+def test_no_correction_of_the_date_keeps_anybody_waiting(jump):
+    entry, gone = a_started("a", cancel_requested=True), Seen(sighting=Sighting.GONE, taken=True)
+    past = remember(entry, gone, Past(), TICK)
+    later = NOW + timedelta(seconds=jump)
+    ended = list(decide([entry], {"a": gone}, {"a": past}, inventory=FOUR, now=later, tick=TICK + LOST_AFTER))
+    assert [type(step) for step in ended] == [Clear, Finish]
+    asked = {"a": Past(last_stop=TICK)}
+    again = decide([entry], {"a": ALIVE}, asked, inventory=FOUR, now=later, tick=TICK + STOP_AGAIN_AFTER)
+    assert list(again) == [Stop("a")]

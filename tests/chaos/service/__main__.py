@@ -1,0 +1,46 @@
+"""``python -m tests.chaos.service [--rounds N] [--seed N]``: many rounds of chaos, told as they happen."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
+from tests.chaos.service.customer import Customer
+from tests.chaos.service.mortal import MortalService
+from tests.chaos.service.rounds import Chaos
+from tests.conftest import free_port
+
+
+def main() -> int:
+    """Run; 1 where an invariant was violated."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.service")
+    parser.add_argument("--rounds", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    chosen = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        swift = EmbeddedSwift(folder / "swift", port=free_port(), user="dlaas:trainer", key="made-up-key-of-the-tests")
+        access = stack.enter_context(swift).access
+        store = StoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
+        service = stack.enter_context(contextlib.closing(MortalService(folder / "home")))
+        service.start()
+        customer = Customer(service, store)
+        customer.put_content(customer.create_experiment())
+        begun = time.monotonic()
+        chaos = Chaos(customer, chosen.seed, say=lambda line: print(line, flush=True))  # noqa: T201 - told as it happens
+        chaos.run(chosen.rounds)
+        took = time.monotonic() - begun
+        print(f"{chosen.rounds} rounds of seed {chosen.seed} in {took:.0f} s\n{chaos.summary()}")  # noqa: T201
+        return 1 if chaos.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""
+The learner, in a process that can be killed at every step.
+
+Where, its training's command says: ``: kill-learner STEP WHEN;``. It happens once: a second learner of the job lives.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from airflow_dlaas.contract.state import Phase
+from airflow_dlaas.service.jobs import JobFolder, Spec, read_mark
+from airflow_dlaas.service.learner import life, supervise
+from airflow_dlaas.service.learner.__main__ import main
+
+STEPS = ("claim", "read_orders", "store_results", "leave", *(f"enter-{phase}" for phase in Phase))
+"""What happens to a job, in functions of `life` that can be replaced."""
+
+AMID = "amid"
+"""Half a second after the step began: for one that takes longer."""
+
+GRACE = 3.0
+"""Seconds between TERM and KILL: fewer than the real ones, since tests wait for them to pass."""
+
+LINGER = ": linger;"
+"""What a command begins with whose learner stays in each phase until a dispatcher has surely seen it."""
+
+ORDER = re.compile(r": kill-learner (\S+) (\S+);")
+
+
+def order(step: str, when: str) -> str:
+    """What a command begins with whose learner is to die."""
+    return f": kill-learner {step} {when};"
+
+
+def prepare(job: JobFolder) -> None:
+    """Read where to die."""
+    spec = read_mark(job.spec, Spec)
+    if spec and LINGER in spec.command:
+        life.Life.enter = _around(life.Life.enter, "after", lambda: time.sleep(0.8), lambda *_: True)  # type: ignore[method-assign]
+    found = ORDER.search(spec.command) if spec else None
+    burnt = job.path.with_name(f"{job.path.name}.burnt")
+    if found is None or burnt.exists():
+        return
+    step, when = found.groups()
+
+    def kill() -> None:
+        burnt.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if step.startswith("enter-"):
+        phase = step.removeprefix("enter-")
+        life.Life.enter = _around(life.Life.enter, when, kill, lambda _life, entered: str(entered) == phase)  # type: ignore[method-assign]
+    else:
+        setattr(life, step, _around(getattr(life, step), when, kill, lambda *_: True))
+
+
+def _around(
+    inner: Callable[..., Any], when: str, kill: Callable[[], None], meant: Callable[..., bool]
+) -> Callable[..., Any]:
+    @functools.wraps(inner)
+    def call(*arguments: Any, **named: Any) -> Any:
+        if when == "before" and meant(*arguments):
+            kill()
+        if when == AMID:
+            threading.Timer(0.5, kill).start()
+        result = inner(*arguments, **named)
+        if when == "after" and meant(*arguments):
+            kill()
+        return result
+
+    return call
+
+
+if __name__ == "__main__":
+    supervise.GRACE = GRACE  # type: ignore[misc]
+    prepare(JobFolder(Path(sys.argv[1]).absolute()))
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

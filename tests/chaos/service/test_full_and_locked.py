@@ -1,0 +1,139 @@
+"""A full disk and a locked database: refused in the envelope or waited out, and nothing that was answered is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.contract.stores import StoreConnection
+from tests.chaos.service.audit import violations
+from tests.chaos.service.customer import GATE, TRAININGS, Customer
+from tests.chaos.service.mortal import MortalService
+
+ROOM = 8 * 1024**2
+"""Bytes of the small disk."""
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, with little room."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextlib.contextmanager
+def filled(folder: Path) -> Iterator[None]:
+    """Leave no room in *folder*."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        for size in (1024**2, 4096):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+@contextlib.contextmanager
+def customer_on(service: MortalService, swift: StoreConnection) -> Iterator[Customer]:
+    with contextlib.closing(service):
+        service.start()
+        someone = Customer(service, swift)
+        someone.put_content(someone.create_experiment())
+        yield someone
+
+
+def test_a_database_on_a_full_disk_refuses_and_keeps_what_it_has(small_disk, tmp_path, swift):
+    database = small_disk / "database.sqlite"
+    service = MortalService(tmp_path / "home", DLAAS_DATABASE=f"sqlite:///{database}")
+    with customer_on(service, swift) as customer:
+        before = customer.submit(GATE)
+        customer.processing(before)
+        with filled(small_disk):
+            customer.open(before)  # its end cannot be recorded for now
+            refused = 0
+            for number in range(40):  # the log of the database may still have room for one or the other
+                reply = service.send("POST", TRAININGS, key=f"full-{number}", json=customer.definition("true", "small"))
+                refused += reply.status_code >= 500
+                if reply.status_code >= 500:
+                    assert reply.json()["trace"]
+                    assert reply.json()["errors"][0]["code"]
+                    break
+            assert refused, "the disk was not full"
+            assert customer.training(before)["state"] in {"running", "completed"}  # and it can still be read
+            time.sleep(1.5)
+        after = customer.submit()
+        assert customer.end(before)["state"] == "completed"
+        assert customer.end(after)["state"] == "completed"
+        assert not violations(customer, f"sqlite:///{database}")
+
+
+def test_a_training_that_finds_no_room_ends_with_that_reason_and_the_next_one_runs(small_disk, tmp_path, swift):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "jobs").symlink_to(small_disk)
+    with customer_on(MortalService(home), swift) as customer:
+        with filled(small_disk):
+            unlucky = customer.submit(ends=("error",), exit_code=None)
+            ended = customer.end(unlucky)
+            [error] = ended["error"]["errors"]
+            assert error["code"] == "S101"
+            assert "No space left" in error["message"] or "full" in error["message"]
+        assert customer.end(customer.submit())["state"] == "completed"
+        assert not violations(customer)
+
+
+def test_a_disk_that_fills_up_while_a_command_runs_leaves_no_training_without_an_end(small_disk, tmp_path, swift):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "jobs").symlink_to(small_disk)
+    with customer_on(MortalService(home), swift) as customer:
+        one = customer.submit(GATE, ends=("completed", "error"))
+        customer.wait(one, lambda _status: customer.has_model(one))
+        with filled(small_disk):
+            customer.open(one)
+            customer.end(one)
+        assert not violations(customer)
+
+
+def test_a_locked_database_is_waited_for(own_customer):
+    service = own_customer.service
+    before = own_customer.submit(GATE)
+    own_customer.processing(before)
+    locker = sqlite3.connect(service.home / "database.sqlite", isolation_level=None)
+    locker.execute("BEGIN EXCLUSIVE")
+    own_customer.open(before)
+    with ThreadPoolExecutor(1) as pool:
+        submitting = pool.submit(own_customer.submit)
+        time.sleep(2)
+        assert not submitting.done()
+        assert own_customer.training(before)["state"] == "running"  # readers wait for nobody
+        locker.execute("ROLLBACK")
+        after = submitting.result(timeout=30)
+    locker.close()
+    assert own_customer.end(before)["state"] == "completed"
+    assert own_customer.end(after)["state"] == "completed"
+    assert not violations(own_customer)
+
+
+def test_the_small_disk_is_small(small_disk):
+    with filled(small_disk), pytest.raises(OSError, match="No space left"):
+        (small_disk / "more").write_bytes(bytes(8192))

@@ -1,0 +1,126 @@
+"""Commands that will not go, and machines that were restarted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from tests.chaos.service.audit import violations
+from tests.chaos.service.customer import Customer, Promise
+from tests.chaos.service.learner import GRACE, order
+
+pytestmark = pytest.mark.timeout(120)
+
+STUBBORN: dict[str, Callable[[str], str]] = {
+    "ignores TERM": lambda sleep: f"trap '' TERM; {sleep} & while :; do wait; done",
+    "a daemon": lambda sleep: f"(setsid sh -c '(cd /; {sleep} >/dev/null 2>&1 &)' &); {sleep}",
+    "no environment": lambda sleep: f"env -i {sleep}",
+    "a daemon without environment that still logs": lambda sleep: f"(setsid env -i {sleep} &); {sleep}",
+}
+
+
+def a_sleep() -> str:
+    """A command that no other test has."""
+    return f"sleep 8{uuid.uuid4().int % 10**8:08d}"
+
+
+def asleep(sleep: str) -> list[psutil.Process]:
+    return [one for one in psutil.process_iter() if _is(one, sleep.split())]
+
+
+def _is(process: psutil.Process, line: list[str]) -> bool:
+    try:
+        return process.cmdline() == line and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+
+
+def wait_for(holds: Callable[[], object], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def begin(customer: Customer, **allowed: object) -> dict[str, tuple[Promise, str]]:
+    """A training of every stubborn command, at work."""
+    found = {}
+    for name, command in STUBBORN.items():
+        sleep = a_sleep()
+        found[name] = customer.submit(command(sleep), exit_code=None, **allowed), sleep  # type: ignore[arg-type]
+    for promise, sleep in found.values():
+        customer.processing(promise)
+        wait_for(lambda sleep=sleep: asleep(sleep), 10)
+    return found
+
+
+def test_canceled_commands_are_gone_within_their_grace_whatever_they_do(own_customer):
+    begun = begin(own_customer, ends=())
+    for promise, _ in begun.values():
+        own_customer.cancel(promise)
+    since = time.monotonic()
+    for promise, sleep in begun.values():
+        assert own_customer.end(promise)["state"] == "canceled"
+        assert not asleep(sleep)
+    assert time.monotonic() - since < GRACE + 8
+    assert not violations(own_customer)
+
+
+def test_what_commands_leave_when_their_learner_is_killed_is_found_and_ended(own_customer):
+    begun = begin(own_customer, ends=("error",))
+    for promise, _ in begun.values():
+        mark = json.loads((own_customer.service.home / "jobs" / str(promise.id) / "run.json").read_text())
+        os.kill(mark["pid"], 9)
+    for promise, sleep in begun.values():
+        status = own_customer.end(promise)
+        assert status["error"]["errors"][0]["code"] == "S100"
+        assert not asleep(sleep)
+    assert not violations(own_customer)
+
+
+def test_a_restart_of_the_machine_is_named_and_gives_the_slots_back(own_customer):
+    service = own_customer.service
+    running = own_customer.submit("sleep 600", ends=("error",), exit_code=None, size="large")
+    own_customer.processing(running)
+    waiting = own_customer.submit(size="large")
+    service.kill()
+    for one in service.workers(str(running.id)):
+        with contextlib.suppress(psutil.NoSuchProcess):  # a sandbox goes as a whole
+            one.kill()
+    another_boot(own_customer, running)
+    service.start()
+    [error] = own_customer.end(running)["error"]["errors"]
+    assert (error["code"], "restarted" in error["message"]) == ("S100", True)
+    assert own_customer.end(waiting)["state"] == "completed"
+    assert not violations(own_customer)
+
+
+def test_a_training_whose_learner_had_not_begun_when_the_machine_was_restarted_begins_again(own_customer):
+    service = own_customer.service
+    one = own_customer.submit(order("claim", "before"))
+    wait_for((service.home / "jobs" / f"{one.id}.burnt").exists, 20)
+    service.kill()
+    another_boot(own_customer, one)
+    service.start()
+    assert own_customer.end(one)["state"] == "completed"
+    assert not violations(own_customer)
+
+
+def another_boot(customer: Customer, promise: Promise) -> None:
+    """Make the marks of a training those of an earlier boot. Its learner's pid is another process's by now: ours."""
+    mark = {"pid": os.getpid(), "start_ticks": 4711, "boot_id": "11111111-2222-3333-4444-555555555555"}
+    run = customer.service.home / "jobs" / str(promise.id) / "run.json"
+    if run.exists():
+        run.write_text(json.dumps(mark))
+    database = sqlite3.connect(customer.service.home / "database.sqlite")
+    with database:
+        database.execute("UPDATE trainings SET handle = ? WHERE id = ?", (f"local:{json.dumps(mark)}", promise.id))
+    database.close()
