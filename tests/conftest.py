@@ -115,12 +115,12 @@ class ServiceProcess:
         with Client(known["host"], known["login"], known["password"]) as opened:
             yield opened
 
-    def console(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a client's command of the console against it."""
+    def console(self, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a client's command of the console against it; it reads what is *said* from its standard input."""
         return subprocess.run(
             [sys.executable, "-m", "airflow_dlaas.cli", *arguments],
             env=self.environment | {"COLUMNS": "200", "NO_COLOR": "1"},
-            stdin=subprocess.DEVNULL,
+            input=said,
             capture_output=True,
             text=True,
             timeout=60,

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -37,7 +37,7 @@ def client(home: Path | None) -> Iterator[Client]:
 
     folder, said = read_client(os.environ, str(home) if home else None)
     found = access(Home(folder), said)
-    with Client(found.url, found.user, found.password) as opened:
+    with Client(found.url, found.user, found.password, verify=found.verify) as opened:
         yield opened
 
 
@@ -47,12 +47,28 @@ def store_connection(home: Path | None, name: str) -> dict[str, str]:
 
     :raises NotConfigured: there is none of that name.
     """
+    found, _ = _store(home, name)
+    return {"auth_url": found["host"], "userId": found["login"], "password": found["password"]}
+
+
+def store_verify(home: Path | None, name: str) -> bool | str:
+    """
+    Look up whom to trust for an object store's certificate, as `SwiftStore.open` takes it.
+
+    :raises NotConfigured: there is no connection of that name.
+    """
+    found, said = _store(home, name)
+    kept: str | None = json.loads(found.get("extra") or "{}").get("ca_file")
+    return said.get("tls_ca") or kept or True
+
+
+def _store(home: Path | None, name: str) -> tuple[dict[str, str], dict[str, str]]:
     from airflow_dlaas.service.home import Home
 
-    folder, _ = read_client(os.environ, str(home) if home else None)
+    folder, said = read_client(os.environ, str(home) if home else None)
     path = Home(folder).connections_file
     try:
-        kept: dict[str, dict[str, Any]] = json.loads(path.read_text())
+        kept: dict[str, dict[str, str]] = json.loads(path.read_text())
     except FileNotFoundError:
         kept = {}
     found = kept.get(name)
@@ -60,4 +76,4 @@ def store_connection(home: Path | None, name: str) -> dict[str, str]:
         raise NotConfigured(
             f"There is no connection {name!r} of type swift in {path}; spell the connection out in the definition"
         )
-    return {"auth_url": found["host"], "userId": found["login"], "password": found["password"]}
+    return found, said

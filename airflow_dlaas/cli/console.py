@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from airflow_dlaas import __version__
-from airflow_dlaas.cli import data, definitions, demo, runs, runtimes, serve
+from airflow_dlaas.cli import data, definitions, demo, runs, runtimes, serve, users
 from airflow_dlaas.errors import DlaasError, InvalidDefinition
 
 app = typer.Typer(
@@ -15,7 +15,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (serve, demo, runs, definitions, data, runtimes):
+for room in (serve, demo, runs, definitions, data, runtimes, users):
     room.register(app)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from airflow_dlaas.cli.access import HomeOption, store_connection
+from airflow_dlaas.cli.access import HomeOption, store_connection, store_verify
 
 if TYPE_CHECKING:
     from airflow_dlaas.storage.crew import Progress, Watch
@@ -117,7 +117,8 @@ def _store(home: Path | None, name: str) -> Iterator[SwiftStore]:
     from airflow_dlaas.contract.stores import StoreConnection
     from airflow_dlaas.storage.swift import SwiftStore
 
-    with SwiftStore.open(StoreConnection.model_validate(store_connection(home, name))) as store:
+    connection = StoreConnection.model_validate(store_connection(home, name))
+    with SwiftStore.open(connection, verify=store_verify(home, name)) as store:
         yield store
 
 

@@ -25,8 +25,14 @@ def serve(
     objectstore_port: Annotated[str | None, typer.Option(help="Port of the embedded Swift.")] = None,
     gpus: Annotated[str | None, typer.Option(help="auto, virtual:N, or GPUs by index or UUID.")] = None,
     catalogue: Annotated[str | None, typer.Option(help="The site's own catalogue of runtimes (TOML).")] = None,
+    users: Annotated[str | None, typer.Option(help="File of further users (htpasswd -B).")] = None,
+    object_stores: Annotated[str | None, typer.Option(help="Stores that definitions may name: hosts, or any.")] = None,
+    tls_certificate: Annotated[str | None, typer.Option(help="Certificate to show (PEM).")] = None,
+    tls_key: Annotated[str | None, typer.Option(help="Its private key (PEM).")] = None,
+    tls_ca: Annotated[str | None, typer.Option(help="Authorities that clients must trust for it (PEM).")] = None,
     insecure_listen: Annotated[
-        bool, typer.Option("--insecure-listen", help="Listen beyond loopback although there is no TLS.")
+        bool,
+        typer.Option("--insecure-listen", help="Listen beyond loopback although there is no TLS, or a weak password."),
     ] = False,
 ) -> None:
     """
@@ -44,11 +50,16 @@ def serve(
         "objectstore_port": objectstore_port,
         "gpus": gpus,
         "catalogue": catalogue,
+        "users": users,
+        "object_stores": object_stores,
+        "tls_certificate": tls_certificate,
+        "tls_key": tls_key,
+        "tls_ca": tls_ca,
         "insecure_listen": "yes" if insecure_listen else None,
     }
     settings = read_settings(os.environ, options)
     try:
-        from airflow_dlaas.service.app import serve as run
+        from airflow_dlaas.service.foreground import serve as run
     except ModuleNotFoundError as error:
         raise HostError(SERVICE_MISSING.format(error=error)) from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -1,60 +1,46 @@
 """
 Where the parts are joined; the only file that knows them all.
 
-`Service` is the whole service in this process; `serve` is that, as a program in the foreground.
+`Service` is the whole service in this process; `foreground` makes a program of it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
-import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Self
 
-import uvicorn
-from fastapi import FastAPI
-
-from airflow_dlaas import __version__
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import DlaasError, HostError
+from airflow_dlaas.errors import HostError, NotConfigured
 from airflow_dlaas.service import ports
+from airflow_dlaas.service.address import Address
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.identity import Identity
 from airflow_dlaas.service.api.parts import Limits, Parts
+from airflow_dlaas.service.caretaker import starting, watching
 from airflow_dlaas.service.dispatcher.handover import Workplace
 from airflow_dlaas.service.dispatcher.inventory import slots
 from airflow_dlaas.service.dispatcher.loop import Dispatcher, utc_now
+from airflow_dlaas.service.exposure import insist_on_password
 from airflow_dlaas.service.home import Credentials, Home
+from airflow_dlaas.service.jobs import write_mark
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.service.runners.local import LocalRunner
 from airflow_dlaas.service.runtimes.catalogue import load
 from airflow_dlaas.service.runtimes.probe import examine
+from airflow_dlaas.service.server import serving
 from airflow_dlaas.service.settings import Settings
 from airflow_dlaas.service.store.blobs import BlobStore
+from airflow_dlaas.service.store.sealing import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
+from airflow_dlaas.service.tls import TRUSTED_BY, bundle
+from airflow_dlaas.service.users import OwnUser, UserFile, Users
 from airflow_dlaas.storage.swift import SwiftStore
-
-log = logging.getLogger(__name__)
-
-GOODBYE = 3
-"""Seconds that answers under way (long polls, monitors) are given when the service stops."""
-
-WATCH_PAUSE = 1.0
-"""Seconds between looks at the parts that may fail by themselves."""
-
-SWIFT_PAUSE = 30.0
-"""Seconds to the next try where the embedded Swift can't be started again."""
-
-SWEEP_PAUSE = 3600.0
-"""Seconds between sweeps of zips that nothing needs any more."""
 
 STORE_CONNECT, STORE_READ = 5.0, 15.0
 """Seconds an object store may take to answer when it is checked at submit, while somebody waits for the reply."""
@@ -111,24 +97,37 @@ class Service:
 
     def _start(self, stack: ExitStack) -> None:
         settings, home = self.settings, self.home
+        address = Address.of(settings)
+        if settings.tls is not None:
+            settings.tls.check(*address.proved)
+        user_file = UserFile(settings.users) if settings.users else None
         self.gpus = slots(settings.gpus)
         real_gpus = not self.gpus[0].startswith("virtual:")
         catalogue = load(settings.catalogue, gpus=real_gpus, examine=examine)
         home.make()
         stack.enter_context(home.lock())
         credentials = home.enrol(settings.user, settings.password)
+        if not settings.insecure_listen:
+            insist_on_password(address.reached_at, credentials.user, credentials.password)
+        users = _users(settings, OwnUser(credentials.user, credentials.password), user_file)
+        trust = self._trust()
         door = stack.enter_context(ports.listen(settings.host, settings.port, last=ports.port_in(credentials.url)))
-        swift = self._swift(credentials)
-        swift_is_up = stack.enter_context(_starting(swift)) if swift else None
-        url = settings.public_url or _url(settings.host, ports.port_of(door))
-        self._credentials = replace(credentials, url=url, auth_url=swift.access.auth_url if swift else None)
+        swift = self._swift(credentials, address)
+        swift_is_up = stack.enter_context(starting(swift)) if swift else None
+        self._credentials = replace(
+            credentials,
+            url=settings.public_url or address.url(ports.port_of(door)),
+            auth_url=swift.access.auth_url if swift else None,
+            ca_file=str(settings.tls_ca) if settings.tls_ca else None,
+        )
 
-        store = SqlStore(settings.database or f"sqlite:///{home.database}")
+        token_key = bytes.fromhex(credentials.token_key)
+        store = SqlStore(settings.database or f"sqlite:///{home.database}", key=derive_key(token_key))
         stack.callback(store.close)
         blobs = BlobStore(home.blobs)
         dispatcher = Dispatcher(
             store,
-            LocalRunner(),
+            LocalRunner(os.environ | trust),
             Workplace(
                 jobs=home.jobs,
                 environments=home.environments,
@@ -137,6 +136,9 @@ class Service:
                 run_limit=settings.run_limit,
                 allow_nested=settings.allow_nested,
                 unpacked_limit=settings.unpacked_limit,
+                isolation=settings.isolation,
+                visible=settings.visible,
+                log_limit=settings.log_limit,
             ),
             inventory=self.gpus,
             holder=f"{socket.gethostname()}:{home.path}",
@@ -149,9 +151,13 @@ class Service:
                 catalogue=catalogue,
                 slots=len(self.gpus),
                 identity=Identity(
-                    {credentials.user: credentials.password}, bytes.fromhex(credentials.token_key), clock=utc_now
+                    users,
+                    token_key,
+                    clock=utc_now,
+                    lifetime=settings.token_lifetime,
                 ),
-                check_store=_check_store,
+                allowed=settings.object_stores.and_also(address.spellings(swift.port) if swift else ()),
+                check_store=_ask_store(next(iter(trust.values()), True)),
                 wake=dispatcher.wake,
                 public_url=settings.public_url,
                 limits=Limits(
@@ -166,11 +172,19 @@ class Service:
             swift_is_up.result()
         dispatcher.start()
         stack.callback(dispatcher.stop)
-        server = stack.enter_context(_serving(api, door))
+        server = stack.enter_context(serving(api, door, settings.tls))
         home.keep(self._credentials)
-        stack.enter_context(self._watching(swift, dispatcher, server, lambda: blobs.sweep(store.digests())))
+        stack.enter_context(
+            watching(
+                swift,
+                dispatcher,
+                server,
+                sweep=lambda: blobs.sweep(store.digests()),
+                give_up=self._give_up,
+            )
+        )
 
-    def _swift(self, credentials: Credentials) -> EmbeddedSwift | None:
+    def _swift(self, credentials: Credentials, address: Address) -> EmbeddedSwift | None:
         settings = self.settings
         if settings.objectstore == "off":
             return None
@@ -180,150 +194,36 @@ class Service:
             port=settings.objectstore_port or ports.free_port(settings.host, last=ports.port_in(credentials.auth_url)),
             user=credentials.swift_user,
             key=credentials.swift_key,
+            name=address.name,
+            tls=settings.tls,
         )
 
-    @contextlib.contextmanager
-    def _watching(
-        self,
-        swift: EmbeddedSwift | None,
-        dispatcher: Dispatcher,
-        server: threading.Thread,
-        sweep: Callable[[], int],
-    ) -> Iterator[None]:
-        """Look after the parts: the store's processes are started again, and nothing goes on without the others."""
-        done = threading.Event()
+    def _trust(self) -> dict[str, str]:
+        """Write down whom trainings and checks trust besides everybody's authorities; the variable that says so."""
+        if self.settings.tls_ca is None:
+            return {}
+        write_mark(self.home.authorities, bundle(self.settings.tls_ca))
+        return {TRUSTED_BY[0]: str(self.home.authorities)}
 
-        def watch() -> None:
-            since_sweep, pause = SWEEP_PAUSE, WATCH_PAUSE
-            while not done.wait(pause):
-                since_sweep += pause
-                pause = WATCH_PAUSE
-                if not server.is_alive() or not dispatcher.running:
-                    self.failure = "The API or the dispatcher ended by itself; its last words are in the log"
-                    self.stopped.set()
-                    return
-                try:
-                    if swift is not None and not swift.alive():
-                        log.error("The embedded object store ended by itself; starting it again")
-                        swift.start()
-                    if since_sweep >= SWEEP_PAUSE:
-                        since_sweep = 0.0
-                        sweep()
-                except DlaasError:
-                    log.exception("The service could not look after one of its parts; trying again")
-                    pause = SWIFT_PAUSE
-
-        thread = threading.Thread(target=watch, name="watch")
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
+    def _give_up(self, why: str) -> None:
+        self.failure = why
+        self.stopped.set()
 
 
-def serve(settings: Settings, say: Callable[[str], None]) -> int:
-    """
-    Run the service until SIGTERM or Ctrl-C; the exit code. *say* is told once when it is ready, and no secret.
-
-    To be called in the main thread.
-    """
-    service = Service(settings)
-    with _signals(service.stopped) as starting:
-        try:
-            service.start()
-            starting.clear()
-            say(_greeting(service))
-            service.stopped.wait()
-        except _Stopped:
-            return 0
-        finally:
-            starting.clear()
-            service.stop()
-    if service.failure is not None:
-        raise HostError(service.failure)
-    return 0
-
-
-class _Stopped(BaseException):
-    """Asked to stop while starting. No `Exception`, so that nothing on the way takes it for a failure."""
-
-
-@contextlib.contextmanager
-def _signals(stopped: threading.Event) -> Iterator[threading.Event]:
-    """Turn SIGTERM and SIGINT into *stopped*, and into `_Stopped` as long as the event handed out is set."""
-    starting = threading.Event()
-    starting.set()
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        stopped.set()
-        if starting.is_set():
-            starting.clear()
-            raise _Stopped
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield starting
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _starting(swift: EmbeddedSwift) -> Iterator[Future[object]]:
-    """Start the store while other parts are made: it is the slowest, and mostly waits."""
-    with ThreadPoolExecutor(1, "swift") as pool:
-        starting: Future[object] = pool.submit(swift.start)
-        try:
-            yield starting
-        finally:
-            wait([starting])
-            swift.stop()
-
-
-@contextlib.contextmanager
-def _serving(api: FastAPI, door: socket.socket) -> Iterator[threading.Thread]:
-    """Answer requests at *door* in a thread of its own."""
-    server = uvicorn.Server(
-        uvicorn.Config(
-            api,
-            log_config=None,
-            log_level=logging.WARNING,
-            access_log=False,
-            server_header=False,
-            ws="websockets-sansio",
-            timeout_graceful_shutdown=GOODBYE,
+def _users(settings: Settings, own: OwnUser, file: UserFile | None) -> Users:
+    if file is not None and file.stamp(own.name) is not None:
+        raise NotConfigured(
+            f"DLAAS_USERS: {settings.users} names {own.name}, who is the service's own user, with a password of their "
+            f"own; remove them (airflow-dlaas users remove {own.name}) or set DLAAS_USER to another name"
         )
-    )
-    thread = threading.Thread(target=server.run, args=([door],), name="api")
-    thread.start()
-    try:
-        while not server.started:
-            thread.join(0.005)
-            if not thread.is_alive():
-                raise HostError("The API could not start; the reason is in the log")
-        yield thread
-    finally:
-        server.should_exit = True
-        thread.join()
+    return Users(own, file)
 
 
-def _check_store(connection: StoreConnection, container: str) -> None:
-    with SwiftStore.open(connection, connect_timeout=STORE_CONNECT, read_timeout=STORE_READ) as store:
-        store.check(container)
+def _ask_store(verify: bool | str) -> Callable[[StoreConnection, str], None]:
+    def check(connection: StoreConnection, container: str) -> None:
+        with SwiftStore.open(
+            connection, verify=verify, connect_timeout=STORE_CONNECT, read_timeout=STORE_READ
+        ) as store:
+            store.check(container)
 
-
-def _url(host: str, port: int) -> str:
-    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what a local client calls it
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
-
-
-def _greeting(service: Service) -> str:
-    real = not service.gpus[0].startswith("virtual:")
-    gpus = ", ".join(service.gpus) if real else f"{len(service.gpus)} virtual slots"
-    return (
-        f"airflow-dlaas {__version__} is ready at {service.credentials.url} (pid {os.getpid()}), "
-        f"object store {service.credentials.auth_url or 'off'}, GPUs {gpus}, "
-        f"credentials in {service.home.credentials_file}; "
-        f"connections for Airflow: airflow connections import {service.home.connections_file}"
-    )
+    return check

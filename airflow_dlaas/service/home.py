@@ -7,6 +7,7 @@ The home folder: one service's, locked while it runs, readable by its owner only
     credentials.json   who may get in, and the keys the service keeps to itself (0600)
     connections.json   for `airflow connections import` (0600)
     database.sqlite    what the service remembers
+    authorities.pem    whose certificates trainings trust, where DLAAS_TLS_CA names some
     blobs/ jobs/ environments/ swift/
 """
 
@@ -44,6 +45,8 @@ class Credentials:
     url: str = ""
     auth_url: str | None = None
     """Where the embedded Swift hands out tokens; None without one."""
+    ca_file: str | None = None
+    """The authorities that vouch for both URLs' certificate, if not everybody knows them."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,10 @@ class Home:
     @property
     def database(self) -> Path:
         return self.path / "database.sqlite"
+
+    @property
+    def authorities(self) -> Path:
+        return self.path / "authorities.pem"
 
     @property
     def blobs(self) -> Path:
@@ -177,6 +184,9 @@ def connections(credentials: Credentials) -> dict[str, dict[str, str]]:
             "login": credentials.swift_user,
             "password": credentials.swift_key,
         }
+    if credentials.ca_file is not None:
+        for one in found.values():
+            one["extra"] = json.dumps({"ca_file": credentials.ca_file})
     return found
 
 
@@ -189,11 +199,16 @@ def access(home: Home, said: dict[str, str]) -> Access:
     :raises NotConfigured: nobody said, and no service was ever started in this home folder.
     """
     if {"url", "user", "password"} <= said.keys():
-        return Access(said["url"].rstrip("/"), said["user"], said["password"])
+        return Access(said["url"].rstrip("/"), said["user"], said["password"], said.get("tls_ca", True))
     kept = home.credentials()
     if kept is None or ("url" in said and said["url"].rstrip("/") != kept.url):
         raise NotConfigured(
             f"Who to ask, and as whom? Set DLAAS_URL, DLAAS_USER and DLAAS_PASSWORD, or start a service here first "
             f"(airflow-dlaas serve keeps its credentials in {home.credentials_file})"
         )
-    return Access(kept.url, said.get("user", kept.user), said.get("password", kept.password))
+    return Access(
+        kept.url,
+        said.get("user", kept.user),
+        said.get("password", kept.password),
+        said.get("tls_ca") or kept.ca_file or True,
+    )

@@ -1,4 +1,4 @@
-"""Listening: which port, and a sentence where it can't be had."""
+"""Listening: which port, a sentence where it can't be had, and how clients spell the address."""
 
 from __future__ import annotations
 
@@ -57,6 +57,16 @@ def port_of(sock: socket.socket) -> int:
 def port_in(url: str | None) -> int | None:
     """Tell the port in a URL that was written by us; None where there is none."""
     return urlsplit(url).port if url else None
+
+
+def called(host: str) -> str:
+    """Tell what clients on this machine call an address to listen at."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is read, not listened at
+
+
+def web_url(scheme: str, name: str, port: int) -> str:
+    """Spell the root of a server."""
+    return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
 
 
 def _is_free(host: str, port: int) -> bool:

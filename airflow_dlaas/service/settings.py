@@ -9,14 +9,19 @@ is a ``DLAAS_*`` variable that is none.
 from __future__ import annotations
 
 import difflib
-import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, cast
-from urllib.parse import urlsplit
 
 from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.service.allowed import NONE, AllowedStores
+from airflow_dlaas.service.allowed import SETTING as STORES_SETTING
+from airflow_dlaas.service.exposure import insist_on_tls
+from airflow_dlaas.service.jobs import LOG_LIMIT, IsolationWish
+from airflow_dlaas.service.readings import READINGS
+from airflow_dlaas.service.tls import Tls
 
 PREFIX = "DLAAS_"
 
@@ -30,22 +35,39 @@ class Settings:
     another service."""
 
     host: str = "127.0.0.1"
-    """Address the API listens at. Anything but loopback also needs `insecure_listen`."""
+    """Address the API and the embedded Swift listen at. Anything but loopback needs TLS, or `insecure_listen`."""
 
     port: int = 8480
     """Port of the API; 0 takes any that is free, after a restart the one of the last time."""
 
     public_url: str | None = None
-    """URL clients reach the API at, where it is not ``http://HOST:PORT`` (behind a proxy, say): asset URLs carry it."""
+    """URL clients reach the API at, where it is not ``http://HOST:PORT`` (behind a proxy, say): asset URLs carry it.
+    With TLS beyond loopback it says which name the certificate is for; the embedded Swift goes by that, too."""
 
     insecure_listen: bool = False
-    """Whether to listen beyond loopback without TLS: passwords and tokens then cross the network in the clear."""
+    """Whether to listen beyond loopback without TLS, so that passwords and tokens cross the network in the clear, or
+    with a password that others may guess."""
+
+    tls_certificate: Path | None = None
+    """Certificate (PEM, with its chain) that the API and the embedded Swift show; both then speak https only. Read at
+    each start: a renewed one needs a restart, which stops no training."""
+
+    tls_key: Path | None = None
+    """The certificate's private key (PEM, without a passphrase)."""
+
+    tls_ca: Path | None = None
+    """Authorities to trust (PEM) where the certificate is signed by none that everybody knows: connections.json names
+    the file as ``ca_file``; the console and the trainings use it."""
 
     objectstore: Literal["embedded", "off"] = "embedded"
-    """Whether the service brings its own Swift. Definitions may name any other Swift in both cases."""
+    """Whether the service brings its own Swift. Which others definitions may name, `object_stores` says."""
 
     objectstore_port: int = 8481
     """Port of the embedded Swift; 0 as for `port`. Connections hold it, so it had better stay the same."""
+
+    object_stores: AllowedStores = NONE
+    """The object stores that definitions may name besides the embedded one, by commas: ``host`` (any port of it),
+    ``host:port``, ``*.example.org``; or ``any``. No other address is ever called because a definition says so."""
 
     database: str | None = field(default=None, repr=False)
     """SQLAlchemy URL of the database; by default SQLite in the home folder, which is enough for thousands of runs."""
@@ -60,6 +82,16 @@ class Settings:
     run_limit: float | None = None
     """Seconds a training's command may take; by default as long as it wants, since only its author knows."""
 
+    isolation: IsolationWish = "auto"
+    """What keeps a training's command from the rest of the machine: ``auto`` is bubblewrap where it works, else
+    nothing; ``bubblewrap`` runs nothing without it; ``none``. Containers keep theirs apart themselves."""
+
+    visible: tuple[Path, ...] = ()
+    """Further files and folders that isolated commands may read, by commas: a site's shared data, say."""
+
+    log_limit: int = LOG_LIMIT
+    """Bytes that are kept of what a command prints; it may go on printing."""
+
     allow_nested: bool = False
     """Whether a zip of code may hold folders; the page says it may not."""
 
@@ -70,10 +102,24 @@ class Settings:
     """Bytes that a zip may unpack to: what keeps a zip bomb off the disk."""
 
     user: str = "dlaas"
-    """Whom the service lets in. It has one user; all trainings and experiments are theirs."""
+    """The service's own user: whom connections.json and the console log in as."""
 
     password: str | None = field(default=None, repr=False)
     """That user's password; by default one is made up at the first start and kept in the home folder."""
+
+    users: Path | None = None
+    """File of further users, as ``htpasswd -B`` and ``airflow-dlaas users`` write it; read again when it changes.
+    Nobody sees the experiments and trainings of another."""
+
+    token_lifetime: timedelta = timedelta(hours=12)
+    """How long a token is good for, in seconds. Clients renew one with fewer than 30 minutes left."""
+
+    @property
+    def tls(self) -> Tls | None:
+        """Certificate, key and authorities, where there is TLS."""
+        if self.tls_certificate is None or self.tls_key is None:
+            return None
+        return Tls(self.tls_certificate, self.tls_key, self.tls_ca)
 
 
 @dataclass(frozen=True)
@@ -83,10 +129,12 @@ class Access:
     url: str
     user: str
     password: str = field(repr=False)
+    verify: bool | str = True
+    """Whether its certificate must be good; a path names the authorities to trust."""
 
 
 CLIENT_ONLY = ("url",)
-"""Variables that only the console's client commands read, besides ``user`` and ``password``."""
+"""Variables that only the console's client commands read, besides ``user``, ``password`` and ``tls_ca``."""
 
 
 def read_settings(environment: Mapping[str, str], options: Mapping[str, str | None] | None = None) -> Settings:
@@ -99,11 +147,13 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
     given |= {name: value for name, value in (options or {}).items() if value}
     values = {name: _read(name, value) for name, value in given.items() if name not in CLIENT_ONLY}
     settings = Settings(**values)
-    if not settings.insecure_listen and not is_loopback(settings.host):
+    _insist_on_pair(settings)
+    if settings.tls is None and not settings.insecure_listen:
+        insist_on_tls(settings.host)
+    if settings.objectstore == "off" and settings.object_stores == NONE:
         raise NotConfigured(
-            f"DLAAS_HOST is {settings.host}, which others can reach, and the service speaks no TLS: passwords would "
-            "cross the network in the clear. Put a TLS proxy before a service on 127.0.0.1, or say --insecure-listen "
-            "(DLAAS_INSECURE_LISTEN=yes) where the network is trusted"
+            "DLAAS_OBJECTSTORE is off and no other store is allowed, so nothing could be trained. Name the hosts that "
+            f"definitions may use in {STORES_SETTING} (swift.example.org, 10.0.0.7:8080, *.example.net, or any)"
         )
     if settings.objectstore == "embedded" and settings.port == settings.objectstore_port != 0:
         raise NotConfigured(f"DLAAS_PORT and DLAAS_OBJECTSTORE_PORT are both {settings.port}; they take two ports")
@@ -114,20 +164,27 @@ def read_client(environment: Mapping[str, str], home: str | None = None) -> tupl
     """
     Read what the client commands need: the home folder to find credentials in, and what was said instead of them.
 
-    The second is a dict with any of ``url``, ``user`` and ``password``.
+    The second is a dict with any of ``url``, ``user``, ``password`` and ``tls_ca``.
     """
     given = _given(environment)
     folder = home or given.get("home")
     path = cast("Path", _read("home", folder)) if folder else Settings().home
-    return path, {name: given[name] for name in ("url", "user", "password") if name in given}
+    said: dict[str, str] = {name: given[name] for name in ("url", "user", "password") if name in given}
+    if "tls_ca" in given:
+        said["tls_ca"] = str(_read("tls_ca", given["tls_ca"]))
+    return path, said
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach *host*."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def read_user_file(environment: Mapping[str, str]) -> Path | None:
+    """Read which file the users are in; the other settings may be those of another machine."""
+    given = _given(environment).get("users")
+    return cast("Path", _read("users", given)) if given else None
+
+
+def _insist_on_pair(settings: Settings) -> None:
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        missing = "DLAAS_TLS_KEY" if settings.tls_key is None else "DLAAS_TLS_CERTIFICATE"
+        raise NotConfigured(f"{missing} is missing: TLS needs both DLAAS_TLS_CERTIFICATE and DLAAS_TLS_KEY")
 
 
 def _given(environment: Mapping[str, str]) -> dict[str, str]:
@@ -146,77 +203,8 @@ def _given(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read(name: str, value: str) -> Any:
-    reader, accepted = _READERS.get(name, (str, "text"))
+    reader, accepted = READINGS.get(name, (str, "text"))
     try:
         return reader(value if name == "password" else value.strip())
     except ValueError:
         raise NotConfigured(f"{PREFIX}{name.upper()} takes {accepted}, not {value!r}") from None
-
-
-def _path(value: str) -> Path:
-    return Path(value).expanduser().absolute()
-
-
-def _port(value: str) -> int:
-    number = int(value)
-    if not 0 <= number <= 65535:
-        raise ValueError(value)
-    return number
-
-
-def _switch(value: str) -> bool:
-    words = {"yes": True, "true": True, "1": True, "on": True, "no": False, "false": False, "0": False, "off": False}
-    if value.lower() not in words:
-        raise ValueError(value)
-    return words[value.lower()]
-
-
-def _word(*words: str) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        if value not in words:
-            raise ValueError(value)
-        return value
-
-    return read
-
-
-def _seconds(value: str) -> float | None:
-    if value == "none":
-        return None
-    seconds = float(value)
-    if not 0 < seconds < float("inf"):
-        raise ValueError(value)
-    return seconds
-
-
-def _bytes(value: str) -> int:
-    units = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
-    number, factor = next(
-        ((value.removesuffix(unit), size) for unit, size in units.items() if unit in value), (value, 1)
-    )
-    amount = int(number) * factor
-    if amount <= 0:
-        raise ValueError(value)
-    return amount
-
-
-def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
-        raise ValueError(value)
-    return value.rstrip("/")
-
-
-_READERS: dict[str, tuple[Callable[[str], Any], str]] = {
-    "home": (_path, "a folder"),
-    "port": (_port, "a port (0 for any that is free)"),
-    "public_url": (_url, "an http:// or https:// URL without credentials"),
-    "insecure_listen": (_switch, "yes or no"),
-    "objectstore": (_word("embedded", "off"), "embedded or off"),
-    "objectstore_port": (_port, "a port (0 for any that is free)"),
-    "catalogue": (_path, "a file"),
-    "run_limit": (_seconds, "seconds, or none"),
-    "allow_nested": (_switch, "yes or no"),
-    "zip_limit": (_bytes, "a number of bytes, or of KiB, MiB or GiB (256MiB)"),
-    "unpacked_limit": (_bytes, "a number of bytes, or of KiB, MiB or GiB (2GiB)"),
-}

@@ -6,7 +6,7 @@ from airflow_dlaas.demo.service import ServiceChild
 from tests.chaos.airflow.storm import Storm
 from tests.system.stage import Stage, store_of
 
-SEED, ROUNDS = 20261125, 12
+SEED, ROUNDS = 20261125, 6
 
 
 def test_whatever_befalls_there_is_one_training_a_task_and_none_without(

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from airflow_dlaas import __version__
 from airflow_dlaas.service.api import experiments, health, models, monitor, problems, runtimes, tokens
+from airflow_dlaas.service.api.described import Api
 from airflow_dlaas.service.api.parts import Parts
 
 
@@ -16,7 +17,7 @@ def create_api(parts: Parts) -> FastAPI:
     It keeps nothing but what is in *parts*: several processes may serve the same ones. Long polls and monitors stay
     open for as long as their clients like; the server that runs it should bound how long it waits for them to end.
     """
-    api = FastAPI(
+    api = Api(
         title="airflow-dlaas",
         version=__version__,
         description="The deep-learning REST API, v3, and a service behind it that really trains.",
@@ -24,6 +25,7 @@ def create_api(parts: Parts) -> FastAPI:
     )
     api.state.parts = parts
     api.state.since = parts.clock()
+    api.state.logins = tokens.logins()
     for room in (health, tokens, runtimes, experiments, models, monitor):
         api.include_router(room.router)
     problems.register(api)

@@ -8,12 +8,14 @@ import hmac
 import math
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import jwt
 
 from airflow_dlaas.errors import NotConfigured, RateLimited, Unauthenticated
+from airflow_dlaas.service.api.failures import Failures
 
 LIFETIME = timedelta(hours=12)
 """How long a token is good for. Clients renew when fewer than 30 minutes are left [client]."""
@@ -23,30 +25,27 @@ ALGORITHM = "HS256"
 KEY_BYTES = 32
 """The least a key may have: what HS256 itself asks for (RFC 7518, section 3.2)."""
 
-ATTEMPTS = 10
-"""Failures in a row, for one login from one address, after which it has to wait."""
-PENALTY = timedelta(seconds=30)
-"""How long it has to wait, counted from the last failure that was looked at."""
-REMEMBERED = 10_000
-"""How many failing pairs of login and address are remembered at most."""
+
+class Users(Protocol):
+    """Who may log in. Asked from several threads at once."""
+
+    def knows(self, login: str, password: str) -> bool:
+        """Whether these two belong together. May take a while; must take it for an unknown login, too."""
+
+    def stamp(self, login: str) -> str | None:
+        """Give a secret that is another one when the user's password is; None for nobody. Asked with every request."""
 
 
 class Identity:
     """
     Gives tokens for passwords, and names for tokens. Thread-safe.
 
-    *users* maps names to passwords, or says itself whether a name and a password belong together. A token says who and
-    until when; it needs no memory here, so any process with the same *key* knows it. It ends with its user: who is
-    no longer among *users* is refused, token or not.
+    A token says who and until when; it needs no memory here, so any process with the same *key* knows it. It ends with
+    its user and with their password: who is no longer among *users*, or has another password since, is refused.
     """
 
     def __init__(
-        self,
-        users: Mapping[str, str] | Callable[[str, str], bool],
-        key: bytes,
-        *,
-        clock: Callable[[], datetime],
-        lifetime: timedelta = LIFETIME,
+        self, users: Users, key: bytes, *, clock: Callable[[], datetime], lifetime: timedelta = LIFETIME
     ) -> None:
         if len(key) < KEY_BYTES:
             raise NotConfigured(f"The key that signs tokens must have {KEY_BYTES} bytes or more")
@@ -54,7 +53,7 @@ class Identity:
         self._key = key
         self._clock = clock
         self._lifetime = lifetime
-        self._failures: dict[tuple[str, str], tuple[int, datetime]] = {}
+        self._failures = Failures()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -69,12 +68,14 @@ class Identity:
         """
         login, password = _basic(authorization)
         self._admit(login, address)
-        if not self._known(login, password):
-            self._note_failure(login, address)
+        stamp = self._users.stamp(login)  # before the password: one that is changed meanwhile must not get the new one
+        if not self._users.knows(login, password) or stamp is None:
+            with self._lock:
+                self._failures.note(login, address, self._clock())
             raise Unauthenticated("The user or the password is wrong", target="Authorization")
         with self._lock:
-            self._failures.pop((login, address), None)
-        return self._issue(login)
+            self._failures.forgive(login, address)
+        return self._issue(login, self._seal(stamp))
 
     def refresh(self, token: str) -> str:
         """
@@ -82,7 +83,7 @@ class Identity:
 
         :raises Unauthenticated: it is not; log in again.
         """
-        return self._issue(self._read(token))
+        return self._issue(*self._read(token))
 
     def user(self, authorization: str | None) -> str:
         """
@@ -95,9 +96,9 @@ class Identity:
         scheme, _, token = authorization.strip().partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("The Authorization header must read: Bearer <token>", target="Authorization")
-        return self._read(token.strip())
+        return self._read(token.strip())[0]
 
-    def _issue(self, login: str) -> str:
+    def _issue(self, login: str, seal: str) -> str:
         now = self._clock()
         claims = {
             "sub": login,
@@ -106,10 +107,12 @@ class Identity:
             "iat": int(now.timestamp()),
             "exp": int((now + self._lifetime).timestamp()),
             "jti": uuid.uuid4().hex,
+            "pwd": seal,
         }
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)
 
-    def _read(self, token: str) -> str:
+    def _read(self, token: str) -> tuple[str, str]:
+        """The user of *token*, and the seal of the password it was given for."""
         try:
             claims = jwt.decode(
                 token,
@@ -118,47 +121,33 @@ class Identity:
                 audience=AUDIENCE,
                 issuer=ISSUER,
                 # Times are compared below, with the clock that was handed in.
-                options={"require": ["sub", "exp", "aud", "iss"], "verify_exp": False, "verify_iat": False},
+                options={"require": ["sub", "exp", "aud", "iss", "pwd"], "verify_exp": False, "verify_iat": False},
             )
         except (jwt.PyJWTError, ValueError) as error:
             raise Unauthenticated("The token is none of ours", target="Authorization") from error
-        until, login = claims["exp"], claims["sub"]
+        until, login, seal = claims["exp"], str(claims["sub"]), str(claims["pwd"])
         if not isinstance(until, (int, float)) or self._clock().timestamp() >= until:
             raise Unauthenticated(
                 "The token has expired: get a new one from /v3/identity/token",
                 code="expired_authorization_token",
                 target="Authorization",
             )
-        if isinstance(self._users, Mapping) and login not in self._users:
-            raise Unauthenticated("The token's user is no longer known", target="Authorization")
-        return str(login)
+        stamp = self._users.stamp(login)
+        if stamp is None or not hmac.compare_digest(seal.encode(), self._seal(stamp).encode()):
+            raise Unauthenticated(
+                "The token's user is no longer known, or has another password since", target="Authorization"
+            )
+        return login, seal
 
-    def _known(self, login: str, password: str) -> bool:
-        if not isinstance(self._users, Mapping):
-            return self._users(login, password)
-        expected = self._users.get(login)
-        # An unknown user costs the same comparison as a wrong password.
-        same = hmac.compare_digest(password.encode(), (expected or "").encode())
-        return same and bool(expected)
+    def _seal(self, stamp: str) -> str:
+        """What a token may tell of a password: whether it is still the same, to us alone."""
+        return hmac.digest(self._key, b"password\0" + stamp.encode(), "sha256")[:12].hex()
 
     def _admit(self, login: str, address: str) -> None:
         with self._lock:
-            count, last = self._failures.get((login, address), (0, None))
-        if last is None or count < ATTEMPTS:
-            return
-        wait = (last + PENALTY - self._clock()).total_seconds()
+            wait = self._failures.wait(login, address, self._clock()).total_seconds()
         if wait > 0:
             raise RateLimited("Too many wrong passwords; wait before the next try", retry_after=math.ceil(wait))
-
-    def _note_failure(self, login: str, address: str) -> None:
-        now = self._clock()
-        with self._lock:
-            # Where too many are remembered, the oldest are let go: a login that fails again is remembered anew.
-            while len(self._failures) >= REMEMBERED:
-                self._failures.pop(next(iter(self._failures)))
-            count, last = self._failures.pop((login, address), (0, now))
-            forgotten = now - last > PENALTY and count < ATTEMPTS
-            self._failures[login, address] = (1 if forgotten else count + 1, now)
 
 
 def _basic(authorization: str | None) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from fastapi.requests import HTTPConnection
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Runtime
+from airflow_dlaas.service.allowed import AllowedStores
 from airflow_dlaas.service.api.identity import Identity
 from airflow_dlaas.service.jobs import RuntimeSpec
 from airflow_dlaas.service.store.base import Store
@@ -67,6 +68,8 @@ class Parts:
     slots: int
     """How many GPU slots there are."""
     identity: Identity
+    allowed: AllowedStores
+    """The object stores a definition may name; none other is asked anything."""
     check_store: Callable[[StoreConnection, str], None]
     """Whether a container can be used: returns, or raises a `StoreError`. Called from several threads at once."""
     wake: Callable[[], None]

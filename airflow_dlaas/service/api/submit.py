@@ -23,6 +23,7 @@ from airflow_dlaas.errors import (
     StoreRefused,
     StoreUnreachable,
 )
+from airflow_dlaas.service.allowed import SETTING, place_of
 from airflow_dlaas.service.api import location
 from airflow_dlaas.service.api.parts import Parts
 from airflow_dlaas.service.api.problems import Several, reason
@@ -40,8 +41,9 @@ def submit(
     """
     Check *document* and keep it as a training; the training, and whether it is a new one.
 
-    In this order: its shape, an earlier use of *key*, the code, the framework, the resources, the object stores. The
-    first that fails is told, with all that is wrong of its kind, and nothing was changed.
+    In this order: its shape, an earlier use of *key*, the code, the framework, the resources, whether the site allows
+    the object stores, and whether these let us in. The first that fails is told, with all that is wrong of its kind,
+    and nothing was changed.
     """
     definition = TrainingDefinition.read(document)
     if len(definition.training_data) > parts.limits.containers:
@@ -134,6 +136,11 @@ class _Check:
 
 
 def _check_stores(parts: Parts, definition: TrainingDefinition) -> None:
+    checks = list(_checks(definition))
+    foreign = [_foreign(parts, check) for check in checks if not parts.allowed.admit(check.connection.auth_url)]
+    if foreign:
+        raise Several(foreign)  # before anybody is called
+
     def look(check: _Check) -> ProblemError | None:
         try:
             parts.check_store(check.connection, check.container)
@@ -142,7 +149,7 @@ def _check_stores(parts: Parts, definition: TrainingDefinition) -> None:
         return None
 
     with ThreadPoolExecutor(_CHECKS_AT_ONCE, thread_name_prefix="check-store") as pool:
-        found = [problem for problem in pool.map(look, _checks(definition)) if problem is not None]
+        found = [problem for problem in pool.map(look, checks) if problem is not None]
     if found:
         raise Several(found)
 
@@ -160,6 +167,18 @@ def _checks(definition: TrainingDefinition) -> Iterator[_Check]:
         if (connection, container) not in seen:
             seen.append((connection, container))
             yield _Check(connection, container, f"{field}.connection", f"{field}.{place}.container")
+
+
+def _foreign(parts: Parts, check: _Check) -> ProblemError:
+    field = f"{check.connection_field}.auth_url"
+    place = place_of(check.connection.auth_url)
+    if place is None:
+        return reason(field, f"{field}: is not plainly the URL of one host (https://host:port/path)", "C103")
+    message = (
+        f"{field}: {place} is no object store that this site allows ({parts.allowed.spelled}); whoever runs the "
+        f"service names its host in {SETTING}"
+    )
+    return reason(field, message, "C103")
 
 
 def _complaint(check: _Check, error: StoreError) -> ProblemError:

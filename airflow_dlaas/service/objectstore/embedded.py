@@ -14,6 +14,7 @@ import json
 import os
 import select
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ from urllib.parse import urlsplit
 from airflow_dlaas.errors import HostError
 from airflow_dlaas.service.objectstore import logfile
 from airflow_dlaas.service.objectstore.layout import Folders, Order
+from airflow_dlaas.service.ports import called, web_url
+from airflow_dlaas.service.tls import Tls
 
 START = 30.0
 """Seconds the store may take to start, on the slowest of machines; about one is usual."""
@@ -49,6 +52,8 @@ class EmbeddedSwift:
     """
     The real OpenStack Swift in *folder*, one replica, reachable at ``http://host:port/auth/v1.0``.
 
+    With *tls* it speaks https only. *name* is what clients call the host, where that is another name.
+
     - What is stored stays over restarts, and so does the address: *port* is fixed because connections hold it.
       Tokens stay valid as well, as long as the key is the same.
     - It ends with this process, however that ends; no process is left behind.
@@ -60,9 +65,21 @@ class EmbeddedSwift:
     - What goes wrong inside is in ``folder/swift.log``, at most 1 MiB and as much again in ``swift.log.1``.
     """
 
-    def __init__(self, folder: Path, *, host: str = "127.0.0.1", port: int, user: str, key: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int,
+        user: str,
+        key: str,
+        name: str | None = None,
+        tls: Tls | None = None,
+    ) -> None:
         self._folders = Folders(folder.absolute())
-        self._order = Order(host, port, user, key, os.getpid())
+        self._name = name or called(host)
+        pair = (str(tls.certificate), str(tls.key)) if tls else (None, None)
+        self._order = Order(host, port, user, key, os.getpid(), *pair)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -75,10 +92,13 @@ class EmbeddedSwift:
         self.stop()
 
     @property
+    def port(self) -> int:
+        return self._order.port
+
+    @property
     def access(self) -> Access:
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._order.host, self._order.host)  # noqa: S104
-        host = f"[{host}]" if ":" in host else host
-        return Access(f"http://{host}:{self._order.port}/auth/v1.0", self._order.user, self._order.key)
+        scheme = "https" if self._order.certificate else "http"
+        return Access(web_url(scheme, self._name, self._order.port) + "/auth/v1.0", self._order.user, self._order.key)
 
     def start(self) -> Access:
         """
@@ -145,8 +165,7 @@ class EmbeddedSwift:
     def _ask(self, deadline: float) -> None:
         """Look for an object that does not exist: the honest 404 takes the proxy, a token and all three servers."""
         login = {"X-Auth-User": self._order.user, "X-Auth-Key": self._order.key}
-        host = urlsplit(self.access.auth_url).hostname
-        connection = http.client.HTTPConnection(str(host), self._order.port, timeout=deadline - time.monotonic())
+        connection = self._connection(deadline - time.monotonic())
         try:
             with contextlib.closing(connection):
                 reply = _get(connection, "/auth/v1.0", login, HTTPStatus.OK)
@@ -155,6 +174,15 @@ class EmbeddedSwift:
                 _get(connection, f"{account}/.ready/.ready", token, HTTPStatus.NOT_FOUND)
         except (OSError, http.client.HTTPException) as error:
             raise HostError(self._failure(f"does not answer ({error})")) from error
+
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+        host = called(self._order.host)
+        if not self._order.certificate:
+            return http.client.HTTPConnection(host, self._order.port, timeout=timeout)
+        # The port is our own child's, and the name in its certificate is for others: no need to see it proved.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return http.client.HTTPSConnection(host, self._order.port, timeout=timeout, context=context)
 
     def _failure(self, what: str) -> str:
         last = logfile.tail(self._folders.log)
@@ -173,7 +201,7 @@ def _get(
 
 
 def _check_host() -> None:
-    elsewhere = "Point the service at an existing Swift instead, with its DLAAS_OBJECTSTORE settings."
+    elsewhere = "Use an existing Swift instead: DLAAS_OBJECTSTORE=off, and its host in DLAAS_OBJECT_STORES."
     if sys.platform != "linux":
         raise HostError(f"The embedded object store runs on Linux only. {elsewhere}")
     if importlib.util.find_spec("swift") is None:

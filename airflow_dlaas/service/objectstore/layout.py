@@ -54,7 +54,9 @@ class Order:
     """
     What the service tells the store's process, over its standard input: the key is on no command line.
 
-    ``parent`` is the service's process id; the store ends when that is no longer its parent.
+    ``parent`` is the service's process id; the store ends when that is no longer its parent. ``certificate`` and
+    ``private_key`` are files: with them the proxy speaks TLS. (Not by Swift's own ``cert_file``: that is read by the
+    code that opens the port, and ours is open already.)
     """
 
     host: str
@@ -62,6 +64,8 @@ class Order:
     user: str
     key: str = field(repr=False)
     parent: int = 0
+    certificate: str | None = None
+    private_key: str | None = None
 
     def __post_init__(self) -> None:
         """Raise `NotConfigured` for what Swift's configuration files or its v1 login could not carry."""

@@ -14,13 +14,14 @@ import signal
 import socket
 import traceback
 from pathlib import Path
+from typing import Any
 
 import swift.account.server
 import swift.container.server
 import swift.obj.server
 import swift.proxy.server  # noqa: F401  (with the three above and those below: loaded before the forks)
 from swift.common import constraints, utils, wsgi
-from swift.common.concurrency import greenio
+from swift.common.concurrency import greenio, ssl
 from swift.common.middleware import (  # noqa: F401
     bulk,
     catch_errors,
@@ -83,9 +84,11 @@ def write_rings(folders: Folders, ports: Ports) -> None:
         builder.get_ring().save(str(folders.settings / f"{kind}.ring.gz"))
 
 
-def fork(name: str, sock: socket.socket, folders: Folders, stderr: int) -> int:
+def fork(name: str, sock: socket.socket, folders: Folders, stderr: int, pair: tuple[str, str] | None = None) -> int:
     """
     Start a process that runs the server *name* at *sock*, where it listens already, and return the process's id.
+
+    With *pair*, files of a certificate and its key, it speaks TLS and nothing else.
 
     It writes what it has to say to the descriptor *stderr* and is killed when this process ends, however it ends.
     """
@@ -102,7 +105,7 @@ def fork(name: str, sock: socket.socket, folders: Folders, stderr: int) -> int:
         null = os.open(os.devnull, os.O_RDWR)
         for old, new in ((null, 0), (null, 1), (stderr, 2)):
             os.dup2(old, new)
-        _serve(name, sock, folders.settings / f"{name}.conf")
+        _serve(name, sock, folders.settings / f"{name}.conf", pair)
     except BaseException:
         traceback.print_exc()
         raise
@@ -118,10 +121,46 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _serve(name: str, sock: socket.socket, conf_file: Path) -> None:
+def _serve(name: str, sock: socket.socket, conf_file: Path, pair: tuple[str, str] | None) -> None:
     conf = wsgi.appconfig(str(conf_file), name=name)
     logger = utils.get_logger(conf, name, log_route="wsgi")
-    wsgi.run_server(conf, logger, greenio.GreenSocket(sock))
+    door = greenio.GreenSocket(sock)
+    if pair is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*pair)
+        door = SealedDoor(door, context)
+    wsgi.run_server(conf, logger, door)
+
+
+class SealedDoor:
+    """
+    A socket to listen at whose connections speak TLS.
+
+    Hands are shaken by each connection's own green thread, when it first reads: nobody waits for one that is slow. One
+    that is gone before it was let in is forgotten. (Swift would wrap the listening socket itself; that ends the whole
+    server for such a one.)
+    """
+
+    def __init__(self, door: Any, context: Any) -> None:
+        self._door = door
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._door, name)
+
+    def accept(self) -> tuple[Any, Any]:
+        while True:
+            connection, address = self._door.accept()
+            try:
+                connection.getpeername()  # what has no peer any more is not wrapped, but taken for a listening socket
+                sealed = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+            except (OSError, ValueError):
+                connection.close()
+            else:
+                return sealed, address
+
+    def do_handshake(self) -> None:
+        """Never called: by its being there eventlet knows that URLs here begin with https."""
 
 
 class StandardError(logging.Handler):

@@ -55,7 +55,7 @@ def supervise(folder: Path, order: Order, proxy: layout.Proxy = layout.proxy) ->
         return
     os.chdir("/")
     try:
-        _watch({"proxy-server": public, **back}, folders, order.parent)
+        _watch({"proxy-server": public, **back}, folders, order)
     finally:
         lock.close()
 
@@ -143,19 +143,22 @@ def _write(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def _watch(sockets: Mapping[str, socket.socket], folders: Folders, parent: int) -> None:
+def _watch(sockets: Mapping[str, socket.socket], folders: Folders, order: Order) -> None:
     words, mouth = os.pipe()
     stop = _stop_signal()
     running: dict[int, tuple[str, float]] = {}
 
+    # The servers behind the proxy are on loopback, and speak to nobody else.
+    pairs = {"proxy-server": (order.certificate, order.private_key)} if order.certificate and order.private_key else {}
+
     def start(name: str) -> None:
-        running[servers.fork(name, sockets[name], folders, mouth)] = (name, time.monotonic())
+        running[servers.fork(name, sockets[name], folders, mouth, pairs.get(name))] = (name, time.monotonic())
 
     for name in sockets:
         start(name)
     _report({})
     try:
-        while os.getppid() == parent:
+        while os.getppid() == order.parent:
             ready, _, _ = select([words, sys.stdin, stop], [], [], 1.0)
             if words in ready:
                 logfile.append(folders.log, os.read(words, 1 << 16))

@@ -21,6 +21,7 @@ from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.errors import Conflict, InvalidRequest, NotFound, Unauthenticated
+from airflow_dlaas.service.allowed import AllowedStores
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.identity import Identity
 from airflow_dlaas.service.api.parts import Parts, utc_now
@@ -28,6 +29,7 @@ from airflow_dlaas.service.jobs import RuntimeSpec
 from airflow_dlaas.service.store.base import Outcome
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.store.sql import SqlStore
+from airflow_dlaas.service.users import OwnUser
 
 
 class Shelf:
@@ -48,7 +50,8 @@ def parts(tmp_path):
         jobs=tmp_path / "jobs",
         catalogue=Shelf(),
         slots=2,
-        identity=Identity({"dlaas": "pass-word"}, b"k" * 32, clock=utc_now),
+        identity=Identity(OwnUser("dlaas", "pass-word"), b"k" * 32, clock=utc_now),
+        allowed=AllowedStores.read("store"),
         check_store=lambda *_: None,
         wake=lambda: None,
     )

@@ -73,14 +73,13 @@ def test_slots_are_given_in_the_order_of_submission(own_customer):
     assert ended[1].status.running_at >= ended[0].status.finished_at
 
 
-def test_a_service_killed_in_the_middle_of_a_training_records_its_end_when_it_is_back(own_customer, tmp_path):
+def test_a_service_killed_in_the_middle_of_a_training_records_its_end_when_it_is_back(own_customer):
     service = own_customer.service
-    gate = tmp_path / "gate"
-    command = f"while [ ! -e {gate} ]; do sleep 0.05; done; echo through; exit 7"
+    command = "while [ ! -e $DATA_DIR/gate ]; do sleep 0.05; done; echo through; exit 7"
     training = own_customer.running(own_customer.submit(command))
     address = service.connections()
     service.kill()
-    gate.touch()
+    (service.home / "jobs" / training.id / "data" / "gate").touch()
     time.sleep(0.5)  # the command ends while nobody is there to see it
     service.start()
     assert service.connections() == address
@@ -90,16 +89,15 @@ def test_a_service_killed_in_the_middle_of_a_training_records_its_end_when_it_is
     assert own_customer.said(training.id) == "through\n"
 
 
-def test_a_training_outlives_the_service_s_stop_and_completes_under_the_next(own_customer, tmp_path):
+def test_a_training_outlives_the_service_s_stop_and_completes_under_the_next(own_customer):
     service = own_customer.service
-    gate = tmp_path / "gate"
-    training = own_customer.running(own_customer.submit(f"while [ ! -e {gate} ]; do sleep 0.05; done"))
+    training = own_customer.running(own_customer.submit("while [ ! -e $DATA_DIR/gate ]; do sleep 0.05; done"))
     assert service.stop() == 0
     left = service.processes()
     assert left, "the learner was to live on"
     assert not [one for one in left if "objectstore" in " ".join(one.cmdline())]
     service.start()
-    gate.touch()
+    (service.home / "jobs" / training.id / "data" / "gate").touch()
     assert own_customer.end(training.id).state is TrainingState.COMPLETED
 
 

@@ -80,6 +80,26 @@ def test_airflow_can_import_the_connections(home):
     }
 
 
+def test_airflow_is_told_whose_certificates_to_trust(home):
+    made = replace(home.enrol("dlaas", None), auth_url="https://h:8481/auth/v1.0", ca_file="/etc/dlaas/ca.pem")
+    assert {one["extra"] for one in connections(made).values()} == {'{"ca_file": "/etc/dlaas/ca.pem"}'}
+
+
+def test_a_client_trusts_whom_the_service_s_home_names_unless_told_otherwise(home):
+    home.keep(replace(home.enrol("dlaas", None), url="https://h:8480", ca_file="/etc/dlaas/ca.pem"))
+    assert access(home, {}).verify == "/etc/dlaas/ca.pem"
+    assert access(home, {"tls_ca": "/mine.pem"}).verify == "/mine.pem"
+    assert access(home, {"url": "https://h:1", "user": "u", "password": "p"}).verify is True
+
+
+def test_credentials_of_an_older_service_are_read(home):
+    home.keep(kept := home.enrol("dlaas", None))
+    older = json.loads(home.credentials_file.read_text())
+    del older["ca_file"]
+    home.credentials_file.write_text(json.dumps(older))
+    assert home.enrol("dlaas", None) == kept
+
+
 def test_without_an_embedded_store_no_connection_to_one_is_offered(home):
     assert "swift_default" not in connections(home.enrol("dlaas", None))
 

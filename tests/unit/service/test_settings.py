@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.service.allowed import AllowedStores
 from airflow_dlaas.service.settings import Settings, read_client, read_settings
+from airflow_dlaas.service.tls import Tls
 
 
 def test_nothing_said_is_a_service_on_loopback():
@@ -35,8 +38,19 @@ def test_an_empty_variable_is_none():
         ("DLAAS_ZIP_LIMIT", "10MiB", 10 * 1024**2),
         ("DLAAS_UNPACKED_LIMIT", "12345", 12345),
         ("DLAAS_PUBLIC_URL", "https://dl.example.org/", "https://dl.example.org"),
-        ("DLAAS_OBJECTSTORE", "off", "off"),
+        ("DLAAS_OBJECTSTORE", "embedded", "embedded"),
+        (
+            "DLAAS_OBJECT_STORES",
+            "swift.example.org:8080, *.example.net",
+            AllowedStores.read("*.example.net,swift.example.org:8080"),
+        ),
+        ("DLAAS_OBJECT_STORES", "any", AllowedStores(anything=True)),
+        ("DLAAS_TOKEN_LIFETIME", "3600", timedelta(hours=1)),
+        ("DLAAS_USERS", "/etc/dlaas/users", Path("/etc/dlaas/users")),
         ("DLAAS_PASSWORD", " s p ", " s p "),
+        ("DLAAS_ISOLATION", "bubblewrap", "bubblewrap"),
+        ("DLAAS_VISIBLE", "/data, /srv/sets", (Path("/data"), Path("/srv/sets"))),
+        ("DLAAS_LOG_LIMIT", "64MiB", 64 * 1024**2),
     ],
 )
 def test_each_variable_is_read(variable, value, read):
@@ -55,6 +69,12 @@ def test_each_variable_is_read(variable, value, read):
         ("DLAAS_ZIP_LIMIT", "0"),
         ("DLAAS_ZIP_LIMIT", "1MiBGiB"),
         ("DLAAS_PUBLIC_URL", "dl.example.org"),
+        ("DLAAS_OBJECT_STORES", "https://swift.example.org/auth"),
+        ("DLAAS_OBJECT_STORES", "*"),
+        ("DLAAS_TOKEN_LIFETIME", "5"),
+        ("DLAAS_TOKEN_LIFETIME", "12h"),
+        ("DLAAS_TOKEN_LIFETIME", "nan"),
+        ("DLAAS_TOKEN_LIFETIME", "99999999"),
     ],
 )
 def test_a_bad_value_names_the_variable_and_what_it_takes(variable, value):
@@ -82,7 +102,25 @@ def test_loopback_needs_no_asking(host):
 def test_one_port_is_not_given_to_two_servers():
     with pytest.raises(NotConfigured, match="both 8481"):
         read_settings({"DLAAS_PORT": "8481"})
-    assert read_settings({"DLAAS_PORT": "8481", "DLAAS_OBJECTSTORE": "off"}).port == 8481
+    elsewhere = {"DLAAS_OBJECTSTORE": "off", "DLAAS_OBJECT_STORES": "swift.example.org"}
+    assert read_settings({"DLAAS_PORT": "8481", **elsewhere}).port == 8481
+
+
+def test_a_service_that_no_store_can_be_used_with_is_refused():
+    with pytest.raises(NotConfigured, match=r"DLAAS_OBJECTSTORE is off.*Name the hosts.*DLAAS_OBJECT_STORES"):
+        read_settings({"DLAAS_OBJECTSTORE": "off"})
+    assert read_settings({"DLAAS_OBJECTSTORE": "off", "DLAAS_OBJECT_STORES": "any"}).object_stores.anything
+
+
+@pytest.mark.parametrize(("given", "missing"), [("CERTIFICATE", "KEY"), ("KEY", "CERTIFICATE")])
+def test_half_of_a_pair_is_no_tls(given, missing):
+    with pytest.raises(NotConfigured, match=f"DLAAS_TLS_{missing} is missing"):
+        read_settings({f"DLAAS_TLS_{given}": "/x.pem"})
+
+
+def test_with_tls_others_may_be_let_in():
+    pair = {"DLAAS_TLS_CERTIFICATE": "/c.pem", "DLAAS_TLS_KEY": "/k.pem"}
+    assert read_settings({"DLAAS_HOST": "0.0.0.0", **pair}).tls == Tls(Path("/c.pem"), Path("/k.pem"))
 
 
 def test_no_secret_is_in_the_repr():
@@ -93,6 +131,7 @@ def test_no_secret_is_in_the_repr():
 def test_the_client_reads_its_own_part():
     said = {"DLAAS_HOME": "/srv/dlaas", "DLAAS_URL": "http://h:1", "DLAAS_USER": "u", "DLAAS_PORT": "1"}
     assert read_client(said) == (Path("/srv/dlaas"), {"url": "http://h:1", "user": "u"})
+    assert read_client({"DLAAS_TLS_CA": "~/ca.pem"})[1] == {"tls_ca": str(Path("~/ca.pem").expanduser())}
 
 
 def test_every_setting_says_what_it_is():

@@ -20,6 +20,7 @@ from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.errors import DlaasError, InvalidRequest
+from airflow_dlaas.service.allowed import AllowedStores
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.identity import Identity
 from airflow_dlaas.service.api.parts import Limits, Parts
@@ -83,6 +84,19 @@ class Shelf:
 
     def listing(self) -> tuple[Runtime, ...]:
         return (Runtime(framework="tensorflow", version="1.2-py3", provides="TensorFlow, as the page has it"),)
+
+
+@dataclass
+class Users:
+    """Users whose passwords are known; the same object may be changed while it is in use."""
+
+    passwords: dict[str, str]
+
+    def knows(self, login: str, password: str) -> bool:
+        return self.passwords.get(login) == password
+
+    def stamp(self, login: str) -> str | None:
+        return self.passwords.get(login)
 
 
 @dataclass
@@ -185,7 +199,8 @@ def parts_in(folder: Path, empty_database: Path) -> Parts:
         jobs=folder / "jobs",
         catalogue=Shelf(),
         slots=2,
-        identity=Identity(PASSWORDS, b"k" * 32, clock=clock),
+        identity=Identity(Users(PASSWORDS), b"k" * 32, clock=clock),
+        allowed=AllowedStores.read("*.objectstorage.service.networklayer.com, x"),
         check_store=Stores(),
         wake=Bell(),
         limits=Limits(zip_bytes=200_000, json_bytes=20_000, containers=4),

@@ -147,6 +147,36 @@ def test_somebody_else_s_code_cannot_be_trained(service) -> None:
     ]
 
 
+def test_a_store_that_the_site_does_not_allow_is_never_called(service) -> None:
+    metadata = {**CONNECTION, "auth_url": "http://169.254.169.254/latest"}
+    inside = {**CONNECTION, "auth_url": "http://127.0.0.1:8480/v3/models"}
+    definition = service.definition(training_data__0__connection=metadata)
+    definition["training_data"].append({**OTHER_PLACE})
+    definition["training_results"] = {**RESULTS, "connection": inside}
+    reply = service.client.post("/v3/models", json=definition)
+    assert reply.status_code == 400
+    assert errors(reply) == [
+        ("C103", "training_data[0].connection.auth_url"),
+        ("C103", "training_results.connection.auth_url"),
+    ]
+    first = reply.json()["errors"][0]["message"]
+    for word in ("169.254.169.254:80", "*.objectstorage.service.networklayer.com", "DLAAS_OBJECT_STORES"):
+        assert word in first
+    assert service.stores.asked == []
+    assert service.client.get("/v3/models").json() == {"resources": []}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://@evil.example/auth", "http://lon02.objectstorage.service.networklayer.com\\@evil.example/"]
+)
+def test_an_address_that_hides_its_host_is_no_address(service, url: str) -> None:
+    definition = service.definition(training_data__0__connection__auth_url=url)
+    reply = service.client.post("/v3/models", json=definition)
+    assert reply.status_code == 400
+    assert [field for _, field in errors(reply)] == ["training_data[0].connection.auth_url"]
+    assert service.stores.asked == []
+
+
 def test_every_container_that_cannot_be_used_is_named_under_c103(service) -> None:
     service.stores.refusals = {
         "tf_training_data_container": ContainerNotFound("no"),

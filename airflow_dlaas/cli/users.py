@@ -1,0 +1,98 @@
+"""Who may log in besides the service's own user: the file that DLAAS_USERS names."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from airflow_dlaas.cli.serve import SERVICE_MISSING
+from airflow_dlaas.errors import HostError, NotConfigured
+from airflow_dlaas.service.settings import read_user_file
+
+group = typer.Typer(help="Who may log in besides the service's own user.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
+File = Annotated[Path | None, typer.Option(help="The file of users. Default: DLAAS_USERS.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(group, name="users")
+
+
+@group.callback()
+def users() -> None:
+    """Who may log in besides the service's own user."""
+    try:
+        import bcrypt  # noqa: F401 - what all of them need
+    except ModuleNotFoundError as error:
+        raise HostError(SERVICE_MISSING.format(error=error)) from error
+
+
+@group.command()
+def add(
+    name: Name,
+    file: File = None,
+    weak: Annotated[bool, typer.Option("--weak", help="Take a password that is easy to guess, too.")] = False,
+) -> None:
+    """
+    Add a user, or give one another password.
+
+    The password is asked for twice, or is a line of standard input. A running service lets the user in at once; after
+    a change of password, what was opened with the former has to log in again.
+    """
+    from airflow_dlaas.service.exposure import weakness
+    from airflow_dlaas.service.users import LONGEST_NAME, editing, hash_password, is_name
+
+    path = _path(file)
+    if not is_name(name):
+        raise NotConfigured(f"A name has 1 to {LONGEST_NAME} characters, without blanks and colons")
+    password = _password(name)
+    why = None if weak else weakness(name, password)
+    if why is not None:
+        raise NotConfigured(f"The password {why}; take a better one, or say --weak")
+    hashed = hash_password(password)
+    with editing(path) as known:
+        there = name in known
+        known[name] = hashed
+    typer.echo(f"{name} has another password now" if there else f"{name} may log in now")
+
+
+@group.command()
+def remove(name: Name, file: File = None) -> None:
+    """Remove a user. A running service lets them in no longer, not even with a token; their trainings go on."""
+    from airflow_dlaas.service.users import editing, read_users
+
+    path = _path(file)
+    if name not in read_users(path):
+        raise NotConfigured(f"There is no user {name} in {path}")
+    with editing(path) as known:
+        known.pop(name, None)
+    typer.echo(f"{name} may no longer log in")
+
+
+@group.command(name="list")
+def list_users(file: File = None) -> None:
+    """List the users of the file, one a line."""
+    from airflow_dlaas.service.users import read_users
+
+    for name in read_users(_path(file)):
+        typer.echo(name)
+
+
+def _path(file: Path | None) -> Path:
+    path = file or read_user_file(os.environ)
+    if path is None:
+        raise NotConfigured("Which file? Set DLAAS_USERS to it (as for the service), or say --file")
+    return path
+
+
+def _password(name: str) -> str:
+    if sys.stdin.isatty():
+        password: str = typer.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True, err=True)
+        return password
+    return sys.stdin.readline().rstrip("\r\n")

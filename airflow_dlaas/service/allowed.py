@@ -1,0 +1,123 @@
+"""
+Which object stores a definition may name: the site says so, and nothing else is ever called.
+
+Pure: names are compared as they are written, and none is looked up. A store that is allowed is trusted with where it
+sends us on to: Swift's v1 answer and Keystone's catalogue name the address that objects are fetched from.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+SETTING = "DLAAS_OBJECT_STORES"
+
+_PLAIN = re.compile(
+    # No `@`, no backslash, no escapes and no blanks before the path: these are what two parsers read as two hosts.
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?(?:/[!-\[\]-~]*)?",
+    re.ASCII | re.IGNORECASE,
+)
+_ENTRY = re.compile(
+    r"(?P<host>\[[0-9a-f:.]+\]|(?:\*\.)?[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?", re.ASCII | re.IGNORECASE
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, order=True)
+class HostPort:
+    """A host and one port of it, or any: as one writes it who means the same."""
+
+    host: str
+    port: int | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+    def admits(self, other: HostPort) -> bool:
+        """Whether *other* is this one, or one of those that ``*.`` stands for."""
+        if self.port is not None and self.port != other.port:
+            return False
+        return other.host.endswith(self.host[1:]) if self.host.startswith("*.") else other.host == self.host
+
+
+@dataclass(frozen=True)
+class AllowedStores:
+    """The object stores that may be called: some hosts, or any at all."""
+
+    hosts: frozenset[HostPort] = frozenset()
+    anything: bool = False
+
+    @classmethod
+    def read(cls, text: str) -> AllowedStores:
+        """
+        Read what a site says: ``host`` (any port of it), ``host:port``, ``*.example.org``, by commas, or ``any``.
+
+        :raises ValueError: something of it is none of these.
+        """
+        if text.strip().lower() == "any":
+            return cls(anything=True)
+        return cls(frozenset(_entry(one.strip()) for one in text.split(",")))
+
+    def and_also(self, urls: Iterable[str]) -> AllowedStores:
+        """Allow the hosts of *urls*, too: exactly their ports."""
+        more = {place for place in map(place_of, urls) if place is not None}
+        return AllowedStores(self.hosts | more, self.anything)
+
+    def admit(self, url: str) -> bool:
+        """Whether *url* may be called. One that two programs could read differently may not, whatever it says."""
+        place = place_of(url)
+        return place is not None and (self.anything or any(one.admits(place) for one in self.hosts))
+
+    @cached_property
+    def spelled(self) -> str:
+        """Name all of them, for a person."""
+        return ", ".join(map(str, sorted(self.hosts, key=str))) or "none"
+
+
+NONE = AllowedStores()
+
+
+def place_of(url: str) -> HostPort | None:
+    """Tell host and port of *url*, the scheme's own port where it names none; None if it isn't plainly one host."""
+    found = _PLAIN.fullmatch(url)
+    if found is None:
+        return None
+    try:
+        port = _port(found["port"])
+        return HostPort(_host(found["host"]), _DEFAULT_PORTS[found["scheme"].lower()] if port is None else port)
+    except ValueError:
+        return None
+
+
+def _entry(text: str) -> HostPort:
+    # An IPv6 address may stand alone, without the brackets that a port calls for.
+    found = _ENTRY.fullmatch(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
+    if found is None:
+        raise ValueError(text)
+    return HostPort(_host(found["host"]), _port(found["port"]))
+
+
+def _port(text: str | None) -> int | None:
+    if text is None:
+        return None
+    port = int(text)
+    if not 0 < port <= 65535:
+        raise ValueError(text)
+    return port
+
+
+def _host(text: str) -> str:
+    name = text.lower()
+    if name.startswith("["):
+        address = ipaddress.IPv6Address(name[1:-1])
+        return str(address.ipv4_mapped or address)
+    name = name.removesuffix(".")
+    if not name or ".." in name or name.startswith("."):
+        raise ValueError(text)
+    if name.startswith("*.") and not re.search("[a-z]", name.rpartition(".")[2]):
+        raise ValueError(text)  # part of an IPv4 address: its end says nothing about who it is
+    return name

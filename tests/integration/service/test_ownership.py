@@ -1,0 +1,244 @@
+"""Two users on one real service: what one has, the other cannot find."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.errors import Conflict, InvalidRequest
+from tests.conftest import ServiceProcess
+from tests.integration.service.conftest import Customer
+
+PASSWORDS = {"ada": "ada-has-a-long-one", "bob": "bob-has-a-long-one"}
+EXPERIMENTS = "/v3/ml_assets/experiments"
+CANCEL = [{"op": "replace", "path": "/status/state", "value": "canceled"}]
+
+
+@dataclass
+class Person:
+    """One user, with a client, and with bare hands."""
+
+    customer: Customer
+    url: str
+    token: str
+
+    def ask(self, method: str, path: str, **options: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
+        return requests.request(method, self.url + path, headers=headers, timeout=30, **options)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    folder = tmp_path_factory.mktemp("owners")
+    with closing(ServiceProcess(folder / "home", DLAAS_USERS=str(folder / "users"))) as process:
+        for name, password in PASSWORDS.items():
+            done = process.console("users", "add", name, said=password + "\n")
+            assert (done.returncode, done.stdout) == (0, f"{name} may log in now\n"), done.stderr
+        process.start()
+        yield process
+
+
+@pytest.fixture(scope="module")
+def people(service: ServiceProcess) -> Iterator[tuple[Person, Person]]:
+    url = service.connections()["dlaas_default"]["host"]
+    clients = [Client(url, name, password) for name, password in PASSWORDS.items()]
+    ada, bob = (Person(Customer(service, client), url, client.token()) for client in clients)
+    yield ada, bob
+    for client in clients:
+        client.close()
+
+
+@dataclass
+class Things:
+    """What Ada has: an experiment with a version, a training that has ended, one that runs and one that waits."""
+
+    experiment: str
+    version: str
+    location: str
+    ended: str
+    running: str
+
+    @property
+    def runs(self) -> tuple[str, str]:
+        return self.ended, self.running
+
+
+@pytest.fixture(scope="module")
+def things(people: tuple[Person, Person]) -> Iterator[Things]:
+    ada, _ = people
+    location = ada.customer.code(main="print('ada')")
+    ended = ada.customer.end(ada.customer.submit("echo a secret of ada; exit 3")).id
+    running = ada.customer.submit("echo another secret; sleep 600")
+    ada.customer.running(running)
+    parts = urlsplit(location).path.split("/")
+    yield Things(parts[4], parts[6], location, ended, running)
+    ada.customer.client.send(calls.cancel_training(running))
+    ada.customer.end(running)
+
+
+def test_every_path_to_another_s_things_leads_nowhere(people: tuple[Person, Person], things: Things) -> None:
+    ada, bob = people
+    experiment, version = f"{EXPERIMENTS}/{things.experiment}", f"{EXPERIMENTS}/{things.experiment}/versions"
+    zipped = ada.ask("GET", f"{experiment}/content").content
+    asked = [
+        ("GET", experiment, {}),
+        ("POST", experiment, {"json": {}}),
+        ("DELETE", experiment, {}),
+        ("GET", f"{experiment}/content", {}),
+        ("HEAD", f"{experiment}/content", {}),
+        ("GET", version, {}),
+        ("GET", f"{version}/{things.version}", {}),
+        ("GET", f"{version}/{things.version}/content", {}),
+        ("HEAD", f"{version}/{things.version}/content", {}),
+        ("PUT", f"{version}/{things.version}/content", {"data": zipped}),
+        *(("GET", f"/v3/models/{one}", {}) for one in things.runs),
+        *(("PATCH", f"/v3/models/{one}", {"json": CANCEL}) for one in things.runs),
+        *(("PATCH", f"/v3/models/{one}", {"json": []}) for one in things.runs),
+        *(("DELETE", f"/v3/models/{one}", {}) for one in things.runs),
+    ]
+    for method, path, options in asked:
+        # An id that is nobody's is refused in the same words: nothing tells that this one is somebody's.
+        strange = path.replace(things.experiment, "0" * 36).replace(things.version, "1" * 36)
+        for one in things.runs:
+            strange = strange.replace(one, "training-000000000")
+        reply, nobodys = (bob.ask(method, where, **options) for where in (path, strange))
+        assert (reply.status_code, nobodys.status_code) == (404, 404), (method, path)
+        if method != "HEAD":
+            told, expected = reply.json()["errors"][0], nobodys.json()["errors"][0]
+            for one, other in (
+                (things.experiment, "0" * 36),
+                (things.version, "1" * 36),
+                *((run, "training-000000000") for run in things.runs),
+            ):
+                told["message"] = told["message"].replace(one, other)
+            assert told == expected, (method, path)
+    # And nothing happened to them.
+    assert ada.ask("GET", f"{experiment}/content").content == zipped
+    assert ada.customer.training(things.running).state is TrainingState.RUNNING
+    assert ada.customer.training(things.ended).state is TrainingState.ERROR
+
+
+def test_the_routes_asked_above_are_all_there_are(people: tuple[Person, Person]) -> None:
+    _, bob = people
+    paths = bob.ask("GET", "/openapi.json").json()["paths"]
+    known = {
+        f"{EXPERIMENTS}/{{experiment_id}}": {"get", "post", "delete"},
+        f"{EXPERIMENTS}/{{experiment_id}}/content": {"get"},
+        f"{EXPERIMENTS}/{{experiment_id}}/versions": {"get"},
+        f"{EXPERIMENTS}/{{experiment_id}}/versions/{{version_id}}": {"get"},
+        f"{EXPERIMENTS}/{{experiment_id}}/versions/{{version_id}}/content": {"get", "put"},
+        "/v3/models/{training_id}": {"get", "patch", "delete"},
+    }
+    assert {path: set(methods) for path, methods in paths.items() if "{" in path and "instance" not in path} == known
+
+
+async def _listen(person: Person, training_id: str) -> int:
+    url = person.url.replace("http", "ws", 1) + f"/v3/models/{training_id}/monitor"
+    try:
+        async with connect(url, additional_headers={"Authorization": f"Bearer {person.token}"}):
+            return 101
+    except InvalidStatus as error:
+        return error.response.status_code
+
+
+def test_another_s_monitor_is_not_there(people: tuple[Person, Person], things: Things) -> None:
+    ada, bob = people
+    for one in things.runs:
+        assert asyncio.run(_listen(ada, one)) == 101
+        assert asyncio.run(_listen(bob, one)) == 404
+
+
+@pytest.mark.parametrize("spelling", ["{location}", "{location}/content", "{path}", "{experiment}"])
+def test_another_s_code_is_refused_like_code_that_is_not_there(
+    people: tuple[Person, Person], things: Things, spelling: str
+) -> None:
+    _, bob = people
+    where = spelling.format(
+        location=things.location,
+        path=urlsplit(things.location).path,
+        experiment=f"{EXPERIMENTS}/{things.experiment}",
+    )
+    messages = []
+    for location in (where, where.replace(things.experiment, "0" * 36)):
+        definition = bob.customer.definition("true")
+        definition["model_definition"]["definition_location"] = location
+        reply = bob.ask("POST", "/v3/models", json=definition)
+        assert (reply.status_code, reply.json()["errors"][0]["code"]) == (400, "C101")
+        messages.append(reply.json()["errors"][0]["message"].replace(things.experiment, "0" * 36))
+    assert messages[0] == messages[1]
+
+
+def test_lists_and_changes_show_one_s_own(people: tuple[Person, Person], things: Things) -> None:
+    ada, bob = people
+    mine = bob.customer.end(bob.customer.submit("true")).id
+    for path in (EXPERIMENTS, "/v3/models", "/v3/models?after=0", "/v3/models?limit=1000"):
+        told = bob.ask("GET", path).text
+        for one in (things.experiment, things.version, *things.runs, '"ada"'):
+            assert one not in told, path
+    assert mine in bob.ask("GET", "/v3/models").text
+    assert mine not in ada.ask("GET", "/v3/models").text
+    assert bob.ask("GET", f"/v3/models?start={things.ended}").status_code == 400
+    assert (
+        bob.ask("GET", f"/v3/models?start={things.ended}")
+        .json()["errors"][0]["message"]
+        .replace(things.ended, "training-000000000")
+        == bob.ask("GET", "/v3/models?start=training-000000000").json()["errors"][0]["message"]
+    )
+
+
+def test_a_long_poll_does_not_wake_for_another(people: tuple[Person, Person]) -> None:
+    ada, bob = people
+    cursor = bob.customer.client.send(calls.list_changes("now", 0)).cursor
+    ada.customer.end(ada.customer.submit("true"))
+    assert bob.customer.client.send(calls.list_changes(cursor, 1)).resources == ()
+
+
+def test_keys_of_two_owners_do_not_meet(people: tuple[Person, Person]) -> None:
+    ada, bob = people
+    ids = []
+    for person in people:
+        definition = TrainingDefinition.read(person.customer.definition("true"))
+        ids += [person.customer.client.send(calls.create_training(definition, idempotency_key="k")).id for _ in "12"]
+    assert ids[0] == ids[1] != ids[2] == ids[3]
+    other = TrainingDefinition.read(bob.customer.definition("false"))
+    with pytest.raises((Conflict, InvalidRequest)):
+        bob.customer.client.send(calls.create_training(other, idempotency_key="k"))
+    for person, one in ((ada, ids[0]), (bob, ids[2])):
+        person.customer.end(one)
+
+
+def test_the_place_in_the_queue_is_all_that_tells_of_others(people: tuple[Person, Person]) -> None:
+    ada, bob = people
+    first = ada.customer.submit("sleep 600", "large")
+    second = ada.customer.submit("true", "large")
+    third = bob.customer.submit("true", "large")
+    try:
+        told = bob.ask("GET", f"/v3/models/{third}").json()["entity"]["status"]
+        assert told["queue_position"] >= 1
+        assert set(told) <= {"state", "submitted_at", "current_at", "metrics", "phase", "queue_position", "runtime"}
+        assert first not in json.dumps(told)
+    finally:
+        ada.customer.client.send(calls.cancel_training(first))
+    for person, one in ((ada, first), (ada, second), (bob, third)):
+        person.customer.end(one)
+
+
+def test_an_instance_counts_nothing_of_others(people: tuple[Person, Person], things: Things) -> None:
+    ada, bob = people
+    mine, others = (person.ask("GET", "/v3/wml_instances/any").json() for person in (bob, ada))
+    assert mine == others
+    assert mine["entity"]["usage"] == {}

@@ -1,0 +1,190 @@
+"""A service that speaks TLS: its API, its Swift, its console, and the trainings that fetch from it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import ssl
+import struct
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from airflow.sdk import Connection
+
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.hooks.access import ServiceAccess
+from airflow_dlaas.storage.swift import SwiftStore
+from tests.certificates import Pair, pair
+from tests.conftest import ServiceProcess
+from tests.integration.service.conftest import Customer
+
+
+@pytest.fixture(scope="module")
+def issued(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return pair(tmp_path_factory.mktemp("tls"), "127.0.0.1")
+
+
+def settings(one: Pair) -> dict[str, str]:
+    return {
+        "DLAAS_TLS_CERTIFICATE": str(one.certificate),
+        "DLAAS_TLS_KEY": str(one.key),
+        "DLAAS_TLS_CA": str(one.certificate),
+    }
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, issued: Pair) -> Iterator[ServiceProcess]:
+    home = tmp_path_factory.mktemp("service") / "home"
+    with closing(ServiceProcess(home, **settings(issued))) as process:
+        process.start()
+        yield process
+
+
+class Trusting(Customer):
+    """A customer who trusts the service's authority."""
+
+    authority = ""
+
+    def swift(self) -> SwiftStore:
+        return SwiftStore.open(StoreConnection.model_validate(self.store), verify=self.authority)
+
+
+@pytest.fixture
+def customer(service: ServiceProcess, issued: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trusting]:
+    monkeypatch.setattr(Trusting, "authority", str(issued.certificate))
+    known = service.connections()["dlaas_default"]
+    with Client(known["host"], known["login"], known["password"], verify=str(issued.certificate)) as client:
+        yield Trusting(service, client)
+
+
+def place(service: ServiceProcess, name: str) -> tuple[str, int]:
+    found = urlsplit(service.connections()[name]["host"])
+    return str(found.hostname), int(found.port or 0)
+
+
+def test_a_training_completes_over_tls_alone(customer: Trusting) -> None:
+    ended = customer.end(customer.submit("cat $DATA_DIR/numbers.txt"))
+    assert ended.state is TrainingState.COMPLETED, ended.status
+    assert customer.said(ended.id) == "1 2 3\n"
+    assert customer.store["auth_url"].startswith("https://")
+    assert ended.entity.model_definition.definition_location.startswith("https://")
+
+
+def test_the_connections_carry_the_authority_to_airflow(service: ServiceProcess, issued: Pair) -> None:
+    for fields in service.connections().values():
+        assert fields["host"].startswith("https://")
+        assert json.loads(fields["extra"]) == {"ca_file": str(issued.certificate)}
+    access = ServiceAccess.from_connection(Connection(conn_id="x", **service.connections()["dlaas_default"]))
+    assert access.verify == str(issued.certificate)
+
+
+def test_the_console_trusts_it_too(customer: Trusting, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    sent = customer.service.console("upload", str(tmp_path / "a.txt"), "by-hand")
+    assert sent.returncode == 0, sent.stderr
+    training = customer.end(customer.submit("echo told over tls"))
+    told = customer.service.console("logs", "--follow", training.id)
+    assert "told over tls" in told.stdout, told.stderr
+
+
+def test_a_client_told_nothing_does_not_trust_it(service: ServiceProcess) -> None:
+    known = service.connections()["dlaas_default"]
+    with Client(known["host"], known["login"], known["password"]) as client, pytest.raises(NotConfigured):
+        client.token()
+
+
+@pytest.mark.parametrize("name", ["dlaas_default", "swift_default"])
+def test_nothing_is_said_in_the_clear(service: ServiceProcess, name: str) -> None:
+    with socket.create_connection(place(service, name), timeout=10) as plain:
+        plain.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            while said := plain.recv(4096):
+                assert b"HTTP/" not in said
+
+
+@pytest.mark.parametrize("name", ["dlaas_default", "swift_default"])
+def test_who_stays_silent_or_hangs_up_holds_nobody_up(service: ServiceProcess, issued: Pair, name: str) -> None:
+    where = place(service, name)
+    silent = [socket.create_connection(where) for _ in range(50)]
+    try:
+        for _ in range(50):
+            rude = socket.create_connection(where)
+            rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            rude.close()  # a reset
+            with socket.create_connection(where) as nonsense:
+                nonsense.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        trusting = ssl.create_default_context(cafile=str(issued.certificate))
+        with closing(http.client.HTTPSConnection(*where, timeout=10, context=trusting)) as connection:
+            connection.request("GET", "/healthcheck")
+            assert connection.getresponse().status in (200, 404)
+        log = service.home / "swift" / "swift.log"
+        assert "ended with" not in log.read_text()
+    finally:
+        for one in silent:
+            one.close()
+
+
+def test_many_use_its_swift_at_once(customer: Trusting) -> None:
+    content = bytes(range(256)) * 4096
+
+    def round_trip(number: int) -> bool:
+        with customer.swift() as swift:
+            swift.put(customer.data, f"many/{number}", content)
+            return any(one.name == f"many/{number}" for one in swift.list(customer.data, f"many/{number}"))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(round_trip, range(24)))
+
+
+def test_it_is_none_of_the_old_versions(service: ServiceProcess) -> None:
+    for name in ("dlaas_default", "swift_default"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+        with socket.create_connection(place(service, name)) as plain, pytest.raises(OSError, match=r"."):
+            context.wrap_socket(plain)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"DLAAS_TLS_KEY": "{other}"}, "DLAAS_TLS_KEY is {other}, which is not the key"),
+        ({"DLAAS_TLS_CERTIFICATE": "/nowhere.pem"}, "DLAAS_TLS_CERTIFICATE is /nowhere.pem, which can't be read"),
+        ({"DLAAS_TLS_CA": ""}, "DLAAS_TLS_CA names the file of the authority"),
+        ({"DLAAS_HOST": "0.0.0.0", "DLAAS_PUBLIC_URL": "https://other.org"}, "who calls the service other.org"),
+        ({"DLAAS_HOST": "0.0.0.0", "DLAAS_PASSWORD": "changeme"}, "is one of those that are tried first"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_started(
+    tmp_path: Path, issued: Pair, changed: dict[str, str], words: str
+) -> None:
+    other = str(pair(tmp_path / "other", "127.0.0.1").key)
+    said: dict[str, Any] = {name: value.format(other=other) for name, value in changed.items()}
+    process = ServiceProcess(tmp_path / "home", **(settings(issued) | said))
+    done = process.console("serve")
+    assert done.returncode == 1
+    assert words.format(other=other) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (process.home / "swift").exists()
+    assert not (process.home / "connections.json").exists()
+
+
+def test_beyond_loopback_it_starts_without_being_told_to(tmp_path: Path, issued: Pair) -> None:
+    given = settings(issued) | {"DLAAS_HOST": "0.0.0.0"}
+    with closing(ServiceProcess(tmp_path / "home", **given)) as process:
+        process.start()
+        assert process.connections()["swift_default"]["host"].startswith("https://127.0.0.1:")
+        assert process.console("runs").returncode == 0
