@@ -35,6 +35,9 @@ class ResourceType(str, Enum):
 FRAMEWORKS = ("caffe", "torch", "tensorflow")
 """The page's frameworks. Which versions there are is each service's own answer."""
 
+MOST_CONTAINERS = 1000
+"""Containers of training data that are looked at at all; what a service takes is its own decision, and less."""
+
 
 class Framework(Word):
     """What the code is written for; both are compared in lower case, and never rounded to something near."""
@@ -98,6 +101,13 @@ class TrainingDefinition(Word):
     model_definition: ModelDefinition
     training_data: tuple[TrainingData, ...]
     training_results: TrainingResults | None = None
+
+    @field_validator("training_data", mode="before")
+    @classmethod
+    def _is_no_flood(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)) and len(value) > MOST_CONTAINERS:
+            raise ValueError(f"must name at most {MOST_CONTAINERS:,} containers")  # before each is looked at
+        return value
 
     @field_validator("training_data")
     @classmethod

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from airflow_dlaas.contract.definition import Framework
-from airflow_dlaas.contract.words import Moment, Word
+from airflow_dlaas.contract.words import Many, Moment, Word
 
 
 class Metadata(Word):
@@ -59,4 +59,4 @@ class Experiment(Word):
 class ExperimentList(Word):
     """All experiments of a user, or all versions of one."""
 
-    resources: tuple[Experiment, ...]
+    resources: Many[Experiment]

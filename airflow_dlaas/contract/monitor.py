@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.contract.words import Word
+from airflow_dlaas.contract.words import Many, Word
 
 LAST_LIMIT = 1000
 """The most lines that ``?last=N`` may ask for."""
@@ -20,7 +20,7 @@ class FrameStatus(Word):
     """
 
     message: str | None = None
-    metrics: tuple[Metric, ...] | None = None
+    metrics: Many[Metric] | None = None
     state: TrainingState | None = None
     offset: int | None = None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from airflow_dlaas.contract.words import Word
+from airflow_dlaas.contract.words import Many, Word
 from airflow_dlaas.errors import (
     Conflict,
     InvalidRequest,
@@ -43,7 +43,7 @@ class Problem(Word):
     """The envelope of every refusal. ``trace`` (32 hex digits) finds it in the service's log."""
 
     trace: str
-    errors: tuple[ProblemError, ...]
+    errors: Many[ProblemError]
 
 
 CODES: dict[str, type[Refused]] = {

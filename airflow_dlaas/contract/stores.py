@@ -54,7 +54,10 @@ class StoreConnection(Word):
     @field_validator("auth_url")
     @classmethod
     def _is_url(cls, value: str) -> str:
-        parts = urlsplit(value)
+        try:
+            parts = urlsplit(value)
+        except ValueError:  # whose message repeats the host, and the credentials before it
+            raise ValueError("must be an http:// or https:// URL") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be an http:// or https:// URL")
         if parts.username or parts.password:

@@ -8,7 +8,7 @@ from airflow_dlaas.contract.definition import ModelDefinition
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.problem import Problem
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.contract.words import Moment, Word
+from airflow_dlaas.contract.words import Many, Moment, Word
 
 
 class MetricValue(Word):
@@ -24,7 +24,7 @@ class Metric(Word):
     timestamp: Moment
     iteration: int
     phase: str = ""
-    values: tuple[MetricValue, ...]
+    values: Many[MetricValue]
 
 
 class Status(Word):
@@ -41,7 +41,7 @@ class Status(Word):
     finished_at: Moment | None = None
     current_at: Moment
     message: str | None = None
-    metrics: tuple[Metric, ...] = ()
+    metrics: Many[Metric] = ()
     error: Problem | None = None
     phase: Phase | None = None
     queue_position: int | None = None
@@ -113,7 +113,7 @@ class NextPage(Word):
 class TrainingList(Word):
     """Trainings, newest first."""
 
-    resources: tuple[Training, ...]
+    resources: Many[Training]
     next: NextPage | None = None
 
 
@@ -139,7 +139,7 @@ class TrainingOutline(Word):
 class TrainingOutlines(Word):
     """A page of the listing, skimmed."""
 
-    resources: tuple[TrainingOutline, ...]
+    resources: Many[TrainingOutline]
     next: NextPage | None = None
 
 
@@ -151,7 +151,7 @@ class TrainingChanges(Word):
     asking again with ``cursor`` continues without a gap.
     """
 
-    resources: tuple[Training, ...]
+    resources: Many[Training]
     cursor: str
 
 
@@ -211,5 +211,5 @@ class Runtime(Word):
 class RuntimeList(Word):
     """The service's catalogue (ours), and how many GPU slots it has."""
 
-    resources: tuple[Runtime, ...]
+    resources: Many[Runtime]
     gpus: int

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, PlainSerializer, TypeAdapter, ValidationError
 
 from airflow_dlaas.errors import Misunderstood
 
 T = TypeVar("T")
+
+MOST_COMPLAINTS = 100
+"""Findings told of one document: more help nobody, and an answer must not be many times what was sent."""
+LONGEST_STEP = 200
+"""Characters told of a key that somebody made up."""
+_PLAIN = re.compile(r"[\w…-]+")
+
+
+class _FirstWrong(FailFast):
+    """`FailFast`, which can also stand before ``| None``: pydantic's own is not hashable."""
+
+    __hash__ = object.__hash__
+
+
+Many = Annotated[tuple[T, ...], _FirstWrong()]
+"""What a peer sends many of: the first that is wrong is told, so that no flood of them becomes one of complaints."""
 
 
 class Word(BaseModel):
@@ -33,9 +50,16 @@ class Word(BaseModel):
 
 
 def spell_time(moment: datetime) -> str:
-    """Spell *moment* as the wire does: ISO 8601 in UTC with milliseconds and ``Z``."""
-    utc = moment.astimezone(timezone.utc)
-    return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond // 1000:03d}Z"
+    """
+    Spell *moment* as the wire does: ISO 8601 in UTC with milliseconds and ``Z``.
+
+    One at the end of all years that is out of range in UTC is told without its offset.
+    """
+    try:
+        utc = moment.astimezone(timezone.utc)
+    except OverflowError:
+        utc = moment
+    return utc.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 Moment = Annotated[datetime, PlainSerializer(spell_time, return_type=str)]
@@ -60,25 +84,42 @@ def received(kind: type[T]) -> Callable[[bytes], T]:
     return read
 
 
-def complaints(error: ValidationError, *, unless: Callable[[object], bool] = lambda _: False) -> list[str]:
+def complaints(error: ValidationError, *, unless: Callable[[object], bool] | None = None) -> list[str]:
     """
     Put each of pydantic's findings as ``field: sentence``, without the offending value (it may be a secret).
 
+    At most `MOST_COMPLAINTS`; of more, the last says how many there are.
+
     :param unless: findings about a value for which this is true are left out.
     """
-    return [
+    # A value costs many times what it took on the wire: only where it is asked for.
+    found = error.errors(include_url=False, include_input=unless is not None)
+    if unless is not None:
+        found = [one for one in found if not unless(one["input"])]
+    said = [
         f"{spell_path(one['loc'])}: {_sentence(one['type'], one['msg'], one.get('ctx', {}))}"
-        for one in error.errors(include_url=False)
-        if not unless(one["input"])
+        for one in found[:MOST_COMPLAINTS]
     ]
+    if len(found) > MOST_COMPLAINTS:
+        said.append(f"(the whole): and {len(found) - MOST_COMPLAINTS:,} findings more")
+    return said
 
 
 def spell_path(location: tuple[int | str, ...]) -> str:
     """Spell a place in a JSON document as people do: ``training_data[0].source.type``."""
     path = ""
     for step in location:
+        if isinstance(step, str):
+            step = _spell_key(step)
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
     return path or "(the whole)"
+
+
+def _spell_key(key: str) -> str:
+    """Spell a key that somebody made up: shortened, and in quotes where it could be mistaken for something else."""
+    if len(key) > LONGEST_STEP:
+        key = f"{key[:LONGEST_STEP]}…"
+    return key if _PLAIN.fullmatch(key) else repr(key).replace(":", "\\x3a")
 
 
 def _sentence(kind: str, said: str, context: dict[str, object]) -> str:

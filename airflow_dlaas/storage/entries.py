@@ -19,6 +19,9 @@ MOST = 10_000
 LONGEST_STEP = 255
 """Bytes of a file's name, on every file system in use."""
 
+LONGEST_NAME = 1024
+"""Bytes of a whole name with its folders: with the folder it is unpacked into, what every system can open."""
+
 FLATTEN = (
     "Put all files at the first level and zip them from inside their folder, or allow nested folders (allow_nested)"
 )
@@ -47,6 +50,10 @@ def check_name(name: str) -> None:
         longest = max(len(step.encode()) for step in steps)
     except UnicodeEncodeError:
         raise InvalidBundle(f"The file name {name!r} is not UTF-8: rename the file") from None
+    if len(name.encode()) > LONGEST_NAME:
+        raise InvalidBundle(
+            f"The file name {name[:40]!r}… has more than {LONGEST_NAME:,} bytes with its folders: shorten it"
+        )
     if longest > LONGEST_STEP:
         raise InvalidBundle(
             f"The file name {name[:40]!r}… has {longest} bytes, {LONGEST_STEP} are the most: shorten it"
@@ -93,6 +100,8 @@ def check_entries(entries: Sequence[zipfile.ZipInfo], *, allow_nested: bool, unp
     for entry in entries:
         # `filename` ends at a NUL, `orig_filename` is what the zip says.
         check_name(entry.orig_filename)
+        # Newer Pythons take another one from an extra field (Info-ZIP's Unicode path).
+        check_name(entry.filename)
         _check_kind(entry)
     if not allow_nested:
         for entry in entries:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -21,6 +22,21 @@ ID = r"^[A-Za-z0-9_-]{1,64}$"
 
 Id = Annotated[str, Path(pattern=ID)]
 """An id in a path; what cannot be one is not found."""
+
+
+SCHEMAS = "#/components/schemas/"
+"""Where the OpenAPI keeps its words."""
+
+ZIP: dict[str, Any] = {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
+"""How the OpenAPI calls a zip, in either direction."""
+
+
+def takes(kind: type[BaseModel], *, required: bool = True, listed: bool = False) -> dict[str, Any]:
+    """Say in the OpenAPI that a route's body is a *kind*, or a list of one."""
+    schema: dict[str, Any] = {"$ref": f"{SCHEMAS}{kind.__name__}"}
+    if listed:
+        schema = {"type": "array", "items": schema, "minItems": 1, "maxItems": 1}
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 
 async def read(request: Request, limit: int) -> AsyncIterator[bytes]:
@@ -52,9 +68,26 @@ async def read_json(request: Request, limit: int) -> Any:
     if not content.strip():
         return None
     try:
-        return from_json(content.removeprefix(b"\xef\xbb\xbf"), allow_inf_nan=False)
+        document = from_json(content.removeprefix(b"\xef\xbb\xbf"), allow_inf_nan=False)
     except ValueError as error:
         raise InvalidRequest(f"The body is no JSON: {error}") from None
+    if _overflows(document):
+        raise InvalidRequest("The body holds a number that is too large")
+    return document
+
+
+def _overflows(document: Any) -> bool:
+    """Whether a number was read as infinite, as 1e999 is: it could not be written as JSON again."""
+    left = [document]
+    while left:
+        match left.pop():
+            case float() as number if math.isinf(number):
+                return True
+            case dict() as inner:
+                left.extend(inner.values())
+            case list() as inner:
+                left.extend(inner)
+    return False
 
 
 async def _document(request: Request, parts: PartsOf, _owner: Owner) -> Any:

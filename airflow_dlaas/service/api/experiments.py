@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import uuid
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from airflow_dlaas.contract.experiment import (
     Experiment,
@@ -20,7 +22,7 @@ from airflow_dlaas.contract.experiment import (
 )
 from airflow_dlaas.contract.stores import MASK
 from airflow_dlaas.errors import InvalidRequest, NotFound
-from airflow_dlaas.service.api.bodies import Document, Id, read, reply, understand
+from airflow_dlaas.service.api.bodies import ZIP, Document, Id, read, reply, takes, understand
 from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf, base_url
 from airflow_dlaas.service.store.base import ExperimentRecord, VersionRecord
 from airflow_dlaas.service.store.blobs import Incoming
@@ -32,10 +34,14 @@ PIECE = 1024**2
 
 _SECRET = re.compile(r"password|secret|token|credential|access_?key|api_?key", re.IGNORECASE)
 
+CONTENT: dict[int | str, dict[str, Any]] = {200: ZIP, 206: {"description": "The range asked for", **ZIP}}
+
+_RANGE = re.compile(rb"bytes=([0-9]{0,15})-([0-9]{0,15})")
+
 router = APIRouter(prefix=PATH, tags=["experiments"])
 
 
-@router.post("", status_code=201, response_model=Experiment)
+@router.post("", status_code=201, response_model=Experiment, openapi_extra=takes(ExperimentDraft))
 def create(request: Request, parts: PartsOf, owner: Owner, document: Document) -> Response:
     """Create an experiment with a first version, whose content is still to be sent."""
     draft = _draft(document)
@@ -59,7 +65,12 @@ def get(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id) -> Re
     return reply(_report(request, parts, *parts.store.experiment(owner, experiment_id)))
 
 
-@router.post("/{experiment_id}", status_code=201, response_model=Experiment)
+@router.post(
+    "/{experiment_id}",
+    status_code=201,
+    response_model=Experiment,
+    openapi_extra=takes(ExperimentDraft, required=False),
+)
 def add_version(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id, document: Document) -> Response:
     """Begin the next version. The body may be empty or repeat what created the experiment: metadata is immutable."""
     experiment, _ = parts.store.experiment(owner, experiment_id)
@@ -92,7 +103,11 @@ def get_version(request: Request, parts: PartsOf, owner: Owner, experiment_id: I
     return reply(_report(request, parts, experiment, version))
 
 
-@router.put("/{experiment_id}/versions/{version_id}/content", response_model=Experiment)
+@router.put(
+    "/{experiment_id}/versions/{version_id}/content",
+    response_model=Experiment,
+    openapi_extra={"requestBody": {"required": True, **ZIP}},
+)
 async def put_content(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id, version_id: Id) -> Response:
     """
     Take in a version's zip, of any content type. It counts once all of it is there and found sound.
@@ -123,14 +138,14 @@ def _accept(parts: Parts, owner: str, version: VersionRecord, incoming: Incoming
     parts.store.set_content(owner, version.experiment_id, version.id, blob.digest, blob.size)
 
 
-@router.get("/{experiment_id}/versions/{version_id}/content", response_class=FileResponse)
+@router.get("/{experiment_id}/versions/{version_id}/content", response_class=FileResponse, responses=CONTENT)
 @router.head("/{experiment_id}/versions/{version_id}/content", include_in_schema=False)
 def get_content(parts: PartsOf, owner: Owner, experiment_id: Id, version_id: Id) -> Response:
     """Give a version's zip back; its ETag is the SHA-256."""
     return _content(parts, parts.store.version(owner, experiment_id, version_id))
 
 
-@router.get("/{experiment_id}/content", response_class=FileResponse)
+@router.get("/{experiment_id}/content", response_class=FileResponse, responses=CONTENT)
 @router.head("/{experiment_id}/content", include_in_schema=False)
 def get_newest_content(parts: PartsOf, owner: Owner, experiment_id: Id) -> Response:
     """Give the newest version's zip back."""
@@ -143,7 +158,29 @@ def _content(parts: Parts, version: VersionRecord) -> Response:
     path = parts.blobs.path(version.digest)
     if not path.is_file():
         raise NotFound(f"The content of version {version.id} is lost: PUT it again")
-    return FileResponse(path, media_type="application/zip", headers={"ETag": f'"{version.digest}"'})
+    return _Zip(path, version.digest)
+
+
+class _Zip(FileResponse):
+    """A zip, or one range of it; a `Range` that asks for anything else is ignored, as HTTP lets us."""
+
+    def __init__(self, path: Path, digest: str) -> None:
+        super().__init__(path, media_type="application/zip", headers={"ETag": f'"{digest}"'})
+        self._size = path.stat().st_size
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [one for one in scope["headers"] if one[0] != b"range" or _is_range(one[1], self._size)]
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+
+def _is_range(said: bytes, size: int) -> bool:
+    found = _RANGE.fullmatch(said)
+    if found is None:
+        return False
+    first, last = found.groups()
+    if not first:
+        return bool(last) and int(last) > 0 and size > 0
+    return int(first) < size and (not last or int(first) <= int(last))
 
 
 def _draft(document: Any) -> ExperimentDraft:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,12 +46,16 @@ def tail(path: Path, lines: int) -> int:
             end = file.seek(0, 2)
             if lines == 0:
                 return end
-            start, found = end, b""
-            # One more newline than lines: the one before the first of them.
-            while start > 0 and end - start < LOOK_BACK and found.count(b"\n", 0, -1) < lines:
-                start = max(0, start - PIECE)
-                file.seek(start)
-                found = file.read(end - start)
+            start, pieces, seen = end, deque[bytes](), 0
+            # One more newline than lines: the one before the first of them. The last byte ends a line, it begins none.
+            while start > 0 and end - start < LOOK_BACK and seen < lines:
+                begin = max(0, start - PIECE)
+                file.seek(begin)
+                piece = file.read(start - begin)
+                seen += piece.count(b"\n") - (start == end and piece.endswith(b"\n"))
+                pieces.appendleft(piece)
+                start = begin
+            found = b"".join(pieces)
     except FileNotFoundError:
         return 0
     place = len(found) - 1

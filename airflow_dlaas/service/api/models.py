@@ -11,10 +11,12 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from airflow_dlaas.contract.training import CANCEL, Patch, Training, TrainingList
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.training import CANCEL, Patch
 from airflow_dlaas.errors import InvalidRequest, NotFound
 from airflow_dlaas.service.api import report
-from airflow_dlaas.service.api.bodies import ID, Document, Id, reply, understand
+from airflow_dlaas.service.api.bodies import ID, Document, Id, reply, takes, understand
+from airflow_dlaas.service.api.described import ReportedChanges, ReportedPage, ReportedTraining
 from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf, base_url
 from airflow_dlaas.service.api.submit import read_key, submit
 from airflow_dlaas.service.store.base import TrainingRecord
@@ -31,7 +33,7 @@ router = APIRouter(prefix=report.PATH, tags=["training runs"])
 Limit = Annotated[int, Query(ge=1, le=LONGEST_PAGE)]
 
 
-@router.post("", status_code=202, response_model=Training)
+@router.post("", status_code=202, response_model=ReportedTraining, openapi_extra=takes(TrainingDefinition))
 def create(
     request: Request,
     parts: PartsOf,
@@ -45,7 +47,7 @@ def create(
     return reply(report.one(parts, record), 202)
 
 
-@router.get("", response_model=TrainingList)
+@router.get("", response_model=ReportedPage | ReportedChanges)
 async def list_all(
     request: Request,
     parts: PartsOf,
@@ -70,13 +72,13 @@ async def list_all(
     return reply({"resources": await run_in_threadpool(report.many, parts, records), "cursor": str(cursor)})
 
 
-@router.get("/{training_id}", response_model=Training)
+@router.get("/{training_id}", response_model=ReportedTraining)
 def get(parts: PartsOf, owner: Owner, training_id: Id) -> Response:
     """Tell how a training is doing."""
     return reply(report.one(parts, parts.store.training(owner, training_id)))
 
 
-@router.patch("/{training_id}", status_code=204, response_class=Response)
+@router.patch("/{training_id}", status_code=204, response_class=Response, openapi_extra=takes(Patch, listed=True))
 def cancel(parts: PartsOf, owner: Owner, training_id: Id, document: Document) -> Response:
     """Cancel a training: the one change there is. One that has ended stays as it ended, and that is no error."""
     parts.store.training(owner, training_id)
@@ -89,8 +91,10 @@ def cancel(parts: PartsOf, owner: Owner, training_id: Id, document: Document) ->
 @router.delete("/{training_id}", status_code=204, response_class=Response)
 def delete(parts: PartsOf, owner: Owner, training_id: Id) -> Response:
     """Forget a training that has ended, and its log here. What it stored stays in the object store."""
+    if parts.store.training(owner, training_id).state.final:
+        # First: a service that is killed in between can be asked once more, and no folder stays that is nobody's.
+        shutil.rmtree(parts.jobs / training_id, ignore_errors=True)
     parts.store.delete_training(owner, training_id)
-    shutil.rmtree(parts.jobs / training_id, ignore_errors=True)
     return Response(status_code=204)
 
 

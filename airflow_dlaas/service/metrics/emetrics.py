@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_dlaas.contract.training import Metric, MetricValue
+from airflow_dlaas.service.metrics.lines import readable
 
 
 def read_line(line: str, now: datetime) -> Metric | None:
@@ -23,7 +24,9 @@ def read_line(line: str, now: datetime) -> Metric | None:
         return None
     if not isinstance(record, dict) or not isinstance(record.get("values"), dict):
         return None
-    values = {str(name): number for name, said in record["values"].items() if (number := _number(said)) is not None}
+    values = {
+        readable(name): number for name, said in record["values"].items() if (number := _number(said)) is not None
+    }
     if not values:
         return None
     etimes = record.get("etimes")
@@ -31,7 +34,7 @@ def read_line(line: str, now: datetime) -> Metric | None:
     return Metric(
         timestamp=now,
         iteration=int(iteration or 0),
-        phase=str(record.get("grouplabel") or ""),
+        phase=readable(str(record.get("grouplabel") or "")),
         values=tuple(MetricValue(name=name, value=value) for name, value in values.items()),
     )
 

@@ -88,6 +88,11 @@ class LogMetrics:
         )
 
 
+def readable(name: str) -> str:
+    """Give *name* as it can be written: JSON may hold half of a surrogate pair, and UTF-8 may not."""
+    return name.encode(errors="replace").decode()
+
+
 def _from_words(text: str) -> tuple[int | None, dict[str, float]]:
     values: dict[str, float] = {}
     for found in PAIR.finditer(text):
@@ -105,7 +110,7 @@ def _from_json(text: str) -> tuple[int | None, dict[str, float]]:
     except (ValueError, RecursionError):
         return None, {}
     numbers = {
-        name: float(value)
+        readable(name): float(value)
         for name, value in record.items()
         if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
     }

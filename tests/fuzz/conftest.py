@@ -1,0 +1,42 @@
+"""A whole API in process, made once: these tests throw things at it, and look what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from airflow_dlaas.service.api.app import create_api
+from airflow_dlaas.service.api.parts import Limits
+from airflow_dlaas.service.store.sql import SqlStore
+from tests.unit.service.api.conftest import Service, parts_in
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """An API that lets ``dlaas`` in, with a real store and real blobs in a folder of its own."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    SqlStore(f"sqlite:///{folder / 'empty.db'}").close()
+    home = folder / "home"
+    home.mkdir()
+    parts = replace(parts_in(home, folder / "empty.db"), limits=Limits(zip_bytes=200_000, containers=4))
+    with TestClient(create_api(parts), base_url="http://dlaas.example:8480", raise_server_exceptions=False) as client:
+        made = Service(client, parts, parts.store, parts.clock, parts.check_store, parts.wake.rung)
+        client.headers["Authorization"] = f"Bearer {made.log_in()}"
+        yield made
+    parts.store.close()
+
+
+def kept(api: Service) -> tuple[list[str], dict[str, int]]:
+    """All that the service keeps: every file but the database's own, and the rows of each table."""
+    home: Path = api.parts.jobs.parent
+    files = sorted(str(one.relative_to(home)) for one in home.rglob("*") if not one.name.startswith("store.db"))
+    with contextlib.closing(sqlite3.connect(f"file:{home / 'store.db'}?mode=ro", uri=True)) as database:
+        tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]
+        rows = {name: database.execute(f'select count(*) from "{name}"').fetchone()[0] for name in tables}  # noqa: S608
+    return files, rows

@@ -1,0 +1,219 @@
+"""Training definitions, as anybody may write them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_dlaas.contract.definition import MOST_CONTAINERS, TrainingDefinition
+from airflow_dlaas.contract.stores import MASK, REVEALED
+from airflow_dlaas.contract.words import MOST_COMPLAINTS
+from airflow_dlaas.errors import InvalidDefinition, InvalidRequest
+from airflow_dlaas.hooks import definition as written
+from airflow_dlaas.service.allowed import place_of
+from airflow_dlaas.service.api import location
+from tests.fuzz.effort import effort
+from tests.unit.service.api.conftest import DEFINITION
+
+SECRET = "hush-8d1f"
+
+# Python's own JSON reader lets lone surrogates through, and so may a DAG file.
+TEXT = st.text(max_size=20) | st.text(st.characters(categories=["Cs", "Cc", "Lu"]), max_size=5)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(TEXT, inner, max_size=5),
+    max_leaves=15,
+)
+
+HOST = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?(\.[a-z]{2,5})?", fullmatch=True)
+URL = st.builds(
+    "{}://{}{}{}".format,
+    st.sampled_from(["http", "https"]),
+    HOST,
+    st.sampled_from(["", ":8080"]),
+    st.sampled_from(["", "/auth/v1.0", "/v3"]),
+)
+PLAIN = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=30)
+CONNECTION = st.fixed_dictionaries(
+    {"auth_url": URL, "userId": PLAIN, "password": st.just(SECRET) | PLAIN},
+    optional={"user_name": PLAIN, "project_id": PLAIN, "region": PLAIN, "domain_name": PLAIN},
+)
+PLACE = st.fixed_dictionaries(
+    {
+        "container": PLAIN.filter(lambda name: name not in {".", ".."}),
+        "type": st.sampled_from(["softlayer_objectstore", "bluemix_objectstore"]),
+    }
+)
+VALID = st.fixed_dictionaries(
+    {
+        "model_definition": st.fixed_dictionaries(
+            {
+                "name": PLAIN,
+                "definition_location": PLAIN,
+                "framework": st.fixed_dictionaries(
+                    {"name": st.sampled_from(["caffe", "Torch", "tensorflow"]), "version": PLAIN}
+                ),
+                "execution": st.fixed_dictionaries(
+                    {
+                        "command": PLAIN.filter(str.strip),
+                        "resourceType": st.sampled_from(["small", "medium", "large"]),
+                    }
+                ),
+            },
+            optional={"description": PLAIN, "author": PLAIN},
+        ),
+        "training_data": st.lists(
+            st.fixed_dictionaries({"connection": CONNECTION, "source": PLACE}), min_size=1, max_size=3
+        ),
+    },
+    optional={"training_results": st.fixed_dictionaries({"connection": CONNECTION, "target": PLACE})},
+)
+
+
+def places(document: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every way down into *document*."""
+    yield way
+    if isinstance(document, dict | list):
+        for step, inner in document.items() if isinstance(document, dict) else enumerate(document):
+            yield from places(inner, (*way, step))
+
+
+def read(document: Any) -> TrainingDefinition | tuple[str, ...]:
+    """What became of *document*: a definition, or sentences that each name a field."""
+    try:
+        return TrainingDefinition.read(document)
+    except InvalidDefinition as error:
+        refused = error
+    assert refused.problems
+    assert len(refused.problems) <= MOST_COMPLAINTS + 1
+    assert all(re.match(r"\S.*: \S", one, re.DOTALL) for one in refused.problems)
+    assert SECRET not in str(refused)
+    assert SECRET not in repr(refused)
+    assert refused.__cause__ is None  # pydantic's own message repeats what was sent
+    return refused.problems
+
+
+@effort(400)
+@given(JSON)
+def test_any_document_is_a_definition_or_is_refused_by_field(document: Any) -> None:
+    assert not isinstance(read(document), TrainingDefinition)
+
+
+@effort(400)
+@given(VALID, st.data())
+def test_a_spoilt_definition_is_read_or_refused_and_never_tells_a_secret(document: Any, data: st.DataObject) -> None:
+    spoilt = deepcopy(document)
+    for index, _ in enumerate(spoilt["training_data"]):
+        spoilt["training_data"][index]["connection"]["password"] = SECRET
+    for _ in range(data.draw(st.integers(1, 3))):
+        way = data.draw(st.sampled_from([one for one in places(spoilt) if one]))
+        at: Any = spoilt
+        for step in way[:-1]:
+            at = at[step]
+        what = data.draw(st.sampled_from(["drop", "replace", "wrap", "credentials"]))
+        match what:
+            case "drop":
+                del at[way[-1]]
+            case "replace":
+                at[way[-1]] = data.draw(JSON)
+            case "wrap":
+                at[way[-1]] = {SECRET.swapcase(): [SECRET], "password": at[way[-1]]}
+            case _:
+                at[way[-1]] = data.draw(st.sampled_from(["http://u:%s@", "//%s@[", "http://[%s"])) % SECRET + data.draw(
+                    TEXT | st.sampled_from(["ex℀mple", "host:port", "[::", "h"])
+                )
+    found = read(spoilt)
+    if isinstance(found, TrainingDefinition):
+        assert SECRET not in found.model_dump_json(include={"training_data": {"__all__": {"connection": {"password"}}}})
+
+
+@effort(200)
+@given(VALID, st.data())
+def test_an_unknown_key_is_refused_by_its_name(document: Any, data: st.DataObject) -> None:
+    name = data.draw(st.from_regex(r"[a-z]{3,12}_x", fullmatch=True))
+    inside = [one for one in places(document) if isinstance(_at(document, one), dict)]
+    _at(document, data.draw(st.sampled_from(inside)))[name] = data.draw(JSON)
+    found = read(document)
+    assert isinstance(found, tuple)
+    assert any(name in one for one in found)
+
+
+@effort(200)
+@given(VALID)
+def test_a_valid_definition_survives_the_wire(document: Any) -> None:
+    read_once = TrainingDefinition.read(document)
+    sent = read_once.model_dump_json(context=REVEALED, exclude_unset=True)
+    assert json.loads(sent) == document
+    assert TrainingDefinition.read(json.loads(sent)) == read_once
+    assert TrainingDefinition.model_validate_json(sent) == read_once
+    masked = read_once.model_dump(mode="json")
+    assert {data["connection"]["password"] for data in masked["training_data"]} == {MASK}
+
+
+@effort(400)
+@given(st.one_of(TEXT, URL, st.builds("{}{}".format, URL, TEXT), st.builds("http://{}@{}".format, TEXT, TEXT)))
+def test_any_address_of_a_store_is_an_address_or_is_refused_without_being_repeated(url: str) -> None:
+    document = deepcopy(DEFINITION)
+    document["model_definition"]["definition_location"] = "x"
+    document["training_data"][0]["connection"]["auth_url"] = f"{url}"
+    found = read(document)
+    if isinstance(found, TrainingDefinition):
+        assert found.training_data[0].connection.auth_url == url
+        place_of(url)
+    else:
+        assert {one.partition(": ")[0] for one in found} == {"training_data[0].connection.auth_url"}
+        assert "http://" in found[0] or "must not carry" in found[0] or "unicode" in found[0]
+
+
+def test_credentials_in_an_address_that_cannot_be_parsed_are_not_repeated() -> None:
+    document = deepcopy(DEFINITION)
+    document["model_definition"]["definition_location"] = "x"
+    document["training_data"][0]["connection"]["auth_url"] = f"http://user:{SECRET}@ex℀mple"
+    assert read(document) == ("training_data[0].connection.auth_url: must be an http:// or https:// URL",)
+
+
+@pytest.mark.parametrize("count", [MOST_CONTAINERS + 1, 300_000])
+def test_a_flood_of_containers_is_one_complaint(count: int) -> None:
+    found = read(DEFINITION | {"training_data": [{}] * count})
+    assert isinstance(found, tuple)
+    assert [one for one in found if "training_data" in one] == ["training_data: must name at most 1,000 containers"]
+
+
+@effort(300)
+@given(JSON | VALID | st.text(max_size=50), st.booleans())
+def test_what_a_dag_author_writes_is_checked_or_refused(document: Any, has_location: bool) -> None:
+    if isinstance(document, dict):
+        try:
+            written.check(document, has_location=has_location)
+        except InvalidDefinition as error:
+            assert error.problems  # noqa: PT017
+    try:
+        parsed = written.parse(document)
+    except InvalidDefinition:
+        return
+    written.connection_ids(parsed)
+
+
+@effort(400)
+@given(st.one_of(TEXT, URL, st.from_regex(r"(https?://[\[\]:a-z0-9@]{0,12})?/v3/ml_assets/experiments/[a-z/?#]{0,20}")))
+def test_any_location_is_one_of_ours_or_is_refused(said: str) -> None:
+    try:
+        experiment, version = location.locate(said, ["http://dlaas.example:8480", "http://[::1"])
+    except InvalidRequest as error:
+        assert (error.code, error.target) == ("C101", location.FIELD)  # noqa: PT017
+    else:
+        assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", experiment)
+        assert version is None or re.fullmatch(r"[A-Za-z0-9_-]{1,64}", version)
+
+
+def _at(document: Any, way: tuple[Any, ...]) -> Any:
+    for step in way:
+        document = document[step]
+    return document

@@ -1,0 +1,389 @@
+"""Logs and metrics of any bytes, and monitors that say anything."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from starlette.testclient import WebSocketDenialResponse
+
+from airflow_dlaas.client.monitor import Place
+from airflow_dlaas.contract.monitor import Frame
+from airflow_dlaas.contract.problem import refusal
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.training import Metric
+from airflow_dlaas.contract.words import received
+from airflow_dlaas.errors import Misunderstood, Refused
+from airflow_dlaas.service.api.follow import PIECE, Follower, tail
+from airflow_dlaas.service.api.report import last_metric
+from airflow_dlaas.service.metrics import emetrics
+from airflow_dlaas.service.metrics.lines import LogMetrics
+from airflow_dlaas.service.store.base import Outcome
+from tests.fuzz.effort import effort
+from tests.fuzz.test_documents import JSON
+from tests.unit.service.api.conftest import Service
+
+PATIENCE = 20.0
+"""Seconds for what takes one, on a machine that does a lot else and counts every object."""
+
+NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
+read_frame = received(Frame)
+
+# -- what a client is told ---------------------------------------------------------------------------------------------
+
+METRIC = st.fixed_dictionaries(
+    {
+        "timestamp": st.sampled_from(
+            ["2026-03-01T12:00:04Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+        ),
+        "iteration": st.integers(),
+        "values": st.lists(st.fixed_dictionaries({"name": st.text(max_size=5), "value": st.floats()}), max_size=2),
+    }
+)
+STATUS = st.fixed_dictionaries(
+    {},
+    optional={
+        "message": st.none() | st.text(max_size=30) | JSON,
+        "metrics": st.none() | st.lists(METRIC, max_size=2) | JSON,
+        "state": st.sampled_from([*map(str, TrainingState), "new", None]) | JSON,
+        "offset": st.integers() | st.integers(0, 100) | JSON,
+        "unknown": JSON,
+    },
+)
+MESSAGES = st.one_of(
+    st.binary(max_size=100),
+    JSON.map(lambda value: json.dumps(value).encode()),
+    STATUS.map(lambda status: json.dumps({"status": status}).encode()),
+    st.integers(1, 100_000).map(lambda depth: b'{"status":' + b"[" * depth),
+)
+
+
+@effort(600)
+@given(st.lists(MESSAGES, max_size=6), st.integers(0, 50))
+def test_whatever_a_server_sends_is_a_frame_or_misunderstood(messages: list[bytes], offset: int) -> None:
+    place = Place(offset)
+    for message in messages:
+        try:
+            frame = read_frame(message)
+        except Misunderstood as error:
+            assert len(str(error)) < 50_000  # noqa: PT017
+            continue
+        before = place.offset
+        new = place.take(frame)
+        assert place.offset >= before
+        if new is not None:
+            assert new.status.offset == place.offset
+            read_frame(new.model_dump_json().encode())  # a trigger passes it on
+
+
+PIECES = st.lists(st.text(max_size=12), max_size=8)
+
+
+@effort(300)
+@given(PIECES, st.lists(st.integers(0, 8), max_size=3), st.booleans())
+def test_a_log_told_over_broken_connections_arrives_once(pieces: list[str], breaks: list[int], ours: bool) -> None:
+    whole = "".join(pieces)
+    place, got = Place(), ""
+    for end in [*breaks, len(pieces)]:
+        place.reconnected()
+        at = 0
+        for piece in pieces[:end]:
+            begin, at = at, at + len(piece.encode())
+            if ours and begin < place.offset:
+                continue  # our service begins where it is asked to
+            status: dict[str, Any] = {"message": piece}
+            if ours:
+                status |= {"state": "running", "offset": at}
+            new = place.take(read_frame(json.dumps({"status": status}).encode()))
+            got += (new.status.message or "") if new is not None else ""
+    assert got == whole
+    assert place.offset == len(whole.encode())
+
+
+@effort(300)
+@given(st.text(max_size=40), st.lists(st.lists(st.integers(0, 40), max_size=4), max_size=4))
+def test_a_foreign_log_that_is_cut_otherwise_each_time_arrives_once(whole: str, cuts: list[list[int]]) -> None:
+    place, got = Place(), ""
+    for points in [*cuts, []]:
+        place.reconnected()
+        edges = sorted({0, *(min(one, len(whole)) for one in points)})
+        if not points:
+            edges = [0, len(whole)]
+        for begin, end in itertools.pairwise(edges):
+            frame = read_frame(json.dumps({"status": {"message": whole[begin:end]}}).encode())
+            new = place.take(frame)
+            got += (new.status.message or "") if new is not None else ""
+    assert got == whole
+
+
+@effort(300)
+@given(st.integers(300, 599), MESSAGES)
+def test_any_refusal_is_one_of_ours(status: int, content: bytes) -> None:
+    assert isinstance(refusal(status, content), Refused)
+
+
+@pytest.mark.parametrize("flood", ['{"metrics": [%s]}', '{"metrics": [{"values": [%s]}]}'])
+def test_a_frame_full_of_nonsense_costs_some_memory_and_no_time(flood: str) -> None:
+    message = ('{"status": %s}' % (flood % ",".join(["{}"] * 500_000))).encode()
+    tracemalloc.start()
+    begun = time.monotonic()
+    with pytest.raises(Misunderstood) as found:
+        read_frame(message)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(str(found.value)) < 50_000
+    assert most < 60 * len(message)  # objects of what lies around the first that is wrong, and of no more
+    assert time.monotonic() - begun < PATIENCE
+
+
+# -- what the service reads --------------------------------------------------------------------------------------------
+
+ODD = st.sampled_from(
+    [
+        b"\xff", b"\x80" * 7, "ä€😀".encode(), "€".encode()[:2], "😀".encode()[:3], b"\0", b"\r", b"\r\n", b"\n",
+        b"\n\n", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\xe2\x80\xa8", b"\x85", b"\x1b[1m", b"a",
+    ]
+)  # fmt: skip
+LOGS = st.lists(
+    st.tuples(ODD | st.binary(max_size=8), st.sampled_from([1, 1, 1, 3, PIECE - 2, PIECE, PIECE + 1])), max_size=6
+).map(lambda runs: b"".join(piece * (count // len(piece) or 1) if piece else b"" for piece, count in runs))
+
+
+def finished(api: Service, log: bytes, metrics: bytes = b"") -> str:
+    run = api.submit()
+    job = api.job(run)
+    job.log.write_bytes(log)
+    job.metrics.write_bytes(metrics)
+    api.store.book(run, ["virtual:0"], api.clock())
+    api.store.finish(run, Outcome(TrainingState.COMPLETED, api.clock(), exit_code=0))
+    return run
+
+
+def told(api: Service, run: str, query: str = "") -> list[Frame]:
+    seen = []
+    with api.client.websocket_connect(f"/v3/models/{run}/monitor{query}") as socket:
+        while (message := socket.receive())["type"] == "websocket.send":
+            seen.append(read_frame(message["text"].encode()))
+    assert message["code"] == 1000
+    return seen
+
+
+@effort(60)
+@given(LOGS, st.data())
+def test_a_log_of_any_bytes_arrives_but_for_what_is_no_text(api: Service, log: bytes, data: st.DataObject) -> None:
+    run = finished(api, log)
+    frames = told(api, run)
+    whole = log.decode(errors="replace")
+    assert "".join(one.status.message or "" for one in frames) == whole
+    offsets = [one.status.offset for one in frames if one.status.offset is not None]
+    assert offsets == sorted(offsets)
+    assert offsets[-1] == len(log)
+    # Each offset is a place to go on from.
+    place = data.draw(st.sampled_from(offsets))
+    rest = told(api, run, f"?offset={place}")
+    assert "".join(one.status.message or "" for one in rest) == log[place:].decode(errors="replace")
+    last = data.draw(st.integers(0, 5))
+    shown = "".join(one.status.message or "" for one in told(api, run, f"?last={last}"))
+    lines = log.removesuffix(b"\n").split(b"\n")[-last:] if last and log else []
+    ending = b"\n" if lines and log.endswith(b"\n") else b""
+    assert shown == (b"\n".join(lines) + ending).decode(errors="replace")
+    api.store.delete_training("dlaas", run)
+
+
+@effort(200)
+@given(LOGS, st.lists(st.integers(1, PIECE + 10), max_size=6))
+def test_a_log_read_while_it_grows_loses_nothing(log: bytes, steps: list[int]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "log"
+        follower, got, written = Follower(path), [], 0
+        for step in [*steps, len(log)]:
+            with path.open("ab") as file:
+                file.write(log[written : written + step])
+            written = min(written + step, len(log))
+            if written == len(log):
+                break
+            got.append(follower.read(ended=False))
+            assert follower.offset == sum(map(len, got))
+        while piece := follower.read(ended=True):
+            got.append(piece)
+    assert b"".join(got) == log
+    assert all(len(piece) <= PIECE for piece in got)
+    assert "".join(piece.decode(errors="replace") for piece in got) == log.decode(errors="replace")
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\n\n"])
+@pytest.mark.parametrize("length", [1, PIECE - 2, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE])
+def test_the_last_line_is_found_however_long_it_is(tmp_path: Path, length: int, ending: bytes) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"one\n" + b"x" * length + ending)
+    lines = max(1, len(ending))
+    assert tail(path, lines) == 4
+
+
+@pytest.mark.parametrize("one", [b"x", b"\r", b"\0", b"\xff", "€".encode()])
+def test_a_line_of_many_megabytes_is_read_in_pieces_and_looked_for_once(tmp_path: Path, one: bytes) -> None:
+    path = tmp_path / "log"
+    size = 24 * 1024**2
+    path.write_bytes(one * (size // len(one)))
+    begun = time.monotonic()
+    assert tail(path, 1) <= path.stat().st_size - 8 * 1024**2
+    assert time.monotonic() - begun < 1.0
+    follower = Follower(path)
+    read = 0
+    while piece := follower.read(ended=False):
+        read += len(piece)
+    assert read >= path.stat().st_size - PIECE
+
+
+QUERY = st.dictionaries(
+    st.sampled_from(["last", "offset", "metrics", "x"]),
+    st.one_of(
+        st.integers().map(str),
+        st.text(max_size=8),
+        st.sampled_from(["", "²", "٣", "+1", " 1", "1e3", "0x1", "9" * 400, "007"]),
+    ),
+    max_size=3,
+)
+
+
+@effort(60)
+@given(QUERY, st.sampled_from(["{}", "training-000000000", "..", "%00", "%ff", "a/b"]))
+def test_any_query_of_a_monitor_is_followed_or_refused(api: Service, query: dict[str, str], name: str) -> None:
+    run = finished(api, b"one\n")
+    spelled = "&".join(f"{key}={quote(value, errors='replace')}" for key, value in query.items())
+    path = f"/v3/models/{name.format(run)}/monitor?{spelled}"
+    try:
+        with api.client.websocket_connect(path) as socket:
+            while (message := socket.receive())["type"] == "websocket.send":
+                read_frame(message["text"].encode())
+            assert message["code"] == 1000
+    except WebSocketDenialResponse as denied:
+        assert denied.status_code in {400, 404}  # noqa: PT017
+        assert denied.json()["errors"]  # noqa: PT017
+    api.store.delete_training("dlaas", run)
+
+
+LINES = st.one_of(
+    st.binary(max_size=60).filter(lambda line: b"\n" not in line),
+    METRIC.map(lambda metric: json.dumps(metric).encode()),
+    JSON.map(lambda value: json.dumps(value).encode()),
+)
+
+
+@effort(60)
+@given(st.lists(LINES, max_size=5))
+def test_a_command_that_writes_its_own_metrics_harms_nobody(api: Service, lines: list[bytes]) -> None:
+    run = finished(api, b"", b"".join(line + b"\n" for line in lines))
+    report = api.client.get(f"/v3/models/{run}")
+    assert report.status_code == 200, report.text
+    for frame in told(api, run):
+        for metric in frame.status.metrics or ():
+            assert metric.model_dump_json()
+    last_metric(api.job(run).metrics)
+    assert api.client.get("/v3/models?limit=1").status_code == 200
+    api.store.delete_training("dlaas", run)
+
+
+# -- metrics in lines --------------------------------------------------------------------------------------------------
+
+WORDS = st.sampled_from(
+    [
+        "loss", "acc", "Epoch", "step", "iter", "=", ":", " ", "1", "1e9", "-", ".", "nan", "٣", "9" * 30,
+        "/", "%", "\r", "\x08", "\x1b[1m", "{", "}", '"', "[", "Loss= ", "\t", "\u2028", "\ud800",
+    ]
+)  # fmt: skip
+PRINTED = st.one_of(
+    st.text(max_size=80),
+    st.lists(WORDS, max_size=25).map("".join),
+    st.dictionaries(WORDS | st.text(max_size=5), JSON, max_size=4).map(json.dumps),
+)
+OWN = st.one_of(
+    PRINTED,
+    st.fixed_dictionaries(
+        {
+            "values": st.dictionaries(
+                st.text(max_size=4) | WORDS, JSON | st.fixed_dictionaries({"value": JSON}), max_size=3
+            )
+        },
+        optional={"grouplabel": JSON, "etimes": JSON | st.fixed_dictionaries({"iteration": JSON}), "meta": JSON},
+    ).map(json.dumps),
+)
+
+
+def insist_on_metric(metric: Metric | None) -> None:
+    if metric is not None:
+        assert Metric.model_validate_json(metric.model_dump_json()) == metric
+        assert metric.values
+
+
+@effort(800)
+@given(st.lists(PRINTED, max_size=4))
+@example([r'{"loss\ud800": 1}'])
+def test_whatever_is_printed_is_a_metric_or_nothing(lines: list[str]) -> None:
+    log = LogMetrics()
+    for line in lines:
+        insist_on_metric(log.feed(line, NOW))
+
+
+@effort(800)
+@given(OWN)
+@example(r'{"values": {"\ud800": 1}}')
+@example(r'{"values": {"a": 1}, "grouplabel": "\ud800"}')
+def test_whatever_is_written_as_metrics_is_one_or_nothing(line: str) -> None:
+    insist_on_metric(emetrics.read_line(line, NOW))
+
+
+UNITS = [
+    "a",
+    "a ",
+    "loss=",
+    "loss: 1 ",
+    "9",
+    "Epoch 1",
+    "\x1b[",
+    "\x1b[1",
+    "1/1 ",
+    "[",
+    "{",
+    '{"a":',
+    "\r",
+    " ",
+    "a.b",
+    "step ",
+    "-",
+    "=",
+    "é",
+    "\\",
+]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize(
+    "read",
+    [lambda line: LogMetrics().feed(line, NOW), lambda line: emetrics.read_line(line, NOW)],
+    ids=["printed", "written"],
+)
+def test_a_line_twice_as_long_takes_about_twice_as_long(read: Callable[[str], object], unit: str) -> None:
+    def seconds(size: int) -> float:
+        line = unit * (size // len(unit)) + "!"
+        taken = []
+        for _ in range(3):
+            begun = time.perf_counter()
+            read(line)
+            taken.append(time.perf_counter() - begun)
+        return min(taken)
+
+    short, long = seconds(4_000), seconds(64_000)
+    assert long < max(0.05, 60 * short)  # sixteen times as long; quadratic would be 256 times
+    assert seconds(1_000_000) < 1

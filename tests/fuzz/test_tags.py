@@ -1,0 +1,58 @@
+"""Tags in descriptions that anybody may have written."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.hooks.tag import Tag, tagged
+from tests.fuzz.effort import effort
+from tests.unit.service.api.conftest import DEFINITION
+
+HEX = "0123456789abcdef"
+TAGS = st.builds(
+    Tag, st.text(HEX, min_size=32, max_size=32), st.text(HEX, min_size=12, max_size=12), st.integers(0, 999_999)
+)
+PIECES = st.one_of(
+    TAGS.map(str),
+    st.builds(lambda outer, inner: f"[airflow-{inner}dlaas {outer.key}]", TAGS, TAGS),  # one that is left when one goes
+    st.builds(lambda tag, cut: str(tag)[:cut], TAGS, st.integers(0, 60)),
+    st.builds(lambda tag, cut: str(tag)[cut:], TAGS, st.integers(0, 60)),
+    st.sampled_from(["[airflow-dlaas ", "]", ".", "[", " ", "\n", "٣"]),
+    st.text(max_size=10),
+)
+DESCRIPTIONS = st.lists(PIECES, max_size=6).map("".join)
+
+
+@effort(1000)
+@given(DESCRIPTIONS | st.text())
+def test_any_description_holds_a_tag_or_none(description: str) -> None:
+    found = Tag.read(description)
+    assert found is None or str(found) in description or found.attempt == int(f"0{found.attempt}")
+
+
+@effort(1000)
+@given(DESCRIPTIONS, TAGS, TAGS)
+def test_a_tag_is_read_back_from_behind_whatever_the_author_wrote(description: str, tag: Tag, other: Tag) -> None:
+    document = {
+        **DEFINITION,
+        "model_definition": {**DEFINITION["model_definition"], "definition_location": "x", "description": description},
+    }
+    definition = TrainingDefinition.read(document)
+    once = tagged(definition, tag)
+    assert Tag.read(once.model_definition.description) == tag
+    assert Tag.read(tagged(once, other).model_definition.description) == other
+    assert Tag.of_key(tag.key) == tag
+    assert once.model_copy(update={"model_definition": definition.model_definition}) == definition
+
+
+@effort(200)
+@given(st.text(st.characters(exclude_characters="[", codec="utf-8")), TAGS)
+def test_what_the_author_wrote_stays(description: str, tag: Tag) -> None:
+    document = {
+        **DEFINITION,
+        "model_definition": {**DEFINITION["model_definition"], "definition_location": "x", "description": description},
+    }
+    made = tagged(TrainingDefinition.read(document), tag).model_definition.description
+    assert made.removesuffix(str(tag)).strip() == description.strip()
