@@ -91,6 +91,24 @@ class Stage:
         ):
             yield
 
+    def kill_a_worker(self) -> bool:
+        """
+        Kill the youngest process in which a task runs with -9; whether there was one.
+
+        Such a process says nothing of itself: it is forked from a process of the executor's, which is the scheduler's.
+        """
+        try:
+            tasks = [one for each in self.program("scheduler").children() for one in each.children()]
+            os.kill(max(tasks, key=psutil.Process.create_time).pid, signal.SIGKILL)
+        except (psutil.NoSuchProcess, ProcessLookupError, StopIteration, ValueError):
+            return False
+        return True
+
+    def program(self, component: str) -> psutil.Process:
+        """*component*'s own process; beside it, its keeper holds the orphans of one that was killed before."""
+        below = psutil.Process(self.airflow.components[component].pid).children()
+        return next(one for one in below if one.cmdline()[-1:] == [component])
+
     def kill(self, component: str) -> None:
         """Kill *component* and all below it with -9, and start it again."""
         below = self.processes(component)
@@ -185,20 +203,7 @@ class Run:
 
     def kill_worker(self) -> None:
         """Kill the process in which its task runs, and only that, with -9."""
-        pid = eventually(self._worker, self.told)
-        os.kill(pid, signal.SIGKILL)
-
-    def _worker(self) -> int | None:
-        """
-        Find the task's process: the youngest one below the scheduler while only this task runs.
-
-        It says nothing of itself: it is forked from its supervisor, which is forked from the scheduler.
-        """
-        below = self.stage.processes("scheduler")
-        parents = {one.ppid() for one in below if one.is_running()}
-        leaves = [one for one in below if one.is_running() and one.pid not in parents]
-        deep = [one for one in leaves if len(one.parents()) == max(len(each.parents()) for each in leaves)]
-        return max(deep, key=psutil.Process.create_time).pid if deep else None
+        eventually(lambda: self.stage.kill_a_worker() or None, self.told)
 
     def told(self) -> str:
         """All there is to say where something did not happen."""

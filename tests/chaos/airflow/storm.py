@@ -73,9 +73,10 @@ class Storm:
                 case Deed.DELETE:
                     run.delete()
                 case Deed.KILL_WORKER:
-                    run.kill_worker()
-        except (HostError, ProcessLookupError, AssertionError):
-            return  # refused: it has ended, or was deleted, or there is no worker just now
+                    if not self.stage.kill_a_worker():
+                        return
+        except HostError:
+            return  # refused: it has ended, or was deleted
         done[deed] += 1
         self.befell[deed.value] += 1
 
