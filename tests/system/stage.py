@@ -109,6 +109,14 @@ class Stage:
         below = psutil.Process(self.airflow.components[component].pid).children()
         return next(one for one in below if one.cmdline()[-1:] == [component])
 
+    def raise_the_dead(self) -> Iterator[str]:
+        """Start again what of Airflow has ended by itself, as a scheduler does whose SQLite was locked for too long."""
+        for name, leash in self.airflow.components.items():
+            if leash.ended() is not None:
+                leash.stop()
+                self.airflow.components[name] = self.airflow._run(name, name)
+                yield name
+
     def kill(self, component: str) -> None:
         """Kill *component* and all below it with -9, and start it again."""
         below = self.processes(component)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from airflow_dlaas.demo.service import ServiceChild
 from airflow_dlaas.errors import DlaasError, HostError
@@ -14,8 +15,12 @@ from tests.chaos.airflow.audit import Aftermath, violations
 from tests.chaos.airflow.script import Batch, Blow, Deed, Round, batches
 from tests.system.stage import Run, Stage
 
+T = TypeVar("T")
+
 CALM = 240.0
 """Seconds until all must be over once nothing befalls anybody any more."""
+
+TRIES = 10
 
 FROZEN = 9.0
 """Seconds that a triggerer stands still: longer than it may be before its triggers are given away."""
@@ -49,7 +54,7 @@ class Storm:
         )
 
     def _batch(self, batch: Batch) -> None:
-        runs = [(each, self.stage.begin(each.way, each.command), Counter[Deed]()) for each in batch.rounds]
+        runs = [(each, patiently(_bound_begin(self.stage, each)), Counter[Deed]()) for each in batch.rounds]
         begun = time.monotonic()
         events: list[tuple[float, Callable[[], None]]] = [(at, _bound(self._blow, blow)) for at, blow in batch.blows]
         for each, run, done in runs:
@@ -75,8 +80,10 @@ class Storm:
                 case Deed.KILL_WORKER:
                     if not self.stage.kill_a_worker():
                         return
-        except HostError:
-            return  # refused: it has ended, or was deleted
+        except HostError as error:
+            if "Database error" not in str(error):
+                return  # refused: it has ended, or was deleted
+            # Airflow's SQLite was locked, in the middle of it perhaps: it may have happened.
         done[deed] += 1
         self.befell[deed.value] += 1
 
@@ -103,10 +110,13 @@ class Storm:
                     return
             except DlaasError:
                 pass  # the service is just coming up again
+            for name in self.stage.raise_the_dead():
+                self.befell[f"Airflow's {name} fell over by itself"] += 1
             time.sleep(0.5)
         for run in runs:
             if (state := _state(run)) not in {None, "success", "failed"}:
                 self.broken.append(f"{run.run_id} is still {state}:\n{run.told()}")
+                self.say(self.broken[-1])
 
     def _look_back(self, each: Round, run: Run, done: Counter[Deed]) -> None:
         self.rounds += 1
@@ -119,7 +129,7 @@ class Storm:
             trainings=trainings,
             done=done,
             state=state,
-            result=run.xcom() if state is not None else None,
+            result=patiently(run.xcom) if state is not None else None,
             stored=[name for one in trainings for name in self._stored(one.id)],
         )
         for found in violations(after):
@@ -130,13 +140,29 @@ class Storm:
         return (one.name for one in self.store.list("holds", prefix=f"{training_id}/"))
 
 
+def patiently(ask: Callable[[], T]) -> T:
+    """Ask again where Airflow's SQLite was locked: it answers 500 then, and has done nothing."""
+    for _ in range(TRIES):
+        try:
+            return ask()
+        except HostError as error:  # noqa: PERF203 - the loop is there for the error
+            if "Database error" not in str(error):
+                raise
+            time.sleep(1)
+    return ask()
+
+
 def _state(run: Run) -> str | None:
     try:
-        return run.stage.airflow.api.run_state(run.dag_id, run.run_id)
+        return patiently(lambda: run.stage.airflow.api.run_state(run.dag_id, run.run_id))
     except HostError as error:
         if " 404 " in str(error):
             return None
         raise
+
+
+def _bound_begin(stage: Stage, each: Round) -> Callable[[], Run]:
+    return lambda: stage.begin(each.way, each.command)
 
 
 def _bound(happen: Callable[..., None], *given: object) -> Callable[[], None]:
