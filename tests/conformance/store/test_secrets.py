@@ -63,7 +63,8 @@ def dump(url: str) -> bytes:
             return "\n".join(connection.iterdump()).encode()
     where = make_url(url)
     schema = str(where.query["options"]).removeprefix("-csearch_path=")
-    line = ["pg_dump", f"--schema={schema}", where.set(drivername="postgresql", query={}).render_as_string(False)]
+    rest = {name: value for name, value in where.query.items() if name != "options"}  # a socket's folder, say
+    line = ["pg_dump", f"--schema={schema}", where.set(drivername="postgresql", query=rest).render_as_string(False)]
     return subprocess.run(line, check=True, capture_output=True, timeout=60).stdout
 
 
