@@ -83,9 +83,9 @@ def find(client: Client, tag: Tag, *, since: datetime | None) -> Training | None
     return found[0] if found else None
 
 
-def stop(client: Client, tag: Tag, definition: TrainingDefinition | None, *, since: datetime | None, say: Say) -> None:
+def stop(client: Client, tag: Tag, definition: TrainingDefinition | None, *, since: datetime | None, say: Say) -> bool:
     """
-    Cancel the training that *tag* names, if there is one.
+    Cancel the training that *tag* names, if there is one; whether that is settled, or worth another try.
 
     :param definition: given where its submission may still be under way: where a server honours our key it is
         submitted once more, which makes no second one, so that it can't come into being after we have looked.
@@ -102,25 +102,28 @@ def stop(client: Client, tag: Tag, definition: TrainingDefinition | None, *, sin
                 training = find(client, tag, since=since)
     except DlaasError as error:
         say(f"The training under key {tag.key} could not be canceled: {error}")
-        return
+        return not error.transient
     if training is None:
         say("No training has been submitted: there is nothing to cancel")
     elif training.state.final:
         say(f"Training {training.id} had ended before: {training.state}")
     else:
-        cancel(client, training.id, say)
+        return cancel(client, training.id, say)
+    return True
 
 
-def cancel(client: Client, training_id: str, say: Say) -> None:
-    """Ask the service to stop a training; says what came of it, and raises nothing."""
+def cancel(client: Client, training_id: str, say: Say) -> bool:
+    """Ask the service to stop a training; says what came of it; whether that is settled, or worth another try."""
     try:
         client.send(calls.cancel_training(training_id))
     except NotFound:
         say(f"Training {training_id} is gone")
     except DlaasError as error:
         say(f"Training {training_id} could not be canceled: {error}")
+        return not error.transient
     else:
         say(f"Training {training_id} was canceled")
+    return True
 
 
 def _submit_without_keys(

@@ -24,7 +24,10 @@ SUBMIT_PATIENCE = 300.0
 SUBMIT_PAUSE = 10.0
 
 CANCEL_LIMIT = 25.0
-"""Seconds that ending a training may take; Airflow itself allows 30 (``[triggerer] on_kill_timeout``)."""
+"""Seconds that ending a training is waited for; Airflow itself allows 30 (``[triggerer] on_kill_timeout``)."""
+
+CANCEL_PATIENCE = 3600.0
+"""Seconds for which a service that is away is asked again to end a training, as long as the triggerer lives."""
 
 
 class TrainModelTrigger(BaseTrigger):
@@ -110,7 +113,7 @@ class TrainModelTrigger(BaseTrigger):
             try:
                 await asyncio.wait_for(aside(lambda: self._stop(client)), CANCEL_LIMIT)
             except asyncio.TimeoutError:
-                self.log.warning("The service did not answer in time: the training under key %s may run on", self.key)
+                self.log.warning("The training under key %s is not canceled yet; that is tried on", self.key)
 
     async def _submit(self, client: Client) -> Training:
         from airflow_dlaas.client.aside import aside
@@ -145,13 +148,19 @@ class TrainModelTrigger(BaseTrigger):
         return None if self.since is None else datetime.fromtimestamp(self.since, timezone.utc)
 
     def _stop(self, client: Client) -> None:
+        """End the training, however long the service is away; in a thread that `on_kill` may leave behind."""
         from airflow_dlaas.hooks.submission import cancel, stop
         from airflow_dlaas.hooks.tag import Tag
 
-        if self._training_id is not None:
-            cancel(client, self._training_id, self.log.info)
-        else:
-            stop(client, Tag.of_key(self.key), self._submitting, since=self._since, say=self.log.info)
+        tag, until = Tag.of_key(self.key), time.monotonic() + CANCEL_PATIENCE
+        while time.monotonic() < until:
+            if self._training_id is not None:
+                settled = cancel(client, self._training_id, self.log.info)
+            else:
+                settled = stop(client, tag, self._submitting, since=self._since, say=self.log.info)
+            if settled:
+                return
+            time.sleep(SUBMIT_PAUSE)
 
     async def _note(self, training_id: str) -> None:
         """Tell the UI which training it is, as soon as there is one."""

@@ -6,8 +6,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,10 +32,11 @@ from airflow_dlaas.errors import (
     TrainingFailed,
     TrainingOverdue,
 )
+from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
 from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
 from airflow_dlaas.storage import bundle
 from airflow_dlaas.storage.swift import SwiftStore
-from airflow_dlaas.triggers import attend, waiting
+from airflow_dlaas.triggers import attend, model, waiting
 from airflow_dlaas.triggers.model import TrainModelTrigger
 from tests.builders import a_reply
 from tests.conftest import ServiceProcess
@@ -194,14 +195,15 @@ def test_one_that_is_overdue_is_canceled(task: Any, client: Client, handed: Hand
 def test_one_that_the_server_has_lost_fails_the_task_and_is_trained_anew_by_the_next_try(
     task: Any, client: Client, way: Troublemaker, handed: Handed
 ) -> None:
+    way.on(Say(404), method="GET", path="?after=", times=None)  # nor is it heard of any other way
     way.on(Say(404), method="GET", path=ONE, times=None)
     with pytest.raises(NotFound):
-        task("exit 0").execute(handed.context())
+        task("sleep 5").execute(handed.context())
     lost = handed.training_id
     ended(client, lost)
     client.send(calls.delete_training(lost))
     way.calm()
-    assert task("exit 0").execute(handed.context(try_number=2)) != lost
+    assert task("true").execute(handed.context(try_number=2)) != lost
 
 
 def test_a_state_nobody_knows_is_an_error_and_leaves_nothing_running(
@@ -264,6 +266,13 @@ def made_again(deferred: TaskDeferred) -> TrainModelTrigger:
     """The trigger as another process makes it, from what is stored."""
     _, given = deferred.trigger.serialize()
     return TrainModelTrigger(**json.loads(json.dumps(given)))
+
+
+@asynccontextmanager
+async def trigger_client(trigger: TrainModelTrigger) -> AsyncIterator[Client]:
+    access = await DlaasHook(trigger.dlaas_conn_id).aaccess()
+    with make_client(access) as opened:
+        yield opened
 
 
 def report(trigger: TrainModelTrigger) -> Any:
@@ -349,3 +358,22 @@ def test_a_trigger_that_is_killed_in_the_middle_of_its_request_leaves_nothing_ru
         if trigger.key in one.entity.model_definition.description
     ]
     assert [ended(client, one.id).state for one in mine] == [TrainingState.CANCELED]
+
+
+def test_a_trigger_that_is_killed_while_the_service_is_away_cancels_when_it_is_back(
+    task: Any, client: Client, way: Troublemaker, handed: Handed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "CANCEL_LIMIT", 0.2)
+    monkeypatch.setattr(model, "SUBMIT_PAUSE", 0.1)
+    trigger = made_again(deferral(task("sleep 60", deferrable=True), handed.context()))
+
+    async def killed() -> str:
+        async with trigger_client(trigger) as through:
+            training = await trigger._submit(through)
+        way.on(Say(503), method="PATCH", times=None)
+        await trigger.on_kill()
+        assert not now(client, training.id).status.cancel_requested
+        way.calm()
+        return training.id
+
+    assert ended(client, asyncio.run(killed())).state is TrainingState.CANCELED
