@@ -35,6 +35,9 @@ TOKEN = "/v3/identity/token"
 DEATH = 5.0
 """Seconds a process may take to be gone after its socket is."""
 
+UNANSWERED = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
+"""What a client sees of a service that dies before, or in the middle of, its answer."""
+
 
 class MortalService(ServiceProcess):
     """
@@ -116,7 +119,7 @@ class MortalService(ServiceProcess):
         return bool(self._buffer) or bool(select.select([self._words], [], [], 0)[0])
 
     def send(self, method: str, path: str, *, key: str | None = None, **body: Any) -> requests.Response:
-        """Send one request; `requests.ConnectionError` where no answer came."""
+        """Send one request; one of `UNANSWERED` where no answer came, or half of one."""
         known = self._address
         if self._token is None:
             login = (known["login"], known["password"])
@@ -128,7 +131,7 @@ class MortalService(ServiceProcess):
     def ask(self, method: str, path: str, *, key: str | None = None, **body: Any) -> requests.Response:
         """Send a request until it is answered, starting the service again where it died of its fuse meanwhile."""
         while True:
-            with contextlib.suppress(requests.ConnectionError):
+            with contextlib.suppress(*UNANSWERED):
                 return self.send(method, path, key=key, **body)
             self.bury()
             self.start()
