@@ -77,6 +77,13 @@ def submit(client: Client, definition: TrainingDefinition, tag: Tag, *, since: d
         return known
 
 
+def introduce(training: Training, say: Say) -> None:
+    """Say which training a task is about."""
+    say(f"Training {training.id} is {training.state}")
+    if training.status.runtime:
+        say(f"It runs on {training.status.runtime}")
+
+
 def find(client: Client, tag: Tag, *, since: datetime | None) -> Training | None:
     """Find the training that *tag* names; None where there is none."""
     found = _with_key(client, tag, since)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.hooks.definition import join, parse
 from airflow_dlaas.hooks.dlaas import make_client
-from airflow_dlaas.hooks.submission import cancel, resolve, stop, submit
+from airflow_dlaas.hooks.submission import cancel, introduce, resolve, stop, submit
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.hooks.tag import MARK, Tag, earliest
 
@@ -91,9 +91,7 @@ class TaskRun:
         training = self.known
         if training is None:
             raise TypeError("This task's training was submitted elsewhere")
-        self.say(f"Training {training.id} is {training.state}")
-        if training.status.runtime:
-            self.say(f"It runs on {training.status.runtime}")
+        introduce(training, self.say)
         return training
 
     def stop(self) -> None:

@@ -119,7 +119,7 @@ class TrainModelTrigger(BaseTrigger):
         from airflow_dlaas.client.aside import aside
         from airflow_dlaas.errors import DlaasError
         from airflow_dlaas.hooks.definition import connection_ids, join
-        from airflow_dlaas.hooks.submission import submit
+        from airflow_dlaas.hooks.submission import introduce, submit
         from airflow_dlaas.hooks.tag import Tag
 
         stores = {name: await SwiftHook(name).aaccess() for name in connection_ids(self.definition)}
@@ -137,9 +137,7 @@ class TrainModelTrigger(BaseTrigger):
                 self.log.warning("The training could not be submitted yet, and is again in a moment: %s", error)
                 await asyncio.sleep(SUBMIT_PAUSE)
         self._submitting, self._training_id = None, training.id
-        self.log.info("Training %s is %s", training.id, training.state)
-        if training.status.runtime:
-            self.log.info("It runs on %s", training.status.runtime)
+        introduce(training, self.log.info)
         await self._note(training.id)
         return training
 

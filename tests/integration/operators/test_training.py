@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
+from airflow_dlaas.client.exchange import PATIENTLY
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
@@ -365,15 +366,14 @@ def test_a_trigger_that_is_killed_while_the_service_is_away_cancels_when_it_is_b
 ) -> None:
     monkeypatch.setattr(model, "CANCEL_LIMIT", 0.2)
     monkeypatch.setattr(model, "SUBMIT_PAUSE", 0.1)
-    trigger = made_again(deferral(task("sleep 60", deferrable=True), handed.context()))
+    trigger = made_again(deferral(task("sleep 30", deferrable=True), handed.context()))
 
     async def killed() -> str:
         async with trigger_client(trigger) as through:
             training = await trigger._submit(through)
-        way.on(Say(503), method="PATCH", times=None)
+        way.on(Say(503), method="PATCH", times=PATIENTLY.attempts)  # as often as the client asks by itself
         await trigger.on_kill()
         assert not now(client, training.id).status.cancel_requested
-        way.calm()
         return training.id
 
     assert ended(client, asyncio.run(killed())).state is TrainingState.CANCELED
