@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, urlencode
 
 from pydantic import SecretStr
 
+from airflow_dlaas.contract.curves import POINTS, Curves, LogMatches, LogPiece
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft, ExperimentList
 from airflow_dlaas.contract.stores import REVEALED
@@ -255,6 +256,23 @@ def delete_training(training_id: str) -> Call[None]:
     return _delete(_training(training_id))
 
 
+def get_curves(training_id: str, *, points: int = POINTS, unless: str | None = None) -> Call[Curves]:
+    """A training's metrics as curves of so many points (ours; `Extensions.curves`)."""
+    return _get(f"{_training(training_id)}/metrics?{_query(points=points, unless=unless)}", received(Curves))
+
+
+def get_log(
+    training_id: str, *, offset: int | None = None, limit: int | None = None, tail: int | None = None
+) -> Call[LogPiece]:
+    """Whole lines of a training's log, from byte *offset* on or the last *tail* bytes (ours; `Extensions.curves`)."""
+    return _get(f"{_training(training_id)}/log?{_query(offset=offset, limit=limit, tail=tail)}", received(LogPiece))
+
+
+def search_log(training_id: str, text: str, *, offset: int = 0) -> Call[LogMatches]:
+    """The lines of a training's log that hold *text* (ours; `Extensions.curves`)."""
+    return _get(f"{_training(training_id)}/log/search?{_query(text=text, offset=offset)}", received(LogMatches))
+
+
 def monitor_path(training_id: str, *, offset: int = 0, metrics: int = 0) -> str:
     """Where a training is followed over a WebSocket, after *offset* bytes of log and so many *metrics* (ours)."""
     query = urlencode({name: value for name, value in (("offset", offset), ("metrics", metrics)) if value})
@@ -262,6 +280,10 @@ def monitor_path(training_id: str, *, offset: int = 0, metrics: int = 0) -> str:
 
 
 _JSON = "application/json"
+
+
+def _query(**parameters: str | int | None) -> str:
+    return urlencode({name: value for name, value in parameters.items() if value is not None})
 
 
 def _quoted(step: str) -> str:

@@ -27,6 +27,32 @@ class Metric(Word):
     values: Many[MetricValue]
 
 
+class PhaseTime(Word):
+    """When a training entered a phase; the next one's begin, or the training's end, is this one's end."""
+
+    phase: Phase
+    since: Moment
+
+
+class GpuUse(Word):
+    """What one GPU is used for: percent of its time, bytes of its memory."""
+
+    name: str
+    utilization: float | None = None
+    memory_used: int | None = None
+    memory_total: int | None = None
+
+
+class Usage(Word):
+    """What a training's processes use at one moment. Memory they share counts once for each."""
+
+    at: Moment
+    memory_bytes: int | None = None
+    cpu_percent: float | None = None
+    """Percent of one core: 400 are four of them."""
+    gpus: Many[GpuUse] = ()
+
+
 class Status(Word):
     """
     How a training is doing.
@@ -54,6 +80,10 @@ class Status(Word):
     """What really runs it, in words: "TensorFlow 2.21.0 through its v1 API (compatibility entry for 1.2-py3)"."""
     isolation: str | None = None
     """What keeps its command from the rest of the machine: ``bubblewrap``, ``container`` or ``none``."""
+    phases: Many[PhaseTime] | None = None
+    """The phases it has gone through, in order."""
+    usage: Usage | None = None
+    """What it uses now, while its command runs."""
 
 
 class ResultsLocation(Word):
@@ -176,6 +206,8 @@ class Extensions(Word):
     """`GET /v3/models?after=CURSOR&wait=SECONDS` answers with `TrainingChanges`."""
     runtimes: bool = False
     """`GET /v3/runtimes` lists what can be run."""
+    curves: bool = False
+    """`GET /v3/models/{id}/metrics` and ``/log`` tell curves and log in pieces (`airflow_dlaas.contract.curves`)."""
 
 
 class InstanceEntity(Word):

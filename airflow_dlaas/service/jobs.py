@@ -6,7 +6,8 @@ One folder a training, ``<data>/jobs/<training id>/``::
     spec.json      in   what to run, no secrets
     secrets.json   in   the definition with secrets (0600); the learner reads and removes it before anything else
     run.json       out  who the learner is: written once, exclusively, so a job can't be started twice
-    phase.json     out  where in its life it is
+    phase.json     out  where in its life it is, and was
+    usage.json     out  what its command used a moment ago
     log            out  stdout and stderr of the command, append-only: `training-log.txt` of the results
     metrics.jsonl  out  metrics found in the log, one `Metric` a line, append-only
     exit.json      out  how it ended; there once, complete, and last
@@ -25,6 +26,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.contract.training import PhaseTime
 from airflow_dlaas.contract.words import Moment, Word
 
 W = TypeVar("W", bound=BaseModel)
@@ -101,6 +103,8 @@ class PhaseMark(Word):
 
     phase: Phase
     since: Moment
+    before: tuple[PhaseTime, ...] = ()
+    """The phases it has gone through before."""
     isolation: str | None = None
     """What keeps the command from the rest of the machine: ``bubblewrap``, ``container`` or ``none``."""
 
@@ -150,6 +154,10 @@ class JobFolder:
     @property
     def metrics(self) -> Path:
         return self.path / "metrics.jsonl"
+
+    @property
+    def usage(self) -> Path:
+        return self.path / "usage.json"
 
     @property
     def exit(self) -> Path:

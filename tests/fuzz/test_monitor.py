@@ -26,7 +26,7 @@ from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.contract.words import received
 from airflow_dlaas.errors import Misunderstood, Refused
 from airflow_dlaas.service.api.follow import PIECE, Follower, tail
-from airflow_dlaas.service.api.report import last_metric
+from airflow_dlaas.service.api.report import last_metrics
 from airflow_dlaas.service.metrics import emetrics
 from airflow_dlaas.service.metrics.lines import LogMetrics
 from airflow_dlaas.service.store.base import Outcome
@@ -290,7 +290,7 @@ def test_a_command_that_writes_its_own_metrics_harms_nobody(api: Service, lines:
     for frame in told(api, run):
         for metric in frame.status.metrics or ():
             assert metric.model_dump_json()
-    last_metric(api.job(run).metrics)
+    last_metrics(api.job(run).metrics)
     assert api.client.get("/v3/models?limit=1").status_code == 200
     api.store.delete_training("dlaas", run)
 

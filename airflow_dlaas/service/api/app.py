@@ -5,7 +5,17 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from airflow_dlaas import __version__
-from airflow_dlaas.service.api import experiments, health, models, monitor, problems, runtimes, tokens
+from airflow_dlaas.service.api import (
+    curves,
+    experiments,
+    health,
+    models,
+    monitor,
+    problems,
+    prometheus,
+    runtimes,
+    tokens,
+)
 from airflow_dlaas.service.api.described import Api
 from airflow_dlaas.service.api.parts import Parts
 
@@ -26,7 +36,8 @@ def create_api(parts: Parts) -> FastAPI:
     api.state.parts = parts
     api.state.since = parts.clock()
     api.state.logins = tokens.logins()
-    for room in (health, tokens, runtimes, experiments, models, monitor):
+    api.state.gatherings = curves.gatherings()
+    for room in (health, prometheus, tokens, runtimes, experiments, models, curves, monitor):
         api.include_router(room.router)
     problems.register(api)
     return api

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,21 @@ from pydantic import ValidationError
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.problem import Problem
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.contract.training import Metric, ResultsLocation, Status
+from airflow_dlaas.contract.training import Metric, PhaseTime, ResultsLocation, Status, Usage
 from airflow_dlaas.service.api.parts import Parts
 from airflow_dlaas.service.jobs import JobFolder, PhaseMark, read_mark
 from airflow_dlaas.service.store.base import TrainingRecord
 
 PATH = "/v3/models"
 
+STALE = timedelta(minutes=1)
+"""How long a measurement of what a training uses is told."""
+
 _TAIL = 64 * 1024
-"""Bytes at the end of the metrics in which the last one is looked for."""
+"""Bytes at the end of the metrics in which the last ones are looked for."""
+
+_LAST = 32
+"""Metrics told of with a training."""
 
 
 def one(parts: Parts, record: TrainingRecord) -> dict[str, Any]:
@@ -37,19 +43,29 @@ def many(parts: Parts, records: Sequence[TrainingRecord]) -> list[dict[str, Any]
     return [_report(parts, record, queue.get(record.id)) for record in records]
 
 
-def last_metric(path: Path) -> Metric | None:
-    """Read the last whole line of *path* that is a metric."""
+def last_metrics(path: Path) -> tuple[Metric, ...]:
+    """
+    Read the last whole line of *path* that is a metric, and after it those that were last of other names.
+
+    They are looked for near the end; a name that has not been told for long is left out.
+    """
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL))
             lines = file.read().split(b"\n")
     except FileNotFoundError:
-        return None
+        return ()
+    found: list[Metric] = []
+    seen: set[tuple[str, str]] = set()
     for line in reversed(lines[:-1]):  # what follows the last newline is still being written
         metric = read_metric(line)
-        if metric is not None:
-            return metric
-    return None
+        if metric is None or len(found) == _LAST:
+            continue
+        new = tuple(one for one in metric.values if (metric.phase, one.name) not in seen)
+        if new:
+            found.append(metric.model_copy(update={"values": new}))
+            seen.update((metric.phase, one.name) for one in new)
+    return tuple(found)
 
 
 def read_metric(line: bytes) -> Metric | None:
@@ -74,7 +90,7 @@ def _report(parts: Parts, record: TrainingRecord, position: int | None) -> dict[
 
 def _status(parts: Parts, record: TrainingRecord, position: int | None) -> Status:
     job = JobFolder(parts.jobs / record.id)
-    metric = last_metric(job.metrics) if record.started_at else None
+    phase = _phase(job) if record.started_at else None
     return Status(
         state=record.state,
         submitted_at=record.submitted_at,
@@ -82,26 +98,43 @@ def _status(parts: Parts, record: TrainingRecord, position: int | None) -> Statu
         finished_at=record.finished_at,
         current_at=_now(parts, record),
         message=f"{record.id}: {record.exit_code or ''}" if record.state.final else None,
-        metrics=(metric,) if metric else (),
+        metrics=last_metrics(job.metrics) if record.started_at else (),
         error=Problem(trace=_trace(record), errors=(record.error,)) if record.error else None,
         phase=Phase.QUEUED if _waits(record) else record.phase,
         queue_position=position,
         gpus=record.gpus or None,
         runtime=record.provides,
         cancel_requested=True if record.cancel_requested and not record.state.final else None,
-        isolation=record.isolation or _isolation(job, record),
+        isolation=record.isolation or (phase.isolation if phase and not record.state.final else None),
+        phases=_phases(record, phase),
+        usage=_usage(job, record),
     )
 
 
-def _isolation(job: JobFolder, record: TrainingRecord) -> str | None:
-    """Tell what keeps the command apart while it runs; at the end, the store knows."""
-    if record.started_at is None or record.state.final:
-        return None
+def _phase(job: JobFolder) -> PhaseMark | None:
+    """Read where the job is, by the learner's own word."""
     try:
-        mark = read_mark(job.phase, PhaseMark)
+        return read_mark(job.phase, PhaseMark)
     except ValidationError:
         return None
-    return mark.isolation if mark is not None else None
+
+
+def _phases(record: TrainingRecord, mark: PhaseMark | None) -> tuple[PhaseTime, ...]:
+    waited = PhaseTime(phase=Phase.QUEUED, since=record.submitted_at)
+    if mark is None:
+        return (waited,)
+    return (waited, *mark.before, PhaseTime(phase=mark.phase, since=mark.since))
+
+
+def _usage(job: JobFolder, record: TrainingRecord) -> Usage | None:
+    """Read what a running training uses; what was measured too long ago says nothing of now."""
+    if record.state is not TrainingState.RUNNING:
+        return None
+    try:
+        usage = read_mark(job.usage, Usage)
+    except ValidationError:
+        return None
+    return usage if usage and datetime.now(timezone.utc) - usage.at < STALE else None
 
 
 def _waits(record: TrainingRecord) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from itertools import islice
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ EVERY = 0.5
 
 POINTS_LIMIT = 100_000
 """The most metrics kept of one training."""
+
+BATCH = 2000
+"""Metrics that are written together."""
 
 CHUNK = 1 << 16
 
@@ -60,15 +64,25 @@ class Tail:
 
 
 class Follower:
-    """Turns new lines of the command's log and of its own metrics file into lines of ``metrics.jsonl``."""
+    """
+    Turns what is new in the command's log, its own metrics file and its event files into lines of ``metrics.jsonl``.
 
-    def __init__(self, log: Path, own: Path, metrics: Path) -> None:
+    What event files tell under a name is not taken from the log as well: they have every step of it.
+    """
+
+    def __init__(
+        self, log: Path, own: Path, metrics: Path, *, events: Sequence[Path], complain: Callable[[str], None]
+    ) -> None:
         # Not above: these take a tenth of a second to import, and while the command starts, nobody waits for it.
+        from airflow_dlaas.service.learner.events import EventFollower
         from airflow_dlaas.service.metrics import emetrics
         from airflow_dlaas.service.metrics.lines import LogMetrics
 
         self._metrics = metrics
+        self._complain = complain
         self._left = POINTS_LIMIT
+        self._events = EventFollower(events, complain)
+        self._told_by_events: set[str] = set()
         self._sources: tuple[tuple[Tail, Callable[[str, datetime], Metric | None]], ...] = (
             (Tail(log), LogMetrics().feed),
             (Tail(own), emetrics.read_line),
@@ -77,25 +91,40 @@ class Follower:
     def look(self, *, last: bool = False) -> None:
         """Take in what has come since the last look."""
         now = datetime.now(timezone.utc)
-        found = [
-            metric
-            for tail, read in self._sources
-            for line in tail.lines(last=last)
-            if (metric := read(line, now)) is not None
-        ][: self._left]
-        if found:
-            self._left -= len(found)
-            with self._metrics.open("a", encoding="utf-8") as file:
-                file.write("".join(f"{one.model_dump_json()}\n" for one in found))
+        for batch in _batches(self._new(now, last=last)):
+            kept, self._left = batch[: self._left], max(0, self._left - len(batch))
+            if kept:
+                with self._metrics.open("a", encoding="utf-8") as file:
+                    file.write("".join(f"{one.model_dump_json()}\n" for one in kept))
+                if not self._left:
+                    self._complain(f"No more than {POINTS_LIMIT:,} metrics are kept of one training")
+
+    def _new(self, now: datetime, *, last: bool) -> Iterator[Metric]:
+        for metric in self._events.look(last=last):
+            self._told_by_events.update(value.name for value in metric.values)
+            yield metric
+        for tail, read in self._sources:
+            for line in tail.lines(last=last):
+                found = read(line, now)
+                if found is not None and not all(value.name in self._told_by_events for value in found.values):
+                    yield found
+
+
+def _batches(metrics: Iterator[Metric]) -> Iterator[list[Metric]]:
+    """Take *metrics* in turns of a bounded number: an event file may hold a million."""
+    while batch := list(islice(metrics, BATCH)):
+        yield batch
 
 
 @contextmanager
-def following(log: Path, own: Path, metrics: Path, complain: Callable[[str], None]) -> Iterator[None]:
+def following(
+    log: Path, own: Path, metrics: Path, complain: Callable[[str], None], *, events: Sequence[Path] = ()
+) -> Iterator[None]:
     """Follow from a thread while the block runs; at its end, everything written is taken in."""
     done = Event()
 
     def body() -> None:
-        follower = Follower(log, own, metrics)
+        follower = Follower(log, own, metrics, events=events, complain=complain)
         try:
             while not done.wait(EVERY):
                 follower.look()

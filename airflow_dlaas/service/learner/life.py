@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from threading import Thread
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.contract.training import PhaseTime
 from airflow_dlaas.errors import HostError
 from airflow_dlaas.service.jobs import JobFolder, PhaseMark, Spec, write_mark
 from airflow_dlaas.service.learner import load, surroundings
@@ -26,6 +27,7 @@ from airflow_dlaas.service.learner.journal import SIGN, Journal
 from airflow_dlaas.service.learner.keep import store_results
 from airflow_dlaas.service.learner.patience import LAST_PATIENCE, PATIENCE, patiently
 from airflow_dlaas.service.learner.supervise import Ended, end_everything, supervise
+from airflow_dlaas.service.learner.usage import measuring
 from airflow_dlaas.service.runtimes import container, uv
 from airflow_dlaas.service.runtimes.provide import Provision, provide
 
@@ -76,6 +78,8 @@ class Life:
     definition: TrainingDefinition
     bell: Bell
     isolation: Isolation
+    before: list[PhaseTime] = field(default_factory=list)
+    """The phases it has entered."""
 
     def go(self) -> tuple[Ending, bool]:
         """Do the work and store what came of it; how it ended, and whether anything was stored."""
@@ -114,10 +118,18 @@ class Life:
         with (
             step("S101"),
             capped(self.job.log, self.spec.log_limit, complain),
-            following(self.job.log, own, self.job.metrics, complain),
+            following(self.job.log, own, self.job.metrics, complain, events=self.watched()),
+            measuring(self.job.usage, surroundings.real_devices(self.spec.gpus)),
         ):
             ended = self.run(provision)
         return judge(ended, self.spec.timeout)
+
+    def watched(self) -> list[Path]:
+        """Name the folders in which a command may leave event files."""
+        return [
+            self.job.folder(one)
+            for one in (surroundings.LOGS, surroundings.RESULTS, surroundings.CHECKPOINTS, surroundings.CODE)
+        ]
 
     def provide(self) -> Provision:
         """Provide the runtime; the command's log shows how its environment is made, the first time."""
@@ -204,7 +216,10 @@ class Life:
 
     def enter(self, phase: Phase) -> None:
         """Say where the job is. A full disk does not keep it from going on; what needs the room will say so."""
-        mark = PhaseMark(phase=phase, since=datetime.now(timezone.utc), isolation=self.isolation.word)
+        mark = PhaseMark(
+            phase=phase, since=datetime.now(timezone.utc), isolation=self.isolation.word, before=tuple(self.before)
+        )
+        self.before.append(PhaseTime(phase=mark.phase, since=mark.since))
         try:
             write_mark(self.job.phase, mark.model_dump_json())
         except OSError as error:

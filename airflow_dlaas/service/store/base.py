@@ -168,6 +168,9 @@ class Store(Protocol):
     def revision(self) -> int:
         """The highest revision given so far; cheap enough to ask several times a second."""
 
+    def counts(self) -> Mapping[TrainingState, int]:
+        """Count the trainings of all owners by state; a state without any may be missing."""
+
     def queue(self) -> Sequence[str]:
         """Ids of all trainings of any owner that were not started yet, in the order of submission."""
 

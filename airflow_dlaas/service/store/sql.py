@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
@@ -153,6 +153,11 @@ class SqlStore:
     def revision(self) -> int:
         with self._reading() as connection:
             return int(connection.execute(select(counter.c.revision)).scalar_one())
+
+    def counts(self) -> Mapping[TrainingState, int]:
+        with self._reading() as connection:
+            found = connection.execute(select(trainings.c.state, func.count()).group_by(trainings.c.state))
+            return {TrainingState(state): number for state, number in found}
 
     def queue(self) -> Sequence[str]:
         with self._reading() as connection:

@@ -148,6 +148,16 @@ def test_of_racing_calls_with_one_key_one_creates(store: Store) -> None:
     assert [created for _, created in seen].count(True) == 1
 
 
+def test_trainings_of_all_owners_are_counted_by_state(store: Store) -> None:
+    assert sum(store.counts().values()) == 0
+    for name in ("a", "b", "c"):
+        add(store, name)
+    store.book("a", ["0"], NOW)
+    store.started("a", "handle")
+    store.advance("a", TrainingState.RUNNING, Phase.LOADING, NOW)
+    assert store.counts() == {TrainingState.PENDING: 2, TrainingState.RUNNING: 1}
+
+
 def test_lists_are_newest_first_and_go_on_before_an_id(store: Store) -> None:
     add(store, "a", "b", "c")
     add(store, "x", owner="you")

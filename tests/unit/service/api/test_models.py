@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timedelta, timezone
 from threading import Thread, Timer
 
 import pytest
 
 from airflow_dlaas.contract.problem import ProblemError
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.contract.training import CANCEL, Training, TrainingChanges, TrainingList
+from airflow_dlaas.contract.training import CANCEL, Training, TrainingChanges, TrainingList, Usage
 from airflow_dlaas.contract.words import received
 from airflow_dlaas.service.store.base import Outcome
 
@@ -51,7 +52,38 @@ def test_a_running_training_tells_phase_gpus_and_its_last_metric(service) -> Non
         "gpus": ["virtual:0"],
         "runtime": "TensorFlow, as the page has it",
         "metrics": [{**metric, "values": [{"name": "loss", "value": "NaN"}]}],
+        "phases": [{"phase": "queued", "since": "2026-03-01T12:00:00.000Z"}],
     }
+
+
+def test_of_each_metric_the_last_value_is_told_the_newest_line_first(service) -> None:
+    run = service.submit()
+    start(service, run)
+    line = '{{"timestamp":"2026-03-01T12:00:04Z","iteration":{},"phase":"{}","values":[{{"name":"{}","value":{}}}]}}\n'
+    written = [(1, "train", "loss", 3), (2, "validation", "loss", 2), (3, "train", "loss", 1)]
+    service.job(run).metrics.write_text("".join(line.format(*one) for one in written))
+    told = [(one["iteration"], one["phase"], one["values"][0]["value"]) for one in status(service, run)["metrics"]]
+    assert told == [(3, "train", 1.0), (2, "validation", 2.0)]
+
+
+def test_the_phases_a_training_has_gone_through_are_told_in_order(service) -> None:
+    run = service.submit()
+    start(service, run)
+    service.job(run).phase.write_text(
+        '{"phase": "processing", "since": "2026-03-01T12:00:09Z",'
+        ' "before": [{"phase": "loading", "since": "2026-03-01T12:00:07Z"}]}'
+    )
+    assert [one["phase"] for one in status(service, run)["phases"]] == ["queued", "loading", "processing"]
+
+
+def test_what_a_training_uses_is_told_while_that_is_new(service) -> None:
+    run = service.submit()
+    start(service, run)
+    now = datetime.now(timezone.utc)
+    service.job(run).usage.write_text(Usage(at=now, memory_bytes=5, cpu_percent=1.5).model_dump_json())
+    assert status(service, run)["usage"]["memory_bytes"] == 5
+    service.job(run).usage.write_text(Usage(at=now - timedelta(minutes=5), memory_bytes=5).model_dump_json())
+    assert "usage" not in status(service, run)
 
 
 def test_a_completed_training_tells_an_empty_exit_code_and_where_the_results_lie(service) -> None:

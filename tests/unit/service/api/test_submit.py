@@ -48,6 +48,7 @@ def test_the_page_s_own_example_and_its_own_curl_are_accepted(service) -> None:
         "metrics": [],
         "phase": "queued",
         "queue_position": 0,
+        "phases": [{"phase": "queued", "since": "2026-03-01T12:00:00.000Z"}],
         "runtime": "TensorFlow, as the page has it",
     }
     definition["training_data"][0]["connection"]["password"] = MASK

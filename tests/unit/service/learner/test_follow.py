@@ -27,7 +27,7 @@ def test_a_line_that_never_ends_takes_no_memory(tmp_path: Path) -> None:
 
 def test_metrics_of_both_sources_are_kept_one_a_line(tmp_path: Path) -> None:
     log, own, metrics = tmp_path / "log", tmp_path / "own", tmp_path / "metrics.jsonl"
-    follower = Follower(log, own, metrics)
+    follower = Follower(log, own, metrics, events=[], complain=[].append)
     follower.look()
     assert not metrics.exists()
     log.write_text("Iter 1, loss= 2.0\nnothing\nIter 2, lo")

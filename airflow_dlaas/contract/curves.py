@@ -1,0 +1,58 @@
+"""Curves and logs in pieces that a page can show (ours; `Extensions.curves`)."""
+
+from __future__ import annotations
+
+from airflow_dlaas.contract.words import Many, Word
+
+POINTS = 800
+"""Points of one series that are told unless another number is asked for: about one for each pixel of a chart."""
+
+MOST_POINTS = 5000
+
+Point = tuple[float, float, float]
+"""Iteration, value, and seconds since the epoch."""
+
+
+class Series(Word):
+    """One metric over the iterations; the points told may be fewer than there are."""
+
+    name: str
+    phase: str = ""
+    """``train`` or ``validation``, or empty where nothing says which."""
+    total: int
+    """Points there are."""
+    points: Many[Point]
+
+
+class Curves(Word):
+    """All metrics of a training. Given back as ``unless``, its version is answered without series while it holds."""
+
+    version: str
+    series: Many[Series] | None = None
+    complete: bool = False
+    """Whether no more can come."""
+
+
+class LogPiece(Word):
+    """Whole lines of a log from byte *start* up to byte *end*; the log has *size* bytes so far."""
+
+    text: str
+    start: int
+    end: int
+    size: int
+    complete: bool = False
+    """Whether the log has ended with this piece."""
+
+
+class LogMatch(Word):
+    """A line that holds what was looked for, and the byte it starts at."""
+
+    start: int
+    line: str
+
+
+class LogMatches(Word):
+    """What was found in one go; *next* is where to look on, None where all was looked through."""
+
+    matches: Many[LogMatch]
+    next: int | None = None

@@ -1,0 +1,87 @@
+"""A training's curves and log in pieces that a page can show (ours; `Extensions.curves`)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from airflow_dlaas.contract.curves import MOST_POINTS, POINTS, Curves, LogMatches, LogPiece
+from airflow_dlaas.errors import InvalidRequest
+from airflow_dlaas.service.api import report, windows
+from airflow_dlaas.service.api.bodies import Id, reply
+from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf
+from airflow_dlaas.service.jobs import JobFolder
+from airflow_dlaas.service.metrics.gathering import Gatherings
+
+router = APIRouter(prefix=report.PATH, tags=["training runs"])
+
+LARGEST_OFFSET = 2**53
+"""Bytes: more than any log has, and what every JSON reader can count to."""
+
+Offset = Annotated[int, Query(ge=0, le=LARGEST_OFFSET)]
+Size = Annotated[int, Query(ge=1, le=windows.LARGEST_PIECE)]
+
+
+def gatherings() -> Gatherings:
+    """Make what keeps points between questions: one for each API."""
+    return Gatherings(report.read_metric)
+
+
+@router.get("/{training_id}/metrics", response_model=Curves)
+def curves(
+    request: Request,
+    parts: PartsOf,
+    owner: Owner,
+    training_id: Id,
+    points: Annotated[int, Query(ge=2, le=MOST_POINTS)] = POINTS,
+    unless: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """
+    Tell every metric as a curve of at most *points* points (ours); of what is left out, spikes stay.
+
+    With the last answer's `version` as *unless*, an answer without series says that nothing has changed.
+    """
+    job, ended = _look(parts, owner, training_id)
+    kept: Gatherings = request.app.state.gatherings
+    return reply(kept.curves(job.metrics, points, unless, complete=ended))
+
+
+@router.get("/{training_id}/log", response_model=LogPiece)
+def log(
+    parts: PartsOf,
+    owner: Owner,
+    training_id: Id,
+    offset: Annotated[int | None, Query(ge=0, le=LARGEST_OFFSET)] = None,
+    limit: Size = windows.PIECE,
+    tail: Annotated[int | None, Query(ge=1, le=windows.LARGEST_PIECE)] = None,
+) -> Response:
+    """Tell whole lines of the log (ours): from byte *offset* on, *limit* bytes at most; or the last *tail* bytes."""
+    if offset is not None and tail is not None:
+        raise InvalidRequest(
+            "tail: goes without offset: it counts from the end", code="invalid_query_parameter_value", target="tail"
+        )
+    job, ended = _look(parts, owner, training_id)
+    if tail is not None:
+        return reply(windows.last(job.log, limit=tail, ended=ended))
+    return reply(windows.window(job.log, start=offset or 0, limit=limit, ended=ended))
+
+
+@router.get("/{training_id}/log/search", response_model=LogMatches)
+def search(
+    parts: PartsOf,
+    owner: Owner,
+    training_id: Id,
+    text: Annotated[str, Query(min_length=1, max_length=200)],
+    offset: Offset = 0,
+) -> Response:
+    """Find *text* in the log's lines, whatever its case (ours); `next` says from which byte to look on."""
+    job, _ = _look(parts, owner, training_id)
+    return reply(windows.search(job.log, text, start=offset))
+
+
+def _look(parts: Parts, owner: str, training_id: str) -> tuple[JobFolder, bool]:
+    """Find the job's folder; whether it had ended, asked before its files are read: all it wrote is there then."""
+    ended = parts.store.training(owner, training_id).state.final
+    return JobFolder(parts.jobs / training_id), ended

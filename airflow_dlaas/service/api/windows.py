@@ -1,0 +1,91 @@
+"""Windows on a log that may be large: a few lines from anywhere in it, and the lines that hold a text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airflow_dlaas.contract.curves import LogMatch, LogMatches, LogPiece
+
+PIECE = 256 * 1024
+"""Bytes of one piece unless another size is asked for."""
+
+LARGEST_PIECE = 1024**2
+
+SCANNED = 16 * 1024**2
+"""Bytes that one search looks through: a page asks on from there."""
+
+MATCHES = 200
+"""Lines that one search tells."""
+
+SHOWN = 500
+"""Characters told of a line that matches."""
+
+
+def window(path: Path, *, start: int, limit: int, ended: bool) -> LogPiece:
+    """
+    Read whole lines from byte *start* on, *limit* bytes at most.
+
+    A line that is longer than *limit* comes in several pieces. What is still being written waits, unless the log has
+    *ended*. A *start* beyond the end is the end.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return LogPiece(text="", start=0, end=0, size=0, complete=ended)
+    with file:
+        size = file.seek(0, 2)
+        start = min(start, size)
+        file.seek(start)
+        content = file.read(min(limit, size - start))
+    if not (ended and start + len(content) == size):
+        whole = content.rfind(b"\n") + 1
+        if whole:
+            content = content[:whole]
+        elif len(content) < limit:
+            content = b""
+    end = start + len(content)
+    return LogPiece(
+        text=content.decode("utf-8", "replace"), start=start, end=end, size=size, complete=ended and end == size
+    )
+
+
+def last(path: Path, *, limit: int, ended: bool) -> LogPiece:
+    """Read the last whole lines, *limit* bytes at most."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            start = max(0, size - limit)
+            if start:
+                file.seek(start - 1)
+                # From the byte before on: a window that begins where a line does loses none.
+                start += len(file.readline(limit + 1)) - 1
+                if start == size:  # one line is longer than the window: its end is shown
+                    start = size - limit
+    except FileNotFoundError:
+        start = 0
+    return window(path, start=start, limit=limit, ended=ended)
+
+
+def search(path: Path, text: str, *, start: int) -> LogMatches:
+    """
+    Look for *text*, whatever its case, in the lines from byte *start* on.
+
+    One call looks through `SCANNED` bytes and tells `MATCHES` lines at most; `next` says where to go on.
+    """
+    wanted = text.casefold()
+    found: list[LogMatch] = []
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return LogMatches(matches=())
+    with file:
+        file.seek(start)
+        at = start
+        while line := file.readline(SCANNED):
+            if wanted in line.decode("utf-8", "replace").casefold():
+                shown = line.decode("utf-8", "replace").rstrip("\r\n")[:SHOWN]
+                found.append(LogMatch(start=at, line=shown))
+            at += len(line)
+            if len(found) == MATCHES or at - start >= SCANNED:
+                return LogMatches(matches=tuple(found), next=at)
+    return LogMatches(matches=tuple(found))

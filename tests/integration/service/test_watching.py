@@ -1,0 +1,54 @@
+"""What a real training tells of itself while it runs, and what stays known when it has ended."""
+
+from __future__ import annotations
+
+import itertools
+from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from airflow_dlaas.contract.state import TrainingState
+
+HELD = 80 << 20
+
+BUSY = f"""
+import os, pathlib
+held = bytearray({HELD})
+gate = pathlib.Path(os.environ["DATA_DIR"], "gate")
+while not gate.exists():
+    sum(range(100_000))
+"""
+
+
+def figures(customer) -> dict[str, float]:
+    """What Prometheus is told, without a token."""
+    with urlopen(f"{customer.service.connections()['dlaas_default']['host']}/metrics") as reply:  # noqa: S310
+        told = text_string_to_metric_families(reply.read().decode())
+    return {".".join([one.name, *one.labels.values()]): one.value for family in told for one in family.samples}
+
+
+def test_a_training_tells_its_phases_and_what_it_uses_and_keeps_the_phases(own_customer):
+    training = own_customer.running(own_customer.submit("python3 main.py", main=BUSY))
+    folder = own_customer.service.home / "jobs" / training.id
+    # CPU is counted from the second measurement on.
+    usage = own_customer.wait(
+        training.id, lambda one: bool(one.status.usage and one.status.usage.cpu_percent)
+    ).status.usage
+    assert usage is not None
+    assert usage.memory_bytes is not None
+    assert usage.memory_bytes > HELD
+    assert usage.gpus == ()  # the slots of this service are no devices
+    during = figures(own_customer)
+    assert (during["dlaas_trainings.running"], during["dlaas_gpu_slots_in_use"]) == (1.0, 1.0)
+
+    (folder / "data" / "gate").touch()
+    ended = own_customer.end(training.id)
+    assert ended.state is TrainingState.COMPLETED, ended.status
+    phases = ended.status.phases or ()
+    assert [one.phase for one in phases] == ["queued", "loading", "processing", "storing"]
+    assert phases[0].since == ended.status.submitted_at
+    assert all(one.since <= other.since for one, other in itertools.pairwise(phases))
+    assert ended.status.usage is None
+    assert not (folder / "usage.json").exists()
+    after = figures(own_customer)
+    assert (after["dlaas_trainings.completed"], after["dlaas_gpu_slots_in_use"]) == (1.0, 0.0)

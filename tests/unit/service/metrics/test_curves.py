@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_dlaas.contract.training import Metric
+from airflow_dlaas.service.metrics.gathering import KEPT, Gatherings
+from airflow_dlaas.service.metrics.phases import phase_of_folder, split
+from airflow_dlaas.service.metrics.thinning import thin
+
+LINE = '{{"timestamp":"2026-03-01T12:00:00Z","iteration":{},"phase":"","values":[{{"name":"{}","value":{}}}]}}\n'
+
+
+def gatherings() -> Gatherings:
+    return Gatherings(Metric.model_validate_json)
+
+
+def test_a_spike_of_one_point_survives_thinning() -> None:
+    points = [(float(step), 1.0, 0.0) for step in range(50_000)]
+    points[31_234] = (31_234.0, 9.0, 0.0)
+    points[40_001] = (40_001.0, math.nan, 0.0)
+    kept = thin(points, 100)
+    assert len(kept) <= 100
+    assert points[31_234] in kept
+    assert any(math.isnan(value) for _, value, _ in kept)
+
+
+@given(st.lists(st.floats(), max_size=300), st.integers(2, 60))
+def test_thinning_keeps_ends_and_order_and_never_more_than_was_asked_for(values: list[float], most: int) -> None:
+    points = [(float(step), value, 0.0) for step, value in enumerate(values)]
+    kept = thin(points, most)
+    steps = [step for step, _, _ in kept]
+    assert len(kept) <= most
+    assert steps == sorted(set(steps))
+    if points:
+        assert (steps[0], steps[-1]) == (0.0, float(len(points) - 1))
+
+
+def test_only_what_is_new_is_read_and_half_a_line_waits(tmp_path: Path) -> None:
+    path, kept = tmp_path / "metrics.jsonl", gatherings()
+    path.write_text(LINE.format(1, "loss", 2.0) + LINE.format(2, "loss", 1.0)[:20])
+    first = kept.curves(path, 10, None, complete=False)
+    assert [(one.name, one.total) for one in first.series or ()] == [("loss", 1)]
+    assert kept.curves(path, 10, first.version, complete=False).series is None
+    with path.open("a") as file:
+        file.write(LINE.format(2, "loss", 1.0)[20:])
+    second = kept.curves(path, 10, first.version, complete=True)
+    assert [point[:2] for point in (second.series or ())[0].points] == [(1.0, 2.0), (2.0, 1.0)]
+    assert second.complete
+
+
+def test_one_that_was_forgotten_is_read_anew(tmp_path: Path) -> None:
+    kept = gatherings()
+    for number in range(KEPT + 2):
+        path = tmp_path / str(number)
+        path.write_text(LINE.format(1, "loss", number))
+        kept.curves(path, 10, None, complete=True)
+    again = kept.curves(tmp_path / "0", 10, None, complete=True)
+    assert (again.series or ())[0].points[0][1] == 0.0
+
+
+def test_training_and_validation_are_told_apart_by_name_by_folder_and_by_what_is_said() -> None:
+    assert split("", "val_loss") == ("validation", "loss")
+    assert split("", "Training Accuracy") == ("train", "Accuracy")
+    assert split("eval", "loss") == ("validation", "loss")
+    assert split("validation", "val_loss") == ("validation", "loss")
+    assert split("", "test") == ("", "test")
+    assert split("", "valuation") == ("", "valuation")
+    assert phase_of_folder(("logs", "validation")) == "validation"
+    assert phase_of_folder(("runs", "a")) == ""

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import math
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.service.metrics.tfevents import FRAME_LIMIT, EventFile
+
+tensorboard = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+
+
+def frame(data: bytes) -> bytes:
+    """One frame, as every writer writes it; nobody here looks at the checksums."""
+    return struct.pack("<Q", len(data)) + b"crc." + data + b"crc."
+
+
+def field(number: int, data: bytes) -> bytes:
+    return bytes([number << 3 | 2, len(data)]) + data
+
+
+def event(tag: str, value: float, step: int) -> bytes:
+    one = field(1, tag.encode()) + b"\x15" + struct.pack("<f", value)
+    return frame(b"\x09" + struct.pack("<d", 1000.0 + step) + bytes([0x10, step]) + field(5, field(1, one)))
+
+
+def read(path: Path) -> list[tuple[str, int, float]]:
+    return [(one.tag, one.step, one.value) for one in EventFile(path).scalars()]
+
+
+def test_a_growing_file_is_read_on_where_one_left_off_and_half_a_frame_waits(tmp_path: Path) -> None:
+    path, last = tmp_path / "events.out.tfevents.1", event("loss", 0.25, 3)
+    path.write_bytes(event("loss", 1.0, 1) + event("loss", 0.5, 2) + last[:-5])
+    file = EventFile(path)
+    assert [(one.step, one.value) for one in file.scalars()] == [(1, 1.0), (2, 0.5)]
+    assert list(file.scalars()) == []
+    with path.open("ab") as more:
+        more.write(last[-5:])
+    assert [(one.step, one.value, one.wall_time) for one in file.scalars()] == [(3, 0.25, 1003.0)]
+
+
+def test_what_is_no_event_file_ends_the_reading_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "events.out.tfevents.1"
+    path.write_bytes(event("loss", 1.0, 1) + os.urandom(3) + b"\xff" * 4096)
+    file = EventFile(path)
+    assert [one.value for one in file.scalars()] == [1.0]
+    assert file.broken
+
+
+def test_a_frame_that_is_too_large_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "events.out.tfevents.1"
+    path.write_bytes(event("loss", 1.0, 1) + frame(bytes(FRAME_LIMIT + 1)) + event("loss", 0.5, 2))
+    assert [value for _, _, value in read(path)] == [1.0, 0.5]
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(event("loss", 1.0, 1))
+    path = tmp_path / "events.out.tfevents.1"
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic"):
+        list(EventFile(path).scalars())
+
+
+def test_it_reads_what_tensorboard_itself_reads(tmp_path: Path) -> None:
+    """Both ways in which scalars are written: as a simple value, and (TensorFlow 2, Keras) as a tensor."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
+    from tensorboard.plugins.scalar.metadata import create_summary_metadata
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    writer = EventFileWriter(str(tmp_path))
+    for step in range(1, 301):
+        simple = Summary.Value(tag="loss", simple_value=math.exp(-step / 50))
+        tensor = Summary.Value(
+            tag="epoch_accuracy",
+            tensor=TensorProto(dtype=1, tensor_content=struct.pack("<f", step / 400)),
+            metadata=create_summary_metadata("", ""),
+        )
+        packed = Summary.Value(
+            tag="lr", tensor=TensorProto(dtype=2, double_val=[0.1 / step]), metadata=create_summary_metadata("", "")
+        )
+        picture = Summary.Value(tag="kernel", tensor=TensorProto(dtype=1, float_val=[1.0, 2.0]))
+        writer.add_event(
+            Event(wall_time=1000 + step, step=step, summary=Summary(value=[simple, tensor, packed, picture]))
+        )
+    writer.close()
+    theirs = tensorboard.EventAccumulator(str(tmp_path), size_guidance={"scalars": 0, "tensors": 0}).Reload()
+    from tensorboard.util.tensor_util import make_ndarray
+
+    expected = {("loss", one.step, one.value) for one in theirs.Scalars("loss")} | {
+        (tag, one.step, float(make_ndarray(one.tensor_proto)))
+        for tag in ("epoch_accuracy", "lr")
+        for one in theirs.Tensors(tag)
+    }
+    ours = read(next(tmp_path.glob("*tfevents*")))
+    assert len(ours) == 900
+    assert set(ours) == expected
