@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from airflow_dlaas.contract.definition import TrainingDefinition
 
 MARK = "dlaas_training"
-"""XCom in which a task says which training it is about: its ``key``, and its ``id`` once there is one."""
+"""
+XCom in which a task says which training it is about: its ``key``, the ``connection`` it is submitted over, and its
+``id`` once there is one.
+"""
 
 _WRITTEN = re.compile(r"\[airflow-dlaas ([0-9a-f]{32})\.([0-9a-f]{12})\.([0-9]{1,6})\]")
 
@@ -73,15 +76,20 @@ class Tag:
         run is unfinished, its start never changes. The UI's address keeps apart two Airflows that run DAGs of the
         same names against one service.
         """
-        from airflow_dlaas.hooks.compat import conf
-
         ti, run = context["ti"], context["dag_run"]
-        airflow = conf.get("api", "base_url", fallback="")
         started = run.start_date.timestamp() if run.start_date else 0.0
         return cls(
-            task=_digest(airflow, ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index))[:32],
+            task=task_digest(ti.dag_id, ti.run_id, ti.task_id, ti.map_index),
             generation=_digest(f"{started:.6f}", str(ti.max_tries))[:12],
         )
+
+
+def task_digest(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:
+    """Name a task instance of this Airflow as a `Tag` does; *map_index* is -1 where it is not mapped."""
+    from airflow_dlaas.hooks.compat import conf
+
+    airflow = conf.get("api", "base_url", fallback="")
+    return _digest(airflow, dag_id, run_id, task_id, str(map_index))[:32]
 
 
 def tagged(definition: TrainingDefinition, tag: Tag) -> TrainingDefinition:

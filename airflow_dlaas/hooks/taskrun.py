@@ -1,4 +1,4 @@
-"""A task's hold on its one training: begun, submitted, stopped."""
+"""A task's hold on its one training: begun, submitted, stopped, kept in memory."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_dlaas.client import calls
+from airflow_dlaas.errors import DlaasError
 from airflow_dlaas.hooks.definition import join, parse
 from airflow_dlaas.hooks.dlaas import make_client
+from airflow_dlaas.hooks.measures import count_ended
 from airflow_dlaas.hooks.submission import cancel, introduce, resolve, stop, submit
+from airflow_dlaas.hooks.summary import POINTS, SUMMARY, final_metrics, summarize
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.hooks.tag import MARK, Tag, earliest
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from typing_extensions import Self
 
+    from airflow_dlaas.contract.curves import Curves
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.training import Training
     from airflow_dlaas.hooks.access import ServiceAccess
@@ -33,6 +38,8 @@ class TaskRun:
     tag: Tag
     since: datetime | None
     access: ServiceAccess
+    connection: str
+    """The id of the connection that *access* was read from."""
     say: Callable[[str], None]
     context: Context = field(repr=False)
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -51,6 +58,7 @@ class TaskRun:
         *,
         context: Context,
         access: ServiceAccess,
+        connection: str,
         retry_failed: bool,
         say: Callable[[str], None],
     ) -> Self:
@@ -71,14 +79,16 @@ class TaskRun:
                 retry_failed=retry_failed,
                 say=say,
             )
-        run = cls(choice.tag, since, access, say, context, parsed, definition, choice.known)
+        run = cls(choice.tag, since, access, connection, say, context, parsed, definition, choice.known)
         run._leave_word()
         return run
 
     @classmethod
-    def again(cls, key: str, *, context: Context, access: ServiceAccess, say: Callable[[str], None]) -> Self:
+    def again(
+        cls, key: str, *, context: Context, access: ServiceAccess, connection: str, say: Callable[[str], None]
+    ) -> Self:
         """Take hold again of the training under *key*, which a trigger has submitted."""
-        return cls(Tag.of_key(key), earliest(context), access, say, context)
+        return cls(Tag.of_key(key), earliest(context), access, connection, say, context)
 
     def submit(self) -> Training:
         """Make the training, or take up the one that is there; say which it is."""
@@ -103,6 +113,29 @@ class TaskRun:
                 pending = self.definition if self._submitting else None
                 stop(client, self.tag, pending, since=self.since, say=self.say)
 
+    def keep(self, training: Training) -> dict[str, float | str]:
+        """
+        Keep what became of *training*, which has ended, for when the service has forgotten it; its final metrics.
+
+        A curve that can't be had is left out: it is no reason for a task to fail.
+        """
+        curves = self._curves(training.id)
+        count_ended(self.context, training)
+        self.context["ti"].xcom_push(key=SUMMARY, value=summarize(training, curves, self.connection))
+        return final_metrics(training, curves)
+
+    def _curves(self, training_id: str) -> Curves | None:
+        try:
+            with make_client(self.access) as client:
+                if not client.extensions.curves:
+                    return None
+                return client.send(calls.get_curves(training_id, points=POINTS))
+        except DlaasError as error:
+            self.say(f"The curves of training {training_id} are not kept: {error}")
+            return None
+
     def _leave_word(self) -> None:
-        mark = {"key": self.tag.key} | ({"id": self.known.id} if self.known is not None else {})
+        mark = {"key": self.tag.key, "connection": self.connection}
+        if self.known is not None:
+            mark["id"] = self.known.id
         self.context["ti"].xcom_push(key=MARK, value=mark)

@@ -81,6 +81,7 @@ class SubmitTrainingOperator(BaseOperator):
             self.definition_location,
             context=context,
             access=DlaasHook(self.dlaas_conn_id).access,
+            connection=self.dlaas_conn_id,
             retry_failed=self.retry_failed,
             say=self.log.info,
         )
@@ -91,7 +92,8 @@ class TrainModelOperator(SubmitTrainingOperator):
     """
     Submit a training definition and wait for the model.
 
-    Returns the training's id once it has completed. Its log and states appear in the task's log as it runs, deferred
+    Returns the training's id once it has completed; XCom ``metrics`` has the final value of each metric, and so have
+    the events of the task's outlet assets. Its log and states appear in the task's log as it runs, deferred
     or not. Ending the task (by hand, by its time-out, by clearing it or deleting its run) cancels the training; losing
     the worker or the triggerer does not, whoever comes next waits on. Parameters are those of
     `SubmitTrainingOperator`, and:
@@ -153,26 +155,45 @@ class TrainModelOperator(SubmitTrainingOperator):
         from airflow_dlaas.triggers.waiting import reported
 
         self._run = run = TaskRun.again(
-            key, context=context, access=DlaasHook(self.dlaas_conn_id).access, say=self.log.info
+            key,
+            context=context,
+            access=DlaasHook(self.dlaas_conn_id).access,
+            connection=self.dlaas_conn_id,
+            say=self.log.info,
         )
         return self._conclude(run, lambda: reported(event))
 
     def _conclude(self, run: TaskRun, last_seen: Callable[[], Training]) -> str:
         """Judge; unless the training itself has ended, whatever else ends the task ends the training too."""
         from airflow_dlaas.errors import TrainingEnded
+        from airflow_dlaas.hooks.summary import METRICS
         from airflow_dlaas.verdict import judge, where
 
         try:
             training = judge(last_seen())
         except BaseException as error:
-            if not (isinstance(error, TrainingEnded) and error.training.state.final):
+            if isinstance(error, TrainingEnded) and error.training.state.final:
+                run.keep(error.training)
+            else:
                 run.stop()
             raise
+        metrics = run.keep(training)
+        run.context["ti"].xcom_push(key=METRICS, value=metrics)
+        self._tell_outlets(run.context, training, metrics)
         if place := where(training):
             self.log.info("Its results lie %s", place)
         else:
             self.log.warning("Training %s has completed and does not say that it left any results", training.id)
         return training.id
+
+    def _tell_outlets(self, context: Context, training: Training, metrics: Mapping[str, float | str]) -> None:
+        """Say with each asset that this task brings up to date which training did it, and how good it became."""
+        from airflow.sdk import Asset
+
+        told: dict[str, Any] = {"training_id": training.id, "metrics": dict(metrics)}
+        for outlet in self.outlets:
+            if isinstance(outlet, Asset):
+                context["outlet_events"][outlet].extra.update(told)
 
 
 class CancelTrainingOperator(BaseOperator):

@@ -51,7 +51,10 @@ class TrainingSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait as the parameters say: deferred, here, or from look to look."""
+        from airflow_dlaas.hooks.tag import MARK
+
         deadline = time.time() + self.timeout
+        context["ti"].xcom_push(key=MARK, value={"id": self.training_id, "connection": self.dlaas_conn_id})
         if self.deferrable:
             from airflow_dlaas.triggers.training import TrainingTrigger
 

@@ -169,7 +169,8 @@ class TrainModelTrigger(BaseTrigger):
         ti = self.task_instance
         if ti is not None:
             own = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": ti.map_index}
-            await asyncio.to_thread(XCom.set, MARK, {"key": self.key, "id": training_id}, **own)
+            mark = {"key": self.key, "connection": self.dlaas_conn_id, "id": training_id}
+            await asyncio.to_thread(XCom.set, MARK, mark, **own)
 
     async def _still_ours(self) -> bool:
         """Whether the task waits on, for this training: a new try or a cleared one has set another mark, or none."""
