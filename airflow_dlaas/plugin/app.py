@@ -1,0 +1,199 @@
+"""The plugin's routes: JSON for the pages, and the pages themselves. Who may see and do what is asked of Airflow."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from fastapi import Body, Depends, FastAPI, HTTPException, Query, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.contract.curves import MOST_POINTS, POINTS, Curves, Series
+from airflow_dlaas.contract.training import Training
+from airflow_dlaas.errors import DlaasError, NotFound
+from airflow_dlaas.hooks.summary import label
+from airflow_dlaas.plugin import pages, views
+from airflow_dlaas.plugin.finding import NOT_HERE, Finder, Found
+from airflow_dlaas.plugin.marks import Ref
+from airflow_dlaas.plugin.public_api import Denied, PublicApi
+
+Text = Annotated[str, Query(min_length=1, max_length=500)]
+Limit = Annotated[int, Query(ge=1, le=500)]
+
+LARGEST_PIECE = 1024**2
+"""Bytes of log that one answer holds at most."""
+
+
+async def _api(request: Request, _user: GetUserDep) -> PublicApi:
+    return PublicApi.of(request)
+
+
+async def _ref(dag_id: Text, run_id: Text, task_id: Text, map_index: Annotated[str, Query()] = "-1") -> Ref:
+    # Of a task that is not mapped, Airflow's UI leaves the placeholder as it is.
+    index = int(map_index) if map_index.lstrip("-").isdecimal() and len(map_index) < 9 else -1
+    return Ref(dag_id, run_id, task_id, index)
+
+
+Api = Annotated[PublicApi, Depends(_api)]
+"""Airflow's API, with the eyes of the user who asks; without a user, the request is refused."""
+Task = Annotated[Ref, Depends(_ref)]
+
+_may_edit = requires_access_dag("PUT", DagAccessEntity.TASK_INSTANCE)
+
+
+def create_app() -> FastAPI:
+    """Make the application that Airflow's API server mounts."""
+    app = FastAPI(title="DLaaS", docs_url=None, redoc_url=None, openapi_url=None)
+    finder = Finder()
+
+    @app.exception_handler(Denied)
+    async def denied(_request: Request, error: Denied) -> Response:
+        return JSONResponse({"detail": error.detail}, status_code=error.status)
+
+    @app.exception_handler(DlaasError)
+    async def trouble(_request: Request, error: DlaasError) -> Response:
+        return JSONResponse({"detail": str(error)}, status_code=404 if isinstance(error, NotFound) else 502)
+
+    @app.get("/api/task")
+    async def task(request: Request, user: GetUserDep, api: Api, ref: Task, training_id: str | None = None) -> Response:
+        instance = await _task_instance(api, ref)
+        found = await finder.of_task(api, ref, training_id)
+        current = await finder.marks.of_task(api, ref)
+        known, listing_trouble = await finder.tries(found) if found else ([], None)
+        training = found.training if found else None
+        shown = None
+        if found and training:
+            definition = (instance.get("rendered_fields") or {}).get("definition")
+            shown = views.whole(ref, found.connection, training, definition, source=found.source)
+        return _json(
+            {
+                "ref": views.ref_view(ref),
+                "task": {name: instance.get(name) for name in ("state", "operator", "try_number", "max_tries")},
+                "tries": views.tries(known, current.id if current else None),
+                "training": shown,
+                "may_cancel": await _permitted(request, user),
+                "trouble": (found.trouble if found else None) or listing_trouble,
+            }
+        )
+
+    @app.get("/api/curves")
+    async def curves(
+        api: Api,
+        ref: Task,
+        training_id: Text,
+        points: Annotated[int, Query(ge=2, le=MOST_POINTS)] = POINTS,
+        unless: Annotated[str | None, Query(max_length=100)] = None,
+    ) -> Response:
+        found, training = await _insist(finder, api, ref, training_id)
+        if found.source == "task":
+            return _json(views.curves_view(found.curves or Curves(version="none", series=(), complete=True)))
+        try:
+            told = await finder.ask(
+                lambda: finder.services.send(
+                    found.connection, calls.get_curves(training_id, points=points, unless=unless)
+                )
+            )
+        except NotFound:  # a service without our extension, which still tells the last values
+            told = _last_values(training)
+        return _json(views.curves_view(told))
+
+    @app.get("/api/log")
+    async def log(
+        api: Api,
+        ref: Task,
+        training_id: Text,
+        offset: Annotated[int | None, Query(ge=0)] = None,
+        limit: Annotated[int | None, Query(ge=1, le=LARGEST_PIECE)] = None,
+        tail: Annotated[int | None, Query(ge=1, le=LARGEST_PIECE)] = None,
+    ) -> Response:
+        found, _ = await _insist(finder, api, ref, training_id, live=True)
+        call = calls.get_log(training_id, offset=offset, limit=limit, tail=tail)
+        return _json((await finder.ask(lambda: finder.services.send(found.connection, call))).model_dump())
+
+    @app.get("/api/log/search")
+    async def search(
+        api: Api, ref: Task, training_id: Text, text: Text, offset: Annotated[int, Query(ge=0)] = 0
+    ) -> Response:
+        found, _ = await _insist(finder, api, ref, training_id, live=True)
+        call = calls.search_log(training_id, text, offset=offset)
+        return _json((await finder.ask(lambda: finder.services.send(found.connection, call))).model_dump())
+
+    @app.post("/api/cancel", status_code=202, dependencies=[Depends(_may_edit)])
+    async def cancel(request: Request, api: Api, dag_id: Text, body: Annotated[dict[str, Any], Body()]) -> Response:
+        # The permission was asked for the DAG in the address, so it is that DAG's training that is canceled.
+        if not request.headers.get("content-type", "").startswith("application/json"):
+            raise HTTPException(415, "Send JSON")  # what no form of another site can
+        try:
+            ref = Ref(dag_id, str(body["run_id"]), str(body["task_id"]), int(body.get("map_index", -1)))
+            training_id = str(body["training_id"])
+        except (KeyError, TypeError, ValueError):
+            raise HTTPException(400, "run_id, task_id, map_index and training_id are needed") from None
+        found, _ = await _insist(finder, api, ref, training_id, live=True)
+        await finder.ask(lambda: finder.services.send(found.connection, calls.cancel_training(training_id)))
+        return _json({}, 202)
+
+    @app.get("/api/run")
+    async def run(api: Api, dag_id: Text, run_id: Text, limit: Limit = 200) -> Response:
+        return _json(await finder.listing(api, dag_id, run_id, limit))
+
+    @app.get("/api/dag")
+    async def dag(api: Api, dag_id: Text, limit: Limit = 200) -> Response:
+        return _json(await finder.listing(api, dag_id, "~", limit))
+
+    @app.get("/api/trainings")
+    async def trainings(api: Api, limit: Limit = 200, dag_id: str = "~") -> Response:
+        return _json(await finder.listing(api, dag_id or "~", "~", limit))
+
+    pages.register(app)
+    return app
+
+
+async def _task_instance(api: PublicApi, ref: Ref) -> dict[str, Any]:
+    way = ("dags", ref.dag_id, "dagRuns", ref.run_id, "taskInstances", ref.task_id)
+    found: dict[str, Any] = await api.get(*way, *((str(ref.map_index),) if ref.map_index >= 0 else ()))
+    return found
+
+
+async def _insist(
+    finder: Finder, api: PublicApi, ref: Ref, training_id: str, *, live: bool = False
+) -> tuple[Found, Training]:
+    """Find *training_id* among the trainings of a task; with *live*, at its service and not in the task's memory."""
+    found = await finder.of_task(api, ref, training_id)
+    if found is None or found.training is None or (live and found.source == "task"):
+        raise Denied(502, found.trouble or "") if found is not None and found.away else Denied(404, NOT_HERE)
+    return found, found.training
+
+
+async def _permitted(request: Request, user: Any) -> bool:
+    """Whether *user* may edit the DAG's task instances: the same question that `cancel` is let through by."""
+    try:
+        await run_in_threadpool(_may_edit, request, user)
+    except HTTPException:
+        return False
+    return True
+
+
+def _last_values(training: Training) -> Curves:
+    series = [
+        Series(
+            name=label("", value.name),
+            phase=metric.phase,
+            total=1,
+            points=((float(metric.iteration), value.value, metric.timestamp.timestamp()),),
+        )
+        for metric in training.status.metrics
+        for value in metric.values
+    ]
+    return Curves(version=spelled(training), series=tuple(series), complete=training.state.final)
+
+
+def spelled(training: Training) -> str:
+    """Give last values a version: their own time."""
+    return str(max((metric.timestamp.timestamp() for metric in training.status.metrics), default=0.0))
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    return JSONResponse(content, status_code=status, headers={"Cache-Control": "no-store"})

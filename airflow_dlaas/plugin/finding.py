@@ -1,0 +1,144 @@
+"""Which trainings belong to a task, a run, a DAG: found for one user, with that user's eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.contract.curves import Curves
+from airflow_dlaas.contract.training import Training
+from airflow_dlaas.errors import DlaasError, NotFound
+from airflow_dlaas.hooks.tag import Tag
+from airflow_dlaas.plugin import views
+from airflow_dlaas.plugin.marks import Mark, Marks, Ref
+from airflow_dlaas.plugin.public_api import Denied, PublicApi
+from airflow_dlaas.plugin.services import Services
+
+T = TypeVar("T")
+
+NOT_HERE = "This task has no training with this id"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A training of a task, by the service's word or by what the task has kept."""
+
+    ref: Ref
+    connection: str
+    training: Training | None
+    curves: Curves | None = None
+    """What the task has kept, where the service has forgotten it."""
+    source: str = "service"
+    trouble: str | None = None
+    """Why the service itself has not told it."""
+    away: bool = False
+    """Whether the service could not be asked, and may be soon."""
+
+
+@dataclass(slots=True)
+class Finder:
+    """
+    Finds trainings.
+
+    A training is shown for a task only if its tag says that this very task has submitted it, or, for a task that waits
+    for another one's training, a task of the same run. What a task has written into its XComs is no proof by itself:
+    whoever may edit one DAG could name a training of another there.
+    """
+
+    services: Services = field(default_factory=Services)
+    marks: Marks = field(default_factory=Marks)
+
+    async def of_task(self, api: PublicApi, ref: Ref, training_id: str | None = None) -> Found | None:
+        """Find the training that a task is about, or an earlier one of it; None where it has submitted none."""
+        mark = await self.marks.of_task(api, ref)
+        if mark is None:
+            return None
+        wanted = training_id or mark.id
+        if wanted is None:
+            return Found(ref, mark.connection, None)
+        try:
+            training = await self.ask(lambda: self.services.send(mark.connection, calls.get_training(wanted)))
+        except NotFound:
+            return await self._kept(api, mark, wanted, None)
+        except DlaasError as error:
+            return replace(await self._kept(api, mark, wanted, str(error)), away=True)
+        await self._insist(api, ref, training)
+        return Found(ref, mark.connection, training)
+
+    async def tries(self, found: Found) -> tuple[list[Training], str | None]:
+        """List all trainings of a task that the service still knows; why they can't be listed."""
+        try:
+            known = await self.ask(lambda: self.services.trainings(found.connection))
+        except DlaasError as error:
+            return ([found.training] if found.training else []), str(error)
+        mine = {one.id: one for one in known if _task_of(one) == found.ref.digest}
+        if found.training is not None:
+            mine[found.training.id] = found.training
+        return list(mine.values()), None
+
+    async def listing(self, api: PublicApi, dag_id: str, run_id: str, limit: int) -> dict[str, Any]:
+        """List the trainings that tasks are about, newest first, with one question to each service."""
+        marks = await self.marks.listed(api, dag_id, run_id, limit=limit)
+        trouble: list[str] = []
+        known: dict[str, Mapping[str, Training]] = {}
+        for connection in sorted({mark.connection for mark in marks}):
+            try:
+                listed = await run_in_threadpool(self.services.trainings, connection)
+            except DlaasError as error:
+                trouble.append(f"{connection}: {error}")
+                listed = ()
+            known[connection] = {one.id: one for one in listed}
+        rows = [await self._row(api, mark, known[mark.connection], bool(trouble)) for mark in marks]
+        rows.sort(key=lambda row: row["submitted_at"] or "9", reverse=True)
+        return {"trainings": rows, "trouble": trouble}
+
+    @staticmethod
+    async def ask(question: Callable[[], T]) -> T:
+        """Ask a service without holding up Airflow's event loop."""
+        return await run_in_threadpool(question)
+
+    async def _row(self, api: PublicApi, mark: Mark, known: Mapping[str, Training], away: bool) -> dict[str, Any]:
+        training = known.get(mark.id or "")
+        if training is not None and await self._is_of(api, mark.ref, training):
+            return views.outline(mark.ref, mark.connection, training)
+        if mark.id is not None and (training is None or away):
+            kept = await self._kept(api, mark, mark.id, None)
+            if kept.training is not None:
+                return views.outline(mark.ref, mark.connection, kept.training, source="task")
+        return views.unsubmitted(mark.ref, mark.connection)
+
+    async def _kept(self, api: PublicApi, mark: Mark, wanted: str, trouble: str | None) -> Found:
+        summary = await self.marks.summary(api, mark.ref)
+        try:
+            training = Training.model_validate((summary or {}).get("training"), extra="ignore")
+            curves = summary.get("curves") if summary else None
+            kept = Curves.model_validate(curves, extra="ignore") if curves else None
+        except ValidationError:
+            training, kept = None, None
+        if training is None or training.id != wanted:
+            return Found(mark.ref, mark.connection, None, trouble=trouble or f"The service does not know {wanted}")
+        return Found(mark.ref, mark.connection, training, kept, source="task", trouble=trouble)
+
+    async def _insist(self, api: PublicApi, ref: Ref, training: Training) -> None:
+        if not await self._is_of(api, ref, training):
+            raise Denied(404, NOT_HERE)
+
+    async def _is_of(self, api: PublicApi, ref: Ref, training: Training) -> bool:
+        task = _task_of(training)
+        if task == ref.digest:
+            return True
+        return task in _digests(await self.marks.listed(api, ref.dag_id, ref.run_id, limit=200))
+
+
+def _task_of(training: Training) -> str | None:
+    tag = Tag.read(training.entity.model_definition.description)
+    return tag.task if tag else None
+
+
+def _digests(marks: Iterable[Mark]) -> set[str]:
+    return {mark.ref.digest for mark in marks}

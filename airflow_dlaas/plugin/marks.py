@@ -1,0 +1,148 @@
+"""What tasks have left in Airflow of their trainings, read as the user who looks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_dlaas.hooks.summary import SUMMARY
+from airflow_dlaas.hooks.tag import MARK, task_digest
+from airflow_dlaas.plugin.public_api import Denied, PublicApi
+
+PAGE = 100
+"""Entries asked for at once: what ``[api] maximum_page_limit`` allows by default."""
+
+AT_ONCE = 8
+"""Requests to Airflow's API that are under way together for one page."""
+
+KEPT = 5000
+"""Values kept in memory. An XCom that is written anew has another time, and so is another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A task instance, as Airflow names it."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int = -1
+
+    @property
+    def digest(self) -> str:
+        """What a training's tag says of the task it was submitted for, when it is this one."""
+        return task_digest(self.dag_id, self.run_id, self.task_id, self.map_index)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Which training a task says it is about."""
+
+    ref: Ref
+    connection: str
+    id: str | None
+
+    @classmethod
+    def read(cls, ref: Ref, value: Any) -> Mark | None:
+        """Read what is no more than text that somebody wrote; None where it says nothing to us."""
+        match value:
+            case {"connection": str(connection), "id": str(training_id)}:
+                return cls(ref, connection, training_id)
+            case {"connection": str(connection)}:
+                return cls(ref, connection, None)
+            case _:
+                return None
+
+
+class Marks:
+    """
+    Reads marks and summaries.
+
+    Which there are is asked of Airflow for each user anew; only their values are kept, so nobody is ever shown what
+    Airflow did not list for them just now.
+    """
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[tuple[Ref, str, str], Any] = OrderedDict()
+
+    async def of_task(self, api: PublicApi, ref: Ref) -> Mark | None:
+        """Find the mark of one task; None where it has left none. `Denied` where the user may not read it."""
+        return Mark.read(ref, await self._read(api, ref, MARK))
+
+    async def summary(self, api: PublicApi, ref: Ref) -> Mapping[str, Any] | None:
+        """Find what a task has kept of its training."""
+        value = await self._read(api, ref, SUMMARY)
+        return value if isinstance(value, Mapping) else None
+
+    async def listed(self, api: PublicApi, dag_id: str, run_id: str, *, limit: int) -> list[Mark]:
+        """List the newest marks, in all DAGs or runs where *dag_id* or *run_id* is ``~``."""
+        entries = await _entries(api, dag_id, run_id, limit)
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def value(entry: Mapping[str, Any]) -> Mark | None:
+            ref = Ref(entry["dag_id"], entry["run_id"], entry["task_id"], entry["map_index"])
+            key = (ref, MARK, str(entry["timestamp"]))
+            if key not in self._values:
+                async with turns:
+                    self._keep(key, await self._read(api, ref, MARK))
+            return Mark.read(ref, self._values.get(key))
+
+        found = await asyncio.gather(*(value(entry) for entry in entries))
+        return [mark for mark in found if mark is not None]
+
+    def _keep(self, key: tuple[Ref, str, str], value: Any) -> None:
+        self._values[key] = value
+        while len(self._values) > KEPT:
+            self._values.popitem(last=False)
+
+    async def _read(self, api: PublicApi, ref: Ref, key: str) -> Any:
+        try:
+            entry = await api.get(
+                "dags",
+                ref.dag_id,
+                "dagRuns",
+                ref.run_id,
+                "taskInstances",
+                ref.task_id,
+                "xcomEntries",
+                key,
+                map_index=ref.map_index,
+            )
+        except Denied as error:
+            if error.status == 404:
+                return None
+            raise
+        value = entry.get("value")
+        if isinstance(value, str):
+            try:
+                return json.loads(value)
+            except ValueError:
+                return None
+        return value
+
+
+async def _entries(api: PublicApi, dag_id: str, run_id: str, limit: int) -> Sequence[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = []
+    while len(found) < limit:
+        page = await api.get(
+            "dags",
+            dag_id,
+            "dagRuns",
+            run_id,
+            "taskInstances",
+            "~",
+            "xcomEntries",
+            xcom_key=MARK,
+            order_by="-timestamp",
+            limit=min(PAGE, limit - len(found)),
+            offset=len(found),
+        )
+        entries = page["xcom_entries"]
+        found.extend(entries)
+        if not entries or len(found) >= page["total_entries"]:
+            break
+    return [entry for entry in found if entry["key"] == MARK]

@@ -1,0 +1,43 @@
+"""The pages: one shell, whose script looks at the address, and its assets. All of it comes with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI, HTTPException
+from fastapi.responses import FileResponse, Response
+
+STATIC = Path(__file__).parent / "static"
+
+NAMES = ("task", "run", "dag", "trainings")
+
+HEADERS = {
+    # Nothing from elsewhere, nothing written into the page, and only Airflow may frame it.
+    "Content-Security-Policy": (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".txt": "text/plain"}
+
+
+def register(app: FastAPI) -> None:
+    """Add the pages to *app*. They hold no data, so nobody is asked who they are."""
+
+    async def page() -> Response:
+        return FileResponse(
+            STATIC / "index.html", media_type="text/html", headers={**HEADERS, "Cache-Control": "no-cache"}
+        )
+
+    for name in NAMES:
+        app.get(f"/{name}")(page)
+
+    @app.get("/assets/{name}")
+    async def asset(name: str) -> Response:
+        path = STATIC / "assets" / name
+        if path.name != name or path.suffix not in TYPES or not path.is_file():
+            raise HTTPException(404, "There is no such file")
+        return FileResponse(path, media_type=TYPES[path.suffix], headers={**HEADERS, "Cache-Control": "no-cache"})

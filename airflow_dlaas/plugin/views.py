@@ -1,0 +1,157 @@
+"""What the pages are told, as plain data (``ui/src/api.ts`` has the other half). Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airflow_dlaas.contract.curves import Curves
+from airflow_dlaas.contract.training import Training
+from airflow_dlaas.contract.words import spell_time
+from airflow_dlaas.hooks.parameters import looks_secret, parameters, without_secrets
+from airflow_dlaas.hooks.summary import label
+from airflow_dlaas.plugin.marks import Ref
+
+MASK = "***"
+
+
+def ref_view(ref: Ref) -> dict[str, Any]:
+    """Name a task instance."""
+    return {"dag_id": ref.dag_id, "run_id": ref.run_id, "task_id": ref.task_id, "map_index": ref.map_index}
+
+
+def outline(ref: Ref, connection: str, training: Training, *, source: str = "service") -> dict[str, Any]:
+    """Tell of a training what a row of a list shows."""
+    model, status = training.entity.model_definition, training.status
+    return {
+        "ref": ref_view(ref),
+        "connection": connection,
+        "id": training.id,
+        "state": str(status.state),
+        "phase": str(status.phase) if status.phase and not status.state.final else None,
+        "name": model.name,
+        "framework": str(model.framework),
+        "runtime": status.runtime,
+        "resource_type": str(model.execution.resource_type),
+        "submitted_at": _time(status.submitted_at),
+        "running_at": _time(status.running_at),
+        "finished_at": _time(status.finished_at),
+        "queue_position": status.queue_position,
+        "gpus": list(status.gpus or ()),
+        "metrics": {
+            label(metric.phase, value.name): value.value
+            for metric in reversed(status.metrics)
+            for value in metric.values
+            if math.isfinite(value.value)
+        },
+        "parameters": parameters(model.execution.command),
+        "source": source,
+    }
+
+
+def unsubmitted(ref: Ref, connection: str) -> dict[str, Any]:
+    """Tell of a task that has not submitted its training yet, or of whose training nothing can be learned now."""
+    nothing = (
+        "id",
+        "state",
+        "phase",
+        "runtime",
+        "submitted_at",
+        "running_at",
+        "finished_at",
+        "queue_position",
+    )
+    return {
+        "ref": ref_view(ref),
+        "connection": connection,
+        **dict.fromkeys(nothing),
+        "name": "",
+        "framework": "",
+        "resource_type": "",
+        "gpus": [],
+        "metrics": {},
+        "parameters": {},
+        "source": "task",
+    }
+
+
+def whole(ref: Ref, connection: str, training: Training, definition: Any, *, source: str = "service") -> dict[str, Any]:
+    """Tell all of a training; *definition* is what the task was rendered to, without secrets."""
+    status = training.status
+    location = training.entity.training_results.location if training.entity.training_results else None
+    return {
+        **outline(ref, connection, training, source=source),
+        "description": training.entity.model_definition.description,
+        "message": status.message,
+        "errors": [{"code": one.code, "message": one.message} for one in (status.error.errors if status.error else ())],
+        "phases": _phases(training),
+        "usage": status.usage.model_dump(mode="json") if status.usage and not status.state.final else None,
+        "isolation": status.isolation,
+        "cancel_requested": bool(status.cancel_requested),
+        "definition": masked(definition or training.entity.model_definition.model_dump(mode="json", by_alias=True)),
+        "results": {"container": location.container, "location": location.model_location} if location else None,
+    }
+
+
+def tries(trainings: Iterable[Training], current: str | None) -> list[dict[str, Any]]:
+    """List the trainings of one task, newest first."""
+    ordered = sorted(trainings, key=lambda one: one.status.submitted_at, reverse=True)
+    return [
+        {
+            "id": one.id,
+            "state": str(one.state),
+            "submitted_at": _time(one.status.submitted_at),
+            "current": one.id == current,
+        }
+        for one in ordered
+    ]
+
+
+def curves_view(curves: Curves) -> dict[str, Any]:
+    """Tell curves; what is no number is null, since JSON has no word for it."""
+    series = None
+    if curves.series is not None:
+        series = [
+            {
+                "name": one.name,
+                "phase": one.phase,
+                "total": one.total,
+                "points": [[step, value if math.isfinite(value) else None, at] for step, value, at in one.points],
+            }
+            for one in curves.series
+        ]
+    return {"version": curves.version, "series": series, "complete": curves.complete}
+
+
+def masked(document: Any) -> Any:
+    """Hide whatever goes by a name that secrets go by. Definitions name connections: there should be none."""
+    match document:
+        case Mapping():
+            return {
+                key: MASK if looks_secret(str(key)) and value is not None else masked(value)
+                for key, value in document.items()
+            }
+        case list() | tuple():
+            return [masked(one) for one in document]
+        case str():
+            return without_secrets(document)
+        case _:
+            return document
+
+
+def _phases(training: Training) -> list[dict[str, Any]]:
+    phases = training.status.phases or ()
+    ends = [*(one.since for one in phases[1:]), training.status.finished_at]
+    return (
+        [
+            {"phase": str(one.phase), "since": _time(one.since), "until": _time(end)}
+            for one, end in zip(phases, ends, strict=True)
+        ]
+        if phases
+        else []
+    )
+
+
+def _time(moment: Any) -> str | None:
+    return None if moment is None else spell_time(moment)

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from airflow_dlaas.client.calls import Call
+from airflow_dlaas.contract.training import Training
+from airflow_dlaas.errors import NotFound, Unreachable
+from airflow_dlaas.hooks.summary import SUMMARY, summarize
+from airflow_dlaas.hooks.tag import MARK, Tag
+from airflow_dlaas.plugin.finding import Finder
+from airflow_dlaas.plugin.marks import Ref
+from airflow_dlaas.plugin.public_api import Denied
+from tests.builders import a_training
+from tests.unit.plugin.airflow import SmallAirflow
+
+MINE = Ref("mine", "run+1 ü", "train")
+THEIRS = Ref("theirs", "r", "train")
+
+
+@dataclass
+class Service:
+    """A service that knows *trainings*; with *away*, nobody can ask it."""
+
+    known: list[Training]
+    away: bool = False
+    sent: list[Call[Any]] = field(default_factory=list)
+
+    def send(self, conn_id: str, call: Call[Any]) -> Any:  # noqa: ARG002
+        self.sent.append(call)
+        if self.away:
+            raise Unreachable("The service is away")
+        wanted = call.path.rsplit("/", 1)[-1]
+        found = next((one for one in self.known if one.id == wanted), None)
+        if found is None:
+            raise NotFound("There is nothing with this id")
+        return found
+
+    def trainings(self, conn_id: str) -> tuple[Training, ...]:  # noqa: ARG002
+        if self.away:
+            raise Unreachable("The service is away")
+        return tuple(self.known)
+
+
+def training_of(ref: Ref, training_id: str, generation: str = "0" * 12, attempt: int = 0) -> Training:
+    made = a_training()
+    model = made.entity.model_definition.model_copy(update={"description": str(Tag(ref.digest, generation, attempt))})
+    entity = made.entity.model_copy(update={"model_definition": model})
+    return made.model_copy(
+        update={"entity": entity, "metadata": made.metadata.model_copy(update={"guid": training_id})}
+    )
+
+
+def airflow(**marks: Any) -> SmallAirflow:
+    """Tasks ``mine`` and ``theirs`` with the trainings they say they are about; ``anna`` may read ``mine`` only."""
+    refs = {"mine": MINE, "theirs": THEIRS}
+    xcoms = {(refs[name], MARK): {"connection": "c", "key": "k", "id": training} for name, training in marks.items()}
+    return SmallAirflow(xcoms, {"anna": {"mine"}, "boss": {"mine", "theirs"}})
+
+
+def find(there: SmallAirflow, service: Service, ref: Ref = MINE, wanted: str | None = None, user: str = "anna") -> Any:
+    return asyncio.run(Finder(services=service).of_task(there.seen_by(user), ref, wanted))  # type: ignore[arg-type]
+
+
+def test_a_task_s_training_is_found_by_what_the_task_says_and_the_training_confirms() -> None:
+    found = find(airflow(mine="training-1"), Service([training_of(MINE, "training-1")]))
+    assert (found.training.id, found.source, found.connection) == ("training-1", "service", "c")
+
+
+def test_an_earlier_try_of_the_same_task_may_be_asked_for() -> None:
+    known = [training_of(MINE, "training-1"), training_of(MINE, "training-2", attempt=1)]
+    found = find(airflow(mine="training-2"), Service(known), wanted="training-1")
+    assert found.training.id == "training-1"
+
+
+def test_whoever_writes_another_dag_s_training_into_an_xcom_is_not_shown_it() -> None:
+    with pytest.raises(Denied, match="no training with this id") as denied:
+        find(airflow(mine="training-9"), Service([training_of(THEIRS, "training-9")]))
+    assert denied.value.status == 404
+
+
+def test_a_training_of_another_dag_can_not_be_asked_for_by_its_id() -> None:
+    known = [training_of(MINE, "training-1"), training_of(THEIRS, "training-9")]
+    with pytest.raises(Denied):
+        find(airflow(mine="training-1"), Service(known), wanted="training-9")
+
+
+def test_who_may_not_read_the_dag_gets_airflow_s_refusal_and_no_service_is_asked() -> None:
+    service = Service([training_of(THEIRS, "training-9")])
+    with pytest.raises(Denied, match="Forbidden") as denied:
+        find(airflow(theirs="training-9"), service, THEIRS)
+    assert denied.value.status == 403
+    assert service.sent == []
+
+
+def test_who_is_nobody_is_refused() -> None:
+    with pytest.raises(Denied) as denied:
+        find(airflow(mine="training-1"), Service([]), user="nobody")
+    assert denied.value.status == 401
+
+
+def test_a_task_that_waits_for_a_training_of_the_same_run_shows_it() -> None:
+    there, sensor = airflow(mine="training-1"), Ref(MINE.dag_id, MINE.run_id, "wait")
+    there.xcoms[sensor, MARK] = {"connection": "c", "id": "training-1"}
+    found = find(there, Service([training_of(MINE, "training-1")]), sensor)
+    assert found.training.id == "training-1"
+
+
+def test_what_the_task_has_kept_is_shown_when_the_service_has_forgotten_it() -> None:
+    there = airflow(mine="training-1")
+    there.xcoms[MINE, SUMMARY] = summarize(training_of(MINE, "training-1"), None, "c")
+    found = find(there, Service([]))
+    assert (found.training.id, found.source, found.away) == ("training-1", "task", False)
+
+
+def test_a_service_that_is_away_is_told_as_such_beside_what_the_task_has_kept() -> None:
+    there = airflow(mine="training-1")
+    there.xcoms[MINE, SUMMARY] = summarize(training_of(MINE, "training-1"), None, "c")
+    found = find(there, Service([], away=True))
+    assert (found.training.id, found.away, found.trouble) == ("training-1", True, "The service is away")
+
+
+def test_a_listing_holds_what_airflow_lists_for_this_user_and_no_more() -> None:
+    there = airflow(mine="training-1", theirs="training-9")
+    service = Service([training_of(MINE, "training-1"), training_of(THEIRS, "training-9")])
+    finder = Finder(services=service)  # type: ignore[arg-type]
+
+    async def listed(user: str) -> list[str]:
+        listing = await finder.listing(there.seen_by(user), "~", "~", 200)
+        return sorted(row["id"] for row in listing["trainings"])
+
+    assert asyncio.run(listed("boss")) == ["training-1", "training-9"]
+    # What was read for the boss is remembered, and still not shown to Anna.
+    assert asyncio.run(listed("anna")) == ["training-1"]
+
+
+def test_a_listing_reads_each_mark_once() -> None:
+    there = airflow(mine="training-1")
+    finder = Finder(services=Service([training_of(MINE, "training-1")]))  # type: ignore[arg-type]
+    for _ in range(3):
+        asyncio.run(finder.listing(there.seen_by("anna"), "mine", "~", 200))
+    assert there.asked.count(MARK) == 1
+
+
+def test_a_listing_survives_a_service_that_is_away() -> None:
+    finder = Finder(services=Service([], away=True))  # type: ignore[arg-type]
+    listing = asyncio.run(finder.listing(airflow(mine="training-1").seen_by("anna"), "~", "~", 200))
+    assert listing["trouble"] == ["c: The service is away"]
+    assert [row["ref"]["task_id"] for row in listing["trainings"]] == ["train"]
