@@ -29,6 +29,8 @@ from airflow_dlaas.demo.service import ServiceChild
 from airflow_dlaas.storage import bundle
 from airflow_dlaas.storage.swift import SwiftStore
 from tests.conftest import TEST_RUNTIME
+from tests.system import auth
+from tests.system.auth import Guarded
 
 EXAMPLE_DAGS = Path(__file__).parents[2] / "example_dags"
 OWN_DAGS = Path(__file__).parent / "dags"
@@ -235,6 +237,14 @@ HASTY = {
 }
 
 
+USERS = {
+    # More users than the demo has, one of whom may not read every DAG: `auth` says who.
+    "AIRFLOW__CORE__AUTH_MANAGER": f"{Guarded.__module__}.{Guarded.__qualname__}",
+    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": auth.USERS,
+    "PYTHONPATH": str(Path(__file__).parents[2]),
+}
+
+
 def a_service(home: Path) -> ServiceChild:
     """``airflow-dlaas serve`` with its embedded Swift, virtual GPUs, and a runtime more that costs nothing."""
     home.mkdir(exist_ok=True)
@@ -249,7 +259,7 @@ def an_airflow(home: Path, service: ServiceChild) -> Iterator[RealAirflow]:
     dags = home / "dags"
     shutil.copytree(EXAMPLE_DAGS, dags)
     shutil.copytree(OWN_DAGS, dags / "system")
-    with RealAirflow(home, dags, environment=HASTY) as airflow:
+    with RealAirflow(home, dags, environment=HASTY | USERS) as airflow:
         for name, fields in service.connections().items():
             airflow.api.put_connection(name, fields)
         yield airflow
@@ -271,6 +281,7 @@ def prepared(airflow: RealAirflow, service: ServiceChild, folder: Path) -> Itera
     code = folder / "code"
     code.mkdir()
     (code / "main.py").write_text("")
+    shutil.copy(OWN_DAGS / "code" / "curve.py", code)
     draft = ExperimentDraft.model_validate({"name": "holds", "framework": {"name": "tensorflow", "version": "test"}})
     with Client(known["host"], known["login"], known["password"]) as client:
         version = client.send(calls.create_experiment(draft)).entity.experiment_version

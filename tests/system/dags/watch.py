@@ -1,0 +1,41 @@
+"""A sweep, and trainings with curves: what the pages in Airflow's UI are looked at with."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param
+
+from airflow_dlaas.operators.training import TrainModelOperator
+
+TRAIN = "python3 curve.py --learningRate {rate}"
+"""The command; the stage's experiment has ``code/curve.py``. With ``--hold`` it goes on until it is let go."""
+
+
+def definition(rate: float) -> dict[str, Any]:
+    """A training at learning rate *rate*."""
+    return {
+        "model_definition": {
+            "name": "digits",
+            "framework": {"name": "tensorflow", "version": "test"},
+            "execution": {"command": TRAIN.format(rate=rate), "resourceType": "small"},
+        },
+        "training_data": [
+            {"connection": "swift_default", "source": {"container": "holds", "type": "softlayer_objectstore"}},
+        ],
+    }
+
+
+PARAMS = {"command": Param("", type="string"), "location": Param("", type="string")}
+
+RETRIED: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=1)}
+"""Airflow fails a task that is resumed before its scheduler has heard that it was deferred."""
+
+with DAG("sweep", params=PARAMS, catchup=False):
+    TrainModelOperator.partial(
+        task_id="train",
+        definition_location="{{ params.location }}",
+        deferrable=True,
+        **RETRIED,
+    ).expand(definition=[definition(rate) for rate in (0.003, 0.01, 0.03, 0.1)])
