@@ -34,6 +34,7 @@ READING = {
     "changes",
     "revision",
     "queue",
+    "counts",
     "queue_position",
     "unfinished",
     "secrets",
