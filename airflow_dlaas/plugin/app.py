@@ -33,7 +33,7 @@ async def _api(request: Request, _user: GetUserDep) -> PublicApi:
 
 async def _ref(dag_id: Text, run_id: Text, task_id: Text, map_index: Annotated[str, Query()] = "-1") -> Ref:
     # Of a task that is not mapped, Airflow's UI leaves the placeholder as it is.
-    index = int(map_index) if map_index.lstrip("-").isdecimal() and len(map_index) < 9 else -1
+    index = int(map_index) if map_index.isascii() and map_index.isdecimal() and len(map_index) < 9 else -1
     return Ref(dag_id, run_id, task_id, index)
 
 
@@ -129,7 +129,7 @@ def create_app() -> FastAPI:
         try:
             ref = Ref(dag_id, str(body["run_id"]), str(body["task_id"]), int(body.get("map_index", -1)))
             training_id = str(body["training_id"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise HTTPException(400, "run_id, task_id, map_index and training_id are needed") from None
         found, _ = await _insist(finder, api, ref, training_id, live=True)
         await finder.ask(lambda: finder.services.send(found.connection, calls.cancel_training(training_id)))

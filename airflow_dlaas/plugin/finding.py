@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -93,7 +93,13 @@ class Finder:
                 trouble.append(f"{connection}: {error}")
                 listed = ()
             known[connection] = {one.id: one for one in listed}
-        rows = [await self._row(api, mark, known[mark.connection], bool(trouble)) for mark in marks]
+        tasks: dict[tuple[str, str], set[str]] = {}
+        for mark in marks:
+            tasks.setdefault((mark.ref.dag_id, mark.ref.run_id), set()).add(mark.ref.digest)
+        rows = [
+            await self._row(api, mark, known[mark.connection], tasks[mark.ref.dag_id, mark.ref.run_id])
+            for mark in marks
+        ]
         rows.sort(key=lambda row: row["submitted_at"] or "9", reverse=True)
         return {"trainings": rows, "trouble": trouble}
 
@@ -102,18 +108,20 @@ class Finder:
         """Ask a service without holding up Airflow's event loop."""
         return await run_in_threadpool(question)
 
-    async def _row(self, api: PublicApi, mark: Mark, known: Mapping[str, Training], away: bool) -> dict[str, Any]:
+    async def _row(
+        self, api: PublicApi, mark: Mark, known: Mapping[str, Training], tasks: Collection[str]
+    ) -> dict[str, Any]:
         training = known.get(mark.id or "")
-        if training is not None and await self._is_of(api, mark.ref, training):
+        if training is not None and _task_of(training) in tasks:
             return views.outline(mark.ref, mark.connection, training)
-        if mark.id is not None and (training is None or away):
+        if mark.id is not None and training is None:
             kept = await self._kept(api, mark, mark.id, None)
             if kept.training is not None:
                 return views.outline(mark.ref, mark.connection, kept.training, source="task")
         return views.unsubmitted(mark.ref, mark.connection)
 
     async def _kept(self, api: PublicApi, mark: Mark, wanted: str, trouble: str | None) -> Found:
-        summary = await self.marks.summary(api, mark.ref)
+        summary = await self.marks.summary(api, mark)
         try:
             training = Training.model_validate((summary or {}).get("training"), extra="ignore")
             curves = summary.get("curves") if summary else None

@@ -45,15 +45,17 @@ class Mark:
     ref: Ref
     connection: str
     id: str | None
+    written: str = ""
+    """When the task wrote it; empty where that was not asked for."""
 
     @classmethod
-    def read(cls, ref: Ref, value: Any) -> Mark | None:
+    def read(cls, ref: Ref, value: Any, written: str = "") -> Mark | None:
         """Read what is no more than text that somebody wrote; None where it says nothing to us."""
         match value:
             case {"connection": str(connection), "id": str(training_id)}:
-                return cls(ref, connection, training_id)
+                return cls(ref, connection, training_id, written)
             case {"connection": str(connection)}:
-                return cls(ref, connection, None)
+                return cls(ref, connection, None, written)
             case _:
                 return None
 
@@ -73,9 +75,14 @@ class Marks:
         """Find the mark of one task; None where it has left none. `Denied` where the user may not read it."""
         return Mark.read(ref, await self._read(api, ref, MARK))
 
-    async def summary(self, api: PublicApi, ref: Ref) -> Mapping[str, Any] | None:
-        """Find what a task has kept of its training."""
-        value = await self._read(api, ref, SUMMARY)
+    async def summary(self, api: PublicApi, mark: Mark) -> Mapping[str, Any] | None:
+        """Find what a task has kept of its training; what was kept with a mark stays as long as the mark does."""
+        key = (mark.ref, SUMMARY, mark.written)
+        value = self._values.get(key) if mark.written else None
+        if value is None:
+            value = await self._read(api, mark.ref, SUMMARY)
+            if mark.written and value is not None:
+                self._keep(key, value)
         return value if isinstance(value, Mapping) else None
 
     async def listed(self, api: PublicApi, dag_id: str, run_id: str, *, limit: int) -> list[Mark]:
@@ -89,7 +96,7 @@ class Marks:
             if key not in self._values:
                 async with turns:
                     self._keep(key, await self._read(api, ref, MARK))
-            return Mark.read(ref, self._values.get(key))
+            return Mark.read(ref, self._values.get(key), str(entry["timestamp"]))
 
         found = await asyncio.gather(*(value(entry) for entry in entries))
         return [mark for mark in found if mark is not None]

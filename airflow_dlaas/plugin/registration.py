@@ -7,9 +7,11 @@ Every process of Airflow imports this at its start, so it imports nothing more; 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from airflow.plugins_manager import AirflowPlugin
 
+from airflow_dlaas.hooks.compat import conf
 from airflow_dlaas.plugin.door import Door
 
 PREFIX = "/dlaas"
@@ -18,8 +20,12 @@ OPERATORS = ("TrainModelOperator", "SubmitTrainingOperator", "TrainingSensor")
 """Whose tasks the tab is for."""
 
 
+# Airflow's UI takes an address as it is: where Airflow lives under a path, that is part of it.
+ROOT = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
+
+
 def _view(name: str, destination: str, route: str, href: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "destination": destination, "url_route": route, "href": f"{PREFIX}/{href}", **more}
+    return {"name": name, "destination": destination, "url_route": route, "href": f"{ROOT}{PREFIX}/{href}", **more}
 
 
 class DlaasPlugin(AirflowPlugin):

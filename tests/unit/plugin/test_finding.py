@@ -145,6 +145,16 @@ def test_a_listing_reads_each_mark_once() -> None:
     assert there.asked.count(MARK) == 1
 
 
+def test_what_tasks_have_kept_is_read_once_for_all_listings() -> None:
+    there = airflow(mine="training-1")
+    there.xcoms[MINE, SUMMARY] = summarize(training_of(MINE, "training-1"), None, "c")
+    finder = Finder(services=Service([]))  # type: ignore[arg-type]
+    for _ in range(3):
+        listing = asyncio.run(finder.listing(there.seen_by("anna"), "mine", "~", 200))
+        assert [row["id"] for row in listing["trainings"]] == ["training-1"]
+    assert there.asked.count(SUMMARY) == 1
+
+
 def test_a_listing_survives_a_service_that_is_away() -> None:
     finder = Finder(services=Service([], away=True))  # type: ignore[arg-type]
     listing = asyncio.run(finder.listing(airflow(mine="training-1").seen_by("anna"), "~", "~", 200))

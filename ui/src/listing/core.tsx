@@ -58,6 +58,7 @@ export function ink(name: "text" | "line"): string {
   return getComputedStyle(document.documentElement).getPropertyValue(property).trim() || "#888";
 }
 
-const COLOURS = ["#4269d0", "#efb118", "#ff725c", "#3ca951", "#6cc5b0", "#a463f2", "#ff8ab7", "#9c6b4e"];
+/** Each stands out by 3:1 from the panels of both themes, which a test works out. */
+export const COLOURS = ["#4a72d8", "#c2700a", "#dc4a40", "#2f8f46", "#1f8a86", "#9a63e0", "#d0508f", "#a06f50"];
 
 export const colourOf = (slot: number): string => COLOURS[slot % COLOURS.length] ?? "#888";

@@ -111,7 +111,7 @@ function Whole({ view, training, choose, again, query }: Props): JSX.Element {
       {training.source === "service" && (
         <>
           <h2>Log</h2>
-          <LogView query={query} />
+          <LogView key={training.id} query={query} />
         </>
       )}
       {Object.keys(training.parameters).length > 0 && (

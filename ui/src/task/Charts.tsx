@@ -44,7 +44,7 @@ function Chart({ group, smoothing, logarithmic }: { group: Group; smoothing: num
   const looks = group.series.map((one) => `${one.phase}/${one.name}`).join("\n");
   const options = useMemo(() => optionsFor(group, logarithmic, setAt), [looks, logarithmic]);
   const data = useMemo((): uPlot.AlignedData => {
-    const lines = group.series.map((one, slot): Line => ({ key: String(slot), label: labelOf(one), slot, points: one.points }));
+    const lines = group.series.map((one, slot): Line => ({ key: String(slot), label: labelOf(one, group), slot, points: one.points }));
     const { iterations, values } = drawn(lines, smoothing, logarithmic);
     return [iterations, ...values];
   }, [group, smoothing, logarithmic]);
@@ -64,7 +64,7 @@ function Chart({ group, smoothing, logarithmic }: { group: Group; smoothing: num
           {group.series.map((one, slot) => (
             <span key={slot}>
               <span class={`key ${one.phase === "validation" ? "key-dashed" : ""}`} style={{ borderColor: colourOf(slot) }} />
-              {labelOf(one)} {written(near(data[slot + 1] ?? [], index))}{"  "}
+              {labelOf(one, group)} {written(near(data[slot + 1] ?? [], index))}{"  "}
             </span>
           ))}
         </span>
@@ -76,7 +76,7 @@ function Chart({ group, smoothing, logarithmic }: { group: Group; smoothing: num
         aria-valuemin={0}
         aria-valuemax={Math.max(data[0].length - 1, 0)}
         aria-valuenow={Math.max(index, 0)}
-        aria-valuetext={`step ${data[0][index] ?? ""}: ${group.series.map((one, slot) => `${labelOf(one)} ${written(near(data[slot + 1] ?? [], index))}`).join(", ")}`}
+        aria-valuetext={`step ${data[0][index] ?? ""}: ${group.series.map((one, slot) => `${labelOf(one, group)} ${written(near(data[slot + 1] ?? [], index))}`).join(", ")}`}
         onKeyDown={(event) => {
           const by = { ArrowLeft: -1, ArrowRight: 1, PageUp: -50, PageDown: 50, Home: -Infinity, End: Infinity }[event.key];
           if (by === undefined) return;
@@ -107,11 +107,11 @@ function optionsFor(group: Group, logarithmic: boolean, point: (index: number | 
     legend: { show: false },
     cursor: { drag: { x: true, y: false } },
     scales: { x: { time: false }, y: { distr: logarithmic ? 3 : 1 } },
-    axes: [axis(), axis({ size: 60, values: (_, values) => values.map((value: number | null) => (value === null ? "" : formatNumber(value))) })],
+    axes: [axis(), axis({ size: 72, values: (_, values) => values.map((value: number | null) => (value === null ? "" : formatNumber(value))) })],
     series: [
       {},
       ...group.series.map((one, slot) => ({
-        label: labelOf(one),
+        label: labelOf(one, group),
         stroke: colourOf(slot),
         width: 1.5,
         spanGaps: true,

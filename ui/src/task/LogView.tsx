@@ -29,7 +29,8 @@ export function LogView({ query }: Props): JSX.Element {
 
   const load = useCallback(
     async (more: Record<string, string>, take: (window: Window, piece: LogPiece) => Window): Promise<void> => {
-      if (state.current.busy) return;
+      // What a person asks for waits for its turn; a look for what is new comes again by itself.
+      while (state.current.busy) await new Promise((turn) => window.setTimeout(turn, 50));
       state.current.busy = true;
       try {
         const piece = await get<LogPiece>("log", { ...query, ...more }, AbortSignal.timeout(15_000));
@@ -49,7 +50,7 @@ export function LogView({ query }: Props): JSX.Element {
     void load({ tail: PIECE }, (_, piece) => opened(piece));
     const timer = window.setInterval(() => {
       const { window_: held, follow: following } = state.current;
-      if (document.hidden || held.complete || !following) return;
+      if (document.hidden || held.complete || !following || state.current.busy) return;
       void load({ offset: String(held.end), limit: PIECE }, appended);
     }, EVERY);
     return () => window.clearInterval(timer);
@@ -68,13 +69,12 @@ export function LogView({ query }: Props): JSX.Element {
     const held = state.current.window_;
     if (element.scrollTop < LINE * 5 && held.start > 0 && !state.current.busy && !atEnd) {
       const start = Math.max(0, held.start - Number(PIECE));
-      const lines = held.lines.length;
       void load({ offset: String(start), limit: String(held.start - start) }, (before, piece) => {
-        const after = prepended(before, piece);
+        const above = piece.end === before.start ? opened(piece).lines.length : 0;
         requestAnimationFrame(() => {
-          if (box.current) box.current.scrollTop += (after.lines.length - lines) * LINE;
+          if (box.current) box.current.scrollTop += above * LINE;
         });
-        return after;
+        return prepended(before, piece);
       });
     }
     if (atEnd && !follow && held.end < held.size) void load({ offset: String(held.end), limit: PIECE }, appended);
@@ -144,8 +144,10 @@ function Search({ query, goTo }: { query: Record<string, string>; goTo: (start: 
   const [text, setText] = useState("");
   const [result, setResult] = useState<{ matches: LogMatches["matches"]; next: number | null; at: number } | null>(null);
   const [busy, setBusy] = useState(false);
+  const [trouble, setTrouble] = useState<string | null>(null);
   const look = async (offset: number): Promise<void> => {
     setBusy(true);
+    setTrouble(null);
     try {
       let next: number | null = offset;
       let matches: LogMatches["matches"] = [];
@@ -159,7 +161,8 @@ function Search({ query, goTo }: { query: Record<string, string>; goTo: (start: 
       if (matches[0]) await goTo(matches[0].start);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      setResult({ matches: [], next: null, at: 0 });
+      setResult(null);
+      setTrouble(error.message);
     } finally {
       setBusy(false);
     }
@@ -186,6 +189,7 @@ function Search({ query, goTo }: { query: Record<string, string>; goTo: (start: 
         Search <input type="search" value={text} onInput={(event) => setText(event.currentTarget.value)} />
       </label>
       <button type="submit" disabled={busy || !text}>Find</button>
+      {trouble && <span role="alert">{trouble}</span>}
       {result && (
         <>
           <button type="button" onClick={() => void step(-1)} disabled={busy || result.at === 0}>Previous</button>

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { groups } from "./groups";
+import { groups, labelOf } from "./groups";
 
 const series = (name: string, phase: string) => ({ name, phase, total: 0, points: [] });
 
@@ -12,4 +12,9 @@ test("training and validation of one metric share a chart, whatever their spelli
 test("losses stand first, then measures of quality, the learning rate last", () => {
   const found = groups([series("lr", ""), series("throughput", ""), series("accuracy", ""), series("loss", "")]);
   expect(found.map((one) => one.name)).toEqual(["loss", "accuracy", "throughput", "lr"]);
+});
+
+test("two series of one phase are told apart by their names", () => {
+  const [group] = groups([series("loss", "train"), series("epoch_loss", "train"), series("loss", "validation")]);
+  expect(group?.series.map((one) => labelOf(one, group))).toEqual(["train loss", "train epoch_loss", "validation"]);
 });

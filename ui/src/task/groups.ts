@@ -29,6 +29,9 @@ function rank(name: string): number {
   return found < 0 ? order.length : found === 2 ? order.length + 1 : found;
 }
 
-export function labelOf(series: Pick<Series, "phase">): string {
-  return series.phase === "" ? "train" : series.phase;
+/** What a series is called in its chart: its phase, with its name where another one has the same. */
+export function labelOf(series: Pick<Series, "phase" | "name">, group: Group): string {
+  const phase = (one: Pick<Series, "phase">): string => (one.phase === "" ? "train" : one.phase);
+  const alone = group.series.filter((one) => phase(one) === phase(series)).length < 2;
+  return alone ? phase(series) : `${phase(series)} ${series.name}`;
 }
