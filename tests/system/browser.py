@@ -52,6 +52,8 @@ class Look:
     context: BrowserContext
     page: Page
     pictures: Path
+    asked: list[str] = field(default_factory=list)
+    """The addresses of all requests, answered or not."""
     answers: list[Response] = field(default_factory=list)
 
     def tab(self, dag_id: str, run_id: str, task_id: str = "train") -> Frame:
@@ -73,7 +75,7 @@ class Look:
 
     def hosts(self) -> set[str]:
         """The hosts that were asked for anything."""
-        return {urlsplit(one.url).netloc for one in self.answers if one.url.startswith("http")}
+        return {urlsplit(one).netloc for one in self.asked if one.startswith("http")}
 
 
 @contextmanager
@@ -84,6 +86,7 @@ def looking(browser: Browser, airflow: RealAirflow, user: str, pictures: Path, *
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
     look = Look(airflow, context, page, pictures)
+    page.on("request", lambda request: look.asked.append(request.url))
     page.on("response", lambda answer: look.answers.append(answer))
     page.goto(f"{airflow.url}/auth/login")
     page.fill("input[name=username]", user)

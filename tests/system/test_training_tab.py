@@ -141,6 +141,9 @@ def test_who_may_not_read_the_dag_sees_nothing_of_it(
         listing = look.context.request.get(f"{stage.airflow.url}/dlaas/api/trainings").json()
         assert growing.run_id not in {row["ref"]["run_id"] for row in listing["trainings"]}
         assert canceled(look, growing) == 403
+    with looking(browser, stage.airflow, VIEWER, pictures) as look:
+        listing = look.context.request.get(f"{stage.airflow.url}/dlaas/api/trainings").json()
+        assert growing.run_id in {row["ref"]["run_id"] for row in listing["trainings"]}
 
 
 def test_who_has_not_logged_in_is_told_nothing(stage: Stage, growing: Run) -> None:
