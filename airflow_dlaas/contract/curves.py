@@ -9,6 +9,9 @@ POINTS = 800
 
 MOST_POINTS = 5000
 
+LARGEST_PIECE = 1024**2
+"""Bytes of log that one answer holds at most."""
+
 Point = tuple[float, float, float]
 """Iteration, value, and seconds since the epoch."""
 

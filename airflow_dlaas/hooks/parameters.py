@@ -27,7 +27,7 @@ def parameters(command: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for word, following in zip(words, [*words[1:], ""], strict=True):
         option = _OPTION.match(word)
-        if option is None or _NUMBER.match(word) or len(found) >= MOST:
+        if option is None or len(found) >= MOST:
             continue
         name, value = option["name"], option["value"]
         if value is None:

@@ -11,10 +11,9 @@ from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.contract.curves import MOST_POINTS, POINTS, Curves, Series
+from airflow_dlaas.contract.curves import LARGEST_PIECE, MOST_POINTS, POINTS, Curves, Series
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.errors import DlaasError, NotFound
-from airflow_dlaas.hooks.summary import label
 from airflow_dlaas.plugin import pages, views
 from airflow_dlaas.plugin.finding import NOT_HERE, Finder, Found
 from airflow_dlaas.plugin.marks import Ref
@@ -22,9 +21,6 @@ from airflow_dlaas.plugin.public_api import Denied, PublicApi
 
 Text = Annotated[str, Query(min_length=1, max_length=500)]
 Limit = Annotated[int, Query(ge=1, le=500)]
-
-LARGEST_PIECE = 1024**2
-"""Bytes of log that one answer holds at most."""
 
 
 async def _api(request: Request, _user: GetUserDep) -> PublicApi:
@@ -61,7 +57,6 @@ def create_app() -> FastAPI:
     async def task(request: Request, user: GetUserDep, api: Api, ref: Task, training_id: str | None = None) -> Response:
         instance = await _task_instance(api, ref)
         found = await finder.of_task(api, ref, training_id)
-        current = await finder.marks.of_task(api, ref)
         known, listing_trouble = await finder.tries(found) if found else ([], None)
         training = found.training if found else None
         shown = None
@@ -72,7 +67,7 @@ def create_app() -> FastAPI:
             {
                 "ref": views.ref_view(ref),
                 "task": {name: instance.get(name) for name in ("state", "operator", "try_number", "max_tries")},
-                "tries": views.tries(known, current.id if current else None),
+                "tries": views.tries(known, found.current if found else None),
                 "training": shown,
                 "may_cancel": await _permitted(request, user),
                 "trouble": (found.trouble if found else None) or listing_trouble,
@@ -91,11 +86,8 @@ def create_app() -> FastAPI:
         if found.source == "task":
             return _json(views.curves_view(found.curves or Curves(version="none", series=(), complete=True)))
         try:
-            told = await finder.ask(
-                lambda: finder.services.send(
-                    found.connection, calls.get_curves(training_id, points=points, unless=unless)
-                )
-            )
+            call = calls.get_curves(training_id, points=points, unless=unless)
+            told = await run_in_threadpool(finder.services.send, found.connection, call)
         except NotFound:  # a service without our extension, which still tells the last values
             told = _last_values(training)
         return _json(views.curves_view(told))
@@ -111,7 +103,7 @@ def create_app() -> FastAPI:
     ) -> Response:
         found, _ = await _insist(finder, api, ref, training_id, live=True)
         call = calls.get_log(training_id, offset=offset, limit=limit, tail=tail)
-        return _json((await finder.ask(lambda: finder.services.send(found.connection, call))).model_dump())
+        return _json((await run_in_threadpool(finder.services.send, found.connection, call)).model_dump())
 
     @app.get("/api/log/search")
     async def search(
@@ -119,7 +111,7 @@ def create_app() -> FastAPI:
     ) -> Response:
         found, _ = await _insist(finder, api, ref, training_id, live=True)
         call = calls.search_log(training_id, text, offset=offset)
-        return _json((await finder.ask(lambda: finder.services.send(found.connection, call))).model_dump())
+        return _json((await run_in_threadpool(finder.services.send, found.connection, call)).model_dump())
 
     @app.post("/api/cancel", status_code=202, dependencies=[Depends(_may_edit)])
     async def cancel(request: Request, api: Api, dag_id: Text, body: Annotated[dict[str, Any], Body()]) -> Response:
@@ -132,7 +124,7 @@ def create_app() -> FastAPI:
         except (KeyError, TypeError, ValueError, OverflowError):
             raise HTTPException(400, "run_id, task_id, map_index and training_id are needed") from None
         found, _ = await _insist(finder, api, ref, training_id, live=True)
-        await finder.ask(lambda: finder.services.send(found.connection, calls.cancel_training(training_id)))
+        await run_in_threadpool(finder.services.send, found.connection, calls.cancel_training(training_id))
         return _json({}, 202)
 
     @app.get("/api/run")
@@ -179,7 +171,7 @@ async def _permitted(request: Request, user: Any) -> bool:
 def _last_values(training: Training) -> Curves:
     series = [
         Series(
-            name=label("", value.name),
+            name=value.name,
             phase=metric.phase,
             total=1,
             points=((float(metric.iteration), value.value, metric.timestamp.timestamp()),),
@@ -187,12 +179,8 @@ def _last_values(training: Training) -> Curves:
         for metric in training.status.metrics
         for value in metric.values
     ]
-    return Curves(version=spelled(training), series=tuple(series), complete=training.state.final)
-
-
-def spelled(training: Training) -> str:
-    """Give last values a version: their own time."""
-    return str(max((metric.timestamp.timestamp() for metric in training.status.metrics), default=0.0))
+    newest = max((metric.timestamp.timestamp() for metric in training.status.metrics), default=0.0)
+    return Curves(version=str(newest), series=tuple(series), complete=training.state.final)
 
 
 def _json(content: Any, status: int = 200) -> Response:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -19,8 +19,6 @@ from airflow_dlaas.plugin.marks import Mark, Marks, Ref
 from airflow_dlaas.plugin.public_api import Denied, PublicApi
 from airflow_dlaas.plugin.services import Services
 
-T = TypeVar("T")
-
 NOT_HERE = "This task has no training with this id"
 
 
@@ -31,6 +29,8 @@ class Found:
     ref: Ref
     connection: str
     training: Training | None
+    current: str | None = None
+    """The id of the training that the task is about now, which need not be this one."""
     curves: Curves | None = None
     """What the task has kept, where the service has forgotten it."""
     source: str = "service"
@@ -62,18 +62,18 @@ class Finder:
         if wanted is None:
             return Found(ref, mark.connection, None)
         try:
-            training = await self.ask(lambda: self.services.send(mark.connection, calls.get_training(wanted)))
+            training = await run_in_threadpool(self.services.send, mark.connection, calls.get_training(wanted))
         except NotFound:
             return await self._kept(api, mark, wanted, None)
         except DlaasError as error:
             return replace(await self._kept(api, mark, wanted, str(error)), away=True)
         await self._insist(api, ref, training)
-        return Found(ref, mark.connection, training)
+        return Found(ref, mark.connection, training, mark.id)
 
     async def tries(self, found: Found) -> tuple[list[Training], str | None]:
         """List all trainings of a task that the service still knows; why they can't be listed."""
         try:
-            known = await self.ask(lambda: self.services.trainings(found.connection))
+            known = await run_in_threadpool(self.services.trainings, found.connection)
         except DlaasError as error:
             return ([found.training] if found.training else []), str(error)
         mine = {one.id: one for one in known if _task_of(one) == found.ref.digest}
@@ -103,11 +103,6 @@ class Finder:
         rows.sort(key=lambda row: row["submitted_at"] or "9", reverse=True)
         return {"trainings": rows, "trouble": trouble}
 
-    @staticmethod
-    async def ask(question: Callable[[], T]) -> T:
-        """Ask a service without holding up Airflow's event loop."""
-        return await run_in_threadpool(question)
-
     async def _row(
         self, api: PublicApi, mark: Mark, known: Mapping[str, Training], tasks: Collection[str]
     ) -> dict[str, Any]:
@@ -130,7 +125,7 @@ class Finder:
             training, kept = None, None
         if training is None or training.id != wanted:
             return Found(mark.ref, mark.connection, None, trouble=trouble or f"The service does not know {wanted}")
-        return Found(mark.ref, mark.connection, training, kept, source="task", trouble=trouble)
+        return Found(mark.ref, mark.connection, training, mark.id, kept, source="task", trouble=trouble)
 
     async def _insist(self, api: PublicApi, ref: Ref, training: Training) -> None:
         if not await self._is_of(api, ref, training):

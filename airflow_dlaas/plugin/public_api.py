@@ -7,7 +7,7 @@ import json
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from starlette.requests import Request
 
@@ -61,8 +61,6 @@ class PublicApi:
         return document
 
     async def _call(self, path: str, query: str) -> tuple[int, bytes]:
-        from urllib.parse import unquote
-
         scope: MutableMapping[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from airflow_dlaas.contract.curves import MOST_POINTS, POINTS, Curves, LogMatches, LogPiece
+from airflow_dlaas.contract.curves import LARGEST_PIECE, MOST_POINTS, POINTS, Curves, LogMatches, LogPiece
 from airflow_dlaas.errors import InvalidRequest
 from airflow_dlaas.service.api import report, windows
 from airflow_dlaas.service.api.bodies import Id, reply
@@ -21,7 +21,7 @@ LARGEST_OFFSET = 2**53
 """Bytes: more than any log has, and what every JSON reader can count to."""
 
 Offset = Annotated[int, Query(ge=0, le=LARGEST_OFFSET)]
-Size = Annotated[int, Query(ge=1, le=windows.LARGEST_PIECE)]
+Size = Annotated[int, Query(ge=1, le=LARGEST_PIECE)]
 
 
 def gatherings() -> Gatherings:
@@ -55,7 +55,7 @@ def log(
     training_id: Id,
     offset: Annotated[int | None, Query(ge=0, le=LARGEST_OFFSET)] = None,
     limit: Size = windows.PIECE,
-    tail: Annotated[int | None, Query(ge=1, le=windows.LARGEST_PIECE)] = None,
+    tail: Annotated[int | None, Query(ge=1, le=LARGEST_PIECE)] = None,
 ) -> Response:
     """Tell whole lines of the log (ours): from byte *offset* on, *limit* bytes at most; or the last *tail* bytes."""
     if offset is not None and tail is not None:

@@ -9,8 +9,6 @@ from airflow_dlaas.contract.curves import LogMatch, LogMatches, LogPiece
 PIECE = 256 * 1024
 """Bytes of one piece unless another size is asked for."""
 
-LARGEST_PIECE = 1024**2
-
 SCANNED = 16 * 1024**2
 """Bytes that one search looks through: a page asks on from there."""
 
@@ -79,8 +77,9 @@ def search(path: Path, text: str, *, start: int) -> LogMatches:
     except FileNotFoundError:
         return LogMatches(matches=())
     with file:
+        # Beyond the end is the end, and not every file system can be asked for more.
+        at = start = min(start, file.seek(0, 2))
         file.seek(start)
-        at = start
         while line := file.readline(SCANNED):
             if wanted in line.decode("utf-8", "replace").casefold():
                 shown = line.decode("utf-8", "replace").rstrip("\r\n")[:SHOWN]

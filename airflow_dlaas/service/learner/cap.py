@@ -14,8 +14,9 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
+from airflow_dlaas.service.learner.alongside import alongside
 from airflow_dlaas.service.learner.journal import SIGN
 
 EVERY = 0.25
@@ -51,9 +52,9 @@ class Cap:
 @contextmanager
 def capped(log: Path, limit: int, complain: Callable[[str], None]) -> Iterator[None]:
     """Cut *log* from a thread while the block runs, and a last time at its end."""
-    cap, done = Cap(log, limit), Event()
+    cap = Cap(log, limit)
 
-    def body() -> None:
+    def body(done: Event) -> None:
         try:
             while not done.wait(OFTEN if cap.reached else EVERY):
                 cap.cut()
@@ -61,10 +62,5 @@ def capped(log: Path, limit: int, complain: Callable[[str], None]) -> Iterator[N
         except OSError as error:
             complain(f"The log is not kept within its limit any more: {error.strerror}")
 
-    thread = Thread(target=body, daemon=True)
-    thread.start()
-    try:
+    with alongside(body):
         yield
-    finally:
-        done.set()
-        thread.join()

@@ -26,8 +26,8 @@ DEPTH = 6
 NAME_LIMIT = 200
 """Characters kept of a tag."""
 
-MARK = "tfevents"
-"""What every event file has in its name: events.out.tfevents.<seconds>.<host>…"""
+MARK = "events.out.tfevents."
+"""What an event file's name has in it; a time and a host follow."""
 
 
 class EventFollower:
@@ -50,6 +50,7 @@ class EventFollower:
         self._clock = clock
         self._searched: float | None = None
         self._files: dict[Path, tuple[EventFile, str]] = {}
+        self._given_up: set[Path] = set()
 
     def look(self, *, last: bool = False) -> Iterator[Metric]:
         """Give what has come since the last look; with *last*, from files that were made just now, too."""
@@ -58,6 +59,8 @@ class EventFollower:
             self._searched = now
             self._search()
         for path, (file, phase) in list(self._files.items()):
+            if path in self._given_up:
+                continue
             try:
                 for scalar in file.scalars():
                     yield _metric(scalar, phase)
@@ -66,7 +69,7 @@ class EventFollower:
                 continue
             if file.broken:
                 self._complain(f"{path.name} is no event file from byte {file.offset} on; it is not read any more")
-                file.offset, file.broken = 2**62, False  # beyond its end: nothing comes of it any more
+                self._given_up.add(path)
 
     def _search(self) -> None:
         for root in self._roots:

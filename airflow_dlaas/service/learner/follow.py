@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import TYPE_CHECKING
+
+from airflow_dlaas.service.learner.alongside import alongside
+from airflow_dlaas.service.metrics.phases import split
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.training import Metric
@@ -82,7 +85,7 @@ class Follower:
         self._complain = complain
         self._left = POINTS_LIMIT
         self._events = EventFollower(events, complain)
-        self._told_by_events: set[str] = set()
+        self._told_by_events: set[tuple[str, str]] = set()
         self._sources: tuple[tuple[Tail, Callable[[str, datetime], Metric | None]], ...] = (
             (Tail(log), LogMetrics().feed),
             (Tail(own), emetrics.read_line),
@@ -101,13 +104,18 @@ class Follower:
 
     def _new(self, now: datetime, *, last: bool) -> Iterator[Metric]:
         for metric in self._events.look(last=last):
-            self._told_by_events.update(value.name for value in metric.values)
+            self._told_by_events.update(split(metric.phase, value.name) for value in metric.values)
             yield metric
         for tail, read in self._sources:
             for line in tail.lines(last=last):
                 found = read(line, now)
-                if found is not None and not all(value.name in self._told_by_events for value in found.values):
-                    yield found
+                if found is not None and (rest := self._not_told(found)) is not None:
+                    yield rest
+
+    def _not_told(self, metric: Metric) -> Metric | None:
+        """Leave out of *metric* the values that event files tell."""
+        left = tuple(one for one in metric.values if split(metric.phase, one.name) not in self._told_by_events)
+        return metric.model_copy(update={"values": left}) if left else None
 
 
 def _batches(metrics: Iterator[Metric]) -> Iterator[list[Metric]]:
@@ -121,9 +129,8 @@ def following(
     log: Path, own: Path, metrics: Path, complain: Callable[[str], None], *, events: Sequence[Path] = ()
 ) -> Iterator[None]:
     """Follow from a thread while the block runs; at its end, everything written is taken in."""
-    done = Event()
 
-    def body() -> None:
+    def body(done: Event) -> None:
         follower = Follower(log, own, metrics, events=events, complain=complain)
         try:
             while not done.wait(EVERY):
@@ -133,10 +140,5 @@ def following(
             # A full disk, most likely. The curve ends here; the training must not.
             complain(f"Metrics are not recorded any more: {error.strerror}")
 
-    thread = Thread(target=body, daemon=True)
-    thread.start()
-    try:
+    with alongside(body):
         yield
-    finally:
-        done.set()
-        thread.join()

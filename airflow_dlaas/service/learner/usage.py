@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 import psutil
 
 from airflow_dlaas.contract.training import GpuUse, Usage
+from airflow_dlaas.service.learner.alongside import alongside
 
 EVERY = 5.0
 """Seconds between two measurements."""
@@ -33,22 +34,17 @@ def measuring(path: Path, gpus: Sequence[str]) -> Iterator[None]:
     Nothing is written durably: after a power failure nobody wants to know. What can't be measured or written is left
     out, since no training fails for that.
     """
-    done = Event()
 
-    def body() -> None:
+    def body(done: Event) -> None:
         known: dict[int, psutil.Process] = {}
         while not done.wait(EVERY):
             with suppress(OSError, psutil.Error):
                 _write(path, measure(known, gpus))
 
-    thread = Thread(target=body, daemon=True)
-    thread.start()
     try:
-        yield
+        with alongside(body, patience=ASKING_LIMIT):  # a driver that hangs can't be killed either
+            yield
     finally:
-        done.set()
-        # Not for as long as it takes: a driver that hangs must not keep the results from being stored.
-        thread.join(ASKING_LIMIT)
         with suppress(OSError):
             path.unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ import math
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,6 @@ class EventFile:
     path: Path
     offset: int = 0
     broken: bool = False
-    _skip: int = field(default=0, repr=False)
 
     def scalars(self) -> Iterator[Scalar]:
         """Give what has come since the last time; a frame that is still being written waits."""

@@ -73,7 +73,7 @@ def test_a_task_s_training_is_found_by_what_the_task_says_and_the_training_confi
 def test_an_earlier_try_of_the_same_task_may_be_asked_for() -> None:
     known = [training_of(MINE, "training-1"), training_of(MINE, "training-2", attempt=1)]
     found = find(airflow(mine="training-2"), Service(known), wanted="training-1")
-    assert found.training.id == "training-1"
+    assert (found.training.id, found.current) == ("training-1", "training-2")
 
 
 def test_whoever_writes_another_dag_s_training_into_an_xcom_is_not_shown_it() -> None:
@@ -135,6 +135,12 @@ def test_a_listing_holds_what_airflow_lists_for_this_user_and_no_more() -> None:
     assert asyncio.run(listed("boss")) == ["training-1", "training-9"]
     # What was read for the boss is remembered, and still not shown to Anna.
     assert asyncio.run(listed("anna")) == ["training-1"]
+
+
+def test_a_listing_shows_no_training_of_another_dag_whatever_is_written_into_an_xcom() -> None:
+    finder = Finder(services=Service([training_of(THEIRS, "training-9")]))  # type: ignore[arg-type]
+    listing = asyncio.run(finder.listing(airflow(mine="training-9").seen_by("anna"), "mine", "~", 200))
+    assert [(row["id"], row["name"]) for row in listing["trainings"]] == [(None, "")]
 
 
 def test_a_listing_reads_each_mark_once() -> None:

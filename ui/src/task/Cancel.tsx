@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 
 import type { TaskRef } from "../api";
+import { airflowRoot } from "../listing/links";
 
 export function Cancel({ target, id, done }: { target: TaskRef; id: string; done: () => void }): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -11,7 +12,7 @@ export function Cancel({ target, id, done }: { target: TaskRef; id: string; done
   const [busy, setBusy] = useState(false);
   const cancel = async (): Promise<void> => {
     setBusy(true);
-    const reply = await fetch(`./api/cancel?${new URLSearchParams({ dag_id: target.dag_id })}`, {
+    const reply = await fetch(`${airflowRoot(window.location.pathname)}/dlaas/api/cancel?${new URLSearchParams({ dag_id: target.dag_id })}`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ ...target, training_id: id }),

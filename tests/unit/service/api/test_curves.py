@@ -73,6 +73,8 @@ def test_lines_are_found_whatever_their_case_and_the_search_goes_on_where_it_sto
     second = ask(service, run, "log/search", text="ePoch", offset=first["next"])
     assert [one["line"] for one in second["matches"]] == ["EPOCH 3"]
     assert "next" not in second
+    beyond = ask(service, run, "log/search", text="ePoch", offset=2**53)
+    assert beyond == {"matches": []}
 
 
 def test_another_user_is_told_nothing_of_them(service, run: str) -> None:

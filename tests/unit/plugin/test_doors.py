@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Request
+
+from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.plugin.door import AIRFLOW, Door
+from airflow_dlaas.plugin.public_api import PublicApi
+from airflow_dlaas.plugin.services import from_airflow
+
+
+def test_of_a_request_only_what_says_who_asks_goes_on_to_airflow() -> None:
+    airflow, seen = FastAPI(), []
+
+    @airflow.get("/api/v2/dags/{dag_id}")
+    def dag(request: Request, dag_id: str) -> str:
+        seen.extend(request.headers)
+        return dag_id
+
+    sent = [(b"cookie", b"_token=t"), (b"authorization", b"Bearer t"), (b"x-forwarded-for", b"1.2.3.4")]
+    api = PublicApi.of(Request({"type": "http", "headers": sent, AIRFLOW: airflow}))
+    assert asyncio.run(api.get("dags", "a b")) == "a b"
+    assert {"cookie", "authorization"} <= set(seen)
+    assert "x-forwarded-for" not in seen
+
+
+def test_the_application_that_came_through_the_door_is_kept() -> None:
+    door, met = Door("/dlaas"), {}
+
+    async def inside(scope: Any, _receive: Any, _send: Any) -> None:
+        met.update(scope)
+
+    door.__dict__["_app"] = inside
+    asyncio.run(door({"type": "http", "app": "airflow itself"}, None, None))  # type: ignore[arg-type]
+    assert met[AIRFLOW] == "airflow itself"
+
+
+def test_a_connection_of_another_type_is_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {"conn_type": "postgres", "host": "db", "login": "u", "password": "geheim"}
+    monkeypatch.setenv("AIRFLOW_CONN_DATABASE", json.dumps(fields))
+    with pytest.raises(NotConfigured, match="of type postgres, not dlaas") as refused:
+        from_airflow("database")
+    assert "geheim" not in str(refused.value)
+
+
+def test_a_connection_that_is_gone_is_said_to_be() -> None:
+    with pytest.raises(NotConfigured, match="no connection 'nobody'"):
+        from_airflow("nobody")
