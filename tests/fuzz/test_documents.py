@@ -113,7 +113,10 @@ def test_a_spoilt_definition_is_read_or_refused_and_never_tells_a_secret(documen
     for index, _ in enumerate(spoilt["training_data"]):
         spoilt["training_data"][index]["connection"]["password"] = SECRET
     for _ in range(data.draw(st.integers(1, 3))):
-        way = data.draw(st.sampled_from([one for one in places(spoilt) if one]))
+        ways = [one for one in places(spoilt) if one]
+        if not ways:  # everything has been dropped by now
+            break
+        way = data.draw(st.sampled_from(ways))
         at: Any = spoilt
         for step in way[:-1]:
             at = at[step]

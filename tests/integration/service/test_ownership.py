@@ -104,6 +104,11 @@ def test_every_path_to_another_s_things_leads_nowhere(people: tuple[Person, Pers
         ("GET", f"{version}/{things.version}", {}),
         ("GET", f"{version}/{things.version}/content", {}),
         ("HEAD", f"{version}/{things.version}/content", {}),
+        *(
+            ("GET", f"/v3/models/{one}/{what}", {})
+            for one in things.runs
+            for what in ("metrics", "log", "log/search?text=secret")
+        ),
         ("PUT", f"{version}/{things.version}/content", {"data": zipped}),
         *(("GET", f"/v3/models/{one}", {}) for one in things.runs),
         *(("PATCH", f"/v3/models/{one}", {"json": CANCEL}) for one in things.runs),
@@ -142,6 +147,9 @@ def test_the_routes_asked_above_are_all_there_are(people: tuple[Person, Person])
         f"{EXPERIMENTS}/{{experiment_id}}/versions/{{version_id}}": {"get"},
         f"{EXPERIMENTS}/{{experiment_id}}/versions/{{version_id}}/content": {"get", "put"},
         "/v3/models/{training_id}": {"get", "patch", "delete"},
+        "/v3/models/{training_id}/metrics": {"get"},
+        "/v3/models/{training_id}/log": {"get"},
+        "/v3/models/{training_id}/log/search": {"get"},
     }
     assert {path: set(methods) for path, methods in paths.items() if "{" in path and "instance" not in path} == known
 
@@ -229,7 +237,8 @@ def test_the_place_in_the_queue_is_all_that_tells_of_others(people: tuple[Person
     try:
         told = bob.ask("GET", f"/v3/models/{third}").json()["entity"]["status"]
         assert told["queue_position"] >= 1
-        assert set(told) <= {"state", "submitted_at", "current_at", "metrics", "phase", "queue_position", "runtime"}
+        known = {"state", "submitted_at", "current_at", "metrics", "phase", "phases", "queue_position", "runtime"}
+        assert set(told) <= known
         assert first not in json.dumps(told)
     finally:
         ada.customer.client.send(calls.cancel_training(first))
