@@ -1,5 +1,5 @@
 """
-The training definition, exactly as the page has it.
+The training definition, exactly as the page has it; `metric_definitions` alone is ours.
 
 It is the one document a person writes, so it is read strictly: an unknown key is refused by its name.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
+from airflow_dlaas.contract.metric_definition import MOST_METRIC_DEFINITIONS, MetricDefinition
 from airflow_dlaas.contract.stores import TrainingData, TrainingResults
 from airflow_dlaas.contract.words import Word, complaints
 from airflow_dlaas.errors import InvalidDefinition
@@ -101,6 +102,23 @@ class TrainingDefinition(Word):
     model_definition: ModelDefinition
     training_data: tuple[TrainingData, ...]
     training_results: TrainingResults | None = None
+    metric_definitions: tuple[MetricDefinition, ...] | None = None
+    """How metrics are found in the log, instead of by what scripts usually print (ours)."""
+
+    @field_validator("metric_definitions", mode="before")
+    @classmethod
+    def _are_few(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)) and len(value) > MOST_METRIC_DEFINITIONS:
+            raise ValueError(f"must be at most {MOST_METRIC_DEFINITIONS}")
+        return value
+
+    @field_validator("metric_definitions")
+    @classmethod
+    def _differ(cls, value: tuple[MetricDefinition, ...] | None) -> tuple[MetricDefinition, ...] | None:
+        names = [one.name for one in value or ()]
+        if len(set(names)) < len(names):
+            raise ValueError("must name each metric once; alternatives belong into one expression: (?:a|b)")
+        return value
 
     @field_validator("training_data", mode="before")
     @classmethod

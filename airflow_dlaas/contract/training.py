@@ -208,6 +208,8 @@ class Extensions(Word):
     """`GET /v3/runtimes` lists what can be run."""
     curves: bool = False
     """`GET /v3/models/{id}/metrics` and ``/log`` tell curves and log in pieces (`airflow_dlaas.contract.curves`)."""
+    metric_definitions: bool = False
+    """A definition's `metric_definitions` are heeded."""
 
 
 class InstanceEntity(Word):

@@ -8,7 +8,7 @@ or log can hold a secret; credentials are joined at the moment of sending. No I/
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.errors import InvalidDefinition
@@ -62,6 +62,11 @@ def join(
 
     whole = _joined(parse(document), lambda name: store(name).connection, location=location)
     return TrainingDefinition.read(whole)
+
+
+def with_metrics(document: Mapping[str, Any], definitions: Sequence[Mapping[str, str]] | None) -> Mapping[str, Any]:
+    """Put in *document* how metrics are found in the log, where that is said beside it."""
+    return document if definitions is None else {**document, "metric_definitions": list(definitions)}
 
 
 def connection_ids(document: Mapping[str, Any] | str) -> frozenset[str]:

@@ -65,6 +65,9 @@ def submit(client: Client, definition: TrainingDefinition, tag: Tag, *, since: d
 
     :raises ServiceError: it could not be made, or nobody can say; asking again with the same tag makes no second one.
     """
+    if definition.metric_definitions and not client.extensions.metric_definitions:
+        say("This service knows no metric definitions; it finds metrics in the log in its own way, if at all")
+        definition = definition.model_copy(update={"metric_definitions": None})
     if not client.extensions.idempotency_key:
         return _submit_without_keys(client, definition, tag, since, say)
     try:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.errors import DlaasError
-from airflow_dlaas.hooks.definition import join, parse
+from airflow_dlaas.hooks.definition import join, parse, with_metrics
 from airflow_dlaas.hooks.dlaas import make_client
 from airflow_dlaas.hooks.measures import count_ended
 from airflow_dlaas.hooks.submission import cancel, introduce, resolve, stop, submit
@@ -60,6 +60,7 @@ class TaskRun:
         access: ServiceAccess,
         connection: str,
         retry_failed: bool,
+        metric_definitions: Sequence[Mapping[str, str]] | None = None,
         say: Callable[[str], None],
     ) -> Self:
         """
@@ -68,7 +69,7 @@ class TaskRun:
         :raises InvalidDefinition: naming every field that is wrong; nothing has been changed then.
         """
         first, since = Tag.of(context), earliest(context)
-        parsed = parse(document)
+        parsed = with_metrics(parse(document), metric_definitions)
         definition = join(parsed, lambda conn_id: SwiftHook(conn_id).access, location=location)
         with make_client(access) as client:
             choice = resolve(

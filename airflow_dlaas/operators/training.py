@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class SubmitTrainingOperator(BaseOperator):
-    """
+    r"""
     Submit a training definition and go on; `TrainingSensor` waits for its end.
 
     Returns the training's id. There is one training, whatever becomes of the worker, the answer or the service: the
@@ -30,6 +30,9 @@ class SubmitTrainingOperator(BaseOperator):
     :param definition_location: the experiment's version, where the definition does not name it itself. (templated)
     :param retry_failed: whether the next try of the task trains anew when the training has failed or was canceled.
         Without, it fails for the same reason as the first, and only trouble on the way is tried again.
+    :param metric_definitions: how metrics are found in the log, instead of by what scripts usually print:
+        ``[{"name": "validation/loss", "regex": r"eval: ([\d.]+)"}]``. The first group holds the number; a group called
+        ``step`` the iteration. They take the place of the definition's own.
     :param dlaas_conn_id: the connection to the service.
     """
 
@@ -44,6 +47,7 @@ class SubmitTrainingOperator(BaseOperator):
         definition: Mapping[str, Any] | str,
         definition_location: str | None = None,
         retry_failed: bool = True,
+        metric_definitions: Sequence[Mapping[str, str]] | None = None,
         dlaas_conn_id: str = DlaasHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -51,12 +55,13 @@ class SubmitTrainingOperator(BaseOperator):
         self.definition = definition
         self.definition_location = definition_location
         self.retry_failed = retry_failed
+        self.metric_definitions = metric_definitions
         self.dlaas_conn_id = dlaas_conn_id
         self._run: TaskRun | None = None
         if isinstance(definition, Mapping):
-            from airflow_dlaas.hooks.definition import check
+            from airflow_dlaas.hooks.definition import check, with_metrics
 
-            check(definition, has_location=definition_location is not None)
+            check(with_metrics(definition, metric_definitions), has_location=definition_location is not None)
 
     def execute(self, context: Context) -> str:
         """Submit the training, once, however often the task is tried."""
@@ -79,6 +84,7 @@ class SubmitTrainingOperator(BaseOperator):
         self._run = run = TaskRun.begin(
             self.definition,
             self.definition_location,
+            metric_definitions=self.metric_definitions,
             context=context,
             access=DlaasHook(self.dlaas_conn_id).access,
             connection=self.dlaas_conn_id,

@@ -73,7 +73,16 @@ VALID = st.fixed_dictionaries(
             st.fixed_dictionaries({"connection": CONNECTION, "source": PLACE}), min_size=1, max_size=3
         ),
     },
-    optional={"training_results": st.fixed_dictionaries({"connection": CONNECTION, "target": PLACE})},
+    optional={
+        "training_results": st.fixed_dictionaries({"connection": CONNECTION, "target": PLACE}),
+        "metric_definitions": st.lists(
+            st.fixed_dictionaries(
+                {"name": st.from_regex(r"[a-z/]{1,20}", fullmatch=True), "regex": st.just(r"loss=(\S+)")}
+            ),
+            max_size=3,
+            unique_by=lambda one: one["name"],
+        ),
+    },
 )
 
 

@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
+from airflow_dlaas.contract.metric_definition import MetricDefinition
 from airflow_dlaas.contract.problem import Problem
 from airflow_dlaas.contract.stores import Place, StoreConnection, TrainingData
 from airflow_dlaas.contract.training import (
@@ -42,6 +43,7 @@ class ReportedEntity(TrainingEntity):
 
     training_data: tuple[TrainingData, ...]
     training_results: ReportedResults | None = None
+    metric_definitions: tuple[MetricDefinition, ...] | None = None
 
 
 class ReportedTraining(Training):

@@ -27,6 +27,7 @@ from airflow_dlaas.service.allowed import SETTING, place_of
 from airflow_dlaas.service.api import location
 from airflow_dlaas.service.api.parts import Parts
 from airflow_dlaas.service.api.problems import Several, reason
+from airflow_dlaas.service.metrics.defined import complaints
 from airflow_dlaas.service.store.base import TrainingRecord
 
 _LETTERS = string.ascii_letters + string.digits + "_-"
@@ -49,6 +50,8 @@ def submit(
     if len(definition.training_data) > parts.limits.containers:
         message = f"training_data: at most {parts.limits.containers} containers, not {len(definition.training_data)}"
         raise InvalidRequest(message, code="C101", target="training_data")
+    if unclear := complaints(definition.metric_definitions or ()):
+        raise Several.of(unclear, "C101")
     echo = definition.model_dump(mode="json", exclude_unset=True)
     digest = _digest(echo)
     if key is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -16,7 +17,10 @@ from airflow_dlaas.service.learner.alongside import alongside
 from airflow_dlaas.service.metrics.phases import split
 
 if TYPE_CHECKING:
+    from airflow_dlaas.contract.metric_definition import MetricDefinition
     from airflow_dlaas.contract.training import Metric
+
+    Read = Callable[[str, datetime], Iterator[Metric]]
 
 EVERY = 0.5
 """Seconds between looks: how old a loss curve may be."""
@@ -70,11 +74,19 @@ class Follower:
     """
     Turns what is new in the command's log, its own metrics file and its event files into lines of ``metrics.jsonl``.
 
-    What event files tell under a name is not taken from the log as well: they have every step of it.
+    What event files tell under a name is not taken from the log as well: they have every step of it. With *definitions*
+    the log is read by these alone, and what they name is not taken from event files.
     """
 
     def __init__(
-        self, log: Path, own: Path, metrics: Path, *, events: Sequence[Path], complain: Callable[[str], None]
+        self,
+        log: Path,
+        own: Path,
+        metrics: Path,
+        *,
+        events: Sequence[Path],
+        complain: Callable[[str], None],
+        definitions: Sequence[MetricDefinition] = (),
     ) -> None:
         # Not above: these take a tenth of a second to import, and while the command starts, nobody waits for it.
         from airflow_dlaas.service.learner.events import EventFollower
@@ -86,10 +98,16 @@ class Follower:
         self._left = POINTS_LIMIT
         self._events = EventFollower(events, complain)
         self._told_by_events: set[tuple[str, str]] = set()
-        self._sources: tuple[tuple[Tail, Callable[[str, datetime], Metric | None]], ...] = (
-            (Tail(log), LogMetrics().feed),
-            (Tail(own), emetrics.read_line),
-        )
+        self._defined = {split("", one.name) for one in definitions}
+        self.unfound: Callable[[], list[str]] = list
+        """Names the metrics that are defined and that no line has told of."""
+        read_log: Read = _at_most_one(LogMetrics().feed)
+        if definitions:
+            from airflow_dlaas.service.metrics.defined import DefinedMetrics
+
+            defined = DefinedMetrics(definitions)
+            read_log, self.unfound = defined.feed, defined.unfound
+        self._sources = ((Tail(log), read_log), (Tail(own), _at_most_one(emetrics.read_line)))
 
     def look(self, *, last: bool = False) -> None:
         """Take in what has come since the last look."""
@@ -103,19 +121,30 @@ class Follower:
                     self._complain(f"No more than {POINTS_LIMIT:,} metrics are kept of one training")
 
     def _new(self, now: datetime, *, last: bool) -> Iterator[Metric]:
-        for metric in self._events.look(last=last):
-            self._told_by_events.update(split(metric.phase, value.name) for value in metric.values)
-            yield metric
+        for found in self._events.look(last=last):
+            for metric in _without(self._defined, found):
+                self._told_by_events.update(split(metric.phase, value.name) for value in metric.values)
+                yield metric
         for tail, read in self._sources:
             for line in tail.lines(last=last):
-                found = read(line, now)
-                if found is not None and (rest := self._not_told(found)) is not None:
-                    yield rest
+                for found in read(line, now):
+                    yield from _without(self._told_by_events, found)
 
-    def _not_told(self, metric: Metric) -> Metric | None:
-        """Leave out of *metric* the values that event files tell."""
-        left = tuple(one for one in metric.values if split(metric.phase, one.name) not in self._told_by_events)
-        return metric.model_copy(update={"values": left}) if left else None
+
+def _without(told: AbstractSet[tuple[str, str]], metric: Metric) -> Iterator[Metric]:
+    """Leave out of *metric* the values that are *told* elsewhere."""
+    left = tuple(one for one in metric.values if split(metric.phase, one.name) not in told)
+    if left:
+        yield metric.model_copy(update={"values": left})
+
+
+def _at_most_one(read: Callable[[str, datetime], Metric | None]) -> Read:
+    def each(line: str, now: datetime) -> Iterator[Metric]:
+        found = read(line, now)
+        if found is not None:
+            yield found
+
+    return each
 
 
 def _batches(metrics: Iterator[Metric]) -> Iterator[list[Metric]]:
@@ -126,16 +155,29 @@ def _batches(metrics: Iterator[Metric]) -> Iterator[list[Metric]]:
 
 @contextmanager
 def following(
-    log: Path, own: Path, metrics: Path, complain: Callable[[str], None], *, events: Sequence[Path] = ()
+    log: Path,
+    own: Path,
+    metrics: Path,
+    complain: Callable[[str], None],
+    *,
+    events: Sequence[Path] = (),
+    definitions: Sequence[MetricDefinition] = (),
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[None]:
-    """Follow from a thread while the block runs; at its end, everything written is taken in."""
+    """
+    Follow from a thread while the block runs; at its end, everything written is taken in.
+
+    Whoever wrote *definitions* is told of those that found nothing.
+    """
 
     def body(done: Event) -> None:
-        follower = Follower(log, own, metrics, events=events, complain=complain)
+        follower = Follower(log, own, metrics, events=events, complain=complain, definitions=definitions)
         try:
             while not done.wait(EVERY):
                 follower.look()
             follower.look(last=True)
+            for name in follower.unfound():
+                tell(f"Metric {name!r}: its expression found no number in this log")
         except OSError as error:
             # A full disk, most likely. The curve ends here; the training must not.
             complain(f"Metrics are not recorded any more: {error.strerror}")

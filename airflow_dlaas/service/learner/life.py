@@ -118,7 +118,15 @@ class Life:
         with (
             step("S101"),
             capped(self.job.log, self.spec.log_limit, complain),
-            following(self.job.log, own, self.job.metrics, complain, events=self.watched()),
+            following(
+                self.job.log,
+                own,
+                self.job.metrics,
+                complain,
+                events=self.watched(),
+                definitions=self.definition.metric_definitions or (),
+                tell=Journal(self.job.log, SIGN).say,
+            ),
             measuring(self.job.usage, surroundings.real_devices(self.spec.gpus)),
         ):
             ended = self.run(provision)

@@ -64,8 +64,7 @@ class LogMetrics:
 
     def feed(self, line: str, now: datetime) -> Metric | None:
         """Read one line, without its newline; *now* is when it was seen."""
-        # A bar redraws itself with carriage returns or backspaces: the last drawing tells.
-        text = re.split(r"[\r\x08]+", TERMINAL.sub("", line[-LINE_LIMIT:]).rstrip("\r\x08 "))[-1]
+        text = shown(line)
         if (announced := EPOCH.match(text)) is not None:
             self._epoch = int(announced["epoch"])
             return None
@@ -88,6 +87,11 @@ class LogMetrics:
         )
 
 
+def shown(line: str) -> str:
+    """Give what a terminal would show of *line* in the end: a bar redraws itself with carriage returns, say."""
+    return re.split(r"[\r\x08]+", TERMINAL.sub("", line[-LINE_LIMIT:]).rstrip("\r\x08 "))[-1]
+
+
 def readable(name: str) -> str:
     """Give *name* as it can be written: JSON may hold half of a surrogate pair, and UTF-8 may not."""
     return name.encode(errors="replace").decode()
@@ -100,8 +104,13 @@ def _from_words(text: str) -> tuple[int | None, dict[str, float]]:
         value = float(found["value"])
         if MEASURE.search(name) and math.isfinite(value) and len(values) < VALUES_LIMIT:
             values[name] = value
-    step = STEP.search(text)
-    return int(step["step"]) if step else None, values
+    return step_in(text), values
+
+
+def step_in(text: str) -> int | None:
+    """Find where in the training a line is."""
+    found = STEP.search(text)
+    return int(found["step"]) if found else None
 
 
 def _from_json(text: str) -> tuple[int | None, dict[str, float]]:

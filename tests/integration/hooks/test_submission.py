@@ -13,12 +13,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import requests
 from pydantic import SecretStr
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
+from airflow_dlaas.contract.metric_definition import MetricDefinition
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
@@ -315,3 +317,20 @@ def test_a_refused_definition_is_refused_at_once(server: Client, a_definition: D
     with pytest.raises(InvalidRequest, match="no-such"):
         tried(server, definition.model_copy(update={"training_data": (wrong,)}), tag, try_number=1)
     assert find(server, tag, since=None) is None
+
+
+def test_metric_definitions_go_to_those_who_know_them(
+    service: ServiceProcess, server: Client, client: Client, a_definition: Definer, tag: Tag
+) -> None:
+    definition = a_definition("true").model_copy(
+        update={"metric_definitions": (MetricDefinition(name="x", regex="(x)"),)}
+    )
+    said: list[str] = []
+    training = submit(server, definition, tag, since=None, say=said.append)
+    where, token = service.connections()["dlaas_default"]["host"], client.token()
+    echoed = requests.get(
+        f"{where}/v3/models/{training.id}", headers={"Authorization": f"Bearer {token}"}, timeout=30
+    ).json()
+    knows = server.extensions.metric_definitions
+    assert ("metric_definitions" in echoed["entity"]) is knows
+    assert any("metric definitions" in one for one in said) is not knows

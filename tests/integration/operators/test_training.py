@@ -153,6 +153,26 @@ def test_a_training_that_completes_is_the_tasks_result(task: Any, client: Client
     assert handed.training_id == training_id
 
 
+GAP = [{"name": "validation/gap", "regex": r"at (?P<step>\d+) the gap is ([\d.]+)"}]
+
+
+def test_metrics_are_found_as_the_task_says(task: Any, handed: Handed) -> None:
+    operator = task("echo 'at 40 the gap is 0.25, loss= 9'", metric_definitions=GAP)
+    operator.execute(handed.context())
+    assert handed.xcoms["metrics"] == {"validation/gap": 0.25}
+    [series] = handed.xcoms["dlaas_summary"]["curves"]["series"]
+    assert series["points"][0][:2] == [40, 0.25]
+
+
+def test_an_expression_that_the_service_cannot_look_for_submits_nothing(
+    task: Any, client: Client, handed: Handed
+) -> None:
+    operator = task("true", metric_definitions=[{"name": "x", "regex": "(?<=a)(b)"}])
+    with pytest.raises(InvalidRequest, match=r"metric_definitions\[0\]\.regex: is no expression of RE2"):
+        operator.execute(handed.context())
+    assert "id" not in handed.xcoms["dlaas_training"]
+
+
 def test_one_that_fails_says_why_and_where_its_log_lies(task: Any, way: Troublemaker, handed: Handed) -> None:
     with pytest.raises(TrainingFailed, match=r"exited with 3.*C201.*in container endings under training-.*/"):
         task("exit 3").execute(handed.context())
@@ -288,6 +308,13 @@ def test_a_deferred_task_submits_nothing_itself(task: Any, way: Troublemaker, ha
     deferral(task("true", deferrable=True), handed.context())
     assert way.count(method="POST", path="/v3/models") == 0
     assert "id" not in handed.xcoms["dlaas_training"]
+
+
+def test_a_deferred_task_too_says_how_metrics_are_found(task: Any, handed: Handed) -> None:
+    operator = task("echo 'at 40 the gap is 0.25'", metric_definitions=GAP, deferrable=True)
+    deferred = deferral(operator, handed.context())
+    operator.resume(handed.context(), event=report(made_again(deferred)), **deferred.kwargs)
+    assert handed.xcoms["metrics"] == {"validation/gap": 0.25}
 
 
 def test_its_trigger_submits_once_however_often_it_is_begun(task: Any, client: Client, handed: Handed) -> None:

@@ -14,6 +14,11 @@ from airflow_dlaas.errors import InvalidDefinition
 
 SECRET = "s3cr3t-key"
 
+
+def measured(regex: str, *, name: str = "x", times: int = 1) -> dict[str, Any]:
+    return changed("metric_definitions", to=[{"name": name, "regex": regex}] * times)
+
+
 PAGE: dict[str, Any] = {
     "model_definition": {
         "framework": {"name": "tensorflow", "version": "1.2-py3"},
@@ -71,6 +76,23 @@ def test_a_secret_is_in_no_dump_and_no_repr_unless_asked_for() -> None:
         (changed("training_data", 0, "connection", "auth_url", to="ftp://x"), "auth_url: must be an http"),
         (changed("training_data", 0, "connection", "userId", drop=True), "userId is missing"),
         (changed("model_definition", "execution", "command", to="  "), "command: must not be blank"),
+        (
+            changed("metric_definitions", to=[{"name": "x", "regex": "x=("}]),
+            "metric_definitions[0].regex: is no regular",
+        ),
+        (
+            changed("metric_definitions", to=[{"name": "x", "regex": "x"}]),
+            "metric_definitions[0].regex: must have a group",
+        ),
+        (measured("x=("), "metric_definitions[0].regex: is no regular"),
+        (measured("x"), "metric_definitions[0].regex: must have a group"),
+        (measured(r"(?P<step>\d)"), "metric_definitions[0].regex: must have a group"),
+        (measured("(" * 499 + "x"), "metric_definitions[0].regex: is no regular"),
+        (measured("(x{99999999999})"), "metric_definitions[0].regex: is no regular"),
+        (measured("(" + "x" * 499 + ")"), "metric_definitions[0].regex: "),
+        (measured("(x)", name=" x"), "metric_definitions[0].name: must be printable"),
+        (measured("(x)", times=2), "metric_definitions: must name each"),
+        (measured("(x)", times=65), "metric_definitions: must be at most 64"),
         ([], "(the whole): "),
         ("text", "(the whole): "),
     ],

@@ -33,6 +33,13 @@ def test_a_typo_breaks_the_dag_with_the_fields_name(operator: type[SubmitTrainin
         operator(task_id="train", definition=definition, definition_location="later")
 
 
+@pytest.mark.parametrize("operator", [SubmitTrainingOperator, TrainModelOperator])
+def test_an_expression_without_a_number_breaks_the_dag(operator: type[SubmitTrainingOperator]) -> None:
+    wrong = [{"name": "loss", "regex": "loss"}]
+    with pytest.raises(InvalidDefinition, match=r"metric_definitions\[0\]\.regex: must have a group"):
+        operator(task_id="train", definition=DEFINITION, definition_location="later", metric_definitions=wrong)
+
+
 def test_what_other_tasks_give_is_taken_as_it_comes() -> None:
     with DAG("d"):
         experiment = CreateExperimentOperator(

@@ -47,6 +47,7 @@ class Job:
         self.connection = connection
         self.runner = runner
         self.isolation = "auto"
+        self.definitions: list[dict[str, str]] = []
         self.container = f"data-{uuid.uuid4().hex[:8]}"
         with self.store() as store:
             store.create_container(self.container)
@@ -89,6 +90,7 @@ class Job:
                 for name in containers or (self.container,)
             ],
             "training_results": {"connection": connection, "target": {"container": self.container, **place}},
+            "metric_definitions": self.definitions,
         }
         self.folder.secrets.write_text(json.dumps(definition))
         runtime = RuntimeSpec(

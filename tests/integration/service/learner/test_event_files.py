@@ -1,4 +1,4 @@
-"""TensorBoard's event files, written by a real command."""
+"""Metrics of a real command: from the event files it writes, and from its log as its definition says."""
 
 from __future__ import annotations
 
@@ -21,3 +21,11 @@ def test_what_a_command_writes_for_tensorboard_is_told_beside_what_it_prints(job
         ("", 8, "accuracy", 0.5),
         ("validation", 7, "loss", 0.25),
     ]
+
+
+def test_a_definition_s_expression_that_finds_nothing_is_told_in_the_log(job):
+    job.definitions = [{"name": "gap", "regex": r"gap ([\d.]+)"}, {"name": "lost", "regex": r"gone ([\d.]+)"}]
+    assert job.run("echo gap 0.5, loss= 3").state is TrainingState.COMPLETED
+    [told] = [Metric.model_validate_json(line) for line in job.folder.metrics.read_text().splitlines()]
+    assert [(one.name, one.value) for one in told.values] == [("gap", 0.5)]
+    assert "[dlaas] Metric 'lost': its expression found no number in this log\n" in job.folder.log.read_text()

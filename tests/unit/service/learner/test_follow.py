@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from airflow_dlaas.contract.metric_definition import MetricDefinition
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.service.learner.follow import LINE_LIMIT, Follower, Tail
+from tests.unit.service.metrics.test_tfevents import event
 
 
 def test_a_growing_file_is_read_by_whole_lines(tmp_path: Path) -> None:
@@ -41,4 +43,24 @@ def test_metrics_of_both_sources_are_kept_one_a_line(tmp_path: Path) -> None:
         (1, "loss", 2.0),
         (0, "auc", 0.5),
         (2, "loss", 1.0),
+    ]
+
+
+def test_what_a_definition_names_is_taken_from_the_log_and_from_nowhere_else(tmp_path: Path) -> None:
+    log, metrics, board = tmp_path / "log", tmp_path / "metrics.jsonl", tmp_path / "tb"
+    board.mkdir()
+    (board / "events.out.tfevents.1.host").write_bytes(event("val_gap", 9.0, 1) + event("loss", 8.0, 1))
+    log.write_text("loss= 2.0, accuracy= 0.5, gap 3\n")
+    Follower(
+        log,
+        tmp_path / "own",
+        metrics,
+        events=[board],
+        complain=[].append,
+        definitions=[MetricDefinition(name="validation/gap", regex=r"gap (\d+)")],
+    ).look(last=True)
+    kept = [Metric.model_validate_json(line) for line in metrics.read_text().splitlines()]
+    assert [(value.name, value.value) for one in kept for value in one.values] == [
+        ("loss", 8.0),
+        ("validation/gap", 3.0),
     ]
