@@ -55,6 +55,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "connection-types": [_dlaas(), _swift()],
+        "extra-links": ["airflow_dlaas.links.training.TrainingLink", "airflow_dlaas.links.training.TensorBoardLink"],
         "filesystems": ["airflow_dlaas.fs.swift"],
         "asset-uris": [
             {
@@ -85,6 +86,11 @@ def _dlaas() -> dict[str, Any]:
             "ca_file": {
                 "label": "CA file",
                 "description": "Path, on the workers, of the certificates to trust instead of the system's.",
+                "schema": {"type": ["string", "null"]},
+            },
+            "tensorboard_url": {
+                "label": "TensorBoard",
+                "description": "Where people find your TensorBoard; {training_id} and {folder} are filled in.",
                 "schema": {"type": ["string", "null"]},
             },
         },

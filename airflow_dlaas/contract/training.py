@@ -84,6 +84,8 @@ class Status(Word):
     """The phases it has gone through, in order."""
     usage: Usage | None = None
     """What it uses now, while its command runs."""
+    event_folders: Many[str] | None = None
+    """Folders with TensorBoard event files, named as they lie below the results' location at the end."""
 
 
 class ResultsLocation(Word):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from airflow_dlaas.errors import NotConfigured
 
@@ -35,6 +36,8 @@ class ServiceAccess:
     password: str = field(repr=False)
     verify: bool | str = True
     """Whether to verify TLS certificates, or the file with the ones to trust."""
+    tensorboard_url: str | None = None
+    """The site's TensorBoard, with ``{training_id}`` and ``{folder}`` to be filled in."""
 
     @classmethod
     def from_connection(cls, connection: AirflowConnection) -> ServiceAccess:
@@ -46,6 +49,8 @@ class ServiceAccess:
         - **User**, **Password**: who we are. One without the other is refused, since calling as nobody would
           hide the mistake.
         - extra ``verify`` (default true) and ``ca_file``: which TLS certificates are trusted.
+        - extra ``tensorboard_url``: where people find the site's TensorBoard, with ``{training_id}`` and ``{folder}``
+          to be filled in. It is shown to whoever sees the training.
 
         :raises NotConfigured: naming the connection and the field.
         """
@@ -54,7 +59,7 @@ class ServiceAccess:
             raise NotConfigured(
                 f"Connection {connection.conn_id!r}: user and password are both needed to ask the service for a token"
             )
-        return cls(url, connection.login, connection.password, _verify(connection))
+        return cls(url, connection.login, connection.password, _verify(connection), _tensorboard(connection))
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,18 @@ def _url(connection: AirflowConnection, *, default_scheme: str) -> str:
     scheme = schema if schema in {"http", "https"} else default_scheme
     path = path or ("" if schema in {"http", "https"} else schema)
     return f"{scheme}://{host}{port}/{path}".rstrip("/")
+
+
+def _tensorboard(connection: AirflowConnection) -> str | None:
+    url = connection.extra_dejson.get("tensorboard_url") or None
+    if url is None:
+        return None
+    parts = urlsplit(url) if isinstance(url, str) else None
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise NotConfigured(
+            f"Connection {connection.conn_id!r}: tensorboard_url must be an http or https address without a user"
+        )
+    return str(url)
 
 
 def _verify(connection: AirflowConnection) -> bool | str:

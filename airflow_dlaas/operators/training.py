@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_dlaas.hooks.dlaas import DlaasHook
+from airflow_dlaas.links.training import TensorBoardLink, TrainingLink, show_training
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -40,6 +41,9 @@ class SubmitTrainingOperator(BaseOperator):
     template_ext: Sequence[str] = (".json",)
     template_fields_renderers = {"definition": "json"}  # noqa: RUF012 - declared so by Airflow's base class
     ui_color = "#e8defa"
+    operator_extra_links = (TrainingLink(), TensorBoardLink())
+    tensorboard: str | None = None
+    """The site's TensorBoard about this task's training, known once that has ended."""
 
     def __init__(
         self,
@@ -80,6 +84,7 @@ class SubmitTrainingOperator(BaseOperator):
         """Find out which training this try is about."""
         from airflow_dlaas.hooks.taskrun import TaskRun
 
+        show_training(context)
         # Kept for `on_kill`, which interrupts whatever goes on and must not ask Airflow for connections then.
         self._run = run = TaskRun.begin(
             self.definition,
@@ -179,11 +184,11 @@ class TrainModelOperator(SubmitTrainingOperator):
             training = judge(last_seen())
         except BaseException as error:
             if isinstance(error, TrainingEnded) and error.training.state.final:
-                run.keep(error.training)
+                self._keep(run, error.training)
             else:
                 run.stop()
             raise
-        metrics = run.keep(training)
+        metrics = self._keep(run, training)
         run.context["ti"].xcom_push(key=METRICS, value=metrics)
         self._tell_outlets(run.context, training, metrics)
         if place := where(training):
@@ -191,6 +196,12 @@ class TrainModelOperator(SubmitTrainingOperator):
         else:
             self.log.warning("Training %s has completed and does not say that it left any results", training.id)
         return training.id
+
+    def _keep(self, run: TaskRun, training: Training) -> dict[str, float | str]:
+        from airflow_dlaas.hooks.tensorboard import tensorboard_address
+
+        self.tensorboard = tensorboard_address(run.access.tensorboard_url, training)
+        return run.keep(training)
 
     def _tell_outlets(self, context: Context, training: Training, metrics: Mapping[str, float | str]) -> None:
         """Say with each asset that this task brings up to date which training did it, and how good it became."""

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.curves import LARGEST_PIECE, MOST_POINTS, POINTS, Curves, Series
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.errors import DlaasError, NotFound
+from airflow_dlaas.errors import DlaasError, NotConfigured, NotFound
 from airflow_dlaas.plugin import pages, views
 from airflow_dlaas.plugin.finding import NOT_HERE, Finder, Found
 from airflow_dlaas.plugin.marks import Ref
@@ -62,7 +62,14 @@ def create_app() -> FastAPI:
         shown = None
         if found and training:
             definition = (instance.get("rendered_fields") or {}).get("definition")
-            shown = views.whole(ref, found.connection, training, definition, source=found.source)
+            shown = views.whole(
+                ref,
+                found.connection,
+                training,
+                definition,
+                source=found.source,
+                tensorboard=await run_in_threadpool(_tensorboard, finder, found.connection),
+            )
         return _json(
             {
                 "ref": views.ref_view(ref),
@@ -166,6 +173,13 @@ async def _permitted(request: Request, user: Any) -> bool:
     except HTTPException:
         return False
     return True
+
+
+def _tensorboard(finder: Finder, connection: str) -> str | None:
+    try:
+        return finder.services.access(connection).tensorboard_url
+    except NotConfigured:  # said already, where the service is asked
+        return None
 
 
 def _last_values(training: Training) -> Curves:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_dlaas.hooks.compat import conf
+from airflow_dlaas.hooks.tab import ROUTE
 from airflow_dlaas.plugin.door import Door
 
 PREFIX = "/dlaas"
@@ -37,7 +38,7 @@ class DlaasPlugin(AirflowPlugin):
         _view(
             "Training",
             "task_instance",
-            "dlaas-training",
+            ROUTE,
             "task?dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}&map_index={MAP_INDEX}",
             applies_to={"operator_name": list(OPERATORS)},  # from Airflow 3.4 on; before, the tab is on every task
         ),

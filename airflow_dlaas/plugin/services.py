@@ -83,16 +83,21 @@ class Services:
                 self._listings[conn_id] = known
         return known[1]
 
-    def client(self, conn_id: str) -> Client:
-        """Give the client for *conn_id*."""
+    def access(self, conn_id: str) -> ServiceAccess:
+        """Tell what *conn_id* says, as it was at most `ACCESS_LASTS` ago."""
         now = self._clock()
         with self._lock:
             known = self._known.get(conn_id)
         if known is None or now - known[0] > ACCESS_LASTS:
             known = (now, self._read(conn_id))
-        access = known[1]
+            with self._lock:
+                self._known[conn_id] = known
+        return known[1]
+
+    def client(self, conn_id: str) -> Client:
+        """Give the client for *conn_id*."""
+        access = self.access(conn_id)
         with self._lock:
-            self._known[conn_id] = known
             client = self._clients.get(access)
             if client is None:
                 client = Client(access.url, access.login, access.password, verify=access.verify, timeout=TIMEOUT)

@@ -11,6 +11,7 @@ from airflow_dlaas.contract.training import Training
 from airflow_dlaas.contract.words import spell_time
 from airflow_dlaas.hooks.parameters import looks_secret, parameters, without_secrets
 from airflow_dlaas.hooks.summary import label
+from airflow_dlaas.hooks.tensorboard import event_folder, tensorboard_address
 from airflow_dlaas.plugin.marks import Ref
 
 MASK = "***"
@@ -76,8 +77,21 @@ def unsubmitted(ref: Ref, connection: str) -> dict[str, Any]:
     }
 
 
-def whole(ref: Ref, connection: str, training: Training, definition: Any, *, source: str = "service") -> dict[str, Any]:
-    """Tell all of a training; *definition* is what the task was rendered to, without secrets."""
+def whole(
+    ref: Ref,
+    connection: str,
+    training: Training,
+    definition: Any,
+    *,
+    source: str = "service",
+    tensorboard: str | None = None,
+) -> dict[str, Any]:
+    """
+    Tell all of a training.
+
+    :param definition: what the task was rendered to, without secrets.
+    :param tensorboard: what the connection says of the site's TensorBoard.
+    """
     status = training.status
     location = training.entity.training_results.location if training.entity.training_results else None
     return {
@@ -90,6 +104,8 @@ def whole(ref: Ref, connection: str, training: Training, definition: Any, *, sou
         "isolation": status.isolation,
         "cancel_requested": bool(status.cancel_requested),
         "definition": masked(definition or training.entity.model_definition.model_dump(mode="json", by_alias=True)),
+        "event_folder": event_folder(training),
+        "tensorboard": tensorboard_address(tensorboard, training),
         "results": {"container": location.container, "location": location.model_location} if location else None,
     }
 

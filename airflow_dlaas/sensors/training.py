@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator
 
 from airflow_dlaas.hooks.dlaas import DlaasHook
+from airflow_dlaas.links.training import TrainingLink, show_training
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,6 +32,7 @@ class TrainingSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("training_id",)
     ui_color = "#e8defa"
+    operator_extra_links = (TrainingLink(),)
 
     def __init__(
         self,
@@ -54,6 +56,7 @@ class TrainingSensor(BaseSensorOperator):
         from airflow_dlaas.hooks.tag import MARK
 
         deadline = time.time() + self.timeout
+        show_training(context)
         context["ti"].xcom_push(key=MARK, value={"id": self.training_id, "connection": self.dlaas_conn_id})
         if self.deferrable:
             from airflow_dlaas.triggers.training import TrainingTrigger

@@ -8,6 +8,7 @@ One folder a training, ``<data>/jobs/<training id>/``::
     run.json       out  who the learner is: written once, exclusively, so a job can't be started twice
     phase.json     out  where in its life it is, and was
     usage.json     out  what its command used a moment ago
+    boards.json    out  where its TensorBoard event files are
     log            out  stdout and stderr of the command, append-only: `training-log.txt` of the results
     metrics.jsonl  out  metrics found in the log, one `Metric` a line, append-only
     exit.json      out  how it ended; there once, complete, and last
@@ -109,6 +110,12 @@ class PhaseMark(Word):
     """What keeps the command from the rest of the machine: ``bubblewrap``, ``container`` or ``none``."""
 
 
+class BoardsMark(Word):
+    """Where TensorBoard event files lie, by the names they are stored under."""
+
+    folders: tuple[str, ...]
+
+
 class Exit(Word):
     """How a job ended."""
 
@@ -158,6 +165,10 @@ class JobFolder:
     @property
     def usage(self) -> Path:
         return self.path / "usage.json"
+
+    @property
+    def boards(self) -> Path:
+        return self.path / "boards.json"
 
     @property
     def exit(self) -> Path:

@@ -21,6 +21,7 @@ PROVIDER = [
     "airflow_dlaas.operators.experiment",
     "airflow_dlaas.operators.model",
     "airflow_dlaas.operators.training",
+    "airflow_dlaas.links.training",
     "airflow_dlaas.sensors.data",
     "airflow_dlaas.sensors.training",
 ]

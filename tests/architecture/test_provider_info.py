@@ -33,6 +33,12 @@ def test_it_names_only_modules_that_exist(kind: str) -> None:
             import_module(module)
 
 
+@pytest.mark.parametrize("name", INFO["extra-links"])
+def test_every_link_is_made_without_being_told_anything(name: str) -> None:
+    module, _, kind = name.rpartition(".")
+    assert getattr(import_module(module), kind)().name
+
+
 @pytest.mark.parametrize("module", INFO["filesystems"])
 def test_every_file_system_is_made_as_airflow_makes_them(module: str) -> None:
     named = import_module(module)

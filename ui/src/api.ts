@@ -80,6 +80,10 @@ export interface Training extends Outline {
   /** The training definition; secrets are not in it. */
   definition: unknown;
   results: { container: string; location: string } | null;
+  /** The folder in the results below which TensorBoard finds event files. */
+  event_folder: string | null;
+  /** The site's TensorBoard about this training. */
+  tensorboard: string | null;
 }
 
 /** One of the trainings that a task instance has had: a try each, or a clear. */

@@ -15,7 +15,7 @@ from airflow_dlaas.contract.problem import Problem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import Metric, PhaseTime, ResultsLocation, Status, Usage
 from airflow_dlaas.service.api.parts import Parts
-from airflow_dlaas.service.jobs import JobFolder, PhaseMark, read_mark
+from airflow_dlaas.service.jobs import BoardsMark, JobFolder, PhaseMark, read_mark
 from airflow_dlaas.service.store.base import TrainingRecord
 
 PATH = "/v3/models"
@@ -108,6 +108,7 @@ def _status(parts: Parts, record: TrainingRecord, position: int | None) -> Statu
         isolation=record.isolation or (phase.isolation if phase and not record.state.final else None),
         phases=_phases(record, phase),
         usage=_usage(job, record),
+        event_folders=_event_folders(job) if record.started_at else None,
     )
 
 
@@ -135,6 +136,14 @@ def _usage(job: JobFolder, record: TrainingRecord) -> Usage | None:
     except ValidationError:
         return None
     return usage if usage and datetime.now(timezone.utc) - usage.at < STALE else None
+
+
+def _event_folders(job: JobFolder) -> tuple[str, ...] | None:
+    try:
+        mark = read_mark(job.boards, BoardsMark)
+    except ValidationError:
+        return None
+    return mark.folders or None if mark else None
 
 
 def _waits(record: TrainingRecord) -> bool:

@@ -71,6 +71,10 @@ class EventFollower:
                 self._complain(f"{path.name} is no event file from byte {file.offset} on; it is not read any more")
                 self._given_up.add(path)
 
+    def folders(self) -> list[Path]:
+        """Name the folders of all event files that could be read so far."""
+        return sorted({path.parent for path, (file, _) in self._files.items() if file.offset})
+
     def _search(self) -> None:
         for root in self._roots:
             for path in _find(root):

@@ -87,6 +87,7 @@ class Follower:
         events: Sequence[Path],
         complain: Callable[[str], None],
         definitions: Sequence[MetricDefinition] = (),
+        note: Callable[[list[Path]], None] = lambda _: None,
     ) -> None:
         # Not above: these take a tenth of a second to import, and while the command starts, nobody waits for it.
         from airflow_dlaas.service.learner.events import EventFollower
@@ -97,6 +98,8 @@ class Follower:
         self._complain = complain
         self._left = POINTS_LIMIT
         self._events = EventFollower(events, complain)
+        self._folders: list[Path] = []
+        self._note = note
         self._told_by_events: set[tuple[str, str]] = set()
         self._defined = {split("", one.name) for one in definitions}
         self.unfound: Callable[[], list[str]] = list
@@ -119,6 +122,10 @@ class Follower:
                     file.write("".join(f"{one.model_dump_json()}\n" for one in kept))
                 if not self._left:
                     self._complain(f"No more than {POINTS_LIMIT:,} metrics are kept of one training")
+
+        if (folders := self._events.folders()) != self._folders:
+            self._folders = folders
+            self._note(folders)
 
     def _new(self, now: datetime, *, last: bool) -> Iterator[Metric]:
         for found in self._events.look(last=last):
@@ -163,15 +170,16 @@ def following(
     events: Sequence[Path] = (),
     definitions: Sequence[MetricDefinition] = (),
     tell: Callable[[str], None] = lambda _: None,
+    note: Callable[[list[Path]], None] = lambda _: None,
 ) -> Iterator[None]:
     """
     Follow from a thread while the block runs; at its end, everything written is taken in.
 
-    Whoever wrote *definitions* is told of those that found nothing.
+    Whoever wrote *definitions* is told of those that found nothing; *note* is given the folders with event files.
     """
 
     def body(done: Event) -> None:
-        follower = Follower(log, own, metrics, events=events, complain=complain, definitions=definitions)
+        follower = Follower(log, own, metrics, events=events, complain=complain, definitions=definitions, note=note)
         try:
             while not done.wait(EVERY):
                 follower.look()

@@ -15,7 +15,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import PhaseTime
 from airflow_dlaas.errors import HostError
-from airflow_dlaas.service.jobs import JobFolder, PhaseMark, Spec, write_mark
+from airflow_dlaas.service.jobs import BoardsMark, JobFolder, PhaseMark, Spec, write_mark
 from airflow_dlaas.service.learner import load, surroundings
 from airflow_dlaas.service.learner.bell import Bell, Canceled
 from airflow_dlaas.service.learner.cap import capped
@@ -25,6 +25,7 @@ from airflow_dlaas.service.learner.follow import following
 from airflow_dlaas.service.learner.isolation import Isolation, isolation
 from airflow_dlaas.service.learner.journal import SIGN, Journal
 from airflow_dlaas.service.learner.keep import store_results
+from airflow_dlaas.service.learner.outcome import stored_folder
 from airflow_dlaas.service.learner.patience import LAST_PATIENCE, PATIENCE, patiently
 from airflow_dlaas.service.learner.supervise import Ended, end_everything, supervise
 from airflow_dlaas.service.learner.usage import measuring
@@ -126,6 +127,7 @@ class Life:
                 events=self.watched(),
                 definitions=self.definition.metric_definitions or (),
                 tell=Journal(self.job.log, SIGN).say,
+                note=self.note_boards,
             ),
             measuring(self.job.usage, surroundings.real_devices(self.spec.gpus)),
         ):
@@ -138,6 +140,11 @@ class Life:
             self.job.folder(one)
             for one in (surroundings.LOGS, surroundings.RESULTS, surroundings.CHECKPOINTS, surroundings.CODE)
         ]
+
+    def note_boards(self, folders: list[Path]) -> None:
+        """Say where event files lie, by the names they will be stored under."""
+        names = [name for folder in folders if (name := stored_folder(self.job, folder)) is not None]
+        write_mark(self.job.boards, BoardsMark(folders=tuple(names)).model_dump_json())
 
     def provide(self) -> Provision:
         """Provide the runtime; the command's log shows how its environment is made, the first time."""

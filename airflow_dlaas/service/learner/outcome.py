@@ -12,6 +12,9 @@ from airflow_dlaas.service.learner.surroundings import CHECKPOINTS, CODE, DATA, 
 OWN_LOG = "learner.log"
 """What the learner itself says in its last need; for the service's operator, not for the results."""
 
+STORED = {RESULTS: "", CHECKPOINTS: "checkpoints/", LOGS: "learner-1/"}
+"""The job's folders that are stored, and what their files' names begin with."""
+
 
 def gather(job: JobFolder, training_id: str) -> dict[str, Path]:
     """
@@ -20,12 +23,23 @@ def gather(job: JobFolder, training_id: str) -> dict[str, Path]:
     ``<id>/…`` is what lies in RESULT_DIR (the model in ``<id>/model/``), ``<id>/checkpoints/…``, and
     ``<id>/learner-1/…`` the logs, the command's as ``training-log.txt``.
     """
-    found = {f"{training_id}/{name}": path for name, path in _files(job, RESULTS)}
-    found.update({f"{training_id}/checkpoints/{name}": path for name, path in _files(job, CHECKPOINTS)})
-    found.update({f"{training_id}/learner-1/{name}": path for name, path in _files(job, LOGS) if name != OWN_LOG})
+    found = {
+        f"{training_id}/{prefix}{name}": path
+        for folder, prefix in STORED.items()
+        for name, path in _files(job, folder)
+        if (folder, name) != (LOGS, OWN_LOG)
+    }
     if job.log.exists():
-        found[f"{training_id}/learner-1/training-log.txt"] = job.log
+        found[f"{training_id}/{STORED[LOGS]}training-log.txt"] = job.log
     return found
+
+
+def stored_folder(job: JobFolder, folder: Path) -> str | None:
+    """Say under which name below the training's *folder* is stored; None where it is not."""
+    for name, prefix in STORED.items():
+        if folder.is_relative_to(job.folder(name)):
+            return f"{prefix}{folder.relative_to(job.folder(name)).as_posix()}".removesuffix("/.")
+    return None
 
 
 def _files(job: JobFolder, name: str) -> Iterator[tuple[str, Path]]:

@@ -123,7 +123,7 @@ class Handed:
             xcom_push=lambda key, value: self.xcoms.update({key: value}),
         )
         begun = datetime(2026, 1, 1, tzinfo=timezone.utc)
-        return {"ti": ti, "dag_run": SimpleNamespace(start_date=begun, run_after=begun)}
+        return {"ti": ti, "task": None, "dag_run": SimpleNamespace(start_date=begun, run_after=begun)}
 
     @property
     def training_id(self) -> str:
@@ -151,6 +151,28 @@ def test_a_training_that_completes_is_the_tasks_result(task: Any, client: Client
     training_id = task("true").execute(handed.context())
     assert now(client, training_id).state is TrainingState.COMPLETED
     assert handed.training_id == training_id
+
+
+WRITES_EVENTS = (
+    "python3 -c \"import os, struct; f = open(os.environ['LOG_DIR'] + '/events.out.tfevents.1.host', 'wb'); "
+    "v = b'\\x0a\\x04loss\\x15' + struct.pack('<f', 0.25); s = b'\\x0a' + bytes([len(v)]) + v; "
+    "e = b'\\x09' + struct.pack('<d', 1.8e9) + b'\\x10\\x07' + b'\\x2a' + bytes([len(s)]) + s; "
+    "f.write(struct.pack('<Q', len(e)) + b'crc.' + e + b'crc.')\""
+)
+
+
+def test_a_task_links_to_its_tab_at_once_and_to_the_site_s_tensorboard_in_the_end(
+    task: Any, service: ServiceProcess, handed: Handed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = service.connections()["dlaas_default"] | {"extra": {"tensorboard_url": "http://tb/?{training_id}/{folder}"}}
+    monkeypatch.setenv("AIRFLOW_CONN_DLAAS_DEFAULT", json.dumps(known))
+    operator = task(WRITES_EVENTS)
+    training_id = operator.execute(handed.context())
+    tab, board = operator.operator_extra_links
+    key = handed.context()["ti"]
+    assert handed.xcoms[tab.xcom_key] == tab.get_link(operator, ti_key=key)
+    assert f"/dags/endings/runs/{handed.run_id}/tasks/train/plugin/dlaas-training" in handed.xcoms[tab.xcom_key]
+    assert board.get_link(operator, ti_key=key) == f"http://tb/?{training_id}/learner-1"
 
 
 GAP = [{"name": "validation/gap", "regex": r"at (?P<step>\d+) the gap is ([\d.]+)"}]

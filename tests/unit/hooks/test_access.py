@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from airflow.sdk import Connection
 
@@ -65,3 +67,14 @@ def test_tls_is_verified_unless_told_otherwise() -> None:
     assert ServiceAccess.from_connection(dlaas(extra='{"verify": null, "ca_file": "/ca.pem"}')).verify == "/ca.pem"
     with pytest.raises(NotConfigured, match="verify"):
         ServiceAccess.from_connection(dlaas(extra='{"verify": "no"}'))
+
+
+def test_a_tensorboard_is_an_address_without_a_user() -> None:
+    known = ServiceAccess.from_connection(
+        dlaas(extra='{"tensorboard_url": "https://tb.example.org/?run={training_id}"}')
+    )
+    assert known.tensorboard_url == "https://tb.example.org/?run={training_id}"
+    for wrong in ("tb.example.org", "javascript:alert(1)", "https://u:p@tb.example.org"):
+        with pytest.raises(NotConfigured, match="tensorboard_url must be an http") as raised:
+            ServiceAccess.from_connection(dlaas(extra=json.dumps({"tensorboard_url": wrong})))
+        assert wrong not in str(raised.value)

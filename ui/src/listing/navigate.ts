@@ -1,7 +1,7 @@
 /**
  * Leaving our frame for Airflow's own pages.
  *
- * Airflow sandboxes the frame without `allow-top-navigation`, so a link with `target="_top"` does nothing. The frame is
+ * Airflow sandboxes the frame without `allow-top-navigation` and `allow-popups`, so no link leads out of it. The frame is
  * same-origin, though: a link that belongs to Airflow's own document may be followed.
  */
 
@@ -31,11 +31,11 @@ function follow(href: string, apart: boolean): boolean {
   return true;
 }
 
-/** For an `<a href>` to a page of Airflow: `onClick`, and `onAuxClick` for the middle button. */
+/** For an `<a href>` out of our frame: `onClick`, and `onAuxClick` for the middle button. */
 export function leave(event: MouseEvent): void {
   const link = event.currentTarget;
   if (!(link instanceof HTMLAnchorElement) || event.button > 1) return;
-  const apart = event.button === 1 || event.ctrlKey || event.metaKey || event.shiftKey;
+  const apart = link.target === "_blank" || event.button === 1 || event.ctrlKey || event.metaKey || event.shiftKey;
   if (follow(link.href, apart)) event.preventDefault();
 }
 

@@ -1,9 +1,10 @@
 /** What a training is made of, and where its time goes. */
 
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 
 import type { PhaseTime, Training } from "../api";
 import { formatDuration, formatTime } from "../listing/core";
+import { leave } from "../listing/navigate";
 
 export function Phases({ phases, now }: { phases: readonly PhaseTime[]; now: number }): JSX.Element | null {
   if (phases.length === 0) return null;
@@ -29,7 +30,7 @@ export function Phases({ phases, now }: { phases: readonly PhaseTime[]; now: num
 
 export function Facts({ training }: { training: Training }): JSX.Element {
   const { usage } = training;
-  const rows: [string, string | null][] = [
+  const rows: [string, ComponentChildren][] = [
     ["Framework", training.framework],
     ["Runs on", training.runtime],
     ["Resources", `${training.resource_type}${training.gpus.length ? `: ${training.gpus.join(", ")}` : ""}`],
@@ -45,7 +46,16 @@ export function Facts({ training }: { training: Training }): JSX.Element {
     ["Ended", training.finished_at && formatTime(training.finished_at)],
     ["Isolation", training.isolation],
     ["Service", training.connection],
-    ["Results", training.results && `${training.results.container}/${training.results.location}`],
+    ["Results", training.results && place(training.results)],
+    ["Event files", training.event_folder && (training.results ? `${place(training.results)}/${training.event_folder}` : training.event_folder)],
+    [
+      "TensorBoard",
+      training.tensorboard && (
+        <a href={training.tensorboard} target="_blank" rel="noopener noreferrer" onClick={leave} onAuxClick={leave}>
+          open
+        </a>
+      ),
+    ],
   ];
   return (
     <dl class="facts">
@@ -59,6 +69,10 @@ export function Facts({ training }: { training: Training }): JSX.Element {
         ))}
     </dl>
   );
+}
+
+function place(results: { container: string; location: string }): string {
+  return `${results.container}/${results.location}`;
 }
 
 function inBytes(bytes: number): string {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
+from airflow_dlaas.service.jobs import BoardsMark, read_mark
 
 WRITES = (
     "python3 -c \"import os, struct; d = os.environ['LOG_DIR'] + '/tb/validation'; os.makedirs(d); "
@@ -21,6 +22,10 @@ def test_what_a_command_writes_for_tensorboard_is_told_beside_what_it_prints(job
         ("", 8, "accuracy", 0.5),
         ("validation", 7, "loss", 0.25),
     ]
+    mark = read_mark(job.folder.boards, BoardsMark)
+    assert mark is not None
+    [folder] = mark.folders
+    assert f"{folder}/events.out.tfevents.1.host" in job.stored()
 
 
 def test_a_definition_s_expression_that_finds_nothing_is_told_in_the_log(job):
