@@ -120,17 +120,18 @@ class TaskRun:
 
         A curve that can't be had is left out: it is no reason for a task to fail.
         """
-        curves = self._curves(training.id)
+        curves = self.curves(training.id, POINTS)
         count_ended(self.context, training)
         self.context["ti"].xcom_push(key=SUMMARY, value=summarize(training, curves, self.connection))
         return final_metrics(training, curves)
 
-    def _curves(self, training_id: str) -> Curves | None:
+    def curves(self, training_id: str, points: int) -> Curves | None:
+        """Ask for a training's curves; None where they can't be had."""
         try:
             with make_client(self.access) as client:
                 if not client.extensions.curves:
                     return None
-                return client.send(calls.get_curves(training_id, points=POINTS))
+                return client.send(calls.get_curves(training_id, points=points))
         except DlaasError as error:
             self.say(f"The curves of training {training_id} are not kept: {error}")
             return None

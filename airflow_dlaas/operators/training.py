@@ -113,18 +113,24 @@ class TrainModelOperator(SubmitTrainingOperator):
         default is the task's `execution_timeout`, or else without limit.
     :param deferrable: submit and wait in the triggerer, without holding a worker. The default is Airflow's own,
         ``[operators] default_deferrable``.
+    :param mlflow_experiment: log the training, well ended or not, as a run of this MLflow experiment: its parameters,
+        curves and state. MLflow (``airflow-dlaas[mlflow]``) is set up by its own environment variables. (templated)
     :raises TrainingFailed, TrainingCanceled, TrainingOverdue: with the service's reasons.
     """
+
+    template_fields: Sequence[str] = (*SubmitTrainingOperator.template_fields, "mlflow_experiment")
 
     def __init__(
         self,
         *,
         timeout: timedelta | None = None,
         deferrable: bool | None = None,
+        mlflow_experiment: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.timeout = timeout
+        self.mlflow_experiment = mlflow_experiment
         if deferrable is None:
             from airflow_dlaas.hooks.compat import conf
 
@@ -135,6 +141,10 @@ class TrainModelOperator(SubmitTrainingOperator):
         """Submit, wait, judge."""
         from airflow_dlaas.triggers.waiting import deadline_after, wait
 
+        if self.mlflow_experiment:
+            from airflow_dlaas.hooks.mlflow import insist_on_mlflow
+
+            insist_on_mlflow()
         run = self._begin(context)
         timeout = self.timeout or self.execution_timeout
         if self.deferrable:
@@ -201,7 +211,19 @@ class TrainModelOperator(SubmitTrainingOperator):
         from airflow_dlaas.hooks.tensorboard import tensorboard_address
 
         self.tensorboard = tensorboard_address(run.access.tensorboard_url, training)
-        return run.keep(training)
+        metrics = run.keep(training)
+        if self.mlflow_experiment:
+            from airflow_dlaas.hooks.mlflow import POINTS, log_training
+
+            ti = run.context["ti"]
+            log_training(
+                training,
+                run.curves(training.id, POINTS),
+                experiment=self.mlflow_experiment,
+                tags={"airflow.dag_id": ti.dag_id, "airflow.run_id": ti.run_id, "airflow.task_id": ti.task_id},
+                say=self.log.info,
+            )
+        return metrics
 
     def _tell_outlets(self, context: Context, training: Training, metrics: Mapping[str, float | str]) -> None:
         """Say with each asset that this task brings up to date which training did it, and how good it became."""

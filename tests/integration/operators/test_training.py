@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -173,6 +173,23 @@ def test_a_task_links_to_its_tab_at_once_and_to_the_site_s_tensorboard_in_the_en
     assert handed.xcoms[tab.xcom_key] == tab.get_link(operator, ti_key=key)
     assert f"/dags/endings/runs/{handed.run_id}/tasks/train/plugin/dlaas-training" in handed.xcoms[tab.xcom_key]
     assert board.get_link(operator, ti_key=key) == f"http://tb/?{training_id}/learner-1"
+
+
+@pytest.mark.filterwarnings("ignore")  # MLflow's store uses what its SQLAlchemy calls outdated
+@pytest.mark.parametrize("command", ["true", "exit 3"])
+def test_a_training_is_logged_in_mlflow_whether_it_ends_well_or_not(
+    task: Any, handed: Handed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    with suppress(TrainingFailed):
+        task(f"echo 'step 3 loss= 0.5'; {command}", mlflow_experiment="digits").execute(handed.context())
+    from mlflow.tracking import MlflowClient
+
+    [run] = MlflowClient().search_runs([MlflowClient().get_experiment_by_name("digits").experiment_id])
+    assert run.info.status == ("FINISHED" if command == "true" else "FAILED")
+    assert run.data.metrics == {"loss": 0.5}
+    assert run.data.tags["airflow.task_id"] == "train"
 
 
 GAP = [{"name": "validation/gap", "regex": r"at (?P<step>\d+) the gap is ([\d.]+)"}]
