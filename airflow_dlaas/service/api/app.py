@@ -18,6 +18,7 @@ from airflow_dlaas.service.api import (
 )
 from airflow_dlaas.service.api.described import Api
 from airflow_dlaas.service.api.parts import Parts
+from airflow_dlaas.service.api.traffic import Counted, Traffic
 
 
 def create_api(parts: Parts) -> FastAPI:
@@ -40,4 +41,6 @@ def create_api(parts: Parts) -> FastAPI:
     for room in (health, prometheus, tokens, runtimes, experiments, models, curves, monitor):
         api.include_router(room.router)
     problems.register(api)
+    api.state.traffic = Traffic()
+    api.add_middleware(Counted, api.state.traffic)
     return api

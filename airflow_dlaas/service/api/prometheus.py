@@ -1,19 +1,21 @@
 """
 What Prometheus is told: numbers only, so that nobody has to be asked who they are.
 
-No name, id or user is among them. They are counted when they are asked for, by a few indexed queries.
+No name, id or user is among them. Trainings are counted when they are asked for, by a few indexed queries; requests
+as they are answered, each process its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from airflow_dlaas.contract.problem import RUN_CODES
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.api.parts import Parts, PartsOf
 
@@ -28,22 +30,30 @@ class Figures:
 
     def collect(self) -> Iterator[Metric]:
         """Count."""
-        counts = self._parts.store.counts()
+        counts, now = self._parts.store.counts(), self._parts.clock()
         trainings = GaugeMetricFamily("dlaas_trainings", "Trainings the service knows, by state.", labels=["state"])
         for state in TrainingState:
-            trainings.add_metric([str(state)], counts.get(state, 0))
+            trainings.add_metric([str(state)], counts.states.get(state, 0))
         yield trainings
-        unfinished = self._parts.store.unfinished()
-        queued = sum(1 for one in unfinished if one.started_at is None)
-        yield GaugeMetricFamily("dlaas_queue_length", "Trainings that wait for GPU slots.", queued)
-        busy = sum(len(one.gpus) for one in unfinished)
+        failures = GaugeMetricFamily("dlaas_training_failures", "Trainings that failed, by code.", labels=["code"])
+        for code in RUN_CODES:
+            failures.add_metric([code], counts.failures.get(code, 0))
+        yield failures
+        yield GaugeMetricFamily("dlaas_queue_length", "Trainings that wait for GPU slots.", counts.queued)
+        waited = max(0.0, (now - counts.queued_since).total_seconds()) if counts.queued_since else 0.0
+        yield GaugeMetricFamily("dlaas_queue_wait_seconds", "How long the first in the queue has waited.", waited)
         yield GaugeMetricFamily("dlaas_gpu_slots", "GPU slots there are.", self._parts.slots)
-        yield GaugeMetricFamily("dlaas_gpu_slots_in_use", "GPU slots that trainings hold.", busy)
+        yield GaugeMetricFamily("dlaas_gpu_slots_in_use", "GPU slots that trainings hold.", counts.slots_held)
+        leads = GaugeMetricFamily("dlaas_role_filled", "Whether a process fills the role.", labels=["role"])
+        for role, until in counts.led_until.items():
+            leads.add_metric([role], float(until > now))
+        yield leads
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-def metrics(parts: PartsOf) -> Response:
+def metrics(request: Request, parts: PartsOf) -> Response:
     """Tell the service's figures in Prometheus' text format; nobody is asked who they are."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Figures(parts))
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    told = generate_latest(registry) + generate_latest(request.app.state.traffic.registry)
+    return Response(told, media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -97,6 +97,23 @@ class Outcome:
     isolation: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many trainings there are, of all owners together. What there is none of may be missing in a mapping."""
+
+    states: Mapping[TrainingState, int]
+    failures: Mapping[str, int]
+    """Those that ended in `error`, by the code they ended with."""
+    queued: int
+    """Those that were not started yet."""
+    queued_since: datetime | None
+    """When the one that has waited longest was submitted."""
+    slots_held: int
+    """GPU slots that trainings hold."""
+    led_until: Mapping[str, datetime]
+    """Until when each role is somebody's: a past time means that nobody fills it."""
+
+
 class Store(Protocol):
     """
     Experiments, trainings, leases.
@@ -168,8 +185,8 @@ class Store(Protocol):
     def revision(self) -> int:
         """The highest revision given so far; cheap enough to ask several times a second."""
 
-    def counts(self) -> Mapping[TrainingState, int]:
-        """Count the trainings of all owners by state; a state without any may be missing."""
+    def counts(self) -> Counts:
+        """Count the trainings of all owners; no record is read for it."""
 
     def queue(self) -> Sequence[str]:
         """Ids of all trainings of any owner that were not started yet, in the order of submission."""

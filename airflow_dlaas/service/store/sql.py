@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
@@ -14,14 +14,27 @@ from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
 from airflow_dlaas.contract.stores import REVEALED
 from airflow_dlaas.errors import Conflict, NotFound
 from airflow_dlaas.service.store import rows
-from airflow_dlaas.service.store.base import LONGEST_LEASE, ExperimentRecord, Outcome, TrainingRecord, VersionRecord
+from airflow_dlaas.service.store.base import (
+    LONGEST_LEASE,
+    Counts,
+    ExperimentRecord,
+    Outcome,
+    TrainingRecord,
+    VersionRecord,
+)
+from airflow_dlaas.service.store.counting import count
 from airflow_dlaas.service.store.database import Database
 from airflow_dlaas.service.store.sealing import Seal
-from airflow_dlaas.service.store.tables import counter, experiments, leases, trainings, versions
-
-FINAL = tuple(str(state) for state in TrainingState if state.final)
-UNFINISHED = trainings.c.state.not_in(FINAL)
-WAITING = UNFINISHED & trainings.c.started_at.is_(None)
+from airflow_dlaas.service.store.tables import (
+    FINAL,
+    UNFINISHED,
+    WAITING,
+    counter,
+    experiments,
+    leases,
+    trainings,
+    versions,
+)
 
 
 class SqlStore:
@@ -154,10 +167,9 @@ class SqlStore:
         with self._reading() as connection:
             return int(connection.execute(select(counter.c.revision)).scalar_one())
 
-    def counts(self) -> Mapping[TrainingState, int]:
+    def counts(self) -> Counts:
         with self._reading() as connection:
-            found = connection.execute(select(trainings.c.state, func.count()).group_by(trainings.c.state))
-            return {TrainingState(state): number for state, number in found}
+            return count(connection)
 
     def queue(self) -> Sequence[str]:
         with self._reading() as connection:

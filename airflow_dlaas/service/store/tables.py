@@ -22,6 +22,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from airflow_dlaas.contract.state import TrainingState
+
 SCHEMA = "0002"
 """The newest migration: a database that says this of itself needs none."""
 
@@ -111,6 +113,10 @@ trainings = Table(
     sqlite_autoincrement=True,
 )
 """``secrets`` is the definition as it was sent, sealed (`sealing`), and NULL from the end of the training on."""
+
+FINAL = tuple(str(state) for state in TrainingState if state.final)
+UNFINISHED = trainings.c.state.not_in(FINAL)
+WAITING = UNFINISHED & trainings.c.started_at.is_(None)
 
 leases = Table(
     "leases",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from threading import Barrier, Thread
 
 import pytest
@@ -148,14 +149,25 @@ def test_of_racing_calls_with_one_key_one_creates(store: Store) -> None:
     assert [created for _, created in seen].count(True) == 1
 
 
-def test_trainings_of_all_owners_are_counted_by_state(store: Store) -> None:
-    assert sum(store.counts().values()) == 0
+def test_trainings_of_all_owners_are_counted(store: Store) -> None:
+    nothing = store.counts()
+    assert (nothing.states, nothing.failures, nothing.queued, nothing.slots_held) == ({}, {}, 0, 0)
+    assert nothing.queued_since is None
     for name in ("a", "b", "c"):
         add(store, name)
     store.book("a", ["0"], NOW)
     store.started("a", "handle")
     store.advance("a", TrainingState.RUNNING, Phase.LOADING, NOW)
-    assert store.counts() == {TrainingState.PENDING: 2, TrainingState.RUNNING: 1}
+    add(store, "d", owner="you")
+    store.book("d", ["1", "2"], NOW)
+    error = ProblemError(code="C201", message="it exited with 3")
+    store.finish("d", Outcome(TrainingState.ERROR, NOW, error=error))
+    store.lead("dispatcher", "me", NOW, NOW + timedelta(seconds=9))
+    counts = store.counts()
+    assert counts.states == {TrainingState.PENDING: 2, TrainingState.RUNNING: 1, TrainingState.ERROR: 1}
+    assert counts.failures == {"C201": 1}
+    assert (counts.queued, counts.queued_since, counts.slots_held) == (2, NOW, 1)
+    assert counts.led_until == {"dispatcher": NOW + timedelta(seconds=9)}
 
 
 def test_lists_are_newest_first_and_go_on_before_an_id(store: Store) -> None:
