@@ -26,7 +26,7 @@ EVERY = 0.5
 """Seconds between looks: how old a loss curve may be."""
 
 POINTS_LIMIT = 100_000
-"""The most metrics kept of one training."""
+"""The most values kept of one training from each source: its event files, its log, its own metrics file."""
 
 BATCH = 2000
 """Metrics that are written together."""
@@ -95,8 +95,7 @@ class Follower:
         from airflow_dlaas.service.metrics.lines import LogMetrics
 
         self._metrics = metrics
-        self._complain = complain
-        self._left = POINTS_LIMIT
+        self._board = Ration("event files", complain)
         self._events = EventFollower(events, complain)
         self._folders: list[Path] = []
         self._note = note
@@ -110,32 +109,46 @@ class Follower:
 
             defined = DefinedMetrics(definitions)
             read_log, self.unfound = defined.feed, defined.unfound
-        self._sources = ((Tail(log), read_log), (Tail(own), _at_most_one(emetrics.read_line)))
+        self._sources = (
+            (Tail(log), read_log, Ration("the log", complain)),
+            (Tail(own), _at_most_one(emetrics.read_line), Ration("its own metrics", complain)),
+        )
 
     def look(self, *, last: bool = False) -> None:
         """Take in what has come since the last look."""
         now = datetime.now(timezone.utc)
         for batch in _batches(self._new(now, last=last)):
-            kept, self._left = batch[: self._left], max(0, self._left - len(batch))
-            if kept:
-                with self._metrics.open("a", encoding="utf-8") as file:
-                    file.write("".join(f"{one.model_dump_json()}\n" for one in kept))
-                if not self._left:
-                    self._complain(f"No more than {POINTS_LIMIT:,} metrics are kept of one training")
-
+            with self._metrics.open("a", encoding="utf-8") as file:
+                file.write("".join(f"{one.model_dump_json()}\n" for one in batch))
         if (folders := self._events.folders()) != self._folders:
             self._folders = folders
             self._note(folders)
 
     def _new(self, now: datetime, *, last: bool) -> Iterator[Metric]:
-        for found in self._events.look(last=last):
-            for metric in _without(self._defined, found):
-                self._told_by_events.update(split(metric.phase, value.name) for value in metric.values)
+        for metric in self._board.deal(self._events.look(last=last), but=self._defined):
+            self._told_by_events.update(split(metric.phase, value.name) for value in metric.values)
+            yield metric
+        for tail, read, ration in self._sources:
+            found = (metric for line in tail.lines(last=last) for metric in read(line, now))
+            yield from ration.deal(found, but=self._told_by_events)
+
+
+@dataclass(slots=True)
+class Ration:
+    """How much is kept of one source, so that a talkative one takes nothing from the others."""
+
+    source: str
+    complain: Callable[[str], None]
+    left: int = POINTS_LIMIT
+
+    def deal(self, metrics: Iterator[Metric], *, but: AbstractSet[tuple[str, str]]) -> Iterator[Metric]:
+        """Give *metrics*, without the values that *but* names, as long as the ration lasts."""
+        for found in metrics:
+            for metric in _without(but, found) if self.left > 0 else ():
+                self.left -= len(metric.values)
                 yield metric
-        for tail, read in self._sources:
-            for line in tail.lines(last=last):
-                for found in read(line, now):
-                    yield from _without(self._told_by_events, found)
+                if self.left <= 0:
+                    self.complain(f"No more than {POINTS_LIMIT:,} values of {self.source} are kept")
 
 
 def _without(told: AbstractSet[tuple[str, str]], metric: Metric) -> Iterator[Metric]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,7 +30,8 @@ class Gathered:
     path: Path
     read: Callable[[bytes], Metric | None]
     offset: int = 0
-    _series: dict[tuple[str, str], list[Point]] = field(default_factory=dict, repr=False)
+    _series: dict[tuple[str, str], array[float]] = field(default_factory=dict, repr=False)
+    """Three numbers a point, one after the other: a fifth of what as many tuples take."""
     _told: dict[tuple[int, int], tuple[Series, ...]] = field(default_factory=dict, repr=False)
 
     def catch_up(self) -> None:
@@ -58,8 +60,7 @@ class Gathered:
         if key not in self._told:
             self._told = {
                 key: tuple(
-                    Series(name=name, phase=phase, total=len(all_points), points=tuple(thin(all_points, points)))
-                    for (phase, name), all_points in self._series.items()
+                    _series(name, phase, _points(numbers), points) for (phase, name), numbers in self._series.items()
                 )
             }
         return Curves(version=version, series=self._told[key], complete=complete)
@@ -71,7 +72,15 @@ class Gathered:
         for value in metric.values:
             key = split(metric.phase, value.name)
             if key in self._series or len(self._series) < SERIES_LIMIT:
-                self._series.setdefault(key, []).append((float(metric.iteration), value.value, moment))
+                self._series.setdefault(key, array("d")).extend((float(metric.iteration), value.value, moment))
+
+
+def _series(name: str, phase: str, all_points: list[Point], most: int) -> Series:
+    return Series(name=name, phase=phase, total=len(all_points), points=tuple(thin(all_points, most)))
+
+
+def _points(numbers: array[float]) -> list[Point]:
+    return list(zip(numbers[0::3], numbers[1::3], numbers[2::3], strict=True))
 
 
 class Gatherings:

@@ -12,6 +12,8 @@ _WORDS = {
 }
 
 _LEADING = re.compile(rf"^(?P<word>{'|'.join(_WORDS)})[ _/.-]+(?P<rest>.*[A-Za-z].*)$", re.IGNORECASE)
+_TRAILING = re.compile(rf"^(?P<rest>.*[A-Za-z].*)/(?P<word>{'|'.join(_WORDS)})$", re.IGNORECASE)
+"""The way of PyTorch's tutorials: ``Loss/train``. Behind nothing but a slash: ``std_dev`` is no phase."""
 
 
 def phase_of(word: str) -> str:
@@ -21,11 +23,11 @@ def phase_of(word: str) -> str:
 
 def split(phase: str, name: str) -> tuple[str, str]:
     """
-    Tell phase and bare name apart: ``val_loss`` is ``loss`` of validation.
+    Tell phase and bare name apart: ``val_loss`` is ``loss`` of validation, and so is ``loss/val``.
 
     What the training says of the phase itself counts more than its name for the metric.
     """
-    found = _LEADING.match(name)
+    found = _LEADING.match(name) or _TRAILING.match(name)
     if phase:
         return phase_of(phase), found["rest"] if found and phase_of(found["word"]) == phase_of(phase) else name
     return (phase_of(found["word"]), found["rest"]) if found else ("", name)

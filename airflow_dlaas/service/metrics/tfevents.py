@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
+
 FRAME_LIMIT = 16 * 1024**2
 """Bytes of one frame; a longer one (a picture, a graph) is passed over without being held in memory."""
 
@@ -41,7 +43,7 @@ class Scalar:
 
 @dataclass(slots=True)
 class EventFile:
-    """Reads the new whole frames of one file. A frame that is no frame ends the reading: `broken` then."""
+    """Reads the new whole frames of one file. A frame that is none, or is damaged, ends the reading: `broken`."""
 
     path: Path
     offset: int = 0
@@ -67,7 +69,7 @@ class EventFile:
         while len(piece) - at >= _HEAD:
             (length,) = struct.unpack_from("<Q", piece, at)
             whole = _HEAD + length + _CRC
-            if length > 2**40:
+            if not _is_sound(piece[at : at + 8], piece, at + 8):
                 self.broken = True
                 return
             if length > FRAME_LIMIT:
@@ -78,15 +80,25 @@ class EventFile:
                 return
             if len(piece) - at < whole:
                 return
-            body = memoryview(piece)[at + _HEAD : at + _HEAD + length]
-            at += whole
-            self.offset += whole
+            data = piece[at + _HEAD : at + _HEAD + length]
+            if not _is_sound(data, piece, at + _HEAD + length):
+                self.broken = True
+                return
             try:
-                found = list(read_event(body))
+                found = list(read_event(memoryview(data)))
             except (ValueError, struct.error, IndexError):
                 self.broken = True
                 return
+            at += whole
+            self.offset += whole
             yield from found
+
+
+def _is_sound(data: bytes, piece: bytes, at: int) -> bool:
+    """Whether the CRC at *at* is that of *data*: CRC-32C, masked as TensorFlow does."""
+    (told,) = struct.unpack_from("<I", piece, at)
+    crc: int = google_crc32c.value(data)
+    return bool(told == (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def read_event(event: memoryview) -> Iterator[Scalar]:

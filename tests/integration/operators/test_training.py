@@ -39,7 +39,7 @@ from airflow_dlaas.storage import bundle
 from airflow_dlaas.storage.swift import SwiftStore
 from airflow_dlaas.triggers import attend, model, waiting
 from airflow_dlaas.triggers.model import TrainModelTrigger
-from tests.builders import a_reply
+from tests.builders import a_reply, writes_events
 from tests.conftest import ServiceProcess
 from tests.troublemaker import Say, Troublemaker
 
@@ -153,20 +153,12 @@ def test_a_training_that_completes_is_the_tasks_result(task: Any, client: Client
     assert handed.training_id == training_id
 
 
-WRITES_EVENTS = (
-    "python3 -c \"import os, struct; f = open(os.environ['LOG_DIR'] + '/events.out.tfevents.1.host', 'wb'); "
-    "v = b'\\x0a\\x04loss\\x15' + struct.pack('<f', 0.25); s = b'\\x0a' + bytes([len(v)]) + v; "
-    "e = b'\\x09' + struct.pack('<d', 1.8e9) + b'\\x10\\x07' + b'\\x2a' + bytes([len(s)]) + s; "
-    "f.write(struct.pack('<Q', len(e)) + b'crc.' + e + b'crc.')\""
-)
-
-
 def test_a_task_links_to_its_tab_at_once_and_to_the_site_s_tensorboard_in_the_end(
     task: Any, service: ServiceProcess, handed: Handed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = service.connections()["dlaas_default"] | {"extra": {"tensorboard_url": "http://tb/?{training_id}/{folder}"}}
     monkeypatch.setenv("AIRFLOW_CONN_DLAAS_DEFAULT", json.dumps(known))
-    operator = task(WRITES_EVENTS)
+    operator = task(writes_events("$LOG_DIR"))
     training_id = operator.execute(handed.context())
     tab, board = operator.operator_extra_links
     key = handed.context()["ti"]

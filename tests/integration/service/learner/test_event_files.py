@@ -5,14 +5,9 @@ from __future__ import annotations
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.service.jobs import BoardsMark, read_mark
+from tests.builders import writes_events
 
-WRITES = (
-    "python3 -c \"import os, struct; d = os.environ['LOG_DIR'] + '/tb/validation'; os.makedirs(d); "
-    "f = open(d + '/events.out.tfevents.1.host', 'wb'); "
-    "v = b'\\x0a\\x04loss\\x15' + struct.pack('<f', 0.25); s = b'\\x0a' + bytes([len(v)]) + v; "
-    "e = b'\\x09' + struct.pack('<d', 1.8e9) + b'\\x10\\x07' + b'\\x2a' + bytes([len(s)]) + s; "
-    "f.write(struct.pack('<Q', len(e)) + b'crc.' + e + b'crc.'); print('Iter 8, accuracy= 0.5')\""
-)
+WRITES = f"{writes_events('$LOG_DIR/tb/validation')}; echo 'Iter 8, accuracy= 0.5'"
 
 
 def test_what_a_command_writes_for_tensorboard_is_told_beside_what_it_prints(job):

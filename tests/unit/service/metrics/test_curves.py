@@ -68,6 +68,9 @@ def test_training_and_validation_are_told_apart_by_name_by_folder_and_by_what_is
     assert split("eval", "loss") == ("validation", "loss")
     assert split("validation", "val_loss") == ("validation", "loss")
     assert split("", "test") == ("", "test")
+    assert split("", "Loss/train") == ("train", "Loss")
+    assert split("validation", "Loss/test") == ("validation", "Loss")
+    assert split("", "std_dev") == ("", "std_dev")
     assert split("", "valuation") == ("", "valuation")
     assert phase_of_folder(("logs", "validation")) == "validation"
     assert phase_of_folder(("runs", "a")) == ""

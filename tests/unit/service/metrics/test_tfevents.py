@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
 from airflow_dlaas.service.metrics.tfevents import FRAME_LIMIT, EventFile
 
@@ -13,8 +14,13 @@ tensorboard = pytest.importorskip("tensorboard.backend.event_processing.event_ac
 
 
 def frame(data: bytes) -> bytes:
-    """One frame, as every writer writes it; nobody here looks at the checksums."""
-    return struct.pack("<Q", len(data)) + b"crc." + data + b"crc."
+    """One frame, as every writer writes it."""
+    length = struct.pack("<Q", len(data))
+    return length + masked_crc(length) + data + masked_crc(data)
+
+
+def masked_crc(data: bytes) -> bytes:
+    return struct.pack("<I", masked_crc32c(data))
 
 
 def field(number: int, data: bytes) -> bytes:
@@ -44,6 +50,16 @@ def test_a_growing_file_is_read_on_where_one_left_off_and_half_a_frame_waits(tmp
 def test_what_is_no_event_file_ends_the_reading_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "events.out.tfevents.1"
     path.write_bytes(event("loss", 1.0, 1) + os.urandom(3) + b"\xff" * 4096)
+    file = EventFile(path)
+    assert [one.value for one in file.scalars()] == [1.0]
+    assert file.broken
+
+
+@pytest.mark.parametrize("place", [0, 7, 8, 12, 20, -6, -1])
+def test_one_flipped_bit_is_told_as_nothing_and_ends_the_reading(tmp_path: Path, place: int) -> None:
+    path, spoilt = tmp_path / "events.out.tfevents.1", bytearray(event("loss", 0.5, 2))
+    spoilt[place] ^= 4
+    path.write_bytes(event("loss", 1.0, 1) + spoilt + event("loss", 0.25, 3))
     file = EventFile(path)
     assert [one.value for one in file.scalars()] == [1.0]
     assert file.broken
