@@ -35,6 +35,7 @@ from airflow_dlaas.errors import (
 )
 from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
 from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
+from airflow_dlaas.sensors.training import TrainingSensor
 from airflow_dlaas.storage import bundle
 from airflow_dlaas.storage.swift import SwiftStore
 from airflow_dlaas.triggers import attend, model, waiting
@@ -303,6 +304,15 @@ def test_a_task_that_has_handed_its_training_over_does_not_end_it(task: Any, cli
     operator.on_kill()
     assert not now(client, training_id).status.cancel_requested
     client.send(calls.cancel_training(training_id))
+
+
+def test_a_sensor_says_which_training_it_waits_for_and_links_to_its_tab(task: Any, handed: Handed) -> None:
+    training_id = task("true", kind=SubmitTrainingOperator).execute(handed.context())
+    waiting_one = Handed()
+    sensor = TrainingSensor(task_id="wait", training_id=training_id, deferrable=False)
+    assert sensor.execute(waiting_one.context()) == training_id
+    assert waiting_one.xcoms["dlaas_training"] == {"id": training_id, "connection": "dlaas_default"}
+    assert waiting_one.xcoms["_link_TrainingLink"].endswith("/plugin/dlaas-training")
 
 
 # -- deferred ----------------------------------------------------------------
