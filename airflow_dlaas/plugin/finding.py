@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import asyncio
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +19,9 @@ from airflow_dlaas.plugin import views
 from airflow_dlaas.plugin.marks import Mark, Marks, Ref
 from airflow_dlaas.plugin.public_api import Denied, PublicApi
 from airflow_dlaas.plugin.services import Services
+
+ASKED_APART = 20
+"""Trainings of one listing that are asked for one by one, being older than what their service lists."""
 
 NOT_HERE = "This task has no training with this id"
 
@@ -82,38 +86,60 @@ class Finder:
         return list(mine.values()), None
 
     async def listing(self, api: PublicApi, dag_id: str, run_id: str, limit: int) -> dict[str, Any]:
-        """List the trainings that tasks are about, newest first, with one question to each service."""
+        """List the trainings that tasks are about, newest first, with one question to each service, or few more."""
         marks = await self.marks.listed(api, dag_id, run_id, limit=limit)
-        trouble: list[str] = []
-        known: dict[str, Mapping[str, Training]] = {}
-        for connection in sorted({mark.connection for mark in marks}):
-            try:
-                listed = await run_in_threadpool(self.services.trainings, connection)
-            except DlaasError as error:
-                trouble.append(f"{connection}: {error}")
-                listed = ()
-            known[connection] = {one.id: one for one in listed}
+        connections = sorted({mark.connection for mark in marks})
+        told = dict(zip(connections, await asyncio.gather(*map(self._listed, connections)), strict=True))
+        trouble = [f"{connection}: {why}" for connection, why in told.items() if isinstance(why, str)]
+        known = {connection: listed for connection, listed in told.items() if not isinstance(listed, str)}
+        patience = iter(range(ASKED_APART))
         tasks: dict[tuple[str, str], set[str]] = {}
         for mark in marks:
             tasks.setdefault((mark.ref.dag_id, mark.ref.run_id), set()).add(mark.ref.digest)
         rows = [
-            await self._row(api, mark, known[mark.connection], tasks[mark.ref.dag_id, mark.ref.run_id])
+            await self._row(api, mark, known.get(mark.connection), tasks[mark.ref.dag_id, mark.ref.run_id], patience)
             for mark in marks
         ]
         rows.sort(key=lambda row: row["submitted_at"] or "9", reverse=True)
         return {"trainings": rows, "trouble": trouble}
 
+    async def _listed(self, connection: str) -> dict[str, Training] | str:
+        """List the newest that the service of *connection* knows, by id; or say why that can't be had."""
+        try:
+            return {one.id: one for one in await run_in_threadpool(self.services.trainings, connection)}
+        except DlaasError as error:
+            return str(error)
+
     async def _row(
-        self, api: PublicApi, mark: Mark, known: Mapping[str, Training], tasks: Collection[str]
+        self,
+        api: PublicApi,
+        mark: Mark,
+        known: Mapping[str, Training] | None,
+        tasks: Collection[str],
+        patience: Iterator[int],
     ) -> dict[str, Any]:
-        training = known.get(mark.id or "")
-        if training is not None and _task_of(training) in tasks:
-            return views.outline(mark.ref, mark.connection, training)
-        if mark.id is not None and training is None:
+        """
+        Tell of one training: as listed, or as its task has kept it, or else as the service tells when asked for it.
+
+        :param known: what the service has listed; None where it can't be asked.
+        :param patience: has an element for each training that may still be asked for by itself.
+        """
+        training = (known or {}).get(mark.id or "")
+        if training is None and mark.id is not None:
             kept = await self._kept(api, mark, mark.id, None)
             if kept.training is not None:
                 return views.outline(mark.ref, mark.connection, kept.training, source="task")
+            if known is not None and next(patience, None) is not None:
+                training = await self._asked(mark.connection, mark.id)
+        if training is not None and _task_of(training) in tasks:
+            return views.outline(mark.ref, mark.connection, training)
         return views.unsubmitted(mark.ref, mark.connection)
+
+    async def _asked(self, connection: str, training_id: str) -> Training | None:
+        try:
+            return await run_in_threadpool(self.services.send, connection, calls.get_training(training_id))
+        except DlaasError:
+            return None
 
     async def _kept(self, api: PublicApi, mark: Mark, wanted: str, trouble: str | None) -> Found:
         summary = await self.marks.summary(api, mark)
@@ -133,15 +159,9 @@ class Finder:
 
     async def _is_of(self, api: PublicApi, ref: Ref, training: Training) -> bool:
         task = _task_of(training)
-        if task == ref.digest:
-            return True
-        return task in _digests(await self.marks.listed(api, ref.dag_id, ref.run_id, limit=200))
+        return task == ref.digest or task in await self.marks.tasks(api, ref.dag_id, ref.run_id)
 
 
 def _task_of(training: Training) -> str | None:
     tag = Tag.read(training.entity.model_definition.description)
     return tag.task if tag else None
-
-
-def _digests(marks: Iterable[Mark]) -> set[str]:
-    return {mark.ref.digest for mark in marks}

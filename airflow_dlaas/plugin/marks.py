@@ -16,6 +16,9 @@ from airflow_dlaas.plugin.public_api import Denied, PublicApi
 PAGE = 100
 """Entries asked for at once: what ``[api] maximum_page_limit`` allows by default."""
 
+TASKS = 2000
+"""The newest tasks of a run that are looked through for the one that has submitted a training."""
+
 AT_ONCE = 8
 """Requests to Airflow's API that are under way together for one page."""
 
@@ -91,7 +94,7 @@ class Marks:
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def value(entry: Mapping[str, Any]) -> Mark | None:
-            ref = Ref(entry["dag_id"], entry["run_id"], entry["task_id"], entry["map_index"])
+            ref = _ref(entry)
             key = (ref, MARK, str(entry["timestamp"]))
             if key not in self._values:
                 async with turns:
@@ -100,6 +103,10 @@ class Marks:
 
         found = await asyncio.gather(*(value(entry) for entry in entries))
         return [mark for mark in found if mark is not None]
+
+    async def tasks(self, api: PublicApi, dag_id: str, run_id: str) -> set[str]:
+        """Name the tasks of a run that have left marks, by their digests; what the marks say is not read."""
+        return {_ref(entry).digest for entry in await _entries(api, dag_id, run_id, TASKS)}
 
     def _keep(self, key: tuple[Ref, str, str], value: Any) -> None:
         self._values[key] = value
@@ -130,6 +137,10 @@ class Marks:
             except ValueError:
                 return None
         return value
+
+
+def _ref(entry: Mapping[str, Any]) -> Ref:
+    return Ref(entry["dag_id"], entry["run_id"], entry["task_id"], entry["map_index"])
 
 
 async def _entries(api: PublicApi, dag_id: str, run_id: str, limit: int) -> Sequence[Mapping[str, Any]]:

@@ -27,6 +27,7 @@ class Service:
 
     known: list[Training]
     away: bool = False
+    listed: int = 300
     sent: list[Call[Any]] = field(default_factory=list)
 
     def send(self, conn_id: str, call: Call[Any]) -> Any:  # noqa: ARG002
@@ -42,7 +43,7 @@ class Service:
     def trainings(self, conn_id: str) -> tuple[Training, ...]:  # noqa: ARG002
         if self.away:
             raise Unreachable("The service is away")
-        return tuple(self.known)
+        return tuple(self.known[: self.listed])
 
 
 def training_of(ref: Ref, training_id: str, generation: str = "0" * 12, attempt: int = 0) -> Training:
@@ -166,3 +167,26 @@ def test_a_listing_survives_a_service_that_is_away() -> None:
     listing = asyncio.run(finder.listing(airflow(mine="training-1").seen_by("anna"), "~", "~", 200))
     assert listing["trouble"] == ["c: The service is away"]
     assert [row["ref"]["task_id"] for row in listing["trainings"]] == ["train"]
+
+
+def test_a_training_that_runs_and_is_older_than_what_the_service_lists_is_asked_for_by_itself() -> None:
+    service = Service([training_of(MINE, "training-1")], listed=0)
+    listing = asyncio.run(Finder(services=service).listing(airflow(mine="training-1").seen_by("anna"), "~", "~", 9))  # type: ignore[arg-type]
+    assert [(one["id"], one["source"]) for one in listing["trainings"]] == [("training-1", "service")]
+
+
+def test_one_that_is_asked_for_by_itself_must_be_of_the_task_too() -> None:
+    service = Service([training_of(THEIRS, "training-1")], listed=0)
+    listing = asyncio.run(Finder(services=service).listing(airflow(mine="training-1").seen_by("anna"), "~", "~", 9))  # type: ignore[arg-type]
+    assert [one["id"] for one in listing["trainings"]] == [None]
+
+
+def test_a_sensor_in_a_run_of_many_tasks_shows_what_it_waits_for() -> None:
+    sensor = Ref("mine", "r", "wait")
+    first = Ref("mine", "r", "train", 0)
+    many = [Ref("mine", "r", "train", index) for index in range(1, 500)]
+    xcoms = {(ref, MARK): {"connection": "c", "id": "training-1"} for ref in (sensor, *many, first)}
+    there = SmallAirflow(xcoms, {"anna": {"mine"}})
+    found = find(there, Service([training_of(first, "training-1")]), sensor)
+    assert found.training.id == "training-1"
+    assert there.asked == [MARK]  # the others' words are not read for that
