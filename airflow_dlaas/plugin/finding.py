@@ -23,6 +23,9 @@ from airflow_dlaas.plugin.services import Services
 ASKED_APART = 20
 """Trainings of one listing that are asked for one by one, being older than what their service lists."""
 
+TRIES_LAST = 30.0
+"""Seconds for which a task's earlier trainings are not listed anew: a page asks every other second, a try is rare."""
+
 NOT_HERE = "This task has no training with this id"
 
 
@@ -77,7 +80,7 @@ class Finder:
     async def tries(self, found: Found) -> tuple[list[Training], str | None]:
         """List all trainings of a task that the service still knows; why they can't be listed."""
         try:
-            known = await run_in_threadpool(self.services.trainings, found.connection)
+            known = await run_in_threadpool(self.services.trainings, found.connection, lasts=TRIES_LAST)
         except DlaasError as error:
             return ([found.training] if found.training else []), str(error)
         mine = {one.id: one for one in known if _task_of(one) == found.ref.digest}

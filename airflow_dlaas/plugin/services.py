@@ -71,12 +71,12 @@ class Services:
         """Send *call* once to the service of *conn_id*: whoever looks asks again soon."""
         return self.client(conn_id).send(call, retries=ONCE)
 
-    def trainings(self, conn_id: str) -> tuple[Training, ...]:
-        """List the newest trainings of the service, newest first."""
+    def trainings(self, conn_id: str, *, lasts: float = LISTING_LASTS) -> tuple[Training, ...]:
+        """List the newest trainings of the service, newest first, as they were at most *lasts* seconds ago."""
         now = self._clock()
         with self._lock:
             known = self._listings.get(conn_id)
-        if known is None or now - known[0] > LISTING_LASTS:
+        if known is None or now - known[0] > lasts:
             found = self.send(conn_id, calls.list_trainings(limit=LISTED)).resources
             known = (now, tuple(found))
             with self._lock:

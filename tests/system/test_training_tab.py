@@ -190,6 +190,7 @@ def test_cancel_asks_first_and_then_cancels_by_keyboard_alone(admin: Look, stage
 def test_the_page_survives_the_service_being_away(admin: Look, growing: Run, live_service: ServiceChild) -> None:
     frame = admin.tab(growing.dag_id, growing.run_id)
     expect(frame.get_by_role("log")).to_contain_text("Iter")
+    expect(frame.get_by_role("figure")).to_have_count(2)  # only what has come before can stay
     with away(live_service):
         expect(frame.locator(".notice").first).to_be_visible()
         expect(frame.get_by_role("figure")).to_have_count(2)

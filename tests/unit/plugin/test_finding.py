@@ -40,7 +40,7 @@ class Service:
             raise NotFound("There is nothing with this id")
         return found
 
-    def trainings(self, conn_id: str) -> tuple[Training, ...]:  # noqa: ARG002
+    def trainings(self, conn_id: str, *, lasts: float = 0.0) -> tuple[Training, ...]:  # noqa: ARG002
         if self.away:
             raise Unreachable("The service is away")
         return tuple(self.known[: self.listed])
