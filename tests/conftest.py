@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.stores import StoreConnection
+from tests import npm
 
 if TYPE_CHECKING:
     from tests.keystone.cloud import Cloud
@@ -197,6 +198,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 def keystone(cloud: Cloud) -> StoreConnection:
     """The way into a real Swift behind a real Keystone v3, shared by all tests: use a container for each."""
     return cloud.connection
+
+
+@pytest.fixture(scope="session")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sources of the pages in Airflow's UI, with everything that they are built and looked at with."""
+    return npm.installed(tmp_path_factory.mktemp("ui"))
 
 
 def free_port() -> int:

@@ -136,7 +136,7 @@ class Finder:
                 training = await self._asked(mark.connection, mark.id)
         if training is not None and _task_of(training) in tasks:
             return views.outline(mark.ref, mark.connection, training)
-        return views.unsubmitted(mark.ref, mark.connection)
+        return views.unheard(mark.ref, mark.connection, mark.id if known is None else None)
 
     async def _asked(self, connection: str, training_id: str) -> Training | None:
         try:

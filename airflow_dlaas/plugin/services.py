@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -13,10 +14,12 @@ from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.exchange import ONCE
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.errors import Misunderstood, NotConfigured, Unreachable
 from airflow_dlaas.hooks.access import ServiceAccess
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT = (2.0, 5.0)
 """Seconds to connect and to answer: somebody looks at a page meanwhile."""
@@ -68,8 +71,22 @@ class Services:
         self._listings: dict[str, tuple[float, tuple[Training, ...]]] = {}
 
     def send(self, conn_id: str, call: Call[T]) -> T:
-        """Send *call* once to the service of *conn_id*: whoever looks asks again soon."""
-        return self.client(conn_id).send(call, retries=ONCE)
+        """
+        Send *call* once to the service of *conn_id*: whoever looks asks again soon.
+
+        :raises DlaasError: with no word of where the service is, which is no business of the browser's.
+        """
+        client = self.client(conn_id)
+        try:
+            return client.send(call, retries=ONCE)
+        except NotConfigured as error:
+            raise NotConfigured(f"The URL in connection {conn_id!r} can't be called") from error
+        except Unreachable as error:
+            logger.info("Connection %s: %s", conn_id, error)
+            raise Unreachable(f"The service of connection {conn_id!r} does not answer") from error
+        except Misunderstood as error:
+            logger.warning("Connection %s: %s", conn_id, error)
+            raise Misunderstood(f"What answers for connection {conn_id!r} is no such service") from error
 
     def trainings(self, conn_id: str, *, lasts: float = LISTING_LASTS) -> tuple[Training, ...]:
         """List the newest trainings of the service, newest first, as they were at most *lasts* seconds ago."""

@@ -51,10 +51,9 @@ def outline(ref: Ref, connection: str, training: Training, *, source: str = "ser
     }
 
 
-def unsubmitted(ref: Ref, connection: str) -> dict[str, Any]:
-    """Tell of a task that has not submitted its training yet, or of whose training nothing can be learned now."""
+def unheard(ref: Ref, connection: str, training_id: str | None) -> dict[str, Any]:
+    """Tell of a training of which nothing can be learned now; without an id, it has not been submitted yet."""
     nothing = (
-        "id",
         "state",
         "phase",
         "runtime",
@@ -66,6 +65,7 @@ def unsubmitted(ref: Ref, connection: str) -> dict[str, Any]:
     return {
         "ref": ref_view(ref),
         "connection": connection,
+        "id": training_id,
         **dict.fromkeys(nothing),
         "name": "",
         "framework": "",

@@ -3,37 +3,11 @@
 from __future__ import annotations
 
 import filecmp
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
+from tests.npm import ROOT, run
 
-ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "airflow_dlaas" / "plugin" / "static"
-
-OFFLINE = ("ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ETIMEDOUT", "ENETUNREACH")
-
-
-@pytest.fixture(scope="module")
-def ui(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sources with everything that they are built with."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("There is no npm to build the pages with")
-    folder = tmp_path_factory.mktemp("ui")
-    shutil.copytree(ROOT / "ui", folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
-    made = run(folder, npm, "ci", "--no-audit", "--no-fund")
-    if made.returncode and any(word in made.stderr for word in OFFLINE):
-        pytest.skip("npm's registry can't be reached")
-    assert made.returncode == 0, made.stderr
-    return folder
-
-
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "NO_COLOR": "1"}
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
 
 
 def test_the_pages_pass_their_own_checks(ui: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +13,14 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Frame, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, Response, expect, sync_playwright
 
 from airflow_dlaas.demo.airflow import RealAirflow
 
 PATIENCE = 60_000
 """Milliseconds until something that takes some counts as never happening."""
+
+expect.set_options(timeout=PATIENCE)
 
 QUIET = (
     "--no-sandbox",  # as root there is none
@@ -56,9 +59,10 @@ class Look:
     """The addresses of all requests, answered or not."""
     answers: list[Response] = field(default_factory=list)
 
-    def tab(self, dag_id: str, run_id: str, task_id: str = "train") -> Frame:
+    def tab(self, dag_id: str, run_id: str, task_id: str = "train", map_index: int = -1) -> Frame:
         """Open a task's "Training" tab by Airflow's own address, and return the frame in it."""
-        way = f"/dags/{quote(dag_id)}/runs/{quote(run_id)}/tasks/{quote(task_id)}/plugin/dlaas-training"
+        mapped = "" if map_index < 0 else f"/mapped/{map_index}"
+        way = f"/dags/{quote(dag_id)}/runs/{quote(run_id)}/tasks/{quote(task_id)}{mapped}/plugin/dlaas-training"
         return self.frame(way, "/dlaas/task")
 
     def frame(self, way: str, address: str) -> Frame:
@@ -97,3 +101,8 @@ def looking(browser: Browser, airflow: RealAirflow, user: str, pictures: Path, *
         yield look
     finally:
         context.close()
+
+
+def shown_step(text: str) -> int:
+    """The last step a log or a chart shows."""
+    return max((int(one) for one in re.findall(r"Iter (\d+)", text)), default=0)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from airflow_dlaas.demo.airflow import RealAirflow
 from airflow_dlaas.demo.service import ServiceChild
-from tests.system.stage import Stage, a_service, an_airflow, prepared
+from tests.system.browser import Look, a_browser, looking
+from tests.system.dags.watch import GROWS
+from tests.system.stage import Run, Stage, a_service, an_airflow, eventually, prepared
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +41,37 @@ def stage(
     """Both, and all that the DAGs in ``dags/holds.py`` need."""
     with prepared(airflow, live_service, tmp_path_factory.mktemp("holds")) as stage:
         yield stage
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for a module's tests, and no longer: while it is there, nobody else can have an event loop."""
+    with a_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures are kept: the test run's own folder, or ``DLAAS_PICTURES``."""
+    folder = Path(os.environ.get("DLAAS_PICTURES") or tmp_path_factory.mktemp("pictures"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def growing(stage: Stage) -> Iterator[Run]:
+    """A run whose training goes on while a test looks at it."""
+    run = stage.begin("hold_deferred", GROWS)
+    training = eventually(lambda: run.trainings()[0] if run.trainings() else None, run.told)
+    eventually(lambda: "Iter 390" in run.command_log(training) or None, run.told)
+    yield run
+    if run.state() == "deferred":
+        run.let_go(training)
+        run.end()
+
+
+@pytest.fixture
+def admin(browser: Browser, stage: Stage, pictures: Path) -> Iterator[Look]:
+    """The window of somebody who may do everything."""
+    with looking(browser, stage.airflow, "admin", pictures) as look:
+        yield look

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.experiment import ExperimentDraft
+from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.demo import ports
@@ -28,7 +29,7 @@ from airflow_dlaas.demo.leash import Leash
 from airflow_dlaas.demo.service import ServiceChild
 from airflow_dlaas.storage import bundle
 from airflow_dlaas.storage.swift import SwiftStore
-from tests.conftest import TEST_RUNTIME
+from tests.conftest import TEST_RUNTIME, ServiceProcess
 from tests.system import auth
 from tests.system.auth import Guarded
 
@@ -287,3 +288,24 @@ def prepared(airflow: RealAirflow, service: ServiceChild, folder: Path) -> Itera
         version = client.send(calls.create_experiment(draft)).entity.experiment_version
         client.send(calls.put_content(client.path_of(version.content_url), bundle.pack(code)))
         yield Stage(airflow, client, service.home, client.path_of(version.url))
+
+
+SURVIVES = "survives"
+"""The DAG whose service is a test's own, and may be ended meanwhile."""
+
+
+def survivor(airflow: RealAirflow, service: ServiceProcess, workspace: Path, *, steps: int) -> tuple[str, Training]:
+    """Start `SURVIVES` against *service*; the run, and its training once that runs."""
+    known = service.connections()
+    airflow.api.put_connection("dlaas_own", known["dlaas_default"])
+    airflow.api.put_connection("swift_own", known["swift_default"])
+    airflow.api.wait_for_dag(SURVIVES)
+    airflow.api.unpause(SURVIVES)
+    run_id = airflow.api.trigger(SURVIVES, {"workspace": str(workspace), "steps": steps})
+    with service.client() as client:
+
+        def look() -> Training | None:
+            known = client.send(calls.list_trainings()).resources
+            return next((one for one in known if one.state is TrainingState.RUNNING), None)
+
+        return run_id, eventually(look, lambda: "the training has not begun to run", within=120)

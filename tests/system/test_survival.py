@@ -7,40 +7,20 @@ from pathlib import Path
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.training import Training
 from airflow_dlaas.demo.airflow import RealAirflow
 from tests.conftest import ServiceProcess
-
-DAG = "survives"
-
-
-def begin(airflow: RealAirflow, service: ServiceProcess, workspace: Path, *, steps: int) -> tuple[str, Training]:
-    """Start the DAG against *service*; the run, and its training once that runs."""
-    known = service.connections()
-    airflow.api.put_connection("dlaas_own", known["dlaas_default"])
-    airflow.api.put_connection("swift_own", known["swift_default"])
-    airflow.api.wait_for_dag(DAG)
-    airflow.api.unpause(DAG)
-    run_id = airflow.api.trigger(DAG, {"workspace": str(workspace), "steps": steps})
-    deadline = time.monotonic() + 120
-    with service.client() as client:
-        while time.monotonic() < deadline:
-            for training in client.send(calls.list_trainings()).resources:
-                if training.state is TrainingState.RUNNING:
-                    return run_id, training
-            time.sleep(0.3)
-    raise AssertionError("the training has not begun to run")
+from tests.system.stage import SURVIVES, survivor
 
 
 def test_the_service_killed_in_the_middle_and_started_again_turns_the_dag_green(
     airflow: RealAirflow, own_service: ServiceProcess, tmp_path: Path
 ) -> None:
     own_service.start()
-    run_id, training = begin(airflow, own_service, tmp_path / "workspace", steps=20)
+    run_id, training = survivor(airflow, own_service, tmp_path / "workspace", steps=20)
     own_service.kill()
     time.sleep(3)
     own_service.start()
-    assert airflow.api.wait_for_run(DAG, run_id, timeout=180) == "success"
+    assert airflow.api.wait_for_run(SURVIVES, run_id, timeout=180) == "success"
     with own_service.client() as client:
         (only,) = client.send(calls.list_trainings()).resources
     assert (only.id, only.state) == (training.id, TrainingState.COMPLETED)
@@ -51,17 +31,17 @@ def test_a_deferred_task_marked_failed_by_hand_cancels_its_training(
     airflow: RealAirflow, own_service: ServiceProcess, tmp_path: Path
 ) -> None:
     own_service.start()
-    run_id, training = begin(airflow, own_service, tmp_path / "workspace", steps=600)
+    run_id, training = survivor(airflow, own_service, tmp_path / "workspace", steps=600)
     deadline = time.monotonic() + 60
     # Until its trigger is at work: of a task that is ended before, the triggerer never hears.
-    while not any(f"Training {training.id}: running" in line for line in airflow.api.log(DAG, run_id, "train")):
+    while not any(f"Training {training.id}: running" in line for line in airflow.api.log(SURVIVES, run_id, "train")):
         assert time.monotonic() < deadline
         time.sleep(0.3)
-    assert airflow.api.task(DAG, run_id, "train").state == "deferred"
-    airflow.api.mark(DAG, run_id, "train", "failed")
+    assert airflow.api.task(SURVIVES, run_id, "train").state == "deferred"
+    airflow.api.mark(SURVIVES, run_id, "train", "failed")
     deadline = time.monotonic() + 60
     with own_service.client() as client:
         while not (now := client.send(calls.get_training(training.id))).state.final:
-            assert time.monotonic() < deadline, airflow.api.log(DAG, run_id, "train")
+            assert time.monotonic() < deadline, airflow.api.log(SURVIVES, run_id, "train")
             time.sleep(0.3)
     assert now.state is TrainingState.CANCELED

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,53 +15,11 @@ from playwright.sync_api import Browser, expect
 from airflow_dlaas.client import calls
 from airflow_dlaas.demo.service import ServiceChild
 from tests.system.auth import STRANGER, VIEWER
-from tests.system.browser import PATIENCE, Look, a_browser, looking
-from tests.system.dags.watch import TRAIN
+from tests.system.browser import Look, looking, shown_step
+from tests.system.dags.watch import GROWS, TRAIN
 from tests.system.stage import Run, Stage, eventually
 
 pytestmark = pytest.mark.slow
-
-expect.set_options(timeout=PATIENCE)
-
-GROWS = TRAIN.format(rate=0.01) + " --hold"
-"""A command whose curve grows until it is let go."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with a_browser() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pictures are kept: the test run's own folder, or ``DLAAS_PICTURES``."""
-    folder = Path(os.environ.get("DLAAS_PICTURES") or tmp_path_factory.mktemp("pictures"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def growing(stage: Stage) -> Iterator[Run]:
-    """A run whose training goes on while a test looks at it."""
-    run = stage.begin("hold_deferred", GROWS)
-    training = eventually(lambda: run.trainings()[0] if run.trainings() else None, run.told)
-    eventually(lambda: "Iter 390" in run.command_log(training) or None, run.told)
-    yield run
-    if run.state() == "deferred":
-        run.let_go(training)
-        run.end()
-
-
-@pytest.fixture
-def admin(browser: Browser, stage: Stage, pictures: Path) -> Iterator[Look]:
-    with looking(browser, stage.airflow, "admin", pictures) as look:
-        yield look
-
-
-def shown_step(text: str) -> int:
-    """The last step a log or a chart shows."""
-    return max((int(one) for one in re.findall(r"Iter (\d+)", text)), default=0)
 
 
 def test_the_curve_grows_and_the_log_follows_without_reloading(admin: Look, growing: Run) -> None:
@@ -176,7 +132,9 @@ def test_cancel_asks_first_and_then_cancels_by_keyboard_alone(admin: Look, stage
     expect(button).to_be_focused()
     assert not stage.client.send(calls.get_training(training.id)).status.cancel_requested
     admin.page.keyboard.press("Enter")
-    dialog.get_by_role("button", name="Cancel the training").click()
+    admin.page.keyboard.press("Tab")
+    expect(dialog.get_by_role("button", name="Cancel the training")).to_be_focused()
+    admin.page.keyboard.press("Enter")
     assert run.ended(training).state == "canceled"
     # The task's next try trains anew, and the page shows that; the canceled one can be chosen.
     again = eventually(lambda: run.trainings()[1] if len(run.trainings()) > 1 else None, run.told)

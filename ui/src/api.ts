@@ -22,6 +22,7 @@ export interface Outline {
   connection: string;
   /** null: not submitted yet. */
   id: string | null;
+  /** null: not submitted yet, or, where there is an id, nothing is heard of it now. */
   state: State | null;
   /** queued, preparing, loading, processing or storing; null at the end. */
   phase: string | null;

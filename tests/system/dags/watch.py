@@ -12,6 +12,12 @@ from airflow_dlaas.operators.training import TrainModelOperator
 TRAIN = "python3 curve.py --learningRate {rate}"
 """The command; the stage's experiment has ``code/curve.py``. With ``--hold`` it goes on until it is let go."""
 
+RATES = (0.003, 0.01, 0.03, 0.1)
+"""The sweep's learning rates, in the order of its mapped instances."""
+
+GROWS = TRAIN.format(rate=0.01) + " --hold"
+"""A command whose curve grows until it is let go."""
+
 
 def definition(rate: float) -> dict[str, Any]:
     """A training at learning rate *rate*."""
@@ -38,4 +44,4 @@ with DAG("sweep", params=PARAMS, catchup=False):
         definition_location="{{ params.location }}",
         deferrable=True,
         **RETRIED,
-    ).expand(definition=[definition(rate) for rate in (0.003, 0.01, 0.03, 0.1)])
+    ).expand(definition=[definition(rate) for rate in RATES])

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request
 
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.errors import DlaasError, NotConfigured
+from airflow_dlaas.hooks.access import ServiceAccess
 from airflow_dlaas.plugin.door import AIRFLOW, Door
 from airflow_dlaas.plugin.public_api import PublicApi
-from airflow_dlaas.plugin.services import from_airflow
+from airflow_dlaas.plugin.services import Services, from_airflow
 
 
 def test_of_a_request_only_what_says_who_asks_goes_on_to_airflow() -> None:
@@ -50,3 +51,10 @@ def test_a_connection_of_another_type_is_never_asked(monkeypatch: pytest.MonkeyP
 def test_a_connection_that_is_gone_is_said_to_be() -> None:
     with pytest.raises(NotConfigured, match="no connection 'nobody'"):
         from_airflow("nobody")
+
+
+def test_where_a_service_is_stays_on_the_server() -> None:
+    services = Services(lambda _: ServiceAccess("http://127.0.0.1:9/under", "ann", "geheim"))
+    with pytest.raises(DlaasError, match="'c'") as away:
+        services.trainings("c")
+    assert not any(word in str(away.value) for word in ("127.0.0.1", "under", "geheim"))

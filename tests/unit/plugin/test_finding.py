@@ -166,7 +166,10 @@ def test_a_listing_survives_a_service_that_is_away() -> None:
     finder = Finder(services=Service([], away=True))  # type: ignore[arg-type]
     listing = asyncio.run(finder.listing(airflow(mine="training-1").seen_by("anna"), "~", "~", 200))
     assert listing["trouble"] == ["c: The service is away"]
-    assert [row["ref"]["task_id"] for row in listing["trainings"]] == ["train"]
+    # It is not heard of, which is something else than not submitted.
+    assert [(row["ref"]["task_id"], row["id"], row["state"]) for row in listing["trainings"]] == [
+        ("train", "training-1", None)
+    ]
 
 
 def test_a_training_that_runs_and_is_older_than_what_the_service_lists_is_asked_for_by_itself() -> None:

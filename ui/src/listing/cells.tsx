@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 
 import type { Outline, TaskRef } from "../api";
-import { formatDuration, formatTime, StateMark } from "./core";
+import { formatDuration, formatTime, StateMark, unsaid } from "./core";
 import { airflowRoot, dagPage, runPage, taskPage } from "./links";
 import { leave } from "./navigate";
 import { duration, moment, runLabel, taskLabel } from "./outline";
@@ -58,13 +58,13 @@ export const run: Column = {
 
 export const name: Column = { id: "name", title: "Name", cell: (one) => one.name, show: (one) => one.name };
 
-const stateOf = (one: Outline): string => one.state ?? "not submitted";
+const stateOf = (one: Outline): string => one.state ?? unsaid(one.id);
 
 export const state: Column = {
   id: "state",
   title: "State",
   cell: stateOf,
-  show: (one) => <StateMark state={one.state} />,
+  show: (one) => <StateMark state={one.state} id={one.id} />,
 };
 
 export const phase: Column = {

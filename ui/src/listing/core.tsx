@@ -44,10 +44,13 @@ export const formatTime = (at: string | null): string => (at === null ? "–" : 
 
 const ICONS: Record<State, string> = { pending: "◌", running: "▶", completed: "✓", error: "✕", canceled: "⊘" };
 
-export function StateMark({ state }: { state: State | null }): JSX.Element {
+/** What stands in place of a state where there is none. */
+export const unsaid = (id: string | null): string => (id === null ? "not submitted" : "not heard of now");
+
+export function StateMark({ state, id }: { state: State | null; id: string | null }): JSX.Element {
   return (
     <span class={`state state-${state ?? "none"}`}>
-      <span aria-hidden="true">{state === null ? "◌" : ICONS[state]}</span> {state ?? "not submitted"}
+      <span aria-hidden="true">{state === null ? "◌" : ICONS[state]}</span> {state ?? unsaid(id)}
     </span>
   );
 }

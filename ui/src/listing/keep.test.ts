@@ -17,3 +17,10 @@ test("an answer that says nothing new is the old one", () => {
   expect(kept(before, [anOutline()])).toBe(before);
   expect(kept(before, [])).toEqual([]);
 });
+
+test("a training of which nothing is heard now stays as it was last told", () => {
+  const before = [anOutline({ id: "a", state: "running" })];
+  expect(kept(before, [anOutline({ id: "a", state: null })])).toBe(before);
+  expect(kept(before, [anOutline({ id: "b", state: null })])[0]?.id).toBe("b");
+  expect(kept(before, [anOutline({ id: null, state: null })])[0]?.id).toBe(null);
+});

@@ -30,6 +30,12 @@ test("an answer without news keeps the curves", () => {
   expect(learned(runs, first, { version: "1", series: null, complete: true }).series).toEqual([series]);
 });
 
+test("an answer without any news is no news to those who draw", () => {
+  const first = learned(runs, undefined, { version: "1", series: [series], complete: false });
+  expect(learned(runs, first, { version: "1", series: null, complete: false })).toBe(first);
+  expect(learned(runs, failed(first, "away"), { version: "1", series: null, complete: false })).not.toBe(first);
+});
+
 test("trouble keeps the curves, says why, and asks again", () => {
   const known = failed(learned(ended, undefined, { version: "1", series: [series], complete: true }), "away");
   expect(known).toMatchObject({ series: [series], trouble: "away" });

@@ -26,8 +26,10 @@ export function due(one: Outline, known: Known | undefined): boolean {
   return known === undefined || known.trouble !== null || (!known.complete && !known.ended);
 }
 
-/** What is known after *answer*. */
+/** What is known after *answer*; the same object where that is no news. */
 export function learned(one: Outline, known: Known | undefined, answer: Curves): Known {
+  const same = known?.trouble === null && known.complete === answer.complete && known.ended === isFinal(one);
+  if (same && answer.series === null && known.version === answer.version) return known;
   return {
     version: answer.version,
     series: answer.series ?? known?.series ?? [],

@@ -28,17 +28,26 @@ export function useCurves(chosen: readonly Outline[]): Everything {
   const keys = chosen.map(keyOf).join(" ");
   useEffect(() => {
     const control = new AbortController();
-    const learn = async (one: Outline): Promise<void> => {
+    const show = (news: Everything): void => {
+      if (news.size > 0 && !control.signal.aborted) setKnown((before) => new Map([...before, ...news]));
+    };
+    /** Ask for one; what is news of a curve that is shown already goes to *later*, so that a round draws once. */
+    const learn = async (one: Outline, later: Map<string, Known>): Promise<void> => {
       const key = keyOf(one);
-      const ask = (): Promise<Known> => through(() => asked(one, latest.current.known.get(key), control.signal));
-      const answer = await ask();
-      if (!control.signal.aborted) setKnown((before) => new Map(before).set(key, answer));
+      const before = latest.current.known.get(key);
+      const answer = await through(() => asked(one, before, control.signal));
+      if (before === undefined) show(new Map([[key, answer]]));
+      else if (answer !== before) later.set(key, answer);
     };
     const round = async (): Promise<void> => {
       const { chosen, known } = latest.current;
       const trouble = chosen.some((one) => known.get(keyOf(one))?.trouble);
       pause = trouble ? Math.min(pause * 2, LONGEST) : PAUSE;
-      if (!document.hidden) await Promise.all(chosen.filter((one) => due(one, known.get(keyOf(one)))).map(learn));
+      if (!document.hidden) {
+        const later = new Map<string, Known>();
+        await Promise.all(chosen.filter((one) => due(one, known.get(keyOf(one)))).map((one) => learn(one, later)));
+        show(later);
+      }
       if (!control.signal.aborted) timer = window.setTimeout(() => void round(), pause);
     };
     let [timer, pause] = [0, PAUSE];

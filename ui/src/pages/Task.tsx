@@ -24,7 +24,7 @@ export function Task({ query }: { query: URLSearchParams }): JSX.Element {
   }, [query]);
   const [chosen, setChosen] = useState<string | null>(null);
   const task = useLive<TaskView>(
-    (_, signal) => get("task", { ...ref, ...(chosen ? { training_id: chosen } : {}) }, signal),
+    async (before, signal) => kept(before, await get("task", { ...ref, ...(chosen ? { training_id: chosen } : {}) }, signal), chosen),
     JSON.stringify([ref, chosen]),
     EVERY,
     (view) => over(view),
@@ -47,6 +47,13 @@ export function Task({ query }: { query: URLSearchParams }): JSX.Element {
 }
 
 const FINAL_TASK = new Set(["success", "failed", "skipped", "upstream_failed", "removed"]);
+
+/** What is shown after *before*: where nothing can be told of the training now, what was told last stays. */
+function kept(before: TaskView | null, view: TaskView, chosen: string | null): TaskView {
+  const lost = view.training === null && view.trouble !== null;
+  const shown = before?.training && (chosen ?? before.training.id) === before.training.id;
+  return lost && shown ? { ...before, task: view.task, trouble: view.trouble } : view;
+}
 
 /** Whether nothing will change any more: the training has ended, and so has the task, so no other try comes. */
 function over(view: TaskView): boolean {
@@ -78,7 +85,7 @@ function Whole({ view, training, choose, again, query }: Props): JSX.Element {
     <>
       <header class="task-head">
         <h1>{training.name}</h1>
-        <StateMark state={training.state} />
+        <StateMark state={training.state} id={training.id} />
         {!final && training.phase && <span class="quiet">{training.phase}</span>}
         <span class="task-id">{training.id}</span>
         <span class="grow" />

@@ -22,9 +22,10 @@ export function LogView({ query }: Props): JSX.Element {
   const [scroll, setScroll] = useState({ top: 0, height: 400 });
   const [found, setFound] = useState<number | null>(null);
   const box = useRef<HTMLDivElement>(null);
-  const state = useRef({ window_, follow, busy: false });
+  const state = useRef({ window_, follow, trouble, busy: false });
   state.current.window_ = window_;
   state.current.follow = follow;
+  state.current.trouble = trouble;
   const key = JSON.stringify(query);
 
   const load = useCallback(
@@ -50,7 +51,9 @@ export function LogView({ query }: Props): JSX.Element {
     void load({ tail: PIECE }, (_, piece) => opened(piece));
     const timer = window.setInterval(() => {
       const { window_: held, follow: following } = state.current;
-      if (document.hidden || held.complete || !following || state.current.busy) return;
+      if (document.hidden || state.current.busy) return;
+      // While there is trouble it is asked in any case, or nobody would hear that it is over.
+      if (state.current.trouble === null && (held.complete || !following)) return;
       void load({ offset: String(held.end), limit: PIECE }, appended);
     }, EVERY);
     return () => window.clearInterval(timer);

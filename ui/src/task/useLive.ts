@@ -27,12 +27,14 @@ export function useLive<T>(
   const latest = useRef({ ask, over, live });
   latest.current = { ask, over, live };
   const [turn, setTurn] = useState(0);
+  const asked = useRef(key);
   useEffect(() => setLive({ answer: null, trouble: null }), [key]);
   useEffect(() => {
     const control = new AbortController();
     let timer = 0;
     let pause = every;
-    let before: T | null = turn === 0 ? null : latest.current.live.answer;
+    let before: T | null = asked.current === key ? latest.current.live.answer : null; // another key's is no news of this
+    asked.current = key;
     const round = async (): Promise<void> => {
       let done = false;
       if (!document.hidden) {
