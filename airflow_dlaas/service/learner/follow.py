@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EVERY = 0.5
 """Seconds between looks: how old a loss curve may be."""
 
-POINTS_LIMIT = 100_000
+POINTS_LIMIT = 250_000
 """The most values kept of one training from each source: its event files, its log, its own metrics file."""
 
 BATCH = 2000

@@ -77,4 +77,4 @@ def test_a_talkative_source_takes_nothing_from_the_others(tmp_path: Path) -> Non
     kept = [Metric.model_validate_json(line) for line in metrics.read_text().splitlines()]
     names = Counter(value.name for one in kept for value in one.values)
     assert names == {"reward": POINTS_LIMIT, "loss": 1, "accuracy": 1}
-    assert said == ["No more than 100,000 values of event files are kept"]
+    assert said == ["No more than 250,000 values of event files are kept"]
