@@ -26,7 +26,6 @@ from urllib.parse import quote, urlencode
 import psutil
 from playwright.sync_api import BrowserContext, CDPSession, Page
 
-sys.path.remove(str(Path(__file__).parent))  # packaging.py beside us would hide a library of that name
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from airflow_dlaas.client import calls

@@ -134,7 +134,10 @@ def _tensorboard(connection: AirflowConnection) -> str | None:
     url = connection.extra_dejson.get("tensorboard_url") or None
     if url is None:
         return None
-    parts = urlsplit(url) if isinstance(url, str) else None
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+    except ValueError:
+        parts = None
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
         raise NotConfigured(
             f"Connection {connection.conn_id!r}: tensorboard_url must be an http or https address without a user"

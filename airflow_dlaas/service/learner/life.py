@@ -29,6 +29,7 @@ from airflow_dlaas.service.learner.outcome import stored_folder
 from airflow_dlaas.service.learner.patience import LAST_PATIENCE, PATIENCE, patiently
 from airflow_dlaas.service.learner.supervise import Ended, end_everything, supervise
 from airflow_dlaas.service.learner.usage import measuring
+from airflow_dlaas.service.metrics.lines import readable
 from airflow_dlaas.service.runtimes import container, uv
 from airflow_dlaas.service.runtimes.provide import Provision, provide
 
@@ -143,7 +144,8 @@ class Life:
 
     def note_boards(self, folders: list[Path]) -> None:
         """Say where event files lie, by the names they will be stored under."""
-        names = [name for folder in folders if (name := stored_folder(self.job, folder)) is not None]
+        # A command may have named them in bytes that are no text.
+        names = [readable(name) for folder in folders if (name := stored_folder(self.job, folder)) is not None]
         write_mark(self.job.boards, BoardsMark(folders=tuple(names)).model_dump_json())
 
     def provide(self) -> Provision:

@@ -31,7 +31,8 @@ class DefinedMetrics:
     """
 
     def __init__(self, definitions: Sequence[MetricDefinition]) -> None:
-        self._expressions = [(one.name, _compile(one.regex)) for one in definitions]
+        compiled = [(one.name, _compile(one.regex)) for one in definitions]
+        self._expressions = [(name, one, value_group(one.groups, one.groupindex)) for name, one in compiled]
         self._epoch: int | None = None
         self._found = dict.fromkeys((one.name for one in definitions), 0)
 
@@ -41,9 +42,9 @@ class DefinedMetrics:
         if (announced := EPOCH.match(text)) is not None:
             self._epoch = int(announced["epoch"])
         by_step: dict[int, list[MetricValue]] = {}
-        for name, expression in self._expressions:
+        for name, expression, group in self._expressions:
             found = expression.search(text)
-            number = None if found is None else _number(found.group(value_group(found.re.groups, found.re.groupindex)))
+            number = None if found is None else _number(found.group(group))
             if found is None or number is None:
                 continue
             self._found[name] += 1

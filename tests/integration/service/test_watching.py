@@ -40,6 +40,8 @@ def test_a_training_tells_its_phases_and_what_it_uses_and_keeps_the_phases(own_c
     assert usage.gpus == ()  # the slots of this service are no devices
     during = figures(own_customer)
     assert (during["dlaas_trainings.running"], during["dlaas_gpu_slots_in_use"]) == (1.0, 1.0)
+    assert during["dlaas_role_filled.dispatcher"] == 1.0
+    assert during["dlaas_http_requests_total.GET./v3/models/{training_id}.200"] >= 1.0
 
     (folder / "data" / "gate").touch()
     ended = own_customer.end(training.id)

@@ -74,7 +74,7 @@ def test_a_tensorboard_is_an_address_without_a_user() -> None:
         dlaas(extra='{"tensorboard_url": "https://tb.example.org/?run={training_id}"}')
     )
     assert known.tensorboard_url == "https://tb.example.org/?run={training_id}"
-    for wrong in ("tb.example.org", "javascript:alert(1)", "https://u:p@tb.example.org"):
+    for wrong in ("tb.example.org", "javascript:alert(1)", "http://[tb", "https://u:p@tb.example.org"):
         with pytest.raises(NotConfigured, match="tensorboard_url must be an http") as raised:
             ServiceAccess.from_connection(dlaas(extra=json.dumps({"tensorboard_url": wrong})))
         assert wrong not in str(raised.value)

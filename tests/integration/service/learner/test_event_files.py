@@ -29,3 +29,13 @@ def test_a_definition_s_expression_that_finds_nothing_is_told_in_the_log(job):
     [told] = [Metric.model_validate_json(line) for line in job.folder.metrics.read_text().splitlines()]
     assert [(one.name, one.value) for one in told.values] == [("gap", 0.5)]
     assert "[dlaas] Metric 'lost': its expression found no number in this log\n" in job.folder.log.read_text()
+
+
+def test_a_folder_whose_name_is_no_text_stops_no_metrics(job):
+    command = writes_events("$LOG_DIR/$(printf 'tb\\377')") + "; sleep 2; echo 'Iter 8, accuracy= 0.5'"
+    job.run(command)  # an object store takes no such name, so the results are not stored
+    told = [Metric.model_validate_json(line) for line in job.folder.metrics.read_text().splitlines()]
+    assert {one.values[0].name for one in told} == {"loss", "accuracy"}
+    mark = read_mark(job.folder.boards, BoardsMark)
+    assert mark is not None
+    assert mark.folders == ("learner-1/tb?",)

@@ -1,7 +1,7 @@
 """
 What packaging costs: a folder of code into one zip, beside what people use for that otherwise.
 
-Run by hand: ``python benchmarks/packaging.py``. 200 files of source-like text, about 5 MiB, the same on every machine.
+Run by hand: ``python benchmarks/bundle.py``. 200 files of source-like text, about 5 MiB, the same on every machine.
 Each way in turn, round by round, in an order that changes; ours also refuses secrets and gives the same bytes each
 time, which neither of the others does.
 """
