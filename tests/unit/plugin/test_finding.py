@@ -11,7 +11,7 @@ from airflow_dlaas.contract.training import Training
 from airflow_dlaas.errors import NotFound, Unreachable
 from airflow_dlaas.hooks.summary import SUMMARY, summarize
 from airflow_dlaas.hooks.tag import MARK, Tag
-from airflow_dlaas.plugin.finding import Finder
+from airflow_dlaas.plugin.finding import ASKED_APART, Finder
 from airflow_dlaas.plugin.marks import Ref
 from airflow_dlaas.plugin.public_api import Denied
 from tests.builders import a_training
@@ -193,3 +193,11 @@ def test_a_sensor_in_a_run_of_many_tasks_shows_what_it_waits_for() -> None:
     found = find(there, Service([training_of(first, "training-1")]), sensor)
     assert found.training.id == "training-1"
     assert there.asked == [MARK]  # the others' words are not read for that
+
+
+def test_of_many_that_nobody_lists_only_a_few_are_asked_for_one_by_one() -> None:
+    xcoms = {(Ref("mine", "r", "train", one), MARK): {"connection": "c", "id": f"training-{one}"} for one in range(60)}
+    service = Service([], listed=0)
+    there = SmallAirflow(xcoms, {"anna": {"mine"}})
+    asyncio.run(Finder(services=service).listing(there.seen_by("anna"), "mine", "r", 200))  # type: ignore[arg-type]
+    assert len(service.sent) == ASKED_APART
