@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.stores import StoreConnection
-from tests import npm
+from tests import npm, postgresql
 
 if TYPE_CHECKING:
     from tests.keystone.cloud import Cloud
@@ -182,6 +182,22 @@ def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreConnection]
     with EmbeddedSwift(folder, port=free_port(), user="dlaas:trainer", key="made-up-key-of-the-tests") as store:
         access = store.access
         yield StoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
+
+
+@pytest.fixture(scope="session")
+def postgresql_or_none() -> Iterator[str | None]:
+    """The URL of a PostgreSQL, shared by all tests; None where none is installed."""
+    with postgresql.server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_schema(postgresql_or_none: str | None) -> Iterator[str]:
+    """The URL of an empty schema on PostgreSQL; the test is skipped where none is installed."""
+    if postgresql_or_none is None:
+        pytest.skip(postgresql.ABSENT)
+    with postgresql.schema(postgresql_or_none) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

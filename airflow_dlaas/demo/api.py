@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,6 +20,9 @@ TIMEOUT = 30.0
 
 HEALTH_TIMEOUT = 5.0
 """Seconds the question for its health may take: it is asked again anyway, and whoever asks has other things to do."""
+
+REPEAT_FOR = 30.0
+"""Seconds for which a request that Airflow answered with 5xx is repeated: its SQLite is locked for some seconds."""
 
 FINAL_RUN_STATES = frozenset({"success", "failed"})
 
@@ -40,12 +44,17 @@ class AirflowApi:
     """
     A conversation with one Airflow; not for more than one thread.
 
-    Raises `HostError` when Airflow refuses or does not answer: this Airflow is ours, so a refusal is a fault of the
-    machine or of this package, never of the user.
+    A request that may be sent twice without harm is repeated every *pause* seconds, for *repeat_for* seconds at most,
+    while the answer is 5xx. Raises `HostError` when Airflow refuses or does not answer: this Airflow is ours, so a
+    refusal is a fault of the machine or of this package, never of the user.
     """
 
-    def __init__(self, url: str, login: str, password: str) -> None:
+    def __init__(
+        self, url: str, login: str, password: str, *, repeat_for: float = REPEAT_FOR, pause: float = 1.0
+    ) -> None:
         self.url = url.rstrip("/")
+        self._repeat_for = repeat_for
+        self._pause = pause
         self._login = login
         self._password = password
         self._session = requests.Session()
@@ -107,9 +116,16 @@ class AirflowApi:
         self._ask("PATCH", f"/dags/{quote(dag_id)}", {"is_paused": False})
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, run_id: str | None = None) -> str:
-        """Start a run of *dag_id* now; returns its run id."""
-        body = {"logical_date": None, "conf": dict(conf or {})} | ({"dag_run_id": run_id} if run_id else {})
-        return str(self._ask("POST", f"/dags/{quote(dag_id)}/dagRuns", body)["dag_run_id"])
+        """
+        Start a run of *dag_id* now; returns its run id.
+
+        Without *run_id* the run gets a new one, made here. So the request can be repeated after an answer of 5xx, which
+        says nothing of whether the run exists: an answer of 409 to the repetition says that it does.
+        """
+        run_id = run_id or f"manual__{uuid.uuid4()}"
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf or {})}
+        self._ask("POST", f"/dags/{quote(dag_id)}/dagRuns", body, done_before=HTTPStatus.CONFLICT)
+        return run_id
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         return str(self._ask("GET", _run(dag_id, run_id))["state"])
@@ -197,17 +213,43 @@ class AirflowApi:
         """Where a person sees the run."""
         return f"{self.url}/dags/{quote(dag_id)}/runs/{quote(run_id)}"
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, **default: Any) -> Any:
-        """Send one request; with ``missing=`` that value stands for an answer of 404."""
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        done_before: HTTPStatus | None = None,
+        **default: Any,
+    ) -> Any:
+        """
+        Send one request; with ``missing=`` that value stands for an answer of 404.
+
+        GET and PATCH are repeated after 5xx; another method is where *done_before* is given: the status that answers
+        the repetition of a request that was carried out. The result is None then.
+        """
+        repeatable = method in {"GET", "PATCH"} or done_before is not None
+        deadline = time.monotonic() + self._repeat_for
+        reply = self._authorized(method, path, body)
+        repeated = False
+        while repeatable and reply.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR and time.monotonic() < deadline:
+            time.sleep(self._pause)
+            reply, repeated = self._authorized(method, path, body), True
+        if reply.status_code == HTTPStatus.NOT_FOUND and "missing" in default:
+            return default["missing"]
+        if repeated and reply.status_code == done_before:
+            return None
+        if not reply.ok:
+            raise HostError(f"Airflow answered {reply.status_code} to {method} {path}: {reply.text[:500]}")
+        return reply.json() if reply.content else None
+
+    def _authorized(self, method: str, path: str, body: Mapping[str, Any] | None) -> requests.Response:
+        """Send it, with a new token where the last one is not accepted any more."""
         reply = self._send(method, path, body)
         if reply.status_code == HTTPStatus.UNAUTHORIZED:
             self._authenticate()
             reply = self._send(method, path, body)
-        if reply.status_code == HTTPStatus.NOT_FOUND and "missing" in default:
-            return default["missing"]
-        if not reply.ok:
-            raise HostError(f"Airflow answered {reply.status_code} to {method} {path}: {reply.text[:500]}")
-        return reply.json() if reply.content else None
+        return reply
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> requests.Response:
         try:

@@ -24,13 +24,15 @@ def live_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceCh
 
 
 @pytest.fixture(scope="session")
-def airflow(tmp_path_factory: pytest.TempPathFactory, live_service: ServiceChild) -> Iterator[RealAirflow]:
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory, live_service: ServiceChild, postgresql_or_none: str | None
+) -> Iterator[RealAirflow]:
     """
     Airflow with scheduler, triggerer, DAG processor and API, connected to `live_service`.
 
     Its DAG folder (``airflow.dags``) holds the example DAGs; a test may put its own beside them and `wait_for_dag`.
     """
-    with an_airflow(tmp_path_factory.mktemp("airflow"), live_service) as airflow:
+    with an_airflow(tmp_path_factory.mktemp("airflow"), live_service, postgresql_or_none) as airflow:
         yield airflow
 
 

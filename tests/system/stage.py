@@ -30,6 +30,7 @@ from airflow_dlaas.demo.service import ServiceChild
 from airflow_dlaas.storage import bundle
 from airflow_dlaas.storage.swift import SwiftStore
 from tests.conftest import TEST_RUNTIME, ServiceProcess
+from tests.postgresql import airflow_database
 from tests.system import auth
 from tests.system.auth import Guarded
 
@@ -255,12 +256,19 @@ def a_service(home: Path) -> ServiceChild:
 
 
 @contextmanager
-def an_airflow(home: Path, service: ServiceChild) -> Iterator[RealAirflow]:
-    """Airflow with all its parts, the example DAGs and our own, connected to *service*."""
+def an_airflow(home: Path, service: ServiceChild, server_url: str | None) -> Iterator[RealAirflow]:
+    """
+    Airflow with all its parts, the example DAGs and our own, connected to *service*.
+
+    Its database is on the PostgreSQL at *server_url*, or SQLite.
+    """
     dags = home / "dags"
     shutil.copytree(EXAMPLE_DAGS, dags)
     shutil.copytree(OWN_DAGS, dags / "system")
-    with RealAirflow(home, dags, environment=HASTY | USERS) as airflow:
+    with (
+        airflow_database(server_url) as database,
+        RealAirflow(home, dags, environment=HASTY | USERS | database) as airflow,
+    ):
         for name, fields in service.connections().items():
             airflow.api.put_connection(name, fields)
         yield airflow

@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests import postgresql
 from tests.chaos.airflow.storm import Storm
 from tests.system.stage import a_service, an_airflow, prepared, store_of
 
@@ -23,7 +24,8 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="storm-")))
         service = stack.enter_context(a_service(folder / "service"))
-        airflow = stack.enter_context(an_airflow(folder / "airflow", service))
+        server_url = stack.enter_context(postgresql.server())
+        airflow = stack.enter_context(an_airflow(folder / "airflow", service, server_url))
         stage = stack.enter_context(prepared(airflow, service, folder))
         store = stack.enter_context(store_of(service))
         begun = time.monotonic()

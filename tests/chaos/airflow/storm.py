@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from airflow_dlaas.demo.service import ServiceChild
 from airflow_dlaas.errors import DlaasError, HostError
@@ -15,12 +14,8 @@ from tests.chaos.airflow.audit import Aftermath, violations
 from tests.chaos.airflow.script import Batch, Blow, Deed, Round, batches
 from tests.system.stage import Run, Stage
 
-T = TypeVar("T")
-
 CALM = 240.0
 """Seconds until all must be over once nothing befalls anybody any more."""
-
-TRIES = 10
 
 FROZEN = 9.0
 """Seconds that a triggerer stands still: longer than it may be before its triggers are given away."""
@@ -54,7 +49,7 @@ class Storm:
         )
 
     def _batch(self, batch: Batch) -> None:
-        runs = [(each, patiently(_bound_begin(self.stage, each)), Counter[Deed]()) for each in batch.rounds]
+        runs = [(each, self.stage.begin(each.way, each.command), Counter[Deed]()) for each in batch.rounds]
         begun = time.monotonic()
         events: list[tuple[float, Callable[[], None]]] = [(at, _bound(self._blow, blow)) for at, blow in batch.blows]
         for each, run, done in runs:
@@ -129,7 +124,7 @@ class Storm:
             trainings=trainings,
             done=done,
             state=state,
-            result=patiently(run.xcom) if state is not None else None,
+            result=run.xcom() if state is not None else None,
             stored=[name for one in trainings for name in self._stored(one.id)],
         )
         for found in violations(after):
@@ -140,29 +135,13 @@ class Storm:
         return (one.name for one in self.store.list("holds", prefix=f"{training_id}/"))
 
 
-def patiently(ask: Callable[[], T]) -> T:
-    """Ask again where Airflow's SQLite was locked: it answers 500 then, and has done nothing."""
-    for _ in range(TRIES):
-        try:
-            return ask()
-        except HostError as error:  # noqa: PERF203 - the loop is there for the error
-            if "Database error" not in str(error):
-                raise
-            time.sleep(1)
-    return ask()
-
-
 def _state(run: Run) -> str | None:
     try:
-        return patiently(lambda: run.stage.airflow.api.run_state(run.dag_id, run.run_id))
+        return run.stage.airflow.api.run_state(run.dag_id, run.run_id)
     except HostError as error:
         if " 404 " in str(error):
             return None
         raise
-
-
-def _bound_begin(stage: Stage, each: Round) -> Callable[[], Run]:
-    return lambda: stage.begin(each.way, each.command)
 
 
 def _bound(happen: Callable[..., None], *given: object) -> Callable[[], None]:

@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
 
 from airflow_dlaas.contract.stores import StoreConnection
 from tests.chaos.service.audit import violations
@@ -25,31 +21,17 @@ from tests.chaos.service.customer import Customer
 from tests.chaos.service.mortal import MortalService
 from tests.chaos.service.victim import LEASE
 
-POSTGRES = "TEST_POSTGRES_URL"
-
 SHARED = ("jobs", "blobs", "environments")
 
 pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/shared.sqlite"
-        return
-    server = os.environ.get(POSTGRES)
-    if not server:
-        pytest.skip(f"{POSTGRES} names no PostgreSQL")
-    schema = f"dlaas_{uuid.uuid4().hex}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
-    found = make_url(server).update_query_dict({"options": f"-csearch_path={schema}"})
-    yield found.render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-    engine.dispose()
+        return f"sqlite:///{tmp_path / 'shared.sqlite'}"
+    return str(request.getfixturevalue("postgresql_schema"))
 
 
 @pytest.fixture
