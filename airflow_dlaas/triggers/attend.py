@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +37,18 @@ TROUBLE_LOOK = 5.0
 """Seconds until a trouble is noticed, and its end."""
 
 Say = Callable[[str], None]
+Sleep = Callable[[float], Awaitable[None]]
 
 
 async def attend(
-    client: Client, watch: Watch, training_id: str, *, deadline: float | None, say: Say, offset: int = 0
+    client: Client,
+    watch: Watch,
+    training_id: str,
+    *,
+    deadline: float | None,
+    say: Say,
+    offset: int = 0,
+    sleep: Sleep = asyncio.sleep,
 ) -> Training:
     """
     Return the training once it has ended, or as last seen at the *deadline*.
@@ -50,11 +58,12 @@ async def attend(
     :param deadline: seconds since the epoch, on the wall clock: a waiter may wake up in another process.
     :param say: told state changes, and the log in batches of whole lines.
     :param offset: bytes of the log that were told before.
+    :param sleep: what lies between two looks at whether the service answers.
     :raises NotFound: the service knows no such training.
     :raises Unreachable: not once before the deadline did the service answer.
     """
     log = asyncio.create_task(_tell_log(client, training_id, offset, say))
-    trouble = asyncio.create_task(_tell_trouble(watch, say))
+    trouble = asyncio.create_task(_tell_trouble(watch, say, sleep))
     try:
         return await _last_seen(watch, training_id, deadline, say, log)
     finally:
@@ -90,19 +99,20 @@ async def _last_seen(
     return seen
 
 
-async def _tell_trouble(watch: Watch, say: Say) -> None:
+async def _tell_trouble(watch: Watch, say: Say, sleep: Sleep) -> None:
     """Tell why nothing is heard, once a minute while it lasts, so that who waits can see what for."""
-    told_at: float | None = None
+    silent: float | None = None  # seconds since the last line about a trouble that lasts
     while True:
-        now = time.monotonic()
         if watch.trouble is None:
-            if told_at is not None:
+            if silent is not None:
                 say("The service answers again")
-            told_at = None
-        elif told_at is None or now - told_at >= TROUBLE_EVERY:
+            silent = None
+        elif silent is None or silent >= TROUBLE_EVERY:
             say(watch.trouble)
-            told_at = now
-        await asyncio.sleep(TROUBLE_LOOK)
+            silent = 0.0
+        await sleep(TROUBLE_LOOK)
+        if silent is not None:
+            silent += TROUBLE_LOOK
 
 
 def _in_words(training: Training) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from airflow_dlaas.service.learner.alongside import alongside
 from airflow_dlaas.service.metrics.phases import split
@@ -78,6 +78,9 @@ class Follower:
     the log is read by these alone, and what they name is not taken from event files.
     """
 
+    limit: ClassVar[int] = POINTS_LIMIT
+    """The most values kept from each source."""
+
     def __init__(
         self,
         log: Path,
@@ -95,7 +98,7 @@ class Follower:
         from airflow_dlaas.service.metrics.lines import LogMetrics
 
         self._metrics = metrics
-        self._board = Ration("event files", complain)
+        self._board = Ration("event files", complain, self.limit)
         self._events = EventFollower(events, complain)
         self._folders: list[Path] = []
         self._note = note
@@ -110,8 +113,8 @@ class Follower:
             defined = DefinedMetrics(definitions)
             read_log, self.unfound = defined.feed, defined.unfound
         self._sources = (
-            (Tail(log), read_log, Ration("the log", complain)),
-            (Tail(own), _at_most_one(emetrics.read_line), Ration("its own metrics", complain)),
+            (Tail(log), read_log, Ration("the log", complain, self.limit)),
+            (Tail(own), _at_most_one(emetrics.read_line), Ration("its own metrics", complain, self.limit)),
         )
 
     def look(self, *, last: bool = False) -> None:
@@ -139,7 +142,11 @@ class Ration:
 
     source: str
     complain: Callable[[str], None]
-    left: int = POINTS_LIMIT
+    limit: int
+    left: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = self.limit
 
     def deal(self, metrics: Iterator[Metric], *, but: AbstractSet[tuple[str, str]]) -> Iterator[Metric]:
         """Give *metrics*, without the values that *but* names, as long as the ration lasts."""
@@ -148,7 +155,7 @@ class Ration:
                 self.left -= len(metric.values)
                 yield metric
                 if self.left <= 0:
-                    self.complain(f"No more than {POINTS_LIMIT:,} values of {self.source} are kept")
+                    self.complain(f"No more than {self.limit:,} values of {self.source} are kept")
 
 
 def _without(told: AbstractSet[tuple[str, str]], metric: Metric) -> Iterator[Metric]:

@@ -48,6 +48,8 @@ class EventFile:
     path: Path
     offset: int = 0
     broken: bool = False
+    frame_limit: int = FRAME_LIMIT
+    piece: int = PIECE
 
     def scalars(self) -> Iterator[Scalar]:
         """Give what has come since the last time; a frame that is still being written waits."""
@@ -56,11 +58,11 @@ class EventFile:
             # The command may have put a link or a pipe in its place since it was found.
             with os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
                 file.seek(self.offset)
-                piece = file.read(PIECE)
+                piece = file.read(self.piece)
                 yield from self._frames(piece)
-                if self.offset == before and len(piece) == PIECE:  # one frame is longer than a piece
+                if self.offset == before and len(piece) == self.piece:  # one frame is longer than a piece
                     file.seek(self.offset)
-                    yield from self._frames(file.read(FRAME_LIMIT + _HEAD + _CRC))
+                    yield from self._frames(file.read(self.frame_limit + _HEAD + _CRC))
             if self.offset == before:
                 return
 
@@ -72,7 +74,7 @@ class EventFile:
             if not _is_sound(piece[at : at + 8], piece, at + 8):
                 self.broken = True
                 return
-            if length > FRAME_LIMIT:
+            if length > self.frame_limit:
                 size = self.path.stat().st_size
                 if self.offset + whole > size:
                     return

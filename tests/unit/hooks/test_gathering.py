@@ -67,19 +67,21 @@ def test_what_an_attempt_at_something_else_has_left_is_removed_and_not_taken_up(
 
 
 FILL_AND_WAIT = """
-import sys, time
+import sys
 from airflow_dlaas.hooks.gathering import gathered_there
 with gathered_there(sys.argv[1], "training-1") as folder:
     folder.mkdir()
     (folder / "a").touch()
     print("ready", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 
 def test_two_at_once_are_told_apart_and_one_that_was_killed_is_taken_up(tmp_path: Path) -> None:
     place = tmp_path / "model"
-    with subprocess.Popen([sys.executable, "-c", FILL_AND_WAIT, place], stdout=subprocess.PIPE) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", FILL_AND_WAIT, place], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
         assert other.stdout is not None
         try:
             assert other.stdout.readline() == b"ready\n"

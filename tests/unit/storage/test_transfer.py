@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from airflow_dlaas.errors import ContainerNotFound, Corrupted, HostError, ObjectNotFound, StoreError, StoreFull
 from airflow_dlaas.storage.known import Known
 from airflow_dlaas.storage.objects import Limits, ObjectStore, Part
-from airflow_dlaas.storage.sources import Source
+from airflow_dlaas.storage.reading import Content
+from airflow_dlaas.storage.sources import SETTLED, LocalFile, Source, local
 from airflow_dlaas.storage.transfer import Plan, Progress, Report, download, plan_upload, remove, upload
 from tests.memory_store import FarFile, MemoryStore, md5
 
@@ -337,25 +339,32 @@ def test_a_file_elsewhere_is_read_once_and_goes_up_verified() -> None:
 def test_a_file_that_is_known_is_not_read_again(tmp_path: Path) -> None:
     store, place = MemoryStore(), tmp_path / "cache" / "md5"
     folder = lay(tmp_path / "here", a=b"abc", big=b"0123456789")
-    for path in folder.iterdir():
-        os.utime(path, (1, 1))
-    settle(folder)
     with Known(place) as known:
-        upload(store, folder, "c", segment_size=4, known=known)
-    for path in folder.iterdir():
-        path.chmod(0)  # root reads it all the same, and changes its ctime
-    assert upload(store, folder, "c", segment_size=4, known=Known(place)).skipped == 2
+        upload(store, found_later(folder, LocalFile), "c", segment_size=4, known=known)
+    assert upload(store, found_later(folder, Unread), "c", segment_size=4, known=Known(place)).skipped == 2
 
 
-def settle(folder: Path) -> None:
-    """Wait until a change would be seen: by ctime, which no test can set."""
-    import time
+def test_a_file_that_has_just_changed_is_not_known_yet(tmp_path: Path) -> None:
+    """Its times might not show another change that follows at once."""
+    store, place = MemoryStore(), tmp_path / "cache" / "md5"
+    folder = lay(tmp_path / "here", a=b"abc")
+    with Known(place) as known:
+        upload(store, folder, "c", known=known)
+    with pytest.raises(AssertionError, match="is read"):
+        upload(store, found_later(folder, Unread), "c", known=Known(place))
 
-    from airflow_dlaas.storage.sources import LocalFile
 
-    for path in folder.iterdir():
-        while not LocalFile.at(str(path), path.stat()).settled:
-            time.sleep(0.05)
+class Unread(LocalFile):
+    """A file that must not be read."""
+
+    def part(self, *_: int) -> Content:
+        raise AssertionError(f"{self.place} is read")
+
+
+def found_later(folder: Path, kind: type[LocalFile]) -> list[Source]:
+    """Find the files in *folder*, as if that were so long after their last change that another one would be seen."""
+    later = time.time_ns() + SETTLED + 1
+    return [Source(one.name, kind(**{**asdict(one.origin), "found_ns": later})) for one in local(folder)]
 
 
 # ---- room

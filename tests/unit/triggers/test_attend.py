@@ -101,6 +101,7 @@ def test_whoever_stops_listening_can_close_what_was_listened_to() -> None:
 
     async def endless() -> AsyncGenerator[str, None]:
         try:
+            begun.set()
             await asyncio.Event().wait()
             yield "never"
         finally:
@@ -113,13 +114,16 @@ def test_whoever_stops_listening_can_close_what_was_listened_to() -> None:
                 pass
 
     async def stop_listening() -> None:
+        nonlocal begun
+        begun = asyncio.Event()
         task = asyncio.create_task(listen())
-        await asyncio.sleep(0.01)
+        await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     closed: list[bool] = []
+    begun = asyncio.Event()
     asyncio.run(stop_listening())
     assert closed == [True]
 
@@ -140,21 +144,24 @@ class Silent:
 def test_who_waits_is_told_why_nothing_is_heard_now_and_then_and_when_that_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(attending, "TROUBLE_EVERY", 0.2)
-    monkeypatch.setattr(attending, "TROUBLE_LOOK", 0.01)
     said: list[str] = []
+    slept: list[float] = []
 
     async def no_log(*_: Any) -> None:
         return
 
     async def scene() -> Any:
         watch: Any = Silent()
-        waiting = asyncio.create_task(attending.attend(None, watch, "t", deadline=None, say=said.append))  # type: ignore[arg-type]
-        await asyncio.sleep(0.5)
-        watch.trouble = None
-        await asyncio.sleep(0.1)
-        watch.news.set()
-        return await waiting
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            if sum(slept) >= 150:
+                watch.trouble = None
+            if sum(slept) >= 160:
+                watch.news.set()
+                await asyncio.Event().wait()
+
+        return await attending.attend(None, watch, "t", deadline=None, say=said.append, sleep=sleep)  # type: ignore[arg-type]
 
     monkeypatch.setattr(attending, "_tell_log", no_log)
     assert asyncio.run(scene()).state is TrainingState.COMPLETED
@@ -166,7 +173,7 @@ def test_a_deadline_holds_though_nothing_is_heard(monkeypatch: pytest.MonkeyPatc
         return
 
     monkeypatch.setattr(attending, "_tell_log", no_log)
-    monkeypatch.setattr(attending, "FIRST_SIGHT", 0.1)
+    monkeypatch.setattr(attending, "FIRST_SIGHT", 0.0)
 
     async def scene() -> None:
         watch: Any = Silent()

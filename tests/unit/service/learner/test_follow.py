@@ -5,7 +5,7 @@ from pathlib import Path
 
 from airflow_dlaas.contract.metric_definition import MetricDefinition
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.service.learner.follow import LINE_LIMIT, POINTS_LIMIT, Follower, Tail
+from airflow_dlaas.service.learner.follow import LINE_LIMIT, Follower, Tail
 from tests.unit.service.metrics.test_tfevents import event
 
 
@@ -67,14 +67,21 @@ def test_what_a_definition_names_is_taken_from_the_log_and_from_nowhere_else(tmp
     ]
 
 
+class Small(Follower):
+    """It keeps few values, as the real one keeps 250,000."""
+
+    limit = 20
+
+
 def test_a_talkative_source_takes_nothing_from_the_others(tmp_path: Path) -> None:
+    assert Follower.limit == 250_000
     log, metrics, board, said = tmp_path / "log", tmp_path / "metrics.jsonl", tmp_path / "tb", []
     board.mkdir()
-    (board / "events.out.tfevents.1.host").write_bytes(event("reward", 1.0, 1) * (POINTS_LIMIT + 10))
+    (board / "events.out.tfevents.1.host").write_bytes(event("reward", 1.0, 1) * (Small.limit + 10))
     log.write_text("loss= 2.0, accuracy= 0.5\n")
-    follower = Follower(log, tmp_path / "own", metrics, events=[board], complain=said.append)
+    follower = Small(log, tmp_path / "own", metrics, events=[board], complain=said.append)
     follower.look(last=True)
     kept = [Metric.model_validate_json(line) for line in metrics.read_text().splitlines()]
     names = Counter(value.name for one in kept for value in one.values)
-    assert names == {"reward": POINTS_LIMIT, "loss": 1, "accuracy": 1}
-    assert said == ["No more than 250,000 values of event files are kept"]
+    assert names == {"reward": Small.limit, "loss": 1, "accuracy": 1}
+    assert said == ["No more than 20 values of event files are kept"]

@@ -67,8 +67,16 @@ def test_one_flipped_bit_is_told_as_nothing_and_ends_the_reading(tmp_path: Path,
 
 def test_a_frame_that_is_too_large_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "events.out.tfevents.1"
-    path.write_bytes(event("loss", 1.0, 1) + frame(bytes(FRAME_LIMIT + 1)) + event("loss", 0.5, 2))
-    assert [value for _, _, value in read(path)] == [1.0, 0.5]
+    path.write_bytes(event("loss", 1.0, 1) + frame(bytes(1001)) + event("loss", 0.5, 2))
+    assert FRAME_LIMIT == 16 * 1024**2
+    for piece in (100, 10_000):  # the frame ends beyond what is read at one look, or within it
+        assert [one.value for one in EventFile(path, frame_limit=1000, piece=piece).scalars()] == [1.0, 0.5]
+
+
+def test_a_frame_longer_than_a_piece_is_read_up_to_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "events.out.tfevents.1"
+    path.write_bytes(frame(bytes([0x1A, 100]) + bytes(100)) + event("loss", 0.5, 2))
+    assert [one.value for one in EventFile(path, frame_limit=102, piece=20).scalars()] == [0.5]
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from airflow_dlaas.service.jobs import JobFolder
-from airflow_dlaas.service.processes import identify
 from airflow_dlaas.service.runners.local import LocalRunner
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -43,46 +42,26 @@ def start() -> Iterator[Start]:
 
 def test_a_process_is_known_by_its_environment_by_the_log_and_by_their_session(job: JobFolder, start: Start) -> None:
     named = start("exec sleep 60", env={"JOB_STATE_DIR": str(job.path), "PATH": os.environ["PATH"]})
+    line = "env -i sleep 60 >/dev/null 2>&1 & echo $! >&2; exec env -i sleep 60 2>/dev/null"
     with job.log.open("ab") as log:
-        speaking = start("env -i sleep 60 >/dev/null 2>&1 & exec env -i sleep 60", stdout=log, stderr=log)
-    beside = _in_session(speaking.pid, but=speaking.pid)
+        speaking = start(line, stdout=log, stderr=subprocess.PIPE)
+    assert speaking.stderr is not None
+    beside = os.pidfd_open(int(speaking.stderr.readline()))
     LocalRunner().clear(job)
     assert (named.wait(5), speaking.wait(5)) == (-9, -9)
-    _wait(lambda: identify(beside) is None)
+    assert select.select([beside], [], [], 5)[0]  # readable: it has ended
+    os.close(beside)
+    speaking.stderr.close()
 
 
 def test_whoever_only_reads_the_log_or_has_begun_the_session_is_left_alone(job: JobFolder, start: Start) -> None:
-    reader = start(f"exec tail -f {job.log}", stdout=subprocess.DEVNULL)
-    at_work_by_hand = start(f"JOB_STATE_DIR={job.path} sleep 60; sleep 60; exit 0")
-    _in_session(at_work_by_hand.pid, but=at_work_by_hand.pid)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    reader = start(f"exec 3<{job.log}; echo begun; read word; echo $word", **pipes)
+    named = f"env JOB_STATE_DIR={job.path} sh -c 'echo begun; exec sleep 60' &"
+    at_work_by_hand = start(f"{named} wait; read word; echo $word", **pipes)
+    for one in (reader, at_work_by_hand):
+        assert one.stdout is not None
+        assert one.stdout.readline() == b"begun\n"
     LocalRunner().clear(job)
-    time.sleep(0.2)
-    assert reader.poll() is None
-    assert at_work_by_hand.poll() is None
-
-
-def _in_session(leader: int, *, but: int) -> int:
-    """Wait for another process in the session of *leader*."""
-    found: list[int] = []
-
-    def look() -> bool:
-        pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-        found.extend(pid for pid in pids if pid != but and _session(pid) == leader)
-        return bool(found)
-
-    _wait(look)
-    return found[0]
-
-
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except ProcessLookupError:
-        return None
-
-
-def _wait(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    for one in (reader, at_work_by_hand):
+        assert one.communicate(b"alive\n", timeout=5) == (b"alive\n", None)
