@@ -1,4 +1,4 @@
-"""Real servers that tests are handed."""
+"""Real servers that tests are handed, and how the tests run."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ from pydantic import SecretStr
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.stores import StoreConnection
 from tests import npm, postgresql
+from tests.running import (  # noqa: F401 - hooks of pytest
+    pytest_collection_modifyitems,
+    pytest_terminal_summary,
+    pytest_xdist_make_scheduler,
+)
 
 if TYPE_CHECKING:
     from tests.keystone.cloud import Cloud

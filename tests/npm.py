@@ -18,11 +18,11 @@ def installed(folder: Path) -> Path:
     """Copy ``ui`` into *folder*, with what its lock file names; without npm or its registry, the test is skipped."""
     npm = shutil.which("npm")
     if npm is None:
-        pytest.skip("There is no npm to build the pages with")
+        pytest.skip("npm is not installed: install Node.js, which brings it")
     shutil.copytree(ROOT / "ui", folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
     made = run(folder, npm, "ci", "--no-audit", "--no-fund")
     if made.returncode and any(word in made.stderr for word in OFFLINE):
-        pytest.skip("npm's registry can't be reached")
+        pytest.skip("npm's registry cannot be reached: connect to it, or npm config set registry")
     assert made.returncode == 0, made.stderr
     return folder
 

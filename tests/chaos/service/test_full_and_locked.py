@@ -30,7 +30,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", folder], capture_output=True)
     if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode().strip()}")
+        why = mounted.stderr.decode().strip()
+        pytest.skip(f"A small disk cannot be mounted ({why}): run the tests as root, where mounting is allowed")
     try:
         yield folder
     finally:

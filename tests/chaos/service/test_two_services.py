@@ -66,7 +66,7 @@ def settle(pair: tuple[Customer, Customer], url: str) -> None:
         assert not violations(customer, url)
 
 
-@pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
 def test_each_training_is_started_once_although_the_leader_is_killed(pair, url):
     one, two = pair
     for customer in (*pair, *pair):

@@ -64,7 +64,7 @@ def add(store: SqlStore, *ids: str, owner: str = "me") -> None:
         store.create_training(a_training(one, owner), a_definition(), key=None, request_digest="d")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database."""
     if request.param == "sqlite":

@@ -10,6 +10,7 @@ import pytest
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.store.sealing import SIGN
+from tests.running import NO_BUBBLEWRAP
 
 KEEPERS = ("credentials.json", "connections.json", "swift")
 """Where the service keeps the keys of its own object store, on purpose; no training sees them."""
@@ -51,7 +52,7 @@ def test_a_training_sees_nothing_of_the_service_it_runs_on(own_customer):
     ended = own_customer.end(one)
     assert ended.state is TrainingState.COMPLETED
     if ended.status.isolation == "none":
-        pytest.skip("bubblewrap does not work here, and the record says so")
+        pytest.skip(NO_BUBBLEWRAP)
     said = own_customer.said(one)
     assert said.count("No such file or directory") == 5
     assert said.splitlines()[-1] == one

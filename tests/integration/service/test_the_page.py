@@ -27,7 +27,7 @@ COMMAND = (
 )
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: apt-get install curl")
 def test_the_pages_example_is_accepted_as_it_stands_from_the_pages_own_curl(
     own_service: ServiceProcess, tmp_path: Path
 ) -> None:

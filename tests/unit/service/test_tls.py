@@ -72,7 +72,7 @@ def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path)
 @pytest.mark.parametrize("harm", ["missing", "garbage", "empty", "folder", "unreadable"])
 def test_a_file_that_is_no_good_is_named_by_its_variable(good, tmp_path, variable, field, harm):
     if harm == "unreadable" and os.geteuid() == 0:
-        pytest.skip("root reads everything")
+        pytest.skip("root reads every file: run the tests as another user")
     bad = tmp_path / "bad.pem"
     match harm:
         case "garbage":

@@ -49,7 +49,7 @@ def test_each_user_has_their_password(path):
     assert not users.knows("ada", "")
 
 
-@pytest.mark.skipif(shutil.which("htpasswd") is None, reason="there is no htpasswd")
+@pytest.mark.skipif(shutil.which("htpasswd") is None, reason="htpasswd is not installed: apt-get install apache2-utils")
 def test_what_htpasswd_writes_is_read(path):
     subprocess.run(["htpasswd", "-bB", str(path), "carol", "carol's password"], check=True)
     assert UserFile(path).knows("carol", "carol's password")
@@ -71,6 +71,10 @@ def test_what_htpasswd_writes_is_read(path):
         (f"e ve:{ADA}", "name"),
         (f"{'e' * 65}:{ADA}", "name"),
         (f"ada:{ADA}", "twice"),
+    ],
+    ids=[  # a hash has a salt, and each process that runs tests must name them alike
+        *("md5", "sha", "plain", "crypt", "no colon", "no hash", "cut off", "cost of 31", "cost of 3"),
+        *("no name", "a space", "a long name", "twice"),
     ],
 )
 def test_what_is_no_user_is_refused_by_file_and_line_and_not_shown(path, line, why):

@@ -24,6 +24,7 @@ from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.service.processes import identify
 from airflow_dlaas.service.runners.local import LocalRunner
 from airflow_dlaas.storage.swift import SwiftStore
+from tests.running import NO_BUBBLEWRAP
 
 PATIENCE = 60.0
 """Seconds that anything but a training may take on a busy machine."""
@@ -168,7 +169,7 @@ def own_swift(tmp_path: Path) -> Iterator[EmbeddedSwift]:
 def bubblewrap() -> None:
     """Bubblewrap, working."""
     if not bubblewrap_works():
-        pytest.skip("bubblewrap does not work here")
+        pytest.skip(NO_BUBBLEWRAP)
 
 
 @pytest.fixture

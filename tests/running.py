@@ -1,0 +1,82 @@
+"""How the tests run: in which order and on which worker, how long each may take, and what is said of those skipped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+TESTS = Path(__file__).parent
+
+UNIT_SECONDS = 10
+"""Seconds a unit test may take."""
+
+GROUPS = {
+    # One Airflow for both: the tests that kill parts of it. The other system tests share another.
+    "tests/system/test_one_run.py": "an Airflow that is killed",
+    "tests/system/test_storm.py": "an Airflow that is killed",
+}
+"""What runs on one worker, one after the other, other than the tests of one file."""
+
+AIRFLOW = "an Airflow"
+"""The group of the other system tests."""
+
+LONGEST_FIRST = ("system", "integration/service/learner", "chaos", "integration", "fuzz", "architecture", "conformance")
+"""The folders below `TESTS` in the order of what their files take, so that no worker ends long after the others."""
+
+
+NO_BUBBLEWRAP = "bubblewrap does not work here: apt-get install bubblewrap, and let its user make namespaces"
+"""Why a test that needs it is skipped."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
+    """Bound what a unit test takes; on a worker, begin with what takes longest."""
+    for item in items:
+        if item.path.is_relative_to(TESTS / "unit") and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(UNIT_SECONDS))
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _rank(item.path))
+
+
+def _rank(path: Path) -> int:
+    for rank, folder in enumerate(LONGEST_FIRST):
+        if path.is_relative_to(TESTS / folder):
+            return rank
+    return len(LONGEST_FIRST)
+
+
+def group_of(nodeid: str) -> str:
+    """What runs on the same worker as the test: fixtures that cost much are made once for all of it."""
+    file = nodeid.partition("::")[0]
+    return GROUPS.get(file) or (AIRFLOW if file.startswith("tests/system/") else file)
+
+
+class Grouped(LoadScopeScheduling):
+    """Gives a worker one group after the other, in the order in which the tests were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Grouped:
+    """Distribute by `group_of`."""
+    config.option.loadscopereorder = False
+    return Grouped(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say each reason for which tests were skipped, once, with their number: a reason says how to have them run."""
+    reasons = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", ()))
+    if reasons:
+        terminalreporter.section("skipped, and how to have it")
+    for reason, number in reasons.most_common():
+        terminalreporter.line(f"{number:>4}  {reason}")
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    _, _, reason = report.longrepr if isinstance(report.longrepr, tuple) else ("", 0, str(report.longrepr))
+    return reason.removeprefix("Skipped: ")
