@@ -4,16 +4,25 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: demo test constraints clean
+.PHONY: demo test test-all test-long test-matrix constraints clean
 
 demo:        ## a service, a real Airflow, one DAG run, a trained model
 	@$(PYTHON) bootstrap.py demo $(ARGS)
 
-test:        ## all checks and tests
+test:        ## the checks and the tests that take minutes: unit, architecture, conformance, one training
 	@$(PYTHON) bootstrap.py test $(ARGS)
+
+test-all:    ## the checks and all tests
+	@$(PYTHON) bootstrap.py test-all $(ARGS)
+
+test-long:   ## what takes hours: much fuzzing, long storms
+	@$(PYTHON) bootstrap.py test-long
+
+test-matrix: ## the provider's unit tests on other releases of Python and Airflow
+	@$(PYTHON) bootstrap.py test-matrix $(ARGS)
 
 constraints: ## resolve constraints.txt anew, with the newest releases that pyproject.toml allows
 	@$(PYTHON) bootstrap.py constraints
 
 clean:       ## remove what the commands above have made
-	rm -rf .venv-demo .venv-test .venv-keystone .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv-demo .venv-test .venv-keystone .venv-matrix-* .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

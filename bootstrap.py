@@ -3,12 +3,18 @@
 From a fresh checkout to the demo or the tests, with nothing but Python 3.11 or newer.
 
     python3 bootstrap.py demo [--keep …]      a service, a real Airflow, one DAG run, a trained model
-    python3 bootstrap.py test [pytest …]      the checks and the tests
+    python3 bootstrap.py test [pytest …]      the checks and the tests that take minutes
+    python3 bootstrap.py test-all [pytest …]  the checks and all tests
+    python3 bootstrap.py test-long            what is too long for that
+    python3 bootstrap.py test-matrix          the provider's unit tests on other releases of Python and Airflow
     python3 bootstrap.py constraints          constraints.txt, resolved anew
 
-Each has a virtual environment of its own in the checkout (.venv-demo, .venv-test), made at the first time and reused
-until what it is made from changes: once it stands, no network is needed. The environment gets uv and rich from pip;
-this file then runs inside it, and lets uv install the rest. Where pip is configured to look for packages, uv looks too.
+With arguments, test and test-all hand them to pytest, and leave the checks out.
+
+The demo has a virtual environment of its own in the checkout (.venv-demo), and so have the tests (.venv-test), made at
+the first time and reused until what it is made from changes: once it stands, no network is needed. The environment gets
+uv and rich from pip; this file then runs inside it, and lets uv install the rest. Where pip is configured to look for
+packages, uv looks too.
 """
 
 # Only the standard library here, and no syntax that an old Python stumbles over before it can be told that it is old.
@@ -33,10 +39,81 @@ OLDEST = (3, 11)
 AIRFLOW = "3.3.2"
 """The release the demo and the tests run; the provider itself takes any from 3.1 on."""
 
-EXTRAS = {"demo": "service,examples", "test": "dev", "constraints": ""}
+EXTRAS = {
+    "demo": "service,examples",
+    "test": "dev",
+    "test-all": "dev",
+    "test-long": "dev",
+    "test-matrix": "dev",
+    "constraints": "",
+}
 
-NEEDED_GIB = {"demo": 5, "test": 8, "constraints": 1}
+NEEDED_GIB = {"demo": 5, "test": 3, "test-all": 8, "test-long": 8, "test-matrix": 6, "constraints": 1}
 """Room for the environment, for the frameworks that are installed later, and for what is unpacked on the way."""
+
+PROVIDER = (
+    "assets",
+    "client",
+    "contract",
+    "fs",
+    "hooks",
+    "links",
+    "operators",
+    "plugin",
+    "sensors",
+    "storage",
+    "triggers",
+)
+"""The packages of the provider, which runs on Python 3.10 too."""
+
+CHECKS = (
+    ("ruff", "check"),
+    ("ruff", "format", "--check"),
+    ("mypy",),
+    ("mypy", "--python-version", "3.10", *(f"airflow_dlaas/{one}" for one in PROVIDER)),
+    ("lint-imports",),
+)
+
+WORKERS = max(2, os.cpu_count() or 1)
+"""Processes that run tests."""
+
+TESTS = {
+    "test": (
+        *("tests/unit", "tests/architecture", "tests/conformance"),
+        "tests/integration/operators/test_model.py",  # from the code's zip to the trained model, with the real service
+        *("-m", "not postgresql and not long"),
+    ),
+    "test-all": (),
+}
+"""What pytest runs."""
+
+LEFT_OUT = "Left out: PostgreSQL, most of integration, chaos, fuzzing, and a real Airflow (make test-all)."
+
+LONG = (
+    ("-m", "pytest", "tests", "-m", "long", "--timeout", "0"),
+    ("-m", "pytest", "tests/fuzz", "--timeout", "0"),
+    ("-m", "tests.chaos.service", "--rounds", "500"),
+    ("-m", "tests.chaos.airflow", "--rounds", "100"),
+)
+"""What Python runs one after the other, with `LONG_ENVIRONMENT`."""
+
+NOTHING_COLLECTED = 5
+"""What pytest exits with where no test is marked as long."""
+
+LONG_ENVIRONMENT = {"DLAAS_FUZZ": "20"}
+"""Twenty times as many examples, others each time."""
+
+SYSTEM_PACKAGES = {
+    "bwrap": "bubblewrap",
+    "chromium": "chromium",
+    "curl": "curl",
+    "htpasswd": "apache2-utils",
+    "initdb": "postgresql",
+}
+"""Programs that tests need, and the packages of Debian and Ubuntu that bring them."""
+
+BESIDE_PATH = Path("/usr/lib/postgresql")
+"""Where those distributions install programs of PostgreSQL, by its release."""
 
 PIP_TO_UV = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -65,7 +142,7 @@ class Impossible(Exception):
 
 def main(command: str, arguments: list[str]) -> int:  # noqa: RET503 - exec does not return
     """Run *command*; outside its environment make that first, and go on inside."""
-    home = HERE / f".venv-{'test' if command == 'test' else 'demo'}"
+    home = HERE / f".venv-{'test' if command.startswith('test') else 'demo'}"
     python = home / "bin" / "python"
     if Path(sys.prefix) != home:
         require_python()
@@ -84,8 +161,12 @@ def main(command: str, arguments: list[str]) -> int:  # noqa: RET503 - exec does
         return resolve_constraints(home)
     with locked(home):
         install(home, EXTRAS[command])
-    if command == "test":
-        return run_tests(home, arguments)
+    if command in TESTS:
+        return run_tests(home, command, arguments)
+    if command == "test-long":
+        return run_long()
+    if command == "test-matrix":
+        return run([sys.executable, "-m", "tests.matrix", *arguments])
     os.execv(str(home / "bin" / "airflow-dlaas"), ["airflow-dlaas", "demo", *arguments])  # noqa: S606
 
 
@@ -107,7 +188,8 @@ def require_python() -> None:
 def require_room(command: str) -> None:
     free = shutil.disk_usage(HERE).free / 2**30
     needed = NEEDED_GIB[command]
-    if free < needed and not (HERE / f".venv-{command}" / "installed").exists():
+    home = HERE / f".venv-{'test' if command.startswith('test') else 'demo'}"
+    if free < needed and not (home / "installed").exists():
         raise Impossible(
             f"{HERE} has {free:.1f} GiB of free disk space, and {command} needs about {needed} GiB: make room."
         )
@@ -270,21 +352,79 @@ def stage(line: str) -> str:
     return ""
 
 
-def run_tests(home: Path, arguments: list[str]) -> int:
+def run_tests(home: Path, command: str, arguments: list[str]) -> int:
     """Run the checks (unless pytest is told what to do), then pytest; its exit code, or 1 when only a check failed."""
-    bad = []
+    if command == "test-all":
+        install_system_packages()
+    bad: list[str] = []
     if not arguments:
-        for check in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"], ["lint-imports"]):
-            tell(" ".join(check))
-            if subprocess.run([str(home / "bin" / check[0]), *check[1:]], cwd=HERE, check=False).returncode:
-                bad.append(" ".join(check))
+        bad = run_checks(home)
+        arguments = ["-n", str(WORKERS), *TESTS[command]]
+        if command == "test":
+            tell(LEFT_OUT)
     if bad:
         tell(f"Failed: {', '.join(bad)}. The tests run nevertheless.")
-    tests = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], cwd=HERE)
+    return run([sys.executable, "-m", "pytest", *arguments]) or bool(bad)
+
+
+def run_checks(home: Path) -> list[str]:
+    """Run the checks, all at once; those that failed, in words."""
+    begun = []
+    for check in CHECKS:
+        output = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+        command = [str(home / "bin" / check[0]), *check[1:]]
+        begun.append((check, output, subprocess.Popen(command, cwd=HERE, stdout=output, stderr=subprocess.STDOUT)))
+    bad = []
+    for check, output, process in begun:
+        if process.wait():
+            bad.append(" ".join(check))
+        with output:
+            output.seek(0)
+            tell(f"{' '.join(check)}\n{output.read().decode(errors='replace').rstrip()}")
+    return bad
+
+
+def run_long() -> int:
+    """Run what takes hours; 1 when something failed."""
+    os.environ.update(LONG_ENVIRONMENT)
+    bad = []
+    for arguments in LONG:
+        tell(" ".join(arguments))
+        if run([sys.executable, *arguments]) not in {0, NOTHING_COLLECTED}:
+            bad.append(" ".join(arguments))
+    if bad:
+        tell(f"Failed: {', '.join(bad)}.")
+    return bool(bad)
+
+
+def run(command: list[str]) -> int:
+    """Run *command* to its end and return its exit code, whoever asks us to stop meanwhile: it is asked, too."""
+    running = subprocess.Popen(command, cwd=HERE)
     # Ctrl-C reaches pytest by itself, and it has servers to stop before it ends: wait for that.
     signal.signal(signal.SIGINT, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: tests.send_signal(signal.SIGINT))
-    return tests.wait() or bool(bad)
+    signal.signal(signal.SIGTERM, lambda *_: running.send_signal(signal.SIGINT))
+    return running.wait()
+
+
+def install_system_packages() -> None:
+    """Install what tests need and this machine lacks, where root has apt-get; elsewhere those tests are skipped."""
+    if os.getuid() != 0 or shutil.which("apt-get") is None:
+        return
+    lacking = [
+        package
+        for program, package in SYSTEM_PACKAGES.items()
+        if not shutil.which(program) and not any(BESIDE_PATH.glob(f"*/bin/{program}"))
+    ]
+    if not lacking:
+        return
+    tell(f"Installing {' '.join(lacking)} (apt-get)")
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "update", "-qq"], env=environment, capture_output=True, check=False)
+    for package in lacking:  # one by one, so that one that this distribution lacks does not cost the others
+        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", package]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            tell(f"{package} could not be installed; its tests are skipped. {done.stderr.strip()[-300:]}")
 
 
 def resolve_constraints(home: Path) -> int:
