@@ -7,7 +7,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from pydantic import SecretStr
 
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.demo import ports
 from tests import npm, postgresql
 from tests.running import (  # noqa: F401 - hooks of pytest
     pytest_collection_modifyitems,
@@ -56,8 +56,8 @@ class ServiceProcess:
         inherited.pop("PYTHONDONTWRITEBYTECODE", None)
         self.environment = inherited | {
             "DLAAS_HOME": str(home),
-            "DLAAS_PORT": "0",
-            "DLAAS_OBJECTSTORE_PORT": "0",
+            "DLAAS_PORT": str(free_port()),
+            "DLAAS_OBJECTSTORE_PORT": str(free_port()),
             "DLAAS_GPUS": "virtual:4",
             "DLAAS_CATALOGUE": str(self.catalogue),
             **settings,
@@ -229,7 +229,4 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def free_port() -> int:
     """A port that was free a moment ago."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    return ports.free()[0]

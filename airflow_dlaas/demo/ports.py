@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Mapping
+from itertools import islice
 
 from airflow_dlaas.errors import HostError
 
 LOOPBACK = "127.0.0.1"
 
+RANGE = range(20_000, 32_768)
+"""Ports that Linux gives to no outgoing connection: one that is free now is not taken by a client's next request."""
+
 
 def free(count: int = 1) -> list[int]:
-    """*count* different ports that nobody listened on a moment ago; somebody else may take one before you do."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind((LOOPBACK, 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """
+    *count* different ports on which no server listened a moment ago.
+
+    They are drawn at random, so that processes that ask at the same time do not get the same. Raises `HostError` when
+    so many are not free.
+    """
+    drawn = random.SystemRandom().sample(RANGE, len(RANGE))
+    found = list(islice((port for port in drawn if not taken(port)), count))
+    if len(found) < count:
+        raise HostError(f"fewer than {count} ports from {RANGE.start} to {RANGE.stop - 1} are free")
+    return found
 
 
 def taken(port: int) -> bool:

@@ -252,7 +252,13 @@ def a_service(home: Path) -> ServiceChild:
     home.mkdir(exist_ok=True)
     catalogue = home.with_name("catalogue.toml")
     catalogue.write_text(TEST_RUNTIME.format(bin=Path(sys.executable).parent))
-    return ServiceChild(home, settings={"DLAAS_GPUS": "virtual:16", "DLAAS_CATALOGUE": str(catalogue)})
+    port, objectstore_port = ports.free(2)
+    return ServiceChild(
+        home,
+        port=port,
+        objectstore_port=objectstore_port,
+        settings={"DLAAS_GPUS": "virtual:16", "DLAAS_CATALOGUE": str(catalogue)},
+    )
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,14 +7,14 @@ from pathlib import Path
 import pytest
 import swiftclient
 
+from airflow_dlaas.demo import ports
 from airflow_dlaas.service.objectstore.embedded import Access, EmbeddedSwift
 
 USER, KEY = "dlaas:trainer", "s3cret/with=odd#signs;%"
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
+    return ports.free()[0]
 
 
 def swift_in(folder: Path, port: int | None = None, key: str = KEY) -> EmbeddedSwift:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import psutil
 import pytest
 
 from airflow_dlaas.contract.stores import REVEALED, StoreConnection
+from airflow_dlaas.demo import ports
 from airflow_dlaas.service.jobs import Exit, JobFolder, PhaseMark, RunMark, RuntimeSpec, Spec, read_mark
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.service.processes import identify
@@ -159,9 +159,9 @@ def a_zip(files: dict[str, str]) -> bytes:
 @pytest.fixture
 def own_swift(tmp_path: Path) -> Iterator[EmbeddedSwift]:
     """A store of the test's own, running, to be stopped and started again at the same address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with EmbeddedSwift(tmp_path / "swift", port=port, user="dlaas:trainer", key="made-up-key-of-the-tests") as store:
+    with EmbeddedSwift(
+        tmp_path / "swift", port=ports.free()[0], user="dlaas:trainer", key="made-up-key-of-the-tests"
+    ) as store:
         yield store
 
 
