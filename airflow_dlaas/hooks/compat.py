@@ -8,8 +8,12 @@ except ImportError:  # Airflow 3.1: the SDK had no door to the configuration yet
     from airflow.configuration import conf  # type: ignore[assignment]
 
 try:
-    from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+    from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSensorTimeout, AirflowSkipException
 except ImportError:  # Airflow 3.1: the SDK raised the core's
-    from airflow.exceptions import AirflowSensorTimeout, AirflowSkipException  # type: ignore[no-redef]
+    from airflow.exceptions import (  # type: ignore[no-redef,attr-defined]
+        AirflowNotFoundException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+    )
 
-__all__ = ["AirflowSensorTimeout", "AirflowSkipException", "conf"]
+__all__ = ["AirflowNotFoundException", "AirflowSensorTimeout", "AirflowSkipException", "conf"]

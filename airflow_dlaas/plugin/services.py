@@ -43,7 +43,8 @@ def from_airflow(conn_id: str) -> ServiceAccess:
     :raises NotConfigured: there is none, it is of another type, or half of it is missing.
     """
     from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    from airflow_dlaas.hooks.compat import AirflowNotFoundException
 
     try:
         connection = BaseHook.get_connection(conn_id)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk import Asset
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from airflow_dlaas.operators.training import TrainModelOperator
 from tests.builders import a_training
@@ -24,7 +24,8 @@ DEFINITION = {
 def test_each_outlet_asset_is_told_which_training_it_was_and_how_good_it_became() -> None:
     asset = Asset("swift://c@models")
     step = TrainModelOperator(task_id="train", definition=DEFINITION, outlets=[asset])
-    event = SimpleNamespace(extra={"kept": 1})
-    context: Any = {"outlet_events": {asset: event}}
+    events = OutletEventAccessors()
+    events[asset].extra["kept"] = 1
+    context: Any = {"outlet_events": events}
     step._tell_outlets(context, a_training(), {"validation/accuracy": 0.97})
-    assert event.extra == {"kept": 1, "training_id": a_training().id, "metrics": {"validation/accuracy": 0.97}}
+    assert events[asset].extra == {"kept": 1, "training_id": a_training().id, "metrics": {"validation/accuracy": 0.97}}
