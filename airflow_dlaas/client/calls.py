@@ -251,6 +251,15 @@ def cancel_training(training_id: str) -> Call[None]:
     return Call("PATCH", _training(training_id), lambda _: None, CANCEL, repeatable=True, content_type=_JSON)
 
 
+def acknowledge_training(training_id: str) -> Call[None]:
+    """
+    Record at the service that the result of a completed training was taken (ours; `Extensions.acknowledgement`).
+
+    Repeatable: the service keeps the first time. Answered with `Conflict` where the training has not completed.
+    """
+    return Call("PUT", f"{_training(training_id)}/acknowledgement", lambda _: None, repeatable=True)
+
+
 def delete_training(training_id: str) -> Call[None]:
     """Forget a finished training's history; its results stay where they are."""
     return _delete(_training(training_id))

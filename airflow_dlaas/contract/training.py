@@ -86,6 +86,8 @@ class Status(Word):
     """What it uses now, while its command runs."""
     event_folders: Many[str] | None = None
     """Folders with TensorBoard event files, named as they lie below the results' location at the end."""
+    acknowledged_at: Moment | None = None
+    """When the client confirmed that it has taken the result (`Extensions.acknowledgement`); absent until then."""
 
 
 class ResultsLocation(Word):
@@ -212,6 +214,8 @@ class Extensions(Word):
     """`GET /v3/models/{id}/metrics` and ``/log`` tell curves and log in pieces (`airflow_dlaas.contract.curves`)."""
     metric_definitions: bool = False
     """A definition's `metric_definitions` are heeded."""
+    acknowledgement: bool = False
+    """`PUT /v3/models/{id}/acknowledgement` records that the result of a completed training was taken."""
 
 
 class InstanceEntity(Word):

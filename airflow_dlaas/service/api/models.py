@@ -88,6 +88,17 @@ def cancel(parts: PartsOf, owner: Owner, training_id: Id, document: Document) ->
     return Response(status_code=204)
 
 
+@router.put("/{training_id}/acknowledgement", status_code=204, response_class=Response)
+def acknowledge(parts: PartsOf, owner: Owner, training_id: Id) -> Response:
+    """
+    Record that the client has taken the result of a completed training (ours); `acknowledged_at` shows when.
+
+    Safe to repeat: the first time stays. A training in any other state is a conflict. A body is ignored.
+    """
+    parts.store.acknowledge(owner, training_id, parts.clock())
+    return Response(status_code=204)
+
+
 @router.delete("/{training_id}", status_code=204, response_class=Response)
 def delete(parts: PartsOf, owner: Owner, training_id: Id) -> Response:
     """Forget a training that has ended, and its log here. What it stored stays in the object store."""

@@ -109,6 +109,7 @@ def _status(parts: Parts, record: TrainingRecord, position: int | None) -> Statu
         phases=_phases(record, phase),
         usage=_usage(job, record),
         event_folders=_event_folders(job) if record.started_at else None,
+        acknowledged_at=record.acknowledged_at,
     )
 
 

@@ -21,7 +21,14 @@ def instance(request: Request, _owner: Owner, instance_id: Id) -> Response:
         source="airflow-dlaas",
         plan="self-hosted",
         status="Active",
-        extensions=Extensions(idempotency_key=True, changes=True, runtimes=True, curves=True, metric_definitions=True),
+        extensions=Extensions(
+            idempotency_key=True,
+            changes=True,
+            runtimes=True,
+            curves=True,
+            metric_definitions=True,
+            acknowledgement=True,
+        ),
     )
     url = f"/v3/wml_instances/{instance_id}"
     metadata = Metadata(guid=instance_id, url=url, created_at=since, modified_at=since)

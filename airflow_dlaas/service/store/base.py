@@ -81,6 +81,8 @@ class TrainingRecord:
     """Whether anything of it lies in the results container."""
     isolation: str | None = None
     """What kept its command from the rest of the machine; None until its end, and where it never came to that."""
+    acknowledged_at: datetime | None = None
+    """When its client confirmed that it has taken the result; None until then."""
     revision: int = 0
     """Grows with every change of any training: the cursor of `Store.changes`."""
 
@@ -200,6 +202,15 @@ class Store(Protocol):
 
         One that was not started becomes `canceled` at once; a started one is stopped by the dispatcher. A finished
         one stays as it is.
+        """
+
+    def acknowledge(self, owner: str, training_id: str, now: datetime) -> TrainingRecord:
+        """
+        Record that the client has taken the result of a completed training; repeating it keeps the first time.
+
+        Not a change in the sense of `changes`: the revision stays, so no long poll is answered because of it.
+
+        :raises Conflict: the training is in any other state than `completed`.
         """
 
     def delete_training(self, owner: str, training_id: str) -> None:

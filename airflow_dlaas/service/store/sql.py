@@ -198,6 +198,20 @@ class SqlStore:
             self._database.forget()
         return record
 
+    def acknowledge(self, owner: str, training_id: str, now: datetime) -> TrainingRecord:
+        with self._writing() as connection:
+            record = _training(connection, training_id, owner)
+            if record.state is not TrainingState.COMPLETED:
+                raise Conflict(
+                    f"Training {training_id} is {record.state}: only the result of a completed training can be "
+                    "acknowledged"
+                )
+            if record.acknowledged_at is not None:
+                return record
+            # Without a new revision: nothing that a waiting client asks for has changed.
+            connection.execute(update(trainings).where(trainings.c.id == training_id).values(acknowledged_at=now))
+            return _training(connection, training_id)
+
     def delete_training(self, owner: str, training_id: str) -> None:
         with self._writing() as connection:
             record = _training(connection, training_id, owner)

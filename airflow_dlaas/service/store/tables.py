@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from airflow_dlaas.contract.state import TrainingState
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The newest migration: a database that says this of itself needs none."""
 
 
@@ -107,6 +107,7 @@ trainings = Table(
     Column("error", JSON(none_as_null=True)),
     Column("stored", Boolean, nullable=False),
     Column("isolation", String(16)),
+    Column("acknowledged_at", Instant),
     Column("revision", BigInteger, nullable=False),
     UniqueConstraint("owner", "key", name="uq_trainings_key"),
     Index("ix_trainings_changes", "owner", "revision"),

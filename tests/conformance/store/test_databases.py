@@ -15,6 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
+from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.errors import HostError, NotConfigured
 from airflow_dlaas.service.store import migrations
 from airflow_dlaas.service.store.base import Outcome
@@ -38,6 +39,23 @@ def test_migrations_end_at_the_tables_that_are_used(url: str) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     engine.dispose()
+
+
+def test_trainings_of_the_version_before_are_there_after_the_upgrade(url: str) -> None:
+    """A database of revision 0002 is brought up to date; its completed trainings count as not acknowledged."""
+    store = SqlStore(url)
+    add(store, "a")
+    store.finish("a", Outcome(TrainingState.COMPLETED, later(1), exit_code=0))
+    store.close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE trainings DROP COLUMN acknowledged_at"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+    engine.dispose()
+    upgraded = SqlStore(url)
+    assert upgraded.training("me", "a").acknowledged_at is None
+    assert upgraded.acknowledge("me", "a", later(2)).acknowledged_at == later(2)
+    upgraded.close()
 
 
 def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:

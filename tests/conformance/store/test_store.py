@@ -113,6 +113,7 @@ def test_what_belongs_to_another_owner_is_not_found(store: Store) -> None:
         lambda: store.training("you", "t"),
         lambda: store.request_cancel("you", "t", NOW),
         lambda: store.delete_training("you", "t"),
+        lambda: store.acknowledge("you", "t", NOW),
     ):
         with pytest.raises(NotFound):
             ask()
@@ -209,6 +210,29 @@ def test_what_changes_nothing_is_no_change(store: Store) -> None:
     store.request_cancel("me", "a", later(1))
     store.book("a", ["0"], later(1))
     assert store.revision() == before
+
+
+def test_an_acknowledgement_is_recorded_once_and_wakes_no_long_poll(store: Store) -> None:
+    add(store, "a")
+    store.book("a", ["0"], NOW)
+    store.finish("a", COMPLETED)
+    before = store.training("me", "a")
+    assert before.acknowledged_at is None
+    marked = store.acknowledge("me", "a", later(20))
+    assert marked == replace(before, acknowledged_at=later(20))
+    assert store.acknowledge("me", "a", later(30)) == marked
+    assert store.training("me", "a") == marked
+    assert (store.revision(), store.changes("me", after=before.revision, limit=9)) == (before.revision, [])
+
+
+@pytest.mark.parametrize("state", [None, TrainingState.ERROR, TrainingState.CANCELED])
+def test_only_the_result_of_a_completed_training_can_be_acknowledged(store: Store, state: TrainingState | None) -> None:
+    add(store, "a")
+    if state is not None:
+        store.finish("a", replace(COMPLETED, state=state))
+    with pytest.raises(Conflict, match=str(state or TrainingState.PENDING)):
+        store.acknowledge("me", "a", NOW)
+    assert store.training("me", "a").acknowledged_at is None
 
 
 def test_racing_writers_leave_no_gap_for_a_cursor(store: Store) -> None:

@@ -200,3 +200,16 @@ def test_a_log_that_is_not_there_is_not_found(client):
 
     with pytest.raises(NotFound):
         asyncio.run(scene())
+
+
+def test_the_service_records_that_a_result_was_taken(client, parts, location):
+    """A lost answer makes the client send it again; a training that has not completed is a `Conflict`."""
+    assert client.extensions.acknowledgement
+    made = client.send(calls.create_training(a_definition(location)))
+    with pytest.raises(Conflict, match="pending"):
+        client.send(calls.acknowledge_training(made.id))
+    parts.store.finish(made.id, Outcome(TrainingState.COMPLETED, utc_now(), exit_code=0))
+    client.send(calls.acknowledge_training(made.id))
+    first = client.send(calls.get_training(made.id)).status.acknowledged_at
+    client.send(calls.acknowledge_training(made.id))
+    assert client.send(calls.get_training(made.id)).status.acknowledged_at == first is not None

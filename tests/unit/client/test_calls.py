@@ -48,6 +48,13 @@ def test_submitting_is_repeatable_only_with_a_key():
     assert calls.create_training(the_definition(), idempotency_key="k").repeatable
 
 
+def test_an_acknowledgement_is_a_repeatable_put_without_a_body():
+    call = calls.acknowledge_training("training-aB3_-xyz1")
+    assert (call.method, call.path) == ("PUT", "/v3/models/training-aB3_-xyz1/acknowledgement")
+    assert call.repeatable
+    assert call.payload() is None
+
+
 @pytest.mark.parametrize("key", ["tägliches training", "a\r\nX-Evil: 1", "50%"])
 def test_a_key_is_always_one_plain_header_and_stays_distinct(key):
     value = calls.create_training(the_definition(), idempotency_key=key).headers["Idempotency-Key"]

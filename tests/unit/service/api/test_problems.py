@@ -147,7 +147,7 @@ def test_the_service_says_what_it_can_do_beyond_the_page(service) -> None:
     reply = service.client.get("/v3/wml_instances/any-id").json()
     assert reply["metadata"].keys() == {"guid", "url", "created_at", "modified_at"}
     assert reply["entity"]["status"] == "Active"
-    known = ("idempotency_key", "changes", "runtimes", "curves", "metric_definitions")
+    known = ("idempotency_key", "changes", "runtimes", "curves", "metric_definitions", "acknowledgement")
     assert reply["entity"]["extensions"] == dict.fromkeys(known, True)
     assert reply["entity"].keys() >= {"source", "published_models", "deployments", "usage", "plan"}
 
