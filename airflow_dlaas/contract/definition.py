@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 
 from airflow_dlaas.contract.metric_definition import MOST_METRIC_DEFINITIONS, MetricDefinition
-from airflow_dlaas.contract.stores import TrainingData, TrainingResults
-from airflow_dlaas.contract.words import Word, complaints
+from airflow_dlaas.contract.stores import ResultsStore, TrainingData, TrainingResults
+from airflow_dlaas.contract.words import Author, Reference, RequestModel, complaints
 from airflow_dlaas.errors import InvalidDefinition
 
 
@@ -40,11 +40,13 @@ MOST_CONTAINERS = 1000
 """Containers of training data that are looked at at all; what a service takes is its own decision, and less."""
 
 
-class Framework(Word):
+class Framework(RequestModel):
     """What the code is written for; both are compared in lower case, and never rounded to something near."""
 
     name: str
     version: str = Field(min_length=1)
+    runtimes: Reference | None = None
+    """Interpreters that a client of 2017 names beside the framework [client]: stored and echoed, without effect."""
 
     @field_validator("name")
     @classmethod
@@ -53,11 +55,17 @@ class Framework(Word):
             raise ValueError(f"must be one of {', '.join(FRAMEWORKS)}")
         return value
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Framework) and (self.name, self.version) == (other.name, other.version)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.version))
+
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 
 
-class Execution(Word):
+class Execution(RequestModel):
     """The command, and what it is given."""
 
     command: str = Field(min_length=1)
@@ -80,7 +88,7 @@ class Execution(Word):
         return value
 
 
-class ModelDefinition(Word):
+class ModelDefinition(RequestModel):
     """
     What to run, and with what.
 
@@ -90,13 +98,13 @@ class ModelDefinition(Word):
 
     name: str = Field(min_length=1)
     description: str = ""
-    author: str = ""
+    author: Author = ""
     definition_location: str = Field(min_length=1)
     framework: Framework
     execution: Execution
 
 
-class TrainingDefinition(Word):
+class TrainingDefinition(RequestModel):
     """Everything the service must know to train."""
 
     model_definition: ModelDefinition
@@ -148,9 +156,9 @@ class TrainingDefinition(Word):
             raise InvalidDefinition(complaints(error)) from None
 
     @property
-    def results(self) -> TrainingResults:
-        """Where results go, spelled out."""
+    def results(self) -> ResultsStore:
+        """Where results go: the container that `training_results` names, else the first one of training data."""
         if self.training_results is not None:
-            return self.training_results
+            return ResultsStore(connection=self.training_results.connection, target=self.training_results.place)
         first = self.training_data[0]
-        return TrainingResults(connection=first.connection, target=first.source)
+        return ResultsStore(connection=first.connection, target=first.source)

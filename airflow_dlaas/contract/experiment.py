@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from airflow_dlaas.contract.definition import Framework
-from airflow_dlaas.contract.words import Many, Moment, Word
+from airflow_dlaas.contract.words import Author, Many, Moment, Reference, RequestModel, Word
 
 
 class Metadata(Word):
@@ -19,15 +17,23 @@ class Metadata(Word):
     modified_at: Moment
 
 
-class ExperimentDraft(Word):
+class ExperimentDraft(RequestModel):
     """What one says to create an experiment, or the next version of one."""
 
     name: str = Field(min_length=1)
     description: str = ""
     framework: Framework
-    author: str | dict[str, Any] | None = None
+    author: Author | None = None
     """A string on our side; contemporary clients sent an object with name and e-mail."""
-    training_data_reference: dict[str, Any] | None = None
+    training_data_reference: Reference | None = None
+
+    @field_validator("framework")
+    @classmethod
+    def _names_its_runtimes(cls, value: Framework) -> Framework:
+        for one in value.runtimes or ():
+            if not isinstance(one, dict) or not all(isinstance(one.get(key), str) for key in ("name", "version")):
+                raise ValueError("runtimes must be a list of objects with the strings name and version")
+        return value
 
 
 class ExperimentVersion(Word):
@@ -44,8 +50,8 @@ class ExperimentEntity(Word):
     name: str
     description: str = ""
     framework: Framework
-    author: str | dict[str, Any] | None = None
-    training_data_reference: dict[str, Any] | None = None
+    author: Author | None = None
+    training_data_reference: Reference | None = None
     experiment_version: ExperimentVersion
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import Field, field_validator
 
-from airflow_dlaas.contract.words import Word
+from airflow_dlaas.contract.words import RequestModel
 
 MOST_METRIC_DEFINITIONS = 64
 NAME_LENGTH = 100
@@ -17,7 +17,7 @@ STEP = "step"
 """Name of the group that holds the iteration, where a line tells it."""
 
 
-class MetricDefinition(Word):
+class MetricDefinition(RequestModel):
     """
     A metric by its name, and the regular expression that finds its value in a line of the log.
 

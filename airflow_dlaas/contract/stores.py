@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, SerializationInfo, field_serializer, field_validator, model_validator
 from typing_extensions import Self
 
-from airflow_dlaas.contract.words import Word
+from airflow_dlaas.contract.words import RequestModel
 
 REVEALED = {"reveal": True}
 """Context for `model_dump` and `model_dump_json` that writes secrets out: for the wire, never for a log."""
@@ -34,7 +34,7 @@ class StoreType(str, Enum):
         return self.value
 
 
-class StoreConnection(Word):
+class StoreConnection(RequestModel):
     """
     How to get into an object store.
 
@@ -86,7 +86,7 @@ class StoreConnection(Word):
         return bool(self.project_id and self.region and self.domain_name)
 
 
-class Place(Word):
+class Place(RequestModel):
     """A container in an object store of a certain type."""
 
     container: str = Field(min_length=1, max_length=256)
@@ -109,15 +109,47 @@ class Place(Word):
         return value
 
 
-class TrainingData(Word):
+class TrainingData(RequestModel):
     """A container of training data; the whole of it is in place before the command starts."""
 
     connection: StoreConnection
     source: Place
 
 
-class TrainingResults(Word):
-    """Where results go; without it, to the first container of training data."""
+class TrainingResults(RequestModel):
+    """
+    Where results go, as a definition spells it; without it, to the first container of training data.
+
+    ``source`` is an older spelling of ``target`` [client]: exactly one of the two is given.
+    """
+
+    connection: StoreConnection
+    target: Place | None = None
+    source: Place | None = None
+
+    @model_validator(mode="after")
+    def _names_one_place(self) -> Self:
+        if self.target is not None and self.source is not None:
+            raise ValueError("target and source are two spellings of one key: only one of them may be given")
+        if self.target is None and self.source is None:
+            raise ValueError("target is missing: the container that results go to")
+        return self
+
+    @property
+    def spelling(self) -> str:
+        """The key that holds the place: ``target`` or ``source``."""
+        return "target" if self.target is not None else "source"
+
+    @property
+    def place(self) -> Place:
+        """The container, under whichever key it was given."""
+        place = self.target or self.source
+        assert place is not None  # noqa: S101 - validated above
+        return place
+
+
+class ResultsStore(RequestModel):
+    """Where the results of a training go, whatever its definition says or leaves out."""
 
     connection: StoreConnection
     target: Place

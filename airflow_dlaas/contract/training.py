@@ -8,7 +8,7 @@ from airflow_dlaas.contract.definition import ModelDefinition
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.problem import Problem
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.contract.words import Many, Moment, Word
+from airflow_dlaas.contract.words import Many, Moment, RequestModel, Word
 
 
 class MetricValue(Word):
@@ -189,7 +189,7 @@ class TrainingChanges(Word):
     cursor: str
 
 
-class Patch(Word):
+class Patch(RequestModel):
     """The one change of a training that the API knows: its state becomes `canceled`."""
 
     op: str

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
-from typing import Annotated, TypeVar
+from functools import cache
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, FailFast, PlainSerializer, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import from_json
 
 from airflow_dlaas.errors import Misunderstood
 
@@ -49,6 +61,26 @@ class Word(BaseModel):
     )
 
 
+class RequestModel(Word):
+    """A document that clients send, or a part of one: a key with null is the same as a key left out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_means_absent(cls, value: Any) -> Any:
+        """Drop keys whose value is null: a key that is required then is missing; an unknown one is still refused."""
+        if type(value) is dict and None in value.values():
+            known = _keys(cls)
+            return {key: inner for key, inner in value.items() if inner is not None or key not in known}
+        return value
+
+
+@cache
+def _keys(kind: type[BaseModel]) -> frozenset[str]:
+    """Every spelling of every key that *kind* has."""
+    aliases = (field.alias for field in kind.model_fields.values() if field.alias)
+    return frozenset((*kind.model_fields, *aliases))
+
+
 def spell_time(moment: datetime) -> str:
     """
     Spell *moment* as the wire does: ISO 8601 in UTC with milliseconds and ``Z``.
@@ -68,20 +100,56 @@ Moment = Annotated[datetime, PlainSerializer(spell_time, return_type=str)]
 
 def received(kind: type[T]) -> Callable[[bytes], T]:
     """
-    Say how to read a *kind* that a peer sent: keys we do not know are ignored, at any depth.
+    Say how to read a *kind* that a peer sent: keys we do not know are ignored, at any depth; null means absent.
 
     The reader raises `Misunderstood` for what is no *kind* at all.
     """
 
     def read(content: bytes) -> T:
+        adapter = TypeAdapter(kind)
         try:
-            return TypeAdapter(kind).validate_json(content, extra="ignore")
+            return adapter.validate_json(content, extra="ignore")
         except ValidationError as error:
+            # Null means absent. Looked for only now: most replies hold none, and a pass in Python doubles the time.
+            if b"null" in content:
+                with suppress(ValueError):  # what is wrong besides is reported as it was sent
+                    return adapter.validate_python(without_nulls(from_json(content)), extra="ignore")
             # The peer's values stay out of the message: an echoed definition may hold credentials.
             where = "; ".join(complaints(error))
             raise Misunderstood(f"The service's answer is no {kind.__name__}: {where}") from None
 
     return read
+
+
+def _require_text_or_object(value: Any) -> Any:
+    # By hand: of a union pydantic reports one finding for each of its types.
+    if isinstance(value, str) or (isinstance(value, dict) and all(isinstance(key, str) for key in value)):
+        return value
+    raise ValueError("must be a string or an object")
+
+
+def _require_list_or_object(value: Any) -> Any:
+    if isinstance(value, list) or (isinstance(value, dict) and all(isinstance(key, str) for key in value)):
+        return value
+    raise ValueError("must be a list or an object")
+
+
+Author = Annotated[str | dict[str, Any], BeforeValidator(_require_text_or_object)]
+"""Who wrote something: a name [page], or an object with name and e-mail address [client]."""
+
+Reference = Annotated[list[Any] | dict[str, Any], BeforeValidator(_require_list_or_object)]
+"""JSON that is stored and echoed as it was sent, and read by no part of this package."""
+
+
+def without_nulls(value: Any) -> Any:
+    """Copy a JSON value without the keys whose value is null, at any depth; elements of lists stay."""
+    match value:
+        case dict():
+            return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
+        case list():
+            return [without_nulls(inner) for inner in value]
+        case _:
+            return value
 
 
 def complaints(error: ValidationError, *, unless: Callable[[object], bool] | None = None) -> list[str]:
@@ -96,10 +164,7 @@ def complaints(error: ValidationError, *, unless: Callable[[object], bool] | Non
     found = error.errors(include_url=False, include_input=unless is not None)
     if unless is not None:
         found = [one for one in found if not unless(one["input"])]
-    said = [
-        f"{spell_path(one['loc'])}: {_sentence(one['type'], one['msg'], one.get('ctx', {}))}"
-        for one in found[:MOST_COMPLAINTS]
-    ]
+    said = [f"{spell_path(one['loc'])}: {sentence(one['type'], one.get('ctx', {}))}" for one in found[:MOST_COMPLAINTS]]
     if len(found) > MOST_COMPLAINTS:
         said.append(f"(the whole): and {len(found) - MOST_COMPLAINTS:,} findings more")
     return said
@@ -122,13 +187,57 @@ def _spell_key(key: str) -> str:
     return key if _PLAIN.fullmatch(key) else repr(key).replace(":", "\\x3a")
 
 
-def _sentence(kind: str, said: str, context: dict[str, object]) -> str:
-    match kind:
-        case "missing":
-            return "is missing"
-        case "extra_forbidden":
-            return "is not a key of the definition (a typo?)"
-        case "value_error":
-            return str(context.get("error", said))
-        case _:
-            return said[:1].lower() + said[1:]
+NO_KEY = "is not a key of the definition (a typo?)"
+
+_SENTENCES = {
+    "missing": "is missing",
+    "extra_forbidden": NO_KEY,
+    "json_invalid": "is not JSON",
+    "string_type": "must be a string",
+    "string_sub_type": "must be a string",
+    "string_unicode": "must be a string of valid Unicode characters",
+    "string_too_short": "must have at least {min_length} character(s)",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "must match the pattern {pattern}",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dataclass_type": "must be an object",
+    "dict_type": "must be an object",
+    "mapping_type": "must be an object",
+    "invalid_key": "must be a string",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "too_short": "must have at least {min_length} element(s)",
+    "too_long": "must have at most {max_length} elements",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number of fewer digits",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "enum": "must be one of {expected}",
+    "literal_error": "must be one of {expected}",
+    "none_required": "must be null",
+}
+"""By pydantic's name of a finding (https://docs.pydantic.dev/latest/errors/validation_errors/): our sentence for it."""
+
+
+def sentence(kind: str, context: Mapping[str, object]) -> str:
+    """
+    Say what is wrong with a value in our own words: pydantic's speak of Python types, to people who send JSON.
+
+    :param kind: pydantic's name of the finding.
+    :param context: its limits; for ``value_error`` the error, whose message is ours already.
+    """
+    if kind == "value_error":
+        return str(context.get("error", "is not accepted"))
+    if kind.startswith(("datetime_", "date_", "timezone_")):
+        return "must be a point in time in ISO 8601 (2026-03-01T12:00:00.000Z)"
+    return _SENTENCES.get(kind, "has a value of the wrong kind").format(**context)

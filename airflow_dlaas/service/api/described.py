@@ -36,6 +36,7 @@ class ReportedResults(ResultsReport):
 
     connection: StoreConnection | None = None
     target: Place | None = None
+    source: Place | None = None
 
 
 class ReportedEntity(TrainingEntity):

@@ -6,6 +6,7 @@ import logging
 import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_dlaas.contract.problem import BY_STATUS, Problem, ProblemError, Target
-from airflow_dlaas.contract.words import spell_path
+from airflow_dlaas.contract.words import sentence, spell_path
 from airflow_dlaas.errors import (
     DlaasError,
     InvalidBundle,
@@ -121,7 +122,7 @@ def _refused(error: Exception) -> Refused:
             found = error.errors()
             if any(one["loc"][0] == "path" for one in found):
                 return BY_STATUS[404]("There is nothing with this id")
-            return Several([_query_reason(one["loc"], one["msg"]) for one in found])
+            return Several([_query_reason(one["loc"], one["type"], one.get("ctx", {})) for one in found])
         case HTTPException(status_code=404):
             return BY_STATUS[404]("There is nothing at this path; the API lies under /v3")
         case HTTPException(status_code=405):
@@ -132,11 +133,11 @@ def _refused(error: Exception) -> Refused:
             return Unavailable("The service failed; its log says more under the trace given here")
 
 
-def _query_reason(location: Sequence[int | str], message: str) -> ProblemError:
+def _query_reason(location: Sequence[int | str], kind: str, context: Mapping[str, Any]) -> ProblemError:
     name = spell_path(tuple(location[1:]))
     return ProblemError(
         code="invalid_query_parameter_value",
-        message=f"{name}: {message[:1].lower()}{message[1:]}",
+        message=f"{name}: {sentence(kind, context)}",
         target=Target(type="query", name=name),
     )
 

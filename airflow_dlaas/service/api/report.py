@@ -158,7 +158,7 @@ def _now(parts: Parts, record: TrainingRecord) -> datetime:
 
 def _container(definition: Mapping[str, Any]) -> str:
     results = definition.get("training_results")
-    place = results["target"] if results else definition["training_data"][0]["source"]
+    place = (results.get("target") or results["source"]) if results else definition["training_data"][0]["source"]
     return str(place["container"])
 
 

@@ -165,7 +165,7 @@ def _checks(definition: TrainingDefinition) -> Iterator[_Check]:
     ]
     results = definition.training_results
     if results is not None:
-        places.append((results.connection, results.target.container, "training_results", "target"))
+        places.append((results.connection, results.place.container, "training_results", results.spelling))
     for connection, container, field, place in places:
         if (connection, container) not in seen:
             seen.append((connection, container))

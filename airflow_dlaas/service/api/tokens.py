@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from airflow_dlaas.contract.words import Word
+from airflow_dlaas.contract.words import RequestModel
 from airflow_dlaas.errors import RateLimited
 from airflow_dlaas.service.api.bodies import read_json, reply, takes, understand
 from airflow_dlaas.service.api.parts import PartsOf
@@ -28,7 +28,7 @@ def logins() -> CapacityLimiter:
     return CapacityLimiter(LOGINS_AT_ONCE)
 
 
-class Token(Word):
+class Token(RequestModel):
     """A token, on its way in either direction."""
 
     token: str
