@@ -111,6 +111,8 @@ class Asker:
             answer = await self._persist(partial(self._ask, calls.list_changes(cursor, wait)))
             for training in answer.resources:
                 self._board.learn(training)
+            if unreadable := answer.unreadable.intersection(self._board.ids(new=False)):
+                await self._persist(partial(self._look_at_each, unreadable))
             cursor, wait = answer.cursor, LONG_POLL
             if not listening.is_set():
                 listening.set()
@@ -133,6 +135,10 @@ class Asker:
         ids = set(self._board.ids(new=new))
         if len(ids) > 1:
             ids -= await self._look_at_list(ids)
+        await self._look_at_each(ids)
+
+    async def _look_at_each(self, ids: Collection[str]) -> None:
+        """Ask for each of *ids* by itself; an error that concerns one training ends its waits alone."""
         trouble: DlaasError | None = None
         for training_id in ids:
             if training_id not in self._board.ids(new=False):
@@ -164,6 +170,7 @@ class Asker:
                     self._board.learn(training)
                     missing.remove(training.id)
                     found.add(training.id)
+            missing -= page.unreadable  # on no further page; asked for by id, the service says why
             if page.next is None or len(missing) <= _WORTH_A_PAGE:
                 break
         return found

@@ -19,15 +19,17 @@ from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft, Exper
 from airflow_dlaas.contract.stores import REVEALED
 from airflow_dlaas.contract.training import (
     CANCEL,
+    UNREADABLE_RECORD,
     Instance,
     RuntimeList,
     Training,
     TrainingChanges,
     TrainingList,
     TrainingOutlines,
+    UnreadableTraining,
 )
 from airflow_dlaas.contract.words import Word, received
-from airflow_dlaas.errors import InvalidDefinition
+from airflow_dlaas.errors import InvalidDefinition, Misunderstood
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -210,7 +212,7 @@ def create_training(definition: TrainingDefinition, *, idempotency_key: str | No
 
 def get_training(training_id: str) -> Call[Training]:
     """One training."""
-    return _get(_training(training_id), received(Training))
+    return _get(_training(training_id), _read_training)
 
 
 def list_trainings(limit: int | None = None) -> Call[TrainingList]:
@@ -289,6 +291,24 @@ def monitor_path(training_id: str, *, offset: int = 0, metrics: int = 0) -> str:
 
 
 _JSON = "application/json"
+
+
+def _read_training(content: bytes) -> Training:
+    """
+    Read a training.
+
+    :raises Misunderstood: it is none; where the service cannot read its own record, with what the service says of it.
+    """
+    try:
+        return received(Training)(content)
+    except Misunderstood:
+        try:
+            status = received(UnreadableTraining)(content).entity.status
+        except Misunderstood:
+            status = None
+        if status is None or all(one.code != UNREADABLE_RECORD for one in status.error.errors):
+            raise
+    raise Misunderstood(status.message)
 
 
 def _query(**parameters: str | int | None) -> str:

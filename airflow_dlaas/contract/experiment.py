@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from airflow_dlaas.contract.definition import Framework
-from airflow_dlaas.contract.words import Author, Many, Moment, Reference, RequestModel, Word
+from airflow_dlaas.contract.listing import Listing
+from airflow_dlaas.contract.words import Author, Moment, Reference, RequestModel, Word
 
 
 class Metadata(Word):
@@ -62,7 +63,5 @@ class Experiment(Word):
     entity: ExperimentEntity
 
 
-class ExperimentList(Word):
+class ExperimentList(Listing[Experiment]):
     """All experiments of a user, or all versions of one."""
-
-    resources: Many[Experiment]

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from airflow_dlaas.contract.definition import ModelDefinition
 from airflow_dlaas.contract.experiment import Metadata
+from airflow_dlaas.contract.listing import Listing
 from airflow_dlaas.contract.problem import Problem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.words import Many, Moment, RequestModel, Word
@@ -144,10 +145,9 @@ class NextPage(Word):
     url: str
 
 
-class TrainingList(Word):
+class TrainingList(Listing[Training]):
     """Trainings, newest first."""
 
-    resources: Many[Training]
     next: NextPage | None = None
 
 
@@ -163,6 +163,34 @@ class OutlinedEntity(Word):
     model_definition: OutlinedModel = Field(default_factory=OutlinedModel)
 
 
+UNREADABLE_RECORD = "unreadable_record"
+"""Code of the error in the status of a training whose record the service cannot read (ours)."""
+
+
+class UnreadableStatus(Word):
+    """The status of a training whose record the service cannot read: `message` and `error` say so."""
+
+    state: TrainingState
+    submitted_at: Moment
+    current_at: Moment
+    message: str
+    error: Problem
+
+
+class UnreadableEntity(Word):
+    """What can be told of a training whose record the service cannot read."""
+
+    model_definition: OutlinedModel | None = None
+    status: UnreadableStatus
+
+
+class UnreadableTraining(Word):
+    """What the service shows in place of a training whose record it cannot read (ours)."""
+
+    metadata: Metadata
+    entity: UnreadableEntity
+
+
 class TrainingOutline(Word):
     """A training's identity and description; it can be read whatever became of the training."""
 
@@ -170,14 +198,13 @@ class TrainingOutline(Word):
     entity: OutlinedEntity
 
 
-class TrainingOutlines(Word):
+class TrainingOutlines(Listing[TrainingOutline]):
     """A page of the listing, skimmed."""
 
-    resources: Many[TrainingOutline]
     next: NextPage | None = None
 
 
-class TrainingChanges(Word):
+class TrainingChanges(Listing[Training]):
     """
     What changed since a cursor (ours).
 
@@ -185,7 +212,6 @@ class TrainingChanges(Word):
     asking again with ``cursor`` continues without a gap.
     """
 
-    resources: Many[Training]
     cursor: str
 
 

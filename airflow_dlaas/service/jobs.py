@@ -19,12 +19,15 @@ All files but the append-only ones are written aside, synced and renamed: a read
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import PhaseTime
@@ -38,8 +41,25 @@ What is to keep a command from the rest of the machine: bubblewrap where it work
 the training does not run; nothing. A container keeps its command apart by itself.
 """
 
+UNREADABLE = (OSError, ValueError)
+"""What `read_mark` raises where something else is there: damaged content, a directory, a loop of links."""
+
+_NOTHING_THERE = frozenset({errno.ENOTDIR, errno.ELOOP})
+"""Of a job's folder that is no folder: no file is in it."""
+
 LOG_LIMIT = 1024**3
 """Bytes of a log: far more than anybody reads, and far less than a disk."""
+
+
+def _require_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError("must be a point in time that exists in UTC") from None
+
+
+Stamp = Annotated[Moment, AfterValidator(_require_utc)]
+"""A point in time that the store can hold."""
 
 
 class RuntimeSpec(Word):
@@ -103,7 +123,7 @@ class PhaseMark(Word):
     """Where in its life a job is, and since when."""
 
     phase: Phase
-    since: Moment
+    since: Stamp
     before: tuple[PhaseTime, ...] = ()
     """The phases it has gone through before."""
     isolation: str | None = None
@@ -120,16 +140,23 @@ class Exit(Word):
     """How a job ended."""
 
     state: TrainingState
-    exit_code: int | None = None
+    exit_code: int | None = Field(default=None, ge=-(2**31), lt=2**31)
     """The command's own, 128 + N where signal N ended it; None where it never ran."""
     code: str | None = None
     """One of `airflow_dlaas.contract.problem.RUN_CODES`."""
     reason: str | None = None
     stored: bool = False
     """Whether anything lies in the results container."""
-    isolation: str | None = None
+    isolation: str | None = Field(default=None, max_length=16)
     """What kept the command from the rest of the machine; None where it never came to that."""
-    finished_at: Moment
+    finished_at: Stamp
+
+    @field_validator("state")
+    @classmethod
+    def _is_an_end(cls, value: TrainingState) -> TrainingState:
+        if not value.final:
+            raise ValueError("must be a final state")
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +208,21 @@ class JobFolder:
     def erase_secrets(self) -> None:
         """Remove the secrets, and what a write of them that was broken off has left; nothing there is no error."""
         for path in (self.secrets, *self.path.glob(f".{self.secrets.name}.*")):
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except IsADirectoryError:  # noqa: PERF203 - one that fails must not keep the others
+                shutil.rmtree(path)
+            except OSError as error:
+                if error.errno not in _NOTHING_THERE:
+                    raise
 
 
 def read_mark(path: Path, kind: type[W]) -> W | None:
-    """Read the mark at *path*; None where it was not written (yet)."""
+    """
+    Read the mark at *path*; None where it was not written (yet).
+
+    :raises UNREADABLE: something else is there.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:

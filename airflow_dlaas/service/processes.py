@@ -59,7 +59,7 @@ def speaking_into(file: Path) -> list[int]:
     """Name every process of this user whose standard output or error is *file*."""
     try:
         wanted = file.stat()
-    except FileNotFoundError:
+    except OSError:  # It is not there, or a loop of links is: no process has it open.
         return []
     return [pid for pid in _pids() if any(_is_open(pid, stream, wanted) for stream in (1, 2))]
 

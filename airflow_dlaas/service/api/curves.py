@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from airflow_dlaas.contract.curves import LARGEST_PIECE, MOST_POINTS, POINTS, Curves, LogMatches, LogPiece
-from airflow_dlaas.errors import InvalidRequest
+from airflow_dlaas.errors import InvalidRequest, NotFound
 from airflow_dlaas.service.api import report, windows
 from airflow_dlaas.service.api.bodies import Id, reply
 from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf
@@ -45,7 +47,8 @@ def curves(
     """
     job, ended = _look(parts, owner, training_id)
     kept: Gatherings = request.app.state.gatherings
-    return reply(kept.curves(job.metrics, points, unless, complete=ended))
+    with _readable(training_id, "metrics"):
+        return reply(kept.curves(job.metrics, points, unless, complete=ended))
 
 
 @router.get("/{training_id}/log", response_model=LogPiece)
@@ -63,9 +66,10 @@ def log(
             "tail: goes without offset: it counts from the end", code="invalid_query_parameter_value", target="tail"
         )
     job, ended = _look(parts, owner, training_id)
-    if tail is not None:
-        return reply(windows.last(job.log, limit=tail, ended=ended))
-    return reply(windows.window(job.log, start=offset or 0, limit=limit, ended=ended))
+    with _readable(training_id, "log"):
+        if tail is not None:
+            return reply(windows.last(job.log, limit=tail, ended=ended))
+        return reply(windows.window(job.log, start=offset or 0, limit=limit, ended=ended))
 
 
 @router.get("/{training_id}/log/search", response_model=LogMatches)
@@ -78,7 +82,17 @@ def search(
 ) -> Response:
     """Find *text* in the log's lines, whatever its case (ours); `next` says from which byte to look on."""
     job, _ = _look(parts, owner, training_id)
-    return reply(windows.search(job.log, text, start=offset))
+    with _readable(training_id, "log"):
+        return reply(windows.search(job.log, text, start=offset))
+
+
+@contextmanager
+def _readable(training_id: str, what: str) -> Iterator[None]:
+    """Refuse where the file is there and cannot be read (a directory, a loop of links): asking again does not help."""
+    try:
+        yield
+    except OSError as error:
+        raise NotFound(f"The {what} of training {training_id} cannot be read: {error.strerror}") from error
 
 
 def _look(parts: Parts, owner: str, training_id: str) -> tuple[JobFolder, bool]:

@@ -23,6 +23,7 @@ from airflow_dlaas.contract.training import (
     ResultsReport,
     Training,
     TrainingEntity,
+    UnreadableTraining,
 )
 from airflow_dlaas.contract.words import Word
 from airflow_dlaas.service.api.bodies import SCHEMAS
@@ -54,16 +55,16 @@ class ReportedTraining(Training):
 
 
 class ReportedPage(Word):
-    """Trainings, newest first."""
+    """Trainings, newest first; one that the service cannot read says so and hides no other."""
 
-    resources: tuple[ReportedTraining, ...]
+    resources: tuple[ReportedTraining | UnreadableTraining, ...]
     next: NextPage | None = None
 
 
 class ReportedChanges(Word):
     """Trainings that changed, oldest change first, and the cursor to ask with next."""
 
-    resources: tuple[ReportedTraining, ...]
+    resources: tuple[ReportedTraining | UnreadableTraining, ...]
     cursor: str
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
@@ -21,14 +23,17 @@ from airflow_dlaas.contract.experiment import (
     Metadata,
 )
 from airflow_dlaas.contract.stores import MASK
-from airflow_dlaas.errors import InvalidRequest, NotFound
+from airflow_dlaas.errors import Conflict, InvalidRequest, NotFound
 from airflow_dlaas.service.api.bodies import ZIP, Document, Id, read, reply, takes, understand
 from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf, base_url
+from airflow_dlaas.service.logged_once import LoggedOnce
 from airflow_dlaas.service.store.base import ExperimentRecord, VersionRecord
 from airflow_dlaas.service.store.blobs import Incoming
 from airflow_dlaas.storage import bundle
 
 PATH = "/v3/ml_assets/experiments"
+_damaged = LoggedOnce(logging.getLogger(__name__))
+
 PIECE = 1024**2
 """Bytes gathered before they are written: each write is a trip to another thread."""
 
@@ -56,7 +61,7 @@ def create(request: Request, parts: PartsOf, owner: Owner, document: Document) -
 def list_all(request: Request, parts: PartsOf, owner: Owner) -> Response:
     """List experiments with their newest version, newest first."""
     found = parts.store.experiments(owner)
-    return reply(ExperimentList(resources=tuple(_report(request, parts, *one) for one in found)))
+    return reply({"resources": [_report(request, parts, *one) for one in found]})
 
 
 @router.get("/{experiment_id}", response_model=Experiment)
@@ -74,6 +79,8 @@ def get(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id) -> Re
 def add_version(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id, document: Document) -> Response:
     """Begin the next version. The body may be empty or repeat what created the experiment: metadata is immutable."""
     experiment, _ = parts.store.experiment(owner, experiment_id)
+    if experiment.damage is not None:
+        raise Conflict(f"The service cannot read its record of experiment {experiment_id}: create another one")
     if document:
         _insist_on_same(ExperimentDraft.model_validate(experiment.draft), _draft(document))
     version = parts.store.add_version(owner, experiment_id, _new_id(), parts.clock())
@@ -92,7 +99,7 @@ def list_versions(request: Request, parts: PartsOf, owner: Owner, experiment_id:
     """List the versions, oldest first."""
     experiment, _ = parts.store.experiment(owner, experiment_id)
     found = parts.store.versions(owner, experiment_id)
-    return reply(ExperimentList(resources=tuple(_report(request, parts, experiment, one) for one in found)))
+    return reply({"resources": [_report(request, parts, experiment, one) for one in found]})
 
 
 @router.get("/{experiment_id}/versions/{version_id}", response_model=Experiment)
@@ -208,21 +215,27 @@ def _insist_on_same(known: ExperimentDraft, draft: ExperimentDraft) -> None:
             )
 
 
-def _report(request: Request, parts: Parts, experiment: ExperimentRecord, version: VersionRecord) -> Experiment:
+def _report(request: Request, parts: Parts, experiment: ExperimentRecord, version: VersionRecord) -> dict[str, Any]:
     url = f"{base_url(request, parts)}{PATH}/{experiment.id}"
     version_url = f"{url}/versions/{version.id}"
-    draft: dict[str, Any] = dict(experiment.draft)
-    return Experiment(
-        metadata=Metadata(
-            guid=experiment.id, url=url, created_at=experiment.created_at, modified_at=version.created_at
-        ),
-        entity=ExperimentEntity(
-            **draft,
-            experiment_version=ExperimentVersion(
-                guid=version.id, url=version_url, content_url=f"{version_url}/content"
-            ),
-        ),
+    metadata = Metadata(guid=experiment.id, url=url, created_at=experiment.created_at, modified_at=version.created_at)
+    place = ExperimentVersion(guid=version.id, url=version_url, content_url=f"{version_url}/content")
+    damage = experiment.damage or version.damage
+    if damage is None:
+        try:
+            entity = ExperimentEntity(**experiment.draft, experiment_version=place)
+            return Experiment(metadata=metadata, entity=entity).model_dump(exclude_none=True)
+        except (ValidationError, TypeError) as error:
+            damage = "draft"
+            _damaged.warning(experiment.id, "Experiment %s cannot be shown", experiment.id, exc_info=error)
+    message = (
+        f"The service cannot read its record of experiment {experiment.id} (columns of the database: {damage}); its "
+        "administrator finds more in the log"
     )
+    return {
+        "metadata": metadata.model_dump(),
+        "entity": {"message": message, "experiment_version": place.model_dump()},
+    }
 
 
 def _new_id() -> str:

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.contract.training import CANCEL, Patch
+from airflow_dlaas.contract.training import CANCEL, Patch, UnreadableTraining
 from airflow_dlaas.errors import InvalidRequest, NotFound
 from airflow_dlaas.service.api import report
 from airflow_dlaas.service.api.bodies import ID, Document, Id, reply, takes, understand
@@ -72,7 +72,7 @@ async def list_all(
     return reply({"resources": await run_in_threadpool(report.many, parts, records), "cursor": str(cursor)})
 
 
-@router.get("/{training_id}", response_model=ReportedTraining)
+@router.get("/{training_id}", response_model=ReportedTraining | UnreadableTraining)
 def get(parts: PartsOf, owner: Owner, training_id: Id) -> Response:
     """Tell how a training is doing."""
     return reply(report.one(parts, parts.store.training(owner, training_id)))

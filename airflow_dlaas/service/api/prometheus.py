@@ -34,6 +34,7 @@ class Figures:
         trainings = GaugeMetricFamily("dlaas_trainings", "Trainings the service knows, by state.", labels=["state"])
         for state in TrainingState:
             trainings.add_metric([str(state)], counts.states.get(state, 0))
+        trainings.add_metric(["unknown"], counts.unknown)
         yield trainings
         failures = GaugeMetricFamily("dlaas_training_failures", "Trainings that failed, by code.", labels=["code"])
         for code in RUN_CODES:

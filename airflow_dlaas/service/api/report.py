@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
 from airflow_dlaas.contract.experiment import Metadata
-from airflow_dlaas.contract.problem import Problem
+from airflow_dlaas.contract.problem import Problem, ProblemError
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.contract.training import Metric, PhaseTime, ResultsLocation, Status, Usage
+from airflow_dlaas.contract.training import (
+    UNREADABLE_RECORD,
+    Metric,
+    OutlinedModel,
+    PhaseTime,
+    ResultsLocation,
+    Status,
+    UnreadableEntity,
+    UnreadableStatus,
+    UnreadableTraining,
+    Usage,
+)
 from airflow_dlaas.service.api.parts import Parts
-from airflow_dlaas.service.jobs import BoardsMark, JobFolder, PhaseMark, read_mark
+from airflow_dlaas.service.jobs import UNREADABLE, BoardsMark, JobFolder, PhaseMark, read_mark
+from airflow_dlaas.service.logged_once import LoggedOnce
 from airflow_dlaas.service.store.base import TrainingRecord
 
 PATH = "/v3/models"
+
+_damaged = LoggedOnce(logging.getLogger(__name__))
+
+M = TypeVar("M", bound=BaseModel)
 
 STALE = timedelta(minutes=1)
 """How long a measurement of what a training uses is told."""
@@ -55,6 +73,9 @@ def last_metrics(path: Path) -> tuple[Metric, ...]:
             lines = file.read().split(b"\n")
     except FileNotFoundError:
         return ()
+    except OSError as error:
+        _damaged.warning(path, "%s cannot be read (%s); replies show no metrics", path, error.strerror)
+        return ()
     found: list[Metric] = []
     seen: set[tuple[str, str]] = set()
     for line in reversed(lines[:-1]):  # what follows the last newline is still being written
@@ -77,10 +98,43 @@ def read_metric(line: bytes) -> Metric | None:
 
 
 def _report(parts: Parts, record: TrainingRecord, position: int | None) -> dict[str, Any]:
-    metadata = Metadata(
-        guid=record.id, url=f"{PATH}/{record.id}", created_at=record.submitted_at, modified_at=record.modified_at
+    if record.damage is not None:
+        return _unreadable(parts, record, f"columns of the database: {record.damage}")
+    try:
+        return _whole(parts, record, position)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        # Stored by another version, or changed since: it must not keep the others from being listed.
+        _damaged.warning(record.id, "Training %s cannot be shown", record.id, exc_info=error)
+        return _unreadable(parts, record, "its definition is none")
+
+
+def _unreadable(parts: Parts, record: TrainingRecord, why: str) -> dict[str, Any]:
+    """Report what identifies a training that cannot be read: id, state, description, and that it cannot be read."""
+    message = (
+        f"The service cannot read its record of training {record.id} ({why}); its administrator finds more in the log"
     )
+    model = record.definition.get("model_definition")
+    description = model.get("description") if isinstance(model, Mapping) else None
+    entity = UnreadableEntity(
+        # By the description a client finds its own trainings.
+        model_definition=OutlinedModel(description=description) if isinstance(description, str) else None,
+        status=UnreadableStatus(
+            state=record.state,
+            submitted_at=record.submitted_at,
+            current_at=_now(parts, record),
+            message=message,
+            error=Problem(trace=_trace(record), errors=(ProblemError(code=UNREADABLE_RECORD, message=message),)),
+        ),
+    )
+    return UnreadableTraining(metadata=_metadata(record), entity=entity).model_dump(exclude_none=True)
+
+
+def _whole(parts: Parts, record: TrainingRecord, position: int | None) -> dict[str, Any]:
+    metadata = _metadata(record)
     entity = dict(record.definition)
+    if not isinstance(entity.get("model_definition"), Mapping):
+        raise ValueError("the definition has no model_definition")
+    to_json(entity)  # what cannot be written must not be found out only with the others around it
     if record.stored:
         location = ResultsLocation(container=_container(record.definition), model_location=record.id)
         entity["training_results"] = {**entity.get("training_results", {}), "location": location.model_dump()}
@@ -88,9 +142,15 @@ def _report(parts: Parts, record: TrainingRecord, position: int | None) -> dict[
     return {"metadata": metadata.model_dump(), "entity": entity}
 
 
+def _metadata(record: TrainingRecord) -> Metadata:
+    return Metadata(
+        guid=record.id, url=f"{PATH}/{record.id}", created_at=record.submitted_at, modified_at=record.modified_at
+    )
+
+
 def _status(parts: Parts, record: TrainingRecord, position: int | None) -> Status:
     job = JobFolder(parts.jobs / record.id)
-    phase = _phase(job) if record.started_at else None
+    phase = _mark(job.phase, PhaseMark) if record.started_at else None
     return Status(
         state=record.state,
         submitted_at=record.submitted_at,
@@ -113,11 +173,12 @@ def _status(parts: Parts, record: TrainingRecord, position: int | None) -> Statu
     )
 
 
-def _phase(job: JobFolder) -> PhaseMark | None:
-    """Read where the job is, by the learner's own word."""
+def _mark(path: Path, kind: type[M]) -> M | None:
+    """Read what the learner wrote; what cannot be read is left out of the report."""
     try:
-        return read_mark(job.phase, PhaseMark)
-    except ValidationError:
+        return read_mark(path, kind)
+    except UNREADABLE as error:
+        _damaged.warning(path, "%s cannot be read (%s); replies leave out what it says", path, type(error).__name__)
         return None
 
 
@@ -132,18 +193,12 @@ def _usage(job: JobFolder, record: TrainingRecord) -> Usage | None:
     """Read what a running training uses; what was measured too long ago says nothing of now."""
     if record.state is not TrainingState.RUNNING:
         return None
-    try:
-        usage = read_mark(job.usage, Usage)
-    except ValidationError:
-        return None
+    usage = _mark(job.usage, Usage)
     return usage if usage and datetime.now(timezone.utc) - usage.at < STALE else None
 
 
 def _event_folders(job: JobFolder) -> tuple[str, ...] | None:
-    try:
-        mark = read_mark(job.boards, BoardsMark)
-    except ValidationError:
-        return None
+    mark = _mark(job.boards, BoardsMark)
     return mark.folders or None if mark else None
 
 

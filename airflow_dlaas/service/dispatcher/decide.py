@@ -49,6 +49,8 @@ class Seen:
     """Whether the job's folder is in place here (spec.json): where it is not, nobody knows what a learner has done."""
     rebooted: bool = False
     """Whether its learner was of an earlier boot of this machine."""
+    exit_damage: str | None = None
+    """Why the exit.json that is there cannot be read. While the learner lives that is no end: it is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ def remember(entry: TrainingRecord, seen: Seen, past: Past, tick: float) -> Past
 def _queue(entries: Sequence[TrainingRecord], free: list[str], total: int, now: datetime) -> Iterator[Step]:
     """Serve strictly in the order of submission: nobody overtakes, so nobody starves."""
     for entry in entries:
-        if entry.started_at is not None or entry.cancel_requested:
+        if entry.started_at is not None or entry.cancel_requested or entry.damage is not None:
             continue
         if entry.slots > total:
             reason = f"It needs {entry.slots} GPU slots, and this service has only {total} since it was started last"
@@ -193,7 +195,7 @@ def _follow(entry: TrainingRecord, seen: Seen, past: Past, now: datetime, tick: 
     elif seen.sighting is Sighting.GONE:
         if past.gone_since is None or not _is_due(past.gone_since, LOST_AFTER, tick):
             return
-        if seen.handed_over and not seen.taken:
+        if seen.handed_over and not seen.taken and seen.exit_damage is None:
             yield from _revive(entry, seen, past, now)
         else:
             yield Clear(entry.id)
@@ -253,6 +255,9 @@ def _revive(entry: TrainingRecord, seen: Seen, past: Past, now: datetime) -> Ite
 def _lost(entry: TrainingRecord, seen: Seen, now: datetime) -> Finish:
     if entry.cancel_requested:
         return Finish(entry.id, _canceled(now))
+    if seen.exit_damage is not None:
+        reason = f"Its learner has ended, and what it left (exit.json) cannot be read: {seen.exit_damage}"
+        return _failed(entry, "S100", reason, now)
     if seen.rebooted:
         return _failed(entry, "S100", "The machine was restarted while the training ran; submit it again", now)
     return _failed(

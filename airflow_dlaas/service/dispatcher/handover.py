@@ -62,7 +62,7 @@ class Workplace:
         remove them a second time.
         """
         job = self.folder(training.id)
-        if job.run.exists():
+        if os.path.lexists(job.run):
             return job
         job.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_mark(job.secrets, json.dumps(definition.model_dump(mode="json", context=REVEALED)), mode=0o600)
@@ -81,9 +81,10 @@ class Workplace:
             aside.write_text(NOBODY.model_dump_json(), encoding="utf-8")
             os.link(aside, job.run)
         except OSError:
-            return not job.run.exists()
+            return not os.path.lexists(job.run)
         finally:
-            aside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                aside.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # The store will say the same in a moment, unless it cannot be reached.
             write_mark(job.exit, _exit(outcome).model_dump_json())
         return True

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 
 from airflow_dlaas.contract.problem import ProblemError
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.errors import DlaasError
+from airflow_dlaas.errors import DlaasError, NotFound
 from airflow_dlaas.service.dispatcher.decide import (
     Advance,
     Clear,
@@ -225,7 +225,8 @@ class Dispatcher:
                     self._finish(id_, outcome)
                 case GiveUp(id_, outcome):
                     self._give_up(id_, outcome)
-        except (DlaasError, OSError, ValueError):
+        except Exception:
+            # Whatever it is, it is this training's trouble alone; it is logged, and the step is taken again.
             self._step_failed = True
             log.exception("Training %s: %s failed", entry.id, type(step).__name__)
 
@@ -233,13 +234,13 @@ class Dispatcher:
         """Start the learner of a booked training; one that can't be started ends here, as the service's fault."""
         try:
             definition = self._store.secrets(entry.id)
-        except SealBroken as error:
+        except (SealBroken, NotFound) as error:
             self._not_started(entry.id, error)
             return
         try:
             job = self._workplace.hand_over(entry, definition)
             handle = self._runner.start(job)
-        except (DlaasError, OSError) as error:
+        except (DlaasError, OSError, ValueError) as error:
             self._not_started(entry.id, error)
             return
         # Counted before the store is asked: a database that takes no handle must not make learners without end.

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from airflow_dlaas.errors import HostError
-from airflow_dlaas.service.jobs import JobFolder, RunMark, read_mark
+from airflow_dlaas.service.jobs import UNREADABLE, JobFolder, RunMark, read_mark
 from airflow_dlaas.service.processes import alive, carrying, identify, of_sessions, speaking_into
 from airflow_dlaas.service.runners.base import Sighting
 
@@ -128,6 +128,8 @@ def _look(handle: str, job: JobFolder) -> Sighting:
     # First the process, then its mark: one that takes the job between the two looks is still seen.
     there = alive(started)
     owner = _owner(job)
+    if owner is NOBODY:  # run.json cannot be read: the process that was started is the learner, if it is still there
+        return Sighting.ALIVE if there else Sighting.GONE
     if owner is not None:
         return Sighting.ALIVE if alive(owner) else Sighting.GONE
     return Sighting.WAITING if there else Sighting.GONE
@@ -136,7 +138,7 @@ def _look(handle: str, job: JobFolder) -> Sighting:
 def _owner(job: JobFolder) -> RunMark | None:
     try:
         return read_mark(job.run, RunMark)
-    except ValueError:
+    except UNREADABLE:
         return NOBODY
 
 

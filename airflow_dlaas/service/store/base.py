@@ -18,7 +18,7 @@ it would keep everybody out until the date is there again."""
 
 
 class SealBroken(HostError):
-    """Secrets were sealed with another key than the one the service has now; trying again does not help."""
+    """Secrets cannot be read: another key sealed them, or they are damaged; trying again does not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class ExperimentRecord:
     draft: Mapping[str, Any]
     """The JSON it was created from."""
     created_at: datetime
+    damage: str | None = None
+    """Columns of its row that cannot be read, where there are any; the fields of these hold stand-ins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class VersionRecord:
     """SHA-256 of the zip, by which its bytes are found; None until they were uploaded."""
     size: int | None = None
     """Bytes of the zip."""
+    damage: str | None = None
+    """Columns of its row that cannot be read, where there are any; the fields of these hold stand-ins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ class TrainingRecord:
     """When its client confirmed that it has taken the result; None until then."""
     revision: int = 0
     """Grows with every change of any training: the cursor of `Store.changes`."""
+    damage: str | None = None
+    """Columns of its row that cannot be read, where there are any; the fields of these hold stand-ins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,8 @@ class Counts:
     """GPU slots that trainings hold."""
     led_until: Mapping[str, datetime]
     """Until when each role is somebody's: a past time means that nobody fills it."""
+    unknown: int = 0
+    """Trainings in a state that this version does not know."""
 
 
 class Store(Protocol):
@@ -123,6 +131,8 @@ class Store(Protocol):
     Thread-safe. Every verb that changes something is one durable transaction: when it has returned, the
     change survives kill -9 and power loss. What belongs to another owner is not found. Verbs that look for one
     thing by id raise `airflow_dlaas.errors.NotFound`.
+
+    A row that cannot be read fails no verb about other rows. It is given as a record with ``damage``.
     """
 
     # -- experiments ---------------------------------------------------------
@@ -236,7 +246,7 @@ class Store(Protocol):
         """
         The definition as it was sent. Gone (`NotFound`) once the training has ended.
 
-        :raises SealBroken: nobody can read it any more; the training cannot be started.
+        :raises SealBroken: it cannot be read any more; the training cannot be started.
         """
 
     def book(self, training_id: str, gpus: Sequence[str], now: datetime) -> bool:

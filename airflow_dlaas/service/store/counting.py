@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import Connection, func, select
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.store.base import Counts
-from airflow_dlaas.service.store.tables import UNFINISHED, WAITING, leases, trainings
+from airflow_dlaas.service.store.reading import lease_on, slots_held
+from airflow_dlaas.service.store.rows import DAMAGE
+from airflow_dlaas.service.store.tables import WAITING, leases, trainings
+
+_STATES = frozenset(str(state) for state in TrainingState)
 
 
 def count(connection: Connection) -> Counts:
-    """Count."""
-    states = connection.execute(select(trainings.c.state, func.count()).group_by(trainings.c.state))
+    """Count. What cannot be read is left out of the number that it belongs to."""
+    states: dict[TrainingState, int] = {}
+    unknown = 0
+    for state, number in connection.execute(select(trainings.c.state, func.count()).group_by(trainings.c.state)):
+        if state in _STATES:
+            states[TrainingState(state)] = number
+        else:
+            unknown += number
+    found = ((role, lease_on(connection, role)) for role in connection.execute(select(leases.c.role)).scalars().all())
+    return Counts(
+        states=states,
+        failures=_failures(connection),
+        queued=connection.execute(select(func.count()).select_from(trainings).where(WAITING)).scalar_one(),
+        queued_since=_oldest(connection),
+        slots_held=len(slots_held(connection)),
+        led_until={role: lease.until for role, lease in found if lease is not None},
+        unknown=unknown,
+    )
+
+
+def _failures(connection: Connection) -> dict[str, int]:
     # Grouped by a label that is no column's name: PostgreSQL would take the column.
     failure = trainings.c.error["code"].as_string().label("failure")
-    failures = connection.execute(
-        select(failure, func.count()).where(trainings.c.state == str(TrainingState.ERROR)).group_by("failure")
-    )
-    waiting = select(func.count(), func.min(trainings.c.submitted_at)).where(WAITING)
-    queued, oldest = connection.execute(waiting).one()
-    held = connection.execute(select(trainings.c.gpus).where(UNFINISHED, ~WAITING)).scalars()
-    return Counts(
-        states={TrainingState(state): number for state, number in states},
-        failures={str(code): number for code, number in failures if code is not None},
-        queued=queued,
-        queued_since=oldest,
-        slots_held=sum(len(slots) for slots in held),
-        led_until={lease.role: lease.until for lease in connection.execute(select(leases.c.role, leases.c.until))},
-    )
+    query = select(failure, func.count()).where(trainings.c.state == str(TrainingState.ERROR)).group_by("failure")
+    if connection.dialect.name == "sqlite":
+        query = query.where(func.json_valid(trainings.c.error) == 1)  # PostgreSQL stores nothing else
+    return {str(code): number for code, number in connection.execute(query) if code is not None}
+
+
+def _oldest(connection: Connection) -> datetime | None:
+    try:
+        return connection.execute(select(func.min(trainings.c.submitted_at)).where(WAITING)).scalar()
+    except DAMAGE:
+        return None

@@ -140,6 +140,8 @@ def _prepare(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _record: object) -> None:
         connection.isolation_level = None
+        # Text that is not UTF-8 is shown as far as it is: an error would end the query for all other rows.
+        connection.text_factory = lambda content: content.decode("utf-8", "replace")
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",  # with WAL the default survives a crash of ours, but not a loss of power

@@ -19,11 +19,13 @@ from airflow_dlaas.service.store.base import (
     Counts,
     ExperimentRecord,
     Outcome,
+    SealBroken,
     TrainingRecord,
     VersionRecord,
 )
 from airflow_dlaas.service.store.counting import count
 from airflow_dlaas.service.store.database import Database
+from airflow_dlaas.service.store.reading import each, lease_on, slots_held
 from airflow_dlaas.service.store.sealing import Seal
 from airflow_dlaas.service.store.tables import (
     FINAL,
@@ -85,8 +87,7 @@ class SqlStore:
 
     def experiments(self, owner: str) -> Sequence[tuple[ExperimentRecord, VersionRecord]]:
         with self._reading() as connection:
-            found = connection.execute(_newest(owner).order_by(experiments.c.seq.desc())).mappings()
-            return [rows.experiment(row) for row in found]
+            return _experiments(connection, _newest(owner).order_by(experiments.c.seq.desc()))
 
     def experiment(self, owner: str, experiment_id: str) -> tuple[ExperimentRecord, VersionRecord]:
         with self._reading() as connection:
@@ -95,7 +96,7 @@ class SqlStore:
     def versions(self, owner: str, experiment_id: str) -> Sequence[VersionRecord]:
         with self._reading() as connection:
             query = select(*rows.VERSION).join(experiments).where(_is(owner, experiment_id))
-            found = [rows.version(row) for row in connection.execute(query.order_by(versions.c.number)).mappings()]
+            found = _versions(connection, query.order_by(versions.c.number))
         if not found:
             raise _no_experiment(experiment_id)
         return found
@@ -161,7 +162,10 @@ class SqlStore:
     def changes(self, owner: str, *, after: int, limit: int) -> Sequence[TrainingRecord]:
         query = select(*rows.TRAINING).where(trainings.c.owner == owner, trainings.c.revision > after)
         with self._reading() as connection:
-            return _records(connection, query.order_by(trainings.c.revision).limit(limit))
+            found = _records(connection, query.order_by(trainings.c.revision).limit(limit))
+            highest = connection.execute(select(counter.c.revision)).scalar_one()
+        # A damaged revision has no place in the order: the training would be given again each time.
+        return [record for record in found if after < record.revision <= highest]
 
     def revision(self) -> int:
         with self._reading() as connection:
@@ -223,7 +227,7 @@ class SqlStore:
 
     def lead(self, role: str, holder: str, now: datetime, until: datetime) -> bool:
         with self._writing() as connection:
-            lease = connection.execute(select(leases).where(leases.c.role == role)).one_or_none()
+            lease = lease_on(connection, role)
             if lease is None:
                 connection.execute(insert(leases).values(role=role, holder=holder, until=until))
             elif lease.holder == holder or not now < lease.until <= now + LONGEST_LEASE:
@@ -241,15 +245,21 @@ class SqlStore:
             sent = connection.execute(select(trainings.c.secrets).where(trainings.c.id == training_id)).scalar()
         if sent is None:
             raise NotFound(f"There are no secrets of training {training_id}: it is unknown, or has ended")
-        return TrainingDefinition.model_validate_json(self._seal.open(sent))
+        try:
+            return TrainingDefinition.model_validate_json(self._seal.open(sent))
+        except rows.DAMAGE:
+            pass  # Nothing of it goes into the error.
+        raise SealBroken(
+            "What was stored to start it with (its definition and the credentials of its object stores) cannot be read "
+            "any more. Submit the training again"
+        )
 
     def book(self, training_id: str, gpus: Sequence[str], now: datetime) -> bool:
         with self._writing() as connection:
             record = _training(connection, training_id)
             if record.state.final or record.started_at is not None or record.cancel_requested:
                 return False
-            held = connection.execute(select(trainings.c.gpus).where(UNFINISHED)).scalars()
-            if set(gpus) & {slot for slots in held for slot in slots}:
+            if not set(gpus).isdisjoint(slots_held(connection)):
                 return False
             _change(connection, training_id, modified_at=now, gpus=list(gpus), started_at=now)
         return True
@@ -297,18 +307,18 @@ def _is(owner: str, experiment_id: str) -> Any:
 
 
 def _experiment(connection: Connection, owner: str, experiment_id: str) -> tuple[ExperimentRecord, VersionRecord]:
-    row = connection.execute(_newest(owner).where(experiments.c.id == experiment_id)).mappings().one_or_none()
-    if row is None:
+    found = _experiments(connection, _newest(owner).where(experiments.c.id == experiment_id))
+    if not found:
         raise _no_experiment(experiment_id)
-    return rows.experiment(row)
+    return found[0]
 
 
 def _version(connection: Connection, owner: str, experiment_id: str, version_id: str) -> VersionRecord:
     query = select(*rows.VERSION).join(experiments).where(_is(owner, experiment_id), versions.c.id == version_id)
-    row = connection.execute(query).mappings().one_or_none()
-    if row is None:
+    found = _versions(connection, query)
+    if not found:
         raise NotFound(f"There is no version {version_id} of an experiment {experiment_id}")
-    return rows.version(row)
+    return found[0]
 
 
 def _insert_version(connection: Connection, version: VersionRecord) -> None:
@@ -317,17 +327,25 @@ def _insert_version(connection: Connection, version: VersionRecord) -> None:
 
 
 def _records(connection: Connection, query: Select[Any]) -> list[TrainingRecord]:
-    return [rows.training(row) for row in connection.execute(query).mappings()]
+    return each(connection, query, trainings.c.seq, rows.training, rows.salvage_training)
+
+
+def _experiments(connection: Connection, query: Select[Any]) -> list[tuple[ExperimentRecord, VersionRecord]]:
+    return each(connection, query, versions.c.id, rows.experiment, rows.salvage_experiment)
+
+
+def _versions(connection: Connection, query: Select[Any]) -> list[VersionRecord]:
+    return each(connection, query, versions.c.id, rows.version, rows.salvage_version)
 
 
 def _training(connection: Connection, training_id: str, owner: str | None = None) -> TrainingRecord:
     query = select(*rows.TRAINING).where(trainings.c.id == training_id)
     if owner is not None:
         query = query.where(trainings.c.owner == owner)
-    row = connection.execute(query).mappings().one_or_none()
-    if row is None:
+    found = _records(connection, query)
+    if not found:
         raise _no_training(training_id)
-    return rows.training(row)
+    return found[0]
 
 
 def _by_key(connection: Connection, owner: str, key: str | None, request_digest: str) -> TrainingRecord | None:

@@ -240,14 +240,6 @@ def test_a_learner_that_vanished_is_reported_as_lost_after_a_moment(bench, caplo
     assert (ended.error.code, "restarted" in ended.error.message) == ("S100", True)
 
 
-def test_an_unreadable_exit_ends_the_training_instead_of_the_dispatcher(bench, caplog):
-    one = bench.submit("training-a")
-    bench.dispatcher.round()
-    bench.workplace.folder(one).exit.write_text("{")
-    bench.dispatcher.round()
-    assert bench.training(one).state is TrainingState.ERROR
-
-
 def test_a_dispatcher_that_died_between_booking_and_starting_is_continued_by_the_next(bench):
     one = bench.submit("training-a")
     assert bench.store.book(one, ["virtual:2"], bench.clock.now)

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from starlette.requests import HTTPConnection
 
 from airflow_dlaas.contract.problem import CODES, Problem, refusal
+from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.service.api.problems import answer
 
 EXPERIMENTS = "/v3/ml_assets/experiments"
@@ -114,12 +115,17 @@ def test_a_refusal_comes_before_the_body_where_there_is_no_token(service) -> Non
     assert reply.status_code == 401
 
 
+class Broken:
+    """A catalogue that fails as no part of the service should."""
+
+    def listing(self) -> tuple[Runtime, ...]:
+        raise IsADirectoryError("secret place")
+
+
+@pytest.mark.parametrize("service", [{"catalogue": Broken()}], indirect=True)
 def test_what_nobody_expected_says_nothing_and_is_found_in_the_log(service, caplog: pytest.LogCaptureFixture) -> None:
-    run = service.submit()
-    service.job(run).metrics.mkdir()  # a folder where a file should be
-    service.store.book(run, ["virtual:0"], service.clock())
     with caplog.at_level(logging.ERROR):
-        reply = service.client.get(f"/v3/models/{run}")
+        reply = service.client.get("/v3/runtimes")
     assert (reply.status_code, the_error(reply)["code"]) == (500, "underlying_api_error")
     assert "IsADirectory" not in reply.text
     assert reply.json()["trace"] in caplog.text

@@ -1,0 +1,211 @@
+"""A record or a job file that cannot be read is one training's trouble: every other reply goes on."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.training import UNREADABLE_RECORD, UnreadableTraining
+from airflow_dlaas.errors import Misunderstood
+from airflow_dlaas.service.store.base import Outcome
+from airflow_dlaas.service.store.tables import experiments, leases, trainings, versions
+
+VALUES: tuple[Any, ...] = (
+    *(None, "", "x", 5, -1, 2.5, 10**18, b"\xff\xfe\x00"),
+    *("[]", "{}", "null", "[1]", '{"a": 1}', "{not json", '"\\ud800"', '{"model_definition": 5}', "[" * 3000),
+    *('{"model_definition": {"name": "\\ud800"}}', "9999-99-99", "9999-12-31 23:59:59.999999", "0001-01-01 00:00:00"),
+)
+"""What a column may come to hold: nothing, another type, bytes that are no text, JSON of another shape or none."""
+
+
+def damage(service, table: str, column: str, value: Any, where: str) -> bool:
+    """Put *value* into a column; False where the database itself does not take it."""
+    path = service.parts.jobs.parent / "store.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA busy_timeout = 10000")
+        try:
+            database.execute(f'update {table} set "{column}" = ? where {where}', (value,))  # noqa: S608
+            database.commit()
+        except sqlite3.IntegrityError:
+            return False
+    return True
+
+
+def content(service, table: str, column: str, where: str) -> Any:
+    with closing(sqlite3.connect(service.parts.jobs.parent / "store.db")) as database:
+        return database.execute(f'select "{column}" from {table} where {where}').fetchone()[0]  # noqa: S608
+
+
+def ask_everything(service, damaged: str, good: str) -> None:
+    """All that is asked of the service while one training cannot be read."""
+    client = service.client
+    listed = client.get("/v3/models")
+    assert listed.status_code == 200, listed.text
+    assert good in [one.id for one in calls.list_trainings().read(listed.content).resources]
+    assert good in [one.metadata.guid for one in calls.skim_trainings().read(listed.content).resources]
+    feed = client.get("/v3/models?after=0")
+    assert feed.status_code == 200, feed.text
+    told = calls.list_changes("0", 0).read(feed.content)
+    assert good in [one.id for one in told.resources]
+    assert client.get(f"/v3/models?after={told.cursor}").json()["resources"] == []
+    one = client.get(f"/v3/models/{damaged}")
+    assert one.status_code in {200, 404}, one.text
+    assert client.get("/metrics").status_code == 200
+
+
+def ask_for_parts(service, damaged: str, good: str) -> None:
+    """Curves and log of both."""
+    client = service.client
+    for part in ("metrics", "log", "log/search?text=x"):
+        assert client.get(f"/v3/models/{good}/{part}").status_code == 200
+        assert client.get(f"/v3/models/{damaged}/{part}").status_code in {200, 404}
+
+
+@pytest.fixture
+def pair(service) -> tuple[str, str]:
+    """A started training and a waiting one, of one user."""
+    first, second = service.submit(), service.submit()
+    service.store.book(first, ["virtual:0"], service.clock())
+    return first, second
+
+
+@pytest.mark.parametrize("column", [column.name for column in trainings.c if column.name not in {"seq", "id"}])
+def test_a_column_of_one_training_that_cannot_be_read_fails_no_other_reply(service, pair, column: str) -> None:
+    for (damaged, good), values in ((pair, VALUES), (pair[::-1], VALUES[::6])):
+        where = f"id = '{damaged}'"
+        before = content(service, "trainings", column, where)
+        for value in values:
+            if damage(service, "trainings", column, value, where):
+                ask_everything(service, damaged, good)
+        damage(service, "trainings", column, before, where)
+    resources = service.client.get("/v3/models").json()["resources"]
+    assert [UNREADABLE_RECORD in str(one) for one in resources] == [False, False]
+
+
+@pytest.mark.parametrize("column", [column.name for column in leases.c if column.name != "role"])
+def test_a_lease_that_cannot_be_read_has_lapsed(service, pair, column: str) -> None:
+    now = service.clock()
+    service.store.lead("dispatcher", "other", now, now)
+    for value in VALUES:
+        if damage(service, "leases", column, value, "role = 'dispatcher'"):
+            assert service.client.get("/metrics").status_code == 200
+            assert service.store.lead("dispatcher", "me", now, now)
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("experiments", column.name) for column in experiments.c if column.name in {"draft", "created_at"}]
+    + [("versions", column.name) for column in versions.c if column.name not in {"id", "experiment_id"}],
+)
+def test_an_experiment_that_cannot_be_read_hides_no_other(service, table: str, column: str) -> None:
+    good, bad = service.experiment(), service.experiment()
+    key = bad["metadata"]["guid"]
+    where = f"{'id' if table == 'experiments' else 'experiment_id'} = '{key}'"
+    for value in VALUES:
+        if not damage(service, table, column, value, where):
+            continue
+        listed = service.client.get("/v3/ml_assets/experiments")
+        assert listed.status_code == 200, listed.text
+        found = calls.list_experiments().read(listed.content)
+        assert good["metadata"]["guid"] in [one.metadata.guid for one in found.resources]
+        for path in (f"/{key}", f"/{key}/versions", f"/{good['metadata']['guid']}"):
+            assert service.client.get(f"/v3/ml_assets/experiments{path}").status_code in {200, 404}
+    assert service.client.delete(f"/v3/ml_assets/experiments/{key}").status_code == 204
+
+
+def test_what_cannot_be_read_is_shown_with_id_state_and_reason_and_logged_once(
+    service, pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    damaged, _ = pair
+    damage(service, "trainings", "state", "paused", f"id = '{damaged}'")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            service.client.get("/v3/models")
+            one = service.client.get(f"/v3/models/{damaged}")
+    assert len([line for line in caplog.records if damaged in line.getMessage()]) <= 1
+    shown = UnreadableTraining.model_validate(one.json())
+    assert (shown.metadata.guid, str(shown.entity.status.state)) == (damaged, "running")
+    assert "cannot read its record" in shown.entity.status.message
+    assert "state" in shown.entity.status.message
+    assert shown.entity.model_definition is not None
+    assert shown.entity.model_definition.description == "tf-mnist with the handwritten digits"
+    with pytest.raises(Misunderstood, match="cannot read its record of training"):
+        calls.get_training(damaged).read(one.content)
+
+
+def test_a_training_that_cannot_be_read_can_be_canceled_and_deleted(service, pair) -> None:
+    _, waiting = pair
+    damage(service, "trainings", "definition", "{not json", f"id = '{waiting}'")
+    damage(service, "trainings", "state", "paused", f"id = '{waiting}'")
+    patch = [{"op": "replace", "path": "/status/state", "value": "canceled"}]
+    assert service.client.patch(f"/v3/models/{waiting}", json=patch).status_code == 204
+    assert service.client.delete(f"/v3/models/{waiting}").status_code == 204
+    assert waiting not in service.client.get("/v3/models").text
+
+
+def test_the_end_of_a_training_in_an_unknown_state_makes_its_record_whole(service, pair) -> None:
+    started, _ = pair
+    damage(service, "trainings", "state", "paused", f"id = '{started}'")
+    service.store.finish(started, Outcome(TrainingState.COMPLETED, service.clock(), exit_code=0))
+    assert service.client.get(f"/v3/models/{started}").json()["entity"]["status"]["state"] == "completed"
+
+
+def test_an_unknown_state_is_counted_apart(service, pair) -> None:
+    damage(service, "trainings", "state", "paused", f"id = '{pair[0]}'")
+    assert 'dlaas_trainings{state="unknown"} 1.0' in service.client.get("/metrics").text
+
+
+FILES = ("exit.json", "run.json", "spec.json", "phase.json", "usage.json", "boards.json", "log", "metrics.jsonl")
+
+
+def spoil(path: Path) -> Iterator[str]:
+    """Make *path* what it should not be, one way after the other."""
+
+    def clear() -> None:
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+
+    for text in (b"", b"{", b"null", b"[]", b"5", b'{"state": "paused"}', b"\xff\x00\xfe", b"[" * 5000):
+        path.write_bytes(text)
+        yield repr(text[:10])
+    clear()
+    path.mkdir()
+    yield "a directory"
+    clear()
+    path.symlink_to(path.name)
+    yield "a loop of links"
+    clear()
+    path.symlink_to("/nowhere/at/all")
+    yield "a link to nothing"
+    clear()
+    path.write_bytes(b"{}")
+    path.chmod(0)
+    yield "without permissions"
+    clear()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_job_file_that_cannot_be_read_fails_no_reply_but_its_own(service, pair, name: str) -> None:
+    damaged, good = pair
+    job = service.job(damaged)
+    for what in spoil(job.path / name):
+        ask_everything(service, damaged, good)
+        ask_for_parts(service, damaged, good)
+        one = service.client.get(f"/v3/models/{damaged}")
+        assert one.json()["entity"]["status"]["state"] == "pending", what
+
+
+def test_a_job_folder_that_is_none_fails_no_reply_but_its_own(service, pair) -> None:
+    damaged, good = pair
+    for _ in spoil(service.parts.jobs / damaged):
+        ask_everything(service, damaged, good)
