@@ -59,9 +59,9 @@ class EmbeddedSwift:
     - It ends with this process, however that ends; no process is left behind.
     - Objects up to 5 GiB, larger ones as segments. Containers list what was put as soon as the PUT is answered; an
       *account's* own counts of objects and bytes are not kept up to date.
-    - Only the proxy asks for a token. The servers behind it listen on loopback, at ports of the kernel's choice, and
-      trust whoever speaks to them: everybody with a login on this machine. Where that is too many, use a Swift
-      of your own.
+    - The proxy requires a token. The servers behind it listen on loopback, at ports of the kernel's choice, and require
+      a secret that is new at each start and known to Swift's own processes only (`backend_auth`).
+    - The folder is closed to other users of this machine, also one that was there before.
     - What goes wrong inside is in ``folder/swift.log``, at most 1 MiB and as much again in ``swift.log.1``.
     """
 
@@ -110,7 +110,7 @@ class EmbeddedSwift:
         if self.alive():
             return self.access
         _check_host()
-        self._folders.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(self._folders.root)
         self._folders.devices.mkdir(mode=0o700, exist_ok=True)
         _check_filesystem(self._folders.devices)
         deadline = time.monotonic() + START
@@ -208,6 +208,17 @@ def _check_host() -> None:
         raise HostError(
             f'The embedded object store needs OpenStack Swift: pip install "airflow-dlaas[service]". {elsewhere}'
         )
+
+
+def _make_private(folder: Path) -> None:
+    """Make *folder*, or take the one that is there, and close it to other users: it holds keys and everybody's data."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        raise HostError(
+            f"The object store cannot use {folder}: {error.strerror or error}. It needs a folder of its own user's."
+        ) from error
 
 
 def _check_filesystem(folder: Path) -> None:

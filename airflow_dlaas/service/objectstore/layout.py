@@ -24,7 +24,7 @@ PART_POWER = 4
 """Fixed for ever: it decides under which path an object lies."""
 
 LOOPBACK = "127.0.0.1"
-"""Where the account, container and object servers listen. They ask nobody who he is, so nowhere else."""
+"""Where the account, container and object servers listen. Only the proxy and each other have a reason to reach them."""
 
 
 class Folders(NamedTuple):
@@ -118,14 +118,22 @@ node_timeout = 60
 """
 
 
-def backend(kind: str, folders: Folders) -> str:
-    """The configuration of the account, the container or the object server."""
+def backend(kind: str, folders: Folders, secret: str) -> str:
+    """
+    The configuration of the account, the container or the object server.
+
+    It holds *secret*, which each request to the server must carry: write it where only its owner reads.
+    """
     # A listing must show an object as soon as its PUT is answered: no updater runs here that would bring
     # late news later, so the object server waits for the container server as long as it takes.
     return f"""\
 {_common(folders)}
 [pipeline:main]
-pipeline = {kind}-server
+pipeline = backend_auth {kind}-server
+
+[filter:backend_auth]
+paste.filter_factory = airflow_dlaas.service.objectstore.backend_auth:filter_factory
+secret = {secret}
 
 [app:{kind}-server]
 use = egg:swift#{kind}

@@ -20,7 +20,7 @@ import swift.account.server
 import swift.container.server
 import swift.obj.server
 import swift.proxy.server  # noqa: F401  (with the three above and those below: loaded before the forks)
-from swift.common import constraints, utils, wsgi
+from swift.common import bufferedhttp, constraints, utils, wsgi
 from swift.common.concurrency import greenio, ssl
 from swift.common.middleware import (  # noqa: F401
     bulk,
@@ -39,7 +39,7 @@ from swift.common.middleware import (  # noqa: F401
 from swift.common.ring import RingBuilder
 from swift.common.utils import logs
 
-from airflow_dlaas.service.objectstore import layout
+from airflow_dlaas.service.objectstore import backend_auth, layout
 from airflow_dlaas.service.objectstore.layout import Folders, Ports
 
 LINE = 4000
@@ -61,6 +61,24 @@ def prepare(folders: Folders) -> None:
     logs.ThreadSafeSysLogHandler = StandardError
     # Here and not in each server: it looks at every object there is, and what it touches is no longer shared.
     utils.monkey_patch()
+
+
+def send_secret(secret: str, ports: Ports) -> None:
+    """
+    Make every request that Swift, as loaded here, sends to the servers at *ports* carry *secret*.
+
+    All of Swift's internal clients (the proxy, the object server's and the container server's updates, direct_client,
+    the updaters, replicators and the expirer) connect by this class or one derived from it. A connection to another
+    address gets no secret.
+    """
+    plain = bufferedhttp.BufferedHTTPConnection.putrequest
+
+    def putrequest(connection: Any, *args: Any, **options: Any) -> None:
+        plain(connection, *args, **options)
+        if connection.host == layout.LOOPBACK and connection.port in ports:
+            connection.putheader(backend_auth.HEADER, secret)
+
+    bufferedhttp.BufferedHTTPConnection.putrequest = putrequest
 
 
 def write_rings(folders: Folders, ports: Ports) -> None:

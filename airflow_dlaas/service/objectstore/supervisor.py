@@ -109,12 +109,14 @@ def _write_settings(folders: Folders, order: Order, ports: Ports, proxy: layout.
     for path in (folders.settings, folders.devices / layout.DEVICE):
         path.mkdir(parents=True, exist_ok=True)
     suffix = _identity(folders)
+    secret = secrets.token_hex(32)
     for kind in Ports._fields:
-        _write(folders.settings / f"{kind}-server.conf", layout.backend(kind, folders))
+        _write(folders.settings / f"{kind}-server.conf", layout.backend(kind, folders, secret))
     _write(folders.settings / "proxy-server.conf", proxy(order, folders, suffix))
     # What an upload cut short by a crash has left; its parts have no name yet and never will.
     shutil.rmtree(folders.devices / layout.DEVICE / "tmp", ignore_errors=True)
     servers.prepare(folders)
+    servers.send_secret(secret, ports)
     servers.write_rings(folders, ports)
 
 

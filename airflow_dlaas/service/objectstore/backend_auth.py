@@ -1,0 +1,50 @@
+"""
+The secret that the embedded Swift's own servers share.
+
+Swift's account, container and object servers have no authentication: upstream expects a private network. Here they
+listen on loopback, which every process of the machine reaches. So each request between Swift's servers carries the
+secret in a header, and `BackendAuth`, the first filter of each of the three, refuses a request without it.
+
+Standard library only: the module is also loaded where Swift runs in an environment of its own.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+HEADER = "X-Backend-Shared-Secret"
+"""Swift's gatekeeper filter removes ``X-Backend-*`` from what clients send to the proxy, and from what they get."""
+
+App = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+_KEY = "HTTP_" + HEADER.upper().replace("-", "_")
+_BODY = b"This server answers the object store's own processes only.\n"
+
+
+class BackendAuth:
+    """Answers 403 to a request without the secret; neither its path nor its body is looked at."""
+
+    def __init__(self, app: App, secret: str) -> None:
+        """Raise `ValueError` for an empty *secret*: every request would have it."""
+        if not secret:
+            raise ValueError("the secret of the object store's servers is empty")
+        self.app = app
+        self._secret = secret.encode()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        sent = environ.pop(_KEY, "")
+        if not hmac.compare_digest(sent.encode("latin-1"), self._secret):
+            start_response("403 Forbidden", [("Content-Type", "text/plain"), ("Content-Length", str(len(_BODY)))])
+            return [_BODY]
+        return self.app(environ, start_response)
+
+
+def filter_factory(_global_conf: Mapping[str, str], *, secret: str, **_local_conf: str) -> Callable[[App], App]:
+    """Make the filter from its section of the configuration file. PasteDeploy calls this."""
+
+    def wrap(app: App) -> App:
+        return BackendAuth(app, secret)
+
+    return wrap

@@ -1,0 +1,230 @@
+"""The account, container and object servers answer the store's own processes only."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+import swiftclient
+
+from airflow_dlaas.service.objectstore.backend_auth import HEADER
+from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
+from tests.integration.objectstore.conftest import connected, swift_in
+
+KINDS = ("account", "container", "object")
+METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "REPLICATE", "SSYNC", "UPDATE")
+
+
+class Backends(NamedTuple):
+    folder: Path
+    swift: EmbeddedSwift
+    ports: list[int]
+    """Loopback ports besides the one that clients use."""
+
+    def paths(self, kind: str) -> list[str]:
+        """The path of what the tests store, in each partition that is in use, as the servers name it."""
+        name = {"account": "", "container": "/box", "object": "/box/a"}[kind]
+        partitions = (self.folder / "devices" / "d1" / f"{kind}s").iterdir()
+        return [f"/d1/{one.name}/AUTH_dlaas{name}" for one in partitions if one.name.isdigit()]
+
+
+@pytest.fixture(scope="module")
+def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
+    folder = tmp_path_factory.mktemp("backends")
+    with swift_in(folder) as swift:
+        with connected(swift.access) as connection:
+            connection.put_container("box")
+            connection.put_object("box", "a", b"as it was stored")
+        yield Backends(folder, swift, [one for one in listening(swift) if one != swift.port])
+
+
+def listening(swift: EmbeddedSwift) -> list[int]:
+    head = psutil.Process(swift._process.pid)
+    found = {
+        one.laddr.port
+        for process in (head, *head.children(recursive=True))
+        for one in process.net_connections("inet")
+        if one.status == psutil.CONN_LISTEN
+    }
+    return sorted(found)
+
+
+def ask(port: int, method: str, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+    """The answer to a request that the server would carry out if it came from the proxy."""
+    own = {"X-Timestamp": "9999999999.00000", "Content-Type": "text/plain", "X-Size": "1", "X-Etag": "x"}
+    body = b"overwritten" if method in {"PUT", "POST"} else b""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request(method, path, body, {**own, **(headers or {})})
+        reply = connection.getresponse()
+        return reply.status, reply.read()
+
+
+def unchanged(backends: Backends) -> bool:
+    with connected(backends.swift.access) as connection:
+        listed = [one["name"] for one in connection.get_container("box")[1]]
+        return listed == ["a"] and connection.get_object("box", "a")[1] == b"as it was stored"
+
+
+def test_there_are_three_servers_behind_the_one_that_clients_use(backends: Backends) -> None:
+    assert len(backends.ports) == len(KINDS)
+    assert all(backends.paths(kind) for kind in KINDS)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_request_without_the_secret_is_refused_and_changes_nothing(
+    backends: Backends, kind: str, method: str
+) -> None:
+    answers = [ask(port, method, path) for port in backends.ports for path in backends.paths(kind)]
+    assert {status for status, _ in answers} == {403}
+    assert not any(b"as it was stored" in body for _, body in answers)
+    assert unchanged(backends)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {HEADER: ""},
+        {HEADER: "0" * 64},
+        {HEADER: "é" * 32},
+        {HEADER: "x" * 4000},
+        {"X-Auth-Token": "TOKEN"},
+        {"X-Auth-Key": "KEY"},
+        {"User-Agent": "proxy-server 1"},
+    ],
+    ids=["empty", "zeros", "no ascii", "long", "a client's token", "the client's key", "the proxy's name"],
+)
+def test_nothing_else_opens_them(backends: Backends, headers: dict[str, str]) -> None:
+    with connected(backends.swift.access) as connection:
+        token = connection.get_auth()[1]
+    said = {"TOKEN": token, "KEY": backends.swift.access.key}
+    sent = {name: said.get(value, value) for name, value in headers.items()}
+    for port in backends.ports:
+        for path in backends.paths("object"):
+            assert ask(port, "GET", path, sent)[0] == 403
+            assert ask(port, "PUT", path, sent)[0] == 403
+    assert unchanged(backends)
+
+
+@pytest.mark.parametrize("path", ["/", "/healthcheck", "/recon/version", "/info", "/d1/0", "/d1/objects/../0", "//x"])
+def test_no_other_path_is_answered_either(backends: Backends, path: str) -> None:
+    assert [ask(port, "GET", path)[0] for port in backends.ports] == [403, 403, 403]
+
+
+def test_the_secret_does_not_come_in_by_the_front_door_nor_go_out_by_it(backends: Backends) -> None:
+    """A client that names the header is not taken for the proxy, and its request is not spoiled by it."""
+    with connected(backends.swift.access) as connection:
+        url, token = connection.get_auth()
+        headers = {"X-Auth-Token": token, HEADER: "guessed"}
+        path = urlsplit(url).path
+        assert ask(backends.swift.port, "GET", f"{path}/box/a", headers) == (200, b"as it was stored")
+        assert ask(backends.swift.port, "GET", f"{path}/box/a", {HEADER: "guessed"})[0] == 401
+        shown = {*connection.head_object("box", "a"), *connection.head_container("box"), *connection.head_account()}
+    assert HEADER.lower() not in shown
+
+
+def test_the_secret_is_on_no_command_line_and_in_no_environment_log_or_other_file(backends: Backends) -> None:
+    secret = secret_of(backends.folder)
+    head = psutil.Process(backends.swift._process.pid)
+    for process in (head, *head.children(recursive=True)):
+        assert secret not in " ".join((*process.cmdline(), *process.environ().values()))
+    files = [one for one in backends.folder.rglob("*") if one.is_file()]
+    holding = [one for one in files if secret.encode() in one.read_bytes()]
+    assert {one.name for one in holding} == {f"{kind}-server.conf" for kind in KINDS}
+    assert {one.stat().st_mode & 0o777 for one in holding} == {0o600}
+
+
+def secret_of(folder: Path) -> str:
+    (line,) = [one for one in (folder / "etc/object-server.conf").read_text().splitlines() if one.startswith("secret")]
+    return line.partition("=")[2].strip()
+
+
+def test_each_start_has_a_secret_of_its_own(tmp_path: Path) -> None:
+    known = set()
+    for _ in range(2):
+        with swift_in(tmp_path) as swift, connected(swift.access) as connection:
+            connection.put_container("box")
+            known.add(secret_of(tmp_path))
+    assert len(known) == 2
+    assert all(len(one) == 64 for one in known)
+
+
+def test_a_folder_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    """As one that was brought back from a backup."""
+    for one in (tmp_path / "store", tmp_path / "store/etc", tmp_path / "store/devices"):
+        one.mkdir(mode=0o755)
+    with swift_in(tmp_path / "store"):
+        assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
+
+
+def test_each_of_swifts_internal_clients_sends_the_secret_to_the_servers_and_nowhere_else() -> None:
+    """In a process of its own: loading Swift changes what is loaded."""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", _CLIENTS], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True", "False"] * 4
+
+
+_CLIENTS = """
+import socket
+from swift.common import bufferedhttp, db_replicator, direct_client
+from swift.obj import ssync_sender
+from airflow_dlaas.service.objectstore import servers
+from airflow_dlaas.service.objectstore.layout import Ports
+
+known, foreign = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+port = known.getsockname()[1]
+servers.send_secret("the-secret", Ports(port, port, port))
+
+def derived(kind):
+    def send(port):
+        connection = kind(f"127.0.0.1:{port}")
+        connection.putrequest("REPLICATE", "/d1/0/x")
+        connection.endheaders()
+        return connection
+    return send
+
+class Replicator(db_replicator.ReplConnection):
+    def __init__(self, host):
+        bufferedhttp.BufferedHTTPConnection.__init__(self, host)
+
+for send in (
+    lambda port: bufferedhttp.http_connect("127.0.0.1", port, "d1", 0, "PUT", "/a/c/o", {"X-Size": 1}),
+    lambda port: direct_client.http_connect_raw("127.0.0.1", port, "GET", "/d1/0/a"),
+    derived(Replicator),
+    derived(ssync_sender.SsyncBufferedHTTPConnection),
+):
+    for server in (known, foreign):
+        connection = send(server.getsockname()[1])
+        accepted, _ = server.accept()
+        print(b"the-secret" in accepted.recv(65536))
+        accepted.close()
+"""
+
+
+def test_the_large_and_the_many_still_arrive(backends: Backends) -> None:
+    """Each of the proxy's ways to the servers behind it: segments, bulk deletion, copies, versions, temporary URLs."""
+    with connected(backends.swift.access) as connection:
+        connection.put_container("ways")
+        connection.put_object("ways", "a", b"x" * 200_000)
+        connection.copy_object("ways", "a", destination="/ways/b")
+        connection.post_object("ways", "b", {"X-Object-Meta-Colour": "blue"})
+        manifest = b'[{"path": "/ways/a"}, {"path": "/ways/b"}]'
+        connection.put_object("ways", "ab", manifest, query_string="multipart-manifest=put")
+        assert connection.head_object("ways", "ab")["content-length"] == "400000"
+        assert connection.head_object("ways", "b")["x-object-meta-colour"] == "blue"
+        assert [one["name"] for one in connection.get_container("ways")[1]] == ["a", "ab", "b"]
+        names = b"ways/a\nways/ab\nways/b"
+        connection.post_account({"Content-Type": "text/plain"}, query_string="bulk-delete", data=names)
+        assert connection.get_container("ways")[1] == []
+        connection.delete_container("ways")
+        with pytest.raises(swiftclient.ClientException):
+            connection.head_container("ways")
+    assert "ERROR" not in (backends.folder / "swift.log").read_text()

@@ -1,0 +1,197 @@
+"""What a training's command, and another user of the machine, get out of a running service without a credential."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from tests.conftest import ServiceProcess
+from tests.integration.service.conftest import Customer
+from tests.integration.service.learner.conftest import bubblewrap_works
+
+CONTENT = b"data of another training\n"
+NOBODY = 65534
+
+OPEN = {"/health", "/metrics", "/info", "/healthcheck"}
+"""What both front doors answer to everybody: that they live, how much they do, and what a Swift can do."""
+
+PROBE = """
+import http.client, json
+for port, method, path in json.loads(given):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    headers = {"X-Timestamp": "9999999999.00000", "Content-Type": "text/plain", "X-Size": "1", "X-Etag": "x"}
+    try:
+        connection.request(method, path, b"overwritten" if method in ("PUT", "POST") else b"", headers)
+        reply = connection.getresponse()
+        print("PROBE", json.dumps([port, method, path, reply.status, reply.read().decode("latin-1")]))
+    except (OSError, http.client.HTTPException) as error:
+        print("PROBE", json.dumps([port, method, path, 0, repr(error)]))
+    connection.close()
+"""
+METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "REPLICATE")
+
+
+@dataclass
+class Machine:
+    """A running service, and somebody's data in its store."""
+
+    service: ServiceProcess
+    customer: Customer
+    front: list[int]
+    """The ports of the API and of the store's proxy, which clients are told."""
+    back: list[int]
+    """All others."""
+
+    @cached_property
+    def requests(self) -> list[tuple[int, str, str]]:
+        """Everything worth trying: the API's paths, and what is stored as clients and as Swift's servers name it."""
+        box = f"/AUTH_dlaas/{self.customer.data}"
+        devices = self.service.home / "swift/devices/d1"
+        paths = [f"/v1{box}", f"/v1{box}/numbers.txt", "/v1/AUTH_dlaas", *sorted(OPEN)]
+        paths += ["/v3/models", "/v3/ml_assets/experiments", "/v3/wml_instances/default", "/auth/v1.0"]
+        for kind, name in (("accounts", "/AUTH_dlaas"), ("containers", box), ("objects", f"{box}/numbers.txt")):
+            paths += [f"/d1/{one.name}{name}" for one in (devices / kind).iterdir() if one.name.isdigit()]
+        return [(port, method, path) for port in (*self.front, *self.back) for path in paths for method in METHODS]
+
+    def check(self, said: str) -> None:
+        """Assert that every request was made, and refused."""
+        answers = [json.loads(line.removeprefix("PROBE ")) for line in said.splitlines() if line.startswith("PROBE ")]
+        assert len(answers) == len(self.requests)
+        for port, method, path, status, body in answers:
+            what = (port, method, path, status, body)
+            assert CONTENT.decode() not in body, what
+            assert self.customer.data not in body.replace(path, ""), what
+            if port in self.back:
+                assert status == 403, what
+            elif path not in OPEN:
+                assert 400 <= status < 500, what
+            if method == "GET" and (port, path[:4]) in zip(self.front, ("/v3/", "/v1/"), strict=True):
+                assert status == 401, what
+        with self.customer.swift() as swift:
+            assert [one.name for one in swift.list(self.customer.data)] == ["numbers.txt"]
+            assert swift.read(self.customer.data, "numbers.txt", 0, len(CONTENT)) == CONTENT
+
+
+def processes(service: ServiceProcess) -> list[psutil.Process]:
+    head = psutil.Process(service.pid)
+    return [one for one in (head, *head.children(recursive=True)) if one.status() != psutil.STATUS_ZOMBIE]
+
+
+def sockets(service: ServiceProcess, kind: str) -> list[Any]:
+    return [one for process in processes(service) for one in process.net_connections(kind)]
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A folder that every user of the machine may enter, as pytest's own is not."""
+    path = Path(tempfile.mkdtemp(prefix="dlaas-machine-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def machine(folder: Path) -> Iterator[Machine]:
+    (folder / "home").mkdir(mode=0o777)  # as made by hand, for a service that has not run yet
+    (folder / "home").chmod(0o777)
+    with closing(ServiceProcess(folder / "home")) as process:
+        process.start()
+        with process.client() as client:
+            customer = Customer(process, client)
+            with customer.swift() as swift:
+                swift.put(customer.data, "numbers.txt", CONTENT)
+            listening = {one.laddr.port for one in sockets(process, "inet") if one.status == psutil.CONN_LISTEN}
+            known = process.connections()
+            front = [urlsplit(known[name]["host"]).port or 0 for name in ("dlaas_default", "swift_default")]
+            yield Machine(process, customer, front, sorted(listening - set(front)))
+
+
+def test_five_ports_are_open_and_only_to_this_machine(machine: Machine) -> None:
+    opened = [one for one in sockets(machine.service, "inet") if one.status == psutil.CONN_LISTEN or not one.raddr]
+    assert {one.laddr.ip for one in opened} == {"127.0.0.1"}
+    assert {one.laddr.port for one in opened} == {*machine.front, *machine.back}
+    assert len(machine.back) == 3  # no memcached, no rsync, no syslog
+    assert not [one for one in sockets(machine.service, "unix") if one.laddr]  # a sandbox reaches abstract ones
+
+
+def test_a_training_in_a_sandbox_gets_nothing_from_any_port(machine: Machine) -> None:
+    if not bubblewrap_works():
+        pytest.skip("bubblewrap does not work here")
+    customer = machine.customer
+    code = f"given = {json.dumps(machine.requests)!r}\n{PROBE}"
+    training = customer.end(customer.submit("python3 main.py", main=code))
+    assert training.status.isolation == "bubblewrap"
+    machine.check(customer.said(training.id))
+
+
+def as_nobody(code: str, given: Any) -> str:
+    """What *code* prints as a user who owns nothing. Modules are loaded before: that user may not read them here."""
+    become = f"""
+import encodings.idna, http.client, json, os, sys
+given = sys.stdin.read()
+os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})
+"""
+    line = [sys.executable, "-c", become + code]
+    done = subprocess.run(line, input=json.dumps(given), capture_output=True, text=True, timeout=120, cwd="/")
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+@root_only
+def test_another_user_gets_nothing_from_any_port(machine: Machine) -> None:
+    machine.check(as_nobody(PROBE, machine.requests))
+
+
+@root_only
+def test_another_user_reads_no_file_of_the_home_and_nothing_of_the_processes(machine: Machine) -> None:
+    files = [str(one) for one in machine.service.home.rglob("*") if one.is_file()]
+    assert any(one.endswith("object-server.conf") for one in files)
+    names = ("environ", "mem", "maps", "fd")
+    kept = [f"/proc/{one.pid}/{name}" for one in processes(machine.service) for name in names]
+    code = """
+for path in json.loads(given):
+    for attempt in (open, os.listdir):
+        try:
+            attempt(path)
+            print(path)
+        except OSError:
+            pass
+"""
+    assert as_nobody(code, [str(machine.service.home), *files, *kept]) == ""
+    assert as_nobody(code, ["/etc/passwd"]) == "/etc/passwd\n"
+
+
+def test_what_holds_a_secret_is_its_owner_s_only(machine: Machine) -> None:
+    home = machine.service.home
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert stat.S_IMODE((home / "swift").stat().st_mode) == 0o700
+    secrets = [home / "credentials.json", home / "connections.json", *(home / "swift/etc").glob("*.conf")]
+    assert len(secrets) == 7
+    assert {stat.S_IMODE(one.stat().st_mode) for one in secrets} == {0o600}
+
+
+def test_no_command_line_shows_a_secret(machine: Machine) -> None:
+    credentials = json.loads((machine.service.home / "credentials.json").read_text())
+    config = (machine.service.home / "swift/etc/object-server.conf").read_text()
+    (secret,) = [line.split("=")[1].strip() for line in config.splitlines() if line.startswith("secret")]
+    known = [secret, *(credentials[name] for name in ("password", "swift_key", "token_key"))]
+    lines = [" ".join(one.cmdline()) for one in processes(machine.service)]
+    assert not [one for one in known if any(one in line for line in lines)]

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import configparser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_dlaas.service.objectstore.backend_auth import HEADER, BackendAuth, filter_factory
+from airflow_dlaas.service.objectstore.layout import Folders, Ports, backend
+
+SECRET = "0123456789abcdef"
+KEY = "HTTP_X_BACKEND_SHARED_SECRET"
+
+
+def answer(environ: dict[str, Any]) -> tuple[str, bytes, list[dict[str, Any]]]:
+    """The status and body of the answer, and what came through to the server behind the filter."""
+    statuses: list[str] = []
+    passed: list[dict[str, Any]] = []
+
+    def server(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        passed.append(dict(environ))
+        start_response("200 OK", [])
+        return [b"content"]
+
+    app = filter_factory({}, secret=SECRET, __name__="backend_auth")(server)
+    body = b"".join(app(environ, lambda status, _headers: statuses.append(status)))
+    return statuses[0], body, passed
+
+
+def test_a_request_with_the_secret_comes_through_without_it() -> None:
+    environ = {"PATH_INFO": "/d1/0/a", KEY: SECRET}
+    assert answer(environ) == ("200 OK", b"content", [{"PATH_INFO": "/d1/0/a"}])
+
+
+@pytest.mark.parametrize("sent", [None, "", "x", SECRET[:-1], SECRET + "0", SECRET.upper(), f"{SECRET},{SECRET}", "é"])
+def test_any_other_request_is_refused(sent: str | None) -> None:
+    environ = {"PATH_INFO": "/healthcheck"} | ({} if sent is None else {KEY: sent})
+    status, body, passed = answer(environ)
+    assert (status, passed) == ("403 Forbidden", [])
+    assert SECRET.encode() not in body
+
+
+def test_an_empty_secret_is_no_secret() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        BackendAuth(lambda _environ, _start: [], "")
+
+
+def test_swifts_gatekeeper_removes_the_header_from_what_clients_send_and_get() -> None:
+    assert HEADER.lower().startswith("x-backend")
+
+
+@pytest.mark.parametrize("kind", Ports._fields)
+def test_each_server_has_the_filter_before_everything_else(kind: str) -> None:
+    parser = configparser.RawConfigParser()
+    parser.read_string(backend(kind, Folders(Path("/store")), SECRET))
+    assert parser["pipeline:main"]["pipeline"].split() == ["backend_auth", f"{kind}-server"]
+    assert parser["filter:backend_auth"]["secret"] == SECRET
