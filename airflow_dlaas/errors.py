@@ -23,6 +23,8 @@ succeed later::
     ├── StoreError
     │   ├── StoreUnreachable       nobody, wait: no answer, or one that says "later"     (transient)
     │   ├── StoreRefused           whoever holds the credentials
+    │   ├── StoreRedirected        whoever set up the connection: the store is at another address
+    │   ├── StoreNotAllowed        the service's operator: the data is on a host that is not allowed
     │   ├── ContainerNotFound      the author: no such container
     │   ├── ObjectNotFound         the author: no such object
     │   ├── StoreFull              the store's owner: a quota or a disk is full
@@ -187,6 +189,14 @@ class StoreUnreachable(StoreError):
 
 class StoreRefused(StoreError):
     """The object store does not accept the credentials, or not for this."""
+
+
+class StoreRedirected(StoreError):
+    """The object store redirects. A request with a credential follows no redirect."""
+
+
+class StoreNotAllowed(StoreError):
+    """The login names a storage URL on a host that must not be called. Nothing was sent there."""
 
 
 class ContainerNotFound(StoreError):

@@ -1,18 +1,29 @@
-"""Who lets us in: Swift's own v1 authentication, or Keystone v3. One token for all threads."""
+"""
+Who lets us in: Swift's own v1 authentication, or Keystone v3. One token for all threads.
+
+Whatever carries a password or a token follows no redirect.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+import requests
 from swiftclient import client as swiftclient
 from swiftclient.exceptions import ClientException
 
+from airflow_dlaas.contract.redirects import describe_redirect
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import StoreError, StoreRefused, StoreUnreachable
-from airflow_dlaas.storage.faults import LATER, in_our_words
+from airflow_dlaas.errors import StoreError, StoreRedirected, StoreRefused, StoreUnreachable
+from airflow_dlaas.storage.faults import LATER, REDIRECTS, SETTING, in_our_words
+
+Line = tuple[Any, Any]
+"""swiftclient's pair of the parsed address and the connection, kept alive between requests."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +36,13 @@ class Grant:
 
 @dataclass(frozen=True)
 class Transport:
-    """How to reach servers: times in seconds, and whom to trust."""
+    """How to reach servers: times in seconds, whom to trust, and which may be called."""
 
     verify: bool | str
     connect_timeout: float
     read_timeout: float
+    require_allowed: Callable[[str], None] | None = None
+    """Raises `StoreNotAllowed` for a storage URL (the one that a login answers with) that must not be called."""
 
 
 class Access:
@@ -54,31 +67,56 @@ class Access:
             if self._grant is None or self._grant is instead_of:
                 self._grant = None
                 ask = _ask_keystone if self._connection.keystone else _ask_v1
-                self._grant = ask(self._connection, self._transport)
+                grant = ask(self._connection, self._transport)
+                if self._transport.require_allowed is not None:
+                    self._transport.require_allowed(grant.url)
+                self._grant = grant
             return self._grant
+
+
+def connect(url: str, transport: Transport) -> Line:
+    """Make swiftclient's connection to *url*, which follows no redirect."""
+    line: Line = swiftclient.http_connection(
+        url,
+        cacert=transport.verify if isinstance(transport.verify, str) else None,
+        insecure=transport.verify is False,
+        timeout=(transport.connect_timeout, transport.read_timeout),
+    )
+    line[1].requests_args["allow_redirects"] = False
+    return line
 
 
 def _ask_v1(connection: StoreConnection, transport: Transport) -> Grant:
     where = connection.auth_url
     with in_our_words(where):
         try:
-            url, token = swiftclient.get_auth_1_0(
-                where,
-                connection.user,
-                connection.password.get_secret_value(),
-                cacert=transport.verify if isinstance(transport.verify, str) else None,
-                insecure=transport.verify is False,
-                timeout=(transport.connect_timeout, transport.read_timeout),
-            )
+            url, token = _log_in_v1(connection, transport)
         except ClientException as error:
             if error.http_status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
                 raise _wrong_login(connection) from error
-            if error.http_status in LATER or (error.http_status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            if error.http_status in REDIRECTS or error.http_status in LATER or (error.http_status or 0) >= 500:
                 raise
             raise _wrong_door(connection, "such an address usually ends in /auth/v1.0") from error
     if not url or not token:
         raise _wrong_door(connection, "such an address usually ends in /auth/v1.0")
     return Grant(url, token)
+
+
+def _log_in_v1(connection: StoreConnection, transport: Transport) -> tuple[str | None, str | None]:
+    """Return storage URL and token. swiftclient's own ``get_auth_1_0`` would take the key along on a redirect."""
+    where, line = connect(connection.auth_url, transport)
+    try:
+        headers = {"X-Auth-User": connection.user, "X-Auth-Key": connection.password.get_secret_value()}
+        line.request("GET", where.path, "", headers)
+        response = line.getresponse()
+        body = response.read()
+    finally:
+        line.close()
+    url = response.getheader("x-storage-url")
+    # A page in place of an answer comes with 200, and without a storage URL.
+    if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES or (body and not url):
+        raise ClientException.from_response(response, "Auth GET failed", body)
+    return url, response.getheader("x-storage-token", response.getheader("x-auth-token"))
 
 
 def _ask_keystone(connection: StoreConnection, transport: Transport) -> Grant:
@@ -97,7 +135,8 @@ def _ask_keystone(connection: StoreConnection, transport: Transport) -> Grant:
         **user,
     )
     # It takes one number for both times.
-    session = Session(auth=password, verify=transport.verify, timeout=transport.read_timeout)
+    session = Session(auth=password, verify=transport.verify, timeout=transport.read_timeout, redirect=False)
+    session.session.hooks["response"].append(partial(_refuse_redirect, where))
     try:
         token = session.get_token()
         url = session.get_endpoint(service_type="object-store", interface="public", region_name=connection.region)
@@ -122,6 +161,13 @@ def _ask_keystone(connection: StoreConnection, transport: Transport) -> Grant:
     if not url or not token:
         raise _no_store_there(connection)
     return Grant(str(url), str(token))
+
+
+def _refuse_redirect(where: str, response: requests.Response, **_: Any) -> None:
+    if response.status_code in REDIRECTS:
+        location = response.headers.get("Location")
+        response.close()  # its body is not read yet, and the session would never get the connection back
+        raise StoreRedirected(describe_redirect(where, response.url, response.status_code, location, SETTING))
 
 
 def _wrong_login(connection: StoreConnection) -> StoreRefused:

@@ -22,14 +22,11 @@ from swiftclient.exceptions import ClientException
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.errors import StoreError
-from airflow_dlaas.storage.access import Access, Grant, Transport
+from airflow_dlaas.storage.access import Access, Grant, Line, Transport, connect
 from airflow_dlaas.storage.faults import asked_to_wait, in_our_words
 from airflow_dlaas.storage.patience import Patience
 
 T = TypeVar("T")
-
-Line = tuple[Any, Any]
-"""swiftclient's pair of the parsed address and the connection, kept alive between requests."""
 
 
 class Asking:
@@ -121,7 +118,7 @@ class Asking:
             line[1].close()
             line = None
         if line is None:
-            line = self._connect(url)
+            line = connect(url, self._transport)
         try:
             yield line
         except BaseException:
@@ -130,15 +127,3 @@ class Asking:
             raise
         with self._lock:
             self._idle.append((url, line))
-
-    def _connect(self, url: str) -> Line:
-        transport = self._transport
-        line: Line = swiftclient.http_connection(
-            url,
-            cacert=transport.verify if isinstance(transport.verify, str) else None,
-            insecure=transport.verify is False,
-            timeout=(transport.connect_timeout, transport.read_timeout),
-        )
-        # A token is for this address; and a PUT that follows a redirect becomes a GET.
-        line[1].requests_args["allow_redirects"] = False
-        return line

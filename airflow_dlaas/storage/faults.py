@@ -14,18 +14,26 @@ import requests
 import urllib3
 from swiftclient.exceptions import ClientException
 
+from airflow_dlaas.contract.redirects import describe_redirect
 from airflow_dlaas.errors import (
     ContainerNotFound,
     Corrupted,
     ObjectNotFound,
     StoreError,
     StoreFull,
+    StoreRedirected,
     StoreRefused,
     StoreUnreachable,
 )
 
 LATER = {408, 429, 498, 499}
 """Answers below 500 that mean "later": two time limits, and two rate limits (498 is Swift's own)."""
+
+REDIRECTS = range(300, 400)
+"""Answers that name another address, or none; never followed."""
+
+SETTING = "the connection's URL (auth_url)"
+"""What errors call the field of a connection that says where its store is."""
 
 NETWORK = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 """How the libraries below say that no answer came."""
@@ -80,9 +88,19 @@ def of_answer(error: ClientException, where: str, *, container: str | None, name
         return Corrupted(f"{about} did not reach {where} as it was sent (its MD5 differs), so it was not stored")
     if status in LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return StoreUnreachable(f"The object store at {where} cannot serve {about} now ({status} {error.http_reason})")
-    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        return StoreError(f"{where} sends its callers elsewhere ({status}): put the final address into auth_url")
+    if status in REDIRECTS:
+        location = (error.http_response_headers or {}).get("Location")
+        return StoreRedirected(describe_redirect(where, _asked(error) or where, status, location, SETTING))
     return StoreError(f"The object store at {where} refuses the request for {about} ({status} {error.http_reason})")
+
+
+def _asked(error: ClientException) -> str:
+    """The URL that was asked, without query; empty where the error does not name it."""
+    if not error.http_host:
+        return ""
+    host = f"[{error.http_host}]" if ":" in error.http_host else error.http_host
+    port = f":{error.http_port}" if error.http_port else ""
+    return f"{error.http_scheme}://{host}{port}{error.http_path}"
 
 
 def _full(error: ClientException) -> str:

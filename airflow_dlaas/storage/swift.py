@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from functools import partial
@@ -62,6 +62,7 @@ class SwiftStore:
         verify: bool | str = True,
         connect_timeout: float = 10,
         read_timeout: float = 60,
+        require_allowed: Callable[[str], None] | None = None,
         patience: Patience = Patience(),  # noqa: B008  (frozen)
     ) -> Self:
         """
@@ -69,8 +70,10 @@ class SwiftStore:
 
         :param verify: whether to check certificates, or the path of the authorities to trust.
         :param connect_timeout: seconds to reach the server; *read_timeout*: seconds it may be silent.
+        :param require_allowed: raises `StoreNotAllowed` for a storage URL that must not be called; by default the login
+            is believed where it says that the data lies.
         """
-        return cls(connection, Transport(verify, connect_timeout, read_timeout), patience)
+        return cls(connection, Transport(verify, connect_timeout, read_timeout, require_allowed), patience)
 
     def __repr__(self) -> str:
         return f"<SwiftStore {self._connection.user} at {self._connection.auth_url}>"

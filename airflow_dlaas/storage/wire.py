@@ -1,6 +1,8 @@
 """
 Carries objects' bytes, over connections that are kept alive: the only place that sends and receives them.
 
+It follows no redirect: each request carries a token, which is for one address.
+
 On the standard library's ``http.client``, set up as requests would (proxies, certificates): a request through urllib3
 costs twice the processor time, one through requests three times, one through swiftclient's own commands ten times,
 which matters when ten thousand small files are sent.
@@ -15,6 +17,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from swiftclient.exceptions import ClientException
 
@@ -63,10 +66,10 @@ class Wire:
                 except (BrokenPipeError, ConnectionResetError) as error:
                     # It may have answered before it hung up, and why is what we want to know.
                     with suppress(http.client.HTTPException, OSError):
-                        _insist(line.getresponse(), "PUT")
+                        _insist(line.getresponse(), "PUT", root)
                     raise error from None
                 response = line.getresponse()
-                _insist(response, "PUT")
+                _insist(response, "PUT", root)
                 return response.headers, _drained(response)
         except BaseException:
             if advance is not None:
@@ -78,7 +81,7 @@ class Wire:
         """GET; the answer, its body still to be read. One that ends too early is only seen by its number of bytes."""
         with self._line(root, "GET", path, headers) as line:
             response = line.getresponse()
-            _insist(response, "GET")
+            _insist(response, "GET", root)
             yield response
             if not response.isclosed():
                 line.close()  # what is left of it must not be taken for the next answer
@@ -130,12 +133,17 @@ def _sent(line: http.client.HTTPConnection, content: Content) -> Iterator[int]:
         yield len(piece)
 
 
-def _insist(response: http.client.HTTPResponse, method: str) -> None:
+def _insist(response: http.client.HTTPResponse, method: str, root: str) -> None:
     """Raise what swiftclient would for an answer that is no success, so that it is understood in one place."""
     if response.status < HTTPStatus.MULTIPLE_CHOICES:
         return
+    asked = urlsplit(root)
     raise ClientException(
         f"{method} failed",
+        http_scheme=asked.scheme,
+        http_host=asked.hostname,
+        http_port=asked.port,
+        http_path=asked.path,
         http_status=response.status,
         http_reason=response.reason,
         http_response_headers=response.headers,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import Corrupted, StoreError, StoreFull, StoreRefused, StoreUnreachable
+from airflow_dlaas.errors import Corrupted, StoreError, StoreFull, StoreRedirected, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.patience import NONE, Patience
 from airflow_dlaas.storage.swift import SwiftStore
 
@@ -87,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return self.say(step)
 
-    do_PUT = do_HEAD = do_DELETE = do_POST = do_GET  # noqa: N815  (http.server's names)
+    do_PUT = do_HEAD = do_DELETE = do_POST = do_COPY = do_GET  # noqa: N815  (http.server's names)
 
     def say(self, answer: Answer) -> None:
         status, headers, body = answer
@@ -245,7 +245,7 @@ def test_an_object_of_segments_has_no_md5_to_compare(server: Troubled, opened: O
 
 def test_a_redirect_gets_no_token(server: Troubled, opened: Opened) -> None:
     server.script = [(302, {"Location": f"{server.url}/elsewhere"}, b"")]
-    with pytest.raises(StoreError, match="sends its callers elsewhere"):
+    with pytest.raises(StoreRedirected, match="is not followed"):
         opened().check("c")
     assert len(server.seen) == 1
 
