@@ -233,7 +233,7 @@ class Client:
                 into = call.into if response.ok and response.status_code < 300 else None
                 content = _write(response, into) if into else _read(response)
                 names = {name.lower(): value for name, value in response.headers.items()}
-                return Reply(response.status_code, content, time.time(), names)
+                return Reply(response.status_code, content, time.time(), names, self.url, self.url + call.path)
         except requests.RequestException as error:
             return self._silence(error)
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from airflow_dlaas.client.calls import Call
 from airflow_dlaas.contract.problem import refusal
+from airflow_dlaas.contract.redirects import describe_redirect
 from airflow_dlaas.errors import Misunderstood, NotFound, RateLimited, ServiceError, Unauthenticated, Unreachable
 
 T = TypeVar("T")
@@ -115,6 +115,10 @@ class Reply:
     at: float
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Names in lower case."""
+    root: str = ""
+    """The service's URL."""
+    asked: str = ""
+    """The URL that was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +192,12 @@ def retry_after(reply: Reply) -> float | None:
     return max(0.0, when - now)
 
 
+def redirected(reply: Reply) -> Misunderstood:
+    """Say what an answer of 300 to 399 means. It is never followed: what listens there would get our credentials."""
+    location = reply.headers.get("location")
+    return Misunderstood(describe_redirect(reply.root, reply.asked, reply.status, location, "the connection's URL"))
+
+
 def _error(outcome: Reply | NoAnswer) -> ServiceError | None:
     if isinstance(outcome, NoAnswer):
         error = Unreachable(outcome.why)
@@ -196,10 +206,7 @@ def _error(outcome: Reply | NoAnswer) -> ServiceError | None:
     if 200 <= outcome.status < 300:
         return None
     if 300 <= outcome.status < 400:
-        # Never followed: whatever stands there would be sent our credentials.
-        there = urlsplit(outcome.headers.get("location", ""))
-        where = f"{there.scheme}://{there.hostname}" if there.hostname else "another path"
-        return Misunderstood(f"The service redirects to {where}; if that is right, its URL belongs in the connection")
+        return redirected(outcome)
     return refusal(outcome.status, outcome.content, retry_after=retry_after(outcome))
 
 

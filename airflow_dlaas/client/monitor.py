@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidMessage, Invalid
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.exchange import ONCE, Reply, Retries, retry_after
+from airflow_dlaas.client.exchange import ONCE, Reply, Retries, redirected, retry_after
 from airflow_dlaas.contract.monitor import Frame, FrameStatus
 from airflow_dlaas.contract.problem import refusal
 from airflow_dlaas.contract.words import received
@@ -50,9 +50,9 @@ async def follow(
     while True:
         failed: DlaasError | None = None
         token = None
+        path = calls.monitor_path(training_id, offset=place.offset, metrics=place.metrics)
         try:
             token = await asyncio.to_thread(client.token, unlike=refused)
-            path = calls.monitor_path(training_id, offset=place.offset, metrics=place.metrics)
             async with _open(client, path, token) as connection:
                 refused = None
                 place.reconnected()
@@ -65,7 +65,7 @@ async def follow(
             if training.state.final:
                 return
         except InvalidStatus as error:
-            failed = _refusal(error)
+            failed = _refusal(error, client.url, path)
             if isinstance(failed, Unauthenticated) and refused is None:
                 refused = token
                 continue
@@ -149,10 +149,12 @@ class _open(connect):  # noqa: N801 - named as what it extends
         return exc
 
 
-def _refusal(error: InvalidStatus) -> DlaasError:
+def _refusal(error: InvalidStatus, root: str, path: str) -> DlaasError:
     response = error.response
     headers = {name.lower(): value for name, value in response.headers.raw_items()}
-    reply = Reply(response.status_code, bytes(response.body or b""), time.time(), headers)
+    reply = Reply(response.status_code, bytes(response.body or b""), time.time(), headers, root, root + path)
+    if 300 <= reply.status < 400:
+        return redirected(reply)
     if reply.status < 400:
         return Misunderstood(f"The service answers {reply.status} where its monitor should be")
     return refusal(reply.status, reply.content, retry_after=retry_after(reply))

@@ -20,25 +20,22 @@ def describe_redirect(base: str, asked: str, status: int, location: str | None, 
     :param base: the configured URL, which *setting* holds. Where both *asked* and *location* only continue it with the
         same path, the new value of *setting* is named; otherwise the new host.
     """
-    path = asked.removeprefix(base.rstrip("/")) if asked.startswith(base.rstrip("/")) else None
-    target = _target(asked, location, path)
-    if target is None:
-        return (
-            f"{_origin(asked)} answers with a redirect ({status}) to no usable address; redirects are not followed, "
-            f"because the request carries a credential. Check {setting}"
-        )
-    return (
-        f"{_origin(asked)} redirects to {target} ({status}). The redirect is not followed, because the request carries "
-        f"a credential: if {target} is the right address, set {setting} to it"
-    )
+    base, asked = base.rstrip("/"), asked.partition("?")[0]
+    there = _parse(asked, location)
+    reason = "The redirect is not followed, because the request carries a credential"
+    host = _origin(asked)
+    if there is None:
+        return f"{host} redirects to no usable address ({status}). {reason}. Check {setting}"
+    path = asked.removeprefix(base) if asked.startswith(base) else None
+    known = path is not None and there.path.endswith(path)
+    target = _spell(there, there.path.removesuffix(path or "") if known else "")
+    if target == (base if known else host):
+        return f"{host} redirects to another path on the same host ({status}). {reason}. Check {setting}"
+    return f"{host} redirects to {target} ({status}). {reason}: if {target} is the right address, set {setting} to it"
 
 
-def _target(asked: str, location: str | None, path: str | None) -> str | None:
-    """
-    The address that *location* means, without *path* at its end.
-
-    User, query and fragment are left out: they may be secret. None where it is no address of http or https.
-    """
+def _parse(asked: str, location: str | None) -> SplitResult | None:
+    """The address that *location* means; None where it is none that can be asked, or that can be shown."""
     try:
         there = urlsplit(urljoin(asked, location or ""))
         _ = there.port  # a port that is no number is noticed only when it is read
@@ -46,11 +43,8 @@ def _target(asked: str, location: str | None, path: str | None) -> str | None:
         return None
     if not location or there.scheme not in {"http", "https", "ws", "wss"} or not there.hostname:
         return None
-    if path is not None and there.path.endswith(path):
-        shown = _spell(there, there.path.removesuffix(path) if path else there.path)
-    else:
-        shown = _spell(there, there.path if path == "" else "")
-    return shown if shown.isascii() and shown.isprintable() and " " not in shown and len(shown) <= SHOWN else None
+    shown = _spell(there, there.path)
+    return there if shown.isascii() and shown.isprintable() and " " not in shown and len(shown) <= SHOWN else None
 
 
 def _origin(url: str) -> str:
@@ -58,4 +52,5 @@ def _origin(url: str) -> str:
 
 
 def _spell(parts: SplitResult, path: str) -> str:
+    """Without user, query and fragment: they may be secret."""
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path.partition(";")[0], "", ""))

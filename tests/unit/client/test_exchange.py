@@ -166,8 +166,10 @@ def test_what_a_lost_delete_has_done_is_done():
 
 
 def test_a_redirect_is_named_and_not_followed():
-    with pytest.raises(Misunderstood, match="https://elsewhere;") as caught:
-        play(READ, no(302, location="https://elsewhere/login?token=abc"))
+    answer = Reply(302, b"", NOW, {"location": "https://there/x?token=abc"}, "http://here", "http://here/x?y=z")
+    words = r"^http://here redirects to https://there \(302\).*connection's URL"
+    with pytest.raises(Misunderstood, match=words) as caught:
+        play(READ, answer)
     assert "abc" not in str(caught.value)
 
 

@@ -19,6 +19,7 @@ def described(base: str, asked: str, location: str | None) -> str:
         ("http://a/v3", "http://a/v3/auth/tokens", "https://b/id/v3/auth/tokens", "https://b/id/v3"),
         ("http://a/v3/", "http://a/v3/auth/tokens", "https://b/v3/auth/tokens", "https://b/v3"),
         ("http://a", "http://a/v3/identity/token", "https://a/v3/identity/token?x=1", "https://a"),
+        ("http://a", "http://a/v3/models?limit=1", "https://a:1/v3/models?limit=1", "https://a:1"),
         ("http://a", "http://a/v3/models", "https://b/login", "https://b"),  # not the same path: no value to offer
         ("http://a/auth/v1.0", "http://s:9/v1/AUTH_x/c/o", "http://t/v1/AUTH_x/c/o", "http://t"),
         (
@@ -48,5 +49,18 @@ def test_the_error_names_both_hosts_and_the_way_out(base: str, asked: str, locat
 )
 def test_what_is_no_usable_address_is_not_shown(location: str | None) -> None:
     said = described("http://a/auth", "http://a/auth", location)
-    assert said.startswith("http://a answers with a redirect (302) to no usable address")
+    assert said.startswith("http://a redirects to no usable address (302)")
     assert said.endswith("Check the URL")
+
+
+@pytest.mark.parametrize(
+    ("asked", "location"),
+    [
+        ("http://a/v3/models?limit=1", "/login"),
+        ("http://a/v3/models", "http://a/v3/models?sso=1"),
+        ("http://a/v3/models", "http://user@a/login"),
+    ],
+)
+def test_another_path_of_a_host_whose_url_is_its_root_is_no_value_to_set(asked: str, location: str) -> None:
+    said = described("http://a", asked, location)
+    assert said.startswith("http://a redirects to another path on the same host (302)")
