@@ -59,6 +59,7 @@ class AirflowApi:
         self._password = password
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy has no business between us and the loopback
+        self._session.max_redirects = 0  # password and token are for this address
 
     def close(self) -> None:
         self._session.close()

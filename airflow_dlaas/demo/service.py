@@ -139,6 +139,7 @@ class ServiceChild:
             # trust_env off: a proxy has no business between us and the loopback, nor has a .netrc
             with requests.Session() as session:
                 session.trust_env = False
+                session.max_redirects = 0
                 reply = session.get(
                     f"{service['host']}/v3/identity/token", auth=(service["login"], service["password"]), timeout=5
                 )

@@ -1,8 +1,9 @@
 """
 Which object stores a definition may name: the site says so, and nothing else is ever called.
 
-Pure: names are compared as they are written, and none is looked up. A store that is allowed is trusted with where it
-sends us on to: Swift's v1 answer and Keystone's catalogue name the address that objects are fetched from.
+Pure: names are compared as they are written, and none is looked up. What holds for a login's address also holds for the
+storage URL that the login answers with (Swift v1's ``X-Storage-Url``, the endpoint in Keystone's catalogue): token and
+data go to an allowed host only.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+
+from airflow_dlaas.errors import StoreNotAllowed
 
 SETTING = "DLAAS_OBJECT_STORES"
 
@@ -72,6 +75,22 @@ class AllowedStores:
         place = place_of(url)
         return place is not None and (self.anything or any(one.admits(place) for one in self.hosts))
 
+    def require(self, storage_url: str) -> None:
+        """
+        Check the storage URL that a login has answered with.
+
+        :raises StoreNotAllowed: it is on a host that is not allowed.
+        """
+        if self.admit(storage_url):
+            return
+        place = place_of(storage_url)
+        if place is None:
+            raise StoreNotAllowed("The login names a storage URL that is not plainly the URL of one host")
+        raise StoreNotAllowed(
+            f"The login names a storage URL on {place}, which is no object store that this site allows "
+            f"({self.spelled}): the operator of the service adds {place} to {SETTING}, if the data lies there"
+        )
+
     @cached_property
     def spelled(self) -> str:
         """Name all of them, for a person."""
@@ -79,6 +98,7 @@ class AllowedStores:
 
 
 NONE = AllowedStores()
+ANY = AllowedStores(anything=True)
 
 
 def place_of(url: str) -> HostPort | None:

@@ -19,6 +19,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.errors import HostError, NotConfigured
 from airflow_dlaas.service import ports
 from airflow_dlaas.service.address import Address
+from airflow_dlaas.service.allowed import AllowedStores
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.identity import Identity
 from airflow_dlaas.service.api.parts import Limits, Parts
@@ -125,6 +126,7 @@ class Service:
         store = SqlStore(settings.database or f"sqlite:///{home.database}", key=derive_key(token_key))
         stack.callback(store.close)
         blobs = BlobStore(home.blobs)
+        allowed = settings.object_stores.and_also(address.spellings(swift.port) if swift else ())
         dispatcher = Dispatcher(
             store,
             LocalRunner(os.environ | trust),
@@ -139,6 +141,7 @@ class Service:
                 isolation=settings.isolation,
                 visible=settings.visible,
                 log_limit=settings.log_limit,
+                object_stores=allowed,
             ),
             inventory=self.gpus,
             holder=f"{socket.gethostname()}:{home.path}",
@@ -156,8 +159,8 @@ class Service:
                     clock=utc_now,
                     lifetime=settings.token_lifetime,
                 ),
-                allowed=settings.object_stores.and_also(address.spellings(swift.port) if swift else ()),
-                check_store=_ask_store(next(iter(trust.values()), True)),
+                allowed=allowed,
+                check_store=_ask_store(next(iter(trust.values()), True), allowed),
                 wake=dispatcher.wake,
                 public_url=settings.public_url,
                 limits=Limits(
@@ -219,10 +222,14 @@ def _users(settings: Settings, own: OwnUser, file: UserFile | None) -> Users:
     return Users(own, file)
 
 
-def _ask_store(verify: bool | str) -> Callable[[StoreConnection, str], None]:
+def _ask_store(verify: bool | str, allowed: AllowedStores) -> Callable[[StoreConnection, str], None]:
     def check(connection: StoreConnection, container: str) -> None:
         with SwiftStore.open(
-            connection, verify=verify, connect_timeout=STORE_CONNECT, read_timeout=STORE_READ
+            connection,
+            verify=verify,
+            connect_timeout=STORE_CONNECT,
+            read_timeout=STORE_READ,
+            require_allowed=allowed.require,
         ) as store:
             store.check(container)
 

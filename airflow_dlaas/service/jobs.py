@@ -32,6 +32,7 @@ from pydantic import AfterValidator, BaseModel, Field, field_validator
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import PhaseTime
 from airflow_dlaas.contract.words import Moment, Word
+from airflow_dlaas.service.allowed import ANY, AllowedStores
 
 W = TypeVar("W", bound=BaseModel)
 
@@ -109,6 +110,8 @@ class Spec(Word):
     """What an isolated command may read besides system, runtime and its own folders: data of the site's, say."""
     log_limit: int = LOG_LIMIT
     """Bytes of the command's output that are kept."""
+    object_stores: AllowedStores = ANY
+    """The object stores that the learner may call; the specs of earlier releases name none."""
 
 
 class RunMark(Word):

@@ -20,6 +20,8 @@ from airflow_dlaas.errors import (
     InvalidRequest,
     NotFound,
     StoreError,
+    StoreNotAllowed,
+    StoreRedirected,
     StoreRefused,
     StoreUnreachable,
 )
@@ -195,6 +197,9 @@ def _complaint(check: _Check, error: StoreError) -> ProblemError:
         case StoreUnreachable():
             field = f"{check.connection_field}.auth_url"
             message = f"{field}: {check.connection.auth_url} did not answer"
+        case StoreRedirected() | StoreNotAllowed():
+            field = f"{check.connection_field}.auth_url"
+            message = f"{field}: {error}"
         case _:
             field = check.connection_field
             message = f"{field}: container {check.container!r} cannot be used"

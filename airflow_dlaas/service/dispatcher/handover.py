@@ -11,6 +11,7 @@ from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.stores import REVEALED
+from airflow_dlaas.service.allowed import ANY, AllowedStores
 from airflow_dlaas.service.jobs import (
     LOG_LIMIT,
     Exit,
@@ -49,6 +50,8 @@ class Workplace:
     """What isolated commands may read besides the system, their runtime and their own folders."""
     log_limit: int = LOG_LIMIT
     """Bytes of a command's output that are kept."""
+    object_stores: AllowedStores = ANY
+    """The object stores that learners may call."""
 
     def folder(self, training_id: str) -> JobFolder:
         """The job folder of a training, there or not."""
@@ -104,6 +107,7 @@ class Workplace:
             isolation=self.isolation,
             visible=self.visible,
             log_limit=self.log_limit,
+            object_stores=self.object_stores,
         )
 
 

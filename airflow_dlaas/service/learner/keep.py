@@ -6,12 +6,19 @@ import time
 from collections.abc import Callable
 
 from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.service.allowed import AllowedStores
 from airflow_dlaas.service.jobs import JobFolder
 from airflow_dlaas.service.learner.journal import now_and_then
 from airflow_dlaas.service.learner.outcome import gather
 
 
-def store_results(job: JobFolder, training_id: str, definition: TrainingDefinition, say: Callable[[str], None]) -> int:
+def store_results(
+    job: JobFolder,
+    training_id: str,
+    definition: TrainingDefinition,
+    say: Callable[[str], None],
+    allowed: AllowedStores,
+) -> int:
     """
     Upload model, checkpoints and logs to the results container; the number of objects there now.
 
@@ -25,7 +32,7 @@ def store_results(job: JobFolder, training_id: str, definition: TrainingDefiniti
     begun, results = time.monotonic(), definition.results
     sources, maybe = gather(job, training_id), now_and_then(say)
     say(f"Storing {len(sources)} files in container {results.target.container}")
-    with SwiftStore.open(results.connection) as store:
+    with SwiftStore.open(results.connection, require_allowed=allowed.require) as store:
         report = upload(
             store,
             sources,

@@ -111,7 +111,9 @@ class Life:
             say_data = self.journal("load-data.log").say
             self.bell.carry_out(
                 lambda: patiently(
-                    lambda: load.load_data(self.definition, data, say_data), patience=self.patience, say=say_data
+                    lambda: load.load_data(self.definition, data, say_data, self.spec.object_stores),
+                    patience=self.patience,
+                    say=say_data,
                 )
             )
             load.link_data(data, code)
@@ -208,7 +210,9 @@ class Life:
             with step("S303"):
                 number = self.bell.carry_out(
                     lambda: patiently(
-                        lambda: store_results(self.job, self.spec.training_id, self.definition, say),
+                        lambda: store_results(
+                            self.job, self.spec.training_id, self.definition, say, self.spec.object_stores
+                        ),
                         patience=self.patience,
                         say=say,
                     ),

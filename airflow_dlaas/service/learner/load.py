@@ -9,6 +9,7 @@ from pathlib import Path
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.results import is_result
 from airflow_dlaas.contract.stores import TrainingData
+from airflow_dlaas.service.allowed import AllowedStores
 from airflow_dlaas.service.jobs import Spec
 from airflow_dlaas.service.learner.journal import now_and_then
 from airflow_dlaas.service.learner.surroundings import data_folders
@@ -27,7 +28,7 @@ def load_code(spec: Spec, code: Path, say: Callable[[str], None]) -> None:
     say("The code is in place")
 
 
-def load_data(definition: TrainingDefinition, data: Path, say: Callable[[str], None]) -> None:
+def load_data(definition: TrainingDefinition, data: Path, say: Callable[[str], None], allowed: AllowedStores) -> None:
     """
     Download every container of training data, whole, and lay them where the command looks.
 
@@ -39,11 +40,15 @@ def load_data(definition: TrainingDefinition, data: Path, say: Callable[[str], N
     for source, place in zip(sources, data_folders([one.source.container for one in sources]), strict=True):
         folder = data / place
         folder.mkdir(parents=True, exist_ok=True)
-        _load_container(source, folder, definition, say)
+        _load_container(source, folder, definition, say, allowed)
 
 
 def _load_container(
-    source: TrainingData, folder: Path, definition: TrainingDefinition, say: Callable[[str], None]
+    source: TrainingData,
+    folder: Path,
+    definition: TrainingDefinition,
+    say: Callable[[str], None],
+    allowed: AllowedStores,
 ) -> None:
     from airflow_dlaas.storage.swift import SwiftStore
     from airflow_dlaas.storage.transfer import download
@@ -51,7 +56,7 @@ def _load_container(
     begun, name = time.monotonic(), source.source.container
     maybe = now_and_then(say)
     say(f"Loading container {name}")
-    with SwiftStore.open(source.connection) as store:
+    with SwiftStore.open(source.connection, require_allowed=allowed.require) as store:
         names = None
         if _holds_results_too(source, definition):
             # Without this, each training of a nightly series would download the models of all before it.

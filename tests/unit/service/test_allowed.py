@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from airflow_dlaas.service.allowed import NONE, AllowedStores, place_of
+from airflow_dlaas.errors import StoreNotAllowed
+from airflow_dlaas.service.allowed import ANY, NONE, AllowedStores, place_of
+from airflow_dlaas.service.jobs import RuntimeSpec, Spec
 
 SOME = "swift.example.org, other.example.org:8080, *.example.net, 10.0.0.7:8080, [2001:db8::7]:8080, 2001:db8::8"
 
@@ -111,3 +115,30 @@ def test_the_scheme_s_own_port_is_meant_where_none_is_named():
 def test_all_of_them_can_be_told():
     assert AllowedStores.read("b.org:1, *.a.org, [::1]:5").spelled == "*.a.org, [::1]:5, b.org:1"
     assert NONE.spelled == "none"
+
+
+@pytest.mark.parametrize("url", ["https://swift.example.org/v1/AUTH_a", "http://10.0.0.7:8080/v1/AUTH_a"])
+def test_a_storage_url_on_an_allowed_host_is_accepted(url):
+    AllowedStores.read(SOME).require(url)
+    ANY.require(url)
+
+
+def test_a_storage_url_on_another_host_is_refused_with_what_to_add():
+    with pytest.raises(StoreNotAllowed, match=r"on 10\.0\.0\.8:8080, .*\(a\.org\).*adds 10\.0\.0\.8:8080 to DLAAS_OBJ"):
+        AllowedStores.read("a.org").require("http://10.0.0.8:8080/v1/AUTH_a")
+
+
+@pytest.mark.parametrize("url", ["http://user:secret@10.0.0.8/v1", "/v1/AUTH_secret", "", "http:\\\\secret/"])
+def test_a_storage_url_that_is_not_plainly_one_host_is_refused_and_not_shown(url):
+    for stores in (AllowedStores.read("10.0.0.8"), ANY):
+        with pytest.raises(StoreNotAllowed, match="not plainly the URL of one host") as caught:
+            stores.require(url)
+        assert "secret" not in str(caught.value)
+
+
+def test_a_learner_reads_them_as_they_were_written():
+    runtime = RuntimeSpec(key="k", kind="venv", provides="x")
+    paths = {"code": Path("/c"), "environments": Path("/e")}
+    for stores in (AllowedStores.read(SOME), ANY, NONE):
+        spec = Spec(training_id="t", command="true", runtime=runtime, gpus=(), object_stores=stores, **paths)
+        assert Spec.model_validate_json(spec.model_dump_json()).object_stores == stores

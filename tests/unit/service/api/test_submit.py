@@ -9,7 +9,14 @@ from threading import Barrier, Thread
 import pytest
 
 from airflow_dlaas.contract.stores import MASK
-from airflow_dlaas.errors import ContainerNotFound, StoreRefused, StoreUnreachable
+from airflow_dlaas.errors import (
+    ContainerNotFound,
+    StoreError,
+    StoreNotAllowed,
+    StoreRedirected,
+    StoreRefused,
+    StoreUnreachable,
+)
 from tests.unit.service.api.conftest import DEFINITION, STORE_PASSWORD, a_zip
 
 CONNECTION = DEFINITION["training_data"][0]["connection"]
@@ -196,6 +203,15 @@ def test_every_container_that_cannot_be_used_is_named_under_c103(service) -> Non
     assert "did not answer" in reply.json()["errors"][2]["message"]
     assert STORE_PASSWORD not in reply.text
     assert service.client.get("/v3/models").json() == {"resources": []}
+
+
+@pytest.mark.parametrize("error", [StoreRedirected("http://a redirects to http://b"), StoreNotAllowed("add b")])
+def test_a_login_that_leads_elsewhere_is_refused_with_the_whole_reason(service, error: StoreError) -> None:
+    service.stores.refusals = {"tf_training_data_container": error}
+    reply = service.client.post("/v3/models", json=service.definition())
+    assert reply.status_code == 400
+    assert errors(reply) == [("C103", "training_data[0].connection.auth_url")]
+    assert reply.json()["errors"][0]["message"] == f"training_data[0].connection.auth_url: {error}"
 
 
 def test_a_container_named_twice_is_asked_for_once(service) -> None:
