@@ -166,6 +166,7 @@ class Service:
                 limits=Limits(
                     zip_bytes=settings.zip_limit,
                     unpacked_bytes=settings.unpacked_limit,
+                    monitors=settings.monitor_limit,
                     allow_nested=settings.allow_nested,
                 ),
                 stopping=self.stopped.is_set,

@@ -81,6 +81,14 @@ def amount(value: str) -> int:
     return found
 
 
+def count(value: str) -> int:
+    """A number of things, at least one."""
+    number = int(value)
+    if number <= 0:
+        raise ValueError(value)
+    return number
+
+
 def url(value: str) -> str:
     """Where clients reach the service."""
     parts = urlsplit(value)
@@ -108,6 +116,7 @@ READINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "isolation": (word("auto", "bubblewrap", "none"), "auto, bubblewrap or none"),
     "visible": (paths, "files and folders, by commas"),
     "log_limit": (amount, f"{BYTES} (256MiB)"),
+    "monitor_limit": (count, "a number above 0"),
     "allow_nested": (switch, "yes or no"),
     "zip_limit": (amount, f"{BYTES} (256MiB)"),
     "unpacked_limit": (amount, f"{BYTES} (2GiB)"),

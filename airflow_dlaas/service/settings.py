@@ -92,6 +92,10 @@ class Settings:
     log_limit: int = LOG_LIMIT
     """Bytes that are kept of what a command prints; it may go on printing."""
 
+    monitor_limit: int = 2000
+    """Monitors (WebSockets that follow a log) that may be open at a time; as many again may be open of trainings that
+    have ended. Further ones are refused with 429; waits go on without the log."""
+
     allow_nested: bool = False
     """Whether a zip of code may hold folders; the page says it may not."""
 

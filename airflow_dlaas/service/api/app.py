@@ -38,6 +38,7 @@ def create_api(parts: Parts) -> FastAPI:
     api.state.since = parts.clock()
     api.state.logins = tokens.logins()
     api.state.gatherings = curves.gatherings()
+    api.state.monitors = monitor.Monitors(lambda: api.state.parts.store)
     for room in (health, prometheus, tokens, runtimes, experiments, models, curves, monitor):
         api.include_router(room.router)
     problems.register(api)

@@ -19,6 +19,8 @@ class Follower:
 
     path: Path
     offset: int = 0
+    full: bool = False
+    """Whether the last read took as much as one read may, so that there may be more at once."""
 
     def read(self, *, ended: bool) -> bytes:
         """
@@ -31,8 +33,10 @@ class Follower:
                 file.seek(self.offset)
                 piece = file.read(PIECE)
         except FileNotFoundError:
+            self.full = False
             return b""
-        if not ended or len(piece) == PIECE:
+        self.full = len(piece) == PIECE
+        if not ended or self.full:
             whole = piece.rfind(b"\n") + 1
             piece = piece[:whole] if whole or len(piece) < PIECE else piece[: _boundary(piece)]
         self.offset += len(piece)

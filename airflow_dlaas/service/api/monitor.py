@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 from fastapi import APIRouter, WebSocket
 from starlette.concurrency import run_in_threadpool
@@ -16,15 +18,31 @@ from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.errors import DlaasError, InvalidRequest, NotFound
 from airflow_dlaas.service.api.bodies import ID
 from airflow_dlaas.service.api.follow import Follower, tail
+from airflow_dlaas.service.api.log_watcher import LogWatcher
+from airflow_dlaas.service.api.monitor_limit import MonitorLimit
 from airflow_dlaas.service.api.parts import Parts
 from airflow_dlaas.service.api.problems import answer
 from airflow_dlaas.service.api.report import PATH, read_metric
 from airflow_dlaas.service.jobs import JobFolder
+from airflow_dlaas.service.store.base import Store
 
-GLANCE = 0.25
-"""Seconds between two looks at the files."""
+READERS = 4
+"""Monitors that read at a time: the threads of the pool are for requests, too."""
 
+SEND_TIMEOUT = 60.0
+"""Seconds in which a client that reads nothing is given up."""
+
+logger = logging.getLogger(__name__)
 router = APIRouter()
+
+
+class Monitors:
+    """What the monitors of one process share."""
+
+    def __init__(self, store: Callable[[], Store]) -> None:
+        self.limit = MonitorLimit()
+        self.watcher = LogWatcher(store)
+        self.readers = asyncio.Semaphore(READERS)
 
 
 class Following:
@@ -35,24 +53,19 @@ class Following:
     the metric numbered ``metrics`` on.
     """
 
-    def __init__(self, parts: Parts, owner: str, training_id: str, *, last: int | None, offset: int, metrics: int):
-        self._parts = parts
-        self._owner = owner
-        self._id = training_id
+    def __init__(self, folder: JobFolder, *, last: int | None, offset: int, metrics: int) -> None:
         self._state: TrainingState | None = None
-        folder = JobFolder(parts.jobs / training_id)
         self._log = Follower(folder.log, offset if last is None else tail(folder.log, last))
         self._metrics = Follower(folder.metrics, 0 if last is None else tail(folder.metrics, last))
         self._skip = metrics
 
-    def step(self) -> tuple[list[Frame], bool]:
+    def step(self, state: TrainingState) -> tuple[list[Frame], bool]:
         """
-        Read what is new; the frames to send, and whether the training is over and all of it was told.
+        Read what is new; the frames to send, and whether there may be more at once.
 
-        The state is asked for before the files are read: what an ended training wrote is then all there. Each change
-        of state has a frame of its own, so a client hears of it even where nothing is printed.
+        *state* must have been learned before this reads the files: what an ended training wrote is then all there.
+        Each change of state has a frame of its own, so that a client gets it even where nothing is printed.
         """
-        state = self._parts.store.training(self._owner, self._id).state
         log = self._log.read(ended=state.final)
         lines = self._metrics.read(ended=state.final)
         frames = [Frame(status=FrameStatus(metrics=(metric,), state=state)) for metric in self._unknown(lines)]
@@ -60,7 +73,7 @@ class Following:
             message = log.decode("utf-8", errors="replace") if log else None
             frames.insert(0, Frame(status=FrameStatus(message=message, state=state, offset=self._log.offset)))
         self._state = state
-        return frames, state.final and not (log or lines or frames)
+        return frames, self._log.full or self._metrics.full
 
     def _unknown(self, lines: bytes) -> Iterator[Metric]:
         for line in lines.splitlines():
@@ -76,35 +89,48 @@ class Following:
 @router.websocket(PATH + "/{training_id}/monitor")
 async def monitor(websocket: WebSocket, training_id: str) -> None:
     """
-    Send frames until the training is over and all was told, or the client goes away.
+    Send frames until the training is over and all was sent, or the client goes away.
 
     ``?last=N``: the tail. ``?offset=N&metrics=M`` (ours): go on after N bytes of log and M metrics. A training that
-    has not begun has nothing to tell but its state; its log follows when there is one.
+    has not begun has nothing but its state; its log follows when there is one. When too many monitors are open, the
+    handshake is answered with 429 and ``Retry-After``.
     """
     parts: Parts = websocket.app.state.parts
-    try:
-        following = await _begin(websocket, parts, training_id)
-    except DlaasError as error:
-        await _deny(websocket, error)
-        return
-    await websocket.accept()
-    gone = asyncio.ensure_future(_gone(websocket))
-    try:
-        while not gone.done():
-            frames, over = await run_in_threadpool(following.step)
-            for frame in frames:
-                await websocket.send_text(frame.model_dump_json(exclude_none=True))
-            if over:
-                await websocket.close()
-                return
-            if not frames:
-                await asyncio.wait({gone}, timeout=GLANCE)
-    except NotFound:
-        await websocket.close(reason="the training was deleted")
-    except WebSocketDisconnect:
-        pass
-    finally:
-        gone.cancel()
+    monitors: Monitors = websocket.app.state.monitors
+    with ExitStack() as stack:
+        try:
+            owner, state, following = await _begin(websocket, parts, training_id)
+            stack.enter_context(monitors.limit.one_more(parts.limits.monitors, ended=state.final))
+        except DlaasError as error:
+            await _deny(websocket, error)
+            return
+        followed, signal = stack.enter_context(monitors.watcher.following(training_id, state, parts.jobs / training_id))
+        await websocket.accept()
+        gone = asyncio.ensure_future(_gone(websocket))
+        gone.add_done_callback(lambda _: signal.event.set())
+        stack.callback(gone.cancel)
+        try:
+            async with asyncio.timeout(None) as patience:
+                while not gone.done() and not followed.deleted:
+                    signal.event.clear()
+                    ended = followed.state.final
+                    async with monitors.readers:
+                        frames, more = await run_in_threadpool(following.step, followed.state)
+                    patience.reschedule(asyncio.get_running_loop().time() + SEND_TIMEOUT)
+                    for frame in frames:
+                        await websocket.send_text(frame.model_dump_json(exclude_none=True))
+                    patience.reschedule(None)
+                    if more:
+                        continue
+                    if ended:
+                        break
+                    await signal.event.wait()
+            if not gone.done():
+                await websocket.close(reason=await _why_closed(parts, owner, training_id))
+        except WebSocketDisconnect:
+            pass
+        except TimeoutError:
+            logger.info("The monitor of %s is closed: its client read nothing for %g s", training_id, SEND_TIMEOUT)
 
 
 @router.websocket("/{path:path}")
@@ -113,7 +139,7 @@ async def nothing(websocket: WebSocket) -> None:
     await _deny(websocket, NotFound("There is nothing at this path; monitors lie at /v3/models/{id}/monitor"))
 
 
-async def _begin(websocket: WebSocket, parts: Parts, training_id: str) -> Following:
+async def _begin(websocket: WebSocket, parts: Parts, training_id: str) -> tuple[str, TrainingState, Following]:
     owner = parts.identity.user(websocket.headers.get("authorization"))
     last = _number(websocket, "last", LAST_LIMIT)
     offset = _number(websocket, "offset", None)
@@ -122,10 +148,22 @@ async def _begin(websocket: WebSocket, parts: Parts, training_id: str) -> Follow
         raise _bad_query("last", "goes without offset and metrics: it counts from the end")
     if not re.fullmatch(ID, training_id):
         raise NotFound("There is nothing with this id")
-    await run_in_threadpool(parts.store.training, owner, training_id)
-    return await run_in_threadpool(
-        lambda: Following(parts, owner, training_id, last=last, offset=offset or 0, metrics=metrics or 0)
-    )
+
+    def begin() -> tuple[str, TrainingState, Following]:
+        state = parts.store.training(owner, training_id).state
+        folder = JobFolder(parts.jobs / training_id)
+        return owner, state, Following(folder, last=last, offset=offset or 0, metrics=metrics or 0)
+
+    return await run_in_threadpool(begin)
+
+
+async def _why_closed(parts: Parts, owner: str, training_id: str) -> str | None:
+    """Say why nothing more comes, where it is not that all was sent."""
+    try:
+        await run_in_threadpool(parts.store.training, owner, training_id)
+    except NotFound:
+        return "the training was deleted"
+    return None
 
 
 def _number(websocket: WebSocket, name: str, most: int | None) -> int | None:

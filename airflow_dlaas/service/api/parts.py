@@ -47,6 +47,8 @@ class Limits:
     """Bytes of any other body."""
     containers: int = 64
     """Containers that one training may name: each is checked at submit."""
+    monitors: int = 2000
+    """Monitors that may be open at a time in this process, and as many again of trainings that have ended."""
     allow_nested: bool = False
     """Whether a zip may hold folders (ours; the page says flat)."""
 

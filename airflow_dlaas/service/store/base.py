@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -196,6 +196,13 @@ class Store(Protocol):
 
     def revision(self) -> int:
         """The highest revision given so far; cheap enough to ask several times a second."""
+
+    def states(self, ids: Collection[str]) -> Mapping[str, TrainingState | None]:
+        """
+        States of the trainings with these *ids*, of any owner; an id without a training is left out.
+
+        A state that this version does not know is None. Nothing else of a record is read.
+        """
 
     def counts(self) -> Counts:
         """Count the trainings of all owners; no record is read for it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
@@ -37,6 +37,11 @@ from airflow_dlaas.service.store.tables import (
     trainings,
     versions,
 )
+
+IDS_AT_ONCE = 1000
+"""Ids in one query: databases bound how many parameters a statement takes."""
+
+KNOWN_STATES = {str(state): state for state in TrainingState}
 
 
 class SqlStore:
@@ -170,6 +175,15 @@ class SqlStore:
     def revision(self) -> int:
         with self._reading() as connection:
             return int(connection.execute(select(counter.c.revision)).scalar_one())
+
+    def states(self, ids: Collection[str]) -> Mapping[str, TrainingState | None]:
+        wanted, found = list(ids), dict[str, TrainingState | None]()
+        query = select(trainings.c.id, trainings.c.state)
+        with self._reading() as connection:
+            for start in range(0, len(wanted), IDS_AT_ONCE):
+                some = trainings.c.id.in_(wanted[start : start + IDS_AT_ONCE])
+                found.update((row.id, KNOWN_STATES.get(row.state)) for row in connection.execute(query.where(some)))
+        return found
 
     def counts(self) -> Counts:
         with self._reading() as connection:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from threading import Barrier, Thread
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from airflow_dlaas.contract.problem import ProblemError
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
@@ -293,6 +294,34 @@ def test_only_a_finished_training_can_be_deleted_and_its_key_is_free_again(store
     with pytest.raises(NotFound):
         store.training("me", "a")
     assert store.create_training(a_training("b"), a_definition(), key="k", request_digest="other")[1]
+
+
+def test_states_are_those_of_the_trainings_asked_for_whoever_owns_them(store: Store) -> None:
+    add(store, "waits", "runs")
+    add(store, "others", owner="you")
+    store.book("runs", ["gpu-0"], NOW)
+    store.advance("runs", TrainingState.RUNNING, Phase.LOADING, NOW)
+    store.request_cancel("you", "others", NOW)
+    assert store.states(["waits", "runs", "others", "unknown"]) == {
+        "waits": TrainingState.PENDING,
+        "runs": TrainingState.RUNNING,
+        "others": TrainingState.CANCELED,
+    }
+    assert store.states([]) == {}
+
+
+def test_states_of_more_trainings_than_one_query_takes_are_all_found(store: Store) -> None:
+    add(store, "first", "last")
+    assert set(store.states(["first", *(f"unknown-{number}" for number in range(40_000)), "last"])) == {"first", "last"}
+
+
+def test_a_state_that_this_version_does_not_know_is_none(store: Store, url: str) -> None:
+    add(store, "of-the-future", "of-today")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE trainings SET state = 'paused' WHERE id = 'of-the-future'"))
+    engine.dispose()
+    assert store.states(["of-the-future", "of-today"]) == {"of-the-future": None, "of-today": TrainingState.PENDING}
 
 
 # -- the dispatcher's side ---------------------------------------------------

@@ -51,6 +51,7 @@ def test_an_empty_variable_is_none():
         ("DLAAS_ISOLATION", "bubblewrap", "bubblewrap"),
         ("DLAAS_VISIBLE", "/data, /srv/sets", (Path("/data"), Path("/srv/sets"))),
         ("DLAAS_LOG_LIMIT", "64MiB", 64 * 1024**2),
+        ("DLAAS_MONITOR_LIMIT", "50", 50),
     ],
 )
 def test_each_variable_is_read(variable, value, read):
@@ -65,6 +66,8 @@ def test_each_variable_is_read(variable, value, read):
         ("DLAAS_OBJECTSTORE", "swift"),
         ("DLAAS_RUN_LIMIT", "-1"),
         ("DLAAS_RUN_LIMIT", "nan"),
+        ("DLAAS_MONITOR_LIMIT", "0"),
+        ("DLAAS_MONITOR_LIMIT", "none"),
         ("DLAAS_ALLOW_NESTED", "perhaps"),
         ("DLAAS_ZIP_LIMIT", "0"),
         ("DLAAS_ZIP_LIMIT", "1MiBGiB"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -11,6 +14,8 @@ from starlette.websockets import WebSocketDisconnect
 from airflow_dlaas.contract.monitor import Frame
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.words import received
+from airflow_dlaas.service.api import monitor as monitoring
+from airflow_dlaas.service.api.parts import Limits
 from airflow_dlaas.service.store.base import Outcome
 
 METRIC = '{"timestamp":"2026-03-01T12:00:04Z","iteration":%d,"phase":"train","values":[{"name":"loss","value":0.5}]}\n'
@@ -161,3 +166,79 @@ def test_others_cannot_watch(service) -> None:
     ):
         pass
     assert denied.value.status_code == 404
+
+
+def test_each_of_several_monitors_gets_the_whole_log(service) -> None:
+    run = service.submit()
+    service.store.book(run, ["virtual:0"], service.clock())
+    service.store.advance(run, TrainingState.RUNNING, Phase.PROCESSING, service.clock())
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(service.client.websocket_connect(f"/v3/models/{run}/monitor")) for _ in range(5)]
+        for socket in sockets:
+            assert socket_status(socket.receive_text()) == {"state": "running", "offset": 0}
+        service.job(run).log.write_bytes(b"one\n")
+        assert [socket_status(socket.receive_text())["message"] for socket in sockets] == ["one\n"] * 5
+        service.store.finish(run, Outcome(TrainingState.COMPLETED, service.clock(), exit_code=0))
+        assert [socket_status(socket.receive_text())["state"] for socket in sockets] == ["completed"] * 5
+
+
+@pytest.mark.parametrize("service", [{"limits": Limits(monitors=2)}], indirect=True)
+def test_one_monitor_too_many_is_refused_until_another_closes(service) -> None:
+    run, ended = service.submit(), finished(service, b"one\n")
+    path = f"/v3/models/{run}/monitor"
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(service.client.websocket_connect(path)) for _ in range(2)]
+        with pytest.raises(WebSocketDenialResponse) as denied, service.client.websocket_connect(path):
+            pass
+        assert (denied.value.status_code, denied.value.json()["errors"][0]["code"]) == (429, "rate_limit_exceeded")
+        assert "DLAAS_MONITOR_LIMIT" in denied.value.json()["errors"][0]["message"]
+        assert 10 <= int(denied.value.headers["Retry-After"]) <= 600
+        assert log_of(frames(service, ended)) == "one\n"  # the log of what has ended can be had all the same
+        sockets.pop().close()
+        with service.client.websocket_connect(path):
+            pass
+
+
+def ask(service, run: str, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    """Open a monitor with nothing between it and *send*, and let it come to its end."""
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop() if messages else await asyncio.Event().wait()
+
+    messages = [{"type": "websocket.connect"}]
+    path = f"/v3/models/{run}/monitor"
+    headers = [(b"authorization", service.client.headers["Authorization"].encode())]
+    scope = {"type": "websocket", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
+    asyncio.run(service.client.app({**scope, "subprotocols": [], "extensions": {}}, receive, send))
+
+
+def test_a_training_that_is_deleted_before_its_log_was_sent_closes_with_the_reason(service) -> None:
+    run = finished(service, b"x" * 63 + b"\n" + b"y\n" * 100_000)
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+        if [one["type"] for one in sent].count("websocket.send") == 1:
+            service.client.delete(f"/v3/models/{run}")
+
+    ask(service, run, send)
+    assert sent[-1]["type"] == "websocket.close"
+    assert sent[-1]["reason"] == "the training was deleted"
+
+
+def test_a_client_that_does_not_read_is_given_up_and_nothing_is_gathered_for_it(
+    service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = finished(service, b"one line of many\n" * 100_000)
+    sent: list[str] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message["type"])
+        if message["type"] == "websocket.send":
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(monitoring, "SEND_TIMEOUT", 0.01)
+    caplog.set_level("INFO")
+    ask(service, run, send)
+    assert sent == ["websocket.accept", "websocket.send"]
+    assert run in caplog.text
