@@ -8,6 +8,7 @@ import random
 import ssl
 import time
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, InvalidMessage, InvalidStatus, WebSocketException
@@ -18,7 +19,15 @@ from airflow_dlaas.client.exchange import ONCE, Reply, Retries, redirected, retr
 from airflow_dlaas.contract.monitor import Frame, FrameStatus
 from airflow_dlaas.contract.problem import refusal
 from airflow_dlaas.contract.words import received
-from airflow_dlaas.errors import DlaasError, Misunderstood, NotConfigured, Refused, Unauthenticated, Unreachable
+from airflow_dlaas.errors import (
+    DlaasError,
+    Misunderstood,
+    NotConfigured,
+    RateLimited,
+    Refused,
+    Unauthenticated,
+    Unreachable,
+)
 
 RECONNECT = Retries(attempts=8, first=1, longest=30)
 """How often, without a single new frame between, a broken connection is made anew: some two minutes."""
@@ -31,7 +40,13 @@ _read = received(Frame)
 
 
 async def follow(
-    client: Client, training_id: str, *, offset: int = 0, metrics: int = 0, retries: Retries = RECONNECT
+    client: Client,
+    training_id: str,
+    *,
+    offset: int = 0,
+    metrics: int = 0,
+    retries: Retries = RECONNECT,
+    ended: asyncio.Event | None = None,
 ) -> AsyncGenerator[Frame, None]:
     """
     Yield the frames of a training's log until it has ended and its log is told.
@@ -41,10 +56,16 @@ async def follow(
     server tells no offsets and always begins at the start: the bytes are counted, and what was seen is dropped. To be
     closed (`aclose`) when left early.
 
+    A service that refuses one monitor more says when to ask again (429 with ``Retry-After``). That is waited out where
+    it is no longer than a pause of *retries* may be; else the refusal is raised, for the caller to come back later.
+
+    :param ended: set when the training is known to have ended. Cuts the pause of that moment short, and later pauses
+        take no notice of ``Retry-After``: our service has places kept for monitors of ended trainings.
     :raises NotFound: there is no such training.
     :raises ServiceError: the service can't be reached any more, refuses, or sends what is no frame.
     """
     place = Place(offset, metrics)
+    ended = ended or asyncio.Event()
     refused: str | None = None
     failures = 0
     while True:
@@ -61,6 +82,8 @@ async def follow(
                     if frame is not None:
                         failures = 0
                         yield frame
+            if place.ended:
+                return
             training = await asyncio.to_thread(client.send, calls.get_training(training_id), retries=ONCE)
             if training.state.final:
                 return
@@ -79,11 +102,17 @@ async def follow(
         except DlaasError as error:
             failed = error
         failures += 1
+        wanted = (failed.retry_after if isinstance(failed, Refused) else None) or 0
         if failed is not None and (not failed.transient or failures >= retries.attempts):
             raise failed
-        wanted = failed.retry_after if isinstance(failed, Refused) else None
-        pause = retries.pause(failures, random.SystemRandom().random())
-        await asyncio.sleep(max(_SHORTEST, pause, wanted or 0))
+        if isinstance(failed, RateLimited) and wanted > retries.longest and not ended.is_set():
+            raise failed
+        pause = max(_SHORTEST, retries.pause(failures, random.SystemRandom().random()))
+        if ended.is_set():
+            await asyncio.sleep(pause)
+            continue
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(ended.wait(), max(pause, wanted))
 
 
 class Place:
@@ -92,15 +121,19 @@ class Place:
     def __init__(self, offset: int = 0, metrics: int = 0) -> None:
         self.offset = offset
         self.metrics = metrics
+        self.ended = False
+        """Whether our own service has said, on this connection, that the training has ended."""
         self._counted = 0
 
     def reconnected(self) -> None:
         """Say that a new connection begins to tell."""
         self._counted = 0
+        self.ended = False
 
     def take(self, frame: Frame) -> Frame | None:
         """Return what is new in *frame*, with its offset; None where all of it was seen before."""
         status = frame.status
+        self.ended = status.state is not None and status.state.final
         # Our service puts the state into every frame, and begins where it is asked to.
         new = self._take_ours(status) if status.state is not None else self._take_foreign(status)
         if new is None:
@@ -142,6 +175,7 @@ class _open(connect):  # noqa: N801 - named as what it extends
             ping_timeout=20,
             close_timeout=5,
             max_size=FRAME_LIMIT,
+            compression=None,  # its buffers are most of a connection's memory, on either side
             logger=quiet,
         )
 

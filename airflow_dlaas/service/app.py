@@ -176,7 +176,7 @@ class Service:
             swift_is_up.result()
         dispatcher.start()
         stack.callback(dispatcher.stop)
-        server = stack.enter_context(serving(api, door, settings.tls))
+        server = stack.enter_context(serving(api, door, settings.tls, monitors=2 * settings.monitor_limit))
         home.keep(self._credentials)
         stack.enter_context(
             watching(

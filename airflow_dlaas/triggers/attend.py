@@ -6,9 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas.errors import DlaasError, NotFound, Unreachable
+from airflow_dlaas.errors import DlaasError, NotFound, Refused, Unreachable
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
@@ -24,6 +25,9 @@ TELL_BYTES = 32 * 1024
 LAST_WORDS = 10.0
 """Seconds that the rest of the log may take after a training has ended."""
 
+GOODBYE = 2.0
+"""Seconds that closing the log's connection may take in the end."""
+
 FIRST_SIGHT = 30.0
 """Seconds that the first sighting may take though the deadline has passed: there should be one to report."""
 
@@ -37,7 +41,8 @@ TROUBLE_LOOK = 5.0
 """Seconds until a trouble is noticed, and its end."""
 
 Say = Callable[[str], None]
-Sleep = Callable[[float], Awaitable[None]]
+
+Sleep = Callable[[float], Awaitable[Any]]
 
 
 async def attend(
@@ -47,52 +52,74 @@ async def attend(
     *,
     deadline: float | None,
     say: Say,
-    offset: int = 0,
+    clock: Callable[[], float] = time.time,
     sleep: Sleep = asyncio.sleep,
 ) -> Training:
     """
     Return the training once it has ended, or as last seen at the *deadline*.
 
-    Trouble on the way (the service away, a broken connection) is waited out, until the deadline.
+    Trouble on the way (the service away, a broken connection) is waited out, until the deadline. The log is followed
+    from the start of the training on; while it is queued, the service is asked for its state only.
 
-    :param deadline: seconds since the epoch, on the wall clock: a waiter may wake up in another process.
+    :param deadline: seconds since the epoch, by *clock*: a waiter may wake up in another process.
     :param say: told state changes, and the log in batches of whole lines.
-    :param offset: bytes of the log that were told before.
-    :param sleep: what lies between two looks at whether the service answers.
+    :param sleep: lets the time between two looks at whether the service answers pass.
     :raises NotFound: the service knows no such training.
     :raises Unreachable: not once before the deadline did the service answer.
     """
-    log = asyncio.create_task(_tell_log(client, training_id, offset, say))
+    life = _Life()
+    log = asyncio.create_task(_tell_log(client, training_id, life, say))
     trouble = asyncio.create_task(_tell_trouble(watch, say, sleep))
     try:
-        return await _last_seen(watch, training_id, deadline, say, log)
+        seen = await _last_seen(watch, training_id, deadline, say, life, clock)
+        if seen.state.final:
+            await asyncio.wait({log}, timeout=LAST_WORDS)
+        return seen
     finally:
-        for telling in (trouble, log):
-            telling.cancel()
-            with suppress(asyncio.CancelledError):
-                await telling
+        trouble.cancel()
+        log.cancel()
+        # Not awaited one by one: a cancel of this task that comes now must be neither swallowed nor passed on to them.
+        stopped, _ = await asyncio.wait({trouble, log}, timeout=GOODBYE)
+        for telling in stopped:
+            if not telling.cancelled():
+                telling.result()  # raises what was not expected
+
+
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """What is known of how far a training has come."""
+
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when there may be a log."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def note(self, training: Training) -> None:
+        # While its environment is made, a training is pending and has a log: the installer's.
+        if str(training.state) != "pending" or training.status.phase not in (None, "queued"):
+            self.begun.set()
+        if training.state.final:
+            self.ended.set()
 
 
 async def _last_seen(
-    watch: Watch, training_id: str, deadline: float | None, say: Say, log: asyncio.Task[None]
+    watch: Watch, training_id: str, deadline: float | None, say: Say, life: _Life, clock: Callable[[], float]
 ) -> Training:
     seen: Training | None = None
     told = ""
     async with aclosing(watch.states(training_id)) as states:
         while True:
-            left = None if deadline is None else max(0.0, deadline - time.time())
+            left = None if deadline is None else max(0.0, deadline - clock())
             if left is not None and seen is None:
                 left = max(left, FIRST_SIGHT)
             try:
-                training = await asyncio.wait_for(anext(states), left)
+                seen = await asyncio.wait_for(anext(states), left)
             except (asyncio.TimeoutError, StopAsyncIteration):
                 break
-            seen = training
+            life.note(seen)
             if (now := _in_words(seen)) != told:
                 say(f"Training {training_id}: {now}")
                 told = now
             if seen.state.final:
-                await asyncio.wait({log}, timeout=LAST_WORDS)
                 break
     if seen is None:
         raise Unreachable(f"Nothing was heard of training {training_id}, and its time is up")
@@ -125,31 +152,40 @@ def _in_words(training: Training) -> str:
     return words
 
 
-async def _tell_log(client: Client, training_id: str, offset: int, say: Say) -> None:
-    async with aclosing(_log(client, training_id, offset, say)) as pieces:
+async def _tell_log(client: Client, training_id: str, life: _Life, say: Say) -> None:
+    await life.begun.wait()
+    async with aclosing(_log(client, training_id, life, say)) as pieces:
         async for text in batches(pieces, seconds=TELL_EVERY, characters=TELL_BYTES):
             say(text)
 
 
-async def _log(client: Client, training_id: str, offset: int, say: Say) -> AsyncGenerator[str, None]:
+async def _log(client: Client, training_id: str, life: _Life, say: Say) -> AsyncGenerator[str, None]:
     from airflow_dlaas.client.monitor import follow
 
+    offset, told = 0, False
     while True:
         try:
-            async with aclosing(follow(client, training_id, offset=offset)) as frames:
+            async with aclosing(follow(client, training_id, offset=offset, ended=life.ended)) as frames:
                 async for frame in frames:
-                    offset = frame.status.offset or offset
+                    offset, told = frame.status.offset or offset, False
                     if frame.status.message:
                         yield frame.status.message
+            return
         except NotFound:
             return  # whoever asks for the states learns of it
         except DlaasError as error:
             if not error.transient:
                 say(f"The log of training {training_id} cannot be followed: {error}")
                 return
-        else:
+            if not told:
+                say(f"The log of training {training_id} is not followed for now, and tried again later: {error}")
+            told = True
+            wanted = error.retry_after if isinstance(error, Refused) else None
+        if life.ended.is_set():
             return
-        await asyncio.sleep(FOLLOW_AGAIN)
+        # The training's end cuts the pause short: the log has to be read then, in a few seconds.
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(life.ended.wait(), max(FOLLOW_AGAIN, wanted or 0))
 
 
 async def batches(

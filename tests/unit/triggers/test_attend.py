@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.training import Training
 from airflow_dlaas.errors import (
     InvalidDefinition,
     InvalidRequest,
     Misunderstood,
     NotConfigured,
     NotFound,
+    RateLimited,
     Unreachable,
 )
 from airflow_dlaas.triggers import attend as attending
@@ -177,7 +179,118 @@ def test_a_deadline_holds_though_nothing_is_heard(monkeypatch: pytest.MonkeyPatc
 
     async def scene() -> None:
         watch: Any = Silent()
-        await attending.attend(None, watch, "t", deadline=1.0, say=lambda _: None)  # type: ignore[arg-type]
+        await attending.attend(None, watch, "t", deadline=1.0, say=lambda _: None, clock=lambda: 2.0)  # type: ignore[arg-type]
 
     with pytest.raises(Unreachable, match="time is up"):
         asyncio.run(scene())
+
+
+class Course:
+    """A watch that reports what a test puts into it, and a client that records what is asked of it about the log."""
+
+    trouble: str | None = None
+
+    def __init__(self, *refusals: Exception) -> None:
+        self.seen: asyncio.Queue[Training] = asyncio.Queue()
+        self.said: asyncio.Queue[str] = asyncio.Queue()
+        self.asked = 0
+        self._refusals = list(refusals)
+        self._asked: asyncio.Queue[int] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+
+    async def states(self, _training_id: str) -> AsyncGenerator[Training, None]:
+        while True:
+            training = await self.seen.get()
+            yield training
+            if training.state.final:
+                return
+
+    def token(self, **_: Any) -> str:
+        """What a monitor needs first: without it no socket is opened. Called in a thread."""
+        self.asked += 1
+        self._loop.call_soon_threadsafe(self._asked.put_nowait, self.asked)
+        raise self._refusals.pop(0) if self._refusals else NotFound("There is no log here")
+
+    async def until_asked(self) -> None:
+        await self._asked.get()
+
+    def wait(self) -> asyncio.Task[Training]:
+        source: Any = self
+        return asyncio.create_task(attending.attend(source, source, "t", deadline=None, say=self.said.put_nowait))
+
+
+def queued(place: int) -> Training:
+    return a_training("pending", phase="queued", queue_position=place)
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [a_training("running"), a_training("pending", phase="preparing"), a_training("completed"), a_training("canceled")],
+    ids=["running", "its environment is made", "ended", "canceled"],
+)
+def test_the_log_of_a_training_is_asked_for_once_it_may_have_one_and_not_while_it_is_queued(begun: Training) -> None:
+    async def scene() -> None:
+        course = Course()
+        waiting = course.wait()
+        for place in (3, 2, 1):
+            course.seen.put_nowait(queued(place))
+            assert await course.said.get() == f"Training t: pending, queued behind {place} others"
+        course.seen.put_nowait(a_training("pending"))  # of a service that names no phase
+        assert await course.said.get() == "Training t: pending"
+        assert course.asked == 0
+        course.seen.put_nowait(begun)
+        await course.until_asked()
+        if not begun.state.final:
+            course.seen.put_nowait(a_training("completed"))
+        await waiting
+
+    asyncio.run(asyncio.wait_for(scene(), 10))
+
+
+def test_a_monitor_that_is_refused_is_said_once_and_tried_again_at_the_end_at_the_latest() -> None:
+    """The service has room for monitors of ended trainings; when it wants to be asked again may be long after."""
+
+    async def scene() -> None:
+        course = Course(RateLimited("2000 monitors are open", retry_after=500))
+        waiting = course.wait()
+        course.seen.put_nowait(a_training("running"))
+        assert await course.said.get() == "Training t: running"
+        said = await course.said.get()
+        assert said.startswith("The log of training t is not followed for now, and tried again later: 2000 monitors")
+        course.seen.put_nowait(a_training("running", phase="storing"))
+        assert await course.said.get() == "Training t: running, storing"
+        assert course.asked == 1
+        course.seen.put_nowait(a_training("completed"))
+        assert (await waiting).state is TrainingState.COMPLETED
+        assert course.asked == 2
+        assert await course.said.get() == "Training t: completed"
+        assert course.said.empty()
+
+    asyncio.run(asyncio.wait_for(scene(), 10))
+
+
+def test_a_cancel_while_the_wait_is_cleaned_up_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow cancels a trigger again and again; a cancel that is swallowed lets the trigger go on."""
+
+    async def scene() -> None:
+        closing, close = asyncio.Event(), asyncio.Event()
+
+        async def slow_log(*_: Any) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                closing.set()
+                await close.wait()
+
+        monkeypatch.setattr(attending, "_tell_log", slow_log)
+        monkeypatch.setattr(attending, "LAST_WORDS", 0.0)
+        course = Course()
+        waiting = course.wait()
+        course.seen.put_nowait(a_training("completed"))
+        await closing.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        close.set()
+
+    asyncio.run(asyncio.wait_for(scene(), 10))
