@@ -209,7 +209,8 @@ def ask(service, run: str, send: Callable[[dict[str, Any]], Awaitable[None]]) ->
     path = f"/v3/models/{run}/monitor"
     headers = [(b"authorization", service.client.headers["Authorization"].encode())]
     scope = {"type": "websocket", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
-    asyncio.run(service.client.app({**scope, "subprotocols": [], "extensions": {}}, receive, send))
+    asked = service.client.app({**scope, "subprotocols": [], "extensions": {}}, receive, send)
+    asyncio.run(asyncio.wait_for(asked, 20))
 
 
 def test_a_training_that_is_deleted_before_its_log_was_sent_closes_with_the_reason(service) -> None:
