@@ -52,6 +52,9 @@ IDLE_PAUSE = 1.0
 BROKEN_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds to wait after the first, second … round in a row that failed as a whole; the last one repeats."""
 
+READ_AGAIN = 10.0
+"""Seconds after which unfinished trainings are read although none has changed: a database may have been restored."""
+
 FAILED_PAUSE = 2.0
 """Seconds to the next round at least, after one in which a single training's step failed: it is tried again, calmly."""
 
@@ -95,6 +98,9 @@ class Dispatcher:
         self._steady = steady
         self._past: dict[str, Past] = {}
         self._step_failed = False
+        self._entries: Sequence[TrainingRecord] = ()
+        self._read_revision = -1
+        self._read_at = 0.0
         self._led_at: float | None = None
         """When the lease was last given to this one, by `uptime`; None while it is another's."""
         self._awake = threading.Event()
@@ -129,7 +135,7 @@ class Dispatcher:
         if not self._leads(tick, now):
             return False
         self._step_failed = False
-        entries = self._store.unfinished()
+        entries = self._unfinished(tick)
         started = [entry for entry in entries if entry.started_at is not None]
         seen = see(started, self._workplace.folder, self._runner)
         self._past = {
@@ -146,6 +152,19 @@ class Dispatcher:
                 break
             self._take(step, records[step.training_id])
         return active
+
+    def _unfinished(self, tick: float) -> Sequence[TrainingRecord]:
+        """
+        Read the unfinished trainings, if any training has changed since they were read.
+
+        A thousand of them take 30 ms to read, and a round comes up to four times a second.
+        """
+        # Before the trainings: what changes after this has a higher revision, and is read in the next round.
+        revision = self._store.revision()
+        if revision != self._read_revision or tick - self._read_at >= READ_AGAIN:
+            self._entries = self._store.unfinished()
+            self._read_revision, self._read_at = revision, tick
+        return self._entries
 
     def _leads(self, tick: float, now: datetime) -> bool:
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -15,7 +16,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.errors import HostError, NotFound
 from airflow_dlaas.service.dispatcher.handover import Workplace
-from airflow_dlaas.service.dispatcher.loop import LEASE, Dispatcher
+from airflow_dlaas.service.dispatcher.loop import LEASE, READ_AGAIN, Dispatcher
 from airflow_dlaas.service.jobs import Exit, JobFolder, PhaseMark, RunMark, RuntimeSpec, Spec, read_mark, write_mark
 from airflow_dlaas.service.learner.claim import claim
 from airflow_dlaas.service.runners.base import Sighting
@@ -457,6 +458,48 @@ def test_a_broken_database_is_waited_for(bench, caplog):
     finally:
         broken.stop()
     assert "could not do its round" in caplog.text
+
+
+def test_trainings_are_read_again_only_after_a_change_and_after_a_while(bench):
+    """A thousand that wait would cost a tenth of a core otherwise."""
+    store = Counting(bench.store)
+    dispatcher = Dispatcher(
+        store,
+        bench.stage,
+        bench.workplace,
+        inventory=["virtual:0"],
+        holder="one",
+        clock=bench.clock,
+        steady=bench.clock.steady,
+    )
+    one, two = bench.submit("training-a"), bench.submit("training-b")
+
+    def reads(rounds: int = 5) -> int:
+        before = store.asked["unfinished"]
+        for _ in range(rounds):
+            dispatcher.round()
+        return store.asked["unfinished"] - before
+
+    reads()
+    assert bench.stage.started == [one]
+    assert reads() == 0
+    bench.store.request_cancel("dlaas", two, bench.clock())
+    assert reads() == 1
+    assert bench.training(two).state is TrainingState.CANCELED
+    bench.pass_time(READ_AGAIN)
+    assert reads() >= 1
+
+
+class Counting:
+    """The store, with a count of how often each verb is called."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self._store = store
+        self.asked: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> object:
+        self.asked[name] += 1
+        return getattr(self._store, name)
 
 
 class Fragile:
