@@ -160,12 +160,17 @@ async def _tell_log(client: Client, training_id: str, life: _Life, say: Say) -> 
 
 
 async def _log(client: Client, training_id: str, life: _Life, say: Say) -> AsyncGenerator[str, None]:
+    from airflow_dlaas.client.exchange import Retries
     from airflow_dlaas.client.monitor import follow
 
+    # Pauses are short ones, so that the task's log soon says why the training's log does not go on.
+    retries = Retries(attempts=8, first=1, longest=5)
     offset, told = 0, False
     while True:
         try:
-            async with aclosing(follow(client, training_id, offset=offset, ended=life.ended)) as frames:
+            async with aclosing(
+                follow(client, training_id, offset=offset, retries=retries, ended=life.ended)
+            ) as frames:
                 async for frame in frames:
                     offset, told = frame.status.offset or offset, False
                     if frame.status.message:

@@ -22,6 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.exchange import ONCE
 from airflow_dlaas.client.monitor import follow
+from airflow_dlaas.client.watch import shared
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.errors import RateLimited
 from airflow_dlaas.service import ports, server
@@ -31,6 +32,7 @@ from airflow_dlaas.service.api.parts import Limits, Parts, utc_now
 from airflow_dlaas.service.jobs import JobFolder
 from airflow_dlaas.service.store.base import Outcome, Store
 from airflow_dlaas.service.store.sql import SqlStore
+from airflow_dlaas.triggers.attend import attend
 from tests.conformance.store.conftest import a_definition, a_training
 from tests.unit.service.api.conftest import PASSWORDS, parts_in
 
@@ -62,12 +64,15 @@ class Serving:
     def training(self, training_id: str, log: bytes = b"", state: TrainingState = TrainingState.RUNNING) -> str:
         self.store.create_training(a_training(training_id, "dlaas"), a_definition(), key=None, request_digest="d")
         if state is not TrainingState.PENDING:
-            self.store.book(training_id, [training_id], utc_now())
-            self.store.advance(training_id, TrainingState.RUNNING, Phase.PROCESSING, utc_now())
+            self.start(training_id)
             self.log(training_id).write_bytes(log)
         if state.final:
             self.store.finish(training_id, Outcome(state, utc_now()))
         return training_id
+
+    def start(self, training_id: str) -> None:
+        self.store.book(training_id, [training_id], utc_now())
+        self.store.advance(training_id, TrainingState.RUNNING, Phase.PROCESSING, utc_now())
 
     def log(self, training_id: str) -> Path:
         folder = JobFolder(self.parts.jobs / training_id)
@@ -214,3 +219,78 @@ def test_our_client_is_told_when_to_come_again_where_there_are_too_many(serving:
         return refused.value.retry_after
 
     assert 10 <= (asyncio.run(scene()) or 0) <= 11
+
+
+class Waits:
+    """Waits as the triggers have them: one shared watch, and what each of them was told."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self.said: dict[str, list[str]] = {}
+
+    async def of(self, ids: list[str]) -> None:
+        """Wait until all of *ids* have ended."""
+
+        def make() -> Client:
+            return Client(self._serving.url, "dlaas", PASSWORDS["dlaas"])
+
+        async with shared(f"waits at {self._serving.url}", make) as watch:
+            waits = []
+            for one in ids:
+                self.said[one] = []
+                waits.append(attend(watch.client, watch, one, deadline=None, say=self.said[one].append))
+            await asyncio.gather(*waits)
+
+    async def until_said(self, text: str, *ids: str) -> None:
+        until = time.monotonic() + PATIENCE
+        while not all(any(text in line for line in self.said.get(one, ())) for one in ids):
+            assert time.monotonic() < until, f"{text!r} is not in {self.said}"
+            await asyncio.sleep(0.02)
+
+
+def test_waits_open_no_monitor_while_their_trainings_are_queued_and_get_the_whole_log(serving: Serving) -> None:
+    ids = [serving.training(f"training-{number}", state=TrainingState.PENDING) for number in range(5)]
+
+    async def scene() -> dict[str, list[str]]:
+        waits = Waits(serving)
+        waiting = asyncio.create_task(waits.of(ids))
+        await waits.until_said("pending", *ids)
+        await asyncio.sleep(0.5)
+        assert await asyncio.to_thread(serving.monitors) == 0
+        for one in ids:
+            serving.log(one).write_bytes(b"written before it was seen running\n")
+            serving.start(one)
+        await asyncio.to_thread(serving.until_monitors, len(ids))
+        for one in ids:
+            with serving.log(one).open("ab") as log:
+                log.write(b"written meanwhile\nwritten last, without an end")
+            serving.store.finish(one, Outcome(TrainingState.COMPLETED, utc_now()))
+        await waiting
+        return waits.said
+
+    for said in asyncio.run(scene()).values():
+        lines = [line for text in said if not text.startswith("Training ") for line in text.splitlines()]
+        assert lines == ["written before it was seen running", "written meanwhile", "written last, without an end"]
+
+
+@pytest.mark.parametrize("serving", [1], indirect=True)
+def test_a_wait_that_found_no_room_for_a_monitor_goes_on_and_gets_its_log_at_the_end(serving: Serving) -> None:
+    one, other = (serving.training(f"training-{number}", b"the log\n") for number in range(2))
+
+    async def scene() -> dict[str, list[str]]:
+        waits = Waits(serving)
+        first = asyncio.create_task(waits.of([one]))
+        await waits.until_said("running", one)
+        await asyncio.to_thread(serving.until_monitors, 1)
+        second = asyncio.create_task(waits.of([other]))
+        await waits.until_said("is not followed for now", other)
+        assert "the log" not in waits.said[other]
+        serving.store.finish(other, Outcome(TrainingState.COMPLETED, utc_now()))
+        await second
+        assert not first.done()
+        serving.store.finish(one, Outcome(TrainingState.COMPLETED, utc_now()))
+        await first
+        return waits.said
+
+    for said in asyncio.run(scene()).values():
+        assert "the log" in said
