@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.hooks.connection_url import connection_url
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.stores import StoreConnection, StoreType
@@ -16,6 +17,7 @@ class AirflowConnection(Protocol):
     """The part of Airflow's connection that is read here."""
 
     conn_id: str
+    conn_type: str | None
     host: str | None
     login: str | None
     password: str | None
@@ -44,17 +46,18 @@ class ServiceAccess:
         """
         Read a connection of type `dlaas`:
 
-        - **URL** (host): ``https://dlaas.example.org``. A bare host, as from a connection URI, gets ``http://`` (or the
-          connection's schema) and its port.
+        - **URL** (host): ``https://dlaas.example.org``, or its parts in host, port and schema; see
+          `airflow_dlaas.hooks.connection_url`.
         - **User**, **Password**: who we are. One without the other is refused, since calling as nobody would
           hide the mistake.
         - extra ``verify`` (default true) and ``ca_file``: which TLS certificates are trusted.
         - extra ``tensorboard_url``: where people find the site's TensorBoard, with ``{training_id}`` and ``{folder}``
           to be filled in. It is shown to whoever sees the training.
 
-        :raises NotConfigured: naming the connection and the field.
+        :raises NotConfigured: naming the connection and the field; also for a connection of another type.
         """
-        url = _url(connection, default_scheme="http")
+        require_type(connection, "dlaas")
+        url = connection_url(connection, default_scheme="http")
         if not connection.login or not connection.password:
             raise NotConfigured(
                 f"Connection {connection.conn_id!r}: user and password are both needed to ask the service for a token"
@@ -81,18 +84,20 @@ class StoreAccess:
         """
         Read a connection of type `swift`:
 
-        - **Auth URL** (host): ``http://swift.example.org/auth/v1.0``, or Keystone's ``https://…/v3``.
+        - **Auth URL** (host): ``http://swift.example.org/auth/v1.0``, or Keystone's ``https://…/v3``; or its parts, as
+          for the service.
         - **User** (``ACCOUNT:user`` for Swift v1, the user's id for Keystone), **Key** (password).
         - extra ``project_id``, ``region``, ``domain_name``: all three mean Keystone v3, none means Swift v1.
         - extra ``verify`` and ``ca_file``, as for the service.
 
-        :raises NotConfigured: naming the connection and the field.
+        :raises NotConfigured: naming the connection and the field; also for a connection of another type.
         """
         from pydantic import SecretStr, ValidationError
 
         from airflow_dlaas.contract.stores import StoreConnection
         from airflow_dlaas.contract.words import complaints
 
+        require_type(connection, "swift")
         extra = connection.extra_dejson
         keystone = {name: extra.get(name) or None for name in ("project_id", "region", "domain_name")}
         missing = [name for name, value in keystone.items() if not value]
@@ -105,7 +110,7 @@ class StoreAccess:
             raise NotConfigured(f"Connection {connection.conn_id!r}: user and key are both needed")
         try:
             store = StoreConnection(
-                auth_url=_url(connection, default_scheme="https" if keystone["project_id"] else "http"),
+                auth_url=connection_url(connection, default_scheme="https" if keystone["project_id"] else "http"),
                 user_id=connection.login,
                 password=SecretStr(connection.password),
                 **keystone,
@@ -115,19 +120,18 @@ class StoreAccess:
         return cls(store, _verify(connection))
 
 
-def _url(connection: AirflowConnection, *, default_scheme: str) -> str:
-    host = (connection.host or "").strip()
-    if not host:
-        raise NotConfigured(f"Connection {connection.conn_id!r}: the URL (host) is missing")
-    if "://" in host:
-        return host.rstrip("/")
-    host, _, path = host.partition("/")
-    port = f":{connection.port}" if connection.port else ""
-    # From a URI such as swift://user:key@host:8481/auth/v1.0 Airflow makes a schema "auth/v1.0".
-    schema = connection.schema or ""
-    scheme = schema if schema in {"http", "https"} else default_scheme
-    path = path or ("" if schema in {"http", "https"} else schema)
-    return f"{scheme}://{host}{port}/{path}".rstrip("/")
+def require_type(connection: AirflowConnection, expected: str) -> None:
+    """
+    Refuse a connection that was made for something else, before its password is sent anywhere.
+
+    :raises NotConfigured: naming the connection, its type and the *expected* one.
+    """
+    if connection.conn_type != expected:
+        found = f"is of type {connection.conn_type!r}" if connection.conn_type else "has no type"
+        raise NotConfigured(
+            f"Connection {connection.conn_id!r} {found}, but must be of type {expected!r}. Name another connection, or "
+            f'set its type (in JSON "conn_type": "{expected}", as a URI {expected}://USER:PASSWORD@HOST:PORT)'
+        )
 
 
 def _tensorboard(connection: AirflowConnection) -> str | None:
@@ -148,6 +152,8 @@ def _tensorboard(connection: AirflowConnection) -> str | None:
 def _verify(connection: AirflowConnection) -> bool | str:
     extra = connection.extra_dejson
     verify = extra.get("verify")
+    if isinstance(verify, str):  # the extra fields of a connection URI are texts
+        verify = {"true": True, "false": False}.get(verify.lower(), verify)
     if verify is not None and not isinstance(verify, bool):
         raise NotConfigured(f"Connection {connection.conn_id!r}: verify must be true or false")
     return extra.get("ca_file") or verify is not False

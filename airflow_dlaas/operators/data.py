@@ -38,10 +38,10 @@ class UploadDataOperator(BaseOperator):
     :param exclude: names and globs of what is not; it wins over *include*. (templated)
     :param delete: afterwards, delete from under *prefix* what is no longer in the source. What *include* and *exclude*
         leave out stays in the store too, and so do the results of trainings.
-    :param swift_conn_id: the connection to the object store.
+    :param swift_conn_id: the connection to the object store. (templated)
     """
 
-    template_fields: Sequence[str] = ("source", "container", "prefix", "include", "exclude")
+    template_fields: Sequence[str] = ("source", "container", "prefix", "include", "exclude", "swift_conn_id")
     ui_color = "#e5f5e0"
 
     def __init__(
@@ -125,10 +125,10 @@ class DownloadDataOperator(BaseOperator):
     :param container: the container. (templated)
     :param prefix: the folder in the container; files are named by what follows it. (templated)
     :param destination: a folder; a path that all workers share, or anything `ObjectStoragePath` reaches. (templated)
-    :param swift_conn_id: the connection to the object store.
+    :param swift_conn_id: the connection to the object store. (templated)
     """
 
-    template_fields: Sequence[str] = ("container", "prefix", "destination")
+    template_fields: Sequence[str] = ("container", "prefix", "destination", "swift_conn_id")
     ui_color = "#e5f5e0"
 
     def __init__(
@@ -190,10 +190,10 @@ class DeleteDataOperator(BaseOperator):
     :param names: only these, by their full names. (templated)
     :param everything: with no *prefix* and no *names*, delete all objects of the container; otherwise that is refused,
         when the DAG is parsed or, where *prefix* only becomes empty in a template, when the task runs.
-    :param swift_conn_id: the connection to the object store.
+    :param swift_conn_id: the connection to the object store. (templated)
     """
 
-    template_fields: Sequence[str] = ("container", "prefix", "names")
+    template_fields: Sequence[str] = ("container", "prefix", "names", "swift_conn_id")
     ui_color = "#eeeeee"
 
     def __init__(

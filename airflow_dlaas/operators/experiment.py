@@ -92,10 +92,10 @@ class CreateExperimentOperator(BaseOperator):
     :param description: free text. (templated)
     :param author: who wrote the code. (templated)
     :param reuse: whether what is there may be used; otherwise each run creates an experiment.
-    :param dlaas_conn_id: the connection to the service.
+    :param dlaas_conn_id: the connection to the service. (templated)
     """
 
-    template_fields: Sequence[str] = ("name", "bundle", "framework", "description", "author")
+    template_fields: Sequence[str] = ("name", "bundle", "framework", "description", "author", "dlaas_conn_id")
     ui_color = "#d9e8fb"
 
     def __init__(
@@ -152,10 +152,10 @@ class DeleteExperimentOperator(BaseOperator):
     experiment and have not submitted yet are.
 
     :param definition_location: the URL that `CreateExperimentOperator` returned. (templated)
-    :param dlaas_conn_id: the connection to the service.
+    :param dlaas_conn_id: the connection to the service. (templated)
     """
 
-    template_fields: Sequence[str] = ("definition_location",)
+    template_fields: Sequence[str] = ("definition_location", "dlaas_conn_id")
     ui_color = "#eeeeee"
 
     def __init__(

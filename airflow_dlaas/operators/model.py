@@ -27,11 +27,11 @@ class FetchModelOperator(BaseOperator):
     :param training_id: the training. (templated)
     :param destination: a folder; a path that all workers share, or anything `ObjectStoragePath` reaches. (templated)
     :param part: which of the training's results: ``model``, ``learner-1`` (the logs), or ``""`` for all. (templated)
-    :param swift_conn_id: the connection to the object store that holds the results.
-    :param dlaas_conn_id: the connection to the service.
+    :param swift_conn_id: the connection to the object store that holds the results. (templated)
+    :param dlaas_conn_id: the connection to the service. (templated)
     """
 
-    template_fields: Sequence[str] = ("training_id", "destination", "part")
+    template_fields: Sequence[str] = ("training_id", "destination", "part", "swift_conn_id", "dlaas_conn_id")
     ui_color = "#fdeed9"
 
     def __init__(

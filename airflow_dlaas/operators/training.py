@@ -34,10 +34,10 @@ class SubmitTrainingOperator(BaseOperator):
     :param metric_definitions: how metrics are found in the log, instead of by what scripts usually print:
         ``[{"name": "validation/loss", "regex": r"eval: ([\d.]+)"}]``. The first group holds the number; a group called
         ``step`` the iteration. They take the place of the definition's own.
-    :param dlaas_conn_id: the connection to the service.
+    :param dlaas_conn_id: the connection to the service. (templated)
     """
 
-    template_fields: Sequence[str] = ("definition", "definition_location")
+    template_fields: Sequence[str] = ("definition", "definition_location", "dlaas_conn_id")
     template_ext: Sequence[str] = (".json",)
     template_fields_renderers = {"definition": "json"}  # noqa: RUF012 - declared so by Airflow's base class
     ui_color = "#e8defa"
@@ -240,10 +240,10 @@ class CancelTrainingOperator(BaseOperator):
     Cancel a training; one that has ended stays as it is.
 
     :param training_id: the training. (templated)
-    :param dlaas_conn_id: the connection to the service.
+    :param dlaas_conn_id: the connection to the service. (templated)
     """
 
-    template_fields: Sequence[str] = ("training_id",)
+    template_fields: Sequence[str] = ("training_id", "dlaas_conn_id")
     ui_color = "#eeeeee"
 
     def __init__(self, *, training_id: str, dlaas_conn_id: str = DlaasHook.default_conn_name, **kwargs: Any) -> None:
@@ -264,10 +264,10 @@ class DeleteTrainingOperator(BaseOperator):
     Delete the history of a training that has ended; its results stay in their container.
 
     :param training_id: the training. (templated)
-    :param dlaas_conn_id: the connection to the service.
+    :param dlaas_conn_id: the connection to the service. (templated)
     """
 
-    template_fields: Sequence[str] = ("training_id",)
+    template_fields: Sequence[str] = ("training_id", "dlaas_conn_id")
     ui_color = "#eeeeee"
 
     def __init__(self, *, training_id: str, dlaas_conn_id: str = DlaasHook.default_conn_name, **kwargs: Any) -> None:

@@ -50,8 +50,6 @@ def from_airflow(conn_id: str) -> ServiceAccess:
         connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
         raise NotConfigured(f"There is no connection {conn_id!r} any more") from None
-    if connection.conn_type != "dlaas":
-        raise NotConfigured(f"Connection {conn_id!r} is of type {connection.conn_type}, not dlaas")
     return ServiceAccess.from_connection(connection)
 
 

@@ -33,10 +33,10 @@ class ObjectSensor(BaseSensorOperator):
     :param min_count: how many objects, without *name*.
     :param deferrable: wait in the triggerer, without holding a worker. The default is Airflow's own,
         ``[operators] default_deferrable``.
-    :param swift_conn_id: the connection to the object store.
+    :param swift_conn_id: the connection to the object store. (templated)
     """
 
-    template_fields: Sequence[str] = ("container", "name", "prefix")
+    template_fields: Sequence[str] = ("container", "name", "prefix", "swift_conn_id")
     ui_color = "#e5f5e0"
 
     def __init__(

@@ -27,10 +27,10 @@ class TrainingSensor(BaseSensorOperator):
     :param training_id: the training. (templated)
     :param deferrable: wait in the triggerer, without holding a worker. The default is Airflow's own,
         ``[operators] default_deferrable``.
-    :param dlaas_conn_id: the connection to the service.
+    :param dlaas_conn_id: the connection to the service. (templated)
     """
 
-    template_fields: Sequence[str] = ("training_id",)
+    template_fields: Sequence[str] = ("training_id", "dlaas_conn_id")
     ui_color = "#e8defa"
     operator_extra_links = (TrainingLink(),)
 

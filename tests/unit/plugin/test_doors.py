@@ -43,7 +43,7 @@ def test_the_application_that_came_through_the_door_is_kept() -> None:
 def test_a_connection_of_another_type_is_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     fields = {"conn_type": "postgres", "host": "db", "login": "u", "password": "geheim"}
     monkeypatch.setenv("AIRFLOW_CONN_DATABASE", json.dumps(fields))
-    with pytest.raises(NotConfigured, match="of type postgres, not dlaas") as refused:
+    with pytest.raises(NotConfigured, match="of type 'postgres', but must be of type 'dlaas'") as refused:
         from_airflow("database")
     assert "geheim" not in str(refused.value)
 

@@ -1,0 +1,39 @@
+"""Which connection a step uses may come from a template, as everything else of it may."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, BaseOperator
+
+from airflow_dlaas.operators.data import UploadDataOperator
+from airflow_dlaas.provider import get_provider_info
+
+STEPS: list[type[BaseOperator]] = [
+    one
+    for kind in ("operators", "sensors")
+    for place in get_provider_info()[kind]
+    for module in place["python-modules"]
+    for one in vars(import_module(module)).values()
+    if inspect.isclass(one) and issubclass(one, BaseOperator) and one.__module__ == module
+]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_connections_are_templated(step: type[BaseOperator]) -> None:
+    named = {name for name in inspect.signature(step).parameters if name.endswith("_conn_id")}
+    assert named <= set(step.template_fields)
+
+
+def test_the_connection_of_a_mapped_step_is_rendered() -> None:
+    with DAG("d"):
+        mapped = UploadDataOperator.partial(
+            task_id="up", container="c", swift_conn_id="{{ params.site }}_store"
+        ).expand(source=["/a"])
+    step = mapped.unmap({"source": "/a"})
+    context: Any = {"params": {"site": "north"}}
+    step.render_template_fields(context)
+    assert step.swift_conn_id == "north_store"
