@@ -1,0 +1,37 @@
+"""When a trigger may fire its first event."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+FIRST_EVENT_DELAY = 5.0
+"""
+Seconds after the deferral before which no trigger fires.
+
+Airflow's scheduler learns of a deferral twice: from the task instance's new state, and a moment later from the end of
+the worker's process. An event in between moves the task instance to *scheduled* and then to *queued* or *running*; the
+process's end then looks like one that came without a state, and the scheduler fails the task (apache/airflow#66374).
+The scheduler reads the ends of processes once in each of its loops, of about a second; 5 s leave room for a busy one.
+"""
+
+
+def first_event_pause(deferred_at: float | None, now: float) -> float:
+    """
+    Return the seconds that a trigger waits before its first event.
+
+    :param deferred_at: when the task was deferred, in seconds since the epoch on the worker's clock; None for a
+        trigger that was stored by a version of this package that did not record it, which does not wait.
+    :param now: the current time on the triggerer's clock. Where the clocks differ, the pause is at most
+        `FIRST_EVENT_DELAY`.
+    """
+    if deferred_at is None:
+        return 0.0
+    return min(FIRST_EVENT_DELAY, max(0.0, deferred_at + FIRST_EVENT_DELAY - now))
+
+
+async def hold_first_event(deferred_at: float | None) -> None:
+    """Wait until a trigger may fire its first event; see `first_event_pause`."""
+    pause = first_event_pause(deferred_at, time.time())
+    if pause > 0:
+        await asyncio.sleep(pause)
