@@ -8,12 +8,30 @@ except ImportError:  # Airflow 3.1: the SDK had no door to the configuration yet
     from airflow.configuration import conf  # type: ignore[assignment]
 
 try:
-    from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSensorTimeout, AirflowSkipException
+    from airflow.sdk.exceptions import (
+        AirflowNotFoundException,
+        AirflowRescheduleException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+        AirflowTaskTimeout,
+        TaskDeferralTimeout,
+    )
 except ImportError:  # Airflow 3.1: the SDK raised the core's
     from airflow.exceptions import (  # type: ignore[no-redef,attr-defined]
         AirflowNotFoundException,
+        AirflowRescheduleException,
         AirflowSensorTimeout,
         AirflowSkipException,
+        AirflowTaskTimeout,
+        TaskDeferralTimeout,
     )
 
-__all__ = ["AirflowNotFoundException", "AirflowSensorTimeout", "AirflowSkipException", "conf"]
+__all__ = [
+    "AirflowNotFoundException",
+    "AirflowRescheduleException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
+    "AirflowTaskTimeout",
+    "TaskDeferralTimeout",
+    "conf",
+]

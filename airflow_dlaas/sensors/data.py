@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseSensorOperator
-
 from airflow_dlaas.hooks.swift import SwiftHook, make_store
+from airflow_dlaas.sensors.deferrable import DeferrableSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_dlaas.triggers.looking import Sought
 
 
-class ObjectSensor(BaseSensorOperator):
+class ObjectSensor(DeferrableSensor):
     """
     Wait for an object, or for a number of them under a folder.
 
@@ -46,7 +45,6 @@ class ObjectSensor(BaseSensorOperator):
         name: str | None = None,
         prefix: str = "",
         min_count: int = 1,
-        deferrable: bool | None = None,
         swift_conn_id: str = SwiftHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -59,25 +57,20 @@ class ObjectSensor(BaseSensorOperator):
         self.name = name
         self.prefix = prefix
         self.min_count = min_count
-        if deferrable is None:
-            from airflow_dlaas.hooks.compat import conf
-
-            deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
-        self.deferrable = deferrable
         self.swift_conn_id = swift_conn_id
 
     def execute(self, context: Context) -> Any:
         """Look here, from time to time or, to be deferred, once; a deferred one looks on in the triggerer."""
-        deadline = time.time() + self.timeout
-        with self._store:
+        deadline = self.deadline_from(time.time())
+        with self.skipping(), self._store:
             if not self.deferrable:
                 return super().execute(context)
             there = self.poke(context)
         if not there:
             from airflow_dlaas.triggers.data import ObjectTrigger
 
-            self.defer(
-                trigger=ObjectTrigger(
+            self.defer_until(
+                ObjectTrigger(
                     container=self.container,
                     swift_conn_id=self.swift_conn_id,
                     name=self.name,
@@ -85,7 +78,9 @@ class ObjectSensor(BaseSensorOperator):
                     min_count=self.min_count,
                     poke_interval=self.poke_interval,
                     deadline=deadline,
+                    deferred_at=time.time(),
                 ),
+                deadline,
                 method_name=self.resume.__name__,
             )
         return self._where
@@ -111,13 +106,12 @@ class ObjectSensor(BaseSensorOperator):
 
     def resume(self, context: Context, event: Any) -> str:
         """Take up the task when its trigger has reported."""
-        from airflow_dlaas.hooks.compat import AirflowSensorTimeout
         from airflow_dlaas.triggers.looking import reported
 
         trouble = reported(event)
         if trouble is not None:
-            words = f"The sensor has timed out: {self.timeout:g} s have passed without {self._sought}"
-            raise AirflowSensorTimeout(f"{words} ({trouble})" if trouble else words)
+            words = f"The sensor has timed out: {self.limit:g} s have passed without {self._sought}"
+            raise self.overdue(f"{words} ({trouble})" if trouble else words)
         self.log.info("Found %s", self._sought)
         return self._where
 

@@ -6,10 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseSensorOperator
-
-from airflow_dlaas.hooks.dlaas import DlaasHook
+from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
 from airflow_dlaas.links.training import TrainingLink, show_training
+from airflow_dlaas.sensors.deferrable import DeferrableSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_dlaas.contract.training import Training
 
 
-class TrainingSensor(BaseSensorOperator):
+class TrainingSensor(DeferrableSensor):
     """
     Wait for a training to complete, telling its states and its log as they come.
 
@@ -38,58 +37,38 @@ class TrainingSensor(BaseSensorOperator):
         self,
         *,
         training_id: str,
-        deferrable: bool | None = None,
         dlaas_conn_id: str = DlaasHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.training_id = training_id
-        if deferrable is None:
-            from airflow_dlaas.hooks.compat import conf
-
-            deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
-        self.deferrable = deferrable
         self.dlaas_conn_id = dlaas_conn_id
 
     def execute(self, context: Context) -> Any:
         """Wait as the parameters say: deferred, here, or from look to look."""
         from airflow_dlaas.hooks.tag import MARK
 
-        deadline = time.time() + self.timeout
+        begun = time.time()
         show_training(context)
         context["ti"].xcom_push(key=MARK, value={"id": self.training_id, "connection": self.dlaas_conn_id})
-        if self.deferrable:
-            from airflow_dlaas.triggers.training import TrainingTrigger
+        with self.skipping():
+            if self.deferrable:
+                self._defer_unless_ended(self.deadline_from(begun))
+            elif self.reschedule:
+                return super().execute(context)
+            from airflow_dlaas.triggers.waiting import wait
 
-            self.defer(
-                trigger=TrainingTrigger(
-                    training_id=self.training_id, dlaas_conn_id=self.dlaas_conn_id, deadline=deadline
-                ),
-                method_name=self.resume.__name__,
-            )
-        if self.reschedule:
-            return super().execute(context)
-        from airflow_dlaas.triggers.waiting import wait
-
-        access = DlaasHook(self.dlaas_conn_id).access
-        return self._judge(wait(access, self.training_id, deadline=deadline, say=self.log.info))
+            access = DlaasHook(self.dlaas_conn_id).access
+            return self._judge(wait(access, self.training_id, deadline=begun + self.timeout, say=self.log.info))
 
     def poke(self, context: Context) -> Any:
         """Look once (mode ``reschedule``)."""
         from airflow.sdk import PokeReturnValue
 
-        from airflow_dlaas.client import calls
-        from airflow_dlaas.errors import ServiceError
-
-        try:
-            training = DlaasHook(self.dlaas_conn_id).client.send(calls.get_training(self.training_id))
-        except ServiceError as error:
-            if not error.transient:
-                raise
-            self.log.warning("Nothing is heard of training %s, and is asked again: %s", self.training_id, error)
+        training = self._look()
+        if training is None or not training.state.final:
             return False
-        self.log.info("Training %s is %s", training.id, training.state)
-        return PokeReturnValue(is_done=True, xcom_value=self._judge(training)) if training.state.final else False
+        return PokeReturnValue(is_done=True, xcom_value=self._judge(training))
 
     def resume(self, context: Context, event: Any) -> str:
         """Take up the task when its trigger has reported."""
@@ -97,17 +76,47 @@ class TrainingSensor(BaseSensorOperator):
 
         return self._judge(reported(event))
 
+    def _defer_unless_ended(self, deadline: float) -> None:
+        """Look once first: a trigger that fires at once races the end of this process, and the task may fail by it."""
+        from airflow_dlaas.triggers.training import TrainingTrigger
+
+        training = self._look()
+        if training is not None and training.state.final:
+            return
+        trigger = TrainingTrigger(
+            training_id=self.training_id,
+            dlaas_conn_id=self.dlaas_conn_id,
+            deadline=deadline,
+            deferred_at=time.time(),
+        )
+        self.defer_until(trigger, deadline, method_name=self.resume.__name__)
+
+    def _look(self) -> Training | None:
+        """
+        Ask for the training once; None where the service cannot answer now.
+
+        :raises ServiceError: the service refuses; a later look would not change that.
+        """
+        from airflow_dlaas.client import calls
+        from airflow_dlaas.client.exchange import ONCE
+        from airflow_dlaas.errors import ServiceError
+
+        with make_client(DlaasHook(self.dlaas_conn_id).access) as client:
+            try:
+                training = client.send(calls.get_training(self.training_id), retries=ONCE)
+            except ServiceError as error:
+                if not error.transient:
+                    raise
+                self.log.warning("Asking for training %s failed (%s); asking again", self.training_id, error)
+                return None
+        self.log.info("Training %s is %s", training.id, training.state)
+        return training
+
     def _judge(self, training: Training) -> str:
-        from airflow_dlaas.errors import TrainingEnded, TrainingOverdue
-        from airflow_dlaas.hooks.compat import AirflowSensorTimeout, AirflowSkipException
+        from airflow_dlaas.errors import TrainingOverdue
         from airflow_dlaas.verdict import judge
 
         try:
             return judge(training).id
-        except TrainingEnded as error:
-            # Airflow's base class applies soft_fail only to its own exceptions, and not to a deferred sensor's.
-            if self.soft_fail:
-                raise AirflowSkipException(str(error)) from error
-            if isinstance(error, TrainingOverdue):
-                raise AirflowSensorTimeout(str(error)) from error
-            raise
+        except TrainingOverdue as error:
+            raise self.overdue(str(error)) from error

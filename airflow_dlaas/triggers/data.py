@@ -35,6 +35,7 @@ class ObjectTrigger(BaseTrigger):
     :param prefix: the folder in which to look for *min_count* objects, whatever their names.
     :param poke_interval: seconds between two looks.
     :param deadline: seconds since the epoch; None waits as long as it takes.
+    :param deferred_at: when the task was deferred, in seconds since the epoch; see `first_event`.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class ObjectTrigger(BaseTrigger):
         min_count: int = 1,
         poke_interval: float = 60.0,
         deadline: float | None = None,
+        deferred_at: float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.container = container
@@ -56,6 +58,7 @@ class ObjectTrigger(BaseTrigger):
         self.min_count = min_count
         self.poke_interval = poke_interval
         self.deadline = deadline
+        self.deferred_at = deferred_at
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Say how to make this trigger again, in another process."""
@@ -69,11 +72,13 @@ class ObjectTrigger(BaseTrigger):
                 "min_count": self.min_count,
                 "poke_interval": self.poke_interval,
                 "deadline": self.deadline,
+                "deferred_at": self.deferred_at,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Report that it is there, that the time is up, or what the store refused; `reported` reads it."""
+        from airflow_dlaas.triggers.first_event import hold_first_event
         from airflow_dlaas.triggers.looking import Sought, look_until
 
         sought = Sought(self.container, self.name, self.prefix, self.min_count)
@@ -81,6 +86,7 @@ class ObjectTrigger(BaseTrigger):
             report = await look_until(
                 lambda: lent.look(sought), interval=self.poke_interval, deadline=self.deadline, say=self.log.info
             )
+        await hold_first_event(self.deferred_at)
         yield TriggerEvent(report)  # type: ignore[no-untyped-call]
 
 

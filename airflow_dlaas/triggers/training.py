@@ -20,25 +20,40 @@ class TrainingTrigger(BaseTrigger):
     :param training_id: the training.
     :param dlaas_conn_id: the connection to the service.
     :param deadline: seconds since the epoch; None waits as long as it takes.
+    :param deferred_at: when the task was deferred, in seconds since the epoch; see `first_event`.
     """
 
-    def __init__(self, *, training_id: str, dlaas_conn_id: str, deadline: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        training_id: str,
+        dlaas_conn_id: str,
+        deadline: float | None = None,
+        deferred_at: float | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.training_id = training_id
         self.dlaas_conn_id = dlaas_conn_id
         self.deadline = deadline
+        self.deferred_at = deferred_at
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Say how to make this trigger again, in another process."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
-            {"training_id": self.training_id, "dlaas_conn_id": self.dlaas_conn_id, "deadline": self.deadline},
+            {
+                "training_id": self.training_id,
+                "dlaas_conn_id": self.dlaas_conn_id,
+                "deadline": self.deadline,
+                "deferred_at": self.deferred_at,
+            },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Report the training as last seen, or why there is none to report; `reported` reads it."""
         from airflow_dlaas.client.watch import shared
         from airflow_dlaas.triggers.attend import attend
+        from airflow_dlaas.triggers.first_event import hold_first_event
         from airflow_dlaas.triggers.waiting import heard, unheard
 
         try:
@@ -50,4 +65,5 @@ class TrainingTrigger(BaseTrigger):
             report = heard(training)
         except Exception as error:  # noqa: BLE001 - carried to the worker: of one that escapes, nobody would clean up
             report = unheard(error)
+        await hold_first_event(self.deferred_at)
         yield TriggerEvent(report)  # type: ignore[no-untyped-call]

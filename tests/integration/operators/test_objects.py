@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +13,10 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.errors import StoreRefused
-from airflow_dlaas.hooks.compat import AirflowSensorTimeout
+from airflow_dlaas.hooks.compat import AirflowSensorTimeout, AirflowTaskTimeout
 from airflow_dlaas.sensors.data import ObjectSensor
 from airflow_dlaas.storage.swift import SwiftStore
-from airflow_dlaas.triggers import looking
+from airflow_dlaas.triggers import first_event, looking
 from airflow_dlaas.triggers.data import ObjectTrigger
 from tests.conftest import free_port
 
@@ -41,6 +42,7 @@ def test_a_sensor_ends_when_its_time_is_up(container: str) -> None:
 @pytest.fixture
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "SHORTEST", 0.05)
+    monkeypatch.setattr(first_event, "FIRST_EVENT_DELAY", 0.0)
 
 
 def deferred(sensor: ObjectSensor) -> ObjectTrigger:
@@ -84,6 +86,27 @@ def test_a_deferred_sensor_ends_when_its_time_is_up(container: str) -> None:
     assert 0.4 < time.monotonic() - begun < 5
     with pytest.raises(AirflowSensorTimeout, match="without object 'late'"):
         sensor.resume({}, event)
+
+
+@pytest.mark.usefixtures("_soon", "store")
+def test_a_deferred_sensor_ends_at_its_execution_timeout(container: str) -> None:
+    """Airflow passes that on to no deferred task."""
+    limit = timedelta(seconds=0.5)
+    sensor = a_sensor(container, name="late", timeout=60, deferrable=True, execution_timeout=limit)
+    with pytest.raises(AirflowTaskTimeout, match=r"0\.5 s have passed without object 'late'"):
+        sensor.resume({}, asyncio.run(event_of(deferred(sensor))))
+
+
+def test_an_object_that_comes_at_once_is_reported_when_the_worker_is_done(store: SwiftStore, container: str) -> None:
+    """An event that comes sooner races the end of the worker's process, and the scheduler fails the task."""
+    sensor = a_sensor(container, name="soon", timeout=60, deferrable=True)
+    trigger = deferred(sensor)
+    store.create_container(container)
+    store.put(container, "soon", b"1")
+    trigger.deferred_at = time.time() - first_event.FIRST_EVENT_DELAY + 1
+    begun = time.monotonic()
+    assert asyncio.run(event_of(trigger)) == {"there": True}
+    assert time.monotonic() - begun > 0.9
 
 
 def reach(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:

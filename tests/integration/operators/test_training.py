@@ -315,6 +315,27 @@ def test_a_sensor_says_which_training_it_waits_for_and_links_to_its_tab(task: An
     assert waiting_one.xcoms["_link_TrainingLink"].endswith("/plugin/dlaas-training")
 
 
+def test_a_deferrable_sensor_of_an_ended_training_is_not_deferred(task: Any, client: Client) -> None:
+    """Its trigger would fire at once, which races the end of the worker's process."""
+    good, bad = (task(one, kind=SubmitTrainingOperator).execute(Handed().context()) for one in ("true", "exit 3"))
+    for one in (good, bad):
+        ended(client, one)
+    assert TrainingSensor(task_id="wait", training_id=good, deferrable=True).execute(Handed().context()) == good
+    with pytest.raises(TrainingFailed, match="exited with 3"):
+        TrainingSensor(task_id="wait", training_id=bad, deferrable=True).execute(Handed().context())
+    with pytest.raises(NotFound):
+        TrainingSensor(task_id="wait", training_id="training-nope", deferrable=True).execute(Handed().context())
+
+
+def test_a_deferrable_sensor_waits_for_a_service_that_is_away(task: Any, way: Troublemaker) -> None:
+    training_id = task("true", kind=SubmitTrainingOperator).execute(Handed().context())
+    way.on(Say(503), method="GET", path=f"/v3/models/{training_id}", times=None)
+    sensor = TrainingSensor(task_id="wait", training_id=training_id, deferrable=True)
+    trigger = deferral(sensor, Handed().context()).trigger
+    assert way.count(method="GET", path=f"/v3/models/{training_id}") == 1
+    assert trigger.serialize()[1]["deferred_at"] == pytest.approx(time.time(), abs=5)
+
+
 # -- deferred ----------------------------------------------------------------
 
 

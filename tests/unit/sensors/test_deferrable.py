@@ -1,0 +1,125 @@
+"""When a sensor's wait is over, and what it skips then, in every mode."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+
+from airflow_dlaas.errors import NotFound, StoreRefused
+from airflow_dlaas.hooks.compat import AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout
+from airflow_dlaas.sensors.data import ObjectSensor
+from airflow_dlaas.sensors.deferrable import BACKSTOP, DeferrableSensor
+from airflow_dlaas.sensors.training import TrainingSensor
+from airflow_dlaas.triggers.training import TrainingTrigger
+from airflow_dlaas.triggers.waiting import heard, unheard
+from tests.builders import a_training
+
+OBJECT: dict[str, Any] = {"task_id": "wait", "container": "c", "name": "x"}
+TRAINING: dict[str, Any] = {"task_id": "wait", "training_id": "training-a"}
+LIMIT = timedelta(seconds=15)
+
+
+def resumed(sensor: DeferrableSensor, event: Any) -> Any:
+    """Take *sensor* up as Airflow's task runner does."""
+    return sensor.resume_execution("resume", {"event": event}, {})
+
+
+def given_up(sensor: DeferrableSensor) -> Any:
+    """Take *sensor* up after Airflow has given its trigger up."""
+    return sensor.resume_execution("__fail__", {"error": "Trigger timeout"}, {})
+
+
+RUNNING = heard(a_training(state="running"))
+FAILED = heard(a_training(state="error"))
+UNKNOWN = unheard(NotFound("no such training"))
+
+ENDINGS: dict[str, Callable[..., Any]] = {
+    "an object is late": lambda **how: resumed(ObjectSensor(**OBJECT, **how), {"overdue": ""}),
+    "the store refuses": lambda **how: resumed(ObjectSensor(**OBJECT, **how), {"refused": "no"}),
+    "no triggerer, object": lambda **how: given_up(ObjectSensor(**OBJECT, **how)),
+    "a training is late": lambda **how: resumed(TrainingSensor(**TRAINING, **how), RUNNING),
+    "a training fails": lambda **how: resumed(TrainingSensor(**TRAINING, **how), FAILED),
+    "a training is unknown": lambda **how: resumed(TrainingSensor(**TRAINING, **how), UNKNOWN),
+    "no triggerer, training": lambda **how: given_up(TrainingSensor(**TRAINING, **how)),
+}
+
+
+@pytest.mark.parametrize("how", [{"soft_fail": True}, {"never_fail": True}], ids=str)
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_deferred_sensor_skips_whatever_would_have_failed_it(ending: str, how: dict[str, bool]) -> None:
+    with pytest.raises(AirflowSkipException, match=r"Skip.*(soft|never)_fail"):
+        ENDINGS[ending](**how)
+    with pytest.raises(AirflowSkipException):
+        ENDINGS[ending](**how, execution_timeout=LIMIT)
+
+
+class Looked(DeferrableSensor):
+    """A sensor that waits on a worker, and meets with an error."""
+
+    def __init__(self, *, error: BaseException, **options: Any) -> None:
+        super().__init__(**options)
+        self.error = error
+
+    def poke(self, context: Any) -> bool:  # noqa: ARG002 - so declared by Airflow
+        raise self.error
+
+    def execute(self, context: Any) -> Any:
+        with self.skipping():
+            return super().execute(context)
+
+
+@pytest.mark.parametrize("how", [{"soft_fail": True}, {"never_fail": True}], ids=str)
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+@pytest.mark.parametrize(
+    "error", [StoreRefused("no"), AirflowTaskTimeout("late"), AirflowSensorTimeout("late")], ids=repr
+)
+def test_a_sensor_on_a_worker_skips_whatever_would_have_failed_it(error: Any, mode: str, how: dict[str, bool]) -> None:
+    context: Any = {"ti": SimpleNamespace(get_first_reschedule_date=lambda _: None)}
+    with pytest.raises(AirflowSkipException):
+        Looked(error=error, task_id="wait", mode=mode, **how).execute(context)
+    with pytest.raises(type(error)):
+        Looked(error=error, task_id="wait", mode=mode).execute(context)
+
+
+def test_what_ends_a_try_in_order_to_go_on_is_not_skipped() -> None:
+    sensor = ObjectSensor(**OBJECT, never_fail=True)
+    with pytest.raises(TaskDeferred), sensor.skipping():
+        sensor.defer(trigger=TrainingTrigger(training_id="t", dlaas_conn_id="c"), method_name="resume")
+
+
+@pytest.mark.parametrize(
+    ("options", "limit", "error"),
+    [
+        ({"timeout": 10}, 10, AirflowSensorTimeout),
+        ({"timeout": 10, "execution_timeout": LIMIT}, 10, AirflowSensorTimeout),
+        ({"timeout": 60, "execution_timeout": LIMIT}, 15, AirflowTaskTimeout),
+        ({"execution_timeout": LIMIT}, 15, AirflowTaskTimeout),
+    ],
+)
+def test_the_shorter_of_both_limits_ends_a_deferred_sensor(
+    options: dict[str, Any], limit: float, error: type[BaseException]
+) -> None:
+    """After `execution_timeout` Airflow retries, after `timeout` it does not: as without deferral."""
+    sensor = ObjectSensor(**OBJECT, **options)
+    assert sensor.deadline_from(1000.0) == 1000.0 + limit
+    with pytest.raises(error, match=f"timed out: {limit} s have passed without object 'x'"):
+        resumed(sensor, {"overdue": ""})
+    with pytest.raises(error, match=f"timed out: {limit} s have passed"):
+        given_up(sensor)
+    with pytest.raises(error, match="is still running"):
+        resumed(TrainingSensor(**TRAINING, **options), RUNNING)
+
+
+def test_airflow_itself_ends_a_deferred_sensor_only_when_its_trigger_does_not() -> None:
+    sensor = ObjectSensor(**OBJECT)
+    with pytest.raises(TaskDeferred) as deferral:
+        sensor.defer_until(TrainingTrigger(training_id="t", dlaas_conn_id="c"), time.time() + 15, method_name="resume")
+    timeout: Any = deferral.value.timeout
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    assert 15 < seconds <= 15 + BACKSTOP
