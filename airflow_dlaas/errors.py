@@ -6,6 +6,7 @@ succeed later::
 
     DlaasError
     ├── InvalidDefinition          the author: a training definition does not hold together
+    ├── InvalidParameter           the author: a parameter of an operator or a sensor
     ├── InvalidBundle              the author: the code cannot be packaged, or a zip is unusable
     ├── NotConfigured              whoever set up the connection or the service: half an answer
     ├── ServiceError
@@ -64,6 +65,10 @@ class InvalidDefinition(DlaasError):
 
     def __reduce__(self) -> tuple[type[InvalidDefinition], tuple[tuple[str, ...]]]:
         return type(self), (self.problems,)
+
+
+class InvalidParameter(DlaasError, ValueError):
+    """A parameter of an operator or a sensor is not one it can have; the message names it."""
 
 
 class InvalidBundle(DlaasError):

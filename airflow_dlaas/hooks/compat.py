@@ -15,6 +15,7 @@ try:
         AirflowSkipException,
         AirflowTaskTimeout,
         TaskDeferralTimeout,
+        TaskDeferred,
     )
 except ImportError:  # Airflow 3.1: the SDK raised the core's
     from airflow.exceptions import (  # type: ignore[no-redef,attr-defined]
@@ -24,6 +25,7 @@ except ImportError:  # Airflow 3.1: the SDK raised the core's
         AirflowSkipException,
         AirflowTaskTimeout,
         TaskDeferralTimeout,
+        TaskDeferred,
     )
 
 __all__ = [
@@ -33,5 +35,6 @@ __all__ = [
     "AirflowSkipException",
     "AirflowTaskTimeout",
     "TaskDeferralTimeout",
+    "TaskDeferred",
     "conf",
 ]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.errors import InvalidDefinition
+from airflow_dlaas.hooks.kinds import known_later
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.definition import TrainingDefinition
@@ -42,7 +43,7 @@ def check(document: Mapping[str, Any], *, has_location: bool) -> None:
     except InvalidDefinition as error:
         wrong = list(error.problems)
     except ValidationError as error:
-        wrong = complaints(error, unless=_is_known_later)
+        wrong = complaints(error, unless=known_later)
     if wrong:
         raise InvalidDefinition(wrong)
 
@@ -81,7 +82,10 @@ def parse(document: Mapping[str, Any] | str) -> Mapping[str, Any]:
         try:
             document = json.loads(document)
         except json.JSONDecodeError as error:
-            raise InvalidDefinition([f"(the whole): is no JSON: {error}"]) from None
+            hint = ""
+            if str(document).endswith(".json"):
+                hint = "; a file is read only where its path, or a template that ends in .json, stands in the DAG"
+            raise InvalidDefinition([f"(the whole): is no JSON: {error}{hint}"]) from None
     if not isinstance(document, Mapping):
         raise InvalidDefinition(["(the whole): must be a JSON object"])
     return document
@@ -126,9 +130,3 @@ def _stores(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
     results = document.get("training_results")
     if isinstance(results, Mapping):
         yield "training_results", results
-
-
-def _is_known_later(value: Any) -> bool:
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    return not isinstance(value, (Mapping, list, tuple, int, float, bool, type(None)))

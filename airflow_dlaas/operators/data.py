@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
-from airflow.sdk import BaseOperator
-
+from airflow_dlaas.hooks.checked import UNKNOWN, CheckedOperator
+from airflow_dlaas.hooks.kinds import (
+    Kind,
+    Unfit,
+    optional,
+    require_any_text,
+    require_container,
+    require_flag,
+    require_patterns,
+    require_place,
+    require_text,
+)
 from airflow_dlaas.hooks.swift import SwiftHook
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_dlaas.storage.transfer import Report
 
 
-class UploadDataOperator(BaseOperator):
+class UploadDataOperator(CheckedOperator):
     """
     Bring a file, a folder or what a glob matches into a container; what is there already, unchanged, sends no byte.
 
@@ -42,12 +53,23 @@ class UploadDataOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("source", "container", "prefix", "include", "exclude", "swift_conn_id")
+    parameters: ClassVar[Mapping[str, Kind]] = {
+        "source": require_place,
+        "container": require_container,
+        "prefix": require_any_text,
+        "include": optional(require_patterns),
+        "exclude": require_patterns,
+        "delete": require_flag,
+        "swift_conn_id": require_text,
+    }
     ui_color = "#e5f5e0"
+
+    source: str
 
     def __init__(
         self,
         *,
-        source: str,
+        source: str | PurePath | ObjectStoragePath,
         container: str,
         prefix: str = "",
         include: Sequence[str] | None = None,
@@ -57,16 +79,18 @@ class UploadDataOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.source = source
+        self.source = source  # type: ignore[assignment]  # made a text by the check
         self.container = container
         self.prefix = prefix
         self.include = include
         self.exclude = exclude
         self.delete = delete
         self.swift_conn_id = swift_conn_id
+        self.check_parameters()
 
     def execute(self, context: Context) -> str:
         """Upload; progress goes to the task's log every few seconds."""
+        self.check_parameters(rendered=True)
         from airflow_dlaas.hooks.places import sources_at
         from airflow_dlaas.hooks.progress import TellProgress
         from airflow_dlaas.storage.known import Known, usual_place
@@ -114,7 +138,7 @@ class UploadDataOperator(BaseOperator):
                 context["outlet_events"][outlet].extra.update(figures)
 
 
-class DownloadDataOperator(BaseOperator):
+class DownloadDataOperator(CheckedOperator):
     """
     Bring what lies in a container to a folder, each file verified by its MD5. Returns *destination*.
 
@@ -129,25 +153,35 @@ class DownloadDataOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("container", "prefix", "destination", "swift_conn_id")
+    parameters: ClassVar[Mapping[str, Kind]] = {
+        "container": require_container,
+        "destination": require_place,
+        "prefix": require_any_text,
+        "swift_conn_id": require_text,
+    }
     ui_color = "#e5f5e0"
+
+    destination: str
 
     def __init__(
         self,
         *,
         container: str,
-        destination: str,
+        destination: str | PurePath | ObjectStoragePath,
         prefix: str = "",
         swift_conn_id: str = SwiftHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.container = container
-        self.destination = destination
+        self.destination = destination  # type: ignore[assignment]  # made a text by the check
         self.prefix = prefix
         self.swift_conn_id = swift_conn_id
+        self.check_parameters()
 
     def execute(self, context: Context) -> str:
         """Download; progress goes to the task's log every few seconds."""
+        self.check_parameters(rendered=True)
         from airflow_dlaas.errors import ObjectNotFound
         from airflow_dlaas.hooks.places import filled_there
         from airflow_dlaas.hooks.progress import TellProgress
@@ -178,7 +212,7 @@ class DownloadDataOperator(BaseOperator):
         return self.destination
 
 
-class DeleteDataOperator(BaseOperator):
+class DeleteDataOperator(CheckedOperator):
     """
     Delete objects from a container: those under a folder, or those named. What is gone already is no error.
 
@@ -194,6 +228,13 @@ class DeleteDataOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("container", "prefix", "names", "swift_conn_id")
+    parameters: ClassVar[Mapping[str, Kind]] = {
+        "container": require_container,
+        "prefix": require_any_text,
+        "names": optional(require_patterns),
+        "everything": require_flag,
+        "swift_conn_id": require_text,
+    }
     ui_color = "#eeeeee"
 
     def __init__(
@@ -212,14 +253,14 @@ class DeleteDataOperator(BaseOperator):
         self.names = names
         self.everything = everything
         self.swift_conn_id = swift_conn_id
-        self._insist_on_bounds()
+        self.check_parameters()
 
     def execute(self, context: Context) -> None:
         """Delete, and say how many objects that were."""
         from airflow_dlaas.errors import ContainerNotFound
         from airflow_dlaas.storage.transfer import remove
 
-        self._insist_on_bounds()
+        self.check_parameters(rendered=True)
         with SwiftHook(self.swift_conn_id).store as store:
             names = self.names
             try:
@@ -233,11 +274,14 @@ class DeleteDataOperator(BaseOperator):
                 return
         self.log.info("Container %s: %s objects deleted", self.container, len(gone))
 
-    def _insist_on_bounds(self) -> None:
-        if self.prefix == "" and self.names is None and not self.everything:
-            raise ValueError(
-                f"{self.task_id}: prefix is empty, which would delete all of container {self.container!r}: give a "
-                "prefix or names, or say everything=True"
+    @classmethod
+    def check_together(cls, given: Mapping[str, Any]) -> None:
+        """Refuse to delete all of a container unless that was asked for."""
+        if given["prefix"] == "" and given["names"] is None and given["everything"] is False:
+            container = given["container"]
+            which = "the container" if container is UNKNOWN else f"container {container!r}"
+            raise Unfit(
+                f"prefix is empty, which would delete all of {which}: give a prefix or names, or say everything=True"
             )
 
 

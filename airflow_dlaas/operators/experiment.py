@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
-
+from airflow_dlaas.hooks.checked import CheckedOperator
 from airflow_dlaas.hooks.dlaas import DlaasHook
+from airflow_dlaas.hooks.kinds import (
+    Kind,
+    optional,
+    require_any_text,
+    require_flag,
+    require_patterns,
+    require_place,
+    require_text,
+    require_texts_by_name,
+)
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
 
-class PackageModelOperator(BaseOperator):
+class PackageModelOperator(CheckedOperator):
     """
     Zip a folder of model code, flat as the service wants it; the same code gives the same bytes.
 
@@ -31,13 +41,24 @@ class PackageModelOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("source", "destination", "include", "exclude", "allow_secrets")
+    parameters: ClassVar[Mapping[str, Kind]] = {
+        "source": require_place,
+        "destination": require_place,
+        "include": optional(require_patterns),
+        "exclude": require_patterns,
+        "allow_nested": require_flag,
+        "allow_secrets": require_patterns,
+    }
     ui_color = "#d9e8fb"
+
+    source: str
+    destination: str
 
     def __init__(
         self,
         *,
-        source: str,
-        destination: str,
+        source: str | PurePath | ObjectStoragePath,
+        destination: str | PurePath | ObjectStoragePath,
         include: Sequence[str] | None = None,
         exclude: Sequence[str] = (),
         allow_nested: bool = False,
@@ -45,15 +66,17 @@ class PackageModelOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.source = source
-        self.destination = destination
+        self.source = source  # type: ignore[assignment]  # made texts by the check
+        self.destination = destination  # type: ignore[assignment]
         self.include = include
         self.exclude = exclude
         self.allow_nested = allow_nested
         self.allow_secrets = allow_secrets
+        self.check_parameters()
 
     def execute(self, context: Context) -> str:
         """Write the zip, or raise `InvalidBundle` and leave what was there."""
+        self.check_parameters(rendered=True)
         from airflow_dlaas.hooks.places import brought_here, put_there
         from airflow_dlaas.storage import bundle
 
@@ -71,7 +94,7 @@ class PackageModelOperator(BaseOperator):
         return self.destination
 
 
-class CreateExperimentOperator(BaseOperator):
+class CreateExperimentOperator(CheckedOperator):
     """
     Have code as a version of an experiment: upload it, unless its newest version holds this very code.
 
@@ -96,13 +119,24 @@ class CreateExperimentOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("name", "bundle", "framework", "description", "author", "dlaas_conn_id")
+    parameters: ClassVar[Mapping[str, Kind]] = {
+        "name": require_text,
+        "bundle": require_place,
+        "framework": require_texts_by_name,
+        "description": require_any_text,
+        "author": optional(require_text),
+        "reuse": require_flag,
+        "dlaas_conn_id": require_text,
+    }
     ui_color = "#d9e8fb"
+
+    bundle: str
 
     def __init__(
         self,
         *,
         name: str,
-        bundle: str,
+        bundle: str | PurePath | ObjectStoragePath,
         framework: dict[str, str],
         description: str = "",
         author: str | None = None,
@@ -112,15 +146,17 @@ class CreateExperimentOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.name = name
-        self.bundle = bundle
+        self.bundle = bundle  # type: ignore[assignment]  # made a text by the check
         self.framework = framework
         self.description = description
         self.author = author
         self.reuse = reuse
         self.dlaas_conn_id = dlaas_conn_id
+        self.check_parameters()
 
     def execute(self, context: Context) -> str:
         """Find, add or create, and say in the log which it was."""
+        self.check_parameters(rendered=True)
         from pydantic import ValidationError
 
         from airflow_dlaas.contract.experiment import ExperimentDraft
@@ -146,7 +182,7 @@ class CreateExperimentOperator(BaseOperator):
         return published.url
 
 
-class DeleteExperimentOperator(BaseOperator):
+class DeleteExperimentOperator(CheckedOperator):
     """
     Delete an experiment with all its versions. Trainings submitted before are not affected; other runs that reuse the
     experiment and have not submitted yet are.
@@ -156,6 +192,7 @@ class DeleteExperimentOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("definition_location", "dlaas_conn_id")
+    parameters: ClassVar[Mapping[str, Kind]] = {"definition_location": require_text, "dlaas_conn_id": require_text}
     ui_color = "#eeeeee"
 
     def __init__(
@@ -164,12 +201,14 @@ class DeleteExperimentOperator(BaseOperator):
         super().__init__(**kwargs)
         self.definition_location = definition_location
         self.dlaas_conn_id = dlaas_conn_id
+        self.check_parameters()
 
     def execute(self, context: Context) -> None:
         """Delete it; one that is gone already is no error."""
         from airflow_dlaas.client import calls
         from airflow_dlaas.errors import NotFound
 
+        self.check_parameters(rendered=True)
         client = DlaasHook(self.dlaas_conn_id).client
         experiment_id = calls.experiment_of(client.path_of(self.definition_location))
         try:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
-
+from airflow_dlaas.hooks.checked import CheckedOperator
 from airflow_dlaas.hooks.dlaas import DlaasHook
+from airflow_dlaas.hooks.kinds import Kind, require_any_text, require_place, require_text
 from airflow_dlaas.hooks.swift import SwiftHook
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
 
-class FetchModelOperator(BaseOperator):
+class FetchModelOperator(CheckedOperator):
     """
     Fetch the model of a training, or others of its files, each verified by its MD5.
 
@@ -32,13 +33,22 @@ class FetchModelOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("training_id", "destination", "part", "swift_conn_id", "dlaas_conn_id")
+    parameters: ClassVar[Mapping[str, Kind]] = {
+        "training_id": require_text,
+        "destination": require_place,
+        "part": require_any_text,
+        "swift_conn_id": require_text,
+        "dlaas_conn_id": require_text,
+    }
     ui_color = "#fdeed9"
+
+    destination: str
 
     def __init__(
         self,
         *,
         training_id: str,
-        destination: str,
+        destination: str | PurePath | ObjectStoragePath,
         part: str = "model",
         swift_conn_id: str = SwiftHook.default_conn_name,
         dlaas_conn_id: str = DlaasHook.default_conn_name,
@@ -46,13 +56,15 @@ class FetchModelOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.training_id = training_id
-        self.destination = destination
+        self.destination = destination  # type: ignore[assignment]  # made a text by the check
         self.part = part
         self.swift_conn_id = swift_conn_id
         self.dlaas_conn_id = dlaas_conn_id
+        self.check_parameters()
 
     def execute(self, context: Context) -> str:
         """Ask where the results lie, and bring them to *destination*."""
+        self.check_parameters(rendered=True)
         from airflow_dlaas.client import calls
         from airflow_dlaas.errors import ObjectNotFound
         from airflow_dlaas.hooks.gathering import gathered_there

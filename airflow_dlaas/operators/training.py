@@ -4,51 +4,71 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
-
+from airflow_dlaas.hooks.checked import UNKNOWN, CheckedOperator
+from airflow_dlaas.hooks.definition_file import names_file, read_for_task, read_if_local
 from airflow_dlaas.hooks.dlaas import DlaasHook
+from airflow_dlaas.hooks.kinds import (
+    Kind,
+    optional,
+    require_definition,
+    require_definitions,
+    require_duration,
+    require_flag,
+    require_text,
+)
 from airflow_dlaas.links.training import TensorBoardLink, TrainingLink, show_training
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    import jinja2
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_dlaas.contract.training import Training
     from airflow_dlaas.hooks.taskrun import TaskRun
 
 
-class SubmitTrainingOperator(BaseOperator):
+class SubmitTrainingOperator(CheckedOperator):
     r"""
     Submit a training definition and go on; `TrainingSensor` waits for its end.
 
     Returns the training's id. There is one training, whatever becomes of the worker, the answer or the service: the
     next try finds it again. Clearing the task trains anew, and cancels what was left running.
 
-    :param definition: the page's training definition, as a dict or as the name of a ``.json`` file beside the DAG. A
-        ``connection`` in it is the id of an Airflow connection of type `swift`. A dict is checked when the DAG is
-        parsed. (templated)
+    :param definition: the page's training definition, as a dict, as its JSON text, or as the path of a ``.json`` file:
+        relative to the DAG's folder, absolute, or an `ObjectStoragePath`. No text in it is ever taken for a file. A
+        ``connection`` in it is the id of an Airflow connection of type `swift`. What is known of it is checked when
+        the DAG is parsed. (templated)
     :param definition_location: the experiment's version, where the definition does not name it itself. (templated)
     :param retry_failed: whether the next try of the task trains anew when the training has failed or was canceled.
         Without, it fails for the same reason as the first, and only trouble on the way is tried again.
     :param metric_definitions: how metrics are found in the log, instead of by what scripts usually print:
         ``[{"name": "validation/loss", "regex": r"eval: ([\d.]+)"}]``. The first group holds the number; a group called
-        ``step`` the iteration. They take the place of the definition's own.
+        ``step`` the iteration. They take the place of the definition's own. (templated)
     :param dlaas_conn_id: the connection to the service. (templated)
     """
 
-    template_fields: Sequence[str] = ("definition", "definition_location", "dlaas_conn_id")
+    template_fields: Sequence[str] = ("definition", "definition_location", "metric_definitions", "dlaas_conn_id")
     template_ext: Sequence[str] = (".json",)
+    parameters: ClassVar[Mapping[str, Kind]] = {
+        "definition": require_definition,
+        "definition_location": optional(require_text),
+        "retry_failed": require_flag,
+        "metric_definitions": optional(require_definitions),
+        "dlaas_conn_id": require_text,
+    }
     template_fields_renderers = {"definition": "json"}  # noqa: RUF012 - declared so by Airflow's base class
     ui_color = "#e8defa"
     operator_extra_links = (TrainingLink(), TensorBoardLink())
     tensorboard: str | None = None
     """The site's TensorBoard about this task's training, known once that has ended."""
+    definition: Mapping[str, Any] | str
 
     def __init__(
         self,
         *,
-        definition: Mapping[str, Any] | str,
+        definition: Mapping[str, Any] | str | PurePath | ObjectStoragePath,
         definition_location: str | None = None,
         retry_failed: bool = True,
         metric_definitions: Sequence[Mapping[str, str]] | None = None,
@@ -56,19 +76,17 @@ class SubmitTrainingOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.definition = definition
+        self.definition = definition  # type: ignore[assignment]  # a path is made a text by the check
         self.definition_location = definition_location
         self.retry_failed = retry_failed
         self.metric_definitions = metric_definitions
         self.dlaas_conn_id = dlaas_conn_id
         self._run: TaskRun | None = None
-        if isinstance(definition, Mapping):
-            from airflow_dlaas.hooks.definition import check, with_metrics
-
-            check(with_metrics(definition, metric_definitions), has_location=definition_location is not None)
+        self.check_parameters()
 
     def execute(self, context: Context) -> str:
         """Submit the training, once, however often the task is tried."""
+        self.check_parameters(rendered=True)
         run = self._begin(context)
         training = run.submit()
         # What has been handed over is no longer this task's to end.
@@ -79,6 +97,37 @@ class SubmitTrainingOperator(BaseOperator):
         """Cancel the training of a task that is ended before it is done; Airflow gives this five seconds."""
         if self._run is not None:
             self._run.stop()
+
+    @classmethod
+    def check_together(cls, given: Mapping[str, Any]) -> None:
+        """
+        Check what is known of the definition.
+
+        :raises InvalidDefinition: naming every field that is wrong.
+        """
+        from airflow_dlaas.hooks.definition import check, parse, with_metrics
+
+        definition, metrics = given["definition"], given["metric_definitions"]
+        if definition is UNKNOWN or names_file(definition):
+            return
+        document = with_metrics(parse(definition), None if metrics is UNKNOWN else metrics)
+        check(document, has_location=given["definition_location"] is not None)
+
+    def resolve_template_files(self) -> None:
+        """Put the definition in place of the name of its file, where that can be read when the DAG is parsed."""
+        if names_file(self.definition):
+            text = read_if_local(str(self.definition), self.get_template_env())
+            self.definition = self.definition if text is None else text
+        self.prepare_template()
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Any, context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]
+    ) -> None:
+        if parent is self and names_file(self.definition):
+            self.definition = read_for_task(
+                str(self.definition), jinja_env, lambda name: str(self.render_template(name, context, jinja_env))
+            )
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
 
     def _begin(self, context: Context) -> TaskRun:
         """Find out which training this try is about."""
@@ -109,8 +158,8 @@ class TrainModelOperator(SubmitTrainingOperator):
     the worker or the triggerer does not, whoever comes next waits on. Parameters are those of
     `SubmitTrainingOperator`, and:
 
-    :param timeout: how long the training may take from its submission; then it is canceled and the task fails. The
-        default is the task's `execution_timeout`, or else without limit.
+    :param timeout: how long the training may take from its submission, as `timedelta` or in seconds; then it is
+        canceled and the task fails. The default is the task's `execution_timeout`, or else without limit. (templated)
     :param deferrable: submit and wait in the triggerer, without holding a worker. The default is Airflow's own,
         ``[operators] default_deferrable``.
     :param mlflow_experiment: log the training, well ended or not, as a run of this MLflow experiment: its parameters,
@@ -118,27 +167,36 @@ class TrainModelOperator(SubmitTrainingOperator):
     :raises TrainingFailed, TrainingCanceled, TrainingOverdue: with the service's reasons.
     """
 
-    template_fields: Sequence[str] = (*SubmitTrainingOperator.template_fields, "mlflow_experiment")
+    template_fields: Sequence[str] = (*SubmitTrainingOperator.template_fields, "timeout", "mlflow_experiment")
+    parameters: ClassVar[Mapping[str, Kind]] = {
+        **SubmitTrainingOperator.parameters,
+        "timeout": optional(require_duration),
+        "deferrable": require_flag,
+        "mlflow_experiment": optional(require_text),
+    }
+    timeout: timedelta | None
 
     def __init__(
         self,
         *,
-        timeout: timedelta | None = None,
+        timeout: timedelta | float | None = None,
         deferrable: bool | None = None,
         mlflow_experiment: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.timeout = timeout
+        self.timeout = timeout  # type: ignore[assignment]  # made a timedelta by the check
         self.mlflow_experiment = mlflow_experiment
         if deferrable is None:
             from airflow_dlaas.hooks.compat import conf
 
             deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
         self.deferrable = deferrable
+        self.check_parameters()
 
     def execute(self, context: Context) -> str:
         """Submit, wait, judge."""
+        self.check_parameters(rendered=True)
         from airflow_dlaas.triggers.waiting import deadline_after, wait
 
         if self.mlflow_experiment:
@@ -146,7 +204,7 @@ class TrainModelOperator(SubmitTrainingOperator):
 
             insist_on_mlflow()
         run = self._begin(context)
-        timeout = self.timeout or self.execution_timeout
+        timeout = self.execution_timeout if self.timeout is None else self.timeout
         if self.deferrable:
             from airflow_dlaas.triggers.model import TrainModelTrigger
 
@@ -235,7 +293,7 @@ class TrainModelOperator(SubmitTrainingOperator):
                 context["outlet_events"][outlet].extra.update(told)
 
 
-class CancelTrainingOperator(BaseOperator):
+class CancelTrainingOperator(CheckedOperator):
     """
     Cancel a training; one that has ended stays as it is.
 
@@ -244,22 +302,25 @@ class CancelTrainingOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("training_id", "dlaas_conn_id")
+    parameters: ClassVar[Mapping[str, Kind]] = {"training_id": require_text, "dlaas_conn_id": require_text}
     ui_color = "#eeeeee"
 
     def __init__(self, *, training_id: str, dlaas_conn_id: str = DlaasHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.training_id = training_id
         self.dlaas_conn_id = dlaas_conn_id
+        self.check_parameters()
 
     def execute(self, context: Context) -> None:
         """Ask the service to stop it."""
+        self.check_parameters(rendered=True)
         from airflow_dlaas.client import calls
 
         DlaasHook(self.dlaas_conn_id).client.send(calls.cancel_training(self.training_id))
         self.log.info("Training %s was asked to stop", self.training_id)
 
 
-class DeleteTrainingOperator(BaseOperator):
+class DeleteTrainingOperator(CheckedOperator):
     """
     Delete the history of a training that has ended; its results stay in their container.
 
@@ -268,15 +329,18 @@ class DeleteTrainingOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("training_id", "dlaas_conn_id")
+    parameters: ClassVar[Mapping[str, Kind]] = {"training_id": require_text, "dlaas_conn_id": require_text}
     ui_color = "#eeeeee"
 
     def __init__(self, *, training_id: str, dlaas_conn_id: str = DlaasHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.training_id = training_id
         self.dlaas_conn_id = dlaas_conn_id
+        self.check_parameters()
 
     def execute(self, context: Context) -> None:
         """Delete it; one that is gone already is no error."""
+        self.check_parameters(rendered=True)
         from airflow_dlaas.client import calls
         from airflow_dlaas.errors import NotFound
 

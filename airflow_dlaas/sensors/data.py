@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_dlaas.hooks.checked import UNKNOWN
+from airflow_dlaas.hooks.kinds import (
+    Kind,
+    Unfit,
+    optional,
+    require_any_text,
+    require_container,
+    require_count,
+    require_flag,
+    require_text,
+)
 from airflow_dlaas.hooks.swift import SwiftHook, make_store
 from airflow_dlaas.sensors.deferrable import DeferrableSensor
 
@@ -36,6 +47,14 @@ class ObjectSensor(DeferrableSensor):
     """
 
     template_fields: Sequence[str] = ("container", "name", "prefix", "swift_conn_id")
+    parameters: ClassVar[Mapping[str, Kind]] = {
+        "container": require_container,
+        "name": optional(require_text),
+        "prefix": require_any_text,
+        "min_count": require_count,
+        "deferrable": require_flag,
+        "swift_conn_id": require_text,
+    }
     ui_color = "#e5f5e0"
 
     def __init__(
@@ -49,18 +68,23 @@ class ObjectSensor(DeferrableSensor):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if name is not None and (prefix != "" or min_count != 1):
-            raise ValueError(f"{self.task_id}: name means one object; leave prefix and min_count out, or name")
-        if min_count < 1:
-            raise ValueError(f"{self.task_id}: min_count is {min_count}, which is there already: give 1 or more")
         self.container = container
         self.name = name
         self.prefix = prefix
         self.min_count = min_count
         self.swift_conn_id = swift_conn_id
+        self.check_parameters()
+
+    @classmethod
+    def check_together(cls, given: Mapping[str, Any]) -> None:
+        """Refuse what is for many objects beside the name of one."""
+        many = given["prefix"] not in {"", UNKNOWN} or given["min_count"] not in {1, UNKNOWN}
+        if many and given["name"] not in {None, UNKNOWN}:
+            raise Unfit("name means one object; leave prefix and min_count out, or name")
 
     def execute(self, context: Context) -> Any:
         """Look here, from time to time or, to be deferred, once; a deferred one looks on in the triggerer."""
+        self.check_parameters(rendered=True)
         deadline = self.deadline_from(time.time())
         with self.skipping(), self._store:
             if not self.deferrable:
@@ -124,8 +148,6 @@ class ObjectSensor(DeferrableSensor):
     def _sought(self) -> Sought:
         from airflow_dlaas.triggers.looking import Sought
 
-        if self.name == "":
-            raise ValueError(f"{self.task_id}: name is empty")
         return Sought(self.container, self.name, self.prefix, self.min_count)
 
     @property

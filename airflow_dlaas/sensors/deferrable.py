@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseSensorOperator
 
+from airflow_dlaas.hooks.checked import CheckedOperator
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
@@ -21,7 +23,7 @@ The trigger ends the wait at the deadline, and says what was missing. This is fo
 """
 
 
-class DeferrableSensor(BaseSensorOperator):
+class DeferrableSensor(CheckedOperator, BaseSensorOperator):
     """
     A sensor that may wait in the triggerer, with the same limits and endings as on a worker.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
+from airflow_dlaas.hooks.kinds import Kind, require_flag, require_text
 from airflow_dlaas.links.training import TrainingLink, show_training
 from airflow_dlaas.sensors.deferrable import DeferrableSensor
 
@@ -30,6 +31,11 @@ class TrainingSensor(DeferrableSensor):
     """
 
     template_fields: Sequence[str] = ("training_id", "dlaas_conn_id")
+    parameters: ClassVar[Mapping[str, Kind]] = {
+        "training_id": require_text,
+        "deferrable": require_flag,
+        "dlaas_conn_id": require_text,
+    }
     ui_color = "#e8defa"
     operator_extra_links = (TrainingLink(),)
 
@@ -43,11 +49,13 @@ class TrainingSensor(DeferrableSensor):
         super().__init__(**kwargs)
         self.training_id = training_id
         self.dlaas_conn_id = dlaas_conn_id
+        self.check_parameters()
 
     def execute(self, context: Context) -> Any:
         """Wait as the parameters say: deferred, here, or from look to look."""
         from airflow_dlaas.hooks.tag import MARK
 
+        self.check_parameters(rendered=True)
         begun = time.time()
         show_training(context)
         context["ti"].xcom_push(key=MARK, value={"id": self.training_id, "connection": self.dlaas_conn_id})

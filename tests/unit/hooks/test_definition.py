@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from airflow.sdk import BaseOperator
 from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection
@@ -60,7 +61,7 @@ def test_the_parse_finds_typos_before_anything_runs() -> None:
 
 
 def test_the_parse_leaves_templates_and_other_tasks_results_for_later() -> None:
-    document = written(name="{{ dag.dag_id }}", definition_location=object())
+    document = written(name="{{ dag.dag_id }}", definition_location=BaseOperator(task_id="experiment").output)
     document["model_definition"]["execution"]["resourceType"] = "{{ params.size }}"
     check(document, has_location=False)
 

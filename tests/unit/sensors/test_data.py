@@ -24,7 +24,7 @@ def test_a_name_excludes_what_is_for_many(options: dict[str, Any]) -> None:
 
 
 def test_waiting_for_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="min_count is 0"):
+    with pytest.raises(ValueError, match="min_count must be 1 or more, not 0"):
         a_sensor(min_count=0)
 
 

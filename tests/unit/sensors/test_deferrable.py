@@ -9,10 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_dlaas.errors import NotFound, StoreRefused
-from airflow_dlaas.hooks.compat import AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout
+from airflow_dlaas.hooks.compat import AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout, TaskDeferred
 from airflow_dlaas.sensors.data import ObjectSensor
 from airflow_dlaas.sensors.deferrable import BACKSTOP, DeferrableSensor
 from airflow_dlaas.sensors.training import TrainingSensor

@@ -1,0 +1,125 @@
+"""
+Operators and sensors that check their parameters: in the DAG's file what is known there, the rest when the task runs.
+
+Importing this brings in nothing that `airflow.sdk` has not loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+
+from airflow_dlaas.errors import InvalidParameter
+from airflow_dlaas.hooks.kinds import Kind, Stage, Unfit, is_path
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.sdk import Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
+
+
+class Unknown:
+    """Stands for a value that is not known yet, whatever its parameter."""
+
+
+UNKNOWN = Unknown()
+
+
+class CheckedOperator(BaseOperator):
+    """
+    Base of our operators and sensors.
+
+    A subclass declares in `parameters` what each parameter of its own may be, calls `check_parameters` at the end of
+    its ``__init__`` and, with ``rendered=True``, at the beginning of its ``execute``.
+    """
+
+    parameters: ClassVar[Mapping[str, Kind]] = {}
+    """What each parameter may be; its attribute has the same name."""
+
+    def check_parameters(self, *, rendered: bool = False) -> None:
+        """
+        Check what is known, and give it its final form: a path as text, a number of seconds as `timedelta`.
+
+        :param rendered: the task runs, so everything is known.
+        :raises InvalidParameter: naming each parameter that is wrong.
+        """
+        given = {name: vars(self)[name] for name in self.parameters if name in vars(self)}
+        for name, value in self.checked(self.task_id, given, rendered=rendered).items():
+            if value is not given[name]:
+                setattr(self, name, value)
+
+    @classmethod
+    def checked(cls, task_id: str, given: Mapping[str, Any], *, rendered: bool = False) -> dict[str, Any]:
+        """
+        Return the parameters *given* in their final forms, as far as they are known.
+
+        :raises InvalidParameter: naming each parameter that is wrong.
+        """
+        known: dict[str, Any] = {}
+        wrong: list[str] = []
+        for name, value in given.items():
+            stage = Stage(rendered, templated=name in cls.template_fields)
+            if isinstance(value, Unknown) or stage.later(value):
+                continue
+            try:
+                known[name] = cls.parameters[name](value, stage)
+            except Unfit as error:
+                untold = "" if stage.templated or not Stage(rendered=False).later(value) else " (it is not templated)"
+                wrong.append(f"{name} {error}{untold}")
+        if not wrong:
+            later = dict.fromkeys(given.keys() - known.keys(), UNKNOWN)
+            try:
+                cls.check_together({**known, **later})
+            except Unfit as error:
+                wrong.append(str(error))
+        if wrong:
+            raise InvalidParameter(f"{task_id}: {'; '.join(wrong)}")
+        return known
+
+    @classmethod
+    def check_together(cls, given: Mapping[str, Any]) -> None:
+        """
+        Check parameters that depend on each other.
+
+        :param given: all of them, each either good by itself or `UNKNOWN`; one that is missing has not been set yet.
+        :raises Unfit: with a sentence that names the parameters.
+        """
+
+    # -- mapped: only the class is there when the DAG is parsed --------------------
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """Set the parameters that all mapped tasks share; they are checked, and so is what is mapped over."""
+        from airflow_dlaas.hooks.mapped import CheckedPartial
+
+        return CheckedPartial.of(super().partial(**kwargs))
+
+    # -- rendering ---------------------------------------------------------------
+
+    def render_template(
+        self,
+        content: Any,
+        context: Context,
+        jinja_env: jinja2.Environment | None = None,
+        seen_oids: set[int] | None = None,
+    ) -> Any:
+        """Render as Airflow does, but for texts: they name no file, and natively rendered ones stay texts."""
+        if is_path(content):
+            return str(content)  # Airflow 3.1 calls its method `resolve`
+        if not isinstance(content, str):
+            return super().render_template(content, context, jinja_env, seen_oids)
+        import jinja2.nativetypes
+
+        from airflow_dlaas.hooks.rendering import render
+
+        environment = jinja_env or self.get_template_env()
+        native = getattr(self, "render_template_as_native_obj", None)  # since Airflow 3.2; None means: as the DAG says
+        if native is None:
+            native = isinstance(environment, jinja2.nativetypes.NativeEnvironment)
+        return render(content, context, environment, native=native)
+
+    def resolve_template_files(self) -> None:
+        """Read no file: Airflow would take every text that ends as one for a file's name."""
+        self.prepare_template()

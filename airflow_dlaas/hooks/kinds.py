@@ -1,0 +1,199 @@
+"""
+What the parameters of operators and sensors may be. No I/O, nothing of Airflow.
+
+Each ``require_…`` takes a value and returns the one to use, or raises `Unfit` with the end of a sentence that begins
+with the parameter's name. `optional` and `Stage` say when a value is not looked at.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+MARKS = ("{{", "{%", "{#")
+"""How something begins that Jinja would render."""
+
+
+class Unfit(ValueError):
+    """A value is not one that its parameter can have; the message goes on after the parameter's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """When a value is looked at: in the DAG's file, or when the task runs."""
+
+    rendered: bool
+    """The task runs: templates are rendered, and other tasks have given what they give."""
+    templated: bool = True
+    """The parameter is rendered at all."""
+
+    def later(self, value: object) -> bool:
+        """Whether *value* becomes known only when the task runs."""
+        return self.templated and not self.rendered and known_later(value)
+
+
+Kind = Callable[[Any, Stage], Any]
+
+
+def known_later(value: object) -> bool:
+    """Whether *value* holds a template, or is a reference that Airflow resolves when the task runs."""
+    if isinstance(value, str):
+        return has_template(value)
+    # Airflow's `ResolveMixin`: what another task returns, a parameter of the DAG, an element of a mapped group. A
+    # function is called in place of a template since Airflow 3.3.
+    return callable(getattr(value, "iter_references", None)) or callable(value)
+
+
+def has_template(text: str) -> bool:
+    """Whether Jinja would find something to do in *text*."""
+    return any(mark in text for mark in MARKS)
+
+
+def optional(kind: Kind) -> Kind:
+    """Let a parameter be None, which means that it was not given."""
+
+    def require(value: Any, stage: Stage) -> Any:
+        return None if value is None else kind(value, stage)
+
+    return require
+
+
+def require_any_text(value: Any, stage: Stage) -> str:
+    """Require a text, maybe an empty one. A number that a template or another task gives is taken as its text."""
+    if stage.rendered and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise Unfit(f"must be a text, not {shown(value)}")
+    return value
+
+
+def require_text(value: Any, stage: Stage) -> str:
+    """Require a text that is not empty."""
+    text = require_any_text(value, stage)
+    if not text.strip():
+        raise Unfit("is empty")
+    return text
+
+
+def require_container(value: Any, stage: Stage) -> str:
+    """Require what can be a container's name."""
+    text = require_text(value, stage)
+    if "/" in text or text in {".", ".."}:
+        raise Unfit(f"must be a container's name, without a slash, not {text!r}")
+    return text
+
+
+def require_flag(value: Any, _: Stage) -> bool:
+    """Require True or False."""
+    if not isinstance(value, bool):
+        raise Unfit(f"must be True or False, not {shown(value)}")
+    return value
+
+
+def require_count(value: Any, _: Stage) -> int:
+    """Require a whole number from 1."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Unfit(f"must be a whole number, not {shown(value)}")
+    if value < 1:
+        raise Unfit(f"must be 1 or more, not {value}")
+    return value
+
+
+def require_duration(value: Any, stage: Stage) -> timedelta:
+    """Require a `timedelta` or a number of seconds, more than none; of a template, also the number's text."""
+    if stage.rendered and isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            raise Unfit(f"must be a number of seconds, not {value!r}") from None
+    if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
+        raise Unfit(f"must be a timedelta or a number of seconds, not {shown(value)}")
+    try:
+        duration = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    except (OverflowError, ValueError):
+        raise Unfit(f"must be a number of seconds that a timedelta can hold, not {value}") from None
+    if duration <= timedelta(0):
+        raise Unfit(f"must be more than 0, not {shown(value)}; without it there is no limit")
+    return duration
+
+
+def require_place(value: Any, stage: Stage) -> str:
+    """Require a path, as a text or an object of `pathlib` or of Airflow's `ObjectStoragePath`; its text."""
+    if is_path(value):
+        value = str(value)
+    if not isinstance(value, str):
+        raise Unfit(f"must be a path, as a text, a Path or an ObjectStoragePath, not {shown(value)}")
+    return require_text(value, stage)
+
+
+def is_path(value: object) -> bool:
+    """Whether *value* is a path object: pathlib's, or one of the kind that Airflow's `ObjectStoragePath` is."""
+    # An ObjectStoragePath is no `os.PathLike` in every version of universal-pathlib; to name its class imports it.
+    return isinstance(value, os.PathLike) or (hasattr(value, "storage_options") and hasattr(value, "joinpath"))
+
+
+def require_patterns(value: Any, stage: Stage) -> list[str]:
+    """Require names and globs: a list of them, or one as a text."""
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        raise Unfit(f"must be a list of texts, or one text, not {shown(value)}")
+    items = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
+    for index, item in enumerate(items):
+        if not stage.later(item) and (not isinstance(item, str) or not item):
+            raise Unfit(f"must hold texts that are not empty; item {index} is {shown(item)}")
+    return list(items)
+
+
+def require_texts_by_name(value: Any, stage: Stage) -> dict[str, Any]:
+    """Require a dict of texts; a number that a template gives is taken as its text."""
+    if not isinstance(value, Mapping):
+        raise Unfit(f"must be a dict, not {shown(value)}")
+    found = {}
+    for name, item in value.items():
+        if not isinstance(name, str):
+            raise Unfit(f"must have texts as its keys, not {shown(name)}")
+        try:
+            found[name] = item if stage.later(item) else require_text(item, stage)
+        except Unfit as error:
+            raise Unfit(f"[{name!r}] {error}") from None
+    return found
+
+
+def require_definition(value: Any, _: Stage) -> Any:
+    """Require a training definition: a dict, its JSON text, or the path of a JSON file; what is in it is not read."""
+    if is_path(value):
+        value = str(value)
+        if not value.endswith(".json"):
+            raise Unfit(f"must be the path of a .json file, not {value!r}")
+    if isinstance(value, str):
+        if not value.strip():
+            raise Unfit("is empty")
+        return value
+    if not isinstance(value, Mapping):
+        raise Unfit(f"must be a dict, its JSON text or the path of a .json file, not {shown(value)}")
+    return value
+
+
+def require_definitions(value: Any, stage: Stage) -> list[Any]:
+    """Require a list of dicts."""
+    if not isinstance(value, (list, tuple)):
+        raise Unfit(f"must be a list of dicts, not {shown(value)}")
+    for index, item in enumerate(value):
+        if not stage.later(item) and not isinstance(item, Mapping):
+            raise Unfit(f"must hold dicts; item {index} is {shown(item)}")
+    return list(value)
+
+
+def shown(value: object) -> str:
+    """*value* for an error: as it is where that is short and harmless, else its type."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return repr(value)
+    if isinstance(value, str):
+        return repr(value if len(value) <= 40 else value[:37] + "...")
+    if isinstance(value, timedelta):
+        return str(value)
+    return f"a {type(value).__name__}"

@@ -1,0 +1,59 @@
+"""Sensors on a real Airflow: limits that hold in every mode, and endings that come at once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from tests.system.stage import Run, Stage
+
+
+def end(run: Run) -> str:
+    """Wait for the end of *run*; its many tasks are processes that two processors share."""
+    return run.stage.airflow.api.wait_for_run(run.dag_id, run.run_id, timeout=280)
+
+
+def states(run: Run) -> dict[str, str | None]:
+    return {view.task_id: view.state for view in run.stage.airflow.api.tasks(run.dag_id, run.run_id)}
+
+
+def failing_logs(run: Run) -> dict[str, str]:
+    return {task: run.log(task)[-2000:] for task, state in states(run).items() if state not in {"success", "skipped"}}
+
+
+def lasted(run: Run, task_id: str) -> float:
+    """Seconds from the start of *task_id* to its end."""
+    path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}"
+    told: Any = run.stage.airflow.api._ask("GET", path)
+    begun, ended = (datetime.fromisoformat(told[name].replace("Z", "+00:00")) for name in ("start_date", "end_date"))
+    return (ended - begun).total_seconds()
+
+
+def test_execution_timeout_ends_a_sensor_in_every_mode(stage: Stage) -> None:
+    run = stage.begin("sensor_limits", "true")
+    end(run)
+    limited = {task: states(run)[task] for task in ("deferred", "here", "object_deferred")}
+    assert set(limited.values()) == {"failed"}, limited
+    assert {task: 14 < lasted(run, task) < 45 for task in limited} == dict.fromkeys(limited, True), {
+        task: lasted(run, task) for task in limited
+    }
+    for task, words in {
+        "deferred": "its time is up",
+        "object_deferred": "15 s have passed without object 'never-there'",
+    }.items():
+        assert words in run.log(task), run.log(task)[-3000:]
+        assert "AirflowTaskTimeout" in run.log(task)
+
+
+def test_never_fail_and_soft_fail_skip_in_every_mode(stage: Stage) -> None:
+    run = stage.begin("sensors_skip", "true")
+    end(run)
+    asked = {task: state for task, state in states(run).items() if task != "failing"}
+    assert len(asked) == 18
+    assert set(asked.values()) == {"skipped"}, failing_logs(run)
+
+
+def test_no_deferrable_sensor_of_a_training_that_has_ended_fails(stage: Stage) -> None:
+    """Ten of one that has ended before they look, and ten of one that ends a moment after their deferral."""
+    run = stage.begin("sensors_of_ended", "true")
+    assert end(run) == "success", failing_logs(run)

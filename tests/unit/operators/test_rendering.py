@@ -1,0 +1,244 @@
+"""Texts stay texts when a task's templates are rendered, and only a definition itself may name a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, BaseOperator, ObjectStoragePath
+
+from airflow_dlaas.errors import InvalidDefinition, InvalidParameter
+from airflow_dlaas.hooks.definition import parse
+from airflow_dlaas.operators.data import DeleteDataOperator, UploadDataOperator
+from airflow_dlaas.operators.experiment import CreateExperimentOperator, PackageModelOperator
+from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
+from airflow_dlaas.sensors.data import ObjectSensor
+
+NATIVE = pytest.mark.parametrize("native", [False, True], ids=["texts", "native"])
+
+CONTEXT: Any = {
+    "ds_nodash": "20261129",
+    "params": {
+        "year": 2026,
+        "version": "1.0",
+        "patterns": ["*.csv", "*.json"],
+        "framework": {"name": "tensorflow", "version": "1.0"},
+        "seconds": 90,
+        "which": "small",
+        "size": "small",
+    },
+}
+
+
+def written(command: str = "python3 train.py", **model: Any) -> dict[str, Any]:
+    return {
+        "model_definition": {
+            "name": "n",
+            "definition_location": "/v3/x",
+            "framework": {"name": "tensorflow", "version": "1.0"},
+            "execution": {"command": command, "resourceType": "{{ params.size }}"},
+            **model,
+        },
+        "training_data": [{"connection": "c", "source": {"container": "d", "type": "softlayer_objectstore"}}],
+    }
+
+
+def rendered(step: BaseOperator, *, native: bool, folder: Path | None = None) -> Any:
+    """Render *step* as Airflow's task runner does."""
+    dag = step.dag if step.has_dag() else a_dag(native=native, folder=folder)
+    if not step.has_dag():
+        step.dag = dag
+    dag.resolve_template_files()
+    step.render_template_fields(dict(CONTEXT), dag.get_template_env())  # type: ignore[arg-type]
+    return step
+
+
+def a_dag(*, native: bool = False, folder: Path | None = None) -> DAG:
+    search = [str(folder)] if folder else None
+    return DAG("d", render_template_as_native_obj=native, template_searchpath=search)
+
+
+@NATIVE
+@pytest.mark.parametrize("kind", [SubmitTrainingOperator, TrainModelOperator])
+@pytest.mark.parametrize("command", ["python3 train.py --config params.json", "params.json", "{{ ds_nodash }}.json"])
+def test_a_text_that_ends_in_json_is_no_file(kind: type[SubmitTrainingOperator], command: str, native: bool) -> None:
+    regex = [{"name": "loss", "regex": r"(\d+) in log.json"}]
+    step = kind(
+        task_id="train",
+        definition=written(command, name="model.json"),
+        definition_location="/v3/x.json",
+        metric_definitions=regex,
+    )
+    model = rendered(step, native=native).definition["model_definition"]
+    assert model["execution"]["command"] == command.replace("{{ ds_nodash }}", "20261129")
+    assert model["name"] == "model.json"
+    assert step.definition_location == "/v3/x.json"
+    assert step.metric_definitions == regex
+
+
+@NATIVE
+@pytest.mark.parametrize("text", ["1.0", "2026", "20261129", "None", "True", "[1]", "{}", "1e3", "0x10", "'a'"])
+def test_a_text_without_a_template_stays_as_it_is(text: str, native: bool) -> None:
+    upload = UploadDataOperator(task_id="up", source=text, container=text, prefix=text, include=text, exclude=[text])
+    rendered(upload, native=native).check_parameters(rendered=True)
+    assert (upload.source, upload.container, upload.prefix) == (text, text, text)
+    assert (upload.include, upload.exclude) == ([text], [text])
+    sensor = rendered(ObjectSensor(task_id="wait", container=text, name=text), native=native)
+    assert (sensor.container, sensor.name) == (text, text)
+    train = TrainModelOperator(task_id="train", definition=written(text, name=text))
+    model = rendered(train, native=native).definition["model_definition"]
+    assert (model["name"], model["execution"]["command"]) == (text, text)
+    assert model["framework"]["version"] == "1.0"
+
+
+@NATIVE
+def test_a_template_gives_a_text_where_it_is_one(native: bool) -> None:
+    step = TrainModelOperator(
+        task_id="train",
+        definition=written("{{ params.version }}", name="{{ ds_nodash }}", author="{{ params.year }}-1"),
+    )
+    model = rendered(step, native=native).definition["model_definition"]
+    assert (model["name"], model["author"], model["execution"]["command"]) == ("20261129", "2026-1", "1.0")
+
+
+@NATIVE
+def test_a_number_that_a_template_gives_for_a_text_is_its_text(native: bool) -> None:
+    step = UploadDataOperator(task_id="up", source="/a", container="{{ params.year }}", prefix="{{ params.year }}/x")
+    rendered(step, native=native).check_parameters(rendered=True)
+    assert (step.container, step.prefix) == ("2026", "2026/x")
+    create = CreateExperimentOperator(
+        task_id="e", name="{{ params.year }}", bundle="b", framework={"name": "tf", "version": "{{ params.year }}"}
+    )
+    rendered(create, native=native).check_parameters(rendered=True)
+    assert (create.name, create.framework) == ("2026", {"name": "tf", "version": "2026"})
+
+
+@NATIVE
+def test_a_template_gives_seconds(native: bool) -> None:
+    step = TrainModelOperator(task_id="train", definition=written(), timeout="{{ params.seconds }}")  # type: ignore[arg-type]
+    rendered(step, native=native).check_parameters(rendered=True)
+    assert step.timeout is not None
+    assert step.timeout.total_seconds() == 90
+
+
+def test_lists_and_dicts_are_rendered_natively() -> None:
+    step = PackageModelOperator(
+        task_id="p",
+        source="/a",
+        destination="/b",
+        include="{{ params.patterns }}",  # type: ignore[arg-type]
+        exclude="['{{ ds_nodash }}', 'b']",  # type: ignore[arg-type]
+        allow_secrets="{{ params.patterns | tojson }}",  # type: ignore[arg-type]
+    )
+    rendered(step, native=True).check_parameters(rendered=True)
+    assert step.include == step.allow_secrets == ["*.csv", "*.json"]
+    assert step.exclude == ["20261129", "b"]
+    create = CreateExperimentOperator(task_id="e", name="n", bundle="b", framework="{{ params.framework }}")  # type: ignore[arg-type]
+    assert rendered(create, native=True).framework == CONTEXT["params"]["framework"]
+    train = TrainModelOperator(task_id="train", definition="{{ params.framework | tojson }}")
+    assert rendered(train, native=True).definition == CONTEXT["params"]["framework"]
+
+
+def test_what_is_not_defined_is_an_error_that_names_it() -> None:
+    for native in (False, True):
+        step = UploadDataOperator(task_id="up", source="/a", container="{{ nope }}")
+        with pytest.raises(Exception, match="'nope' is undefined"):
+            rendered(step, native=native)
+
+
+@NATIVE
+@pytest.mark.parametrize("as_path", [False, True])
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_definition_may_be_a_file(tmp_path: Path, native: bool, as_path: bool, absolute: bool) -> None:
+    file = tmp_path / "defs" / "d.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps(written("{{ ds_nodash }}", name="x.json")))
+    path = file if absolute else file.relative_to(tmp_path)
+    step = SubmitTrainingOperator(task_id="s", definition=path if as_path else str(path))
+    found = rendered(step, native=native, folder=tmp_path).definition
+    found = json.loads(found) if isinstance(found, str) else found
+    assert found["model_definition"]["execution"] == {"command": "20261129", "resourceType": "small"}
+    assert found["model_definition"]["name"] == "x.json"
+
+
+def test_a_definition_may_lie_in_object_storage(tmp_path: Path) -> None:
+    (tmp_path / "d.json").write_text(json.dumps(written("{{ ds_nodash }}")))
+    step = SubmitTrainingOperator(task_id="s", definition=ObjectStoragePath(f"file://{tmp_path}/d.json"))
+    assert '"20261129"' in rendered(step, native=False).definition
+
+
+@NATIVE
+def test_a_template_may_choose_among_the_files_beside_the_dag(tmp_path: Path, native: bool) -> None:
+    (tmp_path / "small.json").write_text(json.dumps(written("{{ ds_nodash }}")))
+    step = SubmitTrainingOperator(task_id="s", definition="{{ params.which }}.json")
+    assert "20261129" in str(rendered(step, native=native, folder=tmp_path).definition)
+    secret = tmp_path / "secret.json"
+    secret.write_text("{}")
+    (tmp_path / "dags").mkdir()
+    for which in (str(secret.with_suffix("")), "../secret"):
+        step = SubmitTrainingOperator(task_id="s", definition="{{ which }}.json", dag=a_dag(folder=tmp_path / "dags"))
+        with pytest.raises(InvalidParameter, match="definition names the file"):
+            step.render_template_fields({"which": which})  # type: ignore[arg-type, typeddict-item]
+
+
+def test_what_a_template_gives_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "small.json").write_text(json.dumps(written()))
+    step = SubmitTrainingOperator(task_id="s", definition="{{ params.which ~ '.json' }}")
+    rendered(step, native=False, folder=tmp_path).check_parameters(rendered=True)
+    with pytest.raises(InvalidDefinition, match=r"is no JSON.*only where its path"):
+        parse(step.definition)
+
+
+def test_a_missing_file_is_an_error_of_the_task_that_names_it(tmp_path: Path) -> None:
+    for name in ("nope.json", "/nope/d.json", "file:///nope/d.json"):
+        with pytest.raises(InvalidParameter, match=f"definition names the file '{name}', which cannot be read"):
+            rendered(SubmitTrainingOperator(task_id="s", definition=name), native=False, folder=tmp_path)
+
+
+def test_the_definition_of_a_mapped_task_may_be_a_file(tmp_path: Path) -> None:
+    (tmp_path / "d.json").write_text(json.dumps(written("{{ ds_nodash }}")))
+    with a_dag(folder=tmp_path):
+        mapped = TrainModelOperator.partial(task_id="t").expand(definition=["d.json", tmp_path / "d.json"])
+    mapped.dag.resolve_template_files()
+    for given in ("d.json", tmp_path / "d.json"):
+        step = mapped.unmap({"definition": given})
+        step.render_template_fields(dict(CONTEXT))  # type: ignore[arg-type]
+        assert '"20261129"' in step.definition
+
+
+@NATIVE
+def test_a_path_object_is_a_path(tmp_path: Path, native: bool) -> None:
+    upload = UploadDataOperator(task_id="u", source=tmp_path / "x.json", container="c")
+    assert rendered(upload, native=native).source == str(tmp_path / "x.json")
+    upload = UploadDataOperator(
+        task_id="u", source=ObjectStoragePath("s3://conn@bucket/{{ ds_nodash }}"), container="c"
+    )
+    assert rendered(upload, native=native).source == "s3://conn@bucket/20261129"
+    package = PackageModelOperator(task_id="p", source=Path("a"), destination=Path("/b/{{ ds_nodash }}.zip"))
+    assert rendered(package, native=native).destination == "/b/20261129.zip"
+    assert package.source == "a"
+
+
+def test_a_path_object_that_another_task_returns_is_a_path() -> None:
+    step = UploadDataOperator(task_id="u", source="/a", container="c")
+    step.source = ObjectStoragePath("s3://conn@bucket/x")  # type: ignore[assignment]
+    step.check_parameters(rendered=True)
+    assert step.source == "s3://conn@bucket/x"
+
+
+def test_an_operator_may_say_itself_how_it_is_rendered() -> None:
+    """Airflow has that parameter since 3.2."""
+    if not hasattr(BaseOperator, "render_template_as_native_obj"):
+        pytest.skip("this Airflow has no such parameter")
+    for native, found in ((True, ["*.csv", "*.json"]), (False, ["['*.csv', '*.json']"])):
+        step = DeleteDataOperator(
+            task_id="d",
+            container="c",
+            names="{{ params.patterns }}",  # type: ignore[arg-type]
+            render_template_as_native_obj=native,
+            dag=a_dag(native=not native),
+        )
+        rendered(step, native=not native).check_parameters(rendered=True)
+        assert step.names == found
