@@ -6,8 +6,8 @@ succeed later::
 
     DlaasError
     ├── InvalidDefinition          the author: a training definition does not hold together
-    ├── InvalidParameter           the author: a parameter of an operator or a sensor
     ├── InvalidBundle              the author: the code cannot be packaged, or a zip is unusable
+    ├── InvalidArgument            the author: a parameter has a value that it cannot have; also a ValueError
     ├── NotConfigured              whoever set up the connection or the service: half an answer
     ├── ServiceError
     │   ├── Unreachable            nobody, wait: no answer came                          (transient)
@@ -67,12 +67,12 @@ class InvalidDefinition(DlaasError):
         return type(self), (self.problems,)
 
 
-class InvalidParameter(DlaasError, ValueError):
-    """A parameter of an operator or a sensor is not one it can have; the message names it."""
-
-
 class InvalidBundle(DlaasError):
     """The code cannot be packaged, or what should be a zip of code is unusable."""
+
+
+class InvalidArgument(DlaasError, ValueError):
+    """A parameter has a value that it cannot have; the message begins with the parameter's name."""
 
 
 class NotConfigured(DlaasError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from airflow_dlaas.errors import InvalidParameter
+from airflow_dlaas.errors import InvalidArgument
 from airflow_dlaas.hooks.kinds import Kind, Stage, Unfit, is_path
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class CheckedOperator(BaseOperator):
         Check what is known, and give it its final form: a path as text, a number of seconds as `timedelta`.
 
         :param rendered: the task runs, so everything is known.
-        :raises InvalidParameter: naming each parameter that is wrong.
+        :raises InvalidArgument: naming each parameter that is wrong.
         """
         given = {name: vars(self)[name] for name in self.parameters if name in vars(self)}
         for name, value in self.checked(self.task_id, given, rendered=rendered).items():
@@ -55,7 +55,7 @@ class CheckedOperator(BaseOperator):
         """
         Return the parameters *given* in their final forms, as far as they are known.
 
-        :raises InvalidParameter: naming each parameter that is wrong.
+        :raises InvalidArgument: naming each parameter that is wrong.
         """
         known: dict[str, Any] = {}
         wrong: list[str] = []
@@ -75,7 +75,7 @@ class CheckedOperator(BaseOperator):
             except Unfit as error:
                 wrong.append(str(error))
         if wrong:
-            raise InvalidParameter(f"{task_id}: {'; '.join(wrong)}")
+            raise InvalidArgument(f"{task_id}: {'; '.join(wrong)}")
         return known
 
     @classmethod

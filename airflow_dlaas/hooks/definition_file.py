@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_dlaas.errors import InvalidParameter
+from airflow_dlaas.errors import InvalidArgument
 from airflow_dlaas.hooks.kinds import has_template
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def read_for_task(name: str, environment: jinja2.Environment, render: Callable[[
     A name with a template in it is rendered first, and then means a file beside the DAG: what a run is triggered with
     chooses among those, and not among all files of the worker.
 
-    :raises InvalidParameter: there is no such file, or it cannot be read.
+    :raises InvalidArgument: there is no such file, or it cannot be read.
     """
     rendered = render(name) if has_template(name) else name
     try:
@@ -49,7 +49,7 @@ def read_for_task(name: str, environment: jinja2.Environment, render: Callable[[
             return str(ObjectStoragePath(name).read_text())
         return _read(name, environment)
     except (OSError, ValueError, LookupError) as error:
-        raise InvalidParameter(
+        raise InvalidArgument(
             f"definition names the file {rendered!r}, which cannot be read ({type(error).__name__}: {error}): give a "
             "path relative to the DAG's folder or to template_searchpath, or an absolute one"
         ) from error

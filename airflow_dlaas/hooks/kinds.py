@@ -17,6 +17,9 @@ MARKS = ("{{", "{%", "{#")
 """How something begins that Jinja would render."""
 
 
+NUMBER = " (a template that is rendered natively gives a number as one: write '{{ … | string }}')"
+
+
 class Unfit(ValueError):
     """A value is not one that its parameter can have; the message goes on after the parameter's name."""
 
@@ -62,11 +65,10 @@ def optional(kind: Kind) -> Kind:
 
 
 def require_any_text(value: Any, stage: Stage) -> str:
-    """Require a text, maybe an empty one. A number that a template or another task gives is taken as its text."""
-    if stage.rendered and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(value)
+    """Require a text, maybe an empty one."""
     if not isinstance(value, str):
-        raise Unfit(f"must be a text, not {shown(value)}")
+        number = stage.rendered and isinstance(value, (int, float))
+        raise Unfit(f"must be a text, not {shown(value)}{NUMBER if number else ''}")
     return value
 
 
@@ -135,21 +137,20 @@ def is_path(value: object) -> bool:
     return isinstance(value, os.PathLike) or (hasattr(value, "storage_options") and hasattr(value, "joinpath"))
 
 
-def require_patterns(value: Any, stage: Stage) -> list[str]:
+def require_patterns(value: Any, stage: Stage) -> tuple[str, ...]:
     """Require names and globs: a list of them, or one as a text."""
     if isinstance(value, str):
         value = [value]
-    if not isinstance(value, (list, tuple, set, frozenset)):
+    if not isinstance(value, (list, tuple)):
         raise Unfit(f"must be a list of texts, or one text, not {shown(value)}")
-    items = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
-    for index, item in enumerate(items):
+    for index, item in enumerate(value):
         if not stage.later(item) and (not isinstance(item, str) or not item):
             raise Unfit(f"must hold texts that are not empty; item {index} is {shown(item)}")
-    return list(items)
+    return tuple(value)
 
 
 def require_texts_by_name(value: Any, stage: Stage) -> dict[str, Any]:
-    """Require a dict of texts; a number that a template gives is taken as its text."""
+    """Require a dict of texts."""
     if not isinstance(value, Mapping):
         raise Unfit(f"must be a dict, not {shown(value)}")
     found = {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-from airflow_dlaas.errors import InvalidDefinition, InvalidParameter
+from airflow_dlaas.errors import InvalidArgument, InvalidDefinition
 from airflow_dlaas.hooks.checked import UNKNOWN, CheckedOperator
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class CheckedPartial(OperatorPartial):
         """
         Check the parameters of *partial* and return it as one that checks.
 
-        :raises InvalidParameter, InvalidDefinition: naming each parameter that is wrong.
+        :raises InvalidArgument, InvalidDefinition: naming each parameter that is wrong.
         """
         checked = cls(operator_class=partial.operator_class, kwargs=partial.kwargs, params=partial.params)
         partial._expand_called = True  # noqa: SLF001 - else it complains that it was never mapped
@@ -61,9 +61,9 @@ class CheckedPartial(OperatorPartial):
         except InvalidDefinition as error:
             self._expand_called = True
             raise InvalidDefinition([f"{which}: {problem}" for problem in error.problems]) from None
-        except InvalidParameter as error:
+        except InvalidArgument as error:
             self._expand_called = True
-            raise InvalidParameter(f"{error} (mapped: {which})") from None
+            raise InvalidArgument(f"{error} (mapped: {which})") from None
 
     def _check(self, mapped: Mapping[str, Any]) -> None:
         step = self.operator_class

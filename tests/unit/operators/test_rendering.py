@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, BaseOperator, ObjectStoragePath
 
-from airflow_dlaas.errors import InvalidDefinition, InvalidParameter
+from airflow_dlaas.errors import InvalidArgument, InvalidDefinition
 from airflow_dlaas.hooks.definition import parse
 from airflow_dlaas.operators.data import DeleteDataOperator, UploadDataOperator
 from airflow_dlaas.operators.experiment import CreateExperimentOperator, PackageModelOperator
@@ -84,7 +84,7 @@ def test_a_text_without_a_template_stays_as_it_is(text: str, native: bool) -> No
     upload = UploadDataOperator(task_id="up", source=text, container=text, prefix=text, include=text, exclude=[text])
     rendered(upload, native=native).check_parameters(rendered=True)
     assert (upload.source, upload.container, upload.prefix) == (text, text, text)
-    assert (upload.include, upload.exclude) == ([text], [text])
+    assert (upload.include, upload.exclude) == ((text,), (text,))
     sensor = rendered(ObjectSensor(task_id="wait", container=text, name=text), native=native)
     assert (sensor.container, sensor.name) == (text, text)
     train = TrainModelOperator(task_id="train", definition=written(text, name=text))
@@ -104,15 +104,18 @@ def test_a_template_gives_a_text_where_it_is_one(native: bool) -> None:
 
 
 @NATIVE
-def test_a_number_that_a_template_gives_for_a_text_is_its_text(native: bool) -> None:
-    step = UploadDataOperator(task_id="up", source="/a", container="{{ params.year }}", prefix="{{ params.year }}/x")
+def test_a_number_that_a_template_gives_is_a_text_or_refused_by_name(native: bool) -> None:
+    step = UploadDataOperator(
+        task_id="up", source="/a", container="{{ params.year | string }}", prefix="{{ params.year }}/x"
+    )
     rendered(step, native=native).check_parameters(rendered=True)
     assert (step.container, step.prefix) == ("2026", "2026/x")
-    create = CreateExperimentOperator(
-        task_id="e", name="{{ params.year }}", bundle="b", framework={"name": "tf", "version": "{{ params.year }}"}
-    )
-    rendered(create, native=native).check_parameters(rendered=True)
-    assert (create.name, create.framework) == ("2026", {"name": "tf", "version": "2026"})
+    step = rendered(UploadDataOperator(task_id="up", source="/a", container="{{ params.year }}"), native=native)
+    if not native:
+        assert step.container == "2026"
+        return
+    with pytest.raises(InvalidArgument, match=r"up: container must be a text, not 2026 .*\| string"):
+        step.check_parameters(rendered=True)
 
 
 @NATIVE
@@ -133,8 +136,8 @@ def test_lists_and_dicts_are_rendered_natively() -> None:
         allow_secrets="{{ params.patterns | tojson }}",  # type: ignore[arg-type]
     )
     rendered(step, native=True).check_parameters(rendered=True)
-    assert step.include == step.allow_secrets == ["*.csv", "*.json"]
-    assert step.exclude == ["20261129", "b"]
+    assert step.include == step.allow_secrets == ("*.csv", "*.json")
+    assert step.exclude == ("20261129", "b")
     create = CreateExperimentOperator(task_id="e", name="n", bundle="b", framework="{{ params.framework }}")  # type: ignore[arg-type]
     assert rendered(create, native=True).framework == CONTEXT["params"]["framework"]
     train = TrainModelOperator(task_id="train", definition="{{ params.framework | tojson }}")
@@ -179,7 +182,7 @@ def test_a_template_may_choose_among_the_files_beside_the_dag(tmp_path: Path, na
     (tmp_path / "dags").mkdir()
     for which in (str(secret.with_suffix("")), "../secret"):
         step = SubmitTrainingOperator(task_id="s", definition="{{ which }}.json", dag=a_dag(folder=tmp_path / "dags"))
-        with pytest.raises(InvalidParameter, match="definition names the file"):
+        with pytest.raises(InvalidArgument, match="definition names the file"):
             step.render_template_fields({"which": which})  # type: ignore[arg-type, typeddict-item]
 
 
@@ -193,7 +196,7 @@ def test_what_a_template_gives_is_no_file(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_an_error_of_the_task_that_names_it(tmp_path: Path) -> None:
     for name in ("nope.json", "/nope/d.json", "file:///nope/d.json"):
-        with pytest.raises(InvalidParameter, match=f"definition names the file '{name}', which cannot be read"):
+        with pytest.raises(InvalidArgument, match=f"definition names the file '{name}', which cannot be read"):
             rendered(SubmitTrainingOperator(task_id="s", definition=name), native=False, folder=tmp_path)
 
 
@@ -232,7 +235,7 @@ def test_an_operator_may_say_itself_how_it_is_rendered() -> None:
     """Airflow has that parameter since 3.2."""
     if not hasattr(BaseOperator, "render_template_as_native_obj"):
         pytest.skip("this Airflow has no such parameter")
-    for native, found in ((True, ["*.csv", "*.json"]), (False, ["['*.csv', '*.json']"])):
+    for native, found in ((True, ("*.csv", "*.json")), (False, ("['*.csv', '*.json']",))):
         step = DeleteDataOperator(
             task_id="d",
             container="c",
