@@ -22,6 +22,8 @@ succeed later::
     │       ├── RateLimited          429                                                 (transient)
     │       └── Unavailable          5xx                                                 (transient)
     ├── StoreError
+    │   ├── InvalidName            the author: not a name of a container, a folder or an object; also InvalidArgument
+    │   ├── NothingSelected        the author: a source or a selection holds no file
     │   ├── StoreUnreachable       nobody, wait: no answer, or one that says "later"     (transient)
     │   ├── StoreRefused           whoever holds the credentials
     │   ├── StoreRedirected        whoever set up the connection: the store is at another address
@@ -184,6 +186,14 @@ class Unavailable(Refused):
 
 class StoreError(DlaasError):
     """A call to an object store did not succeed."""
+
+
+class InvalidName(InvalidArgument, StoreError):
+    """A text is not the name of a container, a folder or an object. Raised before any request is sent."""
+
+
+class NothingSelected(StoreError):
+    """A transfer has no file or object to move, and `allow_empty` is not set. Nothing was changed."""
 
 
 class StoreUnreachable(StoreError):

@@ -8,7 +8,10 @@ so the connection stays: the same container name means another container to anot
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
+
+from airflow_dlaas.contract.store_names import require_container_name, require_prefix
+from airflow_dlaas.errors import InvalidName
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
@@ -27,13 +30,12 @@ def create_asset(
     """
     Make the asset of all that lies under *prefix* in *container*.
 
-    :raises ValueError: the container is missing, or holds a slash.
+    :raises ValueError: *container* is not the name of a container, or *prefix* not a folder in one.
     """
     from airflow.sdk import Asset
 
-    if not container or "/" in container:
-        raise ValueError(f"{container!r} cannot be a container's name: an asset of Swift is {FORM}")
-    place = f"{quote(conn_id, safe='')}@{quote(container, safe='')}/{quote(prefix.strip('/'), safe=PLAIN)}"
+    folder = _require_place(container, prefix)
+    place = f"{quote(conn_id, safe='')}@{quote(container, safe='')}/{quote(folder, safe=PLAIN)}"
     return Asset(uri=f"swift://{place}", extra=extra)
 
 
@@ -41,8 +43,18 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
     """
     Bring an asset's address into its one form.
 
-    :raises ValueError: the container is missing.
+    :raises ValueError: the container is missing or is not the name of one, or what follows is not a folder in it.
     """
     if not uri.netloc.rpartition("@")[2]:
         raise ValueError(f"swift://{uri.netloc}{uri.path} names no container: an asset of Swift is {FORM}")
+    _require_place(unquote(uri.netloc.rpartition("@")[2]), unquote(uri.path))
     return uri
+
+
+def _require_place(container: object, prefix: object) -> str:
+    """Return *prefix* without the slashes at its ends."""
+    try:
+        require_container_name(container)
+        return require_prefix(prefix.strip("/") if isinstance(prefix, str) else prefix)
+    except InvalidName as error:
+        raise InvalidName(f"{error}. An asset of Swift is {FORM}") from None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Container = Annotated[str, typer.Argument(metavar="CONTAINER", help="The container.")]
 Prefix = Annotated[str, typer.Option(help="The folder in the container.")]
 Connection = Annotated[str, typer.Option(help="The object store, by its name in connections.json.")]
+AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Succeed if there is nothing to transfer.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, max=256, help="Files, or parts of large ones, at a time; found out if not given.")
 ]
@@ -40,6 +41,7 @@ def upload(
     delete: Annotated[
         bool, typer.Option("--delete", help="Delete what is under the prefix and no longer here.")
     ] = False,
+    allow_empty: AllowEmpty = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
     connection: Connection = "swift_default",
     threads: Threads = None,
@@ -64,12 +66,12 @@ def upload(
                 include=include,
                 exclude=exclude or (),
                 delete=delete,
+                allow_empty=allow_empty,
                 known=known,
                 threads=threads,
             )
             _print(plan)
             return
-        store.create_container(container)
         with _bar("Uploaded") as watch:
             report = transfer.upload(
                 store,
@@ -79,9 +81,11 @@ def upload(
                 include=include,
                 exclude=exclude or (),
                 delete=delete,
+                allow_empty=allow_empty,
                 known=known,
                 threads=threads,
                 progress=watch,
+                create_container=True,
             )
     deleted = f", {report.deleted} deleted" if delete else ""
     typer.echo(f"{report.files} files sent ({report.bytes:,} bytes), {report.skipped} unchanged{deleted}")
@@ -91,6 +95,7 @@ def download(
     container: Container,
     destination: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; made if missing.")],
     prefix: Prefix = "",
+    allow_empty: AllowEmpty = False,
     connection: Connection = "swift_default",
     threads: Threads = None,
     home: HomeOption = None,
@@ -105,6 +110,7 @@ def download(
             container,
             destination,
             prefix=prefix,
+            allow_empty=allow_empty,
             known=Known(usual_place()),
             threads=threads,
             progress=watch,

@@ -1,12 +1,64 @@
-"""How the results of trainings are told from data in the same container."""
+"""
+How the results of trainings are told from data in the same container. No I/O.
+
+A training stores a small object, the marker, in the folder of its results: ``<training id>/.dlaas-training``. A folder
+that holds a marker holds results, whatever the folder is called and wherever it was copied to with the marker; a folder
+without one is data. The marker's content is for people; only its name is read.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Collection, Iterable
 
-_RESULT = re.compile(r"training-[A-Za-z0-9_-]{9}/")
+MARKER = ".dlaas-training"
+"""Last step of the marker's name."""
+
+_UNMARKED = re.compile(r"(training-[A-Za-z0-9_-]{9})/learner-1/training-log\.txt")
+"""What releases that stored no marker left of each training: its id as the folder's name, and the log in its place."""
 
 
-def is_result(name: str) -> bool:
-    """Whether an object's name is that of a training's results."""
-    return _RESULT.match(name) is not None
+def marker_name(training_id: str) -> str:
+    """Name the marker of a training's results."""
+    return f"{training_id}/{MARKER}"
+
+
+def marker_content(training_id: str) -> bytes:
+    """Make the marker's content: a JSON object."""
+    about = "Results of a training; as training data, this folder is left out while this object is in it."
+    return json.dumps({"training_id": training_id, "about": about}).encode()
+
+
+def is_marker(name: str) -> bool:
+    """Whether an object of this *name* is a marker."""
+    return name.rpartition("/")[2] == MARKER
+
+
+def result_folders(names: Iterable[str]) -> frozenset[str]:
+    """
+    Find the folders that hold results of trainings.
+
+    :param names: all names of a listing.
+    :return: folders without a slash at the end; a marker outside any folder marks none.
+    """
+    found: set[str] = set()
+    for name in names:
+        folder, _, last = name.rpartition("/")
+        if folder and last == MARKER:
+            found.add(folder)
+        elif unmarked := _UNMARKED.fullmatch(name):
+            found.add(unmarked[1])
+    return frozenset(found)
+
+
+def folder_among(name: str, folders: Collection[str]) -> str | None:
+    """Return the outermost of *folders* that the object *name* lies in, or None."""
+    if not folders:
+        return None
+    end = name.find("/")
+    while end >= 0:
+        if name[:end] in folders:
+            return name[:end]
+        end = name.find("/", end + 1)
+    return None

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, SerializationInfo, field_serializer, field_validator, model_validator
 from typing_extensions import Self
 
+from airflow_dlaas.contract.store_names import container_name_problem
 from airflow_dlaas.contract.words import RequestModel
 
 REVEALED = {"reveal": True}
@@ -95,9 +96,9 @@ class Place(RequestModel):
     @field_validator("container")
     @classmethod
     def _is_name(cls, value: str) -> str:
-        # Swift's own rule for container names.
-        if "/" in value or value in {".", ".."}:
-            raise ValueError("must be the name of a container, without a slash")
+        problem = container_name_problem(value)
+        if problem is not None:
+            raise ValueError(f"must be the name of a container, without a slash; it {problem}")
         return value
 
     @field_validator("type", mode="before")

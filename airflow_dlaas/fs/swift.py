@@ -10,13 +10,21 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from airflow import __version__ as airflow_version
+from fsspec.utils import stringify_path  # type: ignore[import-untyped]
+
+from airflow_dlaas.contract.store_names import require_container_name
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.storage.filesystem import SwiftFileSystem
+from airflow_dlaas.storage.filesystem.errors import as_of_files
 
 if TYPE_CHECKING:
     from airflow_dlaas.storage.objects import ObjectStore
 
 schemes = ["swift"]
+
+EXTRA_SLASH = airflow_version.startswith("3.1.")
+"""Whether Airflow itself may write ``swift:///container`` for a path it was given as ``swift://container``."""
 
 
 def get_fs(conn_id: str | None, storage_options: dict[str, Any] | None = None) -> SwiftFileSystem:
@@ -39,6 +47,16 @@ class ConnectionFileSystem(SwiftFileSystem):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.conn_id}>"
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        text = None if isinstance(path, list) else stringify_path(path)
+        if isinstance(text, str) and text.startswith(f"{cls.protocol}://") and not EXTRA_SLASH:
+            container, _, key = text.partition("://")[2].partition("/")
+            if key.strip("/"):  # else `swift://conn@/folder`, a name left empty, would mean the container "folder"
+                with as_of_files(text):
+                    require_container_name(container.rpartition("@")[2])
+        return super()._strip_protocol(path)
 
     @staticmethod
     def _get_kwargs_from_urls(path: str) -> dict[str, str]:

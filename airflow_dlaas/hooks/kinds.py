@@ -11,7 +11,14 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from airflow_dlaas.contract.store_names import require_container_name, require_object_name, require_prefix
+from airflow_dlaas.errors import InvalidArgument
+from airflow_dlaas.storage.patterns import as_object_names, as_patterns
+
+T = TypeVar("T")
 
 MARKS = ("{{", "{%", "{#")
 """How something begins that Jinja would render."""
@@ -81,11 +88,23 @@ def require_text(value: Any, stage: Stage) -> str:
 
 
 def require_container(value: Any, stage: Stage) -> str:
-    """Require what can be a container's name."""
-    text = require_text(value, stage)
-    if "/" in text or text in {".", ".."}:
-        raise Unfit(f"must be a container's name, without a slash, not {text!r}")
-    return text
+    """Require the name of a container."""
+    return _by_rule(require_container_name, require_any_text(value, stage))
+
+
+def require_folder(value: Any, stage: Stage) -> str:
+    """Require a prefix: the path of a folder in a container; empty for the whole container."""
+    return _by_rule(require_prefix, require_any_text(value, stage))
+
+
+def require_part(value: Any, stage: Stage) -> str:
+    """Require a prefix that may have slashes at its ends, and is returned without."""
+    return _by_rule(require_prefix, require_any_text(value, stage).strip("/"))
+
+
+def require_object(value: Any, stage: Stage) -> str:
+    """Require the name of an object, whatever program stored it."""
+    return _by_rule(require_object_name, require_any_text(value, stage))
 
 
 def require_flag(value: Any, _: Stage) -> bool:
@@ -125,10 +144,15 @@ def require_duration(value: Any, stage: Stage) -> timedelta:
 def require_place(value: Any, stage: Stage) -> str:
     """Require a path, as a text or an object of `pathlib` or of Airflow's `ObjectStoragePath`; its text."""
     if is_path(value):
-        value = str(value)
+        return require_text(str(value), stage)  # an address in it was read, and perhaps respelled, by its class
     if not isinstance(value, str):
         raise Unfit(f"must be a path, as a text, a Path or an ObjectStoragePath, not {shown(value)}")
-    return require_text(value, stage)
+    text = require_text(value, stage)
+    if "\0" in text:
+        raise Unfit("holds a NUL")
+    if text.startswith("swift://"):
+        _by_rule(require_container_name, urlsplit(text).netloc.rpartition("@")[2])
+    return text
 
 
 def is_path(value: object) -> bool:
@@ -139,14 +163,12 @@ def is_path(value: object) -> bool:
 
 def require_patterns(value: Any, stage: Stage) -> tuple[str, ...]:
     """Require names and globs: a list of them, or one as a text."""
-    if isinstance(value, str):
-        value = [value]
-    if not isinstance(value, (list, tuple)):
-        raise Unfit(f"must be a list of texts, or one text, not {shown(value)}")
-    for index, item in enumerate(value):
-        if not stage.later(item) and (not isinstance(item, str) or not item):
-            raise Unfit(f"must hold texts that are not empty; item {index} is {shown(item)}")
-    return tuple(value)
+    return _texts_by_rule(as_patterns, value, stage)
+
+
+def require_objects(value: Any, stage: Stage) -> tuple[str, ...]:
+    """Require names of objects: a list of them, or one as a text."""
+    return _texts_by_rule(as_object_names, value, stage)
 
 
 def require_texts_by_name(value: Any, stage: Stage) -> dict[str, Any]:
@@ -187,6 +209,23 @@ def require_definitions(value: Any, stage: Stage) -> list[Any]:
         if not stage.later(item) and not isinstance(item, Mapping):
             raise Unfit(f"must hold dicts; item {index} is {shown(item)}")
     return list(value)
+
+
+def _by_rule(rule: Callable[[object, str], T], value: object) -> T:
+    """Apply a rule of the object store's, whose error begins with the parameter's name and a colon."""
+    try:
+        return rule(value, "")
+    except InvalidArgument as error:
+        raise Unfit(str(error).removeprefix(": ")) from None
+
+
+def _texts_by_rule(rule: Callable[[object, str], tuple[str, ...] | None], value: Any, stage: Stage) -> tuple[str, ...]:
+    if value is None:
+        raise Unfit("must be a text or a list of texts, not None")
+    if isinstance(value, (list, tuple)):  # items that are known later count as right now, and are kept
+        _by_rule(rule, ["later" if stage.later(item) else item for item in value])
+        return tuple(value)
+    return _by_rule(rule, value) or ()
 
 
 def shown(value: object) -> str:

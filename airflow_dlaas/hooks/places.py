@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from airflow_dlaas.errors import InvalidBundle
+from airflow_dlaas.errors import InvalidArgument, InvalidBundle, NothingSelected
 
 if TYPE_CHECKING:
+    from airflow_dlaas.storage.patterns import Patterns
     from airflow_dlaas.storage.sources import Source
 
 
@@ -28,18 +29,35 @@ def local_path(place: str) -> Path | None:
     parts = urlsplit(place)
     if not parts.scheme:
         return Path(place)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+    if parts.scheme != "file":
+        return None
+    if parts.netloc not in {"", "localhost"}:
+        raise InvalidArgument(
+            f"{place}: a file address names no other machine than this one; write it with three slashes, file:///path"
+        )
+    return Path(url2pathname(parts.path))
 
 
-def sources_at(place: str, include: Sequence[str] | None, exclude: Sequence[str]) -> Path | list[Source]:
+def sources_at(place: str, include: Patterns, exclude: Patterns, *, allow_empty: bool = False) -> list[Source]:
     """
-    What `upload` is to be given for *place*: a path or a glob of this machine, or the files found elsewhere.
+    Find the files at *place*, a path or a glob of this machine or an address, that *include* and *exclude* select.
 
-    Those are read when they are sent, piece by piece; *include* and *exclude* have been applied to them already.
+    Files elsewhere are read when they are sent, piece by piece.
+
+    :raises NothingSelected: there is no file, or the patterns select none, and *allow_empty* is not set.
     """
-    local = local_path(place)
-    if local is not None:
-        return local
+    from airflow_dlaas.storage.sources import local
+
+    try:
+        here = local_path(place)
+        return _elsewhere(place, include, exclude) if here is None else local(here, include, exclude)
+    except NothingSelected:
+        if not allow_empty:
+            raise
+        return []
+
+
+def _elsewhere(place: str, include: Patterns, exclude: Patterns) -> list[Source]:
     from airflow.sdk import ObjectStoragePath
 
     from airflow_dlaas.storage.remote import remote
@@ -94,6 +112,8 @@ def put_there(place: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=f".{local.name}.", dir=local.parent) as folder:
         made = Path(folder) / "made"
         yield made
+        if local.is_dir() and not made.is_dir():
+            raise InvalidArgument(f"{place} is a folder, and a file is to be put there: name the file")
         replace(local, made)
 
 

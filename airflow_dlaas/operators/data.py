@@ -13,9 +13,10 @@ from airflow_dlaas.hooks.kinds import (
     Kind,
     Unfit,
     optional,
-    require_any_text,
     require_container,
     require_flag,
+    require_folder,
+    require_objects,
     require_patterns,
     require_place,
     require_text,
@@ -25,6 +26,7 @@ from airflow_dlaas.hooks.swift import SwiftHook
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
+    from airflow_dlaas.storage.patterns import Patterns
     from airflow_dlaas.storage.transfer import Report
 
 
@@ -42,13 +44,15 @@ class UploadDataOperator(CheckedOperator):
     ``files`` and ``bytes`` that were sent, ``unchanged``, ``deleted``.
 
     :param source: a path on every worker, or anything `ObjectStoragePath` reaches, which is passed on without being
-        stored on the worker. (templated)
+        stored on the worker: a file, a folder, or a glob. (templated)
     :param container: the container; made if there is none of that name. (templated)
     :param prefix: the folder in the container that everything goes under. (templated)
-    :param include: names and globs of what is uploaded; all if not given. (templated)
-    :param exclude: names and globs of what is not; it wins over *include*. (templated)
+    :param include: names and globs of what is uploaded, a text or a list of texts; all if not given. (templated)
+    :param exclude: names and globs of what is not, as for *include*; it wins over *include*. (templated)
     :param delete: afterwards, delete from under *prefix* what is no longer in the source. What *include* and *exclude*
         leave out stays in the store too, and so do the results of trainings.
+    :param allow_empty: whether the task succeeds when the source holds no file, or *include* and *exclude* select none.
+        Otherwise it fails before anything is sent or deleted.
     :param swift_conn_id: the connection to the object store. (templated)
     """
 
@@ -56,10 +60,11 @@ class UploadDataOperator(CheckedOperator):
     parameters: ClassVar[Mapping[str, Kind]] = {
         "source": require_place,
         "container": require_container,
-        "prefix": require_any_text,
+        "prefix": require_folder,
         "include": optional(require_patterns),
-        "exclude": require_patterns,
+        "exclude": optional(require_patterns),
         "delete": require_flag,
+        "allow_empty": require_flag,
         "swift_conn_id": require_text,
     }
     ui_color = "#e5f5e0"
@@ -72,9 +77,10 @@ class UploadDataOperator(CheckedOperator):
         source: str | PurePath | ObjectStoragePath,
         container: str,
         prefix: str = "",
-        include: Sequence[str] | None = None,
-        exclude: Sequence[str] = (),
+        include: Patterns = None,
+        exclude: Patterns = (),
         delete: bool = False,
+        allow_empty: bool = False,
         swift_conn_id: str = SwiftHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -85,6 +91,7 @@ class UploadDataOperator(CheckedOperator):
         self.include = include
         self.exclude = exclude
         self.delete = delete
+        self.allow_empty = allow_empty
         self.swift_conn_id = swift_conn_id
         self.check_parameters()
 
@@ -97,9 +104,8 @@ class UploadDataOperator(CheckedOperator):
         from airflow_dlaas.storage.transfer import upload
 
         begun = time.monotonic()
-        sources = sources_at(self.source, self.include, self.exclude)
+        sources = sources_at(self.source, self.include, self.exclude, allow_empty=self.allow_empty)
         with SwiftHook(self.swift_conn_id).store as store:
-            store.create_container(self.container)
             report = upload(
                 store,
                 sources,
@@ -108,6 +114,8 @@ class UploadDataOperator(CheckedOperator):
                 include=self.include,
                 exclude=self.exclude,
                 delete=self.delete,
+                allow_empty=self.allow_empty,
+                create_container=True,
                 known=Known(usual_place()),
                 progress=TellProgress("Upload:", self.log.info),
             )
@@ -144,11 +152,12 @@ class DownloadDataOperator(CheckedOperator):
 
     A local folder is filled in place: what is there already, unchanged, is not fetched again, a try after one that
     broke off goes on where that was, and what else lies there stays. Elsewhere, everything is sent in any case, by way
-    of a temporary folder on the worker. Nothing to fetch is an error.
+    of a temporary folder on the worker.
 
     :param container: the container. (templated)
     :param prefix: the folder in the container; files are named by what follows it. (templated)
     :param destination: a folder; a path that all workers share, or anything `ObjectStoragePath` reaches. (templated)
+    :param allow_empty: whether the task succeeds when there is nothing under *prefix*.
     :param swift_conn_id: the connection to the object store. (templated)
     """
 
@@ -156,7 +165,8 @@ class DownloadDataOperator(CheckedOperator):
     parameters: ClassVar[Mapping[str, Kind]] = {
         "container": require_container,
         "destination": require_place,
-        "prefix": require_any_text,
+        "prefix": require_folder,
+        "allow_empty": require_flag,
         "swift_conn_id": require_text,
     }
     ui_color = "#e5f5e0"
@@ -169,6 +179,7 @@ class DownloadDataOperator(CheckedOperator):
         container: str,
         destination: str | PurePath | ObjectStoragePath,
         prefix: str = "",
+        allow_empty: bool = False,
         swift_conn_id: str = SwiftHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -176,13 +187,13 @@ class DownloadDataOperator(CheckedOperator):
         self.container = container
         self.destination = destination  # type: ignore[assignment]  # made a text by the check
         self.prefix = prefix
+        self.allow_empty = allow_empty
         self.swift_conn_id = swift_conn_id
         self.check_parameters()
 
     def execute(self, context: Context) -> str:
         """Download; progress goes to the task's log every few seconds."""
         self.check_parameters(rendered=True)
-        from airflow_dlaas.errors import ObjectNotFound
         from airflow_dlaas.hooks.places import filled_there
         from airflow_dlaas.hooks.progress import TellProgress
         from airflow_dlaas.storage.known import Known, usual_place
@@ -195,11 +206,10 @@ class DownloadDataOperator(CheckedOperator):
                 self.container,
                 folder,
                 prefix=self.prefix,
+                allow_empty=self.allow_empty,
                 known=Known(usual_place()),
                 progress=TellProgress("Download:", self.log.info),
             )
-            if not report.files + report.skipped:
-                raise ObjectNotFound(f"There is nothing under {self.prefix!r} in container {self.container!r}")
         self.log.info(
             "Container %s: %s files fetched (%s bytes) to %s, %s unchanged, in %.1f s",
             self.container,
@@ -214,14 +224,15 @@ class DownloadDataOperator(CheckedOperator):
 
 class DeleteDataOperator(CheckedOperator):
     """
-    Delete objects from a container: those under a folder, or those named. What is gone already is no error.
+    Delete objects from a container: those under a folder, or those named. What is gone already is no error, and so
+    is that there is nothing to delete.
 
-    Results of trainings that lie in the same container are deleted only where *prefix* begins with the training's id,
-    or *names* has them; never as a part of everything. The container itself stays.
+    Results of trainings that lie in the same container are deleted only where *prefix* begins with their folder, or
+    *names* has them; never as a part of everything. The container itself stays.
 
     :param container: the container. (templated)
     :param prefix: the folder whose objects are deleted. (templated)
-    :param names: only these, by their full names. (templated)
+    :param names: only these, by their full names, a text or a list of texts. (templated)
     :param everything: with no *prefix* and no *names*, delete all objects of the container; otherwise that is refused,
         when the DAG is parsed or, where *prefix* only becomes empty in a template, when the task runs.
     :param swift_conn_id: the connection to the object store. (templated)
@@ -230,8 +241,8 @@ class DeleteDataOperator(CheckedOperator):
     template_fields: Sequence[str] = ("container", "prefix", "names", "swift_conn_id")
     parameters: ClassVar[Mapping[str, Kind]] = {
         "container": require_container,
-        "prefix": require_any_text,
-        "names": optional(require_patterns),
+        "prefix": require_folder,
+        "names": optional(require_objects),
         "everything": require_flag,
         "swift_conn_id": require_text,
     }
@@ -242,7 +253,7 @@ class DeleteDataOperator(CheckedOperator):
         *,
         container: str,
         prefix: str = "",
-        names: Sequence[str] | None = None,
+        names: Patterns = None,
         everything: bool = False,
         swift_conn_id: str = SwiftHook.default_conn_name,
         **kwargs: Any,
@@ -265,9 +276,11 @@ class DeleteDataOperator(CheckedOperator):
             names = self.names
             try:
                 if names is None and not self.prefix:
-                    from airflow_dlaas.contract.results import is_result
+                    from airflow_dlaas.contract.results import folder_among, result_folders
 
-                    names = [one.name for one in store.list(self.container) if not is_result(one.name)]
+                    found = [one.name for one in store.list(self.container)]
+                    results = result_folders(found)
+                    names = [name for name in found if folder_among(name, results) is None]
                 gone = remove(store, self.container, prefix=self.prefix, names=names)
             except ContainerNotFound as error:
                 self.log.info("%s: nothing to delete", error)

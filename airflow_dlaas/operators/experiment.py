@@ -22,6 +22,8 @@ from airflow_dlaas.hooks.kinds import (
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
+    from airflow_dlaas.storage.patterns import Patterns
+
 
 class PackageModelOperator(CheckedOperator):
     """
@@ -34,10 +36,11 @@ class PackageModelOperator(CheckedOperator):
 
     :param source: the folder; a path on every worker, or anything `ObjectStoragePath` reaches. (templated)
     :param destination: where the zip goes, a place that the next task's worker reaches too. (templated)
-    :param include: names and globs of what goes into the zip; all if not given. (templated)
-    :param exclude: names and globs that stay out of the zip. (templated)
+    :param include: names and globs of what goes into the zip, a text or a list of texts; all if not given. (templated)
+    :param exclude: names and globs that stay out of the zip, as for *include*. (templated)
     :param allow_nested: let folders into the zip; for services that were set up to take them.
-    :param allow_secrets: names and globs of files that are packed though they look like secrets. (templated)
+    :param allow_secrets: names and globs of files that are packed though they look like secrets, as for *include*.
+        (templated)
     """
 
     template_fields: Sequence[str] = ("source", "destination", "include", "exclude", "allow_secrets")
@@ -45,9 +48,9 @@ class PackageModelOperator(CheckedOperator):
         "source": require_place,
         "destination": require_place,
         "include": optional(require_patterns),
-        "exclude": require_patterns,
+        "exclude": optional(require_patterns),
         "allow_nested": require_flag,
-        "allow_secrets": require_patterns,
+        "allow_secrets": optional(require_patterns),
     }
     ui_color = "#d9e8fb"
 
@@ -59,10 +62,10 @@ class PackageModelOperator(CheckedOperator):
         *,
         source: str | PurePath | ObjectStoragePath,
         destination: str | PurePath | ObjectStoragePath,
-        include: Sequence[str] | None = None,
-        exclude: Sequence[str] = (),
+        include: Patterns = None,
+        exclude: Patterns = (),
         allow_nested: bool = False,
-        allow_secrets: Sequence[str] = (),
+        allow_secrets: Patterns = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_dlaas.hooks.checked import CheckedOperator
 from airflow_dlaas.hooks.dlaas import DlaasHook
-from airflow_dlaas.hooks.kinds import Kind, require_any_text, require_place, require_text
+from airflow_dlaas.hooks.kinds import Kind, require_part, require_place, require_text
 from airflow_dlaas.hooks.swift import SwiftHook
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class FetchModelOperator(CheckedOperator):
     parameters: ClassVar[Mapping[str, Kind]] = {
         "training_id": require_text,
         "destination": require_place,
-        "part": require_any_text,
+        "part": require_part,
         "swift_conn_id": require_text,
         "dlaas_conn_id": require_text,
     }
@@ -66,6 +66,7 @@ class FetchModelOperator(CheckedOperator):
         """Ask where the results lie, and bring them to *destination*."""
         self.check_parameters(rendered=True)
         from airflow_dlaas.client import calls
+        from airflow_dlaas.contract.results import is_marker
         from airflow_dlaas.errors import ObjectNotFound
         from airflow_dlaas.hooks.gathering import gathered_there
         from airflow_dlaas.hooks.progress import TellProgress
@@ -86,6 +87,8 @@ class FetchModelOperator(CheckedOperator):
                 location.container,
                 folder,
                 prefix=prefix,
+                leave_out=lambda names: [name for name in names if is_marker(name)],
+                allow_empty=True,
                 known=Known(usual_place()),
                 progress=TellProgress("Download:", self.log.info),
             )

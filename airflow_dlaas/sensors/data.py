@@ -12,10 +12,11 @@ from airflow_dlaas.hooks.kinds import (
     Kind,
     Unfit,
     optional,
-    require_any_text,
     require_container,
     require_count,
     require_flag,
+    require_folder,
+    require_object,
     require_text,
 )
 from airflow_dlaas.hooks.swift import SwiftHook, make_store
@@ -49,8 +50,8 @@ class ObjectSensor(DeferrableSensor):
     template_fields: Sequence[str] = ("container", "name", "prefix", "swift_conn_id")
     parameters: ClassVar[Mapping[str, Kind]] = {
         "container": require_container,
-        "name": optional(require_text),
-        "prefix": require_any_text,
+        "name": optional(require_object),
+        "prefix": require_folder,
         "min_count": require_count,
         "deferrable": require_flag,
         "swift_conn_id": require_text,

@@ -24,6 +24,7 @@ from airflow_dlaas.errors import HostError, InvalidBundle
 from airflow_dlaas.storage import entries
 from airflow_dlaas.storage.folder import files_of
 from airflow_dlaas.storage.magic import kind_of
+from airflow_dlaas.storage.patterns import Patterns
 from airflow_dlaas.storage.placing import written_aside
 
 PIECE = 1024**2
@@ -57,38 +58,40 @@ def pack(
     folder: Path,
     *,
     into: None = None,
-    include: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
+    include: Patterns = None,
+    exclude: Patterns = (),
     allow_nested: bool = False,
-    allow_secrets: Sequence[str] = (),
+    allow_secrets: Patterns = (),
 ) -> bytes: ...
 @overload
 def pack(
     folder: Path,
     *,
     into: Path,
-    include: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
+    include: Patterns = None,
+    exclude: Patterns = (),
     allow_nested: bool = False,
-    allow_secrets: Sequence[str] = (),
+    allow_secrets: Patterns = (),
 ) -> None: ...
 def pack(
     folder: Path,
     *,
     into: Path | None = None,
-    include: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
+    include: Patterns = None,
+    exclude: Patterns = (),
     allow_nested: bool = False,
-    allow_secrets: Sequence[str] = (),
+    allow_secrets: Patterns = (),
 ) -> bytes | None:
     """
     Zip the files of *folder*: to the file *into*, which appears complete or not at all, or as the bytes returned.
 
     Patterns are those of a shell (``*.py``, ``data/*``), compared with the whole path below *folder*, with its last
-    part and with each folder above it; *exclude* wins. Hidden folders, ``__pycache__`` and ``*.pyc`` stay out unasked,
-    and so does what the folder's ``.dlaasignore`` names, a file in the manner of a ``.gitignore``.
+    part and with each folder above it; *exclude* wins, and a text is one pattern. Hidden folders, ``__pycache__`` and
+    ``*.pyc`` stay out unasked, and so does what the folder's ``.dlaasignore`` names, a file in the manner of a
+    ``.gitignore``.
 
     :param allow_secrets: patterns of files that are packed though they look like secrets (`sensitive`).
+    :raises InvalidArgument: patterns that are neither a text nor a sequence of texts.
     :raises InvalidBundle: nothing to pack, nested folders that were not allowed, a link that leaves the folder, a
         name that not every system can hold, or what looks like a secret. Nothing was written.
     """
@@ -105,10 +108,10 @@ def pack(
 def digest(
     folder: Path,
     *,
-    include: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
+    include: Patterns = None,
+    exclude: Patterns = (),
     allow_nested: bool = False,
-    allow_secrets: Sequence[str] = (),
+    allow_secrets: Patterns = (),
 ) -> str:
     """
     Identify what `pack` would pack, in 64 hex digits: every name, whether it is executable, and every byte.

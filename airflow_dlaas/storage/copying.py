@@ -7,6 +7,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 
+from airflow_dlaas.contract.store_names import require_container_name, require_new_object_name
 from airflow_dlaas.errors import StoreError
 from airflow_dlaas.storage.crew import Crew, Tally
 from airflow_dlaas.storage.large import forget
@@ -27,8 +28,11 @@ def copy(store: ObjectStore, container: str, name: str, to: str, to_name: str) -
 
     A copy of an object made of segments has segments of its own: either may be deleted without the other.
 
+    :raises InvalidName: a name is not valid; no request was sent.
     :raises StoreError: it was replaced meanwhile.
     """
+    require_container_name(to, "to")
+    require_new_object_name(to_name, "to_name")
     shape = store.look(container, name)
     before = segments_of(store, to, to_name)
     if not shape.parts and shape.size <= AT_ONCE:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from airflow_dlaas.errors import InvalidBundle
 from airflow_dlaas.storage import entries, ignoring, sensitive
-from airflow_dlaas.storage.patterns import matches, wanted
+from airflow_dlaas.storage.patterns import Patterns, as_patterns, matches, wanted
 
 NAMED = 5
 """Files that a refusal names; a number stands for those beyond."""
@@ -16,39 +16,42 @@ NAMED = 5
 
 def files_of(
     folder: Path,
-    include: Sequence[str] | None,
-    exclude: Sequence[str],
+    include: Patterns,
+    exclude: Patterns,
     allow_nested: bool,
-    allow_secrets: Sequence[str],
+    allow_secrets: Patterns,
 ) -> list[tuple[str, Path]]:
     """
     Name the files of *folder* to pack and say where they are, in the order of their names.
 
-    :raises InvalidBundle: see `bundle.pack`.
+    :raises InvalidArgument, InvalidBundle: see `bundle.pack`.
     """
+    included, excluded = as_patterns(include, "include"), as_patterns(exclude, "exclude") or ()
+    allowed = as_patterns(allow_secrets, "allow_secrets") or ()
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise InvalidBundle(f"{folder} {what}: name the folder the code lies in")
     found: list[tuple[str, Path]] = []
-    for name, path in _walk(folder, "", folder.resolve(), exclude, ignoring.rules_of(folder)):
-        if not wanted(name, include, ()):
+    for name, path in _walk(folder, "", folder.resolve(), excluded, ignoring.rules_of(folder)):
+        if not wanted(name, included, ()):
             continue
         entries.check_name(name)
         if not allow_nested:
             entries.check_flat(name)
         found.append((name, path))
     if not found:
+        selection = f"include {list(included)}, exclude" if included is not None else "include, exclude"
         raise InvalidBundle(
-            f"{folder} holds no file to pack: put the code there, or look at include, exclude and {ignoring.FILE}"
+            f"{folder} holds no file to pack: put the code there, or look at {selection} and {ignoring.FILE}"
         )
     entries.check_count(len(found))
     found.sort()
-    _check_secrets((name, path) for name, path in found if not matches(name, allow_secrets))
+    _check_secrets((name, path) for name, path in found if not matches(name, allowed))
     return found
 
 
 def _walk(
-    folder: Path, above: str, root: Path, exclude: Sequence[str], rules: ignoring.Rules | None
+    folder: Path, above: str, root: Path, exclude: tuple[str, ...], rules: ignoring.Rules | None
 ) -> Iterator[tuple[str, Path]]:
     try:
         with os.scandir(folder) as scan:

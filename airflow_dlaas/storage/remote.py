@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,10 +12,10 @@ from typing import Any
 from fsspec.exceptions import FSTimeoutError  # type: ignore[import-untyped]
 from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
 
-from airflow_dlaas.errors import Corrupted, StoreError, StoreUnreachable
-from airflow_dlaas.storage.patterns import MAGIC, wanted
+from airflow_dlaas.errors import Corrupted, NothingSelected, StoreError, StoreUnreachable
+from airflow_dlaas.storage.patterns import MAGIC, Patterns, as_patterns, wanted
 from airflow_dlaas.storage.reading import PIECE, Content
-from airflow_dlaas.storage.sources import Source
+from airflow_dlaas.storage.sources import Source, nothing_selected
 from airflow_dlaas.storage.tags import Tags, seconds, settled, tags_of
 
 READ = 8 * 1024**2
@@ -82,8 +82,8 @@ def remote(
     fs: AbstractFileSystem,
     path: str,
     label: str,
-    include: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
+    include: Patterns = None,
+    exclude: Patterns = (),
 ) -> list[Source]:
     """
     Find what *path* means to *fs*: one file, a folder with everything in it, or what a glob matches.
@@ -92,8 +92,10 @@ def remote(
     mark a folder are left out.
 
     :param label: what people call *path*, an address.
-    :raises StoreError: there is nothing, it cannot be read, or the other side does not tell a file's size.
+    :raises NothingSelected: the folder is empty, the glob matches nothing, or the patterns leave nothing.
+    :raises StoreError: there is no such place, it cannot be read, or the other side does not tell a file's size.
     """
+    included, excluded = as_patterns(include, "include"), as_patterns(exclude, "exclude") or ()
     path, label = fs._strip_protocol(path), label.rstrip("/") or label  # noqa: SLF001  (part of what fsspec specifies)
     with _complaints(label):
         fs.invalidate_cache()
@@ -104,20 +106,26 @@ def remote(
         if kind == "directory":
             base, found = path, fs.find(path, detail=True)
         elif kind is not None:
-            return [Source(path.rpartition("/")[2], _file(fs, path, label, {}))]
+            name = path.rpartition("/")[2]
+            if not wanted(name, included, excluded):
+                raise nothing_selected(label, included, excluded)
+            return [Source(name, _file(fs, path, label, {}))]
         elif MAGIC & set(path):
             base, found = _matched(fs, path)
         else:
             raise StoreError(f"{label}: there is no such file or folder")
         names = {_below(base, full): full for full, info in found.items() if not _marks_folder(full, info)}
         if not names and kind is None:
-            raise StoreError(f"{label} matches no file")
+            raise NothingSelected(f"{label} matches no file. If that may be so, set allow_empty")
         address = label.removesuffix(path) if label.endswith(path) else f"{label}:"
-        return [
+        selected = [
             Source(name, _file(fs, full, address + full, found[full]))
             for name, full in sorted(names.items())
-            if name and wanted(name, include, exclude)
+            if name and wanted(name, included, excluded)
         ]
+        if not selected:
+            raise nothing_selected(label, included, excluded)
+        return selected
 
 
 def _matched(fs: AbstractFileSystem, pattern: str) -> tuple[str, dict[str, Any]]:

@@ -6,13 +6,13 @@ import glob
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from airflow_dlaas.errors import StoreError
-from airflow_dlaas.storage.patterns import MAGIC, matches, wanted
+from airflow_dlaas.errors import NothingSelected, StoreError
+from airflow_dlaas.storage.patterns import MAGIC, Patterns, as_patterns, matches, wanted
 from airflow_dlaas.storage.reading import Content, FilePart, unreadable
 
 SETTLED = 2 * 10**9
@@ -100,7 +100,7 @@ class LocalFile:
         return _file(self.place).identity != self.identity
 
 
-def local(place: str | Path, include: Sequence[str] | None = None, exclude: Sequence[str] = ()) -> list[Source]:
+def local(place: str | Path, include: Patterns = None, exclude: Patterns = ()) -> list[Source]:
     """
     Find what *place* means: one file, a folder with everything in it, or what a glob matches.
 
@@ -108,19 +108,36 @@ def local(place: str | Path, include: Sequence[str] | None = None, exclude: Sequ
     the last folder that is spelled out. ``**`` goes through folders; a hidden file is matched where the dot is spelled
     out. *include* and *exclude* (see `patterns.matches`) are compared with those names.
 
-    :raises StoreError: there is nothing, something cannot be read, is no regular file, or is a link to a folder.
+    :raises NothingSelected: the folder is empty, the glob matches nothing, or the patterns leave nothing.
+    :raises StoreError: there is no such place, something cannot be read, is no regular file, or is a link to a folder.
     """
+    included, excluded = as_patterns(include, "include"), as_patterns(exclude, "exclude") or ()
     path = os.path.abspath(place)  # noqa: PTH100  (a Path for each of many files costs more)
     if os.path.isdir(path):  # noqa: PTH112
-        return [Source(name, file) for name, file in _below(path, "", exclude) if wanted(name, include, exclude)]
-    if os.path.lexists(path):
-        return [Source(os.path.basename(path), _file(path))]  # noqa: PTH119
-    if not MAGIC & set(path):
+        found = dict(_below(path, "", excluded))
+    elif os.path.lexists(path):
+        found = {os.path.basename(path): _file(path)}  # noqa: PTH119
+    elif MAGIC & set(path):
+        found = dict(sorted(_matched(path, excluded)))
+        if not found:
+            raise NothingSelected(f"{place} matches no file. If that may be so, set allow_empty")
+    else:
         raise StoreError(f"{place}: there is no such file or folder")
-    found = dict(_matched(path, exclude))
-    if not found:
-        raise StoreError(f"{place} matches no file")
-    return [Source(name, file) for name, file in sorted(found.items()) if wanted(name, include, exclude)]
+    selected = [Source(name, file) for name, file in found.items() if wanted(name, included, excluded)]
+    if not selected:
+        raise nothing_selected(str(place), included, excluded)
+    return selected
+
+
+def nothing_selected(place: str, include: tuple[str, ...] | None, exclude: tuple[str, ...]) -> NothingSelected:
+    """Make the error that says that *place* holds no file that is meant."""
+    reasons = []
+    if include is not None:
+        reasons.append(f"include {list(include)}")
+    if exclude:
+        reasons.append(f"exclude {list(exclude)}")
+    what = f"{' and '.join(reasons)} select no file in it" if reasons else "there is no file in it"
+    return NothingSelected(f"{place}: {what}, so there is nothing to transfer. If that may be so, set allow_empty")
 
 
 def named(files: Mapping[str, Path]) -> list[Source]:
@@ -128,7 +145,7 @@ def named(files: Mapping[str, Path]) -> list[Source]:
     return [Source(name, _file(os.path.abspath(path))) for name, path in files.items()]  # noqa: PTH100
 
 
-def _matched(pattern: str, exclude: Sequence[str]) -> Iterator[tuple[str, LocalFile]]:
+def _matched(pattern: str, exclude: tuple[str, ...]) -> Iterator[tuple[str, LocalFile]]:
     steps = pattern.split(os.sep)  # noqa: PTH206  (it begins with a separator)
     plain = next(at for at, step in enumerate(steps) if MAGIC & set(step))
     base = os.sep.join(steps[:plain]) or os.sep  # noqa: PTH118
@@ -140,7 +157,7 @@ def _matched(pattern: str, exclude: Sequence[str]) -> Iterator[tuple[str, LocalF
             yield from _below(path, f"{name}/", exclude)
 
 
-def _below(folder: str, above: str, exclude: Sequence[str]) -> Iterator[tuple[str, LocalFile]]:
+def _below(folder: str, above: str, exclude: tuple[str, ...]) -> Iterator[tuple[str, LocalFile]]:
     try:
         with os.scandir(folder) as scan:
             children = sorted(scan, key=lambda child: child.name)

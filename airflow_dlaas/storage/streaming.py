@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from airflow_dlaas.contract.store_names import require_container_name, require_new_object_name
 from airflow_dlaas.errors import ContainerNotFound, ObjectNotFound, StoreError
 from airflow_dlaas.storage.large import forget
 from airflow_dlaas.storage.objects import ObjectStore, Part
@@ -50,8 +51,8 @@ class Stream:
 
     def __init__(self, store: ObjectStore, container: str, name: str, segment_size: int = CUT) -> None:
         self._store = store
-        self._container = container
-        self._name = name
+        self._container = require_container_name(container)
+        self._name = require_new_object_name(name)
         self._cut = segment_size
         self._upload = secrets.token_hex(8)
         self._waiting = bytearray()

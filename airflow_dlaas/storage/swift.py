@@ -16,6 +16,13 @@ from urllib.parse import quote, unquote
 from swiftclient import client as swiftclient
 from typing_extensions import Self
 
+from airflow_dlaas.contract.store_names import (
+    has_dot_step,
+    require_container_name,
+    require_list_prefix,
+    require_new_object_name,
+    require_object_name,
+)
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.errors import ObjectNotFound, StoreError, StoreUnreachable
 from airflow_dlaas.storage.access import Grant, Transport
@@ -94,6 +101,7 @@ class SwiftStore:
     # ---- the verbs: see ObjectStore for what each guarantees
 
     def check(self, container: str) -> None:
+        require_container_name(container)
         self._ask(swiftclient.head_container, container)
 
     def limits(self) -> Limits:
@@ -110,12 +118,15 @@ class SwiftStore:
         return names
 
     def create_container(self, name: str) -> None:
+        require_container_name(name)
         self._patiently(partial(self._ask, swiftclient.put_container, name))
 
     def delete_container(self, name: str) -> None:
+        require_container_name(name)
         self._patiently(partial(self._ask, swiftclient.delete_container, name))
 
     def list(self, container: str, prefix: str = "") -> Iterator[StoredObject]:
+        _require_listing(container, prefix)
         marker = ""
         while page := self._patiently(partial(self._page, container, prefix, marker)):
             with making_sense(self._asking.where):
@@ -128,6 +139,7 @@ class SwiftStore:
             marker = found[-1].name
 
     def browse(self, container: str, folder: str = "", *, most: int = 0) -> Iterator[StoredObject | str]:
+        _require_listing(container, folder)
         marker = ""
         while page := self._patiently(partial(self._page, container, folder, marker, delimiter="/", limit=most)):
             with making_sense(self._asking.where):
@@ -141,6 +153,7 @@ class SwiftStore:
             marker = last
 
     def stat(self, container: str, name: str) -> StoredObject:
+        _require_object(container, name)
         headers = self._patiently(partial(self._ask, swiftclient.head_object, container, name))
         with making_sense(self._asking.where):
             return _stored(_as_listed(name, headers))
@@ -155,6 +168,7 @@ class SwiftStore:
         content_type: str | None = None,
         advance: Advance | None = None,
     ) -> str:
+        _require_new_object(container, name)
         known = [md5] if md5 else []
 
         def attempt() -> str:
@@ -167,31 +181,49 @@ class SwiftStore:
         return self._patiently(attempt)
 
     def put_segment(self, container: str, name: str, content: Content, *, advance: Advance | None = None) -> str:
+        _require_new_object(container, name)
         return self._patiently(partial(self._haulage.put, container, name, content, None, None, advance))
 
     def join(self, container: str, name: str, parts: Sequence[Part], *, content_type: str | None = None) -> None:
+        _require_new_object(container, name)
+        for part in parts:
+            if part.place:
+                _require_object(*part.place)
         self._patiently(partial(self._haulage.join, container, name, parts, content_type))
 
     def look(self, container: str, name: str) -> Shape:
+        _require_object(container, name)
         return self._patiently(partial(self._haulage.look, container, name))
 
     def get(self, container: str, name: str, destination: Path, *, advance: Advance | None = None) -> int:
+        _require_object(container, name)
         return self._patiently(partial(self._haulage.get, container, name, destination, advance))
 
     def get_part(
         self, container: str, name: str, shape: Shape, part: Part, write: Write, *, advance: Advance | None = None
     ) -> None:
+        _require_object(container, name)
         self._patiently(self._haulage.fetching(container, name, shape, part, write, advance))
 
     def read(self, container: str, name: str, start: int, end: int) -> bytes:
+        _require_object(container, name)
         return self._patiently(partial(self._haulage.read, container, name, start, end))
 
     def copy(self, container: str, name: str, to: str, to_name: str) -> None:
+        _require_object(container, name)
+        _require_new_object(to, to_name)
         self._patiently(partial(self._copy, container, name, to, to_name))
 
     def delete(self, container: str, names: Iterable[str]) -> None:
-        left = list(names)
-        at_once = min(self.limits().deletions, AT_ONCE) if len(left) > 1 else 0
+        require_container_name(container)
+        left = [names] if isinstance(names, str) else list(names)
+        dotted = [one for one in left if has_dot_step(one)]
+        for name in left:
+            if name not in dotted:
+                require_object_name(name, "names")
+        at_once = min(self.limits().deletions, AT_ONCE) if len(left) > 1 or dotted else 0
+        if dotted and not at_once:
+            require_object_name(dotted[0], "names")  # in an address it would name another object
         while at_once and left:
             now, left = left[:at_once], left[at_once:]
             self._patiently(partial(self._delete_many, container, now))
@@ -240,6 +272,21 @@ class SwiftStore:
             passing = status.startswith("5") or (bool(failed) and all(" (5" in one for one in failed))
             kind = StoreUnreachable if passing else StoreError
             raise kind(f"Of {container} these were not deleted: {', '.join(failed[:5]) or status}")
+
+
+def _require_listing(container: str, prefix: str) -> None:
+    require_container_name(container)
+    require_list_prefix(prefix)
+
+
+def _require_object(container: str, name: str) -> None:
+    require_container_name(container)
+    require_object_name(name)
+
+
+def _require_new_object(container: str, name: str) -> None:
+    require_container_name(container)
+    require_new_object_name(name)
 
 
 def _stored(entry: dict[str, Any]) -> StoredObject:

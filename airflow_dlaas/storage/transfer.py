@@ -8,16 +8,28 @@ the next attempt, which takes up a large file where it broke off.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
-from airflow_dlaas.errors import ObjectNotFound, StoreError
+from airflow_dlaas.contract.results import marker_name, result_folders
+from airflow_dlaas.contract.store_names import require_container_name, require_prefix
+from airflow_dlaas.errors import NothingSelected, ObjectNotFound, StoreError
 from airflow_dlaas.storage.crew import Crew, Progress, Tally, Watch
 from airflow_dlaas.storage.downloading import Downloading, folder
 from airflow_dlaas.storage.known import Known
 from airflow_dlaas.storage.objects import ObjectStore, StoredObject
-from airflow_dlaas.storage.plan import Send, as_folder, deleting, fetching, sending
+from airflow_dlaas.storage.patterns import Patterns, as_object_names, as_patterns
+from airflow_dlaas.storage.plan import (
+    Send,
+    as_folder,
+    deleting,
+    fetching,
+    require_names,
+    require_names_of_segments,
+    sending,
+)
 from airflow_dlaas.storage.segments import CUT
 from airflow_dlaas.storage.sources import Source, local, named
 from airflow_dlaas.storage.uploading import Uploading
@@ -26,6 +38,9 @@ __all__ = ["Plan", "Progress", "Report", "Watch", "download", "plan_upload", "re
 
 Sources = Path | str | Mapping[str, Path] | Sequence[Source]
 """A file, a folder or a glob on this machine; files by the names given; or what somebody has found already."""
+
+LeaveOut = Callable[[Sequence[str]], Collection[str]]
+"""Given the names of all objects that a download found, returns those that are not fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +73,40 @@ def upload(
     container: str,
     *,
     prefix: str = "",
-    include: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
+    include: Patterns = None,
+    exclude: Patterns = (),
     delete: bool = False,
+    allow_empty: bool = False,
     known: Known | None = None,
     threads: int | None = None,
     segment_size: int = CUT,
     progress: Watch | None = None,
+    create_container: bool = False,
 ) -> Report:
     """
     Store *sources* under the folder *prefix*. One listing decides what has to be sent.
 
     :param include: names and globs of those files that are meant, see `patterns.matches`; *exclude* wins over it.
+        A text is one pattern.
     :param delete: afterwards delete what lies under *prefix* and is not among *sources*; see `plan.deleting` for
         what stays all the same. Nothing outside *prefix* is touched, and nothing at all where there are no sources.
+    :param allow_empty: whether a source without any file, or patterns that select none, are accepted. Files given by
+        name are the caller's choice: there, none are always accepted.
     :param known: MD5s of local files, so that those that did not change need not be read.
     :param threads: how many files, or segments of large ones, at a time; None finds a good number.
     :param segment_size: bytes of each; a file of more than two is large. The next upload takes up a broken one, or
         finds it unchanged without reading the store's list of segments, if it has the same.
+    :param create_container: make the container if it is missing, once the arguments and the sources are known to be
+        right.
+    :raises InvalidArgument: an argument is not valid, or a file has a name that no download could write; no request
+        was sent.
+    :raises NothingSelected: there is no file to send; no request was sent.
     :raises StoreError: a file cannot be read or named, or is too large; then nothing was sent.
     """
-    job = _Job(store, sources, container, prefix, include, exclude, delete, known, threads, segment_size, progress)
-    return job.carry_out()
+    selection = _Selection.of(sources, container, prefix, include, exclude, allow_empty)
+    if create_container:
+        store.create_container(container)
+    return _Job(store, selection, delete, known, threads, segment_size, progress).carry_out()
 
 
 def plan_upload(
@@ -88,16 +115,17 @@ def plan_upload(
     container: str,
     *,
     prefix: str = "",
-    include: Sequence[str] | None = None,
-    exclude: Sequence[str] = (),
+    include: Patterns = None,
+    exclude: Patterns = (),
     delete: bool = False,
+    allow_empty: bool = False,
     known: Known | None = None,
     threads: int | None = None,
     segment_size: int = CUT,
 ) -> Plan:
     """Find out what `upload` with the same arguments would do, and change nothing."""
-    job = _Job(store, sources, container, prefix, include, exclude, delete, known, threads, segment_size, None)
-    return job.plan()
+    selection = _Selection.of(sources, container, prefix, include, exclude, allow_empty)
+    return _Job(store, selection, delete, known, threads, segment_size, None).plan()
 
 
 def download(
@@ -106,7 +134,9 @@ def download(
     destination: Path,
     *,
     prefix: str = "",
-    names: Iterable[str] | None = None,
+    names: Patterns = None,
+    leave_out: LeaveOut | None = None,
+    allow_empty: bool = False,
     known: Known | None = None,
     threads: int | None = None,
     segment_size: int = CUT,
@@ -116,18 +146,30 @@ def download(
     Fetch what lies under the folder *prefix* into the folder *destination*, made if missing; all of it, or *names*.
 
     Files are named by the rest of the object's name; those that are there already with the same size and MD5 are
-    left. Each appears complete and verified. Nothing under *prefix* is no error: the report says 0 files.
+    left. Each appears complete and verified.
 
-    :param names: objects to fetch, with their full names.
+    :param names: objects to fetch, with their full names; a text is one name.
+    :param leave_out: chooses objects under *prefix* that are not fetched.
+    :param allow_empty: whether it is accepted that there is nothing to fetch: the report then says 0 files.
     :param segment_size: bytes of the stretches that an object in one piece, and larger than two, is fetched in.
-    :raises ObjectNotFound: one of *names* is not there; nothing was fetched.
+    :raises InvalidArgument: an argument is not valid; no request was sent.
+    :raises ObjectNotFound: there is nothing to fetch, or one of *names* is not there; nothing was fetched.
     :raises StoreError: a name would lead out of *destination*; nothing was fetched.
     :raises HostError: *destination* cannot be written, or has no room.
     """
-    only = None if names is None else list(names)
-    fetches = fetching(store.list(container, as_folder(prefix)), prefix, only)
+    container, prefix = require_container_name(container), require_prefix(prefix)
+    only = as_object_names(names)
+    listing = list(store.list(container, as_folder(prefix)))
+    if leave_out is not None:
+        left = frozenset(leave_out([one.name for one in listing]))
+        listing = [one for one in listing if one.name not in left]
+    fetches = fetching(listing, prefix, only)
     if missing := sorted(set(only or ()) - {fetch.stored.name for fetch in fetches}):
         raise ObjectNotFound(f"There is no object {missing[0]!r} under {prefix!r} in container {container!r}")
+    if not fetches and not allow_empty and only is None:
+        raise ObjectNotFound(
+            f"There is nothing under {prefix!r} in container {container!r}. If that may be so, set allow_empty"
+        )
     tally = Tally(sum(fetch.size for fetch in fetches), len(fetches), progress)
     with known or Known() as memory:
         root = folder(destination).resolve()
@@ -136,15 +178,18 @@ def download(
     return Report(work.files, work.bytes, work.skipped)
 
 
-def remove(
-    store: ObjectStore, container: str, *, prefix: str = "", names: Iterable[str] | None = None
-) -> Sequence[str]:
+def remove(store: ObjectStore, container: str, *, prefix: str = "", names: Patterns = None) -> Sequence[str]:
     """
     Delete what lies under the folder *prefix*, or of it only *names*, with the segments of large objects; their names.
 
     What is not there is no error. A container itself stays.
+
+    :param names: objects to delete, with their full names; a text is one name.
+    :raises InvalidArgument: an argument is not valid; no request was sent.
     """
-    only = None if names is None else set(names)
+    container, prefix = require_container_name(container), require_prefix(prefix)
+    given = as_object_names(names)
+    only = None if given is None else set(given)
     common = as_folder(prefix)
     if only:
         common = os.path.commonprefix(list(only)) or common  # noqa: RUF071
@@ -158,17 +203,41 @@ def remove(
     return [one.name for one in found]
 
 
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    """The files of one upload under the names they will have, and where they go; every argument has been checked."""
+
+    files: Sequence[Source]
+    container: str
+    prefix: str
+    include: tuple[str, ...] | None
+    exclude: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, sources: Sources, container: str, prefix: str, include: Patterns, exclude: Patterns, allow_empty: bool
+    ) -> _Selection:
+        """Check the arguments and find the files. Sends nothing."""
+        container, prefix = require_container_name(container), require_prefix(prefix)
+        included, excluded = as_patterns(include, "include"), as_patterns(exclude, "exclude") or ()
+        try:
+            found = _found(sources, included, excluded)
+        except NothingSelected:
+            if not allow_empty:
+                raise
+            found = ()
+        files = [replace(one, name=as_folder(prefix) + one.name) for one in found]
+        require_names(files)
+        return cls(files, container, prefix, included, excluded)
+
+
 class _Job:
     """One upload: its files, the one listing, and what follows from comparing the two."""
 
     def __init__(
         self,
         store: ObjectStore,
-        sources: Sources,
-        container: str,
-        prefix: str,
-        include: Sequence[str] | None,
-        exclude: Sequence[str],
+        selection: _Selection,
         delete: bool,
         known: Known | None,
         threads: int | None,
@@ -176,7 +245,7 @@ class _Job:
         progress: Watch | None,
     ) -> None:
         self._known = known or Known()
-        files = [replace(one, name=as_folder(prefix) + one.name) for one in _found(sources, include, exclude)]
+        files, container, prefix = selection.files, selection.container, selection.prefix
         self.sends: list[Send] = []
         self.superfluous: list[StoredObject] = []
         if files or delete:
@@ -184,7 +253,11 @@ class _Job:
             limits = store.limits()  # first: a listing then knows where it ends
             listing = list(store.list(container, common))
             self.sends = sending(files, listing, limits, segment_size)
-            self.superfluous = deleting(files, listing, prefix, include, exclude) if delete else []
+            require_names_of_segments(self.sends, container)
+            if delete:
+                self.superfluous = deleting(files, listing, prefix, selection.include, selection.exclude)
+            if self.superfluous and _inside_results(store, container, prefix):
+                self.superfluous = []
             if self.superfluous and not files:
                 raise StoreError(
                     f"There is no file to upload, and {len(self.superfluous)} objects would be deleted: is the source "
@@ -210,7 +283,20 @@ class _Job:
         return Plan(tuple(changed), len(same), tuple(one.name for one in self.superfluous))
 
 
-def _found(sources: Sources, include: Sequence[str] | None, exclude: Sequence[str]) -> Sequence[Source]:
+def _found(sources: Sources, include: tuple[str, ...] | None, exclude: tuple[str, ...]) -> Sequence[Source]:
     if isinstance(sources, (str, Path)):
         return local(sources, include, exclude)
-    return named(sources) if isinstance(sources, Mapping) else sources
+    if isinstance(sources, Mapping):
+        return named(sources)
+    if not sources:
+        raise NothingSelected("There is no file to upload. If that may be so, set allow_empty")
+    return sources
+
+
+def _inside_results(store: ObjectStore, container: str, prefix: str) -> bool:
+    """Whether the folder *prefix* lies in a folder of results; the listing below *prefix* does not show its marker."""
+    above = prefix.strip("/").split("/")[:-1]
+    folders = ["/".join(above[:depth]) for depth in range(1, len(above) + 1)]
+    signs = [sign for one in folders for sign in (marker_name(one), f"{one}/learner-1/training-log.txt")]
+    found = [one.name for sign in signs for one in islice(store.list(container, sign), 1)]
+    return not result_folders(found).isdisjoint(folders)

@@ -17,6 +17,7 @@ from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.errors import (
     ContainerNotFound,
+    InvalidName,
     InvalidRequest,
     NotFound,
     StoreError,
@@ -191,6 +192,9 @@ def _complaint(check: _Check, error: StoreError) -> ProblemError:
         case ContainerNotFound():
             field = check.container_field
             message = f"{field}: the object store has no container {check.container!r}"
+        case InvalidName():
+            field = check.container_field
+            message = f"{field}: {error}"
         case StoreRefused():
             field = check.connection_field
             message = f"{field}: the object store refuses these credentials for container {check.container!r}"

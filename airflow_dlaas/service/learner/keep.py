@@ -9,6 +9,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.service.allowed import AllowedStores
 from airflow_dlaas.service.jobs import JobFolder
 from airflow_dlaas.service.learner.journal import now_and_then
+from airflow_dlaas.service.learner.marker import store_marker
 from airflow_dlaas.service.learner.outcome import gather
 
 
@@ -33,6 +34,7 @@ def store_results(
     sources, maybe = gather(job, training_id), now_and_then(say)
     say(f"Storing {len(sources)} files in container {results.target.container}")
     with SwiftStore.open(results.connection, require_allowed=allowed.require) as store:
+        store_marker(store, results.target.container, training_id)
         report = upload(
             store,
             sources,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.contract.results import is_result
+from airflow_dlaas.contract.results import MARKER, folder_among, result_folders
 from airflow_dlaas.contract.stores import TrainingData
 from airflow_dlaas.service.allowed import AllowedStores
 from airflow_dlaas.service.jobs import Spec
 from airflow_dlaas.service.learner.journal import now_and_then
 from airflow_dlaas.service.learner.surroundings import data_folders
+
+SHOWN = 20
+"""Folders that the log names; a number stands for those beyond."""
 
 
 def load_code(spec: Spec, code: Path, say: Callable[[str], None]) -> None:
@@ -32,7 +36,8 @@ def load_data(definition: TrainingDefinition, data: Path, say: Callable[[str], N
     """
     Download every container of training data, whole, and lay them where the command looks.
 
-    Safe to repeat.
+    Only the results of trainings are left out (`airflow_dlaas.contract.results`), and the log says which. Safe to
+    repeat.
 
     :raises StoreError: one of them cannot be had.
     """
@@ -40,16 +45,10 @@ def load_data(definition: TrainingDefinition, data: Path, say: Callable[[str], N
     for source, place in zip(sources, data_folders([one.source.container for one in sources]), strict=True):
         folder = data / place
         folder.mkdir(parents=True, exist_ok=True)
-        _load_container(source, folder, definition, say, allowed)
+        _load_container(source, folder, say, allowed)
 
 
-def _load_container(
-    source: TrainingData,
-    folder: Path,
-    definition: TrainingDefinition,
-    say: Callable[[str], None],
-    allowed: AllowedStores,
-) -> None:
+def _load_container(source: TrainingData, folder: Path, say: Callable[[str], None], allowed: AllowedStores) -> None:
     from airflow_dlaas.storage.swift import SwiftStore
     from airflow_dlaas.storage.transfer import download
 
@@ -57,29 +56,32 @@ def _load_container(
     maybe = now_and_then(say)
     say(f"Loading container {name}")
     with SwiftStore.open(source.connection, require_allowed=allowed.require) as store:
-        names = None
-        if _holds_results_too(source, definition):
-            # Without this, each training of a nightly series would download the models of all before it.
-            everything = [one.name for one in store.list(name)]
-            names = [one for one in everything if not is_result(one)]
-            if len(names) < len(everything):
-                say(f"Leaving {len(everything) - len(names)} objects where they are: results of earlier trainings")
         report = download(
             store,
             name,
             folder,
-            names=names,
+            leave_out=lambda names: without_results(name, names, say),
+            allow_empty=True,
             progress=lambda at: maybe(lambda: f"{at.files_done} of {at.files_total} files, {at.bytes_done} bytes"),
         )
     say(f"Loaded {report.files} files, {report.bytes} bytes in {time.monotonic() - begun:.1f} s")
 
 
-def _holds_results_too(source: TrainingData, definition: TrainingDefinition) -> bool:
-    results = definition.results
-    return (results.connection.auth_url, results.target.container) == (
-        source.connection.auth_url,
-        source.source.container,
-    )
+def without_results(container: str, names: Sequence[str], say: Callable[[str], None]) -> list[str]:
+    """Return those of *names*, all objects of *container*, that belong to results of trainings; log their folders."""
+    folders = result_folders(names)
+    placed = [(name, folder_among(name, folders)) for name in names]
+    left_out = Counter(folder for _, folder in placed if folder is not None)
+    if left_out:
+        # Without this, each training of a nightly series would download the models of all before it.
+        listed = ", ".join(f"{folder} ({number})" for folder, number in left_out.most_common(SHOWN))
+        more = f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else ""
+        say(
+            f"Results of trainings in container {container} are left out of the data: {left_out.total()} objects in "
+            f"{len(left_out)} folders: {listed}{more}. A folder counts as results while it holds an object {MARKER}, "
+            "or the log of a training of an earlier release; copied without these, it is data"
+        )
+    return [name for name, folder in placed if folder is not None]
 
 
 def link_data(data: Path, code: Path) -> None:

@@ -10,6 +10,7 @@ from fsspec.compression import compr  # type: ignore[import-untyped]
 from fsspec.core import get_compression  # type: ignore[import-untyped]
 from fsspec.utils import isfilelike  # type: ignore[import-untyped]
 
+from airflow_dlaas.contract.store_names import require_new_object_name
 from airflow_dlaas.storage.copying import fetched
 from airflow_dlaas.storage.crew import Progress
 from airflow_dlaas.storage.filesystem.errors import as_of_files, is_folder, is_there
@@ -71,9 +72,11 @@ class StoreContent(StoreListing):
             )
         if not key:
             raise is_folder(path)
+        with as_of_files(path):
+            stream = Stream(self.store, container, key, segment_size)
         if mode == "xb" and self.exists(path):
             raise is_there(path)
-        return ObjectWriter(Stream(self.store, container, key, segment_size), path, autocommit=autocommit)
+        return ObjectWriter(stream, path, autocommit=autocommit)
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
         """Read a file, verified, or a stretch of it, which has no checksum; as a slice of Python's takes numbers."""
@@ -100,8 +103,6 @@ class StoreContent(StoreListing):
         self, lpath: str, rpath: str, callback: Any = DEFAULT_CALLBACK, mode: str = "overwrite", **_: Any
     ) -> None:
         """Store a local file, verified; a large one as segments, which a second attempt takes up."""
-        if mode == "create" and self.exists(rpath):
-            raise is_there(rpath)
         local = Path(lpath)
         if local.is_dir():
             self.makedirs(rpath, exist_ok=True)
@@ -109,6 +110,10 @@ class StoreContent(StoreListing):
         container, key = self._split(rpath)
         if not key:
             raise is_folder(rpath)
+        with as_of_files(rpath):
+            require_new_object_name(key)
+        if mode == "create" and self.exists(rpath):
+            raise is_there(rpath)
         size = local.stat().st_size
         callback.set_size(size)
 

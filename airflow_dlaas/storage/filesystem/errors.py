@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from airflow_dlaas.errors import (
     ContainerNotFound,
     HostError,
+    InvalidName,
     ObjectNotFound,
     StoreError,
     StoreFull,
@@ -21,6 +22,7 @@ NUMBERS: dict[type[StoreError], int] = {
     ObjectNotFound: errno.ENOENT,
     StoreRefused: errno.EACCES,
     StoreFull: errno.ENOSPC,
+    InvalidName: errno.EINVAL,
 }
 """Python picks the class by the number: a `FileNotFoundError`, a `PermissionError`. Others are input or output."""
 

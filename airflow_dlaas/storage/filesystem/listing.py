@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
 from fsspec.utils import stringify_path  # type: ignore[import-untyped]
 
+from airflow_dlaas.contract.store_names import require_container_name, require_object_name
 from airflow_dlaas.errors import ContainerNotFound, ObjectNotFound
 from airflow_dlaas.storage.filesystem.errors import as_of_files, is_folder, missing
 from airflow_dlaas.storage.objects import ObjectStore, StoredObject
@@ -48,7 +49,13 @@ class StoreListing(AbstractFileSystem):  # type: ignore[misc]
         return path.strip("/")  # some put one before it, where an account would be
 
     def _split(self, path: str) -> tuple[str, str]:
-        container, _, key = self._strip_protocol(path).partition("/")
+        path = self._strip_protocol(path)
+        container, _, key = path.partition("/")
+        with as_of_files(path):
+            if container:
+                require_container_name(container)
+            if key:
+                require_object_name(key)
         return container, key
 
     def info(self, path: str, **_: Any) -> Info:

@@ -16,6 +16,7 @@ from airflow_dlaas.operators.data import DeleteDataOperator, DownloadDataOperato
 from airflow_dlaas.storage.swift import SwiftStore
 
 RESULT = "training-AbC_12-xY/model/weights"
+MARK = "training-AbC_12-xY/.dlaas-training"
 
 
 @pytest.fixture
@@ -68,10 +69,10 @@ def test_a_glob_names_files_below_what_is_spelled_out(store: SwiftStore, contain
 def test_what_is_no_longer_there_is_deleted_under_the_prefix_only(
     store: SwiftStore, container: str, folder: Path
 ) -> None:
-    put(store, container, "day/old.csv", "day/old.md", "other/old.csv", RESULT)
+    put(store, container, "day/old.csv", "day/old.md", "other/old.csv", RESULT, MARK)
     told = upload(folder, container, prefix="day", exclude=["*.md"], delete=True)
     assert told["deleted"] == 1
-    left = ["day/a.csv", "day/b.csv", "day/deep/c.csv", "day/old.md", "other/old.csv", RESULT]
+    left = ["day/a.csv", "day/b.csv", "day/deep/c.csv", "day/old.md", "other/old.csv", MARK, RESULT]
     assert names(store, container) == left
 
 
@@ -131,20 +132,22 @@ def test_nothing_to_download_is_an_error(store: SwiftStore, container: str, tmp_
 @pytest.mark.parametrize(
     ("options", "left"),
     [
-        ({"prefix": "day"}, ["other", RESULT]),
-        ({"names": ["day/a", "gone"]}, ["day/b", "other", RESULT]),
-        ({"names": ["day/a", "other"], "prefix": "day"}, ["day/b", "other", RESULT]),
-        ({"names": [RESULT]}, ["day/a", "day/b", "other"]),
-        ({"names": []}, ["day/a", "day/b", "other", RESULT]),
-        ({"everything": True}, [RESULT]),
-        ({"prefix": "training-AbC_12-xY/model"}, ["day/a", "day/b", "other"]),
-        ({"prefix": "gone"}, ["day/a", "day/b", "other", RESULT]),
+        ({"prefix": "day"}, ["other", MARK, RESULT]),
+        ({"names": ["day/a", "gone"]}, ["day/b", "other", MARK, RESULT]),
+        ({"names": "day/a"}, ["day/b", "other", MARK, RESULT]),
+        ({"names": ["day/a", "other"], "prefix": "day"}, ["day/b", "other", MARK, RESULT]),
+        ({"names": [RESULT]}, ["day/a", "day/b", "other", MARK]),
+        ({"names": []}, ["day/a", "day/b", "other", MARK, RESULT]),
+        ({"everything": True}, [MARK, RESULT]),
+        ({"prefix": "training-AbC_12-xY/model"}, ["day/a", "day/b", "other", MARK]),
+        ({"prefix": "training-AbC_12-xY"}, ["day/a", "day/b", "other"]),
+        ({"prefix": "gone"}, ["day/a", "day/b", "other", MARK, RESULT]),
     ],
 )
 def test_only_what_was_said_is_deleted(
     store: SwiftStore, container: str, options: dict[str, Any], left: list[str]
 ) -> None:
-    put(store, container, "day/a", "day/b", "other", RESULT)
+    put(store, container, "day/a", "day/b", "other", MARK, RESULT)
     DeleteDataOperator(task_id="away", container=container, **options).execute({})
     assert names(store, container) == left
 

@@ -9,13 +9,16 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_dlaas.errors import InvalidBundle
+from airflow_dlaas.errors import InvalidArgument, InvalidBundle, NothingSelected
 from airflow_dlaas.hooks.places import brought_here, local_path, put_there, sources_at
+from airflow_dlaas.storage.patterns import Patterns
 
 
 def test_a_path_and_a_file_url_are_the_same_place() -> None:
     assert local_path("/a/b") == local_path("file:///a/b") == Path("/a/b")
     assert local_path("s3://bucket/key") is None
+    with pytest.raises(InvalidArgument, match="no other machine"):
+        local_path("file://a/b")
 
 
 def test_a_local_place_is_used_as_it_is(tmp_path: Path) -> None:
@@ -23,9 +26,20 @@ def test_a_local_place_is_used_as_it_is(tmp_path: Path) -> None:
         assert here == tmp_path
 
 
-def test_what_is_local_is_left_to_whoever_looks_for_files_there() -> None:
-    assert sources_at("/data/**/*.csv", None, ["x"]) == Path("/data/**/*.csv")
-    assert sources_at("file:///data/part-[0-9].csv", None, []) == Path("/data/part-[0-9].csv")
+def test_local_files_are_found_by_path_by_glob_and_by_address(tmp_path: Path) -> None:
+    for name in ("a.csv", "part-1.csv", "b.tmp"):
+        (tmp_path / name).touch()
+
+    def names(place: str, include: Patterns = None, exclude: Patterns = (), **options: bool) -> list[str]:
+        return [one.name for one in sources_at(place, include, exclude, **options)]
+
+    assert names(str(tmp_path), exclude="*.tmp") == ["a.csv", "part-1.csv"]
+    assert names(f"{tmp_path}/*.csv", "a*") == ["a.csv"]
+    assert names(f"{tmp_path.as_uri()}/part-[0-9].csv") == ["part-1.csv"]
+    for place, include in ((f"{tmp_path}/*.none", None), (str(tmp_path), "*.none")):
+        with pytest.raises(NothingSelected, match="none"):
+            names(place, include)
+        assert names(place, include, allow_empty=True) == []
 
 
 def test_a_place_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:

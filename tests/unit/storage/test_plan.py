@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from pathlib import PurePosixPath
 
@@ -9,9 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_dlaas.errors import StoreError
+from airflow_dlaas.errors import InvalidName, StoreError
 from airflow_dlaas.storage.objects import Limits, StoredObject
-from airflow_dlaas.storage.plan import HELD, deleting, fetching, sending
+from airflow_dlaas.storage.plan import (
+    HELD,
+    deleting,
+    fetching,
+    require_names,
+    require_names_of_segments,
+    sending,
+)
 from airflow_dlaas.storage.segments import CUT
 from airflow_dlaas.storage.sources import LocalFile, Source
 from tests.memory_store import FarFile
@@ -75,13 +83,13 @@ def test_a_file_above_what_the_store_takes_is_refused_with_a_way_out(limits: Lim
 
 @pytest.mark.parametrize("name", ["", "x" * 1025, "ü" * 513])
 def test_a_name_that_no_object_can_have_is_refused(name: str) -> None:
-    with pytest.raises(StoreError, match="Shorten"):
-        sending([Source(name, LocalFile("/here/f", 1, 1, (1, 1)))], [], LIMITS)
+    with pytest.raises(InvalidName, match=r"'/here/f' cannot be stored\. name: "):
+        require_names([Source(name, LocalFile("/here/f", 1, 1, (1, 1)))])
 
 
 def test_a_file_whose_name_is_not_utf8_is_refused() -> None:
-    with pytest.raises(StoreError, match="not UTF-8"):
-        sending([source("a\udcff")], [], LIMITS)
+    with pytest.raises(InvalidName, match="not UTF-8"):
+        require_names([source("a\udcff")])
 
 
 def test_objects_are_placed_by_the_rest_of_their_name() -> None:
@@ -98,16 +106,52 @@ def test_objects_that_mark_folders_are_left_out() -> None:
     assert [fetch.stored.name for fetch in fetches] == ["a/b"]
 
 
-@pytest.mark.parametrize(
-    "name", ["../a", "a/../../b", "/etc/passwd", "a//b", "./a", "a/.", "..", "a/..", "a\0b", "a/", "x" * 256]
-)
+UNPLACEABLE = ["../a", "a/../../b", "/etc/passwd", "a//b", "./a", "a/.", "..", "a/..", "a\0b", "a/", "x" * 256]
+
+
+@pytest.mark.parametrize("name", UNPLACEABLE)
 def test_a_name_that_leads_nowhere_below_the_destination_is_refused(name: str) -> None:
-    with pytest.raises(StoreError, match="is not fetched"):
+    with pytest.raises(StoreError, match=r"^Nothing is fetched.*" + re.escape(repr(name)) + " "):
         fetching([stored("fine"), stored(name)])
 
 
+@pytest.mark.parametrize("name", UNPLACEABLE)
+def test_what_a_download_refuses_an_upload_refuses_too(name: str) -> None:
+    with pytest.raises(InvalidName, match="cannot be stored"):
+        require_names([source("fine"), source(name)])
+
+
+@given(st.text(max_size=12))
+def test_what_an_upload_accepts_a_download_places(name: str) -> None:
+    try:
+        require_names([source(name)])
+    except InvalidName:
+        return
+    (fetch,) = fetching([stored(name)])
+    assert str(fetch.place) == name
+
+
+def test_all_names_that_cannot_be_placed_are_listed_up_to_a_limit() -> None:
+    with pytest.raises(StoreError, match=r"'/0' \(it begins with a slash\), .*'/4' .* and 2 more"):
+        fetching([stored(f"/{number}") for number in range(7)])
+
+
+def test_an_upload_of_a_file_that_would_be_a_folder_too_is_refused() -> None:
+    with pytest.raises(StoreError, match=r"'a' and 'a/b/c' would both be stored"):
+        require_names([source("a/b/c"), source("a")])
+
+
+@pytest.mark.parametrize(("container", "name"), [("c" * 250, "a"), ("c", "/".join(["x" * 100] * 10))])
+def test_names_of_segments_that_are_too_long_are_refused(container: str, name: str) -> None:
+    """The store would refuse the segments, in the middle of the upload."""
+    sends = sending([source(name, 2 * CUT + 1), source("small")], [], LIMITS)
+    with pytest.raises(InvalidName, match="would be sent in segments"):
+        require_names_of_segments(sends, container)
+    require_names_of_segments(sending([source(name, 2 * CUT)], [], LIMITS), container)
+
+
 def test_a_name_that_climbs_only_after_the_prefix_is_refused() -> None:
-    with pytest.raises(StoreError, match="does not lead to a file below"):
+    with pytest.raises(StoreError, match=r"'run/\.\./\.\./x' \('\.\./\.\./x' has the step"):
         fetching([stored("run/../../x")], "run")
 
 
@@ -135,7 +179,15 @@ def test_deleting_spares_other_folders_folder_marks_and_results() -> None:
         stored("p/here"),
         stored("p/mark", 0, folder=True),
         stored("pq/x"),
-        stored("training-AbC_12-xY/m"),
     ]
     assert [one.name for one in deleting([source("p/here")], listing, "p")] == ["p/old"]
+    results = [
+        stored("training-AbC_12-xY/m"),
+        stored("training-AbC_12-xY/.dlaas-training"),
+        stored("training-unmarked1/learner-1/training-log.txt"),
+        stored("copy/of/it/.dlaas-training"),
+        stored("copy/of/it/m"),
+        stored("training-set000001/m"),
+    ]
+    assert [one.name for one in deleting([], results, "")] == ["training-set000001/m"]
     assert [one.name for one in deleting([], listing, "")] == ["p/old", "p/here", "pq/x"]

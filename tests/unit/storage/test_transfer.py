@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.errors import ContainerNotFound, Corrupted, HostError, ObjectNotFound, StoreError, StoreFull
+from airflow_dlaas.errors import (
+    ContainerNotFound,
+    Corrupted,
+    HostError,
+    NothingSelected,
+    ObjectNotFound,
+    StoreError,
+    StoreFull,
+)
 from airflow_dlaas.storage.known import Known
 from airflow_dlaas.storage.objects import Limits, ObjectStore, Part
 from airflow_dlaas.storage.reading import Content
@@ -95,9 +103,14 @@ def test_a_link_that_lies_in_the_destination_leads_nowhere(tmp_path: Path) -> No
     assert not list((tmp_path / "outside").iterdir())
 
 
-def test_nothing_there_is_no_error_and_the_report_says_so(tmp_path: Path) -> None:
-    assert download(MemoryStore(), "c", tmp_path) == Report(0, 0, 0)
-    assert upload(MemoryStore(), tmp_path, "c") == Report(0, 0, 0)
+def test_nothing_to_transfer_is_an_error_unless_it_is_allowed(tmp_path: Path) -> None:
+    with pytest.raises(ObjectNotFound, match="nothing under 'p' in container 'c'"):
+        download(MemoryStore(a=b"1"), "c", tmp_path / "to", prefix="p")
+    assert not (tmp_path / "to").exists()
+    assert download(MemoryStore(), "c", tmp_path, allow_empty=True) == Report(0, 0, 0)
+    with pytest.raises(NothingSelected, match=f"{tmp_path}: there is no file in it"):
+        upload(MemoryStore(), tmp_path, "c")
+    assert upload(MemoryStore(), tmp_path, "c", allow_empty=True) == Report(0, 0, 0)
 
 
 @pytest.mark.parametrize("files", [{}, {"a": b"1"}])
@@ -105,7 +118,7 @@ def test_a_missing_container_is_said_even_when_there_is_nothing_to_send(
     tmp_path: Path, files: dict[str, bytes]
 ) -> None:
     with pytest.raises(ContainerNotFound):
-        upload(MemoryStore(), lay(tmp_path, **files), "missing")
+        upload(MemoryStore(), lay(tmp_path, **files), "missing", allow_empty=True)
 
 
 @pytest.mark.parametrize("name", ["missing", "dangling", "folder"])
@@ -204,9 +217,12 @@ def test_what_was_left_out_of_the_upload_is_left_in_the_store(tmp_path: Path) ->
 
 
 def test_results_of_trainings_in_the_same_container_stay(tmp_path: Path) -> None:
-    store = MemoryStore(**{RESULT: b"1", "old": b"2"})
+    mark = f"{RESULT.partition('/')[0]}/.dlaas-training"
+    store = MemoryStore(**{RESULT: b"1", mark: b"{}", "old": b"2", "training-set000001/x": b"4"})
     upload(store, lay(tmp_path, new=b"3"), "c", delete=True)
-    assert sorted(store.objects) == ["new", RESULT]
+    assert sorted(store.objects) == ["new", mark, RESULT]
+    upload(store, tmp_path, "c", prefix=RESULT.rpartition("/")[0], delete=True)
+    assert RESULT in store.objects
 
 
 def test_nothing_is_deleted_when_the_upload_fails(tmp_path: Path) -> None:
@@ -220,8 +236,10 @@ def test_an_empty_source_deletes_nothing(tmp_path: Path) -> None:
     """It is more often a disk that is not mounted."""
     store = MemoryStore(old=b"1")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(StoreError, match="1 objects would be deleted"):
+    with pytest.raises(NothingSelected, match="there is no file in it"):
         upload(store, tmp_path / "empty", "c", delete=True)
+    with pytest.raises(StoreError, match="1 objects would be deleted"):
+        upload(store, tmp_path / "empty", "c", delete=True, allow_empty=True)
     assert sorted(store.objects) == ["old"]
 
 

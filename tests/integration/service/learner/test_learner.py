@@ -299,9 +299,26 @@ def test_several_containers_lie_in_a_folder_each(job):
 def test_results_of_earlier_trainings_are_not_downloaded_as_data(job):
     job.put("a", b"1")
     job.put("training-abcdefghi/model/big", b"2")
+    job.put("training-abcdefghi/.dlaas-training", b"{}")
+    job.put("training-set000001/b", b"3")
     job.run("ls -A $DATA_DIR")
-    assert job.folder.log.read_text().splitlines()[1:] == ["a"]
-    assert b"results of earlier trainings" in job.stored()["learner-1/load-data.log"]
+    assert job.folder.log.read_text().splitlines()[1:] == ["a", "training-set000001"]
+    assert b"2 objects in 1 folders: training-abcdefghi (2)" in job.stored()["learner-1/load-data.log"]
+
+
+def test_results_are_stored_with_a_marker(job):
+    job.put("a", b"1")
+    job.run("mkdir $RESULT_DIR/model; echo > $RESULT_DIR/model/big; exit 1")
+    assert json.loads(job.stored()[".dlaas-training"])["training_id"] == job.id
+
+
+def test_results_of_others_are_left_out_of_data_whatever_their_folder_is_called(job):
+    """Also where this training's own results go to another container."""
+    other = f"other-{uuid.uuid4().hex[:8]}"
+    for name in ("b", "run+7/model/big", "run+7/.dlaas-training", "training-unmarked1/learner-1/training-log.txt"):
+        job.put(name, b"2", other)
+    job.run("cd $DATA_DIR; find . -type f", containers=(other,))
+    assert job.folder.log.read_text().splitlines()[1:] == ["./b"]
 
 
 def test_a_file_of_the_code_comes_before_a_data_file_of_the_same_name(job):

@@ -2,9 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from airflow_dlaas.contract.results import is_result
 from airflow_dlaas.service.jobs import JobFolder
 from airflow_dlaas.service.learner.outcome import gather
 
@@ -45,17 +42,3 @@ def test_a_link_is_stored_when_it_points_to_the_job_s_own_files_and_no_other(tmp
     (job / "results" / "mark").symlink_to("../spec.json")
     (job / "results" / "dangling").symlink_to("nowhere")
     assert sorted(gather(JobFolder(job), "t")) == ["t/checkpoints/last", "t/model"]
-
-
-@pytest.mark.parametrize(
-    ("name", "earlier"),
-    [
-        ("training-aB3_-6789/model/x", True),
-        ("training-aB3_-6789", False),
-        ("training-data/x", False),
-        ("training-set-1/x", False),
-        ("a/training-aB3_-6789/x", False),
-    ],
-)
-def test_results_of_earlier_trainings_are_known_by_their_names(name: str, earlier: bool) -> None:
-    assert is_result(name) is earlier

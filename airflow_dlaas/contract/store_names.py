@@ -1,0 +1,177 @@
+"""
+Names in an object store: containers, prefixes (folders) and objects. No I/O.
+
+The one place that decides which names are valid; uploads and downloads use the same rules, so that what can be stored
+can also be fetched. Objects that other programs stored under other names can still be listed, read and deleted.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from airflow_dlaas.errors import InvalidName
+
+MAX_CONTAINER_BYTES = 256
+"""Bytes of a container's name in UTF-8 (Swift's default ``max_container_name_length``)."""
+
+MAX_OBJECT_BYTES = 1024
+"""Bytes of an object's name in UTF-8 (Swift's default ``max_object_name_length``)."""
+
+MAX_STEP_BYTES = 255
+"""Bytes of one step of a path, between two slashes: the longest file name on every common file system."""
+
+MAX_SHOWN = 80
+"""Characters of an invalid value that an error message repeats."""
+
+
+def require_container_name(value: object, parameter: str = "container") -> str:
+    """
+    Return *value* if it is the name of a container.
+
+    :raises InvalidName: it is not; the message begins with *parameter*.
+    """
+    problem = container_name_problem(value) or _typing_problem(value)
+    if problem is None:
+        return str(value)
+    raise InvalidName(
+        f"{parameter}: {shown(value)} is not the name of a container: it {problem}. A container's name is a text of 1 "
+        f"to {MAX_CONTAINER_BYTES} bytes without a slash"
+    )
+
+
+def require_prefix(value: object, parameter: str = "prefix") -> str:
+    """
+    Return *value* if it is a prefix: the path of a folder in a container, with or without a slash at its end.
+
+    The empty text is the container as a whole.
+
+    :raises InvalidName: it is not; the message begins with *parameter*.
+    """
+    problem = _text_problem(value, MAX_OBJECT_BYTES) or _typing_problem(value)
+    if problem is None and value != "":
+        problem = path_problem(str(value).removesuffix("/"))
+    if problem is None:
+        return str(value)
+    raise InvalidName(
+        f"{parameter}: {shown(value)} is not a folder in a container: it {problem}. Write it like 'digits/train', or "
+        "'' for the whole container"
+    )
+
+
+def require_object_name(value: object, parameter: str = "name") -> str:
+    """
+    Return *value* if a request can be about an object of that name, whatever program stored it.
+
+    A name with a step ``.`` or ``..`` is refused: HTTP libraries shorten such a path, and the request would be about
+    another object, or a container.
+
+    :raises InvalidName: it is not; the message begins with *parameter*.
+    """
+    problem = "is empty" if value == "" else _text_problem(value, MAX_OBJECT_BYTES)
+    if problem is None and has_dot_step(value):
+        problem = "has a step '.' or '..'"
+    if problem is None:
+        return str(value)
+    raise InvalidName(
+        f"{parameter}: {shown(value)} is not the name of an object: it {problem}. An object's name is a text of 1 to "
+        f"{MAX_OBJECT_BYTES} bytes"
+    )
+
+
+def require_new_object_name(value: object, parameter: str = "name") -> str:
+    """
+    Return *value* if an object may be stored under that name: one that a download can also write as a file.
+
+    A single slash at its end is accepted: by convention, such an object only marks a folder.
+
+    :raises InvalidName: it is not; the message begins with *parameter*.
+    """
+    name = require_object_name(value, parameter)
+    problem = path_problem(name.removesuffix("/"))
+    if problem is None:
+        return name
+    raise InvalidName(
+        f"{parameter}: no object is stored as {shown(value)}: it {problem}, so no download could write it as a file"
+    )
+
+
+def require_list_prefix(value: object, parameter: str = "prefix") -> str:
+    """
+    Return *value* if a listing can be asked for the names that begin with it: any text, also a part of a name.
+
+    :raises InvalidName: it is not; the message begins with *parameter*.
+    """
+    problem = _text_problem(value, MAX_OBJECT_BYTES)
+    if problem is None:
+        return str(value)
+    raise InvalidName(f"{parameter}: no name of an object begins with {shown(value)}: it {problem}")
+
+
+def container_name_problem(value: object) -> str | None:
+    """
+    Say why no container can have the name *value*, as a verb with its object; None if one can.
+
+    `require_container_name` also refuses what only a mistake puts into a name; a record that was stored before, or
+    comes from another service, may hold such a name.
+    """
+    if value == "":
+        return "is empty"
+    problem = _text_problem(value, MAX_CONTAINER_BYTES)
+    if problem is None and "/" in str(value):
+        return "holds a slash (a folder goes into the prefix)"
+    return "means a folder in itself" if problem is None and value in {".", ".."} else problem
+
+
+def has_dot_step(name: object) -> bool:
+    """Whether *name* has a step ``.`` or ``..``, which an HTTP library takes out of an address."""
+    return isinstance(name, str) and not {".", ".."}.isdisjoint(name.split("/"))
+
+
+def path_problem(path: str) -> str | None:
+    """
+    Say what keeps *path* from leading to a file below some folder, as a verb with its object; None if nothing does.
+
+    Used for what is uploaded, for what is downloaded, and for prefixes.
+    """
+    if not path:
+        return "is empty"
+    if path.startswith("/"):
+        return "begins with a slash"
+    for step in path.split("/"):
+        if not step:
+            return "holds two slashes in a row" if "//" in path else "ends with a slash"
+        if step in {".", ".."}:
+            return f"has the step {step!r}"
+        if "\0" in step:
+            return "holds a NUL"
+        if len(step.encode(errors="surrogatepass")) > MAX_STEP_BYTES:
+            return f"has a step of more than {MAX_STEP_BYTES} bytes"
+    return None
+
+
+def shown(value: object) -> str:
+    """Represent *value* in a message, shortened."""
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+
+
+def _text_problem(value: object, max_bytes: int) -> str | None:
+    if value is None:
+        return "is missing (None)"
+    if not isinstance(value, str):
+        return f"is of type {type(value).__name__}, not a text"
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        return "is not UTF-8"
+    if size > max_bytes:
+        return f"is {size} bytes long, more than {max_bytes}"
+    return "holds a NUL" if "\0" in value else None
+
+
+def _typing_problem(value: object) -> str | None:
+    """Find what only a mistake in typing or in a template puts into a name that a person chooses."""
+    text = str(value)
+    if any(unicodedata.category(sign) == "Cc" for sign in text):
+        return "holds a control character"
+    return "begins or ends with a space" if text != text.strip() else None

@@ -1,0 +1,44 @@
+"""Results of trainings are known by their marker, not by the name of their folder."""
+
+from __future__ import annotations
+
+import json
+
+from airflow_dlaas.contract.results import folder_among, is_marker, marker_content, marker_name, result_folders
+
+ID = "training-aB3_-6789"
+
+
+def test_a_folder_with_a_marker_holds_results_whatever_it_is_called() -> None:
+    names = [f"{ID}/.dlaas-training", f"{ID}/model/x", "run+7/.dlaas-training", "copy/of/it/.dlaas-training", "copy/y"]
+    folders = result_folders(names)
+    assert folders == {ID, "run+7", "copy/of/it"}
+    assert folder_among(f"{ID}/model/x", folders) == ID
+    assert folder_among("copy/of/it/model/x", folders) == "copy/of/it"
+    assert folder_among("copy/y", folders) is None
+    assert folder_among(ID, folders) is None
+
+
+def test_a_folder_without_a_marker_is_data_whatever_it_is_called() -> None:
+    names = ["training-set000001/a.csv", f"{ID}/model/x", f"{ID}/.dlaas-training-notes", f"{ID}x/.dlaas-training/a"]
+    assert result_folders(names) == set()
+
+
+def test_a_marker_outside_any_folder_marks_nothing() -> None:
+    assert result_folders([".dlaas-training", "a"]) == set()
+
+
+def test_results_of_releases_without_markers_are_known_by_id_and_log() -> None:
+    log = "learner-1/training-log.txt"
+    assert result_folders([f"{ID}/{log}", f"{ID}/model/x"]) == {ID}
+    assert result_folders([f"a/{ID}/{log}", f"my-training/{log}", f"{ID}x/{log}", f"{ID}/{log}.gz"]) == set()
+
+
+def test_of_nested_folders_the_outermost_counts() -> None:
+    assert folder_among("a/b/c", {"a", "a/b"}) == "a"
+
+
+def test_the_marker_says_what_it_is_for() -> None:
+    assert is_marker(marker_name(ID))
+    assert not is_marker(f"{ID}/model")
+    assert json.loads(marker_content(ID))["training_id"] == ID

@@ -1,0 +1,91 @@
+"""Names of containers, folders and objects: which are refused, and that the parameter is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_dlaas.contract.store_names import (
+    path_problem,
+    require_container_name,
+    require_list_prefix,
+    require_new_object_name,
+    require_object_name,
+    require_prefix,
+)
+from airflow_dlaas.errors import InvalidArgument, InvalidName, StoreError
+
+NOT_TEXTS: list[Any] = [None, 0, 1, True, b"c", ["c"], {"c": 1}, object()]
+
+BAD_CONTAINERS = [*NOT_TEXTS, "", ".", "..", "a/b", "/", "/a", "x" * 257, "ü" * 129, "\udcff"]
+BAD_CONTAINERS += ["a\nb", "a\0", "a\x7f", "a "]
+BAD_PREFIXES = [*NOT_TEXTS, "/x", "/", "..", "../x", "a/..", "a//b", "a//", ".", "./a", "\udcff", "x" * 1025]
+BAD_PREFIXES += ["a ", " a", "a\n", "a/" + "x" * 256]
+BAD_NAMES = [*NOT_TEXTS, "", "\udcff", "x/" * 513, "a\0", "..", "../other/x", "a/./b"]
+BAD_NEW_NAMES = [*BAD_NAMES, "/x", "/", "a//b", "x" * 256]
+
+
+@pytest.mark.parametrize(
+    ("require", "value"),
+    [
+        *((require_container_name, one) for one in BAD_CONTAINERS),
+        *((require_prefix, one) for one in BAD_PREFIXES),
+        *((require_object_name, one) for one in BAD_NAMES),
+        *((require_new_object_name, one) for one in BAD_NEW_NAMES),
+        *((require_list_prefix, one) for one in (*NOT_TEXTS, "\udcff", "x" * 1025, "a\0")),
+    ],
+)
+def test_what_is_no_name_is_refused_and_the_parameter_is_named(require: Callable[..., str], value: Any) -> None:
+    with pytest.raises(InvalidName, match=r"^field: ") as caught:
+        require(value, "field")
+    assert len(str(caught.value)) < 400
+
+
+def test_a_refused_name_is_an_error_of_the_author_and_of_the_store() -> None:
+    """Pydantic and DAG authors look for a ValueError, transfers for a StoreError."""
+    assert issubclass(InvalidName, InvalidArgument)
+    assert issubclass(InvalidName, StoreError)
+    assert issubclass(InvalidName, ValueError)
+    assert not InvalidName.transient
+
+
+@pytest.mark.parametrize("value", ["c", "x" * 256, "a b", "ü", "a.b", "...", "2026", "c_segments"])
+def test_a_container_keeps_its_name(value: str) -> None:
+    assert require_container_name(value) == value
+
+
+@pytest.mark.parametrize("value", ["", "day", "day/", "a/b", "...", ".hidden", "a b/c", "ü/é"])
+def test_a_prefix_keeps_its_spelling(value: str) -> None:
+    assert require_prefix(value) == value
+
+
+@pytest.mark.parametrize("value", ["/x", "a//b", "a/", "x" * 1024, " ", "a\tb", "..."])
+def test_an_object_of_an_odd_name_can_be_named(value: str) -> None:
+    """Other programs may have stored it; it can be read and deleted."""
+    assert require_object_name(value) == value
+
+
+@pytest.mark.parametrize("value", ["a", "a b ", "a/.x", "a\tb", "folder/"])
+def test_a_file_of_an_odd_name_can_be_stored(value: str) -> None:
+    assert require_new_object_name(value) == value
+
+
+@given(st.text(max_size=10))
+def test_a_prefix_and_a_plain_file_name_make_a_name_that_can_be_stored(prefix: str) -> None:
+    try:
+        require_prefix(prefix)
+    except InvalidName:
+        return
+    folder = prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
+    assert require_new_object_name(f"{folder}file")
+
+
+@given(st.text(max_size=10))
+def test_a_path_without_a_problem_stays_below_its_folder(path: str) -> None:
+    if path_problem(path) is None:
+        assert not path.startswith("/")
+        assert {"", ".", ".."}.isdisjoint(path.split("/"))
