@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, SerializationInfo, field_serializer, field_validator, model_validator
 from typing_extensions import Self
 
-from airflow_dlaas.contract.store_names import container_name_problem
+from airflow_dlaas.contract.store_names import MAX_CONTAINER_BYTES, container_name_problem
 from airflow_dlaas.contract.words import RequestModel
 
 REVEALED = {"reveal": True}
@@ -90,7 +90,7 @@ class StoreConnection(RequestModel):
 class Place(RequestModel):
     """A container in an object store of a certain type."""
 
-    container: str = Field(min_length=1, max_length=256)
+    container: str = Field(json_schema_extra={"minLength": 1, "maxLength": MAX_CONTAINER_BYTES})
     type: StoreType
 
     @field_validator("container")

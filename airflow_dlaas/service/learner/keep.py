@@ -34,7 +34,7 @@ def store_results(
     sources, maybe = gather(job, training_id), now_and_then(say)
     say(f"Storing {len(sources)} files in container {results.target.container}")
     with SwiftStore.open(results.connection, require_allowed=allowed.require) as store:
-        store_marker(store, results.target.container, training_id)
+        store_marker(store, results.target.container, training_id, say)
         report = upload(
             store,
             sources,

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from airflow_dlaas.contract.results import marker_content, marker_name
+from airflow_dlaas.errors import ContainerNotFound, StoreError, StoreRefused
 
 if TYPE_CHECKING:
     from airflow_dlaas.storage.objects import ObjectStore
 
 
-def store_marker(store: ObjectStore, container: str, training_id: str) -> None:
+def store_marker(store: ObjectStore, container: str, training_id: str, say: Callable[[str], None]) -> None:
     """
     Store the marker of the training's results. Call it before the first result is stored: if storing breaks off, what
     was stored until then is marked too. Safe to repeat.
 
-    :raises StoreError: the store does not take it.
+    A store that takes no marker, for whatever reason of its own, costs no result: the log says so.
+
+    :raises StoreError: the store cannot be reached, refuses the credentials, or has no such container.
     """
-    store.put(container, marker_name(training_id), marker_content(training_id), content_type="application/json")
+    name = marker_name(training_id)
+    try:
+        store.put(container, name, marker_content(training_id), content_type="application/json")
+    except (StoreRefused, ContainerNotFound):
+        raise
+    except StoreError as error:
+        if error.transient:
+            raise
+        say(f"The results are not marked as such, {name} could not be stored: {error}")

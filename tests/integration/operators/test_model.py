@@ -103,3 +103,4 @@ def test_nothing_to_fetch_is_final_and_leaves_nothing(training_id: str, tmp_path
 def test_a_part_of_the_results_or_all_of_them(training_id: str, tmp_path: Path) -> None:
     fetch(training_id, tmp_path / "all", part="")
     assert {"model/large", "model/small"} < set(laid(tmp_path / "all"))
+    assert ".dlaas-training" not in laid(tmp_path / "all")

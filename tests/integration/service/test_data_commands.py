@@ -42,6 +42,40 @@ def test_a_plan_is_printed_and_nothing_is_done(service: ServiceProcess, tmp_path
     assert done.stdout == "1 files sent (1 bytes), 1 unchanged, 1 deleted\n"
 
 
+def test_nothing_to_transfer_fails_by_name_unless_it_is_allowed(service: ServiceProcess, tmp_path: Path) -> None:
+    here = lay(tmp_path / "here")
+    for options in ([], ["--dry-run"], ["--delete"]):
+        done = service.console("upload", str(here), "never-made", "--include", "*.csv", *options)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"airflow-dlaas: {here}: include ['*.csv'] select no file in it")
+    done = service.console("download", "never-made", str(tmp_path / "there"), "--allow-empty")
+    assert "There is no container 'never-made'" in done.stderr
+    done = service.console("upload", str(here), "by-hand", "--include", "*.csv", "--allow-empty")
+    assert (done.returncode, done.stdout) == (0, "0 files sent (0 bytes), 0 unchanged\n"), done.stderr
+    done = service.console("download", "by-hand", str(tmp_path / "there"), "--prefix", "none")
+    assert (done.returncode, "nothing under 'none' in container 'by-hand'" in done.stderr) == (1, True)
+    done = service.console("download", "by-hand", str(tmp_path / "there"), "--prefix", "none", "--allow-empty")
+    assert (done.returncode, done.stdout) == (0, "0 files fetched (0 bytes), 0 unchanged\n")
+
+
+def test_what_is_no_name_is_one_sentence(service: ServiceProcess, tmp_path: Path) -> None:
+    here = str(lay(tmp_path / "here"))
+    for arguments, field in (
+        (["upload", here, ""], "container"),
+        (["upload", here, ".."], "container"),
+        (["upload", here, "a/b"], "container"),
+        (["upload", here, "c", "--prefix", "/x"], "prefix"),
+        (["upload", here, "c", "--include", ""], "include[0]"),
+        (["upload", here, "c", "--exclude", ""], "exclude[0]"),
+        (["download", "", here], "container"),
+        (["download", "c", here, "--prefix", "a//b"], "prefix"),
+    ):
+        done = service.console(*arguments)
+        assert done.returncode == 1, arguments
+        assert done.stderr.startswith(f"airflow-dlaas: {field}: "), done.stderr
+        assert done.stderr.count("\n") == 1
+
+
 def test_what_cannot_be_done_is_one_sentence(service: ServiceProcess, tmp_path: Path) -> None:
     done = service.console("upload", str(tmp_path / "nowhere"), "by-hand")
     assert done.returncode == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from airflow.sdk import DAG, Asset, AssetAny
 
@@ -57,10 +59,24 @@ def test_an_address_without_a_container_is_refused_with_the_way_out(address: str
         Asset(uri=address)
 
 
-@pytest.mark.parametrize("container", ["", "digits/train"])
-def test_an_asset_without_a_container_is_refused_with_the_way_out(container: str) -> None:
-    with pytest.raises(ValueError, match=FORM):
+@pytest.mark.parametrize(
+    "address", ["swift://c@../x", "swift://.", "swift://c/../x", "swift://c/a//b", "swift://c/%20"]
+)
+def test_an_address_of_no_place_is_refused_with_the_way_out(address: str) -> None:
+    with pytest.raises(ValueError, match=rf"^(container|prefix): .*{FORM}"):
+        Asset(uri=address)
+
+
+@pytest.mark.parametrize("container", ["", "digits/train", None, 0, ".", "..", "x" * 257, "a\nb"])
+def test_an_asset_without_a_container_is_refused_with_the_way_out(container: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^container: .*{FORM}"):
         create_asset(container=container)
+
+
+@pytest.mark.parametrize("prefix", [None, 0, "..", "a//b", "a/./b", " a", "a\nb"])
+def test_an_asset_of_no_folder_is_refused_with_the_way_out(prefix: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^prefix: .*{FORM}"):
+        create_asset(container="c", prefix=prefix)
 
 
 def test_what_else_is_known_of_it_comes_along() -> None:

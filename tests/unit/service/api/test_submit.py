@@ -11,6 +11,7 @@ import pytest
 from airflow_dlaas.contract.stores import MASK
 from airflow_dlaas.errors import (
     ContainerNotFound,
+    InvalidName,
     StoreError,
     StoreNotAllowed,
     StoreRedirected,
@@ -212,6 +213,14 @@ def test_a_login_that_leads_elsewhere_is_refused_with_the_whole_reason(service, 
     assert reply.status_code == 400
     assert errors(reply) == [("C103", "training_data[0].connection.auth_url")]
     assert reply.json()["errors"][0]["message"] == f"training_data[0].connection.auth_url: {error}"
+
+
+def test_a_container_no_store_is_asked_about_is_named_with_the_reason(service) -> None:
+    service.stores.refusals = {"data ": InvalidName("container: 'data ' is not the name of a container")}
+    reply = service.client.post("/v3/models", json=service.definition(training_data__0__source__container="data "))
+    assert reply.status_code == 400
+    assert errors(reply) == [("C103", "training_data[0].source.container")]
+    assert "'data ' is not the name of a container" in reply.json()["errors"][0]["message"]
 
 
 def test_a_container_named_twice_is_asked_for_once(service) -> None:
