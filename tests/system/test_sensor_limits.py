@@ -34,9 +34,9 @@ def test_execution_timeout_ends_a_sensor_in_every_mode(stage: Stage) -> None:
     end(run)
     limited = {task: states(run)[task] for task in ("deferred", "here", "object_deferred")}
     assert set(limited.values()) == {"failed"}, limited
-    assert {task: 14 < lasted(run, task) < 45 for task in limited} == dict.fromkeys(limited, True), {
-        task: lasted(run, task) for task in limited
-    }
+    seconds = {task: lasted(run, task) for task in limited}
+    # A worker has to start again for a deferred one, which takes its time on a machine that does a lot else.
+    assert all(14 < lasting < 120 for lasting in seconds.values()), seconds
     for task, words in {
         "deferred": "its time is up",
         "object_deferred": "15 s have passed without object 'never-there'",

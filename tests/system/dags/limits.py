@@ -47,7 +47,7 @@ with DAG("sensor_limits", params=PARAMS, catchup=False):
             name="never-there",
             deferrable=True,
             poke_interval=2,
-            timeout=80,
+            timeout=300,
             execution_timeout=LIMIT,
         ),
     ]

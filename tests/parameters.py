@@ -1,0 +1,215 @@
+"""
+Every parameter of every operator and sensor, what it may be, and what comes of each kind of value.
+
+A parameter without a row here fails `tests/unit/operators/test_parameters.py`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import BaseOperator
+
+from airflow_dlaas.provider import get_provider_info
+
+REFUSED = object()
+"""Stands for an error that names the parameter."""
+DEFAULT = object()
+"""Stands for the parameter's default."""
+
+FRAMEWORK = {"name": "tensorflow", "version": "1.0"}
+
+DEFINITION: dict[str, Any] = {
+    "model_definition": {
+        "name": "n",
+        "definition_location": "/v3/x",
+        "framework": FRAMEWORK,
+        "execution": {"command": "true", "resourceType": "small"},
+    },
+    "training_data": [
+        {"connection": "swift_default", "source": {"container": "d", "type": "softlayer_objectstore"}},
+    ],
+}
+
+VALUES: dict[str, Any] = {
+    "None": None,
+    "empty": "",
+    "zero": 0,
+    "minus": -1,
+    "int": 7,
+    "float": 1.5,
+    "true": True,
+    "text": "x",
+    "digits": "2026",
+    "list": ["x", "y"],
+    "path": Path("/x/y"),
+    "dict": {"name": "x", "version": "1.0"},
+    "seconds": timedelta(seconds=9),
+}
+
+TEXT = {"text": "x", "digits": "2026"}
+PATTERNS = {"text": ("x",), "digits": ("2026",), "list": ("x", "y")}
+
+KINDS: dict[str, dict[str, Any]] = {
+    "text": TEXT,
+    "text or nothing": TEXT | {"None": None},
+    "any text": TEXT | {"empty": ""},
+    "place": TEXT | {"path": "/x/y"},
+    "patterns": PATTERNS,
+    "patterns or nothing": PATTERNS | {"None": None},
+    "texts by name": {"dict": VALUES["dict"]},
+    "definition": {},
+    "list of dicts or nothing": {"None": None},
+    "flag": {"true": True},
+    "flag of Airflow": {"true": True, "None": DEFAULT},
+    "count": {"int": 7},
+    "duration or nothing": {
+        "None": None,
+        "int": timedelta(seconds=7),
+        "float": timedelta(seconds=1.5),
+        "seconds": timedelta(seconds=9),
+    },
+}
+"""What a parameter becomes with each of `VALUES`; the others are refused."""
+
+RENDERED: dict[str, dict[str, Any]] = {
+    "duration or nothing": {"digits": timedelta(seconds=2026)},
+}
+"""The same of a value that a template gives, where that differs."""
+
+ROWS = {
+    "UploadDataOperator": {
+        "source": "place",
+        "container": "text",
+        "prefix": "any text",
+        "include": "patterns or nothing",
+        "exclude": "patterns",
+        "delete": "flag",
+        "swift_conn_id": "text",
+    },
+    "DownloadDataOperator": {
+        "container": "text",
+        "destination": "place",
+        "prefix": "any text",
+        "swift_conn_id": "text",
+    },
+    "DeleteDataOperator": {
+        "container": "text",
+        "prefix": "any text",
+        "names": "patterns or nothing",
+        "everything": "flag",
+        "swift_conn_id": "text",
+    },
+    "PackageModelOperator": {
+        "source": "place",
+        "destination": "place",
+        "include": "patterns or nothing",
+        "exclude": "patterns",
+        "allow_nested": "flag",
+        "allow_secrets": "patterns",
+    },
+    "CreateExperimentOperator": {
+        "name": "text",
+        "bundle": "place",
+        "framework": "texts by name",
+        "description": "any text",
+        "author": "text or nothing",
+        "reuse": "flag",
+        "dlaas_conn_id": "text",
+    },
+    "DeleteExperimentOperator": {"definition_location": "text", "dlaas_conn_id": "text"},
+    "FetchModelOperator": {
+        "training_id": "text",
+        "destination": "place",
+        "part": "any text",
+        "swift_conn_id": "text",
+        "dlaas_conn_id": "text",
+    },
+    "SubmitTrainingOperator": {
+        "definition": "definition",
+        "definition_location": "text or nothing",
+        "retry_failed": "flag",
+        "metric_definitions": "list of dicts or nothing",
+        "dlaas_conn_id": "text",
+    },
+    "TrainModelOperator": {
+        "definition": "definition",
+        "definition_location": "text or nothing",
+        "retry_failed": "flag",
+        "metric_definitions": "list of dicts or nothing",
+        "dlaas_conn_id": "text",
+        "timeout": "duration or nothing",
+        "deferrable": "flag of Airflow",
+        "mlflow_experiment": "text or nothing",
+    },
+    "CancelTrainingOperator": {"training_id": "text", "dlaas_conn_id": "text"},
+    "DeleteTrainingOperator": {"training_id": "text", "dlaas_conn_id": "text"},
+    "ObjectSensor": {
+        "container": "text",
+        "name": "text or nothing",
+        "prefix": "any text",
+        "min_count": "count",
+        "deferrable": "flag of Airflow",
+        "swift_conn_id": "text",
+    },
+    "TrainingSensor": {"training_id": "text", "deferrable": "flag of Airflow", "dlaas_conn_id": "text"},
+}
+
+REQUIRED: dict[str, dict[str, Any]] = {
+    "UploadDataOperator": {"source": "/srv/data", "container": "c"},
+    "DownloadDataOperator": {"container": "c", "destination": "/srv/data"},
+    "DeleteDataOperator": {"container": "c", "everything": True},
+    "PackageModelOperator": {"source": "/srv/code", "destination": "/srv/code.zip"},
+    "CreateExperimentOperator": {"name": "n", "bundle": "/srv/code.zip", "framework": FRAMEWORK},
+    "DeleteExperimentOperator": {"definition_location": "/v3/ml_assets/experiments/e/versions/v"},
+    "FetchModelOperator": {"training_id": "training-x", "destination": "/srv/model"},
+    "SubmitTrainingOperator": {"definition": DEFINITION},
+    "TrainModelOperator": {"definition": DEFINITION},
+    "CancelTrainingOperator": {"training_id": "training-x"},
+    "DeleteTrainingOperator": {"training_id": "training-x"},
+    "ObjectSensor": {"container": "c"},
+    "TrainingSensor": {"training_id": "training-x"},
+}
+"""Enough to make one of each."""
+
+
+def steps() -> dict[str, type[BaseOperator]]:
+    """Return all operators and sensors that the provider names, by the names of their classes."""
+    return {
+        one.__name__: one
+        for kind in ("operators", "sensors")
+        for place in get_provider_info()[kind]
+        for module in place["python-modules"]
+        for one in vars(import_module(module)).values()
+        if inspect.isclass(one) and issubclass(one, BaseOperator) and one.__module__ == module
+    }
+
+
+def own_parameters(step: type[BaseOperator]) -> set[str]:
+    """Return the parameters of *step* that are ours and not Airflow's."""
+    return {
+        name
+        for one in step.__mro__
+        if one.__module__.startswith("airflow_dlaas.") and "__init__" in vars(one)
+        for name, parameter in inspect.signature(vars(one)["__init__"]).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+def make(name: str, /, **given: Any) -> Any:
+    """Make the step *name* with what it needs, and *given*."""
+    return steps()[name](**{"task_id": "step", **REQUIRED[name], **given})
+
+
+def expected(name: str, parameter: str, label: str, *, rendered: bool = False) -> Any:
+    """Return what becomes of the value *label* of a step's parameter."""
+    kind = ROWS[name][parameter]
+    special = RENDERED.get(kind, {}) if rendered else {}
+    return special.get(label, KINDS[kind].get(label, REFUSED))
+
+
+CASES = [(name, parameter) for name, row in ROWS.items() for parameter in row]

@@ -1,0 +1,108 @@
+"""Mapped tasks are checked when the DAG is parsed, as far as their parameters are known then."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, BaseOperator
+
+from airflow_dlaas.errors import InvalidArgument, InvalidDefinition
+from airflow_dlaas.operators.data import DeleteDataOperator, UploadDataOperator
+from airflow_dlaas.operators.training import TrainModelOperator
+from airflow_dlaas.sensors.data import ObjectSensor
+
+GOOD: dict[str, Any] = {
+    "model_definition": {
+        "name": "{{ dag.dag_id }}",
+        "framework": {"name": "tensorflow", "version": "2.21"},
+        "execution": {"command": "python3 train.py", "resourceType": "small"},
+    },
+    "training_data": [{"connection": "c", "source": {"container": "d", "type": "softlayer_objectstore"}}],
+}
+TYPO = copy.deepcopy(GOOD)
+TYPO["model_definition"]["authr"] = "me"
+NAMED = copy.deepcopy(GOOD)
+NAMED["model_definition"]["definition_location"] = "/v3/x"
+
+
+def train(**given: Any) -> Any:
+    return TrainModelOperator.partial(task_id="train", **given)
+
+
+def delete(**given: Any) -> Any:
+    return DeleteDataOperator.partial(task_id="clean", **given)
+
+
+WRONG: dict[str, tuple[Callable[[], Any], str]] = {
+    "a definition that all share": (lambda: train(definition=TYPO), "authr: is not a key"),
+    "one that is mapped over": (
+        lambda: train(definition_location="l").expand(definition=[GOOD, TYPO]),
+        r"definition\[1\]: model_definition.authr: is not a key",
+    ),
+    "one in a set": (
+        lambda: train(definition_location="l").expand_kwargs([{"definition": GOOD}, {"definition": TYPO}]),
+        "set 1: model_definition.authr: is not a key",
+    ),
+    "a missing location": (
+        lambda: train(definition_location=None).expand(definition=[NAMED, GOOD]),
+        r"definition\[1\]: .*definition_location: is missing",
+    ),
+    "metrics": (
+        lambda: train(definition_location="l", definition=GOOD).expand(
+            metric_definitions=[[{"name": "a", "regex": "(a)"}], [{"name": "a", "regex": "a"}]]
+        ),
+        r"metric_definitions\[1\]: .*must have a group",
+    ),
+    "a parameter that all share": (lambda: train(timeout=0), "^train: timeout must be more than 0"),
+    "a parameter that is mapped over": (
+        lambda: delete(prefix="p").expand(container=["a", ""]),
+        r"^clean: container .*\(mapped: container\[1\]\)",
+    ),
+    "two that do not fit": (
+        lambda: delete(container="c", names=None, everything=False).expand(prefix=["p", ""]),
+        r"^clean: prefix is empty.*\(mapped: prefix\[1\]\)",
+    ),
+    "one of a sensor": (
+        lambda: ObjectSensor.partial(task_id="wait", container="c").expand_kwargs([{"name": "n", "prefix": "p"}]),
+        r"^wait: name means one object.*\(mapped: set 0\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_known_to_be_wrong_breaks_the_dag(case: str) -> None:
+    make, why = WRONG[case]
+    with DAG("d"), pytest.raises((InvalidArgument, InvalidDefinition), match=why):
+        make()
+
+
+def test_what_becomes_known_later_is_left_for_then() -> None:
+    with DAG("d"):
+        before = BaseOperator(task_id="before").output
+        train(definition=GOOD, timeout="{{ params.t }}").expand(definition_location=["/v3/a", "{{ params.b }}"])
+        TrainModelOperator.partial(task_id="b", definition_location=before).expand(definition=before)
+        TrainModelOperator.partial(task_id="e").expand_kwargs(before)
+        UploadDataOperator.partial(task_id="c", container="{{ params.c }}").expand(source=[Path("/a"), before])
+        # The DAG's default_args may have what is missing here.
+        DeleteDataOperator.partial(task_id="f", container="c").expand(swift_conn_id=["a", "b"])
+
+
+def test_a_mapped_task_checks_what_it_was_given_before_it_does_anything() -> None:
+    with DAG("d"):
+        mapped = train(definition=GOOD, definition_location="l").expand(timeout=BaseOperator(task_id="a").output)
+    step = mapped.unmap({"timeout": 90})
+    assert step.timeout.total_seconds() == 90
+    with pytest.raises(InvalidArgument, match=r"^train: timeout must be more than 0\b"):
+        mapped.unmap({"timeout": 0})
+
+
+def test_a_mapped_task_stays_what_airflow_makes_of_it() -> None:
+    with DAG("d") as dag:
+        mapped = train(definition=GOOD, retries=2).expand(definition_location=["/v3/a", "/v3/b"])
+    assert dag.get_task("train") is mapped
+    assert mapped.operator_class is TrainModelOperator
+    assert mapped.retries == 2
