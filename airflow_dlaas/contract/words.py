@@ -158,12 +158,13 @@ def complaints(error: ValidationError, *, unless: Callable[[object], bool] | Non
 
     At most `MOST_COMPLAINTS`; of more, the last says how many there are.
 
-    :param unless: findings about a value for which this is true are left out.
+    :param unless: findings about a value for which this is true are left out; a key that is not known is none, whatever
+        its value.
     """
     # A value costs many times what it took on the wire: only where it is asked for.
     found = error.errors(include_url=False, include_input=unless is not None)
     if unless is not None:
-        found = [one for one in found if not unless(one["input"])]
+        found = [one for one in found if one["type"] == "extra_forbidden" or not unless(one["input"])]
     said = [f"{spell_path(one['loc'])}: {sentence(one['type'], one.get('ctx', {}))}" for one in found[:MOST_COMPLAINTS]]
     if len(found) > MOST_COMPLAINTS:
         said.append(f"(the whole): and {len(found) - MOST_COMPLAINTS:,} findings more")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.errors import InvalidArgument
 from airflow_dlaas.hooks.kinds import has_template
@@ -28,6 +29,15 @@ def read_if_local(name: str, environment: jinja2.Environment) -> str | None:
         return _read(name, environment)
     except (OSError, ValueError, LookupError):
         return None  # the task says what is wrong, should it still be so then
+
+
+def as_json(text: str) -> dict[str, Any] | None:
+    """Read the definition in *text*; None where it is no JSON object, or will be one only when it is rendered."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def read_for_task(name: str, environment: jinja2.Environment, render: Callable[[str], str]) -> str:

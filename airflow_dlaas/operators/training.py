@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_dlaas.hooks.checked import UNKNOWN, CheckedOperator
-from airflow_dlaas.hooks.definition_file import names_file, read_for_task, read_if_local
+from airflow_dlaas.hooks.definition_file import as_json, names_file, read_for_task, read_if_local
 from airflow_dlaas.hooks.dlaas import DlaasHook
 from airflow_dlaas.hooks.kinds import (
     Kind,
@@ -114,10 +114,18 @@ class SubmitTrainingOperator(CheckedOperator):
         check(document, has_location=given["definition_location"] is not None)
 
     def resolve_template_files(self) -> None:
-        """Put the definition in place of the name of its file, where that can be read when the DAG is parsed."""
+        """
+        Put the definition in place of the name of its file, where that can be read when the DAG is parsed.
+
+        :raises InvalidDefinition: naming every field that is wrong, as far as they are known.
+        """
         if names_file(self.definition):
             text = read_if_local(str(self.definition), self.get_template_env())
-            self.definition = self.definition if text is None else text
+            if text is not None:
+                self.definition = text
+                if document := as_json(text):  # not yet where templates stand outside of its texts
+                    own = {name: getattr(self, name) for name in SubmitTrainingOperator.parameters}
+                    self.checked(self.task_id, {**own, "definition": document})
         self.prepare_template()
 
     def _do_render_template_fields(

@@ -86,7 +86,7 @@ def test_a_rendered_value_that_cannot_be_right_fails_the_task_before_anything_is
             continue  # a template gives a text
         if native and value in ("['*.csv']", "['a']"):
             continue  # becomes a list
-        step = make(operator, **{parameter: "{{ given }}"}, render_template_as_native_obj=native)
+        step = make(operator, **{parameter: "{{ given }}"})
         with DAG("d", schedule=None, render_template_as_native_obj=native) as dag:
             step.dag = dag
         step.render_template_fields({"given": value})
@@ -129,7 +129,7 @@ def test_a_right_value_becomes_plain(parameter: str, given: Any, plain: Any) -> 
 
 @pytest.mark.parametrize("given", [["*.csv", "b"], ("*.csv", "b")])
 def test_a_list_that_is_rendered_natively_is_a_list(tmp_path: Path, given: Any) -> None:
-    step = make(UploadDataOperator, source=tmp_path, include="{{ given }}", render_template_as_native_obj=True)
+    step = make(UploadDataOperator, source=tmp_path, include="{{ given }}")
     with DAG("d", schedule=None, render_template_as_native_obj=True) as dag:
         step.dag = dag
     step.render_template_fields({"given": given})

@@ -166,6 +166,18 @@ def test_a_definition_may_be_a_file(tmp_path: Path, native: bool, as_path: bool,
     assert found["model_definition"]["name"] == "x.json"
 
 
+def test_a_file_that_is_known_to_be_wrong_breaks_the_dag(tmp_path: Path) -> None:
+    (tmp_path / "wrong.json").write_text(json.dumps(written(authr="{{ ds_nodash }}")))
+    (tmp_path / "later.json").write_text('{ {% if params.year %} "authr": "me" {% endif %} }')
+    with a_dag(folder=tmp_path) as dag:
+        SubmitTrainingOperator(task_id="later", definition="later.json")
+    dag.resolve_template_files()
+    with dag:
+        SubmitTrainingOperator(task_id="wrong", definition="wrong.json")
+    with pytest.raises(InvalidDefinition, match="authr: is not a key"):
+        dag.resolve_template_files()
+
+
 def test_a_definition_may_lie_in_object_storage(tmp_path: Path) -> None:
     (tmp_path / "d.json").write_text(json.dumps(written("{{ ds_nodash }}")))
     step = SubmitTrainingOperator(task_id="s", definition=ObjectStoragePath(f"file://{tmp_path}/d.json"))
