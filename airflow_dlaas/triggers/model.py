@@ -6,17 +6,20 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
 from airflow_dlaas.hooks.swift import SwiftHook
+from airflow_dlaas.triggers.shielded import ShieldedWork
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.training import Training
+    from airflow_dlaas.hooks.access import ServiceAccess
 
 SUBMIT_PATIENCE = 300.0
 """Seconds for which a service that is away is asked again to take a training."""
@@ -25,6 +28,9 @@ SUBMIT_PAUSE = 10.0
 
 CANCEL_LIMIT = 25.0
 """Seconds that ending a training is waited for; Airflow itself allows 30 (``[triggerer] on_kill_timeout``)."""
+
+CANCEL_PAUSE = 10.0
+"""Seconds between two tries to end a training."""
 
 CANCEL_PATIENCE = 3600.0
 """Seconds for which a service that is away is asked again to end a training, as long as the triggerer lives."""
@@ -44,6 +50,7 @@ class TrainModelTrigger(BaseTrigger):
     :param since: since when trainings of this task may exist, in seconds since the epoch.
     :param timeout: seconds the training may take from its submission.
     :param dlaas_conn_id: the connection to the service.
+    :param deferred_at: when the task was deferred, in seconds since the epoch; see `first_event_pause`.
     """
 
     def __init__(
@@ -55,6 +62,7 @@ class TrainModelTrigger(BaseTrigger):
         since: float | None,
         timeout: float | None,
         dlaas_conn_id: str,
+        deferred_at: float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.definition = dict(definition)
@@ -63,12 +71,15 @@ class TrainModelTrigger(BaseTrigger):
         self.since = since
         self.timeout = timeout
         self.dlaas_conn_id = dlaas_conn_id
+        self.deferred_at = deferred_at
+        self._access: ServiceAccess | None = None
         self._submitting: TrainingDefinition | None = None
         self._training_id: str | None = None
+        self._ending = ShieldedWork(self._cancel_training, f"Canceling the training under key {key}")
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Say how to make this trigger again, in another process."""
-        names = ("definition", "definition_location", "key", "since", "timeout", "dlaas_conn_id")
+        names = ("definition", "definition_location", "key", "since", "timeout", "dlaas_conn_id", "deferred_at")
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {name: getattr(self, name) for name in names},
@@ -81,16 +92,21 @@ class TrainModelTrigger(BaseTrigger):
         from airflow_dlaas.triggers.waiting import deadline_after, heard, unheard
 
         try:
-            access = await DlaasHook(self.dlaas_conn_id).aaccess()
-            async with shared(access, lambda: make_client(access)) as watch:
+            self._access = access = await DlaasHook(self.dlaas_conn_id).aaccess()
+            async with shared(access, partial(make_client, access)) as watch:
                 training = await self._submit(watch.client)
                 timeout = None if self.timeout is None else timedelta(seconds=self.timeout)
                 deadline = deadline_after(training.status.submitted_at, timeout)
                 training = await attend(watch.client, watch, training.id, deadline=deadline, say=self.log.info)
             report = heard(training)
-        except asyncio.CancelledError:
-            if not hasattr(BaseTrigger, "on_kill"):  # before Airflow 3.3 nobody calls it but we
-                await asyncio.wait_for(self.on_kill(), CANCEL_LIMIT)
+        except asyncio.CancelledError as canceled:
+            # Airflow 3.3 cancels with a message where a person ended the task, and without one where the triggerer
+            # shuts down; before 3.3 it never gives one. The training is canceled from here on: between this and
+            # `on_kill` Airflow awaits other things, where the next cancellation would skip `on_kill`.
+            if not hasattr(BaseTrigger, "on_kill"):
+                await self.on_kill()
+            elif canceled.args:
+                await self._ending.join(CANCEL_LIMIT)
             raise
         except Exception as error:  # noqa: BLE001 - carried to the worker: of one that escapes, nobody would clean up
             report = unheard(error)
@@ -103,17 +119,37 @@ class TrainModelTrigger(BaseTrigger):
         Airflow 3.3.0 to 3.3.2 call this for a healthy task too, when a stalled triggerer's triggers were given to
         another one; such a task is still deferred and still about this training, which goes on.
         """
-        if await self._still_ours():
-            self.log.info("Another triggerer has taken over; the training goes on")
-            return
-        from airflow_dlaas.client.aside import aside
+        if not await self._ending.join(CANCEL_LIMIT):
+            self.log.warning(
+                "The training under key %s is not canceled after %.0f s; the triggerer keeps trying for %.0f s",
+                self.key,
+                CANCEL_LIMIT,
+                CANCEL_PATIENCE,
+            )
 
-        access = await DlaasHook(self.dlaas_conn_id).aaccess()
-        with make_client(access) as client:
+    async def _cancel_training(self) -> None:
+        """Cancel the training unless its task still waits for it; try again while the service or Airflow is away."""
+        from airflow_dlaas.client.aside import aside
+        from airflow_dlaas.client.watch import shared
+        from airflow_dlaas.triggers.marking import still_waits_for
+
+        until = time.monotonic() + CANCEL_PATIENCE
+        while time.monotonic() < until:
             try:
-                await asyncio.wait_for(aside(lambda: self._stop(client)), CANCEL_LIMIT)
-            except asyncio.TimeoutError:
-                self.log.warning("The training under key %s is not canceled yet; that is tried on", self.key)
+                if await still_waits_for(self.task_instance, self.key):
+                    self.log.info("Another triggerer has taken over; the training goes on")
+                    return
+                access = self._access or await DlaasHook(self.dlaas_conn_id).aaccess()
+                # One client for all that are canceled at once: one token, and connections that are used again.
+                async with shared(access, partial(make_client, access)) as watch:
+                    if await aside(partial(self._stop, watch.client)):
+                        return
+            except Exception as error:  # noqa: BLE001 - whatever it is, a training that runs on unnoticed is worse
+                self.log.warning(
+                    "Canceling the training under key %s failed (%s); retrying in %.0f s", self.key, error, CANCEL_PAUSE
+                )
+            await asyncio.sleep(CANCEL_PAUSE)
+        self.log.error("The training under key %s could not be canceled and may still run", self.key)
 
     async def _submit(self, client: Client) -> Training:
         from airflow_dlaas.client.aside import aside
@@ -121,6 +157,7 @@ class TrainModelTrigger(BaseTrigger):
         from airflow_dlaas.hooks.definition import connection_ids, join
         from airflow_dlaas.hooks.submission import introduce, submit
         from airflow_dlaas.hooks.tag import Tag
+        from airflow_dlaas.triggers.marking import write_mark
 
         stores = {name: await SwiftHook(name).aaccess() for name in connection_ids(self.definition)}
         definition = join(self.definition, stores.__getitem__, location=self.definition_location)
@@ -138,60 +175,18 @@ class TrainModelTrigger(BaseTrigger):
                 await asyncio.sleep(SUBMIT_PAUSE)
         self._submitting, self._training_id = None, training.id
         introduce(training, self.log.info)
-        await self._note(training.id)
+        await write_mark(self.task_instance, self.key, self.dlaas_conn_id, training.id)
         return training
 
     @property
     def _since(self) -> datetime | None:
         return None if self.since is None else datetime.fromtimestamp(self.since, timezone.utc)
 
-    def _stop(self, client: Client) -> None:
-        """End the training, however long the service is away; in a thread that `on_kill` may leave behind."""
+    def _stop(self, client: Client) -> bool:
+        """Ask the service once to cancel the training; whether that is settled, or worth another try. Blocks."""
         from airflow_dlaas.hooks.submission import cancel, stop
         from airflow_dlaas.hooks.tag import Tag
 
-        tag, until = Tag.of_key(self.key), time.monotonic() + CANCEL_PATIENCE
-        while time.monotonic() < until:
-            if self._training_id is not None:
-                settled = cancel(client, self._training_id, self.log.info)
-            else:
-                settled = stop(client, tag, self._submitting, since=self._since, say=self.log.info)
-            if settled:
-                return
-            time.sleep(SUBMIT_PAUSE)
-
-    async def _note(self, training_id: str) -> None:
-        """Tell the UI which training it is, as soon as there is one."""
-        from airflow.sdk.execution_time.xcom import XCom
-
-        from airflow_dlaas.hooks.tag import MARK
-
-        ti = self.task_instance
-        if ti is not None:
-            own = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": ti.map_index}
-            mark = {"key": self.key, "connection": self.dlaas_conn_id, "id": training_id}
-            await asyncio.to_thread(XCom.set, MARK, mark, **own)
-
-    async def _still_ours(self) -> bool:
-        """Whether the task waits on, for this training: a new try or a cleared one has set another mark, or none."""
-        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-        from airflow.sdk.execution_time.xcom import XCom
-
-        from airflow_dlaas.hooks.tag import MARK
-
-        ti = self.task_instance
-        if ti is None:
-            return False
-        states = await asyncio.to_thread(
-            RuntimeTaskInstance.get_task_states,
-            dag_id=ti.dag_id,
-            task_ids=[ti.task_id],
-            run_ids=[ti.run_id],
-            map_index=ti.map_index,
-        )
-        if "deferred" not in (states.get(ti.run_id) or {}).values():
-            return False
-        mark = await asyncio.to_thread(
-            XCom.get_one, key=MARK, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index
-        )
-        return isinstance(mark, Mapping) and mark.get("key") == self.key
+        if self._training_id is not None:
+            return cancel(client, self._training_id, self.log.info)
+        return stop(client, Tag.of_key(self.key), self._submitting, since=self._since, say=self.log.info)

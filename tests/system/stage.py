@@ -247,7 +247,7 @@ USERS = {
 }
 
 
-def a_service(home: Path) -> ServiceChild:
+def a_service(home: Path, *, gpus: int = 16) -> ServiceChild:
     """``airflow-dlaas serve`` with its embedded Swift, virtual GPUs, and a runtime more that costs nothing."""
     home.mkdir(exist_ok=True)
     catalogue = home.with_name("catalogue.toml")
@@ -257,7 +257,7 @@ def a_service(home: Path) -> ServiceChild:
         home,
         port=port,
         objectstore_port=objectstore_port,
-        settings={"DLAAS_GPUS": "virtual:16", "DLAAS_CATALOGUE": str(catalogue)},
+        settings={"DLAAS_GPUS": f"virtual:{gpus}", "DLAAS_CATALOGUE": str(catalogue)},
     )
 
 

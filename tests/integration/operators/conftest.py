@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
 
+from airflow_dlaas.client import calls
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.operators.training import TrainModelOperator
+from airflow_dlaas.storage import bundle
 from airflow_dlaas.storage.swift import SwiftStore
+from tests.conftest import ServiceProcess
+from tests.troublemaker import Troublemaker
+
+FRAMEWORK = {"name": "tensorflow", "version": "test"}
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +49,85 @@ def store(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
 def container() -> str:
     """A name that no other test uses; there is no container of that name yet."""
     return f"data-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def client(service: ServiceProcess) -> Iterator[Client]:
+    with service.client() as opened:
+        yield opened
+
+
+@pytest.fixture
+def way(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Troublemaker]:
+    """The way on which the connection ``dlaas_default`` leads to the service."""
+    known = service.connections()
+    with Troublemaker(known["dlaas_default"]["host"]) as proxy:
+        through = known["dlaas_default"] | {"host": proxy.auth_url.rstrip("/")}
+        monkeypatch.setenv("AIRFLOW_CONN_DLAAS_DEFAULT", json.dumps(through))
+        monkeypatch.setenv("AIRFLOW_CONN_SWIFT_DEFAULT", json.dumps(known["swift_default"]))
+        yield proxy
+
+
+@pytest.fixture
+def location(service: ServiceProcess, client: Client, tmp_path: Path) -> str:
+    """An experiment's version, and a container ``endings`` beside it."""
+    known = service.connections()["swift_default"]
+    connection = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
+    with SwiftStore.open(connection) as store:
+        store.create_container("endings")
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "main.py").write_text("")
+    draft = ExperimentDraft.model_validate({"name": "endings", "framework": FRAMEWORK})
+    version = client.send(calls.create_experiment(draft)).entity.experiment_version
+    client.send(calls.put_content(client.path_of(version.content_url), bundle.pack(tmp_path / "code")))
+    return client.path_of(version.url)
+
+
+@pytest.fixture
+def task(way: Troublemaker, location: str) -> Callable[..., TrainModelOperator]:
+    """A task that trains with a command."""
+
+    def make(command: str, *, kind: Any = TrainModelOperator, **given: Any) -> Any:
+        definition = {
+            "model_definition": {
+                "name": "endings",
+                "framework": FRAMEWORK,
+                "execution": {"command": command, "resourceType": "small"},
+            },
+            "training_data": [
+                {"connection": "swift_default", "source": {"container": "endings", "type": "softlayer_objectstore"}},
+            ],
+        }
+        return kind(task_id="train", definition=definition, definition_location=location, **given)
+
+    return make
+
+
+class Handed:
+    """What a task instance has handed on, and the rest of its context."""
+
+    def __init__(self) -> None:
+        self.xcoms: dict[str, Any] = {}
+        self.run_id = uuid4().hex
+
+    def context(self, *, try_number: int = 1, max_tries: int = 0) -> Any:
+        ti = SimpleNamespace(
+            dag_id="endings",
+            run_id=self.run_id,
+            task_id="train",
+            map_index=-1,
+            max_tries=max_tries,
+            try_number=try_number,
+            xcom_push=lambda key, value: self.xcoms.update({key: value}),
+        )
+        begun = datetime(2026, 1, 1, tzinfo=timezone.utc)
+        return {"ti": ti, "task": None, "dag_run": SimpleNamespace(start_date=begun, run_after=begun)}
+
+    @property
+    def training_id(self) -> str:
+        return str(self.xcoms["dlaas_training"]["id"])
+
+
+@pytest.fixture
+def handed() -> Handed:
+    return Handed()

@@ -6,24 +6,17 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, suppress
-from datetime import datetime, timedelta, timezone
+from contextlib import aclosing, suppress
+from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
-from pydantic import SecretStr
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.exchange import PATIENTLY
-from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.errors import (
     InvalidRequest,
@@ -33,15 +26,13 @@ from airflow_dlaas.errors import (
     TrainingFailed,
     TrainingOverdue,
 )
-from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
-from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
+from airflow_dlaas.operators.training import SubmitTrainingOperator
 from airflow_dlaas.sensors.training import TrainingSensor
-from airflow_dlaas.storage import bundle
-from airflow_dlaas.storage.swift import SwiftStore
-from airflow_dlaas.triggers import attend, model, waiting
+from airflow_dlaas.triggers import attend, waiting
 from airflow_dlaas.triggers.model import TrainModelTrigger
 from tests.builders import a_reply, writes_events
 from tests.conftest import ServiceProcess
+from tests.integration.operators.conftest import Handed
 from tests.troublemaker import Say, Troublemaker
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
@@ -52,88 +43,6 @@ ONE = re.compile(r"^/v3/models/training-[^/?]+$")
 def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
     monkeypatch.setattr(attend, "LAST_WORDS", 0.1)
-
-
-@pytest.fixture
-def client(service: ServiceProcess) -> Iterator[Client]:
-    with service.client() as opened:
-        yield opened
-
-
-@pytest.fixture
-def way(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Troublemaker]:
-    """The way on which the connection ``dlaas_default`` leads to the service."""
-    known = service.connections()
-    with Troublemaker(known["dlaas_default"]["host"]) as proxy:
-        through = known["dlaas_default"] | {"host": proxy.auth_url.rstrip("/")}
-        monkeypatch.setenv("AIRFLOW_CONN_DLAAS_DEFAULT", json.dumps(through))
-        monkeypatch.setenv("AIRFLOW_CONN_SWIFT_DEFAULT", json.dumps(known["swift_default"]))
-        yield proxy
-
-
-@pytest.fixture
-def location(service: ServiceProcess, client: Client, tmp_path: Path) -> str:
-    """An experiment's version, and a container ``endings`` beside it."""
-    known = service.connections()["swift_default"]
-    connection = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
-    with SwiftStore.open(connection) as store:
-        store.create_container("endings")
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "main.py").write_text("")
-    draft = ExperimentDraft.model_validate({"name": "endings", "framework": FRAMEWORK})
-    version = client.send(calls.create_experiment(draft)).entity.experiment_version
-    client.send(calls.put_content(client.path_of(version.content_url), bundle.pack(tmp_path / "code")))
-    return client.path_of(version.url)
-
-
-@pytest.fixture
-def task(way: Troublemaker, location: str) -> Callable[..., TrainModelOperator]:
-    """A task that trains with a command."""
-
-    def make(command: str, *, kind: Any = TrainModelOperator, **given: Any) -> Any:
-        definition = {
-            "model_definition": {
-                "name": "endings",
-                "framework": FRAMEWORK,
-                "execution": {"command": command, "resourceType": "small"},
-            },
-            "training_data": [
-                {"connection": "swift_default", "source": {"container": "endings", "type": "softlayer_objectstore"}},
-            ],
-        }
-        return kind(task_id="train", definition=definition, definition_location=location, **given)
-
-    return make
-
-
-class Handed:
-    """What a task instance has handed on, and the rest of its context."""
-
-    def __init__(self) -> None:
-        self.xcoms: dict[str, Any] = {}
-        self.run_id = uuid4().hex
-
-    def context(self, *, try_number: int = 1, max_tries: int = 0) -> Any:
-        ti = SimpleNamespace(
-            dag_id="endings",
-            run_id=self.run_id,
-            task_id="train",
-            map_index=-1,
-            max_tries=max_tries,
-            try_number=try_number,
-            xcom_push=lambda key, value: self.xcoms.update({key: value}),
-        )
-        begun = datetime(2026, 1, 1, tzinfo=timezone.utc)
-        return {"ti": ti, "task": None, "dag_run": SimpleNamespace(start_date=begun, run_after=begun)}
-
-    @property
-    def training_id(self) -> str:
-        return str(self.xcoms["dlaas_training"]["id"])
-
-
-@pytest.fixture
-def handed() -> Handed:
-    return Handed()
 
 
 def now(client: Client, training_id: str) -> Training:
@@ -351,13 +260,6 @@ def made_again(deferred: TaskDeferred) -> TrainModelTrigger:
     return TrainModelTrigger(**json.loads(json.dumps(given)))
 
 
-@asynccontextmanager
-async def trigger_client(trigger: TrainModelTrigger) -> AsyncIterator[Client]:
-    access = await DlaasHook(trigger.dlaas_conn_id).aaccess()
-    with make_client(access) as opened:
-        yield opened
-
-
 def report(trigger: TrainModelTrigger) -> Any:
     async def first() -> Any:
         async with aclosing(trigger.run()) as events:
@@ -448,21 +350,3 @@ def test_a_trigger_that_is_killed_in_the_middle_of_its_request_leaves_nothing_ru
         if trigger.key in one.entity.model_definition.description
     ]
     assert [ended(client, one.id).state for one in mine] == [TrainingState.CANCELED]
-
-
-def test_a_trigger_that_is_killed_while_the_service_is_away_cancels_when_it_is_back(
-    task: Any, client: Client, way: Troublemaker, handed: Handed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(model, "CANCEL_LIMIT", 0.2)
-    monkeypatch.setattr(model, "SUBMIT_PAUSE", 0.1)
-    trigger = made_again(deferral(task("sleep 30", deferrable=True), handed.context()))
-
-    async def killed() -> str:
-        async with trigger_client(trigger) as through:
-            training = await trigger._submit(through)
-        way.on(Say(503), method="PATCH", times=PATIENTLY.attempts)  # as often as the client asks by itself
-        await trigger.on_kill()
-        assert not now(client, training.id).status.cancel_requested
-        return training.id
-
-    assert ended(client, asyncio.run(killed())).state is TrainingState.CANCELED

@@ -1,0 +1,195 @@
+"""Triggers that Airflow's own trigger runner cancels again and again, as it does: against the real service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.jobs import triggerer_job_runner
+from airflow.jobs.triggerer_job_runner import TriggerRunner
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.training import Training
+from airflow_dlaas.triggers import attend
+from airflow_dlaas.triggers.model import TrainModelTrigger
+from tests.integration.operators.conftest import Handed
+from tests.troublemaker import Say, Slow, Troublemaker
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Airflow's modules for a triggerer warn of themselves
+
+PERIOD = 0.05
+"""Seconds between two cancellations; Airflow's triggerer takes about one."""
+
+
+@pytest.fixture(autouse=True)
+def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
+    monkeypatch.setattr(attend, "LAST_WORDS", 0.1)
+
+
+Maker = Callable[[str], TrainModelTrigger]
+
+
+@pytest.fixture
+def trigger(task: Any) -> Maker:
+    """Make the trigger of a task of its own, as another process makes it."""
+
+    def make(command: str) -> TrainModelTrigger:
+        from airflow.sdk.exceptions import TaskDeferred
+
+        with pytest.raises(TaskDeferred) as deferred:
+            task(command, deferrable=True).execute(Handed().context())
+        _, given = deferred.value.trigger.serialize()
+        return TrainModelTrigger(**json.loads(json.dumps(given)))
+
+    return make
+
+
+class Triggerer:
+    """Airflow's runner of triggers without its supervisor: it starts triggers and cancels them until they are gone."""
+
+    def __init__(self, triggers: list[TrainModelTrigger]) -> None:
+        self._runner = TriggerRunner()
+        self._triggers = dict(enumerate(triggers, 1))
+
+    def start(self) -> None:
+        """Run all of them."""
+        for number, one in self._triggers.items():
+            running = asyncio.create_task(self._runner.run_trigger(number, one))
+            self._runner.triggers[number] = {"task": running, "is_watcher": False, "name": str(number), "events": 0}
+
+    async def end(self) -> None:
+        """Do as Airflow does when a person has ended all their tasks at once."""
+        while left := {number for number, one in self._runner.triggers.items() if not one["task"].done()}:
+            self._runner.to_cancel.extend(left)
+            await self._runner.cancel_triggers()
+            await asyncio.sleep(PERIOD)
+
+
+def of(client: Client, triggers: list[TrainModelTrigger]) -> list[Training]:
+    keys = [one.key for one in triggers]
+    listed = client.send(calls.list_trainings(limit=1000)).resources
+    return [one for one in listed if any(key in one.entity.model_definition.description for key in keys)]
+
+
+async def submitted(client: Client, triggers: list[TrainModelTrigger]) -> None:
+    until = time.monotonic() + 60
+    while len(await asyncio.to_thread(of, client, triggers)) < len(triggers):
+        assert time.monotonic() < until
+        await asyncio.sleep(0.1)
+
+
+def not_stopped(client: Client, triggers: list[TrainModelTrigger]) -> list[Training]:
+    return [
+        one
+        for one in of(client, triggers)
+        if one.state is not TrainingState.CANCELED and not one.status.cancel_requested
+    ]
+
+
+@pytest.mark.parametrize("number", [1, 4, 64])
+def test_triggers_canceled_again_and_again_all_cancel_their_trainings(
+    trigger: Maker, client: Client, way: Troublemaker, number: int
+) -> None:
+    """The service takes its time to answer: with one request after the other this would last minutes."""
+    triggers = [trigger("sleep 60") for _ in range(number)]
+
+    async def ended() -> float:
+        triggerer = Triggerer(triggers)
+        triggerer.start()
+        await submitted(client, triggers)
+        way.on(Slow(40), method="PATCH", times=None)  # two seconds for the body
+        since = time.monotonic()
+        await triggerer.end()
+        return time.monotonic() - since
+
+    took = asyncio.run(ended())
+    assert not_stopped(client, triggers) == []
+    assert took < 20
+
+
+def test_a_second_cancellation_before_airflow_calls_on_kill_loses_nothing(
+    trigger: Maker, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow awaits its logger first, in a pool of few threads."""
+
+    class Slowly:
+        def info(self, *_: Any, **__: Any) -> None: ...
+
+        async def ainfo(self, *_: Any, **__: Any) -> None:
+            await asyncio.sleep(10 * PERIOD)
+
+    monkeypatch.setattr(triggerer_job_runner.TriggerRunner, "log", Slowly())
+    triggers = [trigger("sleep 60")]
+
+    async def ended() -> None:
+        triggerer = Triggerer(triggers)
+        triggerer.start()
+        await submitted(client, triggers)
+        await triggerer.end()
+
+    asyncio.run(ended())
+    assert not_stopped(client, triggers) == []
+
+
+def test_a_trigger_canceled_in_the_middle_of_its_submission_cancels_what_comes_of_it(
+    trigger: Maker, client: Client, way: Troublemaker
+) -> None:
+    way.on(Slow(2000), method="POST", path="/v3/models", times=1)
+    triggers = [trigger("sleep 60")]
+
+    async def ended() -> None:
+        triggerer = Triggerer(triggers)
+        triggerer.start()
+        while not way.count(method="POST", path="/v3/models"):  # noqa: ASYNC110 - the proxy has no event to wait for
+            await asyncio.sleep(0.05)
+        await triggerer.end()
+
+    asyncio.run(ended())
+    assert len(of(client, triggers)) == 1
+    assert not_stopped(client, triggers) == []
+
+
+def test_cancellation_goes_on_after_the_trigger_is_gone_while_the_service_is_away(
+    trigger: Maker, client: Client, way: Troublemaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_dlaas.triggers import model
+
+    monkeypatch.setattr(model, "CANCEL_LIMIT", 0.3)
+    monkeypatch.setattr(model, "CANCEL_PAUSE", 0.1)
+    triggers = [trigger("sleep 60")]
+
+    async def ended() -> None:
+        triggerer = Triggerer(triggers)
+        triggerer.start()
+        await submitted(client, triggers)
+        way.on(Say(503), method="PATCH", times=None)
+        await triggerer.end()
+        assert len(not_stopped(client, triggers)) == 1
+        way.calm()
+        until = time.monotonic() + 60
+        while await asyncio.to_thread(not_stopped, client, triggers):
+            assert time.monotonic() < until
+            await asyncio.sleep(0.1)
+
+    asyncio.run(ended())
+
+
+def test_a_triggerer_that_shuts_down_cancels_no_training(trigger: Maker, client: Client) -> None:
+    triggers = [trigger("sleep 60")]
+
+    async def shut_down() -> None:
+        Triggerer(triggers).start()
+        await submitted(client, triggers)
+
+    asyncio.run(shut_down())  # which cancels every task, as a triggerer does that ends
+    [left] = of(client, triggers)
+    assert not left.state.final
+    assert not left.status.cancel_requested
+    client.send(calls.cancel_training(left.id))
