@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import PurePath
@@ -213,7 +214,8 @@ class TrainModelOperator(SubmitTrainingOperator):
             insist_on_mlflow()
         run = self._begin(context)
         timeout = self.execution_timeout if self.timeout is None else self.timeout
-        if self.deferrable:
+        # A training that has ended is judged here: a trigger that fires at once races the scheduler.
+        if self.deferrable and (run.known is None or not run.known.state.final):
             from airflow_dlaas.triggers.model import TrainModelTrigger
 
             self.defer(
@@ -224,6 +226,7 @@ class TrainModelOperator(SubmitTrainingOperator):
                     since=run.since.timestamp() if run.since else None,
                     timeout=timeout.total_seconds() if timeout else None,
                     dlaas_conn_id=self.dlaas_conn_id,
+                    deferred_at=time.time(),
                 ),
                 method_name=self.resume.__name__,
                 kwargs={"key": run.tag.key},
@@ -236,13 +239,17 @@ class TrainModelOperator(SubmitTrainingOperator):
 
         return self._conclude(run, last_seen)
 
-    def resume(self, context: Context, key: str, event: Any) -> str:
-        """Take up the task when its trigger has reported."""
+    def resume(self, context: Context, event: Any = None, key: str | None = None) -> str:
+        """
+        Take up the task when its trigger has reported.
+
+        :param key: the key of the training; where it is missing, as under ``airflow dags test``, the event's is taken.
+        """
         from airflow_dlaas.hooks.taskrun import TaskRun
-        from airflow_dlaas.triggers.waiting import reported
+        from airflow_dlaas.triggers.waiting import key_of, reported
 
         self._run = run = TaskRun.again(
-            key,
+            key or key_of(event),
             context=context,
             access=DlaasHook(self.dlaas_conn_id).access,
             connection=self.dlaas_conn_id,

@@ -13,6 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
 from airflow_dlaas.hooks.swift import SwiftHook
+from airflow_dlaas.triggers.first_event import hold_first_event
 from airflow_dlaas.triggers.shielded import ShieldedWork
 
 if TYPE_CHECKING:
@@ -87,18 +88,9 @@ class TrainModelTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Report the training as last seen, or why there is none to report; `reported` reads it."""
-        from airflow_dlaas.client.watch import shared
-        from airflow_dlaas.triggers.attend import attend
-        from airflow_dlaas.triggers.waiting import deadline_after, heard, unheard
-
         try:
-            self._access = access = await DlaasHook(self.dlaas_conn_id).aaccess()
-            async with shared(access, partial(make_client, access)) as watch:
-                training = await self._submit(watch.client)
-                timeout = None if self.timeout is None else timedelta(seconds=self.timeout)
-                deadline = deadline_after(training.status.submitted_at, timeout)
-                training = await attend(watch.client, watch, training.id, deadline=deadline, say=self.log.info)
-            report = heard(training)
+            report = await self._report()
+            await hold_first_event(self.deferred_at)
         except asyncio.CancelledError as canceled:
             # Airflow 3.3 cancels with a message where a person ended the task, and without one where the triggerer
             # shuts down; before 3.3 it never gives one. The training is canceled from here on: between this and
@@ -108,9 +100,8 @@ class TrainModelTrigger(BaseTrigger):
             elif canceled.args:
                 await self._ending.join(CANCEL_LIMIT)
             raise
-        except Exception as error:  # noqa: BLE001 - carried to the worker: of one that escapes, nobody would clean up
-            report = unheard(error)
-        yield TriggerEvent(report)  # type: ignore[no-untyped-call]
+        # `airflow dags test` resumes the task with the event alone: the key goes with it.
+        yield TriggerEvent(report | {"key": self.key})  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """
@@ -126,6 +117,22 @@ class TrainModelTrigger(BaseTrigger):
                 CANCEL_LIMIT,
                 CANCEL_PATIENCE,
             )
+
+    async def _report(self) -> dict[str, Any]:
+        from airflow_dlaas.client.watch import shared
+        from airflow_dlaas.triggers.attend import attend
+        from airflow_dlaas.triggers.waiting import deadline_after, heard, unheard
+
+        try:
+            self._access = access = await DlaasHook(self.dlaas_conn_id).aaccess()
+            async with shared(access, partial(make_client, access)) as watch:
+                training = await self._submit(watch.client)
+                timeout = None if self.timeout is None else timedelta(seconds=self.timeout)
+                deadline = deadline_after(training.status.submitted_at, timeout)
+                training = await attend(watch.client, watch, training.id, deadline=deadline, say=self.log.info)
+            return heard(training)
+        except Exception as error:  # noqa: BLE001 - carried to the worker: of one that escapes, nobody would clean up
+            return unheard(error)
 
     async def _cancel_training(self) -> None:
         """Cancel the training unless its task still waits for it; try again while the service or Airflow is away."""

@@ -68,6 +68,19 @@ def reported(event: Any) -> Training:
             raise Misunderstood("The task was resumed with an event that is not its trigger's")
 
 
+def key_of(event: Any) -> str:
+    """
+    Read the key of the training that a `TrainModelTrigger` reported on.
+
+    :raises Misunderstood: the event is not that trigger's.
+    """
+    match event:
+        case {"key": str(key)}:
+            return key
+        case _:
+            raise Misunderstood("The task was resumed without the key of its training, and its event holds none")
+
+
 def _error(kind: str, message: str, more: Mapping[Any, Any]) -> DlaasError:
     found = getattr(errors, kind, None)
     if not isinstance(found, type) or not issubclass(found, DlaasError):

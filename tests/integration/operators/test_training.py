@@ -28,7 +28,7 @@ from airflow_dlaas.errors import (
 )
 from airflow_dlaas.operators.training import SubmitTrainingOperator
 from airflow_dlaas.sensors.training import TrainingSensor
-from airflow_dlaas.triggers import attend, waiting
+from airflow_dlaas.triggers import attend, first_event, waiting
 from airflow_dlaas.triggers.model import TrainModelTrigger
 from tests.builders import a_reply, writes_events
 from tests.conftest import ServiceProcess
@@ -257,7 +257,8 @@ def deferral(operator: Any, context: Any) -> TaskDeferred:
 def made_again(deferred: TaskDeferred) -> TrainModelTrigger:
     """The trigger as another process makes it, from what is stored."""
     _, given = deferred.trigger.serialize()
-    return TrainModelTrigger(**json.loads(json.dumps(given)))
+    # As if deferred some time ago: an event of its first seconds waits.
+    return TrainModelTrigger(**json.loads(json.dumps(given)) | {"deferred_at": given["deferred_at"] - 60})
 
 
 def report(trigger: TrainModelTrigger) -> Any:
@@ -279,6 +280,62 @@ def test_a_deferred_task_too_says_how_metrics_are_found(task: Any, handed: Hande
     deferred = deferral(operator, handed.context())
     operator.resume(handed.context(), event=report(made_again(deferred)), **deferred.kwargs)
     assert handed.xcoms["metrics"] == {"validation/gap": 0.25}
+
+
+def test_a_task_resumed_with_the_event_alone_finds_its_training(task: Any, handed: Handed) -> None:
+    """`airflow dags test`, `airflow tasks test` and `dag.test()` drop what the task gave along when it deferred."""
+    operator = task("true", deferrable=True)
+    event = report(made_again(deferral(operator, handed.context())))
+    assert operator.resume(handed.context(), event=event) == event["training"]["metadata"]["guid"]
+
+
+def test_a_task_resumed_with_the_event_alone_cancels_what_is_overdue(task: Any, client: Client, handed: Handed) -> None:
+    operator = task("sleep 60", deferrable=True, timeout=timedelta(seconds=2))
+    event = report(made_again(deferral(operator, handed.context())))
+    with pytest.raises(TrainingOverdue):
+        operator.resume(handed.context(), event=event)
+    assert ended(client, event["training"]["metadata"]["guid"]).state is TrainingState.CANCELED
+
+
+def test_an_event_of_an_earlier_version_is_resumed_with_the_key_that_was_stored(task: Any, handed: Handed) -> None:
+    operator = task("true", deferrable=True)
+    deferred = deferral(operator, handed.context())
+    event = report(made_again(deferred))
+    del event["key"]
+    assert operator.resume(handed.context(), event=event, **deferred.kwargs)
+    with pytest.raises(Misunderstood, match="key of its training"):
+        operator.resume(handed.context(), event=event)
+
+
+@pytest.mark.parametrize("retry_failed", [True, False])
+def test_a_try_whose_training_has_ended_does_not_defer(
+    task: Any, client: Client, handed: Handed, retry_failed: bool
+) -> None:
+    """A trigger that fires at once races Airflow's scheduler."""
+    command = "true" if retry_failed else "exit 3"
+    operator = task(command, deferrable=True, retry_failed=retry_failed)
+    event = report(made_again(deferral(operator, handed.context())))
+    again = task(command, deferrable=True, retry_failed=retry_failed)
+    if retry_failed:
+        assert again.execute(handed.context(try_number=2)) == event["training"]["metadata"]["guid"]
+    else:
+        with pytest.raises(TrainingFailed, match="exited with 3"):
+            again.execute(handed.context(try_number=2))
+
+
+def test_a_trigger_that_knows_at_once_waits_with_its_first_event(
+    task: Any, handed: Handed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_event, "FIRST_EVENT_DELAY", 2.0)
+    operator = task("true", deferrable=True)
+    operator.definition["training_data"][0]["source"]["container"] = "no-such"
+    since = time.time()
+    deferred = deferral(operator, handed.context())
+    _, given = deferred.trigger.serialize()
+    event = report(TrainModelTrigger(**given))
+    assert time.time() - since >= 2
+    with pytest.raises(InvalidRequest, match="no-such"):
+        operator.resume(handed.context(), event=event, **deferred.kwargs)
 
 
 def test_its_trigger_submits_once_however_often_it_is_begun(task: Any, client: Client, handed: Handed) -> None:
