@@ -56,6 +56,22 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "connection-types": [_dlaas(), _swift()],
         "extra-links": ["airflow_dlaas.links.training.TrainingLink", "airflow_dlaas.links.training.TensorBoardLink"],
+        "config": {
+            "dlaas": {
+                "description": "What the provider of deep-learning trainings needs to know of this Airflow.",
+                "options": {
+                    "airflow_id": {
+                        "description": "A name for this Airflow that no other Airflow has which submits trainings as "
+                        "the same user of a service. It must not change while trainings run. Empty: the Airflow "
+                        "Variable airflow_dlaas_id, which is created when first needed.",
+                        "type": "string",
+                        "version_added": "0.1.0",
+                        "example": "production-eu",
+                        "default": "",
+                    }
+                },
+            }
+        },
         "filesystems": ["airflow_dlaas.fs.swift"],
         "asset-uris": [
             {

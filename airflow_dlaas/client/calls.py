@@ -6,9 +6,10 @@ Replies are read tolerantly (`received`), since a newer service may say more tha
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote, unquote, urlencode
 
 from pydantic import SecretStr
@@ -215,6 +216,15 @@ def get_training(training_id: str) -> Call[Training]:
     return _get(_training(training_id), _read_training)
 
 
+def get_entity(training_id: str) -> Call[dict[str, Any]]:
+    """
+    One training's entity as the service sent it: the echo of its definition, which `Training` reads only in part.
+
+    Old servers do not mask the credentials in it: never for a log.
+    """
+    return _get(_training(training_id), _entity)
+
+
 def list_trainings(limit: int | None = None) -> Call[TrainingList]:
     """The newest trainings, up to *limit*; where there are more, `more_trainings` goes on."""
     return _get(TRAININGS + (f"?{urlencode({'limit': limit})}" if limit else ""), received(TrainingList))
@@ -309,6 +319,16 @@ def _read_training(content: bytes) -> Training:
         if status is None or all(one.code != UNREADABLE_RECORD for one in status.error.errors):
             raise
     raise Misunderstood(status.message)
+
+
+def _entity(content: bytes) -> dict[str, Any]:
+    try:
+        match json.loads(content):
+            case {"entity": dict(entity)}:
+                return entity
+    except ValueError:
+        pass
+    raise Misunderstood("The service's answer is not a training")
 
 
 def _query(**parameters: str | int | None) -> str:

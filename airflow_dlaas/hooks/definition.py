@@ -76,6 +76,12 @@ def connection_ids(document: Mapping[str, Any] | str) -> frozenset[str]:
     return frozenset(name for name in entries if isinstance(name, str))
 
 
+def results_connection(document: Mapping[str, Any]) -> str:
+    """Name the connection to the store that results go to; *document* holds together."""
+    results = document.get("training_results") or document["training_data"][0]
+    return str(results["connection"])
+
+
 def parse(document: Mapping[str, Any] | str) -> Mapping[str, Any]:
     """Read a definition that may be JSON text (a rendered file)."""
     if isinstance(document, str):

@@ -8,14 +8,14 @@ after: what carries our key in its description is ours, and of two that raced in
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.errors import Conflict, DlaasError, NotFound, RateLimited
 from airflow_dlaas.hooks.choice import Choice, choose, precedence
-from airflow_dlaas.hooks.tag import Tag, tagged
+from airflow_dlaas.hooks.tag import Tag, Try, tagged
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
@@ -38,24 +38,41 @@ LAST_LOOKS = 2
 
 
 def resolve(
-    client: Client, first: Tag, *, try_number: int, since: datetime | None, retry_failed: bool, say: Say
+    client: Client,
+    first: Tag,
+    *,
+    this: Try,
+    since: datetime | None,
+    retry_failed: bool,
+    say: Say,
+    earlier_form: Tag | None = None,
+    reusable: Callable[[Training], bool] | None = None,
 ) -> Choice:
     """
     Find out which training this try is about, and cancel what earlier generations of the task have left running.
 
     A first try asks nothing where `submit` alone is atomic.
+
+    :param earlier_form: *first* as releases before this one spelled it; trainings under it are this task's, too.
+    :param reusable: whether the completed training of an earlier generation takes the place of a new one; None where
+        it never does.
     """
-    if try_number == 1 and client.extensions.idempotency_key:
+    if this.number == 1 and client.extensions.idempotency_key:
         return Choice(first, None)
+    tasks = {first.task} | ({earlier_form.task} if earlier_form else set())
     found = [
         (tag, training)
-        for tag, outline in _of_task(client, first.task, since)
+        for tag, outline in _of_tasks(client, tasks, since)
         if (training := _look(client, outline)) is not None
     ]
-    choice = choose(first, found, try_number=try_number, retry_failed=retry_failed)
+    choice = choose(first, found, this=this, retry_failed=retry_failed)
     for training in choice.superseded:
         say(f"Training {training.id} belongs to an earlier run of this task, which was cleared; canceling it")
         cancel(client, training.id, say)
+    if choice.finished is not None and reusable is not None:
+        tag, training = choice.finished
+        if reusable(training):
+            return Choice(tag, training, choice.superseded)
     return choice
 
 
@@ -165,19 +182,19 @@ def _submit_without_keys(
 
 
 def _with_key(client: Client, tag: Tag, since: datetime | None) -> list[Training]:
-    ids = [outline for one, outline in _of_task(client, tag.task, since) if one == tag]
+    ids = [outline for one, outline in _of_tasks(client, {tag.task}, since) if one == tag]
     found = [training for one in ids if (training := _look(client, one)) is not None]
     return sorted(found, key=precedence)
 
 
-def _of_task(client: Client, task: str, since: datetime | None) -> Iterator[tuple[Tag, str]]:
-    """Look through the listing for trainings of *task*; its pages come newest first, where they come in order."""
+def _of_tasks(client: Client, tasks: Collection[str], since: datetime | None) -> Iterator[tuple[Tag, str]]:
+    """Look through the listing for trainings of *tasks*; its pages come newest first, where they come in order."""
     call = calls.skim_trainings()
     for _ in range(PAGES):
         page = client.send(call)
         for outline in page.resources:
             tag = Tag.read(outline.entity.model_definition.description or "")
-            if tag is not None and tag.task == task:
+            if tag is not None and tag.task in tasks:
                 yield tag, outline.metadata.guid
         times = [outline.metadata.created_at for outline in page.resources]
         in_order = times == sorted(times, reverse=True)

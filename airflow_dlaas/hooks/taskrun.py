@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.errors import DlaasError
-from airflow_dlaas.hooks.definition import join, parse, with_metrics
+from airflow_dlaas.hooks.definition import join, parse, results_connection, with_metrics
 from airflow_dlaas.hooks.dlaas import make_client
+from airflow_dlaas.hooks.identity import airflow_id
 from airflow_dlaas.hooks.measures import count_ended
+from airflow_dlaas.hooks.reuse import acknowledge, reusable
 from airflow_dlaas.hooks.submission import cancel, introduce, resolve, stop, submit
 from airflow_dlaas.hooks.summary import POINTS, SUMMARY, final_metrics, summarize
 from airflow_dlaas.hooks.swift import SwiftHook
-from airflow_dlaas.hooks.tag import MARK, Tag, earliest
+from airflow_dlaas.hooks.tag import MARK, Tag, Try, earliest
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -61,23 +63,34 @@ class TaskRun:
         connection: str,
         retry_failed: bool,
         metric_definitions: Sequence[Mapping[str, str]] | None = None,
+        acknowledges: bool = False,
         say: Callable[[str], None],
     ) -> Self:
         """
         Check *document*, find out which training this try is about, and leave word of it where others can see it.
 
+        :param acknowledges: whether the task is to `acknowledge` the training that it succeeds with. Only a task that
+            does takes up what an earlier generation of it has completed.
         :raises InvalidDefinition: naming every field that is wrong; nothing has been changed then.
         """
-        first, since = Tag.of(context), earliest(context)
+        since = earliest(context)
         parsed = with_metrics(parse(document), metric_definitions)
         definition = join(parsed, lambda conn_id: SwiftHook(conn_id).access, location=location)
         with make_client(access) as client:
+            acknowledges = acknowledges and client.extensions.acknowledgement
+            results = results_connection(parsed)
+
+            def take_up(training: Training) -> bool:
+                return reusable(client, training, definition, SwiftHook(results).access, say)
+
             choice = resolve(
                 client,
-                first,
-                try_number=context["ti"].try_number,
+                Tag.of(context, airflow=airflow_id(), acknowledges=acknowledges),
+                this=Try.of(context),
                 since=since,
                 retry_failed=retry_failed,
+                earlier_form=Tag.of_earlier_form(context),
+                reusable=take_up if acknowledges else None,
                 say=say,
             )
         run = cls(choice.tag, since, access, connection, say, context, parsed, definition, choice.known)
@@ -124,6 +137,15 @@ class TaskRun:
         count_ended(self.context, training)
         self.context["ti"].xcom_push(key=SUMMARY, value=summarize(training, curves, self.connection))
         return final_metrics(training, curves)
+
+    def acknowledge(self, training: Training) -> None:
+        """
+        Record at the service that the task succeeds with *training*.
+
+        :raises ServiceError: it could not be recorded.
+        """
+        with make_client(self.access) as client:
+            acknowledge(client, training, self.say)
 
     def curves(self, training_id: str, points: int) -> Curves | None:
         """Ask for a training's curves; None where they can't be had."""

@@ -62,6 +62,8 @@ class SubmitTrainingOperator(CheckedOperator):
     template_fields_renderers = {"definition": "json"}  # noqa: RUF012 - declared so by Airflow's base class
     ui_color = "#e8defa"
     operator_extra_links = (TrainingLink(), TensorBoardLink())
+    _acknowledges = False
+    """Whether the task's success says that its training's result was taken."""
     tensorboard: str | None = None
     """The site's TensorBoard about this task's training, known once that has ended."""
     definition: Mapping[str, Any] | str
@@ -152,6 +154,7 @@ class SubmitTrainingOperator(CheckedOperator):
             access=DlaasHook(self.dlaas_conn_id).access,
             connection=self.dlaas_conn_id,
             retry_failed=self.retry_failed,
+            acknowledges=self._acknowledges,
             say=self.log.info,
         )
         return run
@@ -184,6 +187,7 @@ class TrainModelOperator(SubmitTrainingOperator):
         "mlflow_experiment": optional(require_text),
     }
     timeout: timedelta | None
+    _acknowledges = True
 
     def __init__(
         self,
@@ -278,6 +282,8 @@ class TrainModelOperator(SubmitTrainingOperator):
             self.log.info("Its results lie %s", place)
         else:
             self.log.warning("Training %s has completed and does not say that it left any results", training.id)
+        # The last thing: whatever fails before it fails the task, and clearing that takes the training up.
+        run.acknowledge(training)
         return training.id
 
     def _keep(self, run: TaskRun, training: Training) -> dict[str, float | str]:

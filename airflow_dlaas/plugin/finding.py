@@ -45,6 +45,8 @@ class Found:
     """Why the service itself has not told it."""
     away: bool = False
     """Whether the service could not be asked, and may be soon."""
+    airflow: str | None = None
+    """The Airflow that the task's trainings are tagged with, as `Tag.airflow`; None where it is not known."""
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ class Finder:
             return None
         wanted = training_id or mark.id
         if wanted is None:
-            return Found(ref, mark.connection, None)
+            return Found(ref, mark.connection, None, airflow=mark.airflow)
         try:
             training = await run_in_threadpool(self.services.send, mark.connection, calls.get_training(wanted))
         except NotFound:
@@ -75,7 +77,7 @@ class Finder:
         except DlaasError as error:
             return replace(await self._kept(api, mark, wanted, str(error)), away=True)
         await self._insist(api, ref, training)
-        return Found(ref, mark.connection, training, mark.id)
+        return Found(ref, mark.connection, training, mark.id, airflow=mark.airflow)
 
     async def tries(self, found: Found) -> tuple[list[Training], str | None]:
         """List all trainings of a task that the service still knows; why they can't be listed."""
@@ -83,7 +85,7 @@ class Finder:
             known = await run_in_threadpool(self.services.trainings, found.connection, lasts=TRIES_LAST)
         except DlaasError as error:
             return ([found.training] if found.training else []), str(error)
-        mine = {one.id: one for one in known if _task_of(one) == found.ref.digest}
+        mine = {one.id: one for one in known if _task_of(one) in found.ref.digests and _may_be_of(found.airflow, one)}
         if found.training is not None:
             mine[found.training.id] = found.training
         return list(mine.values()), None
@@ -98,7 +100,7 @@ class Finder:
         patience = iter(range(ASKED_APART))
         tasks: dict[tuple[str, str], set[str]] = {}
         for mark in marks:
-            tasks.setdefault((mark.ref.dag_id, mark.ref.run_id), set()).add(mark.ref.digest)
+            tasks.setdefault((mark.ref.dag_id, mark.ref.run_id), set()).update(mark.ref.digests)
         rows = [
             await self._row(api, mark, known.get(mark.connection), tasks[mark.ref.dag_id, mark.ref.run_id], patience)
             for mark in marks
@@ -153,8 +155,11 @@ class Finder:
         except ValidationError:
             training, kept = None, None
         if training is None or training.id != wanted:
-            return Found(mark.ref, mark.connection, None, trouble=trouble or f"The service does not know {wanted}")
-        return Found(mark.ref, mark.connection, training, mark.id, kept, source="task", trouble=trouble)
+            why = trouble or f"The service does not know {wanted}"
+            return Found(mark.ref, mark.connection, None, trouble=why, airflow=mark.airflow)
+        return Found(
+            mark.ref, mark.connection, training, mark.id, kept, source="task", trouble=trouble, airflow=mark.airflow
+        )
 
     async def _insist(self, api: PublicApi, ref: Ref, training: Training) -> None:
         if not await self._is_of(api, ref, training):
@@ -162,9 +167,15 @@ class Finder:
 
     async def _is_of(self, api: PublicApi, ref: Ref, training: Training) -> bool:
         task = _task_of(training)
-        return task == ref.digest or task in await self.marks.tasks(api, ref.dag_id, ref.run_id)
+        return task in ref.digests or task in await self.marks.tasks(api, ref.dag_id, ref.run_id)
 
 
 def _task_of(training: Training) -> str | None:
     tag = Tag.read(training.entity.model_definition.description)
     return tag.task if tag else None
+
+
+def _may_be_of(airflow: str | None, training: Training) -> bool:
+    """Whether no other Airflow than *airflow*, which has a task of the same name, has submitted *training*."""
+    tag = Tag.read(training.entity.model_definition.description)
+    return airflow is None or tag is None or tag.airflow in {None, airflow}

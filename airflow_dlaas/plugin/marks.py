@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_dlaas.hooks.summary import SUMMARY
-from airflow_dlaas.hooks.tag import MARK, task_digest
+from airflow_dlaas.hooks.tag import MARK, Tag, task_digest, task_digest_of_form_1
 from airflow_dlaas.plugin.public_api import Denied, PublicApi
 
 PAGE = 100
@@ -36,9 +36,10 @@ class Ref:
     map_index: int = -1
 
     @property
-    def digest(self) -> str:
-        """What a training's tag says of the task it was submitted for, when it is this one."""
-        return task_digest(self.dag_id, self.run_id, self.task_id, self.map_index)
+    def digests(self) -> frozenset[str]:
+        """What a training's tag says of the task it was submitted for, when it is this one: in either form."""
+        names = (self.dag_id, self.run_id, self.task_id, self.map_index)
+        return frozenset({task_digest(*names), task_digest_of_form_1(*names)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +51,17 @@ class Mark:
     id: str | None
     written: str = ""
     """When the task wrote it; empty where that was not asked for."""
+    airflow: str | None = None
+    """The Airflow that its trainings are tagged with, as `Tag.airflow`; None where it does not say."""
 
     @classmethod
     def read(cls, ref: Ref, value: Any, written: str = "") -> Mark | None:
         """Read what is no more than text that somebody wrote; None where it says nothing to us."""
         match value:
-            case {"connection": str(connection), "id": str(training_id)}:
-                return cls(ref, connection, training_id, written)
-            case {"connection": str(connection)}:
-                return cls(ref, connection, None, written)
+            case {"connection": str(connection), **rest}:
+                training_id = rest.get("id")
+                airflow = _airflow_of(rest.get("key"))
+                return cls(ref, connection, training_id if isinstance(training_id, str) else None, written, airflow)
             case _:
                 return None
 
@@ -105,8 +108,9 @@ class Marks:
         return [mark for mark in found if mark is not None]
 
     async def tasks(self, api: PublicApi, dag_id: str, run_id: str) -> set[str]:
-        """Name the tasks of a run that have left marks, by their digests; what the marks say is not read."""
-        return {_ref(entry).digest for entry in await _entries(api, dag_id, run_id, TASKS)}
+        """Name the tasks of a run that have left marks, by their digests, two of each; the marks are not read."""
+        entries = await _entries(api, dag_id, run_id, TASKS)
+        return {digest for entry in entries for digest in _ref(entry).digests}
 
     def _keep(self, key: tuple[Ref, str, str], value: Any) -> None:
         self._values[key] = value
@@ -137,6 +141,13 @@ class Marks:
             except ValueError:
                 return None
         return value
+
+
+def _airflow_of(key: Any) -> str | None:
+    try:
+        return Tag.of_key(key).airflow if isinstance(key, str) else None
+    except ValueError:
+        return None
 
 
 def _ref(entry: Mapping[str, Any]) -> Ref:

@@ -11,8 +11,18 @@ from tests.fuzz.effort import effort
 from tests.unit.service.api.conftest import DEFINITION
 
 HEX = "0123456789abcdef"
-TAGS = st.builds(
-    Tag, st.text(HEX, min_size=32, max_size=32), st.text(HEX, min_size=12, max_size=12), st.integers(0, 999_999)
+COUNTS = st.integers(0, 999_999)
+NAMES = (st.text(HEX, min_size=32, max_size=32), st.text(HEX, min_size=12, max_size=12), COUNTS)
+TAGS = st.one_of(
+    st.builds(Tag, *NAMES, form=st.just(1)),
+    st.builds(
+        Tag,
+        *NAMES,
+        airflow=st.none() | st.text(HEX, min_size=16, max_size=16),
+        clears=COUNTS,
+        first_try=COUNTS,
+        acknowledges=st.booleans(),
+    ),
 )
 PIECES = st.one_of(
     TAGS.map(str),

@@ -9,7 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -27,13 +29,16 @@ from airflow_dlaas.contract.training import Training
 from airflow_dlaas.errors import DlaasError, InvalidRequest, Unreachable
 from airflow_dlaas.hooks.choice import Choice
 from airflow_dlaas.hooks.submission import find, resolve, stop, submit
-from airflow_dlaas.hooks.tag import Tag
+from airflow_dlaas.hooks.tag import Tag, Try
 from airflow_dlaas.storage import bundle
 from airflow_dlaas.storage.swift import SwiftStore
 from tests.conftest import ServiceProcess
 from tests.troublemaker import LoseReply, ResetRequest, Say, Troublemaker
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
+
+HERE, THERE = "a" * 16, "e" * 16
+"""Two Airflows."""
 
 Definer = Callable[[str], TrainingDefinition]
 
@@ -98,16 +103,16 @@ def server(request: pytest.FixtureRequest, service: ServiceProcess, way: Trouble
 
 @pytest.fixture
 def tag() -> Tag:
-    return Tag(uuid4().hex, "b" * 12)
+    return Tag(uuid4().hex, "b" * 12, airflow=HERE, acknowledges=True)
 
 
-def begun(server: Client, tag: Tag, *, try_number: int, retry_failed: bool = True) -> Choice:
-    return resolve(server, tag, try_number=try_number, since=None, retry_failed=retry_failed, say=print)
+def begun(server: Client, tag: Tag, *, try_number: int, retry_failed: bool = True, **more: Any) -> Choice:
+    return resolve(server, tag, this=Try(try_number), since=None, retry_failed=retry_failed, say=print, **more)
 
 
-def tried(server: Client, definition: TrainingDefinition, tag: Tag, *, try_number: int) -> Training:
+def tried(server: Client, definition: TrainingDefinition, tag: Tag, *, try_number: int, **more: Any) -> Training:
     """What a try of a task does."""
-    choice = begun(server, tag, try_number=try_number)
+    choice = begun(server, tag, try_number=try_number, **more)
     return choice.known or submit(server, definition, choice.tag, since=None, say=print)
 
 
@@ -208,12 +213,92 @@ def test_a_clear_cancels_what_was_left_running_and_trains_anew(
 ) -> None:
     definition = a_definition("sleep 30")
     left = tried(server, definition, tag, try_number=1)
-    cleared = Tag(tag.task, "c" * 12)
+    cleared = replace(tag, generation="c" * 12, clears=1)
     new = tried(server, definition, cleared, try_number=2)
     assert new.id != left.id
     assert ended(client, left).state is TrainingState.CANCELED
     assert not client.send(calls.get_training(new.id)).state.final
     client.send(calls.cancel_training(new.id))
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(HERE, THERE), (None, THERE), (HERE, None), (None, None)])
+def test_of_two_airflows_with_one_user_and_equal_names_none_cancels_or_takes_up_the_other_s(
+    server: Client, client: Client, a_definition: Definer, tag: Tag, ours: str | None, theirs: str | None
+) -> None:
+    """Their runs began at different moments, and both tasks are at a later try."""
+    definition = a_definition("sleep 30")
+    one, other = replace(tag, airflow=ours), replace(tag, airflow=theirs, generation="c" * 12)
+    first = tried(server, definition, one, try_number=1)
+    second = tried(server, definition, other, try_number=2)
+    assert first.id != second.id
+    assert tried(server, definition, one, try_number=2).id == first.id
+    for training in (first, second):
+        now = client.send(calls.get_training(training.id))
+        assert not now.state.final
+        assert not now.status.cancel_requested
+        client.send(calls.cancel_training(training.id))
+
+
+def test_two_airflows_whose_runs_began_in_the_same_microsecond_train_both(
+    server: Client, client: Client, a_definition: Definer, tag: Tag
+) -> None:
+    definition = a_definition("sleep 30")
+    first = tried(server, definition, tag, try_number=1)
+    second = tried(server, definition, replace(tag, airflow=THERE), try_number=2)
+    assert first.id != second.id
+    for training in (first, second):
+        assert not client.send(calls.get_training(training.id)).status.cancel_requested
+        client.send(calls.cancel_training(training.id))
+
+
+# -- an upgrade while a training is under way ---------------------------------
+
+
+@pytest.fixture
+def earlier(tag: Tag) -> Tag:
+    """The tag of the same training as a release before this one spelled it."""
+    return Tag.of_key(f"{uuid4().hex}.{tag.generation}.0")
+
+
+def test_a_retry_after_an_upgrade_takes_up_the_training_of_before(
+    server: Client, client: Client, a_definition: Definer, tag: Tag, earlier: Tag
+) -> None:
+    before = tried(server, a_definition("sleep 30"), earlier, try_number=1)
+    choice = begun(server, tag, try_number=2, earlier_form=earlier)
+    assert choice.known is not None
+    assert (choice.known.id, choice.tag) == (before.id, earlier)
+    # What was deferred before submits again, finds and ends under the key that it stored.
+    stored = Tag.of_key(earlier.key)
+    assert submit(server, a_definition("sleep 30"), stored, since=None, say=print).id == before.id
+    found = find(server, stored, since=None)
+    assert found is not None
+    assert found.id == before.id
+    assert stop(server, stored, None, since=None, say=print)
+    assert ended(client, before).state is TrainingState.CANCELED
+
+
+def test_a_retry_after_an_upgrade_and_a_failure_counts_on(
+    server: Client, client: Client, a_definition: Definer, tag: Tag, earlier: Tag
+) -> None:
+    ended(client, tried(server, a_definition("exit 3"), earlier, try_number=1))
+    second = tried(server, a_definition("true"), tag, try_number=2, earlier_form=earlier)
+    assert Tag.read(second.entity.model_definition.description) == earlier.next
+
+
+def test_a_clear_after_an_upgrade_trains_anew(
+    server: Client, client: Client, a_definition: Definer, tag: Tag, earlier: Tag
+) -> None:
+    """And it ends nothing: a key of before does not say of which Airflow it is."""
+    before = tried(server, a_definition("sleep 30"), earlier, try_number=1)
+    cleared = replace(tag, generation="c" * 12, clears=1)
+    new = tried(server, a_definition("sleep 30"), cleared, try_number=2, earlier_form=earlier)
+    assert new.id != before.id
+    for training in (before, new):
+        assert not client.send(calls.get_training(training.id)).status.cancel_requested
+        client.send(calls.cancel_training(training.id))
+
+
+# ------------------------------------------------------------------------------
 
 
 def test_a_lost_answer_makes_no_second_training(

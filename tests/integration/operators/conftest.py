@@ -65,6 +65,7 @@ def way(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tr
         through = known["dlaas_default"] | {"host": proxy.auth_url.rstrip("/")}
         monkeypatch.setenv("AIRFLOW_CONN_DLAAS_DEFAULT", json.dumps(through))
         monkeypatch.setenv("AIRFLOW_CONN_SWIFT_DEFAULT", json.dumps(known["swift_default"]))
+        monkeypatch.setenv("AIRFLOW__DLAAS__AIRFLOW_ID", "the tests' Airflow")
         yield proxy
 
 
@@ -110,7 +111,7 @@ class Handed:
         self.xcoms: dict[str, Any] = {}
         self.run_id = uuid4().hex
 
-    def context(self, *, try_number: int = 1, max_tries: int = 0) -> Any:
+    def context(self, *, try_number: int = 1, max_tries: int = 0, clears: int = 0) -> Any:
         ti = SimpleNamespace(
             dag_id="endings",
             run_id=self.run_id,
@@ -121,7 +122,11 @@ class Handed:
             xcom_push=lambda key, value: self.xcoms.update({key: value}),
         )
         begun = datetime(2026, 1, 1, tzinfo=timezone.utc)
-        return {"ti": ti, "task": None, "dag_run": SimpleNamespace(start_date=begun, run_after=begun)}
+        return {
+            "ti": ti,
+            "task": None,
+            "dag_run": SimpleNamespace(start_date=begun, run_after=begun, clear_number=clears),
+        }
 
     @property
     def training_id(self) -> str:

@@ -10,12 +10,15 @@ from airflow_dlaas.client.calls import Call
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.errors import NotFound, Unreachable
 from airflow_dlaas.hooks.summary import SUMMARY, summarize
-from airflow_dlaas.hooks.tag import MARK, Tag
+from airflow_dlaas.hooks.tag import MARK, Tag, task_digest, task_digest_of_form_1
 from airflow_dlaas.plugin.finding import ASKED_APART, Finder
 from airflow_dlaas.plugin.marks import Ref
 from airflow_dlaas.plugin.public_api import Denied
 from tests.builders import a_training
 from tests.unit.plugin.airflow import SmallAirflow
+
+HERE, THERE = "a" * 16, "b" * 16
+"""Two Airflows, as their trainings are tagged."""
 
 MINE = Ref("mine", "run+1 ü", "train")
 THEIRS = Ref("theirs", "r", "train")
@@ -46,9 +49,16 @@ class Service:
         return tuple(self.known[: self.listed])
 
 
-def training_of(ref: Ref, training_id: str, generation: str = "0" * 12, attempt: int = 0) -> Training:
+def training_of(
+    ref: Ref, training_id: str, generation: str = "0" * 12, attempt: int = 0, *, form: int = 2, airflow: str = HERE
+) -> Training:
     made = a_training()
-    model = made.entity.model_definition.model_copy(update={"description": str(Tag(ref.digest, generation, attempt))})
+    names = (ref.dag_id, ref.run_id, ref.task_id, ref.map_index)
+    if form == 2:
+        tag = Tag(task_digest(*names), generation, attempt, airflow=airflow)
+    else:
+        tag = Tag(task_digest_of_form_1(*names), generation, attempt, form=1)
+    model = made.entity.model_definition.model_copy(update={"description": str(tag)})
     entity = made.entity.model_copy(update={"model_definition": model})
     return made.model_copy(
         update={"entity": entity, "metadata": made.metadata.model_copy(update={"guid": training_id})}
@@ -69,6 +79,26 @@ def find(there: SmallAirflow, service: Service, ref: Ref = MINE, wanted: str | N
 def test_a_task_s_training_is_found_by_what_the_task_says_and_the_training_confirms() -> None:
     found = find(airflow(mine="training-1"), Service([training_of(MINE, "training-1")]))
     assert (found.training.id, found.source, found.connection) == ("training-1", "service", "c")
+
+
+def test_a_training_submitted_before_the_tag_had_its_second_form_is_found() -> None:
+    found = find(airflow(mine="training-1"), Service([training_of(MINE, "training-1", form=1)]))
+    assert found.training.id == "training-1"
+
+
+def test_tries_are_those_of_both_forms_and_of_no_other_airflow_with_a_task_of_the_same_name() -> None:
+    known = [
+        training_of(MINE, "training-1", form=1),
+        training_of(MINE, "training-2", attempt=1),
+        training_of(MINE, "training-3", airflow=THERE),
+        training_of(THEIRS, "training-4"),
+    ]
+    service = Service(known)
+    there = airflow(mine="training-2")
+    there.xcoms[MINE, MARK]["key"] = Tag.read(known[1].entity.model_definition.description).key  # type: ignore[union-attr]
+    found = find(there, service)
+    tries, trouble = asyncio.run(Finder(services=service).tries(found))  # type: ignore[arg-type]
+    assert ({one.id for one in tries}, trouble) == ({"training-1", "training-2"}, None)
 
 
 def test_an_earlier_try_of_the_same_task_may_be_asked_for() -> None:

@@ -1,0 +1,68 @@
+"""Which Airflow this is: an identity that is stable, and not that of another Airflow with the same DAGs."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable
+from uuid import uuid4
+
+SECTION, OPTION = "dlaas", "airflow_id"
+
+VARIABLE = "airflow_dlaas_id"
+"""The Airflow Variable that holds the identity where the configuration names none."""
+
+SETTLE = 1.0
+"""
+Seconds between the creation of the Variable and the reading of it: two tasks that find none both create it, and both
+use what is there when both have written.
+"""
+
+_log = logging.getLogger(__name__)
+
+
+def airflow_id() -> str | None:
+    """
+    Return the identity of this Airflow, on a worker; None where it cannot be known, which is logged once.
+
+    It is ``[dlaas] airflow_id`` of Airflow's configuration where that is set, else the Variable `VARIABLE`, which is
+    created when first needed and asked for once a process. ``[api] base_url`` is none: it is unset by default, and
+    often equal.
+    """
+    from airflow_dlaas.hooks.compat import conf
+
+    return conf.get(SECTION, OPTION, fallback="").strip() or _variable()
+
+
+@functools.cache
+def _variable() -> str | None:
+    from airflow.sdk import Variable
+
+    try:
+        return settle(
+            lambda: Variable.get(VARIABLE, default=None),
+            lambda value: Variable.set(VARIABLE, value, "Tells this Airflow's trainings from another's: keep it"),
+        )
+    except Exception as error:  # noqa: BLE001 - outside of a task, or without the right: whatever Airflow raises then
+        _log.warning(
+            "This Airflow's identity is not known, since its Variable %s could not be read or created (%s): trainings "
+            "that earlier runs of a task left behind are neither canceled nor taken up. Set [%s] %s",
+            VARIABLE,
+            error,
+            SECTION,
+            OPTION,
+        )
+        return None
+
+
+def settle(
+    read: Callable[[], object], write: Callable[[str], None], *, pause: Callable[[float], None] = time.sleep
+) -> str | None:
+    """Read the identity, or create it and read what is there once others have written; None where nothing is."""
+    known = str(read() or "").strip()
+    if not known:
+        write(str(uuid4()))
+        pause(SETTLE)
+        known = str(read() or "").strip()
+    return known or None

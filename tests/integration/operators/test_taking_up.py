@@ -1,0 +1,180 @@
+"""A task that is cleared: after a success it trains anew, else what it has completed is taken up. Real service."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+from pydantic import SecretStr
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.contract.training import Training
+from airflow_dlaas.errors import DlaasError, Unavailable
+from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
+from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.triggers import attend
+from airflow_dlaas.triggers.waiting import heard
+from tests.conftest import ServiceProcess
+from tests.integration.operators.conftest import Handed
+from tests.troublemaker import Say, Troublemaker
+
+CLEARED = {"try_number": 2, "max_tries": 1, "clears": 1}
+"""What Airflow counts after a clear of a task without retries that was tried once."""
+
+
+@pytest.fixture(autouse=True)
+def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
+    monkeypatch.setattr(attend, "LAST_WORDS", 0.1)
+
+
+def now(client: Client, training_id: str) -> Training:
+    return client.send(calls.get_training(training_id))
+
+
+def completed(client: Client, operator: TrainModelOperator, handed: Handed, **counts: int) -> str:
+    """Let an attempt's training complete, and its task be lost before it learns of that."""
+    training = operator._begin(handed.context(**counts)).submit()
+    deadline = time.monotonic() + 60
+    while not now(client, training.id).state.final:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert now(client, training.id).state is TrainingState.COMPLETED
+    return training.id
+
+
+def test_a_task_that_succeeds_acknowledges_its_training(task: Any, client: Client, handed: Handed) -> None:
+    training_id = task("true").execute(handed.context())
+    assert now(client, training_id).status.acknowledged_at is not None
+
+
+def test_a_deferred_task_that_succeeds_acknowledges_its_training(task: Any, client: Client, handed: Handed) -> None:
+    operator = task("true", deferrable=True)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(handed.context())
+    training_id = completed(client, task("true"), handed)
+    assert operator.resume(handed.context(), event=heard(now(client, training_id)), **deferred.value.kwargs)
+    assert now(client, training_id).status.acknowledged_at is not None
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_task_that_is_cleared_after_a_success_trains_anew(
+    task: Any, client: Client, handed: Handed, deferrable: bool
+) -> None:
+    first = task("true").execute(handed.context())
+    if not deferrable:
+        assert task("true").execute(handed.context(**CLEARED)) != first
+        return
+    with pytest.raises(TaskDeferred):
+        task("true", deferrable=True).execute(handed.context(**CLEARED))
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_task_that_is_cleared_after_its_training_completed_without_it_takes_the_result_up(
+    task: Any, client: Client, handed: Handed, capsys: pytest.CaptureFixture[str], deferrable: bool
+) -> None:
+    first = completed(client, task("true"), handed)
+    capsys.readouterr()
+    assert task("true", deferrable=deferrable).execute(handed.context(**CLEARED)) == first
+    said = capsys.readouterr().out
+    assert f"Training {first} of an earlier run of this task has completed, but the task did not succeed" in said
+    assert now(client, first).status.acknowledged_at is not None
+    # From now on it has succeeded.
+    assert task("true").execute(handed.context(try_number=3, max_tries=2, clears=2)) != first
+
+
+def test_a_clear_after_retries_was_lowered_trains_anew(task: Any, client: Client, handed: Handed) -> None:
+    """`max_tries` is what it was: 0 + 3 before, 1 + 2 after the clear."""
+    first = task("true", retries=3).execute(handed.context(max_tries=3))
+    operator = task("true", retries=2)
+    context = handed.context(try_number=2, max_tries=3, clears=1) | {"task": operator}
+    assert operator.execute(context) != first
+
+
+def test_a_clear_of_another_task_does_not_train_this_one_s_next_try_anew(
+    task: Any, client: Client, handed: Handed
+) -> None:
+    operator = task("true", retries=3)
+    first = completed(client, operator, handed, max_tries=3)
+    context = handed.context(try_number=2, max_tries=3, clears=1) | {"task": operator}
+    assert operator.execute(context) == first
+
+
+@pytest.mark.parametrize("change", ["command", "results", "extension"])
+def test_a_result_that_is_not_what_the_task_would_train_now_is_not_taken_up(
+    task: Any,
+    client: Client,
+    handed: Handed,
+    service: ServiceProcess,
+    way: Troublemaker,
+    capsys: pytest.CaptureFixture[str],
+    change: str,
+) -> None:
+    first = completed(client, task("true"), handed)
+    why = {"command": "the definition has changed", "results": "nothing lies in container endings", "extension": ""}
+    if change == "results":
+        known = service.connections()["swift_default"]
+        access = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
+        with SwiftStore.open(access) as store:
+            store.delete("endings", [one.name for one in store.list("endings", f"{first}/")])
+    if change == "extension":
+        instance = {
+            "metadata": {"guid": "default", "url": "/x", "created_at": TIME, "modified_at": TIME},
+            "entity": {"extensions": {"idempotency_key": True, "changes": True}},
+        }
+        way.on(Say(200, body=json.dumps(instance).encode()), path="/v3/wml_instances", times=None)
+    command = "true; true" if change == "command" else "true"
+    capsys.readouterr()
+    assert task(command).execute(handed.context(**CLEARED)) != first
+    assert why[change] in capsys.readouterr().out
+
+
+TIME = "2026-03-01T10:00:00.000Z"
+
+
+def test_a_result_is_not_taken_up_that_failed(task: Any, client: Client, handed: Handed) -> None:
+    with pytest.raises(DlaasError, match="exited with 3"):
+        task("exit 3").execute(handed.context())
+    first = handed.training_id
+    with pytest.raises(DlaasError, match="exited with 3"):
+        task("exit 3").execute(handed.context(**CLEARED))
+    assert handed.training_id != first
+
+
+def test_a_task_that_only_submits_trains_anew_after_a_clear(task: Any, client: Client, handed: Handed) -> None:
+    """It has succeeded long before its training completes."""
+    operator: Callable[..., Any] = lambda: task("true", kind=SubmitTrainingOperator)  # noqa: E731
+    first = operator().execute(handed.context())
+    deadline = time.monotonic() + 60
+    while not now(client, first).state.final:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert operator().execute(handed.context(**CLEARED)) != first
+    # Nor does a task take it up that waits, should the DAG be changed so.
+    assert task("true").execute(handed.context(try_number=3, max_tries=2, clears=2)) != first
+
+
+def test_a_success_that_can_not_be_recorded_fails_the_try_and_the_next_takes_the_training_up(
+    task: Any, client: Client, way: Troublemaker, handed: Handed
+) -> None:
+    way.on(Say(503), method="PUT", path="/acknowledgement", times=None)
+    with pytest.raises(Unavailable):
+        task("true").execute(handed.context())
+    first = handed.training_id
+    way.calm()
+    assert task("true").execute(handed.context(try_number=2)) == first
+    assert way.count(method="PATCH") == 0
+
+
+def test_a_training_that_was_deleted_meanwhile_can_not_be_acknowledged_and_is_no_failure(
+    task: Any, client: Client, way: Troublemaker, handed: Handed
+) -> None:
+    way.on(Say(404), method="PUT", path="/acknowledgement", times=None)
+    assert task("true").execute(handed.context())
