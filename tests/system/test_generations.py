@@ -1,0 +1,59 @@
+"""What a clear does after a success and after a failure of Airflow's own, and whose a training is: on a real one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.hooks.identity import VARIABLE
+from airflow_dlaas.hooks.tag import Tag
+from tests.system.dags.generations import REFUSALS
+from tests.system.stage import Stage, eventually
+from tests.system.sweep import Sweep, run_marked
+
+COMPLETED = TrainingState.COMPLETED
+
+
+def test_a_task_lost_by_airflow_whose_training_completed_takes_it_up_when_it_is_cleared(stage: Stage) -> None:
+    """And once it has succeeded so, the next clear trains anew."""
+    run = stage.begin("hold_once")
+    first = run.holding()
+    eventually(lambda: True if "holding" in run.log() else None, run.told)
+    run.kill_worker()
+    run.wait_for_state("failed")
+    run.let_go(first)
+    assert run.ended(first).state is COMPLETED
+    run.clear()
+    assert run.end() == "success"
+    assert [one.id for one in run.trainings()] == [first.id]
+    assert run.xcom() == first.id
+    assert "it is taken up instead of training again" in run.log()
+    run.clear()
+    second = run.holding(number=2)
+    run.let_go(second)
+    assert run.end() == "success"
+    assert run.xcom() == second.id
+
+
+@pytest.mark.timeout(600)
+def test_a_definition_that_is_refused_at_once_fails_each_deferred_task_with_its_reason(stage: Stage) -> None:
+    """Its trigger knows within a moment; one that fires then lost the task, and the reason with it."""
+    run = stage.begin("refused")
+    assert stage.airflow.api.wait_for_run(run.dag_id, run.run_id, timeout=300) == "failed"
+    tasks = [one for one in stage.airflow.api.tasks(run.dag_id, run.run_id) if one.task_id == "train"]
+    logs = ["\n".join(stage.airflow.api.log(run.dag_id, run.run_id, "train", 1, one.map_index)) for one in tasks]
+    assert len(logs) == REFUSALS
+    assert [log for log in logs if "C103" not in log or "no-such-container" not in log] == []
+    assert run.trainings() == []
+
+
+def test_the_first_tasks_of_an_airflow_give_it_one_identity(stage: Stage, tmp_path: Path) -> None:
+    sweep = Sweep.begin(stage, 4, tmp_path)
+    known = stage.airflow.api._ask("GET", f"/variables/{VARIABLE}")["value"]
+    tags = [Tag.read(one.entity.model_definition.description) for one in sweep.trainings()]
+    assert known
+    assert len({tag.airflow for tag in tags if tag}) == 1
+    assert None not in {tag.airflow for tag in tags if tag}
+    assert not run_marked(sweep)
