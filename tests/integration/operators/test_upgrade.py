@@ -1,0 +1,134 @@
+"""Tasks that ran or were deferred when this package was upgraded from a release with keys of form 1: real service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.training import Training
+from airflow_dlaas.errors import TrainingFailed
+from airflow_dlaas.hooks.submission import submit
+from airflow_dlaas.hooks.tag import Tag
+from airflow_dlaas.triggers import attend
+from airflow_dlaas.triggers.model import TrainModelTrigger
+from tests.integration.operators.conftest import Handed
+
+
+@pytest.fixture(autouse=True)
+def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
+    monkeypatch.setattr(attend, "LAST_WORDS", 0.1)
+
+
+def stored_trigger(operator: Any, key: str) -> TrainModelTrigger:
+    """A trigger as Airflow's database holds it since before the upgrade."""
+    stored = {
+        "definition": operator.definition,
+        "definition_location": operator.definition_location,
+        "key": key,
+        "since": 1767225600.0,
+        "timeout": None,
+        "dlaas_conn_id": "dlaas_default",
+    }
+    return TrainModelTrigger(**json.loads(json.dumps(stored)))
+
+
+def report(trigger: TrainModelTrigger) -> Any:
+    async def first() -> Any:
+        async with aclosing(trigger.run()) as events:
+            return json.loads(json.dumps((await anext(events)).payload))
+
+    return asyncio.run(first())
+
+
+def of_key(client: Client, key: str) -> list[Training]:
+    listed = client.send(calls.list_trainings(limit=1000)).resources
+    return [one for one in listed if key in one.entity.model_definition.description]
+
+
+def ended(client: Client, training: Training) -> Training:
+    deadline = time.monotonic() + 60
+    while not (seen := client.send(calls.get_training(training.id))).state.final:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return seen
+
+
+@pytest.fixture
+def key(handed: Handed) -> str:
+    """The key under which a release before submits the task's training."""
+    return Tag.of_earlier_form(handed.context()).key
+
+
+def begun_before(task: Any, client: Client, handed: Handed, key: str, command: str) -> Training:
+    """Submit as a worker did before the upgrade."""
+    definition = task(command)._begin(handed.context()).definition
+    assert definition is not None
+    return submit(client, definition, Tag.of_key(key), since=None, say=print)
+
+
+def test_a_task_deferred_before_the_upgrade_submits_waits_and_resumes_under_its_stored_key(
+    task: Any, client: Client, handed: Handed, key: str
+) -> None:
+    operator = task("true", deferrable=True)
+    event = report(stored_trigger(operator, key))
+    training_id = operator.resume(handed.context(), event=event, key=key)
+    [only] = of_key(client, key)
+    assert only.id == training_id
+    assert only.status.acknowledged_at is not None
+
+
+def test_an_event_fired_before_the_upgrade_resumes_after_it(
+    task: Any, client: Client, handed: Handed, key: str
+) -> None:
+    before = ended(client, begun_before(task, client, handed, key, "true"))
+    event = {"training": before.model_dump(mode="json")}
+    assert task("true", deferrable=True).resume(handed.context(), event=event, key=key) == before.id
+
+
+def test_a_task_deferred_before_the_upgrade_cancels_under_its_stored_key(
+    task: Any, client: Client, handed: Handed, key: str
+) -> None:
+    before = begun_before(task, client, handed, key, "sleep 60")
+    asyncio.run(stored_trigger(task("sleep 60"), key).on_kill())
+    assert ended(client, before).state is TrainingState.CANCELED
+
+
+def test_a_try_after_the_upgrade_waits_on_for_the_training_of_the_worker_before(
+    task: Any, client: Client, handed: Handed, key: str
+) -> None:
+    before = begun_before(task, client, handed, key, "sleep 2")
+    assert task("sleep 2").execute(handed.context(try_number=2)) == before.id
+    assert handed.xcoms["dlaas_training"]["key"] == key
+
+
+def test_a_deferred_try_after_the_upgrade_waits_on_for_the_training_of_the_try_before(
+    task: Any, client: Client, handed: Handed, key: str
+) -> None:
+    from airflow.sdk.exceptions import TaskDeferred
+
+    before = begun_before(task, client, handed, key, "sleep 5")
+    operator = task("sleep 5", deferrable=True)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(handed.context(try_number=2))
+    _, given = deferred.value.trigger.serialize()
+    event = report(TrainModelTrigger(**given))
+    assert operator.resume(handed.context(try_number=2), event=event, **deferred.value.kwargs) == before.id
+
+
+def test_after_a_failure_before_the_upgrade_the_next_try_trains_anew(
+    task: Any, client: Client, handed: Handed, key: str
+) -> None:
+    before = ended(client, begun_before(task, client, handed, key, "exit 3"))
+    with pytest.raises(TrainingFailed):
+        task("exit 3").execute(handed.context(try_number=2))
+    assert handed.training_id != before.id
+    assert handed.xcoms["dlaas_training"]["key"] == Tag.of_key(key).next.key
