@@ -65,9 +65,9 @@ def acknowledge(client: Client, training: Training, say: Say) -> None:
         say(f"Training {training.id} was deleted from the service; its success is not recorded there")
 
 
-def same_definition(echo: Mapping[str, Any], definition: TrainingDefinition) -> bool:
+def difference(echo: Mapping[str, Any], definition: TrainingDefinition) -> str | None:
     """
-    Whether a training was made from *definition*: all but credentials and the tag is compared.
+    Say why a training cannot count as made from *definition*; None where all but passwords and the tag is equal.
 
     :param echo: the training's entity, as the service sends it. What its answer adds is left out.
     """
@@ -75,6 +75,8 @@ def same_definition(echo: Mapping[str, Any], definition: TrainingDefinition) -> 
 
     from airflow_dlaas.contract.definition import TrainingDefinition
 
+    if "/versions/" not in definition.model_definition.definition_location:
+        return "the definition names no version of its experiment, whose code may have changed"
     sent = {name: value for name, value in echo.items() if name != "status"}
     results = sent.get("training_results")
     if isinstance(results, Mapping):
@@ -82,18 +84,16 @@ def same_definition(echo: Mapping[str, Any], definition: TrainingDefinition) -> 
     try:
         known = TrainingDefinition.model_validate(sent, extra="ignore")
     except ValidationError:
-        return False
-    return _comparable(known) == _comparable(definition)
+        return "the service does not repeat its definition as it was sent"
+    return None if _comparable(known) == _comparable(definition) else "the definition has changed"
 
 
 def _obstacle(client: Client, training: Training, definition: TrainingDefinition, results: StoreAccess) -> str | None:
     from airflow_dlaas.hooks.swift import make_store
 
-    if "/versions/" not in definition.model_definition.definition_location:
-        return "the definition names no version of its experiment, whose code may have changed"
     echo = client.send(calls.get_entity(training.id))
-    if not same_definition(echo, definition):
-        return "the definition has changed"
+    if why := difference(echo, definition):
+        return why
     reported = training.entity.training_results
     if reported is None or reported.location is None:
         return "it says of no results where they lie"

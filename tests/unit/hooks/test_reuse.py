@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.hooks.reuse import same_definition
+from airflow_dlaas.hooks.reuse import difference
 from airflow_dlaas.hooks.tag import Tag
 
 CONNECTION = {"auth_url": "http://swift/auth/v1.0", "userId": "a:b", "password": "p"}
@@ -56,31 +56,31 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 
 def test_the_echo_of_what_was_sent_is_the_same() -> None:
-    assert same_definition(echo(), definition())
+    assert difference(echo(), definition()) is None
 
 
 @pytest.mark.parametrize("tag", ["[airflow-dlaas " + "a" * 32 + "." + "b" * 12 + ".3]", ""])
 def test_the_tag_in_either_form_or_none_makes_no_difference(tag: str) -> None:
-    assert same_definition(changed("model_definition.description", f"As I wrote it. {tag}"), definition())
+    assert difference(changed("model_definition.description", f"As I wrote it. {tag}"), definition()) is None
 
 
 @pytest.mark.parametrize("prefix", ["http://service:8480", ""])
 @pytest.mark.parametrize("suffix", ["/content", "/", ""])
 def test_the_spelling_of_the_version_s_url_makes_no_difference(prefix: str, suffix: str) -> None:
     url = f"{prefix}/v3/ml_assets/experiments/e/versions/v{suffix}"
-    assert same_definition(changed("model_definition.definition_location", url), definition())
+    assert difference(changed("model_definition.definition_location", url), definition()) is None
 
 
 def test_results_that_go_to_the_data_s_container_by_default_are_told_of_and_make_no_difference() -> None:
     told = echo()
     told["training_results"] = {"location": LOCATION}
-    assert same_definition(told, definition(training_results=None))
+    assert difference(told, definition(training_results=None)) is None
 
 
 def test_a_new_password_makes_no_difference() -> None:
     renewed = copy.deepcopy(SENT["training_data"])
     renewed[0]["connection"]["password"] = "another"
-    assert same_definition(echo(), definition(training_data=renewed))
+    assert difference(echo(), definition(training_data=renewed)) is None
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,11 @@ def test_a_new_password_makes_no_difference() -> None:
     ],
 )
 def test_any_other_difference_is_one(path: str, value: Any) -> None:
-    assert not same_definition(changed(path, value), definition())
+    assert difference(changed(path, value), definition()) is not None
+
+
+def test_a_definition_that_names_no_version_may_mean_other_code_by_now() -> None:
+    location = "/v3/ml_assets/experiments/e"
+    model = SENT["model_definition"] | {"definition_location": location}
+    told = changed("model_definition.definition_location", location)
+    assert "names no version" in str(difference(told, definition(model_definition=model)))
