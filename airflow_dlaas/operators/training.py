@@ -167,8 +167,9 @@ class TrainModelOperator(SubmitTrainingOperator):
     Returns the training's id once it has completed; XCom ``metrics`` has the final value of each metric, and so have
     the events of the task's outlet assets. Its log and states appear in the task's log as it runs, deferred
     or not. Ending the task (by hand, by its time-out, by clearing it or deleting its run) cancels the training; losing
-    the worker or the triggerer does not, whoever comes next waits on. Parameters are those of
-    `SubmitTrainingOperator`, and:
+    the worker or the triggerer does not, whoever comes next waits on. Clearing a task that has succeeded trains anew.
+    Clearing one that has not, although its training completed, takes that training up if the definition is the same
+    and its results are there. Parameters are those of `SubmitTrainingOperator`, and:
 
     :param timeout: how long the training may take from its submission, as `timedelta` or in seconds; then it is
         canceled and the task fails. The default is the task's `execution_timeout`, or else without limit. (templated)
