@@ -6,11 +6,13 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 from airflow.jobs import triggerer_job_runner
 from airflow.jobs.triggerer_job_runner import TriggerRunner
+from airflow.triggers.base import BaseTrigger
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
@@ -112,6 +114,31 @@ def test_triggers_canceled_again_and_again_all_cancel_their_trainings(
     took = asyncio.run(ended())
     assert not_stopped(client, triggers) == []
     assert took < 20
+
+
+def test_on_an_airflow_without_on_kill_repeated_cancellations_cancel_every_training(
+    trigger: Maker, client: Client, way: Troublemaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before 3.3 Airflow cancels a trigger without a message, and calls nothing else."""
+    monkeypatch.delattr(BaseTrigger, "on_kill")
+    triggers = [trigger("sleep 60") for _ in range(4)]
+
+    async def listen(one: TrainModelTrigger) -> None:
+        async with aclosing(one.run()) as events:
+            await anext(events)
+
+    async def ended() -> None:
+        running = [asyncio.create_task(listen(one)) for one in triggers]
+        await submitted(client, triggers)
+        way.on(Slow(40), method="PATCH", times=None)
+        while left := [one for one in running if not one.done()]:
+            for one in left:
+                one.cancel()
+            await asyncio.sleep(PERIOD)
+        assert all(one.cancelled() for one in running)
+
+    asyncio.run(ended())
+    assert not_stopped(client, triggers) == []
 
 
 def test_a_second_cancellation_before_airflow_calls_on_kill_loses_nothing(
