@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +21,8 @@ from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from tests.integration.objectstore.conftest import connected, swift_in
 
 KINDS = ("account", "container", "object")
+SETTLED = 5.5
+"""Seconds after its start from which on a server that ends is started again; before, the store gives up."""
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "REPLICATE", "SSYNC", "UPDATE")
 
 
@@ -228,3 +231,18 @@ def test_the_large_and_the_many_still_arrive(backends: Backends) -> None:
         with pytest.raises(swiftclient.ClientException):
             connection.head_container("ways")
     assert "ERROR" not in (backends.folder / "swift.log").read_text()
+
+
+def test_a_server_that_was_started_again_has_the_same_secret(tmp_path: Path) -> None:
+    with swift_in(tmp_path) as swift, connected(swift.access) as connection:
+        connection.put_container("box")
+        ports = [one for one in listening(swift) if one != swift.port]
+        first = psutil.Process(swift._process.pid).children()
+        time.sleep(max(0.0, max(one.create_time() for one in first) + SETTLED - time.time()))
+        for one in first:
+            one.kill()  # all four; their ports stay open meanwhile, and requests wait
+        psutil.wait_procs(first, timeout=10)
+        connection.put_object("box", "a", b"x")
+        assert [one["name"] for one in connection.get_container("box")[1]] == ["a"]
+        assert {ask(port, "GET", "/")[0] for port in ports} == {403}
+        assert swift.alive()
