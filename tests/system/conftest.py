@@ -1,4 +1,4 @@
-"""A real Airflow with the example DAGs, and a real service, both started once for all system tests."""
+"""A real Airflow with the example DAGs, and a real service, both started once for all system tests of a worker."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.system.dags.watch import GROWS
 from tests.system.stage import Run, Stage, a_service, an_airflow, eventually, prepared
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def live_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceChild]:
     """``airflow-dlaas serve`` with its embedded Swift, virtual GPUs, and a runtime more that costs nothing."""
     with a_service(tmp_path_factory.mktemp("service")) as service:
         yield service
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def airflow(
     tmp_path_factory: pytest.TempPathFactory, live_service: ServiceChild, postgresql_or_none: str | None
 ) -> Iterator[RealAirflow]:
@@ -36,7 +36,7 @@ def airflow(
         yield airflow
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stage(
     airflow: RealAirflow, live_service: ServiceChild, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stage]:

@@ -90,6 +90,17 @@ def test_every_pin_holds_for_the_whole_world(bootstrap):
     assert not [line for line in pins if "://" in line or " @ " in line]
 
 
+def test_every_package_is_the_providers_or_runs_on_newer_pythons_only(bootstrap):
+    folders = {one.parent.name for one in (SCRIPT.parent / "airflow_dlaas").glob("*/__init__.py")}
+    assert folders - {"cli", "demo", "service"} == set(bootstrap.PROVIDER)
+
+
+def test_ci_runs_what_make_test_all_runs():
+    recipe = subprocess.run(["make", "-n", "test-all"], cwd=SCRIPT.parent, capture_output=True, text=True, check=True)
+    assert recipe.stdout.strip() == "python3 bootstrap.py test-all"
+    assert '"${PYTHON:-python3}" bootstrap.py test-all "$@"' in (SCRIPT.parent / ".ci" / "run").read_text()
+
+
 def test_an_unknown_command_is_answered_with_the_known_ones():
     asked = subprocess.run([sys.executable, str(SCRIPT), "dmeo"], capture_output=True, text=True, check=False)
     assert asked.returncode == 1

@@ -1,0 +1,60 @@
+"""How the tests themselves run."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from tests.running import (
+    AIRFLOW,
+    GROUPS,
+    LONGEST_FIRST,
+    TESTS,
+    UNIT_SECONDS,
+    group_of,
+    pytest_terminal_summary,
+)
+
+
+def test_a_unit_test_has_ten_seconds(request: pytest.FixtureRequest) -> None:
+    marker = request.node.get_closest_marker("timeout")
+    assert marker is not None
+    assert marker.args == (UNIT_SECONDS,) == (10,)
+
+
+def test_the_tests_that_kill_an_airflow_share_none_with_the_others() -> None:
+    files = (str(one.relative_to(TESTS.parent)) for one in (TESTS / "system").glob("test_*.py"))
+    groups = {file: group_of(f"{file}::test") for file in files}
+    assert set(groups.values()) == {AIRFLOW, *GROUPS.values()}
+    assert {file for file, group in groups.items() if group != AIRFLOW} == set(GROUPS)
+
+
+def test_the_other_tests_of_one_file_run_on_one_worker() -> None:
+    assert group_of("tests/unit/a.py::test_b[x::y]") == group_of("tests/unit/a.py::C::test_d") == "tests/unit/a.py"
+
+
+def test_every_folder_that_takes_long_is_there() -> None:
+    assert [folder for folder in LONGEST_FIRST if not (TESTS / folder).is_dir()] == []
+
+
+def test_each_reason_for_skipping_is_given_once_with_its_number(request: pytest.FixtureRequest) -> None:
+    said = io.StringIO()
+    reporter = pytest.TerminalReporter(request.config, file=said)
+    moon, boat = "There is no moon: run it at night", "There is no boat: buy one"
+    reporter.stats["skipped"] = [skipped(boat), *(skipped(moon) for _ in range(3))]
+    pytest_terminal_summary(reporter)
+    title, *lines = said.getvalue().splitlines()
+    assert "skipped, and how to have it" in title
+    assert [line.split(maxsplit=1) for line in lines] == [["3", moon], ["1", boat]]
+
+
+def test_where_nothing_is_skipped_nothing_is_said(request: pytest.FixtureRequest) -> None:
+    said = io.StringIO()
+    pytest_terminal_summary(pytest.TerminalReporter(request.config, file=said))
+    assert said.getvalue() == ""
+
+
+def skipped(reason: str) -> pytest.TestReport:
+    longrepr = ("test_it.py", 1, f"Skipped: {reason}")
+    return pytest.TestReport("test_it.py::test", ("test_it.py", 1, "test"), {}, "skipped", longrepr, "call")
