@@ -10,7 +10,7 @@ import pytest
 from airflow_dlaas.client import asking
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.watch import Watch, shared
-from airflow_dlaas.errors import NotFound, Unauthenticated
+from airflow_dlaas.errors import Misunderstood, NotFound, Unauthenticated
 from tests.integration.client.conftest import Answer, Request, Service, instance, refuse, say, training
 
 IDS = [f"training-{n}" for n in range(20)]
@@ -159,6 +159,32 @@ def test_a_training_that_is_not_there_ends_its_own_wait_only(service, client, ex
         return await here
 
     assert asyncio.run(scene()) == ["running", "canceled"]
+
+
+@pytest.mark.parametrize("extended", [True, False])
+@pytest.mark.parametrize("before", [True, False], ids=["from the beginning", "later"])
+def test_a_training_that_cannot_be_read_ends_its_own_waits_only(service, client, extended, before, caplog):
+    """Long polls go on; only the waits of the training itself end, with the reason."""
+
+    async def scene():
+        service.extended = extended
+        for one in IDS[:4]:
+            service.put(one, "running")
+        if before:
+            service.put("training-0", "paused")
+        watch = Watch(client, interval=0.05)
+        waits = [asyncio.create_task(states(watch, one)) for one in IDS[:4]]
+        await asyncio.sleep(0.2)
+        service.put("training-0", "paused")
+        service.put("training-19", "paused")  # for which there is no wait
+        with pytest.raises(Misunderstood, match="state"):
+            await asyncio.wait_for(waits[0], 5)
+        for one in IDS[1:4]:
+            service.put(one, "completed")
+        return await asyncio.gather(*waits[1:])
+
+    assert asyncio.run(scene()) == [["running", "completed"]] * 3
+    assert "looking instead" not in caplog.text
 
 
 def test_a_service_that_is_away_ends_no_wait(service, client, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.errors import InvalidDefinition, Misunderstood
+from tests.builders import a_reply
 
 PAGE = {
     "model_definition": {
@@ -114,3 +115,43 @@ def test_an_experiments_id_is_read_off_whatever_lies_under_it():
         assert calls.experiment_of(path) == "e 1"
     with pytest.raises(InvalidDefinition, match="definition_location"):
         calls.experiment_of("/v3/models/e")
+
+
+BROKEN = {"metadata": {"guid": "training-b"}, "entity": {"status": {"state": "paused"}}}
+
+
+@pytest.mark.parametrize(
+    "call", [calls.list_trainings(), calls.more_trainings("/v3/models?start=x"), calls.skim_trainings()]
+)
+def test_one_training_that_cannot_be_read_hides_no_other_of_a_listing(call):
+    resources = [BROKEN, json.loads(a_reply()), BROKEN]
+    page = call.read(json.dumps({"resources": resources, "next": None}).encode())
+    assert [one.metadata.guid for one in page.resources] == ["training-AbC_12-xY"]
+    assert page.unreadable == {"training-b"}
+
+
+def test_one_training_that_cannot_be_read_hides_no_other_of_the_change_feed():
+    content = json.dumps({"resources": [BROKEN, json.loads(a_reply())], "cursor": "7"}).encode()
+    changes = calls.list_changes("6", 0).read(content)
+    assert [one.id for one in changes.resources] == ["training-AbC_12-xY"]
+    assert (changes.unreadable, changes.cursor) == ({"training-b"}, "7")
+
+
+def test_one_experiment_that_cannot_be_read_hides_no_other_of_a_listing():
+    entity = {
+        "name": "n",
+        "framework": {"name": "tensorflow", "version": "1"},
+        "experiment_version": {"guid": "v", "url": "u", "content_url": "c"},
+    }
+    times = {"created_at": "2026-03-01T12:00:00Z", "modified_at": "2026-03-01T12:00:00Z"}
+    good = {"metadata": {"guid": "e", "url": "u", **times}, "entity": entity}
+    content = json.dumps({"resources": [{"metadata": {"guid": "x"}, "entity": {}}, good]}).encode()
+    for call in (calls.list_experiments(), calls.list_versions("e")):
+        found = call.read(content)
+        assert [one.metadata.guid for one in found.resources] == ["e"]
+        assert found.unreadable == {"x"}
+
+
+def test_a_listing_of_things_without_an_id_is_misunderstood():
+    with pytest.raises(Misunderstood):
+        calls.list_trainings().read(b'{"resources": [5]}')
