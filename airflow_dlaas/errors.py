@@ -19,6 +19,7 @@ succeed later::
     │       ├── MethodNotAllowed     405
     │       ├── Conflict             409
     │       ├── TooLarge             413
+    │       ├── UpgradeRequired      426
     │       ├── RateLimited          429                                                 (transient)
     │       └── Unavailable          5xx                                                 (transient)
     ├── StoreError
@@ -166,6 +167,13 @@ class TooLarge(Refused):
 
     status = 413
     default_code = "payload_too_large"
+
+
+class UpgradeRequired(Refused):
+    """The path is a WebSocket's, and the request asked for none."""
+
+    status = 426
+    default_code = "upgrade_required"
 
 
 class RateLimited(Refused):

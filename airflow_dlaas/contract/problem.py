@@ -20,6 +20,7 @@ from airflow_dlaas.errors import (
     TooLarge,
     Unauthenticated,
     Unavailable,
+    UpgradeRequired,
 )
 
 
@@ -54,6 +55,7 @@ CODES: dict[str, type[Refused]] = {
     "method_not_allowed": MethodNotAllowed,
     "conflict": Conflict,
     "payload_too_large": TooLarge,
+    "upgrade_required": UpgradeRequired,
     "invalid_request_payload": InvalidRequest,
     "invalid_query_parameter_value": InvalidRequest,
     "patch_not_supported": InvalidRequest,
@@ -79,7 +81,16 @@ RUN_CODES: dict[str, str] = {
 
 BY_STATUS: dict[int, type[Refused]] = {
     kind.status: kind
-    for kind in (InvalidRequest, Unauthenticated, NotFound, MethodNotAllowed, Conflict, TooLarge, RateLimited)
+    for kind in (
+        InvalidRequest,
+        Unauthenticated,
+        NotFound,
+        MethodNotAllowed,
+        Conflict,
+        TooLarge,
+        UpgradeRequired,
+        RateLimited,
+    )
 }
 
 

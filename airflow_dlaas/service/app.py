@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -19,7 +20,6 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.errors import HostError, NotConfigured
 from airflow_dlaas.service import ports
 from airflow_dlaas.service.address import Address
-from airflow_dlaas.service.allowed import AllowedStores
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.identity import Identity
 from airflow_dlaas.service.api.parts import Limits, Parts
@@ -146,6 +146,13 @@ class Service:
             inventory=self.gpus,
             holder=f"{socket.gethostname()}:{home.path}",
         )
+        open_store = partial(
+            SwiftStore.open,
+            verify=next(iter(trust.values()), True),
+            connect_timeout=STORE_CONNECT,
+            read_timeout=STORE_READ,
+            require_allowed=allowed.require,
+        )
         api = create_api(
             Parts(
                 store=store,
@@ -160,7 +167,8 @@ class Service:
                     lifetime=settings.token_lifetime,
                 ),
                 allowed=allowed,
-                check_store=_ask_store(next(iter(trust.values()), True), allowed),
+                check_store=partial(_check_container, open_store),
+                create_container=partial(_create_container, open_store),
                 wake=dispatcher.wake,
                 public_url=settings.public_url,
                 limits=Limits(
@@ -223,15 +231,14 @@ def _users(settings: Settings, own: OwnUser, file: UserFile | None) -> Users:
     return Users(own, file)
 
 
-def _ask_store(verify: bool | str, allowed: AllowedStores) -> Callable[[StoreConnection, str], None]:
-    def check(connection: StoreConnection, container: str) -> None:
-        with SwiftStore.open(
-            connection,
-            verify=verify,
-            connect_timeout=STORE_CONNECT,
-            read_timeout=STORE_READ,
-            require_allowed=allowed.require,
-        ) as store:
-            store.check(container)
+OpenStore = Callable[[StoreConnection], SwiftStore]
 
-    return check
+
+def _check_container(open_store: OpenStore, connection: StoreConnection, container: str) -> None:
+    with open_store(connection) as store:
+        store.check(container)
+
+
+def _create_container(open_store: OpenStore, connection: StoreConnection, container: str) -> None:
+    with open_store(connection) as store:
+        store.create_container(container)

@@ -18,6 +18,7 @@ from airflow_dlaas.service.api import (
 )
 from airflow_dlaas.service.api.described import Api
 from airflow_dlaas.service.api.parts import Parts
+from airflow_dlaas.service.api.slashes import SingleSlashes
 from airflow_dlaas.service.api.traffic import Counted, Traffic
 
 
@@ -44,4 +45,5 @@ def create_api(parts: Parts) -> FastAPI:
     problems.register(api)
     api.state.traffic = Traffic()
     api.add_middleware(Counted, api.state.traffic)
+    api.add_middleware(SingleSlashes)
     return api

@@ -14,6 +14,7 @@ _PATH = re.compile(
     r"/?v3/ml_assets/experiments/(?P<experiment>[A-Za-z0-9_-]{1,64})"
     r"(?:/versions/(?P<version>[A-Za-z0-9_-]{1,64}))?(?:/content)?/?"
 )
+_SLASHES = re.compile(r"(?<!:)/{2,}(?=v3/)")
 _PORTS = {"http": 80, "https": 443}
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -28,6 +29,8 @@ def locate(location: str, bases: Iterable[str]) -> tuple[str, str | None]:
 
     :raises InvalidRequest: C101; another host, or no such place in this API.
     """
+    # A client whose base URL ends with a slash joins the two with a double one.
+    location = _SLASHES.sub("/", location)
     try:
         parts = urlsplit(location)
         path = _own_path(parts, bases) if parts.scheme or parts.netloc else parts.path

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.training import CANCEL, Patch, UnreadableTraining
-from airflow_dlaas.errors import InvalidRequest, NotFound
+from airflow_dlaas.errors import InvalidRequest, NotFound, UpgradeRequired
 from airflow_dlaas.service.api import report
 from airflow_dlaas.service.api.bodies import ID, Document, Id, reply, takes, understand
 from airflow_dlaas.service.api.described import ReportedChanges, ReportedPage, ReportedTraining
@@ -76,6 +76,13 @@ async def list_all(
 def get(parts: PartsOf, owner: Owner, training_id: Id) -> Response:
     """Tell how a training is doing."""
     return reply(report.one(parts, parts.store.training(owner, training_id)))
+
+
+@router.get("/{training_id}/monitor", include_in_schema=False)
+def monitor(parts: PartsOf, owner: Owner, training_id: Id) -> Response:
+    """Refuse a request that asks for no WebSocket; `airflow_dlaas.service.api.monitor` answers one that does."""
+    parts.store.training(owner, training_id)
+    raise UpgradeRequired("The monitor is a WebSocket: send Connection: Upgrade and Upgrade: websocket")
 
 
 @router.patch("/{training_id}", status_code=204, response_class=Response, openapi_extra=takes(Patch, listed=True))

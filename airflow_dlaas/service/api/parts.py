@@ -74,6 +74,8 @@ class Parts:
     """The object stores a definition may name; none other is asked anything."""
     check_store: Callable[[StoreConnection, str], None]
     """Whether a container can be used: returns, or raises a `StoreError`. Called from several threads at once."""
+    create_container: Callable[[StoreConnection, str], None]
+    """Make a container for results; one that is there already is no error. Raises a `StoreError`."""
     wake: Callable[[], None]
     """Tells the dispatcher that something is there to do; must return at once."""
     public_url: str | None = None

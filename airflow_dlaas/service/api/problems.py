@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import Response
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_dlaas.contract.problem import BY_STATUS, Problem, ProblemError, Target
@@ -22,15 +24,27 @@ from airflow_dlaas.errors import (
     InvalidBundle,
     InvalidDefinition,
     InvalidRequest,
+    MethodNotAllowed,
     Refused,
     Unauthenticated,
     Unavailable,
+    UpgradeRequired,
 )
 
 logger = logging.getLogger(__name__)
 
 HEADERS = frozenset({"Authorization", "Host", "Idempotency-Key"})
 """Targets that are headers; all others are fields, or query parameters by their code."""
+
+
+NO_PATH = "There is nothing at this path; the API lies under /v3"
+
+DIALECT = (
+    "There is nothing at this path. This service speaks the deep-learning API v3 of 2017: code is an experiment under "
+    "/v3/ml_assets/experiments, a training run is a model under /v3/models. Later dialects (/v3/experiments, "
+    "/v3/ml_assets/training_definitions, /v4) are not spoken here"
+)
+_DIALECTS = re.compile(r"/(v[0-9]+|ml/v[0-9]+)(/|$)")
 
 
 class Several(InvalidRequest):
@@ -58,7 +72,7 @@ def answer(error: Exception, request: HTTPConnection) -> Response:
     Of what is ours to mend only the log says what it is.
     """
     trace = uuid.uuid4().hex
-    refused = _refused(error)
+    refused = _refused(error, request.scope["path"])
     where = f"{request.scope.get('method', 'WebSocket')} {request.scope['path']!r}"
     if refused.status < 500:
         logger.info("%s: %d %s, trace %s", where, refused.status, refused.code, trace)
@@ -110,7 +124,7 @@ class LastResort:
             await answer(error, HTTPConnection(scope))(scope, receive, send)
 
 
-def _refused(error: Exception) -> Refused:
+def _refused(error: Exception, path: str) -> Refused:
     match error:
         case Refused():
             return error
@@ -124,9 +138,9 @@ def _refused(error: Exception) -> Refused:
                 return BY_STATUS[404]("There is nothing with this id")
             return Several([_query_reason(one["loc"], one["type"], one.get("ctx", {})) for one in found])
         case HTTPException(status_code=404):
-            return BY_STATUS[404]("There is nothing at this path; the API lies under /v3")
+            return BY_STATUS[404](DIALECT if _DIALECTS.match(path) else NO_PATH)
         case HTTPException(status_code=405):
-            return BY_STATUS[405]("This path knows other methods; the Allow header names them")
+            return BY_STATUS[405]("This path has other methods; the Allow header names them")
         case HTTPException(status_code=status) if status < 500:
             return BY_STATUS.get(status, InvalidRequest)("The request cannot be read")
         case _:
@@ -159,5 +173,18 @@ def _headers(refused: Refused, error: Exception, request: HTTPConnection) -> Ite
         yield "WWW-Authenticate", f'{scheme} realm="airflow-dlaas"'
     if refused.retry_after is not None:
         yield "Retry-After", str(math.ceil(refused.retry_after))
-    if isinstance(error, HTTPException) and isinstance(error.headers, Mapping):
+    if isinstance(refused, UpgradeRequired):
+        yield "Upgrade", "websocket"
+        yield "Connection", "Upgrade"
+    if isinstance(error, HTTPException) and error.status_code == MethodNotAllowed.status:
+        # The router names only the methods of the first route that has the path.
+        yield "Allow", ", ".join(_methods(request))
+    elif isinstance(error, HTTPException) and isinstance(error.headers, Mapping):
         yield from error.headers.items()
+
+
+def _methods(request: HTTPConnection) -> list[str]:
+    """Name every method that the path of *request* has."""
+    routes = (route for route in request.app.routes if isinstance(route, Route))
+    found = (route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for methods in found for method in methods})

@@ -8,13 +8,13 @@ from fastapi.responses import Response
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.training import Extensions, Instance, InstanceEntity, RuntimeList
 from airflow_dlaas.service.api.bodies import Id, reply
-from airflow_dlaas.service.api.parts import Owner, PartsOf
+from airflow_dlaas.service.api.parts import Owner, PartsOf, base_url
 
 router = APIRouter(prefix="/v3", tags=["the service"])
 
 
 @router.get("/wml_instances/{instance_id}", response_model=Instance)
-def instance(request: Request, _owner: Owner, instance_id: Id) -> Response:
+def instance(request: Request, parts: PartsOf, _owner: Owner, instance_id: Id) -> Response:
     """Tell what this service is and can do beyond the page. There is one instance; it answers to any id."""
     since = request.app.state.since
     entity = InstanceEntity(
@@ -30,7 +30,7 @@ def instance(request: Request, _owner: Owner, instance_id: Id) -> Response:
             acknowledgement=True,
         ),
     )
-    url = f"/v3/wml_instances/{instance_id}"
+    url = f"{base_url(request, parts)}/v3/wml_instances/{instance_id}"
     metadata = Metadata(guid=instance_id, url=url, created_at=since, modified_at=since)
     # Contemporary clients look for these; nothing is published or deployed here.
     elsewhere = {"published_models": {"url": f"{url}/published_models"}, "deployments": {"url": f"{url}/deployments"}}

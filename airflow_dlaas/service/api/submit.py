@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import secrets
 import string
 from collections.abc import Iterator
@@ -32,6 +33,8 @@ from airflow_dlaas.service.api.parts import Parts
 from airflow_dlaas.service.api.problems import Several, reason
 from airflow_dlaas.service.metrics.defined import complaints
 from airflow_dlaas.service.store.base import TrainingRecord
+
+log = logging.getLogger(__name__)
 
 _LETTERS = string.ascii_letters + string.digits + "_-"
 _CHECKS_AT_ONCE = 8
@@ -139,6 +142,8 @@ class _Check:
     container: str
     connection_field: str
     container_field: str
+    results: bool
+    """Whether it is for results only: then it is created where it does not exist."""
 
 
 def _check_stores(parts: Parts, definition: TrainingDefinition) -> None:
@@ -147,17 +152,29 @@ def _check_stores(parts: Parts, definition: TrainingDefinition) -> None:
     if foreign:
         raise Several(foreign)  # before anybody is called
 
-    def look(check: _Check) -> ProblemError | None:
+    def look(check: _Check) -> StoreError | None:
         try:
             parts.check_store(check.connection, check.container)
         except StoreError as error:
-            return _complaint(check, error)
+            return error
         return None
 
     with ThreadPoolExecutor(_CHECKS_AT_ONCE, thread_name_prefix="check-store") as pool:
-        found = [problem for problem in pool.map(look, checks) if problem is not None]
-    if found:
-        raise Several(found)
+        found = [(check, error) for check, error in zip(checks, pool.map(look, checks), strict=True) if error]
+    missing = [check for check, error in found if check.results and isinstance(error, ContainerNotFound)]
+    if problems := [_complaint(check, error) for check, error in found if check not in missing]:
+        raise Several(problems)
+    for check in missing:  # last, so that a definition that is refused creates nothing
+        try:
+            parts.create_container(check.connection, check.container)
+        except StoreError as error:
+            log.warning("The results container %r could not be created: %s", check.container, error)
+            message = (
+                f"{check.container_field}: the object store has no container {check.container!r}, and it could not be "
+                "created with these credentials"
+            )
+            raise Several([reason(check.container_field, message, "C103")]) from error
+        log.info("Created the results container %r", check.container)
 
 
 def _checks(definition: TrainingDefinition) -> Iterator[_Check]:
@@ -172,7 +189,13 @@ def _checks(definition: TrainingDefinition) -> Iterator[_Check]:
     for connection, container, field, place in places:
         if (connection, container) not in seen:
             seen.append((connection, container))
-            yield _Check(connection, container, f"{field}.connection", f"{field}.{place}.container")
+            yield _Check(
+                connection,
+                container,
+                f"{field}.connection",
+                f"{field}.{place}.container",
+                results=field == "training_results",
+            )
 
 
 def _foreign(parts: Parts, check: _Check) -> ProblemError:

@@ -53,6 +53,7 @@ def parts(tmp_path):
         identity=Identity(OwnUser("dlaas", "pass-word"), b"k" * 32, clock=utc_now),
         allowed=AllowedStores.read("store"),
         check_store=lambda *_: None,
+        create_container=lambda *_: None,
         wake=lambda: None,
     )
     store.close()

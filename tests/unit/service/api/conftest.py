@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Runtime
-from airflow_dlaas.errors import DlaasError, InvalidRequest
+from airflow_dlaas.errors import DlaasError, InvalidRequest, StoreRefused
 from airflow_dlaas.service.allowed import AllowedStores
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.identity import Identity
@@ -105,11 +105,18 @@ class Stores:
 
     refusals: dict[str, DlaasError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)
+    uncreatable: set[str] = field(default_factory=set)
 
     def __call__(self, connection: StoreConnection, container: str) -> None:  # noqa: ARG002
         self.asked.append(container)
         if container in self.refusals:
             raise self.refusals[container]
+
+    def create(self, connection: StoreConnection, container: str) -> None:  # noqa: ARG002
+        if container in self.uncreatable:
+            raise StoreRefused(container)
+        self.created.append(container)
 
 
 @dataclass
@@ -192,7 +199,7 @@ def parts_in(folder: Path, empty_database: Path) -> Parts:
     """Make the parts of a service that keeps everything in *folder*."""
     copyfile(empty_database, folder / "store.db")
     (folder / "jobs").mkdir()
-    clock = Clock()
+    clock, stores = Clock(), Stores()
     return Parts(
         store=SqlStore(f"sqlite:///{folder / 'store.db'}"),
         blobs=BlobStore(folder / "blobs"),
@@ -201,7 +208,8 @@ def parts_in(folder: Path, empty_database: Path) -> Parts:
         slots=2,
         identity=Identity(Users(PASSWORDS), b"k" * 32, clock=clock),
         allowed=AllowedStores.read("*.objectstorage.service.networklayer.com, x"),
-        check_store=Stores(),
+        check_store=stores,
+        create_container=stores.create,
         wake=Bell(),
         limits=Limits(zip_bytes=200_000, json_bytes=20_000, containers=4),
         clock=clock,

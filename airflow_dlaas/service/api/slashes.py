@@ -1,0 +1,25 @@
+"""Paths with double slashes, as clients send them whose base URL ends with a slash: answered as if there were one."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_SLASHES = re.compile("/{2,}")
+_RAW_SLASHES = re.compile(b"/{2,}")
+
+
+class SingleSlashes:
+    """Reduces runs of slashes in the path of a request to one; no path of the API holds such a run."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] in {"http", "websocket"} and "//" in scope["path"]:
+            scope = {**scope, "path": _SLASHES.sub("/", scope["path"])}
+            if raw := scope.get("raw_path"):
+                scope["raw_path"] = _RAW_SLASHES.sub(b"/", raw)
+        await self._app(scope, receive, send)
