@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 
 from airflow_dlaas.client import calls
+from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import TrainingState
 
 
@@ -35,6 +36,20 @@ print("the sum is there")
     assert results is not None
     assert results.location is not None
     assert (results.location.container, results.location.model_location) == (customer.results, training.id)
+
+
+def test_results_go_to_a_container_that_the_service_creates_under_the_older_key(customer):
+    """`training_results.source` is what clients of 2017 write; the container does not exist before the submit."""
+    definition = customer.definition("mkdir $RESULT_DIR/model; echo 1 > $RESULT_DIR/model/m")
+    customer.results = f"new-{customer.results}"
+    place = {"container": customer.results, "type": "softlayer_objectstore"}
+    definition["training_results"] = {"connection": customer.store, "source": place}
+    made = customer.client.send(calls.create_training(TrainingDefinition.read(definition)))
+    assert customer.stored(made.id) == set()
+    ended = customer.end(made.id)
+    assert ended.state is TrainingState.COMPLETED
+    assert customer.result(made.id, "model/m") == b"1\n"
+    assert ended.entity.training_results.location.container == customer.results
 
 
 def test_a_command_that_fails_ends_in_error_with_its_exit_code_and_its_log(customer):

@@ -1,0 +1,100 @@
+"""A row that cannot be read fails no verb about other rows, on any database."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.service.store.base import Outcome
+from airflow_dlaas.service.store.sql import SqlStore
+from airflow_dlaas.service.store.tables import trainings
+from tests.conformance.store.conftest import NOW, add, an_experiment, later
+
+VALUES: tuple[Any, ...] = ("", "x", "[]", "{}", "null", "[1]", '{"a": 1}', "5", "infinity", "9999-12-31 23:59:59Z")
+COLUMNS = [column.name for column in trainings.c if column.name not in {"seq", "id", "owner"}]
+
+
+def damage(store: SqlStore, table: str, column: str, value: Any) -> bool:
+    """Put *value* into a column of the row ``bad``; False where the database itself does not take it."""
+    kind = {"definition": "json", "gpus": "json", "error": "json", "draft": "json"}.get(column)
+    typed = f"CAST(:value AS {kind})" if kind and store._database._engine.dialect.name == "postgresql" else ":value"
+    with store._database._engine.connect() as connection:
+        connection.execution_options(writes=True)
+        try:
+            with connection.begin():
+                connection.execute(text(f"UPDATE {table} SET {column} = {typed} WHERE id = 'bad'"), {"value": value})  # noqa: S608
+        except DBAPIError:
+            return False
+    return True
+
+
+def ids(records) -> set[str]:
+    return {record.id for record in records}
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_damaged_column_of_a_training_fails_nothing_about_another(store: SqlStore, column: str) -> None:
+    add(store, "bad", "good")
+    store.book("bad", ["0"], NOW)
+    for value in VALUES:
+        if not damage(store, "trainings", column, value):
+            continue
+        assert "good" in ids(store.trainings("me", limit=9))
+        assert "good" in ids(store.changes("me", after=0, limit=9))
+        assert "good" in ids(store.unfinished())
+        assert store.training("me", "bad").id == "bad"
+        assert "good" in store.queue()
+        store.counts()
+    assert store.book("good", ["1"], NOW)
+    store.finish("good", Outcome(TrainingState.COMPLETED, later(1)))
+    assert store.training("me", "good").state is TrainingState.COMPLETED
+    store.digests()
+
+
+def test_an_unknown_state_is_counted_and_its_slots_are_held_until_it_ends(store: SqlStore) -> None:
+    add(store, "bad", "good")
+    store.book("bad", ["0"], NOW)
+    damage(store, "trainings", "state", "paused")
+    assert (store.counts().unknown, store.counts().slots_held) == (1, 1)
+    assert not store.book("good", ["0"], NOW)
+    record = store.training("me", "bad")
+    assert (record.damage, record.state) == ("state", TrainingState.RUNNING)
+    store.finish("bad", Outcome(TrainingState.COMPLETED, later(1), exit_code=0))
+    assert store.training("me", "bad").damage is None
+    assert store.book("good", ["0"], NOW)
+
+
+def test_damage_is_logged_once_with_the_columns(store: SqlStore, caplog: pytest.LogCaptureFixture) -> None:
+    add(store, "bad")
+    damage(store, "trainings", "gpus", '{"a": 1}')
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            store.trainings("me", limit=9)
+    assert len([line for line in caplog.messages if "training bad" in line and "gpus" in line]) <= 1
+
+
+def test_a_definition_stored_with_nulls_is_read_without_them(store: SqlStore) -> None:
+    add(store, "bad")
+    damage(
+        store,
+        "trainings",
+        "definition",
+        '{"model_definition": {"name": "n", "author": null}, "training_results": null}',
+    )
+    record = store.training("me", "bad")
+    assert (record.definition, record.damage) == ({"model_definition": {"name": "n"}}, None)
+
+
+@pytest.mark.parametrize("value", ["[]", "5", "null"])
+def test_a_damaged_draft_fails_nothing_about_another_experiment(store: SqlStore, value: str) -> None:
+    for one in ("bad", "good"):
+        store.create_experiment(*an_experiment(one))
+    assert damage(store, "experiments", "draft", value)
+    found = {experiment.id: experiment.damage for experiment, _ in store.experiments("me")}
+    assert found == {"good": None, "bad": "draft"}
+    store.delete_experiment("me", "bad")
