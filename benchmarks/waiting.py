@@ -325,9 +325,14 @@ async def measure(scene: Scene, seconds: float) -> None:
             print(f"  a line from the file to the client: {spell(lines)}; {len(lines)} lines")
         if scene.logs:
             async with waiting(scene, make):
-                begun = time.monotonic()
-                await asyncio.to_thread(scene.service.stop)
-                print(f"  the service stopped in {time.monotonic() - begun:.1f} s with all of them open")
+                print(f"  the service stopped in {await asyncio.to_thread(stopped, scene):.1f} s with all of them open")
+
+
+def stopped(scene: Scene) -> float:
+    """Stop the service; the seconds that took."""
+    begun = time.monotonic()
+    scene.service.stop()
+    return time.monotonic() - begun
 
 
 def spell(took: list[float]) -> str:
