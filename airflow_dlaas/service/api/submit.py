@@ -41,6 +41,14 @@ _CHECKS_AT_ONCE = 8
 
 KEY_LENGTH = 255
 
+COMMAND = "model_definition.execution.command"
+
+COMMAND_BYTES = 128_000
+"""
+Longest command in UTF-8 bytes. Linux starts no program with a longer argument or variable (``MAX_ARG_STRLEN``, 131,072
+with 4 KiB pages), and a command is passed as both: the rest is for the variable's name.
+"""
+
 
 def submit(
     parts: Parts, owner: str, document: Any, *, key: str | None, bases: tuple[str, ...]
@@ -56,6 +64,12 @@ def submit(
     if len(definition.training_data) > parts.limits.containers:
         message = f"training_data: at most {parts.limits.containers} containers, not {len(definition.training_data)}"
         raise InvalidRequest(message, code="C101", target="training_data")
+    if (size := len(definition.model_definition.execution.command.encode())) > COMMAND_BYTES:
+        message = (
+            f"{COMMAND}: must be at most {COMMAND_BYTES:,} bytes long, not {size:,}: Linux starts no program with a "
+            "longer argument; put the script into a file of the code"
+        )
+        raise InvalidRequest(message, code="C101", target=COMMAND)
     if unclear := complaints(definition.metric_definitions or ()):
         raise Several.of(unclear, "C101")
     echo = definition.model_dump(mode="json", exclude_unset=True)

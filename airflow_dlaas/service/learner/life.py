@@ -20,6 +20,7 @@ from airflow_dlaas.service.learner import load, surroundings
 from airflow_dlaas.service.learner.bell import Bell, Canceled
 from airflow_dlaas.service.learner.cap import capped
 from airflow_dlaas.service.learner.claim import adopt_orphans, claim, read_orders
+from airflow_dlaas.service.learner.command import container_arguments, shell_arguments
 from airflow_dlaas.service.learner.ending import Ending, Setback, judge, leave, put, step
 from airflow_dlaas.service.learner.follow import following
 from airflow_dlaas.service.learner.isolation import Isolation, isolation
@@ -168,7 +169,7 @@ class Life:
         """Run the command in its surroundings."""
         environment = surroundings.environment(self.job, self.spec, provision)
         code, runtime = self.job.folder(surroundings.CODE), self.spec.runtime
-        line = surroundings.shell_line(self.spec.command)
+        line = shell_arguments(self.spec.command)
         engine = container.find_engine() if runtime.kind == "container" else None
         name = f"dlaas-{self.spec.training_id}"
         if engine is not None:
@@ -176,7 +177,7 @@ class Life:
                 engine,
                 image=runtime.image or "",
                 name=name,
-                command=["/bin/sh", "-c", surroundings.one_line(self.spec.command)],
+                command=container_arguments(self.spec.command),
                 folders=[*(self.job.folder(one) for one in surroundings.FOLDERS), *provision.python_path],
                 workdir=code,
                 environment=environment,

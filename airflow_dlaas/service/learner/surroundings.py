@@ -1,12 +1,12 @@
-"""What the command finds around itself: folders, variables, its command line. Values only."""
+"""What the command finds around itself: folders and variables. Values only."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from airflow_dlaas.service.jobs import JobFolder, Spec
+from airflow_dlaas.service.learner.command import shell_text
 from airflow_dlaas.service.runtimes.provide import Provision
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -48,7 +48,7 @@ def environment(job: JobFolder, spec: Spec, provision: Provision) -> dict[str, s
         "CHECKPOINT_DIR": job.folder(CHECKPOINTS),
         "JOB_STATE_DIR": job.path,
         "TRAINING_ID": spec.training_id,
-        "TRAINING_COMMAND": one_line(spec.command),
+        "TRAINING_COMMAND": shell_text(spec.command),
         "GPU_COUNT": len(spec.gpus),
         "NUM_LEARNERS": 1,
         "LEARNER_ID": 1,
@@ -68,17 +68,6 @@ def environment(job: JobFolder, spec: Spec, provision: Provision) -> dict[str, s
 def real_devices(gpus: Sequence[str]) -> list[str]:
     """Name the booked slots that are devices."""
     return [one for one in gpus if not one.startswith(VIRTUAL)]
-
-
-def one_line(command: str) -> str:
-    """Put *command* on one line: its newlines are only there for the reader's eyes."""
-    return " ".join(line for line in command.splitlines() if line.strip()).strip()
-
-
-def shell_line(command: str) -> list[str]:
-    """Say how a shell runs *command*."""
-    shell = next((one for one in ("/bin/bash", "/usr/bin/bash") if Path(one).exists()), "/bin/sh")
-    return [shell, "-c", one_line(command)]
 
 
 def first_lines(spec: Spec, isolation: str) -> str:

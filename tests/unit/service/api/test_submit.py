@@ -18,6 +18,8 @@ from airflow_dlaas.errors import (
     StoreRefused,
     StoreUnreachable,
 )
+from airflow_dlaas.service.api.parts import Limits
+from airflow_dlaas.service.api.submit import COMMAND_BYTES
 from tests.unit.service.api.conftest import DEFINITION, STORE_PASSWORD, a_zip
 
 CONNECTION = DEFINITION["training_data"][0]["connection"]
@@ -71,6 +73,17 @@ def test_secrets_are_in_no_reply_and_reach_the_dispatcher(service, caplog: pytes
     assert STORE_PASSWORD not in caplog.text
     (data,) = service.store.secrets(run).training_data
     assert data.connection.password.get_secret_value() == STORE_PASSWORD
+
+
+@pytest.mark.parametrize("service", [{"limits": Limits()}], indirect=True)
+def test_a_command_longer_than_linux_takes_is_refused_with_the_limit(service) -> None:
+    longest = service.definition(model_definition__execution__command="x" * COMMAND_BYTES)
+    assert service.client.post("/v3/models", json=longest).status_code == 202
+    longer = service.definition(model_definition__execution__command="ä" * (COMMAND_BYTES // 2 + 1))
+    reply = service.client.post("/v3/models", json=longer)
+    assert reply.status_code == 400
+    assert errors(reply) == [("C101", "model_definition.execution.command")]
+    assert "128,000 bytes long, not 128,002" in reply.text
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.service.jobs import JobFolder, RuntimeSpec, Spec
-from airflow_dlaas.service.learner.surroundings import data_folders, environment, first_lines, one_line, shell_line
+from airflow_dlaas.service.learner.surroundings import data_folders, environment, first_lines
 from airflow_dlaas.service.runtimes.provide import Provision
 
 JOB = JobFolder(Path("/jobs/training-abcdefghi"))
@@ -60,9 +60,10 @@ def test_real_gpus_are_visible_by_their_names() -> None:
     assert environment(JOB, spec(gpus=["0", "GPU-abc"]), Provision())["CUDA_VISIBLE_DEVICES"] == "0,GPU-abc"
 
 
-def test_newlines_in_a_command_become_spaces() -> None:
-    assert one_line("python3 a.py \n  --x 1\n\n--y 2\n") == "python3 a.py    --x 1 --y 2"
-    assert shell_line("a\nb")[1:] == ["-c", "a b"]
+def test_the_variable_holds_the_command_as_the_shell_gets_it() -> None:
+    assert environment(JOB, spec(command="python3 a.py \\\n  --x 1"), Provision())["TRAINING_COMMAND"] == (
+        "python3 a.py    --x 1"
+    )
 
 
 def test_the_log_begins_with_what_really_runs() -> None:
