@@ -26,6 +26,12 @@ NOBODY = RunMark(pid=0, start_ticks=0, boot_id="")
 HANDED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "PYTHONPATH")
 """Variables a learner gets of the service's. The command it runs gets none of them."""
 
+HANDED_ON_FOR_CONTAINERS = (
+    *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"),
+    *("CONTAINER_HOST", "XDG_RUNTIME_DIR"),
+)
+"""The same: where a container engine is reached. The service's check of the engine and the learner's must agree."""
+
 HANDED_ON_BY_START = ("LC_", "UV_", "PIP_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """The same, by how their names begin: where packages come from, and whose certificates are trusted."""
 
@@ -110,7 +116,9 @@ def learner_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environ.items()
-        if name in HANDED_ON or name.startswith(HANDED_ON_BY_START) or name.lower() in PROXIES
+        if name in (*HANDED_ON, *HANDED_ON_FOR_CONTAINERS)
+        or name.startswith(HANDED_ON_BY_START)
+        or name.lower() in PROXIES
     }
 
 

@@ -9,20 +9,52 @@ from pathlib import Path
 
 from airflow_dlaas.errors import HostError
 
-ENGINES = ("podman", "docker")
-"""Tried in this order: podman needs no daemon, so a killed learner takes its container along."""
+ENGINES = {"podman": "info", "docker": "version"}
+"""
+Each engine, and its command that fails where no container can be started: docker's asks the daemon, podman's (it has
+none) reads storage and user namespaces. Tried in this order.
+"""
+
+ENGINE_TIMEOUT = 20.0
+"""Seconds in which an engine must answer; it takes a tenth of one."""
 
 
-def find_engine() -> str:
+def find_engine(*, timeout: float = ENGINE_TIMEOUT) -> str:
     """
-    Find the program that runs containers here.
+    Return the path of the first engine that can start containers here: a client without its daemon cannot.
 
-    :raises HostError: there is none.
+    :raises HostError: none can; the message has each engine's own reason.
     """
-    for name in ENGINES:
+    reasons: list[str] = []
+    for name, command in ENGINES.items():
         if (found := shutil.which(name)) is not None:
-            return found
-    raise HostError(f"neither {' nor '.join(ENGINES)} is installed")
+            if (reason := _unusable(found, command, timeout)) is None:
+                return found
+            reasons.append(f"{name}: {reason}")
+    if not reasons:
+        raise HostError(f"neither {' nor '.join(ENGINES)} is installed")
+    raise HostError(f"no container engine answers: {'; '.join(reasons)}")
+
+
+def _unusable(engine: str, command: str, timeout: float) -> str | None:
+    """Return why *engine* cannot start containers, in its own last words; None if it can."""
+    try:
+        done = subprocess.run(
+            [engine, command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no answer within {timeout:g} seconds"
+    except OSError as error:
+        return f"it cannot be started: {error.strerror}"
+    if done.returncode == 0:
+        return None
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else f"exit code {done.returncode}"
 
 
 def container_command(

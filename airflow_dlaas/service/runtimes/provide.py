@@ -8,7 +8,7 @@ from pathlib import Path
 
 from airflow_dlaas.errors import HostError
 from airflow_dlaas.service.jobs import RuntimeSpec
-from airflow_dlaas.service.runtimes import prefix, uv, venv
+from airflow_dlaas.service.runtimes import container, prefix, uv, venv
 
 SHIMS = Path(__file__).parent / "shims"
 
@@ -38,6 +38,7 @@ def provide(spec: RuntimeSpec, environments: Path, say: Callable[[str], None]) -
         case "prefix":
             path = prefix.path(spec)
         case "container":
+            container.find_engine()
             path = ()
         case other:
             raise HostError(f"The runtime {spec.key} is of kind {other}, which this version does not know")

@@ -17,3 +17,8 @@ def test_a_learner_gets_what_it_needs_and_no_secret_of_the_service_s() -> None:
         "LD_PRELOAD": "x",
     }
     assert set(learner_environment(environ)) == {"PATH", "HOME", "LC_ALL", "HTTPS_PROXY", "no_proxy", "UV_CACHE_DIR"}
+
+
+def test_a_learner_reaches_the_container_engine_that_the_service_has_checked() -> None:
+    environ = {"DOCKER_HOST": "tcp://engine:2376", "XDG_RUNTIME_DIR": "/run/user/7", "DOCKER_AUTH_CONFIG": "secret"}
+    assert set(learner_environment(environ)) == {"DOCKER_HOST", "XDG_RUNTIME_DIR"}

@@ -1,8 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from airflow_dlaas.service.runtimes.container import container_command, removal_command
+import pytest
+
+from airflow_dlaas.contract.definition import Framework
+from airflow_dlaas.errors import HostError, InvalidRequest
+from airflow_dlaas.service.runtimes.catalogue import Catalogue
+from airflow_dlaas.service.runtimes.container import container_command, find_engine, removal_command
+from airflow_dlaas.service.runtimes.entry import Entry
+from airflow_dlaas.service.runtimes.probe import examine
+from airflow_dlaas.service.runtimes.provide import provide
 
 
 def line(engine: str, gpus: tuple[str, ...]) -> list[str]:
@@ -46,3 +55,58 @@ def test_each_engine_is_told_of_gpus_in_its_own_words() -> None:
 
 def test_a_container_is_removed_by_name() -> None:
     assert removal_command("docker", "a") == ["docker", "rm", "--force", "a"]
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Puts programs on a PATH of their own: shell scripts that play an engine."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def install(**scripts: str) -> None:
+        for name, script in scripts.items():
+            (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+            (tmp_path / name).chmod(0o755)
+
+    return install
+
+
+NO_DAEMON = "echo 'Client: 29'; echo 'Cannot connect to the Docker daemon at unix:///run/docker.sock.' >&2; exit 1"
+
+
+def test_an_engine_whose_daemon_does_not_answer_is_not_there(programs: Callable[..., None]) -> None:
+    programs(docker=NO_DAEMON)
+    with pytest.raises(HostError, match=r"no container engine answers: docker: Cannot connect to the Docker daemon"):
+        find_engine()
+
+
+def test_an_engine_that_hangs_is_not_there(programs: Callable[..., None]) -> None:
+    programs(podman="exec /bin/sleep 60", docker="exit 1")
+    with pytest.raises(HostError, match=r"podman: no answer within 0\.2 seconds; docker: exit code 1"):
+        find_engine(timeout=0.2)
+
+
+def test_the_first_engine_that_answers_is_used(programs: Callable[..., None], tmp_path: Path) -> None:
+    programs(podman="echo 'cannot re-exec process' >&2; exit 125", docker='test "$1" = version')
+    assert find_engine() == str(tmp_path / "docker")
+    programs(podman='test "$1" = info')
+    assert find_engine() == str(tmp_path / "podman")
+
+
+def test_without_an_engine_both_are_named(programs: Callable[..., None]) -> None:
+    programs()
+    with pytest.raises(HostError, match="neither podman nor docker is installed"):
+        find_engine()
+
+
+def test_an_entry_in_a_container_is_offered_only_where_an_engine_answers(programs: Callable[..., None]) -> None:
+    entry = Entry(framework="torch", version="7", kind="container", image="site/torch7", provides="Lua Torch")
+    programs(docker=NO_DAEMON)
+    catalogue = Catalogue((entry,), unavailable={entry.key: str(examine(entry))})
+    with pytest.raises(HostError, match="daemon"):
+        provide(entry.spec(gpus=False), Path("/nowhere"), [].append)
+    [listed] = catalogue.listing()
+    assert "Cannot connect to the Docker daemon" in (listed.unavailable or "")
+    with pytest.raises(InvalidRequest, match=r"torch 7 cannot be used now: .*daemon.*; this service has no runtime"):
+        catalogue.resolve(Framework(name="torch", version="7"), "th a.lua")
+    programs(docker="exit 0")
+    assert examine(entry) is None
