@@ -10,6 +10,7 @@ One folder a training, ``<data>/jobs/<training id>/``::
     usage.json     out  what its command used a moment ago
     boards.json    out  where its TensorBoard event files are
     log            out  stdout and stderr of the command, append-only: `training-log.txt` of the results
+    output         ---  the pipe that the command writes to and the learner copies to the log, while the command runs
     metrics.jsonl  out  metrics found in the log, one `Metric` a line, append-only
     exit.json      out  how it ended; there once, complete, and last
     code/ data/ results/ checkpoints/ logs/     the command's own folders (MODEL_DIR, DATA_DIR, RESULT_DIR, …)
@@ -187,6 +188,10 @@ class JobFolder:
     @property
     def log(self) -> Path:
         return self.path / "log"
+
+    @property
+    def output(self) -> Path:
+        return self.path / "output"
 
     @property
     def metrics(self) -> Path:

@@ -14,6 +14,7 @@ from threading import Event
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_dlaas.service.learner.alongside import alongside
+from airflow_dlaas.service.learner.regular_file import open_regular
 from airflow_dlaas.service.metrics.phases import split
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class Tail:
     def lines(self, *, last: bool = False) -> Iterator[str]:
         """Give the lines that have come since the last time; with *last*, an unfinished one too."""
         try:
-            file = self.path.open("rb")
-        except FileNotFoundError:
+            file = os.fdopen(open_regular(self.path, os.O_RDONLY), "rb")
+        except OSError:  # not there (yet), or no regular file
             return
         with file:
             end = file.seek(0, os.SEEK_END)

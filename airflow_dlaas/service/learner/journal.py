@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from airflow_dlaas.contract.words import spell_time
+from airflow_dlaas.service.learner.regular_file import open_regular
 
 SIGN = "[dlaas] "
 """In front of the learner's own lines in the command's log."""
@@ -19,19 +21,19 @@ EVERY = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Appends lines to a file. A disk without room loses lines and stops nothing: the ending will say so."""
+    """Appends lines to a file. One that cannot be written loses lines and stops nothing: the ending will say so."""
 
     path: Path
-    sign: str | None = None
-    """What stands in front of each line; None: the time."""
 
     def say(self, text: str) -> None:
         """Append *text*."""
-        head = self.sign if self.sign is not None else f"{spell_time(datetime.now(timezone.utc))} "
+        head = f"{spell_time(datetime.now(timezone.utc))} "
         lines = "".join(f"{head}{line}\n" for line in text.splitlines())
         try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(lines)
+            # A command may have put something else in its place: it must not lead the learner out of its folders.
+            file = open_regular(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            with os.fdopen(file, "a", encoding="utf-8", errors="backslashreplace") as opened:
+                opened.write(lines)
         except OSError:
             return
 

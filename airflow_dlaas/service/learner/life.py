@@ -18,14 +18,15 @@ from airflow_dlaas.errors import HostError
 from airflow_dlaas.service.jobs import BoardsMark, JobFolder, PhaseMark, Spec, write_mark
 from airflow_dlaas.service.learner import load, surroundings
 from airflow_dlaas.service.learner.bell import Bell, Canceled
-from airflow_dlaas.service.learner.cap import capped
 from airflow_dlaas.service.learner.claim import adopt_orphans, claim, read_orders
 from airflow_dlaas.service.learner.command import container_arguments, shell_arguments
 from airflow_dlaas.service.learner.ending import Ending, Setback, judge, leave, put, step
 from airflow_dlaas.service.learner.follow import following
 from airflow_dlaas.service.learner.isolation import Isolation, isolation
-from airflow_dlaas.service.learner.journal import SIGN, Journal
+from airflow_dlaas.service.learner.journal import Journal
 from airflow_dlaas.service.learner.keep import store_results
+from airflow_dlaas.service.learner.log_pipe import LogPipe
+from airflow_dlaas.service.learner.log_writer import LogWriter
 from airflow_dlaas.service.learner.outcome import stored_folder
 from airflow_dlaas.service.learner.patience import LAST_PATIENCE, PATIENCE, patiently
 from airflow_dlaas.service.learner.supervise import Ended, end_everything, supervise
@@ -55,7 +56,9 @@ def live(folder: Path) -> None:
             job.folder(name).mkdir(exist_ok=True)
         applied = isolation(job, spec)
         applies = applied.word
-        ending, stored = Life(job, spec, definition, bell, applied).go()
+        complain = Journal(job.folder(surroundings.LOGS) / "learner.log").say
+        log = LogWriter(job.log, spec.log_limit, complain)
+        ending, stored = Life(job, spec, definition, bell, applied, log).go()
     except (HostError, OSError, ValidationError) as error:
         what = put(error) if not isinstance(error, ValidationError) else "spec.json or secrets.json cannot be read"
         ending = Ending(TrainingState.ERROR, code="S101", reason=f"The training could not be started: {what}")
@@ -81,12 +84,13 @@ class Life:
     definition: TrainingDefinition
     bell: Bell
     isolation: Isolation
+    log: LogWriter
     before: list[PhaseTime] = field(default_factory=list)
     """The phases it has entered."""
 
     def go(self) -> tuple[Ending, bool]:
         """Do the work and store what came of it; how it ended, and whether anything was stored."""
-        self.job.log.write_text(surroundings.first_lines(self.spec, str(self.isolation)), encoding="utf-8")
+        self.log.say(surroundings.first_lines(self.spec, str(self.isolation)))
         try:
             ending = self.work()
         except Setback as error:
@@ -95,7 +99,7 @@ class Life:
             end_everything(self.bell)
             ending = Ending(TrainingState.CANCELED, reason="canceled before the command ran")
         if ending.reason is not None:
-            Journal(self.job.log, SIGN).say(ending.reason)
+            self.log.say(ending.reason)
         return self.store(ending)
 
     def work(self) -> Ending:
@@ -122,7 +126,6 @@ class Life:
         own, complain = self.job.folder(surroundings.LOGS) / surroundings.OWN_METRICS, self.journal("learner.log").say
         with (
             step("S101"),
-            capped(self.job.log, self.spec.log_limit, complain),
             following(
                 self.job.log,
                 own,
@@ -130,7 +133,7 @@ class Life:
                 complain,
                 events=self.watched(),
                 definitions=self.definition.metric_definitions or (),
-                tell=Journal(self.job.log, SIGN).say,
+                tell=self.log.say,
                 note=self.note_boards,
             ),
             measuring(self.job.usage, surroundings.real_devices(self.spec.gpus)),
@@ -156,12 +159,12 @@ class Life:
         runtime, environments = self.spec.runtime, self.spec.environments
         if runtime.kind == "uv" and not uv.ready(runtime, environments):
             self.enter(Phase.PREPARING)
-        whole, shown = self.journal("prepare.log"), Journal(self.job.log, SIGN)
+        whole = self.journal("prepare.log")
 
         def say(line: str) -> None:
             whole.say(line)
             if not line.startswith(" + "):
-                shown.say(line.strip())
+                self.log.say(line.strip())
 
         return self.bell.carry_out(lambda: provide(runtime, environments, say))
 
@@ -185,15 +188,16 @@ class Life:
                 user=(os.getuid(), os.getgid()),
             )
             environment = dict(os.environ)  # The engine's own; the command's goes in by the command line.
-        ended = supervise(
-            self.isolation.wrap(line, self.job, self.spec, provision),
-            environment=environment,
-            workdir=code,
-            log=self.job.log,
-            bell=self.bell,
-            timeout=self.spec.timeout,
-            wrapped=self.isolation.word == "bubblewrap",
-        )
+        with LogPipe(self.job.output, self.log) as output:
+            ended = supervise(
+                self.isolation.wrap(line, self.job, self.spec, provision),
+                environment=environment,
+                workdir=code,
+                output=output,
+                bell=self.bell,
+                timeout=self.spec.timeout,
+                wrapped=self.isolation.word == "bubblewrap",
+            )
         if engine is not None and (ended.canceled or ended.overdue):
             container.remove(engine, name)
         return ended

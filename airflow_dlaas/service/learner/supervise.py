@@ -12,6 +12,7 @@ from pathlib import Path
 
 from airflow_dlaas.errors import HostError
 from airflow_dlaas.service.learner.bell import Bell
+from airflow_dlaas.service.learner.log_pipe import LogPipe
 from airflow_dlaas.service.processes import descendants
 
 GRACE = 10.0
@@ -42,7 +43,7 @@ def supervise(
     *,
     environment: Mapping[str, str],
     workdir: Path,
-    log: Path,
+    output: LogPipe,
     bell: Bell,
     timeout: float | None,
     wrapped: bool = False,
@@ -50,26 +51,26 @@ def supervise(
     """
     Run *line* until it ends, *timeout* seconds have passed or the learner is asked to stop.
 
-    Both of its streams are appended to *log*. When this returns, nothing it started is running any more.
+    Both of its streams go to *output*. When this returns, nothing it started is running any more.
 
     *wrapped* says that the process started only waits for the command and ends as it did: TERM is not for it.
 
     :raises HostError: it could not be started.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    with log.open("ab", buffering=0) as output:
-        try:
-            process = subprocess.Popen(
-                line,
-                env=dict(environment),
-                cwd=workdir,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise HostError(f"The command's shell could not be started: {error}") from error
+    try:
+        process = subprocess.Popen(
+            line,
+            env=dict(environment),
+            cwd=workdir,
+            stdin=subprocess.DEVNULL,
+            stdout=output.writer,
+            stderr=output.writer,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise HostError(f"The command's shell could not be started: {error}") from error
+    output.close_writer()
     overdue = False
     while (status := _reap(process.pid)) is None and not bell.canceled and not overdue:
         left = None if deadline is None else deadline - time.monotonic()

@@ -71,12 +71,12 @@ def real_devices(gpus: Sequence[str]) -> list[str]:
 
 
 def first_lines(spec: Spec, isolation: str) -> str:
-    """Say at the head of the log what really runs the command."""
+    """Return the first lines of the log: what really runs the command."""
     devices = real_devices(spec.gpus)
     on = f"GPU {', '.join(devices)}" if devices else f"no GPU (virtual slots: {len(spec.gpus)})"
-    text = f"[dlaas] {spec.training_id} runs on {spec.runtime.provides}, {on}, isolation: {isolation}\n"
+    text = f"{spec.training_id} runs on {spec.runtime.provides}, {on}, isolation: {isolation}\n"
     if spec.runtime.compatibility:
-        text += "[dlaas] This is a compatibility entry: something newer stands in for the version that was named\n"
+        text += "This is a compatibility entry: something newer stands in for the version that was named\n"
     return text
 
 

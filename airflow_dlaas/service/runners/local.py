@@ -97,8 +97,8 @@ class LocalRunner:
         End what is left of *job*; see `Runner.clear`.
 
         With the learner gone its processes are nobody's children. They are known by the job's folder in their
-        environment, by speaking into the job's log, or by a session that was begun by one of these. A daemon that has
-        left all three behind is not found.
+        environment, by writing to the job's pipe (or to its log, in jobs of earlier versions), or by a session that was
+        begun by one of these. A daemon that has left all of them behind is not found.
         """
         until = time.monotonic() + CLEARED_WITHIN
         while (left := _left(job)) and time.monotonic() < until:
@@ -151,7 +151,7 @@ def _owner(job: JobFolder) -> RunMark | None:
 
 
 def _left(job: JobFolder) -> set[int]:
-    known = {*carrying(f"JOB_STATE_DIR={job.path}"), *speaking_into(job.log)}
+    known = {*carrying(f"JOB_STATE_DIR={job.path}"), *speaking_into(job.output), *speaking_into(job.log)}
     return {*known, *of_sessions(known)} - {os.getpid()}
 
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
+
+import pytest
 
 from airflow_dlaas.contract.metric_definition import MetricDefinition
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.service.learner.follow import LINE_LIMIT, Follower, Tail
+from airflow_dlaas.service.learner.journal import Journal
 from tests.unit.service.metrics.test_tfevents import event
 
 
@@ -20,6 +24,17 @@ def test_a_growing_file_is_read_by_whole_lines(tmp_path: Path) -> None:
         assert list(tail.lines()) == ["two"]
         assert list(tail.lines(last=True)) == ["three"]
         assert list(tail.lines(last=True)) == []
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+def test_what_a_command_puts_in_the_place_of_its_metrics_file_holds_up_nothing(tmp_path: Path, kind: str) -> None:
+    path, secret = tmp_path / "own", tmp_path / "secret"
+    secret.write_text('{"values": {"auc": {"type": 3, "value": 0.5}}}\n')
+    {"pipe": lambda: os.mkfifo(path), "link": lambda: path.symlink_to(secret), "folder": path.mkdir}[kind]()
+    assert list(Tail(path).lines(last=True)) == []
+    journal = Journal(path)
+    journal.say("text")
+    assert secret.read_text().count("\n") == 1
 
 
 def test_a_line_that_never_ends_takes_no_memory(tmp_path: Path) -> None:

@@ -68,13 +68,12 @@ def test_the_variable_holds_the_command_as_the_shell_gets_it() -> None:
 
 def test_the_log_begins_with_what_really_runs() -> None:
     assert first_lines(spec(), "none (it is switched off)") == (
-        "[dlaas] training-abcdefghi runs on TensorFlow 2, no GPU (virtual slots: 2), "
-        "isolation: none (it is switched off)\n"
+        "training-abcdefghi runs on TensorFlow 2, no GPU (virtual slots: 2), isolation: none (it is switched off)\n"
     )
     page = spec(gpus=["3"], runtime=RuntimeSpec(key="k", kind="uv", provides="TF 2 (for 1.2)", compatibility=True))
     assert first_lines(page, "bubblewrap").splitlines() == [
-        "[dlaas] training-abcdefghi runs on TF 2 (for 1.2), GPU 3, isolation: bubblewrap",
-        "[dlaas] This is a compatibility entry: something newer stands in for the version that was named",
+        "training-abcdefghi runs on TF 2 (for 1.2), GPU 3, isolation: bubblewrap",
+        "This is a compatibility entry: something newer stands in for the version that was named",
     ]
 
 

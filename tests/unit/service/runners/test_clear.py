@@ -54,6 +54,16 @@ def test_a_process_is_known_by_its_environment_by_the_log_and_by_their_session(j
     speaking.stderr.close()
 
 
+def test_a_process_that_writes_into_the_pipe_of_a_lost_learner_is_found(job: JobFolder, start: Start) -> None:
+    os.mkfifo(job.output)
+    reader = os.open(job.output, os.O_RDONLY | os.O_NONBLOCK)
+    with job.output.open("wb", buffering=0) as pipe:
+        daemon = start("exec env -i sleep 60", stdout=pipe, stderr=pipe)
+    os.close(reader)
+    LocalRunner().clear(job)
+    assert daemon.wait(5) == -9
+
+
 def test_whoever_only_reads_the_log_or_has_begun_the_session_is_left_alone(job: JobFolder, start: Start) -> None:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     reader = start(f"exec 3<{job.log}; echo begun; read word; echo $word", **pipes)

@@ -1,0 +1,96 @@
+"""
+The pipe from a command to its log.
+
+A pipe, and not the file, is the command's stdout and stderr: nothing that a command does to its own output reaches what
+is in the log already. It has a name in the job's folder, by which the runner finds processes that write into it after
+their learner was killed. Back-pressure is the kernel's: a command that prints faster than the disk takes it waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+
+from typing_extensions import Self
+
+from airflow_dlaas.service.learner.log_writer import LogWriter
+
+PIPE_BYTES = 1024**2
+"""Size of the pipe: the most that an unprivileged user may ask for. A command can print that much without waiting."""
+
+READ_BYTES = 256 * 1024
+"""Bytes read at once: what this holds in memory."""
+
+DRAIN_TIMEOUT = 5.0
+"""Seconds for what is in the pipe after the last process has ended. Only a process elsewhere that has opened the pipe
+and goes on writing takes that long."""
+
+
+class LogPipe:
+    """
+    Copies what is written into the pipe at *path* to *log*, from a thread; a context manager.
+
+    Each read is written at once. Leaving the context copies what is in the pipe, and does not wait for processes that
+    still hold it open.
+
+    :raises OSError: the pipe cannot be made.
+    """
+
+    def __init__(self, path: Path, log: LogWriter) -> None:
+        self._path = path
+        self._log = log
+        self._ended_at: float | None = None
+
+    def __enter__(self) -> Self:
+        self._path.unlink(missing_ok=True)
+        os.mkfifo(self._path, 0o600)
+        self._reader = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
+        self.writer = os.open(self._path, os.O_WRONLY)
+        """File descriptor for the command's stdout and stderr."""
+        with contextlib.suppress(OSError):  # the user's share of memory for pipes is used up
+            fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        self._wake = os.eventfd(0)
+        self._thread = threading.Thread(target=self._copy, name="log", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close_writer()
+        self._ended_at = time.monotonic()
+        os.eventfd_write(self._wake, 1)
+        self._thread.join()
+        os.close(self._wake)
+        self._path.unlink(missing_ok=True)
+
+    def close_writer(self) -> None:
+        """Close `writer` in this process, once the command has it: the pipe then ends with the command's processes."""
+        if self.writer >= 0:
+            os.close(self.writer)
+            self.writer = -1
+
+    def _copy(self) -> None:
+        ready = select.poll()
+        ready.register(self._reader, select.POLLIN)
+        ready.register(self._wake, select.POLLIN)
+        try:
+            while self._ended_at is None or time.monotonic() < self._ended_at + DRAIN_TIMEOUT:
+                try:
+                    output = os.read(self._reader, READ_BYTES)
+                except BlockingIOError:
+                    if self._ended_at is not None:
+                        return
+                    ready.poll()
+                    continue
+                if not output:
+                    return
+                self._log.write(output)
+        finally:
+            os.close(self._reader)  # whatever happens here, no command waits for a reader that is gone

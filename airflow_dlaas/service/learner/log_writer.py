@@ -1,0 +1,88 @@
+"""
+The only writer of a training's log.
+
+The command's output reaches the log through a pipe (`log_pipe`), so the command has no handle on the file. Everything
+that must hold for each byte of a log belongs here: its size limit, and the masking of secrets.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from airflow_dlaas.service.learner.journal import SIGN
+
+
+class LogWriter:
+    """
+    Writes a log of at most *limit* bytes and one line that says so. Thread-safe; each call is in the file on return.
+
+    A disk without room stops nothing: *complain* gets the reason, and the log says how many bytes are missing once
+    there is room again.
+
+    :raises OSError: the file cannot be created.
+    """
+
+    def __init__(self, path: Path, limit: int, complain: Callable[[str], None]) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o666)
+        self._limit = limit
+        self._complain = complain
+        self._lock = threading.Lock()
+        self._size = 0
+        self._at_line_start = True
+        self._is_full = False
+        self._missing = 0
+        """Bytes that could not be written since the last ones that were, and why."""
+        self._reason = ""
+
+    def write(self, output: bytes) -> None:
+        """Append *output* of the command; what exceeds the limit is dropped."""
+        with self._lock:
+            if self._is_full:
+                return
+            room = max(0, self._limit - self._size)
+            self._append(output[:room])
+            if len(output) > room:
+                self._is_full = True
+                self._append_line(f"The log ends here: it may have {self._limit} bytes; the command goes on")
+
+    def say(self, text: str) -> None:
+        """Append lines of the learner's own, at the start of a line, also beyond the limit."""
+        with self._lock:
+            for line in text.splitlines():
+                self._append_line(line)
+
+    def close(self) -> None:
+        """Close the file; nothing can be written any more."""
+        with self._lock:
+            os.close(self._file)
+
+    def _append_line(self, text: str) -> None:
+        line = f"{SIGN}{text}\n".encode("utf-8", "backslashreplace")
+        self._append(line if self._at_line_start else b"\n" + line)
+
+    def _append(self, data: bytes) -> None:
+        if self._missing and data:
+            note = f"\n{SIGN}{self._missing} bytes are missing here: {self._reason}\n".encode()
+            if self._write(note):
+                self._missing += len(data)
+                return
+            self._missing = 0
+        self._missing += self._write(data)
+
+    def _write(self, data: bytes) -> int:
+        """Write *data*; the number of bytes at its end that could not be written."""
+        left = memoryview(data)
+        try:
+            while left:
+                count = os.write(self._file, left)
+                self._size += count
+                self._at_line_start = left[count - 1] == ord("\n")
+                left = left[count:]
+        except OSError as error:
+            if not self._missing:
+                self._reason = error.strerror or str(error)
+                self._complain(f"The log cannot be written: {self._reason}")
+        return len(left)

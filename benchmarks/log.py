@@ -1,0 +1,93 @@
+"""
+What the pipe between a command and its log costs: lines and bytes a second, and the time until a line is in the file.
+
+Run by hand: ``python benchmarks/log.py``. Each load runs with the file itself as stdout and through the learner's pipe,
+in turns, so that the ratio of the two is of the same machine at the same time. Python starts are not counted: a load
+prints its own duration to stderr.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from airflow_dlaas.service.learner.log_pipe import LogPipe
+from airflow_dlaas.service.learner.log_writer import LogWriter
+
+ROUNDS = 3
+LINES, MIB, TICKS = 100_000, 256, 300
+
+TIMED = "import os, sys, time\nbegun = time.monotonic()\n{}\nprint(time.monotonic() - begun, file=sys.stderr)"
+FLUSHED = TIMED.format(f"for i in range({LINES}): os.write(1, b'Iter 100, loss= 0.123456, accuracy= 0.9876\\n')")
+BUFFERED = TIMED.format(f"for i in range({LINES} * 5): print('Iter', i, 'loss= 0.123456, accuracy= 0.9876')")
+BULK = TIMED.format(f"for i in range({MIB}): os.write(1, bytes(1 << 20))")
+TICKING = f"import os, time\nfor i in range({TICKS}): time.sleep(0.01); os.write(1, b'%d\\n' % time.monotonic_ns())"
+
+
+def run(script: str, log: Path, *, piped: bool, watch: Callable[[], None] = lambda: None) -> float:
+    """Run *script* with *log* as its output; the seconds it took, by its own clock."""
+    log.unlink(missing_ok=True)
+    with (
+        LogPipe(log.with_name("output"), LogWriter(log, 1 << 40, print)) if piped else nullcontext() as pipe,
+        log.open("ab", buffering=0) as file,
+        subprocess.Popen(
+            [sys.executable, "-c", script], stdout=pipe.writer if pipe else file, stderr=subprocess.PIPE
+        ) as process,
+    ):
+        if pipe:
+            pipe.close_writer()
+        watch()
+        _, said = process.communicate()
+    return float(said or 0)
+
+
+def delays(log: Path, *, piped: bool) -> list[float]:
+    """Milliseconds from the writing of each line to the moment it can be read from *log*."""
+    found: list[float] = []
+
+    def watch() -> None:
+        with log.open("rb") as file:
+            while len(found) < TICKS:
+                now, line = time.monotonic_ns(), file.readline()
+                if line.endswith(b"\n"):
+                    found.append((now - int(line)) / 1e6)
+                time.sleep(0.0002)
+
+    run(TICKING, log, piped=piped, watch=watch)
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    loads = (
+        ("a write for each line", FLUSHED, LINES / 1000, "thousand lines/s"),
+        ("lines, buffered", BUFFERED, LINES * 5 / 1000, "thousand lines/s"),
+        ("1 MiB writes", BULK, MIB, "MiB/s"),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "log")
+        for name, script, amount, unit in loads:
+            taken: dict[bool, list[float]] = {False: [], True: []}
+            for _ in range(ROUNDS):
+                for piped, times in taken.items():
+                    times.append(run(script, log, piped=piped))
+            direct, through = (amount / statistics.median(taken[piped]) for piped in (False, True))
+            print(f"{name:22} file {direct:8,.0f}, pipe {through:8,.0f} {unit}: {through / direct:.2f} of the file's")
+        for piped in (False, True):
+            found = sorted(delays(log, piped=piped))
+            print(
+                f"{'line to log, ' + ('pipe' if piped else 'file'):22} "
+                f"median {statistics.median(found):.2f} ms, 99 % {found[int(len(found) * 0.99)]:.2f} ms"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The log of a training: all that its command prints, at once, whatever the command does to its own output."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from airflow_dlaas.contract.state import TrainingState
+
+STREAMS = ("/proc/self/fd/1", "/proc/self/fd/2", "/dev/stdout", "/dev/stderr")
+
+
+@pytest.fixture(params=["bubblewrap", "none"], autouse=True)
+def isolation(request: pytest.FixtureRequest, job) -> str:
+    """Each promise holds in a sandbox and without one."""
+    if request.param == "bubblewrap":
+        request.getfixturevalue("bubblewrap")
+    job.isolation = request.param
+    return job.isolation
+
+
+def lines(job) -> list[str]:
+    return job.folder.log.read_text().splitlines()[1:]
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_command_cannot_empty_its_log(job, stream):
+    ended = job.run(f"echo before; : > {stream}; truncate -s 0 {stream} 2>/dev/null; echo after")
+    assert (ended.state, lines(job)) == (TrainingState.COMPLETED, ["before", "after"])
+    assert job.stored()["learner-1/training-log.txt"].decode().splitlines()[1:] == ["before", "after"]
+
+
+def test_a_command_cannot_overwrite_what_it_has_printed(job):
+    seeks = "import os; print('before', flush=True); os.lseek(1, 0, os.SEEK_SET)"
+    job.run(f'python3 -c "{seeks}"; echo forged')
+    assert lines(job)[0] == "before"
+    assert lines(job)[-1] == "forged"
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_stream_can_be_opened_by_its_name(job, stream):
+    job.run(f"echo one > {stream}; echo two | tee {stream} >&2; echo three")
+    assert lines(job) == ["one", "two", "two", "three"]
+
+
+def test_both_streams_are_in_the_order_they_were_written(job):
+    job.run("for i in $(seq 300); do echo out $i; echo err $i >&2; done")
+    assert lines(job) == [f"{stream} {i}" for i in range(1, 301) for stream in ("out", "err")]
+
+
+def test_bytes_that_are_no_text_and_a_line_without_end_arrive_as_they_are(job):
+    blob = (
+        "import os; b = bytes(range(256)) * 20_000; [os.write(1, b[at : at + 7919]) for at in range(0, len(b), 7919)]"
+    )
+    job.run(f'python3 -c "{blob}"')
+    assert job.folder.log.read_bytes().partition(b"\n")[2] == bytes(range(256)) * 20_000
+
+
+def test_a_progress_bar_without_newlines_is_in_the_log_at_once(job):
+    bar = "import sys, time; [(sys.stderr.write(f'\\\\r{i}% loss=0.5'), time.sleep(0.1)) for i in range(600)]"
+    job.start(f'python3 -c "{bar}"')
+    job.wait(lambda: job.phase() == "processing" and b"\r3% loss=0.5" in job.folder.log.read_bytes(), "the bar", 10)
+
+
+def test_a_process_outside_that_holds_the_pipe_does_not_hold_up_the_end(job):
+    job.start("echo ready; sleep 1")
+    job.wait(lambda: job.says("ready"), "the command")
+    held = os.open(job.folder.output, os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        assert job.end().state is TrainingState.COMPLETED
+    finally:
+        os.close(held)
+    assert not job.folder.output.exists()
+
+
+def test_what_is_left_running_with_the_pipe_open_is_ended_and_the_end_does_not_wait(job):
+    begun = time.monotonic()
+    ended = job.run("(trap '' TERM; while :; do echo again; sleep 0.1; done) & sleep 0.5; echo done")
+    assert ended.state is TrainingState.COMPLETED
+    assert "again" in lines(job)
+    assert time.monotonic() - begun < 20
