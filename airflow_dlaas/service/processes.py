@@ -49,6 +49,14 @@ def descendants(root: int) -> list[int]:
     return found
 
 
+def program(pid: int) -> str:
+    """Name the program that *pid* runs, as the kernel does; nothing when there is no such process."""
+    try:
+        return (PROC / str(pid) / "comm").read_text("utf-8", "backslashreplace").strip()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return ""
+
+
 def carrying(variable: str) -> list[int]:
     """Name every process of this user that was started with *variable*, a whole ``NAME=value``."""
     wanted = variable.encode()

@@ -19,6 +19,9 @@ from airflow_dlaas.service.learner.surroundings import CHECKPOINTS, CODE, DATA, 
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
+PROGRAMS = 5
+"""Names of background programs in one line of the log."""
+
 LAST_ATTEMPTS = 5
 """How often a disk without room is asked again to take the last mark, a second apart."""
 
@@ -58,6 +61,18 @@ def put(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in FULL:
         return "The disk that holds the job's folder is full"
     return str(error)
+
+
+def remarks(ended: Ended) -> Iterator[str]:
+    """Say how the command's processes came to their end, where that is not obvious."""
+    if ended.cut_off:
+        yield f"The command was killed: it had not ended {ended.grace:g} seconds after SIGTERM"
+    elif ended.canceled or ended.overdue:
+        yield f"The command ended {ended.took:.1f} seconds after SIGTERM; it had {ended.grace:g}"
+    if count := len(ended.left_running):
+        programs = ", ".join(sorted(set(ended.left_running))[:PROGRAMS])
+        processes = "1 process that the command had" if count == 1 else f"{count} processes that the command had"
+        yield f"Ended {processes} left running in the background: {programs}"
 
 
 def judge(ended: Ended, timeout: float | None) -> Ending:

@@ -20,7 +20,7 @@ from airflow_dlaas.service.learner import load, surroundings
 from airflow_dlaas.service.learner.bell import Bell, Canceled
 from airflow_dlaas.service.learner.claim import adopt_orphans, claim, read_orders
 from airflow_dlaas.service.learner.command import container_arguments, shell_arguments
-from airflow_dlaas.service.learner.ending import Ending, Setback, judge, leave, put, step
+from airflow_dlaas.service.learner.ending import Ending, Setback, judge, leave, put, remarks, step
 from airflow_dlaas.service.learner.follow import following
 from airflow_dlaas.service.learner.isolation import Isolation, isolation
 from airflow_dlaas.service.learner.journal import Journal
@@ -139,6 +139,7 @@ class Life:
             measuring(self.job.usage, surroundings.real_devices(self.spec.gpus)),
         ):
             ended = self.run(provision)
+            self.log.say("\n".join(remarks(ended)))
         return judge(ended, self.spec.timeout)
 
     def watched(self) -> list[Path]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from airflow_dlaas.errors import HostError
 from airflow_dlaas.service.learner.bell import Bell
 from airflow_dlaas.service.learner.log_pipe import LogPipe
-from airflow_dlaas.service.processes import descendants
+from airflow_dlaas.service.processes import descendants, program
 
 GRACE = 10.0
 """Seconds a canceled command has between TERM and KILL, to save a checkpoint."""
@@ -23,6 +23,12 @@ LEFTOVER_GRACE = 1.0
 
 GIVE_UP = 30.0
 """Seconds after which a process that even KILL does not end (it hangs in the kernel) is left to itself."""
+
+SETTLE = 0.25
+"""Seconds in which what a command leaves behind may end by itself: helpers that follow its end, as Python's own."""
+
+SANDBOX = "bwrap"
+"""The program that holds a sandbox together. It is not the command's."""
 
 LOOK = 0.05
 """Seconds between looks at a tree that is being ended."""
@@ -36,6 +42,17 @@ class Ended:
     """Its own; 128 + N where signal N ended it."""
     canceled: bool = False
     overdue: bool = False
+    grace: float = 0.0
+    """Seconds it had to end after TERM, where it was asked to end."""
+    took: float = 0.0
+    """Seconds it took of them, with all its processes."""
+    left_running: tuple[str, ...] = ()
+    """Programs that it had left running when it ended by itself, and that were ended."""
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether its grace was not enough, so that it was killed."""
+        return (self.canceled or self.overdue) and self.took >= self.grace
 
 
 def supervise(
@@ -78,11 +95,30 @@ def supervise(
         if not overdue:
             bell.wait(left)
     canceled = status is None and not overdue
-    spared = {process.pid} if wrapped else set()
-    late = _end_descendants(process.pid, GRACE if status is None else LEFTOVER_GRACE, bell, spared)
+    left_running: tuple[str, ...] = ()
+    if status is not None:
+        left_running = _left_running(bell, {SANDBOX} if wrapped else set())
+    grace, asked_at = GRACE if status is None else LEFTOVER_GRACE, time.monotonic()
+    late = _end_descendants(process.pid, grace, bell, {process.pid} if wrapped else set())
     code = status if status is not None else late if late is not None else -signal.SIGKILL
     process.returncode = code  # It was reaped here, not by Popen, which would go on looking for it.
-    return Ended(exit_code=code if code >= 0 else 128 - code, canceled=canceled, overdue=overdue)
+    return Ended(
+        exit_code=code if code >= 0 else 128 - code,
+        canceled=canceled,
+        overdue=overdue,
+        grace=grace,
+        took=time.monotonic() - asked_at,
+        left_running=left_running,
+    )
+
+
+def _left_running(bell: Bell, not_its_own: set[str]) -> tuple[str, ...]:
+    """Name the programs below this process that do not end by themselves after the command."""
+    until = time.monotonic() + SETTLE
+    while (left := descendants(os.getpid())) and time.monotonic() < until:
+        bell.wait(LOOK)
+        _reap(0)
+    return tuple(name for pid in left if (name := program(pid)) and name not in not_its_own)
 
 
 def end_everything(bell: Bell) -> None:

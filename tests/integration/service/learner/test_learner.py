@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -138,16 +139,24 @@ def test_a_cancel_leaves_time_to_what_a_shell_waits_for(job):
     job.runner.stop([handle], {handle: job.folder})
     ended = job.end()
     assert (ended.state, ended.exit_code) == (TrainingState.CANCELED, 128 + signal.SIGTERM)
-    assert job.folder.log.read_text().splitlines()[1:] == [
-        "ready",
-        "saved",
-        "[dlaas] canceled while the command ran",
-    ]
+    lines = job.folder.log.read_text().splitlines()[1:]
+    assert lines[:2] + lines[3:] == ["ready", "saved", "[dlaas] canceled while the command ran"]
+    assert re.fullmatch(r"\[dlaas\] The command ended [12]\.\d seconds after SIGTERM; it had 10", lines[2])
 
 
 def test_what_a_command_left_running_is_asked_to_end_before_it_is_killed(job):
     job.run("(trap 'echo told; exit' TERM; echo ready; while :; do sleep 0.02; done) & sleep 0.5")
-    assert [line for line in job.folder.log.read_text().splitlines()[1:] if line != "Terminated"] == ["ready", "told"]
+    assert [line for line in job.folder.log.read_text().splitlines()[1:] if line != "Terminated"] == [
+        "ready",
+        "told",
+        "[dlaas] Ended 1 process that the command had left running in the background: bash",
+    ]
+
+
+def test_what_ends_by_itself_after_its_command_is_let_do_so(job):
+    """A helper that waits for the end of what it reads, as tee does."""
+    job.run("exec 3> >(trap 'echo interrupted' TERM; cat; echo all); echo text >&3")
+    assert job.folder.log.read_text().splitlines()[1:] == ["text", "all"]
 
 
 def test_a_command_that_ignores_its_cancel_is_killed_after_the_grace(job):
@@ -157,6 +166,7 @@ def test_a_command_that_ignores_its_cancel_is_killed_after_the_grace(job):
     job.runner.stop([handle], {handle: job.folder})
     assert job.end().exit_code == 128 + signal.SIGKILL
     assert 10 <= time.monotonic() - begun < 20
+    assert "[dlaas] The command was killed: it had not ended 10 seconds after SIGTERM" in job.folder.log.read_text()
 
 
 def test_a_log_ends_at_its_limit_and_its_command_does_not_notice(job):

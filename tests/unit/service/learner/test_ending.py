@@ -7,7 +7,7 @@ import pytest
 from airflow_dlaas.contract.problem import RUN_CODES
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.errors import HostError, InvalidBundle, StoreRefused
-from airflow_dlaas.service.learner.ending import Setback, judge, step
+from airflow_dlaas.service.learner.ending import Setback, judge, remarks, step
 from airflow_dlaas.service.learner.supervise import Ended
 
 
@@ -40,6 +40,28 @@ def test_a_command_that_fails_is_the_caller_s_c201_with_the_reason(
 def test_a_canceled_command_is_no_error() -> None:
     ending = judge(Ended(143, canceled=True), None)
     assert (ending.state, ending.exit_code, ending.code) == (TrainingState.CANCELED, 143, None)
+
+
+@pytest.mark.parametrize(
+    ("ended", "lines"),
+    [
+        (Ended(0), []),
+        (
+            Ended(143, canceled=True, grace=10, took=0.26),
+            ["The command ended 0.3 seconds after SIGTERM; it had 10"],
+        ),
+        (
+            Ended(137, overdue=True, grace=10, took=10.04),
+            ["The command was killed: it had not ended 10 seconds after SIGTERM"],
+        ),
+        (
+            Ended(0, grace=1, took=1.5, left_running=("sleep", "python3", "python3")),
+            ["Ended 3 processes that the command had left running in the background: python3, sleep"],
+        ),
+    ],
+)
+def test_the_log_says_how_processes_came_to_their_end(ended: Ended, lines: list[str]) -> None:
+    assert list(remarks(ended)) == lines
 
 
 @pytest.mark.parametrize(
