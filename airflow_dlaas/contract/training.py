@@ -85,6 +85,8 @@ class Status(Word):
     """The phases it has gone through, in order."""
     usage: Usage | None = None
     """What it uses now, while its command runs."""
+    warnings: Many[str] | None = None
+    """What went wrong without failing the training: files that could not be stored, each with the reason."""
     event_folders: Many[str] | None = None
     """Folders with TensorBoard event files, named as they lie below the results' location at the end."""
     acknowledged_at: Moment | None = None

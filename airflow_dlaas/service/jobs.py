@@ -153,6 +153,8 @@ class Exit(Word):
     """Whether anything lies in the results container."""
     isolation: str | None = Field(default=None, max_length=16)
     """What kept the command from the rest of the machine; None where it never came to that."""
+    warnings: tuple[str, ...] = ()
+    """What did not count for the end: files that could not be stored, each with the reason."""
     finished_at: Stamp
 
     @field_validator("state")

@@ -28,7 +28,7 @@ from airflow_dlaas.contract.training import (
     Usage,
 )
 from airflow_dlaas.service.api.parts import Parts
-from airflow_dlaas.service.jobs import UNREADABLE, BoardsMark, JobFolder, PhaseMark, read_mark
+from airflow_dlaas.service.jobs import UNREADABLE, BoardsMark, Exit, JobFolder, PhaseMark, read_mark
 from airflow_dlaas.service.logged_once import LoggedOnce
 from airflow_dlaas.service.store.base import TrainingRecord
 
@@ -168,6 +168,7 @@ def _status(parts: Parts, record: TrainingRecord, position: int | None) -> Statu
         isolation=record.isolation or (phase.isolation if phase and not record.state.final else None),
         phases=_phases(record, phase),
         usage=_usage(job, record),
+        warnings=_warnings(job) if record.state.final and record.started_at else None,
         event_folders=_event_folders(job) if record.started_at else None,
         acknowledged_at=record.acknowledged_at,
     )
@@ -195,6 +196,11 @@ def _usage(job: JobFolder, record: TrainingRecord) -> Usage | None:
         return None
     usage = _mark(job.usage, Usage)
     return usage if usage and datetime.now(timezone.utc) - usage.at < STALE else None
+
+
+def _warnings(job: JobFolder) -> tuple[str, ...] | None:
+    mark = _mark(job.exit, Exit)
+    return mark.warnings or None if mark else None
 
 
 def _event_folders(job: JobFolder) -> tuple[str, ...] | None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import errno
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.errors import DlaasError, InvalidBundle
 from airflow_dlaas.service.jobs import Exit, JobFolder, write_mark
+from airflow_dlaas.service.learner.keep import Stored
 from airflow_dlaas.service.learner.supervise import Ended
 from airflow_dlaas.service.learner.surroundings import CHECKPOINTS, CODE, DATA, HOME, RESULTS, TEMPORARY
 
@@ -21,6 +24,9 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 
 PROGRAMS = 5
 """Names of background programs in one line of the log."""
+
+WARNINGS = 20
+"""Files named in a training's status and log."""
 
 LAST_ATTEMPTS = 5
 """How often a disk without room is asked again to take the last mark, a second apart."""
@@ -34,6 +40,12 @@ class Ending:
     exit_code: int | None = None
     code: str | None = None
     reason: str | None = None
+    stored: bool = False
+    """Whether anything of it lies in the results container."""
+    warnings: tuple[str, ...] = ()
+    """Files that are not stored, each with the reason."""
+    keep_results: bool = False
+    """Whether the job's folder has results that are nowhere else."""
 
 
 class Setback(Exception):
@@ -75,6 +87,38 @@ def remarks(ended: Ended) -> Iterator[str]:
         yield f"Ended {processes} left running in the background: {programs}"
 
 
+def account(ending: Ending, stored: Stored) -> Ending:
+    """
+    Add to *ending* what became of the results.
+
+    What cannot be stored by its nature (its name, a pipe, a link out of the folders) is a warning: the command's end
+    stands. What the store did not take is the service's S303, unless the training has failed already.
+    """
+    everything = (*stored.refused, *stored.left_out)
+    warnings = tuple(f"not stored: {one}" for one in everything[:WARNINGS])
+    if len(everything) > WARNINGS:
+        warnings += (f"not stored: {len(everything) - WARNINGS} more files; see store-results.log",)
+    ending = replace(
+        ending,
+        stored=stored.files > 0,
+        warnings=warnings,
+        keep_results=any(one.has_content for one in everything),
+    )
+    if not stored.refused:
+        return ending
+    more = f" (and {len(stored.refused) - 1} more files)" if len(stored.refused) > 1 else ""
+    return not_stored(ending, f"{stored.refused[0]}{more}", canceled=False)
+
+
+def not_stored(ending: Ending, why: str, *, canceled: bool) -> Ending:
+    """Say how a job ends whose results were not stored: its first trouble stays the one that counts."""
+    reason = f"the results were not stored: {why}"
+    if ending.state is TrainingState.COMPLETED:
+        state = TrainingState.CANCELED if canceled else TrainingState.ERROR
+        return replace(ending, state=state, code=None if canceled else "S303", reason=reason)
+    return replace(ending, reason=f"{ending.reason}; {reason}")
+
+
 def judge(ended: Ended, timeout: float | None) -> Ending:
     """Say what the command's end means."""
     if ended.canceled:
@@ -96,19 +140,21 @@ def _put_code(code: int) -> str:
         return f"the command exited with {code}"
 
 
-def leave(job: JobFolder, ending: Ending, *, stored: bool, isolation: str | None = None) -> None:
+def leave(job: JobFolder, ending: Ending, *, isolation: str | None = None) -> None:
     """
     Write the last mark, then remove what only the command needed.
 
-    Results that could not be stored stay. On a full disk the order is the other way round: the mark matters most.
+    Results that could not be stored stay. On a full disk the order is the other way round: the mark matters most. So it
+    replaces whatever a command may have put in its place.
     """
     mark = Exit(
         state=ending.state,
         exit_code=ending.exit_code,
         code=ending.code,
         reason=ending.reason,
-        stored=stored,
+        stored=ending.stored,
         isolation=isolation,
+        warnings=ending.warnings,
         finished_at=datetime.now(timezone.utc),
     ).model_dump_json()
     for attempt in range(LAST_ATTEMPTS):
@@ -119,16 +165,31 @@ def leave(job: JobFolder, ending: Ending, *, stored: bool, isolation: str | None
             if attempt == LAST_ATTEMPTS - 1:
                 raise
             _clean(job, DATA, CODE, TEMPORARY, HOME)
+            _make_way(job)
             time.sleep(1)
     _clean(job, DATA, CODE, TEMPORARY, HOME)
-    if stored or not _has_results(job):
+    if not ending.keep_results:
         _clean(job, RESULTS, CHECKPOINTS)
+    for name in (RESULTS, CHECKPOINTS):
+        with suppress(OSError):  # something is in it
+            job.folder(name).rmdir()
 
 
-def _has_results(job: JobFolder) -> bool:
-    return any(one.is_file() for name in (RESULTS, CHECKPOINTS) for one in job.folder(name).rglob("*"))
+def _make_way(job: JobFolder) -> None:
+    """Undo what a command without a sandbox can do to the place of the last mark."""
+    with suppress(OSError):
+        job.path.chmod(0o700)
+    if job.exit.is_dir() and not job.exit.is_symlink():
+        _remove(job.exit)
 
 
 def _clean(job: JobFolder, *names: str) -> None:
     for name in names:
-        shutil.rmtree(job.folder(name), ignore_errors=True)
+        _remove(job.folder(name))
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:  # before Python 3.13, in a folder a thousand folders deep
+        subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL, check=False)

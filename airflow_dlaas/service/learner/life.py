@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,11 +23,11 @@ from airflow_dlaas.service.learner import load, surroundings
 from airflow_dlaas.service.learner.bell import Bell, Canceled
 from airflow_dlaas.service.learner.claim import adopt_orphans, claim, read_orders
 from airflow_dlaas.service.learner.command import container_arguments, shell_arguments
-from airflow_dlaas.service.learner.ending import Ending, Setback, judge, leave, put, remarks, step
+from airflow_dlaas.service.learner.ending import Ending, Setback, account, judge, leave, not_stored, put, remarks, step
 from airflow_dlaas.service.learner.follow import following
 from airflow_dlaas.service.learner.isolation import Isolation, isolation
 from airflow_dlaas.service.learner.journal import Journal
-from airflow_dlaas.service.learner.keep import store_results
+from airflow_dlaas.service.learner.keep import Stored, store_logs, store_results
 from airflow_dlaas.service.learner.log_pipe import LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
 from airflow_dlaas.service.learner.outcome import stored_folder
@@ -48,7 +51,7 @@ def live(folder: Path) -> None:
     bell = Bell()
     # The largest import, needed in a moment: it goes on while marks are written and the code is unpacked.
     Thread(target=importlib.import_module, args=["airflow_dlaas.storage.swift"], daemon=True).start()
-    stored, applies = False, None
+    applies = None
     try:
         spec, definition = read_orders(job)
         adopt_orphans()
@@ -58,21 +61,17 @@ def live(folder: Path) -> None:
         applies = applied.word
         complain = Journal(job.folder(surroundings.LOGS) / "learner.log").say
         log = LogWriter(job.log, spec.log_limit, complain)
-        ending, stored = Life(job, spec, definition, bell, applied, log).go()
+        ending = Life(job, spec, definition, bell, applied, log).go()
     except (HostError, OSError, ValidationError) as error:
         what = put(error) if not isinstance(error, ValidationError) else "spec.json or secrets.json cannot be read"
         ending = Ending(TrainingState.ERROR, code="S101", reason=f"The training could not be started: {what}")
     except BaseException:
         # A mistake of ours. Whoever waits for this job must still hear of its end; the rest is in learner.log.
         end_everything(bell)
-        leave(
-            job,
-            Ending(TrainingState.ERROR, code="S101", reason="The learner broke down"),
-            stored=stored,
-            isolation=applies,
-        )
+        broken = Ending(TrainingState.ERROR, code="S101", reason="The learner broke down", keep_results=True)
+        leave(job, broken, isolation=applies)
         raise
-    leave(job, ending, stored=stored, isolation=applies)
+    leave(job, ending, isolation=applies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +87,8 @@ class Life:
     before: list[PhaseTime] = field(default_factory=list)
     """The phases it has entered."""
 
-    def go(self) -> tuple[Ending, bool]:
-        """Do the work and store what came of it; how it ended, and whether anything was stored."""
+    def go(self) -> Ending:
+        """Do the work and store what came of it; how it ended."""
         self.log.say(surroundings.first_lines(self.spec, str(self.isolation)))
         try:
             ending = self.work()
@@ -203,39 +202,58 @@ class Life:
             container.remove(engine, name)
         return ended
 
-    def store(self, ending: Ending) -> tuple[Ending, bool]:
+    def store(self, ending: Ending) -> Ending:
         """
-        Store results and logs, however the work ended.
+        Store results, and then the logs by themselves, however the work ended. The command's processes have ended, so
+        the training's GPUs are free from now on.
 
         A cancel comes too late now to change what the command did. It only shortens the waiting for a store that does
         not answer.
         """
         self.enter(Phase.STORING)
+        with contextlib.suppress(OSError):  # a command without a sandbox can remove or replace it
+            self.job.folder(surroundings.LOGS).mkdir(exist_ok=True)
+        before = ending.reason
+        try:
+            ending = account(ending, self.attempt(store_results))
+        except Setback as error:
+            ending = replace(ending, keep_results=True)
+            ending = not_stored(ending, error.reason, canceled=self.bell.canceled)
+        for one in ending.warnings:
+            self.log.say(one)
+        if ending.reason != before:
+            self.log.say(ending.reason or "")
+        try:
+            logs = self.attempt(store_logs)
+        except Setback as error:
+            return replace(ending, warnings=(*ending.warnings, f"the logs were not stored: {error.reason}"))
+        missing = tuple(f"not stored: {one}" for one in logs.refused)
+        return replace(ending, stored=ending.stored or logs.files > 0, warnings=(*ending.warnings, *missing))
+
+    def attempt(self, work: Callable[..., Stored]) -> Stored:
+        """
+        Store something, patiently.
+
+        :raises Setback: S303. A mistake of ours is one, too: neither the exit code nor the log is lost by it.
+        """
         say = self.journal("store-results.log").say
+
+        def once() -> Stored:
+            sandboxed = self.isolation.word == "bubblewrap"
+            return work(self.job, self.spec, self.definition, say, sandboxed=sandboxed)
+
         try:
             with step("S303"):
-                number = self.bell.carry_out(
-                    lambda: patiently(
-                        lambda: store_results(
-                            self.job, self.spec.training_id, self.definition, say, self.spec.object_stores
-                        ),
-                        patience=self.patience,
-                        say=say,
-                    ),
+                return self.bell.carry_out(
+                    lambda: patiently(once, patience=self.patience, say=say),
                     heed=False,
                 )
         except Setback as error:
             say(error.reason)
-            return self.not_stored(ending, error), False
-        return ending, number > 0
-
-    def not_stored(self, ending: Ending, error: Setback) -> Ending:
-        """Say how a job ends whose results could not be stored: its first trouble stays the one that counts."""
-        why = f"the results were not stored: {error.reason}"
-        if ending.state is TrainingState.COMPLETED:
-            state = TrainingState.CANCELED if self.bell.canceled else TrainingState.ERROR
-            return replace(ending, state=state, code=None if self.bell.canceled else "S303", reason=why)
-        return replace(ending, reason=f"{ending.reason}; {why}")
+            raise
+        except Exception as error:
+            traceback.print_exc()  # into learner.log
+            raise Setback("S303", f"the learner broke down ({type(error).__name__})") from error
 
     def patience(self) -> float:
         """Seconds that the object stores may take to answer."""

@@ -1,0 +1,153 @@
+"""Results are stored whatever a command leaves: what can be stored is, the rest is named, exit code and log survive."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from airflow_dlaas.contract.state import TrainingState
+
+MODEL = "mkdir $RESULT_DIR/model; echo weights > $RESULT_DIR/model/w; "
+
+LEFT = {
+    "a link loop": ("ln -s loop $RESULT_DIR/loop", "loop: a link that leads nowhere (Too many levels"),
+    "two links in a loop": ("cd $RESULT_DIR; ln -s b a; ln -s a b", "a: a link that leads nowhere"),
+    "a folder in itself": ("ln -s . $RESULT_DIR/model/self", "model/self: a link to a folder that it lies in"),
+    "a folder above": ("ln -s $RESULT_DIR $RESULT_DIR/model/up", "model/up: a link to a folder that it lies in"),
+    "no UTF-8": (r"touch $RESULT_DIR/$(printf 'caf\351.bin')", r"caf\xe9.bin: its name is not UTF-8"),
+    "a folder of no UTF-8": (
+        r"mkdir $RESULT_DIR/$(printf 'd\377'); touch $RESULT_DIR/$(printf 'd\377')/x",
+        r"d\xff: its name is not UTF-8, nothing in this folder is stored",
+    ),
+    "a long name": (
+        "cd $RESULT_DIR; for i in 1 2 3 4 5; do mkdir $(printf '%0250d' $i); cd $(printf '%0250d' $i); done; touch x",
+        "its name would be ",
+    ),
+    "a dangling link": ("ln -s nowhere $RESULT_DIR/dangling", "dangling: a link that leads nowhere (No such file"),
+    "a link out": ("ln -s /etc/passwd $RESULT_DIR/stolen", "stolen: a link out of the training's folders"),
+    "a link to a folder outside": ("ln -s /etc $RESULT_DIR/etc", "etc: a link out of the training's folders"),
+    "a link to the job's marks": ("ln -s ../spec.json $RESULT_DIR/mark", "mark: a link "),
+    "a link through another": (
+        "ln -s /etc $CHECKPOINT_DIR/e; ln -s $CHECKPOINT_DIR/e/passwd $RESULT_DIR/p",
+        "p: a link out of the training's folders",
+    ),
+    "all training data": ("ln -s $DATA_DIR $RESULT_DIR/data", "data: a link to training data"),
+    "a pipe": ("mkfifo $RESULT_DIR/pipe", "pipe: a pipe"),
+    "a socket": (
+        "cd $RESULT_DIR; python3 -c \"import socket; socket.socket(socket.AF_UNIX).bind('s')\"",
+        "s: a socket",
+    ),
+    "a name over lines": ("mkdir $RESULT_DIR/$'a\\nb'; ln -s x $RESULT_DIR/$'a\\nb'/l", r"a\nb/l: a link that leads"),
+    "a log that is a pipe": ("mkfifo $LOG_DIR/store-results.log", "learner-1/store-results.log: a pipe"),
+    "metrics that are a pipe": (
+        "mkfifo $LOG_DIR/evaluation-metrics.txt",
+        "learner-1/evaluation-metrics.txt: a pipe",
+    ),
+    "a log of that name": (
+        "echo forged > $LOG_DIR/training-log.txt",
+        "learner-1/training-log.txt: another file is stored under that name",
+    ),
+    "a file in a folder's place": (
+        "touch $RESULT_DIR/checkpoints; touch $CHECKPOINT_DIR/x",
+        "checkpoints: a folder has that name, too",
+    ),
+}
+
+
+@pytest.fixture(params=["bubblewrap", "none"], autouse=True)
+def isolation(request: pytest.FixtureRequest, job) -> str:
+    if request.param == "bubblewrap":
+        request.getfixturevalue("bubblewrap")
+    job.isolation = request.param
+    return job.isolation
+
+
+@pytest.mark.parametrize(("command", "warning"), LEFT.values(), ids=LEFT)
+def test_what_cannot_be_stored_is_named_and_takes_nothing_with_it(job, command, warning):
+    ended = job.run(f"{MODEL} {command}")
+    assert (ended.state, ended.exit_code, ended.code, ended.reason) == (TrainingState.COMPLETED, 0, None, None)
+    assert [one for one in ended.warnings if warning in one], ended.warnings
+    stored = job.stored()
+    assert stored["model/w"] == b"weights\n"
+    log = stored["learner-1/training-log.txt"].decode()
+    assert all(f"[dlaas] {one}\n" in log for one in ended.warnings)
+    assert not [one for one in stored.values() if b"root:" in one]
+
+
+def test_an_exit_code_and_the_log_survive_what_cannot_be_stored(job):
+    ended = job.run(f"{MODEL} ln -s loop $RESULT_DIR/loop; echo last words; exit 7")
+    assert (ended.state, ended.exit_code, ended.code) == (TrainingState.ERROR, 7, "C201")
+    assert b"last words" in job.stored()["learner-1/training-log.txt"]
+
+
+def test_links_within_the_training_s_folders_are_stored_as_what_they_point_to(job, isolation):
+    job.put("vocabulary.txt", b"words")
+    tmp = "$TMPDIR" if isolation == "none" else "/tmp"
+    job.run(
+        "mkdir -p $CHECKPOINT_DIR/100/deep $RESULT_DIR/a $RESULT_DIR/b; echo x > $CHECKPOINT_DIR/100/deep/x; "
+        "ln -s $CHECKPOINT_DIR/100 $RESULT_DIR/latest; ln -s ../latest/deep $RESULT_DIR/a/deep; "
+        "ln -s ../a $RESULT_DIR/b/a; ln -s ../b $RESULT_DIR/a/b; "
+        "touch $RESULT_DIR/a/f; ln $RESULT_DIR/a/f $RESULT_DIR/hard; "
+        f"echo t > {tmp}/t; ln -s {tmp}/t $RESULT_DIR/t; ln -s $DATA_DIR/vocabulary.txt $RESULT_DIR/v; "
+        "ln -s $MODEL_DIR $RESULT_DIR/code; mkdir $RESULT_DIR/empty; : > $RESULT_DIR/zero"
+    )
+    stored = job.stored()
+    assert {name for name in stored if not name.startswith("learner-1/")} == {
+        *("latest/deep/x", "checkpoints/100/deep/x", "a/deep/x", "b/a/deep/x", "a/f", "b/a/f", "hard", "t", "v"),
+        *("code/main.py", "zero"),
+    }
+    assert (stored["t"], stored["v"], stored["zero"], stored["b/a/deep/x"]) == (b"t\n", b"words", b"", b"x\n")
+
+
+NAMES = ["a b", "tab\there", "new\nline", "bell\a", "trailing.", "back\\slash", "ü-Ö", "50%?#&+", "~", "-rf", "a" * 255]
+
+
+def test_any_name_that_is_utf_8_is_stored(job, zipped):
+    code = f"import os\nfor name in {NAMES!r}: open(os.environ['RESULT_DIR'] + '/' + name, 'w').write(name)"
+    ended = job.run("python3 main.py", code=zipped({"main.py": code}))
+    assert (ended.state, ended.warnings) == (TrainingState.COMPLETED, ())
+    stored = {name: text for name, text in job.stored().items() if not name.startswith("learner-1/")}
+    assert stored == {name: name.encode() for name in NAMES}
+
+
+def test_a_folder_a_thousand_folders_deep_is_left_out_and_removed(job, zipped):
+    code = "import os\nos.chdir(os.environ['RESULT_DIR'])\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')"
+    ended = job.run(f"{MODEL} python3 main.py", code=zipped({"main.py": code}))
+    assert ended.state is TrainingState.COMPLETED
+    assert "model/w" in job.stored()
+    assert [one for one in ended.warnings if "its name would be" in one]
+
+
+@pytest.mark.parametrize(
+    ("command", "stored"),
+    [
+        ("rm -r $RESULT_DIR $LOG_DIR $CHECKPOINT_DIR", set()),
+        ("rm -r $RESULT_DIR; echo w > $RESULT_DIR", {"results"}),
+        ("rm -r $LOG_DIR; echo w > $LOG_DIR", {"learner-1/logs"}),
+        ("touch $CHECKPOINT_DIR/c; rm -r $RESULT_DIR; ln -s $CHECKPOINT_DIR $RESULT_DIR", {"c", "checkpoints/c"}),
+        ("rm -r $RESULT_DIR; ln -s /etc $RESULT_DIR", set()),
+        ("rm -r $LOG_DIR; ln -s /etc $LOG_DIR", set()),
+        ("rm -r $LOG_DIR; mkfifo $LOG_DIR; mkdir $JOB_STATE_DIR/exit.json", set()),
+        ("chmod 0 $RESULT_DIR; chmod 0 $JOB_STATE_DIR", set()),
+    ],
+)
+def test_a_command_that_removes_or_replaces_its_folders_keeps_exit_code_and_log(job, isolation, command, stored):
+    if isolation != "none":
+        pytest.skip("in a sandbox the folders are mounts that can be neither removed nor replaced")
+    ended = job.run(f"echo words; {command}; exit 3")
+    assert (ended.state, ended.exit_code) == (TrainingState.ERROR, 3)
+    found = job.stored()
+    assert b"words" in found.pop("learner-1/training-log.txt")
+    assert {one for one in found if not one.endswith(("-data.log", "-model.log", "-results.log"))} == stored
+
+
+def test_what_the_command_has_closed_to_itself_is_stored(job):
+    job.run("mkdir $RESULT_DIR/m; echo w > $RESULT_DIR/m/w; chmod 000 $RESULT_DIR/m/w $RESULT_DIR/m")
+    assert job.stored()["m/w"] == b"w\n"
+
+
+def test_a_link_in_a_log_s_place_leads_the_learner_nowhere(job, tmp_path):
+    (tmp_path / "victim").write_text("untouched")
+    job.run(f"ln -sf {tmp_path}/victim $LOG_DIR/store-results.log; ln -s {os.devnull} $LOG_DIR/evaluation-metrics.txt")
+    assert (tmp_path / "victim").read_text() == "untouched"
