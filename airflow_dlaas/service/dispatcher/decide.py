@@ -32,6 +32,10 @@ MOST_STARTS = 3
 STOP_AGAIN_AFTER = 10.0
 """Seconds from a request to stop to the next one: the first may have met a learner that did not listen yet."""
 
+MAX_STORING = 16
+"""Trainings that may store results without holding their slots. More of them hold their slots while they store: with a
+store that is away, short trainings would else pile up as processes without end."""
+
 WORKING = frozenset({Phase.LOADING, Phase.PROCESSING, Phase.STORING})
 """The phases that the v3 API calls `running`; before them a training is `pending`."""
 
@@ -138,18 +142,27 @@ def decide(
     """
     Name the steps that bring *entries*, the unfinished trainings in the order of submission, up to date.
 
-    Started trainings first, then the queue: slots that an ending frees are given away in the same round. *now* is the
+    Started trainings first, then the queue: slots that an ending frees are given away in the same round, and so are
+    those of a training that only stores its results any more. *now* is the
     date, which ends are recorded with; *tick* the same moment by the clock of *past*.
     """
     held: set[str] = set()
+    storing = 0
     for entry in entries:
         if entry.started_at is None:
             continue
         steps = tuple(_follow(entry, seen.get(entry.id, Seen()), past.get(entry.id, Past()), now, tick))
-        if not any(isinstance(step, Finish) for step in steps):  # a `GiveUp` may yet find that somebody works
+        stores = entry.phase is Phase.STORING or any(_begins_to_store(step) for step in steps)
+        storing += stores
+        ended = any(isinstance(step, Finish) for step in steps)  # a `GiveUp` may yet find that somebody works
+        if not ended and not (stores and storing <= MAX_STORING):
             held.update(entry.gpus)
         yield from steps
     yield from _queue(entries, [slot for slot in inventory if slot not in held], len(inventory), now)
+
+
+def _begins_to_store(step: Step) -> bool:
+    return isinstance(step, Advance) and step.phase is Phase.STORING
 
 
 def remember(entry: TrainingRecord, seen: Seen, past: Past, tick: float) -> Past:

@@ -73,7 +73,8 @@ class TrainingRecord:
     running_at: datetime | None = None
     finished_at: datetime | None = None
     gpus: tuple[str, ...] = ()
-    """Names of the GPU slots booked for it, kept after the end as a record; only an unfinished training holds them."""
+    """Names of the GPU slots booked for it, kept as a record; it holds them from its start until its results are stored
+    (phase `storing`), when its command has ended."""
     handle: str | None = None
     """How its runner finds it again; None until it was started."""
     started_at: datetime | None = None
@@ -260,8 +261,9 @@ class Store(Protocol):
         """
         Book *gpus* for a training that is about to be started.
 
-        False, and nothing changed, when it has ended, was started or a cancel was asked for meanwhile, or when an
-        unfinished training holds one of *gpus*: of two dispatchers that both believe to lead, one books.
+        False, and nothing changed, when it has ended, was started or a cancel was asked for meanwhile, or when another
+        training holds one of *gpus* (it was started, and neither has ended nor stores its results): of two dispatchers
+        that both believe to lead, one books.
         """
 
     def started(self, training_id: str, handle: str) -> None:

@@ -9,7 +9,7 @@ from pydantic_core import from_json
 from sqlalchemy import Column, ColumnElement, Connection, Select, Text, cast, select
 
 from airflow_dlaas.service.store.rows import DAMAGE, EPOCH
-from airflow_dlaas.service.store.tables import UNFINISHED, leases, trainings
+from airflow_dlaas.service.store.tables import HOLDS_SLOTS, leases, trainings
 
 T = TypeVar("T")
 
@@ -37,10 +37,8 @@ def each(
 
 
 def slots_held(connection: Connection) -> list[str]:
-    """Name the GPU slots that unfinished trainings hold; a booking that cannot be read holds none."""
-    # An end that was recorded frees the slots even where the state beside it cannot be read.
-    booked = UNFINISHED & trainings.c.finished_at.is_(None) & trainings.c.started_at.is_not(None)
-    held = connection.execute(select(cast(trainings.c.gpus, Text)).where(booked)).scalars()
+    """Name the GPU slots that are held (`HOLDS_SLOTS`); a booking that cannot be read holds none."""
+    held = connection.execute(select(cast(trainings.c.gpus, Text)).where(HOLDS_SLOTS)).scalars()
     return [slot for text in held for slot in _names(text)]
 
 

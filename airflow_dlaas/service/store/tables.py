@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.state import Phase, TrainingState
 
 SCHEMA = "0003"
 """The newest migration: a database that says this of itself needs none."""
@@ -118,6 +118,14 @@ trainings = Table(
 FINAL = tuple(str(state) for state in TrainingState if state.final)
 UNFINISHED = trainings.c.state.not_in(FINAL)
 WAITING = UNFINISHED & trainings.c.started_at.is_(None)
+# An end that was recorded frees the slots even where the state beside it cannot be read.
+HOLDS_SLOTS = (
+    UNFINISHED
+    & trainings.c.finished_at.is_(None)
+    & trainings.c.started_at.is_not(None)
+    & trainings.c.phase.is_distinct_from(str(Phase.STORING))
+)
+"""Started, and its command has not ended yet; a training that stores its results has given its slots back."""
 
 leases = Table(
     "leases",

@@ -37,7 +37,8 @@ def violations(customer: Customer, url: str | None = None) -> list[str]:
     for promise in customer.promises:
         row = by_id.get(promise.id or "")
         found += [f"{promise.id} ({promise.key}): {one}" for one in _broken(customer, promise, row, stored)]
-    busy = Counter(slot for row in rows if row["state"] not in FINAL for slot in row["gpus"])
+    holders = [row for row in rows if row["state"] not in FINAL and row["phase"] != "storing"]
+    busy = Counter(slot for row in holders for slot in row["gpus"])
     found += [f"slot {slot} is held by {times} trainings" for slot, times in busy.items() if times > 1]
     return found
 

@@ -378,6 +378,19 @@ def test_a_slot_is_held_by_one_training_until_its_end(store: Store) -> None:
     assert store.book("b", ["1", "2"], NOW)
 
 
+def test_a_training_that_stores_its_results_has_given_its_slots_back(store: Store) -> None:
+    add(store, "a", "b", "c")
+    store.book("a", ["0", "1"], NOW)
+    store.advance("a", TrainingState.RUNNING, Phase.PROCESSING, NOW)
+    assert store.counts().slots_held == 2
+    assert not store.book("b", ["1"], NOW)
+    store.advance("a", TrainingState.RUNNING, Phase.STORING, NOW)
+    assert store.counts().slots_held == 0
+    assert store.training("me", "a").gpus == ("0", "1")
+    assert store.book("b", ["1"], NOW)
+    assert not store.book("c", ["1"], NOW)
+
+
 def test_progress_is_recorded(store: Store) -> None:
     add(store, "a")
     store.book("a", ["0"], later(1))

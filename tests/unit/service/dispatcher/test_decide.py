@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
 from airflow_dlaas.service.dispatcher.decide import (
     LOST_AFTER,
+    MAX_STORING,
     MOST_STARTS,
     START_AGAIN_AFTER,
     STOP_AGAIN_AFTER,
@@ -106,6 +107,24 @@ def test_an_ending_frees_its_slots_in_the_same_round():
     ending = a_started("a", *FOUR[:3], state=TrainingState.RUNNING, phase=Phase.STORING)
     found = steps(ending, a_training("b", 3), seen={"a": Seen(exit=an_exit())})
     assert [type(step) for step in found] == [Finish, Start]
+
+
+def test_a_training_that_begins_to_store_its_results_frees_its_slots_in_the_same_round():
+    running = a_started("a", *FOUR[:3], state=TrainingState.RUNNING, phase=Phase.PROCESSING)
+    seen = {"a": replace(ALIVE, phase=a_phase(Phase.STORING))}
+    found = steps(running, a_training("b", 3), seen=seen)
+    assert [type(step) for step in found] == [Advance, Start]
+    storing = replace(running, phase=Phase.STORING)
+    assert steps(storing, a_training("b", 3), seen=seen) == [Start("b", FOUR[:3])]
+
+
+def test_only_so_many_trainings_store_without_holding_their_slots():
+    many = [
+        a_started(f"a{i}", "virtual:0", state=TrainingState.RUNNING, phase=Phase.STORING) for i in range(MAX_STORING)
+    ]
+    assert steps(*many, a_training("b", 4)) == [Start("b", FOUR)]
+    one_more = a_started("one-more", "virtual:3", state=TrainingState.RUNNING, phase=Phase.STORING)
+    assert steps(*many, one_more, a_training("b", 4)) == []
 
 
 def test_a_training_larger_than_the_inventory_ends_instead_of_blocking_the_queue():
