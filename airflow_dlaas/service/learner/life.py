@@ -97,6 +97,10 @@ class Life:
         except Canceled:
             end_everything(self.bell)
             ending = Ending(TrainingState.CANCELED, reason="canceled before the command ran")
+        except Exception as error:  # noqa: BLE001  # a mistake of ours: it is in learner.log, and the log is stored
+            traceback.print_exc()
+            end_everything(self.bell)
+            ending = Ending(TrainingState.ERROR, code="S101", reason=f"The learner broke down ({type(error).__name__})")
         if ending.reason is not None:
             self.log.say(ending.reason)
         return self.store(ending)

@@ -38,8 +38,6 @@ class LogPipe:
 
     Each read is written at once. Leaving the context copies what is in the pipe, and does not wait for processes that
     still hold it open.
-
-    :raises OSError: the pipe cannot be made.
     """
 
     def __init__(self, path: Path, log: LogWriter) -> None:
@@ -48,11 +46,15 @@ class LogPipe:
         self._ended_at: float | None = None
 
     def __enter__(self) -> Self:
-        self._path.unlink(missing_ok=True)
-        os.mkfifo(self._path, 0o600)
-        self._reader = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
-        self.writer = os.open(self._path, os.O_WRONLY)
-        """File descriptor for the command's stdout and stderr."""
+        try:
+            self._path.unlink(missing_ok=True)
+            os.mkfifo(self._path, 0o600)
+            self._reader = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
+            self.writer = os.open(self._path, os.O_WRONLY)
+            """File descriptor for the command's stdout and stderr."""
+        except OSError:  # a full disk, or a file system without pipes: then the pipe has no name
+            self._reader, self.writer = os.pipe()
+            os.set_blocking(self._reader, False)
         with contextlib.suppress(OSError):  # the user's share of memory for pipes is used up
             fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._wake = os.eventfd(0)
@@ -68,7 +70,8 @@ class LogPipe:
         os.eventfd_write(self._wake, 1)
         self._thread.join()
         os.close(self._wake)
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the command has closed the job's folder to its own user
+            self._path.unlink(missing_ok=True)
 
     def close_writer(self) -> None:
         """Close `writer` in this process, once the command has it: the pipe then ends with the command's processes."""
@@ -82,10 +85,11 @@ class LogPipe:
         ready.register(self._wake, select.POLLIN)
         try:
             while self._ended_at is None or time.monotonic() < self._ended_at + DRAIN_TIMEOUT:
+                ended = self._ended_at is not None  # looked at first: what was written before is then read
                 try:
                     output = os.read(self._reader, READ_BYTES)
                 except BlockingIOError:
-                    if self._ended_at is not None:
+                    if ended:
                         return
                     ready.poll()
                     continue

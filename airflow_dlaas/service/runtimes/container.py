@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,9 @@ none) reads storage and user namespaces. Tried in this order.
 
 ENGINE_TIMEOUT = 20.0
 """Seconds in which an engine must answer; it takes a tenth of one."""
+
+REMOVAL_TIMEOUT = 60.0
+"""Seconds in which an engine must remove a container; the training's end does not wait for longer."""
 
 
 def find_engine(*, timeout: float = ENGINE_TIMEOUT) -> str:
@@ -96,12 +100,13 @@ def removal_command(engine: str, name: str) -> list[str]:
 
 
 def remove(engine: str, name: str) -> None:
-    """Remove the container *name*, if it is still there."""
-    subprocess.run(
-        removal_command(engine, name),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        timeout=60,
-        check=False,
-    )
+    """Remove the container *name*, if it is still there and the engine answers."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(
+            removal_command(engine, name),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=REMOVAL_TIMEOUT,
+            check=False,
+        )

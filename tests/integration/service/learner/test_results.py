@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -151,3 +153,40 @@ def test_a_link_in_a_log_s_place_leads_the_learner_nowhere(job, tmp_path):
     (tmp_path / "victim").write_text("untouched")
     job.run(f"ln -sf {tmp_path}/victim $LOG_DIR/store-results.log; ln -s {os.devnull} $LOG_DIR/evaluation-metrics.txt")
     assert (tmp_path / "victim").read_text() == "untouched"
+
+
+BROKEN = """
+from airflow_dlaas.service.learner import __main__, life
+
+def {0}(*_arguments, **_named):
+    raise KeyError("a mistake")
+
+life.{0} = {0}
+__main__.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "command", "ends"),
+    [
+        ("store_results", "exit 3", (TrainingState.ERROR, 3, "C201")),
+        ("store_results", "true", (TrainingState.ERROR, 0, "S303")),
+        ("store_logs", "true", (TrainingState.COMPLETED, 0, None)),
+        ("supervise", "true", (TrainingState.ERROR, None, "S101")),
+    ],
+)
+def test_a_mistake_of_the_learner_s_own_loses_neither_exit_code_nor_log(job, step, command, ends):
+    job.prepare(f"{MODEL} echo words; {command}")
+    done = subprocess.run(
+        [sys.executable, "-c", BROKEN.format(step), job.folder.path], capture_output=True, text=True, timeout=60
+    )
+    ended = job.end()
+    assert (ended.state, ended.exit_code, ended.code) == ends
+    assert "KeyError" in done.stderr
+    stored = job.stored()
+    assert ("model/w" in stored) == (step == "store_logs")
+    if step == "store_logs":
+        assert ended.warnings == ("the logs were not stored: the learner broke down (KeyError)",)
+    else:
+        assert f"[dlaas] {ended.reason}".encode() in stored["learner-1/training-log.txt"]
+        assert ended.stored

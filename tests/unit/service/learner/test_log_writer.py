@@ -104,6 +104,13 @@ def test_a_pipe_copies_all_and_ends_with_its_writers(make: Make, path: Path, tmp
     assert not (tmp_path / "output").exists()
 
 
+def test_where_no_pipe_can_be_named_one_without_a_name_does(make: Make, path: Path, tmp_path: Path) -> None:
+    (tmp_path / "output").mkdir()  # cannot be unlinked
+    with LogPipe(tmp_path / "output", make()) as pipe:
+        os.write(pipe.writer, b"printed")
+    assert path.read_bytes() == b"printed"
+
+
 def test_a_pipe_that_is_still_open_elsewhere_ends_with_what_is_in_it(make: Make, path: Path, tmp_path: Path) -> None:
     with LogPipe(tmp_path / "output", make()) as pipe:
         held = os.dup(pipe.writer)
