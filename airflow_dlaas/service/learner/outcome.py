@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from airflow_dlaas.contract.store_names import MAX_OBJECT_BYTES
 from airflow_dlaas.service.jobs import JobFolder
@@ -99,7 +99,6 @@ class _Walk:
     """One search through a job's folders."""
 
     def __init__(self, job: JobFolder, prefix: str, sandboxed: bool) -> None:
-        self._job = job
         self._prefix = prefix
         self._sandboxed = sandboxed
         # Not resolved themselves: a command may have put a link in a folder's place.
@@ -120,12 +119,13 @@ class _Walk:
             self._below(one)
 
     def leave_out_files_in_the_way(self) -> None:
-        """Leave out files whose names are those of folders: on a disk the two cannot be side by side."""
-        for files in (self.outcome.results, self.outcome.logs):
-            for name in [*self.outcome.results, *self.outcome.logs]:
-                for above in PurePosixPath(name).parents:
-                    if files.pop(str(above), None) is not None:
-                        self._leave_out(str(above).removeprefix(self._prefix), "a folder has that name, too")
+        """Leave out files with the names of other folders' results: on a disk the two cannot be side by side."""
+        results = self.outcome.results
+        for folder in filter(None, STORED.values()):
+            name = self._prefix + folder.removesuffix("/")
+            if name in results and any(one.startswith(f"{name}/") for one in (*results, *self.outcome.logs)):
+                del results[name]
+                self._leave_out(folder.removesuffix("/"), "a folder has that name, too")
 
     def _below(self, top: _Folder) -> None:
         left = [top]
