@@ -1,0 +1,63 @@
+"""Trainings in a container, with an engine that a script plays: what the learner does around it is real."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.service.runners.local import LocalRunner
+
+ENGINE = """#!/bin/bash
+echo "$1" >> {calls}
+test "$1" = run || exit 0
+while [ "$1" != site/torch7 ]; do
+  case "$1" in --env=*) export "${{1#--env=}}";; --workdir=*) cd "${{1#--workdir=}}";; esac
+  shift
+done
+shift
+exec "$@"
+"""
+
+RUNTIME = {"key": "torch-7", "kind": "container", "provides": "Lua Torch", "image": "site/torch7"}
+
+
+@pytest.fixture
+def calls(job, tmp_path: Path) -> Path:
+    """What the engine was called with; the service finds it as docker."""
+    engine = tmp_path / "bin" / "docker"
+    engine.parent.mkdir()
+    engine.write_text(ENGINE.format(calls=tmp_path / "calls"))
+    engine.chmod(0o755)
+    job.runner = LocalRunner({**os.environ, "PATH": f"{engine.parent}:/usr/bin:/bin"})
+    return tmp_path / "calls"
+
+
+def test_a_script_runs_in_a_container_and_its_output_reaches_the_log_by_the_pipe(job, calls):
+    job.put("a.txt", b"data")
+    ended = job.run(
+        'export NAME=world\ncat "$DATA_DIR/a.txt"; : > /dev/stdout; echo "hello $NAME" >&2; echo w > $RESULT_DIR/w',
+        runtime=RUNTIME,
+    )
+    assert (ended.state, ended.isolation) == (TrainingState.COMPLETED, "container"), job.told()
+    assert job.folder.log.read_text().splitlines()[1:] == ["datahello world"]
+    assert job.stored()["w"] == b"w\n"
+
+
+def test_a_canceled_container_is_removed_and_its_log_says_how_it_ended(job, calls):
+    handle = job.start("echo ready; sleep 1000", runtime=RUNTIME)
+    job.wait(lambda: job.says("ready"), "the command")
+    job.runner.stop([handle], {handle: job.folder})
+    assert job.end().state is TrainingState.CANCELED
+    assert calls.read_text().split()[-1] == "rm"
+    assert "seconds after SIGTERM" in job.folder.log.read_text()
+
+
+def test_an_engine_that_went_away_is_named_before_data_is_loaded(job, calls, tmp_path):
+    (tmp_path / "bin" / "docker").write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2; exit 1\n")
+    ended = job.run("true", runtime=RUNTIME)
+    assert (ended.state, ended.code, ended.exit_code) == (TrainingState.ERROR, "S101", None)
+    assert "docker: Cannot connect to the Docker daemon" in (ended.reason or "")
+    assert "learner-1/load-data.log" not in job.stored()
