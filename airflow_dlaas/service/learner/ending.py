@@ -87,7 +87,7 @@ def remarks(ended: Ended) -> Iterator[str]:
         yield f"Ended {processes} left running in the background: {programs}"
 
 
-def account(ending: Ending, stored: Stored) -> Ending:
+def account(ending: Ending, stored: Stored, *, canceled: bool) -> Ending:
     """
     Add to *ending* what became of the results.
 
@@ -107,7 +107,7 @@ def account(ending: Ending, stored: Stored) -> Ending:
     if not stored.refused:
         return ending
     more = f" (and {len(stored.refused) - 1} more files)" if len(stored.refused) > 1 else ""
-    return not_stored(ending, f"{stored.refused[0]}{more}", canceled=False)
+    return not_stored(ending, f"{stored.refused[0]}{more}", canceled=canceled)
 
 
 def not_stored(ending: Ending, why: str, *, canceled: bool) -> Ending:

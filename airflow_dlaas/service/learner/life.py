@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -217,10 +218,11 @@ class Life:
         self.enter(Phase.STORING)
         with contextlib.suppress(OSError):  # a command without a sandbox can remove or replace it
             self.job.folder(surroundings.LOGS).mkdir(exist_ok=True)
-        before = ending.reason
+        before, patience = ending.reason, self.patience
         try:
-            ending = account(ending, self.attempt(store_results))
+            ending = account(ending, self.attempt(store_results, patience), canceled=self.bell.canceled)
         except Setback as error:
+            patience = partial(float, LAST_PATIENCE)  # the store has been waited for
             ending = replace(ending, keep_results=True)
             ending = not_stored(ending, error.reason, canceled=self.bell.canceled)
         for one in ending.warnings:
@@ -228,13 +230,13 @@ class Life:
         if ending.reason != before:
             self.log.say(ending.reason or "")
         try:
-            logs = self.attempt(store_logs)
+            logs = self.attempt(store_logs, patience)
         except Setback as error:
             return replace(ending, warnings=(*ending.warnings, f"the logs were not stored: {error.reason}"))
         missing = tuple(f"not stored: {one}" for one in logs.refused)
         return replace(ending, stored=ending.stored or logs.files > 0, warnings=(*ending.warnings, *missing))
 
-    def attempt(self, work: Callable[..., Stored]) -> Stored:
+    def attempt(self, work: Callable[..., Stored], patience: Callable[[], float]) -> Stored:
         """
         Store something, patiently.
 
@@ -248,10 +250,7 @@ class Life:
 
         try:
             with step("S303"):
-                return self.bell.carry_out(
-                    lambda: patiently(once, patience=self.patience, say=say),
-                    heed=False,
-                )
+                return self.bell.carry_out(lambda: patiently(once, patience=patience, say=say), heed=False)
         except Setback as error:
             say(error.reason)
             raise

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 
 import pytest
 
 from airflow_dlaas.contract.problem import RUN_CODES
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.errors import HostError, InvalidBundle, StoreRefused
-from airflow_dlaas.service.learner.ending import Setback, judge, remarks, step
+from airflow_dlaas.service.learner.ending import WARNINGS, Ending, Setback, account, judge, remarks, step
+from airflow_dlaas.service.learner.keep import Stored
+from airflow_dlaas.service.learner.outcome import LeftOut
 from airflow_dlaas.service.learner.supervise import Ended
 
 
@@ -62,6 +65,81 @@ def test_a_canceled_command_is_no_error() -> None:
 )
 def test_the_log_says_how_processes_came_to_their_end(ended: Ended, lines: list[str]) -> None:
     assert list(remarks(ended)) == lines
+
+
+BAD_NAME, LINK = LeftOut("caf\\xe9", "its name is not UTF-8"), LeftOut("l", "a link out", has_content=False)
+FULL = LeftOut("model/w", "quota")
+DONE, FAILED = Ending(TrainingState.COMPLETED, 0), Ending(TrainingState.ERROR, 3, "C201", "exited with 3")
+
+
+@pytest.mark.parametrize(
+    ("ending", "stored", "canceled", "becomes"),
+    [
+        (DONE, Stored(2), False, replace(DONE, stored=True)),
+        (DONE, Stored(0), False, DONE),
+        (
+            DONE,
+            Stored(2, (BAD_NAME, LINK)),
+            False,
+            replace(
+                DONE,
+                stored=True,
+                warnings=("not stored: caf\\xe9: its name is not UTF-8", "not stored: l: a link out"),
+                keep_results=True,
+            ),
+        ),
+        (DONE, Stored(0, (LINK,)), False, replace(DONE, warnings=("not stored: l: a link out",))),
+        (
+            DONE,
+            Stored(2, (), (FULL, FULL)),
+            False,
+            Ending(
+                TrainingState.ERROR,
+                0,
+                "S303",
+                "the results were not stored: model/w: quota (and 1 more files)",
+                stored=True,
+                warnings=("not stored: model/w: quota",) * 2,
+                keep_results=True,
+            ),
+        ),
+        (
+            DONE,
+            Stored(0, (), (FULL,)),
+            True,
+            Ending(
+                TrainingState.CANCELED,
+                0,
+                None,
+                "the results were not stored: model/w: quota",
+                warnings=("not stored: model/w: quota",),
+                keep_results=True,
+            ),
+        ),
+        (
+            FAILED,
+            Stored(1, (), (FULL,)),
+            False,
+            replace(
+                FAILED,
+                reason="exited with 3; the results were not stored: model/w: quota",
+                stored=True,
+                warnings=("not stored: model/w: quota",),
+                keep_results=True,
+            ),
+        ),
+    ],
+)
+def test_what_was_not_stored_fails_a_training_only_where_the_store_refused_it(
+    ending: Ending, stored: Stored, canceled: bool, becomes: Ending
+) -> None:
+    assert account(ending, stored, canceled=canceled) == becomes
+
+
+def test_of_many_files_that_are_not_stored_the_status_names_some() -> None:
+    ending = account(DONE, Stored(1, (LINK,) * 100), canceled=False)
+    assert len(ending.warnings) == WARNINGS + 1
+    assert ending.warnings[-1] == "not stored: 80 more files; see store-results.log"
 
 
 @pytest.mark.parametrize(
