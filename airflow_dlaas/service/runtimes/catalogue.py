@@ -23,12 +23,17 @@ COMMAND = "model_definition.execution.command"
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What this site can run. ``unavailable`` says, by key, why an entry cannot be used now."""
+    """
+    What this site can run. ``unavailable`` says, by key, why an entry cannot be used, as found at the start.
+
+    Whether a container engine answers changes while the service runs: with *examine* it is asked each time.
+    """
 
     entries: tuple[Entry, ...]
     gpus: bool = False
     """Whether the machine has real GPUs: it decides which requirements are meant."""
     unavailable: Mapping[str, str] = field(default_factory=dict)
+    examine: Callable[[Entry], str | None] | None = None
 
     def resolve(self, framework: Framework, command: str) -> RuntimeSpec:
         """
@@ -44,7 +49,8 @@ class Catalogue:
             said = f"There is no {name} {framework.version} here" if known else f"There is no {name} here"
             target = VERSION if known else "model_definition.framework.name"
             raise InvalidRequest(f"{said}; this service has {self._offer()}", code="C101", target=target)
-        if (why := self.unavailable.get(found.key)) is not None:
+        reasons = self._reasons() if found.kind == "container" else self.unavailable
+        if (why := reasons.get(found.key)) is not None:
             raise InvalidRequest(
                 f"{name} {framework.version} cannot be used now: {why}; this service has {self._offer()}",
                 code="C101",
@@ -72,10 +78,22 @@ class Catalogue:
 
     def listing(self) -> tuple[Runtime, ...]:
         """Every entry, those that cannot be used now with the reason."""
-        return tuple(one.listed(self.unavailable.get(one.key)) for one in self.entries)
+        reasons = self._reasons()
+        return tuple(one.listed(reasons.get(one.key)) for one in self.entries)
+
+    def _reasons(self) -> Mapping[str, str]:
+        """Return why entries cannot be used now, by key. All containers have the same engine: it is asked once."""
+        containers = [one for one in self.entries if one.kind == "container"]
+        if not containers or self.examine is None:
+            return self.unavailable
+        why = self.examine(containers[0])
+        keys = {one.key for one in containers}
+        others = {key: reason for key, reason in self.unavailable.items() if key not in keys}
+        return others if why is None else {**others, **dict.fromkeys(keys, why)}
 
     def _offer(self) -> str:
-        usable = [one for one in self.entries if one.key not in self.unavailable]
+        reasons = self._reasons()
+        usable = [one for one in self.entries if one.key not in reasons]
         return ", ".join(f"{one.framework} {' or '.join(one.names)}" for one in usable) or "no runtime at all"
 
 
@@ -101,7 +119,7 @@ def load(
             raise NotConfigured(f"The runtime catalogue {site} cannot be read: {error}") from error
     entries = merge(shipped, own)
     reasons = {one.key: why for one in entries if (why := examine(one)) is not None}
-    return Catalogue(entries=entries, gpus=gpus, unavailable=reasons)
+    return Catalogue(entries=entries, gpus=gpus, unavailable=reasons, examine=examine)
 
 
 def merge(shipped: Iterable[Entry], own: Sequence[Entry]) -> tuple[Entry, ...]:

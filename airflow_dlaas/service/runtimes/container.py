@@ -16,7 +16,7 @@ Each engine, and its command that fails where no container can be started: docke
 none) reads storage and user namespaces. Tried in this order.
 """
 
-ENGINE_TIMEOUT = 20.0
+ENGINE_TIMEOUT = 10.0
 """Seconds in which an engine must answer; it takes a tenth of one."""
 
 REMOVAL_TIMEOUT = 60.0

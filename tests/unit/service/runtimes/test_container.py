@@ -101,12 +101,15 @@ def test_without_an_engine_both_are_named(programs: Callable[..., None]) -> None
 def test_an_entry_in_a_container_is_offered_only_where_an_engine_answers(programs: Callable[..., None]) -> None:
     entry = Entry(framework="torch", version="7", kind="container", image="site/torch7", provides="Lua Torch")
     programs(docker=NO_DAEMON)
-    catalogue = Catalogue((entry,), unavailable={entry.key: str(examine(entry))})
+    catalogue = Catalogue((entry,), unavailable={entry.key: str(examine(entry))}, examine=examine)
     with pytest.raises(HostError, match="daemon"):
         provide(entry.spec(gpus=False), Path("/nowhere"), [].append)
     [listed] = catalogue.listing()
     assert "Cannot connect to the Docker daemon" in (listed.unavailable or "")
     with pytest.raises(InvalidRequest, match=r"torch 7 cannot be used now: .*daemon.*; this service has no runtime"):
         catalogue.resolve(Framework(name="torch", version="7"), "th a.lua")
-    programs(docker="exit 0")
-    assert examine(entry) is None
+    programs(docker="exit 0")  # the daemon was started meanwhile
+    assert [one.unavailable for one in catalogue.listing()] == [None]
+    assert catalogue.resolve(Framework(name="torch", version="7"), "th a.lua").image == "site/torch7"
+    programs(docker=NO_DAEMON)
+    assert "daemon" in (catalogue.listing()[0].unavailable or "")
