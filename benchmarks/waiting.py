@@ -4,10 +4,9 @@ What waiting costs the service: CPU seconds a minute, memory, and how long a can
 Run by hand: ``python benchmarks/waiting.py [--waits 1000] [--seconds 20] [queued] [running]``, two minutes in all.
 The waits are those of the triggers (one shared watch, `attend` for each training), in this process.
 
-*queued*: at a real service (``airflow-dlaas serve``), on trainings that wait behind one that needs more slots than
-there are. *running*: at the API of a service without a dispatcher, on trainings whose logs grow by a line every ten
-seconds. Trainings are written into the store before the service starts; submitting them would take longer than
-the rest.
+*queued*: at a real service (``airflow-dlaas serve``) with one GPU slot, on trainings that wait behind one that runs.
+*running*: at the API of a service without a dispatcher, on trainings whose logs grow by a line every ten seconds.
+Trainings are written into the store before the service starts; submitting them would take longer than the rest.
 """
 
 from __future__ import annotations
@@ -49,6 +48,7 @@ from airflow_dlaas.service.store.sealing import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.triggers.attend import attend
 from tests.conftest import ServiceProcess
+from tests.integration.service.conftest import Customer
 
 WRITE_EVERY = 10.0
 """Seconds between two lines of a running training's log."""
@@ -124,6 +124,10 @@ class StandIn:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def up(self) -> bool:
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
@@ -136,10 +140,11 @@ class StandIn:
         assert b"ready" in self._process.stdout.readline()
 
     def stop(self) -> int:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        with self._process:
-            return self._process.wait(60)
+        process, self._process = self._process, None
+        assert process is not None
+        process.send_signal(signal.SIGTERM)
+        with process:
+            return process.wait(60)
 
     def connections(self) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = json.loads((self.home / "connections.json").read_text())
@@ -174,10 +179,25 @@ def environment(home: Path) -> dict[str, str]:
 def prepared(folder: Path, waits: int, *, running: bool) -> Iterator[Scene]:
     """Start a service that has trainings in it."""
     home = folder / "home"
-    own = {name: value for name, value in environment(home).items() if name not in {"DLAAS_HOME", "DLAAS_PORT"}}
-    service = ServiceProcess(home, **own)
-    service.start()  # makes the home folder
-    service.stop()
+    with contextlib.closing(ServiceProcess(home, DLAAS_GPUS="virtual:1")) as service:
+        service.start()
+        if not running:
+            with service.client() as client:
+                customer = Customer(service, client)
+                customer.wait(customer.submit("sleep 3600"), lambda one: one.state is TrainingState.RUNNING)
+        service.stop()  # the training runs on
+        trainings, doomed, logs = stored(home, waits, running=running)
+        serving = StandIn(home) if running else service
+        serving.start()
+        try:
+            yield Scene(serving, trainings, doomed, logs)
+        finally:
+            if serving.up:
+                serving.stop()
+
+
+def stored(home: Path, waits: int, *, running: bool) -> tuple[list[str], list[str], dict[str, Path]]:
+    """Write trainings into the store: those to wait for, those to cancel, and the logs of the former."""
     trainings, logs = [], dict[str, Path]()
     key = derive_key(bytes.fromhex(json.loads((home / "credentials.json").read_text())["token_key"]))
     with contextlib.closing(SqlStore(f"sqlite:///{Home(home).database}", key=key)) as store:
@@ -186,8 +206,6 @@ def prepared(folder: Path, waits: int, *, running: bool) -> Iterator[Scene]:
             store.create_training(record, definition(), key=None, request_digest="d")
             return record.id
 
-        (first,) = records(1, "first")
-        keep(replace(first, slots=2))  # more than there are: what comes after it waits
         for record in records(waits, "w"):
             if running:
                 changes = {"running_at": record.submitted_at, "started_at": record.submitted_at}
@@ -197,14 +215,7 @@ def prepared(folder: Path, waits: int, *, running: bool) -> Iterator[Scene]:
                 logs[record.id] = job.log
                 record = replace(record, state=TrainingState.RUNNING, **changes)
             trainings.append(keep(record))
-        doomed = [keep(record) for record in records(CANCELS, "doomed")]
-    serving = StandIn(home) if running else service
-    serving.start()
-    try:
-        yield Scene(serving, trainings, doomed, logs)
-    finally:
-        with contextlib.suppress(AssertionError):
-            serving.stop()
+        return trainings, [keep(record) for record in records(CANCELS, "doomed")], logs
 
 
 @contextlib.contextmanager
