@@ -12,7 +12,7 @@ A transfer, from the outside in (those marked * do no I/O):
 ``comparing``  has it changed?                        ``known``       MD5s of files that did not
 ``crew``       many things at a time                  ``pace`` *      how many
 ``sources``    files here, and ``reading`` them       ``remote``      files elsewhere, and ``tags`` * of their content
-``patterns`` *  which files are meant
+``patterns`` *  which files are meant                 ``selection``   and what an upload is about
 
 A store:
 

@@ -8,36 +8,33 @@ the next attempt, which takes up a large file where it broke off.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from airflow_dlaas.contract.results import marker_name, result_folders
 from airflow_dlaas.contract.store_names import require_container_name, require_prefix
-from airflow_dlaas.errors import NothingSelected, ObjectNotFound, StoreError
+from airflow_dlaas.errors import ObjectNotFound, StoreError
 from airflow_dlaas.storage.crew import Crew, Progress, Tally, Watch
 from airflow_dlaas.storage.downloading import Downloading, folder
 from airflow_dlaas.storage.known import Known
 from airflow_dlaas.storage.objects import ObjectStore, StoredObject
-from airflow_dlaas.storage.patterns import Patterns, as_object_names, as_patterns
+from airflow_dlaas.storage.patterns import Patterns, as_object_names
 from airflow_dlaas.storage.plan import (
     Send,
     as_folder,
     deleting,
     fetching,
-    require_names,
     require_names_of_segments,
     sending,
 )
 from airflow_dlaas.storage.segments import CUT
-from airflow_dlaas.storage.sources import Source, local, named
+from airflow_dlaas.storage.selection import Selection, Sources
+from airflow_dlaas.storage.sources import Source
 from airflow_dlaas.storage.uploading import Uploading
 
 __all__ = ["Plan", "Progress", "Report", "Watch", "download", "plan_upload", "remove", "upload"]
-
-Sources = Path | str | Mapping[str, Path] | Sequence[Source]
-"""A file, a folder or a glob on this machine; files by the names given; or what somebody has found already."""
 
 LeaveOut = Callable[[Sequence[str]], Collection[str]]
 """Given the names of all objects that a download found, returns those that are not fetched."""
@@ -103,7 +100,7 @@ def upload(
     :raises NothingSelected: there is no file to send; no request was sent.
     :raises StoreError: a file cannot be read or named, or is too large; then nothing was sent.
     """
-    selection = _Selection.of(sources, container, prefix, include, exclude, allow_empty)
+    selection = Selection.of(sources, container, prefix, include, exclude, allow_empty)
     if create_container:
         store.create_container(container)
     return _Job(store, selection, delete, known, threads, segment_size, progress).carry_out()
@@ -124,7 +121,7 @@ def plan_upload(
     segment_size: int = CUT,
 ) -> Plan:
     """Find out what `upload` with the same arguments would do, and change nothing."""
-    selection = _Selection.of(sources, container, prefix, include, exclude, allow_empty)
+    selection = Selection.of(sources, container, prefix, include, exclude, allow_empty)
     return _Job(store, selection, delete, known, threads, segment_size, None).plan()
 
 
@@ -203,41 +200,13 @@ def remove(store: ObjectStore, container: str, *, prefix: str = "", names: Patte
     return [one.name for one in found]
 
 
-@dataclass(frozen=True, slots=True)
-class _Selection:
-    """The files of one upload under the names they will have, and where they go; every argument has been checked."""
-
-    files: Sequence[Source]
-    container: str
-    prefix: str
-    include: tuple[str, ...] | None
-    exclude: tuple[str, ...]
-
-    @classmethod
-    def of(
-        cls, sources: Sources, container: str, prefix: str, include: Patterns, exclude: Patterns, allow_empty: bool
-    ) -> _Selection:
-        """Check the arguments and find the files. Sends nothing."""
-        container, prefix = require_container_name(container), require_prefix(prefix)
-        included, excluded = as_patterns(include, "include"), as_patterns(exclude, "exclude") or ()
-        try:
-            found = _found(sources, included, excluded)
-        except NothingSelected:
-            if not allow_empty:
-                raise
-            found = ()
-        files = [replace(one, name=as_folder(prefix) + one.name) for one in found]
-        require_names(files)
-        return cls(files, container, prefix, included, excluded)
-
-
 class _Job:
     """One upload: its files, the one listing, and what follows from comparing the two."""
 
     def __init__(
         self,
         store: ObjectStore,
-        selection: _Selection,
+        selection: Selection,
         delete: bool,
         known: Known | None,
         threads: int | None,
@@ -281,16 +250,6 @@ class _Job:
         same = {send.source.name for send in self._work.skipped}
         changed = sorted((s.source for s in self.sends if s.source.name not in same), key=lambda source: source.name)
         return Plan(tuple(changed), len(same), tuple(one.name for one in self.superfluous))
-
-
-def _found(sources: Sources, include: tuple[str, ...] | None, exclude: tuple[str, ...]) -> Sequence[Source]:
-    if isinstance(sources, (str, Path)):
-        return local(sources, include, exclude)
-    if isinstance(sources, Mapping):
-        return named(sources)
-    if not sources:
-        raise NothingSelected("There is no file to upload. If that may be so, set allow_empty")
-    return sources
 
 
 def _inside_results(store: ObjectStore, container: str, prefix: str) -> bool:
