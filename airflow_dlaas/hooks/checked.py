@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 
 from airflow_dlaas.errors import InvalidArgument
-from airflow_dlaas.hooks.kinds import Kind, Stage, Unfit, is_path
+from airflow_dlaas.hooks.kinds import Kind, Stage, Unfit
 
 if TYPE_CHECKING:
     import jinja2
@@ -106,8 +106,6 @@ class CheckedOperator(BaseOperator):
         seen_oids: set[int] | None = None,
     ) -> Any:
         """Render as Airflow does, but for texts: they name no file, and natively rendered ones stay texts."""
-        if is_path(content):
-            return str(content)  # Airflow 3.1 calls its method `resolve`
         if not isinstance(content, str):
             return super().render_template(content, context, jinja_env, seen_oids)
         import jinja2.nativetypes

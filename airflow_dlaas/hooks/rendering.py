@@ -51,8 +51,6 @@ def _as_object(nodes: Iterable[Any]) -> Any:
 
 def _container(text: str) -> Any:
     """Read *text* as a list or a dict, of JSON or Python; None where it is none."""
-    if text.strip()[:1] not in {"[", "{", "("}:
-        return None
     for read in (json.loads, ast.literal_eval):
         try:
             found = read(text.strip())

@@ -97,10 +97,10 @@ def test_a_text_without_a_template_stays_as_it_is(text: str, native: bool) -> No
 def test_a_template_gives_a_text_where_it_is_one(native: bool) -> None:
     step = TrainModelOperator(
         task_id="train",
-        definition=written("{{ params.version }}", name="{{ ds_nodash }}", author="{{ params.year }}-1"),
+        definition=written("{{ params.version }}", name="{{ ds_nodash }}", author="({{ params.year }})"),
     )
     model = rendered(step, native=native).definition["model_definition"]
-    assert (model["name"], model["author"], model["execution"]["command"]) == ("20261129", "2026-1", "1.0")
+    assert (model["name"], model["author"], model["execution"]["command"]) == ("20261129", "(2026)", "1.0")
 
 
 @NATIVE
