@@ -105,8 +105,9 @@ def _joined(document: Mapping[str, Any], look_up: Callable[[str], Any], *, locat
     wrong: list[str] = []
     for path, entry in _stores(document):
         name = entry.get("connection")
-        if name is None:
-            wrong.append(f"{path}.connection: is missing: name an Airflow connection of type swift")
+        if name is None or (isinstance(name, str) and not name.strip()):
+            which = "missing" if name is None else "empty"
+            wrong.append(f"{path}.connection: is {which}: name an Airflow connection of type swift")
         elif isinstance(name, Mapping):
             wrong.append(
                 f"{path}.connection: must be the id of an Airflow connection of type swift, where the credentials "

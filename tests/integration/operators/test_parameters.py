@@ -153,6 +153,17 @@ def test_a_connection_of_another_type_is_sent_nothing(
     assert recorder.asked == []
 
 
+@pytest.mark.parametrize("name", ["SubmitTrainingOperator", "TrainModelOperator"])
+def test_a_definition_with_a_connection_of_another_type_is_sent_to_nobody(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    connect(monkeypatch, swift_default=("dlaas", recorder.url))
+    step = make(name)
+    with pytest.raises(NotConfigured, match="'swift_default' is of type 'dlaas', but must be of type 'swift'"):
+        step.execute(context_of(step))
+    assert recorder.asked == []
+
+
 def test_a_path_of_a_connection_of_another_type_is_sent_nothing(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

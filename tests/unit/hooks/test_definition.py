@@ -80,6 +80,14 @@ def test_credentials_written_into_a_dag_are_refused_with_the_way_out() -> None:
     assert "in the open" not in str(raised.value)
 
 
+@pytest.mark.parametrize("empty", ["", " "])
+def test_a_store_with_an_empty_connection_is_refused(empty: str) -> None:
+    document = copy.deepcopy(WRITTEN)
+    document["training_results"] = {"connection": empty, "target": {"container": "r", "type": "softlayer_objectstore"}}
+    with pytest.raises(InvalidDefinition, match=r"training_results\.connection: is empty"):
+        check(document, has_location=True)
+
+
 def test_a_store_without_a_connection_is_refused() -> None:
     document = copy.deepcopy(WRITTEN)
     del document["training_data"][0]["connection"]
