@@ -18,7 +18,8 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_dlaas.contract.problem import BY_STATUS, Problem, ProblemError, Target
-from airflow_dlaas.contract.words import sentence, spell_path
+from airflow_dlaas.contract.sentences import sentence
+from airflow_dlaas.contract.words import spell_path
 from airflow_dlaas.errors import (
     DlaasError,
     InvalidBundle,

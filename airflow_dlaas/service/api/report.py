@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
@@ -13,21 +12,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from airflow_dlaas.contract.experiment import Metadata
-from airflow_dlaas.contract.problem import Problem, ProblemError
+from airflow_dlaas.contract.problem import Problem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import (
-    UNREADABLE_RECORD,
     Metric,
-    OutlinedModel,
     PhaseTime,
     ResultsLocation,
     Status,
-    UnreadableEntity,
-    UnreadableStatus,
-    UnreadableTraining,
     Usage,
 )
 from airflow_dlaas.service.api.parts import Parts
+from airflow_dlaas.service.api.unreadable import in_place_of, trace_of
 from airflow_dlaas.service.jobs import UNREADABLE, BoardsMark, Exit, JobFolder, PhaseMark, read_mark
 from airflow_dlaas.service.logged_once import LoggedOnce
 from airflow_dlaas.service.store.base import TrainingRecord
@@ -99,34 +94,13 @@ def read_metric(line: bytes) -> Metric | None:
 
 def _report(parts: Parts, record: TrainingRecord, position: int | None) -> dict[str, Any]:
     if record.damage is not None:
-        return _unreadable(parts, record, f"columns of the database: {record.damage}")
+        return in_place_of(record, _metadata(record), _now(parts, record), f"columns of the database: {record.damage}")
     try:
         return _whole(parts, record, position)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         # Stored by another version, or changed since: it must not keep the others from being listed.
         _damaged.warning(record.id, "Training %s cannot be shown", record.id, exc_info=error)
-        return _unreadable(parts, record, "its definition is none")
-
-
-def _unreadable(parts: Parts, record: TrainingRecord, why: str) -> dict[str, Any]:
-    """Report what identifies a training that cannot be read: id, state, description, and that it cannot be read."""
-    message = (
-        f"The service cannot read its record of training {record.id} ({why}); its administrator finds more in the log"
-    )
-    model = record.definition.get("model_definition")
-    description = model.get("description") if isinstance(model, Mapping) else None
-    entity = UnreadableEntity(
-        # By the description a client finds its own trainings.
-        model_definition=OutlinedModel(description=description) if isinstance(description, str) else None,
-        status=UnreadableStatus(
-            state=record.state,
-            submitted_at=record.submitted_at,
-            current_at=_now(parts, record),
-            message=message,
-            error=Problem(trace=_trace(record), errors=(ProblemError(code=UNREADABLE_RECORD, message=message),)),
-        ),
-    )
-    return UnreadableTraining(metadata=_metadata(record), entity=entity).model_dump(exclude_none=True)
+        return in_place_of(record, _metadata(record), _now(parts, record), "its definition is none")
 
 
 def _whole(parts: Parts, record: TrainingRecord, position: int | None) -> dict[str, Any]:
@@ -134,11 +108,11 @@ def _whole(parts: Parts, record: TrainingRecord, position: int | None) -> dict[s
     entity = dict(record.definition)
     if not isinstance(entity.get("model_definition"), Mapping):
         raise ValueError("the definition has no model_definition")
-    to_json(entity)  # what cannot be written must not be found out only with the others around it
     if record.stored:
         location = ResultsLocation(container=_container(record.definition), model_location=record.id)
         entity["training_results"] = {**entity.get("training_results", {}), "location": location.model_dump()}
     entity["status"] = _status(parts, record, position).model_dump(exclude_none=True)
+    to_json(entity)  # what cannot be written must not be found out only with the others around it
     return {"metadata": metadata.model_dump(), "entity": entity}
 
 
@@ -159,7 +133,7 @@ def _status(parts: Parts, record: TrainingRecord, position: int | None) -> Statu
         current_at=_now(parts, record),
         message=f"{record.id}: {record.exit_code or ''}" if record.state.final else None,
         metrics=last_metrics(job.metrics) if record.started_at else (),
-        error=Problem(trace=_trace(record), errors=(record.error,)) if record.error else None,
+        error=Problem(trace=trace_of(record), errors=(record.error,)) if record.error else None,
         phase=Phase.QUEUED if _waits(record) else record.phase,
         queue_position=position,
         gpus=record.gpus or None,
@@ -221,8 +195,3 @@ def _container(definition: Mapping[str, Any]) -> str:
     results = definition.get("training_results")
     place = (results.get("target") or results["source"]) if results else definition["training_data"][0]["source"]
     return str(place["container"])
-
-
-def _trace(record: TrainingRecord) -> str:
-    """Give a training's error the same trace in every reply."""
-    return hashlib.sha256(record.id.encode()).hexdigest()[:32]

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic_core import from_json
 from sqlalchemy import Column, ColumnElement, Connection, Select, Text, cast, select
 
-from airflow_dlaas.service.store.rows import DAMAGE, EPOCH
+from airflow_dlaas.service.store.rows import DAMAGE
+from airflow_dlaas.service.store.salvage import EPOCH
 from airflow_dlaas.service.store.tables import HOLDS_SLOTS, leases, trainings
 
 T = TypeVar("T")

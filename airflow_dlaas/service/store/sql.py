@@ -13,7 +13,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
 from airflow_dlaas.contract.stores import REVEALED
 from airflow_dlaas.errors import Conflict, NotFound
-from airflow_dlaas.service.store import rows
+from airflow_dlaas.service.store import rows, salvage
 from airflow_dlaas.service.store.base import (
     LONGEST_LEASE,
     Counts,
@@ -341,15 +341,15 @@ def _insert_version(connection: Connection, version: VersionRecord) -> None:
 
 
 def _records(connection: Connection, query: Select[Any]) -> list[TrainingRecord]:
-    return each(connection, query, trainings.c.seq, rows.training, rows.salvage_training)
+    return each(connection, query, trainings.c.seq, rows.training, salvage.salvage_training)
 
 
 def _experiments(connection: Connection, query: Select[Any]) -> list[tuple[ExperimentRecord, VersionRecord]]:
-    return each(connection, query, versions.c.id, rows.experiment, rows.salvage_experiment)
+    return each(connection, query, versions.c.id, rows.experiment, salvage.salvage_experiment)
 
 
 def _versions(connection: Connection, query: Select[Any]) -> list[VersionRecord]:
-    return each(connection, query, versions.c.id, rows.version, rows.salvage_version)
+    return each(connection, query, versions.c.id, rows.version, salvage.salvage_version)
 
 
 def _training(connection: Connection, training_id: str, owner: str | None = None) -> TrainingRecord:

@@ -14,8 +14,9 @@ from pydantic_core import core_schema
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
+from airflow_dlaas.contract.sentences import sentence
 from airflow_dlaas.contract.training import Patch, Training
-from airflow_dlaas.contract.words import complaints, sentence
+from airflow_dlaas.contract.words import complaints
 from airflow_dlaas.errors import InvalidDefinition
 from airflow_dlaas.hooks.definition import check
 

@@ -21,6 +21,8 @@ from airflow_dlaas.service.store.tables import experiments, leases, trainings, v
 VALUES: tuple[Any, ...] = (
     *(None, "", "x", 5, -1, 2.5, 10**18, b"\xff\xfe\x00"),
     *("[]", "{}", "null", "[1]", '{"a": 1}', "{not json", '"\\ud800"', '{"model_definition": 5}', "[" * 3000),
+    '{"model_definition": {"name": "n", "description": "\\ud800"}}',
+    '{"code": "S100", "message": "\\ud800"}',
     *('{"model_definition": {"name": "\\ud800"}}', "9999-99-99", "9999-12-31 23:59:59.999999", "0001-01-01 00:00:00"),
 )
 """What a column may come to hold: nothing, another type, bytes that are no text, JSON of another shape or none."""

@@ -1,0 +1,56 @@
+"""What is shown in place of a training whose record cannot be read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
+
+from airflow_dlaas.contract.experiment import Metadata
+from airflow_dlaas.contract.problem import Problem, ProblemError
+from airflow_dlaas.contract.training import (
+    UNREADABLE_RECORD,
+    OutlinedModel,
+    UnreadableEntity,
+    UnreadableStatus,
+    UnreadableTraining,
+)
+from airflow_dlaas.service.store.base import TrainingRecord
+
+
+def in_place_of(record: TrainingRecord, metadata: Metadata, now: datetime, why: str) -> dict[str, Any]:
+    """Show what identifies the training: id, state, the description where it can be read; and that the rest cannot."""
+    message = (
+        f"The service cannot read its record of training {record.id} ({why}); its administrator finds more in the log"
+    )
+    description = _description(record.definition)
+    entity = UnreadableEntity(
+        # By the description a client finds its own trainings.
+        model_definition=OutlinedModel(description=description) if description is not None else None,
+        status=UnreadableStatus(
+            state=record.state,
+            submitted_at=record.submitted_at,
+            current_at=now,
+            message=message,
+            error=Problem(trace=trace_of(record), errors=(ProblemError(code=UNREADABLE_RECORD, message=message),)),
+        ),
+    )
+    return UnreadableTraining(metadata=metadata, entity=entity).model_dump(exclude_none=True)
+
+
+def trace_of(record: TrainingRecord) -> str:
+    """Give a training's error the same trace in every reply."""
+    return hashlib.sha256(record.id.encode(errors="replace")).hexdigest()[:32]
+
+
+def _description(definition: Mapping[str, Any]) -> str | None:
+    model = definition.get("model_definition")
+    found = model.get("description") if isinstance(model, Mapping) else None
+    try:
+        to_json(found)
+    except PydanticSerializationError:  # half a surrogate pair
+        return None
+    return found if isinstance(found, str) else None
