@@ -59,6 +59,8 @@ def runs(
             str(one.entity.model_definition.execution.resource_type),
         )
     Console().print(table)
+    for training_id in sorted(listed.unreadable):
+        typer.echo(f"{training_id} cannot be read; `airflow-dlaas show {training_id}` prints the reason", err=True)
 
 
 def show(training_id: Id, home: HomeOption = None) -> None:
