@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from airflow_dlaas.contract.problem import CODES, Problem, refusal
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.service.api.problems import answer
+from tests.unit.contract.test_messages import LIBRARY
 
 EXPERIMENTS = "/v3/ml_assets/experiments"
 
@@ -61,6 +62,27 @@ def test_every_refusal_is_an_envelope(service, method: str, path: str, status: i
 def test_a_wrong_query_parameter_is_named(service) -> None:
     error = the_error(service.client.get("/v3/models?limit=ten"))
     assert error["target"] == {"type": "query", "name": "limit"}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=ten",
+        "limit=1.5",
+        "limit=0",
+        "limit=99999",
+        "wait=x",
+        "wait=99",
+        "wait=-1",
+        "wait=nan",
+        "after=x",
+        "start=!",
+    ],
+)
+def test_a_wrong_query_is_described_in_our_words(service, query: str) -> None:
+    error = the_error(service.client.get(f"/v3/models?{query}"))
+    assert error["message"].startswith(f"{query.partition('=')[0]}: must ")
+    assert not LIBRARY.search(error["message"])
 
 
 def test_a_wrong_method_is_told_the_right_ones(service) -> None:
