@@ -16,8 +16,20 @@ from airflow_dlaas.hooks.kinds import Kind, Stage, Unfit
 
 if TYPE_CHECKING:
     import jinja2
-    from airflow.sdk import Context
+    from airflow.sdk import DAG, Context
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
+
+
+SIGNS = frozenset(
+    {
+        "variable_start_string",
+        "block_start_string",
+        "comment_start_string",
+        "line_statement_prefix",
+        "line_comment_prefix",
+    }
+)
+"""The options of Jinja with which a DAG (``jinja_environment_kwargs``) has its templates written in another way."""
 
 
 class Unknown:
@@ -46,22 +58,28 @@ class CheckedOperator(BaseOperator):
         :raises InvalidArgument: naming each parameter that is wrong.
         """
         given = {name: vars(self)[name] for name in self.parameters if name in vars(self)}
-        for name, value in self.checked(self.task_id, given, rendered=rendered).items():
+        dag = self.get_dag()
+        for name, value in self.checked(self.task_id, given, rendered=rendered, dag=dag).items():
             if value is not given[name]:
                 setattr(self, name, value)
 
     @classmethod
-    def checked(cls, task_id: str, given: Mapping[str, Any], *, rendered: bool = False) -> dict[str, Any]:
+    def checked(
+        cls, task_id: str, given: Mapping[str, Any], *, rendered: bool = False, dag: DAG | None = None
+    ) -> dict[str, Any]:
         """
         Return the parameters *given* in their final forms, as far as they are known.
 
+        :param dag: where templates are written with signs of its own, what holds a text is not known until it runs.
         :raises InvalidArgument: naming each parameter that is wrong.
         """
         known: dict[str, Any] = {}
         wrong: list[str] = []
+        own_signs = not rendered and dag is not None and bool(SIGNS & (dag.jinja_environment_kwargs or {}).keys())
         for name, value in given.items():
             stage = Stage(rendered, templated=name in cls.template_fields)
-            if isinstance(value, Unknown) or stage.later(value):
+            unclear = own_signs and stage.templated and isinstance(value, (str, Mapping, list, tuple))
+            if isinstance(value, Unknown) or stage.later(value) or unclear:
                 continue
             try:
                 known[name] = cls.parameters[name](value, stage)

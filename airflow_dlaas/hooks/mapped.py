@@ -70,4 +70,5 @@ class CheckedPartial(OperatorPartial):
         if issubclass(step, CheckedOperator):
             # What is not given here may be mapped over, or come from the DAG's default_args.
             given = {**self.kwargs, **mapped}
-            step.checked(self.kwargs["task_id"], {name: given.get(name, UNKNOWN) for name in step.parameters})
+            named = {name: given.get(name, UNKNOWN) for name in step.parameters}
+            step.checked(self.kwargs["task_id"], named, dag=self.kwargs["dag"])

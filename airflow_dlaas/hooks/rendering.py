@@ -8,8 +8,6 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas.hooks.kinds import has_template
-
 if TYPE_CHECKING:
     import jinja2
 
@@ -22,7 +20,7 @@ def render(text: str, context: Any, environment: jinja2.Environment, *, native: 
         a dict as that. Unlike in Airflow (``render_template_as_native_obj``), a text stays a text, though it may look
         like a number: ``"1.0"`` as well as ``"{{ ds_nodash }}"``.
     """
-    if not has_template(text):
+    if not any(mark in text for mark in _marks(environment)):
         return text
     template = environment.from_string(text)
     # As Airflow does it: `Template.render` would look up every item of the context.
@@ -35,6 +33,18 @@ def render(text: str, context: Any, environment: jinja2.Environment, *, native: 
     except Exception:  # noqa: BLE001 - raises it again, with a traceback that points to the template
         environment.handle_exception()
     return _as_object(nodes) if native else "".join(map(str, nodes))
+
+
+def _marks(environment: jinja2.Environment) -> list[str]:
+    """Return how something begins that *environment* would render; a DAG may have signs of its own."""
+    signs = (
+        environment.variable_start_string,
+        environment.block_start_string,
+        environment.comment_start_string,
+        environment.line_statement_prefix,
+        environment.line_comment_prefix,
+    )
+    return [sign for sign in signs if sign]
 
 
 def _as_object(nodes: Iterable[Any]) -> Any:

@@ -128,7 +128,7 @@ class SubmitTrainingOperator(CheckedOperator):
                 self.definition = text
                 if document := as_json(text):  # not yet where templates stand outside of its texts
                     own = {name: getattr(self, name) for name in SubmitTrainingOperator.parameters}
-                    self.checked(self.task_id, {**own, "definition": document})
+                    self.checked(self.task_id, {**own, "definition": document}, dag=self.get_dag())
         self.prepare_template()
 
     def _do_render_template_fields(

@@ -126,6 +126,28 @@ def test_a_template_gives_seconds(native: bool) -> None:
     assert step.timeout.total_seconds() == 90
 
 
+@NATIVE
+def test_a_dag_may_write_its_templates_in_another_way(native: bool) -> None:
+    signs = {"variable_start_string": "[[", "variable_end_string": "]]"}
+    dag = DAG("d", render_template_as_native_obj=native, jinja_environment_kwargs=signs)
+    definition = written("[[ ds_nodash ]] {{ as it is }}")
+    definition["model_definition"]["execution"]["resourceType"] = "[[ params.size ]]"
+    with dag:
+        step = TrainModelOperator(task_id="train", definition=definition, timeout="[[ params.seconds ]]")  # type: ignore[arg-type]
+        mapped = UploadDataOperator.partial(task_id="up", source="/a").expand(container=["[[ params.a / params.b ]]"])
+    assert mapped.operator_class is UploadDataOperator
+    rendered(step, native=native)
+    execution = step.definition["model_definition"]["execution"]
+    assert execution == {"command": "20261129 {{ as it is }}", "resourceType": "small"}
+    step.check_parameters(rendered=True)
+    assert step.timeout is not None
+    assert step.timeout.total_seconds() == 90
+    with pytest.raises(InvalidDefinition, match="authr"):
+        rendered(
+            TrainModelOperator(task_id="b", definition=written(authr="x"), dag=dag), native=native
+        ).check_parameters(rendered=True)
+
+
 def test_lists_and_dicts_are_rendered_natively() -> None:
     step = PackageModelOperator(
         task_id="p",
