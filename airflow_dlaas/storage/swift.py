@@ -219,7 +219,7 @@ class SwiftStore:
         left = [names] if isinstance(names, str) else list(names)
         dotted = [one for one in left if has_dot_step(one)]
         for name in left:
-            if name not in dotted:
+            if not has_dot_step(name):
                 require_object_name(name, "names")
         at_once = min(self.limits().deletions, AT_ONCE) if len(left) > 1 or dotted else 0
         if dotted and not at_once:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from airflow_dlaas.contract.store_names import has_dot_step
 from airflow_dlaas.errors import Corrupted, ObjectNotFound, StoreError
 from airflow_dlaas.storage.comparing import unchanged, whole_md5
 from airflow_dlaas.storage.crew import Crew, Tally
@@ -62,11 +63,16 @@ class Uploading:
         self._crew.run()
 
     def delete(self, superfluous: Sequence[StoredObject]) -> None:
-        """Delete objects, with the segments that only they consist of."""
-        plain = [one.name for one in superfluous if not one.segments_md5]
+        """
+        Delete objects, with the segments that only they consist of.
+
+        The segments of an object whose name has a step ``.`` or ``..`` stay: no request can ask what it consists of.
+        """
+        large = [one for one in superfluous if one.segments_md5 and not has_dot_step(one.name)]
+        plain = [one.name for one in superfluous if not one.segments_md5 or has_dot_step(one.name)]
         batches = [plain[start : start + AT_ONCE] for start in range(0, len(plain), AT_ONCE)]
         self._crew.add(partial(self._store.delete, self._container, batch) for batch in batches)
-        self._crew.add(partial(self._delete_large, one) for one in superfluous if one.segments_md5)
+        self._crew.add(partial(self._delete_large, one) for one in large)
         self._crew.run()
 
     def _one(self, send: Send) -> None:

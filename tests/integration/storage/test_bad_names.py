@@ -160,7 +160,9 @@ def test_objects_of_odd_names_are_listed_and_deleted_and_nothing_else_is(
         store.put(other, "x", b"1")
         for name in odd:
             store._haulage.put(box, name, Held(b"1"), None, None, None)
-        assert sorted(one.name for one in store.list(box)) == odd
+        segment = Part(0, 1, store.put_segment(other, "x", Held(b"1")), (other, "x"))
+        store._haulage.join(box, f"../{other}/large", [segment], None)
+        assert sorted(one.name for one in store.list(box)) == sorted([*odd, f"../{other}/large"])
         with pytest.raises(StoreError, match=r"'\.\.' \(it has the step '\.\.'\)"):
             transfer.download(store, box, tmp_path / "to")
         with pytest.raises(InvalidName):
@@ -168,7 +170,9 @@ def test_objects_of_odd_names_are_listed_and_deleted_and_nothing_else_is(
         assert transfer.remove(store, box, names="/x") == ["/x"]
         assert sorted(transfer.remove(store, box, prefix="a")) == ["a/", "a/./b", "a//b"]
         store.delete(box, "..")
-        assert sorted(transfer.remove(store, box)) == sorted([" ", f"../{other}", f"../{other}/x"])
+        gone = [" ", f"../{other}", f"../{other}/large", f"../{other}/x"]
+        assert sorted(transfer.remove(store, box)) == sorted(gone)
+        assert list(store.list(box)) == []
         assert [one.name for one in store.list(other)] == ["x"]
 
 
