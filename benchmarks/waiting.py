@@ -334,16 +334,6 @@ async def measure(scene: Scene, seconds: float) -> None:
         print(f"  a cancel meanwhile: {spell(meanwhile)}; without waits: {spell(alone)}")
         if lines:
             print(f"  a line from the file to the client: {spell(lines)}; {len(lines)} lines")
-        if scene.logs:
-            async with waiting(scene, make):
-                print(f"  the service stopped in {await asyncio.to_thread(stopped, scene):.1f} s with all of them open")
-
-
-def stopped(scene: Scene) -> float:
-    """Stop the service; the seconds that took."""
-    begun = time.monotonic()
-    scene.service.stop()
-    return time.monotonic() - begun
 
 
 def spell(took: list[float]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
@@ -68,7 +69,7 @@ async def attend(
     :raises Unreachable: not once before the deadline did the service answer.
     """
     life = _Life()
-    log = asyncio.create_task(_tell_log(client, training_id, life, say))
+    log = asyncio.create_task(_tell_log(client, watch, training_id, life, say))
     trouble = asyncio.create_task(_tell_trouble(watch, say, sleep))
     try:
         seen = await _last_seen(watch, training_id, deadline, say, life, clock)
@@ -152,19 +153,19 @@ def _in_words(training: Training) -> str:
     return words
 
 
-async def _tell_log(client: Client, training_id: str, life: _Life, say: Say) -> None:
+async def _tell_log(client: Client, watch: Watch, training_id: str, life: _Life, say: Say) -> None:
     await life.begun.wait()
-    async with aclosing(_log(client, training_id, life, say)) as pieces:
+    async with aclosing(_log(client, watch, training_id, life, say)) as pieces:
         async for text in batches(pieces, seconds=TELL_EVERY, characters=TELL_BYTES):
             say(text)
 
 
-async def _log(client: Client, training_id: str, life: _Life, say: Say) -> AsyncGenerator[str, None]:
+async def _log(client: Client, watch: Watch, training_id: str, life: _Life, say: Say) -> AsyncGenerator[str, None]:
     from airflow_dlaas.client.exchange import Retries
     from airflow_dlaas.client.monitor import follow
 
-    # Pauses are short ones, so that the task's log soon says why the training's log does not go on.
-    retries = Retries(attempts=8, first=1, longest=5)
+    # Few and short, so that the task's log soon says why the training's log does not go on.
+    retries = Retries(attempts=3, first=1, longest=5)
     offset, told = 0, False
     while True:
         try:
@@ -188,9 +189,23 @@ async def _log(client: Client, training_id: str, life: _Life, say: Say) -> Async
             wanted = error.retry_after if isinstance(error, Refused) else None
         if life.ended.is_set():
             return
-        # The training's end cuts the pause short: the log has to be read then, in a few seconds.
+        await _until_again(watch, life, max(FOLLOW_AGAIN, wanted or 0))
+
+
+async def _until_again(watch: Watch, life: _Life, seconds: float) -> None:
+    """
+    Wait until a log that could not be followed may be tried again.
+
+    While the watch gets no answer no log is tried: a thousand that are would keep a triggerer busy. The training's end
+    cuts the wait short: the log has to be read then, in a few seconds.
+    """
+    pause = seconds * random.SystemRandom().uniform(1, 1.5)  # so that they do not come together
+    while not life.ended.is_set():
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(life.ended.wait(), max(FOLLOW_AGAIN, wanted or 0))
+            await asyncio.wait_for(life.ended.wait(), pause)
+        if watch.trouble is None:
+            return
+        pause = TROUBLE_LOOK * random.SystemRandom().uniform(0.5, 1.5)
 
 
 async def batches(

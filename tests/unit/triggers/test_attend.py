@@ -214,9 +214,11 @@ class Course:
     async def until_asked(self) -> None:
         await self._asked.get()
 
-    def wait(self) -> asyncio.Task[Training]:
+    def wait(self, **options: Any) -> asyncio.Task[Training]:
         source: Any = self
-        return asyncio.create_task(attending.attend(source, source, "t", deadline=None, say=self.said.put_nowait))
+        return asyncio.create_task(
+            attending.attend(source, source, "t", deadline=None, say=self.said.put_nowait, **options)
+        )
 
 
 def queued(place: int) -> Training:
@@ -292,5 +294,42 @@ def test_a_cancel_while_the_wait_is_cleaned_up_is_not_lost(monkeypatch: pytest.M
         with pytest.raises(asyncio.CancelledError):
             await waiting
         close.set()
+
+    asyncio.run(asyncio.wait_for(scene(), 10))
+
+
+def test_no_log_is_tried_while_the_service_does_not_answer_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        tried: asyncio.Queue[str] = asyncio.Queue()
+
+        async def broken(_client: Any, training_id: str, **_: Any) -> AsyncGenerator[Any, None]:
+            tried.put_nowait(training_id)
+            raise Unreachable("The log broke off")
+            yield
+
+        looks = 0
+
+        class Looked(Course):
+            @property
+            def trouble(self) -> str | None:  # type: ignore[override]
+                nonlocal looks
+                looks += 1
+                return "Nothing is heard" if looks < 20 else None
+
+        monkeypatch.setattr("airflow_dlaas.client.monitor.follow", broken)
+        monkeypatch.setattr(attending, "FOLLOW_AGAIN", 0.0)
+        monkeypatch.setattr(attending, "TROUBLE_LOOK", 0.0)
+
+        async def for_ever(_: float) -> None:
+            await asyncio.Event().wait()
+
+        course = Looked()
+        waiting = course.wait(sleep=for_ever)  # who tells the trouble looks once
+        course.seen.put_nowait(a_training("running"))
+        assert await tried.get() == "t"
+        assert await tried.get() == "t"
+        assert looks >= 20
+        course.seen.put_nowait(a_training("completed"))
+        await waiting
 
     asyncio.run(asyncio.wait_for(scene(), 10))
