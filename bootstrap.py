@@ -74,8 +74,10 @@ CHECKS = (
     ("lint-imports",),
 )
 
-WORKERS = max(2, os.cpu_count() or 1)
-"""Processes that run tests."""
+PROCESSORS = max(2, os.cpu_count() or 1)
+
+WORKERS = {"test": PROCESSORS, "test-all": PROCESSORS + 1}
+"""Processes that run tests: those of `test` compute, many of the others wait."""
 
 TESTS = {
     "test": (
@@ -359,7 +361,7 @@ def run_tests(home: Path, command: str, arguments: list[str]) -> int:
     bad: list[str] = []
     if not arguments:
         bad = run_checks(home)
-        arguments = ["-n", str(WORKERS), *TESTS[command]]
+        arguments = ["-n", str(WORKERS[command]), *TESTS[command]]
         if command == "test":
             tell(LEFT_OUT)
     if bad:

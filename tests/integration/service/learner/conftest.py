@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shutil
@@ -187,6 +188,8 @@ def job(tmp_path: Path, swift: StoreConnection, monkeypatch: pytest.MonkeyPatch)
     yield made
     mark = read_mark(made.folder.run, RunMark)
     if mark is not None and identify(mark.pid) == mark:
-        learner = psutil.Process(mark.pid)
-        for one in (*learner.children(recursive=True), learner):
-            one.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
+            learner = psutil.Process(mark.pid)
+            for one in (*learner.children(recursive=True), learner):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()
