@@ -1,0 +1,53 @@
+"""A job folder whose files cannot be read: the runner goes by the process that it started."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.service.jobs import JobFolder, RunMark
+from airflow_dlaas.service.processes import identify
+from airflow_dlaas.service.runners.base import Sighting
+from airflow_dlaas.service.runners.local import PREFIX, LocalRunner
+from tests.unit.service.api.test_damage import spoil
+
+GONE = PREFIX + RunMark(pid=1, start_ticks=1, boot_id="another").model_dump_json()
+
+
+@pytest.fixture
+def here() -> str:
+    """The handle of a process that is there: this one."""
+    mark = identify(os.getpid())
+    assert mark is not None
+    return PREFIX + mark.model_dump_json()
+
+
+def test_a_learner_whose_mark_cannot_be_read_is_known_by_its_handle(tmp_path: Path, here: str) -> None:
+    job, runner = JobFolder(tmp_path / "training-a"), LocalRunner({})
+    job.path.mkdir()
+    for what in spoil(job.run):
+        if what == "a link to nothing":
+            continue  # the same as no mark: the learner has not taken the job yet
+        assert runner.look({here: job, GONE: job}) == {here: Sighting.ALIVE, GONE: Sighting.GONE}, what
+
+
+def test_what_is_left_of_a_damaged_job_is_cleared_without_an_error(tmp_path: Path) -> None:
+    job, runner = JobFolder(tmp_path / "training-a"), LocalRunner({})
+    job.path.mkdir()
+    for _ in spoil(job.log):
+        runner.clear(job)
+
+
+@pytest.mark.parametrize("name", ["secrets.json", ".secrets.json.17"])
+def test_secrets_are_erased_whatever_lies_in_their_place(tmp_path: Path, name: str) -> None:
+    job = JobFolder(tmp_path)
+    for _ in spoil(tmp_path / name):
+        job.erase_secrets()
+        assert not os.path.lexists(tmp_path / name)
+
+
+def test_there_are_no_secrets_to_erase_in_a_folder_that_is_none(tmp_path: Path) -> None:
+    for _ in spoil(tmp_path / "training-a"):
+        JobFolder(tmp_path / "training-a").erase_secrets()
