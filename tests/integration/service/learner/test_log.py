@@ -25,9 +25,9 @@ def lines(job) -> list[str]:
     return job.folder.log.read_text().splitlines()[1:]
 
 
-@pytest.mark.parametrize("stream", STREAMS)
-def test_a_command_cannot_empty_its_log(job, stream):
-    ended = job.run(f"echo before; : > {stream}; truncate -s 0 {stream} 2>/dev/null; echo after")
+def test_a_command_cannot_empty_its_log(job):
+    empty = "".join(f": > {stream}; truncate -s 0 {stream} 2> $TMPDIR/x; " for stream in STREAMS)
+    ended = job.run(f"echo before; {empty} echo after")
     assert (ended.state, lines(job)) == (TrainingState.COMPLETED, ["before", "after"])
     assert job.stored()["learner-1/training-log.txt"].decode().splitlines()[1:] == ["before", "after"]
 
@@ -39,10 +39,9 @@ def test_a_command_cannot_overwrite_what_it_has_printed(job):
     assert lines(job)[-1] == "forged"
 
 
-@pytest.mark.parametrize("stream", STREAMS)
-def test_a_stream_can_be_opened_by_its_name(job, stream):
-    job.run(f"echo one > {stream}; echo two | tee {stream} >&2; echo three")
-    assert lines(job) == ["one", "two", "two", "three"]
+def test_a_stream_can_be_opened_by_its_name(job):
+    job.run("".join(f"echo one > {stream}; echo two | tee {stream} >&2; echo three; " for stream in STREAMS))
+    assert lines(job) == ["one", "two", "two", "three"] * len(STREAMS)
 
 
 def test_both_streams_are_in_the_order_they_were_written(job):
