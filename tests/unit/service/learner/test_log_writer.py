@@ -4,13 +4,14 @@ import contextlib
 import os
 import resource
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from airflow_dlaas.service.learner.follow import BACKLOG, Tail
-from airflow_dlaas.service.learner.log_pipe import PIPE_BYTES, LogPipe
+from airflow_dlaas.service.learner.log_pipe import DRAIN_TIMEOUT, PIPE_BYTES, LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
 
 LAST = "\n[dlaas] The log ends here: it may have 10 bytes; the command goes on\n"
@@ -115,6 +116,8 @@ def test_a_pipe_that_is_still_open_elsewhere_ends_with_what_is_in_it(make: Make,
     with LogPipe(tmp_path / "output", make()) as pipe:
         held = os.dup(pipe.writer)
         os.write(held, b"in it")
+        begun = time.monotonic()
+    assert time.monotonic() - begun < DRAIN_TIMEOUT / 2
     assert path.read_bytes() == b"in it"
     with pytest.raises(BrokenPipeError):
         os.write(held, b"too late")
