@@ -113,6 +113,7 @@ def test_every_path_to_another_s_things_leads_nowhere(people: tuple[Person, Pers
         *(("GET", f"/v3/models/{one}", {}) for one in things.runs),
         *(("PATCH", f"/v3/models/{one}", {"json": CANCEL}) for one in things.runs),
         *(("PATCH", f"/v3/models/{one}", {"json": []}) for one in things.runs),
+        *(("PUT", f"/v3/models/{one}/acknowledgement", {}) for one in things.runs),
         *(("DELETE", f"/v3/models/{one}", {}) for one in things.runs),
     ]
     for method, path, options in asked:
@@ -147,6 +148,7 @@ def test_the_routes_asked_above_are_all_there_are(people: tuple[Person, Person])
         f"{EXPERIMENTS}/{{experiment_id}}/versions/{{version_id}}": {"get"},
         f"{EXPERIMENTS}/{{experiment_id}}/versions/{{version_id}}/content": {"get", "put"},
         "/v3/models/{training_id}": {"get", "patch", "delete"},
+        "/v3/models/{training_id}/acknowledgement": {"put"},
         "/v3/models/{training_id}/metrics": {"get"},
         "/v3/models/{training_id}/log": {"get"},
         "/v3/models/{training_id}/log/search": {"get"},
