@@ -24,6 +24,7 @@ from airflow_dlaas.demo import ports
 from tests import npm, postgresql
 from tests.running import (  # noqa: F401 - hooks of pytest
     pytest_collection_modifyitems,
+    pytest_configure,
     pytest_terminal_summary,
     pytest_xdist_make_scheduler,
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,18 @@ LONGEST_FIRST = ("system", "integration/service/learner", "chaos", "integration"
 
 NO_BUBBLEWRAP = "bubblewrap does not work here: apt-get install bubblewrap, and let its user make namespaces"
 """Why a test that needs it is skipped."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """
+    Give each process an AIRFLOW_HOME of its own, before anything imports Airflow.
+
+    Airflow writes its configuration there when it is first imported, and reads it while another process writes it; a
+    user's own configuration must not decide how tests end.
+    """
+    home = tempfile.mkdtemp(prefix="dlaas-airflow-home-")
+    os.environ["AIRFLOW_HOME"] = home
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:

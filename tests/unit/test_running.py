@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,13 @@ from tests.running import (
     group_of,
     pytest_terminal_summary,
 )
+
+
+def test_airflow_reads_no_configuration_but_the_tests_own() -> None:
+    from airflow.configuration import AIRFLOW_CONFIG
+
+    assert Path(AIRFLOW_CONFIG).parent == Path(os.environ["AIRFLOW_HOME"])
+    assert not Path(AIRFLOW_CONFIG).is_relative_to(Path.home())
 
 
 def test_a_unit_test_has_ten_seconds(request: pytest.FixtureRequest) -> None:
