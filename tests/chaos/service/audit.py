@@ -57,6 +57,8 @@ def _broken(
         return
     if row["state"] not in promise.ends:
         yield f"ended as {row['state']} instead of {'/'.join(promise.ends)}: {row['error']}"
+    if promise.acknowledged and row["acknowledged_at"] is None:
+        yield "its acknowledgement was answered and is not there"
     if row["secrets"] is not None:
         yield "its secrets are still in the database"
     if left := list((customer.service.home / "jobs" / str(promise.id)).glob("*secrets.json*")):

@@ -40,6 +40,8 @@ class Promise:
     id: str | None = None
     """Answered with 202."""
     cancel_asked: bool = False
+    acknowledged: bool = False
+    """The service answered that it recorded that the result was taken."""
     deleted: bool = False
 
     @property
@@ -127,6 +129,11 @@ class Customer:
         assert reply.status_code in {200, 202, 204}, reply.text
         promise.cancel_asked = True
         promise.ends = (*promise.ends, "canceled")
+
+    def acknowledge(self, promise: Promise) -> None:
+        reply = self.service.ask("PUT", f"{TRAININGS}/{promise.id}/acknowledgement")
+        assert reply.status_code == 204, reply.text
+        promise.acknowledged = True
 
     def delete(self, promise: Promise) -> None:
         reply = self.service.ask("DELETE", f"{TRAININGS}/{promise.id}")

@@ -31,6 +31,7 @@ READING = {
     "recall",
     "training",
     "trainings",
+    "states",
     "changes",
     "revision",
     "queue",
@@ -95,6 +96,13 @@ def a_deleted(customer: Customer) -> list[Promise]:
     return []
 
 
+def an_acknowledged(customer: Customer) -> list[Promise]:
+    one = customer.submit()
+    customer.end(one)
+    customer.acknowledge(one)
+    return [one]
+
+
 def a_restart(customer: Customer) -> list[Promise]:
     one = customer.submit()
     customer.service.kill()
@@ -122,6 +130,7 @@ VERBS: dict[str, Callable[[Customer], list[Promise]]] = {
     "store.delete_experiment": an_experiment,
     "store.create_training": a_completed,
     "store.request_cancel": a_canceled,
+    "store.acknowledge": an_acknowledged,
     "store.delete_training": a_deleted,
     "store.lead": a_restart,
     "store.book": a_completed,

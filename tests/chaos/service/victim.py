@@ -34,6 +34,7 @@ STORE = (
     "delete_experiment",
     "create_training",
     "request_cancel",
+    "acknowledge",
     "delete_training",
     "lead",
     "book",

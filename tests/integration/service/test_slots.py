@@ -24,7 +24,7 @@ def customer(tmp_path: Path) -> Iterator[Customer]:
         with service.client() as client:
             yield Customer(service, client)
     finally:
-        service.stop()
+        service.close()
 
 
 def submit(customer: Customer, command: str, results: Troublemaker) -> str:
