@@ -61,6 +61,7 @@ class CheckedOperator(BaseOperator):
         dag = self.get_dag()
         for name, value in self.checked(self.task_id, given, rendered=rendered, dag=dag).items():
             if value is not given[name]:
+                vars(self).setdefault("_replaced", {}).setdefault(name, given[name])
                 setattr(self, name, value)
 
     @classmethod
@@ -124,7 +125,7 @@ class CheckedOperator(BaseOperator):
         seen_oids: set[int] | None = None,
     ) -> Any:
         """Render as Airflow does, but for texts: they name no file, and natively rendered ones stay texts."""
-        if not isinstance(content, str):
+        if not isinstance(content, str) or id(content) in (seen_oids or ()):
             return super().render_template(content, context, jinja_env, seen_oids)
         import jinja2.nativetypes
 
@@ -135,6 +136,22 @@ class CheckedOperator(BaseOperator):
         if native is None:
             native = isinstance(environment, jinja2.nativetypes.NativeEnvironment)
         return render(content, context, environment, native=native)
+
+    def not_rendered(self, seen_oids: set[int]) -> set[int]:
+        """
+        Return the ids of the objects that are not rendered.
+
+        :param seen_oids: those that Airflow names: what a mapped task got from another task is data, not a template. A
+            check may have put another object in the place of such a one, which is then not rendered either.
+        """
+        replaced: Mapping[str, Any] = vars(self).get("_replaced", {})
+        return seen_oids | {id(vars(self)[name]) for name, given in replaced.items() if id(given) in seen_oids}
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Any, context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]
+    ) -> None:
+        fixed = self.not_rendered(seen_oids) if parent is self else seen_oids
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, fixed)
 
     def resolve_template_files(self) -> None:
         """Read no file: Airflow would take every text that ends as one for a file's name."""

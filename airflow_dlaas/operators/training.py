@@ -134,7 +134,8 @@ class SubmitTrainingOperator(CheckedOperator):
     def _do_render_template_fields(
         self, parent: Any, template_fields: Any, context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]
     ) -> None:
-        if parent is self and names_file(self.definition):
+        # A name that a mapped task got from another task is not read: only the author of the DAG names files.
+        if parent is self and names_file(self.definition) and id(self.definition) not in self.not_rendered(seen_oids):
             self.definition = read_for_task(
                 str(self.definition), jinja_env, lambda name: str(self.render_template(name, context, jinja_env))
             )

@@ -1,0 +1,92 @@
+"""A value that a mapped task got from another task is data: it is neither a template nor the name of a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, BaseOperator, ObjectStoragePath
+
+from airflow_dlaas.errors import InvalidDefinition
+from airflow_dlaas.hooks.definition import parse
+from airflow_dlaas.operators.data import DeleteDataOperator, UploadDataOperator
+from airflow_dlaas.operators.experiment import CreateExperimentOperator
+from airflow_dlaas.operators.training import CancelTrainingOperator, SubmitTrainingOperator
+from airflow_dlaas.sensors.data import ObjectSensor
+
+TEMPLATE = "{{ secret }}"
+
+DEFINITION = {
+    "model_definition": {
+        "name": "n",
+        "framework": {"name": "tensorflow", "version": "2.21"},
+        "execution": {"command": f"echo {TEMPLATE}", "resourceType": "small"},
+    },
+    "training_data": [{"connection": "c", "source": {"container": "d", "type": "softlayer_objectstore"}}],
+}
+
+
+class Source(BaseOperator):
+    """Another task."""
+
+
+def context_of(mapped: Any, **returned: object) -> Any:
+    """The context of the first task of *mapped*; *returned* is what `Source` tasks have returned, by id."""
+    ti = SimpleNamespace(
+        map_index=0,
+        is_mapped=True,
+        _upstream_map_indexes=dict.fromkeys(returned),
+        xcom_pull=lambda *, task_ids, **_: returned[task_ids],
+    )
+    run = SimpleNamespace(conf={})
+    return {"ti": ti, "dag": mapped.dag, "dag_run": run, "params": {}, "secret": "hunter2"}
+
+
+def rendered(kind: type[BaseOperator], shared: dict[str, Any], name: str, value: object) -> Any:
+    """Render the one task that is mapped over a list with *value* in it, as Airflow's task runner does."""
+    with DAG("d") as dag:
+        mapped = kind.partial(task_id="t", **shared).expand(**{name: Source(task_id="source").output})
+    dag.resolve_template_files()  # type: ignore[no-untyped-call]
+    context = context_of(mapped, source=[value])
+    mapped.render_template_fields(context)
+    return context["task"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "shared", "name", "value"),
+    [
+        (CancelTrainingOperator, {}, "training_id", TEMPLATE),
+        (ObjectSensor, {"container": "c"}, "name", TEMPLATE),
+        (DeleteDataOperator, {"container": "c"}, "names", TEMPLATE),
+        (DeleteDataOperator, {"container": "c"}, "names", [TEMPLATE]),
+        (UploadDataOperator, {"container": "c", "source": "/x"}, "include", [TEMPLATE]),
+        (UploadDataOperator, {"container": "c"}, "source", ObjectStoragePath(f"s3://b/{TEMPLATE}")),
+        (CreateExperimentOperator, {"name": "n", "bundle": "/x"}, "framework", {"name": TEMPLATE, "version": "1"}),
+        (SubmitTrainingOperator, {"definition_location": "l"}, "definition", DEFINITION),
+        (SubmitTrainingOperator, {"definition_location": "l"}, "definition", json.dumps(DEFINITION)),
+    ],
+)
+def test_it_is_no_template(kind: type[BaseOperator], shared: dict[str, Any], name: str, value: object) -> None:
+    found = str(getattr(rendered(kind, shared, name, value), name))
+    assert TEMPLATE in found
+    assert "hunter2" not in found
+
+
+def test_what_stands_in_the_dag_is_one() -> None:
+    with DAG("d"):
+        mapped = DeleteDataOperator.partial(task_id="t", container=TEMPLATE).expand(names=[["{{ secret }}.csv"]])
+    context = context_of(mapped)
+    mapped.render_template_fields(context)
+    step = context["task"]
+    assert (step.container, list(step.names)) == ("hunter2", ["hunter2.csv"])
+
+
+def test_it_is_no_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.json"
+    secret.write_text("{}")
+    step = rendered(SubmitTrainingOperator, {"definition_location": "l"}, "definition", str(secret))
+    with pytest.raises(InvalidDefinition, match=r"is no JSON.*only where its path"):
+        parse(step.definition)
