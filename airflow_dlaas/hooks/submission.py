@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.errors import Conflict, DlaasError, NotFound, RateLimited
-from airflow_dlaas.hooks.choice import Choice, choose, precedence
+from airflow_dlaas.errors import Conflict, DlaasError, Misunderstood, NotFound, RateLimited
+from airflow_dlaas.hooks.choice import Choice, Found, choose, precedence
 from airflow_dlaas.hooks.tag import Tag, Try, tagged
 
 if TYPE_CHECKING:
@@ -51,25 +51,28 @@ def resolve(
     """
     Find out which training this try is about, and cancel what earlier generations of the task have left running.
 
-    A first try asks nothing where `submit` alone is atomic.
+    A first try asks nothing where `submit` alone is atomic. A training of an earlier generation that cannot be read
+    stops nothing.
 
     :param earlier_form: *first* as releases before this one spelled it; trainings under it are this task's, too.
     :param reusable: whether the completed training of an earlier generation takes the place of a new one; None where
         it never does.
+    :raises Misunderstood: a training of this generation cannot be read: whether it may be taken up is not known.
     """
     if this.number == 1 and client.extensions.idempotency_key:
         return Choice(first, None)
     tasks = {first.task} | ({earlier_form.task} if earlier_form else set())
-    found = [
-        (tag, training)
-        for tag, outline in _of_tasks(client, tasks, since)
-        if (training := _look(client, outline)) is not None
-    ]
+    found, unreadable = _found(client, tasks, since, first.generation)
+    for training_id, why in unreadable.items():
+        say(
+            f"Training {training_id} of an earlier run of this task cannot be read, so it is not canceled, and "
+            f"nothing that earlier runs completed is taken up: {why}"
+        )
     choice = choose(first, found, this=this, retry_failed=retry_failed)
     for training in choice.superseded:
         say(f"Training {training.id} belongs to an earlier run of this task, which was cleared; canceling it")
         cancel(client, training.id, say)
-    if choice.finished is not None and reusable is not None:
+    if choice.finished is not None and reusable is not None and not unreadable:
         tag, training = choice.finished
         if reusable(training):
             return Choice(tag, training, choice.superseded)
@@ -201,6 +204,29 @@ def _of_tasks(client: Client, tasks: Collection[str], since: datetime | None) ->
         if page.next is None or (in_order and since is not None and times and times[-1] < since - SLACK):
             return
         call = calls.skim_trainings(client.path_of(page.next.url))
+
+
+def _found(
+    client: Client, tasks: Collection[str], since: datetime | None, generation: str
+) -> tuple[list[Found], dict[str, str]]:
+    """
+    Return the trainings of *tasks*; and of those of other generations that cannot be read the ids, with the reasons.
+
+    :raises Misunderstood: one of *generation* cannot be read.
+    """
+    found: list[Found] = []
+    unreadable: dict[str, str] = {}
+    for tag, training_id in _of_tasks(client, tasks, since):
+        try:
+            training = _look(client, training_id)
+        except Misunderstood as error:  # noqa: PERF203 - one that cannot be read hides no other
+            if tag.generation == generation:
+                raise
+            unreadable[training_id] = str(error)
+        else:
+            if training is not None:
+                found.append((tag, training))
+    return found, unreadable
 
 
 def _look(client: Client, training_id: str) -> Training | None:

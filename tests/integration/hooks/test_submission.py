@@ -26,7 +26,7 @@ from airflow_dlaas.contract.metric_definition import MetricDefinition
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.errors import DlaasError, InvalidRequest, Unreachable
+from airflow_dlaas.errors import DlaasError, InvalidRequest, Misunderstood, Unreachable
 from airflow_dlaas.hooks.choice import Choice
 from airflow_dlaas.hooks.submission import find, resolve, stop, submit
 from airflow_dlaas.hooks.tag import Tag, Try
@@ -219,6 +219,26 @@ def test_a_clear_cancels_what_was_left_running_and_trains_anew(
     assert ended(client, left).state is TrainingState.CANCELED
     assert not client.send(calls.get_training(new.id)).state.final
     client.send(calls.cancel_training(new.id))
+
+
+def test_a_training_that_cannot_be_read_stops_its_own_generation_only(
+    server: Client,
+    client: Client,
+    way: Troublemaker,
+    a_definition: Definer,
+    tag: Tag,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    definition = a_definition("true")
+    left = tried(server, definition, tag, try_number=1)
+    assert ended(client, left).state is TrainingState.COMPLETED
+    way.on(Say(200, body=b"{}"), method="GET", path=f"/v3/models/{left.id}", times=None)
+    with pytest.raises(Misunderstood):
+        begun(server, tag, try_number=2)
+    cleared = replace(tag, generation="c" * 12, clears=1)
+    choice = begun(server, cleared, try_number=2, reusable=lambda _: True)
+    assert (choice.tag, choice.known) == (cleared, None)
+    assert f"Training {left.id} of an earlier run of this task cannot be read" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(HERE, THERE), (None, THERE), (HERE, None), (None, None)])
