@@ -27,7 +27,7 @@ succeed later::
     │   ├── NothingSelected        the author: a source or a selection holds no file
     │   ├── StoreUnreachable       nobody, wait: no answer, or one that says "later"     (transient)
     │   ├── StoreRefused           whoever holds the credentials
-    │   ├── StoreRedirected        whoever set up the connection: the store is at another address
+    │   ├── StoreRedirected        the connection's owner: the store is at another address
     │   ├── StoreNotAllowed        the service's operator: the data is on a host that is not allowed
     │   ├── ContainerNotFound      the author: no such container
     │   ├── ObjectNotFound         the author: no such object

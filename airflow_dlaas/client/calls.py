@@ -307,7 +307,7 @@ def _read_training(content: bytes) -> Training:
     """
     Read a training.
 
-    :raises Misunderstood: it is none; where the service cannot read its own record, with what the service says of it.
+    :raises Misunderstood: it is none; where the service cannot read its own record, with the service's message.
     """
     try:
         return received(Training)(content)

@@ -193,7 +193,7 @@ def retry_after(reply: Reply) -> float | None:
 
 
 def redirected(reply: Reply) -> Misunderstood:
-    """Say what an answer of 300 to 399 means. It is never followed: what listens there would get our credentials."""
+    """Return the error for an answer of 300 to 399. It is never followed: its target would get the credentials."""
     location = reply.headers.get("location")
     return Misunderstood(describe_redirect(reply.root, reply.asked, reply.status, location, "the connection's URL"))
 

@@ -56,7 +56,7 @@ async def follow(
     server tells no offsets and always begins at the start: the bytes are counted, and what was seen is dropped. To be
     closed (`aclose`) when left early.
 
-    A service that refuses one monitor more says when to ask again (429 with ``Retry-After``). That is waited out where
+    A service at its limit of monitors answers 429 with ``Retry-After``. That is waited out where
     it is no longer than a pause of *retries* may be; else the refusal is raised, for the caller to come back later.
 
     :param ended: set when the training is known to have ended. Cuts the pause of that moment short, and later pauses
@@ -122,7 +122,7 @@ class Place:
         self.offset = offset
         self.metrics = metrics
         self.ended = False
-        """Whether our own service has said, on this connection, that the training has ended."""
+        """Whether a frame of our own service has reported the training's end on this connection."""
         self._counted = 0
 
     def reconnected(self) -> None:

@@ -85,8 +85,8 @@ class CheckedOperator(BaseOperator):
             try:
                 known[name] = cls.parameters[name](value, stage)
             except Unfit as error:
-                untold = "" if stage.templated or not Stage(rendered=False).later(value) else " (it is not templated)"
-                wrong.append(f"{name} {error}{untold}")
+                hint = "" if stage.templated or not Stage(rendered=False).later(value) else " (it is not templated)"
+                wrong.append(f"{name} {error}{hint}")
         if not wrong:
             later = dict.fromkeys(given.keys() - known.keys(), UNKNOWN)
             try:
@@ -132,7 +132,7 @@ class CheckedOperator(BaseOperator):
         from airflow_dlaas.hooks.rendering import render
 
         environment = jinja_env or self.get_template_env()
-        native = getattr(self, "render_template_as_native_obj", None)  # since Airflow 3.2; None means: as the DAG says
+        native = getattr(self, "render_template_as_native_obj", None)  # since Airflow 3.2; None: the DAG's setting
         if native is None:
             native = isinstance(environment, jinja2.nativetypes.NativeEnvironment)
         return render(content, context, environment, native=native)

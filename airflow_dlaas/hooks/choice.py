@@ -32,7 +32,7 @@ class Choice:
     finished: Found | None = None
     """
     A training of an earlier generation that completed and whose task never succeeded. It takes the place of the one to
-    be made if it was made from the same definition and its results still lie there, which its caller finds out.
+    be made if it was made from the same definition and its results still exist, which the caller checks.
     """
 
 
@@ -81,7 +81,7 @@ def _same_generation(first: Tag, one: Found, this: Try) -> bool:
     """
     Whether the task was not cleared since the training was submitted.
 
-    The digest of the generation tells, except after a clear that came with lowered ``retries``. `clears` alone proves
+    The digest of the generation decides, except after a clear with lowered ``retries``. `clears` alone proves
     nothing: it counts the clears of every task of the run. Such a clear also moves the generation's first try behind
     the earlier one's; and an acknowledged training belongs to a task that succeeded, which runs again only if cleared.
     """

@@ -28,7 +28,7 @@ def read_if_local(name: str, environment: jinja2.Environment) -> str | None:
     try:
         return _read(name, environment)
     except (OSError, ValueError, LookupError):
-        return None  # the task says what is wrong, should it still be so then
+        return None  # the task raises the error, if it is still there
 
 
 def as_json(text: str) -> dict[str, Any] | None:

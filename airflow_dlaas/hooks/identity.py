@@ -42,7 +42,9 @@ def _variable() -> str | None:
     try:
         return settle(
             lambda: Variable.get(VARIABLE, default=None),
-            lambda value: Variable.set(VARIABLE, value, "Tells this Airflow's trainings from another's: keep it"),
+            lambda value: Variable.set(
+                VARIABLE, value, "Identifies this Airflow to training services: do not change it"
+            ),
         )
     except Exception as error:  # noqa: BLE001 - outside of a task, or without the right: whatever Airflow raises then
         _log.warning(

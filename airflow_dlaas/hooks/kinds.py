@@ -2,7 +2,7 @@
 What the parameters of operators and sensors may be. No I/O, nothing of Airflow.
 
 Each ``require_…`` takes a value and returns the one to use, or raises `Unfit` with the end of a sentence that begins
-with the parameter's name. `optional` and `Stage` say when a value is not looked at.
+with the parameter's name. `optional` and `Stage` define when a value is not checked.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Taking up the completed training of an earlier generation whose task never succeeded, and saying when one has.
+Taking up the completed training of an earlier generation whose task never succeeded, and recording a success.
 
 Airflow may lose the resumption of a task whose training has completed. Clearing that task does not train again: the
 result is there. After a success it does, so that success is recorded at the service; a clear wipes XComs.
@@ -30,7 +30,7 @@ def reusable(
     client: Client, training: Training, definition: TrainingDefinition, results: StoreAccess, say: Say
 ) -> bool:
     """
-    Whether *training*, which has completed, can be the result of a task that renders *definition*; says why.
+    Whether *training*, which has completed, can be the result of a task that renders *definition*; logs the reason.
 
     :param results: the object store that the definition's results go to.
     """
@@ -62,12 +62,12 @@ def acknowledge(client: Client, training: Training, say: Say) -> None:
     try:
         client.send(calls.acknowledge_training(training.id))
     except NotFound:
-        say(f"Training {training.id} was deleted from the service; its success is not recorded there")
+        say(f"Training {training.id} was deleted from the service; its success is not recorded")
 
 
 def difference(echo: Mapping[str, Any], definition: TrainingDefinition) -> str | None:
     """
-    Say why a training cannot count as made from *definition*; None where all but passwords and the tag is equal.
+    Return why a training was not made from *definition*; None if all but passwords and the tag is equal.
 
     :param echo: the training's entity, as the service sends it. What its answer adds is left out.
     """
@@ -96,7 +96,7 @@ def _obstacle(client: Client, training: Training, definition: TrainingDefinition
         return why
     reported = training.entity.training_results
     if reported is None or reported.location is None:
-        return "it says of no results where they lie"
+        return "its status names no place of its results"
     place = reported.location
     with make_store(results) as store:
         if next(iter(store.list(place.container, f"{place.model_location}/")), None) is None:

@@ -294,7 +294,7 @@ class DeleteDataOperator(CheckedOperator):
             container = given["container"]
             which = "the container" if container is UNKNOWN else f"container {container!r}"
             raise Unfit(
-                f"prefix is empty, which would delete all of {which}: give a prefix or names, or say everything=True"
+                f"prefix is empty, which would delete all of {which}: give a prefix or names, or set everything=True"
             )
 
 

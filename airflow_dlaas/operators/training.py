@@ -63,7 +63,7 @@ class SubmitTrainingOperator(CheckedOperator):
     ui_color = "#e8defa"
     operator_extra_links = (TrainingLink(), TensorBoardLink())
     _acknowledges = False
-    """Whether the task's success says that its training's result was taken."""
+    """Whether the task's success is recorded at the service."""
     tensorboard: str | None = None
     """The site's TensorBoard about this task's training, known once that has ended."""
     definition: Mapping[str, Any] | str
@@ -168,7 +168,7 @@ class TrainModelOperator(SubmitTrainingOperator):
     Returns the training's id once it has completed; XCom ``metrics`` has the final value of each metric, and so have
     the events of the task's outlet assets. Its log and states appear in the task's log as it runs, deferred
     or not. Ending the task (by hand, by its time-out, by clearing it or deleting its run) cancels the training; losing
-    the worker or the triggerer does not, whoever comes next waits on. Clearing a task that has succeeded trains anew.
+    the worker or the triggerer does not: the next one waits on. Clearing a task that has succeeded trains anew.
     Clearing one that has not, although its training completed, takes that training up if the definition is the same
     and its results are there. Parameters are those of `SubmitTrainingOperator`, and:
 

@@ -52,7 +52,7 @@ class Mark:
     written: str = ""
     """When the task wrote it; empty where that was not asked for."""
     airflow: str | None = None
-    """The Airflow that its trainings are tagged with, as `Tag.airflow`; None where it does not say."""
+    """The Airflow that its trainings are tagged with, as `Tag.airflow`; None where it is not known."""
 
     @classmethod
     def read(cls, ref: Ref, value: Any, written: str = "") -> Mark | None:

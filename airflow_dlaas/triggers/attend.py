@@ -164,7 +164,7 @@ async def _log(client: Client, watch: Watch, training_id: str, life: _Life, say:
     from airflow_dlaas.client.exchange import Retries
     from airflow_dlaas.client.monitor import follow
 
-    # Few and short, so that the task's log soon says why the training's log does not go on.
+    # Few and short, so that the reason of a failure is soon in the task's log.
     retries = Retries(attempts=3, first=1, longest=5)
     offset, told = 0, False
     while True:
@@ -184,7 +184,7 @@ async def _log(client: Client, watch: Watch, training_id: str, life: _Life, say:
                 say(f"The log of training {training_id} cannot be followed: {error}")
                 return
             if not told:
-                say(f"The log of training {training_id} is not followed for now, and tried again later: {error}")
+                say(f"Following the log of training {training_id} failed; retrying later: {error}")
             told = True
             wanted = error.retry_after if isinstance(error, Refused) else None
         if life.ended.is_set():
@@ -196,7 +196,7 @@ async def _until_again(watch: Watch, life: _Life, seconds: float) -> None:
     """
     Wait until a log that could not be followed may be tried again.
 
-    While the watch gets no answer no log is tried: a thousand that are would keep a triggerer busy. The training's end
+    While the watch gets no answer no log is tried: a thousand tries would occupy a triggerer. The training's end
     cuts the wait short: the log has to be read then, in a few seconds.
     """
     pause = seconds * random.SystemRandom().uniform(1, 1.5)  # so that they do not come together

@@ -51,7 +51,7 @@ class TrainModelTrigger(BaseTrigger):
     :param since: since when trainings of this task may exist, in seconds since the epoch.
     :param timeout: seconds the training may take from its submission.
     :param dlaas_conn_id: the connection to the service.
-    :param deferred_at: when the task was deferred, in seconds since the epoch; see `first_event_pause`.
+    :param deferred_at: when the task was deferred, in seconds since the epoch; see `first_event`.
     """
 
     def __init__(

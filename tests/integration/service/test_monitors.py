@@ -285,7 +285,7 @@ def test_a_wait_that_found_no_room_for_a_monitor_goes_on_and_gets_its_log_at_the
         await waits.until_said("running", one)
         await asyncio.to_thread(serving.until_monitors, 1)
         second = asyncio.create_task(waits.of([other]))
-        await waits.until_said("is not followed for now", other)
+        await waits.until_said("Following the log of training", other)
         assert "the log" not in waits.said[other]
         serving.store.finish(other, Outcome(TrainingState.COMPLETED, utc_now()))
         await second

@@ -258,7 +258,7 @@ def test_a_monitor_that_is_refused_is_said_once_and_tried_again_at_the_end_at_th
         course.seen.put_nowait(a_training("running"))
         assert await course.said.get() == "Training t: running"
         said = await course.said.get()
-        assert said.startswith("The log of training t is not followed for now, and tried again later: 2000 monitors")
+        assert said.startswith("Following the log of training t failed; retrying later: 2000 monitors")
         course.seen.put_nowait(a_training("running", phase="storing"))
         assert await course.said.get() == "Training t: running, storing"
         assert course.asked == 1
