@@ -76,7 +76,7 @@ class Finder:
             return await self._kept(api, mark, wanted, None)
         except DlaasError as error:
             return replace(await self._kept(api, mark, wanted, str(error)), away=True)
-        await self._insist(api, ref, training)
+        await self._insist(api, mark, training)
         return Found(ref, mark.connection, training, mark.id, airflow=mark.airflow)
 
     async def tries(self, found: Found) -> tuple[list[Training], str | None]:
@@ -136,7 +136,7 @@ class Finder:
                 return views.outline(mark.ref, mark.connection, kept.training, source="task")
             if known is not None and next(patience, None) is not None:
                 training = await self._asked(mark.connection, mark.id)
-        if training is not None and _task_of(training) in tasks:
+        if training is not None and _task_of(training) in tasks and _may_be_of(mark.airflow, training):
             return views.outline(mark.ref, mark.connection, training)
         return views.unheard(mark.ref, mark.connection, mark.id if known is None else None)
 
@@ -161,8 +161,8 @@ class Finder:
             mark.ref, mark.connection, training, mark.id, kept, source="task", trouble=trouble, airflow=mark.airflow
         )
 
-    async def _insist(self, api: PublicApi, ref: Ref, training: Training) -> None:
-        if not await self._is_of(api, ref, training):
+    async def _insist(self, api: PublicApi, mark: Mark, training: Training) -> None:
+        if not (_may_be_of(mark.airflow, training) and await self._is_of(api, mark.ref, training)):
             raise Denied(404, NOT_HERE)
 
     async def _is_of(self, api: PublicApi, ref: Ref, training: Training) -> bool:

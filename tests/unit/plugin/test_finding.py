@@ -101,6 +101,20 @@ def test_tries_are_those_of_both_forms_and_of_no_other_airflow_with_a_task_of_th
     assert ({one.id for one in tries}, trouble) == ({"training-1", "training-2"}, None)
 
 
+def test_a_training_of_another_airflow_with_a_task_of_the_same_name_is_neither_shown_nor_listed() -> None:
+    known = [training_of(MINE, "training-1"), training_of(MINE, "training-3", airflow=THERE)]
+    key = Tag.read(known[0].entity.model_definition.description).key  # type: ignore[union-attr]
+    there = airflow(mine="training-1")
+    there.xcoms[MINE, MARK]["key"] = key
+    with pytest.raises(Denied, match="no training with this id"):
+        find(there, Service(known), wanted="training-3")
+    there = airflow(mine="training-3")
+    there.xcoms[MINE, MARK]["key"] = key
+    finder = Finder(services=Service(known))  # type: ignore[arg-type]
+    listed = asyncio.run(finder.listing(there.seen_by("anna"), "mine", MINE.run_id, 10))  # type: ignore[arg-type]
+    assert [row["state"] for row in listed["trainings"]] == [None]
+
+
 def test_an_earlier_try_of_the_same_task_may_be_asked_for() -> None:
     known = [training_of(MINE, "training-1"), training_of(MINE, "training-2", attempt=1)]
     found = find(airflow(mine="training-2"), Service(known), wanted="training-1")
