@@ -182,7 +182,15 @@ class TrainModelTrigger(BaseTrigger):
                 await asyncio.sleep(SUBMIT_PAUSE)
         self._submitting, self._training_id = None, training.id
         introduce(training, self.log.info)
-        await write_mark(self.task_instance, self.key, self.dlaas_conn_id, training.id)
+        try:
+            await write_mark(self.task_instance, self.key, self.dlaas_conn_id, training.id)
+        except Exception as error:  # noqa: BLE001 - only the pages read the id: no training is ended for it
+            self.log.warning(
+                "Writing the id of training %s to the XCom of its task failed (%s); the pages in Airflow's UI do "
+                "not show the training",
+                training.id,
+                error,
+            )
         return training
 
     @property

@@ -9,6 +9,7 @@ import time
 from contextlib import aclosing, suppress
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -344,6 +345,16 @@ def test_its_trigger_submits_once_however_often_it_is_begun(task: Any, client: C
     event, again = report(made_again(deferred)), report(made_again(deferred))
     training_id = operator.resume(handed.context(), event=event, **deferred.kwargs)
     assert operator.resume(handed.context(), event=again, **deferred.kwargs) == training_id
+
+
+def test_an_airflow_that_does_not_store_the_id_stops_no_training(task: Any, handed: Handed) -> None:
+    """Here there is no Airflow that could: the trigger does not run in a triggerer."""
+    operator = task("true", deferrable=True)
+    deferred = deferral(operator, handed.context())
+    trigger = made_again(deferred)
+    trigger.task_instance = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)
+    event = report(trigger)
+    assert event["training"]["entity"]["status"]["state"] == "completed"
 
 
 def test_a_failure_reported_by_the_trigger_is_the_same_failure(task: Any, way: Troublemaker, handed: Handed) -> None:
