@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.errors import InvalidArgument
-from airflow_dlaas.hooks.kinds import has_template
+from airflow_dlaas.hooks.rendering import has_template
 
 if TYPE_CHECKING:
     import jinja2
@@ -23,7 +23,7 @@ def names_file(definition: object) -> bool:
 
 def read_if_local(name: str, environment: jinja2.Environment) -> str | None:
     """Read the file *name* of this machine, for the DAG's parse; None where that is for the task to do."""
-    if has_template(name) or "://" in name:
+    if has_template(name, environment) or "://" in name:
         return None
     try:
         return _read(name, environment)
@@ -49,7 +49,7 @@ def read_for_task(name: str, environment: jinja2.Environment, render: Callable[[
 
     :raises InvalidArgument: there is no such file, or it cannot be read.
     """
-    rendered = render(name) if has_template(name) else name
+    rendered = render(name) if has_template(name, environment) else name
     try:
         if rendered != name:
             return _beside_the_dag(rendered, environment)

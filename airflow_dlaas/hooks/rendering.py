@@ -20,7 +20,7 @@ def render(text: str, context: Any, environment: jinja2.Environment, *, native: 
         a dict as that. Unlike in Airflow (``render_template_as_native_obj``), a text stays a text, though it may look
         like a number: ``"1.0"`` as well as ``"{{ ds_nodash }}"``.
     """
-    if not any(mark in text for mark in _marks(environment)):
+    if not has_template(text, environment):
         return text
     template = environment.from_string(text)
     # As Airflow does it: `Template.render` would look up every item of the context.
@@ -33,6 +33,11 @@ def render(text: str, context: Any, environment: jinja2.Environment, *, native: 
     except Exception:  # noqa: BLE001 - raises it again, with a traceback that points to the template
         environment.handle_exception()
     return _as_object(nodes) if native else "".join(map(str, nodes))
+
+
+def has_template(text: str, environment: jinja2.Environment) -> bool:
+    """Whether *environment* would find something to render in *text*."""
+    return any(mark in text for mark in _marks(environment))
 
 
 def _marks(environment: jinja2.Environment) -> list[str]:

@@ -220,6 +220,14 @@ def test_a_template_may_choose_among_the_files_beside_the_dag(tmp_path: Path, na
             step.render_template_fields({"which": which})  # type: ignore[arg-type, typeddict-item]
 
 
+def test_a_template_in_a_file_s_name_may_be_written_in_another_way(tmp_path: Path) -> None:
+    (tmp_path / "small.json").write_text(json.dumps(written()))
+    signs = {"variable_start_string": "<<", "variable_end_string": ">>"}
+    dag = DAG("d", template_searchpath=[str(tmp_path)], jinja_environment_kwargs=signs)
+    step = SubmitTrainingOperator(task_id="s", definition="<< params.which >>.json", dag=dag)
+    assert parse(rendered(step, native=False).definition)["model_definition"]["name"] == "n"
+
+
 def test_what_a_template_gives_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "small.json").write_text(json.dumps(written()))
     step = SubmitTrainingOperator(task_id="s", definition="{{ params.which ~ '.json' }}")
