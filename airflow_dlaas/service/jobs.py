@@ -34,6 +34,7 @@ from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import PhaseTime
 from airflow_dlaas.contract.words import Moment, Word
 from airflow_dlaas.service.allowed import ANY, AllowedStores
+from airflow_dlaas.service.regular_file import open_to_read
 
 W = TypeVar("W", bound=BaseModel)
 
@@ -48,6 +49,9 @@ UNREADABLE = (OSError, ValueError)
 
 _NOTHING_THERE = frozenset({errno.ENOTDIR, errno.ELOOP})
 """Of a job's folder that is no folder: no file is in it."""
+
+MARK_LIMIT = 16 * 1024**2
+"""Bytes of a mark; the largest has a definition, of which a request has 1 MiB at most."""
 
 LOG_LIMIT = 1024**3
 """Bytes of a log: far more than anybody reads, and far less than a disk."""
@@ -231,12 +235,18 @@ def read_mark(path: Path, kind: type[W]) -> W | None:
     """
     Read the mark at *path*; None where it was not written (yet).
 
+    A command without a sandbox can put anything in its place: a pipe blocks no reader, and a file without end fills no
+    memory.
+
     :raises UNREADABLE: something else is there.
     """
     try:
-        content = path.read_bytes()
+        with open_to_read(path) as file:
+            content = file.read(MARK_LIMIT + 1)
     except FileNotFoundError:
         return None
+    if len(content) > MARK_LIMIT:
+        raise ValueError(f"longer than {MARK_LIMIT:,} bytes")
     return kind.model_validate_json(content)
 
 

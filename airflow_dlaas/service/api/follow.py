@@ -6,6 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
+from airflow_dlaas.service.regular_file import open_to_read
+
 PIECE = 64 * 1024
 """Bytes of one piece at most; a line longer than that comes in several."""
 
@@ -29,7 +31,7 @@ class Follower:
         A line without its newline is kept back, unless the file has *ended* or the line fills a piece by itself.
         """
         try:
-            with self.path.open("rb") as file:
+            with open_to_read(self.path) as file:
                 file.seek(self.offset)
                 piece = file.read(PIECE)
         except FileNotFoundError:
@@ -46,7 +48,7 @@ class Follower:
 def tail(path: Path, lines: int) -> int:
     """Say at which byte the last *lines* lines of *path* begin; a begun line at the end counts as one."""
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             end = file.seek(0, 2)
             if lines == 0:
                 return end

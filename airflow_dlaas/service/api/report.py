@@ -25,6 +25,7 @@ from airflow_dlaas.service.api.parts import Parts
 from airflow_dlaas.service.api.unreadable import in_place_of, trace_of
 from airflow_dlaas.service.jobs import UNREADABLE, BoardsMark, Exit, JobFolder, PhaseMark, read_mark
 from airflow_dlaas.service.logged_once import LoggedOnce
+from airflow_dlaas.service.regular_file import open_to_read
 from airflow_dlaas.service.store.base import TrainingRecord
 
 PATH = "/v3/models"
@@ -63,8 +64,8 @@ def last_metrics(path: Path) -> tuple[Metric, ...]:
     They are looked for near the end; a name that has not been told for long is left out.
     """
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _TAIL))
+        with open_to_read(path) as file:
+            file.seek(max(0, file.seek(0, 2) - _TAIL))
             lines = file.read().split(b"\n")
     except FileNotFoundError:
         return ()

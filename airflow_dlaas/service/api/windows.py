@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from airflow_dlaas.contract.curves import LogMatch, LogMatches, LogPiece
+from airflow_dlaas.service.regular_file import open_to_read
 
 PIECE = 256 * 1024
 """Bytes of one piece unless another size is asked for."""
@@ -27,7 +28,7 @@ def window(path: Path, *, start: int, limit: int, ended: bool) -> LogPiece:
     *ended*. A *start* beyond the end is the end.
     """
     try:
-        file = path.open("rb")
+        file = open_to_read(path)
     except FileNotFoundError:
         return LogPiece(text="", start=0, end=0, size=0, complete=ended)
     with file:
@@ -50,7 +51,7 @@ def window(path: Path, *, start: int, limit: int, ended: bool) -> LogPiece:
 def last(path: Path, *, limit: int, ended: bool) -> LogPiece:
     """Read the last whole lines, *limit* bytes at most."""
     try:
-        with path.open("rb") as file:
+        with open_to_read(path) as file:
             size = file.seek(0, 2)
             start = max(0, size - limit)
             if start:
@@ -73,7 +74,7 @@ def search(path: Path, text: str, *, start: int) -> LogMatches:
     wanted = text.casefold()
     found: list[LogMatch] = []
     try:
-        file = path.open("rb")
+        file = open_to_read(path)
     except FileNotFoundError:
         return LogMatches(matches=())
     with file:

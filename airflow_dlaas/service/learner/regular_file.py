@@ -1,21 +1,7 @@
-"""Opening files that a command may have replaced: by a link out of its folders, or by a pipe that opening waits for."""
+"""Opening files that a command may have replaced, as `airflow_dlaas.service.regular_file` does it."""
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
-from pathlib import Path
+from airflow_dlaas.service.regular_file import open_regular
 
-
-def open_regular(path: Path | str, flags: int) -> int:
-    """
-    Open *path*, and return its file descriptor. Links are not followed, and opening never blocks.
-
-    :raises OSError: it is no regular file, or cannot be opened.
-    """
-    file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY, 0o666)
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return file
+__all__ = ["open_regular"]

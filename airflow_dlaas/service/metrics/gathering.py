@@ -13,6 +13,7 @@ from airflow_dlaas.contract.curves import Curves, Point, Series
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.service.metrics.phases import split
 from airflow_dlaas.service.metrics.thinning import thin
+from airflow_dlaas.service.regular_file import open_to_read
 
 SERIES_LIMIT = 200
 """Series told of one training: more nobody looks at."""
@@ -37,7 +38,7 @@ class Gathered:
     def catch_up(self) -> None:
         """Read what has come since; a line that is still being written waits."""
         try:
-            file = self.path.open("rb")
+            file = open_to_read(self.path)
         except FileNotFoundError:
             return
         with file:

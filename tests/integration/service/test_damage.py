@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -142,6 +143,8 @@ def _copy(source, target) -> None:
         target.symlink_to(target.name if source.readlink().name == source.name else source.readlink())
     elif source.is_dir():
         target.mkdir()
+    elif source.is_fifo():
+        os.mkfifo(target)
     else:
         target.write_bytes(source.read_bytes())
 

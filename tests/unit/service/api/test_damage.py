@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -189,6 +190,9 @@ def spoil(path: Path) -> Iterator[str]:
     clear()
     path.symlink_to("/nowhere/at/all")
     yield "a link to nothing"
+    clear()
+    os.mkfifo(path)
+    yield "a pipe"
     clear()
     path.write_bytes(b"{}")
     path.chmod(0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.service.jobs import JobFolder, RunMark
+from airflow_dlaas.service.jobs import MARK_LIMIT, JobFolder, RunMark, read_mark
 from airflow_dlaas.service.processes import identify
 from airflow_dlaas.service.runners.base import Sighting
 from airflow_dlaas.service.runners.local import PREFIX, LocalRunner
@@ -51,3 +51,19 @@ def test_secrets_are_erased_whatever_lies_in_their_place(tmp_path: Path, name: s
 def test_there_are_no_secrets_to_erase_in_a_folder_that_is_none(tmp_path: Path) -> None:
     for _ in spoil(tmp_path / "training-a"):
         JobFolder(tmp_path / "training-a").erase_secrets()
+
+
+def test_no_more_of_a_mark_is_read_than_a_mark_may_have(tmp_path: Path) -> None:
+    job = JobFolder(tmp_path)
+    with job.run.open("wb") as file:
+        file.truncate(MARK_LIMIT * 1024)  # a hole: it takes no room on the disk
+    with pytest.raises(ValueError, match="longer than"):
+        read_mark(job.run, RunMark)
+
+
+def test_a_link_in_the_place_of_a_mark_is_not_followed(tmp_path: Path) -> None:
+    job, other = JobFolder(tmp_path), tmp_path / "other.json"
+    other.write_text(RunMark(pid=1, start_ticks=1, boot_id="another").model_dump_json())
+    job.run.symlink_to(other)
+    with pytest.raises(OSError, match="Too many levels"):
+        read_mark(job.run, RunMark)

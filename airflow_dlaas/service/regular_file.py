@@ -1,0 +1,32 @@
+"""Opening files that a command may have replaced: by a link out of its folders, or by a pipe that opening waits for."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+
+def open_regular(path: Path | str, flags: int) -> int:
+    """
+    Open *path*, and return its file descriptor. Links are not followed, and opening never blocks.
+
+    :raises OSError: it is no regular file, or cannot be opened.
+    """
+    file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY, 0o666)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return file
+
+
+def open_to_read(path: Path | str) -> BinaryIO:
+    """
+    Open the regular file *path* to read its bytes; see `open_regular`.
+
+    :raises FileNotFoundError: nothing is there.
+    :raises OSError: it is no regular file, or cannot be opened.
+    """
+    return os.fdopen(open_regular(path, os.O_RDONLY), "rb")
