@@ -6,7 +6,8 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 from fastapi import APIRouter, WebSocket
 from starlette.concurrency import run_in_threadpool
@@ -24,6 +25,7 @@ from airflow_dlaas.service.api.parts import Parts
 from airflow_dlaas.service.api.problems import answer
 from airflow_dlaas.service.api.report import PATH, read_metric
 from airflow_dlaas.service.jobs import JobFolder
+from airflow_dlaas.service.logged_once import LoggedOnce
 from airflow_dlaas.service.store.base import Store
 
 READERS = 4
@@ -33,7 +35,22 @@ SEND_TIMEOUT = 60.0
 """Seconds in which a client that reads nothing is given up."""
 
 logger = logging.getLogger(__name__)
+_damaged = LoggedOnce(logger)
 router = APIRouter()
+
+
+class _Unreadable(Exception):
+    """The log or the metrics of a training cannot be read; no `OSError`, which a broken connection is, too."""
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raise `_Unreadable` where a file is there and cannot be read: a directory, a pipe, a loop of links."""
+    try:
+        yield
+    except OSError as error:
+        name = Path(error.filename).name if error.filename else "a file"
+        raise _Unreadable(f"{name} cannot be read: {error.strerror}") from error
 
 
 class Monitors:
@@ -65,9 +82,12 @@ class Following:
 
         *state* must have been learned before this reads the files: what an ended training wrote is then all there.
         Each change of state has a frame of its own, so that a client gets it even where nothing is printed.
+
+        :raises _Unreadable: a file is there and cannot be read.
         """
-        log = self._log.read(ended=state.final)
-        lines = self._metrics.read(ended=state.final)
+        with _readable():
+            log = self._log.read(ended=state.final)
+            lines = self._metrics.read(ended=state.final)
         frames = [Frame(status=FrameStatus(metrics=(metric,), state=state)) for metric in self._unknown(lines)]
         if log or state is not self._state:
             message = log.decode("utf-8", errors="replace") if log else None
@@ -129,6 +149,10 @@ async def monitor(websocket: WebSocket, training_id: str) -> None:
                 await websocket.close(reason=await _why_closed(parts, owner, training_id))
         except WebSocketDisconnect:
             pass
+        except _Unreadable as error:
+            _damaged.warning(training_id, "The monitor of %s is closed: %s", training_id, error)
+            with suppress(WebSocketDisconnect):
+                await websocket.close(reason=str(error))
         except TimeoutError:
             logger.info("The monitor of %s is closed: its client read nothing for %g s", training_id, SEND_TIMEOUT)
 
@@ -152,7 +176,11 @@ async def _begin(websocket: WebSocket, parts: Parts, training_id: str) -> tuple[
     def begin() -> tuple[str, TrainingState, Following]:
         state = parts.store.training(owner, training_id).state
         folder = JobFolder(parts.jobs / training_id)
-        return owner, state, Following(folder, last=last, offset=offset or 0, metrics=metrics or 0)
+        try:
+            with _readable():
+                return owner, state, Following(folder, last=last, offset=offset or 0, metrics=metrics or 0)
+        except _Unreadable as error:
+            raise NotFound(f"Training {training_id}: {error}") from error
 
     return await run_in_threadpool(begin)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -155,6 +157,29 @@ def test_a_refused_handshake_is_an_envelope(service, path: str, headers: dict, s
     with pytest.raises(WebSocketDenialResponse) as denied, service.client.websocket_connect(path, headers=headers):
         pass
     assert (denied.value.status_code, denied.value.json()["errors"][0]["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("name", ["log", "metrics.jsonl"])
+@pytest.mark.parametrize("put", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path.name)])
+def test_a_file_that_cannot_be_read_closes_its_monitor_with_the_reason(
+    service, name: str, put: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = service.submit()
+    service.store.book(run, ["virtual:0"], service.clock())
+    put(service.job(run).path / name)
+    for _ in range(2):
+        path = f"/v3/models/{run}/monitor"
+        with service.client.websocket_connect(path) as socket, pytest.raises(WebSocketDisconnect) as end:
+            socket.receive_text()
+        assert (end.value.code, name in end.value.reason, "cannot be read" in end.value.reason) == (1000, True, True)
+    assert len([line for line in caplog.records if run in line.getMessage() and line.levelname == "WARNING"]) == 1
+    with (
+        pytest.raises(WebSocketDenialResponse) as denied,
+        service.client.websocket_connect(f"/v3/models/{run}/monitor?last=1"),
+    ):
+        pass
+    assert (denied.value.status_code, denied.value.json()["errors"][0]["code"]) == (404, "not_found")
+    assert "cannot be read" in denied.value.json()["errors"][0]["message"]
 
 
 def test_others_cannot_watch(service) -> None:
