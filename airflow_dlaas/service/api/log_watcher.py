@@ -110,15 +110,15 @@ class LogWatcher:
         """
         signal = Signal()
         with self._lock:
+            if not self._started:
+                self._start(self._run)  # what it starts waits for the lock
+                self._started = True
             followed = self._followed.get(training_id)
             if followed is None:
                 job = JobFolder(folder)
                 followed = self._followed[training_id] = Followed(state, (str(job.log), str(job.metrics)))
                 self._added = True
             followed.signals.add(signal)
-            if not self._started:
-                self._started = True
-                self._start(self._run)
         try:
             yield followed, signal
         finally:
@@ -136,9 +136,11 @@ class LogWatcher:
         changed: set[str] = set()
         try:
             changed |= self._changed_states(followed, added=added)
-        except DlaasError as error:
+        except Exception as error:
             with self._lock:
                 self._added = True  # so that states are asked for again whatever the revision is then
+            if not isinstance(error, DlaasError):
+                raise
             if not self._store_failed:
                 logger.warning("States of %d followed trainings cannot be read, retrying: %s", len(followed), error)
             self._store_failed = True

@@ -264,3 +264,49 @@ def test_looks_that_take_long_are_further_apart() -> None:
 def test_a_look_that_fails_unexpectedly_is_logged_and_is_not_the_last(caplog: pytest.LogCaptureFixture) -> None:
     assert len(pauses(look_takes=0, failing=ZeroDivisionError)) == 4
     assert "of a kind that was not expected" in caplog.text
+
+
+def test_a_thread_that_cannot_be_started_fails_one_monitor_and_is_tried_again_by_the_next() -> None:
+    async def scene() -> None:
+        outcomes: list[RuntimeError | None] = [RuntimeError("can't start new thread"), None]
+        started: list[Callable[[], None]] = []
+
+        def start(run: Callable[[], None]) -> None:
+            if (error := outcomes.pop(0)) is not None:
+                raise error
+            started.append(run)
+
+        store, disk = States(a=RUNNING, b=RUNNING), Disk()
+        looks = watcher(store, disk, start=start)
+        with pytest.raises(RuntimeError), looks.following("a", RUNNING, Path("a")):
+            pass
+        with looks.following("b", RUNNING, Path("b")):
+            assert len(started) == 1
+            looks.look()
+        assert disk.asked == 2, "the training of the monitor that failed is followed still"
+
+    asyncio.run(scene())
+
+
+def test_states_are_asked_for_again_after_a_look_that_failed_in_any_way() -> None:
+    async def scene() -> None:
+        class Broken(States):
+            def states(self, ids: Collection[str]) -> Mapping[str, TrainingState | None]:
+                found = super().states(ids)
+                if self.asked["states"] == 2:
+                    raise ValueError("a value that no driver reads")
+                return found
+
+        store, disk = Broken(a=PENDING), Disk()
+        looks = watcher(store, disk)
+        with looks.following("a", PENDING, Path("a")):
+            looks.look()
+            store.held["b"] = COMPLETED  # ended between the monitor's own look and the watcher's: no new revision
+            with looks.following("b", RUNNING, Path("b")) as (followed, signal):
+                with pytest.raises(ValueError, match="no driver"):
+                    looks.look()
+                looks.look()
+                assert followed.state is COMPLETED
+                assert await woken(signal) == [True]
+
+    asyncio.run(scene())
