@@ -34,7 +34,8 @@ def each(
     except DAMAGE:
         pass
     found = connection.execute(query.with_only_columns(key)).scalars().all()
-    return [_one(connection, query.where(key == value), read, salvage) for value in found]
+    records = (_one(connection, query.where(key == value), read, salvage) for value in found)
+    return [record for record in records if record is not None]
 
 
 def slots_held(connection: Connection) -> list[str]:
@@ -65,9 +66,11 @@ def _one(
     query: Select[Any],
     read: Callable[[Mapping[str, Any]], T],
     salvage: Callable[[Callable[[ColumnElement[Any]], Any]], T],
-) -> T:
+) -> T | None:
+    """Read one row; None where it was deleted since its key was read, or the query does not hold for it any more."""
     try:
-        return read(dict(connection.execute(query).mappings().one()))
+        row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else read(dict(row))
     except DAMAGE:
         return salvage(lambda column: connection.execute(query.with_only_columns(column)).scalar())
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, select, text
 from sqlalchemy.exc import DBAPIError
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.store.base import Outcome
+from airflow_dlaas.service.store.reading import each
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.service.store.tables import trainings
 from tests.conformance.store.conftest import NOW, add, an_experiment, later
@@ -98,3 +100,20 @@ def test_a_damaged_draft_fails_nothing_about_another_experiment(store: SqlStore,
     found = {experiment.id: experiment.damage for experiment, _ in store.experiments("me")}
     assert found == {"good": None, "bad": "draft"}
     store.delete_experiment("me", "bad")
+
+
+def test_a_training_that_is_deleted_while_others_are_read_one_by_one_is_left_out(store: SqlStore) -> None:
+    add(store, "good", "deleted")
+    calls: list[str] = []
+
+    def read(row: Mapping[str, Any]) -> str:
+        calls.append(row["id"])
+        if len(calls) == 1:
+            raise ValueError("a damaged value: from now on each row is read by itself")
+        connection.execute(delete(trainings).where(trainings.c.id == "deleted"))
+        return str(row["id"])
+
+    with store._database.reading() as connection:
+        query = select(trainings.c.seq, trainings.c.id).order_by(trainings.c.seq)
+        assert each(connection, query, trainings.c.seq, read, lambda _: "salvaged") == ["good"]
+        connection.rollback()
