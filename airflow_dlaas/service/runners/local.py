@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -9,11 +10,16 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
 
 from airflow_dlaas.errors import HostError
 from airflow_dlaas.service.jobs import UNREADABLE, JobFolder, RunMark, read_mark
 from airflow_dlaas.service.processes import alive, carrying, identify, of_sessions, speaking_into
+from airflow_dlaas.service.regular_file import open_regular
 from airflow_dlaas.service.runners.base import Sighting
+
+log = logging.getLogger(__name__)
 
 PREFIX = "local:"
 
@@ -59,15 +65,15 @@ class LocalRunner:
         logs = job.folder("logs")
         try:
             logs.mkdir(exist_ok=True)
-            with (logs / "learner.log").open("ab") as log, _term_held_back():
+            with _open_log(logs / "learner.log") as output, _term_held_back():
                 child = subprocess.Popen(
                     # -P: no module of the job's may stand in for one of ours.
                     [sys.executable, "-P", "-m", LEARNER, str(job.path)],
                     env=self._environ,
                     cwd=job.path,
                     stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
+                    stdout=output,
+                    stderr=output,
                     start_new_session=True,
                 )
         except OSError as error:
@@ -109,6 +115,21 @@ class LocalRunner:
     def _reap(self) -> None:
         """Let no zombie stand around."""
         self._children = {pid for pid in self._children if not _has_ended(pid)}
+
+
+def _open_log(path: Path) -> BinaryIO:
+    """
+    Open what a learner prints to; a second start may find what the command has put there, even from its sandbox.
+
+    :raises OSError: the disk is full, or the folder is not there.
+    """
+    try:
+        return os.fdopen(open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab")
+    except OSError as error:
+        if not os.path.lexists(path):
+            raise
+        log.warning("%s is not used, the learner's output is dropped: %s", path, error.strerror)
+        return Path(os.devnull).open("ab")
 
 
 def learner_environment(environ: Mapping[str, str]) -> dict[str, str]:

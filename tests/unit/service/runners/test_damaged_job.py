@@ -67,3 +67,19 @@ def test_a_link_in_the_place_of_a_mark_is_not_followed(tmp_path: Path) -> None:
     job.run.symlink_to(other)
     with pytest.raises(OSError, match="Too many levels"):
         read_mark(job.run, RunMark)
+
+
+@pytest.mark.parametrize("what", ["a pipe", "a link out of the folder", "a directory"])
+def test_what_a_command_put_in_place_of_the_learners_log_keeps_no_second_learner_from_starting(
+    tmp_path: Path, what: str
+) -> None:
+    job, elsewhere = JobFolder(tmp_path / "training-a"), tmp_path / "elsewhere"
+    path = job.folder("logs") / "learner.log"
+    path.parent.mkdir(parents=True)
+    job.run.write_text("{}")  # another learner has taken the job: this one ends at once
+    {"a pipe": os.mkfifo, "a directory": Path.mkdir, "a link out of the folder": lambda one: one.symlink_to(elsewhere)}[
+        what
+    ](path)
+    handle = LocalRunner().start(job)
+    os.waitpid(RunMark.model_validate_json(handle.removeprefix(PREFIX)).pid, 0)
+    assert not elsewhere.exists()
