@@ -19,8 +19,8 @@ class Identified(Word):
 
 class Unreadable(Word):
     """
-    An entry of a listing that cannot be read, by its id alone: its record at the service is damaged, or says what we
-    do not know. Asked for by its id, the service says more.
+    An entry of a listing that cannot be read, with its id only: the service's record of it is damaged, or has values
+    that this version does not know. A request for its id returns the details.
     """
 
     metadata: Identified

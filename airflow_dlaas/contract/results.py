@@ -1,5 +1,5 @@
 """
-How the results of trainings are told from data in the same container. No I/O.
+How the results of trainings are distinguished from data in the same container. No I/O.
 
 A training stores a small object, the marker, in the folder of its results: ``<training id>/.dlaas-training``. A folder
 that holds a marker holds results, whatever the folder is called and wherever it was copied to with the marker; a folder

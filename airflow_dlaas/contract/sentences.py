@@ -48,7 +48,7 @@ _SENTENCES = {
 
 def sentence(kind: str, context: Mapping[str, object]) -> str:
     """
-    Say what is wrong with a value.
+    Describe what is wrong with a value.
 
     :param kind: pydantic's name of the finding.
     :param context: its limits; for ``value_error`` the error, whose message is ours already.

@@ -109,7 +109,7 @@ def require_list_prefix(value: object, parameter: str = "prefix") -> str:
 
 def container_name_problem(value: object) -> str | None:
     """
-    Say why no container can have the name *value*, as a verb with its object; None if one can.
+    Return why no container can have the name *value*, as a verb with its object; None if one can.
 
     `require_container_name` also refuses what only a mistake puts into a name; a record that was stored before, or
     comes from another service, may hold such a name.
@@ -129,7 +129,7 @@ def has_dot_step(name: object) -> bool:
 
 def path_problem(path: str) -> str | None:
     """
-    Say what keeps *path* from leading to a file below some folder, as a verb with its object; None if nothing does.
+    Return what keeps *path* from leading to a file below some folder, as a verb with its object; None if nothing does.
 
     Used for what is uploaded, for what is downloaded, and for prefixes.
     """

@@ -150,7 +150,7 @@ class TrainingResults(RequestModel):
 
 
 class ResultsStore(RequestModel):
-    """Where the results of a training go, whatever its definition says or leaves out."""
+    """Where the results of a training are stored, also where its definition does not name the place."""
 
     connection: StoreConnection
     target: Place

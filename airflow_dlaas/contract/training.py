@@ -170,7 +170,7 @@ UNREADABLE_RECORD = "unreadable_record"
 
 
 class UnreadableStatus(Word):
-    """The status of a training whose record the service cannot read: `message` and `error` say so."""
+    """The status of a training whose record the service cannot read: `message` and `error` give the reason."""
 
     state: TrainingState
     submitted_at: Moment
@@ -180,7 +180,7 @@ class UnreadableStatus(Word):
 
 
 class UnreadableEntity(Word):
-    """What can be told of a training whose record the service cannot read."""
+    """What is shown of a training whose record the service cannot read."""
 
     model_definition: OutlinedModel | None = None
     status: UnreadableStatus

@@ -101,7 +101,7 @@ Moment = Annotated[datetime, PlainSerializer(spell_time, return_type=str)]
 
 def received(kind: type[T]) -> Callable[[bytes], T]:
     """
-    Say how to read a *kind* that a peer sent: keys we do not know are ignored, at any depth; null means absent.
+    Return what reads a *kind* that a peer sent: keys we do not know are ignored, at any depth; null means absent.
 
     The reader raises `Misunderstood` for what is no *kind* at all.
     """

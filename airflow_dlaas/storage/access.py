@@ -36,7 +36,7 @@ class Grant:
 
 @dataclass(frozen=True)
 class Transport:
-    """How to reach servers: times in seconds, whom to trust, and which may be called."""
+    """How to reach servers: timeouts in seconds, trusted certificates, and which servers may be called."""
 
     verify: bool | str
     connect_timeout: float

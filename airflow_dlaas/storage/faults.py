@@ -33,7 +33,7 @@ REDIRECTS = range(300, 400)
 """Answers that name another address, or none; never followed."""
 
 SETTING = "the connection's URL (auth_url)"
-"""What errors call the field of a connection that says where its store is."""
+"""What errors call the field of a connection that has the address of its store."""
 
 NETWORK = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 """How the libraries below say that no answer came."""

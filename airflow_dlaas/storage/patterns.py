@@ -1,5 +1,5 @@
 """
-Names and globs that say which files are meant. No I/O.
+Names and globs that select files. No I/O.
 
 A parameter for patterns accepts one text or a sequence of texts. `as_patterns` is the one place that reads it; the
 functions that compare names accept its result only, so that a text is never taken letter by letter.

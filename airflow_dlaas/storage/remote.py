@@ -93,7 +93,7 @@ def remote(
 
     :param label: what people call *path*, an address.
     :raises NothingSelected: the folder is empty, the glob matches nothing, or the patterns leave nothing.
-    :raises StoreError: there is no such place, it cannot be read, or the other side does not tell a file's size.
+    :raises StoreError: there is no such place, it cannot be read, or the other side does not report a file's size.
     """
     included, excluded = as_patterns(include, "include"), as_patterns(exclude, "exclude") or ()
     path, label = fs._strip_protocol(path), label.rstrip("/") or label  # noqa: SLF001  (part of what fsspec specifies)

@@ -130,7 +130,7 @@ def local(place: str | Path, include: Patterns = None, exclude: Patterns = ()) -
 
 
 def nothing_selected(place: str, include: tuple[str, ...] | None, exclude: tuple[str, ...]) -> NothingSelected:
-    """Make the error that says that *place* holds no file that is meant."""
+    """Make the error for a *place* that holds no selected file."""
     reasons = []
     if include is not None:
         reasons.append(f"include {list(include)}")

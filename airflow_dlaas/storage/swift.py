@@ -77,8 +77,8 @@ class SwiftStore:
 
         :param verify: whether to check certificates, or the path of the authorities to trust.
         :param connect_timeout: seconds to reach the server; *read_timeout*: seconds it may be silent.
-        :param require_allowed: raises `StoreNotAllowed` for a storage URL that must not be called; by default the login
-            is believed where it says that the data lies.
+        :param require_allowed: raises `StoreNotAllowed` for a storage URL that must not be called; by default every
+            URL that a login answers with is used.
         """
         return cls(connection, Transport(verify, connect_timeout, read_timeout, require_allowed), patience)
 

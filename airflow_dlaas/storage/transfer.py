@@ -147,7 +147,7 @@ def download(
 
     :param names: objects to fetch, with their full names; a text is one name.
     :param leave_out: chooses objects under *prefix* that are not fetched.
-    :param allow_empty: whether it is accepted that there is nothing to fetch: the report then says 0 files.
+    :param allow_empty: whether it is accepted that there is nothing to fetch: the report then has 0 files.
     :param segment_size: bytes of the stretches that an object in one piece, and larger than two, is fetched in.
     :raises InvalidArgument: an argument is not valid; no request was sent.
     :raises ObjectNotFound: there is nothing to fetch, or one of *names* is not there; nothing was fetched.

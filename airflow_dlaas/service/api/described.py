@@ -55,7 +55,7 @@ class ReportedTraining(Training):
 
 
 class ReportedPage(Word):
-    """Trainings, newest first; one that the service cannot read says so and hides no other."""
+    """Trainings, newest first; one that the service cannot read is marked so and hides no other."""
 
     resources: tuple[ReportedTraining | UnreadableTraining, ...]
     next: NextPage | None = None

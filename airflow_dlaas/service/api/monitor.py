@@ -186,7 +186,7 @@ async def _begin(websocket: WebSocket, parts: Parts, training_id: str) -> tuple[
 
 
 async def _why_closed(parts: Parts, owner: str, training_id: str) -> str | None:
-    """Say why nothing more comes, where it is not that all was sent."""
+    """Return why the monitor closes before everything was sent; None where everything was."""
     try:
         await run_in_threadpool(parts.store.training, owner, training_id)
     except NotFound:

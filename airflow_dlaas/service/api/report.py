@@ -154,7 +154,7 @@ def _mark(path: Path, kind: type[M]) -> M | None:
     try:
         return read_mark(path, kind)
     except UNREADABLE as error:
-        _damaged.warning(path, "%s cannot be read (%s); replies leave out what it says", path, type(error).__name__)
+        _damaged.warning(path, "%s cannot be read (%s); replies leave out its content", path, type(error).__name__)
         return None
 
 

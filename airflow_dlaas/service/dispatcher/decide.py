@@ -154,7 +154,7 @@ def decide(
         steps = tuple(_follow(entry, seen.get(entry.id, Seen()), past.get(entry.id, Past()), now, tick))
         stores = entry.phase is Phase.STORING or any(_begins_to_store(step) for step in steps)
         storing += stores
-        ended = any(isinstance(step, Finish) for step in steps)  # a `GiveUp` may yet find that somebody works
+        ended = any(isinstance(step, Finish) for step in steps)  # a `GiveUp` may find a learner at work
         if not ended and not (stores and storing <= MAX_STORING):
             held.update(entry.gpus)
         yield from steps

@@ -76,7 +76,7 @@ def put(error: Exception) -> str:
 
 
 def remarks(ended: Ended) -> Iterator[str]:
-    """Say how the command's processes came to their end, where that is not obvious."""
+    """Describe how the command's processes were ended, if any were."""
     if ended.cut_off:
         yield f"The command was killed: it had not ended {ended.grace:g} seconds after SIGTERM"
     elif ended.canceled or ended.overdue:
@@ -111,7 +111,7 @@ def account(ending: Ending, stored: Stored, *, canceled: bool) -> Ending:
 
 
 def not_stored(ending: Ending, why: str, *, canceled: bool) -> Ending:
-    """Say how a job ends whose results were not stored: its first trouble stays the one that counts."""
+    """Return the ending of a job whose results were not stored: an earlier failure stays the reported one."""
     reason = f"the results were not stored: {why}"
     if ending.state is TrainingState.COMPLETED:
         state = TrainingState.CANCELED if canceled else TrainingState.ERROR

@@ -21,7 +21,7 @@ EVERY = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Appends lines to a file. One that cannot be written loses lines and stops nothing: the ending will say so."""
+    """Appends lines to a file. One that cannot be written loses lines and stops nothing."""
 
     path: Path
 

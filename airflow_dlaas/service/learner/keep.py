@@ -115,7 +115,7 @@ class Sending:
 
         What has arrived is found unchanged by later attempts, and not sent again.
 
-        :raises StoreError: the store lets nobody in, has no such container, or may succeed later.
+        :raises StoreError: the store refuses the credentials, has no such container, or may succeed later.
         """
         from airflow_dlaas.storage.transfer import upload
 

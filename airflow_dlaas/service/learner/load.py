@@ -36,7 +36,7 @@ def load_data(definition: TrainingDefinition, data: Path, say: Callable[[str], N
     """
     Download every container of training data, whole, and lay them where the command looks.
 
-    Only the results of trainings are left out (`airflow_dlaas.contract.results`), and the log says which. Safe to
+    Only the results of trainings are left out (`airflow_dlaas.contract.results`), and the log names them. Safe to
     repeat.
 
     :raises StoreError: one of them cannot be had.

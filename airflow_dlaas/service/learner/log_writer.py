@@ -17,9 +17,10 @@ from airflow_dlaas.service.learner.journal import SIGN
 
 class LogWriter:
     """
-    Writes a log of at most *limit* bytes and one line that says so. Thread-safe; each call is in the file on return.
+    Writes a log of at most *limit* bytes and one line that states the limit. Thread-safe. A call returns when its text
+    is in the file.
 
-    A disk without room stops nothing: *complain* gets the reason, and the log says how many bytes are missing once
+    A disk without room stops nothing: *complain* gets the reason, and the log states how many bytes are missing once
     there is room again.
 
     :raises OSError: the file cannot be created.

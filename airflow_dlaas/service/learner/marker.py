@@ -17,7 +17,7 @@ def store_marker(store: ObjectStore, container: str, training_id: str, say: Call
     Store the marker of the training's results. Call it before the first result is stored: if storing breaks off, what
     was stored until then is marked too. Safe to repeat.
 
-    A store that takes no marker, for whatever reason of its own, costs no result: the log says so.
+    A store that takes no marker, for whatever reason of its own, costs no result: the log of storing has the reason.
 
     :raises StoreError: the store cannot be reached, refuses the credentials, or has no such container.
     """

@@ -211,13 +211,14 @@ def _check_host() -> None:
 
 
 def _make_private(folder: Path) -> None:
-    """Make *folder*, or take the one that is there, and close it to other users: it holds keys and everybody's data."""
+    """Make *folder* if it is missing, and close it to other users: it holds keys and the data of all users."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
     except OSError as error:
         raise HostError(
-            f"The object store cannot use {folder}: {error.strerror or error}. It needs a folder of its own user's."
+            f"The object store cannot use {folder}: {error.strerror or error}. The folder must belong to the user that "
+            "runs the service."
         ) from error
 
 

@@ -24,7 +24,7 @@ COMMAND = "model_definition.execution.command"
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """
-    What this site can run. ``unavailable`` says, by key, why an entry cannot be used, as found at the start.
+    What this site can run. ``unavailable`` has, by key, why an entry cannot be used, as found at the start.
 
     Whether a container engine answers changes while the service runs: with *examine* it is asked each time.
     """
