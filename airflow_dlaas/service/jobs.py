@@ -23,6 +23,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -225,10 +227,23 @@ class JobFolder:
             try:
                 path.unlink(missing_ok=True)
             except IsADirectoryError:  # noqa: PERF203 - one that fails must not keep the others
-                shutil.rmtree(path)
+                remove_folder(path)  # a command's; no secret of ours is in a folder
             except OSError as error:
                 if error.errno not in _NOTHING_THERE:
                     raise
+
+
+def remove_folder(folder: Path) -> None:
+    """
+    Remove *folder* with all that is in it; what cannot be removed stays.
+
+    A command can make folders a thousand deep, for which `shutil.rmtree` has neither the stack (before Python 3.13) nor
+    the file descriptors.
+    """
+    with suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    if os.path.lexists(folder):
+        subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL, check=False)
 
 
 def read_mark(path: Path, kind: type[W]) -> W | None:

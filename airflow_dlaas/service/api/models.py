@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -19,6 +18,7 @@ from airflow_dlaas.service.api.bodies import ID, Document, Id, reply, takes, und
 from airflow_dlaas.service.api.described import ReportedChanges, ReportedPage, ReportedTraining
 from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf, base_url
 from airflow_dlaas.service.api.submit import read_key, submit
+from airflow_dlaas.service.jobs import remove_folder
 from airflow_dlaas.service.store.base import TrainingRecord
 
 LONGEST_WAIT = 30.0
@@ -111,7 +111,7 @@ def delete(parts: PartsOf, owner: Owner, training_id: Id) -> Response:
     """Forget a training that has ended, and its log here. What it stored stays in the object store."""
     if parts.store.training(owner, training_id).state.final:
         # First: a service that is killed in between can be asked once more, and no folder stays that is nobody's.
-        shutil.rmtree(parts.jobs / training_id, ignore_errors=True)
+        remove_folder(parts.jobs / training_id)
     parts.store.delete_training(owner, training_id)
     return Response(status_code=204)
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import errno
-import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from pathlib import Path
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.errors import DlaasError, InvalidBundle
-from airflow_dlaas.service.jobs import Exit, JobFolder, write_mark
+from airflow_dlaas.service.jobs import Exit, JobFolder, remove_folder, write_mark
 from airflow_dlaas.service.learner.keep import Stored
 from airflow_dlaas.service.learner.supervise import Ended
 from airflow_dlaas.service.learner.surroundings import CHECKPOINTS, CODE, DATA, HOME, RESULTS, TEMPORARY
@@ -180,16 +177,9 @@ def _make_way(job: JobFolder) -> None:
     with suppress(OSError):
         job.path.chmod(0o700)
     if job.exit.is_dir() and not job.exit.is_symlink():
-        _remove(job.exit)
+        remove_folder(job.exit)
 
 
 def _clean(job: JobFolder, *names: str) -> None:
     for name in names:
-        _remove(job.folder(name))
-
-
-def _remove(folder: Path) -> None:
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-    except RecursionError:  # before Python 3.13, in a folder a thousand folders deep
-        subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL, check=False)
+        remove_folder(job.folder(name))

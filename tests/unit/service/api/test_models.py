@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from threading import Thread, Timer
 
 import pytest
@@ -258,6 +261,31 @@ def test_any_other_patch_is_refused(service, body: object, code: str) -> None:
     reply = service.client.patch(f"/v3/models/{run}", json=body)
     assert (reply.status_code, reply.json()["errors"][0]["code"]) == (400, code)
     assert status(service, run)["state"] == "pending"
+
+
+def make_deep(folder: Path, depth: int) -> None:
+    """Make folders in each other, deeper than any path can name: as a command does that changes its directory."""
+    place = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("deeper", dir_fd=place)
+        inner = os.open("deeper", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = inner
+    os.close(place)
+
+
+def test_a_training_whose_log_folder_is_deep_can_be_deleted(service) -> None:
+    run = service.submit()
+    logs = service.job(run).folder("logs")
+    logs.mkdir()
+    try:
+        make_deep(logs, 3000)
+        end(service, run, TrainingState.CANCELED)
+        assert service.client.delete(f"/v3/models/{run}").status_code == 204
+        assert service.client.get(f"/v3/models/{run}").status_code == 404
+        assert not logs.exists()
+    finally:  # pytest could not remove it, and every later run would fail on it
+        subprocess.run(["rm", "-rf", "--", logs], check=True)
 
 
 def test_only_what_has_ended_can_be_deleted_and_its_log_goes_with_it(service) -> None:
