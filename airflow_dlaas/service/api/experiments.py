@@ -162,10 +162,9 @@ def get_newest_content(parts: PartsOf, owner: Owner, experiment_id: Id) -> Respo
 def _content(parts: Parts, version: VersionRecord) -> Response:
     if version.digest is None:
         raise NotFound(f"Version {version.id} has no content yet: PUT it to this address")
-    path = parts.blobs.path(version.digest)
-    if not path.is_file():
+    if not parts.blobs.hold(version.digest):
         raise NotFound(f"The content of version {version.id} is lost: PUT it again")
-    return _Zip(path, version.digest)
+    return _Zip(parts.blobs.path(version.digest), version.digest)
 
 
 class _Zip(FileResponse):

@@ -53,10 +53,14 @@ class BlobStore:
         return self._folder / digest
 
     def hold(self, digest: str) -> bool:
-        """Whether the blob is there; if so, no `sweep` removes it within its grace."""
+        """
+        Whether the blob is there; if so, no `sweep` removes it within its grace.
+
+        No blob has a *digest* that is no SHA-256, as a damaged record may have one.
+        """
         try:
             os.utime(self.path(digest))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             return False
         return True
 

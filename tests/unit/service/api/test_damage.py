@@ -18,6 +18,7 @@ from airflow_dlaas.contract.training import UNREADABLE_RECORD, UnreadableTrainin
 from airflow_dlaas.errors import Misunderstood
 from airflow_dlaas.service.store.base import Outcome
 from airflow_dlaas.service.store.tables import experiments, leases, trainings, versions
+from tests.unit.service.api.conftest import a_zip
 
 VALUES: tuple[Any, ...] = (
     *(None, "", "x", 5, -1, 2.5, 10**18, b"\xff\xfe\x00"),
@@ -122,6 +123,19 @@ def test_an_experiment_that_cannot_be_read_hides_no_other(service, table: str, c
         for path in (f"/{key}", f"/{key}/versions", f"/{good['metadata']['guid']}"):
             assert service.client.get(f"/v3/ml_assets/experiments{path}").status_code in {200, 404}
     assert service.client.delete(f"/v3/ml_assets/experiments/{key}").status_code == 204
+
+
+@pytest.mark.parametrize("digest", ["", "x", 5, "../../store.db", b"\xff\xfe\x00"])
+def test_a_digest_that_is_none_is_a_zip_that_is_lost(service, digest: Any) -> None:
+    made = service.experiment(a_zip())
+    key, place = made["metadata"]["guid"], made["entity"]["experiment_version"]
+    definition = service.definition(model_definition__definition_location=place["url"])
+    assert damage(service, "versions", "digest", digest, f"experiment_id = '{key}'")
+    assert service.client.get(place["content_url"]).status_code == 404
+    refused = service.client.post("/v3/models", json=definition)
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, "C102")
+    assert service.client.put(place["content_url"], content=a_zip()).status_code == 200
+    assert service.client.post("/v3/models", json=definition).status_code == 202
 
 
 def test_what_cannot_be_read_is_shown_with_id_state_and_reason_and_logged_once(
