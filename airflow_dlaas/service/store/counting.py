@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from pydantic_core import from_json
+from sqlalchemy import Connection, Text, cast, func, select
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.store.base import Counts
@@ -42,7 +45,22 @@ def _failures(connection: Connection) -> dict[str, int]:
     query = select(failure, func.count()).where(trainings.c.state == str(TrainingState.ERROR)).group_by("failure")
     if connection.dialect.name == "sqlite":
         query = query.where(func.json_valid(trainings.c.error) == 1)  # PostgreSQL stores nothing else
-    return {str(code): number for code, number in connection.execute(query) if code is not None}
+    try:
+        with connection.begin_nested():  # an error ends PostgreSQL's transaction, or back to here
+            return {str(code): number for code, number in connection.execute(query) if code is not None}
+    except DAMAGE:  # PostgreSQL takes no text out of JSON that has a null character, in whichever of its strings
+        texts = connection.execute(
+            select(cast(trainings.c.error, Text)).where(trainings.c.state == str(TrainingState.ERROR))
+        ).scalars()
+        return Counter(code for text in texts if (code := _code(text)) is not None)
+
+
+def _code(text: Any) -> str | None:
+    try:
+        code = from_json(text)["code"]
+    except DAMAGE:
+        return None
+    return code if isinstance(code, str) else None
 
 
 def _oldest(connection: Connection) -> datetime | None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import delete, select, text
 from sqlalchemy.exc import DBAPIError
 
+from airflow_dlaas.contract.problem import ProblemError
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.store.base import Outcome
 from airflow_dlaas.service.store.reading import each
@@ -117,3 +118,14 @@ def test_a_training_that_is_deleted_while_others_are_read_one_by_one_is_left_out
         query = select(trainings.c.seq, trainings.c.id).order_by(trainings.c.seq)
         assert each(connection, query, trainings.c.seq, read, lambda _: "salvaged") == ["good"]
         connection.rollback()
+
+
+def test_a_null_character_in_the_reason_of_one_failure_fails_no_count_of_others(store: SqlStore) -> None:
+    add(store, "bad", "good")
+    for one, message in (("bad", "a\0b"), ("good", "plain")):
+        store.book(one, [one], NOW)
+        store.finish(one, Outcome(TrainingState.ERROR, later(1), error=ProblemError(code="C201", message=message)))
+    assert store.counts().failures == {"C201": 2}
+    error = store.training("me", "bad").error
+    assert error is not None
+    assert error.message == "a\0b"
