@@ -70,6 +70,8 @@ class Past:
     last_start: float | None = None
     last_stop: float | None = None
     gone_since: float | None = None
+    release_failed: bool = False
+    """Whether a step that frees its slots failed once: from then on they count as held until the step is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +154,10 @@ def decide(
         if entry.started_at is None:
             continue
         steps = tuple(_follow(entry, seen.get(entry.id, Seen()), past.get(entry.id, Past()), now, tick))
-        stores = entry.phase is Phase.STORING or any(_begins_to_store(step) for step in steps)
+        released = not past.get(entry.id, Past()).release_failed
+        stores = entry.phase is Phase.STORING or (released and any(_begins_to_store(step) for step in steps))
         storing += stores
-        ended = any(isinstance(step, Finish) for step in steps)  # a `GiveUp` may find a learner at work
+        ended = released and any(isinstance(step, Finish) for step in steps)  # a `GiveUp` may find a learner at work
         if not ended and not (stores and storing <= MAX_STORING):
             held.update(entry.gpus)
         yield from steps

@@ -247,6 +247,8 @@ class Dispatcher:
         except Exception:
             # Whatever it is, it is this training's trouble alone; it is logged, and the step is taken again.
             self._step_failed = True
+            if isinstance(step, Finish | Advance):
+                self._past[entry.id] = replace(self._past.get(entry.id, Past()), release_failed=True)
             log.exception("Training %s: %s failed", entry.id, type(step).__name__)
 
     def _launch(self, entry: TrainingRecord) -> None:

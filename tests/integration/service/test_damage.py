@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.errors import NotFound
+from airflow_dlaas.errors import HostError, NotFound
 from airflow_dlaas.service.dispatcher.decide import LOST_AFTER
 from airflow_dlaas.service.runners.base import Sighting
 from airflow_dlaas.service.store.sql import SqlStore
@@ -180,3 +180,45 @@ def test_a_truncated_exit_of_a_learner_that_is_gone_ends_the_training_with_the_r
     assert "exit.json" in ended.error.message
     with pytest.raises(NotFound):
         bench.store.secrets(one)
+
+
+class Refusing:
+    """The store, but *verb* fails for one training."""
+
+    def __init__(self, store: SqlStore, verb: str, refused: str) -> None:
+        self._store, self._verb, self.refused = store, verb, refused
+
+    def __getattr__(self, name: str) -> Any:
+        verb = getattr(self._store, name)
+        if name != self._verb:
+            return verb
+
+        def fail(training_id: str, *arguments: Any) -> Any:
+            if training_id == self.refused:
+                raise HostError("The database failed (DataError)")
+            return verb(training_id, *arguments)
+
+        return fail
+
+
+@pytest.mark.parametrize("verb", ["finish", "advance"])
+def test_slots_that_cannot_be_recorded_as_free_keep_no_other_training_waiting(bench, verb: str) -> None:
+    bad = bench.submit("training-bad")
+    bench.dispatcher.round()
+    store = bench.store
+    bench.store = Refusing(store, verb, bad)
+    bench.dispatcher = bench.another("one")
+    if verb == "finish":
+        bench.leave(bad)
+    else:
+        bench.reach(bad, Phase.STORING)
+    bench.dispatcher.round()
+    trains(bench, "training-good")
+    bench.store.refused = ""
+    bench.leave(bad)
+    for _ in range(2):
+        bench.dispatcher.round()
+    assert bench.training(bad).state is TrainingState.COMPLETED
+    bench.submit("training-large", slots=4)
+    bench.dispatcher.round()
+    assert len(bench.training("training-large").gpus) == 4
