@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from collections import Counter
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -35,9 +39,31 @@ NO_BUBBLEWRAP = "bubblewrap does not work here: apt-get install bubblewrap, and 
 """Why a test that needs it is skipped."""
 
 
+class Interrupt:
+    """
+    A handler of SIGTERM and SIGINT that ends the tests as Ctrl-C does: fixtures still stop what they started.
+
+    ``timeout`` sends TERM to the whole process group, and bootstrap.py then sends INT too: one request to stop by two
+    signals. The second must not interrupt the clean-up. The first signal repeated does.
+    """
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self._first: int | None = None
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != self._process:  # forked by a test, with no fixture to end
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        self._first = self._first or number
+        if number == self._first:
+            raise KeyboardInterrupt
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """
-    Give each process an AIRFLOW_HOME of its own, before anything imports Airflow.
+    Give each process an AIRFLOW_HOME of its own, before anything imports Airflow; end tests orderly on SIGTERM.
 
     Airflow writes its configuration there when it is first imported, and reads it while another process writes it; a
     user's own configuration must not decide how tests end.
@@ -45,6 +71,10 @@ def pytest_configure(config: pytest.Config) -> None:
     home = tempfile.mkdtemp(prefix="dlaas-airflow-home-")
     os.environ["AIRFLOW_HOME"] = home
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    if threading.current_thread() is threading.main_thread():
+        interrupt = Interrupt()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            config.add_cleanup(partial(signal.signal, number, signal.signal(number, interrupt)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:

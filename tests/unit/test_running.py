@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.running import (
     LONGEST_FIRST,
     TESTS,
     UNIT_SECONDS,
+    Interrupt,
     group_of,
     pytest_terminal_summary,
 )
@@ -45,6 +47,22 @@ def test_the_other_tests_of_one_file_run_on_one_worker() -> None:
 
 def test_every_folder_that_takes_long_is_there() -> None:
     assert [folder for folder in LONGEST_FIRST if not (TESTS / folder).is_dir()] == []
+
+
+def test_sigterm_ends_the_tests_as_ctrl_c_does() -> None:
+    assert isinstance(signal.getsignal(signal.SIGTERM), Interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        Interrupt()(signal.SIGTERM, None)
+
+
+@pytest.mark.parametrize(("first", "second"), [("SIGTERM", "SIGINT"), ("SIGINT", "SIGTERM")])
+def test_one_request_to_stop_by_two_signals_interrupts_once(first: str, second: str) -> None:
+    interrupt = Interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(signal.Signals[first], None)
+    interrupt(signal.Signals[second], None)
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(signal.Signals[first], None)
 
 
 def test_each_reason_for_skipping_is_given_once_with_its_number(request: pytest.FixtureRequest) -> None:
