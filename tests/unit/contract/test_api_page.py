@@ -1,0 +1,31 @@
+"""docs/api.md lists what the service adds to the API of 2017."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.monitor import FrameStatus
+from airflow_dlaas.contract.training import UNREADABLE_RECORD, Extensions, Status
+
+PAGE = Path(__file__).parents[3] / "docs" / "api.md"
+
+OF_2017 = {
+    *("state", "submitted_at", "running_at", "finished_at", "current_at", "message", "metrics", "error"),
+    *("model_definition", "training_data", "training_results"),
+}
+"""Keys of a training's status, of a frame of its monitor and of a definition that the API had then."""
+
+
+def test_every_key_that_is_ours_is_on_the_page() -> None:
+    listed = set(re.findall(r"`(?:status\.)?(\w+)`", PAGE.read_text()))
+    ours = {*Extensions.model_fields, *Status.model_fields, *FrameStatus.model_fields, *TrainingDefinition.model_fields}
+    assert ours - OF_2017 - listed == set()
+    assert UNREADABLE_RECORD in listed
+
+
+def test_the_page_lists_no_extension_that_the_service_does_not_advertise() -> None:
+    _, _, section = PAGE.read_text().partition("## How a client finds the extensions")
+    rows = re.findall(r"^\| `(\w+)` \|", section.partition("\n## ")[0], re.MULTILINE)
+    assert rows == list(Extensions.model_fields)
