@@ -62,3 +62,17 @@ def folder_among(name: str, folders: Collection[str]) -> str | None:
             return name[:end]
         end = name.find("/", end + 1)
     return None
+
+
+def results_below(names: Iterable[str], prefix: str) -> list[str]:
+    """
+    Return those of *names*, a listing of the folder *prefix*, that belong to results of trainings in folders below it.
+
+    None where the folder is itself one of results, or lies in one.
+    """
+    names = list(names)
+    folders = result_folders(names)
+    here = f"{prefix.rstrip('/')}/"
+    if any(here.startswith(f"{one}/") for one in folders):
+        return []
+    return [name for name in names if folder_among(name, folders) is not None]

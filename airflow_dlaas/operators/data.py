@@ -227,8 +227,8 @@ class DeleteDataOperator(CheckedOperator):
     Delete objects from a container: those under a folder, or those named. What is gone already is no error, and so
     is that there is nothing to delete.
 
-    Results of trainings that lie in the same container are deleted only where *prefix* begins with their folder, or
-    *names* has them; never as a part of everything. The container itself stays.
+    Results of trainings are deleted only where *prefix* is their folder or a folder in it, or *names* has them; never
+    as a part of a larger folder or of everything. The container itself stays.
 
     :param container: the container. (templated)
     :param prefix: the folder whose objects are deleted. (templated)
@@ -273,19 +273,27 @@ class DeleteDataOperator(CheckedOperator):
 
         self.check_parameters(rendered=True)
         with SwiftHook(self.swift_conn_id).store as store:
-            names = self.names
             try:
-                if names is None and not self.prefix:
-                    from airflow_dlaas.contract.results import folder_among, result_folders
-
-                    found = [one.name for one in store.list(self.container)]
-                    results = result_folders(found)
-                    names = [name for name in found if folder_among(name, results) is None]
-                gone = remove(store, self.container, prefix=self.prefix, names=names)
+                gone = remove(
+                    store,
+                    self.container,
+                    prefix=self.prefix,
+                    names=self.names,
+                    leave_out=self._results if self.names is None else None,
+                )
             except ContainerNotFound as error:
                 self.log.info("%s: nothing to delete", error)
                 return
         self.log.info("Container %s: %s objects deleted", self.container, len(gone))
+
+    def _results(self, found: Sequence[str]) -> Sequence[str]:
+        """Choose the results of trainings, which are deleted only where that was asked for."""
+        from airflow_dlaas.contract.results import results_below
+
+        left = results_below(found, self.prefix)
+        if left:
+            self.log.info("Container %s: %s objects stay, results of trainings", self.container, len(left))
+        return left
 
     @classmethod
     def check_together(cls, given: Mapping[str, Any]) -> None:

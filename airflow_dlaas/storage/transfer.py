@@ -37,7 +37,7 @@ from airflow_dlaas.storage.uploading import Uploading
 __all__ = ["Plan", "Progress", "Report", "Watch", "download", "plan_upload", "remove", "upload"]
 
 LeaveOut = Callable[[Sequence[str]], Collection[str]]
-"""Given the names of all objects that a download found, returns those that are not fetched."""
+"""Given the names of all objects found, returns those that are not fetched, or not deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +175,21 @@ def download(
     return Report(work.files, work.bytes, work.skipped)
 
 
-def remove(store: ObjectStore, container: str, *, prefix: str = "", names: Patterns = None) -> Sequence[str]:
+def remove(
+    store: ObjectStore,
+    container: str,
+    *,
+    prefix: str = "",
+    names: Patterns = None,
+    leave_out: LeaveOut | None = None,
+) -> Sequence[str]:
     """
     Delete what lies under the folder *prefix*, or of it only *names*, with the segments of large objects; their names.
 
     What is not there is no error. A container itself stays.
 
     :param names: objects to delete, with their full names; a text is one name.
+    :param leave_out: chooses objects that stay.
     :raises InvalidArgument: an argument is not valid; no request was sent.
     """
     container, prefix = require_container_name(container), require_prefix(prefix)
@@ -195,6 +203,9 @@ def remove(store: ObjectStore, container: str, *, prefix: str = "", names: Patte
         for one in store.list(container, common)
         if one.name.startswith(as_folder(prefix)) and (only is None or one.name in only)
     ]
+    if leave_out is not None:
+        left = frozenset(leave_out([one.name for one in found]))
+        found = [one for one in found if one.name not in left]
     tally = Tally(0, len(found), None)
     Uploading(store, container, Known(), tally, Crew(tally, None)).delete(found)
     return [one.name for one in found]

@@ -152,6 +152,23 @@ def test_only_what_was_said_is_deleted(
     assert names(store, container) == left
 
 
+def test_everything_is_deleted_whatever_its_name_looks_like(store: SwiftStore, container: str) -> None:
+    put(store, container, "()", "['day/a']", "day/b", RESULT, MARK)
+    DeleteDataOperator(task_id="away", container=container, everything=True).execute({})
+    assert names(store, container) == [MARK, RESULT]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "stay"), [("day", True), ("day/training-AbC_12-xY", False), (f"day/{RESULT}", False)]
+)
+def test_results_below_the_folder_stay_unless_the_folder_is_theirs(
+    store: SwiftStore, container: str, prefix: str, stay: bool
+) -> None:
+    put(store, container, "day/a", f"day/{MARK}", f"day/{RESULT}/w")
+    DeleteDataOperator(task_id="away", container=container, prefix=prefix).execute({})
+    assert (f"day/{RESULT}/w" in names(store, container)) is stay
+
+
 @pytest.mark.usefixtures("store")
 def test_a_container_that_is_gone_is_no_error(container: str) -> None:
     DeleteDataOperator(task_id="away", container=container, everything=True).execute({})

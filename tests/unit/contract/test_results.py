@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import json
 
-from airflow_dlaas.contract.results import folder_among, is_marker, marker_content, marker_name, result_folders
+import pytest
+
+from airflow_dlaas.contract.results import (
+    folder_among,
+    is_marker,
+    marker_content,
+    marker_name,
+    result_folders,
+    results_below,
+)
 
 ID = "training-aB3_-6789"
 
@@ -42,3 +51,18 @@ def test_the_marker_says_what_it_is_for() -> None:
     assert is_marker(marker_name(ID))
     assert not is_marker(f"{ID}/model")
     assert json.loads(marker_content(ID))["training_id"] == ID
+
+
+@pytest.mark.parametrize(
+    ("prefix", "below"),
+    [
+        ("", ["a/r/.dlaas-training", "a/r/m/.dlaas-training", "a/r/m/w"]),
+        ("a", ["a/r/.dlaas-training", "a/r/m/.dlaas-training", "a/r/m/w"]),
+        ("a/r", []),
+        ("a/r/", []),
+        ("a/r/m", []),
+    ],
+)
+def test_results_are_below_a_folder_that_is_not_theirs(prefix: str, below: list[str]) -> None:
+    names = ["a/b", "a/r/.dlaas-training", "a/r/m/.dlaas-training", "a/r/m/w", "a/rest"]
+    assert results_below([name for name in names if name.startswith(prefix)], prefix) == below
