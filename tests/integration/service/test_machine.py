@@ -23,6 +23,7 @@ import pytest
 from tests.conftest import ServiceProcess
 from tests.integration.service.conftest import Customer
 from tests.integration.service.learner.conftest import bubblewrap_works
+from tests.running import NO_BUBBLEWRAP
 
 CONTENT = b"data of another training\n"
 NOBODY = 65534
@@ -131,7 +132,7 @@ def test_five_ports_are_open_and_only_to_this_machine(machine: Machine) -> None:
 
 def test_a_training_in_a_sandbox_gets_nothing_from_any_port(machine: Machine) -> None:
     if not bubblewrap_works():
-        pytest.skip("bubblewrap does not work here")
+        pytest.skip(NO_BUBBLEWRAP)
     customer = machine.customer
     code = f"given = {json.dumps(machine.requests)!r}\n{PROBE}"
     training = customer.end(customer.submit("python3 main.py", main=code))
@@ -152,7 +153,7 @@ os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})
     return done.stdout
 
 
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user: run the tests as root")
 
 
 @root_only

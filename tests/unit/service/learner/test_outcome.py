@@ -70,7 +70,7 @@ def test_folders_full_of_links_to_each_other_have_an_end(tmp_path: Path) -> None
     assert any("more than" in one.why for one in found.left_out)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user: run the tests as root")
 def test_what_cannot_be_read_is_named() -> None:
     code = (
         f"from pathlib import Path; from {gather.__module__} import gather, JobFolder; import os, sys\n"
