@@ -404,7 +404,8 @@ def run(command: list[str]) -> int:
     running = subprocess.Popen(command, cwd=HERE)
     # Ctrl-C reaches pytest by itself, and it has servers to stop before it ends: wait for that.
     signal.signal(signal.SIGINT, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: running.send_signal(signal.SIGINT))
+    for stop in stopping():
+        signal.signal(stop, lambda *_: running.send_signal(signal.SIGINT))
     return running.wait()
 
 
@@ -488,6 +489,12 @@ def locked(home: Path):  # type: ignore[no-untyped-def]  # collections.abc is no
         yield
 
 
+def stopping() -> list[int]:
+    """Signals that ask us to stop; not the end of the terminal where ``nohup`` has it ignored."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGHUP]
+
+
 def tell(words: str) -> None:
     sys.stdout.write(f"{words}\n")
     sys.stdout.flush()
@@ -498,7 +505,7 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     try:
         if os.name == "posix":
-            for stop in (signal.SIGTERM, signal.SIGHUP):  # so that pip and uv end with us
+            for stop in stopping():  # so that pip and uv end with us
                 signal.signal(stop, signal.default_int_handler)
         sys.exit(main(sys.argv[1], sys.argv[2:]))
     except Impossible as impossible:

@@ -41,7 +41,7 @@ NO_BUBBLEWRAP = "bubblewrap does not work here: apt-get install bubblewrap, and 
 
 class Interrupt:
     """
-    A handler of SIGTERM and SIGINT that ends the tests as Ctrl-C does: fixtures still stop what they started.
+    A handler of SIGTERM, SIGINT and SIGHUP that ends the tests as Ctrl-C does: fixtures still stop what they started.
 
     ``timeout`` sends TERM to the whole process group, and bootstrap.py then sends INT too: one request to stop by two
     signals. The second must not interrupt the clean-up. The first signal repeated does.
@@ -63,7 +63,7 @@ class Interrupt:
 
 def pytest_configure(config: pytest.Config) -> None:
     """
-    Give each process an AIRFLOW_HOME of its own, before anything imports Airflow; end tests orderly on SIGTERM.
+    Give each process an AIRFLOW_HOME of its own, before anything imports Airflow; end the tests in order on SIGTERM.
 
     Airflow writes its configuration there when it is first imported, and reads it while another process writes it; a
     user's own configuration must not decide how tests end.
@@ -73,7 +73,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
     if threading.current_thread() is threading.main_thread():
         interrupt = Interrupt()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # by nohup
+        for number in (signal.SIGTERM, signal.SIGINT, *(() if ignored else (signal.SIGHUP,))):
             config.add_cleanup(partial(signal.signal, number, signal.signal(number, interrupt)))
 
 

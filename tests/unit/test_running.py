@@ -51,6 +51,7 @@ def test_every_folder_that_takes_long_is_there() -> None:
 
 def test_sigterm_ends_the_tests_as_ctrl_c_does() -> None:
     assert isinstance(signal.getsignal(signal.SIGTERM), Interrupt)
+    assert isinstance(signal.getsignal(signal.SIGHUP), Interrupt) or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     with pytest.raises(KeyboardInterrupt):
         Interrupt()(signal.SIGTERM, None)
 
