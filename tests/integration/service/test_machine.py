@@ -28,8 +28,8 @@ from tests.running import NO_BUBBLEWRAP
 CONTENT = b"data of another training\n"
 NOBODY = 65534
 
-OPEN = {"/health", "/metrics", "/info", "/healthcheck"}
-"""What both front doors answer to everybody: that they live, how much they do, and what a Swift can do."""
+OPEN = {"/health", "/metrics", "/docs", "/redoc", "/openapi.json", "/info", "/healthcheck"}
+"""What both front doors answer to everybody: that they live, how much they do, and what they and a Swift can do."""
 
 PROBE = """
 import http.client, json

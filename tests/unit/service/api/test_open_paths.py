@@ -1,0 +1,21 @@
+"""What the API answers without a token."""
+
+from __future__ import annotations
+
+from fastapi.routing import APIRoute
+from starlette.routing import Route
+
+OPEN = {"/health", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+
+
+def test_without_a_token_only_these_paths_answer(service) -> None:
+    api = service.client.app
+    open_paths = set()
+    for route in api.routes:
+        if isinstance(route, Route | APIRoute):
+            path = route.path.format(**dict.fromkeys(route.param_convertors, "x"))
+            for method in route.methods or ():
+                answer = service.client.request(method, path, headers={"Authorization": ""})
+                if answer.status_code < 400:
+                    open_paths.add(path)
+    assert open_paths == OPEN
