@@ -101,8 +101,9 @@ def airflow_database(server_url: str | None) -> Iterator[dict[str, str]]:
 def _running(programs: Path, folder: Path) -> Iterator[str]:
     """A new server with its data and its socket in *folder*, which no other user can enter."""
     owner = _unprivileged(folder)
+    initdb = [programs / "initdb", "--auth=trust", "--username=postgres", "--no-sync", "-D", folder / "data"]
     made = subprocess.run(
-        [*owner, programs / "initdb", "--auth=trust", "--username=postgres", "--no-sync", "-D", folder / "data"],
+        [*owner, *initdb, "--no-locale", "--encoding=UTF8"],  # whatever the locale of the machine
         cwd="/",
         capture_output=True,
         text=True,

@@ -1,0 +1,25 @@
+"""The PostgreSQL that the tests start for themselves."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from tests import postgresql
+
+pytestmark = pytest.mark.postgresql
+
+
+@pytest.mark.parametrize("locale", ["C", "xx_XX.UTF-8"])
+def test_it_holds_any_text_whatever_the_locale_of_the_machine(locale: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`C` is that of cron and of small containers; one that is not installed comes along with an SSH login."""
+    if postgresql.installed() is None:
+        pytest.skip(postgresql.ABSENT)
+    monkeypatch.delenv(postgresql.VARIABLE, raising=False)
+    monkeypatch.setenv("LC_ALL", locale)
+    with postgresql.server() as url:
+        assert url is not None
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT chr(233)")).scalar() == "é"
+        engine.dispose()
