@@ -27,12 +27,18 @@ def as_patterns(value: object, parameter: str) -> tuple[str, ...] | None:
     Read the patterns given for *parameter*: a text is one pattern; None, which means none given, stays None.
 
     :raises InvalidArgument: anything else than a text or a sequence of texts; an empty text; a text that is a list
-        written out, as a template makes of one unless it is rendered natively.
+        written out, as a template makes of one unless it is rendered natively; one that can match no file.
     """
     texts = _texts(value, parameter, "pattern")
     for place, one in texts or ():
         if not one:
             raise InvalidArgument(f"{place}: the pattern is empty. Name the files by a text such as '*.csv'")
+        if one.startswith(("/", "./", "../")) or one != one.strip("\r\n"):
+            # Left as it is, it would exclude nothing: with delete=True, files that were to stay are then deleted.
+            raise InvalidArgument(
+                f"{place}: {shown(one)} matches no file. Patterns are compared with paths below the source, such as "
+                "'data/a.csv': begin with no slash and no dot step, and have no line break at the ends"
+            )
     return None if texts is None else tuple(one for _, one in texts)
 
 

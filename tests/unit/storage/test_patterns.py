@@ -193,3 +193,16 @@ def test_one_name_is_one_object(tmp_path: Path) -> None:
     assert sorted(store.objects) == ["a", "b"]
     download(store, "c", tmp_path, names="a")
     assert [one.name for one in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("pattern", ["/keep", "/", "./keep/*", "../keep", "*.tmp\n", "\nkeep"])
+@pytest.mark.parametrize("given", [str, lambda text: ["a", text]])
+def test_a_pattern_that_no_file_can_match_is_refused(pattern: str, given: Callable[[str], Any]) -> None:
+    """Left as it is, it would exclude nothing, and a deletion would take what was to stay."""
+    with pytest.raises(InvalidArgument, match=r"^exclude(\[1\])?: .* matches no file"):
+        as_patterns(given(pattern), "exclude")
+
+
+@pytest.mark.parametrize("pattern", [".env", ".cache/", "..keep", "keep/", "a b"])
+def test_dots_and_slashes_elsewhere_are_part_of_a_pattern(pattern: str) -> None:
+    assert as_patterns(pattern, "exclude") == (pattern,)
