@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 TOOLS = ("hypothesis", "mlflow-skinny>=3.1", "pytest>=8.3", "pytest-timeout", "pytest-xdist", "tensorboard")
 """What the tests need beside the provider."""
 
-TESTS = ("assets", "client", "contract", "hooks", "operators", "plugin", "sensors", "storage", "triggers")
+TESTS = ("assets", "client", "contract", "fs", "hooks", "operators", "plugin", "sensors", "storage", "triggers")
 """Folders of ``tests/unit``."""
 
 AIRFLOWS = {"3.1": ("apache-airflow==3.1.*",), "3.4": ("apache-airflow>=3.4.0b1,<3.5", "--prerelease", "allow")}

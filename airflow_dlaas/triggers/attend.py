@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -40,6 +41,8 @@ TROUBLE_EVERY = 60.0
 
 TROUBLE_LOOK = 5.0
 """Seconds until a trouble is noticed, and its end."""
+
+_logger = logging.getLogger(__name__)
 
 Say = Callable[[str], None]
 
@@ -82,8 +85,10 @@ async def attend(
         # Not awaited one by one: a cancel of this task that comes now must be neither swallowed nor passed on to them.
         stopped, _ = await asyncio.wait({trouble, log}, timeout=GOODBYE)
         for telling in stopped:
-            if not telling.cancelled():
-                telling.result()  # raises what was not expected
+            if not telling.cancelled() and (error := telling.exception()) is not None:
+                # The training is judged by its state: a fault in showing its log must not take the place of its result.
+                say(f"Showing the log of training {training_id} failed: {type(error).__name__}: {error}")
+                _logger.error("Showing the log of training %s failed", training_id, exc_info=error)
 
 
 @dataclass(frozen=True, slots=True)

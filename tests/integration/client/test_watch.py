@@ -67,9 +67,15 @@ def service(monkeypatch):
     thread.join()
 
 
-async def states(watch: Watch, id: str) -> list[str]:
+async def states(watch: Watch, id: str, first: asyncio.Event | None = None) -> list[str]:
+    """Wait for the end of training *id*; its states. The first one sets *first*."""
+    seen = []
     async with aclosing(watch.states(id)) as found:
-        return [str(one.state) async for one in found]
+        async for one in found:
+            seen.append(str(one.state))
+            if first is not None:
+                first.set()
+    return seen
 
 
 def test_many_who_wait_cost_one_question_at_a_time(service, client):
@@ -77,8 +83,9 @@ def test_many_who_wait_cost_one_question_at_a_time(service, client):
         for one in IDS:
             service.put(one, "running")
         watch = Watch(client)
-        waits = [asyncio.create_task(states(watch, one)) for one in IDS for _ in range(5)]
-        await asyncio.sleep(0.4)
+        begun = [asyncio.Event() for _ in range(5 * len(IDS))]
+        waits = [asyncio.create_task(states(watch, one, first)) for one, first in zip(IDS * 5, begun, strict=True)]
+        await asyncio.gather(*(first.wait() for first in begun))
         for one in IDS:
             service.put(one, "completed")
         return await asyncio.gather(*waits)

@@ -242,6 +242,7 @@ class Trees(RuleBasedStateMachine):
         time.sleep(2 * SETTLED / 10**9)
         new = self.becoming(prefix, include, exclude, delete)
         filters = {"prefix": prefix, "include": include, "exclude": exclude, "delete": delete, "segment_size": CUT}
+        filters["allow_empty"] = True
         emptied = delete and not any(wanted(name, include, exclude) for name in laid(self.here))
         if emptied and new != self.stored:
             with pytest.raises(StoreError, match="no file to upload"):
@@ -300,10 +301,11 @@ class Trees(RuleBasedStateMachine):
         folder, there = as_folder(prefix), self.home / "there" / (prefix.replace("/", "-") or "all")
         new = {name[len(folder) :]: content for name, content in self.stored.items() if name.startswith(folder)}
         old = finished(there)
+        again = {"prefix": prefix, "known": Known(self.known), "segment_size": CUT, "allow_empty": True}
         if trouble:
             self.ways.trouble.on(trouble[1], method=trouble[0], times=times, skip=skip)
         try:
-            download(self.store, self.container, there, prefix=prefix, known=Known(self.known), segment_size=CUT)
+            download(self.store, self.container, there, **again)  # type: ignore[arg-type]
         except StoreError:
             assert trouble
             now = finished(there)
@@ -313,7 +315,7 @@ class Trees(RuleBasedStateMachine):
         finally:
             self.ways.trouble.calm()
         assert finished(there) == old | new
-        again = {"prefix": prefix, "known": Known(self.known), "segment_size": CUT}
+        again["known"] = Known(self.known)
         assert download(self.store, self.container, there, **again) == Report(0, 0, len(new))  # type: ignore[arg-type]
         if not new or edited is None:
             return

@@ -271,6 +271,25 @@ def test_a_monitor_that_is_refused_is_said_once_and_tried_again_at_the_end_at_th
     asyncio.run(asyncio.wait_for(scene(), 10))
 
 
+def test_a_fault_in_showing_the_log_does_not_take_the_place_of_the_result(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene() -> None:
+        async def broken_log(*_: Any) -> None:
+            raise KeyError("status")
+
+        monkeypatch.setattr(attending, "_tell_log", broken_log)
+        course = Course()
+        waiting = course.wait()
+        course.seen.put_nowait(a_training("completed"))
+        assert (await waiting).state is TrainingState.COMPLETED
+        assert await course.said.get() == "Training t: completed"
+        assert await course.said.get() == "Showing the log of training t failed: KeyError: 'status'"
+
+    asyncio.run(asyncio.wait_for(scene(), 10))
+    assert caplog.records[-1].exc_info is not None
+
+
 def test_a_cancel_while_the_wait_is_cleaned_up_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow cancels a trigger again and again; a cancel that is swallowed lets the trigger go on."""
 
