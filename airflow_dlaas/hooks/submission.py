@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.errors import Conflict, DlaasError, Misunderstood, NotFound, RateLimited
+from airflow_dlaas.errors import Conflict, DlaasError, Misunderstood, NotFound, RateLimited, Unauthenticated
 from airflow_dlaas.hooks.choice import Choice, Found, choose, precedence
 from airflow_dlaas.hooks.tag import Tag, Try, tagged
 
@@ -132,7 +132,7 @@ def stop(client: Client, tag: Tag, definition: TrainingDefinition | None, *, sin
                 training = find(client, tag, since=since)
     except DlaasError as error:
         say(f"The training under key {tag.key} could not be canceled: {error}")
-        return not error.transient
+        return _is_settled(error)
     if training is None:
         say("No training has been submitted: there is nothing to cancel")
     elif training.state.final:
@@ -150,10 +150,15 @@ def cancel(client: Client, training_id: str, say: Say) -> bool:
         say(f"Training {training_id} is gone")
     except DlaasError as error:
         say(f"Training {training_id} could not be canceled: {error}")
-        return not error.transient
+        return _is_settled(error)
     else:
         say(f"Training {training_id} was canceled")
     return True
+
+
+def _is_settled(error: DlaasError) -> bool:
+    """Whether a retry of a failed cancel cannot help; it can if the service was away or the password was changed."""
+    return not (error.transient or isinstance(error, Unauthenticated))
 
 
 def _submit_without_keys(

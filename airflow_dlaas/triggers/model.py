@@ -155,6 +155,8 @@ class TrainModelTrigger(BaseTrigger):
                 self.log.warning(
                     "Canceling the training under key %s failed (%s); retrying in %.0f s", self.key, error, CANCEL_PAUSE
                 )
+            # The password may have been changed meanwhile: the connection is read anew.
+            self._access = None
             await asyncio.sleep(CANCEL_PAUSE)
         self.log.error("The training under key %s could not be canceled and may still run", self.key)
 

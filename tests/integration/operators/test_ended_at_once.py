@@ -20,6 +20,7 @@ from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.triggers import attend
 from airflow_dlaas.triggers.model import TrainModelTrigger
+from tests.conftest import ServiceProcess
 from tests.integration.operators.conftest import Handed
 from tests.troublemaker import Say, Slow, Troublemaker
 
@@ -206,6 +207,27 @@ def test_cancellation_goes_on_after_the_trigger_is_gone_while_the_service_is_awa
             await asyncio.sleep(0.1)
 
     asyncio.run(ended())
+
+
+def test_a_cancel_that_the_service_does_not_admit_is_tried_again_with_the_connection_as_it_is_then(
+    trigger: Maker, client: Client, way: Troublemaker, service: ServiceProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The password of the connection was changed while the training ran."""
+    from airflow_dlaas.triggers import model
+
+    monkeypatch.setattr(model, "CANCEL_PAUSE", 0.1)
+    triggers = [trigger("sleep 60")]
+
+    async def ended() -> None:
+        triggerer = Triggerer(triggers)
+        triggerer.start()
+        await submitted(client, triggers)
+        way.on(Say(401), times=None)
+        monkeypatch.setenv("AIRFLOW_CONN_DLAAS_DEFAULT", json.dumps(service.connections()["dlaas_default"]))
+        await triggerer.end()
+
+    asyncio.run(ended())
+    assert not_stopped(client, triggers) == []
 
 
 def test_a_triggerer_that_shuts_down_cancels_no_training(trigger: Maker, client: Client) -> None:
