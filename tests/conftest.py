@@ -23,6 +23,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.demo import ports
 from tests import npm, postgresql
 from tests.running import (  # noqa: F401 - hooks of pytest
+    own_airflow_home,
     pytest_collection_modifyitems,
     pytest_configure,
     pytest_terminal_summary,
@@ -31,6 +32,8 @@ from tests.running import (  # noqa: F401 - hooks of pytest
 
 if TYPE_CHECKING:
     from tests.keystone.cloud import Cloud
+
+own_airflow_home()  # here, since the conftest.py files below import Airflow
 
 START = 60.0
 """Seconds a service may take to be ready on a machine that does a lot else; two are usual."""

@@ -61,16 +61,26 @@ class Interrupt:
             raise KeyboardInterrupt
 
 
-def pytest_configure(config: pytest.Config) -> None:
+_own_homes: list[str] = []
+"""Folders that `own_airflow_home` has made, to be removed in the end."""
+
+
+def own_airflow_home() -> None:
     """
-    Give each process an AIRFLOW_HOME of its own, before anything imports Airflow; end the tests in order on SIGTERM.
+    Give this process an AIRFLOW_HOME of its own.
 
     Airflow writes its configuration there when it is first imported, and reads it while another process writes it; a
-    user's own configuration must not decide how tests end.
+    user's own configuration must not decide how tests end. To be called before anything imports Airflow: pytest loads
+    the conftest.py files of the paths that it is given before it calls `pytest_configure`.
     """
-    home = tempfile.mkdtemp(prefix="dlaas-airflow-home-")
-    os.environ["AIRFLOW_HOME"] = home
-    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    os.environ["AIRFLOW_HOME"] = home = tempfile.mkdtemp(prefix="dlaas-airflow-home-")
+    _own_homes.append(home)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Remove this process's AIRFLOW_HOME at its end; end the tests in order on SIGTERM."""
+    for home in _own_homes:
+        config.add_cleanup(partial(shutil.rmtree, home, ignore_errors=True))
     if threading.current_thread() is threading.main_thread():
         interrupt = Interrupt()
         ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # by nohup

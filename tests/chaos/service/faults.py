@@ -23,6 +23,10 @@ BEFORE, WITHIN, AFTER, REFUSED = "before", "within", "after", "refused"
 and, instead of a kill: it fails, as where the machine has no more processes."""
 
 
+REACHED = "-"
+"""In place of its verb: a point that a service has reached, and is about to die of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """A moment in the life of a service: *when* in the *call*-th call of *verb* from now on."""
@@ -56,6 +60,16 @@ class Fuse:
 
     def disarm(self) -> None:
         self.path.unlink(missing_ok=True)
+
+    def drop_reached(self) -> None:
+        """Forget the points that a service had reached which a test killed before it died of them."""
+        if not self.path.exists():
+            return
+        left = [point for point in self._points() if point.verb != REACHED]
+        if left:
+            self.arm(*left)
+        else:
+            self.disarm()
 
     @contextmanager
     def around(self, verbs: Iterable[str], refusal: Callable[[str], Exception]) -> Iterator[None]:
@@ -98,7 +112,7 @@ class Fuse:
                     due.add(point.when)
             if due or left != self._points():
                 # What kills removes the file itself: until then the test can see that it has not happened.
-                self.arm(*left, *(Point("-", when) for when in due - {REFUSED}))
+                self.arm(*left, *(Point(REACHED, when) for when in due - {REFUSED}))
             return due
 
     def _points(self) -> list[Point]:

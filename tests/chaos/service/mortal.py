@@ -95,6 +95,7 @@ class MortalService(ServiceProcess):
         with contextlib.suppress(ProcessLookupError):  # its fuse was quicker
             os.kill(self.pid, signal.SIGKILL)
         self.bury()
+        self.fuse.drop_reached()
 
     def stop(self) -> int:
         os.kill(self.pid, signal.SIGTERM)
