@@ -14,8 +14,8 @@ from threading import Event
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_dlaas.service.learner.alongside import alongside
-from airflow_dlaas.service.learner.regular_file import open_regular
 from airflow_dlaas.service.metrics.phases import split
+from airflow_dlaas.service.regular_file import open_regular
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.metric_definition import MetricDefinition

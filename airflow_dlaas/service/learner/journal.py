@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from airflow_dlaas.contract.words import spell_time
-from airflow_dlaas.service.learner.regular_file import open_regular
+from airflow_dlaas.service.regular_file import open_regular
 
 SIGN = "[dlaas] "
 """In front of the learner's own lines in the command's log."""
