@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
+from collections.abc import Callable
 from contextlib import aclosing
 
 import pytest
@@ -15,6 +17,9 @@ from tests.integration.client.conftest import Answer, Request, Service, instance
 
 IDS = [f"training-{n}" for n in range(20)]
 
+DEADLINE = 30
+"""Seconds after which a test fails that waits for something: far more than a busy machine takes."""
+
 
 class Trainings(Service):
     """A small service of ours, or a foreign one: what it holds, a test changes."""
@@ -24,6 +29,8 @@ class Trainings(Service):
         self.extended = True
         self.held: dict[str, tuple[str, int]] = {}
         self.revision = 0
+        self.longest_poll = 5.0
+        self.polls_waiting = 0
 
     def put(self, id: str, state: str) -> None:
         with self.lock:
@@ -45,18 +52,19 @@ class Trainings(Service):
         if "wait" not in asked:
             return say({"resources": [training(one, state) for one, (state, _) in self.held.items()]})
         after = self.revision if asked["after"] == "now" else int(asked["after"])
-        end = time.monotonic() + min(int(asked["wait"]), 5)
+        end = time.monotonic() + min(int(asked["wait"]), self.longest_poll)
+        with self.lock:
+            self.polls_waiting += 1
         while time.monotonic() < end and self.revision == after:
             time.sleep(0.005)
         with self.lock:
+            self.polls_waiting -= 1
             changed = [training(one, state) for one, (state, at) in self.held.items() if at > after]
             return say({"resources": changed, "cursor": str(self.revision)})
 
 
 @pytest.fixture
 def service(monkeypatch):
-    import threading
-
     monkeypatch.setattr(asking, "_SPACING", 0.01)
     service = Trainings()
     thread = threading.Thread(target=service.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -78,14 +86,28 @@ async def states(watch: Watch, id: str, first: asyncio.Event | None = None) -> l
     return seen
 
 
+async def begin(watch: Watch, *ids: str) -> list[asyncio.Task[list[str]]]:
+    """Start one wait for each of *ids*; return when each has its first state."""
+    first = [asyncio.Event() for _ in ids]
+    waits = [asyncio.create_task(states(watch, one, event)) for one, event in zip(ids, first, strict=True)]
+    await asyncio.wait_for(asyncio.gather(*(one.wait() for one in first)), DEADLINE)
+    return waits
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait until *condition* holds; fail with *what* when it does not within `DEADLINE`."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, what
+        await asyncio.sleep(0.01)
+
+
 def test_many_who_wait_cost_one_question_at_a_time(service, client):
     async def scene():
         for one in IDS:
             service.put(one, "running")
         watch = Watch(client)
-        begun = [asyncio.Event() for _ in range(5 * len(IDS))]
-        waits = [asyncio.create_task(states(watch, one, first)) for one, first in zip(IDS * 5, begun, strict=True)]
-        await asyncio.gather(*(first.wait() for first in begun))
+        waits = await begin(watch, *IDS * 5)
         for one in IDS:
             service.put(one, "completed")
         return await asyncio.gather(*waits)
@@ -101,9 +123,9 @@ def test_many_who_wait_cost_one_question_at_a_time(service, client):
 def test_nothing_can_change_unheard_between_the_first_look_and_listening(service, client):
     async def scene():
         service.put("training-1", "running")
-        begin = say({"resources": [], "cursor": "1"})
-        begin.delay = 0.3
-        service.script["/v3/models"] = [begin, say({"resources": [], "cursor": "1"})]
+        cursor = say({"resources": [], "cursor": "1"})
+        cursor.delay = 0.3
+        service.script["/v3/models"] = [cursor, say({"resources": [], "cursor": "1"})]
         await Watch(client).changed("training-1")
 
     asyncio.run(scene())
@@ -111,19 +133,19 @@ def test_nothing_can_change_unheard_between_the_first_look_and_listening(service
     assert service.seen[-1].path != "/v3/models?after=now&wait=0"
 
 
-def test_a_change_is_heard_at_once(service, client):
+def test_a_change_is_heard_with_the_question_that_is_waiting(service, client):
     async def scene():
+        service.longest_poll = 600
         service.put("training-1", "running")
-        watch = Watch(client)
-        async with aclosing(watch.states("training-1")) as found:
+        async with aclosing(Watch(client).states("training-1")) as found:
             await anext(found)
-            await asyncio.sleep(0.1)
+            await until(lambda: service.polls_waiting == 1, "no long poll")
+            asked = len(service.seen)
             service.put("training-1", "completed")
-            told = time.monotonic()
-            assert str((await anext(found)).state) == "completed"
-            return time.monotonic() - told
+            assert str((await asyncio.wait_for(anext(found), DEADLINE)).state) == "completed"
+            return [one.path for one in service.seen[asked:]]
 
-    assert asyncio.run(scene()) < 0.3
+    assert [one for one in asyncio.run(scene()) if "after=" not in one] == []
 
 
 def test_a_foreign_service_is_asked_for_the_list_at_an_interval(service, client):
@@ -131,15 +153,17 @@ def test_a_foreign_service_is_asked_for_the_list_at_an_interval(service, client)
         service.extended = False
         for one in IDS:
             service.put(one, "running")
-        watch = Watch(client, interval=0.1)
-        waits = [asyncio.create_task(states(watch, one)) for one in IDS]
-        await asyncio.sleep(0.55)
+        begun = time.monotonic()
+        waits = await begin(Watch(client, interval=0.1), *IDS)
+        await until(lambda: len(service.asked("/v3/models")) >= 4, "not asked again")
+        lasted = time.monotonic() - begun
         for one in IDS:
             service.put(one, "error")
-        return await asyncio.gather(*waits)
+        return lasted, await asyncio.gather(*waits)
 
-    assert asyncio.run(scene()) == [["running", "error"]] * 20
-    assert 4 <= len(service.asked("/v3/models")) <= 9
+    lasted, seen = asyncio.run(scene())
+    assert seen == [["running", "error"]] * 20
+    assert lasted > 0.25  # three intervals, less what rounding takes
     assert not [one for one in service.seen if one.path.startswith("/v3/models/")]
 
 
@@ -180,15 +204,18 @@ def test_a_training_that_cannot_be_read_ends_its_own_waits_only(service, client,
         if before:
             service.put("training-0", "paused")
         watch = Watch(client, interval=0.05)
-        waits = [asyncio.create_task(states(watch, one)) for one in IDS[:4]]
-        await asyncio.sleep(0.2)
+        if before:
+            broken = asyncio.create_task(states(watch, IDS[0]))
+            others = await begin(watch, *IDS[1:4])
+        else:
+            broken, *others = await begin(watch, *IDS[:4])
         service.put("training-0", "paused")
         service.put("training-19", "paused")  # for which there is no wait
         with pytest.raises(Misunderstood, match="state"):
-            await asyncio.wait_for(waits[0], 5)
+            await asyncio.wait_for(broken, DEADLINE)
         for one in IDS[1:4]:
             service.put(one, "completed")
-        return await asyncio.gather(*waits[1:])
+        return await asyncio.gather(*others)
 
     assert asyncio.run(scene()) == [["running", "completed"]] * 3
     assert "looking instead" not in caplog.text
@@ -200,15 +227,13 @@ def test_a_service_that_is_away_ends_no_wait(service, client, monkeypatch):
     async def scene():
         service.put("training-1", "running")
         watch = Watch(client, interval=0.05)
-        wait = asyncio.create_task(states(watch, "training-1"))
-        await asyncio.sleep(0.2)
+        (wait,) = await begin(watch, "training-1")
         bad = [Answer(hang_up=True), Answer(502, b"<html>"), refuse(429, "rate_limit_exceeded"), Answer(503)]
         service.script["/v3/models"] = [*bad, *bad, *bad, refuse(503, "underlying_api_error")]
         service.put("training-2", "pending")  # ends the question under way
-        await asyncio.sleep(0.5)
-        assert len(service.asked("/v3/models")) > 4
+        await until(lambda: len(service.script["/v3/models"]) == 1, "not asked until the last answer")
+        await until(lambda: "Nothing is heard from" in (watch.trouble or ""), "the trouble is not said")
         assert not wait.done()
-        assert "Nothing is heard from" in (watch.trouble or "")
         del service.script["/v3/models"]
         service.put("training-1", "completed")
         seen = await wait
@@ -231,28 +256,28 @@ def test_leaving_disturbs_nobody_and_the_last_one_turns_off_the_light(service, c
     async def scene():
         service.put("training-1", "running")
         watch = Watch(client)
-        stays, leaves = (asyncio.create_task(states(watch, "training-1")) for _ in range(2))
-        await asyncio.sleep(0.2)
+        stays, leaves = await begin(watch, "training-1", "training-1")
         leaves.cancel()
         await asyncio.sleep(0.05)
         assert not stays.done()
         service.put("training-1", "completed")
         assert await stays == ["running", "completed"]
-        await asyncio.sleep(0.05)
-        return [task.get_name() for task in asyncio.all_tasks()]
+        await until(lambda: len(asyncio.all_tasks()) == 1, "a task goes on though nobody waits")
 
-    assert len(asyncio.run(scene())) == 1
+    asyncio.run(scene())
 
 
 def test_nobody_waits_for_a_question_that_nobody_asks_any_more(service, client):
     async def scene():
+        service.longest_poll = 600
         service.put("training-1", "running")
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(states(Watch(client), "training-1"), 0.3)
+        (wait,) = await begin(Watch(client), "training-1")
+        await until(lambda: service.polls_waiting == 1, "no long poll")
+        wait.cancel()
 
-    begun = time.monotonic()
-    asyncio.run(scene())  # the service answers after 5 s
-    assert time.monotonic() - begun < 2
+    asyncio.run(scene())
+    assert service.polls_waiting == 1  # the event loop has ended, and the answer is still to come
+    service.put("training-1", "completed")
 
 
 def test_a_watch_can_be_used_again(service, client):
@@ -287,12 +312,14 @@ def test_a_service_that_does_not_wait_is_not_hammered(service, client):
         service.put("training-1", "running")
         nothing = Answer(200, json.dumps({"resources": [], "cursor": "1"}).encode())
         service.script["/v3/models"] = [nothing]
+        begun = time.monotonic()
         wait = asyncio.create_task(states(Watch(client), "training-1"))
         await asyncio.sleep(1.5)
         wait.cancel()
+        return time.monotonic() - begun
 
-    asyncio.run(scene())
-    assert len(service.asked("/v3/models")) <= 4
+    seconds = asyncio.run(scene())
+    assert len(service.asked("/v3/models")) <= 3 + seconds / asking._IDLE_SPACING
 
 
 def test_all_who_share_a_key_share_a_watch_until_the_last_leaves(service):
