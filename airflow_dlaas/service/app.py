@@ -33,6 +33,7 @@ from airflow_dlaas.service.jobs import write_mark
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.service.runners.local import LocalRunner
 from airflow_dlaas.service.runtimes.catalogue import load
+from airflow_dlaas.service.runtimes.container import EngineCheck
 from airflow_dlaas.service.runtimes.probe import examine
 from airflow_dlaas.service.server import serving
 from airflow_dlaas.service.settings import Settings
@@ -104,7 +105,7 @@ class Service:
         user_file = UserFile(settings.users) if settings.users else None
         self.gpus = slots(settings.gpus)
         real_gpus = not self.gpus[0].startswith("virtual:")
-        catalogue = load(settings.catalogue, gpus=real_gpus, examine=examine)
+        catalogue = load(settings.catalogue, gpus=real_gpus, examine=partial(examine, engine=EngineCheck().reason))
         home.make()
         stack.enter_context(home.lock())
         credentials = home.enrol(settings.user, settings.password)

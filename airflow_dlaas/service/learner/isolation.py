@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from airflow_dlaas.errors import HostError
 from airflow_dlaas.service.jobs import JobFolder, Spec
 from airflow_dlaas.service.learner.sandbox import runtime_paths, sandbox_command
 from airflow_dlaas.service.learner.surroundings import SYSTEM_PATH, real_devices
+from airflow_dlaas.service.runtimes.probe_command import failure_of
 from airflow_dlaas.service.runtimes.provide import Provision
 
 PROBE_LIMIT = 20.0
@@ -62,22 +62,8 @@ def isolation(job: JobFolder, spec: Spec) -> Isolation:
     if bwrap is None:
         return Isolation("none", "bubblewrap is not installed")
     line = _sandboxed(bwrap, ["true"], job, spec, Provision())
-    try:
-        done = subprocess.run(
-            line,
-            env={"PATH": SYSTEM_PATH},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=PROBE_LIMIT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Isolation("none", f"bubblewrap does not work here: {error}")
-    if done.returncode != 0:
-        said = done.stderr.strip().rpartition("\n")[2].removeprefix("bwrap: ")
-        return Isolation("none", f"bubblewrap does not work here: {said}")
+    if (reason := failure_of(line, timeout=PROBE_LIMIT, environment={"PATH": SYSTEM_PATH})) is not None:
+        return Isolation("none", f"bubblewrap does not work here: {reason.removeprefix('bwrap: ')}")
     return Isolation("bubblewrap", bwrap=bwrap)
 
 

@@ -26,7 +26,8 @@ class Catalogue:
     """
     What this site can run. ``unavailable`` has, by key, why an entry cannot be used, as found at the start.
 
-    Whether a container engine answers changes while the service runs: with *examine* it is asked each time.
+    Whether a container engine answers changes while the service runs: with *examine* it is looked up each time. What
+    *examine* remembers decides how old the answer may be.
     """
 
     entries: tuple[Entry, ...]

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_dlaas.errors import HostError
+from airflow_dlaas.service.runtimes.probe_command import failure_of
 
 ENGINES = {"podman": "info", "docker": "version"}
 """
@@ -18,6 +22,13 @@ none) reads storage and user namespaces. Tried in this order.
 
 ENGINE_TIMEOUT = 10.0
 """Seconds in which an engine must answer; it takes a tenth of one."""
+
+PRESENT_FOR = 60.0
+"""Seconds for which an engine that answered counts as present. A training that is submitted in them although the engine
+has gone ends with the engine's reason: its learner asks again."""
+
+ABSENT_FOR = 10.0
+"""Seconds for which an engine that did not answer counts as absent: how long one that was started is overlooked."""
 
 REMOVAL_TIMEOUT = 60.0
 """Seconds in which an engine must remove a container; the training's end does not wait for longer."""
@@ -32,7 +43,7 @@ def find_engine(*, timeout: float = ENGINE_TIMEOUT) -> str:
     reasons: list[str] = []
     for name, command in ENGINES.items():
         if (found := shutil.which(name)) is not None:
-            if (reason := _unusable(found, command, timeout)) is None:
+            if (reason := failure_of([found, command], timeout=timeout)) is None:
                 return found
             reasons.append(f"{name}: {reason}")
     if not reasons:
@@ -40,25 +51,48 @@ def find_engine(*, timeout: float = ENGINE_TIMEOUT) -> str:
     raise HostError(f"no container engine answers: {'; '.join(reasons)}")
 
 
-def _unusable(engine: str, command: str, timeout: float) -> str | None:
-    """Return why *engine* cannot start containers, in its own last words; None if it can."""
-    try:
-        done = subprocess.run(
-            [engine, command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"no answer within {timeout:g} seconds"
-    except OSError as error:
-        return f"it cannot be started: {error.strerror}"
-    if done.returncode == 0:
-        return None
-    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else f"exit code {done.returncode}"
+class EngineCheck:
+    """
+    Remembers whether an engine can start containers here, for `PRESENT_FOR` or `ABSENT_FOR` seconds. Thread-safe.
+
+    The engine is asked by one thread at a time. While it is asked again, other threads get the previous answer: an
+    engine that hangs does not hold up all requests.
+    """
+
+    def __init__(self, find: Callable[[], str] = find_engine, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._find = find
+        self._clock = clock
+        self._asking = threading.Lock()
+        self._known: _Known | None = None
+
+    def reason(self) -> str | None:
+        """Return why no container can be started here; None if one can."""
+        known = self._known
+        if known is None:
+            self._asking.acquire()
+        elif self._clock() < known.until or not self._asking.acquire(blocking=False):
+            return known.reason
+        try:
+            if (current := self._known) is None or current is known:
+                self._known = current = self._ask()
+            return current.reason
+        finally:
+            self._asking.release()
+
+    def _ask(self) -> _Known:
+        try:
+            self._find()
+        except HostError as error:
+            return _Known(str(error), self._clock() + ABSENT_FOR)
+        return _Known(None, self._clock() + PRESENT_FOR)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An engine's answer, and until when it counts."""
+
+    reason: str | None
+    until: float
 
 
 def container_command(

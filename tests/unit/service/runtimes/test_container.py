@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,14 @@ import pytest
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.errors import HostError, InvalidRequest
 from airflow_dlaas.service.runtimes.catalogue import Catalogue
-from airflow_dlaas.service.runtimes.container import container_command, find_engine, removal_command
+from airflow_dlaas.service.runtimes.container import (
+    ABSENT_FOR,
+    PRESENT_FOR,
+    EngineCheck,
+    container_command,
+    find_engine,
+    removal_command,
+)
 from airflow_dlaas.service.runtimes.entry import Entry
 from airflow_dlaas.service.runtimes.probe import examine
 from airflow_dlaas.service.runtimes.provide import provide
@@ -113,3 +122,123 @@ def test_an_entry_in_a_container_is_offered_only_where_an_engine_answers(program
     assert catalogue.resolve(Framework(name="torch", version="7"), "th a.lua").image == "site/torch7"
     programs(docker=NO_DAEMON)
     assert "daemon" in (catalogue.listing()[0].unavailable or "")
+
+
+class Engine:
+    """An engine that is there or not, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.reason: str | None = None
+        self.while_asked: Callable[[], object] = lambda: None
+
+    def find(self) -> str:
+        self.asked += 1
+        self.while_asked()
+        if self.reason is not None:
+            raise HostError(self.reason)
+        return "/usr/bin/docker"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.mark.parametrize(("reason", "remembered"), [(None, PRESENT_FOR), ("docker: no answer", ABSENT_FOR)])
+def test_the_answer_of_an_engine_is_remembered_for_a_while(reason: str | None, remembered: float) -> None:
+    engine, clock = Engine(), Clock()
+    engine.reason = reason
+    check = EngineCheck(engine.find, clock=clock)
+    assert [check.reason() for _ in range(3)] == [reason] * 3
+    clock.seconds += remembered - 1
+    assert (check.reason(), engine.asked) == (reason, 1)
+    clock.seconds += 1
+    engine.reason = "docker: it went away"
+    assert (check.reason(), engine.asked) == ("docker: it went away", 2)
+
+
+def test_the_answer_of_an_engine_that_hangs_is_remembered_from_its_end_on() -> None:
+    engine, clock = Engine(), Clock()
+    engine.reason = "docker: no answer within 10 seconds"
+
+    def take_longer_than_it_is_remembered() -> None:
+        clock.seconds += 2 * ABSENT_FOR
+
+    engine.while_asked = take_longer_than_it_is_remembered
+    check = EngineCheck(engine.find, clock=clock)
+    assert [check.reason(), check.reason()] == [engine.reason] * 2
+    assert engine.asked == 1
+
+
+def test_an_engine_is_asked_once_however_many_ask_at_once() -> None:
+    engine, begun, answered = Engine(), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        assert answered.wait(30)
+
+    engine.while_asked = hang
+    check = EngineCheck(engine.find, clock=Clock())
+    found: list[str | None] = []
+    threads = [threading.Thread(target=lambda: found.append(check.reason()), daemon=True) for _ in range(8)]
+    for one in threads:
+        one.start()
+    assert begun.wait(30)
+    answered.set()
+    for one in threads:
+        one.join(30)
+    assert (found, engine.asked) == ([None] * 8, 1)
+
+
+def test_while_an_engine_is_asked_again_others_get_its_last_answer_at_once() -> None:
+    engine, clock, begun, answered = Engine(), Clock(), threading.Event(), threading.Event()
+    check = EngineCheck(engine.find, clock=clock)
+    assert check.reason() is None
+    clock.seconds += PRESENT_FOR
+    engine.reason = "docker: no answer within 10 seconds"
+
+    def hang() -> None:
+        begun.set()
+        assert answered.wait(30)
+
+    engine.while_asked = hang
+    asking = threading.Thread(target=check.reason, daemon=True)
+    asking.start()
+    assert begun.wait(30)
+    assert check.reason() is None
+    answered.set()
+    asking.join(30)
+    assert (check.reason(), engine.asked) == (engine.reason, 2)
+
+
+def test_an_engine_is_asked_again_after_a_question_that_broke() -> None:
+    engine = Engine()
+
+    def break_down() -> None:
+        raise RuntimeError("can't start new thread")
+
+    engine.while_asked = break_down
+    check = EngineCheck(engine.find, clock=Clock())
+    with pytest.raises(RuntimeError):
+        check.reason()
+    engine.while_asked = lambda: None
+    assert (check.reason(), engine.asked) == (None, 2)
+
+
+def test_the_list_of_runtimes_does_not_ask_the_engine_each_time(programs: Callable[..., None], tmp_path: Path) -> None:
+    entries = tuple(
+        Entry(framework="torch", version=one, kind="container", image="site/torch7", provides="Lua Torch")
+        for one in ("7", "8")
+    )
+    programs(docker=f"echo asked >> {tmp_path}/asked; {NO_DAEMON}")
+    ask = partial(examine, engine=EngineCheck(clock=Clock()).reason)
+    catalogue = Catalogue(entries, unavailable={one.key: str(ask(one)) for one in entries}, examine=ask)
+    for _ in range(3):
+        assert ["daemon" in str(one.unavailable) for one in catalogue.listing()] == [True, True]
+    with pytest.raises(InvalidRequest, match="daemon"):
+        catalogue.resolve(Framework(name="torch", version="7"), "th a.lua")
+    assert (tmp_path / "asked").read_text() == "asked\n"

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_dlaas.service.runtimes.entry import Entry
+from airflow_dlaas.service.runtimes.probe import examine
+from airflow_dlaas.service.runtimes.probe_command import failure_of
+
+
+@pytest.mark.parametrize(
+    ("script", "with_stdout", "reason"),
+    [
+        ("echo no >&2", False, None),
+        ("echo first >&2; echo last >&2; echo out; exit 3", False, "last"),
+        ("echo out; exit 3", False, "exit code 3"),
+        ("echo out; exit 3", True, "out"),
+        ("printf '\\377' >&2; exit 1", False, "\ufffd"),
+        ("kill -9 $$", False, "exit code -9"),
+    ],
+)
+def test_the_reason_of_a_failure_is_the_last_line_printed(script: str, with_stdout: bool, reason: str | None) -> None:
+    assert failure_of(["/bin/sh", "-c", script], timeout=60, with_stdout=with_stdout) == reason
+
+
+def test_a_program_that_does_not_end_or_begin_has_failed() -> None:
+    assert failure_of(["/bin/sleep", "60"], timeout=0.1) == "no answer within 0.1 seconds"
+    assert failure_of(["/nowhere/docker"], timeout=60) == "it cannot be started: No such file or directory"
+
+
+def test_a_program_gets_the_environment_it_is_given_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DLAAS_PASSWORD", "a-setting-of-the-service")
+    script = 'echo "$NAME ${DLAAS_PASSWORD:-nothing}"; exit 1'
+    assert failure_of(["/bin/sh", "-c", script], timeout=60, environment={"NAME": "x"}, with_stdout=True) == "x nothing"
+
+
+def test_an_entry_whose_probe_fails_is_unavailable_with_the_probes_last_line() -> None:
+    entry = {"framework": "torch", "version": "7", "kind": "prefix", "path": ("/bin",), "provides": "Lua Torch"}
+    assert examine(Entry(**entry, probe="true")) is None
+    assert examine(Entry(**entry, probe="echo no GPU; exit 1")) == "its probe failed: no GPU"
