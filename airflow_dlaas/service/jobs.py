@@ -12,6 +12,7 @@ One folder a training, ``<data>/jobs/<training id>/``::
     log            out  stdout and stderr of the command, append-only: `training-log.txt` of the results
     output         ---  the pipe that the command writes to and the learner copies to the log, while the command runs
     metrics.jsonl  out  metrics found in the log, one `Metric` a line, append-only
+    exit-if-lost.json  out  how it ends if the learner is lost from here on: written when the command has ended
     exit.json      out  how it ended; there once, complete, and last
     code/ data/ results/ checkpoints/ logs/     the command's own folders (MODEL_DIR, DATA_DIR, RESULT_DIR, …)
 
@@ -171,6 +172,17 @@ class Exit(Word):
         return value
 
 
+class ExitIfLost(Exit):
+    """How a job ends if its learner is lost while it stores the results. Such a job has not completed."""
+
+    @field_validator("state")
+    @classmethod
+    def _is_not_completed(cls, value: TrainingState) -> TrainingState:
+        if value is TrainingState.COMPLETED:
+            raise ValueError("must not be completed: the results of a lost learner may be incomplete")
+        return value
+
+
 @dataclass(frozen=True, slots=True)
 class JobFolder:
     """The paths of one job, and the only way its marks are read and written."""
@@ -216,6 +228,10 @@ class JobFolder:
     @property
     def exit(self) -> Path:
         return self.path / "exit.json"
+
+    @property
+    def exit_if_lost(self) -> Path:
+        return self.path / "exit-if-lost.json"
 
     def folder(self, name: str) -> Path:
         """One of the command's own folders."""

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from airflow_dlaas.contract.problem import RUN_CODES, ProblemError
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.service.jobs import Exit, PhaseMark
+from airflow_dlaas.service.jobs import Exit, ExitIfLost, PhaseMark
 from airflow_dlaas.service.runners.base import Sighting
 from airflow_dlaas.service.store.base import Outcome, TrainingRecord
 
@@ -36,6 +36,9 @@ MAX_STORING = 16
 """Trainings that may store results without holding their slots. More of them hold their slots while they store: with a
 store that is away, short trainings would else pile up as processes without end."""
 
+LOST = "The learner was lost: its process ended without a word, as when it is killed or the memory runs out"
+RESTARTED = "The machine was restarted while the training ran; submit it again"
+
 WORKING = frozenset({Phase.LOADING, Phase.PROCESSING, Phase.STORING})
 """The phases that the v3 API calls `running`; before them a training is `pending`."""
 
@@ -55,6 +58,8 @@ class Seen:
     """Whether its learner was of an earlier boot of this machine."""
     exit_damage: str | None = None
     """Why the exit.json that is there cannot be read. While the learner lives that is no end: it is read again."""
+    exit_if_lost: ExitIfLost | None = None
+    """What the learner has left for this case: read only where it is gone without an exit.json."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +216,8 @@ def _follow(entry: TrainingRecord, seen: Seen, past: Past, now: datetime, tick: 
     elif seen.sighting is Sighting.GONE:
         if past.gone_since is None or not _is_due(past.gone_since, LOST_AFTER, tick):
             return
-        if seen.handed_over and not seen.taken and seen.exit_damage is None:
+        begun = seen.taken or seen.exit_damage is not None or seen.exit_if_lost is not None
+        if seen.handed_over and not begun:
             yield from _revive(entry, seen, past, now)
         else:
             yield Clear(entry.id)
@@ -235,20 +241,21 @@ def _conclude(entry: TrainingRecord, exit_: Exit, mark: PhaseMark | None) -> Ite
             yield Advance(entry.id, TrainingState.RUNNING, mark.phase, mark.since)
         elif not entry.state.may_become(exit_.state):
             yield Advance(entry.id, TrainingState.RUNNING, entry.phase, exit_.finished_at)
+    yield Finish(entry.id, _outcome(exit_))
+
+
+def _outcome(exit_: Exit) -> Outcome:
     error = None
     if exit_.state is TrainingState.ERROR:
         code = exit_.code or "S100"
         error = ProblemError(code=code, message=exit_.reason or RUN_CODES.get(code, "the training failed"))
-    yield Finish(
-        entry.id,
-        Outcome(
-            state=exit_.state,
-            finished_at=exit_.finished_at,
-            exit_code=exit_.exit_code,
-            error=error,
-            stored=exit_.stored,
-            isolation=exit_.isolation,
-        ),
+    return Outcome(
+        state=exit_.state,
+        finished_at=exit_.finished_at,
+        exit_code=exit_.exit_code,
+        error=error,
+        stored=exit_.stored,
+        isolation=exit_.isolation,
     )
 
 
@@ -269,19 +276,31 @@ def _revive(entry: TrainingRecord, seen: Seen, past: Past, now: datetime) -> Ite
 
 
 def _lost(entry: TrainingRecord, seen: Seen, now: datetime) -> Finish:
+    """
+    End a training whose learner is gone without a readable exit.json.
+
+    If the command had ended, its exit code is kept, and what the learner left for this case decides state and code.
+    """
+    known = seen.exit_if_lost
     if entry.cancel_requested:
-        return Finish(entry.id, _canceled(now))
-    if seen.exit_damage is not None:
+        outcome = _canceled(now)
+    elif seen.exit_damage is not None:
         reason = f"Its learner has ended, and what it left (exit.json) cannot be read: {seen.exit_damage}"
-        return _failed(entry, "S100", reason, now)
-    if seen.rebooted:
-        return _failed(entry, "S100", "The machine was restarted while the training ran; submit it again", now)
-    return _failed(
-        entry,
-        "S100",
-        "The learner was lost: its process ended without a word, as when it is killed or the memory runs out",
-        now,
-    )
+        outcome = _failure("S100", reason, now)
+    else:
+        reason = RESTARTED if seen.rebooted else LOST
+        outcome = _failure("S100", reason, now) if known is None else _interrupted(known, reason, now)
+    if known is not None:
+        outcome = replace(outcome, exit_code=known.exit_code, isolation=known.isolation)
+    return Finish(entry.id, outcome)
+
+
+def _interrupted(known: ExitIfLost, reason: str, now: datetime) -> Outcome:
+    outcome = _outcome(known)
+    error = outcome.error
+    if error is not None:
+        error = error.model_copy(update={"message": f"{error.message}. {reason}"})
+    return replace(outcome, finished_at=now, error=error)
 
 
 def _is_due(last: float | None, pause: float, tick: float) -> bool:

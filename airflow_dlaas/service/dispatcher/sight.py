@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from airflow_dlaas.contract.words import complaints
 from airflow_dlaas.service.dispatcher.decide import Seen
-from airflow_dlaas.service.jobs import UNREADABLE, Exit, JobFolder, PhaseMark, RunMark, read_mark
+from airflow_dlaas.service.jobs import UNREADABLE, Exit, ExitIfLost, JobFolder, PhaseMark, RunMark, read_mark
 from airflow_dlaas.service.logged_once import LoggedOnce
 from airflow_dlaas.service.processes import boot_id
 from airflow_dlaas.service.runners.base import Runner, Sighting
@@ -45,11 +45,13 @@ def see(started: Sequence[TrainingRecord], folder: Callable[[str], JobFolder], r
 
 
 def _seen(job: JobFolder, exit_: Exit | str | None, sighting: Sighting | None) -> Seen:
-    taken, rebooted = _is_there(job.run), False
+    taken, rebooted, exit_if_lost = _is_there(job.run), False, None
     if sighting is Sighting.GONE:
         # It may have ended between the first look at its folder and the runner's look at its process.
         exit_ = _read_exit(job)
         rebooted = exit_ is None and _is_of_another_boot(job)
+        if not isinstance(exit_, Exit):
+            exit_if_lost = _read(job.exit_if_lost, ExitIfLost)
     return Seen(
         exit=exit_ if isinstance(exit_, Exit) else None,
         phase=_read(job.phase, PhaseMark),
@@ -58,6 +60,7 @@ def _seen(job: JobFolder, exit_: Exit | str | None, sighting: Sighting | None) -
         handed_over=_is_there(job.spec),
         rebooted=rebooted,
         exit_damage=exit_ if isinstance(exit_, str) else None,
+        exit_if_lost=exit_if_lost,
     )
 
 

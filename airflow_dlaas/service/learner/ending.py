@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from typing import TypeVar
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.errors import DlaasError, InvalidBundle
-from airflow_dlaas.service.jobs import Exit, JobFolder, remove_folder, write_mark
+from airflow_dlaas.service.jobs import Exit, ExitIfLost, JobFolder, remove_folder, write_mark
 from airflow_dlaas.service.learner.keep import Stored
 from airflow_dlaas.service.learner.supervise import Ended
 from airflow_dlaas.service.learner.surroundings import CHECKPOINTS, CODE, DATA, HOME, RESULTS, TEMPORARY
+
+E = TypeVar("E", bound=Exit)
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -109,7 +112,16 @@ def account(ending: Ending, stored: Stored, *, canceled: bool) -> Ending:
 
 def not_stored(ending: Ending, why: str, *, canceled: bool) -> Ending:
     """Return the ending of a job whose results were not stored: an earlier failure stays the reported one."""
-    reason = f"the results were not stored: {why}"
+    return _with_incomplete_results(ending, f"the results were not stored: {why}", canceled=canceled)
+
+
+def interrupted(ending: Ending) -> Ending:
+    """Return the ending of a job whose learner is lost while it stores the results: as if they were not stored."""
+    reason = "storing the results was interrupted, and they may be incomplete"
+    return _with_incomplete_results(ending, reason, canceled=False)
+
+
+def _with_incomplete_results(ending: Ending, reason: str, *, canceled: bool) -> Ending:
     if ending.state is TrainingState.COMPLETED:
         state = TrainingState.CANCELED if canceled else TrainingState.ERROR
         return replace(ending, state=state, code=None if canceled else "S303", reason=reason)
@@ -137,6 +149,15 @@ def _put_code(code: int) -> str:
         return f"the command exited with {code}"
 
 
+def leave_exit_if_lost(job: JobFolder, ending: Ending, *, isolation: str) -> None:
+    """
+    Write down durably how the job ends if this process is lost while it stores the results.
+
+    :raises OSError: the disk is full, or a command has made the job's folder unusable.
+    """
+    write_mark(job.exit_if_lost, _exit(ExitIfLost, interrupted(ending), isolation).model_dump_json())
+
+
 def leave(job: JobFolder, ending: Ending, *, isolation: str | None = None) -> None:
     """
     Write the last mark, then remove what only the command needed.
@@ -144,16 +165,7 @@ def leave(job: JobFolder, ending: Ending, *, isolation: str | None = None) -> No
     Results that could not be stored stay. On a full disk the order is the other way round: the mark matters most. So it
     replaces whatever a command may have put in its place.
     """
-    mark = Exit(
-        state=ending.state,
-        exit_code=ending.exit_code,
-        code=ending.code,
-        reason=ending.reason,
-        stored=ending.stored,
-        isolation=isolation,
-        warnings=ending.warnings,
-        finished_at=datetime.now(timezone.utc),
-    ).model_dump_json()
+    mark = _exit(Exit, ending, isolation).model_dump_json()
     for attempt in range(LAST_ATTEMPTS):
         try:
             write_mark(job.exit, mark)
@@ -170,6 +182,19 @@ def leave(job: JobFolder, ending: Ending, *, isolation: str | None = None) -> No
     for name in (RESULTS, CHECKPOINTS):
         with suppress(OSError):  # something is in it
             job.folder(name).rmdir()
+
+
+def _exit(kind: type[E], ending: Ending, isolation: str | None) -> E:
+    return kind(
+        state=ending.state,
+        exit_code=ending.exit_code,
+        code=ending.code,
+        reason=ending.reason,
+        stored=ending.stored,
+        isolation=isolation,
+        warnings=ending.warnings,
+        finished_at=datetime.now(timezone.utc),
+    )
 
 
 def _make_way(job: JobFolder) -> None:

@@ -24,7 +24,18 @@ from airflow_dlaas.service.learner import load, surroundings
 from airflow_dlaas.service.learner.bell import Bell, Canceled
 from airflow_dlaas.service.learner.claim import adopt_orphans, claim, read_orders
 from airflow_dlaas.service.learner.command import container_arguments, shell_arguments
-from airflow_dlaas.service.learner.ending import Ending, Setback, account, judge, leave, not_stored, put, remarks, step
+from airflow_dlaas.service.learner.ending import (
+    Ending,
+    Setback,
+    account,
+    judge,
+    leave,
+    leave_exit_if_lost,
+    not_stored,
+    put,
+    remarks,
+    step,
+)
 from airflow_dlaas.service.learner.follow import following
 from airflow_dlaas.service.learner.isolation import Isolation, isolation
 from airflow_dlaas.service.learner.journal import Journal
@@ -213,8 +224,12 @@ class Life:
         the training's GPUs are free from now on.
 
         A cancel comes too late now to change what the command did. It only shortens the waiting for a store that does
-        not answer.
+        not answer. If this process is lost on the way, the command's exit code is known all the same.
         """
+        try:
+            leave_exit_if_lost(self.job, ending, isolation=self.isolation.word)
+        except OSError as error:
+            self.journal("learner.log").say(f"exit-if-lost.json could not be written: {error.strerror}")
         self.enter(Phase.STORING)
         with contextlib.suppress(OSError):  # a command without a sandbox can remove or replace it
             self.job.folder(surroundings.LOGS).mkdir(exist_ok=True)

@@ -1,4 +1,8 @@
-"""The learner, killed with -9 at every step: its training ends, as lost, and nothing that it started works on."""
+"""
+The learner, killed with -9 at every step: its training ends, as lost, and nothing that it started works on.
+
+If the command had ended, the training ends as one whose results could not be stored.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,16 @@ DONE = {("leave", AFTER)}
 """The last word was said."""
 
 
+STORING = {
+    ("enter-storing", BEFORE),
+    ("enter-storing", AFTER),
+    ("store_results", BEFORE),
+    ("store_results", AFTER),
+    ("leave", BEFORE),
+}
+"""The command has ended, and its exit code is on the disk."""
+
+
 @dataclass
 class Crowd:
     customer: Customer
@@ -50,7 +64,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory, swift: StoreConnection) -> I
             promises[step, when] = customer.submit(
                 f"{order(step, when)} {work}",
                 ends=("error",) if lost else ("completed",),
-                exit_code=None if lost else 0,
+                exit_code=0 if not lost or (step, when) in STORING else None,
             )
         for promise in promises.values():
             customer.end(promise)
@@ -71,6 +85,11 @@ def test_a_killed_learner_is_reported_as_lost_unless_another_could_do_its_work(c
     status = customer.training(promise)
     if (step, when) in UNTOUCHED | DONE:
         assert status["state"] == "completed", status
+    elif (step, when) in STORING:
+        error = status["error"]["errors"][0]
+        assert error["code"] == "S303", status
+        assert "interrupted" in error["message"]
+        assert "lost" in error["message"]
     else:
         assert status["error"]["errors"][0]["code"] == "S100", status
         assert "lost" in status["error"]["errors"][0]["message"]

@@ -101,7 +101,7 @@ def test_without_its_secrets_a_training_ends_with_the_reason(bench, secrets: Any
 
 @pytest.mark.parametrize(
     ("name", "sight"),
-    [(name, sight) for name in ("exit.json", "run.json", "spec.json") for sight in Sighting]
+    [(name, sight) for name in ("exit.json", "exit-if-lost.json", "run.json", "spec.json") for sight in Sighting]
     + [(name, Sighting.ALIVE) for name in (*FILES[3:], "secrets.json")],
 )
 def test_a_job_file_that_cannot_be_read_stops_no_other_training(bench, name: str, sight: Sighting) -> None:
@@ -147,6 +147,22 @@ def _copy(source, target) -> None:
         os.mkfifo(target)
     else:
         target.write_bytes(source.read_bytes())
+
+
+@pytest.mark.parametrize("left", [b"", b'{"state": "err', b"{}", b'{"state": "completed"}', b"[" * 3000])
+def test_what_holds_if_the_learner_is_lost_counts_only_where_it_can_be_read(bench, left: bytes, caplog) -> None:
+    one = bench.submit("training-a")
+    bench.dispatcher.round()
+    bench.reach(one, Phase.STORING)
+    bench.workplace.folder(one).exit_if_lost.write_bytes(left)
+    bench.workplace.folder(one).run.touch()
+    bench.stage.sights[one] = Sighting.GONE
+    for _ in range(2):
+        bench.dispatcher.round()
+        bench.pass_time(LOST_AFTER + 1)
+    ended = bench.training(one)
+    assert (ended.state, ended.exit_code, ended.error.code) == (TrainingState.ERROR, None, "S100")
+    assert "lost" in ended.error.message
 
 
 @pytest.mark.parametrize("left", [b"", b'{"state": "comp', b"{}", b'{"state": "running"}'])

@@ -15,9 +15,20 @@ import pytest
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.errors import HostError, NotFound
+from airflow_dlaas.service.dispatcher.decide import LOST_AFTER
 from airflow_dlaas.service.dispatcher.handover import Workplace
 from airflow_dlaas.service.dispatcher.loop import LEASE, READ_AGAIN, Dispatcher
-from airflow_dlaas.service.jobs import Exit, JobFolder, PhaseMark, RunMark, RuntimeSpec, Spec, read_mark, write_mark
+from airflow_dlaas.service.jobs import (
+    Exit,
+    ExitIfLost,
+    JobFolder,
+    PhaseMark,
+    RunMark,
+    RuntimeSpec,
+    Spec,
+    read_mark,
+    write_mark,
+)
 from airflow_dlaas.service.learner.claim import claim
 from airflow_dlaas.service.runners.base import Sighting
 from airflow_dlaas.service.store.base import TrainingRecord
@@ -239,6 +250,25 @@ def test_a_learner_that_vanished_is_reported_as_lost_after_a_moment(bench, caplo
     ended = bench.training(one)
     assert ended.error is not None
     assert (ended.error.code, "restarted" in ended.error.message) == ("S100", True)
+
+
+def test_the_exit_code_of_a_command_outlives_a_learner_that_is_lost_while_it_stores(bench, caplog):
+    one = bench.submit("training-a")
+    bench.dispatcher.round()
+    bench.reach(one, Phase.STORING)
+    known = ExitIfLost(
+        state=TrainingState.ERROR, exit_code=0, code="S303", reason="interrupted", finished_at=bench.clock.now
+    )
+    write_mark(bench.workplace.folder(one).exit_if_lost, known.model_dump_json())
+    bench.dispatcher.round()
+    assert bench.training(one).state is TrainingState.RUNNING  # the learner is alive
+    bench.stage.sights[one] = Sighting.GONE
+    bench.dispatcher.round()
+    bench.pass_time(LOST_AFTER + 1)
+    bench.dispatcher.round()
+    ended = bench.training(one)
+    assert bench.stage.cleared == [one]
+    assert (ended.state, ended.exit_code, ended.error.code) == (TrainingState.ERROR, 0, "S303")
 
 
 def test_a_dispatcher_that_died_between_booking_and_starting_is_continued_by_the_next(bench):

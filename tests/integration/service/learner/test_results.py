@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
+from pydantic import SecretStr
 
 from airflow_dlaas.contract.results import MARKER
 from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.service.jobs import ExitIfLost, RunMark, read_mark
+from airflow_dlaas.service.processes import identify
 
 MODEL = "mkdir $RESULT_DIR/model; echo weights > $RESULT_DIR/model/w; "
 
@@ -208,3 +213,33 @@ def test_a_mistake_of_the_learner_s_own_loses_neither_exit_code_nor_log(job, ste
     else:
         assert f"[dlaas] {ended.reason}".encode() in stored["learner-1/training-log.txt"]
         assert ended.stored
+
+
+@pytest.mark.parametrize(("command", "exit_code", "code"), [("true", 0, "S303"), ("exit 3", 3, "C201")])
+def test_a_learner_that_is_killed_while_it_stores_leaves_the_exit_code(job, own_swift, command, exit_code, code):
+    access = own_swift.access
+    job.connection = StoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
+    job.put("a", b"1")
+    job.start(f"echo ready; until test -e go; do sleep 0.02; done; {command}")
+    job.wait(lambda: job.says("ready"), "the command")
+    own_swift.stop()
+    (job.folder.folder("code") / "go").touch()
+    storing = job.folder.folder("logs") / "store-results.log"
+    job.wait(lambda: storing.exists() and "trying again" in storing.read_text(), "the attempt to store")
+    learner = read_mark(job.folder.run, RunMark)
+    assert learner is not None
+    os.kill(learner.pid, signal.SIGKILL)
+    job.wait(lambda: identify(learner.pid) != learner, "the learner's end")
+    assert not job.folder.exit.exists()
+    known = read_mark(job.folder.exit_if_lost, ExitIfLost)
+    assert known is not None
+    assert (known.state, known.exit_code, known.code) == (TrainingState.ERROR, exit_code, code)
+    assert "storing the results was interrupted" in (known.reason or "")
+
+
+def test_a_job_whose_end_cannot_be_noted_before_storing_is_stored_all_the_same(job):
+    job.isolation = "none"
+    ended = job.run("mkdir -p ../exit-if-lost.json/x; exit 3")
+    assert (ended.state, ended.exit_code, ended.code) == (TrainingState.ERROR, 3, "C201")
+    assert "exit-if-lost.json could not be written" in job.told()
+    assert "learner-1/training-log.txt" in job.stored()

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
 from airflow_dlaas.service.dispatcher.decide import (
@@ -29,7 +31,7 @@ from airflow_dlaas.service.dispatcher.decide import (
     decide,
     remember,
 )
-from airflow_dlaas.service.jobs import Exit, PhaseMark
+from airflow_dlaas.service.jobs import Exit, ExitIfLost, PhaseMark
 from airflow_dlaas.service.runners.base import Sighting
 from airflow_dlaas.service.store.base import Outcome, TrainingRecord
 
@@ -259,6 +261,74 @@ def test_a_learner_lost_while_it_was_to_stop_has_stopped():
     entry = a_started("a", cancel_requested=True)
     _, found = steps(entry, seen=gone, past={"a": Past(gone_since=TICK - LOST_AFTER)})
     assert found == Finish("a", Outcome(TrainingState.CANCELED, NOW))
+
+
+def lost_while_storing(known: ExitIfLost, *, cancel: bool = False, **seen: object) -> Outcome:
+    """Return what is recorded of a training whose learner was lost while it stored results."""
+    gone = replace(Seen(sighting=Sighting.GONE, taken=True, exit_if_lost=known), **seen)  # type: ignore[arg-type]
+    entry = a_started("a", state=TrainingState.RUNNING, phase=Phase.STORING, cancel_requested=cancel)
+    clear, found = steps(entry, seen={"a": gone}, past={"a": Past(gone_since=TICK - LOST_AFTER)})
+    assert clear == Clear("a")
+    assert isinstance(found, Finish)
+    return found.outcome
+
+
+INTERRUPTED = "storing the results was interrupted"
+
+
+def an_exit_if_lost(state: TrainingState = TrainingState.ERROR, **more: object) -> ExitIfLost:
+    known = {"state": state, "finished_at": NOW - timedelta(minutes=1), "reason": INTERRUPTED, "isolation": "none"}
+    return ExitIfLost.model_validate(known | more)
+
+
+@pytest.mark.parametrize(("exit_code", "code"), [(0, "S303"), (3, "C201")])
+def test_a_learner_lost_while_it_stored_leaves_the_exit_code_of_the_command(exit_code: int, code: str):
+    found = lost_while_storing(an_exit_if_lost(exit_code=exit_code, code=code))
+    assert (found.state, found.exit_code, found.isolation) == (TrainingState.ERROR, exit_code, "none")
+    assert found.finished_at == NOW
+    assert found.error is not None
+    assert found.error.code == code
+    assert found.error.message.startswith(f"{INTERRUPTED}. The learner was lost")
+
+
+def test_a_machine_that_was_restarted_while_a_learner_stored_is_named():
+    found = lost_while_storing(an_exit_if_lost(exit_code=0, code="S303"), rebooted=True)
+    assert found.exit_code == 0
+    assert found.error is not None
+    assert found.error.message.startswith(f"{INTERRUPTED}. The machine was restarted")
+
+
+def test_a_canceled_training_whose_learner_was_lost_while_it_stored_is_canceled():
+    known = an_exit_if_lost(exit_code=3, code="C201")
+    expected = Outcome(TrainingState.CANCELED, NOW, exit_code=3, isolation="none")
+    assert lost_while_storing(known, cancel=True) == expected
+    # Canceled by a signal that the service did not send: there is no request.
+    assert lost_while_storing(an_exit_if_lost(TrainingState.CANCELED, exit_code=3)) == expected
+
+
+def test_the_exit_code_is_known_although_exit_json_cannot_be_read():
+    found = lost_while_storing(an_exit_if_lost(exit_code=3, code="C201"), exit_damage="broken")
+    assert (found.exit_code, found.isolation) == (3, "none")
+    assert found.error is not None
+    assert found.error.code == "S100"
+    assert "exit.json" in found.error.message
+
+
+def test_what_exit_json_says_counts_more_than_what_would_hold_without_it():
+    running = a_started("a", state=TrainingState.RUNNING)
+    seen = Seen(exit=an_exit(), sighting=Sighting.GONE, exit_if_lost=an_exit_if_lost(code="S303"))
+    assert steps(running, seen={"a": seen}) == [
+        Finish("a", Outcome(TrainingState.COMPLETED, NOW, exit_code=0, stored=True))
+    ]
+
+
+def test_a_command_that_has_ended_is_not_run_again_although_run_json_is_missing():
+    assert lost_while_storing(an_exit_if_lost(code="S303"), taken=False, handed_over=True).state is TrainingState.ERROR
+
+
+def test_no_training_completes_whose_learner_was_lost():
+    with pytest.raises(ValidationError, match="a lost learner"):
+        an_exit_if_lost(TrainingState.COMPLETED)
 
 
 def test_gone_is_counted_from_the_first_round_that_saw_it_and_forgotten_when_it_is_back():

@@ -8,7 +8,7 @@ import pytest
 from airflow_dlaas.contract.problem import RUN_CODES
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.errors import HostError, InvalidBundle, StoreRefused
-from airflow_dlaas.service.learner.ending import WARNINGS, Ending, Setback, account, judge, remarks, step
+from airflow_dlaas.service.learner.ending import WARNINGS, Ending, Setback, account, interrupted, judge, remarks, step
 from airflow_dlaas.service.learner.keep import Stored
 from airflow_dlaas.service.learner.outcome import LeftOut
 from airflow_dlaas.service.learner.supervise import Ended
@@ -65,6 +65,29 @@ def test_a_canceled_command_is_no_error() -> None:
 )
 def test_the_log_says_how_processes_came_to_their_end(ended: Ended, lines: list[str]) -> None:
     assert list(remarks(ended)) == lines
+
+
+INTERRUPTED = "storing the results was interrupted, and they may be incomplete"
+
+
+@pytest.mark.parametrize(
+    ("ending", "becomes"),
+    [
+        (Ending(TrainingState.COMPLETED, 0), Ending(TrainingState.ERROR, 0, "S303", INTERRUPTED)),
+        (
+            Ending(TrainingState.ERROR, 3, "C201", "exited with 3"),
+            Ending(TrainingState.ERROR, 3, "C201", f"exited with 3; {INTERRUPTED}"),
+        ),
+        (
+            Ending(TrainingState.CANCELED, 143, reason="canceled"),
+            Ending(TrainingState.CANCELED, 143, reason=f"canceled; {INTERRUPTED}"),
+        ),
+    ],
+)
+def test_a_job_whose_learner_is_lost_while_it_stores_ends_as_one_whose_results_were_not_stored(
+    ending: Ending, becomes: Ending
+) -> None:
+    assert interrupted(ending) == becomes
 
 
 BAD_NAME, LINK = LeftOut("caf\\xe9", "its name is not UTF-8"), LeftOut("l", "a link out", has_content=False)
