@@ -190,7 +190,7 @@ class Life:
         code, runtime = self.job.folder(surroundings.CODE), self.spec.runtime
         line = shell_arguments(self.spec.command)
         engine = container.find_engine() if runtime.kind == "container" else None
-        name = f"dlaas-{self.spec.training_id}"
+        name = container.container_name(self.spec.training_id)
         if engine is not None:
             line = container.container_command(
                 engine,
@@ -204,19 +204,28 @@ class Life:
                 user=(os.getuid(), os.getgid()),
             )
             environment = dict(os.environ)  # The engine's own; the command's goes in by the command line.
-        with LogPipe(self.job.output, self.log) as output:
-            ended = supervise(
-                self.isolation.wrap(line, self.job, self.spec, provision),
-                environment=environment,
-                workdir=code,
-                output=output,
-                bell=self.bell,
-                timeout=self.spec.timeout,
-                wrapped=self.isolation.word == "bubblewrap",
-            )
-        if engine is not None and (ended.canceled or ended.overdue):
-            container.remove(engine, name)
+        ended: Ended | None = None
+        try:
+            with LogPipe(self.job.output, self.log) as output:
+                ended = supervise(
+                    self.isolation.wrap(line, self.job, self.spec, provision),
+                    environment=environment,
+                    workdir=code,
+                    output=output,
+                    bell=self.bell,
+                    timeout=self.spec.timeout,
+                    wrapped=self.isolation.word == "bubblewrap",
+                )
+        finally:
+            # The engine's client may have ended without the container, except where it ended by itself with 0.
+            if engine is not None and (ended is None or ended.canceled or ended.overdue or ended.exit_code != 0):
+                self.remove_container(engine, name)
         return ended
+
+    def remove_container(self, engine: str, name: str) -> None:
+        """Remove the command's container; the log says where that failed."""
+        if (reason := container.remove(engine, name)) is not None:
+            self.log.say(f"Container {name} could not be removed: {reason}")
 
     def store(self, ending: Ending) -> Ending:
         """

@@ -48,7 +48,8 @@ class Runner(Protocol):
 
     def clear(self, job: JobFolder) -> None:
         """
-        End whatever the learner of *job*, which is gone, has left running: it would go on using its GPUs.
+        End whatever the learner of *job*, which is gone, has left running, its container included: it would go on using
+        its GPUs.
 
         Nothing left is no error. Returns when it has ended, or after some seconds.
         """

@@ -11,13 +11,15 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import BinaryIO
 
 from airflow_dlaas.errors import HostError
-from airflow_dlaas.service.jobs import UNREADABLE, JobFolder, RunMark, read_mark
+from airflow_dlaas.service.jobs import UNREADABLE, JobFolder, RunMark, Spec, read_mark
 from airflow_dlaas.service.processes import alive, carrying, identify, of_sessions, speaking_into
 from airflow_dlaas.service.regular_file import open_regular
 from airflow_dlaas.service.runners.base import Sighting
+from airflow_dlaas.service.runtimes.container import container_name, installed_engines, remove
 
 log = logging.getLogger(__name__)
 
@@ -104,13 +106,39 @@ class LocalRunner:
 
         With the learner gone its processes are nobody's children. They are known by the job's folder in their
         environment, by writing to the job's pipe (or to its log, in jobs of earlier versions), or by a session that was
-        begun by one of these. A daemon that has left all of them behind is not found.
+        begun by one of these. A daemon that has left all of them behind is not found. A container is known by its name.
         """
         until = time.monotonic() + CLEARED_WITHIN
+        removals = self._remove_containers(job)
         while (left := _left(job)) and time.monotonic() < until:
             for pid in left:
                 _send(pid, signal.SIGKILL)
             time.sleep(0.05)
+        for name, one in removals:
+            one.join(max(0.0, until - time.monotonic()))
+            if one.is_alive():
+                log.warning("Container %s is not removed after %g s; its engine has not answered", name, CLEARED_WITHIN)
+
+    def _remove_containers(self, job: JobFolder) -> list[tuple[str, Thread]]:
+        """
+        Begin to remove the container of *job*, in a thread for each engine that is installed.
+
+        Which of them has it, only the learner knew. One that hangs is left to its thread: the dispatcher would lose its
+        lease if it waited, and would begin again with the same training in its next round.
+        """
+        if not _may_have_container(job):
+            return []
+        name = container_name(job.path.name)
+        begun = []
+        for engine in installed_engines(self._environ.get("PATH")):
+            thread = Thread(target=self._remove_container, args=(engine, name), daemon=True)
+            thread.start()
+            begun.append((name, thread))
+        return begun
+
+    def _remove_container(self, engine: str, name: str) -> None:
+        if (reason := remove(engine, name, environment=self._environ)) is not None:
+            log.warning("Container %s could not be removed by %s: %s", name, engine, reason)
 
     def _reap(self) -> None:
         """Let no zombie stand around."""
@@ -169,6 +197,15 @@ def _owner(job: JobFolder) -> RunMark | None:
         return read_mark(job.run, RunMark)
     except UNREADABLE:
         return NOBODY
+
+
+def _may_have_container(job: JobFolder) -> bool:
+    """Return whether *job* runs in a container, as far as that is known."""
+    try:
+        spec = read_mark(job.spec, Spec)
+    except UNREADABLE:
+        return True
+    return spec is None or spec.runtime.kind == "container"
 
 
 def _left(job: JobFolder) -> set[int]:

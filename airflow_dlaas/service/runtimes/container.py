@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +30,9 @@ ABSENT_FOR = 10.0
 
 REMOVAL_TIMEOUT = 60.0
 """Seconds in which an engine must remove a container; the training's end does not wait for longer."""
+
+NOT_THERE = ("no such container", "is already in progress")
+"""What an engine says, in lower case, where a container to be removed is not there, or is being removed."""
 
 
 def find_engine(*, timeout: float = ENGINE_TIMEOUT) -> str:
@@ -95,6 +96,16 @@ class _Known:
     until: float
 
 
+def installed_engines(path: str | None) -> list[str]:
+    """Return the paths of all engines in the folders of *path* (None: of PATH), whether they answer or not."""
+    return [found for name in ENGINES if (found := shutil.which(name, path=path)) is not None]
+
+
+def container_name(training_id: str) -> str:
+    """Return the name of a training's container. It has one at most: a training's command is started once."""
+    return f"dlaas-{training_id}"
+
+
 def container_command(
     engine: str,
     *,
@@ -133,14 +144,14 @@ def removal_command(engine: str, name: str) -> list[str]:
     return [engine, "rm", "--force", name]
 
 
-def remove(engine: str, name: str) -> None:
-    """Remove the container *name*, if it is still there and the engine answers."""
-    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        subprocess.run(
-            removal_command(engine, name),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=REMOVAL_TIMEOUT,
-            check=False,
-        )
+def remove(engine: str, name: str, *, environment: Mapping[str, str] | None = None) -> str | None:
+    """
+    Remove the container *name*, running or not. One that is not there is removed.
+
+    Returns within `REMOVAL_TIMEOUT`.
+
+    :param environment: all that the engine gets of variables; without it, those of this process.
+    :return: why it could not be removed; None if it is not there any more.
+    """
+    reason = failure_of(removal_command(engine, name), timeout=REMOVAL_TIMEOUT, environment=environment)
+    return None if reason is None or any(one in reason.lower() for one in NOT_THERE) else reason

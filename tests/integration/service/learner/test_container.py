@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.service.jobs import RunMark, read_mark
+from airflow_dlaas.service.processes import identify
 from airflow_dlaas.service.runners.local import LocalRunner
 
 ENGINE = """#!/bin/bash
-echo "$1" >> {calls}
+case "$1" in rm) echo "$*";; *) echo "$1";; esac >> {calls}
 test "$1" = run || exit 0
 while [ "$1" != site/torch7 ]; do
   case "$1" in --env=*) export "${{1#--env=}}";; --workdir=*) cd "${{1#--workdir=}}";; esac
@@ -44,6 +49,7 @@ def test_a_script_runs_in_a_container_and_its_output_reaches_the_log_by_the_pipe
     assert (ended.state, ended.isolation) == (TrainingState.COMPLETED, "container"), job.told()
     assert job.folder.log.read_text().splitlines()[1:] == ["datahello world"]
     assert job.stored()["w"] == b"w\n"
+    assert "rm" not in calls.read_text()  # it has ended, and the engine has removed it
 
 
 def test_a_canceled_container_is_removed_and_its_log_says_how_it_ended(job, calls):
@@ -51,8 +57,45 @@ def test_a_canceled_container_is_removed_and_its_log_says_how_it_ended(job, call
     job.wait(lambda: job.says("ready"), "the command")
     job.runner.stop([handle], {handle: job.folder})
     assert job.end().state is TrainingState.CANCELED
-    assert calls.read_text().split()[-1] == "rm"
+    assert calls.read_text().splitlines()[-1] == f"rm --force dlaas-{job.id}"
     assert "seconds after SIGTERM" in job.folder.log.read_text()
+
+
+def test_a_container_may_be_there_still_where_the_engine_says_that_it_failed(job, calls):
+    assert job.run("exit 125", runtime=RUNTIME).exit_code == 125
+    assert calls.read_text().splitlines()[-1] == f"rm --force dlaas-{job.id}"
+
+
+def test_the_container_of_a_killed_learner_is_removed(job, calls):
+    job.start("echo ready; sleep 1000", runtime=RUNTIME)
+    job.wait(lambda: job.says("ready"), "the command")
+    learner = read_mark(job.folder.run, RunMark)
+    assert learner is not None
+    os.kill(learner.pid, signal.SIGKILL)
+    job.wait(lambda: identify(learner.pid) != learner, "the learner's end")
+    job.runner.clear(job.folder)
+    assert calls.read_text().splitlines()[-1] == f"rm --force dlaas-{job.id}"
+
+
+def test_the_container_of_a_learner_that_breaks_down_is_removed(job, calls):
+    job.prepare("echo ready; sleep 1000", runtime=RUNTIME)
+    lines = [
+        "import os, sys, time",
+        "from pathlib import Path",
+        "from airflow_dlaas.service.learner import life, supervise",
+        "def fail(*_):",
+        "    while not Path(sys.argv[1], 'log').read_text().count('ready'): time.sleep(0.02)",
+        "    raise RuntimeError('broken')",
+        "supervise._reap = fail",
+        "life.live(Path(sys.argv[1]))",
+    ]
+    path = f"{calls.parent}/bin:/usr/bin:/bin"
+    line = [sys.executable, "-c", "\n".join(lines), str(job.folder.path)]
+    subprocess.run(line, env={**os.environ, "PATH": path}, check=True, timeout=120)
+    ended = job.end()
+    assert (ended.state, ended.code) == (TrainingState.ERROR, "S101")
+    assert "broke down" in (ended.reason or "")
+    assert calls.read_text().splitlines()[-1] == f"rm --force dlaas-{job.id}"
 
 
 def test_an_engine_that_went_away_is_named_before_data_is_loaded(job, calls, tmp_path):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.service.jobs import JobFolder
+from airflow_dlaas.service.jobs import JobFolder, RuntimeSpec, Spec
+from airflow_dlaas.service.runners import local
 from airflow_dlaas.service.runners.local import LocalRunner
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -75,3 +77,98 @@ def test_whoever_only_reads_the_log_or_has_begun_the_session_is_left_alone(job: 
     LocalRunner().clear(job)
     for one in (reader, at_work_by_hand):
         assert one.communicate(b"alive\n", timeout=5) == (b"alive\n", None)
+
+
+# -- containers --------------------------------------------------------------
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Callable[..., Path]:
+    """Install shell scripts that play container engines; the file they write their calls to."""
+
+    def install(script: str = "", *names: str) -> Path:
+        for name in names or ("docker",):
+            program = tmp_path / "bin" / name
+            program.parent.mkdir(exist_ok=True)
+            program.write_text(f'#!/bin/sh\n{script}\necho "{name} $*$DOCKER_HOST" >> {tmp_path}/calls\n')
+            program.chmod(0o755)
+        (tmp_path / "calls").touch()
+        return tmp_path / "calls"
+
+    return install
+
+
+def runner(job: JobFolder, **environment: str) -> LocalRunner:
+    return LocalRunner({"PATH": str(job.path.parent / "bin"), **environment})
+
+
+def runs(job: JobFolder, kind: str) -> None:
+    """Give *job* a runtime of *kind*."""
+    runtime = RuntimeSpec(key="torch-7", kind=kind, provides="Lua Torch", image="site/torch7", path=("/bin",))
+    spec = Spec(
+        training_id=job.path.name, command="true", runtime=runtime, code=job.path, environments=job.path, gpus=()
+    )
+    job.spec.write_text(spec.model_dump_json())
+
+
+def test_the_container_of_a_lost_learner_is_removed(job: JobFolder, engine: Callable[..., Path]) -> None:
+    runs(job, "container")
+    calls = engine("", "docker", "podman")
+    runner(job, DOCKER_HOST=" at tcp://there").clear(job)
+    expected = [f"{name} rm --force dlaas-training-a at tcp://there" for name in ("docker", "podman")]
+    assert sorted(calls.read_text().splitlines()) == expected
+
+
+def test_no_engine_is_called_for_a_training_without_a_container(job: JobFolder, engine: Callable[..., Path]) -> None:
+    runs(job, "prefix")
+    calls = engine()
+    runner(job).clear(job)
+    assert calls.read_text() == ""
+
+
+def test_where_the_runtime_is_not_known_a_container_may_be_there(job: JobFolder, engine: Callable[..., Path]) -> None:
+    calls = engine()
+    runner(job).clear(job)  # there is no spec.json
+    job.spec.write_text("{broken")
+    runner(job).clear(job)
+    assert calls.read_text().splitlines() == ["docker rm --force dlaas-training-a"] * 2
+
+
+def test_an_engine_that_hangs_holds_up_no_other_training(
+    job: JobFolder, engine: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(local, "CLEARED_WITHIN", 0.2)
+    runs(job, "container")
+    released = job.path / "released"
+    calls = engine(f"until test -e {released}; do /bin/sleep 0.02; done")
+    runner(job).clear(job)
+    assert calls.read_text() == ""
+    assert "Container dlaas-training-a is not removed after 0.2 s" in caplog.text
+    released.touch()  # the engine answers after all
+    until = time.monotonic() + 30
+    while not calls.read_text():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert calls.read_text() == "docker rm --force dlaas-training-a\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "logged"),
+    [
+        ("echo 'Cannot connect to the Docker daemon' >&2; exit 1", "Cannot connect to the Docker daemon"),
+        ("echo 'Error: No such container: dlaas-training-a' >&2; exit 1", None),
+        ("echo 'removal of container 1f is already in progress' >&2; exit 1", None),
+    ],
+)
+def test_a_container_that_cannot_be_removed_is_logged(
+    job: JobFolder,
+    engine: Callable[..., Path],
+    caplog: pytest.LogCaptureFixture,
+    script: str,
+    logged: str | None,
+) -> None:
+    runs(job, "container")
+    engine(script)
+    runner(job).clear(job)
+    assert [one.levelname for one in caplog.records] == (["WARNING"] if logged else [])
+    assert (logged or "") in caplog.text
