@@ -112,15 +112,15 @@ async def monitor(websocket: WebSocket, training_id: str) -> None:
     Send frames until the training is over and all was sent, or the client goes away.
 
     ``?last=N``: the tail. ``?offset=N&metrics=M`` (ours): go on after N bytes of log and M metrics. A training that
-    has not begun has nothing but its state; its log follows when there is one. When too many monitors are open, the
-    handshake is answered with 429 and ``Retry-After``.
+    has not begun has nothing but its state; its log follows when there is one. When too many monitors are open, of all
+    users or of this one, the handshake is answered with 429 and ``Retry-After``.
     """
     parts: Parts = websocket.app.state.parts
     monitors: Monitors = websocket.app.state.monitors
     with ExitStack() as stack:
         try:
             owner, state, following = await _begin(websocket, parts, training_id)
-            stack.enter_context(monitors.limit.one_more(parts.limits.monitors, ended=state.final))
+            stack.enter_context(monitors.limit.one_more(owner, parts.limits.monitors, ended=state.final))
         except DlaasError as error:
             await _deny(websocket, error)
             return

@@ -48,7 +48,11 @@ class Limits:
     containers: int = 64
     """Containers that one training may name: each is checked at submit."""
     monitors: int = 2000
-    """Monitors that may be open at a time in this process, and as many again of trainings that have ended."""
+    """
+    Monitors that may be open at a time in this process, and as many again of trainings that have ended.
+
+    `airflow_dlaas.service.api.monitor_limit.share` says how many of them one user may have.
+    """
     allow_nested: bool = False
     """Whether a zip may hold folders (ours; the page says flat)."""
 
