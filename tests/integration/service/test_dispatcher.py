@@ -252,6 +252,19 @@ def test_a_learner_that_vanished_is_reported_as_lost_after_a_moment(bench, caplo
     assert (ended.error.code, "restarted" in ended.error.message) == ("S100", True)
 
 
+def test_what_a_learner_left_that_was_lost_while_no_service_ran_is_ended_by_the_next_one(bench):
+    one = bench.submit("training-a")
+    bench.dispatcher.round()
+    bench.workplace.folder(one).run.touch()
+    bench.stage.sights[one] = Sighting.GONE
+    bench.dispatcher = bench.another("one")  # the service was started again
+    bench.dispatcher.round()
+    bench.pass_time(LOST_AFTER + 1)
+    bench.dispatcher.round()
+    assert bench.stage.cleared == [one]
+    assert bench.training(one).state is TrainingState.ERROR
+
+
 def test_the_exit_code_of_a_command_outlives_a_learner_that_is_lost_while_it_stores(bench, caplog):
     one = bench.submit("training-a")
     bench.dispatcher.round()
