@@ -1,4 +1,4 @@
-"""The command line that runs a command in a container, as a value: whoever owns the job starts it."""
+"""Container engines: whether one is here, the command line that runs a command in a container, and its removal."""
 
 from __future__ import annotations
 
