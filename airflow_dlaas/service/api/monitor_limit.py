@@ -25,11 +25,12 @@ logger = logging.getLogger(__name__)
 
 def share(limit: int, *, taken_by_others: int) -> int:
     """
-    Return how many of *limit* places one user may have: half of those that other users leave, rounded up.
+    Return how many of *limit* places one user may have: nine tenths of those that other users leave, but at least one.
 
-    So a user who has none gets one, however many another user asks for, unless the limit is 1 or many users share it.
+    So the only user of a service can use nearly all, and a user who has none gets one, however many another user asks
+    for, unless the limit is 1 or many users share it.
     """
-    return (limit - taken_by_others + 1) // 2
+    return max(1, (limit - taken_by_others) * 9 // 10)
 
 
 class MonitorLimit:
@@ -81,7 +82,7 @@ class MonitorLimit:
             )
         self._full = False
         if mine >= share(limit, taken_by_others=total - mine):
-            why = f"half of the places that other users leave (DLAAS_MONITOR_LIMIT is {limit})"
+            why = f"nine tenths of the places that other users leave (DLAAS_MONITOR_LIMIT is {limit})"
             if user not in self._users_at_their_share:
                 logger.warning("User %s has %d monitors open, %s; more are refused until some close", user, mine, why)
             self._users_at_their_share.add(user)

@@ -46,9 +46,11 @@ def test_what_has_ended_is_counted_apart() -> None:
         refused(limit, 1, ended=True)
 
 
-@pytest.mark.parametrize(("most", "first", "second"), [(2000, 1000, 500), (8, 4, 2), (3, 2, 1), (2, 1, 1), (1, 1, 0)])
+@pytest.mark.parametrize(("most", "first", "second"), [(2000, 1800, 180), (8, 7, 1), (3, 2, 1), (2, 1, 1), (1, 1, 0)])
 @pytest.mark.parametrize("ended", [False, True])
-def test_one_user_gets_half_of_the_places_that_others_leave(most: int, first: int, second: int, ended: bool) -> None:
+def test_one_user_gets_nine_tenths_of_the_places_that_others_leave(
+    most: int, first: int, second: int, ended: bool
+) -> None:
     limit = MonitorLimit(lambda: 0.0)
     with ExitStack() as stack, ExitStack() as others:
         assert fill(limit, most, "ada", stack, ended=ended) == first
