@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import ssl
@@ -9,7 +10,7 @@ import threading
 import time
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import requests
 import requests.utils
@@ -33,6 +34,7 @@ from airflow_dlaas.client.exchange import (
     Token,
     exchange,
 )
+from airflow_dlaas.contract.listing import Listing
 from airflow_dlaas.contract.training import Extensions
 from airflow_dlaas.errors import (
     DlaasError,
@@ -43,12 +45,15 @@ from airflow_dlaas.errors import (
     NotConfigured,
     NotFound,
 )
+from airflow_dlaas.logged_once import LoggedOnce
 
 T = TypeVar("T")
 
 REPLY_LIMIT = 32 * 1024**2
 """Bytes of an answer that is held in memory; what is larger was not meant for us."""
 
+_log = logging.getLogger(__name__)
+_left_out = LoggedOnce(_log)  # by the list's URL: the client asks for a list every few seconds
 _CHUNK = 256 * 1024
 _POOL = 64  # connections kept; more than a triggerer's threads, so that none is opened twice
 
@@ -126,6 +131,8 @@ class Client:
                 step = steps.send(answer)
             except StopIteration as done:
                 result: T = done.value
+                if isinstance(result, Listing) and result.unidentified:
+                    self._log_left_out(call.path, result)
                 return result
             match step:
                 case Send():
@@ -180,6 +187,17 @@ class Client:
         folder = Path(authorities).is_dir()
         return ssl.create_default_context(
             cafile=None if folder else authorities, capath=authorities if folder else None
+        )
+
+    def _log_left_out(self, path: str, listing: Listing[Any]) -> None:
+        url = self.url + path.partition("?")[0]
+        _left_out.warning(
+            url,
+            "%d of %d entries of the list at %s cannot be read and have no id; they are left out. Later ones are left "
+            "out without a message",
+            listing.unidentified,
+            len(listing.listed),
+            url,
         )
 
     def _authorize(self, unlike: str | None, retries: Retries) -> Token:

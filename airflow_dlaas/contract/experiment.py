@@ -6,13 +6,13 @@ from pydantic import Field, field_validator
 
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.contract.listing import Listing
-from airflow_dlaas.contract.words import Author, Moment, Reference, RequestModel, Word
+from airflow_dlaas.contract.words import Author, Identifier, Moment, Reference, RequestModel, Word
 
 
 class Metadata(Word):
     """Who a thing is, and since when. Assets carry absolute URLs, trainings relative ones [page]."""
 
-    guid: str
+    guid: Identifier
     url: str
     created_at: Moment
     modified_at: Moment
@@ -40,7 +40,7 @@ class ExperimentDraft(RequestModel):
 class ExperimentVersion(Word):
     """One version of an experiment's code. ``url`` is what a `definition_location` holds."""
 
-    guid: str
+    guid: Identifier
     url: str
     content_url: str
 

@@ -276,8 +276,7 @@ class Runtime(Word):
     """Why it cannot be used now."""
 
 
-class RuntimeList(Word):
+class RuntimeList(Listing[Runtime]):
     """The service's catalogue (ours), and how many GPU slots it has."""
 
-    resources: Many[Runtime]
     gpus: int

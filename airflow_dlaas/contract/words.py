@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     FailFast,
+    Field,
     PlainSerializer,
     TypeAdapter,
     ValidationError,
@@ -41,6 +42,10 @@ class _FirstWrong(FailFast):
 
 Many = Annotated[tuple[T, ...], _FirstWrong()]
 """What a peer sends many of: the first that is wrong is told, so that no flood of them becomes one of complaints."""
+
+
+Identifier = Annotated[str, Field(min_length=1)]
+"""The id of a thing. An empty one would turn a request about the thing into one about the list that it is in."""
 
 
 class Word(BaseModel):

@@ -21,6 +21,7 @@ from airflow_dlaas.contract.training import (
     NextPage,
     Patch,
     ResultsReport,
+    Runtime,
     Training,
     TrainingEntity,
     UnreadableTraining,
@@ -66,6 +67,13 @@ class ReportedChanges(Word):
 
     resources: tuple[ReportedTraining | UnreadableTraining, ...]
     cursor: str
+
+
+class ReportedRuntimes(Word):
+    """The catalogue, and how many GPU slots there are."""
+
+    resources: tuple[Runtime, ...]
+    gpus: int
 
 
 class Api(FastAPI):

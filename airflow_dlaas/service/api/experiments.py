@@ -24,9 +24,9 @@ from airflow_dlaas.contract.experiment import (
 )
 from airflow_dlaas.contract.stores import MASK
 from airflow_dlaas.errors import Conflict, InvalidRequest, NotFound
+from airflow_dlaas.logged_once import LoggedOnce
 from airflow_dlaas.service.api.bodies import ZIP, Document, Id, read, reply, takes, understand
 from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf, base_url
-from airflow_dlaas.service.logged_once import LoggedOnce
 from airflow_dlaas.service.store.base import ExperimentRecord, VersionRecord
 from airflow_dlaas.service.store.blobs import Incoming
 from airflow_dlaas.storage import bundle

@@ -17,6 +17,7 @@ from airflow_dlaas.contract.monitor import LAST_LIMIT, Frame, FrameStatus
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.errors import DlaasError, InvalidRequest, NotFound
+from airflow_dlaas.logged_once import LoggedOnce
 from airflow_dlaas.service.api.bodies import ID
 from airflow_dlaas.service.api.follow import Follower, tail
 from airflow_dlaas.service.api.log_watcher import LogWatcher
@@ -25,7 +26,6 @@ from airflow_dlaas.service.api.parts import Parts
 from airflow_dlaas.service.api.problems import answer
 from airflow_dlaas.service.api.report import PATH, read_metric
 from airflow_dlaas.service.jobs import JobFolder
-from airflow_dlaas.service.logged_once import LoggedOnce
 from airflow_dlaas.service.store.base import Store
 
 READERS = 4

@@ -21,10 +21,10 @@ from airflow_dlaas.contract.training import (
     Status,
     Usage,
 )
+from airflow_dlaas.logged_once import LoggedOnce
 from airflow_dlaas.service.api.parts import Parts
 from airflow_dlaas.service.api.unreadable import in_place_of, trace_of
 from airflow_dlaas.service.jobs import UNREADABLE, BoardsMark, Exit, JobFolder, PhaseMark, read_mark
-from airflow_dlaas.service.logged_once import LoggedOnce
 from airflow_dlaas.service.regular_file import open_to_read
 from airflow_dlaas.service.store.base import TrainingRecord
 

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from airflow_dlaas.contract.experiment import Metadata
-from airflow_dlaas.contract.training import Extensions, Instance, InstanceEntity, RuntimeList
+from airflow_dlaas.contract.training import Extensions, Instance, InstanceEntity
 from airflow_dlaas.service.api.bodies import Id, reply
+from airflow_dlaas.service.api.described import ReportedRuntimes
 from airflow_dlaas.service.api.parts import Owner, PartsOf, base_url
 
 router = APIRouter(prefix="/v3", tags=["the service"])
@@ -37,7 +38,7 @@ def instance(request: Request, parts: PartsOf, _owner: Owner, instance_id: Id) -
     return reply({"metadata": metadata.model_dump(), "entity": {**entity.model_dump(), **elsewhere, "usage": {}}})
 
 
-@router.get("/runtimes", response_model=RuntimeList)
+@router.get("/runtimes", response_model=ReportedRuntimes)
 def runtimes(parts: PartsOf, _owner: Owner) -> Response:
     """List what can be run here, and how many GPU slots there are (ours)."""
-    return reply(RuntimeList(resources=parts.catalogue.listing(), gpus=parts.slots))
+    return reply(ReportedRuntimes(resources=parts.catalogue.listing(), gpus=parts.slots))

@@ -222,3 +222,16 @@ def test_the_wait_between_attempts_is_the_services(service, client, tmp_path: Pa
     service.script[RUN] = [Answer(429, headers={"Retry-After": "1"}), say(training())]
     client.send(calls.get_training("training-a"), retries=QUICK)
     assert len(service.asked(RUN)) == 2
+
+
+def test_list_entries_without_an_id_are_left_out_and_logged_once_for_each_list(service, client, caplog):
+    """One service may be asked for its list every few seconds."""
+    listed = say({"resources": [{"entity": {}}, training(), {"metadata": {"guid": "", "secret": "s3cret"}}]})
+    service.script["/v3/models"] = [listed]
+    for call in (calls.list_trainings(5), calls.list_trainings(5), calls.list_trainings()):
+        assert [one.id for one in client.send(call).resources] == ["training-a"]
+    [line] = [one for one in caplog.records if one.name == module.__name__]
+    assert line.levelname == "WARNING"
+    assert f"{service.url}/v3/models" in line.getMessage()
+    assert "2 of 3 entries" in line.getMessage()
+    assert "s3cret" not in line.getMessage()

@@ -152,6 +152,39 @@ def test_one_experiment_that_cannot_be_read_hides_no_other_of_a_listing():
         assert found.unreadable == {"x"}
 
 
-def test_a_listing_of_things_without_an_id_is_misunderstood():
-    with pytest.raises(Misunderstood):
-        calls.list_trainings().read(b'{"resources": [5]}')
+WITHOUT_ID = [5, None, {}, {"metadata": {}}, *({"metadata": {"guid": guid}, "entity": {}} for guid in (None, "", 7))]
+
+
+@pytest.mark.parametrize("bad", WITHOUT_ID, ids=repr)
+@pytest.mark.parametrize(
+    "call", [calls.list_trainings(), calls.skim_trainings(), calls.list_changes("6", 0)], ids=("list", "skim", "feed")
+)
+def test_one_training_without_a_usable_id_hides_no_other_of_a_listing(call, bad):
+    resources = [bad, json.loads(a_reply()), bad, BROKEN]
+    page = call.read(json.dumps({"resources": resources, "cursor": "7"}).encode())
+    assert [one.metadata.guid for one in page.resources] == ["training-AbC_12-xY"]
+    assert (page.unreadable, page.unidentified) == ({"training-b"}, 2)
+
+
+def test_a_training_without_an_id_is_misunderstood():
+    reply = json.loads(a_reply())
+    reply["metadata"]["guid"] = ""
+    with pytest.raises(Misunderstood, match="guid"):
+        calls.get_training("t").read(json.dumps(reply).encode())
+
+
+def test_one_runtime_that_cannot_be_read_hides_no_other():
+    good = {"framework": "python", "version": "3", "provides": "CPython", "aliases": None, "compatibility": None}
+    resources = [{"framework": "python"}, good]
+    listed = calls.list_runtimes().read(json.dumps({"resources": resources, "gpus": 2}).encode())
+    assert [one.framework for one in listed.resources] == ["python"]
+    assert (listed.gpus, listed.unidentified) == (2, 1)
+
+
+def test_null_means_absent_in_an_entry_of_a_listing_as_in_the_entry_read_by_itself():
+    reply = json.loads(a_reply(metrics=None, error=None))
+    reply["entity"]["model_definition"] |= {"description": None, "author": None}
+    page = calls.list_trainings().read(json.dumps({"resources": [reply, BROKEN]}).encode())
+    assert [one.id for one in page.resources] == ["training-AbC_12-xY"]
+    assert page.resources[0] == calls.get_training("t").read(json.dumps(reply).encode())
+    assert page.unreadable == {"training-b"}
