@@ -16,13 +16,14 @@ from websockets.exceptions import ConnectionClosedError, InvalidMessage, Invalid
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.exchange import ONCE, Reply, Retries, redirected, retry_after
-from airflow_dlaas.contract.monitor import Frame, FrameStatus
+from airflow_dlaas.contract.monitor import LOG_COMPLETE, Frame, FrameStatus
 from airflow_dlaas.contract.problem import refusal
 from airflow_dlaas.contract.words import received
 from airflow_dlaas.errors import (
     DlaasError,
     Misunderstood,
     NotConfigured,
+    NotFound,
     RateLimited,
     Refused,
     Unauthenticated,
@@ -56,6 +57,10 @@ async def follow(
     server tells no offsets and always begins at the start: the bytes are counted, and what was seen is dropped. To be
     closed (`aclose`) when left early.
 
+    A connection that is closed cleanly has not shown that the log is complete: a proxy or a server that goes away
+    closes so too. The log of an ended training is complete when our service says so (`LOG_COMPLETE`), or when a
+    connection that was opened after the training had ended is closed cleanly and brought nothing new.
+
     A service at its limit of monitors answers 429 with ``Retry-After``. That is waited out where
     it is no longer than a pause of *retries* may be; else the refusal is raised, for the caller to come back later.
 
@@ -67,10 +72,12 @@ async def follow(
     place = Place(offset, metrics)
     ended = ended or asyncio.Event()
     refused: str | None = None
+    final = False  # whether the training is known to have ended
     failures = 0
     while True:
         failed: DlaasError | None = None
         token = None
+        reached = (place.offset, place.metrics)
         path = calls.monitor_path(training_id, offset=place.offset, metrics=place.metrics)
         try:
             token = await asyncio.to_thread(client.token, unlike=refused)
@@ -82,11 +89,13 @@ async def follow(
                     if frame is not None:
                         failures = 0
                         yield frame
-            if place.ended:
+            if connection.close_reason == LOG_COMPLETE or (final and (place.offset, place.metrics) == reached):
                 return
-            training = await asyncio.to_thread(client.send, calls.get_training(training_id), retries=ONCE)
-            if training.state.final:
-                return
+            if not (final or place.ended):
+                training = await asyncio.to_thread(client.send, calls.get_training(training_id), retries=ONCE)
+                final = training.state.final
+            if final := final or place.ended:
+                continue  # at once: each of these connections brings something new, or is the last
         except InvalidStatus as error:
             failed = _refusal(error, client.url, path)
             if isinstance(failed, Unauthenticated) and refused is None:
@@ -101,6 +110,8 @@ async def follow(
             raise Misunderstood(f"The log of {training_id} can't be followed: {error}") from error
         except DlaasError as error:
             failed = error
+        if final and isinstance(failed, NotFound):
+            return  # deleted since it ended: there is no more to be had
         failures += 1
         wanted = (failed.retry_after if isinstance(failed, Refused) else None) or 0
         if failed is not None and (not failed.transient or failures >= retries.attempts):
@@ -124,10 +135,12 @@ class Place:
         self.ended = False
         """Whether a frame of our own service has reported the training's end on this connection."""
         self._counted = 0
+        self._silent = self._silent_counted = 0
+        """Frames without text since the last text: those that were taken, and those of this connection."""
 
     def reconnected(self) -> None:
         """Say that a new connection begins to tell."""
-        self._counted = 0
+        self._counted = self._silent_counted = 0
         self.ended = False
 
     def take(self, frame: Frame) -> Frame | None:
@@ -151,9 +164,16 @@ class Place:
         message = (status.message or "").encode()
         begin = self._counted
         self._counted += len(message)
-        # A frame without text is as old as the text around it.
+        # A frame without text is as old as the text around it, and after the last text as its number.
+        self._silent_counted = 0 if message else self._silent_counted + 1
         if begin < self.offset and self._counted <= self.offset:
             return None
+        if message:
+            self._silent = 0
+        elif self._silent_counted <= self._silent:
+            return None
+        else:
+            self._silent = self._silent_counted
         seen, self.offset = self.offset, self._counted
         fresh = message[max(0, seen - begin) :].decode(errors="replace") if status.message is not None else None
         return status.model_copy(update={"message": fresh})

@@ -9,6 +9,9 @@ from airflow_dlaas.contract.words import Many, Word
 LAST_LIMIT = 1000
 """The most lines that ``?last=N`` may ask for."""
 
+LOG_COMPLETE = "the whole log was sent"
+"""Reason with which our service closes the monitor of an ended training after the last frame (ours)."""
+
 
 class FrameStatus(Word):
     """

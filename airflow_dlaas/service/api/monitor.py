@@ -13,7 +13,7 @@ from fastapi import APIRouter, WebSocket
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
-from airflow_dlaas.contract.monitor import LAST_LIMIT, Frame, FrameStatus
+from airflow_dlaas.contract.monitor import LAST_LIMIT, LOG_COMPLETE, Frame, FrameStatus
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.errors import DlaasError, InvalidRequest, NotFound
@@ -185,13 +185,13 @@ async def _begin(websocket: WebSocket, parts: Parts, training_id: str) -> tuple[
     return await run_in_threadpool(begin)
 
 
-async def _why_closed(parts: Parts, owner: str, training_id: str) -> str | None:
-    """Return why the monitor closes before everything was sent; None where everything was."""
+async def _why_closed(parts: Parts, owner: str, training_id: str) -> str:
+    """Return why the monitor closes."""
     try:
         await run_in_threadpool(parts.store.training, owner, training_id)
     except NotFound:
         return "the training was deleted"
-    return None
+    return LOG_COMPLETE
 
 
 def _number(websocket: WebSocket, name: str, most: int | None) -> int | None:

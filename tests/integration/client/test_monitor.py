@@ -11,8 +11,9 @@ from websockets.asyncio.server import serve
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.exchange import Retries
 from airflow_dlaas.client.monitor import follow
+from airflow_dlaas.contract.monitor import LOG_COMPLETE
 from airflow_dlaas.errors import Misunderstood, NotFound, Unauthenticated, Unavailable, Unreachable
-from tests.integration.client.conftest import say, training
+from tests.integration.client.conftest import TIME, say, training
 
 QUICK = Retries(attempts=3, first=0.01, longest=0.02)
 LINES = [f"step {n}: löss\n" for n in range(200)]
@@ -69,7 +70,7 @@ def frame(message, **status):
 
 def test_a_foreign_log_that_breaks_off_again_and_again_is_told_once(service):
     service.script["/v3/models/training-a"] = [say(training(state="completed"))]
-    lives = iter([30, 90, 200])
+    lives = iter([30, 90, 200, 200])
 
     async def tell(connection):
         upto = next(lives)
@@ -112,6 +113,82 @@ def test_our_own_log_is_taken_up_where_it_broke(service):
     assert asked[1].startswith("offset=")
 
 
+METRIC = json.dumps({"status": {"metrics": [{"timestamp": TIME, "iteration": 1, "values": []}]}})
+
+
+@pytest.mark.parametrize("code", [1000, 1001])
+def test_a_foreign_log_of_an_ended_training_that_is_closed_cleanly_in_between_arrives_whole_and_once(service, code):
+    service.script["/v3/models/training-a"] = [say(training(state="completed"))]
+    lives = iter([50, 120, 200, 200])
+
+    async def tell(connection):
+        for line in LINES[: next(lives)]:
+            await connection.send(frame(line))
+        await connection.send(METRIC)
+        await connection.close(code)
+
+    async def scene():
+        async with monitor(service, tell) as client:
+            return await listen(client)
+
+    frames = asyncio.run(scene())
+    assert text(frames) == LOG
+    assert len([one for one in frames if one.status.metrics]) == 3  # one at each of the three places, none again
+    assert list(lives) == []
+
+
+@pytest.mark.parametrize("code", [1000, 1001])
+def test_our_log_of_an_ended_training_that_is_closed_cleanly_in_between_arrives_whole_and_once(service, code):
+    service.script["/v3/models/training-a"] = [say(training(state="completed"))]
+    asked = []
+
+    async def tell(connection):
+        asked.append(connection.request.path.partition("?")[2])
+        sent = start = int(asked[-1].partition("=")[2] or 0)
+        for line in LOG.encode()[start:].decode().splitlines(keepends=True)[:90]:
+            sent += len(line.encode())
+            await connection.send(frame(line, offset=sent, state="completed"))
+        await connection.close(code)
+
+    async def scene():
+        async with monitor(service, tell) as client:
+            return await listen(client)
+
+    assert text(asyncio.run(scene())) == LOG
+    assert len(asked) == 4  # three with 90 lines at most, and one that has nothing more
+
+
+def test_a_log_that_the_service_calls_complete_is_not_asked_for_again(service):
+    asked = []
+
+    async def tell(connection):
+        asked.append(connection.request.path)
+        await connection.send(frame(LOG, offset=len(LOG.encode()), state="completed"))
+        await connection.close(1000, LOG_COMPLETE)
+
+    async def scene():
+        async with monitor(service, tell) as client:
+            return await listen(client)
+
+    assert text(asyncio.run(scene())) == LOG
+    assert len(asked) == 1
+
+
+def test_a_training_that_is_deleted_once_it_has_ended_ends_its_log_without_an_error(service):
+    answers = iter([None, HTTPStatus.NOT_FOUND])
+
+    async def tell(connection):
+        await connection.send(frame(LOG, offset=len(LOG.encode()), state="completed"))
+        await connection.close(1000, "the training was deleted")
+
+    async def scene():
+        async with monitor(service, tell, lambda _: next(answers)) as client:
+            return await listen(client)
+
+    assert text(asyncio.run(scene())) == LOG
+    assert list(answers) == []
+
+
 def test_a_later_call_goes_on_from_an_offset(service):
     service.script["/v3/models/training-a"] = [say(training(state="error"))]
 
@@ -127,7 +204,7 @@ def test_a_later_call_goes_on_from_an_offset(service):
 
 def test_a_log_closed_before_the_end_is_opened_again(service):
     service.script["/v3/models/training-a"] = [say(training())] * 4 + [say(training(state="completed"))]
-    lives = iter([50, 50, 100, 100, 200])
+    lives = iter([50, 50, 100, 100, 200, 200])
 
     async def tell(connection):
         await connection.send(frame("".join(LINES[: next(lives)])))
@@ -148,7 +225,8 @@ def test_a_refused_token_is_renewed_once(service):
         return None if shown[-1] == "Bearer token-2" else HTTPStatus.UNAUTHORIZED
 
     async def tell(connection):
-        await connection.send(frame(LOG))
+        await connection.send(frame(LOG, offset=len(LOG.encode()), state="completed"))
+        await connection.close(1000, LOG_COMPLETE)
 
     async def scene(refuse):
         async with monitor(service, tell, refuse) as client:

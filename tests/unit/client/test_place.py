@@ -54,3 +54,17 @@ def test_our_metrics_come_beside_the_text_and_are_counted():
     place.reconnected()
     assert place.take(Frame(status=FrameStatus(offset=4, state="completed"))).status.state == "completed"
     assert (place.offset, place.metrics) == (4, 1)
+
+
+def test_frames_without_text_after_the_last_text_are_not_taken_again_on_a_new_connection():
+    place = Place()
+    replay = [text("one\n"), Frame(status=FrameStatus()), Frame(status=FrameStatus())]
+    assert [place.take(one) is not None for one in replay] == [True, True, True]
+    place.reconnected()
+    assert [place.take(one) is not None for one in [*replay, Frame(status=FrameStatus()), text("two\n")]] == [
+        False,
+        False,
+        False,
+        True,
+        True,
+    ]

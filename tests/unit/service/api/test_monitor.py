@@ -13,7 +13,7 @@ import pytest
 from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
-from airflow_dlaas.contract.monitor import Frame
+from airflow_dlaas.contract.monitor import LOG_COMPLETE, Frame
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.words import received
 from airflow_dlaas.service.api import monitor as monitoring
@@ -40,7 +40,7 @@ def frames(service, run: str, query: str = "") -> list[dict[str, Any]]:
     with service.client.websocket_connect(f"/v3/models/{run}/monitor{query}") as socket:
         while (message := socket.receive())["type"] == "websocket.send":
             seen.append(socket_status(message["text"]))
-    assert message["code"] == 1000
+    assert (message["code"], message["reason"]) == (1000, LOG_COMPLETE)
     return seen
 
 
