@@ -77,15 +77,19 @@ class ObjectTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Report that it is there, that the time is up, or what the store refused; `reported` reads it."""
+        """Report that it is there, that the time is up, or what went wrong; `reported` reads it."""
         from airflow_dlaas.triggers.first_event import hold_first_event
         from airflow_dlaas.triggers.looking import Sought, look_until
+        from airflow_dlaas.triggers.waiting import unheard
 
         sought = Sought(self.container, self.name, self.prefix, self.min_count)
-        async with _lent(await SwiftHook(self.swift_conn_id).aaccess()) as lent:
-            report = await look_until(
-                lambda: lent.look(sought), interval=self.poke_interval, deadline=self.deadline, say=self.log.info
-            )
+        try:
+            async with _lent(await SwiftHook(self.swift_conn_id).aaccess()) as lent:
+                report = await look_until(
+                    lambda: lent.look(sought), interval=self.poke_interval, deadline=self.deadline, say=self.log.info
+                )
+        except Exception as error:  # noqa: BLE001 - carried to the worker: Airflow does not name the cause of one that escapes
+            report = unheard(error)
         await hold_first_event(self.deferred_at)
         yield TriggerEvent(report)  # type: ignore[no-untyped-call]
 

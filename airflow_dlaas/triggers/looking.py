@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.errors import ContainerNotFound, Misunderstood, StoreError, StoreRefused
+from airflow_dlaas.triggers.waiting import error_of
 
 if TYPE_CHECKING:
     from airflow_dlaas.storage.objects import ObjectStore
@@ -91,10 +92,11 @@ async def look_until(
 
 def reported(event: Any) -> str | None:
     """
-    Read what `look_until` reported: None if it is there, else the trouble there was when the time was up, or "".
+    Read what an `ObjectTrigger` reported: None if it is there, else the trouble there was when the time was up, or "".
 
     :raises StoreRefused, StoreError: the store said no.
-    :raises Misunderstood: the event is not that trigger's.
+    :raises DlaasError: any other error of ours that the trigger met with, as the same class.
+    :raises Misunderstood: it was none of ours, or the event is not that trigger's.
     """
     match event:
         case {"there": True}:
@@ -105,5 +107,7 @@ def reported(event: Any) -> str | None:
             raise StoreRefused(why)
         case {"failed": str(why)}:
             raise StoreError(why)
+        case {"error": {"kind": str(kind), "message": str(message)} as told}:
+            raise error_of(kind, message, told)
         case _:
             raise Misunderstood("The task was resumed with an event that is not its trigger's")

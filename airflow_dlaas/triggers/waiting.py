@@ -63,7 +63,7 @@ def reported(event: Any) -> Training:
         case {"training": Mapping() as training}:
             return Training.model_validate(training, extra="ignore")
         case {"error": {"kind": str(kind), "message": str(message)} as told}:
-            raise _error(kind, message, told)
+            raise error_of(kind, message, told)
         case _:
             raise Misunderstood("The task was resumed with an event that is not its trigger's")
 
@@ -81,7 +81,8 @@ def key_of(event: Any) -> str:
             raise Misunderstood("The task was resumed without the key of its training, and its event holds none")
 
 
-def _error(kind: str, message: str, more: Mapping[Any, Any]) -> DlaasError:
+def error_of(kind: str, message: str, more: Mapping[Any, Any]) -> DlaasError:
+    """Return the error that `unheard` reported; `Misunderstood`, with its name and message, where it is not ours."""
     found = getattr(errors, kind, None)
     if not isinstance(found, type) or not issubclass(found, DlaasError):
         return Misunderstood(f"The wait in the triggerer broke off: {kind}: {message}")

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any, cast
 
 import pytest
 
-from airflow_dlaas.errors import ContainerNotFound, StoreError, StoreRefused, StoreUnreachable
+from airflow_dlaas.errors import (
+    ContainerNotFound,
+    Misunderstood,
+    NotConfigured,
+    StoreError,
+    StoreRefused,
+    StoreUnreachable,
+)
 from airflow_dlaas.storage.objects import ObjectStore, StoredObject
-from airflow_dlaas.triggers import looking
+from airflow_dlaas.triggers import data, looking
 from airflow_dlaas.triggers.data import ObjectTrigger
-from airflow_dlaas.triggers.looking import Sought, look_until
+from airflow_dlaas.triggers.looking import Sought, look_until, reported
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +124,68 @@ def test_a_trigger_can_be_made_again_from_what_it_says_of_itself() -> None:
     path, given = trigger.serialize()
     assert path == "airflow_dlaas.triggers.data.ObjectTrigger"
     assert ObjectTrigger(**given).serialize() == trigger.serialize()
+
+
+def event_of(trigger: ObjectTrigger) -> Any:
+    async def first() -> Any:
+        return (await anext(aiter(trigger.run()))).payload
+
+    return json.loads(json.dumps(asyncio.run(first())))
+
+
+def test_a_connection_that_cannot_be_used_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception that leaves a trigger fails its task with a sentence that does not name the cause."""
+    monkeypatch.setenv("AIRFLOW_CONN_HALF", json.dumps({"conn_type": "swift", "login": "a:u"}))
+    event = event_of(ObjectTrigger(container="c", swift_conn_id="half"))
+    with pytest.raises(NotConfigured, match="half"):
+        reported(event)
+
+
+class Watched(Shelf):
+    """An empty container, ``c``; each look calls *looked* first."""
+
+    def __init__(self, looked: Callable[[], object]) -> None:
+        super().__init__()
+        self.looked = looked
+
+    def list(self, container: str, prefix: str) -> Iterator[StoredObject]:
+        self.looked()
+        return super().list(container, prefix)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def look_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[Watched], ObjectTrigger]:
+    """Make a trigger that looks at the given store."""
+
+    def trigger(store: Watched) -> ObjectTrigger:
+        monkeypatch.setenv("AIRFLOW_CONN_WHOLE", "swift://a%3Au:key@store:8080")
+        monkeypatch.setattr(data, "make_store", lambda *_, **__: store)
+        return ObjectTrigger(container="c", swift_conn_id="whole")
+
+    return trigger
+
+
+def test_an_unexpected_error_is_reported_with_its_name(look_at: Callable[[Watched], ObjectTrigger]) -> None:
+    event = event_of(look_at(Watched(lambda: {}["bytes"])))
+    with pytest.raises(Misunderstood, match="broke off: KeyError: 'bytes'"):
+        reported(event)
+
+
+def test_a_cancellation_is_not_reported_and_ends_the_trigger(
+    look_at: Callable[[Watched], ObjectTrigger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "SHORTEST", 3600.0)
+
+    async def scene() -> None:
+        loop, looked = asyncio.get_running_loop(), asyncio.Event()
+        trigger = look_at(Watched(lambda: loop.call_soon_threadsafe(looked.set)))
+        running = asyncio.ensure_future(anext(aiter(trigger.run())))
+        await looked.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(scene())
