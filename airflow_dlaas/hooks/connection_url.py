@@ -23,7 +23,8 @@ def connection_url(connection: AirflowConnection, *, default_scheme: str) -> str
     """
     Put together the URL that *connection* means, without a slash at its end.
 
-    The schema is the scheme if it is ``http`` or ``https``, else the path.
+    The schema is the scheme if it is ``http`` or ``https``, else the path. A query or a fragment is refused in either:
+    the paths of requests are appended to the URL.
 
     :param default_scheme: of an address that names none.
     :raises NotConfigured: naming the connection and the field; also where two fields contradict each other.
@@ -31,6 +32,14 @@ def connection_url(connection: AirflowConnection, *, default_scheme: str) -> str
     given = (connection.host or "").strip()
     if not given:
         raise NotConfigured(f"Connection {connection.conn_id!r}: the URL (host) is missing")
+    schema = (connection.schema or "").strip(" /")
+    for field, value in (("URL (host)", given), ("schema", schema)):
+        if "?" in value or "#" in value:  # what follows is not repeated: it may hold a token
+            raise NotConfigured(
+                f"Connection {connection.conn_id!r}: the {field} must end with the path; take '?' or '#' and what "
+                "follows out of it. Options such as verify and ca_file belong in extra; in a path write ? as %3F and "
+                "# as %23"
+            )
     scheme, _, rest = given.rpartition("://")
     parts = _split(rest)
     if parts is None or not parts.hostname or scheme.lower() not in {*SCHEMES, ""}:
@@ -43,14 +52,12 @@ def connection_url(connection: AirflowConnection, *, default_scheme: str) -> str
             f"Connection {connection.conn_id!r}: the URL (host) must not carry credentials: they belong in login and "
             "password"
         )
-    schema = (connection.schema or "").strip(" /")
     named, path = (schema.lower(), "") if schema.lower() in SCHEMES else ("", schema)
     scheme = _one(connection, "scheme", scheme.lower(), "schema", named) or default_scheme
     port = _one(connection, "port", str(parts.port or ""), "port", str(connection.port or ""))
     path = _one(connection, "path", parts.path.strip("/"), "schema", path)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    tail = parts._replace(scheme="", netloc="", path="").geturl()
-    return f"{scheme}://{host}{port and ':'}{port}{path and '/'}{path}{tail}"
+    return f"{scheme}://{host}{port and ':'}{port}{path and '/'}{path}"
 
 
 def _split(address: str) -> SplitResult | None:

@@ -94,6 +94,13 @@ def test_every_form_of_a_connection_in_json_gives_its_address(fields: dict[str, 
         ({"host": "ftp://h"}, "must begin with http"),
         ({"host": "http://h:99999"}, "must begin with http"),
         ({"host": "http://"}, "must begin with http"),
+        ({"host": "http://h:9200/base?x=geheim"}, r"the URL \(host\) must end with the path.* extra"),
+        ({"host": "http://h:9200/base#geheim"}, r"the URL \(host\) must end with the path"),
+        ({"host": "http://h?next=http://geheim"}, r"the URL \(host\) must end with the path"),
+        ({"host": "h:9200?geheim", "schema": "base"}, r"the URL \(host\) must end with the path"),
+        ({"host": "http://h/base?"}, r"the URL \(host\) must end with the path"),
+        ({"host": "h", "schema": "base?x=geheim"}, "the schema must end with the path.* extra"),
+        ({"host": "http://h:9200", "schema": "#geheim"}, "the schema must end with the path"),
     ],
 )
 def test_a_contradiction_in_a_connection_is_refused_by_name(fields: dict[str, object], why: str) -> None:
