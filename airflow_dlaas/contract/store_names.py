@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 
+from airflow_dlaas.contract.shown import shown
 from airflow_dlaas.errors import InvalidName
 
 MAX_CONTAINER_BYTES = 256
@@ -19,9 +20,6 @@ MAX_OBJECT_BYTES = 1024
 
 MAX_STEP_BYTES = 255
 """Bytes of one step of a path, between two slashes: the longest file name on every common file system."""
-
-MAX_SHOWN = 80
-"""Characters of an invalid value that an error message repeats."""
 
 
 def require_container_name(value: object, parameter: str = "container") -> str:
@@ -147,12 +145,6 @@ def path_problem(path: str) -> str | None:
         if len(step.encode(errors="surrogatepass")) > MAX_STEP_BYTES:
             return f"has a step of more than {MAX_STEP_BYTES} bytes"
     return None
-
-
-def shown(value: object) -> str:
-    """Represent *value* in a message, shortened."""
-    text = repr(value)
-    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def _text_problem(value: object, max_bytes: int) -> str | None:

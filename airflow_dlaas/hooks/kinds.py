@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from airflow_dlaas.contract.shown import shown
 from airflow_dlaas.contract.store_names import require_container_name, require_object_name, require_prefix
 from airflow_dlaas.errors import InvalidArgument
 from airflow_dlaas.storage.patterns import as_object_names, as_patterns
@@ -226,14 +227,3 @@ def _texts_by_rule(rule: Callable[[object, str], tuple[str, ...] | None], value:
         _by_rule(rule, ["later" if stage.later(item) else item for item in value])
         return tuple(value)
     return _by_rule(rule, value) or ()
-
-
-def shown(value: object) -> str:
-    """*value* for an error: as it is where that is short and harmless, else its type."""
-    if value is None or isinstance(value, (bool, int, float)):
-        return repr(value)
-    if isinstance(value, str):
-        return repr(value if len(value) <= 40 else value[:37] + "...")
-    if isinstance(value, timedelta):
-        return str(value)
-    return f"a {type(value).__name__}"

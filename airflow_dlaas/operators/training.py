@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_dlaas.hooks.checked import UNKNOWN, CheckedOperator
+from airflow_dlaas.hooks.deferrable import default_deferrable
 from airflow_dlaas.hooks.definition_file import as_json, names_file, read_for_task, read_if_local
 from airflow_dlaas.hooks.dlaas import DlaasHook
 from airflow_dlaas.hooks.kinds import (
@@ -202,11 +203,7 @@ class TrainModelOperator(SubmitTrainingOperator):
         super().__init__(**kwargs)
         self.timeout = timeout  # type: ignore[assignment]  # made a timedelta by the check
         self.mlflow_experiment = mlflow_experiment
-        if deferrable is None:
-            from airflow_dlaas.hooks.compat import conf
-
-            deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
-        self.deferrable = deferrable
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
         self.check_parameters()
 
     def execute(self, context: Context) -> str:

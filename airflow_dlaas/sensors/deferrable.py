@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseSensorOperator
 
 from airflow_dlaas.hooks.checked import CheckedOperator
+from airflow_dlaas.hooks.deferrable import default_deferrable
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -38,11 +39,7 @@ class DeferrableSensor(CheckedOperator, BaseSensorOperator):
 
     def __init__(self, *, deferrable: bool | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if deferrable is None:
-            from airflow_dlaas.hooks.compat import conf
-
-            deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
-        self.deferrable = deferrable
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
 
     def defer_until(self, trigger: BaseTrigger, deadline: float, *, method_name: str) -> NoReturn:
         """Wait in the triggerer; *trigger* reports at the *deadline* (seconds since the epoch) at the latest."""

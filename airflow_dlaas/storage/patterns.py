@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
-from airflow_dlaas.contract.store_names import require_object_name, shown
+from airflow_dlaas.contract.shown import shown
+from airflow_dlaas.contract.store_names import require_object_name
 from airflow_dlaas.errors import InvalidArgument
 
 MAGIC = frozenset("*?[")
@@ -81,14 +82,12 @@ def _texts(value: object, parameter: str, noun: str) -> list[tuple[str, str]] | 
     elif isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
         given = [(f"{parameter}[{index}]", one) for index, one in enumerate(value)]
     else:
-        raise InvalidArgument(
-            f"{parameter}: {shown(value)} is of type {type(value).__name__}. Give a {noun} as a text, or a list of them"
-        )
+        raise InvalidArgument(f"{parameter}: {shown(value)} is no {noun}. Give a {noun} as a text, or a list of them")
     texts: list[tuple[str, str]] = []
     for place, one in given:
         if not isinstance(one, str):
             raise InvalidArgument(
-                f"{place}: {shown(one)} is of type {type(one).__name__}, and a {noun} is a text. A template that is "
+                f"{place}: {shown(one)} is no {noun}, since a {noun} is a text. A template that is "
                 "rendered natively turns a text that looks like a number into one: put such a text in quotes"
             )
         if _is_list_written_out(one):

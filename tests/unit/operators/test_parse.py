@@ -55,11 +55,3 @@ def test_a_file_is_read_when_the_task_runs() -> None:
     operator = SubmitTrainingOperator(task_id="submit", definition="not/there/yet.json")
     assert operator.definition.endswith(".json")
     assert ".json" in operator.template_ext
-
-
-def test_whether_waiting_is_deferred_is_airflows_own_setting_by_default() -> None:
-    from airflow_dlaas.hooks.compat import conf
-
-    default = conf.getboolean("operators", "default_deferrable", fallback=False)
-    assert TrainModelOperator(task_id="a", definition="f.json").deferrable is default
-    assert TrainModelOperator(task_id="b", definition="f.json", deferrable=True).deferrable is True

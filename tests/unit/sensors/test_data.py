@@ -34,13 +34,6 @@ def test_the_folder_may_be_what_another_task_returns() -> None:
         assert a_sensor(prefix=upload.output).upstream_task_ids == {"up"}
 
 
-def test_whether_waiting_is_deferred_is_airflows_own_setting_by_default() -> None:
-    from airflow_dlaas.hooks.compat import conf
-
-    assert a_sensor().deferrable is conf.getboolean("operators", "default_deferrable", fallback=False)
-    assert a_sensor(deferrable=True).deferrable is True
-
-
 def test_what_was_found_is_returned_by_its_address() -> None:
     assert a_sensor(name="day/x.csv").resume({}, {"there": True}) == "swift://swift_default@c/day/x.csv"
     assert a_sensor(prefix="day").resume({}, {"there": True}) == "swift://swift_default@c/day"

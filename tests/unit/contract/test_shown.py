@@ -1,0 +1,33 @@
+"""What an error message repeats of a value."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from airflow_dlaas.contract.shown import MAX_SHOWN, shown
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a/b", "'a/b'"),
+        ("a\nb", r"'a\nb'"),
+        ("5", "'5'"),
+        (5, "5"),
+        (0.5, "0.5"),
+        (True, "True"),
+        (None, "None"),
+        (timedelta(seconds=90), "0:01:30"),
+        ({"password": "s3cret"}, "a dict"),
+        (["s3cret"], "a list"),
+        (b"s3cret", "a bytes"),
+    ],
+)
+def test_a_value_is_shown_as_it_is_where_that_is_short_and_harmless(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_a_long_text_is_shortened() -> None:
+    assert shown("x" * 1000) == "'" + "x" * (MAX_SHOWN - 1) + "…"
