@@ -52,6 +52,7 @@ def upload(
 
     Broken off, it goes on where it was when it is called again, in the middle of a large file too.
     """
+    from airflow_dlaas.contract.results import results_uploaded
     from airflow_dlaas.storage import transfer
     from airflow_dlaas.storage.known import Known, usual_place
 
@@ -89,6 +90,8 @@ def upload(
             )
     deleted = f", {report.deleted} deleted" if delete else ""
     typer.echo(f"{report.files} files sent ({report.bytes:,} bytes), {report.skipped} unchanged{deleted}")
+    if report.results:
+        typer.echo(results_uploaded(container, report.results), err=True)
 
 
 def download(
@@ -101,6 +104,7 @@ def download(
     home: HomeOption = None,
 ) -> None:
     """Fetch what lies in a container, verified; what is here unchanged is left. Broken off, it goes on where it was."""
+    from airflow_dlaas.contract.results import markers_of
     from airflow_dlaas.storage import transfer
     from airflow_dlaas.storage.known import Known, usual_place
 
@@ -110,6 +114,7 @@ def download(
             container,
             destination,
             prefix=prefix,
+            leave_out=lambda names: markers_of(names, prefix),
             allow_empty=allow_empty,
             known=Known(usual_place()),
             threads=threads,

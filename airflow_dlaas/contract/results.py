@@ -15,6 +15,9 @@ from collections.abc import Collection, Iterable
 MARKER = ".dlaas-training"
 """Last step of the marker's name."""
 
+SHOWN = 20
+"""Folders that a message names; a number stands for those beyond."""
+
 _UNMARKED = re.compile(r"(training-[A-Za-z0-9_-]{9})/learner-1/training-log\.txt")
 """What releases that stored no marker left of each training: its id as the folder's name, and the log in its place."""
 
@@ -76,3 +79,23 @@ def results_below(names: Iterable[str], prefix: str) -> list[str]:
     if any(here.startswith(f"{one}/") for one in folders):
         return []
     return [name for name in names if folder_among(name, folders) is not None]
+
+
+def markers_of(names: Collection[str], prefix: str) -> list[str]:
+    """
+    Return the markers among *names*, a listing of the folder *prefix*, where that folder is itself one of results.
+
+    None where it only holds such folders: a copy of it with the markers still shows which folders hold results.
+    """
+    folder = prefix.rstrip("/")
+    return [name for name in names if is_marker(name)] if folder and f"{folder}/{MARKER}" in names else []
+
+
+def results_uploaded(container: str, folders: Collection[str]) -> str:
+    """Say, in a message for people, that *folders*, just uploaded to *container*, are no data for a training."""
+    listed = ", ".join(sorted(folders)[:SHOWN]) + (f" and {len(folders) - SHOWN} more" if len(folders) > SHOWN else "")
+    return (
+        f"These folders in container {container} count as results of trainings, and a training that has the container "
+        f"as training data leaves them out: {listed}. To have them as data, exclude {MARKER!r} from the upload and "
+        "delete the objects of that name from the container"
+    )

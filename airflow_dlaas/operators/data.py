@@ -40,6 +40,9 @@ class UploadDataOperator(CheckedOperator):
     it broke off. MD5s of files are remembered in the cache folder of the worker's user (``$XDG_CACHE_HOME`` or
     ``~/.cache``), so that a file that has not changed is not read again; where that cannot be written, it is.
 
+    A folder that holds the marker of a training's results (``.dlaas-training``) is uploaded with it, and trainings then
+    leave the folder out of their data; a warning in the task's log names it. To have it as data, *exclude* the marker.
+
     An outlet of the task that is a ``swift://`` asset of this container gets the figures as its event's extra:
     ``files`` and ``bytes`` that were sent, ``unchanged``, ``deleted``.
 
@@ -98,6 +101,7 @@ class UploadDataOperator(CheckedOperator):
     def execute(self, context: Context) -> str:
         """Upload; progress goes to the task's log every few seconds."""
         self.check_parameters(rendered=True)
+        from airflow_dlaas.contract.results import results_uploaded
         from airflow_dlaas.hooks.places import sources_at
         from airflow_dlaas.hooks.progress import TellProgress
         from airflow_dlaas.storage.known import Known, usual_place
@@ -128,6 +132,8 @@ class UploadDataOperator(CheckedOperator):
             report.deleted,
             time.monotonic() - begun,
         )
+        if report.results:
+            self.log.warning("%s", results_uploaded(self.container, report.results))
         self._tell_outlets(context, report)
         return f"swift://{self.swift_conn_id}@{self.container}/{self.prefix}"
 
@@ -153,6 +159,9 @@ class DownloadDataOperator(CheckedOperator):
     A local folder is filled in place: what is there already, unchanged, is not fetched again, a try after one that
     broke off goes on where that was, and what else lies there stays. Elsewhere, everything is sent in any case, by way
     of a temporary folder on the worker.
+
+    Where *prefix* is the folder of a training's results, their marker (``.dlaas-training``) is left out: uploaded
+    again, they are data. In a larger folder, or a whole container, results keep their markers.
 
     :param container: the container. (templated)
     :param prefix: the folder in the container; files are named by what follows it. (templated)
@@ -194,6 +203,7 @@ class DownloadDataOperator(CheckedOperator):
     def execute(self, context: Context) -> str:
         """Download; progress goes to the task's log every few seconds."""
         self.check_parameters(rendered=True)
+        from airflow_dlaas.contract.results import markers_of
         from airflow_dlaas.hooks.places import filled_there
         from airflow_dlaas.hooks.progress import TellProgress
         from airflow_dlaas.storage.known import Known, usual_place
@@ -206,6 +216,7 @@ class DownloadDataOperator(CheckedOperator):
                 self.container,
                 folder,
                 prefix=self.prefix,
+                leave_out=lambda names: markers_of(names, self.prefix),
                 allow_empty=self.allow_empty,
                 known=Known(usual_place()),
                 progress=TellProgress("Download:", self.log.info),

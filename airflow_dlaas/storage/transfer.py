@@ -48,6 +48,8 @@ class Report:
     bytes: int
     skipped: int
     deleted: int = 0
+    results: tuple[str, ...] = ()
+    """Folders of an upload that count as results of trainings (`contract.results`): no training has them as data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,7 @@ class _Job:
             self._known.recall(one.origin for one in files)
         else:
             store.check(container)
+        self._results = tuple(sorted(result_folders(one.name for one in files)))
         tally = Tally(sum(send.source.size for send in self.sends), len(self.sends), progress)
         self._work = Uploading(store, container, self._known, tally, Crew(tally, threads))
 
@@ -253,7 +256,8 @@ class _Job:
         with self._known:
             self._work.send(self.sends)
             self._work.delete(self.superfluous)
-        return Report(self._work.files, self._work.bytes, len(self._work.skipped), len(self.superfluous))
+        work, deleted = self._work, len(self.superfluous)
+        return Report(work.files, work.bytes, len(work.skipped), deleted, self._results)
 
     def plan(self) -> Plan:
         with self._known:

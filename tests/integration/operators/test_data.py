@@ -123,6 +123,28 @@ def test_what_is_downloaded_may_go_elsewhere(store: SwiftStore, container: str) 
     assert ObjectStoragePath(f"memory://{container}/down/deep/b").read_bytes() == b"day/deep/b"
 
 
+def test_results_that_are_downloaded_and_uploaded_again_are_data(
+    store: SwiftStore, container: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(store, container, RESULT, MARK)
+    download(container, tmp_path / "there", prefix="training-AbC_12-xY")
+    upload(tmp_path / "there", container, prefix="old-model")
+    assert names(store, container) == ["old-model/model/weights", MARK, RESULT]
+    assert "results of trainings" not in capsys.readouterr().out
+
+
+def test_results_in_a_larger_folder_stay_results_and_the_upload_names_them(
+    store: SwiftStore, container: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(store, container, "data.csv", RESULT, MARK)
+    download(container, tmp_path / "there")
+    upload(tmp_path / "there", container, prefix="copy")
+    assert f"copy/{MARK}" in names(store, container)
+    [line] = [one for one in capsys.readouterr().out.splitlines() if "results of trainings" in one]
+    assert "warning" in line.lower()
+    assert "leaves them out: copy/training-AbC_12-xY. To have them as data" in line
+
+
 def test_nothing_to_download_is_an_error(store: SwiftStore, container: str, tmp_path: Path) -> None:
     put(store, container, "day/a")
     with pytest.raises(ObjectNotFound, match=f"nothing under 'dya' in container '{container}'"):

@@ -27,6 +27,19 @@ def test_a_folder_goes_up_once_and_comes_down_again(service: ServiceProcess, tmp
     assert (tmp_path / "there" / "deep" / "b.txt").read_text() == "bb"
 
 
+def test_results_lose_their_marker_where_they_are_downloaded_by_themselves(
+    service: ServiceProcess, tmp_path: Path
+) -> None:
+    here = lay(tmp_path / "here")
+    (here / "deep" / ".dlaas-training").write_text("{}")
+    done = service.console("upload", str(here), "marked")
+    assert "leaves them out: deep. To have them as data, exclude '.dlaas-training'" in done.stderr
+    service.console("download", "marked", str(tmp_path / "alone"), "--prefix", "deep")
+    assert [one.name for one in (tmp_path / "alone").iterdir()] == ["b.txt"]
+    service.console("download", "marked", str(tmp_path / "all"))
+    assert (tmp_path / "all" / "deep" / ".dlaas-training").exists()
+
+
 def test_a_plan_is_printed_and_nothing_is_done(service: ServiceProcess, tmp_path: Path) -> None:
     here = lay(tmp_path / "here")
     service.console("upload", str(here), "planned")

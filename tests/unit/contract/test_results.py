@@ -11,6 +11,7 @@ from airflow_dlaas.contract.results import (
     is_marker,
     marker_content,
     marker_name,
+    markers_of,
     result_folders,
     results_below,
 )
@@ -66,3 +67,19 @@ def test_the_marker_says_what_it_is_for() -> None:
 def test_results_are_below_a_folder_that_is_not_theirs(prefix: str, below: list[str]) -> None:
     names = ["a/b", "a/r/.dlaas-training", "a/r/m/.dlaas-training", "a/r/m/w", "a/rest"]
     assert results_below([name for name in names if name.startswith(prefix)], prefix) == below
+
+
+@pytest.mark.parametrize(
+    ("prefix", "markers"),
+    [
+        ("", []),
+        ("a", []),
+        ("a/r", ["a/r/.dlaas-training", "a/r/m/.dlaas-training"]),
+        ("a/r/", ["a/r/.dlaas-training", "a/r/m/.dlaas-training"]),
+        ("a/r/m", ["a/r/m/.dlaas-training"]),
+        ("a/r/m/w", []),
+    ],
+)
+def test_markers_of_a_folder_are_those_in_it_where_it_is_itself_one_of_results(prefix: str, markers: list[str]) -> None:
+    names = [".dlaas-training", "a/b", "a/r/.dlaas-training", "a/r/m/.dlaas-training", "a/r/m/w", "a/rest"]
+    assert markers_of([name for name in names if name.startswith(prefix)], prefix) == markers

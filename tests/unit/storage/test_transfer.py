@@ -50,6 +50,15 @@ def test_a_folder_goes_up_with_everything_in_it(tmp_path: Path) -> None:
     assert store.objects == {"data/a": b"1", "data/deep/er/b": b"22", "data/.hidden": b"", "data/link": b"1"}
 
 
+def test_an_upload_reports_which_of_its_folders_count_as_results_of_trainings(tmp_path: Path) -> None:
+    """Later trainings leave these folders out of their data."""
+    lay(tmp_path, **{".dlaas-training": b"{}", "r/.dlaas-training": b"{}", "r/model/w": b"1", "data": b"2"})
+    store = MemoryStore()
+    assert upload(store, tmp_path, "c").results == ("r",)
+    assert upload(store, tmp_path, "c", prefix="p").results == ("p", "p/r")
+    assert upload(store, tmp_path, "c", exclude=".dlaas-training").results == ()
+
+
 def test_one_file_goes_up_under_its_own_name_and_named_ones_under_theirs(tmp_path: Path) -> None:
     store = MemoryStore()
     lay(tmp_path, a=b"1")
