@@ -23,6 +23,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.demo import ports
 from tests import npm, postgresql
 from tests.running import (  # noqa: F401 - hooks of pytest
+    let_examples_take_their_time,
     own_airflow_home,
     pytest_collection_modifyitems,
     pytest_configure,
@@ -34,9 +35,13 @@ if TYPE_CHECKING:
     from tests.keystone.cloud import Cloud
 
 own_airflow_home()  # here, since the conftest.py files below import Airflow
+let_examples_take_their_time()
 
 START = 60.0
 """Seconds a service may take to be ready on a machine that does a lot else; two are usual."""
+
+STOP = 60.0
+"""Seconds a service may take to end on such a machine; one is usual."""
 
 TEST_RUNTIME = """
 [[runtime]]
@@ -107,7 +112,7 @@ class ServiceProcess:
         assert process.stdout is not None
         process.send_signal(number)
         try:
-            return process.wait(30)
+            return process.wait(STOP)
         finally:
             process.kill()
             process.wait()
@@ -133,7 +138,7 @@ class ServiceProcess:
             input=said,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,  # most of it is spent with imports, on a machine that does a lot else
         )
 
     def learners(self) -> list[psutil.Process]:

@@ -14,12 +14,13 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 TESTS = Path(__file__).parent
 
-UNIT_SECONDS = 10
-"""Seconds a unit test may take."""
+UNIT_SECONDS = 60
+"""Seconds after which a unit test counts as hung, on a machine that does a lot else."""
 
 GROUPS = {
     # One Airflow for both: the tests that kill parts of it. The other system tests share another.
@@ -75,6 +76,16 @@ def own_airflow_home() -> None:
     """
     os.environ["AIRFLOW_HOME"] = home = tempfile.mkdtemp(prefix="dlaas-airflow-home-")
     _own_homes.append(home)
+
+
+def let_examples_take_their_time() -> None:
+    """
+    Let no example of Hypothesis fail for the time it takes: 200 ms are little where other processes compute too.
+
+    To be called before a test's module is loaded: `settings` take what they do not name from the profile of then.
+    """
+    settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:

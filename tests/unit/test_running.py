@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.running import (
     AIRFLOW,
@@ -28,10 +29,15 @@ def test_airflow_reads_no_configuration_but_the_tests_own() -> None:
     assert not Path(AIRFLOW_CONFIG).is_relative_to(Path.home())
 
 
-def test_a_unit_test_has_ten_seconds(request: pytest.FixtureRequest) -> None:
+def test_a_unit_test_that_hangs_is_ended_after_a_minute(request: pytest.FixtureRequest) -> None:
     marker = request.node.get_closest_marker("timeout")
     assert marker is not None
-    assert marker.args == (UNIT_SECONDS,) == (10,)
+    assert marker.args == (UNIT_SECONDS,) == (60,)
+
+
+def test_no_example_of_hypothesis_fails_for_the_time_it_takes() -> None:
+    assert settings().deadline is None
+    assert HealthCheck.too_slow in settings().suppress_health_check
 
 
 def test_the_tests_that_kill_an_airflow_share_none_with_the_others() -> None:
