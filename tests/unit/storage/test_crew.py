@@ -53,7 +53,7 @@ def test_the_first_failure_ends_it_and_those_at_work_stop_at_their_next_piece() 
     at_work = threading.Event()
 
     def fails() -> None:
-        at_work.wait(5)
+        at_work.wait(30)
         raise StoreFull("full")
 
     def goes_on() -> None:

@@ -18,6 +18,7 @@ from airflow_dlaas.errors import (
     StoreError,
     StoreFull,
 )
+from airflow_dlaas.storage import sources
 from airflow_dlaas.storage.known import Known
 from airflow_dlaas.storage.objects import Limits, ObjectStore, Part
 from airflow_dlaas.storage.reading import Content
@@ -371,8 +372,9 @@ def test_a_file_that_is_known_is_not_read_again(tmp_path: Path) -> None:
     assert upload(store, found_later(folder, Unread), "c", segment_size=4, known=Known(place)).skipped == 2
 
 
-def test_a_file_that_has_just_changed_is_not_known_yet(tmp_path: Path) -> None:
+def test_a_file_that_has_just_changed_is_not_known_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its times might not show another change that follows at once."""
+    monkeypatch.setattr(sources, "SETTLED", 3600 * 10**9)  # however long it takes from here to the upload
     store, place = MemoryStore(), tmp_path / "cache" / "md5"
     folder = lay(tmp_path / "here", a=b"abc")
     with Known(place) as known:

@@ -246,7 +246,7 @@ def test_the_log_of_a_training_is_asked_for_once_it_may_have_one_and_not_while_i
             course.seen.put_nowait(a_training("completed"))
         await waiting
 
-    asyncio.run(asyncio.wait_for(scene(), 10))
+    asyncio.run(asyncio.wait_for(scene(), 30))
 
 
 def test_a_monitor_that_is_refused_is_said_once_and_tried_again_at_the_end_at_the_latest() -> None:
@@ -268,7 +268,7 @@ def test_a_monitor_that_is_refused_is_said_once_and_tried_again_at_the_end_at_th
         assert await course.said.get() == "Training t: completed"
         assert course.said.empty()
 
-    asyncio.run(asyncio.wait_for(scene(), 10))
+    asyncio.run(asyncio.wait_for(scene(), 30))
 
 
 def test_a_fault_in_showing_the_log_does_not_take_the_place_of_the_result(
@@ -286,7 +286,7 @@ def test_a_fault_in_showing_the_log_does_not_take_the_place_of_the_result(
         assert await course.said.get() == "Training t: completed"
         assert await course.said.get() == "Showing the log of training t failed: KeyError: 'status'"
 
-    asyncio.run(asyncio.wait_for(scene(), 10))
+    asyncio.run(asyncio.wait_for(scene(), 30))
     assert caplog.records[-1].exc_info is not None
 
 
@@ -314,7 +314,7 @@ def test_a_cancel_while_the_wait_is_cleaned_up_is_not_lost(monkeypatch: pytest.M
             await waiting
         close.set()
 
-    asyncio.run(asyncio.wait_for(scene(), 10))
+    asyncio.run(asyncio.wait_for(scene(), 30))
 
 
 def test_no_log_is_tried_while_the_service_does_not_answer_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,4 +351,4 @@ def test_no_log_is_tried_while_the_service_does_not_answer_at_all(monkeypatch: p
         course.seen.put_nowait(a_training("completed"))
         await waiting
 
-    asyncio.run(asyncio.wait_for(scene(), 10))
+    asyncio.run(asyncio.wait_for(scene(), 30))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from threading import Thread, Timer
+from threading import Event, Thread
 
 import pytest
 
@@ -15,6 +16,7 @@ from airflow_dlaas.contract.problem import ProblemError
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import CANCEL, Training, TrainingChanges, TrainingList, Usage
 from airflow_dlaas.contract.words import received
+from airflow_dlaas.service.api.models import LONGEST_WAIT
 from airflow_dlaas.service.store.base import Outcome
 
 CANCELED = [one.model_dump() for one in CANCEL]
@@ -176,10 +178,26 @@ def test_a_cursor_of_another_database_begins_anew(service) -> None:
 def test_a_long_poll_answers_as_soon_as_something_changes(service) -> None:
     run = service.submit()
     cursor = service.client.get("/v3/models?after=now").json()["cursor"]
-    begun = time.monotonic()
-    Timer(0.1, start, (service, run)).start()
-    page = service.client.get(f"/v3/models?after={cursor}&wait=20").json()
-    assert time.monotonic() - begun < 5
+    waiting, looks = Event(), []
+
+    class Watched:
+        """The store, which tells when the poll has looked in vain and looks again."""
+
+        def revision(self) -> int:
+            looks.append(service.store.revision())
+            if len(looks) > 1:
+                waiting.set()
+            return looks[-1]
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(service.store, name)
+
+    service.client.app.state.parts = replace(service.parts, store=Watched())
+    with ThreadPoolExecutor(1) as pool:
+        poll = pool.submit(service.client.get, f"/v3/models?after={cursor}&wait={LONGEST_WAIT}")
+        assert waiting.wait(LONGEST_WAIT / 2), f"looked {len(looks)} times"
+        start(service, run)
+        page = poll.result(LONGEST_WAIT / 2).json()
     assert [one["metadata"]["guid"] for one in page["resources"]] == [run]
 
 

@@ -41,6 +41,6 @@ def test_a_script_in_a_container_runs_with_bash_or_where_there_is_none_with_sh(t
         (tmp_path / name).symlink_to(f"/bin/{name}")
     script = "echo \"${BASH_VERSION:+bash}$((1 + 1)) '$1'\"\nfalse\necho never"
     done = subprocess.run(
-        container_arguments(script), env={"PATH": os.fspath(tmp_path)}, capture_output=True, text=True, timeout=10
+        container_arguments(script), env={"PATH": os.fspath(tmp_path)}, capture_output=True, text=True, timeout=30
     )
     assert (done.returncode, done.stdout) == (1, "bash2 ''\n" if bash else "2 ''\n")

@@ -4,14 +4,14 @@ import contextlib
 import os
 import resource
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from airflow_dlaas.service.learner import log_pipe
 from airflow_dlaas.service.learner.follow import BACKLOG, Tail
-from airflow_dlaas.service.learner.log_pipe import DRAIN_TIMEOUT, PIPE_BYTES, LogPipe
+from airflow_dlaas.service.learner.log_pipe import PIPE_BYTES, LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
 
 LAST = "\n[dlaas] The log ends here: it may have 10 bytes; the command goes on\n"
@@ -112,12 +112,13 @@ def test_where_no_pipe_can_be_named_one_without_a_name_does(make: Make, path: Pa
     assert path.read_bytes() == b"printed"
 
 
-def test_a_pipe_that_is_still_open_elsewhere_ends_with_what_is_in_it(make: Make, path: Path, tmp_path: Path) -> None:
+def test_a_pipe_that_is_still_open_elsewhere_ends_with_what_is_in_it(
+    make: Make, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_pipe, "DRAIN_TIMEOUT", 3600.0)  # longer than this test may take
     with LogPipe(tmp_path / "output", make()) as pipe:
         held = os.dup(pipe.writer)
         os.write(held, b"in it")
-        begun = time.monotonic()
-    assert time.monotonic() - begun < DRAIN_TIMEOUT / 2
     assert path.read_bytes() == b"in it"
     with pytest.raises(BrokenPipeError):
         os.write(held, b"too late")
@@ -130,7 +131,7 @@ def test_a_command_that_prints_faster_than_the_disk_takes_it_waits(path: Path, t
 
     class Slow(LogWriter):
         def write(self, output: bytes) -> None:
-            gate.wait(10)
+            gate.wait(30)
             sizes.append(len(output))
 
     with LogPipe(tmp_path / "output", Slow(path, 10**9, [].append)) as pipe:

@@ -50,8 +50,8 @@ def test_a_process_is_known_by_its_environment_by_the_log_and_by_their_session(j
     assert speaking.stderr is not None
     beside = os.pidfd_open(int(speaking.stderr.readline()))
     LocalRunner().clear(job)
-    assert (named.wait(5), speaking.wait(5)) == (-9, -9)
-    assert select.select([beside], [], [], 5)[0]  # readable: it has ended
+    assert (named.wait(30), speaking.wait(30)) == (-9, -9)
+    assert select.select([beside], [], [], 30)[0]  # readable: it has ended
     os.close(beside)
     speaking.stderr.close()
 
@@ -63,7 +63,7 @@ def test_a_process_that_writes_into_the_pipe_of_a_lost_learner_is_found(job: Job
         daemon = start("exec env -i sleep 60", stdout=pipe, stderr=pipe)
     os.close(reader)
     LocalRunner().clear(job)
-    assert daemon.wait(5) == -9
+    assert daemon.wait(30) == -9
 
 
 def test_whoever_only_reads_the_log_or_has_begun_the_session_is_left_alone(job: JobFolder, start: Start) -> None:
@@ -76,7 +76,7 @@ def test_whoever_only_reads_the_log_or_has_begun_the_session_is_left_alone(job: 
         assert one.stdout.readline() == b"begun\n"
     LocalRunner().clear(job)
     for one in (reader, at_work_by_hand):
-        assert one.communicate(b"alive\n", timeout=5) == (b"alive\n", None)
+        assert one.communicate(b"alive\n", timeout=30) == (b"alive\n", None)
 
 
 # -- containers --------------------------------------------------------------
