@@ -47,8 +47,8 @@ OPERATIONS = sorted(
     for method in route.methods
 )
 
-PATIENCE = 5.0
-"""Seconds an answer may take on a machine that does a lot else; `wait` is kept out of it."""
+EFFORT = 5.0
+"""Seconds of a processor that an answer may take. Not of the clock: what else the machine does costs nothing here."""
 
 
 @dataclass
@@ -114,10 +114,10 @@ def ask(fuzzed: Fuzzed, case: Any, authorization: str | None) -> Any:
     if authorization is not None:
         case.headers["Authorization"] = authorization
     before = kept(fuzzed.service)
-    begun = time.monotonic()
+    begun = time.process_time()
     with get_client(fuzzed.app, max_stream_events=1) as client:
         response = case.call(session=client)
-    assert time.monotonic() - begun < PATIENCE
+    assert time.process_time() - begun < EFFORT
     assert response.status_code < 500, (case.as_curl_command(), response.content[:500])
     case.validate_response(
         response, checks=[status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -202,11 +202,11 @@ HUGE = [
 @pytest.mark.parametrize("body", HUGE)
 @pytest.mark.parametrize("path", ["/v3/models", "/v3/ml_assets/experiments"])
 def test_a_refusal_is_never_many_times_what_was_sent(api: Service, path: str, body: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     response = api.client.post(path, content=body)
     assert response.status_code == 400
     insist_on_envelope(response.content)
-    assert time.monotonic() - begun < PATIENCE
+    assert time.process_time() - begun < EFFORT
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999"])

@@ -34,8 +34,8 @@ from tests.fuzz.effort import effort
 from tests.fuzz.test_documents import JSON
 from tests.unit.service.api.conftest import Service
 
-PATIENCE = 20.0
-"""Seconds for what takes one, on a machine that does a lot else and counts every object."""
+EFFORT = 20.0
+"""Seconds of a processor for what takes one. Not of the clock: what else the machine does costs nothing here."""
 
 NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
 read_frame = received(Frame)
@@ -137,14 +137,14 @@ def test_any_refusal_is_one_of_ours(status: int, content: bytes) -> None:
 def test_a_frame_full_of_nonsense_costs_some_memory_and_no_time(flood: str) -> None:
     message = ('{"status": %s}' % (flood % ",".join(["{}"] * 500_000))).encode()
     tracemalloc.start()
-    begun = time.monotonic()
+    begun = time.thread_time()
     with pytest.raises(Misunderstood) as found:
         read_frame(message)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(str(found.value)) < 50_000
     assert most < 60 * len(message)  # objects of what lies around the first that is wrong, and of no more
-    assert time.monotonic() - begun < PATIENCE
+    assert time.thread_time() - begun < EFFORT
 
 
 # -- what the service reads --------------------------------------------------------------------------------------------
@@ -236,9 +236,9 @@ def test_a_line_of_many_megabytes_is_read_in_pieces_and_looked_for_once(tmp_path
     path = tmp_path / "log"
     size = 24 * 1024**2
     path.write_bytes(one * (size // len(one)))
-    begun = time.monotonic()
+    begun = time.thread_time()
     assert tail(path, 1) <= path.stat().st_size - 8 * 1024**2
-    assert time.monotonic() - begun < 1.0
+    assert time.thread_time() - begun < 1.0
     follower = Follower(path)
     read = 0
     while piece := follower.read(ended=False):
@@ -376,12 +376,13 @@ UNITS = [
 )
 def test_a_line_twice_as_long_takes_about_twice_as_long(read: Callable[[str], object], unit: str) -> None:
     def seconds(size: int) -> float:
+        """Of a processor, not of the clock."""
         line = unit * (size // len(unit)) + "!"
         taken = []
         for _ in range(3):
-            begun = time.perf_counter()
+            begun = time.thread_time()
             read(line)
-            taken.append(time.perf_counter() - begun)
+            taken.append(time.thread_time() - begun)
         return min(taken)
 
     short, long = seconds(4_000), seconds(64_000)
