@@ -13,6 +13,10 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.client.client import Client
+from tests.waiting import PATIENCE
+
+TIMEOUT = (30.0, 30.0)
+"""Seconds for a connection and for an answer: the service is a thread here, which may get no processor for long."""
 
 TIME = "2026-03-01T10:00:00.000Z"
 
@@ -55,6 +59,8 @@ class Answer:
     content: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0
+    held: threading.Event | None = None
+    """Set when the answer may be given; its request is noted before."""
     hang_up: bool = False
 
 
@@ -92,6 +98,8 @@ class Service:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 answer = service.answer(Request(self.command, self.path, headers, body))
                 time.sleep(answer.delay)
+                if answer.held is not None:
+                    answer.held.wait(PATIENCE)
                 if answer.hang_up:
                     self.close_connection = True
                     return
@@ -142,5 +150,5 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def client(service: Service) -> Iterator[Client]:
-    with Client(service.url, "dlaas", "pass-word", timeout=(2, 2)) as client:
+    with Client(service.url, "dlaas", "pass-word", timeout=TIMEOUT) as client:
         yield client

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from airflow_dlaas.client import calls
 from airflow_dlaas.client import client as module
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.exchange import ONCE, Retries
+from airflow_dlaas.client.exchange import ONCE, Retries, Token
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.errors import (
     HostError,
@@ -22,6 +23,7 @@ from airflow_dlaas.errors import (
     Unreachable,
 )
 from tests.integration.client.conftest import Answer, Service, instance, refuse, say, training
+from tests.waiting import until
 
 RUN = "/v3/models/training-a"
 QUICK = Retries(first=0.01, longest=0.02)
@@ -64,19 +66,25 @@ def test_a_service_that_stumbles_is_asked_again(service, client, bad):
 
 
 def test_a_slow_answer_is_given_up_in_time(service):
-    service.script[RUN] = [Answer(delay=0.5)]
-    with (
-        Client(service.url, "u", "p", timeout=(1, 0.1)) as client,
-        pytest.raises(Unreachable, match=r"0\.1 s") as caught,
-    ):
+    held = threading.Event()
+    service.script[RUN] = [Answer(held=held)]
+    with impatient(service) as client, pytest.raises(Unreachable, match=r"0\.1 s") as caught:
         client.send(calls.get_training("training-a"), retries=ONCE)
+    held.set()
     assert caught.value.__cause__ is not None
 
 
 def test_a_call_that_waits_on_purpose_is_waited_for(service):
     service.script["/v3/models"] = [Answer(200, b'{"resources": [], "cursor": "1"}', delay=0.3)]
-    with Client(service.url, "u", "p", timeout=(1, 0.1)) as client:
-        assert client.send(calls.list_changes("", 1)).cursor == "1"
+    with impatient(service) as client:
+        assert client.send(calls.list_changes("", 60), retries=ONCE).cursor == "1"
+
+
+def impatient(service) -> Client:
+    """A client that gives an answer up after 0.1 s, and is logged in: a login may take longer on a busy machine."""
+    client = Client(service.url, "u", "p", timeout=(30, 0.1))
+    client._token = Token("token", None)
+    return client
 
 
 def test_an_expired_token_is_renewed_without_anybody_noticing(service, client):
@@ -104,12 +112,34 @@ def test_one_token_serves_all_threads(service, client):
 
 
 def test_wrong_credentials_are_tried_once_for_all_who_wait(service, client):
-    service.script["/v3/identity/token"] = [refuse(401, "invalid_authorization_token")]
-    service.script["/v3/identity/token"][0].delay = 0.2
+    refusal = refuse(401, "invalid_authorization_token")
+    refusal.held = threading.Event()
+    service.script["/v3/identity/token"] = [refusal]
+    client._lock = queue = Queue()
     with ThreadPoolExecutor(8) as pool:
         waits = [pool.submit(client.send, calls.get_training("t")) for _ in range(8)]
+        try:
+            until(lambda: queue.came, lambda came: came == 8)
+        finally:
+            refusal.held.set()
     assert all(isinstance(one.exception(), Unauthenticated) for one in waits)
     assert len(service.asked("/v3/identity/token")) == 1
+
+
+class Queue:
+    """A lock that counts who has come for it."""
+
+    def __init__(self) -> None:
+        self.came = 0
+        self.lock, self.counting = threading.Lock(), threading.Lock()
+
+    def __enter__(self) -> None:
+        with self.counting:
+            self.came += 1
+        self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
 
 
 def test_a_refusal_arrives_as_itself(service, client):

@@ -13,7 +13,7 @@ from airflow_dlaas.client.exchange import Retries
 from airflow_dlaas.client.monitor import follow
 from airflow_dlaas.contract.monitor import LOG_COMPLETE
 from airflow_dlaas.errors import Misunderstood, NotFound, Unauthenticated, Unavailable, Unreachable
-from tests.integration.client.conftest import TIME, say, training
+from tests.integration.client.conftest import TIME, TIMEOUT, say, training
 
 QUICK = Retries(attempts=3, first=0.01, longest=0.02)
 LINES = [f"step {n}: löss\n" for n in range(200)]
@@ -50,7 +50,7 @@ async def monitor(service, tell, refuse=lambda _: None):
         return response
 
     async with serve(handler, "127.0.0.1", 0, process_request=gate) as server:
-        with Split(service.url, "u", "p", timeout=(2, 2)) as client:
+        with Split(service.url, "u", "p", timeout=TIMEOUT) as client:
             client.socket_root = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             yield client
 

@@ -30,6 +30,7 @@ from airflow_dlaas.service.store.base import Outcome
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.service.users import OwnUser
+from tests.waiting import PATIENCE, until
 
 
 class Shelf:
@@ -68,8 +69,7 @@ def url(parts):
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    until(lambda: server.started or not thread.is_alive())
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join()
@@ -168,9 +168,14 @@ def test_refusals_arrive_as_themselves(client, url):
 def test_a_training_is_watched_and_its_log_followed_to_the_end(client, parts, location):
     lines = [f"step {n}: löss\n" for n in range(40)]
 
-    async def watched(watch, id):
+    async def watched(watch, id, seen):
+        """The states of a training; *seen* is set at the first."""
+        found = []
         async with aclosing(watch.states(id)) as states:
-            return [str(one.state) async for one in states]
+            async for one in states:
+                found.append(str(one.state))
+                seen.set()
+        return found
 
     async def followed(id, offset=0):
         async with aclosing(follow(client, id, offset=offset)) as frames:
@@ -179,9 +184,10 @@ def test_a_training_is_watched_and_its_log_followed_to_the_end(client, parts, lo
     async def scene():
         trainings = [client.send(calls.create_training(a_definition(location))) for _ in range(3)]
         watch = Watch(client)
-        waits = [asyncio.create_task(watched(watch, one.id)) for one in trainings]
+        seen = [asyncio.Event() for _ in trainings]
+        waits = [asyncio.create_task(watched(watch, one.id, first)) for one, first in zip(trainings, seen, strict=True)]
         logs = [asyncio.create_task(followed(one.id)) for one in trainings]
-        await asyncio.sleep(0.3)
+        await asyncio.wait_for(asyncio.gather(*(first.wait() for first in seen)), PATIENCE)
         await asyncio.gather(*(asyncio.to_thread(run, parts, one.id, lines) for one in trainings))
         states, frames = await asyncio.gather(*waits), await asyncio.gather(*logs)
         again = await followed(trainings[0].id, offset=len("".join(lines[:7]).encode()))

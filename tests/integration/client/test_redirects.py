@@ -18,7 +18,7 @@ from airflow_dlaas.client.monitor import follow
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.errors import Misunderstood
-from tests.integration.client.conftest import Answer, Service, say, training
+from tests.integration.client.conftest import TIMEOUT, Answer, Service, say, training
 from tests.redirector import STATUSES, Server, serving
 
 PASSWORD = "pass-word-of-the-tests"
@@ -108,7 +108,7 @@ async def redirecting(service: Service, status: int, target: str) -> AsyncIterat
         return response
 
     async with serve(handler, "127.0.0.1", 0, process_request=gate) as server:
-        with Split(service.url, "u", PASSWORD, timeout=(2, 2)) as client:
+        with Split(service.url, "u", PASSWORD, timeout=TIMEOUT) as client:
             client.socket_root = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
             yield client
 

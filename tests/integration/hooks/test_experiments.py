@@ -18,7 +18,7 @@ from airflow_dlaas.errors import InvalidBundle, InvalidRequest, TooLarge
 from airflow_dlaas.hooks.experiments import Add, Create, Published, Reuse, publish
 from airflow_dlaas.storage import bundle
 from tests.conftest import ServiceProcess
-from tests.integration.client.conftest import TIME, Answer, Service, refuse, say
+from tests.integration.client.conftest import TIME, TIMEOUT, Answer, Service, refuse, say
 
 Zip = Callable[[str], Path]
 
@@ -173,7 +173,7 @@ def foreign() -> Iterator[Service]:
 
 @pytest.fixture
 def abroad(foreign: Service) -> Iterator[Client]:
-    with Client(foreign.url, "dlaas", "pass-word", timeout=(2, 2)) as opened:
+    with Client(foreign.url, "dlaas", "pass-word", timeout=TIMEOUT) as opened:
         yield opened
 
 
