@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -16,6 +14,7 @@ import pytest
 from airflow_dlaas.demo import ports
 from airflow_dlaas.demo.leash import Leash
 from airflow_dlaas.errors import HostError
+from tests.waiting import until
 
 FAMILY = """
 import os, signal, subprocess, sys, time
@@ -41,22 +40,19 @@ def family(tmp_path: Path):
     leash.stop()
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def members(leash: Leash, number: int = 2) -> list[int]:
+    """Who has said its number, once as many have."""
+    return [int(pid) for pid in until(lambda: leash.tail().split(), lambda said: len(said) >= number)]
 
 
-def members(leash: Leash) -> list[int]:
-    until(lambda: len(leash.tail().split()) >= 2)
-    return [int(pid) for pid in leash.tail().split()]
+def alive(pids: list[int]) -> list[int]:
+    return [pid for pid in pids if psutil.pid_exists(pid)]
 
 
 def test_stopping_ends_even_who_ignores_it_in_a_session_of_its_own(family: Leash):
     pids = members(family)
     family.stop()
-    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    assert not alive(pids)
 
 
 def test_who_holds_the_leash_may_be_killed(tmp_path: Path):
@@ -72,16 +68,15 @@ os.kill(os.getpid(), 9)
     assert killed.returncode == -signal.SIGKILL
     pids = [int(pid) for pid in (tmp_path / "log").read_text().split()]
     assert len(pids) == 2
-    until(lambda: not [pid for pid in pids if psutil.pid_exists(pid)])
+    until(lambda: alive(pids), lambda left: not left)
 
 
 def test_a_crash_kills_the_program_alone_and_starts_it_again(family: Leash):
     before = members(family)
     family.crash()
-    until(lambda: len(family.tail().split()) == 4)
-    alive = [pid for pid in members(family) if psutil.pid_exists(pid)]
-    assert len(alive) == 3
-    assert set(before) & set(alive)
+    now = alive(members(family, 4))
+    assert len(now) == 3
+    assert set(before) & set(now)
 
 
 @pytest.mark.parametrize(("ending", "status"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 15)", 143)])

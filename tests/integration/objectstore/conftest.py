@@ -24,7 +24,8 @@ def swift_in(folder: Path, port: int | None = None, key: str = KEY) -> EmbeddedS
 @contextmanager
 def connected(access: Access, key: str | None = None) -> Iterator[swiftclient.Connection]:
     """A client of its own, as every thread needs one; it does not try again, so that a test sees each answer."""
-    connection = swiftclient.Connection(access.auth_url, access.user, key or access.key, retries=0, timeout=30)
+    # A server that starts again on a busy machine, which is mostly imports, takes its time to answer.
+    connection = swiftclient.Connection(access.auth_url, access.user, key or access.key, retries=0, timeout=90)
     try:
         yield connection
     finally:

@@ -42,14 +42,14 @@ def test_a_wrong_key_is_refused_with_401(swift):
 def test_an_account_of_somebody_else_is_refused(swift, client):
     url, token = client.get_auth()
     other = urlsplit(url).path.replace("AUTH_dlaas", "AUTH_other")
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     connection.request("GET", other, headers={"X-Auth-Token": token})
     assert connection.getresponse().status == 403
     connection.close()
 
 
 def test_large_objects_bulk_and_temporary_urls_are_on_offer(swift):
-    connection = http.client.HTTPConnection(urlsplit(swift.access.auth_url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(swift.access.auth_url).netloc, timeout=60)
     connection.request("GET", "/info")
     info = json.load(connection.getresponse())
     connection.close()

@@ -26,7 +26,7 @@ def family(swift: EmbeddedSwift) -> list[psutil.Process]:
 
 
 def ended(processes: list[psutil.Process]) -> bool:
-    return not psutil.wait_procs(processes, timeout=5)[1]
+    return not psutil.wait_procs(processes, timeout=60)[1]
 
 
 def test_stop_leaves_no_process_and_may_be_repeated(tmp_path):
