@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import random
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,9 +11,7 @@ from airflow_dlaas.errors import ContainerNotFound, DlaasError
 from airflow_dlaas.storage.objects import ObjectStore, StoredObject
 from airflow_dlaas.storage.segments import beside
 from tests.troublemaker import Troublemaker
-
-PATIENCE = 30.0
-"""Seconds for a real store to end what it does."""
+from tests.waiting import until
 
 Tree = Mapping[str, bytes]
 """Names and contents: of the files in a folder, or of the objects in a container."""
@@ -73,11 +70,8 @@ def settle(trouble: Troublemaker) -> None:
 
     A request that was sent as a whole is carried out even if the sender has gone.
     """
-    deadline = time.monotonic() + PATIENCE
     gc.collect()  # an error that somebody still holds keeps its connection open, and no other is left to it
-    while trouble._threads:
-        assert time.monotonic() < deadline, "somebody is still there"
-        time.sleep(0.005)
+    until(lambda: list(trouble._threads), lambda threads: not threads)
 
 
 def said(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from tests.troublemaker.faults import Fault
 from tests.troublemaker.ledger import Ledger, Path, Rule, Rules, Seen, Tokens
 from tests.troublemaker.lifetime import Lifetime, Over
 
-CLOSE = 10.0
+CLOSE = 60.0
 """Seconds for a connection's thread to notice the end."""
 
 

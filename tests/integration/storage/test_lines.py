@@ -70,7 +70,7 @@ def serving(server: Troubled) -> Iterator[Troubled]:
 def there_and_back(server: Troubled, verify: bool | str, path: Path) -> bytes:
     known = {"auth_url": f"{server.url}/auth/v1.0", "userId": "a:u", "password": "p4ssw0rd"}
     (path / "here").write_bytes(CONTENT)
-    with SwiftStore.open(StoreConnection.model_validate(known), verify=verify, patience=NONE, read_timeout=5) as store:
+    with SwiftStore.open(StoreConnection.model_validate(known), verify=verify, patience=NONE) as store:
         assert store.put("c", "a", path / "here") == MD5
         store.get("c", "a", path / "there")
     return (path / "there").read_bytes()

@@ -23,7 +23,7 @@ SECRET = "p4ssw0rd-of-the-tests"
 
 
 def opened(connection: StoreConnection) -> SwiftStore:
-    return SwiftStore.open(connection, patience=NONE, read_timeout=10)
+    return SwiftStore.open(connection, patience=NONE)
 
 
 def at(connection: StoreConnection, url: str) -> StoreConnection:

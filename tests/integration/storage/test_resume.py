@@ -13,9 +13,8 @@ import re
 import subprocess
 import sys
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +30,7 @@ from airflow_dlaas.storage.swift import SwiftStore
 from airflow_dlaas.storage.transfer import Progress, Report, download, remove, upload
 from tests.stored import contents, laid, lay, noise, orphans, segments, settle
 from tests.troublemaker import ResetReply, ResetRequest, Say, StallReply, StallRequest, Troublemaker
+from tests.waiting import PATIENCE, until
 
 QUICK = Patience(attempts=2, first=0.01)
 
@@ -45,9 +45,6 @@ COUNT = 30
 """Segments of a large file here; a tenth of them are beyond the place where it breaks off."""
 
 SIZE = COUNT * CUT - 1000
-
-WAIT = 20.0
-"""Seconds for another thread or process to come as far as a test needs."""
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +68,7 @@ def troubled(swift: StoreConnection, trouble: Troublemaker) -> StoreConnection:
 
 @pytest.fixture
 def store(troubled: StoreConnection) -> Iterator[SwiftStore]:
-    with SwiftStore.open(troubled, patience=QUICK, read_timeout=WAIT) as opened:
+    with SwiftStore.open(troubled, patience=QUICK, read_timeout=PATIENCE) as opened:
         yield opened
 
 
@@ -94,13 +91,6 @@ def send(store: SwiftStore, here: Path, container: str, cut: int = CUT, **more: 
 
 def fetch(store: SwiftStore, container: str, there: Path, **more: object) -> Report:
     return download(store, container, there, segment_size=CUT, threads=THREADS, **more)  # type: ignore[arg-type]
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT
-    while not true():
-        assert time.monotonic() < deadline, "it does not come to that"
-        time.sleep(0.01)
 
 
 CHILD = """
@@ -203,7 +193,7 @@ def test_an_upload_whose_process_was_killed_is_taken_up_by_another(
         last.on(StallRequest(100_000), method="PUT", path=re.compile("/0000001[89]$"), times=None)
         through = swift.model_copy(update={"auth_url": last.auth_url})
         with another("upload", through, container, here, cut=cut):
-            until(lambda: last.stalled == 2 and len(segments(direct, container)) == count - 2)
+            until(lambda: (last.stalled, len(segments(direct, container))), lambda seen: seen == (2, count - 2))
     assert not contents(direct, container)
     assert send(store, here, container, cut) == Report(1, 2 * cut, 0)
     assert trouble.sent(method="PUT", path="_segments") == 2 * cut
@@ -358,7 +348,7 @@ def test_an_upload_whose_segments_another_one_deleted_says_so(
     ended: list[Report | DlaasError] = []
     slow = ending(store, pair[0], container, ended)
     slow.start()
-    until(lambda: trouble.stalled == 1 and len(segments(direct, container)) == FEW - 1)
+    until(lambda: (trouble.stalled, len(segments(direct, container))), lambda seen: seen == (1, FEW - 1))
     send(direct, pair[1], container)
     trouble.release()
     slow.join()
@@ -382,14 +372,14 @@ def test_an_upload_that_ends_while_another_tidies_up_is_whole(
     ended: list[Report | DlaasError] = []
     with Troublemaker(swift.auth_url) as others:
         through = swift.model_copy(update={"auth_url": others.auth_url})
-        with SwiftStore.open(through, patience=QUICK, read_timeout=WAIT) as other:
+        with SwiftStore.open(through, patience=QUICK, read_timeout=PATIENCE) as other:
             first, second = ending(store, pair[0], container, ended), ending(other, pair[1], container, ended)
             trouble.on(StallRequest(1000), method="PUT", path=re.compile("/00000005$"))
             first.start()
-            until(lambda: trouble.stalled == 1 and len(segments(direct, container)) == FEW - 1)
+            until(lambda: (trouble.stalled, len(segments(direct, container))), lambda seen: seen == (1, FEW - 1))
             others.on(StallRequest(10), method="POST", path="bulk-delete")
             second.start()
-            until(lambda: others.stalled == 1)
+            until(lambda: others.stalled, lambda stalled: stalled == 1)
             trouble.release()
             first.join()
             others.release()
@@ -463,7 +453,7 @@ def test_while_a_process_is_at_it_another_is_told_and_goes_on_after_its_end(
     there = tmp_path / "there"
     trouble.on(StallReply(100), method="GET", path=GETS, times=None, skip=COUNT * 9 // 10)
     with another("download", troubled, container, there):
-        until(lambda: trouble.stalled == COUNT - COUNT * 9 // 10)
+        until(lambda: trouble.stalled, lambda stalled: stalled == COUNT - COUNT * 9 // 10)
         with pytest.raises(HostError, match="by another process"):
             fetch(direct, container, there)
     settle(trouble)

@@ -17,6 +17,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.errors import Corrupted, StoreError, StoreFull, StoreRedirected, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.patience import NONE, Patience
 from airflow_dlaas.storage.swift import SwiftStore
+from tests.waiting import PATIENCE
 
 QUICK = Patience(attempts=3, first=0.01)
 CONTENT = b"content" * 1000
@@ -80,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.seen.append((self.command, self.headers["X-Auth-Token"], body))
         step = self.server.script.pop(0) if self.server.script else self.server.usual
         if step == "silence":
-            self.server.over.wait(5)
+            self.server.over.wait(PATIENCE)
             step = "break"
         if isinstance(step, str):
             self.close_connection = True
@@ -119,7 +120,7 @@ Opened = Callable[..., SwiftStore]
 def opened(server: Troubled) -> Iterator[Opened]:
     stores = []
 
-    def make(patience: Patience = QUICK, read_timeout: float = 5.0, **connection: str) -> SwiftStore:
+    def make(patience: Patience = QUICK, read_timeout: float = PATIENCE, **connection: str) -> SwiftStore:
         known = {"auth_url": f"{server.url}/auth/v1.0", "userId": "a:u", "password": "p4ssw0rd"} | connection
         store = SwiftStore.open(StoreConnection.model_validate(known), patience=patience, read_timeout=read_timeout)
         stores.append(store)

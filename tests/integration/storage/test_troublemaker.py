@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -35,6 +35,7 @@ from tests.troublemaker import (
     Troublemaker,
     Truncate,
 )
+from tests.waiting import PATIENCE, until
 
 CONTENT = random.Random(1).randbytes(3_000_000)
 MIDDLE = 1_234_567
@@ -57,7 +58,9 @@ class Plain:
     def __init__(self, access: StoreConnection, auth_url: str) -> None:
         self._access = access
         self._login = urlsplit(auth_url)
-        self.connection = http.client.HTTPConnection(str(self._login.hostname), self._login.port or 80, timeout=10)
+        self.connection = http.client.HTTPConnection(
+            str(self._login.hostname), self._login.port or 80, timeout=PATIENCE
+        )
         self.log_in()
 
     def log_in(self) -> None:
@@ -186,7 +189,7 @@ def test_a_client_that_leaves_is_gone_for_the_store_too(
     client.connection.putheader("Content-Length", "11")
     client.connection.endheaders(b"ten bytes.")
     client.connection.close()
-    until(lambda: trouble.sent() == 10)
+    until(trouble.sent, lambda sent: sent == 10)
     time.sleep(0.1)
     assert direct.ask("HEAD", f"{container}/a").status == 404
 
@@ -197,7 +200,7 @@ def test_who_asks_before_sending_is_told_to_go_on(client: Plain, direct: Plain, 
         f"Content-Length: 5\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
     )
     address = (str(client.storage.hostname), client.storage.port or 0)
-    with socket.create_connection(address, 10) as one, one.makefile("rb") as reader:
+    with socket.create_connection(address, PATIENCE) as one, one.makefile("rb") as reader:
         one.sendall(head.encode())
         assert reader.readline() + reader.readline() == b"HTTP/1.1 100 Continue\r\n\r\n"
         one.sendall(b"12345")
@@ -211,7 +214,7 @@ def test_clients_do_not_wait_for_each_other(
     trouble.on(Silence(), path=there)
     waiting = threading.Thread(target=client.ask, args=("HEAD", there))
     waiting.start()
-    until(lambda: trouble.stalled == 1)
+    until(lambda: trouble.stalled, lambda stalled: stalled == 1)
     other = Plain(swift, trouble.auth_url)
     with contextlib.closing(other.connection):
         assert other.get(there) == CONTENT
@@ -343,7 +346,7 @@ def test_a_reply_stalls_until_it_is_released(client: Plain, trouble: Troublemake
     with pytest.raises(TimeoutError):
         client.connection.sock.recv(1)
     assert (trouble.stalled, trouble.requests[0].reply_bytes) == (1, after)
-    client.connection.sock.settimeout(10)
+    client.connection.sock.settimeout(PATIENCE)
     trouble.release()
     rest = b""
     while len(rest) < len(CONTENT) - after:
@@ -359,7 +362,7 @@ def test_a_request_stalls_until_it_is_released(
     statuses: list[int] = []
     sending = threading.Thread(target=lambda: statuses.append(client.put(f"{container}/a")))
     sending.start()
-    until(lambda: trouble.stalled == 1)
+    until(lambda: trouble.stalled, lambda stalled: stalled == 1)
     time.sleep(0.2)
     assert statuses == []
     assert trouble.sent() == (fault.after if isinstance(fault, StallRequest) else len(CONTENT))
@@ -376,7 +379,7 @@ def test_a_client_that_gives_up_ends_the_stall(client: Plain, direct: Plain, tro
     with pytest.raises(TimeoutError):
         client.put(f"{there}-2", CONTENT[:20_000])
     client.connection.close()
-    until(lambda: trouble.stalled == 0)
+    until(lambda: trouble.stalled, lambda stalled: stalled == 0)
     assert direct.ask("HEAD", f"{there}-2").status == 404
 
 
@@ -385,9 +388,8 @@ def test_closing_the_proxy_ends_what_stands_still(swift: StoreConnection, there:
         one = Plain(swift, trouble.auth_url)
         trouble.on(StallReply(1), path=there)
         reply = one.begin("GET", there)
-        until(lambda: trouble.stalled == 1)
-        begun = time.monotonic()
-    assert time.monotonic() - begun < 1
+        until(lambda: trouble.stalled, lambda stalled: stalled == 1)
+    assert not trouble._threads
     with contextlib.closing(one.connection), pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
         reply.read()
     with pytest.raises(ConnectionRefusedError):
@@ -398,7 +400,7 @@ def test_slow_is_slow(client: Plain, trouble: Troublemaker, there: str) -> None:
     trouble.on(Slow(10 * len(CONTENT)), path=there)
     begun = time.monotonic()
     assert client.get(there) == CONTENT
-    assert 0.09 < time.monotonic() - begun < 2
+    assert time.monotonic() - begun > 0.09  # whatever else the machine does, it is no faster
 
 
 def test_expired_tokens_are_refused_and_a_new_login_helps(
@@ -449,16 +451,8 @@ def test_a_store_that_is_not_there_shows_as_a_connection_that_ends() -> None:
         port = one.getsockname()[1]
     with Troublemaker(f"http://127.0.0.1:{port}/auth/v1.0") as trouble:
         address = urlsplit(trouble.auth_url)
-        connection = http.client.HTTPConnection(str(address.hostname), address.port or 0, timeout=10)
+        connection = http.client.HTTPConnection(str(address.hostname), address.port or 0, timeout=PATIENCE)
         with contextlib.closing(connection):
             connection.request("GET", address.path)
             with pytest.raises(http.client.RemoteDisconnected):
                 connection.getresponse()
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait for what another thread is about to do."""
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
