@@ -18,12 +18,24 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.operators.training import TrainModelOperator
+from airflow_dlaas.service.jobs import JobFolder
 from airflow_dlaas.storage import bundle
 from airflow_dlaas.storage.swift import SwiftStore
 from tests.conftest import ServiceProcess
 from tests.troublemaker import Troublemaker
+from tests.waiting import until
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
+
+GATE = "while [ ! -e $LOG_DIR/gate ]; do sleep 0.05; done"
+"""A command that runs until `open_gate`."""
+
+
+def open_gate(service: ServiceProcess, training_id: str) -> None:
+    """Let the training go on whose command is `GATE`, be it not begun yet."""
+    gate = JobFolder(service.home / "jobs" / training_id).folder("logs") / "gate"
+    until(gate.parent.exists)
+    gate.touch()
 
 
 @pytest.fixture(autouse=True)

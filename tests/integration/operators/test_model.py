@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from airflow_dlaas.storage.swift import SwiftStore
 from tests.conftest import ServiceProcess
 from tests.stored import laid
 from tests.troublemaker import Say, Troublemaker
+from tests.waiting import until
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
 LEAVES = 'mkdir "$RESULT_DIR/model" && cd "$RESULT_DIR/model" && printf large > large && printf s > small'
@@ -54,10 +54,7 @@ def training_id(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactor
             }
         )
         training = client.send(calls.create_training(definition))
-        deadline = time.monotonic() + 60
-        while not (training := client.send(calls.get_training(training.id))).state.final:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: client.send(calls.get_training(training.id)), lambda seen: seen.state.final)
     return training.id
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +23,7 @@ from airflow_dlaas.triggers.waiting import heard
 from tests.conftest import ServiceProcess
 from tests.integration.operators.conftest import Handed
 from tests.troublemaker import Say, Troublemaker
+from tests.waiting import until
 
 CLEARED = {"try_number": 2, "max_tries": 1, "clears": 1}
 """What Airflow counts after a clear of a task without retries that was tried once."""
@@ -42,11 +42,8 @@ def now(client: Client, training_id: str) -> Training:
 def completed(client: Client, operator: TrainModelOperator, handed: Handed, **counts: int) -> str:
     """Let an attempt's training complete, and its task be lost before it learns of that."""
     training = operator._begin(handed.context(**counts)).submit()
-    deadline = time.monotonic() + 60
-    while not now(client, training.id).state.final:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    assert now(client, training.id).state is TrainingState.COMPLETED
+    seen = until(lambda: now(client, training.id), lambda seen: seen.state.final)
+    assert seen.state is TrainingState.COMPLETED
     return training.id
 
 
@@ -152,10 +149,7 @@ def test_a_task_that_only_submits_trains_anew_after_a_clear(task: Any, client: C
     """It has succeeded long before its training completes."""
     operator: Callable[..., Any] = lambda: task("true", kind=SubmitTrainingOperator)  # noqa: E731
     first = operator().execute(handed.context())
-    deadline = time.monotonic() + 60
-    while not now(client, first).state.final:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: now(client, first), lambda seen: seen.state.final)
     assert operator().execute(handed.context(**CLEARED)) != first
     # Nor does a task take it up that waits, should the DAG be changed so.
     assert task("true").execute(handed.context(try_number=3, max_tries=2, clears=2)) != first

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from contextlib import aclosing
 from typing import Any
 
@@ -19,7 +18,9 @@ from airflow_dlaas.hooks.submission import submit
 from airflow_dlaas.hooks.tag import Tag
 from airflow_dlaas.triggers import attend
 from airflow_dlaas.triggers.model import TrainModelTrigger
-from tests.integration.operators.conftest import Handed
+from tests.conftest import ServiceProcess
+from tests.integration.operators.conftest import GATE, Handed, open_gate
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -55,11 +56,7 @@ def of_key(client: Client, key: str) -> list[Training]:
 
 
 def ended(client: Client, training: Training) -> Training:
-    deadline = time.monotonic() + 60
-    while not (seen := client.send(calls.get_training(training.id))).state.final:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return seen
+    return until(lambda: client.send(calls.get_training(training.id)), lambda seen: seen.state.final)
 
 
 @pytest.fixture
@@ -97,8 +94,8 @@ def test_an_event_fired_before_the_upgrade_resumes_after_it(
 def test_a_task_deferred_before_the_upgrade_cancels_under_its_stored_key(
     task: Any, client: Client, handed: Handed, key: str
 ) -> None:
-    before = begun_before(task, client, handed, key, "sleep 60")
-    asyncio.run(stored_trigger(task("sleep 60"), key).on_kill())
+    before = begun_before(task, client, handed, key, "sleep 600")
+    asyncio.run(stored_trigger(task("sleep 600"), key).on_kill())
     assert ended(client, before).state is TrainingState.CANCELED
 
 
@@ -111,14 +108,15 @@ def test_a_try_after_the_upgrade_waits_on_for_the_training_of_the_worker_before(
 
 
 def test_a_deferred_try_after_the_upgrade_waits_on_for_the_training_of_the_try_before(
-    task: Any, client: Client, handed: Handed, key: str
+    task: Any, client: Client, service: ServiceProcess, handed: Handed, key: str
 ) -> None:
     from airflow.sdk.exceptions import TaskDeferred
 
-    before = begun_before(task, client, handed, key, "sleep 5")
-    operator = task("sleep 5", deferrable=True)
+    before = begun_before(task, client, handed, key, GATE)
+    operator = task(GATE, deferrable=True)
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(handed.context(try_number=2))
+    open_gate(service, before.id)
     _, given = deferred.value.trigger.serialize()
     event = report(TrainModelTrigger(**given))
     assert operator.resume(handed.context(try_number=2), event=event, **deferred.value.kwargs) == before.id
