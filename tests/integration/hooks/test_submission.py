@@ -7,7 +7,6 @@ Behind a proxy that hides its extensions, it is what any v3 server is.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +33,7 @@ from airflow_dlaas.storage import bundle
 from airflow_dlaas.storage.swift import SwiftStore
 from tests.conftest import ServiceProcess
 from tests.troublemaker import LoseReply, ResetRequest, Say, Troublemaker
+from tests.waiting import PATIENCE, until
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
 
@@ -97,7 +97,7 @@ def server(request: pytest.FixtureRequest, service: ServiceProcess, way: Trouble
     if request.param == "foreign":
         way.on(Say(404), path="/v3/wml_instances", times=None)
     known = service.connections()["dlaas_default"]
-    with Client(way.auth_url.rstrip("/"), known["login"], known["password"], timeout=(5, 15)) as opened:
+    with Client(way.auth_url.rstrip("/"), known["login"], known["password"], timeout=(30, 60)) as opened:
         yield opened
 
 
@@ -126,17 +126,13 @@ def of_task(client: Client, tag: Tag) -> list[Training]:
 
 
 def ended(client: Client, training: Training) -> Training:
-    deadline = time.monotonic() + 60
-    while not (now := client.send(calls.get_training(training.id))).state.final:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return now
+    return until(lambda: client.send(calls.get_training(training.id)), lambda now: now.state.final)
 
 
 def test_a_try_after_a_crash_finds_the_training_that_runs(
     server: Client, client: Client, a_definition: Definer, tag: Tag
 ) -> None:
-    definition = a_definition("sleep 30")
+    definition = a_definition("sleep 600")
     first = tried(server, definition, tag, try_number=1)
     again = tried(server, definition, tag, try_number=2)
     client.send(calls.cancel_training(first.id))
@@ -181,10 +177,7 @@ def test_a_training_that_is_about_to_be_canceled_is_not_taken_up(
 ) -> None:
     definition = a_definition("trap 'sleep 3; exit 1' TERM; echo ready; while :; do sleep 0.1; done")
     first = tried(client, definition, tag, try_number=1)
-    deadline = time.monotonic() + 60
-    while client.send(calls.get_training(first.id)).state is not TrainingState.RUNNING:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: client.send(calls.get_training(first.id)).state, lambda state: state is TrainingState.RUNNING)
     client.send(calls.cancel_training(first.id))
     second = tried(client, definition, tag, try_number=2)
     client.send(calls.cancel_training(second.id))
@@ -202,8 +195,8 @@ def test_a_definition_that_was_mended_after_a_failure_is_what_the_next_try_train
 def test_a_definition_that_changed_under_a_running_training_leaves_it_running(
     server: Client, client: Client, a_definition: Definer, tag: Tag
 ) -> None:
-    first = tried(server, a_definition("sleep 30"), tag, try_number=1)
-    again = submit(server, a_definition("sleep 31"), tag, since=None, say=print)
+    first = tried(server, a_definition("sleep 600"), tag, try_number=1)
+    again = submit(server, a_definition("sleep 601"), tag, since=None, say=print)
     client.send(calls.cancel_training(first.id))
     assert again.id == first.id
 
@@ -211,7 +204,7 @@ def test_a_definition_that_changed_under_a_running_training_leaves_it_running(
 def test_a_clear_cancels_what_was_left_running_and_trains_anew(
     server: Client, client: Client, a_definition: Definer, tag: Tag
 ) -> None:
-    definition = a_definition("sleep 30")
+    definition = a_definition("sleep 600")
     left = tried(server, definition, tag, try_number=1)
     cleared = replace(tag, generation="c" * 12, clears=1)
     new = tried(server, definition, cleared, try_number=2)
@@ -246,7 +239,7 @@ def test_of_two_airflows_with_one_user_and_equal_names_none_cancels_or_takes_up_
     server: Client, client: Client, a_definition: Definer, tag: Tag, ours: str | None, theirs: str | None
 ) -> None:
     """Their runs began at different moments, and both tasks are at a later try."""
-    definition = a_definition("sleep 30")
+    definition = a_definition("sleep 600")
     one, other = replace(tag, airflow=ours), replace(tag, airflow=theirs, generation="c" * 12)
     first = tried(server, definition, one, try_number=1)
     second = tried(server, definition, other, try_number=2)
@@ -262,7 +255,7 @@ def test_of_two_airflows_with_one_user_and_equal_names_none_cancels_or_takes_up_
 def test_two_airflows_whose_runs_began_in_the_same_microsecond_train_both(
     server: Client, client: Client, a_definition: Definer, tag: Tag
 ) -> None:
-    definition = a_definition("sleep 30")
+    definition = a_definition("sleep 600")
     first = tried(server, definition, tag, try_number=1)
     second = tried(server, definition, replace(tag, airflow=THERE), try_number=2)
     assert first.id != second.id
@@ -283,13 +276,13 @@ def earlier(tag: Tag) -> Tag:
 def test_a_retry_after_an_upgrade_takes_up_the_training_of_before(
     server: Client, client: Client, a_definition: Definer, tag: Tag, earlier: Tag
 ) -> None:
-    before = tried(server, a_definition("sleep 30"), earlier, try_number=1)
+    before = tried(server, a_definition("sleep 600"), earlier, try_number=1)
     choice = begun(server, tag, try_number=2, earlier_form=earlier)
     assert choice.known is not None
     assert (choice.known.id, choice.tag) == (before.id, earlier)
     # What was deferred before submits again, finds and ends under the key that it stored.
     stored = Tag.of_key(earlier.key)
-    assert submit(server, a_definition("sleep 30"), stored, since=None, say=print).id == before.id
+    assert submit(server, a_definition("sleep 600"), stored, since=None, say=print).id == before.id
     found = find(server, stored, since=None)
     assert found is not None
     assert found.id == before.id
@@ -309,9 +302,9 @@ def test_a_clear_after_an_upgrade_trains_anew(
     server: Client, client: Client, a_definition: Definer, tag: Tag, earlier: Tag
 ) -> None:
     """And it ends nothing: a key of before does not say of which Airflow it is."""
-    before = tried(server, a_definition("sleep 30"), earlier, try_number=1)
+    before = tried(server, a_definition("sleep 600"), earlier, try_number=1)
     cleared = replace(tag, generation="c" * 12, clears=1)
-    new = tried(server, a_definition("sleep 30"), cleared, try_number=2, earlier_form=earlier)
+    new = tried(server, a_definition("sleep 600"), cleared, try_number=2, earlier_form=earlier)
     assert new.id != before.id
     for training in (before, new):
         assert not client.send(calls.get_training(training.id)).status.cancel_requested
@@ -350,14 +343,11 @@ def test_a_worker_that_died_after_its_request_left_is_found_out_by_the_next_try(
     way.on(Say(503), method="GET", path="/v3/models", times=None, skip=2)  # a foreign server is asked twice before
     first = threading.Thread(target=_to_no_avail, args=(server, definition, tag), daemon=True)
     first.start()
-    deadline = time.monotonic() + 30
-    while not of_task(client, tag):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: of_task(client, tag))
     training = tried(client, definition, tag, try_number=2)
     assert [one.id for one in of_task(client, tag)] == [training.id]
     way.calm()
-    first.join(30)
+    first.join(PATIENCE)
     assert [one.id for one in of_task(client, tag)] == [training.id]
 
 
@@ -371,7 +361,7 @@ def _to_no_avail(server: Client, definition: TrainingDefinition, tag: Tag) -> No
 def test_of_two_racing_workers_one_training_remains(
     server: Client, client: Client, a_definition: Definer, tag: Tag
 ) -> None:
-    definition = a_definition("sleep 30")
+    definition = a_definition("sleep 600")
     got: list[str] = []
 
     def work() -> None:
@@ -381,7 +371,8 @@ def test_of_two_racing_workers_one_training_remains(
     for one in workers:
         one.start()
     for one in workers:
-        one.join(60)
+        one.join(PATIENCE)
+    assert len(got) == len(workers)
     unfinished = [one for one in of_task(client, tag) if not one.status.cancel_requested and not one.state.final]
     for one in unfinished:
         client.send(calls.cancel_training(one.id))
@@ -391,7 +382,7 @@ def test_of_two_racing_workers_one_training_remains(
 def test_ending_a_task_cancels_its_training_under_whatever_name_it_has(
     server: Client, client: Client, a_definition: Definer, tag: Tag
 ) -> None:
-    training = tried(server, a_definition("sleep 30"), tag, try_number=1)
+    training = tried(server, a_definition("sleep 600"), tag, try_number=1)
     stop(server, tag, None, since=None, say=print)
     assert ended(client, training).state is TrainingState.CANCELED
 
@@ -400,7 +391,7 @@ def test_a_submission_under_way_cannot_slip_through_when_its_task_is_ended(
     client: Client, a_definition: Definer, tag: Tag
 ) -> None:
     """Nothing of it was to be seen yet; when its request arrives at last, its training is canceled already."""
-    definition = a_definition("sleep 30")
+    definition = a_definition("sleep 600")
     said: list[str] = []
     stop(client, tag, definition, since=None, say=said.append)
     late = submit(client, definition, tag, since=None, say=print)
