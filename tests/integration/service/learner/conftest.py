@@ -27,11 +27,20 @@ from airflow_dlaas.service.runners.local import LocalRunner
 from airflow_dlaas.storage.swift import SwiftStore
 from tests.running import NO_BUBBLEWRAP
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds that anything but a training may take on a busy machine."""
 
 LONGEST = 600.0
 """Seconds to a training's end, the making of its environment included."""
+
+
+GATE = "while [ ! -e $CHECKPOINT_DIR/gate ]; do sleep 0.05; done"
+"""A command that waits for `Job.open_gate`."""
+
+BEGUN = "touch $CHECKPOINT_DIR/begun"
+"""What a command does in the background to let `AWAIT_BEGUN` end."""
+
+AWAIT_BEGUN = "while [ ! -e $CHECKPOINT_DIR/begun ]; do sleep 0.05; done"
 
 
 def bubblewrap_works() -> bool:
@@ -114,6 +123,10 @@ class Job:
         """Put everything in place and start the learner; its handle."""
         self.prepare(command, **spec)
         return self.runner.start(self.folder)
+
+    def open_gate(self) -> None:
+        """Let a command go on that waits at its `GATE`."""
+        (self.folder.folder("checkpoints") / "gate").touch()
 
     def end(self) -> Exit:
         """Wait for the learner's last mark, and for the learner."""

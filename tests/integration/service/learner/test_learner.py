@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -19,6 +20,10 @@ from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.service.jobs import RunMark, read_mark
+from airflow_dlaas.service.runners import local
+from tests.integration.service.learner.conftest import AWAIT_BEGUN, BEGUN, GATE, PATIENCE, Job
+
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(params=["bubblewrap", "none"], autouse=True)
@@ -113,7 +118,12 @@ def test_a_command_ended_by_a_signal_has_128_and_its_number(job):
 
 
 def test_a_command_that_takes_too_long_is_stopped_and_the_limit_is_named(job):
-    ended = job.run("echo partial > $RESULT_DIR/model; sleep 1000", timeout=0.5)
+    job.prepare("sleep 1000", timeout=0.5)
+    # Not by the command: nobody knows how much it gets done in half a second.
+    job.folder.folder("results").mkdir()
+    (job.folder.folder("results") / "model").write_text("partial\n")
+    job.runner.start(job.folder)
+    ended = job.end()
     assert (ended.state, ended.code) == (TrainingState.ERROR, "C201")
     assert "after 0.5 seconds" in (ended.reason or "")
     assert job.stored()["model"] == b"partial\n"
@@ -141,11 +151,12 @@ def test_a_cancel_leaves_time_to_what_a_shell_waits_for(job):
     assert (ended.state, ended.exit_code) == (TrainingState.CANCELED, 128 + signal.SIGTERM)
     lines = job.folder.log.read_text().splitlines()[1:]
     assert lines[:2] + lines[3:] == ["ready", "saved", "[dlaas] canceled while the command ran"]
-    assert re.fullmatch(r"\[dlaas\] The command ended [12]\.\d seconds after SIGTERM; it had 10", lines[2])
+    assert re.fullmatch(r"\[dlaas\] The command ended [1-9]\.\d seconds after SIGTERM; it had 10", lines[2])
 
 
-def test_what_a_command_left_running_is_asked_to_end_before_it_is_killed(job):
-    job.run("(trap 'echo told; exit' TERM; echo ready; while :; do sleep 0.02; done) & sleep 0.5")
+def test_what_a_command_left_running_is_asked_to_end_before_it_is_killed(job, monkeypatch):
+    with_constants(job, monkeypatch, LEFTOVER_GRACE=60)
+    job.run(f"(trap 'echo told; exit' TERM; echo ready; {BEGUN}; while :; do sleep 0.02; done) & {AWAIT_BEGUN}")
     *lines, last = [line for line in job.folder.log.read_text().splitlines()[1:] if line != "Terminated"]
     assert lines == ["ready", "told"]
     # Its `sleep` is a process of its own, which may be just running or not.
@@ -153,8 +164,9 @@ def test_what_a_command_left_running_is_asked_to_end_before_it_is_killed(job):
     assert re.fullmatch(rf"\[dlaas\] {ended}", last)
 
 
-def test_what_ends_by_itself_after_its_command_is_let_do_so(job):
+def test_what_ends_by_itself_after_its_command_is_let_do_so(job, monkeypatch):
     """A helper that waits for the end of what it reads, as tee does."""
+    with_constants(job, monkeypatch, SETTLE=60)
     job.run("exec 3> >(trap 'echo interrupted' TERM; cat; echo all); echo text >&3")
     assert job.folder.log.read_text().splitlines()[1:] == ["text", "all"]
 
@@ -165,7 +177,7 @@ def test_a_command_that_ignores_its_cancel_is_killed_after_the_grace(job):
     begun = time.monotonic()
     job.runner.stop([handle], {handle: job.folder})
     assert job.end().exit_code == 128 + signal.SIGKILL
-    assert 10 <= time.monotonic() - begun < 20
+    assert time.monotonic() - begun >= 10
     assert "[dlaas] The command was killed: it had not ended 10 seconds after SIGTERM" in job.folder.log.read_text()
 
 
@@ -193,8 +205,10 @@ def test_a_cancel_in_the_learner_s_first_moment_is_heard(job):
 def test_nothing_a_command_started_outlives_it_however_well_it_hid(job, way):
     """Neither a child in a session of its own, nor its orphaned grandchild that ignores TERM."""
     hidden = "import os,signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); os.fork() or time.sleep(1000)"
+    begun = "open(os.environ['CHECKPOINT_DIR'] + '/begun', 'w')"
     ended = job.run(
-        f'setsid python3 -c "{hidden}; time.sleep(1000)" & echo $! > $RESULT_DIR/pid; (setsid sleep 1001 &) ; sleep 0.5'
+        f'setsid python3 -c "{hidden}; {begun}; time.sleep(1000)" & echo $! > $RESULT_DIR/pid; '
+        f"(setsid sleep 1001 &) ; {AWAIT_BEGUN}"
     )
     assert ended.state is TrainingState.COMPLETED
     pid = int(job.stored()["pid"])
@@ -204,16 +218,17 @@ def test_nothing_a_command_started_outlives_it_however_well_it_hid(job, way):
 
 
 def test_a_second_learner_leaves_a_taken_job_alone(job):
-    job.start("echo ready; sleep 1")
+    job.start(f"echo ready; {GATE}")
     job.wait(lambda: job.says("ready"), "the command")
     owner = job.folder.run.read_bytes()
     second = subprocess.run(
         [sys.executable, "-m", "airflow_dlaas.service.learner", str(job.folder.path)],
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert (second.returncode, second.stdout, second.stderr) == (0, b"", b"")
     assert job.folder.run.read_bytes() == owner
+    job.open_gate()
     assert job.end().state is TrainingState.COMPLETED
     assert job.folder.log.read_text().count("ready") == 1
 
@@ -232,18 +247,21 @@ def test_secrets_are_gone_before_the_command_runs(job):
     job.start("echo ready; sleep 1000")
     job.wait(lambda: job.says("ready"), "the command")
     assert not job.folder.secrets.exists()
-    assert "made-up-key-of-the-tests" not in "".join(
-        one.read_text(errors="replace") for one in job.folder.path.rglob("*") if one.is_file()
-    )
+    for one in job.folder.path.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # the learner writes marks aside and renames them meanwhile
+            assert not one.is_file() or b"made-up-key-of-the-tests" not in one.read_bytes()
 
 
 def test_a_learner_that_is_killed_leaves_no_last_mark_and_is_seen_as_gone(job):
-    handle = job.start("echo ready; sleep 5")
+    handle = job.start("echo ready; sleep 1000")
     job.wait(lambda: job.says("ready"), "the command")
     mark = read_mark(job.folder.run, RunMark)
     os.kill(mark.pid, signal.SIGKILL)
-    job.wait(lambda: job.runner.look({handle: job.folder})[handle].value == "gone", "the end")
-    assert not job.folder.exit.exists()
+    try:
+        job.wait(lambda: job.runner.look({handle: job.folder})[handle].value == "gone", "the end")
+        assert not job.folder.exit.exists()
+    finally:
+        job.runner.clear(job.folder)  # the command, without a sandbox
 
 
 def test_a_zip_that_is_none_is_the_author_s_c102_and_the_logs_are_stored(job):
@@ -342,15 +360,22 @@ def test_a_cancel_while_an_environment_is_made_ends_it_at_once(job, tmp_path):
         index = tmp_path / "uv.toml"
         index.write_text(f'index-url = "http://127.0.0.1:{silent.getsockname()[1]}/simple"\n')
         runtime = {"key": "x", "kind": "uv", "provides": "never", "requirements": ["a-package-of-nobody"]}
-        job.runner = type(job.runner)({**os.environ, "UV_CONFIG_FILE": str(index), "PIP_CONFIG_FILE": os.devnull})
+        # uv itself never gives up: an end that comes at all is the cancel's.
+        given = {"UV_CONFIG_FILE": str(index), "PIP_CONFIG_FILE": os.devnull, "UV_HTTP_TIMEOUT": "86400"}
+        job.runner = type(job.runner)({**os.environ, **given})
         handle = job.start("true", runtime=runtime)
         job.wait(lambda: job.phase() == "preparing" and job.says("Making the environment"), "preparing")
-        begun = time.monotonic()
         job.runner.stop([handle], {handle: job.folder})
         ended = job.end()
     assert (ended.state, ended.exit_code) == (TrainingState.CANCELED, None)
-    assert time.monotonic() - begun < 10
     assert not [one for one in (tmp_path / "environments").iterdir() if (one / "dlaas-environment.json").exists()]
+
+
+def with_constants(job: Job, monkeypatch: pytest.MonkeyPatch, **constants: float) -> None:
+    """Give the learner other *constants* of `supervise`: ones that a slow machine keeps to as well."""
+    job.folder.path.with_name("constants.json").write_text(json.dumps(constants))
+    monkeypatch.setattr(local, "LEARNER", "tests.integration.service.learner.with_constants")
+    job.runner = local.LocalRunner({**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 def _readable_processes() -> list[psutil.Process]:
@@ -359,6 +384,6 @@ def _readable_processes() -> list[psutil.Process]:
 
 def test_a_call_without_a_job_is_answered_with_the_usage(tmp_path: Path):
     line = [sys.executable, "-m", "airflow_dlaas.service.learner"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path)
     assert done.returncode == 2
     assert "usage" in done.stderr

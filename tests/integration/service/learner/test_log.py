@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
+from tests.integration.service.learner.conftest import AWAIT_BEGUN, BEGUN, GATE
 
 STREAMS = ("/proc/self/fd/1", "/proc/self/fd/2", "/dev/stdout", "/dev/stderr")
 
@@ -58,15 +58,16 @@ def test_bytes_that_are_no_text_and_a_line_without_end_arrive_as_they_are(job):
 
 
 def test_a_progress_bar_without_newlines_is_in_the_log_at_once(job):
-    bar = "import sys, time; [(sys.stderr.write(f'\\\\r{i}% loss=0.5'), time.sleep(0.1)) for i in range(600)]"
+    bar = "import sys, time; [(sys.stderr.write(f'\\\\r{i}% loss=0.5'), time.sleep(0.1)) for i in range(6000)]"
     job.start(f'python3 -c "{bar}"')
-    job.wait(lambda: job.phase() == "processing" and b"\r3% loss=0.5" in job.folder.log.read_bytes(), "the bar", 10)
+    job.wait(lambda: job.phase() == "processing" and b"\r3% loss=0.5" in job.folder.log.read_bytes(), "the bar")
 
 
 def test_a_process_outside_that_holds_the_pipe_does_not_hold_up_the_end(job):
-    job.start("echo ready; sleep 1")
+    job.start(f"echo ready; {GATE}")
     job.wait(lambda: job.says("ready"), "the command")
     held = os.open(job.folder.output, os.O_WRONLY | os.O_NONBLOCK)
+    job.open_gate()
     try:
         assert job.end().state is TrainingState.COMPLETED
     finally:
@@ -75,8 +76,8 @@ def test_a_process_outside_that_holds_the_pipe_does_not_hold_up_the_end(job):
 
 
 def test_what_is_left_running_with_the_pipe_open_is_ended_and_the_end_does_not_wait(job):
-    begun = time.monotonic()
-    ended = job.run("(trap '' TERM; while :; do echo again; sleep 0.1; done) & sleep 0.5; echo done")
+    """It never ends by itself: were it waited for, there would be no end."""
+    ended = job.run(f"(trap '' TERM; while :; do echo again; {BEGUN}; sleep 0.1; done) & {AWAIT_BEGUN}; echo done")
     assert ended.state is TrainingState.COMPLETED
     assert "again" in lines(job)
-    assert time.monotonic() - begun < 20
+    assert lines(job)[-1].startswith("[dlaas] Ended ")

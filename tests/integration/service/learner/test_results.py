@@ -201,7 +201,7 @@ __main__.main()
 def test_a_mistake_of_the_learner_s_own_loses_neither_exit_code_nor_log(job, step, command, ends):
     job.prepare(f"{MODEL} echo words; {command}")
     done = subprocess.run(
-        [sys.executable, "-c", BROKEN.format(step), job.folder.path], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", BROKEN.format(step), job.folder.path], capture_output=True, text=True, timeout=240
     )
     ended = job.end()
     assert (ended.state, ended.exit_code, ended.code) == ends

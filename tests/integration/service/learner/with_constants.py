@@ -1,0 +1,20 @@
+"""The learner, with the constants of `supervise` that ``constants.json`` beside its job's folder names."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from airflow_dlaas.service.learner import supervise
+from airflow_dlaas.service.learner.__main__ import main
+
+if __name__ == "__main__":
+    for name, value in json.loads(Path(sys.argv[1]).with_name("constants.json").read_text()).items():
+        assert hasattr(supervise, name), name
+        setattr(supervise, name, value)
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
