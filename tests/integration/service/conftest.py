@@ -20,6 +20,21 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.storage.swift import SwiftStore
 
+PATIENCE = 180.0
+"""Seconds that a training or a process may take on a machine that does a lot else; a few are usual."""
+
+
+def wait_until(holds: Callable[[], object], seen: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Wait until *holds* does; what was *seen* last is in the failure."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, seen()
+        time.sleep(0.02)
+
+
+GATE = "while [ ! -e $DATA_DIR/gate ]; do sleep 0.05; done"
+"""A command that waits for `Customer.open_gate`."""
+
 
 class Customer:
     """Somebody with code, data and a place for results on one service."""
@@ -76,7 +91,7 @@ class Customer:
         """How it is doing."""
         return self.client.send(calls.get_training(training_id))
 
-    def wait(self, training_id: str, holds: Callable[[Training], bool], seconds: float = 60) -> Training:
+    def wait(self, training_id: str, holds: Callable[[Training], bool], seconds: float = PATIENCE) -> Training:
         """Wait until *holds* does."""
         until = time.monotonic() + seconds
         while not holds(training := self.training(training_id)):
@@ -95,6 +110,10 @@ class Customer:
             training_id,
             lambda training: training.state is TrainingState.RUNNING and training.status.phase == "processing",
         )
+
+    def open_gate(self, training: Training) -> None:
+        """Let the command of a training that runs go on where it waits at its `GATE`."""
+        (self.service.home / "jobs" / training.id / "data" / "gate").touch()
 
     def result(self, training_id: str, name: str) -> bytes:
         """One of its results."""

@@ -34,7 +34,7 @@ OPEN = {"/health", "/metrics", "/docs", "/redoc", "/openapi.json", "/info", "/he
 PROBE = """
 import http.client, json
 for port, method, path in json.loads(given):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"X-Timestamp": "9999999999.00000", "Content-Type": "text/plain", "X-Size": "1", "X-Etag": "x"}
     try:
         connection.request(method, path, b"overwritten" if method in ("PUT", "POST") else b"", headers)
@@ -90,7 +90,14 @@ class Machine:
 
 def processes(service: ServiceProcess) -> list[psutil.Process]:
     head = psutil.Process(service.pid)
-    return [one for one in (head, *head.children(recursive=True)) if one.status() != psutil.STATUS_ZOMBIE]
+    return [one for one in (head, *head.children(recursive=True)) if lives(one)]
+
+
+def lives(one: psutil.Process) -> bool:
+    try:
+        return bool(one.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # a learner that has ended since it was listed
+        return False
 
 
 def sockets(service: ServiceProcess, kind: str) -> list[Any]:
@@ -148,7 +155,7 @@ given = sys.stdin.read()
 os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})
 """
     line = [sys.executable, "-c", become + code]
-    done = subprocess.run(line, input=json.dumps(given), capture_output=True, text=True, timeout=120, cwd="/")
+    done = subprocess.run(line, input=json.dumps(given), capture_output=True, text=True, timeout=240, cwd="/")
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

@@ -19,7 +19,15 @@ KEEPERS = ("credentials.json", "connections.json", "swift")
 def traces(secret: str, files: list[Path]) -> list[Path]:
     spellings = [secret.encode(), secret.encode().hex().encode()]
     spellings += [base64.b64encode(b" " * shift + secret.encode())[4:-4] for shift in range(3)]
-    return [one for one in files if any(spelling in one.read_bytes() for spelling in spellings)]
+    return [one for one in files if any(spelling in content(one) for spelling in spellings)]
+
+
+def content(file: Path) -> bytes:
+    """What is in *file*; nothing where a learner has removed it meanwhile, which tidies up after its last word."""
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def kept(home: Path) -> list[Path]:
@@ -38,7 +46,7 @@ def test_after_its_end_nothing_of_a_training_s_secrets_is_left(own_customer):
     assert {"database.sqlite", "log", "exit.json"} <= {one.name for one in files}
     assert traces(secret, [service.home / "credentials.json"])  # it would be found
     assert traces(secret, [*files, service.log]) == []
-    sealed = [one.name for one in files if SIGN.encode() in one.read_bytes()]
+    sealed = [one.name for one in files if SIGN.encode() in content(one)]
     assert sealed == []  # and what was sealed is gone, too
     assert secret not in own_customer.said(done)
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
+import http.client
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.errors import DlaasError
+from airflow_dlaas.service.jobs import JobFolder, PhaseMark, read_mark
+from tests.integration.service.conftest import GATE, PATIENCE, wait_until
 
 
 def test_a_training_completes_and_its_results_are_in_the_store(customer):
@@ -73,29 +81,32 @@ def test_a_cancel_ends_the_command_and_stores_what_there_is(customer):
 
 
 def test_slots_are_given_in_the_order_of_submission(own_customer):
-    first = own_customer.submit("sleep 3", "large")
+    first = own_customer.submit(GATE, "large")
     second = own_customer.submit("true", "medium")
     third = own_customer.submit("true", "small")
-    own_customer.running(first)
+    holder = own_customer.running(first)
     waiting = own_customer.training(second).status
     assert (waiting.state, waiting.phase, waiting.queue_position) == (TrainingState.PENDING, "queued", 0)
     overtaking = own_customer.training(third).status
     assert (overtaking.state, overtaking.queue_position) == (TrainingState.PENDING, 1)
+    own_customer.open_gate(holder)
     ended = [own_customer.end(one) for one in (first, second, third)]
     assert [len(one.status.gpus or ()) for one in ended] == [3, 2, 1]
-    assert ended[0].status.finished_at is not None
+    # Slots are free once the command has ended, while its results are still being stored.
+    [freed_at] = [one.since for one in ended[0].status.phases or () if one.phase == Phase.STORING]
     assert ended[1].status.running_at is not None
-    assert ended[1].status.running_at >= ended[0].status.finished_at
+    assert ended[1].status.running_at >= freed_at
 
 
 def test_a_service_killed_in_the_middle_of_a_training_records_its_end_when_it_is_back(own_customer):
     service = own_customer.service
-    command = "while [ ! -e $DATA_DIR/gate ]; do sleep 0.05; done; echo through; exit 7"
-    training = own_customer.running(own_customer.submit(command))
+    training = own_customer.running(own_customer.submit(f"{GATE}; echo through; exit 7"))
     address = service.connections()
     service.kill()
-    (service.home / "jobs" / training.id / "data" / "gate").touch()
-    time.sleep(0.5)  # the command ends while nobody is there to see it
+    own_customer.open_gate(training)
+    # The command ends while nobody is there to see it; its learner then waits for the object store.
+    folder = JobFolder(service.home / "jobs" / training.id)
+    wait_until(lambda: phase_of(folder) is Phase.STORING, lambda: f"its phase is {phase_of(folder)}")
     service.start()
     assert service.connections() == address
     ended = own_customer.end(training.id)
@@ -106,13 +117,13 @@ def test_a_service_killed_in_the_middle_of_a_training_records_its_end_when_it_is
 
 def test_a_training_outlives_the_service_s_stop_and_completes_under_the_next(own_customer):
     service = own_customer.service
-    training = own_customer.running(own_customer.submit("while [ ! -e $DATA_DIR/gate ]; do sleep 0.05; done"))
+    training = own_customer.running(own_customer.submit(GATE))
     assert service.stop() == 0
     left = service.processes()
     assert left, "the learner was to live on"
     assert not [one for one in left if "objectstore" in " ".join(one.cmdline())]
     service.start()
-    (service.home / "jobs" / training.id / "data" / "gate").touch()
+    own_customer.open_gate(training)
     assert own_customer.end(training.id).state is TrainingState.COMPLETED
 
 
@@ -121,13 +132,13 @@ def test_an_idle_service_leaves_no_process_when_it_stops(own_service):
     below = psutil.Process(own_service.pid).children(recursive=True)
     assert below
     assert own_service.stop() == 0
-    _, left = psutil.wait_procs(below, timeout=5)
+    _, left = psutil.wait_procs(below, timeout=PATIENCE)
     assert not left
     assert not own_service.processes()
 
 
 def test_a_learner_that_is_killed_is_reported_as_lost(own_customer):
-    training = own_customer.running(own_customer.submit("sleep 61"))
+    training = own_customer.running(own_customer.submit("sleep 6001"))
     mark = json.loads((own_customer.service.home / "jobs" / training.id / "run.json").read_text())
     learner = psutil.Process(mark["pid"])
     command = learner.children(recursive=True)
@@ -136,7 +147,7 @@ def test_a_learner_that_is_killed_is_reported_as_lost(own_customer):
     assert ended.state is TrainingState.ERROR
     assert ended.status.error is not None
     assert ended.status.error.errors[0].code == "S100"
-    _, left = psutil.wait_procs(command, timeout=5)
+    _, left = psutil.wait_procs(command, timeout=PATIENCE)
     assert not left, "its command would go on using the GPU"
 
 
@@ -144,11 +155,16 @@ def test_a_store_that_dies_is_started_again(own_customer):
     service = own_customer.service
     [store] = [one for one in psutil.Process(service.pid).children() if "objectstore" in " ".join(one.cmdline())]
     store.kill()
-    until = time.monotonic() + 20
-    while "starting it again" not in service.log.read_text():
-        assert time.monotonic() < until
-        time.sleep(0.1)
-    time.sleep(2)
+    wait_until(lambda: "starting it again" in service.log.read_text(), service.log.read_text)
+
+    def answers() -> bool:
+        try:
+            with own_customer.swift() as swift:
+                return bool(list(swift.list(own_customer.data)))
+        except DlaasError:
+            return False
+
+    wait_until(answers, service.log.read_text)
     assert own_customer.end(own_customer.submit("true")).state is TrainingState.COMPLETED
 
 
@@ -246,24 +262,25 @@ def test_a_killed_service_leaves_no_store_behind(own_service):
     own_service.start()
     below = psutil.Process(own_service.pid).children(recursive=True)
     own_service.kill()
-    _, left = psutil.wait_procs(below, timeout=10)
+    _, left = psutil.wait_procs(below, timeout=PATIENCE)
     assert not left
 
 
 def test_a_service_stopped_while_it_starts_leaves_nothing(own_service):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "airflow_dlaas.cli", "serve"],
-        env=own_service.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    until = time.monotonic() + 20
-    while not (own_service.home / "swift").exists():  # it has begun to start the store
-        assert time.monotonic() < until
-        time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=20)
+    own_service.home.mkdir()
+    with (own_service.home / "database.sqlite.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # it can't get beyond its database, however slow this test is
+        process = subprocess.Popen(
+            [sys.executable, "-m", "airflow_dlaas.cli", "serve"],
+            env=own_service.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        # It has begun to start the store.
+        wait_until((own_service.home / "swift").exists, lambda: f"it has ended: {process.poll()}")
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert not own_service.processes()
     assert b"Traceback" not in err
@@ -271,10 +288,28 @@ def test_a_service_stopped_while_it_starts_leaves_nothing(own_service):
 
 
 def test_a_long_poll_does_not_hold_up_the_stop(own_customer):
-    cursor = own_customer.client.send(calls.list_changes("now", 0)).cursor
-    with ThreadPoolExecutor(1) as pool:
-        polling = pool.submit(own_customer.client.send, calls.list_changes(cursor, 30))
-        time.sleep(0.5)
-        assert own_customer.service.stop() == 0
-        assert polling.result(timeout=5).resources == ()
+    client = own_customer.client
+    cursor, where = client.send(calls.list_changes("now", 0)).cursor, urlsplit(client.url)
+    with closing(http.client.HTTPConnection(where.hostname, where.port, timeout=PATIENCE)) as polling:
+        # The service answers it in half a minute, unless it stops before.
+        headers = {"Authorization": f"Bearer {client.token()}"}
+        polling.request("GET", f"/v3/models?after={cursor}&wait=30", headers=headers)
+        wait_until(lambda: was_read(polling.sock), lambda: "the request is still in the service's socket")
+        assert own_customer.service.stop() == 0  # within 30 seconds, or an error
+        answer = polling.getresponse()
+        assert (answer.status, json.loads(answer.read())["resources"]) == (200, [])
     assert "Traceback" not in own_customer.service.log.read_text()
+
+
+def phase_of(folder: JobFolder) -> Phase | None:
+    """Where the learner of a job says that it is."""
+    mark = read_mark(folder.phase, PhaseMark)
+    return None if mark is None else mark.phase
+
+
+def was_read(sent: socket.socket) -> bool:
+    """Whether the peer of *sent*, a connection on loopback, has read everything that was sent to it."""
+    ours, theirs = (f"0100007F:{one[1]:04X}" for one in (sent.getsockname(), sent.getpeername()))
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    [queues] = [line[4] for line in lines if (line[1], line[2]) == (theirs, ours)]
+    return int(queues.partition(":")[2], 16) == 0

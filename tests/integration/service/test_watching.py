@@ -30,13 +30,12 @@ def figures(customer) -> dict[str, float]:
 def test_a_training_tells_its_phases_and_what_it_uses_and_keeps_the_phases(own_customer):
     training = own_customer.running(own_customer.submit("python3 main.py", main=BUSY))
     folder = own_customer.service.home / "jobs" / training.id
-    # CPU is counted from the second measurement on.
+    # CPU is counted from the second measurement on, and a slow interpreter holds its memory later still.
     usage = own_customer.wait(
-        training.id, lambda one: bool(one.status.usage and one.status.usage.cpu_percent)
+        training.id,
+        lambda one: (used := one.status.usage) is not None and bool(used.cpu_percent) and used.memory_bytes > HELD,
     ).status.usage
     assert usage is not None
-    assert usage.memory_bytes is not None
-    assert usage.memory_bytes > HELD
     assert usage.gpus == ()  # the slots of this service are no devices
     during = figures(own_customer)
     assert (during["dlaas_trainings.running"], during["dlaas_gpu_slots_in_use"]) == (1.0, 1.0)
