@@ -8,8 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 
-STALL = 30.0
-"""Seconds that nothing moves when nobody lets it go on: longer than the read timeout of any test."""
+STALL = 300.0
+"""Seconds that nothing moves when nobody lets it go on: longer than the read timeout of any test, and than any test."""
 
 LOOK = 0.02
 """Seconds between two looks whether the client of a stalled request is still there."""

@@ -19,7 +19,7 @@ PIECE = 64 * 1024
 LINE = 64 * 1024
 """The longest line of a head; Swift itself stops at 8 KiB."""
 
-DELIVERY = 5.0
+DELIVERY = 30.0
 """Seconds that a peer which does not read may hold up a reset."""
 
 Framing = int | Literal["chunked", "end"]

@@ -17,8 +17,8 @@ from tests.chaos.service.customer import Customer, Promise, md5
 
 FINAL = {str(state) for state in TrainingState if state.final}
 
-TIDYING = 5.0
-"""Seconds a learner may be there after its training has ended."""
+TIDYING = 60.0
+"""Seconds a learner may be there after its training has ended, on a machine that does a lot else."""
 
 
 def violations(customer: Customer, url: str | None = None) -> list[str]:

@@ -23,8 +23,8 @@ BEGUN = "begun.txt"
 GATE = "while [ ! -e $LOG_DIR/open ]; do sleep 0.05; done"
 """A command that waits for `Customer.open`."""
 
-END = 60.0
-"""Seconds a training may take to its end, deaths of the service included."""
+END = 180.0
+"""Seconds a training may take to its end, deaths of the service included, on a machine that does a lot else."""
 
 
 @dataclass

@@ -6,10 +6,12 @@ Where, its training's command says: ``: kill-learner STEP WHEN;``. It happens on
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -32,7 +34,10 @@ GRACE = 3.0
 """Seconds between TERM and KILL: fewer than the real ones, since tests wait for them to pass."""
 
 LINGER = ": linger;"
-"""What a command begins with whose learner stays in each phase until a dispatcher has surely seen it."""
+"""What a command begins with whose learner stays in each phase until a dispatcher has recorded it."""
+
+LONGEST_LINGER = 120.0
+"""Seconds after which a phase that nobody records is left all the same: the test then says what did not happen."""
 
 ORDER = re.compile(r": kill-learner (\S+) (\S+);")
 
@@ -46,7 +51,7 @@ def prepare(job: JobFolder) -> None:
     """Read where to die."""
     spec = read_mark(job.spec, Spec)
     if spec and LINGER in spec.command:
-        life.Life.enter = _around(life.Life.enter, "after", lambda: time.sleep(0.8), lambda *_: True)  # type: ignore[method-assign]
+        _linger(job)
     found = ORDER.search(spec.command) if spec else None
     burnt = job.path.with_name(f"{job.path.name}.burnt")
     if found is None or burnt.exists():
@@ -62,6 +67,25 @@ def prepare(job: JobFolder) -> None:
         life.Life.enter = _around(life.Life.enter, when, kill, lambda _life, entered: str(entered) == phase)  # type: ignore[method-assign]
     else:
         setattr(life, step, _around(getattr(life, step), when, kill, lambda *_: True))
+
+
+def _linger(job: JobFolder) -> None:
+    enter = life.Life.enter
+
+    def stay(this: life.Life, phase: Phase) -> None:
+        enter(this, phase)
+        until = time.monotonic() + LONGEST_LINGER
+        while _recorded(job) != str(phase) and time.monotonic() < until:
+            time.sleep(0.05)
+
+    life.Life.enter = stay  # type: ignore[method-assign]
+
+
+def _recorded(job: JobFolder) -> str | None:
+    """The phase that the service's database, in its home folder, has for *job*."""
+    with contextlib.closing(sqlite3.connect(job.path.parents[1] / "database.sqlite", timeout=60)) as database:
+        row = database.execute("SELECT phase FROM trainings WHERE id = ?", (job.path.name,)).fetchone()
+    return None if row is None else row[0]
 
 
 def _around(

@@ -32,8 +32,8 @@ ANSWER = 40.0
 
 TOKEN = "/v3/identity/token"
 
-DEATH = 5.0
-"""Seconds a process may take to be gone after its socket is."""
+DEATH = 60.0
+"""Seconds a process may take to be gone after its socket is, on a machine that does a lot else."""
 
 UNANSWERED = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 """What a client sees of a service that dies before, or in the middle of, its answer."""

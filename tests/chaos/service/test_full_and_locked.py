@@ -20,7 +20,7 @@ from tests.chaos.service.mortal import MortalService
 ROOM = 8 * 1024**2
 """Bytes of the small disk."""
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_locked_database_is_waited_for(own_customer):
     service = own_customer.service
     before = own_customer.submit(GATE)
     own_customer.processing(before)
-    locker = sqlite3.connect(service.home / "database.sqlite", isolation_level=None)
+    locker = sqlite3.connect(service.home / "database.sqlite", isolation_level=None, timeout=60)
     locker.execute("BEGIN EXCLUSIVE")
     own_customer.open(before)
     with ThreadPoolExecutor(1) as pool:
@@ -128,7 +128,7 @@ def test_a_locked_database_is_waited_for(own_customer):
         assert not submitting.done()
         assert own_customer.training(before)["state"] == "running"  # readers wait for nobody
         locker.execute("ROLLBACK")
-        after = submitting.result(timeout=30)
+        after = submitting.result(timeout=60)
     locker.close()
     assert own_customer.end(before)["state"] == "completed"
     assert own_customer.end(after)["state"] == "completed"

@@ -20,7 +20,7 @@ from tests.chaos.service.faults import AFTER, BEFORE, REFUSED, WITHIN, Point
 from tests.chaos.service.learner import LINGER
 from tests.chaos.service.victim import RUNNER, STORE, transition
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 READING = {
     "experiments",

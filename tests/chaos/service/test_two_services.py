@@ -17,13 +17,13 @@ import pytest
 
 from airflow_dlaas.contract.stores import StoreConnection
 from tests.chaos.service.audit import violations
-from tests.chaos.service.customer import Customer
+from tests.chaos.service.customer import GATE, Customer
 from tests.chaos.service.mortal import MortalService
 from tests.chaos.service.victim import LEASE
 
 SHARED = ("jobs", "blobs", "environments")
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
@@ -83,12 +83,13 @@ def test_each_training_is_started_once_although_the_leader_is_killed(pair, url):
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_leader_frozen_for_longer_than_its_lease_does_no_harm_when_it_wakes(pair, url):
     one, two = pair
-    running = one.submit("sleep 3")
+    running = one.submit(GATE)
     one.processing(running)
     waiting = [two.submit(size="large"), two.submit()]
     one.service.freeze(LEASE.total_seconds() + 2)
     for promise in waiting:
         two.end(promise)
+    one.open(running)
     for customer in (*pair, *pair):
         customer.submit()
     settle(pair, url)
