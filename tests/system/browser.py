@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -72,6 +73,13 @@ class Look:
         assert frame is not None
         frame.wait_for_selector("main > *", timeout=PATIENCE)
         return frame
+
+    def wait_for_answers(self, address: str, number: int, *, since: int) -> None:
+        """Wait until, after the first *since* answers, *number* came from addresses with *address* in them."""
+        until = time.monotonic() + PATIENCE / 1000
+        while sum(address in one.url for one in self.answers[since:]) < number:
+            assert time.monotonic() < until, [one.url for one in self.answers[since:]]
+            self.page.wait_for_timeout(200)
 
     def picture(self, name: str) -> None:
         """Keep what is seen now."""

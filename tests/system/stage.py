@@ -44,8 +44,8 @@ HOLD = (
 )
 """A command that ends when it is let go, with the exit code it is told."""
 
-PATIENCE = 90.0
-"""Seconds until something that takes some counts as never happening."""
+PATIENCE = 180.0
+"""Seconds until something that takes some counts as never happening, on a machine that does a lot else."""
 
 
 @dataclass
@@ -322,4 +322,4 @@ def survivor(airflow: RealAirflow, service: ServiceProcess, workspace: Path, *, 
             known = client.send(calls.list_trainings()).resources
             return next((one for one in known if one.state is TrainingState.RUNNING), None)
 
-        return run_id, eventually(look, lambda: "the training has not begun to run", within=120)
+        return run_id, eventually(look, lambda: "the training has not begun to run")

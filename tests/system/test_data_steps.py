@@ -17,6 +17,8 @@ from airflow_dlaas.demo.service import ServiceChild
 from airflow_dlaas.storage.swift import SwiftStore
 from tests.stored import laid
 
+pytestmark = pytest.mark.timeout(600)
+
 DAG = "data_steps"
 CONTAINER = "data-steps"
 
@@ -49,7 +51,7 @@ def ran(airflow: RealAirflow, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     airflow.api.wait_for_dag(DAG)
     airflow.api.unpause(DAG)
     run_id = airflow.api.trigger(DAG, {"workspace": str(workspace)})
-    airflow.api.wait_for_run(DAG, run_id, timeout=240)
+    airflow.api.wait_for_run(DAG, run_id, timeout=560)
     return Ran(airflow, run_id, workspace)
 
 

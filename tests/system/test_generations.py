@@ -51,7 +51,7 @@ def test_a_definition_that_is_refused_at_once_fails_each_deferred_task_with_its_
         return [f"{one}\n{log}" for one, log in logs if "C103" not in log or "no-such-container" not in log]
 
     # A worker's last lines may come a moment after the state of its task.
-    eventually(lambda: None if without_reason() else True, lambda: "\n\n".join(without_reason()), within=20)
+    eventually(lambda: None if without_reason() else True, lambda: "\n\n".join(without_reason()))
     assert run.trainings() == []
 
 

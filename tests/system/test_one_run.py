@@ -13,8 +13,6 @@ from airflow_dlaas.contract.state import TrainingState
 from tests.system.stage import Run, Stage, eventually
 
 CANCELED, COMPLETED = TrainingState.CANCELED, TrainingState.COMPLETED
-SECONDS = 20.0
-"""In which a training that nobody wants any more must have ended, on a machine that does a lot else."""
 
 WAYS = ["hold_here", "hold_deferred"]
 
@@ -106,7 +104,7 @@ def test_a_task_that_is_marked_by_hand_cancels_its_training(stage: Stage, way: s
     training = run.holding()
     at_work(run)
     run.mark(state)
-    assert run.ended(training, within=SECONDS).state is CANCELED
+    assert run.ended(training).state is CANCELED
     assert len(run.trainings()) == 1
     assert eventually(lambda: True if f"Training {training.id} was canceled" in run.log() else None, run.told)
 
@@ -118,7 +116,7 @@ def test_a_task_that_is_cleared_while_it_waits_cancels_its_training_and_trains_a
     first = run.holding()
     at_work(run)
     run.clear()
-    assert run.ended(first, within=SECONDS).state is CANCELED
+    assert run.ended(first).state is CANCELED
     second = run.holding(number=2)
     run.let_go(second)
     assert run.end() == "success"
@@ -130,17 +128,18 @@ def test_a_run_that_is_deleted_while_its_task_is_deferred_cancels_the_training(s
     training = run.holding()
     at_work(run)
     run.delete()
-    assert run.ended(training, within=SECONDS).state is CANCELED
+    assert run.ended(training).state is CANCELED
 
 
 @pytest.mark.parametrize("way", ["hold_here_briefly", "hold_deferred_briefly"])
 def test_the_execution_timeout_cancels_the_training(stage: Stage, way: str) -> None:
     """Of a deferred task Airflow itself forgets it."""
     run = stage.begin(way)
-    training = run.holding()
     assert run.end() == "failed"
-    assert run.ended(training, within=SECONDS).state is CANCELED
-    assert f"Training {training.id} was canceled" in run.log()
+    [training] = run.trainings()  # its command may have begun or not: the time is the task's, from its start
+    assert run.ended(training).state is CANCELED
+    # A worker's last lines may come a moment after the state of its task.
+    eventually(lambda: True if f"Training {training.id} was canceled" in run.log() else None, run.told)
 
 
 def test_a_task_that_is_ended_before_a_triggerer_has_heard_of_it_leaves_no_training(stage: Stage) -> None:
@@ -165,7 +164,7 @@ def test_a_triggerer_that_stalls_and_comes_back_cancels_nothing(stage: Stage) ->
     with stage.second_triggerer():
         with stage.frozen("triggerer"):
             eventually(lambda: True if run.log().count(f"Training {training.id}: running") > before else None, run.told)
-        eventually(lambda: True if "the training goes on" in run.log() else None, run.told, within=40)
+        eventually(lambda: True if "the training goes on" in run.log() else None, run.told)
         assert run.state() == "deferred"
         run.let_go(training)
         assert run.end() == "success"

@@ -9,7 +9,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.demo.airflow import RealAirflow
 from tests.conftest import ServiceProcess
-from tests.system.stage import SURVIVES, survivor
+from tests.system.stage import SURVIVES, eventually, survivor
 
 
 def test_the_service_killed_in_the_middle_and_started_again_turns_the_dag_green(
@@ -32,16 +32,18 @@ def test_a_deferred_task_marked_failed_by_hand_cancels_its_training(
 ) -> None:
     own_service.start()
     run_id, training = survivor(airflow, own_service, tmp_path / "workspace", steps=600)
-    deadline = time.monotonic() + 60
+
+    def log() -> str:
+        return "\n".join(airflow.api.log(SURVIVES, run_id, "train"))
+
     # Until its trigger is at work: of a task that is ended before, the triggerer never hears.
-    while not any(f"Training {training.id}: running" in line for line in airflow.api.log(SURVIVES, run_id, "train")):
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
+    eventually(lambda: True if f"Training {training.id}: running" in log() else None, log)
     assert airflow.api.task(SURVIVES, run_id, "train").state == "deferred"
     airflow.api.mark(SURVIVES, run_id, "train", "failed")
-    deadline = time.monotonic() + 60
     with own_service.client() as client:
-        while not (now := client.send(calls.get_training(training.id))).state.final:
-            assert time.monotonic() < deadline, airflow.api.log(SURVIVES, run_id, "train")
-            time.sleep(0.3)
-    assert now.state is TrainingState.CANCELED
+
+        def end() -> TrainingState | None:
+            now = client.send(calls.get_training(training.id)).state
+            return now if now.final else None
+
+        assert eventually(end, log) is TrainingState.CANCELED

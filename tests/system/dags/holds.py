@@ -26,6 +26,9 @@ GIVEN: dict[str, Any] = {
     "retries": 3,
     "retry_delay": timedelta(seconds=1),
 }
+BRIEFLY = timedelta(seconds=25)
+"""In which a task has submitted its training, on a machine that does a lot else."""
+
 PARAMS = {"command": Param("", type="string"), "location": Param("", type="string")}
 
 with DAG("hold_here", params=PARAMS, catchup=False):
@@ -35,14 +38,10 @@ with DAG("hold_deferred", params=PARAMS, catchup=False):
     TrainModelOperator(task_id="train", deferrable=True, **GIVEN)
 
 with DAG("hold_here_briefly", params=PARAMS, catchup=False):
-    TrainModelOperator(
-        task_id="train", deferrable=False, execution_timeout=timedelta(seconds=12), **(GIVEN | {"retries": 0})
-    )
+    TrainModelOperator(task_id="train", deferrable=False, execution_timeout=BRIEFLY, **(GIVEN | {"retries": 0}))
 
 with DAG("hold_deferred_briefly", params=PARAMS, catchup=False):
-    TrainModelOperator(
-        task_id="train", deferrable=True, execution_timeout=timedelta(seconds=12), **(GIVEN | {"retries": 0})
-    )
+    TrainModelOperator(task_id="train", deferrable=True, execution_timeout=BRIEFLY, **(GIVEN | {"retries": 0}))
 
 with DAG("hold_sensed", params=PARAMS, catchup=False):
     submit = SubmitTrainingOperator(task_id="train", **GIVEN)

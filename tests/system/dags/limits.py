@@ -12,7 +12,8 @@ from airflow_dlaas.sensors.data import ObjectSensor
 from airflow_dlaas.sensors.training import TrainingSensor
 
 PARAMS = {"command": Param("true", type="string"), "location": Param("", type="string")}
-LIMIT = timedelta(seconds=15)
+LIMIT = timedelta(seconds=30)
+"""Longer than a sensor takes to defer itself, on a machine that does a lot else."""
 NOPE = "training-nope"
 MODES: dict[str, dict[str, Any]] = {
     "here": {},
