@@ -277,10 +277,13 @@ def test_a_service_stopped_while_it_starts_leaves_nothing(own_service):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        # It has begun to start the store.
-        wait_until((own_service.home / "swift").exists, lambda: f"it has ended: {process.poll()}")
-        process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=PATIENCE)
+        try:
+            # It has begun to start the store.
+            wait_until((own_service.home / "swift").exists, lambda: f"it has ended: {process.poll()}")
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert not own_service.processes()
     assert b"Traceback" not in err
