@@ -27,6 +27,7 @@ from tests.running import (  # noqa: F401 - hooks of pytest
     own_airflow_home,
     pytest_collection_modifyitems,
     pytest_configure,
+    pytest_runtest_call,
     pytest_terminal_summary,
     pytest_xdist_make_scheduler,
 )

@@ -7,7 +7,9 @@ import shutil
 import signal
 import tempfile
 import threading
+import time
 from collections import Counter
+from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -19,7 +21,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 TESTS = Path(__file__).parent
 
-UNIT_SECONDS = 60
+UNIT_PROCESSOR_SECONDS = 10.0
+"""Seconds of the processor that a unit test may take. What else the machine does is not counted."""
+
+UNIT_TIMEOUT = 60
 """Seconds after which a unit test counts as hung, on a machine that does a lot else."""
 
 GROUPS = {
@@ -103,9 +108,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Confi
     """Bound what a unit test takes; on a worker, begin with what takes longest."""
     for item in items:
         if item.path.is_relative_to(TESTS / "unit") and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(UNIT_SECONDS))
+            item.add_marker(pytest.mark.timeout(UNIT_TIMEOUT))
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: _rank(item.path))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail a unit test that takes more of the processor than `UNIT_PROCESSOR_SECONDS`."""
+    before = time.process_time()
+    yield
+    if item.path.is_relative_to(TESTS / "unit"):
+        require_little_work(time.process_time() - before)
+
+
+def require_little_work(seconds: float) -> None:
+    """
+    Fail the test that runs if it took more of the processor than a unit test may.
+
+    :param seconds: what it took.
+    """
+    if seconds > UNIT_PROCESSOR_SECONDS:
+        pytest.fail(f"took {seconds:.1f} s of the processor; a unit test may take {UNIT_PROCESSOR_SECONDS:g}")
 
 
 def _rank(path: Path) -> int:

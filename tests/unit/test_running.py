@@ -15,10 +15,12 @@ from tests.running import (
     GROUPS,
     LONGEST_FIRST,
     TESTS,
-    UNIT_SECONDS,
+    UNIT_TIMEOUT,
     Interrupt,
     group_of,
+    pytest_runtest_call,
     pytest_terminal_summary,
+    require_little_work,
 )
 
 
@@ -32,7 +34,15 @@ def test_airflow_reads_no_configuration_but_the_tests_own() -> None:
 def test_a_unit_test_that_hangs_is_ended_after_a_minute(request: pytest.FixtureRequest) -> None:
     marker = request.node.get_closest_marker("timeout")
     assert marker is not None
-    assert marker.args == (UNIT_SECONDS,) == (60,)
+    assert marker.args == (UNIT_TIMEOUT,) == (60,)
+
+
+def test_a_unit_test_has_ten_seconds_of_the_processor(pytestconfig: pytest.Config) -> None:
+    require_little_work(10)
+    with pytest.raises(pytest.fail.Exception, match="may take 10"):
+        require_little_work(10.1)
+    hooks = pytestconfig.pluginmanager.hook.pytest_runtest_call.get_hookimpls()
+    assert pytest_runtest_call in [hook.function for hook in hooks]
 
 
 def test_no_example_of_hypothesis_fails_for_the_time_it_takes() -> None:

@@ -46,6 +46,12 @@ HANDED_ON_BY_START = ("LC_", "UV_", "PIP_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "
 CLEARED_WITHIN = 5.0
 """Seconds that killed processes may take to vanish; one that hangs in the kernel is left to itself."""
 
+EMPTY_LOOKS = 3
+"""Looks in a row that must find no process: within `execve` a process has no environment for a moment."""
+
+LOOK_PAUSE = 0.03
+"""Seconds between two of these looks."""
+
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
 
@@ -110,10 +116,13 @@ class LocalRunner:
         """
         until = time.monotonic() + CLEARED_WITHIN
         removals = self._remove_containers(job)
-        while (left := _left(job)) and time.monotonic() < until:
+        empty_looks = 0
+        while empty_looks < EMPTY_LOOKS and time.monotonic() < until:
+            left = _left(job)
+            empty_looks = 0 if left else empty_looks + 1
             for pid in left:
                 _send(pid, signal.SIGKILL)
-            time.sleep(0.05)
+            time.sleep(LOOK_PAUSE)
         for name, one in removals:
             one.join(max(0.0, until - time.monotonic()))
             if one.is_alive():

@@ -79,6 +79,17 @@ def test_whoever_only_reads_the_log_or_has_begun_the_session_is_left_alone(job: 
         assert one.communicate(b"alive\n", timeout=30) == (b"alive\n", None)
 
 
+def test_a_process_that_is_seen_a_moment_later_is_ended(
+    job: JobFolder, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a process is within `execve` its environment reads as empty, and it is not found."""
+    process = start("exec sleep 60")
+    looks = iter([set(), set(), {process.pid}])
+    monkeypatch.setattr(local, "_left", lambda _job: next(looks, set()))
+    LocalRunner().clear(job)
+    assert process.wait(30) == -9
+
+
 # -- containers --------------------------------------------------------------
 
 
