@@ -12,7 +12,7 @@ One folder a training, ``<data>/jobs/<training id>/``::
     log            out  stdout and stderr of the command, append-only: `training-log.txt` of the results
     output         ---  the pipe that the command writes to and the learner copies to the log, while the command runs
     metrics.jsonl  out  metrics found in the log, one `Metric` a line, append-only
-    exit-if-lost.json  out  how it ends if the learner is lost from here on: written when the command has ended
+    exit-if-lost.json  out  how it ends if the learner is lost while it stores: from the command's end to exit.json
     exit.json      out  how it ended; there once, complete, and last
     code/ data/ results/ checkpoints/ logs/     the command's own folders (MODEL_DIR, DATA_DIR, RESULT_DIR, …)
 

@@ -176,6 +176,8 @@ def leave(job: JobFolder, ending: Ending, *, isolation: str | None = None) -> No
             _clean(job, DATA, CODE, TEMPORARY, HOME)
             _make_way(job)
             time.sleep(1)
+    with suppress(OSError):  # it is not there, or a command without a sandbox has put something in its place
+        job.exit_if_lost.unlink()
     _clean(job, DATA, CODE, TEMPORARY, HOME)
     if not ending.keep_results:
         _clean(job, RESULTS, CHECKPOINTS)
