@@ -29,6 +29,7 @@ def test_a_worker_that_is_killed_is_followed_by_one_that_waits_on(stage: Stage) 
     """And the result is there, which an operator that reattaches with Airflow's own means loses."""
     run = stage.begin("hold_here")
     training = run.holding()
+    at_work(run)
     run.kill_worker()
     eventually(lambda: True if run.log().count(f"Training {training.id}: running") > 1 else None, run.told)
     run.let_go(training)

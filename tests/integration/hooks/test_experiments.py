@@ -193,7 +193,13 @@ def reported(foreign: Service, draft: ExperimentDraft, version: str) -> dict[str
 
 
 @pytest.mark.parametrize(
-    "listing", [refuse(404, "not_found"), refuse(405, "method_not_allowed"), say({"resources": [{"entity": {}}]})]
+    ("listing", "logged"),
+    [
+        (refuse(404, "not_found"), "none is reused"),
+        (refuse(405, "method_not_allowed"), "none is reused"),
+        (say({"resources": [{"entity": {}}]}), "1 of 1 entries of the list"),
+        (say({"resources": {}}), "none is reused"),
+    ],
 )
 def test_a_service_that_does_not_tell_what_it_has_gets_a_new_experiment(
     foreign: Service,
@@ -201,13 +207,14 @@ def test_a_service_that_does_not_tell_what_it_has_gets_a_new_experiment(
     draft: ExperimentDraft,
     code: Zip,
     listing: Answer,
+    logged: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     foreign.script[PATH] = [listing, say(reported(foreign, draft, "v"), 201)]
     foreign.script[f"{PATH}/e/versions/v/content"] = [say({})]
     with caplog.at_level(logging.WARNING):
         assert publish(abroad, draft, code("print(1)"), reuse=True).step == Create()
-    assert "none is reused" in caplog.text
+    assert logged in caplog.text
     assert [one.method for one in foreign.asked(f"{PATH}/e/versions/v/content")] == ["PUT"]
 
 
