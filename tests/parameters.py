@@ -10,7 +10,7 @@ import inspect
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from airflow.sdk import BaseOperator
 
@@ -186,7 +186,9 @@ def steps() -> dict[str, type[BaseOperator]]:
         for place in get_provider_info()[kind]
         for module in place["python-modules"]
         for one in vars(import_module(module)).values()
-        if inspect.isclass(one) and issubclass(one, BaseOperator) and one.__module__ == module
+        # `list[str]` is a class for Python 3.10.
+        if inspect.isclass(one) and get_origin(one) is None and issubclass(one, BaseOperator)
+        if one.__module__ == module
     }
 
 

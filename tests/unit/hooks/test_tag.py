@@ -112,7 +112,7 @@ def test_the_earlier_form_is_the_one_that_releases_wrote() -> None:
     def digest(*parts: str) -> str:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
-    from airflow.sdk import conf
+    from airflow_dlaas.hooks.compat import conf
 
     base_url = conf.get("api", "base_url", fallback="")
     expected = f"{digest(base_url, 'd', 'r', 't', '-1')[:32]}.{digest(f'{BEGUN.timestamp():.6f}', '0')[:12]}.0"

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from importlib import import_module
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG, BaseOperator
 
 from airflow_dlaas.operators.data import UploadDataOperator
-from airflow_dlaas.provider import get_provider_info
-
-STEPS: list[type[BaseOperator]] = [
-    one
-    for kind in ("operators", "sensors")
-    for place in get_provider_info()[kind]
-    for module in place["python-modules"]
-    for one in vars(import_module(module)).values()
-    if inspect.isclass(one) and issubclass(one, BaseOperator) and one.__module__ == module
-]
+from tests.parameters import steps
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", steps().values())
 def test_connections_are_templated(step: type[BaseOperator]) -> None:
     named = {name for name in inspect.signature(step).parameters if name.endswith("_conn_id")}
     assert named <= set(step.template_fields)

@@ -36,6 +36,7 @@ class Source(BaseOperator):
 def context_of(mapped: Any, **returned: object) -> Any:
     """The context of the first task of *mapped*; *returned* is what `Source` tasks have returned, by id."""
     ti = SimpleNamespace(
+        task=mapped,
         map_index=0,
         is_mapped=True,
         _upstream_map_indexes=dict.fromkeys(returned),
