@@ -140,7 +140,7 @@ class LocalRunner:
         name = container_name(job.path.name)
         begun = []
         for engine in installed_engines(self._environ.get("PATH")):
-            thread = Thread(target=self._remove_container, args=(engine, name), daemon=True)
+            thread = Thread(target=self._remove_container, args=(engine, name), name=f"remove {name}", daemon=True)
             thread.start()
             begun.append((name, thread))
         return begun
