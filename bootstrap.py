@@ -52,6 +52,7 @@ NEEDED_GIB = {"demo": 5, "test": 3, "test-all": 8, "test-long": 8, "test-matrix"
 """Room for the environment, for the frameworks that are installed later, and for what is unpacked on the way."""
 
 PROVIDER = (
+    "_util",
     "assets",
     "client",
     "contract",

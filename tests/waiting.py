@@ -12,14 +12,21 @@ PATIENCE = 60.0
 """Seconds that something may take on a machine that does a lot else; less than one is usual."""
 
 
-def until(look: Callable[[], T], holds: Callable[[T], object] = bool, *, seconds: float = PATIENCE) -> T:
+def until(
+    look: Callable[[], T],
+    holds: Callable[[T], object] = bool,
+    *,
+    details: Callable[[], object] = str,
+    seconds: float = PATIENCE,
+) -> T:
     """
     Call *look* until *holds* is true of what it returns, and return that.
 
+    :param details: what else a failure shows.
     :raises AssertionError: that has not come within *seconds*; it says what *look* returned last.
     """
     deadline = time.monotonic() + seconds
     while not holds(seen := look()):
-        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain; the last that was seen: {seen!r}"
+        assert time.monotonic() < deadline, f"not so within {seconds:g} s; last seen: {seen!r} {details()}"
         time.sleep(0.02)
     return seen

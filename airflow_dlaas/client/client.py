@@ -19,6 +19,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from typing_extensions import Self
 
+from airflow_dlaas._util.logged_once import LoggedOnce
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.address import DEFAULT_PORTS, Address
 from airflow_dlaas.client.calls import Call
@@ -45,7 +46,6 @@ from airflow_dlaas.errors import (
     NotConfigured,
     NotFound,
 )
-from airflow_dlaas.logged_once import LoggedOnce
 
 T = TypeVar("T")
 

@@ -107,7 +107,7 @@ def reported(event: Any) -> str | None:
             raise StoreRefused(why)
         case {"failed": str(why)}:
             raise StoreError(why)
-        case {"error": {"kind": str(kind), "message": str(message)} as told}:
-            raise error_of(kind, message, told)
+        case {"error": {"kind": str(kind), "message": str(message)} as details}:
+            raise error_of(kind, message, details)
         case _:
             raise Misunderstood("The task was resumed with an event that is not its trigger's")

@@ -62,8 +62,8 @@ def reported(event: Any) -> Training:
     match event:
         case {"training": Mapping() as training}:
             return Training.model_validate(training, extra="ignore")
-        case {"error": {"kind": str(kind), "message": str(message)} as told}:
-            raise error_of(kind, message, told)
+        case {"error": {"kind": str(kind), "message": str(message)} as details}:
+            raise error_of(kind, message, details)
         case _:
             raise Misunderstood("The task was resumed with an event that is not its trigger's")
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
+from airflow_dlaas._util.logged_once import LoggedOnce
 from airflow_dlaas.contract.experiment import (
     Experiment,
     ExperimentDraft,
@@ -24,7 +25,6 @@ from airflow_dlaas.contract.experiment import (
 )
 from airflow_dlaas.contract.stores import MASK
 from airflow_dlaas.errors import Conflict, InvalidRequest, NotFound
-from airflow_dlaas.logged_once import LoggedOnce
 from airflow_dlaas.service.api.bodies import ZIP, Document, Id, read, reply, takes, understand
 from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf, base_url
 from airflow_dlaas.service.store.base import ExperimentRecord, VersionRecord

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
+from airflow_dlaas._util.logged_once import LoggedOnce
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.problem import Problem
 from airflow_dlaas.contract.state import Phase, TrainingState
@@ -21,7 +22,6 @@ from airflow_dlaas.contract.training import (
     Status,
     Usage,
 )
-from airflow_dlaas.logged_once import LoggedOnce
 from airflow_dlaas.service.api.parts import Parts
 from airflow_dlaas.service.api.unreadable import in_place_of, trace_of
 from airflow_dlaas.service.jobs import UNREADABLE, BoardsMark, Exit, JobFolder, PhaseMark, read_mark

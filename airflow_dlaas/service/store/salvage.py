@@ -10,8 +10,8 @@ from typing import Any, TypeVar, get_type_hints
 
 from sqlalchemy import ColumnElement
 
+from airflow_dlaas._util.logged_once import LoggedOnce
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.logged_once import LoggedOnce
 from airflow_dlaas.service.store.base import ExperimentRecord, TrainingRecord, VersionRecord
 from airflow_dlaas.service.store.rows import DAMAGE, EXPERIMENT, READ, TRAINING, VERSION, field_of
 from airflow_dlaas.service.store.tables import versions

@@ -14,11 +14,9 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.watch import Watch, shared
 from airflow_dlaas.errors import Misunderstood, NotFound, Unauthenticated
 from tests.integration.client.conftest import Answer, Request, Service, instance, refuse, say, training
+from tests.waiting import PATIENCE
 
 IDS = [f"training-{n}" for n in range(20)]
-
-DEADLINE = 30
-"""Seconds after which a test fails that waits for something: far more than a busy machine takes."""
 
 
 class Trainings(Service):
@@ -90,13 +88,13 @@ async def begin(watch: Watch, *ids: str) -> list[asyncio.Task[list[str]]]:
     """Start one wait for each of *ids*; return when each has its first state."""
     first = [asyncio.Event() for _ in ids]
     waits = [asyncio.create_task(states(watch, one, event)) for one, event in zip(ids, first, strict=True)]
-    await asyncio.wait_for(asyncio.gather(*(one.wait() for one in first)), DEADLINE)
+    await asyncio.wait_for(asyncio.gather(*(one.wait() for one in first)), PATIENCE)
     return waits
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait until *condition* holds; fail with *what* when it does not within `DEADLINE`."""
-    end = time.monotonic() + DEADLINE
+    """Wait until *condition* holds; fail with *what* when it does not within `PATIENCE`."""
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, what
         await asyncio.sleep(0.01)
@@ -142,7 +140,7 @@ def test_a_change_is_heard_with_the_question_that_is_waiting(service, client):
             await until(lambda: service.polls_waiting == 1, "no long poll")
             asked = len(service.seen)
             service.put("training-1", "completed")
-            assert str((await asyncio.wait_for(anext(found), DEADLINE)).state) == "completed"
+            assert str((await asyncio.wait_for(anext(found), PATIENCE)).state) == "completed"
             return [one.path for one in service.seen[asked:]]
 
     assert [one for one in asyncio.run(scene()) if "after=" not in one] == []
@@ -212,7 +210,7 @@ def test_a_training_that_cannot_be_read_ends_its_own_waits_only(service, client,
         service.put("training-0", "paused")
         service.put("training-19", "paused")  # for which there is no wait
         with pytest.raises(Misunderstood, match="state"):
-            await asyncio.wait_for(broken, DEADLINE)
+            await asyncio.wait_for(broken, PATIENCE)
         for one in IDS[1:4]:
             service.put(one, "completed")
         return await asyncio.gather(*others)

@@ -24,14 +24,6 @@ PATIENCE = 180.0
 """Seconds that a training or a process may take on a machine that does a lot else; a few are usual."""
 
 
-def wait_until(holds: Callable[[], object], seen: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Wait until *holds* does; what was *seen* last is in the failure."""
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, seen()
-        time.sleep(0.02)
-
-
 GATE = "while [ ! -e $DATA_DIR/gate ]; do sleep 0.05; done"
 """A command that waits for `Customer.open_gate`."""
 

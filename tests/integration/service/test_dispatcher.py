@@ -33,7 +33,7 @@ from airflow_dlaas.service.learner.claim import claim
 from airflow_dlaas.service.runners.base import Sighting
 from airflow_dlaas.service.store.base import TrainingRecord
 from airflow_dlaas.service.store.sql import SqlStore
-from tests.integration.service.conftest import wait_until
+from tests.waiting import until
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 SECRET = "hush-7f3a"
@@ -316,7 +316,9 @@ def test_of_two_dispatchers_on_one_store_only_the_leader_acts(bench):
 
 def test_a_leader_that_stops_makes_room_at_once(bench):
     bench.dispatcher.start()
-    wait_for(lambda: not bench.store.lead("dispatcher", "two", bench.clock.now, bench.clock.now), bench.store.counts)
+    until(
+        lambda: not bench.store.lead("dispatcher", "two", bench.clock.now, bench.clock.now), details=bench.store.counts
+    )
     bench.dispatcher.stop()
     assert bench.store.lead("dispatcher", "two", bench.clock.now, bench.clock.now)
 
@@ -334,10 +336,10 @@ def test_a_submit_that_wakes_the_dispatcher_is_started_without_waiting_for_the_n
     dispatcher.start()
     try:
         # Its first round has read what there is: this one is for the next round, an hour later.
-        wait_for(lambda: bench.store.asked["unfinished"], lambda: bench.store.asked)
+        until(lambda: bench.store.asked["unfinished"], details=lambda: bench.store.asked)
         one = bench.submit("training-a")
         dispatcher.wake()
-        wait_for(lambda: bench.stage.started, lambda: bench.training(one))
+        until(lambda: bench.stage.started, details=lambda: bench.training(one))
     finally:
         dispatcher.stop()
 
@@ -498,7 +500,7 @@ def test_a_broken_database_is_waited_for(bench, caplog):
     bench.submit("training-a")
     broken.start()
     try:
-        wait_for(lambda: bench.stage.started, lambda: caplog.text)
+        until(lambda: bench.stage.started, details=lambda: caplog.text)
     finally:
         broken.stop()
     assert "could not do its round" in caplog.text
@@ -560,7 +562,3 @@ class Fragile:
 
     def _fail(self, *_arguments: object) -> None:
         raise HostError("The database failed (OperationalError)")
-
-
-def wait_for(holds: Callable[[], object], seen: Callable[[], object]) -> None:
-    wait_until(holds, seen, seconds=60)

@@ -21,7 +21,8 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.errors import DlaasError
 from airflow_dlaas.service.jobs import JobFolder, PhaseMark, read_mark
-from tests.integration.service.conftest import GATE, PATIENCE, wait_until
+from tests.integration.service.conftest import GATE, PATIENCE
+from tests.waiting import until
 
 
 def test_a_training_completes_and_its_results_are_in_the_store(customer):
@@ -106,7 +107,9 @@ def test_a_service_killed_in_the_middle_of_a_training_records_its_end_when_it_is
     own_customer.open_gate(training)
     # The command ends while nobody is there to see it; its learner then waits for the object store.
     folder = JobFolder(service.home / "jobs" / training.id)
-    wait_until(lambda: phase_of(folder) is Phase.STORING, lambda: f"its phase is {phase_of(folder)}")
+    until(
+        lambda: phase_of(folder) is Phase.STORING, details=lambda: f"its phase is {phase_of(folder)}", seconds=PATIENCE
+    )
     service.start()
     assert service.connections() == address
     ended = own_customer.end(training.id)
@@ -155,7 +158,7 @@ def test_a_store_that_dies_is_started_again(own_customer):
     service = own_customer.service
     [store] = [one for one in psutil.Process(service.pid).children() if "objectstore" in " ".join(one.cmdline())]
     store.kill()
-    wait_until(lambda: "starting it again" in service.log.read_text(), service.log.read_text)
+    until(lambda: "starting it again" in service.log.read_text(), details=service.log.read_text, seconds=PATIENCE)
 
     def answers() -> bool:
         try:
@@ -164,7 +167,7 @@ def test_a_store_that_dies_is_started_again(own_customer):
         except DlaasError:
             return False
 
-    wait_until(answers, service.log.read_text)
+    until(answers, details=service.log.read_text, seconds=PATIENCE)
     assert own_customer.end(own_customer.submit("true")).state is TrainingState.COMPLETED
 
 
@@ -279,7 +282,9 @@ def test_a_service_stopped_while_it_starts_leaves_nothing(own_service):
         )
         try:
             # It has begun to start the store.
-            wait_until((own_service.home / "swift").exists, lambda: f"it has ended: {process.poll()}")
+            until(
+                (own_service.home / "swift").exists, details=lambda: f"it has ended: {process.poll()}", seconds=PATIENCE
+            )
             process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=PATIENCE)
         finally:
@@ -297,7 +302,11 @@ def test_a_long_poll_does_not_hold_up_the_stop(own_customer):
         # The service answers it in half a minute, unless it stops before.
         headers = {"Authorization": f"Bearer {client.token()}"}
         polling.request("GET", f"/v3/models?after={cursor}&wait=30", headers=headers)
-        wait_until(lambda: was_read(polling.sock), lambda: "the request is still in the service's socket")
+        until(
+            lambda: was_read(polling.sock),
+            details=lambda: "the request is still in the service's socket",
+            seconds=PATIENCE,
+        )
         assert own_customer.service.stop() == 0  # within 30 seconds, or an error
         answer = polling.getresponse()
         assert (answer.status, json.loads(answer.read())["resources"]) == (200, [])
