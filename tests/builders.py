@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from airflow_dlaas.contract.base import received
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.contract.words import received
 
 
 def a_reply(state: str = "completed", **status: Any) -> bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from airflow_dlaas.errors import ContainerNotFound, Corrupted, ObjectNotFound, StoreFull
+from airflow_dlaas.exceptions import ContainerNotFound, Corrupted, ObjectNotFound, StoreFull
 from airflow_dlaas.storage.objects import Advance, Limits, Part, Shape, StoredObject, Write
 from airflow_dlaas.storage.reading import Content, Held, content_of
 from airflow_dlaas.storage.segments import joint_md5

@@ -14,7 +14,7 @@ from typing import Any, get_origin
 
 from airflow.sdk import BaseOperator
 
-from airflow_dlaas.provider import get_provider_info
+from airflow_dlaas.get_provider_info import get_provider_info
 
 REFUSED = object()
 """Stands for an error that names the parameter."""

@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-from airflow_dlaas.errors import ContainerNotFound, DlaasError
+from airflow_dlaas.exceptions import ContainerNotFound, DlaasError
 from airflow_dlaas.storage.objects import ObjectStore, StoredObject
 from airflow_dlaas.storage.segments import beside
 from tests.troublemaker import Troublemaker

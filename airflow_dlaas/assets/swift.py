@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from airflow_dlaas.contract.store_names import require_container_name, require_prefix
-from airflow_dlaas.errors import InvalidName
+from airflow_dlaas.exceptions import InvalidName
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult

@@ -6,7 +6,7 @@ import typer
 
 from airflow_dlaas import __version__
 from airflow_dlaas.cli import data, definitions, demo, runs, runtimes, serve, users
-from airflow_dlaas.errors import DlaasError, InvalidDefinition
+from airflow_dlaas.exceptions import DlaasError, InvalidDefinition
 
 app = typer.Typer(
     name="airflow-dlaas",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from airflow_dlaas.cli.access import HomeOption, client, store_connection
-from airflow_dlaas.errors import InvalidDefinition
+from airflow_dlaas.exceptions import InvalidDefinition
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.definition import TrainingDefinition

@@ -9,7 +9,7 @@ import typer
 
 from airflow_dlaas.cli.access import HomeOption, client
 from airflow_dlaas.cli.serve import SERVICE_MISSING
-from airflow_dlaas.errors import HostError, NotConfigured
+from airflow_dlaas.exceptions import HostError, NotConfigured
 
 group = typer.Typer(help="What the service can run.", invoke_without_command=True)
 
@@ -62,8 +62,8 @@ def prepare(
     """
     from pydantic import ValidationError
 
+    from airflow_dlaas.contract.base import complaints
     from airflow_dlaas.contract.definition import Framework
-    from airflow_dlaas.contract.words import complaints
     from airflow_dlaas.service.home import Home
     from airflow_dlaas.service.settings import read_settings
 

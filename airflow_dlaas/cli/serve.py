@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 
 SERVICE_MISSING = 'The service is an extra: pip install "airflow-dlaas[service]" ({error})'
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from airflow_dlaas.cli.serve import SERVICE_MISSING
-from airflow_dlaas.errors import HostError, NotConfigured
+from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.settings import read_user_file
 
 group = typer.Typer(help="Who may log in besides the service's own user.", no_args_is_help=True)

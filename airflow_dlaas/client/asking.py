@@ -20,7 +20,7 @@ from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.exchange import ONCE, Retries
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.errors import DlaasError, InvalidRequest, MethodNotAllowed, Misunderstood, NotFound, Refused
+from airflow_dlaas.exceptions import DlaasError, InvalidRequest, MethodNotAllowed, Misunderstood, NotFound, Refused
 
 _log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote, urlencode
 
 from pydantic import SecretStr
 
+from airflow_dlaas.contract.base import Word, received
 from airflow_dlaas.contract.curves import POINTS, Curves, LogMatches, LogPiece
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft, ExperimentList
@@ -29,8 +30,7 @@ from airflow_dlaas.contract.training import (
     TrainingOutlines,
     UnreadableTraining,
 )
-from airflow_dlaas.contract.words import Word, received
-from airflow_dlaas.errors import InvalidDefinition, Misunderstood
+from airflow_dlaas.exceptions import InvalidDefinition, Misunderstood
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -37,7 +37,7 @@ from airflow_dlaas.client.exchange import (
 )
 from airflow_dlaas.contract.listing import Listing
 from airflow_dlaas.contract.training import Extensions
-from airflow_dlaas.errors import (
+from airflow_dlaas.exceptions import (
     DlaasError,
     HostError,
     InvalidRequest,

@@ -16,9 +16,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from airflow_dlaas.client.calls import Call
-from airflow_dlaas.contract.problem import refusal
+from airflow_dlaas.contract.error import refusal
 from airflow_dlaas.contract.redirects import describe_redirect
-from airflow_dlaas.errors import Misunderstood, NotFound, RateLimited, ServiceError, Unauthenticated, Unreachable
+from airflow_dlaas.exceptions import Misunderstood, NotFound, RateLimited, ServiceError, Unauthenticated, Unreachable
 
 T = TypeVar("T")
 

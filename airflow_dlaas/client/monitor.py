@@ -16,10 +16,10 @@ from websockets.exceptions import ConnectionClosedError, InvalidMessage, Invalid
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.exchange import ONCE, Reply, Retries, redirected, retry_after
-from airflow_dlaas.contract.monitor import LOG_COMPLETE, Frame, FrameStatus
-from airflow_dlaas.contract.problem import refusal
-from airflow_dlaas.contract.words import received
-from airflow_dlaas.errors import (
+from airflow_dlaas.contract.base import received
+from airflow_dlaas.contract.error import refusal
+from airflow_dlaas.contract.log_stream import LOG_COMPLETE, Frame, FrameStatus
+from airflow_dlaas.exceptions import (
     DlaasError,
     Misunderstood,
     NotConfigured,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_dlaas.contract.words import Many, Word
+from airflow_dlaas.contract.base import Many, Word
 
 POINTS = 800
 """Points of one series that are told unless another number is asked for: about one for each pixel of a chart."""

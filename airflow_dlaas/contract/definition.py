@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
+from airflow_dlaas.contract.base import Author, Reference, RequestModel, complaints
 from airflow_dlaas.contract.metric_definition import MOST_METRIC_DEFINITIONS, MetricDefinition
 from airflow_dlaas.contract.stores import ResultsStore, TrainingData, TrainingResults
-from airflow_dlaas.contract.words import Author, Reference, RequestModel, complaints
-from airflow_dlaas.errors import InvalidDefinition
+from airflow_dlaas.exceptions import InvalidDefinition
 
 
 class ResourceType(str, Enum):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
+from airflow_dlaas.contract.base import Author, Identifier, Moment, Reference, RequestModel, Word
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.contract.listing import Listing
-from airflow_dlaas.contract.words import Author, Identifier, Moment, Reference, RequestModel, Word
 
 
 class Metadata(Word):

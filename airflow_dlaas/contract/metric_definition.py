@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import Field, field_validator
 
-from airflow_dlaas.contract.words import RequestModel
+from airflow_dlaas.contract.base import RequestModel
 
 MOST_METRIC_DEFINITIONS = 64
 NAME_LENGTH = 100

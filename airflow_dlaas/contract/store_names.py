@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import unicodedata
 
-from airflow_dlaas.contract.shown import shown
-from airflow_dlaas.errors import InvalidName
+from airflow_dlaas.contract.format_value import shown
+from airflow_dlaas.exceptions import InvalidName
 
 MAX_CONTAINER_BYTES = 256
 """Bytes of a container's name in UTF-8 (Swift's default ``max_container_name_length``)."""

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, SerializationInfo, field_serializer, field_validator, model_validator
 from typing_extensions import Self
 
+from airflow_dlaas.contract.base import RequestModel
 from airflow_dlaas.contract.store_names import MAX_CONTAINER_BYTES, container_name_problem
-from airflow_dlaas.contract.words import RequestModel
 
 REVEALED = {"reveal": True}
 """Context for `model_dump` and `model_dump_json` that writes secrets out: for the wire, never for a log."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from airflow_dlaas.contract.base import Many, Moment, RequestModel, Word
 from airflow_dlaas.contract.definition import ModelDefinition
+from airflow_dlaas.contract.error import Problem
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.listing import Listing
-from airflow_dlaas.contract.problem import Problem
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.contract.words import Many, Moment, RequestModel, Word
 
 
 class MetricValue(Word):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from airflow_dlaas.demo import ports
 from airflow_dlaas.demo.api import AirflowApi
 from airflow_dlaas.demo.leash import Leash
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 
 if TYPE_CHECKING:
     from typing import Self

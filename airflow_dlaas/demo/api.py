@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import requests
 
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 
 TIMEOUT = 30.0
 """Seconds one request may take: while Airflow starts on a slow machine, its first answers need several."""

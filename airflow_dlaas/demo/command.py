@@ -17,7 +17,7 @@ import airflow_dlaas
 from airflow_dlaas.demo import ports
 from airflow_dlaas.demo.display import Display, task_table
 from airflow_dlaas.demo.story import RUNTIME, Outcome, Story, service_and_airflow
-from airflow_dlaas.errors import DlaasError, HostError
+from airflow_dlaas.exceptions import DlaasError, HostError
 
 NEEDED_GIB = 3
 """Room on the disk: the environment for TensorFlow (1.6 GiB), what is unpacked on the way there, data and database."""

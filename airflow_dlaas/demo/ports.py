@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping
 from itertools import islice
 
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 
 LOOPBACK = "127.0.0.1"
 

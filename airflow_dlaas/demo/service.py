@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from airflow_dlaas.demo.leash import Leash
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 
 if TYPE_CHECKING:
     from typing import Self

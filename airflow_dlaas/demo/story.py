@@ -17,7 +17,7 @@ from airflow_dlaas.demo.api import FINAL_RUN_STATES, TaskView
 from airflow_dlaas.demo.display import Display
 from airflow_dlaas.demo.picture import ENDED, Picture, Row, Step, numbers_line, order, rows, said, training_line
 from airflow_dlaas.demo.service import ServiceChild
-from airflow_dlaas.errors import DlaasError, HostError
+from airflow_dlaas.exceptions import DlaasError, HostError
 
 DAG = "nightly_retrain"
 

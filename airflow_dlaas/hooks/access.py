@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.hooks.connection_url import connection_url
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ class StoreAccess:
         """
         from pydantic import SecretStr, ValidationError
 
+        from airflow_dlaas.contract.base import complaints
         from airflow_dlaas.contract.stores import StoreConnection
-        from airflow_dlaas.contract.words import complaints
 
         require_type(connection, "swift")
         extra = connection.extra_dejson

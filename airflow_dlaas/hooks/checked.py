@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from airflow_dlaas.errors import InvalidArgument
+from airflow_dlaas.exceptions import InvalidArgument
 from airflow_dlaas.hooks.kinds import Kind, Stage, Unfit
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas.errors import InvalidDefinition
+from airflow_dlaas.exceptions import InvalidDefinition
 from airflow_dlaas.hooks.kinds import known_later
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def check(document: Mapping[str, Any], *, has_location: bool) -> None:
     """
     from pydantic import ValidationError
 
+    from airflow_dlaas.contract.base import complaints
     from airflow_dlaas.contract.definition import TrainingDefinition
-    from airflow_dlaas.contract.words import complaints
 
     stand_in = {"auth_url": "http://later", "userId": "later", "password": "later"}
     wrong: list[str] = []

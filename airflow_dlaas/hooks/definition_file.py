@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas.errors import InvalidArgument
+from airflow_dlaas.exceptions import InvalidArgument
 from airflow_dlaas.hooks.rendering import has_template
 
 if TYPE_CHECKING:

@@ -53,7 +53,7 @@ class DlaasHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask the service for a token and for what it says of itself: the "Test" of the connection form."""
         from airflow_dlaas.client import calls
-        from airflow_dlaas.errors import DlaasError
+        from airflow_dlaas.exceptions import DlaasError
 
         try:
             instance = self.client.send(calls.get_instance())

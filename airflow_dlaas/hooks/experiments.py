@@ -13,7 +13,7 @@ from typing import ClassVar
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft, ExperimentVersion
-from airflow_dlaas.errors import (
+from airflow_dlaas.exceptions import (
     DlaasError,
     InvalidBundle,
     InvalidRequest,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from airflow_dlaas.errors import DlaasError, HostError
+from airflow_dlaas.exceptions import DlaasError, HostError
 from airflow_dlaas.hooks.places import local_path, put_there, replace
 
 PART = ".dlaas-part"

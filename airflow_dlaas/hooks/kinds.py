@@ -14,9 +14,9 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from airflow_dlaas.contract.shown import shown
+from airflow_dlaas.contract.format_value import shown
 from airflow_dlaas.contract.store_names import require_container_name, require_object_name, require_prefix
-from airflow_dlaas.errors import InvalidArgument
+from airflow_dlaas.exceptions import InvalidArgument
 from airflow_dlaas.storage.patterns import as_object_names, as_patterns
 
 T = TypeVar("T")

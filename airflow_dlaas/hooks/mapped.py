@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-from airflow_dlaas.errors import InvalidArgument, InvalidDefinition
+from airflow_dlaas.exceptions import InvalidArgument, InvalidDefinition
 from airflow_dlaas.hooks.checked import UNKNOWN, CheckedOperator
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.hooks.parameters import parameters
 from airflow_dlaas.hooks.summary import label
 

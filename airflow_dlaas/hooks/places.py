@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from airflow_dlaas.errors import InvalidArgument, InvalidBundle, NothingSelected
+from airflow_dlaas.exceptions import InvalidArgument, InvalidBundle, NothingSelected
 
 if TYPE_CHECKING:
     from airflow_dlaas.storage.patterns import Patterns

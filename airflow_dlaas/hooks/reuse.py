@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.errors import DlaasError, NotFound
+from airflow_dlaas.exceptions import DlaasError, NotFound
 from airflow_dlaas.hooks.tag import untagged
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.errors import Conflict, DlaasError, Misunderstood, NotFound, RateLimited, Unauthenticated
+from airflow_dlaas.exceptions import Conflict, DlaasError, Misunderstood, NotFound, RateLimited, Unauthenticated
 from airflow_dlaas.hooks.choice import Choice, Found, choose, precedence
 from airflow_dlaas.hooks.tag import Tag, Try, tagged
 

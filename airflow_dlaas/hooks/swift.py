@@ -48,7 +48,7 @@ class SwiftHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Authenticate and look at the account: the "Test" of the connection form."""
-        from airflow_dlaas.errors import DlaasError
+        from airflow_dlaas.exceptions import DlaasError
 
         try:
             containers = len(self.store.containers())

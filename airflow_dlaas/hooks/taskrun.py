@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.errors import DlaasError
+from airflow_dlaas.exceptions import DlaasError
 from airflow_dlaas.hooks.definition import join, parse, results_connection, with_metrics
 from airflow_dlaas.hooks.dlaas import make_client
 from airflow_dlaas.hooks.identity import airflow_id

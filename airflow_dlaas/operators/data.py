@@ -279,7 +279,7 @@ class DeleteDataOperator(CheckedOperator):
 
     def execute(self, context: Context) -> None:
         """Delete, and say how many objects that were."""
-        from airflow_dlaas.errors import ContainerNotFound
+        from airflow_dlaas.exceptions import ContainerNotFound
         from airflow_dlaas.storage.transfer import remove
 
         self.check_parameters(rendered=True)

@@ -162,9 +162,9 @@ class CreateExperimentOperator(CheckedOperator):
         self.check_parameters(rendered=True)
         from pydantic import ValidationError
 
+        from airflow_dlaas.contract.base import complaints
         from airflow_dlaas.contract.experiment import ExperimentDraft
-        from airflow_dlaas.contract.words import complaints
-        from airflow_dlaas.errors import InvalidDefinition
+        from airflow_dlaas.exceptions import InvalidDefinition
         from airflow_dlaas.hooks.experiments import publish
         from airflow_dlaas.hooks.places import brought_here
 
@@ -209,7 +209,7 @@ class DeleteExperimentOperator(CheckedOperator):
     def execute(self, context: Context) -> None:
         """Delete it; one that is gone already is no error."""
         from airflow_dlaas.client import calls
-        from airflow_dlaas.errors import NotFound
+        from airflow_dlaas.exceptions import NotFound
 
         self.check_parameters(rendered=True)
         client = DlaasHook(self.dlaas_conn_id).client

@@ -67,7 +67,7 @@ class FetchModelOperator(CheckedOperator):
         self.check_parameters(rendered=True)
         from airflow_dlaas.client import calls
         from airflow_dlaas.contract.results import is_marker
-        from airflow_dlaas.errors import ObjectNotFound
+        from airflow_dlaas.exceptions import ObjectNotFound
         from airflow_dlaas.hooks.gathering import gathered_there
         from airflow_dlaas.hooks.progress import TellProgress
         from airflow_dlaas.storage.known import Known, usual_place

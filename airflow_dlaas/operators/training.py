@@ -262,9 +262,9 @@ class TrainModelOperator(SubmitTrainingOperator):
 
     def _conclude(self, run: TaskRun, last_seen: Callable[[], Training]) -> str:
         """Judge; unless the training itself has ended, whatever else ends the task ends the training too."""
-        from airflow_dlaas.errors import TrainingEnded
+        from airflow_dlaas.contract.outcome import judge, where
+        from airflow_dlaas.exceptions import TrainingEnded
         from airflow_dlaas.hooks.summary import METRICS
-        from airflow_dlaas.verdict import judge, where
 
         try:
             training = judge(last_seen())
@@ -362,7 +362,7 @@ class DeleteTrainingOperator(CheckedOperator):
         """Delete it; one that is gone already is no error."""
         self.check_parameters(rendered=True)
         from airflow_dlaas.client import calls
-        from airflow_dlaas.errors import NotFound
+        from airflow_dlaas.exceptions import NotFound
 
         try:
             DlaasHook(self.dlaas_conn_id).client.send(calls.delete_training(self.training_id))

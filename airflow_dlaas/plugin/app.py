@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.curves import LARGEST_PIECE, MOST_POINTS, POINTS, Curves, Series
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.errors import DlaasError, NotConfigured, NotFound
+from airflow_dlaas.exceptions import DlaasError, NotConfigured, NotFound
 from airflow_dlaas.plugin import pages, views
 from airflow_dlaas.plugin.finding import NOT_HERE, Finder, Found
 from airflow_dlaas.plugin.marks import Ref

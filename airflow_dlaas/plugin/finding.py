@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.curves import Curves
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.errors import DlaasError, NotFound
+from airflow_dlaas.exceptions import DlaasError, NotFound
 from airflow_dlaas.hooks.tag import Tag
 from airflow_dlaas.plugin import views
 from airflow_dlaas.plugin.marks import Mark, Marks, Ref

@@ -14,7 +14,7 @@ from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.exchange import ONCE
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.errors import Misunderstood, NotConfigured, Unreachable
+from airflow_dlaas.exceptions import Misunderstood, NotConfigured, Unreachable
 from airflow_dlaas.hooks.access import ServiceAccess
 
 T = TypeVar("T")

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from airflow_dlaas.contract.base import spell_time
 from airflow_dlaas.contract.curves import Curves
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.contract.words import spell_time
 from airflow_dlaas.hooks.parameters import looks_secret, parameters, without_secrets
 from airflow_dlaas.hooks.summary import label
 from airflow_dlaas.hooks.tensorboard import event_folder, tensorboard_address

@@ -114,7 +114,7 @@ class ObjectSensor(DeferrableSensor):
         """Look once; a store that does not answer is asked again the next time."""
         from airflow.sdk import PokeReturnValue
 
-        from airflow_dlaas.errors import StoreError
+        from airflow_dlaas.exceptions import StoreError
 
         try:
             there = self._sought.is_there(self._store)

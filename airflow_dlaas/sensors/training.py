@@ -107,7 +107,7 @@ class TrainingSensor(DeferrableSensor):
         """
         from airflow_dlaas.client import calls
         from airflow_dlaas.client.exchange import ONCE
-        from airflow_dlaas.errors import ServiceError
+        from airflow_dlaas.exceptions import ServiceError
 
         with make_client(DlaasHook(self.dlaas_conn_id).access) as client:
             try:
@@ -121,8 +121,8 @@ class TrainingSensor(DeferrableSensor):
         return training
 
     def _judge(self, training: Training) -> str:
-        from airflow_dlaas.errors import TrainingOverdue
-        from airflow_dlaas.verdict import judge
+        from airflow_dlaas.contract.outcome import judge
+        from airflow_dlaas.exceptions import TrainingOverdue
 
         try:
             return judge(training).id

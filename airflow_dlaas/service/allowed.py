@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from airflow_dlaas.errors import StoreNotAllowed
+from airflow_dlaas.exceptions import StoreNotAllowed
 
 SETTING = "DLAAS_OBJECT_STORES"
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import HostError, NotConfigured
+from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service import ports
 from airflow_dlaas.service.address import Address
 from airflow_dlaas.service.api.app import create_api

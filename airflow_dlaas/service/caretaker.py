@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from airflow_dlaas.errors import DlaasError
+from airflow_dlaas.exceptions import DlaasError
 from airflow_dlaas.service.dispatcher.loop import Dispatcher
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.exceptions import NotConfigured
 
 SHORTEST = 12
 """Characters of a password that is no weak one."""

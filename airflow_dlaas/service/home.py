@@ -24,7 +24,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from airflow_dlaas.errors import HostError, NotConfigured
+from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.jobs import write_mark
 from airflow_dlaas.service.settings import Access
 

@@ -33,9 +33,9 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator
 
+from airflow_dlaas.contract.base import Moment, Word
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import PhaseTime
-from airflow_dlaas.contract.words import Moment, Word
 from airflow_dlaas.service.allowed import ANY, AllowedStores
 from airflow_dlaas.service.regular_file import open_to_read
 
@@ -154,7 +154,7 @@ class Exit(Word):
     exit_code: int | None = Field(default=None, ge=-(2**31), lt=2**31)
     """The command's own, 128 + N where signal N ended it; None where it never ran."""
     code: str | None = None
-    """One of `airflow_dlaas.contract.problem.RUN_CODES`."""
+    """One of `airflow_dlaas.contract.error.RUN_CODES`."""
     reason: str | None = None
     stored: bool = False
     """Whether anything lies in the results container."""

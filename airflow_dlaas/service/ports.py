@@ -7,7 +7,7 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-from airflow_dlaas.errors import HostError, NotConfigured
+from airflow_dlaas.exceptions import HostError, NotConfigured
 
 BACKLOG = 2048
 """Connections that may wait to be accepted: they do while the service starts."""

@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.service.allowed import NONE, AllowedStores
 from airflow_dlaas.service.allowed import SETTING as STORES_SETTING
 from airflow_dlaas.service.exposure import insist_on_tls

@@ -12,7 +12,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.exceptions import NotConfigured
 
 CERTIFICATE, KEY, AUTHORITY = "DLAAS_TLS_CERTIFICATE", "DLAAS_TLS_KEY", "DLAAS_TLS_CA"
 

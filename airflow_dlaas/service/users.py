@@ -19,7 +19,7 @@ from pathlib import Path
 
 import bcrypt
 
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.service.jobs import write_mark
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from swiftclient.exceptions import ClientException
 
 from airflow_dlaas.contract.redirects import describe_redirect
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import StoreError, StoreRedirected, StoreRefused, StoreUnreachable
+from airflow_dlaas.exceptions import StoreError, StoreRedirected, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.faults import LATER, REDIRECTS, SETTING, in_our_words
 
 Line = tuple[Any, Any]

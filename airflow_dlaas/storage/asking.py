@@ -21,7 +21,7 @@ from swiftclient import client as swiftclient
 from swiftclient.exceptions import ClientException
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import StoreError
+from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.access import Access, Grant, Line, Transport, connect
 from airflow_dlaas.storage.faults import asked_to_wait, in_our_words
 from airflow_dlaas.storage.patience import Patience

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, overload
 
-from airflow_dlaas.errors import HostError, InvalidBundle
+from airflow_dlaas.exceptions import HostError, InvalidBundle
 from airflow_dlaas.storage import entries
 from airflow_dlaas.storage.folder import files_of
 from airflow_dlaas.storage.magic import kind_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from airflow_dlaas.errors import Corrupted
+from airflow_dlaas.exceptions import Corrupted
 from airflow_dlaas.storage.objects import Part
 
 

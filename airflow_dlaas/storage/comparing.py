@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airflow_dlaas.errors import ObjectNotFound
+from airflow_dlaas.exceptions import ObjectNotFound
 from airflow_dlaas.storage.known import Known
 from airflow_dlaas.storage.objects import ObjectStore, Part, Shape
 from airflow_dlaas.storage.plan import Send

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from airflow_dlaas.contract.store_names import require_container_name, require_new_object_name
-from airflow_dlaas.errors import StoreError
+from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.crew import Crew, Tally
 from airflow_dlaas.storage.large import forget
 from airflow_dlaas.storage.objects import ObjectStore, Part, Shape

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from airflow_dlaas.errors import StoreError
+from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.pace import Pace
 
 Job = Callable[[], object]

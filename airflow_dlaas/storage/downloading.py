@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from airflow_dlaas.errors import Corrupted, HostError, StoreError
+from airflow_dlaas.exceptions import Corrupted, HostError, StoreError
 from airflow_dlaas.storage.comparing import unchanged
 from airflow_dlaas.storage.crew import Crew, Job, Tally
 from airflow_dlaas.storage.known import Known

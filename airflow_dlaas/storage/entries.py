@@ -11,7 +11,7 @@ import stat
 import zipfile
 from collections.abc import Iterable, Sequence
 
-from airflow_dlaas.errors import InvalidBundle
+from airflow_dlaas.exceptions import InvalidBundle
 
 MOST = 10_000
 """Entries of one zip: far above any code, far below what makes unpacking a burden."""

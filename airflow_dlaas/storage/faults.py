@@ -15,7 +15,7 @@ import urllib3
 from swiftclient.exceptions import ClientException
 
 from airflow_dlaas.contract.redirects import describe_redirect
-from airflow_dlaas.errors import (
+from airflow_dlaas.exceptions import (
     ContainerNotFound,
     Corrupted,
     ObjectNotFound,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from airflow_dlaas.errors import InvalidBundle
+from airflow_dlaas.exceptions import InvalidBundle
 from airflow_dlaas.storage import entries, ignoring, sensitive
 from airflow_dlaas.storage.patterns import Patterns, as_patterns, matches, wanted
 

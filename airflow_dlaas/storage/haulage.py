@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 from swiftclient import client as swiftclient
 from swiftclient.exceptions import ClientException
 
-from airflow_dlaas.errors import Corrupted, ObjectNotFound, StoreError
+from airflow_dlaas.exceptions import Corrupted, ObjectNotFound, StoreError
 from airflow_dlaas.storage.access import Grant, Transport
 from airflow_dlaas.storage.asking import Asking
 from airflow_dlaas.storage.checking import Checker

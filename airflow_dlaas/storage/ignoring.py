@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas.errors import InvalidBundle
+from airflow_dlaas.exceptions import InvalidBundle
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec

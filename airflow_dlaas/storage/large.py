@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from airflow_dlaas.errors import ContainerNotFound, Corrupted, ObjectNotFound
+from airflow_dlaas.exceptions import ContainerNotFound, Corrupted, ObjectNotFound
 from airflow_dlaas.storage.crew import Job, Tally
 from airflow_dlaas.storage.known import Known
 from airflow_dlaas.storage.objects import ObjectStore

@@ -79,7 +79,7 @@ class ObjectStore(Protocol):
     - Every verb but `check` sits transient trouble out, within bounds; a transient error that leaves has been retried.
     - Names are checked before any request is sent (`airflow_dlaas.contract.store_names`): `InvalidName` for what cannot
       be a container or an object, and for storing under a name that no download could write as a file.
-    - Errors are those of `airflow_dlaas.errors`: `StoreError` and below; `HostError` when a file cannot be
+    - Errors are those of `airflow_dlaas.exceptions`: `StoreError` and below; `HostError` when a file cannot be
       written on this machine. None of them holds a secret.
     """
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from airflow_dlaas.errors import Corrupted, HostError
+from airflow_dlaas.exceptions import Corrupted, HostError
 from airflow_dlaas.storage.objects import Part, Shape
 from airflow_dlaas.storage.reading import FilePart, md5_of
 

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
-from airflow_dlaas.contract.shown import shown
+from airflow_dlaas.contract.format_value import shown
 from airflow_dlaas.contract.store_names import require_object_name
-from airflow_dlaas.errors import InvalidArgument
+from airflow_dlaas.exceptions import InvalidArgument
 
 MAGIC = frozenset("*?[")
 """What makes a path a glob."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 
 
 @contextmanager

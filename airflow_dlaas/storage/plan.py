@@ -17,7 +17,7 @@ from airflow_dlaas.contract.store_names import (
     path_problem,
     require_new_object_name,
 )
-from airflow_dlaas.errors import InvalidName, StoreError
+from airflow_dlaas.exceptions import InvalidName, StoreError
 from airflow_dlaas.storage.objects import Limits, StoredObject
 from airflow_dlaas.storage.patterns import Patterns, as_patterns, wanted
 from airflow_dlaas.storage.segments import CUT, beside, cut_for, is_large, largest, segment_name

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from airflow_dlaas.errors import Corrupted, StoreError
+from airflow_dlaas.exceptions import Corrupted, StoreError
 
 PIECE = 256 * 1024
 """Bytes moved at a time: what a transfer holds in memory for each of its threads. Fits a processor's cache, so that

@@ -12,7 +12,7 @@ from typing import Any
 from fsspec.exceptions import FSTimeoutError  # type: ignore[import-untyped]
 from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
 
-from airflow_dlaas.errors import Corrupted, NothingSelected, StoreError, StoreUnreachable
+from airflow_dlaas.exceptions import Corrupted, NothingSelected, StoreError, StoreUnreachable
 from airflow_dlaas.storage.patterns import MAGIC, Patterns, as_patterns, wanted
 from airflow_dlaas.storage.reading import PIECE, Content
 from airflow_dlaas.storage.sources import Source, nothing_selected

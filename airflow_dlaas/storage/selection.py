@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airflow_dlaas.contract.store_names import require_container_name, require_prefix
-from airflow_dlaas.errors import NothingSelected
+from airflow_dlaas.exceptions import NothingSelected
 from airflow_dlaas.storage.patterns import Patterns, as_patterns
 from airflow_dlaas.storage.plan import as_folder, require_names
 from airflow_dlaas.storage.sources import Source, local, named

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from airflow_dlaas.errors import NothingSelected, StoreError
+from airflow_dlaas.exceptions import NothingSelected, StoreError
 from airflow_dlaas.storage.patterns import MAGIC, Patterns, as_patterns, matches, wanted
 from airflow_dlaas.storage.reading import Content, FilePart, unreadable
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from airflow_dlaas.contract.store_names import require_container_name, require_new_object_name
-from airflow_dlaas.errors import ContainerNotFound, ObjectNotFound, StoreError
+from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound, StoreError
 from airflow_dlaas.storage.large import forget
 from airflow_dlaas.storage.objects import ObjectStore, Part
 from airflow_dlaas.storage.reading import PIECE

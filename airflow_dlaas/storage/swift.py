@@ -24,7 +24,7 @@ from airflow_dlaas.contract.store_names import (
     require_object_name,
 )
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import ObjectNotFound, StoreError, StoreUnreachable
+from airflow_dlaas.exceptions import ObjectNotFound, StoreError, StoreUnreachable
 from airflow_dlaas.storage.access import Grant, Transport
 from airflow_dlaas.storage.asking import Asking
 from airflow_dlaas.storage.faults import making_sense

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from airflow_dlaas.contract.results import marker_name, result_folders
 from airflow_dlaas.contract.store_names import require_container_name, require_prefix
-from airflow_dlaas.errors import ObjectNotFound, StoreError
+from airflow_dlaas.exceptions import ObjectNotFound, StoreError
 from airflow_dlaas.storage.crew import Crew, Progress, Tally, Watch
 from airflow_dlaas.storage.downloading import Downloading, folder
 from airflow_dlaas.storage.known import Known

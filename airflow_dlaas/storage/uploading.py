@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from airflow_dlaas.contract.store_names import has_dot_step
-from airflow_dlaas.errors import Corrupted, ObjectNotFound, StoreError
+from airflow_dlaas.exceptions import Corrupted, ObjectNotFound, StoreError
 from airflow_dlaas.storage.comparing import unchanged, whole_md5
 from airflow_dlaas.storage.crew import Crew, Tally
 from airflow_dlaas.storage.known import Known

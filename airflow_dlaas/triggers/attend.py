@@ -11,7 +11,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas.errors import DlaasError, NotFound, Refused, Unreachable
+from airflow_dlaas.exceptions import DlaasError, NotFound, Refused, Unreachable
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client

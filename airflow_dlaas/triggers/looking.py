@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas.errors import ContainerNotFound, Misunderstood, StoreError, StoreRefused
+from airflow_dlaas.exceptions import ContainerNotFound, Misunderstood, StoreError, StoreRefused
 from airflow_dlaas.triggers.waiting import error_of
 
 if TYPE_CHECKING:

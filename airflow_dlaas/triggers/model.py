@@ -162,7 +162,7 @@ class TrainModelTrigger(BaseTrigger):
 
     async def _submit(self, client: Client) -> Training:
         from airflow_dlaas.client.aside import aside
-        from airflow_dlaas.errors import DlaasError
+        from airflow_dlaas.exceptions import DlaasError
         from airflow_dlaas.hooks.definition import connection_ids, join
         from airflow_dlaas.hooks.submission import introduce, submit
         from airflow_dlaas.hooks.tag import Tag

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas import errors
-from airflow_dlaas.errors import DlaasError, InvalidDefinition, Misunderstood, Refused
+from airflow_dlaas import exceptions
+from airflow_dlaas.exceptions import DlaasError, InvalidDefinition, Misunderstood, Refused
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.training import Training
@@ -83,13 +83,13 @@ def key_of(event: Any) -> str:
 
 def error_of(kind: str, message: str, more: Mapping[Any, Any]) -> DlaasError:
     """Return the error that `unheard` reported; `Misunderstood`, with its name and message, where it is not ours."""
-    found = getattr(errors, kind, None)
+    found = getattr(exceptions, kind, None)
     if not isinstance(found, type) or not issubclass(found, DlaasError):
         return Misunderstood(f"The wait in the triggerer broke off: {kind}: {message}")
     if issubclass(found, Refused):
         return found(message, code=more.get("code"), target=more.get("target"))
     if issubclass(found, InvalidDefinition):
         return found(more.get("problems", ()))
-    if issubclass(found, errors.TrainingEnded):
+    if issubclass(found, exceptions.TrainingEnded):
         return Misunderstood(message)  # can't be: what a training's end means is judged here, not there
     return found(message)

@@ -12,8 +12,8 @@ from airflow.sdk import BaseHook
 from fsspec import AbstractFileSystem
 from upath import UPath
 
-from airflow_dlaas import errors
-from airflow_dlaas.provider import get_provider_info
+from airflow_dlaas import exceptions
+from airflow_dlaas.get_provider_info import get_provider_info
 
 INFO = get_provider_info()
 
@@ -81,6 +81,6 @@ def test_airflow_accepts_the_description() -> None:
 
 def test_no_error_of_ours_is_an_error_of_a_library() -> None:
     """A caller catches `DlaasError`, and nothing of Airflow's or requests' by accident."""
-    ours = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, Exception)]
+    ours = [one for one in vars(exceptions).values() if isinstance(one, type) and issubclass(one, Exception)]
     for kind in ours:
-        assert {base.__module__ for base in kind.__mro__} <= {"airflow_dlaas.errors", "builtins"}
+        assert {base.__module__ for base in kind.__mro__} <= {"airflow_dlaas.exceptions", "builtins"}

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from airflow_dlaas.contract.problem import CODES, Problem
+from airflow_dlaas.contract.error import CODES, Problem
 from airflow_dlaas.service.api import curves, experiments, health, models, prometheus, runtimes, tokens
 from airflow_dlaas.service.api.app import create_api
 from tests.fuzz.conftest import kept

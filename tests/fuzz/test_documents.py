@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_dlaas.contract.base import MOST_COMPLAINTS
 from airflow_dlaas.contract.definition import MOST_CONTAINERS, TrainingDefinition
 from airflow_dlaas.contract.stores import MASK, REVEALED
-from airflow_dlaas.contract.words import MOST_COMPLAINTS
-from airflow_dlaas.errors import InvalidDefinition, InvalidRequest
+from airflow_dlaas.exceptions import InvalidDefinition, InvalidRequest
 from airflow_dlaas.hooks import definition as written
 from airflow_dlaas.service.allowed import place_of
 from airflow_dlaas.service.api import location

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from starlette.testclient import WebSocketDenialResponse
 
 from airflow_dlaas.client.monitor import Place
-from airflow_dlaas.contract.monitor import Frame
-from airflow_dlaas.contract.problem import refusal
+from airflow_dlaas.contract.base import received
+from airflow_dlaas.contract.error import refusal
+from airflow_dlaas.contract.log_stream import Frame
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.contract.words import received
-from airflow_dlaas.errors import Misunderstood, Refused
+from airflow_dlaas.exceptions import Misunderstood, Refused
 from airflow_dlaas.service.api.follow import PIECE, Follower, tail
 from airflow_dlaas.service.api.report import last_metrics
 from airflow_dlaas.service.metrics import emetrics

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 from tests.system.dags.sweeps import SIZES
 from tests.system.stage import Stage, eventually
 

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
+from airflow_dlaas.contract.outcome import judge
 from airflow_dlaas.contract.training import Training, TrainingList
 from airflow_dlaas.hooks.dlaas import DlaasHook
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
 from airflow_dlaas.sensors.training import TrainingSensor
 from airflow_dlaas.storage.swift import SwiftStore
-from airflow_dlaas.verdict import judge
 
 
 def a_call_gives_what_it_promises(client: Client) -> None:

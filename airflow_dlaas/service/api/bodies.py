@@ -11,8 +11,8 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
-from airflow_dlaas.contract.words import complaints
-from airflow_dlaas.errors import InvalidRequest, TooLarge
+from airflow_dlaas.contract.base import complaints
+from airflow_dlaas.exceptions import InvalidRequest, TooLarge
 from airflow_dlaas.service.api.parts import Owner, PartsOf
 from airflow_dlaas.service.api.problems import Several
 

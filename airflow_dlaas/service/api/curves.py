@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from airflow_dlaas.contract.curves import LARGEST_PIECE, MOST_POINTS, POINTS, Curves, LogMatches, LogPiece
-from airflow_dlaas.errors import InvalidRequest, NotFound
+from airflow_dlaas.exceptions import InvalidRequest, NotFound
 from airflow_dlaas.service.api import report, windows
 from airflow_dlaas.service.api.bodies import Id, reply
 from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf

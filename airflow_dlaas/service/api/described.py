@@ -12,10 +12,11 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from airflow_dlaas.contract.base import Word
 from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.error import Problem
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.metric_definition import MetricDefinition
-from airflow_dlaas.contract.problem import Problem
 from airflow_dlaas.contract.stores import Place, StoreConnection, TrainingData
 from airflow_dlaas.contract.training import (
     NextPage,
@@ -26,7 +27,6 @@ from airflow_dlaas.contract.training import (
     TrainingEntity,
     UnreadableTraining,
 )
-from airflow_dlaas.contract.words import Word
 from airflow_dlaas.service.api.bodies import SCHEMAS
 from airflow_dlaas.service.api.tokens import Token
 

@@ -24,7 +24,7 @@ from airflow_dlaas.contract.experiment import (
     Metadata,
 )
 from airflow_dlaas.contract.stores import MASK
-from airflow_dlaas.errors import Conflict, InvalidRequest, NotFound
+from airflow_dlaas.exceptions import Conflict, InvalidRequest, NotFound
 from airflow_dlaas.service.api.bodies import ZIP, Document, Id, read, reply, takes, understand
 from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf, base_url
 from airflow_dlaas.service.store.base import ExperimentRecord, VersionRecord

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import jwt
 
-from airflow_dlaas.errors import NotConfigured, RateLimited, Unauthenticated
+from airflow_dlaas.exceptions import NotConfigured, RateLimited, Unauthenticated
 from airflow_dlaas.service.api.failures import Failures
 
 LIFETIME = timedelta(hours=12)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
-from airflow_dlaas.errors import InvalidRequest
+from airflow_dlaas.exceptions import InvalidRequest
 
 FIELD = "model_definition.definition_location"
 

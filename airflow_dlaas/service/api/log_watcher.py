@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.errors import DlaasError
+from airflow_dlaas.exceptions import DlaasError
 from airflow_dlaas.service.jobs import JobFolder
 from airflow_dlaas.service.store.base import Store
 

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.training import CANCEL, Patch, UnreadableTraining
-from airflow_dlaas.errors import InvalidRequest, NotFound, UpgradeRequired
+from airflow_dlaas.exceptions import InvalidRequest, NotFound, UpgradeRequired
 from airflow_dlaas.service.api import report
 from airflow_dlaas.service.api.bodies import ID, Document, Id, reply, takes, understand
 from airflow_dlaas.service.api.described import ReportedChanges, ReportedPage, ReportedTraining

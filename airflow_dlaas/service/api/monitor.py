@@ -14,10 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
 from airflow_dlaas._util.logged_once import LoggedOnce
-from airflow_dlaas.contract.monitor import LAST_LIMIT, LOG_COMPLETE, Frame, FrameStatus
+from airflow_dlaas.contract.log_stream import LAST_LIMIT, LOG_COMPLETE, Frame, FrameStatus
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.errors import DlaasError, InvalidRequest, NotFound
+from airflow_dlaas.exceptions import DlaasError, InvalidRequest, NotFound
 from airflow_dlaas.service.api.bodies import ID
 from airflow_dlaas.service.api.follow import Follower, tail
 from airflow_dlaas.service.api.log_watcher import LogWatcher

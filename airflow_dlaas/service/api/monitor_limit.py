@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from airflow_dlaas.errors import RateLimited
+from airflow_dlaas.exceptions import RateLimited
 
 SOONEST = 10.0
 """Seconds after which a refused client may try again at the soonest."""

@@ -17,10 +17,10 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_dlaas.contract.problem import BY_STATUS, Problem, ProblemError, Target
-from airflow_dlaas.contract.sentences import sentence
-from airflow_dlaas.contract.words import spell_path
-from airflow_dlaas.errors import (
+from airflow_dlaas.contract.base import spell_path
+from airflow_dlaas.contract.error import BY_STATUS, Problem, ProblemError, Target
+from airflow_dlaas.contract.validation_messages import sentence
+from airflow_dlaas.exceptions import (
     DlaasError,
     InvalidBundle,
     InvalidDefinition,

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from airflow_dlaas.contract.problem import RUN_CODES
+from airflow_dlaas.contract.error import RUN_CODES
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.api.parts import Parts, PartsOf
 

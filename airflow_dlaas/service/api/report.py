@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from airflow_dlaas._util.logged_once import LoggedOnce
+from airflow_dlaas.contract.error import Problem
 from airflow_dlaas.contract.experiment import Metadata
-from airflow_dlaas.contract.problem import Problem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import (
     Metric,

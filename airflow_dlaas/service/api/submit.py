@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.contract.problem import ProblemError
+from airflow_dlaas.contract.error import ProblemError
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import (
+from airflow_dlaas.exceptions import (
     ContainerNotFound,
     InvalidName,
     InvalidRequest,

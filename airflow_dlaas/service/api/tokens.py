@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from airflow_dlaas.contract.words import RequestModel
-from airflow_dlaas.errors import RateLimited
+from airflow_dlaas.contract.base import RequestModel
+from airflow_dlaas.exceptions import RateLimited
 from airflow_dlaas.service.api.bodies import read_json, reply, takes, understand
 from airflow_dlaas.service.api.parts import PartsOf
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
+from airflow_dlaas.contract.error import Problem, ProblemError
 from airflow_dlaas.contract.experiment import Metadata
-from airflow_dlaas.contract.problem import Problem, ProblemError
 from airflow_dlaas.contract.training import (
     UNREADABLE_RECORD,
     OutlinedModel,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from airflow_dlaas.contract.problem import RUN_CODES, ProblemError
+from airflow_dlaas.contract.error import RUN_CODES, ProblemError
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.service.jobs import Exit, ExitIfLost, PhaseMark
 from airflow_dlaas.service.runners.base import Sighting

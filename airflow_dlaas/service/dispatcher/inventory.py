@@ -11,7 +11,7 @@ import logging
 import re
 import subprocess
 
-from airflow_dlaas.errors import HostError, NotConfigured
+from airflow_dlaas.exceptions import HostError, NotConfigured
 
 log = logging.getLogger(__name__)
 

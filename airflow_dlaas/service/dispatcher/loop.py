@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
-from airflow_dlaas.contract.problem import ProblemError
+from airflow_dlaas.contract.error import ProblemError
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.errors import DlaasError, NotFound
+from airflow_dlaas.exceptions import DlaasError, NotFound
 from airflow_dlaas.service.dispatcher.decide import (
     Advance,
     Clear,

@@ -11,7 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from airflow_dlaas._util.logged_once import LoggedOnce
-from airflow_dlaas.contract.words import complaints
+from airflow_dlaas.contract.base import complaints
 from airflow_dlaas.service.dispatcher.decide import Seen
 from airflow_dlaas.service.jobs import UNREADABLE, Exit, ExitIfLost, JobFolder, PhaseMark, RunMark, read_mark
 from airflow_dlaas.service.processes import boot_id

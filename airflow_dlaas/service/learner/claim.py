@@ -6,7 +6,7 @@ import ctypes
 import os
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.jobs import JobFolder, Spec, read_mark
 from airflow_dlaas.service.processes import identify
 

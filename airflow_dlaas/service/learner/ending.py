@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import TypeVar
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.errors import DlaasError, InvalidBundle
+from airflow_dlaas.exceptions import DlaasError, InvalidBundle
 from airflow_dlaas.service.jobs import Exit, ExitIfLost, JobFolder, remove_folder, write_mark
 from airflow_dlaas.service.learner.keep import Stored
 from airflow_dlaas.service.learner.supervise import Ended

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.jobs import JobFolder, Spec
 from airflow_dlaas.service.learner.sandbox import runtime_paths, sandbox_command
 from airflow_dlaas.service.learner.surroundings import SYSTEM_PATH, real_devices

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from airflow_dlaas.contract.words import spell_time
+from airflow_dlaas.contract.base import spell_time
 from airflow_dlaas.service.regular_file import open_regular
 
 SIGN = "[dlaas] "

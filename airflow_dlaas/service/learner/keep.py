@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.errors import ContainerNotFound, StoreError, StoreRefused
+from airflow_dlaas.exceptions import ContainerNotFound, StoreError, StoreRefused
 from airflow_dlaas.service.jobs import JobFolder, Spec
 from airflow_dlaas.service.learner.journal import now_and_then
 from airflow_dlaas.service.learner.marker import store_marker

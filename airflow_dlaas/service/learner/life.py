@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import PhaseTime
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.jobs import BoardsMark, JobFolder, PhaseMark, Spec, write_mark
 from airflow_dlaas.service.learner import load, surroundings
 from airflow_dlaas.service.learner.bell import Bell, Canceled

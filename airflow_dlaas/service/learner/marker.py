@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from airflow_dlaas.contract.results import marker_content, marker_name
-from airflow_dlaas.errors import ContainerNotFound, StoreError, StoreRefused
+from airflow_dlaas.exceptions import ContainerNotFound, StoreError, StoreRefused
 
 if TYPE_CHECKING:
     from airflow_dlaas.storage.objects import ObjectStore

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from airflow_dlaas.errors import StoreError
+from airflow_dlaas.exceptions import StoreError
 
 T = TypeVar("T")
 

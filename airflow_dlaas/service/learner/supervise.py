@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.learner.bell import Bell
 from airflow_dlaas.service.learner.log_pipe import LogPipe
 from airflow_dlaas.service.processes import descendants, program

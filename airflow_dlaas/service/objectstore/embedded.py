@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.objectstore import logfile
 from airflow_dlaas.service.objectstore.layout import Folders, Order
 from airflow_dlaas.service.ports import called, web_url

@@ -25,7 +25,7 @@ from pathlib import Path
 from select import select  # by name: Swift's servers replace it in its module, and we wait for real
 from typing import IO
 
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.objectstore import layout, logfile, servers
 from airflow_dlaas.service.objectstore.layout import Folders, Order, Ports
 

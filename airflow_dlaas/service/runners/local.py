@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import BinaryIO
 
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.jobs import UNREADABLE, JobFolder, RunMark, Spec, read_mark
 from airflow_dlaas.service.processes import alive, carrying, identify, of_sessions, speaking_into
 from airflow_dlaas.service.regular_file import open_regular

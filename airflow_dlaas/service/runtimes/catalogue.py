@@ -13,7 +13,7 @@ from pathlib import Path
 
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.contract.training import Runtime
-from airflow_dlaas.errors import HostError, InvalidRequest, NotConfigured
+from airflow_dlaas.exceptions import HostError, InvalidRequest, NotConfigured
 from airflow_dlaas.service.jobs import RuntimeSpec
 from airflow_dlaas.service.runtimes.entry import Entry, read_entries
 

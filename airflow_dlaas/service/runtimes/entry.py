@@ -8,10 +8,10 @@ import tomllib
 from pydantic import Field, ValidationError, field_validator, model_validator
 from typing_extensions import Self
 
+from airflow_dlaas.contract.base import Word, complaints
 from airflow_dlaas.contract.definition import FRAMEWORKS
 from airflow_dlaas.contract.training import Runtime
-from airflow_dlaas.contract.words import Word, complaints
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.service.jobs import RuntimeSpec
 
 GIGABYTE = 10**9

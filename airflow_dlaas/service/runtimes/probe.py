@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.runtimes import prefix, uv, venv
 from airflow_dlaas.service.runtimes.container import find_engine
 from airflow_dlaas.service.runtimes.entry import Entry

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.jobs import RuntimeSpec
 from airflow_dlaas.service.runtimes import container, prefix, uv, venv
 

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.contract.problem import ProblemError
+from airflow_dlaas.contract.error import ProblemError
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 
 LONGEST_LEASE = timedelta(minutes=1)
 """Nobody leases for longer. A lease that has more to run was taken before the date was set back, and counts as lapsed:
@@ -131,7 +131,7 @@ class Store(Protocol):
 
     Thread-safe. Every verb that changes something is one durable transaction: when it has returned, the
     change survives kill -9 and power loss. What belongs to another owner is not found. Verbs that look for one
-    thing by id raise `airflow_dlaas.errors.NotFound`.
+    thing by id raise `airflow_dlaas.exceptions.NotFound`.
 
     A row that cannot be read fails no verb about other rows. It is given as a record with ``damage``.
     """

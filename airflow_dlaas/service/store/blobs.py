@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from airflow_dlaas.errors import HostError, TooLarge
+from airflow_dlaas.exceptions import HostError, TooLarge
 
 GRACE = 3600.0
 """Seconds that a blob nobody needs is still kept: an upload or a submit under way may be about to need it."""

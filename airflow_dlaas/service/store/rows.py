@@ -11,9 +11,9 @@ from sqlalchemy import Column, ColumnElement
 from sqlalchemy.exc import DataError
 from typing_extensions import TypedDict
 
-from airflow_dlaas.contract.problem import ProblemError
+from airflow_dlaas.contract.base import without_nulls
+from airflow_dlaas.contract.error import ProblemError
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.contract.words import without_nulls
 from airflow_dlaas.service.store.base import ExperimentRecord, TrainingRecord, VersionRecord
 from airflow_dlaas.service.store.tables import experiments, trainings, versions
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, delete, func, insert, select, update
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
 from airflow_dlaas.contract.stores import REVEALED
-from airflow_dlaas.errors import Conflict, NotFound
+from airflow_dlaas.exceptions import Conflict, NotFound
 from airflow_dlaas.service.store import rows, salvage
 from airflow_dlaas.service.store.base import (
     LONGEST_LEASE,

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airflow_dlaas.errors import (
+from airflow_dlaas.exceptions import (
     ContainerNotFound,
     HostError,
     InvalidName,

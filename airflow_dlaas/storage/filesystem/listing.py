@@ -10,7 +10,7 @@ from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
 from fsspec.utils import stringify_path  # type: ignore[import-untyped]
 
 from airflow_dlaas.contract.store_names import require_container_name, require_object_name
-from airflow_dlaas.errors import ContainerNotFound, ObjectNotFound
+from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound
 from airflow_dlaas.storage.filesystem.errors import as_of_files, is_folder, missing
 from airflow_dlaas.storage.objects import ObjectStore, StoredObject
 from airflow_dlaas.storage.streaming import insist_on

@@ -10,7 +10,7 @@ from typing import Any
 
 from fsspec.core import has_magic  # type: ignore[import-untyped]
 
-from airflow_dlaas.errors import ContainerNotFound, ObjectNotFound
+from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound
 from airflow_dlaas.storage.copying import copy
 from airflow_dlaas.storage.crew import Crew, Tally
 from airflow_dlaas.storage.filesystem.content import StoreContent

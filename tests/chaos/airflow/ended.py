@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 from tests import postgresql
 from tests.system.dags.sweeps import SIZES
 from tests.system.stage import a_service, an_airflow, prepared

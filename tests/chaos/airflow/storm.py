@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from airflow_dlaas.demo.service import ServiceChild
-from airflow_dlaas.errors import DlaasError, HostError
+from airflow_dlaas.exceptions import DlaasError, HostError
 from airflow_dlaas.storage.swift import SwiftStore
 from tests.chaos.airflow.audit import Aftermath, violations
 from tests.chaos.airflow.script import Batch, Blow, Deed, Round, batches

@@ -125,7 +125,7 @@ class Fuse:
 
 def fragile(kind: type[Any], fuse: Fuse, names: Callable[..., Iterable[str]], *verbs: str) -> type[Any]:
     """Make a *kind* whose *verbs* can kill; *names* says what a call of one goes by: ``names(self, verb, *args)``."""
-    from airflow_dlaas.errors import HostError
+    from airflow_dlaas.exceptions import HostError
 
     def wrapped(verb: str) -> Callable[..., Any]:
         inner = getattr(kind, verb)

@@ -21,7 +21,7 @@ from sqlalchemy import Engine, event
 
 from airflow_dlaas.cli.console import app as console
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.errors import DlaasError, NotFound
+from airflow_dlaas.exceptions import DlaasError, NotFound
 from airflow_dlaas.service import app
 from airflow_dlaas.service.dispatcher import loop
 from airflow_dlaas.service.runners import local

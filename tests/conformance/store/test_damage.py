@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete, select, text
 from sqlalchemy.exc import DBAPIError
 
-from airflow_dlaas.contract.problem import ProblemError
+from airflow_dlaas.contract.error import ProblemError
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.store.base import Outcome
 from airflow_dlaas.service.store.reading import each

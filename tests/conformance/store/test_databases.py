@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.errors import HostError, NotConfigured
+from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.store import migrations
 from airflow_dlaas.service.store.base import Outcome
 from airflow_dlaas.service.store.sql import SqlStore

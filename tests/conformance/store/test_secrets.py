@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import REVEALED
-from airflow_dlaas.errors import DlaasError
+from airflow_dlaas.exceptions import DlaasError
 from airflow_dlaas.service.dispatcher.handover import Workplace
 from airflow_dlaas.service.jobs import RuntimeSpec
 from airflow_dlaas.service.learner.claim import claim, read_orders

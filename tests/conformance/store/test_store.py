@@ -10,9 +10,9 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import create_engine, text
 
-from airflow_dlaas.contract.problem import ProblemError
+from airflow_dlaas.contract.error import ProblemError
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
-from airflow_dlaas.errors import Conflict, NotFound
+from airflow_dlaas.exceptions import Conflict, NotFound
 from airflow_dlaas.service.store.base import Outcome, Store
 from tests.conformance.store.conftest import NOW, SECRET, a_definition, a_training, add, an_experiment, later
 

@@ -13,7 +13,7 @@ from airflow_dlaas.client import client as module
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.exchange import ONCE, Retries, Token
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.errors import (
+from airflow_dlaas.exceptions import (
     HostError,
     Misunderstood,
     NotConfigured,

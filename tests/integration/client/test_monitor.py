@@ -11,8 +11,8 @@ from websockets.asyncio.server import serve
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.exchange import Retries
 from airflow_dlaas.client.monitor import follow
-from airflow_dlaas.contract.monitor import LOG_COMPLETE
-from airflow_dlaas.errors import Misunderstood, NotFound, Unauthenticated, Unavailable, Unreachable
+from airflow_dlaas.contract.log_stream import LOG_COMPLETE
+from airflow_dlaas.exceptions import Misunderstood, NotFound, Unauthenticated, Unavailable, Unreachable
 from tests.integration.client.conftest import TIME, TIMEOUT, say, training
 
 QUICK = Retries(attempts=3, first=0.01, longest=0.02)

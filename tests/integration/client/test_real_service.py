@@ -20,7 +20,7 @@ from airflow_dlaas.contract.definition import Framework, TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import Runtime
-from airflow_dlaas.errors import Conflict, InvalidRequest, NotFound, Unauthenticated
+from airflow_dlaas.exceptions import Conflict, InvalidRequest, NotFound, Unauthenticated
 from airflow_dlaas.service.allowed import AllowedStores
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.identity import Identity

@@ -17,7 +17,7 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.monitor import follow
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
-from airflow_dlaas.errors import Misunderstood
+from airflow_dlaas.exceptions import Misunderstood
 from tests.integration.client.conftest import TIMEOUT, Answer, Service, say, training
 from tests.redirector import STATUSES, Server, serving
 

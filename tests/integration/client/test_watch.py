@@ -12,7 +12,7 @@ import pytest
 from airflow_dlaas.client import asking
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.watch import Watch, shared
-from airflow_dlaas.errors import Misunderstood, NotFound, Unauthenticated
+from airflow_dlaas.exceptions import Misunderstood, NotFound, Unauthenticated
 from tests.integration.client.conftest import Answer, Request, Service, instance, refuse, say, training
 from tests.waiting import PATIENCE
 

@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 
 from airflow_dlaas.demo.api import AirflowApi
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 
 LOCKED = (500, {"detail": {"reason": "Database error", "statement": "INSERT INTO dag_run …"}})
 CONFLICT = (409, {"detail": "The DagRun already exists"})

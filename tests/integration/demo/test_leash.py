@@ -13,7 +13,7 @@ import pytest
 
 from airflow_dlaas.demo import ports
 from airflow_dlaas.demo.leash import Leash
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 from tests.waiting import until
 
 FAMILY = """

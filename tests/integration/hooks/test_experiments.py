@@ -14,7 +14,7 @@ import pytest
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft
-from airflow_dlaas.errors import InvalidBundle, InvalidRequest, TooLarge
+from airflow_dlaas.exceptions import InvalidBundle, InvalidRequest, TooLarge
 from airflow_dlaas.hooks.experiments import Add, Create, Published, Reuse, publish
 from airflow_dlaas.storage import bundle
 from tests.conftest import ServiceProcess

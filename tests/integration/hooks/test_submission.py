@@ -25,7 +25,7 @@ from airflow_dlaas.contract.metric_definition import MetricDefinition
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.errors import DlaasError, InvalidRequest, Misunderstood, Unreachable
+from airflow_dlaas.exceptions import DlaasError, InvalidRequest, Misunderstood, Unreachable
 from airflow_dlaas.hooks.choice import Choice
 from airflow_dlaas.hooks.submission import find, resolve, stop, submit
 from airflow_dlaas.hooks.tag import Tag, Try

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import swiftclient
 
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.objectstore import embedded
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from tests.integration.objectstore.conftest import KEY, USER, connected, free_port, swift_in

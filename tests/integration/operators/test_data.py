@@ -11,7 +11,7 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_dlaas.errors import ObjectNotFound, StoreError
+from airflow_dlaas.exceptions import ObjectNotFound, StoreError
 from airflow_dlaas.operators.data import DeleteDataOperator, DownloadDataOperator, UploadDataOperator
 from airflow_dlaas.storage.swift import SwiftStore
 

@@ -14,7 +14,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import ObjectNotFound, StoreUnreachable
+from airflow_dlaas.exceptions import ObjectNotFound, StoreUnreachable
 from airflow_dlaas.operators.model import FetchModelOperator
 from airflow_dlaas.storage import bundle
 from airflow_dlaas.storage.swift import SwiftStore

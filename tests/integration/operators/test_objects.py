@@ -12,7 +12,7 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import StoreRefused
+from airflow_dlaas.exceptions import StoreRefused
 from airflow_dlaas.hooks.compat import AirflowSensorTimeout, AirflowTaskTimeout
 from airflow_dlaas.sensors.data import ObjectSensor
 from airflow_dlaas.storage.swift import SwiftStore

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 
-from airflow_dlaas.errors import DlaasError, InvalidArgument, InvalidDefinition, NotConfigured
+from airflow_dlaas.exceptions import DlaasError, InvalidArgument, InvalidDefinition, NotConfigured
 from airflow_dlaas.storage import bundle
 from tests.parameters import CASES, REFUSED, ROWS, VALUES, expected, make, steps
 

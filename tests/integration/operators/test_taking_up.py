@@ -15,7 +15,7 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.errors import DlaasError, Unavailable
+from airflow_dlaas.exceptions import DlaasError, Unavailable
 from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
 from airflow_dlaas.storage.swift import SwiftStore
 from airflow_dlaas.triggers import attend

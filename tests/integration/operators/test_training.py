@@ -21,7 +21,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.errors import (
+from airflow_dlaas.exceptions import (
     InvalidRequest,
     Misunderstood,
     NotFound,

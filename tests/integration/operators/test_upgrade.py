@@ -13,7 +13,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.errors import TrainingFailed
+from airflow_dlaas.exceptions import TrainingFailed
 from airflow_dlaas.hooks.submission import submit
 from airflow_dlaas.hooks.tag import Tag
 from airflow_dlaas.triggers import attend

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.errors import HostError, NotFound
+from airflow_dlaas.exceptions import HostError, NotFound
 from airflow_dlaas.service.dispatcher.decide import LOST_AFTER
 from airflow_dlaas.service.runners.base import Sighting
 from airflow_dlaas.service.store.sql import SqlStore

@@ -13,7 +13,7 @@ import pytest
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.errors import HostError, NotFound
+from airflow_dlaas.exceptions import HostError, NotFound
 from airflow_dlaas.service.dispatcher import loop
 from airflow_dlaas.service.dispatcher.decide import LOST_AFTER
 from airflow_dlaas.service.dispatcher.handover import Workplace

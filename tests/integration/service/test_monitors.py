@@ -24,7 +24,7 @@ from airflow_dlaas.client.exchange import ONCE
 from airflow_dlaas.client.monitor import follow
 from airflow_dlaas.client.watch import shared
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.errors import RateLimited
+from airflow_dlaas.exceptions import RateLimited
 from airflow_dlaas.service import ports, server
 from airflow_dlaas.service.api import monitor as monitoring
 from airflow_dlaas.service.api.app import create_api

@@ -19,7 +19,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.errors import Conflict, InvalidRequest
+from airflow_dlaas.exceptions import Conflict, InvalidRequest
 from tests.conftest import ServiceProcess
 from tests.integration.service.conftest import Customer
 

@@ -22,7 +22,7 @@ from airflow.sdk import Connection
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.hooks.access import ServiceAccess
 from airflow_dlaas.storage.swift import SwiftStore
 from tests.certificates import Pair, pair

@@ -18,7 +18,7 @@ import pytest
 from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import InvalidArgument, InvalidName, StoreError
+from airflow_dlaas.exceptions import InvalidArgument, InvalidName, StoreError
 from airflow_dlaas.storage import transfer
 from airflow_dlaas.storage.copying import copy
 from airflow_dlaas.storage.filesystem import SwiftFileSystem

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import Corrupted, StoreError, StoreFull, StoreRefused, StoreUnreachable
+from airflow_dlaas.exceptions import Corrupted, StoreError, StoreFull, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.patience import Patience
 from airflow_dlaas.storage.swift import SwiftStore
 from airflow_dlaas.storage.transfer import Progress, download, remove, upload

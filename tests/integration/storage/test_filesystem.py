@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from swiftclient import client as swiftclient
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import ContainerNotFound, ObjectNotFound, StoreError, StoreRefused, StoreUnreachable
+from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound, StoreError, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.filesystem import SwiftFileSystem
 from airflow_dlaas.storage.patience import NONE
 from airflow_dlaas.storage.segments import MIB

@@ -15,7 +15,7 @@ from airflow.sdk import Connection
 from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection, StoreType
-from airflow_dlaas.errors import StoreRefused
+from airflow_dlaas.exceptions import StoreRefused
 from airflow_dlaas.hooks.access import StoreAccess
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.storage.patience import NONE

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import StoreError
+from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.patience import NONE
 from airflow_dlaas.storage.swift import SwiftStore
 from tests.certificates import for_loopback

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 )
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import StoreError
+from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage import sources
 from airflow_dlaas.storage.known import Known
 from airflow_dlaas.storage.patience import Patience

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import StoreError, StoreRedirected
+from airflow_dlaas.exceptions import StoreError, StoreRedirected
 from airflow_dlaas.storage.objects import Part, Shape
 from airflow_dlaas.storage.patience import NONE
 from airflow_dlaas.storage.reading import content_of

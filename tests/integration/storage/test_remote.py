@@ -13,7 +13,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import Corrupted, StoreError, StoreUnreachable
+from airflow_dlaas.exceptions import Corrupted, StoreError, StoreUnreachable
 from airflow_dlaas.storage.filesystem import SwiftFileSystem
 from airflow_dlaas.storage.known import Known
 from airflow_dlaas.storage.patience import NONE

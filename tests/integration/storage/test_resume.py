@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.contract.stores import REVEALED, StoreConnection
-from airflow_dlaas.errors import Corrupted, DlaasError, HostError, ObjectNotFound, StoreError, StoreUnreachable
+from airflow_dlaas.exceptions import Corrupted, DlaasError, HostError, ObjectNotFound, StoreError, StoreUnreachable
 from airflow_dlaas.storage.objects import Part, Shape
 from airflow_dlaas.storage.partfile import PartFile
 from airflow_dlaas.storage.patience import Patience

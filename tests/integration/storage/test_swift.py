@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import (
+from airflow_dlaas.exceptions import (
     ContainerNotFound,
     Corrupted,
     ObjectNotFound,

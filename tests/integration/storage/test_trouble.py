@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import Corrupted, StoreError, StoreFull, StoreRedirected, StoreRefused, StoreUnreachable
+from airflow_dlaas.exceptions import Corrupted, StoreError, StoreFull, StoreRedirected, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.patience import NONE, Patience
 from airflow_dlaas.storage.swift import SwiftStore
 from tests.waiting import PATIENCE

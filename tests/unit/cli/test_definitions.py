@@ -7,7 +7,7 @@ import json
 import pytest
 
 from airflow_dlaas.cli.definitions import STAND_IN, read_definition
-from airflow_dlaas.errors import InvalidDefinition
+from airflow_dlaas.exceptions import InvalidDefinition
 
 
 def a_document(**more):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_dlaas.client.address import Address
-from airflow_dlaas.errors import Misunderstood, NotConfigured
+from airflow_dlaas.exceptions import Misunderstood, NotConfigured
 
 
 @pytest.mark.parametrize(

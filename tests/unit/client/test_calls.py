@@ -7,7 +7,7 @@ import pytest
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.errors import InvalidDefinition, Misunderstood
+from airflow_dlaas.exceptions import InvalidDefinition, Misunderstood
 from tests.builders import a_reply
 
 PAGE = {

@@ -19,7 +19,7 @@ from airflow_dlaas.client.exchange import (
     Token,
     exchange,
 )
-from airflow_dlaas.errors import (
+from airflow_dlaas.exceptions import (
     Misunderstood,
     NotFound,
     RateLimited,

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from airflow_dlaas.client.monitor import Place
-from airflow_dlaas.contract.monitor import Frame, FrameStatus
+from airflow_dlaas.contract.log_stream import Frame, FrameStatus
 from airflow_dlaas.contract.training import Metric
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.contract.monitor import FrameStatus
+from airflow_dlaas.contract.log_stream import FrameStatus
 from airflow_dlaas.contract.training import UNREADABLE_RECORD, Extensions, Status
 
 PAGE = Path(__file__).parents[3] / "docs" / "api.md"

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.stores import REVEALED
-from airflow_dlaas.errors import InvalidDefinition
+from airflow_dlaas.exceptions import InvalidDefinition
 
 SECRET = "s3cr3t-key"
 

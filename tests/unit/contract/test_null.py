@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
+from tests.unit.contract.test_messages import DEFINITION, DRAFT, OLDER, PATCH, places, reach, with_value
 
+from airflow_dlaas.contract.base import RequestModel, complaints, received
 from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.error import refusal
 from airflow_dlaas.contract.experiment import ExperimentDraft, ExperimentList
-from airflow_dlaas.contract.problem import refusal
 from airflow_dlaas.contract.training import Instance, Patch, Training, TrainingList
-from airflow_dlaas.contract.words import RequestModel, complaints, received
-from airflow_dlaas.errors import Misunderstood
+from airflow_dlaas.exceptions import Misunderstood
 from airflow_dlaas.hooks.definition import check, join
 from tests.builders import a_reply
-from tests.unit.contract.test_messages import DEFINITION, DRAFT, OLDER, PATCH, places, reach, with_value
 
 INSTANCE = json.dumps(
     {

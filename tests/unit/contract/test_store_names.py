@@ -17,7 +17,7 @@ from airflow_dlaas.contract.store_names import (
     require_object_name,
     require_prefix,
 )
-from airflow_dlaas.errors import InvalidArgument, InvalidName, StoreError
+from airflow_dlaas.exceptions import InvalidArgument, InvalidName, StoreError
 
 NOT_TEXTS: list[Any] = [None, 0, 1, True, b"c", ["c"], {"c": 1}, object()]
 

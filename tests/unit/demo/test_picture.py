@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 
 import pytest
 
+from airflow_dlaas.contract.base import received
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.contract.words import received
 from airflow_dlaas.demo.picture import Picture, Row, Step, changes, numbers_line, order, rows, said, training_line
 
 

@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import Connection
 
 from airflow_dlaas.contract.stores import StoreType
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.hooks.access import ServiceAccess, StoreAccess
 
 KEYSTONE = '{"project_id": "p", "region": "r", "domain_name": "d"}'

@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.errors import InvalidDefinition
+from airflow_dlaas.exceptions import InvalidDefinition
 from airflow_dlaas.hooks.access import StoreAccess
 from airflow_dlaas.hooks.definition import check, join
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from airflow_dlaas.contract.base import received
 from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft, ExperimentList
-from airflow_dlaas.contract.words import received
 from airflow_dlaas.hooks.experiments import Add, Create, Reuse, decide, find
 
 ENTITY = {

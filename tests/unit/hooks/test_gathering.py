@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.errors import HostError, ObjectNotFound, StoreUnreachable
+from airflow_dlaas.exceptions import HostError, ObjectNotFound, StoreUnreachable
 from airflow_dlaas.hooks.gathering import gathered_there
 
 

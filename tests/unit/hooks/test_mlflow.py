@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.hooks.mlflow import insist_on_mlflow
 
 

@@ -9,7 +9,7 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_dlaas.errors import InvalidArgument, InvalidBundle, NothingSelected
+from airflow_dlaas.exceptions import InvalidArgument, InvalidBundle, NothingSelected
 from airflow_dlaas.hooks.places import brought_here, local_path, put_there, sources_at
 from airflow_dlaas.storage.patterns import Patterns
 

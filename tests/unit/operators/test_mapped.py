@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, BaseOperator
 
-from airflow_dlaas.errors import InvalidArgument, InvalidDefinition
+from airflow_dlaas.exceptions import InvalidArgument, InvalidDefinition
 from airflow_dlaas.operators.data import DeleteDataOperator, UploadDataOperator
 from airflow_dlaas.operators.training import TrainModelOperator
 from airflow_dlaas.sensors.data import ObjectSensor

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath, task
 
-from airflow_dlaas.errors import DlaasError, InvalidArgument, NothingSelected
+from airflow_dlaas.exceptions import DlaasError, InvalidArgument, NothingSelected
 from airflow_dlaas.operators.data import DeleteDataOperator, DownloadDataOperator, UploadDataOperator
 from airflow_dlaas.operators.experiment import (
     CreateExperimentOperator,

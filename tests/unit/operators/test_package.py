@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_dlaas.errors import InvalidBundle
+from airflow_dlaas.exceptions import InvalidBundle
 from airflow_dlaas.operators.experiment import PackageModelOperator
 from airflow_dlaas.storage import bundle
 

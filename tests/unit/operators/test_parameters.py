@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, BaseOperator
 
-from airflow_dlaas.errors import InvalidArgument, InvalidDefinition
+from airflow_dlaas.exceptions import InvalidArgument, InvalidDefinition
 from airflow_dlaas.hooks.checked import CheckedOperator
 from tests.parameters import CASES, DEFAULT, REFUSED, ROWS, VALUES, expected, make, own_parameters, steps
 

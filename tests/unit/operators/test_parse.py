@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_dlaas.errors import InvalidDefinition
+from airflow_dlaas.exceptions import InvalidDefinition
 from airflow_dlaas.operators.experiment import CreateExperimentOperator
 from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
 from airflow_dlaas.sensors.training import TrainingSensor

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, BaseOperator, ObjectStoragePath
 
-from airflow_dlaas.errors import InvalidArgument, InvalidDefinition
+from airflow_dlaas.exceptions import InvalidArgument, InvalidDefinition
 from airflow_dlaas.hooks.definition import parse
 from airflow_dlaas.operators.data import DeleteDataOperator, UploadDataOperator
 from airflow_dlaas.operators.experiment import CreateExperimentOperator, PackageModelOperator

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request
 
-from airflow_dlaas.errors import DlaasError, NotConfigured
+from airflow_dlaas.exceptions import DlaasError, NotConfigured
 from airflow_dlaas.hooks.access import ServiceAccess
 from airflow_dlaas.plugin.door import AIRFLOW, Door
 from airflow_dlaas.plugin.public_api import PublicApi

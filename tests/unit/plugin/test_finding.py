@@ -8,7 +8,7 @@ import pytest
 
 from airflow_dlaas.client.calls import Call
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.errors import NotFound, Unreachable
+from airflow_dlaas.exceptions import NotFound, Unreachable
 from airflow_dlaas.hooks.summary import SUMMARY, summarize
 from airflow_dlaas.hooks.tag import MARK, Tag, task_digest, task_digest_of_form_1
 from airflow_dlaas.plugin.finding import ASKED_APART, Finder

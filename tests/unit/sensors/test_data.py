@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_dlaas.errors import Misunderstood, StoreError, StoreRefused
+from airflow_dlaas.exceptions import Misunderstood, StoreError, StoreRefused
 from airflow_dlaas.hooks.compat import AirflowSensorTimeout
 from airflow_dlaas.operators.data import UploadDataOperator
 from airflow_dlaas.sensors.data import ObjectSensor

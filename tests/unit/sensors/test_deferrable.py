@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_dlaas.errors import NotFound, StoreRefused
+from airflow_dlaas.exceptions import NotFound, StoreRefused
 from airflow_dlaas.hooks.compat import AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout, TaskDeferred
 from airflow_dlaas.sensors.data import ObjectSensor
 from airflow_dlaas.sensors.deferrable import BACKSTOP, DeferrableSensor

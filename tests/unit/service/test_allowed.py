@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.errors import StoreNotAllowed
+from airflow_dlaas.exceptions import StoreNotAllowed
 from airflow_dlaas.service.allowed import ANY, NONE, AllowedStores, place_of
 from airflow_dlaas.service.jobs import RuntimeSpec, Spec
 

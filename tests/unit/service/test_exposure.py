@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.service.exposure import insist_on_password, weakness
 from airflow_dlaas.service.home import Home
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_dlaas.errors import HostError, NotConfigured
+from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.home import Home, access, connections
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.service.allowed import AllowedStores
 from airflow_dlaas.service.settings import Settings, read_client, read_settings
 from airflow_dlaas.service.tls import Tls

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.service.address import Address
 from airflow_dlaas.service.settings import Settings
 from airflow_dlaas.service.tls import Tls, bundle

@@ -11,7 +11,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.service.users import (
     LONGEST_PASSWORD,
     OwnUser,

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_dlaas.errors import HostError, InvalidBundle
+from airflow_dlaas.exceptions import HostError, InvalidBundle
 from airflow_dlaas.storage import bundle, entries
 
 MANY = 10**9

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_dlaas.errors import Corrupted
+from airflow_dlaas.exceptions import Corrupted
 from airflow_dlaas.storage.checking import Checker
 from airflow_dlaas.storage.objects import Part
 from airflow_dlaas.storage.segments import cut_up

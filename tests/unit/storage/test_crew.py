@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from airflow_dlaas.errors import StoreFull
+from airflow_dlaas.exceptions import StoreFull
 from airflow_dlaas.storage.crew import Crew, Job, Over, Tally
 
 

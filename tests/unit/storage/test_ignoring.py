@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.errors import InvalidBundle
+from airflow_dlaas.exceptions import InvalidBundle
 from airflow_dlaas.storage import bundle
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_dlaas.errors import InvalidArgument, InvalidBundle, InvalidName, NothingSelected
+from airflow_dlaas.exceptions import InvalidArgument, InvalidBundle, InvalidName, NothingSelected
 from airflow_dlaas.storage import bundle
 from airflow_dlaas.storage.patterns import as_object_names, as_patterns
 from airflow_dlaas.storage.plan import deleting

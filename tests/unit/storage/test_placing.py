@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.storage.placing import written_aside
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_dlaas.errors import InvalidName, StoreError
+from airflow_dlaas.exceptions import InvalidName, StoreError
 from airflow_dlaas.storage.objects import Limits, StoredObject
 from airflow_dlaas.storage.plan import (
     HELD,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.errors import InvalidBundle
+from airflow_dlaas.exceptions import InvalidBundle
 from airflow_dlaas.storage import bundle
 from airflow_dlaas.storage.sensitive import HEAD, holds_a_private_key, is_named_like_a_secret
 

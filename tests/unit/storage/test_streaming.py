@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_dlaas.errors import ContainerNotFound, StoreError
+from airflow_dlaas.exceptions import ContainerNotFound, StoreError
 from airflow_dlaas.storage.objects import Limits
 from airflow_dlaas.storage.streaming import Stream
 from tests.memory_store import MemoryStore

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.errors import (
+from airflow_dlaas.exceptions import (
     ContainerNotFound,
     Corrupted,
     HostError,

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.errors import (
+from airflow_dlaas.exceptions import (
     InvalidDefinition,
     InvalidRequest,
     Misunderstood,

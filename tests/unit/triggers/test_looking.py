@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from airflow_dlaas.errors import (
+from airflow_dlaas.exceptions import (
     ContainerNotFound,
     Misunderstood,
     NotConfigured,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_dlaas.contract.problem import Problem
+from airflow_dlaas.contract.error import Problem
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.service.store.base import Outcome

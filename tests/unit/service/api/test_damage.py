@@ -15,7 +15,7 @@ import pytest
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import UNREADABLE_RECORD, UnreadableTraining
-from airflow_dlaas.errors import Misunderstood
+from airflow_dlaas.exceptions import Misunderstood
 from airflow_dlaas.service.store.base import Outcome
 from airflow_dlaas.service.store.tables import experiments, leases, trainings, versions
 from tests.unit.service.api.conftest import a_zip

@@ -12,7 +12,7 @@ from time import monotonic
 import jwt
 import pytest
 
-from airflow_dlaas.errors import NotConfigured, Unauthenticated
+from airflow_dlaas.exceptions import NotConfigured, Unauthenticated
 from airflow_dlaas.service.api.failures import ATTEMPTS, PENALTY, SPRAYED
 from airflow_dlaas.service.api.identity import ALGORITHM, AUDIENCE, ISSUER, Identity
 from airflow_dlaas.service.api.tokens import LOGINS_AT_ONCE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_dlaas.errors import InvalidRequest
+from airflow_dlaas.exceptions import InvalidRequest
 from airflow_dlaas.service.api.location import locate
 
 BASES = ("https://dlaas.example/base/", "http://localhost:8480/")

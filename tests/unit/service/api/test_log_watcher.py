@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.errors import HostError
+from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.api.log_watcher import INTERVAL, SHARE, LogWatcher, Signal
 
 PENDING, RUNNING, COMPLETED = TrainingState.PENDING, TrainingState.RUNNING, TrainingState.COMPLETED

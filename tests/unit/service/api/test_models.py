@@ -12,10 +12,10 @@ from threading import Event, Thread
 
 import pytest
 
-from airflow_dlaas.contract.problem import ProblemError
+from airflow_dlaas.contract.base import received
+from airflow_dlaas.contract.error import ProblemError
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import CANCEL, Training, TrainingChanges, TrainingList, Usage
-from airflow_dlaas.contract.words import received
 from airflow_dlaas.service.api.models import LONGEST_WAIT
 from airflow_dlaas.service.store.base import Outcome
 

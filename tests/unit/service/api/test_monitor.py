@@ -13,9 +13,9 @@ import pytest
 from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
-from airflow_dlaas.contract.monitor import LOG_COMPLETE, Frame
+from airflow_dlaas.contract.base import received
+from airflow_dlaas.contract.log_stream import LOG_COMPLETE, Frame
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.contract.words import received
 from airflow_dlaas.service.api import monitor as monitoring
 from airflow_dlaas.service.api.parts import Limits
 from airflow_dlaas.service.store.base import Outcome

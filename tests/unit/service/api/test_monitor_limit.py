@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_dlaas.errors import RateLimited
+from airflow_dlaas.exceptions import RateLimited
 from airflow_dlaas.service.api.monitor_limit import LATEST, SOONEST, SPACING, MonitorLimit, share
 
 

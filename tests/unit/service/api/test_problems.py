@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 from pydantic import TypeAdapter
 from starlette.requests import HTTPConnection
+from tests.unit.contract.test_messages import LIBRARY
 
-from airflow_dlaas.contract.problem import CODES, Problem, refusal
+from airflow_dlaas.contract.error import CODES, Problem, refusal
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.service.api.problems import answer
-from tests.unit.contract.test_messages import LIBRARY
 
 EXPERIMENTS = "/v3/ml_assets/experiments"
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from airflow_dlaas.contract.problem import ProblemError
+from airflow_dlaas.contract.error import ProblemError
 from airflow_dlaas.contract.state import TrainingState
 from tests.unit.service.api.test_models import end, start
 

@@ -9,7 +9,7 @@ from threading import Barrier, Thread
 import pytest
 
 from airflow_dlaas.contract.stores import MASK
-from airflow_dlaas.errors import (
+from airflow_dlaas.exceptions import (
     ContainerNotFound,
     InvalidName,
     StoreError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_dlaas.errors import HostError, NotConfigured
+from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.dispatcher.inventory import listed_slots, spelled_slots
 
 

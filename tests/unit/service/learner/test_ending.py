@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_dlaas.contract.problem import RUN_CODES
+from airflow_dlaas.contract.error import RUN_CODES
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.errors import HostError, InvalidBundle, StoreRefused
+from airflow_dlaas.exceptions import HostError, InvalidBundle, StoreRefused
 from airflow_dlaas.service.learner.ending import WARNINGS, Ending, Setback, account, interrupted, judge, remarks, step
 from airflow_dlaas.service.learner.keep import Stored
 from airflow_dlaas.service.learner.outcome import LeftOut

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.errors import StoreFull, StoreUnreachable
+from airflow_dlaas.exceptions import StoreFull, StoreUnreachable
 from airflow_dlaas.service.jobs import JobFolder
 from airflow_dlaas.service.learner.keep import REFUSED, Sending
 from airflow_dlaas.service.learner.outcome import LINKED_FOLDERS, gather, printable

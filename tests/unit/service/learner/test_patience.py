@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-from airflow_dlaas.errors import StoreRefused, StoreUnreachable
+from airflow_dlaas.exceptions import StoreRefused, StoreUnreachable
 from airflow_dlaas.service.learner.patience import LONGEST_PAUSE, patiently, pauses
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.errors import NotConfigured
+from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.service.objectstore.layout import Folders, Order, proxy
 
 ORDER = Order("127.0.0.1", 8080, "dlaas:trainer", "s3cret", 7)

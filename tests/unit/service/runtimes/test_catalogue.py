@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.contract.definition import Framework
-from airflow_dlaas.errors import HostError, InvalidRequest, NotConfigured
+from airflow_dlaas.exceptions import HostError, InvalidRequest, NotConfigured
 from airflow_dlaas.service.jobs import RuntimeSpec
 from airflow_dlaas.service.runtimes.catalogue import Catalogue, load
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.contract.definition import Framework
-from airflow_dlaas.errors import HostError, InvalidRequest
+from airflow_dlaas.exceptions import HostError, InvalidRequest
 from airflow_dlaas.service.runtimes.catalogue import Catalogue
 from airflow_dlaas.service.runtimes.container import (
     ABSENT_FOR,

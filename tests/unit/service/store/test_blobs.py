@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.errors import HostError, TooLarge
+from airflow_dlaas.exceptions import HostError, TooLarge
 from airflow_dlaas.service.store.blobs import GRACE, Blob, BlobStore
 
 CONTENT = b"some bytes"

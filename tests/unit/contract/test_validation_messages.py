@@ -12,12 +12,12 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import core_schema
 
+from airflow_dlaas.contract.base import complaints
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
-from airflow_dlaas.contract.sentences import sentence
 from airflow_dlaas.contract.training import Patch, Training
-from airflow_dlaas.contract.words import complaints
-from airflow_dlaas.errors import InvalidDefinition
+from airflow_dlaas.contract.validation_messages import sentence
+from airflow_dlaas.exceptions import InvalidDefinition
 from airflow_dlaas.hooks.definition import check
 
 LIBRARY = re.compile(

@@ -22,8 +22,8 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from airflow_dlaas.contract.sentences import sentence
-from airflow_dlaas.errors import Misunderstood
+from airflow_dlaas.contract.validation_messages import sentence
+from airflow_dlaas.exceptions import Misunderstood
 
 T = TypeVar("T")
 

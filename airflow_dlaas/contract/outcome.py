@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.errors import TrainingCanceled, TrainingFailed, TrainingOverdue
+from airflow_dlaas.exceptions import TrainingCanceled, TrainingFailed, TrainingOverdue
 
 
 def judge(training: Training) -> Training:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from airflow_dlaas.contract.shown import MAX_SHOWN, shown
+from airflow_dlaas.contract.format_value import MAX_SHOWN, shown
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ class Refused(ServiceError):
     """
     The service said no.
 
-    ``code`` is one of `airflow_dlaas.contract.problem.CODES` and is what to compare; the message is for people.
+    ``code`` is one of `airflow_dlaas.contract.error.CODES` and is what to compare; the message is for people.
     ``target`` names the field or the header it is about. ``trace`` finds the refusal in the service's log.
     """
 

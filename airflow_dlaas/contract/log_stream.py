@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from airflow_dlaas.contract.base import Many, Word
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.contract.words import Many, Word
 
 LAST_LIMIT = 1000
 """The most lines that ``?last=N`` may ask for."""

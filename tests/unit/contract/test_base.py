@@ -6,11 +6,12 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airflow_dlaas.contract.problem import refusal
+from airflow_dlaas.contract.base import received, spell_time
+from airflow_dlaas.contract.error import refusal
+from airflow_dlaas.contract.outcome import judge
 from airflow_dlaas.contract.state import TRANSITIONS, TrainingState
 from airflow_dlaas.contract.training import ResultsLocation, ResultsReport, Training
-from airflow_dlaas.contract.words import received, spell_time
-from airflow_dlaas.errors import (
+from airflow_dlaas.exceptions import (
     InvalidRequest,
     Misunderstood,
     NotFound,
@@ -19,7 +20,6 @@ from airflow_dlaas.errors import (
     TrainingOverdue,
     Unavailable,
 )
-from airflow_dlaas.verdict import judge
 from tests.builders import a_reply, a_training
 
 

@@ -1,7 +1,7 @@
 """
 Refusals: one envelope for all, with codes that survive the wire.
 
-`CODES` is the table: which code belongs to which class of `airflow_dlaas.errors`. The service puts
+`CODES` is the table: which code belongs to which class of `airflow_dlaas.exceptions`. The service puts
 an error into an envelope; `refusal` makes the same error of it on the client's side.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from airflow_dlaas.contract.words import Many, Word
-from airflow_dlaas.errors import (
+from airflow_dlaas.contract.base import Many, Word
+from airflow_dlaas.exceptions import (
     Conflict,
     InvalidRequest,
     MethodNotAllowed,
