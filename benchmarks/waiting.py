@@ -37,8 +37,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.monitor import follow
-from airflow_dlaas.client.watch import shared
+from airflow_dlaas.client.log_stream import follow
+from airflow_dlaas.client.training_watcher import shared
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.home import Home

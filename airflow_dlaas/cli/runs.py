@@ -134,7 +134,7 @@ async def _tell(opened: Client, training_id: str, *, keep_on: bool) -> None:
     import asyncio
     from contextlib import aclosing
 
-    from airflow_dlaas.client.monitor import follow
+    from airflow_dlaas.client.log_stream import follow
 
     to_the_end = True
     async with aclosing(follow(opened, training_id)) as frames:

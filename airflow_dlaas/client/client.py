@@ -21,9 +21,8 @@ from typing_extensions import Self
 
 from airflow_dlaas._util.logged_once import LoggedOnce
 from airflow_dlaas.client import calls
-from airflow_dlaas.client.address import DEFAULT_PORTS, Address
 from airflow_dlaas.client.calls import Call
-from airflow_dlaas.client.exchange import (
+from airflow_dlaas.client.protocol import (
     PATIENTLY,
     Answer,
     Authorize,
@@ -35,6 +34,7 @@ from airflow_dlaas.client.exchange import (
     Token,
     exchange,
 )
+from airflow_dlaas.client.service_url import DEFAULT_PORTS, Address
 from airflow_dlaas.contract.listing import Listing
 from airflow_dlaas.contract.training import Extensions
 from airflow_dlaas.exceptions import (

@@ -12,7 +12,7 @@ from typing import TypeVar
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.exchange import ONCE
+from airflow_dlaas.client.protocol import ONCE
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import Misunderstood, NotConfigured, Unreachable
 from airflow_dlaas.hooks.access import ServiceAccess

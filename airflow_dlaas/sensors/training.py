@@ -106,7 +106,7 @@ class TrainingSensor(DeferrableSensor):
         :raises ServiceError: the service refuses; a later look would not change that.
         """
         from airflow_dlaas.client import calls
-        from airflow_dlaas.client.exchange import ONCE
+        from airflow_dlaas.client.protocol import ONCE
         from airflow_dlaas.exceptions import ServiceError
 
         with make_client(DlaasHook(self.dlaas_conn_id).access) as client:

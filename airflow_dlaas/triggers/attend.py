@@ -15,7 +15,7 @@ from airflow_dlaas.exceptions import DlaasError, NotFound, Refused, Unreachable
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
-    from airflow_dlaas.client.watch import Watch
+    from airflow_dlaas.client.training_watcher import Watch
     from airflow_dlaas.contract.training import Training
 
 TELL_EVERY = 5.0
@@ -166,8 +166,8 @@ async def _tell_log(client: Client, watch: Watch, training_id: str, life: _Life,
 
 
 async def _log(client: Client, watch: Watch, training_id: str, life: _Life, say: Say) -> AsyncGenerator[str, None]:
-    from airflow_dlaas.client.exchange import Retries
-    from airflow_dlaas.client.monitor import follow
+    from airflow_dlaas.client.log_stream import follow
+    from airflow_dlaas.client.protocol import Retries
 
     # Few and short, so that the reason of a failure is soon in the task's log.
     retries = Retries(attempts=3, first=1, longest=5)

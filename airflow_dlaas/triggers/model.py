@@ -119,7 +119,7 @@ class TrainModelTrigger(BaseTrigger):
             )
 
     async def _report(self) -> dict[str, Any]:
-        from airflow_dlaas.client.watch import shared
+        from airflow_dlaas.client.training_watcher import shared
         from airflow_dlaas.triggers.attend import attend
         from airflow_dlaas.triggers.waiting import deadline_after, heard, unheard
 
@@ -137,7 +137,7 @@ class TrainModelTrigger(BaseTrigger):
     async def _cancel_training(self) -> None:
         """Cancel the training unless its task still waits for it; try again while the service or Airflow is away."""
         from airflow_dlaas.client.aside import aside
-        from airflow_dlaas.client.watch import shared
+        from airflow_dlaas.client.training_watcher import shared
         from airflow_dlaas.triggers.marking import still_waits_for
 
         until = time.monotonic() + CANCEL_PATIENCE

@@ -23,7 +23,7 @@ def deadline_after(start: datetime, timeout: timedelta | None) -> float | None:
 
 def wait(access: ServiceAccess, training_id: str, *, deadline: float | None, say: Say) -> Training:
     """Wait here, with the same eyes as the trigger; blocks."""
-    from airflow_dlaas.client.watch import shared
+    from airflow_dlaas.client.training_watcher import shared
     from airflow_dlaas.hooks.dlaas import make_client
     from airflow_dlaas.triggers.attend import attend
 

@@ -18,7 +18,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.testclient import WebSocketDenialResponse
 
-from airflow_dlaas.client.monitor import Place
+from airflow_dlaas.client.log_stream import Place
 from airflow_dlaas.contract.base import received
 from airflow_dlaas.contract.error import refusal
 from airflow_dlaas.contract.log_stream import Frame

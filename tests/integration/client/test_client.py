@@ -11,7 +11,7 @@ import pytest
 from airflow_dlaas.client import calls
 from airflow_dlaas.client import client as module
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.exchange import ONCE, Retries, Token
+from airflow_dlaas.client.protocol import ONCE, Retries, Token
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.exceptions import (
     HostError,

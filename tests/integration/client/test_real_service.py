@@ -14,8 +14,8 @@ import uvicorn
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.monitor import follow
-from airflow_dlaas.client.watch import Watch
+from airflow_dlaas.client.log_stream import follow
+from airflow_dlaas.client.training_watcher import Watch
 from airflow_dlaas.contract.definition import Framework, TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import Phase, TrainingState

@@ -14,7 +14,7 @@ from websockets.asyncio.server import serve
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.monitor import follow
+from airflow_dlaas.client.log_stream import follow
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.exceptions import Misunderstood

@@ -10,8 +10,8 @@ import pytest
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.exchange import ONCE
-from airflow_dlaas.client.monitor import follow
+from airflow_dlaas.client.log_stream import follow
+from airflow_dlaas.client.protocol import ONCE
 from airflow_dlaas.exceptions import NotConfigured, NotFound
 from tests.certificates import for_loopback
 from tests.integration.client.conftest import say, training

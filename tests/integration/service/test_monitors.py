@@ -20,9 +20,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.exchange import ONCE
-from airflow_dlaas.client.monitor import follow
-from airflow_dlaas.client.watch import shared
+from airflow_dlaas.client.log_stream import follow
+from airflow_dlaas.client.protocol import ONCE
+from airflow_dlaas.client.training_watcher import shared
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import RateLimited
 from airflow_dlaas.service import ports, server

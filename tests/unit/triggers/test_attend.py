@@ -335,7 +335,7 @@ def test_no_log_is_tried_while_the_service_does_not_answer_at_all(monkeypatch: p
                 looks += 1
                 return "Nothing is heard" if looks < 20 else None
 
-        monkeypatch.setattr("airflow_dlaas.client.monitor.follow", broken)
+        monkeypatch.setattr("airflow_dlaas.client.log_stream.follow", broken)
         monkeypatch.setattr(attending, "FOLLOW_AGAIN", 0.0)
         monkeypatch.setattr(attending, "TROUBLE_LOOK", 0.0)
 

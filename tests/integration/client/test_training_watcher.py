@@ -9,9 +9,9 @@ from contextlib import aclosing
 
 import pytest
 
-from airflow_dlaas.client import asking
+from airflow_dlaas.client import training_poller
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.watch import Watch, shared
+from airflow_dlaas.client.training_watcher import Watch, shared
 from airflow_dlaas.exceptions import Misunderstood, NotFound, Unauthenticated
 from tests.integration.client.conftest import Answer, Request, Service, instance, refuse, say, training
 from tests.waiting import PATIENCE
@@ -63,7 +63,7 @@ class Trainings(Service):
 
 @pytest.fixture
 def service(monkeypatch):
-    monkeypatch.setattr(asking, "_SPACING", 0.01)
+    monkeypatch.setattr(training_poller, "_SPACING", 0.01)
     service = Trainings()
     thread = threading.Thread(target=service.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -220,7 +220,7 @@ def test_a_training_that_cannot_be_read_ends_its_own_waits_only(service, client,
 
 
 def test_a_service_that_is_away_ends_no_wait(service, client, monkeypatch):
-    monkeypatch.setattr(asking, "PATIENCE", asking.Retries(first=0.05, longest=0.1))
+    monkeypatch.setattr(training_poller, "PATIENCE", training_poller.Retries(first=0.05, longest=0.1))
 
     async def scene():
         service.put("training-1", "running")
@@ -317,7 +317,7 @@ def test_a_service_that_does_not_wait_is_not_hammered(service, client):
         return time.monotonic() - begun
 
     seconds = asyncio.run(scene())
-    assert len(service.asked("/v3/models")) <= 3 + seconds / asking._IDLE_SPACING
+    assert len(service.asked("/v3/models")) <= 3 + seconds / training_poller._IDLE_SPACING
 
 
 def test_all_who_share_a_key_share_a_watch_until_the_last_leaves(service):

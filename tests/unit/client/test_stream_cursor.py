@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from airflow_dlaas.client.monitor import Place
+from airflow_dlaas.client.log_stream import Place
 from airflow_dlaas.contract.log_stream import Frame, FrameStatus
 from airflow_dlaas.contract.training import Metric
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_dlaas.client.address import Address
+from airflow_dlaas.client.service_url import Address
 from airflow_dlaas.exceptions import Misunderstood, NotConfigured
 
 

@@ -13,8 +13,8 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
-from airflow_dlaas.client.asking import Asker
 from airflow_dlaas.client.client import Client
+from airflow_dlaas.client.training_poller import Asker
 from airflow_dlaas.contract.training import Training
 
 

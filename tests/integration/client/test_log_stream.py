@@ -9,8 +9,8 @@ import pytest
 from websockets.asyncio.server import serve
 
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.exchange import Retries
-from airflow_dlaas.client.monitor import follow
+from airflow_dlaas.client.log_stream import follow
+from airflow_dlaas.client.protocol import Retries
 from airflow_dlaas.contract.log_stream import LOG_COMPLETE
 from airflow_dlaas.exceptions import Misunderstood, NotFound, Unauthenticated, Unavailable, Unreachable
 from tests.integration.client.conftest import TIME, TIMEOUT, say, training
@@ -31,7 +31,7 @@ class Split(Client):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr("airflow_dlaas.client.monitor._SHORTEST", 0.01)
+    monkeypatch.setattr("airflow_dlaas.client.log_stream._SHORTEST", 0.01)
 
 
 @asynccontextmanager

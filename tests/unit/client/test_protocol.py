@@ -7,7 +7,7 @@ from email.utils import formatdate
 import pytest
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.client.exchange import (
+from airflow_dlaas.client.protocol import (
     ONCE,
     PATIENTLY,
     Authorize,

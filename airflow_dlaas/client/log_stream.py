@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidMessage, Invalid
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.exchange import ONCE, Reply, Retries, redirected, retry_after
+from airflow_dlaas.client.protocol import ONCE, Reply, Retries, redirected, retry_after
 from airflow_dlaas.contract.base import received
 from airflow_dlaas.contract.error import refusal
 from airflow_dlaas.contract.log_stream import LOG_COMPLETE, Frame, FrameStatus

@@ -18,7 +18,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.client.aside import aside
 from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.exchange import ONCE, Retries
+from airflow_dlaas.client.protocol import ONCE, Retries
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, InvalidRequest, MethodNotAllowed, Misunderstood, NotFound, Refused
 

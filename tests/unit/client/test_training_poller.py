@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airflow_dlaas.client.watch import _Board, differs
+from airflow_dlaas.client.training_watcher import _Board, differs
 from airflow_dlaas.contract.definition import ModelDefinition
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.training import Status, Training, TrainingEntity
