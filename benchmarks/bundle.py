@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from airflow_dlaas.storage import bundle
+from airflow_dlaas.packaging import archive
 
 FILES = 200
 SIZE = 26 * 1024
@@ -75,7 +75,7 @@ def by_make_archive(code: Path, target: Path) -> None:
 
 
 def by_pack(code: Path, target: Path) -> None:
-    bundle.pack(code, into=target)
+    archive.pack(code, into=target)
 
 
 WAYS: dict[str, Callable[[Path, Path], None]] = {

@@ -23,8 +23,8 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.storage import bundle
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.packaging import archive
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
 
 ROUNDS = 7
@@ -71,7 +71,7 @@ def prepare(service: ServiceProcess, client: Client, folder: Path) -> tuple[str,
         )
         ready = time.time()
     version = experiment.entity.experiment_version
-    client.send(calls.put_content(client.path_of(version.content_url), bundle.pack(folder / "code")))
+    client.send(calls.put_content(client.path_of(version.content_url), archive.pack(folder / "code")))
     return version.url, ready
 
 

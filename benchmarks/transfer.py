@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import free_port
 from tests.troublemaker import ResetRequest, Troublemaker
 
@@ -128,9 +128,9 @@ TASK = """
 import resource, sys, time
 from pydantic import SecretStr
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.storage.known import Known, usual_place
-from airflow_dlaas.storage.swift import SwiftStore
-from airflow_dlaas.storage.transfer import upload
+from airflow_dlaas.storage.transfer.checksum_cache import Known, usual_place
+from airflow_dlaas.storage.swift.store import SwiftStore
+from airflow_dlaas.storage.transfer.api import upload
 auth_url, user, key, source, container = sys.argv[1:]
 sys.stdin.readline()
 begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF)

@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from airflow_dlaas.exceptions import ContainerNotFound, Corrupted, ObjectNotFound, StoreFull
-from airflow_dlaas.storage.objects import Advance, Limits, Part, Shape, StoredObject, Write
-from airflow_dlaas.storage.reading import Content, Held, content_of
+from airflow_dlaas.storage.body import Content, Held, content_of
+from airflow_dlaas.storage.object_store import Advance, Limits, Part, Shape, StoredObject, Write
 from airflow_dlaas.storage.segments import joint_md5
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)

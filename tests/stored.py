@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from airflow_dlaas.exceptions import ContainerNotFound, DlaasError
-from airflow_dlaas.storage.objects import ObjectStore, StoredObject
+from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
 from airflow_dlaas.storage.segments import beside
 from tests.troublemaker import Troublemaker
 from tests.waiting import until

@@ -13,9 +13,9 @@ import typer
 from airflow_dlaas.cli.access import HomeOption, store_connection, store_verify
 
 if TYPE_CHECKING:
-    from airflow_dlaas.storage.crew import Progress, Watch
-    from airflow_dlaas.storage.swift import SwiftStore
-    from airflow_dlaas.storage.transfer import Plan
+    from airflow_dlaas.storage.swift.store import SwiftStore
+    from airflow_dlaas.storage.transfer.api import Plan
+    from airflow_dlaas.storage.transfer.worker_pool import Progress, Watch
 
 Container = Annotated[str, typer.Argument(metavar="CONTAINER", help="The container.")]
 Prefix = Annotated[str, typer.Option(help="The folder in the container.")]
@@ -53,13 +53,13 @@ def upload(
     Broken off, it goes on where it was when it is called again, in the middle of a large file too.
     """
     from airflow_dlaas.contract.results import results_uploaded
-    from airflow_dlaas.storage import transfer
-    from airflow_dlaas.storage.known import Known, usual_place
+    from airflow_dlaas.storage.transfer import api
+    from airflow_dlaas.storage.transfer.checksum_cache import Known, usual_place
 
     known = Known(usual_place())
     with _store(home, connection) as store:
         if dry_run:
-            plan = transfer.plan_upload(
+            plan = api.plan_upload(
                 store,
                 source,
                 container,
@@ -74,7 +74,7 @@ def upload(
             _print(plan)
             return
         with _bar("Uploaded") as watch:
-            report = transfer.upload(
+            report = api.upload(
                 store,
                 source,
                 container,
@@ -105,11 +105,11 @@ def download(
 ) -> None:
     """Fetch what lies in a container, verified; what is here unchanged is left. Broken off, it goes on where it was."""
     from airflow_dlaas.contract.results import markers_of
-    from airflow_dlaas.storage import transfer
-    from airflow_dlaas.storage.known import Known, usual_place
+    from airflow_dlaas.storage.transfer import api
+    from airflow_dlaas.storage.transfer.checksum_cache import Known, usual_place
 
     with _store(home, connection) as store, _bar("Downloaded") as watch:
-        report = transfer.download(
+        report = api.download(
             store,
             container,
             destination,
@@ -126,7 +126,7 @@ def download(
 @contextmanager
 def _store(home: Path | None, name: str) -> Iterator[SwiftStore]:
     from airflow_dlaas.contract.stores import StoreConnection
-    from airflow_dlaas.storage.swift import SwiftStore
+    from airflow_dlaas.storage.swift.store import SwiftStore
 
     connection = StoreConnection.model_validate(store_connection(home, name))
     with SwiftStore.open(connection, verify=store_verify(home, name)) as store:

@@ -15,11 +15,11 @@ from fsspec.utils import stringify_path  # type: ignore[import-untyped]
 
 from airflow_dlaas.contract.store_names import require_container_name
 from airflow_dlaas.hooks.swift import SwiftHook
-from airflow_dlaas.storage.filesystem import SwiftFileSystem
-from airflow_dlaas.storage.filesystem.errors import as_of_files
+from airflow_dlaas.storage.fsspec import SwiftFileSystem
+from airflow_dlaas.storage.fsspec.errors import as_of_files
 
 if TYPE_CHECKING:
-    from airflow_dlaas.storage.objects import ObjectStore
+    from airflow_dlaas.storage.object_store import ObjectStore
 
 schemes = ["swift"]
 

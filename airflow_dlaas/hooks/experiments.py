@@ -21,7 +21,7 @@ from airflow_dlaas.exceptions import (
     Misunderstood,
     NotFound,
 )
-from airflow_dlaas.storage import bundle
+from airflow_dlaas.packaging import archive
 
 NOT_TOLD = (NotFound, MethodNotAllowed, InvalidRequest, Misunderstood)
 """How a service fails to tell what it has, now and later: then nothing is reused, and all goes on without."""
@@ -96,7 +96,7 @@ def publish(client: Client, draft: ExperimentDraft, code: Path, *, reuse: bool) 
     :raises ServiceError: if the upload failed, a new experiment was deleted again. An added version cannot be, so it
         stays: empty and unused, and the next try adds another.
     """
-    wanted = bundle.digest_of(code)
+    wanted = archive.digest_of(code)
     ours = find(draft, _experiments(client)) if reuse else None
     held = _digest_there(client, ours.entity.experiment_version) if ours else None
     step = decide(ours, held=held, wanted=wanted)
@@ -146,7 +146,7 @@ def _digest_there(client: Client, version: ExperimentVersion) -> str | None:
     with tempfile.TemporaryDirectory(prefix="dlaas-") as folder:
         try:
             path = client.path_of(version.content_url)
-            return bundle.digest_of(client.send(calls.get_content(path, Path(folder) / "there.zip")))
+            return archive.digest_of(client.send(calls.get_content(path, Path(folder) / "there.zip")))
         except (*NOT_TOLD, InvalidBundle):
             return None
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from airflow_dlaas.contract.format_value import shown
 from airflow_dlaas.contract.store_names import require_container_name, require_object_name, require_prefix
 from airflow_dlaas.exceptions import InvalidArgument
-from airflow_dlaas.storage.patterns import as_object_names, as_patterns
+from airflow_dlaas.storage.sources.patterns import as_object_names, as_patterns
 
 T = TypeVar("T")
 

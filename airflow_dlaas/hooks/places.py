@@ -20,8 +20,8 @@ from urllib.request import url2pathname
 from airflow_dlaas.exceptions import InvalidArgument, InvalidBundle, NothingSelected
 
 if TYPE_CHECKING:
-    from airflow_dlaas.storage.patterns import Patterns
-    from airflow_dlaas.storage.sources import Source
+    from airflow_dlaas.storage.sources.local import Source
+    from airflow_dlaas.storage.sources.patterns import Patterns
 
 
 def local_path(place: str) -> Path | None:
@@ -46,7 +46,7 @@ def sources_at(place: str, include: Patterns, exclude: Patterns, *, allow_empty:
 
     :raises NothingSelected: there is no file, or the patterns select none, and *allow_empty* is not set.
     """
-    from airflow_dlaas.storage.sources import local
+    from airflow_dlaas.storage.sources.local import local
 
     try:
         here = local_path(place)
@@ -60,7 +60,7 @@ def sources_at(place: str, include: Patterns, exclude: Patterns, *, allow_empty:
 def _elsewhere(place: str, include: Patterns, exclude: Patterns) -> list[Source]:
     from airflow.sdk import ObjectStoragePath
 
-    from airflow_dlaas.storage.remote import remote
+    from airflow_dlaas.storage.sources.remote import remote
 
     there = ObjectStoragePath(place)
     return remote(there.fs, there.path, place, include, exclude)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_dlaas.storage.transfer import Progress
+    from airflow_dlaas.storage.transfer.api import Progress
 
 TELL_EVERY = 5.0
 """Seconds between two lines."""

@@ -9,7 +9,7 @@ from airflow.sdk import BaseHook
 
 if TYPE_CHECKING:
     from airflow_dlaas.hooks.access import StoreAccess
-    from airflow_dlaas.storage.swift import SwiftStore
+    from airflow_dlaas.storage.swift.store import SwiftStore
 
 
 class SwiftHook(BaseHook):
@@ -64,6 +64,6 @@ def make_store(access: StoreAccess, *, patient: bool = True) -> SwiftStore:
     :param patient: sit transient trouble out; whoever will ask again anyway need not.
     """
     from airflow_dlaas.storage.patience import NONE, Patience
-    from airflow_dlaas.storage.swift import SwiftStore
+    from airflow_dlaas.storage.swift.store import SwiftStore
 
     return SwiftStore.open(access.connection, verify=access.verify, patience=Patience() if patient else NONE)

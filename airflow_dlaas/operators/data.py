@@ -26,8 +26,8 @@ from airflow_dlaas.hooks.swift import SwiftHook
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_dlaas.storage.patterns import Patterns
-    from airflow_dlaas.storage.transfer import Report
+    from airflow_dlaas.storage.sources.patterns import Patterns
+    from airflow_dlaas.storage.transfer.api import Report
 
 
 class UploadDataOperator(CheckedOperator):
@@ -104,8 +104,8 @@ class UploadDataOperator(CheckedOperator):
         from airflow_dlaas.contract.results import results_uploaded
         from airflow_dlaas.hooks.places import sources_at
         from airflow_dlaas.hooks.progress import TellProgress
-        from airflow_dlaas.storage.known import Known, usual_place
-        from airflow_dlaas.storage.transfer import upload
+        from airflow_dlaas.storage.transfer.api import upload
+        from airflow_dlaas.storage.transfer.checksum_cache import Known, usual_place
 
         begun = time.monotonic()
         sources = sources_at(self.source, self.include, self.exclude, allow_empty=self.allow_empty)
@@ -206,8 +206,8 @@ class DownloadDataOperator(CheckedOperator):
         from airflow_dlaas.contract.results import markers_of
         from airflow_dlaas.hooks.places import filled_there
         from airflow_dlaas.hooks.progress import TellProgress
-        from airflow_dlaas.storage.known import Known, usual_place
-        from airflow_dlaas.storage.transfer import download
+        from airflow_dlaas.storage.transfer.api import download
+        from airflow_dlaas.storage.transfer.checksum_cache import Known, usual_place
 
         begun = time.monotonic()
         with SwiftHook(self.swift_conn_id).store as store, filled_there(self.destination) as folder:
@@ -280,7 +280,7 @@ class DeleteDataOperator(CheckedOperator):
     def execute(self, context: Context) -> None:
         """Delete, and say how many objects that were."""
         from airflow_dlaas.exceptions import ContainerNotFound
-        from airflow_dlaas.storage.transfer import remove
+        from airflow_dlaas.storage.transfer.api import remove
 
         self.check_parameters(rendered=True)
         with SwiftHook(self.swift_conn_id).store as store:

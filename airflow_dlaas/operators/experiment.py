@@ -22,7 +22,7 @@ from airflow_dlaas.hooks.kinds import (
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_dlaas.storage.patterns import Patterns
+    from airflow_dlaas.storage.sources.patterns import Patterns
 
 
 class PackageModelOperator(CheckedOperator):
@@ -81,10 +81,10 @@ class PackageModelOperator(CheckedOperator):
         """Write the zip, or raise `InvalidBundle` and leave what was there."""
         self.check_parameters(rendered=True)
         from airflow_dlaas.hooks.places import brought_here, put_there
-        from airflow_dlaas.storage import bundle
+        from airflow_dlaas.packaging import archive
 
         with brought_here(self.source) as folder, put_there(self.destination) as file:
-            bundle.pack(
+            archive.pack(
                 folder,
                 into=file,
                 include=self.include,

@@ -70,8 +70,8 @@ class FetchModelOperator(CheckedOperator):
         from airflow_dlaas.exceptions import ObjectNotFound
         from airflow_dlaas.hooks.gathering import gathered_there
         from airflow_dlaas.hooks.progress import TellProgress
-        from airflow_dlaas.storage.known import Known, usual_place
-        from airflow_dlaas.storage.transfer import download
+        from airflow_dlaas.storage.transfer.api import download
+        from airflow_dlaas.storage.transfer.checksum_cache import Known, usual_place
 
         begun = time.monotonic()
         training = DlaasHook(self.dlaas_conn_id).client.send(calls.get_training(self.training_id))

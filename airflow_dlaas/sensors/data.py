@@ -25,7 +25,7 @@ from airflow_dlaas.sensors.deferrable import DeferrableSensor
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_dlaas.storage.swift import SwiftStore
+    from airflow_dlaas.storage.swift.store import SwiftStore
     from airflow_dlaas.triggers.looking import Sought
 
 

@@ -42,7 +42,7 @@ from airflow_dlaas.service.store.sealing import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.service.tls import TRUSTED_BY, bundle
 from airflow_dlaas.service.users import OwnUser, UserFile, Users
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 
 STORE_CONNECT, STORE_READ = 5.0, 15.0
 """Seconds an object store may take to answer when it is checked at submit, while somebody waits for the reply."""

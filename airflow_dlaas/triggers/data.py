@@ -15,7 +15,7 @@ from airflow_dlaas.hooks.swift import SwiftHook, make_store
 
 if TYPE_CHECKING:
     from airflow_dlaas.hooks.access import StoreAccess
-    from airflow_dlaas.storage.swift import SwiftStore
+    from airflow_dlaas.storage.swift.store import SwiftStore
     from airflow_dlaas.triggers.looking import Sought
 
 AT_ONCE = 4

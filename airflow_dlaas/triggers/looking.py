@@ -13,7 +13,7 @@ from airflow_dlaas.exceptions import ContainerNotFound, Misunderstood, StoreErro
 from airflow_dlaas.triggers.waiting import error_of
 
 if TYPE_CHECKING:
-    from airflow_dlaas.storage.objects import ObjectStore
+    from airflow_dlaas.storage.object_store import ObjectStore
 
 SHORTEST = 1.0
 """Seconds between two looks at the least: the triggerer has others to attend to."""
@@ -37,7 +37,7 @@ class Sought:
 
         The listing is looked at also for a name: what it shows, an upload or a download that comes next sees too.
         """
-        from airflow_dlaas.storage.plan import as_folder
+        from airflow_dlaas.storage.transfer.plan import as_folder
 
         try:
             if self.name is not None:

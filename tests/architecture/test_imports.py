@@ -54,7 +54,7 @@ def test_importing_the_provider_brings_in_no_package_that_airflow_had_not() -> N
     assert set(json.loads(run.stdout.splitlines()[-1])) <= {"airflow_dlaas"}
 
 
-@pytest.mark.parametrize("module", ["airflow_dlaas.storage.plan", "airflow_dlaas.storage.bundle"])
+@pytest.mark.parametrize("module", ["airflow_dlaas.storage.transfer.plan", "airflow_dlaas.packaging.archive"])
 def test_what_needs_no_store_imports_no_store_client(module: str) -> None:
     """Packaging code does not pay for swiftclient."""
     code = f"import sys, {module}; assert not {{'swiftclient', 'requests'}} & set(sys.modules)"

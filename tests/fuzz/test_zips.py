@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dlaas.exceptions import InvalidBundle
-from airflow_dlaas.storage import bundle
+from airflow_dlaas.packaging import archive
 from tests.fuzz.effort import effort
 
 LIMIT = 100_000
@@ -125,19 +125,19 @@ def insist(content: bytes, *, nested: bool) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # newer Pythons warn of some damage
             try:
-                bundle.inspect(path, allow_nested=nested, unpacked_limit=LIMIT)
+                archive.inspect(path, allow_nested=nested, unpacked_limit=LIMIT)
                 sound = True
             except InvalidBundle as error:
                 assert len(str(error)) < 3000  # noqa: PT017
                 sound = False
             try:
-                bundle.unpack(path, into, allow_nested=nested, unpacked_limit=LIMIT)
+                archive.unpack(path, into, allow_nested=nested, unpacked_limit=LIMIT)
                 assert sound, "it was refused, and then unpacked"
             except InvalidBundle:
                 assert not sound, "it was found sound, and then refused"
                 assert not into.exists()
             try:
-                bundle.digest_of(path, unpacked_limit=LIMIT)
+                archive.digest_of(path, unpacked_limit=LIMIT)
             except InvalidBundle:
                 assert nested is False or not sound
         found = [*into.rglob("*")]

@@ -27,8 +27,8 @@ from airflow_dlaas.demo import ports
 from airflow_dlaas.demo.airflow import RealAirflow
 from airflow_dlaas.demo.leash import Leash
 from airflow_dlaas.demo.service import ServiceChild
-from airflow_dlaas.storage import bundle
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.packaging import archive
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import TEST_RUNTIME, ServiceProcess
 from tests.postgresql import airflow_database
 from tests.system import auth
@@ -300,7 +300,7 @@ def prepared(airflow: RealAirflow, service: ServiceChild, folder: Path) -> Itera
     draft = ExperimentDraft.model_validate({"name": "holds", "framework": {"name": "tensorflow", "version": "test"}})
     with Client(known["host"], known["login"], known["password"]) as client:
         version = client.send(calls.create_experiment(draft)).entity.experiment_version
-        client.send(calls.put_content(client.path_of(version.content_url), bundle.pack(code)))
+        client.send(calls.put_content(client.path_of(version.content_url), archive.pack(code)))
         yield Stage(airflow, client, service.home, client.path_of(version.url))
 
 

@@ -19,8 +19,8 @@ from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.storage import bundle
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.packaging import archive
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
 
 DAG_FILE = Path(__file__).parent / "dags" / "tested.py"
@@ -51,7 +51,7 @@ def command(service: ServiceProcess, client: Client, tmp_path_factory: pytest.Te
         store.create_container("tested")
     draft = ExperimentDraft.model_validate({"name": "tested", "framework": {"name": "tensorflow", "version": "test"}})
     version = client.send(calls.create_experiment(draft)).entity.experiment_version
-    client.send(calls.put_content(client.path_of(version.content_url), bundle.pack(home / "code")))
+    client.send(calls.put_content(client.path_of(version.content_url), archive.pack(home / "code")))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
     environment |= {
         "AIRFLOW_HOME": str(home),

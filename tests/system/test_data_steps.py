@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.demo.airflow import RealAirflow
 from airflow_dlaas.demo.service import ServiceChild
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.stored import laid
 
 pytestmark = pytest.mark.timeout(600)

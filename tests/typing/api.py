@@ -12,7 +12,7 @@ from airflow_dlaas.hooks.dlaas import DlaasHook
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
 from airflow_dlaas.sensors.training import TrainingSensor
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 
 
 def a_call_gives_what_it_promises(client: Client) -> None:

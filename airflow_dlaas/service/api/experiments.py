@@ -25,11 +25,11 @@ from airflow_dlaas.contract.experiment import (
 )
 from airflow_dlaas.contract.stores import MASK
 from airflow_dlaas.exceptions import Conflict, InvalidRequest, NotFound
+from airflow_dlaas.packaging import archive
 from airflow_dlaas.service.api.bodies import ZIP, Document, Id, read, reply, takes, understand
 from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf, base_url
 from airflow_dlaas.service.store.base import ExperimentRecord, VersionRecord
 from airflow_dlaas.service.store.blobs import Incoming
-from airflow_dlaas.storage import bundle
 
 PATH = "/v3/ml_assets/experiments"
 _damaged = LoggedOnce(logging.getLogger(__name__))
@@ -140,7 +140,7 @@ async def put_content(request: Request, parts: PartsOf, owner: Owner, experiment
 
 def _accept(parts: Parts, owner: str, version: VersionRecord, incoming: Incoming) -> None:
     incoming.seal()
-    bundle.inspect(incoming.path, allow_nested=parts.limits.allow_nested, unpacked_limit=parts.limits.unpacked_bytes)
+    archive.inspect(incoming.path, allow_nested=parts.limits.allow_nested, unpacked_limit=parts.limits.unpacked_bytes)
     blob = incoming.keep()
     parts.store.set_content(owner, version.experiment_id, version.id, blob.digest, blob.size)
 

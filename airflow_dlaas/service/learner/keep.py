@@ -17,9 +17,9 @@ from airflow_dlaas.service.learner.marker import store_marker
 from airflow_dlaas.service.learner.outcome import LeftOut, Outcome, gather, printable
 
 if TYPE_CHECKING:
-    from airflow_dlaas.storage.crew import Progress, Watch
-    from airflow_dlaas.storage.known import Known
-    from airflow_dlaas.storage.objects import ObjectStore
+    from airflow_dlaas.storage.object_store import ObjectStore
+    from airflow_dlaas.storage.transfer.checksum_cache import Known
+    from airflow_dlaas.storage.transfer.worker_pool import Progress, Watch
 
 NAMED = 1000
 """Lines about what was left out, in the log of storing."""
@@ -73,8 +73,8 @@ def store_logs(
 def _store(
     spec: Spec, outcome: Outcome, files: Mapping[str, Path], definition: TrainingDefinition, say: Callable[[str], None]
 ) -> Stored:
-    from airflow_dlaas.storage.known import Known
-    from airflow_dlaas.storage.swift import SwiftStore
+    from airflow_dlaas.storage.swift.store import SwiftStore
+    from airflow_dlaas.storage.transfer.checksum_cache import Known
 
     begun, results, maybe = time.monotonic(), definition.results, now_and_then(say)
     say(f"Storing {len(files)} files in container {results.target.container}")
@@ -117,7 +117,7 @@ class Sending:
 
         :raises StoreError: the store refuses the credentials, has no such container, or may succeed later.
         """
-        from airflow_dlaas.storage.transfer import upload
+        from airflow_dlaas.storage.transfer.api import upload
 
         try:
             upload(self._store, files, self._container, known=self._known, progress=self._progress)

@@ -62,7 +62,7 @@ def live(folder: Path) -> None:
         return
     bell = Bell()
     # The largest import, needed in a moment: it goes on while marks are written and the code is unpacked.
-    Thread(target=importlib.import_module, args=["airflow_dlaas.storage.swift"], daemon=True).start()
+    Thread(target=importlib.import_module, args=["airflow_dlaas.storage.swift.store"], daemon=True).start()
     applies = None
     try:
         spec, definition = read_orders(job)

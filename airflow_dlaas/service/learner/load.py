@@ -25,10 +25,10 @@ def load_code(spec: Spec, code: Path, say: Callable[[str], None]) -> None:
 
     :raises InvalidBundle: it is unusable.
     """
-    from airflow_dlaas.storage import bundle
+    from airflow_dlaas.packaging import archive
 
     say(f"Unpacking {spec.code.stat().st_size} bytes of code")
-    bundle.unpack(spec.code, code, allow_nested=spec.allow_nested, unpacked_limit=spec.unpacked_limit)
+    archive.unpack(spec.code, code, allow_nested=spec.allow_nested, unpacked_limit=spec.unpacked_limit)
     say("The code is in place")
 
 
@@ -49,8 +49,8 @@ def load_data(definition: TrainingDefinition, data: Path, say: Callable[[str], N
 
 
 def _load_container(source: TrainingData, folder: Path, say: Callable[[str], None], allowed: AllowedStores) -> None:
-    from airflow_dlaas.storage.swift import SwiftStore
-    from airflow_dlaas.storage.transfer import download
+    from airflow_dlaas.storage.swift.store import SwiftStore
+    from airflow_dlaas.storage.transfer.api import download
 
     begun, name = time.monotonic(), source.source.container
     maybe = now_and_then(say)

@@ -9,7 +9,7 @@ from airflow_dlaas.contract.results import marker_content, marker_name
 from airflow_dlaas.exceptions import ContainerNotFound, StoreError, StoreRefused
 
 if TYPE_CHECKING:
-    from airflow_dlaas.storage.objects import ObjectStore
+    from airflow_dlaas.storage.object_store import ObjectStore
 
 
 def store_marker(store: ObjectStore, container: str, training_id: str, say: Callable[[str], None]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from airflow_dlaas.demo.service import ServiceChild
 from airflow_dlaas.exceptions import DlaasError, HostError
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.chaos.airflow.audit import Aftermath, violations
 from tests.chaos.airflow.script import Batch, Blow, Deed, Round, batches
 from tests.system.stage import Run, Stage

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, select
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.store.tables import experiments, trainings
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.chaos.service.customer import Customer, Promise, md5
 
 FINAL = {str(state) for state in TrainingState if state.final}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.chaos.service.mortal import MortalService, wire
 
 EXPERIMENTS, TRAININGS = "/v3/ml_assets/experiments", "/v3/models"

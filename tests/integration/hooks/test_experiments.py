@@ -16,7 +16,7 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft
 from airflow_dlaas.exceptions import InvalidBundle, InvalidRequest, TooLarge
 from airflow_dlaas.hooks.experiments import Add, Create, Published, Reuse, publish
-from airflow_dlaas.storage import bundle
+from airflow_dlaas.packaging import archive
 from tests.conftest import ServiceProcess
 from tests.integration.client.conftest import TIME, TIMEOUT, Answer, Service, refuse, say
 
@@ -49,7 +49,7 @@ def code(tmp_path: Path) -> Zip:
         folder = tmp_path / uuid4().hex
         folder.mkdir()
         (folder / "train.py").write_text(program)
-        bundle.pack(folder, into=folder / "code.zip")
+        archive.pack(folder, into=folder / "code.zip")
         return folder / "code.zip"
 
     return package
@@ -143,7 +143,7 @@ def test_a_new_experiment_goes_again_if_its_upload_fails(
     """The service decides on its own what it takes: this one takes no nested folders."""
     (tmp_path / "nested").mkdir()
     (tmp_path / "nested" / "train.py").write_text("print(1)")
-    bundle.pack(tmp_path, into=tmp_path / "nested.zip", include=["nested"], allow_nested=True)
+    archive.pack(tmp_path, into=tmp_path / "nested.zip", include=["nested"], allow_nested=True)
     with pytest.raises(InvalidRequest, match="nested"):
         publish(client, draft, tmp_path / "nested.zip", reuse=True)
     assert not ours(client, draft)

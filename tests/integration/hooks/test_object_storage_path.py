@@ -16,7 +16,7 @@ from airflow.sdk import ObjectStoragePath
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.fs.path import SwiftPath
 from airflow_dlaas.fs.swift import ConnectionFileSystem, _store, get_fs
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.stored import laid, lay
 
 TREE = {"a.txt": b"1", "deep/b.txt": b"22", "deep/er/c.csv": b"333"}

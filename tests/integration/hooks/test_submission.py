@@ -29,8 +29,8 @@ from airflow_dlaas.exceptions import DlaasError, InvalidRequest, Misunderstood, 
 from airflow_dlaas.hooks.choice import Choice
 from airflow_dlaas.hooks.submission import find, resolve, stop, submit
 from airflow_dlaas.hooks.tag import Tag, Try
-from airflow_dlaas.storage import bundle
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.packaging import archive
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
 from tests.troublemaker import LoseReply, ResetRequest, Say, Troublemaker
 from tests.waiting import PATIENCE, until
@@ -60,7 +60,7 @@ def a_definition(service: ServiceProcess, client: Client, tmp_path: Path) -> Def
     (tmp_path / "code" / "main.py").write_text("")
     draft = ExperimentDraft.model_validate({"name": "submission", "framework": FRAMEWORK})
     version = client.send(calls.create_experiment(draft)).entity.experiment_version
-    client.send(calls.put_content(client.path_of(version.content_url), bundle.pack(tmp_path / "code")))
+    client.send(calls.put_content(client.path_of(version.content_url), archive.pack(tmp_path / "code")))
 
     def make(command: str) -> TrainingDefinition:
         return TrainingDefinition.read(

@@ -18,9 +18,9 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.operators.training import TrainModelOperator
+from airflow_dlaas.packaging import archive
 from airflow_dlaas.service.jobs import JobFolder
-from airflow_dlaas.storage import bundle
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
 from tests.troublemaker import Troublemaker
 from tests.waiting import until
@@ -92,7 +92,7 @@ def location(service: ServiceProcess, client: Client, tmp_path: Path) -> str:
     (tmp_path / "code" / "main.py").write_text("")
     draft = ExperimentDraft.model_validate({"name": "endings", "framework": FRAMEWORK})
     version = client.send(calls.create_experiment(draft)).entity.experiment_version
-    client.send(calls.put_content(client.path_of(version.content_url), bundle.pack(tmp_path / "code")))
+    client.send(calls.put_content(client.path_of(version.content_url), archive.pack(tmp_path / "code")))
     return client.path_of(version.url)
 
 

@@ -13,7 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_dlaas.exceptions import ObjectNotFound, StoreError
 from airflow_dlaas.operators.data import DeleteDataOperator, DownloadDataOperator, UploadDataOperator
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 
 RESULT = "training-AbC_12-xY/model/weights"
 MARK = "training-AbC_12-xY/.dlaas-training"

@@ -16,8 +16,8 @@ from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import ObjectNotFound, StoreUnreachable
 from airflow_dlaas.operators.model import FetchModelOperator
-from airflow_dlaas.storage import bundle
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.packaging import archive
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
 from tests.stored import laid
 from tests.troublemaker import Say, Troublemaker
@@ -39,7 +39,7 @@ def training_id(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactor
     draft = ExperimentDraft.model_validate({"name": "fetching", "framework": FRAMEWORK})
     with service.client() as client:
         version = client.send(calls.create_experiment(draft)).entity.experiment_version
-        client.send(calls.put_content(client.path_of(version.content_url), bundle.pack(code)))
+        client.send(calls.put_content(client.path_of(version.content_url), archive.pack(code)))
         definition = TrainingDefinition.read(
             {
                 "model_definition": {

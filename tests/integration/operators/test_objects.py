@@ -15,7 +15,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreRefused
 from airflow_dlaas.hooks.compat import AirflowSensorTimeout, AirflowTaskTimeout
 from airflow_dlaas.sensors.data import ObjectSensor
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.triggers import first_event, looking
 from airflow_dlaas.triggers.data import ObjectTrigger
 from tests.conftest import free_port

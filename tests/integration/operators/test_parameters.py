@@ -15,7 +15,7 @@ import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 
 from airflow_dlaas.exceptions import DlaasError, InvalidArgument, InvalidDefinition, NotConfigured
-from airflow_dlaas.storage import bundle
+from airflow_dlaas.packaging import archive
 from tests.parameters import CASES, REFUSED, ROWS, VALUES, expected, make, steps
 
 
@@ -90,7 +90,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     """What steps read and write on this machine, by the names of their parameters."""
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "main.py").write_text("pass")
-    bundle.pack(tmp_path / "code", into=tmp_path / "code.zip")
+    archive.pack(tmp_path / "code", into=tmp_path / "code.zip")
     return {"source": tmp_path / "code", "destination": tmp_path / "to", "bundle": tmp_path / "code.zip"}
 
 

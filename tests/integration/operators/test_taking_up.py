@@ -17,7 +17,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, Unavailable
 from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.triggers import attend
 from airflow_dlaas.triggers.waiting import heard
 from tests.conftest import ServiceProcess

@@ -18,7 +18,7 @@ from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 
 PATIENCE = 180.0
 """Seconds that a training or a process may take on a machine that does a lot else; a few are usual."""

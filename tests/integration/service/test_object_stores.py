@@ -13,7 +13,7 @@ import requests
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import REVEALED, StoreConnection
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
 from tests.integration.service.conftest import Customer
 from tests.redirector import STATUSES, Server, serving

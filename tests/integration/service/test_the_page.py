@@ -15,8 +15,8 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.storage import bundle
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.packaging import archive
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
 
 COMMAND = (
@@ -48,7 +48,7 @@ def test_the_pages_example_is_accepted_as_it_stands_from_the_pages_own_curl(
             {"name": "mnist", "framework": {"name": "tensorflow", "version": "1.2-py3"}}
         )
         version = client.send(calls.create_experiment(draft)).entity.experiment_version
-        client.send(calls.put_content(client.path_of(version.content_url), bundle.pack(code)))
+        client.send(calls.put_content(client.path_of(version.content_url), archive.pack(code)))
         definition = {
             "model_definition": {
                 "framework": {"name": "tensorflow", "version": "1.2-py3"},

@@ -19,14 +19,14 @@ from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import InvalidArgument, InvalidName, StoreError
-from airflow_dlaas.storage import transfer
-from airflow_dlaas.storage.copying import copy
-from airflow_dlaas.storage.filesystem import SwiftFileSystem
-from airflow_dlaas.storage.objects import ObjectStore, Part, Shape
+from airflow_dlaas.storage.body import Held
+from airflow_dlaas.storage.fsspec import SwiftFileSystem
+from airflow_dlaas.storage.object_store import ObjectStore, Part, Shape
 from airflow_dlaas.storage.patience import NONE
-from airflow_dlaas.storage.reading import Held
-from airflow_dlaas.storage.streaming import Stream
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
+from airflow_dlaas.storage.transfer import api
+from airflow_dlaas.storage.transfer.copy import copy
+from airflow_dlaas.storage.transfer.stream_upload import Stream
 from tests.unit.contract.test_store_names import BAD_CONTAINERS, BAD_NAMES, BAD_NEW_NAMES, BAD_PREFIXES, NOT_TEXTS
 
 BAD_LIST_PREFIXES = [*NOT_TEXTS, "\udcff", "x" * 1025, "a\0"]
@@ -164,14 +164,14 @@ def test_objects_of_odd_names_are_listed_and_deleted_and_nothing_else_is(
         store._haulage.join(box, f"../{other}/large", [segment], None)
         assert sorted(one.name for one in store.list(box)) == sorted([*odd, f"../{other}/large"])
         with pytest.raises(StoreError, match=r"'\.\.' \(it has the step '\.\.'\)"):
-            transfer.download(store, box, tmp_path / "to")
+            api.download(store, box, tmp_path / "to")
         with pytest.raises(InvalidName):
             store.stat(box, f"../{other}/x")
-        assert transfer.remove(store, box, names="/x") == ["/x"]
-        assert sorted(transfer.remove(store, box, prefix="a")) == ["a/", "a/./b", "a//b"]
+        assert api.remove(store, box, names="/x") == ["/x"]
+        assert sorted(api.remove(store, box, prefix="a")) == ["a/", "a/./b", "a//b"]
         store.delete(box, "..")
         gone = [" ", f"../{other}", f"../{other}/large", f"../{other}/x"]
-        assert sorted(transfer.remove(store, box)) == sorted(gone)
+        assert sorted(api.remove(store, box)) == sorted(gone)
         assert list(store.list(box)) == []
         assert [one.name for one in store.list(other)] == ["x"]
 
@@ -185,27 +185,27 @@ def calls(store: SwiftStore, folder: Path) -> dict[tuple[str, str], tuple[list[A
     return {
         ("upload", "container"): (
             BAD_CONTAINERS,
-            lambda bad: transfer.upload(store, folder, bad, create_container=True),
+            lambda bad: api.upload(store, folder, bad, create_container=True),
         ),
         ("upload", "prefix"): (
             BAD_PREFIXES,
-            lambda bad: transfer.upload(store, folder, "c", prefix=bad, create_container=True),
+            lambda bad: api.upload(store, folder, "c", prefix=bad, create_container=True),
         ),
         ("upload", "sources"): (
             [one for one in BAD_NEW_NAMES if isinstance(one, str)] + ["a/"],
-            lambda bad: transfer.upload(store, {bad: folder / "file"}, "c", create_container=True),
+            lambda bad: api.upload(store, {bad: folder / "file"}, "c", create_container=True),
         ),
-        ("plan_upload", "container"): (BAD_CONTAINERS, lambda bad: transfer.plan_upload(store, folder, bad)),
-        ("plan_upload", "prefix"): (BAD_PREFIXES, lambda bad: transfer.plan_upload(store, folder, "c", prefix=bad)),
-        ("download", "container"): (BAD_CONTAINERS, lambda bad: transfer.download(store, bad, folder / "to")),
+        ("plan_upload", "container"): (BAD_CONTAINERS, lambda bad: api.plan_upload(store, folder, bad)),
+        ("plan_upload", "prefix"): (BAD_PREFIXES, lambda bad: api.plan_upload(store, folder, "c", prefix=bad)),
+        ("download", "container"): (BAD_CONTAINERS, lambda bad: api.download(store, bad, folder / "to")),
         ("download", "prefix"): (
             BAD_PREFIXES,
-            lambda bad: transfer.download(store, "c", folder / "to", prefix=bad),
+            lambda bad: api.download(store, "c", folder / "to", prefix=bad),
         ),
-        ("download", "names"): (BAD_NAMES, lambda bad: transfer.download(store, "c", folder / "to", names=[bad])),
-        ("remove", "container"): (BAD_CONTAINERS, lambda bad: transfer.remove(store, bad)),
-        ("remove", "prefix"): (BAD_PREFIXES, lambda bad: transfer.remove(store, "c", prefix=bad)),
-        ("remove", "names"): (BAD_NAMES, lambda bad: transfer.remove(store, "c", names=[bad])),
+        ("download", "names"): (BAD_NAMES, lambda bad: api.download(store, "c", folder / "to", names=[bad])),
+        ("remove", "container"): (BAD_CONTAINERS, lambda bad: api.remove(store, bad)),
+        ("remove", "prefix"): (BAD_PREFIXES, lambda bad: api.remove(store, "c", prefix=bad)),
+        ("remove", "names"): (BAD_NAMES, lambda bad: api.remove(store, "c", names=[bad])),
         ("copy", "container"): (BAD_CONTAINERS, lambda bad: copy(store, bad, "n", "c", "m")),
         ("copy", "name"): (BAD_NAMES, lambda bad: copy(store, "c", bad, "c", "m")),
         ("copy", "to"): (BAD_CONTAINERS, lambda bad: copy(store, "c", "n", bad, "m")),

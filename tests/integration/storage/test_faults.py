@@ -21,8 +21,8 @@ import pytest
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import Corrupted, StoreError, StoreFull, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.patience import Patience
-from airflow_dlaas.storage.swift import SwiftStore
-from airflow_dlaas.storage.transfer import Progress, download, remove, upload
+from airflow_dlaas.storage.swift.store import SwiftStore
+from airflow_dlaas.storage.transfer.api import Progress, download, remove, upload
 from tests.stored import Tree, contents, laid, lay, noise, orphans, settle, speaks_clearly
 from tests.troublemaker import (
     CorruptReply,

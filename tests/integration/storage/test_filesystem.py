@@ -23,10 +23,10 @@ from swiftclient import client as swiftclient
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound, StoreError, StoreRefused, StoreUnreachable
-from airflow_dlaas.storage.filesystem import SwiftFileSystem
+from airflow_dlaas.storage.fsspec import SwiftFileSystem
 from airflow_dlaas.storage.patience import NONE
 from airflow_dlaas.storage.segments import MIB
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.stored import contents, noise, orphans, segments
 
 CUT = 64 * 1024

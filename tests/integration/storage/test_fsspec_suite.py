@@ -17,8 +17,8 @@ from fsspec.tests.abstract import (
 )
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.storage.filesystem import SwiftFileSystem
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.fsspec import SwiftFileSystem
+from airflow_dlaas.storage.swift.store import SwiftStore
 
 pytestmark = pytest.mark.slow
 

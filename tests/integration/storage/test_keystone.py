@@ -19,8 +19,8 @@ from airflow_dlaas.exceptions import StoreRefused
 from airflow_dlaas.hooks.access import StoreAccess
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.storage.patience import NONE
-from airflow_dlaas.storage.swift import SwiftStore
-from airflow_dlaas.storage.transfer import download, upload
+from airflow_dlaas.storage.swift.store import SwiftStore
+from airflow_dlaas.storage.transfer.api import download, upload
 from tests.keystone.cloud import BARE_REGION, Cloud
 from tests.keystone.environment import CHECKOUT, requirements
 

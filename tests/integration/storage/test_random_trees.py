@@ -28,13 +28,13 @@ from hypothesis.stateful import (
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError
-from airflow_dlaas.storage import sources
-from airflow_dlaas.storage.known import Known
 from airflow_dlaas.storage.patience import Patience
-from airflow_dlaas.storage.patterns import wanted
-from airflow_dlaas.storage.plan import as_folder
-from airflow_dlaas.storage.swift import SwiftStore
-from airflow_dlaas.storage.transfer import Plan, Report, download, plan_upload, upload
+from airflow_dlaas.storage.sources import local
+from airflow_dlaas.storage.sources.patterns import wanted
+from airflow_dlaas.storage.swift.store import SwiftStore
+from airflow_dlaas.storage.transfer.api import Plan, Report, download, plan_upload, upload
+from airflow_dlaas.storage.transfer.checksum_cache import Known
+from airflow_dlaas.storage.transfer.plan import as_folder
 from tests.stored import contents, laid, lay, noise, orphans, settle
 from tests.troublemaker import (
     CorruptReply,
@@ -128,7 +128,7 @@ class Ways:
 
 @pytest.fixture
 def ways(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ways]:
-    monkeypatch.setattr(sources, "SETTLED", SETTLED)
+    monkeypatch.setattr(local, "SETTLED", SETTLED)
     with Troublemaker(swift.auth_url) as trouble, SwiftStore.open(swift) as direct:
         yield Ways(direct, swift.model_copy(update={"auth_url": trouble.auth_url}), trouble)
 

@@ -12,10 +12,10 @@ import pytest
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError, StoreRedirected
-from airflow_dlaas.storage.objects import Part, Shape
+from airflow_dlaas.storage.body import content_of
+from airflow_dlaas.storage.object_store import Part, Shape
 from airflow_dlaas.storage.patience import NONE
-from airflow_dlaas.storage.reading import content_of
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.integration.storage.test_trouble import Troubled
 from tests.redirector import STATUSES, Server, serving
 

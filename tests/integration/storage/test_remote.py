@@ -14,14 +14,14 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import Corrupted, StoreError, StoreUnreachable
-from airflow_dlaas.storage.filesystem import SwiftFileSystem
-from airflow_dlaas.storage.known import Known
+from airflow_dlaas.storage.fsspec import SwiftFileSystem
 from airflow_dlaas.storage.patience import NONE
-from airflow_dlaas.storage.remote import remote
 from airflow_dlaas.storage.segments import MIB
-from airflow_dlaas.storage.sources import local
-from airflow_dlaas.storage.swift import SwiftStore
-from airflow_dlaas.storage.transfer import Report, upload
+from airflow_dlaas.storage.sources.local import local
+from airflow_dlaas.storage.sources.remote import remote
+from airflow_dlaas.storage.swift.store import SwiftStore
+from airflow_dlaas.storage.transfer.api import Report, upload
+from airflow_dlaas.storage.transfer.checksum_cache import Known
 from tests.stored import contents, lay, noise, segments
 
 TREE = {"a.csv": b"1", "deep/b.csv": b"22", "deep/er/c.txt": b"333", ".hidden": b"4"}

@@ -21,13 +21,13 @@ import pytest
 
 from airflow_dlaas.contract.stores import REVEALED, StoreConnection
 from airflow_dlaas.exceptions import Corrupted, DlaasError, HostError, ObjectNotFound, StoreError, StoreUnreachable
-from airflow_dlaas.storage.objects import Part, Shape
-from airflow_dlaas.storage.partfile import PartFile
+from airflow_dlaas.storage.body import PIECE
+from airflow_dlaas.storage.object_store import Part, Shape
 from airflow_dlaas.storage.patience import Patience
-from airflow_dlaas.storage.reading import PIECE
 from airflow_dlaas.storage.segments import beside
-from airflow_dlaas.storage.swift import SwiftStore
-from airflow_dlaas.storage.transfer import Progress, Report, download, remove, upload
+from airflow_dlaas.storage.swift.store import SwiftStore
+from airflow_dlaas.storage.transfer.api import Progress, Report, download, remove, upload
+from airflow_dlaas.storage.transfer.part_file import PartFile
 from tests.stored import contents, laid, lay, noise, orphans, segments, settle
 from tests.troublemaker import ResetReply, ResetRequest, Say, StallReply, StallRequest, Troublemaker
 from tests.waiting import PATIENCE, until
@@ -97,8 +97,8 @@ CHILD = """
 import json, sys
 from pathlib import Path
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.storage.swift import SwiftStore
-from airflow_dlaas.storage.transfer import download, upload
+from airflow_dlaas.storage.swift.store import SwiftStore
+from airflow_dlaas.storage.transfer.api import download, upload
 
 order = json.load(sys.stdin)
 store = SwiftStore.open(StoreConnection.model_validate(order["connection"]))

@@ -23,10 +23,10 @@ from airflow_dlaas.exceptions import (
     StoreRefused,
     StoreUnreachable,
 )
-from airflow_dlaas.storage.objects import ObjectStore
+from airflow_dlaas.storage.object_store import ObjectStore
 from airflow_dlaas.storage.patience import NONE
-from airflow_dlaas.storage.swift import SwiftStore
-from airflow_dlaas.storage.transfer import Progress, Report, download, upload
+from airflow_dlaas.storage.swift.store import SwiftStore
+from airflow_dlaas.storage.transfer.api import Progress, Report, download, upload
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import Corrupted, StoreError, StoreFull, StoreRedirected, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.patience import NONE, Patience
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.waiting import PATIENCE
 
 QUICK = Patience(attempts=3, first=0.01)

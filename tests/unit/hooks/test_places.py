@@ -11,7 +11,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_dlaas.exceptions import InvalidArgument, InvalidBundle, NothingSelected
 from airflow_dlaas.hooks.places import brought_here, local_path, put_there, sources_at
-from airflow_dlaas.storage.patterns import Patterns
+from airflow_dlaas.storage.sources.patterns import Patterns
 
 
 def test_a_path_and_a_file_url_are_the_same_place() -> None:

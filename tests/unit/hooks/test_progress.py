@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_dlaas.hooks.progress import TellProgress, in_bytes
-from airflow_dlaas.storage.transfer import Progress
+from airflow_dlaas.storage.transfer.api import Progress
 
 
 class Clock:

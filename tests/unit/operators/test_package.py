@@ -10,7 +10,7 @@ import pytest
 
 from airflow_dlaas.exceptions import InvalidBundle
 from airflow_dlaas.operators.experiment import PackageModelOperator
-from airflow_dlaas.storage import bundle
+from airflow_dlaas.packaging import archive
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_secret_fails_the_task_and_leaves_the_zip_of_before(code: Path) -> Non
 
 def test_the_zip_is_the_one_that_pack_makes(code: Path) -> None:
     package(code, allow_secrets=[".env"])
-    assert code.with_name("code.zip").read_bytes() == bundle.pack(code, allow_secrets=[".env"])
+    assert code.with_name("code.zip").read_bytes() == archive.pack(code, allow_secrets=[".env"])
 
 
 def test_patterns_are_templated() -> None:

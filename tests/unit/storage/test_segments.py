@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_dlaas.storage.objects import Limits, Part, StoredObject
+from airflow_dlaas.storage.object_store import Limits, Part, StoredObject
 from airflow_dlaas.storage.segments import CUT, MIB, above, beside, cut_for, cut_up, found, joint_md5, own, segment_name
 
 

@@ -19,7 +19,7 @@ from airflow_dlaas.exceptions import (
     StoreRefused,
     StoreUnreachable,
 )
-from airflow_dlaas.storage.objects import ObjectStore, StoredObject
+from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
 from airflow_dlaas.triggers import data, looking
 from airflow_dlaas.triggers.data import ObjectTrigger
 from airflow_dlaas.triggers.looking import Sought, look_until, reported

@@ -24,7 +24,7 @@ from airflow_dlaas.service.jobs import Exit, JobFolder, PhaseMark, RunMark, Runt
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.service.processes import identify
 from airflow_dlaas.service.runners.local import LocalRunner
-from airflow_dlaas.storage.swift import SwiftStore
+from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.running import NO_BUBBLEWRAP
 
 PATIENCE = 120.0

@@ -12,7 +12,7 @@ from airflow_dlaas.exceptions import StoreFull, StoreUnreachable
 from airflow_dlaas.service.jobs import JobFolder
 from airflow_dlaas.service.learner.keep import REFUSED, Sending
 from airflow_dlaas.service.learner.outcome import LINKED_FOLDERS, gather, printable
-from airflow_dlaas.storage.known import Known
+from airflow_dlaas.storage.transfer.checksum_cache import Known
 from tests.memory_store import MemoryStore
 
 

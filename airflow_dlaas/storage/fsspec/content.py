@@ -1,0 +1,146 @@
+"""What files hold: reading and writing them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fsspec.callbacks import DEFAULT_CALLBACK  # type: ignore[import-untyped]
+from fsspec.compression import compr  # type: ignore[import-untyped]
+from fsspec.core import get_compression  # type: ignore[import-untyped]
+from fsspec.utils import isfilelike  # type: ignore[import-untyped]
+
+from airflow_dlaas.contract.store_names import require_new_object_name
+from airflow_dlaas.storage.fsspec.errors import as_of_files, is_folder, is_there
+from airflow_dlaas.storage.fsspec.files import ObjectReader, ObjectWriter, Packed, Text
+from airflow_dlaas.storage.fsspec.listing import Info, StoreListing
+from airflow_dlaas.storage.object_store import Part, Shape
+from airflow_dlaas.storage.segments import CUT, is_large
+from airflow_dlaas.storage.transfer.api import upload
+from airflow_dlaas.storage.transfer.copy import fetched
+from airflow_dlaas.storage.transfer.multipart_upload import forget
+from airflow_dlaas.storage.transfer.stream_upload import Stream, segments_of
+from airflow_dlaas.storage.transfer.worker_pool import Progress
+
+
+class StoreContent(StoreListing):
+    """Files of a store, with what they hold."""
+
+    def open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        cache_options: dict[str, Any] | None = None,
+        compression: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """
+        Open a file as fsspec's do; what is written appears when it is closed, and not at all after an error.
+
+        A file of any size may be written: beyond *segment_size* bytes it is sent while it is written. Mode "x" looks
+        whether there is something when the file is opened, not again when it is closed.
+        """
+        if mode.strip("bt") == "r":
+            return super().open(path, mode, block_size, cache_options, compression, **options)
+        text = {name: options.pop(name) for name in ("encoding", "errors", "newline") if name in options}
+        autocommit = options.pop("autocommit", not self._intrans)
+        writer: Any = self._open(self._strip_protocol(path), mode.strip("bt") + "b", autocommit=autocommit, **options)
+        if not autocommit:
+            self.transaction.files.append(writer)
+        packing = get_compression(path, compression)
+        file: Any = Packed(compr[packing](writer, mode="w"), writer) if packing else writer
+        return file if "b" in mode else Text(file, **text)
+
+    def _open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        autocommit: bool = True,
+        cache_options: dict[str, Any] | None = None,
+        segment_size: int = CUT,
+        **options: Any,
+    ) -> ObjectReader | ObjectWriter:
+        container, key = self._split(path)
+        if mode == "rb":
+            return ObjectReader(self, path, block_size=block_size, cache_options=cache_options, **options)
+        if mode not in {"wb", "xb"}:
+            raise NotImplementedError(
+                f"An object is stored as a whole, so {path} cannot be opened with {mode!r}: write it anew, or write "
+                "another one beside it"
+            )
+        if not key:
+            raise is_folder(path)
+        with as_of_files(path):
+            stream = Stream(self.store, container, key, segment_size)
+        if mode == "xb" and self.exists(path):
+            raise is_there(path)
+        return ObjectWriter(stream, path, autocommit=autocommit)
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
+        """Read a file, verified, or a stretch of it, which has no checksum; as a slice of Python's takes numbers."""
+        path = self._strip_protocol(path)
+        if start is not None and end is not None and min(start, end) >= 0:
+            with as_of_files(path):
+                return self.store.read(*self._split(path), start, end)
+        info = self.info(path)
+        if info["type"] != "file":
+            raise is_folder(path)
+        return self.stretch(info, *slice(start, end).indices(info["size"])[:2])
+
+    def stretch(self, info: Info, start: int, end: int) -> bytes:
+        """Read a stretch of the very content that *info* tells of; verified where it is all of it."""
+        container, key = self._split(info["name"])
+        size, end = info["size"], min(end, info["size"])
+        if start >= end:
+            return b""
+        part = Part(start, end - start, info["md5"] if (start, end) == (0, size) else None)
+        with as_of_files(info["name"]):
+            return bytes(fetched(self.store, container, key, Shape(size, info["etag"] or "", info["md5"]), part))
+
+    def put_file(
+        self, lpath: str, rpath: str, callback: Any = DEFAULT_CALLBACK, mode: str = "overwrite", **_: Any
+    ) -> None:
+        """Store a local file, verified; a large one as segments, which a second attempt takes up."""
+        local = Path(lpath)
+        if local.is_dir():
+            self.makedirs(rpath, exist_ok=True)
+            return
+        container, key = self._split(rpath)
+        if not key:
+            raise is_folder(rpath)
+        with as_of_files(rpath):
+            require_new_object_name(key)
+        if mode == "create" and self.exists(rpath):
+            raise is_there(rpath)
+        size = local.stat().st_size
+        callback.set_size(size)
+
+        def tell(progress: Progress) -> None:
+            callback.absolute_update(progress.bytes_done)
+
+        with as_of_files(rpath):
+            if is_large(size):
+                upload(self.store, {key: local}, container, progress=tell)
+            else:
+                before = segments_of(self.store, container, key)
+                self.store.put(container, key, local, advance=callback.relative_update)
+                forget(self.store, container, key, before)
+
+    def get_file(
+        self, rpath: str, lpath: Any = None, callback: Any = DEFAULT_CALLBACK, outfile: Any = None, **options: Any
+    ) -> None:
+        """Fetch a file into one that appears complete and verified, or not at all."""
+        if outfile is not None or isfilelike(lpath):
+            super().get_file(rpath, lpath, callback, outfile, **options)
+            return
+        info = self.info(rpath)
+        if info["type"] != "file":
+            Path(lpath).mkdir(parents=True, exist_ok=True)
+            return
+        target = Path(lpath)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        callback.set_size(info["size"])
+        with as_of_files(rpath):
+            self.store.get(*self._split(rpath), target, advance=callback.relative_update)

@@ -1,0 +1,147 @@
+"""Giving names to files and folders, and taking them away."""
+
+from __future__ import annotations
+
+import errno
+from collections import defaultdict
+from collections.abc import Iterator
+from os import PathLike
+from typing import Any
+
+from fsspec.core import has_magic  # type: ignore[import-untyped]
+
+from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound
+from airflow_dlaas.storage.fsspec.content import StoreContent
+from airflow_dlaas.storage.fsspec.errors import as_of_files, is_folder, is_there, missing
+from airflow_dlaas.storage.object_store import StoredObject
+from airflow_dlaas.storage.transfer.checksum_cache import Known
+from airflow_dlaas.storage.transfer.copy import copy
+from airflow_dlaas.storage.transfer.stream_upload import insist_on
+from airflow_dlaas.storage.transfer.upload import Uploading
+from airflow_dlaas.storage.transfer.worker_pool import Crew, Tally
+
+
+class SwiftFileSystem(StoreContent):
+    """An object store, as files and folders. Thread-safe."""
+
+    def cp_file(self, path1: str, path2: str, **_: Any) -> None:
+        """Copy a file; the store does that by itself. Of a folder, only see to the container."""
+        source, target = self._strip_protocol(path1), self._strip_protocol(path2)
+        if source == target:
+            return
+        container, key = self._split(source)
+        to, to_key = self._split(target)
+        try:
+            with as_of_files(source):
+                if not key:
+                    raise ObjectNotFound("A container is a folder")
+                if not to_key:
+                    raise is_folder(target)
+                copy(self.store, container, key, to, to_key)
+        except FileNotFoundError:
+            if not self.isdir(source):
+                raise
+            self.makedirs(target, exist_ok=True)
+
+    def mv(self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **options: Any) -> None:
+        """Copy, then delete. Nothing is done where it is there already."""
+        source, target = self._strip_protocol(path1), self._strip_protocol(path2)
+        if target in (source, self._parent(source) if isinstance(source, str) else None):
+            return
+        if recursive and isinstance(source, str) and target.startswith(f"{source}/"):
+            raise OSError(errno.EINVAL, "A folder cannot be moved into itself", source, None, target)
+        super().mv(path1, path2, recursive, maxdepth, **options)
+
+    def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
+        """
+        Delete files, and with *recursive* folders and containers; a large object with its segments.
+
+        :raises FileNotFoundError: one of the paths is not there; nothing was deleted.
+        :raises IsADirectoryError: one of them is a folder, without *recursive*; nothing was deleted.
+        """
+        paths = self._strip_protocol([path] if isinstance(path, (str, PathLike)) else list(path))
+        meant = [name for one in paths for name in (self.glob(one) if has_magic(one) else [one])]
+        if not meant:
+            raise missing(str(path))
+        self._delete([victim for one in meant for victim in self._victims(one, recursive, maxdepth)])
+        if recursive and maxdepth is None:
+            for one in meant:
+                if "/" not in one:
+                    self.rmdir(one)
+
+    def rm_file(self, path: str) -> None:
+        """Delete one file."""
+        self._delete(list(self._victims(self._strip_protocol(path), False, None)))
+
+    def _victims(self, path: str, recursive: bool, maxdepth: int | None) -> Iterator[tuple[str, StoredObject]]:
+        container, key = self._split(path)
+        found = False
+        with as_of_files(path):
+            if key:
+                try:
+                    yield container, self.store.stat(container, key)
+                    found = True
+                except ObjectNotFound:
+                    insist_on(self.store, container)
+            if recursive:
+                folder = f"{key}/" if key else ""
+                for one in self.store.list(container, folder):
+                    found = True
+                    if maxdepth is None or one.name[len(folder) :].count("/") < maxdepth:
+                        yield container, one
+        if not found and (key or not recursive):
+            raise is_folder(path) if self.isdir(path) else missing(path)
+
+    def _delete(self, victims: list[tuple[str, StoredObject]]) -> None:
+        by_container: dict[str, list[StoredObject]] = defaultdict(list)
+        for container, one in victims:
+            by_container[container].append(one)
+        for container, found in by_container.items():
+            tally = Tally(0, len(found), None)
+            with as_of_files(container):
+                Uploading(self.store, container, Known(), tally, Crew(tally, None)).delete(found)
+
+    # ---- folders
+
+    def mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
+        """Make a container. Below it folders need no making, so there only the container is seen to."""
+        path = self._strip_protocol(path)
+        container, key = self._split(path)
+        if self.exists(path):
+            raise is_there(path)
+        with as_of_files(path):
+            if key:
+                try:
+                    insist_on(self.store, container)
+                    return
+                except ContainerNotFound:
+                    if not create_parents:
+                        raise
+            self.store.create_container(container)
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Make the container of *path*, if it is missing."""
+        try:
+            self.mkdir(path)
+        except FileExistsError:
+            if not exist_ok or self.isfile(path):
+                raise
+
+    def rmdir(self, path: str) -> None:
+        """Delete an empty container; a folder that is empty is not there."""
+        path = self._strip_protocol(path)
+        container, key = self._split(path)
+        info = self.info(path)
+        if info["type"] == "file":
+            raise NotADirectoryError(errno.ENOTDIR, "This is a file", path)
+        if self.ls(path):
+            raise OSError(errno.ENOTEMPTY, "This folder is not empty", path)
+        with as_of_files(path):
+            if key:
+                self.store.delete(container, [key, f"{key}/"])  # what marks it
+            else:
+                self.store.delete_container(container)
+
+    def sign(self, path: str, expiration: int = 100, **_: Any) -> str:
+        """Not possible: a temporary URL is signed with a key of the account that a connection does not have."""
+        raise NotImplementedError("A Swift signs URLs with a secret of the account, which the connection does not hold")

@@ -1,0 +1,211 @@
+"""What is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any, ClassVar
+
+from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
+from fsspec.utils import stringify_path  # type: ignore[import-untyped]
+
+from airflow_dlaas.contract.store_names import require_container_name, require_object_name
+from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound
+from airflow_dlaas.storage.fsspec.errors import as_of_files, is_folder, missing
+from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
+from airflow_dlaas.storage.transfer.stream_upload import insist_on
+
+Info = dict[str, Any]
+"""
+What fsspec is told of a path: ``name``, ``size`` in bytes and ``type`` ("file" or "directory"); of a file also ``md5``
+(None where it consists of segments), ``etag``, which names its content, and when it was stored.
+"""
+
+
+class StoreListing(AbstractFileSystem):  # type: ignore[misc]
+    """What is in *store*, as files and folders. A folder is there while something is in it."""
+
+    protocol: ClassVar[str] = "swift"
+    cachable = False  # fsspec keeps instances by their arguments; this one is a store
+
+    def __init__(self, store: ObjectStore | None) -> None:
+        super().__init__(use_listings_cache=False)
+        self._store = store
+
+    @property
+    def store(self) -> ObjectStore:
+        """The object store. Whoever makes it later than `__init__` says how."""
+        assert self._store is not None  # noqa: S101  (see above)
+        return self._store
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(one) for one in path]
+        path = stringify_path(path)
+        if path.startswith(f"{cls.protocol}://"):
+            container, slash, key = path.partition("://")[2].partition("/")
+            path = container.rpartition("@")[2] + slash + key  # what stands before it is a connection's
+        return path.strip("/")  # some put one before it, where an account would be
+
+    def _split(self, path: str) -> tuple[str, str]:
+        path = self._strip_protocol(path)
+        container, _, key = path.partition("/")
+        with as_of_files(path):
+            if container:
+                require_container_name(container)
+            if key:
+                require_object_name(key)
+        return container, key
+
+    def info(self, path: str, **_: Any) -> Info:
+        """Say what *path* is; a file of that name before a folder."""
+        path = self._strip_protocol(path)
+        container, key = self._split(path)
+        with as_of_files(path):
+            if not key:
+                if container:
+                    insist_on(self.store, container)
+                return _folder(path)
+            try:
+                return _info(container, self.store.stat(container, key))
+            except ObjectNotFound as error:
+                if next(iter(self.store.browse(container, f"{key}/", most=1)), None) is None:
+                    raise missing(path) from error
+                return _folder(path)
+
+    def exists(self, path: str, **_: Any) -> bool:
+        """Whether there is a file or a folder."""
+        return self._type(path) is not None
+
+    def isdir(self, path: str) -> bool:
+        """Whether it is a folder."""
+        return self._type(path) == "directory"
+
+    def isfile(self, path: str) -> bool:
+        """Whether it is a file."""
+        return self._type(path) == "file"
+
+    def _type(self, path: str) -> str | None:
+        try:
+            return str(self.info(path)["type"])
+        except FileNotFoundError:
+            return None
+
+    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Info] | list[str]:
+        """List a folder; of a file, itself. Without a container: the containers."""
+        path = self._strip_protocol(path)
+        container, key = self._split(path)
+        with as_of_files(path):
+            self.store.limits()  # which tell that a page is the last
+            if not container:
+                found = [_folder(name) for name in self.store.containers()]
+            else:
+                found = _level(container, self.store.browse(container, f"{key}/" if key else ""), key)
+        if not found and key and (itself := self.info(path))["type"] == "file":
+            found = [itself]
+        return found if detail else [one["name"] for one in found]
+
+    def walk(
+        self, path: str, maxdepth: int | None = None, topdown: bool = True, on_error: Any = "omit", **options: Any
+    ) -> Iterator[Any]:
+        """As fsspec's, but "omit" leaves out only what is not there."""
+
+        def omit(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError):
+                raise error
+
+        on_error = omit if on_error == "omit" else on_error
+        yield from super().walk(path, maxdepth, topdown, on_error, **options)
+
+    def find(
+        self, path: str, maxdepth: int | None = None, withdirs: bool = False, detail: bool = False, **options: Any
+    ) -> list[str] | dict[str, Info]:
+        """All files below *path*, by one listing where no depth is given; of a file, itself."""
+        path = self._strip_protocol(path)
+        if not path or maxdepth is not None:
+            found: list[str] | dict[str, Info] = super().find(path, maxdepth, withdirs, detail, **options)
+            return found
+        out = {one["name"]: one for one in self._below(path) if withdirs or one["type"] == "file"}
+        if not out and (kind := self._type(path)) and (withdirs or kind == "file"):
+            out = {path: self.info(path)}
+        return dict(sorted(out.items())) if detail else sorted(out)
+
+    def _below(self, path: str) -> Iterator[Info]:
+        container, key = self._split(path)
+        folders: set[str] = set()
+        with as_of_files(path):
+            self.store.limits()
+            try:
+                listing = list(self.store.list(container, f"{key}/" if key else ""))
+            except ContainerNotFound:
+                return
+        if listing:
+            folders.add(path)
+        for one in listing:
+            name = f"{container}/{one.name}"
+            above = name.rstrip("/") if one.folder else name.rpartition("/")[0]
+            while len(above) > len(path):
+                folders.add(above)
+                above = above.rpartition("/")[0]
+            if not one.folder:
+                yield _info(container, one)
+        yield from map(_folder, folders)
+
+    def du(
+        self, path: str, total: bool = True, maxdepth: int | None = None, withdirs: bool = False, **options: Any
+    ) -> int | dict[str, int]:
+        """Bytes below *path*, by what the listing says."""
+        found = self.find(path, maxdepth, withdirs, detail=True, **options)
+        assert isinstance(found, dict)  # noqa: S101  (asked for)
+        sizes = {name: int(info["size"]) for name, info in found.items()}
+        return sum(sizes.values()) if total else sizes
+
+    def modified(self, path: str) -> datetime:
+        """When the content was stored."""
+        info = self.info(path)
+        if info["type"] != "file":
+            raise is_folder(path)
+        stored: datetime = info["modified"]
+        return stored
+
+    def created(self, path: str) -> datetime:
+        """When the content was stored: an object is never changed, only replaced."""
+        return self.modified(path)
+
+    def ukey(self, path: str) -> str:
+        """Name the content: the same for the same, in any place."""
+        return str(self.info(path).get("etag") or super().ukey(path))
+
+    def checksum(self, path: str) -> int:
+        """The same, as a number."""
+        return int(self.ukey(path), 16)
+
+
+def _folder(path: str) -> Info:
+    return {"name": path, "size": 0, "type": "directory"}
+
+
+def _info(container: str, one: StoredObject) -> Info:
+    name = f"{container}/{one.name}"
+    if one.folder:
+        return _folder(name.rstrip("/"))
+    return {
+        "name": name,
+        "size": one.size,
+        "type": "file",
+        "md5": one.md5,
+        "etag": one.md5 or one.segments_md5,
+        "modified": one.modified,
+        "LastModified": one.modified,  # under this name Airflow looks for it
+    }
+
+
+def _level(container: str, entries: Iterable[StoredObject | str], above: str) -> list[Info]:
+    found: dict[tuple[str, str], Info] = {}
+    for entry in entries:
+        one = _folder(f"{container}/{entry[:-1]}") if isinstance(entry, str) else _info(container, entry)
+        # A name with an empty step means, as a path, the folder above; only `find` lists it.
+        if not one["name"].endswith("/") and one["name"] != f"{container}/{above}":
+            found.setdefault((one["name"], one["type"]), one)
+    return list(found.values())

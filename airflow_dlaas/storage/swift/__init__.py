@@ -1,0 +1,1 @@
+"""OpenStack Swift as an object store: authentication, requests, errors. It plans no transfers."""

@@ -1,0 +1,1 @@
+"""Transfers of many files: planned first, then carried out in parallel, resumable and verified."""

@@ -1,0 +1,127 @@
+"""
+What is known of files already: their MD5s, so that nobody reads again what did not change.
+
+An aid, never a condition: where it cannot be read or written, files are hashed as if there were none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from typing_extensions import Self
+
+if TYPE_CHECKING:
+    from airflow_dlaas.storage.sources.local import Origin
+
+QUESTION = 400
+"""Files asked for in one statement: SQLite takes 999 values in its oldest builds."""
+
+WAIT = 2.0
+"""Seconds to wait for another process that is writing; then do without."""
+
+KEPT = 180 * 24 * 3600
+"""Seconds until what was noted is forgotten."""
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS known (
+    place TEXT, cut INTEGER, identity TEXT, md5s TEXT, noted INTEGER, PRIMARY KEY (place, cut)
+) WITHOUT ROWID
+"""
+
+Key = tuple[str, int]
+"""The place of a file, and the size of the stretches it was hashed by; 0 for the whole."""
+
+
+def usual_place() -> Path:
+    """Where a user's caches lie, by the XDG convention."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "airflow-dlaas" / "md5.sqlite3"
+
+
+class Known:
+    """
+    A table of files in one SQLite file; for any number of threads and processes.
+
+    :param path: that file, made with its folders if missing. None remembers for as long as this object lives.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._recalled: dict[Key, tuple[str, str]] = {}
+        self._notes: dict[Key, tuple[str, str]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.save()
+
+    def recall(self, origins: Iterable[Origin]) -> None:
+        """Look up *origins* all at once, so that `md5s` need not ask for each."""
+        places = [origin.place for origin in origins]
+        found: dict[Key, tuple[str, str]] = {}
+
+        def look_up(database: sqlite3.Connection) -> None:
+            for start in range(0, len(places), QUESTION):
+                some = places[start : start + QUESTION]
+                marks = ",".join("?" * len(some))
+                rows = database.execute(f"SELECT place, cut, identity, md5s FROM known WHERE place IN ({marks})", some)  # noqa: S608
+                found.update({(place, cut): (identity, md5s) for place, cut, identity, md5s in rows})
+
+        self._use(look_up)
+        with self._lock:
+            self._recalled.update(found)
+
+    def md5s(self, origin: Origin, cut: int) -> Sequence[str] | None:
+        """The MD5s of *origin*'s stretches, if they were noted of the very file that is there now."""
+        key = (origin.place, cut)
+        identity, md5s = self._notes.get(key) or self._recalled.get(key) or ("", "")
+        return md5s.split() if origin.identity and identity == origin.identity else None
+
+    def note(self, origin: Origin, cut: int, md5s: Sequence[str]) -> None:
+        """Remember the MD5s of *origin*; not of one whose change might have gone unseen."""
+        if origin.settled and (identity := origin.identity):
+            self._notes[origin.place, cut] = (identity, " ".join(md5s))
+
+    def save(self) -> None:
+        """Write what was noted."""
+        with self._lock:
+            notes, self._notes = self._notes, {}
+            self._recalled.update(notes)
+        if not notes:
+            return
+        now = int(time.time())
+        rows = [(place, cut, identity, md5s, now) for (place, cut), (identity, md5s) in notes.items()]
+
+        def write(database: sqlite3.Connection) -> None:
+            with database:
+                database.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?)", rows)
+                database.execute("DELETE FROM known WHERE noted < ?", [now - KEPT])
+
+        self._use(write)
+
+    def _use(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        if self._path is None:
+            return
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.closing(sqlite3.connect(self._path, timeout=WAIT)) as database:
+                database.execute("PRAGMA synchronous = OFF")  # losing it in a crash costs reading files once more
+                database.execute(_TABLE)
+                work(database)
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorname", "") in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
+                with contextlib.suppress(OSError):
+                    self._path.unlink()
+        except OSError:
+            return  # a home that cannot be written: every file is hashed

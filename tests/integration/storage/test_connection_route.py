@@ -1,0 +1,105 @@
+"""Ways to a store that are not straight: TLS, and proxies that the environment names."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.contract.stores import StoreConnection
+from airflow_dlaas.exceptions import StoreError
+from airflow_dlaas.storage.patience import NONE
+from airflow_dlaas.storage.swift.store import SwiftStore
+from tests.certificates import for_loopback
+from tests.integration.storage.test_trouble import CONTENT, MD5, Handler, Troubled
+
+
+class Secure(Troubled):
+    """A store that speaks TLS only."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__()
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+    @property
+    def url(self) -> str:
+        return super().url.replace("http:", "https:")
+
+
+class ProxyHandler(Handler):
+    """Understands requests as a proxy gets them, and notes how they came."""
+
+    def do_GET(self) -> None:  # noqa: N802
+        self.server.logins.append((self.path, self.headers["Proxy-Authorization"]))
+        self.path = self.path.removeprefix(self.server.url)
+        super().do_GET()
+
+    do_PUT = do_HEAD = do_GET  # noqa: N815  (http.server's names)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    return tmp_path / "store.pem"
+
+
+@pytest.fixture
+def secure(certificate: Path) -> Iterator[Troubled]:
+    yield from serving(Secure(for_loopback(certificate)))
+
+
+@pytest.fixture
+def plain() -> Iterator[Troubled]:
+    server = Troubled()
+    server.RequestHandlerClass = ProxyHandler
+    yield from serving(server)
+
+
+def serving(server: Troubled) -> Iterator[Troubled]:
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def there_and_back(server: Troubled, verify: bool | str, path: Path) -> bytes:
+    known = {"auth_url": f"{server.url}/auth/v1.0", "userId": "a:u", "password": "p4ssw0rd"}
+    (path / "here").write_bytes(CONTENT)
+    with SwiftStore.open(StoreConnection.model_validate(known), verify=verify, patience=NONE) as store:
+        assert store.put("c", "a", path / "here") == MD5
+        store.get("c", "a", path / "there")
+    return (path / "there").read_bytes()
+
+
+def test_content_goes_over_tls_with_a_named_authority(secure: Troubled, certificate: Path, tmp_path: Path) -> None:
+    assert there_and_back(secure, str(certificate), tmp_path) == CONTENT
+    assert secure.seen[0][2] == CONTENT
+
+
+def test_trusting_anybody_is_possible(secure: Troubled, tmp_path: Path) -> None:
+    assert there_and_back(secure, False, tmp_path) == CONTENT
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(secure: Troubled, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="is not trusted"):
+        there_and_back(secure, True, tmp_path)
+    assert not secure.seen
+
+
+def test_a_proxy_of_the_environment_is_told_the_whole_address_and_who_asks(
+    plain: Troubled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, plain.url.replace("http://", "http://me:secret@"))
+    assert there_and_back(plain, True, tmp_path) == CONTENT
+    passport = f"Basic {b64encode(b'me:secret').decode()}"
+    told = [one for one in plain.logins if isinstance(one, tuple)]
+    assert (f"{plain.url}/v1/AUTH_a/c/a", passport) in told
+    assert all(path.startswith("http://") and said == passport for path, said in told)

@@ -1,0 +1,208 @@
+"""A text is one pattern, wherever patterns are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from tests.unit.storage.test_plan import stored
+
+from airflow_dlaas.exceptions import InvalidArgument, InvalidBundle, InvalidName, NothingSelected
+from airflow_dlaas.packaging import archive
+from airflow_dlaas.storage.sources.local import local
+from airflow_dlaas.storage.sources.patterns import as_object_names, as_patterns
+from airflow_dlaas.storage.sources.remote import remote
+from airflow_dlaas.storage.transfer.api import download, plan_upload, remove, upload
+from airflow_dlaas.storage.transfer.plan import deleting
+from tests.memory_store import MemoryStore
+
+Selecting = Callable[[Path, str, Any], list[str]]
+"""Given a folder, the name of a parameter and its value: the files that the call selects."""
+
+
+class Several(Sequence[str]):
+    """A sequence that is no list, as Airflow gives for the results of mapped tasks."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = texts
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.texts[index]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def test_a_text_is_one_pattern_and_a_list_is_several() -> None:
+    assert as_patterns(None, "include") is None
+    assert as_patterns("*.csv", "include") == ("*.csv",)
+    assert as_patterns(["*.csv", "a"], "include") == as_patterns(Several("*.csv", "a"), "include") == ("*.csv", "a")
+    assert as_patterns((), "include") == ()
+    for literal in ("[abc]", "[0-9]", "(a)", "[1]", "['ab]"):
+        assert as_patterns(literal, "include") == (literal,)
+
+
+BAD: list[Any] = [0, 1, 1.5, True, b"*.csv", {"*.csv": 1}, {"*.csv"}, iter(["a"]), Path("a"), "", [""], ["a", 1]]
+BAD += [[["a"]], [None], [b"a"], "['a', 'b']", "[]", "('a',)", ["['a']"]]
+
+
+@pytest.mark.parametrize("value", BAD)
+@pytest.mark.parametrize("read", [as_patterns, as_object_names])
+def test_what_is_no_pattern_is_refused_and_the_parameter_is_named(read: Callable[..., Any], value: Any) -> None:
+    with pytest.raises(InvalidArgument, match=r"^field(\[\d\])?: "):
+        read(value, "field")
+
+
+def test_a_name_of_an_object_is_checked_as_one() -> None:
+    assert as_object_names("day/a") == ("day/a",)
+    with pytest.raises(InvalidName, match=r"^names\[1\]: "):
+        as_object_names(["a", "../b"])
+
+
+# ---- every function that takes patterns
+
+
+def _local(folder: Path, parameter: str, value: Any) -> list[str]:
+    return sorted(one.name for one in local(folder, **{parameter: value}))
+
+
+def _upload(folder: Path, parameter: str, value: Any) -> list[str]:
+    store = MemoryStore()
+    upload(store, folder, "c", **{parameter: value})
+    return sorted(store.objects)
+
+
+def _plan_upload(folder: Path, parameter: str, value: Any) -> list[str]:
+    return sorted(one.name for one in plan_upload(MemoryStore(), folder, "c", **{parameter: value}).send)
+
+
+def _remote(folder: Path, parameter: str, value: Any) -> list[str]:
+    fs = MemoryFileSystem()
+    for path in folder.rglob("*"):
+        if path.is_file():
+            fs.pipe_file(f"{folder}/{path.relative_to(folder)}", path.read_bytes())
+    return sorted(one.name for one in remote(fs, str(folder), f"memory:/{folder}", **{parameter: value}))
+
+
+def _pack(folder: Path, parameter: str, value: Any) -> list[str]:
+    target = folder.with_name("code.zip")
+    archive.pack(folder, into=target, allow_nested=True, **{parameter: value})
+    archive.unpack(target, folder.with_name("unpacked"), allow_nested=True, unpacked_limit=10**6)
+    there = folder.with_name("unpacked")
+    return sorted(one.relative_to(there).as_posix() for one in there.rglob("*") if one.is_file())
+
+
+def _deleting(folder: Path, parameter: str, value: Any) -> list[str]:
+    names = [one.relative_to(folder).as_posix() for one in folder.rglob("*") if one.is_file()]
+    return sorted(one.name for one in deleting([], [stored(name) for name in names], "", **{parameter: value}))
+
+
+SELECTING: list[Selecting] = [_local, _upload, _plan_upload, _remote, _pack, _deleting]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "data"
+    for name in ("a.csv", "b.tmp", "deep/c.csv", "s", "v"):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(name)
+    return place
+
+
+@pytest.mark.parametrize("select", SELECTING)
+@pytest.mark.parametrize(
+    ("parameter", "value", "selected"),
+    [
+        ("include", "*.csv", ["a.csv", "deep/c.csv"]),
+        ("include", ["*.csv"], ["a.csv", "deep/c.csv"]),
+        ("include", None, ["a.csv", "b.tmp", "deep/c.csv", "s", "v"]),
+        ("exclude", "*.tmp", ["a.csv", "deep/c.csv", "s", "v"]),
+        ("exclude", "deep", ["a.csv", "b.tmp", "s", "v"]),
+        ("exclude", None, ["a.csv", "b.tmp", "deep/c.csv", "s", "v"]),
+    ],
+)
+def test_a_text_is_one_pattern_everywhere(
+    folder: Path, select: Selecting, parameter: str, value: Any, selected: list[str]
+) -> None:
+    assert select(folder, parameter, value) == selected
+
+
+@pytest.mark.parametrize("select", SELECTING)
+@pytest.mark.parametrize("parameter", ["include", "exclude"])
+@pytest.mark.parametrize("value", [1, b"*", "", {"a": 1}, "['*.csv']"])
+def test_what_is_no_pattern_is_refused_everywhere(folder: Path, select: Selecting, parameter: str, value: Any) -> None:
+    with pytest.raises(InvalidArgument, match=rf"^{parameter}: "):
+        select(folder, parameter, value)
+
+
+@pytest.mark.parametrize("select", [_local, _upload, _plan_upload, _remote])
+@pytest.mark.parametrize("parameter", ["include", "exclude"])
+def test_patterns_that_select_nothing_are_named(folder: Path, select: Selecting, parameter: str) -> None:
+    value = "*.none" if parameter == "include" else "*"
+    with pytest.raises(NothingSelected, match=rf"/data: {parameter} \['{value[0]}.*select no file in it"):
+        select(folder, parameter, value)
+
+
+@pytest.mark.parametrize("select", [_local, _remote])
+def test_patterns_are_compared_with_a_single_file_too(folder: Path, select: Selecting) -> None:
+    find: Any = local if select is _local else None
+    if find is None:
+        _remote(folder, "include", None)
+        fs = MemoryFileSystem()
+        with pytest.raises(NothingSelected):
+            remote(fs, f"{folder}/a.csv", "memory://a.csv", "*.tmp")
+        assert [one.name for one in remote(fs, f"{folder}/a.csv", "memory://a.csv", "*.csv")] == ["a.csv"]
+        return
+    with pytest.raises(NothingSelected):
+        find(folder / "a.csv", "*.tmp")
+    assert [one.name for one in find(folder / "a.csv", "*.csv")] == ["a.csv"]
+
+
+def test_one_pattern_of_allowed_secrets_allows_nothing_else(tmp_path: Path) -> None:
+    """Letter by letter, ``*`` alone allowed everything."""
+    for name in (".env", "id_rsa", "server.pem"):
+        (tmp_path / name).write_text("-----BEGIN PRIVATE KEY-----\n" if name.endswith("pem") else "SECRET=1")
+    with pytest.raises(InvalidBundle, match=r"'\.env'.*'id_rsa'"):
+        archive.pack(tmp_path, allow_secrets="*.pem")
+    (tmp_path / ".env").unlink()
+    (tmp_path / "id_rsa").unlink()
+    assert archive.pack(tmp_path, allow_secrets="*.pem") == archive.pack(tmp_path, allow_secrets=["*.pem"])
+    with pytest.raises(InvalidArgument, match=r"^allow_secrets\[0\]: "):
+        archive.pack(tmp_path, allow_secrets=[1])  # type: ignore[list-item]
+    assert archive.digest(tmp_path, allow_secrets="*.pem")
+
+
+def test_nothing_is_deleted_by_a_single_pattern_that_selects_nothing_here(tmp_path: Path) -> None:
+    """Letter by letter, ``*`` would have meant every object of the store."""
+    store = MemoryStore(**{"old.csv": b"1", "notes.md": b"2"})
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(NothingSelected):
+        upload(store, tmp_path, "c", include="*.csv", delete=True)
+    assert sorted(store.objects) == ["notes.md", "old.csv"]
+    (tmp_path / "new.csv").write_text("x")
+    assert upload(store, tmp_path, "c", include="*.csv", delete=True).deleted == 1
+    assert sorted(store.objects) == ["new.csv", "notes.md"]
+
+
+def test_one_name_is_one_object(tmp_path: Path) -> None:
+    store = MemoryStore(a=b"1", b=b"2", ab=b"3")
+    assert remove(store, "c", names="ab") == ["ab"]
+    assert sorted(store.objects) == ["a", "b"]
+    download(store, "c", tmp_path, names="a")
+    assert [one.name for one in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("pattern", ["/keep", "/", "./keep/*", "../keep", "*.tmp\n", "\nkeep"])
+@pytest.mark.parametrize("given", [str, lambda text: ["a", text]])
+def test_a_pattern_that_no_file_can_match_is_refused(pattern: str, given: Callable[[str], Any]) -> None:
+    """Left as it is, it would exclude nothing, and a deletion would take what was to stay."""
+    with pytest.raises(InvalidArgument, match=r"^exclude(\[1\])?: .* matches no file"):
+        as_patterns(given(pattern), "exclude")
+
+
+@pytest.mark.parametrize("pattern", [".env", ".cache/", "..keep", "keep/", "a b"])
+def test_dots_and_slashes_elsewhere_are_part_of_a_pattern(pattern: str) -> None:
+    assert as_patterns(pattern, "exclude") == (pattern,)

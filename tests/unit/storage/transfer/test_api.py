@@ -1,0 +1,407 @@
+"""Transfers, against a store in memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.exceptions import (
+    ContainerNotFound,
+    Corrupted,
+    HostError,
+    NothingSelected,
+    ObjectNotFound,
+    StoreError,
+    StoreFull,
+)
+from airflow_dlaas.storage.body import Content
+from airflow_dlaas.storage.object_store import Limits, ObjectStore, Part
+from airflow_dlaas.storage.sources import local as local_sources
+from airflow_dlaas.storage.sources.local import SETTLED, LocalFile, Source, local
+from airflow_dlaas.storage.transfer.api import Plan, Progress, Report, download, plan_upload, remove, upload
+from airflow_dlaas.storage.transfer.checksum_cache import Known
+from tests.memory_store import FarFile, MemoryStore, md5
+
+RESULT = "training-AbC_12-xY/model/weights"
+
+
+def lay(folder: Path, **files: bytes) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def test_the_store_of_these_tests_is_one() -> None:
+    store: ObjectStore = MemoryStore()
+    assert store.containers() == ["c"]
+
+
+def test_a_folder_goes_up_with_everything_in_it(tmp_path: Path) -> None:
+    store = MemoryStore()
+    lay(tmp_path, **{"a": b"1", "deep/er/b": b"22", ".hidden": b"", "link": b""})
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").symlink_to("a")
+    assert upload(store, tmp_path, "c", prefix="data") == Report(4, 4, 0)
+    assert store.objects == {"data/a": b"1", "data/deep/er/b": b"22", "data/.hidden": b"", "data/link": b"1"}
+
+
+def test_an_upload_reports_which_of_its_folders_count_as_results_of_trainings(tmp_path: Path) -> None:
+    """Later trainings leave these folders out of their data."""
+    lay(tmp_path, **{".dlaas-training": b"{}", "r/.dlaas-training": b"{}", "r/model/w": b"1", "data": b"2"})
+    store = MemoryStore()
+    assert upload(store, tmp_path, "c").results == ("r",)
+    assert upload(store, tmp_path, "c", prefix="p").results == ("p", "p/r")
+    assert upload(store, tmp_path, "c", exclude=".dlaas-training").results == ()
+
+
+def test_one_file_goes_up_under_its_own_name_and_named_ones_under_theirs(tmp_path: Path) -> None:
+    store = MemoryStore()
+    lay(tmp_path, a=b"1")
+    upload(store, tmp_path / "a", "c")
+    upload(store, {"other/name": tmp_path / "a"}, "c")
+    assert store.objects == {"a": b"1", "other/name": b"1"}
+
+
+def test_what_did_not_change_is_not_sent(tmp_path: Path) -> None:
+    store = MemoryStore(same=b"abc", edited=b"abc", longer=b"abc", foreign=b"abc")
+    report = upload(store, lay(tmp_path, same=b"abc", edited=b"abd", longer=b"abcd"), "c")
+    assert report == Report(files=2, bytes=7, skipped=1)
+    assert sorted(store.asked) == ["edited", "longer"]
+    assert "foreign" in store.objects
+
+
+def test_what_is_here_already_is_not_fetched(tmp_path: Path) -> None:
+    store = MemoryStore(same=b"abc", edited=b"abc", missing=b"abc")
+    report = download(store, "c", lay(tmp_path, same=b"abc", edited=b"abd"))
+    assert report == Report(files=2, bytes=6, skipped=1)
+    assert sorted(store.asked) == ["edited", "missing"]
+    assert (tmp_path / "edited").read_bytes() == b"abc"
+
+
+def test_a_folder_of_the_store_comes_down_without_its_prefix(tmp_path: Path) -> None:
+    store = MemoryStore(**{"run/model/a": b"1", "run/model/b/c": b"2", "run/models": b"3"})
+    assert download(store, "c", tmp_path / "new", prefix="run/model") == Report(2, 2, 0)
+    assert {str(path.relative_to(tmp_path / "new")) for path in (tmp_path / "new").rglob("*")} == {"a", "b", "b/c"}
+
+
+def test_a_name_that_is_not_there_is_said_before_anything_is_fetched(tmp_path: Path) -> None:
+    store = MemoryStore(a=b"1")
+    with pytest.raises(ObjectNotFound, match="'b'"):
+        download(store, "c", tmp_path, names=["a", "b"])
+    assert not store.asked
+
+
+def test_a_name_that_climbs_out_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
+    store = MemoryStore(**{"a": b"1", "../evil": b"2"})
+    with pytest.raises(StoreError, match=r"'\.\./evil'"):
+        download(store, "c", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_link_that_lies_in_the_destination_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "sub").symlink_to(tmp_path / "outside")
+    with pytest.raises(StoreError, match="is a link that leaves"):
+        download(MemoryStore(**{"sub/a": b"1"}), "c", tmp_path / "new")
+    assert not list((tmp_path / "outside").iterdir())
+
+
+def test_nothing_to_transfer_is_an_error_unless_it_is_allowed(tmp_path: Path) -> None:
+    with pytest.raises(ObjectNotFound, match="nothing under 'p' in container 'c'"):
+        download(MemoryStore(a=b"1"), "c", tmp_path / "to", prefix="p")
+    assert not (tmp_path / "to").exists()
+    assert download(MemoryStore(), "c", tmp_path, allow_empty=True) == Report(0, 0, 0)
+    with pytest.raises(NothingSelected, match=f"{tmp_path}: there is no file in it"):
+        upload(MemoryStore(), tmp_path, "c")
+    assert upload(MemoryStore(), tmp_path, "c", allow_empty=True) == Report(0, 0, 0)
+
+
+@pytest.mark.parametrize("files", [{}, {"a": b"1"}])
+def test_a_missing_container_is_said_even_when_there_is_nothing_to_send(
+    tmp_path: Path, files: dict[str, bytes]
+) -> None:
+    with pytest.raises(ContainerNotFound):
+        upload(MemoryStore(), lay(tmp_path, **files), "missing", allow_empty=True)
+
+
+@pytest.mark.parametrize("name", ["missing", "dangling", "folder"])
+def test_what_cannot_be_sent_is_said_before_anything_is(tmp_path: Path, name: str) -> None:
+    store = MemoryStore()
+    folder = lay(tmp_path / "here", a=b"1")
+    (folder / "dangling").symlink_to("nowhere")
+    if name == "folder":
+        (folder / "dangling").unlink()
+        (folder / "link").symlink_to(tmp_path)
+    with pytest.raises(StoreError, match=r"cannot be read|is a link to a folder|no such file"):
+        upload(store, folder if name != "missing" else tmp_path / "missing", "c")
+    assert not store.asked
+
+
+def test_the_first_failure_ends_the_whole_and_is_the_one_told(tmp_path: Path) -> None:
+    store = MemoryStore()
+    files = {"full": b"x" * 10, **{f"{number}": b"" for number in range(200)}}
+    with pytest.raises(StoreFull):
+        upload(store, lay(tmp_path, **files), "c", threads=1)
+    assert store.asked[0] == "full"
+    assert len(store.asked) < 10
+
+
+def test_progress_adds_up_and_tells_of_skipped_files_as_done(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    upload(MemoryStore(a=b"1"), lay(tmp_path, a=b"1", b=b"22", c=b""), "c", progress=seen.append)
+    assert seen[-1] == Progress(3, 3, 3, 3)
+    assert [one.bytes_done for one in seen] == sorted(one.bytes_done for one in seen)
+
+
+def test_an_error_of_the_progress_ends_the_transfer(tmp_path: Path) -> None:
+    def refuse(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        upload(MemoryStore(), lay(tmp_path, a=b"1"), "c", progress=refuse)
+
+
+def test_no_thread_is_left_behind(tmp_path: Path) -> None:
+    before = threading.active_count()
+    upload(MemoryStore(), lay(tmp_path, **{f"{number}": b"x" for number in range(50)}), "c")
+    assert threading.active_count() == before
+
+
+# ---- which files are meant
+
+
+def test_include_and_exclude_say_which_files_of_a_folder_go_up(tmp_path: Path) -> None:
+    store = MemoryStore()
+    folder = lay(tmp_path, **{"a.gz": b"1", "b.txt": b"2", "deep/c.gz": b"3", "raw/d.gz": b"4"})
+    upload(store, folder, "c", include=["*.gz"], exclude=["raw"])
+    assert sorted(store.objects) == ["a.gz", "deep/c.gz"]
+
+
+def test_a_glob_names_what_it_matches_from_the_last_folder_spelled_out(tmp_path: Path) -> None:
+    store = MemoryStore()
+    lay(tmp_path, **{"x/a.gz": b"1", "x/b.txt": b"2", "y/c.gz": b"3"})
+    upload(store, f"{tmp_path}/*/*.gz", "c", prefix="p")
+    assert sorted(store.objects) == ["p/x/a.gz", "p/y/c.gz"]
+    upload(store, f"{tmp_path}/**/*.txt", "c")
+    assert "x/b.txt" in store.objects
+
+
+def test_a_glob_that_matches_a_folder_means_everything_in_it(tmp_path: Path) -> None:
+    store = MemoryStore()
+    upload(store, f"{lay(tmp_path, **{'day-1/a': b'1', 'day-2/deep/b': b'2', 'other/c': b'3'})}/day-*", "c")
+    assert sorted(store.objects) == ["day-1/a", "day-2/deep/b"]
+
+
+@pytest.mark.parametrize("place", ["nowhere", "*.none"])
+def test_a_place_that_is_nothing_is_said(tmp_path: Path, place: str) -> None:
+    with pytest.raises(StoreError, match=r"no such file or folder|matches no file"):
+        upload(MemoryStore(), tmp_path / place, "c")
+
+
+# ---- deleting what is no longer there
+
+
+def test_nothing_is_deleted_unless_asked_for(tmp_path: Path) -> None:
+    store = MemoryStore(old=b"1")
+    upload(store, lay(tmp_path, new=b"2"), "c")
+    assert sorted(store.objects) == ["new", "old"]
+
+
+def test_what_is_no_longer_there_is_deleted_below_the_prefix_only(tmp_path: Path) -> None:
+    store = MemoryStore(**{"p/old": b"1", "p/keep": b"2", "pq": b"3", "other": b"4"})
+    assert upload(store, lay(tmp_path, keep=b"2"), "c", prefix="p", delete=True) == Report(0, 0, 1, deleted=1)
+    assert sorted(store.objects) == ["other", "p/keep", "pq"]
+
+
+def test_what_was_left_out_of_the_upload_is_left_in_the_store(tmp_path: Path) -> None:
+    store = MemoryStore(**{"a.tmp": b"1", "b.gz": b"2"})
+    upload(store, lay(tmp_path, **{"c.gz": b"3"}), "c", exclude=["*.tmp"], delete=True)
+    assert sorted(store.objects) == ["a.tmp", "c.gz"]
+
+
+def test_results_of_trainings_in_the_same_container_stay(tmp_path: Path) -> None:
+    mark = f"{RESULT.partition('/')[0]}/.dlaas-training"
+    store = MemoryStore(**{RESULT: b"1", mark: b"{}", "old": b"2", "training-set000001/x": b"4"})
+    upload(store, lay(tmp_path, new=b"3"), "c", delete=True)
+    assert sorted(store.objects) == ["new", mark, RESULT]
+    upload(store, tmp_path, "c", prefix=RESULT.rpartition("/")[0], delete=True)
+    assert RESULT in store.objects
+
+
+def test_nothing_is_deleted_when_the_upload_fails(tmp_path: Path) -> None:
+    store = MemoryStore(old=b"1")
+    with pytest.raises(StoreFull):
+        upload(store, lay(tmp_path, full=b"2"), "c", delete=True)
+    assert sorted(store.objects) == ["old"]
+
+
+def test_an_empty_source_deletes_nothing(tmp_path: Path) -> None:
+    """It is more often a disk that is not mounted."""
+    store = MemoryStore(old=b"1")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NothingSelected, match="there is no file in it"):
+        upload(store, tmp_path / "empty", "c", delete=True)
+    with pytest.raises(StoreError, match="1 objects would be deleted"):
+        upload(store, tmp_path / "empty", "c", delete=True, allow_empty=True)
+    assert sorted(store.objects) == ["old"]
+
+
+# ---- the plan
+
+
+def test_a_plan_says_what_would_be_done_and_does_nothing(tmp_path: Path) -> None:
+    store = MemoryStore(same=b"abc", edited=b"abc", old=b"1")
+    folder = lay(tmp_path, same=b"abc", edited=b"abd", new=b"2")
+    plan = plan_upload(store, folder, "c", delete=True)
+    assert isinstance(plan, Plan)
+    assert [one.name for one in plan.send] == ["edited", "new"]
+    assert (plan.bytes, plan.unchanged, plan.delete) == (4, 1, ("old",))
+    assert not store.asked
+    assert sorted(store.objects) == ["edited", "old", "same"]
+
+
+# ---- large files, in segments of four bytes
+
+
+def send_large(store: MemoryStore, path: Path, known: Known | None = None) -> Report:
+    return upload(store, path, "c", segment_size=4, known=known)
+
+
+def test_a_large_file_goes_up_in_segments_and_comes_down_whole(tmp_path: Path) -> None:
+    store = MemoryStore()
+    lay(tmp_path, big=b"0123456789")
+    assert send_large(store, tmp_path / "big") == Report(1, 10, 0)
+    assert store.objects == {"big": b"0123456789"}
+    assert len(store.segments()) == 3
+    assert download(store, "c", tmp_path / "there", segment_size=4) == Report(1, 10, 0)
+    assert (tmp_path / "there" / "big").read_bytes() == b"0123456789"
+    assert [one.name for one in (tmp_path / "there").iterdir()] == ["big"]
+
+
+def test_a_large_file_that_did_not_change_sends_no_byte(tmp_path: Path) -> None:
+    store = MemoryStore()
+    lay(tmp_path, big=b"0123456789")
+    send_large(store, tmp_path / "big")
+    assert send_large(store, tmp_path / "big") == Report(0, 0, 1)
+    assert download(store, "c", tmp_path, segment_size=4) == Report(0, 0, 1)
+    assert store.sent == 10
+
+
+def test_of_a_large_file_that_changed_the_segments_that_did_not_are_not_sent_again(tmp_path: Path) -> None:
+    store = MemoryStore()
+    lay(tmp_path, big=b"0123456789")
+    send_large(store, tmp_path / "big")
+    lay(tmp_path, big=b"0123xxxx89")
+    assert send_large(store, tmp_path / "big") == Report(1, 4, 0)
+    assert store.objects == {"big": b"0123xxxx89"}
+    assert len(store.segments()) == 3
+
+
+def test_what_others_have_cut_another_way_is_recognized(tmp_path: Path) -> None:
+    store = MemoryStore()
+    lay(tmp_path, big=b"0123456789")
+    store.all["others"] = {"1": b"01234", "2": b"56789"}
+    parts = [Part(0, 5, md5(b"01234"), ("others", "1")), Part(5, 5, md5(b"56789"), ("others", "2"))]
+    store.join("c", "big", parts)
+    assert send_large(store, tmp_path / "big") == Report(0, 0, 1)
+    lay(tmp_path, big=b"x123456789")
+    assert send_large(store, tmp_path / "big").files == 1
+    assert sorted(store.all["others"]) == ["1", "2"]  # which may be shared
+
+
+def test_the_segments_of_a_file_that_became_small_are_gone(tmp_path: Path) -> None:
+    store = MemoryStore()
+    lay(tmp_path, big=b"0123456789")
+    send_large(store, tmp_path / "big")
+    lay(tmp_path, big=b"0")
+    send_large(store, tmp_path / "big")
+    assert (store.objects, store.segments()) == ({"big": b"0"}, set())
+
+
+def test_removing_a_large_object_removes_its_segments_and_no_others(tmp_path: Path) -> None:
+    store = MemoryStore()
+    lay(tmp_path, big=b"0123456789", **{"big.2": b"9876543210"})
+    upload(store, tmp_path, "c", segment_size=4)
+    assert remove(store, "c", names=["big"]) == ["big"]
+    assert store.objects == {"big.2": b"9876543210"}
+    assert len(store.segments()) == 3
+
+
+def test_a_file_that_is_written_while_it_goes_up_is_refused_and_the_old_object_stays(tmp_path: Path) -> None:
+    store = MemoryStore(big=b"before")
+    lay(tmp_path, big=b"0123456789")
+
+    def write(progress: Progress) -> None:
+        if progress.bytes_done == 4:
+            (tmp_path / "big").write_bytes(b"9876543210")
+
+    with pytest.raises(Corrupted, match="was written while it was being sent"):
+        upload(store, tmp_path / "big", "c", segment_size=4, threads=1, progress=write)
+    assert store.objects == {"big": b"before"}
+
+
+def test_a_store_that_joins_no_segments_gets_it_in_one_piece(tmp_path: Path) -> None:
+    store = MemoryStore(Limits())
+    send_large(store, lay(tmp_path, big=b"0123456789") / "big")
+    assert store.all == {"c": {"big": b"0123456789"}}
+
+
+def test_a_file_elsewhere_is_read_once_and_goes_up_verified() -> None:
+    store = MemoryStore()
+    small, large = Source("small", FarFile(b"123")), Source("large", FarFile(b"0123456789"))
+    assert upload(store, [small, large], "c", segment_size=4) == Report(2, 13, 0)
+    assert upload(store, [small, large], "c", segment_size=4) == Report(0, 0, 2)
+    assert store.objects == {"small": b"123", "large": b"0123456789"}
+
+
+# ---- what is known of files already
+
+
+def test_a_file_that_is_known_is_not_read_again(tmp_path: Path) -> None:
+    store, place = MemoryStore(), tmp_path / "cache" / "md5"
+    folder = lay(tmp_path / "here", a=b"abc", big=b"0123456789")
+    with Known(place) as known:
+        upload(store, found_later(folder, LocalFile), "c", segment_size=4, known=known)
+    assert upload(store, found_later(folder, Unread), "c", segment_size=4, known=Known(place)).skipped == 2
+
+
+def test_a_file_that_has_just_changed_is_not_known_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its times might not show another change that follows at once."""
+    monkeypatch.setattr(local_sources, "SETTLED", 3600 * 10**9)  # however long it takes from here to the upload
+    store, place = MemoryStore(), tmp_path / "cache" / "md5"
+    folder = lay(tmp_path / "here", a=b"abc")
+    with Known(place) as known:
+        upload(store, folder, "c", known=known)
+    with pytest.raises(AssertionError, match="is read"):
+        upload(store, found_later(folder, Unread), "c", known=Known(place))
+
+
+class Unread(LocalFile):
+    """A file that must not be read."""
+
+    def part(self, *_: int) -> Content:
+        raise AssertionError(f"{self.place} is read")
+
+
+def found_later(folder: Path, kind: type[LocalFile]) -> list[Source]:
+    """Find the files in *folder*, as if that were so long after their last change that another one would be seen."""
+    later = time.time_ns() + SETTLED + 1
+    return [Source(one.name, kind(**{**asdict(one.origin), "found_ns": later})) for one in local(folder)]
+
+
+# ---- room
+
+
+def test_a_disk_without_room_is_said_before_anything_is_fetched(tmp_path: Path) -> None:
+    store = MemoryStore()
+    store.all["c"]["huge"] = [Part(0, 2**62, "0" * 32, ("c_segments", "x"))]
+    with pytest.raises(HostError, match="bytes of room"):
+        download(store, "c", tmp_path / "there")
+    assert not [one for one in store.asked if one.startswith("huge@")]
