@@ -46,7 +46,7 @@ from airflow_dlaas.service.jobs import JobFolder
 from airflow_dlaas.service.store.base import TrainingRecord
 from airflow_dlaas.service.store.sealing import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
-from airflow_dlaas.triggers.attend import attend
+from airflow_dlaas.task_runs.wait_for_training import attend
 from tests.conftest import ServiceProcess
 from tests.integration.service.conftest import Customer
 

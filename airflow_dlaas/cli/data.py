@@ -137,7 +137,7 @@ def _store(home: Path | None, name: str) -> Iterator[SwiftStore]:
 def _bar(verb: str) -> Iterator[Watch]:
     """A bar where somebody looks on, a line now and then where not; on stderr, so that the result can be piped."""
     if not sys.stderr.isatty():
-        from airflow_dlaas.hooks.progress import TellProgress
+        from airflow_dlaas.task_runs.transfer_progress import TellProgress
 
         yield TellProgress(verb, lambda line: typer.echo(line, err=True))
         return

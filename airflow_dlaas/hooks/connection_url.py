@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from airflow_dlaas.exceptions import NotConfigured
 
 if TYPE_CHECKING:
-    from airflow_dlaas.hooks.access import AirflowConnection
+    from airflow_dlaas.hooks.connections import AirflowConnection
 
 SCHEMES = frozenset({"http", "https"})
 

@@ -9,7 +9,7 @@ from airflow.sdk import BaseHook
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
-    from airflow_dlaas.hooks.access import ServiceAccess
+    from airflow_dlaas.hooks.connections import ServiceAccess
 
 
 class DlaasHook(BaseHook):
@@ -31,13 +31,13 @@ class DlaasHook(BaseHook):
     @cached_property
     def access(self) -> ServiceAccess:
         """What the connection says."""
-        from airflow_dlaas.hooks.access import ServiceAccess
+        from airflow_dlaas.hooks.connections import ServiceAccess
 
         return ServiceAccess.from_connection(self.get_connection(self.dlaas_conn_id))
 
     async def aaccess(self) -> ServiceAccess:
         """What the connection says, asked for without blocking the triggerer's loop."""
-        from airflow_dlaas.hooks.access import ServiceAccess
+        from airflow_dlaas.hooks.connections import ServiceAccess
 
         return ServiceAccess.from_connection(await self.aget_connection(self.dlaas_conn_id))
 

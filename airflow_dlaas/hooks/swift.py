@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 
 if TYPE_CHECKING:
-    from airflow_dlaas.hooks.access import StoreAccess
+    from airflow_dlaas.hooks.connections import StoreAccess
     from airflow_dlaas.storage.swift.store import SwiftStore
 
 
@@ -27,13 +27,13 @@ class SwiftHook(BaseHook):
     @cached_property
     def access(self) -> StoreAccess:
         """What the connection says."""
-        from airflow_dlaas.hooks.access import StoreAccess
+        from airflow_dlaas.hooks.connections import StoreAccess
 
         return StoreAccess.from_connection(self.get_connection(self.swift_conn_id))
 
     async def aaccess(self) -> StoreAccess:
         """What the connection says, asked for without blocking the triggerer's loop."""
-        from airflow_dlaas.hooks.access import StoreAccess
+        from airflow_dlaas.hooks.connections import StoreAccess
 
         return StoreAccess.from_connection(await self.aget_connection(self.swift_conn_id))
 

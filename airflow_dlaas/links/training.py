@@ -18,7 +18,7 @@ class TrainingLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Give the tab's address. Airflow asks in the task's own process, when a run of it has ended."""
-        from airflow_dlaas.hooks.tab import tab_address
+        from airflow_dlaas.task_runs.training_tab import tab_address
 
         return tab_address(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
 

@@ -8,8 +8,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
-from airflow_dlaas.hooks.checked import UNKNOWN, CheckedOperator
-from airflow_dlaas.hooks.kinds import (
+from airflow_dlaas.hooks.swift import SwiftHook
+from airflow_dlaas.parameters.checked_operator import UNKNOWN, CheckedOperator
+from airflow_dlaas.parameters.checks import (
     Kind,
     Unfit,
     optional,
@@ -21,7 +22,6 @@ from airflow_dlaas.hooks.kinds import (
     require_place,
     require_text,
 )
-from airflow_dlaas.hooks.swift import SwiftHook
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
@@ -102,10 +102,10 @@ class UploadDataOperator(CheckedOperator):
         """Upload; progress goes to the task's log every few seconds."""
         self.check_parameters(rendered=True)
         from airflow_dlaas.contract.results import results_uploaded
-        from airflow_dlaas.hooks.places import sources_at
-        from airflow_dlaas.hooks.progress import TellProgress
         from airflow_dlaas.storage.transfer.api import upload
         from airflow_dlaas.storage.transfer.checksum_cache import Known, usual_place
+        from airflow_dlaas.task_runs.locations import sources_at
+        from airflow_dlaas.task_runs.transfer_progress import TellProgress
 
         begun = time.monotonic()
         sources = sources_at(self.source, self.include, self.exclude, allow_empty=self.allow_empty)
@@ -204,10 +204,10 @@ class DownloadDataOperator(CheckedOperator):
         """Download; progress goes to the task's log every few seconds."""
         self.check_parameters(rendered=True)
         from airflow_dlaas.contract.results import markers_of
-        from airflow_dlaas.hooks.places import filled_there
-        from airflow_dlaas.hooks.progress import TellProgress
         from airflow_dlaas.storage.transfer.api import download
         from airflow_dlaas.storage.transfer.checksum_cache import Known, usual_place
+        from airflow_dlaas.task_runs.locations import filled_there
+        from airflow_dlaas.task_runs.transfer_progress import TellProgress
 
         begun = time.monotonic()
         with SwiftHook(self.swift_conn_id).store as store, filled_there(self.destination) as folder:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_dlaas.hooks.checked import CheckedOperator
 from airflow_dlaas.hooks.dlaas import DlaasHook
-from airflow_dlaas.hooks.kinds import (
+from airflow_dlaas.parameters.checked_operator import CheckedOperator
+from airflow_dlaas.parameters.checks import (
     Kind,
     optional,
     require_any_text,
@@ -80,8 +80,8 @@ class PackageModelOperator(CheckedOperator):
     def execute(self, context: Context) -> str:
         """Write the zip, or raise `InvalidBundle` and leave what was there."""
         self.check_parameters(rendered=True)
-        from airflow_dlaas.hooks.places import brought_here, put_there
         from airflow_dlaas.packaging import archive
+        from airflow_dlaas.task_runs.locations import brought_here, put_there
 
         with brought_here(self.source) as folder, put_there(self.destination) as file:
             archive.pack(
@@ -165,8 +165,8 @@ class CreateExperimentOperator(CheckedOperator):
         from airflow_dlaas.contract.base import complaints
         from airflow_dlaas.contract.experiment import ExperimentDraft
         from airflow_dlaas.exceptions import InvalidDefinition
-        from airflow_dlaas.hooks.experiments import publish
-        from airflow_dlaas.hooks.places import brought_here
+        from airflow_dlaas.task_runs.experiments import publish
+        from airflow_dlaas.task_runs.locations import brought_here
 
         try:
             draft = ExperimentDraft.model_validate(

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_dlaas.hooks.checked import CheckedOperator
 from airflow_dlaas.hooks.dlaas import DlaasHook
-from airflow_dlaas.hooks.kinds import Kind, require_part, require_place, require_text
 from airflow_dlaas.hooks.swift import SwiftHook
+from airflow_dlaas.parameters.checked_operator import CheckedOperator
+from airflow_dlaas.parameters.checks import Kind, require_part, require_place, require_text
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
@@ -68,10 +68,10 @@ class FetchModelOperator(CheckedOperator):
         from airflow_dlaas.client import calls
         from airflow_dlaas.contract.results import is_marker
         from airflow_dlaas.exceptions import ObjectNotFound
-        from airflow_dlaas.hooks.gathering import gathered_there
-        from airflow_dlaas.hooks.progress import TellProgress
         from airflow_dlaas.storage.transfer.api import download
         from airflow_dlaas.storage.transfer.checksum_cache import Known, usual_place
+        from airflow_dlaas.task_runs.resumable_folder import gathered_there
+        from airflow_dlaas.task_runs.transfer_progress import TellProgress
 
         begun = time.monotonic()
         training = DlaasHook(self.dlaas_conn_id).client.send(calls.get_training(self.training_id))

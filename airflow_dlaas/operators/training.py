@@ -8,11 +8,10 @@ from datetime import timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_dlaas.hooks.checked import UNKNOWN, CheckedOperator
-from airflow_dlaas.hooks.deferrable import default_deferrable
-from airflow_dlaas.hooks.definition_file import as_json, names_file, read_for_task, read_if_local
 from airflow_dlaas.hooks.dlaas import DlaasHook
-from airflow_dlaas.hooks.kinds import (
+from airflow_dlaas.links.training import TensorBoardLink, TrainingLink, show_training
+from airflow_dlaas.parameters.checked_operator import UNKNOWN, CheckedOperator
+from airflow_dlaas.parameters.checks import (
     Kind,
     optional,
     require_definition,
@@ -21,14 +20,15 @@ from airflow_dlaas.hooks.kinds import (
     require_flag,
     require_text,
 )
-from airflow_dlaas.links.training import TensorBoardLink, TrainingLink, show_training
+from airflow_dlaas.task_runs.deferrable import default_deferrable
+from airflow_dlaas.task_runs.definition_file import as_json, names_file, read_for_task, read_if_local
 
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_dlaas.contract.training import Training
-    from airflow_dlaas.hooks.taskrun import TaskRun
+    from airflow_dlaas.task_runs.task_training import TaskRun
 
 
 class SubmitTrainingOperator(CheckedOperator):
@@ -109,7 +109,7 @@ class SubmitTrainingOperator(CheckedOperator):
 
         :raises InvalidDefinition: naming every field that is wrong.
         """
-        from airflow_dlaas.hooks.definition import check, parse, with_metrics
+        from airflow_dlaas.task_runs.definition import check, parse, with_metrics
 
         definition, metrics = given["definition"], given["metric_definitions"]
         if definition is UNKNOWN or names_file(definition):
@@ -144,7 +144,7 @@ class SubmitTrainingOperator(CheckedOperator):
 
     def _begin(self, context: Context) -> TaskRun:
         """Find out which training this try is about."""
-        from airflow_dlaas.hooks.taskrun import TaskRun
+        from airflow_dlaas.task_runs.task_training import TaskRun
 
         show_training(context)
         # Kept for `on_kill`, which interrupts whatever goes on and must not ask Airflow for connections then.
@@ -209,10 +209,10 @@ class TrainModelOperator(SubmitTrainingOperator):
     def execute(self, context: Context) -> str:
         """Submit, wait, judge."""
         self.check_parameters(rendered=True)
-        from airflow_dlaas.triggers.waiting import deadline_after, wait
+        from airflow_dlaas.task_runs.trigger_events import deadline_after, wait
 
         if self.mlflow_experiment:
-            from airflow_dlaas.hooks.mlflow import insist_on_mlflow
+            from airflow_dlaas.integrations.mlflow import insist_on_mlflow
 
             insist_on_mlflow()
         run = self._begin(context)
@@ -248,8 +248,8 @@ class TrainModelOperator(SubmitTrainingOperator):
 
         :param key: the key of the training; where it is missing, as under ``airflow dags test``, the event's is taken.
         """
-        from airflow_dlaas.hooks.taskrun import TaskRun
-        from airflow_dlaas.triggers.waiting import key_of, reported
+        from airflow_dlaas.task_runs.task_training import TaskRun
+        from airflow_dlaas.task_runs.trigger_events import key_of, reported
 
         self._run = run = TaskRun.again(
             key or key_of(event),
@@ -264,7 +264,7 @@ class TrainModelOperator(SubmitTrainingOperator):
         """Judge; unless the training itself has ended, whatever else ends the task ends the training too."""
         from airflow_dlaas.contract.outcome import judge, where
         from airflow_dlaas.exceptions import TrainingEnded
-        from airflow_dlaas.hooks.summary import METRICS
+        from airflow_dlaas.task_runs.summary import METRICS
 
         try:
             training = judge(last_seen())
@@ -286,12 +286,12 @@ class TrainModelOperator(SubmitTrainingOperator):
         return training.id
 
     def _keep(self, run: TaskRun, training: Training) -> dict[str, float | str]:
-        from airflow_dlaas.hooks.tensorboard import tensorboard_address
+        from airflow_dlaas.integrations.tensorboard import tensorboard_address
 
         self.tensorboard = tensorboard_address(run.access.tensorboard_url, training)
         metrics = run.keep(training)
         if self.mlflow_experiment:
-            from airflow_dlaas.hooks.mlflow import POINTS, log_training
+            from airflow_dlaas.integrations.mlflow import POINTS, log_training
 
             ti = run.context["ti"]
             log_training(

@@ -14,11 +14,11 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.contract.curves import Curves
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, NotFound
-from airflow_dlaas.hooks.tag import Tag
 from airflow_dlaas.plugin import views
 from airflow_dlaas.plugin.marks import Mark, Marks, Ref
 from airflow_dlaas.plugin.public_api import Denied, PublicApi
 from airflow_dlaas.plugin.services import Services
+from airflow_dlaas.task_runs.run_key import Tag
 
 ASKED_APART = 20
 """Trainings of one listing that are asked for one by one, being older than what their service lists."""

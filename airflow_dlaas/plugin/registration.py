@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_dlaas.hooks.compat import conf
-from airflow_dlaas.hooks.tab import ROUTE
 from airflow_dlaas.plugin.door import Door
+from airflow_dlaas.task_runs.training_tab import ROUTE
 
 PREFIX = "/dlaas"
 

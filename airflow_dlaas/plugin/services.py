@@ -15,7 +15,7 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.protocol import ONCE
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import Misunderstood, NotConfigured, Unreachable
-from airflow_dlaas.hooks.access import ServiceAccess
+from airflow_dlaas.hooks.connections import ServiceAccess
 
 T = TypeVar("T")
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_dlaas.hooks.checked import UNKNOWN
-from airflow_dlaas.hooks.kinds import (
+from airflow_dlaas.hooks.swift import SwiftHook, make_store
+from airflow_dlaas.parameters.checked_operator import UNKNOWN
+from airflow_dlaas.parameters.checks import (
     Kind,
     Unfit,
     optional,
@@ -19,14 +20,13 @@ from airflow_dlaas.hooks.kinds import (
     require_object,
     require_text,
 )
-from airflow_dlaas.hooks.swift import SwiftHook, make_store
 from airflow_dlaas.sensors.deferrable import DeferrableSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_dlaas.storage.swift.store import SwiftStore
-    from airflow_dlaas.triggers.looking import Sought
+    from airflow_dlaas.task_runs.wait_for_objects import Sought
 
 
 class ObjectSensor(DeferrableSensor):
@@ -131,7 +131,7 @@ class ObjectSensor(DeferrableSensor):
 
     def resume(self, context: Context, event: Any) -> str:
         """Take up the task when its trigger has reported."""
-        from airflow_dlaas.triggers.looking import reported
+        from airflow_dlaas.task_runs.wait_for_objects import reported
 
         trouble = reported(event)
         if trouble is not None:
@@ -147,7 +147,7 @@ class ObjectSensor(DeferrableSensor):
 
     @property
     def _sought(self) -> Sought:
-        from airflow_dlaas.triggers.looking import Sought
+        from airflow_dlaas.task_runs.wait_for_objects import Sought
 
         return Sought(self.container, self.name, self.prefix, self.min_count)
 

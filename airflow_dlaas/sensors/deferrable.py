@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import BaseSensorOperator
 
-from airflow_dlaas.hooks.checked import CheckedOperator
-from airflow_dlaas.hooks.deferrable import default_deferrable
+from airflow_dlaas.parameters.checked_operator import CheckedOperator
+from airflow_dlaas.task_runs.deferrable import default_deferrable
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
-from airflow_dlaas.hooks.kinds import Kind, require_flag, require_text
 from airflow_dlaas.links.training import TrainingLink, show_training
+from airflow_dlaas.parameters.checks import Kind, require_flag, require_text
 from airflow_dlaas.sensors.deferrable import DeferrableSensor
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class TrainingSensor(DeferrableSensor):
 
     def execute(self, context: Context) -> Any:
         """Wait as the parameters say: deferred, here, or from look to look."""
-        from airflow_dlaas.hooks.tag import MARK
+        from airflow_dlaas.task_runs.run_key import MARK
 
         self.check_parameters(rendered=True)
         begun = time.time()
@@ -64,7 +64,7 @@ class TrainingSensor(DeferrableSensor):
                 self._defer_unless_ended(self.deadline_from(begun))
             elif self.reschedule:
                 return super().execute(context)
-            from airflow_dlaas.triggers.waiting import wait
+            from airflow_dlaas.task_runs.trigger_events import wait
 
             access = DlaasHook(self.dlaas_conn_id).access
             return self._judge(wait(access, self.training_id, deadline=begun + self.timeout, say=self.log.info))
@@ -80,7 +80,7 @@ class TrainingSensor(DeferrableSensor):
 
     def resume(self, context: Context, event: Any) -> str:
         """Take up the task when its trigger has reported."""
-        from airflow_dlaas.triggers.waiting import reported
+        from airflow_dlaas.task_runs.trigger_events import reported
 
         return self._judge(reported(event))
 

@@ -14,9 +14,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_dlaas.hooks.swift import SwiftHook, make_store
 
 if TYPE_CHECKING:
-    from airflow_dlaas.hooks.access import StoreAccess
+    from airflow_dlaas.hooks.connections import StoreAccess
     from airflow_dlaas.storage.swift.store import SwiftStore
-    from airflow_dlaas.triggers.looking import Sought
+    from airflow_dlaas.task_runs.wait_for_objects import Sought
 
 AT_ONCE = 4
 """Looks at one store at a time: a store that is slow to answer does not use up the threads that others need too."""
@@ -78,9 +78,9 @@ class ObjectTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Report that it is there, that the time is up, or what went wrong; `reported` reads it."""
-        from airflow_dlaas.triggers.first_event import hold_first_event
-        from airflow_dlaas.triggers.looking import Sought, look_until
-        from airflow_dlaas.triggers.waiting import unheard
+        from airflow_dlaas.task_runs.first_event import hold_first_event
+        from airflow_dlaas.task_runs.trigger_events import unheard
+        from airflow_dlaas.task_runs.wait_for_objects import Sought, look_until
 
         sought = Sought(self.container, self.name, self.prefix, self.min_count)
         try:

@@ -13,14 +13,14 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
 from airflow_dlaas.hooks.swift import SwiftHook
-from airflow_dlaas.triggers.first_event import hold_first_event
-from airflow_dlaas.triggers.shielded import ShieldedWork
+from airflow_dlaas.task_runs.first_event import hold_first_event
+from airflow_dlaas.task_runs.shielded_work import ShieldedWork
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.training import Training
-    from airflow_dlaas.hooks.access import ServiceAccess
+    from airflow_dlaas.hooks.connections import ServiceAccess
 
 SUBMIT_PATIENCE = 300.0
 """Seconds for which a service that is away is asked again to take a training."""
@@ -47,7 +47,7 @@ class TrainModelTrigger(BaseTrigger):
 
     :param definition: the definition, naming Airflow connections; no secret is in it.
     :param definition_location: the experiment's version, where the definition does not name it itself.
-    :param key: the key of the `airflow_dlaas.hooks.tag.Tag` it is submitted under.
+    :param key: the key of the `airflow_dlaas.task_runs.run_key.Tag` it is submitted under.
     :param since: since when trainings of this task may exist, in seconds since the epoch.
     :param timeout: seconds the training may take from its submission.
     :param dlaas_conn_id: the connection to the service.
@@ -120,8 +120,8 @@ class TrainModelTrigger(BaseTrigger):
 
     async def _report(self) -> dict[str, Any]:
         from airflow_dlaas.client.training_watcher import shared
-        from airflow_dlaas.triggers.attend import attend
-        from airflow_dlaas.triggers.waiting import deadline_after, heard, unheard
+        from airflow_dlaas.task_runs.trigger_events import deadline_after, heard, unheard
+        from airflow_dlaas.task_runs.wait_for_training import attend
 
         try:
             self._access = access = await DlaasHook(self.dlaas_conn_id).aaccess()
@@ -138,7 +138,7 @@ class TrainModelTrigger(BaseTrigger):
         """Cancel the training unless its task still waits for it; try again while the service or Airflow is away."""
         from airflow_dlaas.client.aside import aside
         from airflow_dlaas.client.training_watcher import shared
-        from airflow_dlaas.triggers.marking import still_waits_for
+        from airflow_dlaas.task_runs.training_xcom import still_waits_for
 
         until = time.monotonic() + CANCEL_PATIENCE
         while time.monotonic() < until:
@@ -163,10 +163,10 @@ class TrainModelTrigger(BaseTrigger):
     async def _submit(self, client: Client) -> Training:
         from airflow_dlaas.client.aside import aside
         from airflow_dlaas.exceptions import DlaasError
-        from airflow_dlaas.hooks.definition import connection_ids, join
-        from airflow_dlaas.hooks.submission import introduce, submit
-        from airflow_dlaas.hooks.tag import Tag
-        from airflow_dlaas.triggers.marking import write_mark
+        from airflow_dlaas.task_runs.definition import connection_ids, join
+        from airflow_dlaas.task_runs.run_key import Tag
+        from airflow_dlaas.task_runs.submit import introduce, submit
+        from airflow_dlaas.task_runs.training_xcom import write_mark
 
         stores = {name: await SwiftHook(name).aaccess() for name in connection_ids(self.definition)}
         definition = join(self.definition, stores.__getitem__, location=self.definition_location)
@@ -201,8 +201,8 @@ class TrainModelTrigger(BaseTrigger):
 
     def _stop(self, client: Client) -> bool:
         """Ask the service once to cancel the training; whether that is settled, or worth another try. Blocks."""
-        from airflow_dlaas.hooks.submission import cancel, stop
-        from airflow_dlaas.hooks.tag import Tag
+        from airflow_dlaas.task_runs.run_key import Tag
+        from airflow_dlaas.task_runs.submit import cancel, stop
 
         if self._training_id is not None:
             return cancel(client, self._training_id, self.log.info)

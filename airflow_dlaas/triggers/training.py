@@ -52,9 +52,9 @@ class TrainingTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Report the training as last seen, or why there is none to report; `reported` reads it."""
         from airflow_dlaas.client.training_watcher import shared
-        from airflow_dlaas.triggers.attend import attend
-        from airflow_dlaas.triggers.first_event import hold_first_event
-        from airflow_dlaas.triggers.waiting import heard, unheard
+        from airflow_dlaas.task_runs.first_event import hold_first_event
+        from airflow_dlaas.task_runs.trigger_events import heard, unheard
+        from airflow_dlaas.task_runs.wait_for_training import attend
 
         try:
             access = await DlaasHook(self.dlaas_conn_id).aaccess()

@@ -16,9 +16,9 @@ from airflow_dlaas.contract.base import MOST_COMPLAINTS
 from airflow_dlaas.contract.definition import MOST_CONTAINERS, TrainingDefinition
 from airflow_dlaas.contract.stores import MASK, REVEALED
 from airflow_dlaas.exceptions import InvalidDefinition, InvalidRequest
-from airflow_dlaas.hooks import definition as written
 from airflow_dlaas.service.allowed import place_of
 from airflow_dlaas.service.api import location
+from airflow_dlaas.task_runs import definition as written
 from tests.fuzz.effort import effort
 from tests.unit.service.api.conftest import DEFINITION
 

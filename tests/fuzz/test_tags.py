@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.hooks.tag import Tag, tagged
+from airflow_dlaas.task_runs.run_key import Tag, tagged
 from tests.fuzz.effort import effort
 from tests.unit.service.api.conftest import DEFINITION
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.hooks.identity import VARIABLE
-from airflow_dlaas.hooks.tag import Tag
+from airflow_dlaas.task_runs.airflow_identity import VARIABLE
+from airflow_dlaas.task_runs.run_key import Tag
 from tests.system.dags.generations import REFUSALS
 from tests.system.stage import Stage, eventually
 from tests.system.sweep import Sweep, run_marked

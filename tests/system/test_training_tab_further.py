@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.demo.airflow import RealAirflow
-from airflow_dlaas.hooks.tag import MARK
+from airflow_dlaas.task_runs.run_key import MARK
 from tests.conftest import ServiceProcess
 from tests.system.browser import Look, looking, shown_step
 from tests.system.dags.watch import GROWS, RATES, TRAIN

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.hooks.tag import Tag
+from airflow_dlaas.task_runs.run_key import Tag
 from tests.chaos.airflow.script import Deed, Round
 
 

@@ -15,8 +15,8 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft
 from airflow_dlaas.exceptions import InvalidBundle, InvalidRequest, TooLarge
-from airflow_dlaas.hooks.experiments import Add, Create, Published, Reuse, publish
 from airflow_dlaas.packaging import archive
+from airflow_dlaas.task_runs.experiments import Add, Create, Published, Reuse, publish
 from tests.conftest import ServiceProcess
 from tests.integration.client.conftest import TIME, TIMEOUT, Answer, Service, refuse, say
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.contract.curves import Curves, Series
-from airflow_dlaas.hooks.mlflow import TAG, log_training
+from airflow_dlaas.integrations.mlflow import TAG, log_training
 from tests.builders import a_training
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # its store uses what its SQLAlchemy calls outdated

@@ -26,11 +26,11 @@ from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, InvalidRequest, Misunderstood, Unreachable
-from airflow_dlaas.hooks.choice import Choice
-from airflow_dlaas.hooks.submission import find, resolve, stop, submit
-from airflow_dlaas.hooks.tag import Tag, Try
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
+from airflow_dlaas.task_runs.resolve import Choice
+from airflow_dlaas.task_runs.run_key import Tag, Try
+from airflow_dlaas.task_runs.submit import find, resolve, stop, submit
 from tests.conftest import ServiceProcess
 from tests.troublemaker import LoseReply, ResetRequest, Say, Troublemaker
 from tests.waiting import PATIENCE, until

@@ -17,7 +17,8 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.triggers import attend, model
+from airflow_dlaas.task_runs import wait_for_training
+from airflow_dlaas.triggers import model
 from airflow_dlaas.triggers.model import TrainModelTrigger
 from tests.conftest import ServiceProcess
 from tests.integration.operators.conftest import Handed
@@ -33,7 +34,7 @@ PERIOD = 0.05
 @pytest.fixture(autouse=True)
 def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
-    monkeypatch.setattr(attend, "LAST_WORDS", 0.1)
+    monkeypatch.setattr(wait_for_training, "LAST_WORDS", 0.1)
 
 
 @pytest.fixture(autouse=True)

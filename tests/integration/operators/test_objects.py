@@ -16,7 +16,7 @@ from airflow_dlaas.exceptions import StoreRefused
 from airflow_dlaas.hooks.compat import AirflowSensorTimeout, AirflowTaskTimeout
 from airflow_dlaas.sensors.data import ObjectSensor
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.triggers import first_event, looking
+from airflow_dlaas.task_runs import first_event, wait_for_objects
 from airflow_dlaas.triggers.data import ObjectTrigger
 from tests.conftest import free_port
 
@@ -41,7 +41,7 @@ def test_a_sensor_ends_when_its_time_is_up(container: str) -> None:
 
 @pytest.fixture
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "SHORTEST", 0.05)
+    monkeypatch.setattr(wait_for_objects, "SHORTEST", 0.05)
     monkeypatch.setattr(first_event, "FIRST_EVENT_DELAY", 0.0)
 
 

@@ -18,8 +18,8 @@ from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, Unavailable
 from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.triggers import attend
-from airflow_dlaas.triggers.waiting import heard
+from airflow_dlaas.task_runs import wait_for_training
+from airflow_dlaas.task_runs.trigger_events import heard
 from tests.conftest import ServiceProcess
 from tests.integration.operators.conftest import Handed
 from tests.troublemaker import Say, Troublemaker
@@ -32,7 +32,7 @@ CLEARED = {"try_number": 2, "max_tries": 1, "clears": 1}
 @pytest.fixture(autouse=True)
 def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
-    monkeypatch.setattr(attend, "LAST_WORDS", 0.1)
+    monkeypatch.setattr(wait_for_training, "LAST_WORDS", 0.1)
 
 
 def now(client: Client, training_id: str) -> Training:

@@ -14,9 +14,9 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import TrainingFailed
-from airflow_dlaas.hooks.submission import submit
-from airflow_dlaas.hooks.tag import Tag
-from airflow_dlaas.triggers import attend
+from airflow_dlaas.task_runs import wait_for_training
+from airflow_dlaas.task_runs.run_key import Tag
+from airflow_dlaas.task_runs.submit import submit
 from airflow_dlaas.triggers.model import TrainModelTrigger
 from tests.conftest import ServiceProcess
 from tests.integration.operators.conftest import GATE, Handed, open_gate
@@ -26,7 +26,7 @@ from tests.waiting import until
 @pytest.fixture(autouse=True)
 def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
-    monkeypatch.setattr(attend, "LAST_WORDS", 0.1)
+    monkeypatch.setattr(wait_for_training, "LAST_WORDS", 0.1)
 
 
 def stored_trigger(operator: Any, key: str) -> TrainModelTrigger:

@@ -32,7 +32,7 @@ from airflow_dlaas.service.api.parts import Limits, Parts, utc_now
 from airflow_dlaas.service.jobs import JobFolder
 from airflow_dlaas.service.store.base import Outcome, Store
 from airflow_dlaas.service.store.sql import SqlStore
-from airflow_dlaas.triggers.attend import attend
+from airflow_dlaas.task_runs.wait_for_training import attend
 from tests.conformance.store.conftest import a_definition, a_training
 from tests.unit.service.api.conftest import PASSWORDS, parts_in
 

@@ -23,7 +23,7 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.hooks.access import ServiceAccess
+from airflow_dlaas.hooks.connections import ServiceAccess
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.certificates import Pair, pair
 from tests.conftest import ServiceProcess

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection, StoreType
 from airflow_dlaas.exceptions import StoreRefused
-from airflow_dlaas.hooks.access import StoreAccess
+from airflow_dlaas.hooks.connections import StoreAccess
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.storage.patience import NONE
 from airflow_dlaas.storage.swift.store import SwiftStore

@@ -15,7 +15,7 @@ from airflow_dlaas.contract.error import refusal
 from airflow_dlaas.contract.experiment import ExperimentDraft, ExperimentList
 from airflow_dlaas.contract.training import Instance, Patch, Training, TrainingList
 from airflow_dlaas.exceptions import Misunderstood
-from airflow_dlaas.hooks.definition import check, join
+from airflow_dlaas.task_runs.definition import check, join
 from tests.builders import a_reply
 
 INSTANCE = json.dumps(

@@ -18,7 +18,7 @@ from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.training import Patch, Training
 from airflow_dlaas.contract.validation_messages import sentence
 from airflow_dlaas.exceptions import InvalidDefinition
-from airflow_dlaas.hooks.definition import check
+from airflow_dlaas.task_runs.definition import check
 
 LIBRARY = re.compile(
     r"\bInput\b|\binput\b|instance|\btuple\b|dictionary|pydantic|None\b|NoneType|\bstr\b|\bint\b|[Vv]alue error|"

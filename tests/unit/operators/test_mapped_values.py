@@ -11,11 +11,11 @@ import pytest
 from airflow.sdk import DAG, BaseOperator, ObjectStoragePath
 
 from airflow_dlaas.exceptions import InvalidDefinition
-from airflow_dlaas.hooks.definition import parse
 from airflow_dlaas.operators.data import DeleteDataOperator, UploadDataOperator
 from airflow_dlaas.operators.experiment import CreateExperimentOperator
 from airflow_dlaas.operators.training import CancelTrainingOperator, SubmitTrainingOperator
 from airflow_dlaas.sensors.data import ObjectSensor
+from airflow_dlaas.task_runs.definition import parse
 
 TEMPLATE = "{{ secret }}"
 

@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import DAG, BaseOperator
 
 from airflow_dlaas.exceptions import InvalidArgument, InvalidDefinition
-from airflow_dlaas.hooks.checked import CheckedOperator
+from airflow_dlaas.parameters.checked_operator import CheckedOperator
 from tests.parameters import CASES, DEFAULT, REFUSED, ROWS, VALUES, expected, make, own_parameters, steps
 
 

@@ -10,11 +10,11 @@ import pytest
 from airflow.sdk import DAG, BaseOperator, ObjectStoragePath
 
 from airflow_dlaas.exceptions import InvalidArgument, InvalidDefinition
-from airflow_dlaas.hooks.definition import parse
 from airflow_dlaas.operators.data import DeleteDataOperator, UploadDataOperator
 from airflow_dlaas.operators.experiment import CreateExperimentOperator, PackageModelOperator
 from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
 from airflow_dlaas.sensors.data import ObjectSensor
+from airflow_dlaas.task_runs.definition import parse
 
 NATIVE = pytest.mark.parametrize("native", [False, True], ids=["texts", "native"])
 

@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI, Request
 
 from airflow_dlaas.exceptions import DlaasError, NotConfigured
-from airflow_dlaas.hooks.access import ServiceAccess
+from airflow_dlaas.hooks.connections import ServiceAccess
 from airflow_dlaas.plugin.door import AIRFLOW, Door
 from airflow_dlaas.plugin.public_api import PublicApi
 from airflow_dlaas.plugin.services import Services, from_airflow

@@ -15,8 +15,8 @@ from airflow_dlaas.hooks.compat import AirflowSensorTimeout, AirflowSkipExceptio
 from airflow_dlaas.sensors.data import ObjectSensor
 from airflow_dlaas.sensors.deferrable import BACKSTOP, DeferrableSensor
 from airflow_dlaas.sensors.training import TrainingSensor
+from airflow_dlaas.task_runs.trigger_events import heard, unheard
 from airflow_dlaas.triggers.training import TrainingTrigger
-from airflow_dlaas.triggers.waiting import heard, unheard
 from tests.builders import a_training
 
 OBJECT: dict[str, Any] = {"task_id": "wait", "container": "c", "name": "x"}

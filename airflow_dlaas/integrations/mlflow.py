@@ -1,0 +1,142 @@
+"""
+A training that has ended, as a run in MLflow: for teams that keep their experiments there.
+
+MLflow itself is told where its server is, and how to log in, as everywhere: ``MLFLOW_TRACKING_URI`` and its like in the
+workers' environment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_dlaas.exceptions import NotConfigured
+from airflow_dlaas.task_runs.hyperparameters import parameters
+from airflow_dlaas.task_runs.summary import label
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mlflow.tracking import MlflowClient
+
+    from airflow_dlaas.contract.curves import Curves
+    from airflow_dlaas.contract.training import Training
+
+T = TypeVar("T")
+
+TAG = "dlaas.training_id"
+"""Tag by which the run of a training is found again."""
+
+POINTS = 1000
+"""Points of a curve that are logged; of what is left out, spikes stay."""
+
+ENDINGS = {"completed": "FINISHED", "error": "FAILED", "canceled": "KILLED"}
+"""MLflow's words for how a run ended."""
+
+_BATCH = 1000  # metrics that MLflow takes at once
+_FOREIGN = re.compile(r"[^\w./ :-]", re.ASCII)
+
+
+def insist_on_mlflow() -> None:
+    """
+    See to it that MLflow is there, before anything is begun that is to be logged with it.
+
+    :raises NotConfigured: it is not.
+    """
+    if find_spec("mlflow") is None:
+        raise NotConfigured(
+            "mlflow_experiment needs MLflow on the workers: pip install 'airflow-dlaas[mlflow]', or leave it out"
+        )
+
+
+def log_training(
+    training: Training, curves: Curves | None, *, experiment: str, tags: Mapping[str, str], say: Callable[[str], None]
+) -> None:
+    """
+    Log *training* as one run of *experiment*, which is made if it is not there; a run that is there already stays.
+
+    What a process has left half logged is removed and logged anew. MLflow's refusals, or its silence, are said and
+    raise nothing: the model is there, and this is no reason to train again.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient()
+    try:
+        experiment_id = _experiment(client, experiment)
+        for run in client.search_runs([experiment_id], f"tags.`{TAG}` = '{training.id}'"):
+            if run.info.status in ENDINGS.values():
+                say(f"MLflow has training {training.id} as run {run.info.run_id} already")
+                return
+            client.delete_run(run.info.run_id)
+        say(f"MLflow has training {training.id} as run {_log(client, experiment_id, training, curves, tags)}")
+    except MlflowException as error:
+        say(f"Training {training.id} is not logged in MLflow: {error}")
+
+
+def _experiment(client: MlflowClient, name: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    known = client.get_experiment_by_name(name)
+    if known is None:
+        try:
+            return str(client.create_experiment(name))
+        except MlflowException:  # another task was quicker, or else the question below says what is wrong
+            known = client.get_experiment_by_name(name)
+            if known is None:
+                raise
+    return str(known.experiment_id)
+
+
+def _log(
+    client: MlflowClient, experiment_id: str, training: Training, curves: Curves | None, tags: Mapping[str, str]
+) -> str:
+    from mlflow.entities import Param
+
+    model, status = training.entity.model_definition, training.status
+    run = client.create_run(
+        experiment_id,
+        start_time=_milliseconds(status.running_at or status.submitted_at),
+        tags={**tags, TAG: training.id, "dlaas.framework": str(model.framework), "dlaas.state": str(status.state)},
+        run_name=model.name,
+    )
+    run_id = str(run.info.run_id)
+    values = parameters(model.execution.command)
+    client.log_batch(run_id, params=[Param(_plain(name), value) for name, value in values.items()])
+    for batch in _batches(_metrics(training, curves), _BATCH):
+        client.log_batch(run_id, metrics=batch)
+    ended = _milliseconds(status.finished_at or status.current_at)
+    client.set_terminated(run_id, ENDINGS[str(status.state)], end_time=ended)
+    return run_id
+
+
+def _metrics(training: Training, curves: Curves | None) -> Iterator[Any]:
+    from mlflow.entities import Metric
+
+    if curves is not None and curves.series:
+        for series in curves.series:
+            name = _plain(label(series.phase, series.name))
+            for step, value, moment in series.points:
+                yield Metric(name, value, round(moment * 1000), int(step))
+        return
+    for metric in training.status.metrics:
+        for one in metric.values:
+            name = _plain(label(metric.phase, one.name))
+            yield Metric(name, one.value, _milliseconds(metric.timestamp), metric.iteration)
+
+
+def _plain(name: str) -> str:
+    """Give *name* in the characters that MLflow takes."""
+    return _FOREIGN.sub("_", name)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def _batches(many: Iterator[T], size: int) -> Iterator[list[T]]:
+    while batch := list(islice(many, size)):
+        yield batch

@@ -1,0 +1,75 @@
+"""The file that a training definition may be given as: beside the DAG, by its path, or in object storage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_dlaas.exceptions import InvalidArgument
+from airflow_dlaas.parameters.rendering import has_template
+
+if TYPE_CHECKING:
+    import jinja2
+
+ENDING = ".json"
+
+
+def names_file(definition: object) -> bool:
+    """Whether *definition* is the path of a file, and not a definition itself."""
+    return isinstance(definition, str) and definition.endswith(ENDING)
+
+
+def read_if_local(name: str, environment: jinja2.Environment) -> str | None:
+    """Read the file *name* of this machine, for the DAG's parse; None where that is for the task to do."""
+    if has_template(name, environment) or "://" in name:
+        return None
+    try:
+        return _read(name, environment)
+    except (OSError, ValueError, LookupError):
+        return None  # the task raises the error, if it is still there
+
+
+def as_json(text: str) -> dict[str, Any] | None:
+    """Read the definition in *text*; None where it is no JSON object, or will be one only when it is rendered."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def read_for_task(name: str, environment: jinja2.Environment, render: Callable[[str], str]) -> str:
+    """
+    Read the file *name* when the task runs.
+
+    A name with a template in it is rendered first, and then means a file beside the DAG: what a run is triggered with
+    chooses among those, and not among all files of the worker.
+
+    :raises InvalidArgument: there is no such file, or it cannot be read.
+    """
+    rendered = render(name) if has_template(name, environment) else name
+    try:
+        if rendered != name:
+            return _beside_the_dag(rendered, environment)
+        if "://" in name:
+            from airflow.sdk import ObjectStoragePath
+
+            return str(ObjectStoragePath(name).read_text())
+        return _read(name, environment)
+    except (OSError, ValueError, LookupError) as error:
+        raise InvalidArgument(
+            f"definition names the file {rendered!r}, which cannot be read ({type(error).__name__}: {error}): give a "
+            "path relative to the DAG's folder or to template_searchpath, or an absolute one"
+        ) from error
+
+
+def _read(name: str, environment: jinja2.Environment) -> str:
+    return Path(name).read_text() if Path(name).is_absolute() else _beside_the_dag(name, environment)
+
+
+def _beside_the_dag(name: str, environment: jinja2.Environment) -> str:
+    if environment.loader is None:
+        raise LookupError("the task belongs to no DAG")
+    return environment.loader.get_source(environment, name)[0]  # TemplateNotFound is a LookupError

@@ -1,0 +1,202 @@
+"""
+The tag that ties a training to the task it was submitted for. Values only.
+
+Its key is sent as `Idempotency-Key`, and the tag stands in the definition's description, which no server interprets
+[page]: so a training whose answer was lost is found on any v3 server, by any worker or triggerer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from typing_extensions import Self
+
+    from airflow_dlaas.contract.definition import TrainingDefinition
+
+MARK = "dlaas_training"
+"""
+XCom in which a task says which training it is about: its ``key``, the ``connection`` it is submitted over, and its
+``id`` once there is one.
+"""
+
+UNKNOWN = "unknown"
+
+_COUNT = "[0-9]{1,6}"
+_FORM_1 = re.compile(rf"([0-9a-f]{{32}})\.([0-9a-f]{{12}})\.({_COUNT})")
+_FORM_2 = re.compile(
+    rf"2(a?)\.([0-9a-f]{{16}}|{UNKNOWN})\.([0-9a-f]{{32}})\.([0-9a-f]{{12}})\.({_COUNT})\.({_COUNT})\.({_COUNT})"
+)
+_WRITTEN = re.compile(rf"\[airflow-dlaas ({_FORM_2.pattern}|{_FORM_1.pattern})\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """
+    A task instance, a generation of it, and the number of the training within that generation.
+
+    A *generation* is all tries of a task instance between two clears. Form 2 is written. Form 1 is read for the
+    trainings that were submitted before: it has neither `airflow` nor `clears` nor `first_try`.
+    """
+
+    task: str
+    """Digest of DAG, run, task and map index; in form 1 also of Airflow's ``[api] base_url``."""
+    generation: str
+    """
+    Digest of the run's start and of `max_tries`: another one after a clear, and where a run was deleted and made again
+    under its id. It repeats after a clear if ``retries`` was lowered by as much as tries were made.
+    """
+    attempt: int = 0
+    """Number of the training within the generation: the next one is made by a try that finds one that ended badly."""
+    airflow: str | None = None
+    """Digest of the identity of the Airflow that submitted it; None where that is not known."""
+    clears: int = 0
+    """How often tasks of the DAG run had been cleared, this one or others."""
+    first_try: int = 1
+    """
+    Number of the first try of the generation, which a clear makes ``max_tries - retries + 1``. It is not the number of
+    the try that submits: two tries that race for one training have to name it alike.
+    """
+    acknowledges: bool = False
+    """Whether a task that succeeds with this training acknowledges it to the service."""
+    form: int = 2
+
+    @property
+    def key(self) -> str:
+        """The `Idempotency-Key`; `of_key` reads it."""
+        if self.form == 1:
+            return f"{self.task}.{self.generation}.{self.attempt}"
+        form = "2a" if self.acknowledges else "2"
+        counts = f"{self.clears}.{self.first_try}.{self.attempt}"
+        return f"{form}.{self.airflow or UNKNOWN}.{self.task}.{self.generation}.{counts}"
+
+    @property
+    def next(self) -> Tag:
+        """The tag of the training after this one."""
+        return replace(self, attempt=self.attempt + 1)
+
+    def __str__(self) -> str:
+        return f"[airflow-dlaas {self.key}]"
+
+    @classmethod
+    def read(cls, description: str) -> Self | None:
+        """Read the tag out of a description; None where it holds none."""
+        found = [match.group(1) for match in _WRITTEN.finditer(description)]
+        return cls.of_key(found[-1]) if found else None
+
+    @classmethod
+    def of_key(cls, key: str) -> Self:
+        """
+        Read a tag's `key`, in either form.
+
+        :raises ValueError: it is none.
+        """
+        if match := _FORM_2.fullmatch(key):
+            acknowledges, airflow, task, generation, clears, first_try, attempt = match.groups()
+            return cls(
+                task,
+                generation,
+                int(attempt),
+                airflow=None if airflow == UNKNOWN else airflow,
+                clears=int(clears),
+                first_try=int(first_try),
+                acknowledges=bool(acknowledges),
+            )
+        if match := _FORM_1.fullmatch(key):
+            task, generation, attempt = match.groups()
+            return cls(task, generation, int(attempt), form=1)
+        raise ValueError(f"{key!r} is not the key of a training")
+
+    @classmethod
+    def of(cls, context: Context, *, airflow: str | None = None, acknowledges: bool = False) -> Self:
+        """
+        Make the tag of the first training of the generation of the task that runs in *context*.
+
+        A clear raises the task instance's `max_tries`, or leaves it if ``retries`` was lowered; a retry never changes
+        it. While a run is unfinished, its start never changes.
+
+        :param airflow: the identity of this Airflow (`airflow_dlaas.task_runs.airflow_identity.airflow_id`).
+        """
+        ti, run = context["ti"], context["dag_run"]
+        this = Try.of(context)
+        return cls(
+            task=task_digest(ti.dag_id, ti.run_id, ti.task_id, ti.map_index),
+            generation=_generation(context),
+            airflow=None if airflow is None else _digest(airflow)[:16],
+            clears=getattr(run, "clear_number", None) or 0,
+            first_try=max(1, min(this.first, this.number)),
+            acknowledges=acknowledges,
+        )
+
+    @classmethod
+    def of_earlier_form(cls, context: Context) -> Self:
+        """Make that tag in form 1, under which releases before this one submitted the same training."""
+        ti = context["ti"]
+        task = task_digest_of_form_1(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+        return cls(task, _generation(context), form=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """The try of a task that asks which training it is about."""
+
+    number: int
+    first: int = 1
+    """
+    The number of the first try of its generation, if ``retries`` has not changed since the generation began: a clear
+    sets ``max_tries = try_number + retries`` (`clear_task_instances`). More than `number` where it has.
+    """
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        """Read it off a task's context."""
+        ti = context["ti"]
+        retries = getattr(context.get("task"), "retries", None) or 0
+        return cls(ti.try_number, ti.max_tries - retries + 1)
+
+
+def task_digest(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:
+    """Name a task instance as a `Tag` does; *map_index* is -1 where it is not mapped."""
+    return _digest(dag_id, run_id, task_id, str(map_index))[:32]
+
+
+def task_digest_of_form_1(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:
+    """Name a task instance of this Airflow as a `Tag` of form 1 does."""
+    from airflow_dlaas.hooks.compat import conf
+
+    airflow = conf.get("api", "base_url", fallback="")
+    return _digest(airflow, dag_id, run_id, task_id, str(map_index))[:32]
+
+
+def tagged(definition: TrainingDefinition, tag: Tag) -> TrainingDefinition:
+    """Put *tag* into the description, behind what the author wrote there."""
+    model = definition.model_definition
+    description = f"{untagged(model.description)} {tag}".strip()
+    return definition.model_copy(update={"model_definition": model.model_copy(update={"description": description})})
+
+
+def untagged(description: str) -> str:
+    """Return what the author wrote in a description."""
+    return _WRITTEN.sub("", description).rstrip()
+
+
+def earliest(context: Context) -> datetime | None:
+    """Say since when trainings of the task that runs in *context* may have been submitted."""
+    run = context["dag_run"]
+    known = [moment for moment in (run.start_date, run.run_after) if moment is not None]
+    return min(known, default=None)
+
+
+def _generation(context: Context) -> str:
+    ti, run = context["ti"], context["dag_run"]
+    started = run.start_date.timestamp() if run.start_date else 0.0
+    return _digest(f"{started:.6f}", str(ti.max_tries))[:12]
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

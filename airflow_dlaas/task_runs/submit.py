@@ -1,0 +1,241 @@
+"""
+Submitting a training for a task: once, whatever becomes of the worker, the answer or the service.
+
+A server that honours `Idempotency-Key` sees to that itself. On any other v3 server the listing is asked before and
+after: what carries our key in its description is ours, and of two that raced into being the earlier one stays.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from airflow_dlaas.client import calls
+from airflow_dlaas.exceptions import Conflict, DlaasError, Misunderstood, NotFound, RateLimited, Unauthenticated
+from airflow_dlaas.task_runs.resolve import Choice, Found, choose, precedence
+from airflow_dlaas.task_runs.run_key import Tag, Try, tagged
+
+if TYPE_CHECKING:
+    from airflow_dlaas.client.client import Client
+    from airflow_dlaas.contract.definition import TrainingDefinition
+    from airflow_dlaas.contract.training import Training
+
+Say = Callable[[str], None]
+
+SLACK = timedelta(days=1)
+"""How far the clocks of Airflow and the service may be apart."""
+
+PAGES = 50
+"""Pages of the listing that are looked through at most: 10,000 trainings."""
+
+LOOKS = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before the first, second … look for a training whose creation nobody has confirmed."""
+
+LAST_LOOKS = 2
+"""How many of them a task that is being ended has the time for."""
+
+
+def resolve(
+    client: Client,
+    first: Tag,
+    *,
+    this: Try,
+    since: datetime | None,
+    retry_failed: bool,
+    say: Say,
+    earlier_form: Tag | None = None,
+    reusable: Callable[[Training], bool] | None = None,
+) -> Choice:
+    """
+    Find out which training this try is about, and cancel what earlier generations of the task have left running.
+
+    A first try asks nothing where `submit` alone is atomic. A training of an earlier generation that cannot be read
+    stops nothing.
+
+    :param earlier_form: *first* as releases before this one spelled it; trainings under it are this task's, too.
+    :param reusable: whether the completed training of an earlier generation takes the place of a new one; None where
+        it never does.
+    :raises Misunderstood: a training of this generation cannot be read: whether it may be taken up is not known.
+    """
+    if this.number == 1 and client.extensions.idempotency_key:
+        return Choice(first, None)
+    tasks = {first.task} | ({earlier_form.task} if earlier_form else set())
+    found, unreadable = _found(client, tasks, since, first.generation)
+    for training_id, why in unreadable.items():
+        say(
+            f"Training {training_id} of an earlier run of this task cannot be read, so it is not canceled, and "
+            f"nothing that earlier runs completed is taken up: {why}"
+        )
+    choice = choose(first, found, this=this, retry_failed=retry_failed)
+    for training in choice.superseded:
+        say(f"Training {training.id} belongs to an earlier run of this task, which was cleared; canceling it")
+        cancel(client, training.id, say)
+    if choice.finished is not None and reusable is not None and not unreadable:
+        tag, training = choice.finished
+        if reusable(training):
+            return Choice(tag, training, choice.superseded)
+    return choice
+
+
+def submit(client: Client, definition: TrainingDefinition, tag: Tag, *, since: datetime | None, say: Say) -> Training:
+    """
+    Make the training that *tag* names, or find it.
+
+    :raises ServiceError: it could not be made, or nobody can say; asking again with the same tag makes no second one.
+    """
+    if definition.metric_definitions and not client.extensions.metric_definitions:
+        say("This service knows no metric definitions; it finds metrics in the log in its own way, if at all")
+        definition = definition.model_copy(update={"metric_definitions": None})
+    if not client.extensions.idempotency_key:
+        return _submit_without_keys(client, definition, tag, since, say)
+    try:
+        return client.send(calls.create_training(tagged(definition, tag), idempotency_key=tag.key))
+    except Conflict:
+        known = find(client, tag, since=since)
+        if known is None:
+            raise
+        say(f"The definition has changed since training {known.id} was submitted; that one is taken up as it is")
+        return known
+
+
+def introduce(training: Training, say: Say) -> None:
+    """Say which training a task is about."""
+    say(f"Training {training.id} is {training.state}")
+    if training.status.runtime:
+        say(f"It runs on {training.status.runtime}")
+
+
+def find(client: Client, tag: Tag, *, since: datetime | None) -> Training | None:
+    """Find the training that *tag* names; None where there is none."""
+    found = _with_key(client, tag, since)
+    return found[0] if found else None
+
+
+def stop(client: Client, tag: Tag, definition: TrainingDefinition | None, *, since: datetime | None, say: Say) -> bool:
+    """
+    Cancel the training that *tag* names, if there is one; whether that is settled, or worth another try.
+
+    :param definition: given where its submission may still be under way: where a server honours our key it is
+        submitted once more, which makes no second one, so that it can't come into being after we have looked.
+    """
+    try:
+        if definition is not None and client.extensions.idempotency_key:
+            training: Training | None = submit(client, definition, tag, since=since, say=say)
+        else:
+            training = find(client, tag, since=since)
+            for pause in LOOKS[:LAST_LOOKS] if definition is not None else ():
+                if training is not None:
+                    break
+                time.sleep(pause)
+                training = find(client, tag, since=since)
+    except DlaasError as error:
+        say(f"The training under key {tag.key} could not be canceled: {error}")
+        return _is_settled(error)
+    if training is None:
+        say("No training has been submitted: there is nothing to cancel")
+    elif training.state.final:
+        say(f"Training {training.id} had ended before: {training.state}")
+    else:
+        return cancel(client, training.id, say)
+    return True
+
+
+def cancel(client: Client, training_id: str, say: Say) -> bool:
+    """Ask the service to stop a training; says what came of it; whether that is settled, or worth another try."""
+    try:
+        client.send(calls.cancel_training(training_id))
+    except NotFound:
+        say(f"Training {training_id} is gone")
+    except DlaasError as error:
+        say(f"Training {training_id} could not be canceled: {error}")
+        return _is_settled(error)
+    else:
+        say(f"Training {training_id} was canceled")
+    return True
+
+
+def _is_settled(error: DlaasError) -> bool:
+    """Whether a retry of a failed cancel cannot help; it can if the service was away or the password was changed."""
+    return not (error.transient or isinstance(error, Unauthenticated))
+
+
+def _submit_without_keys(
+    client: Client, definition: TrainingDefinition, tag: Tag, since: datetime | None, say: Say
+) -> Training:
+    known = find(client, tag, since=since)
+    if known is not None:
+        return known
+    made = None
+    try:
+        made = client.send(calls.create_training(tagged(definition, tag)))
+    except DlaasError as error:
+        if not error.transient or isinstance(error, RateLimited):
+            raise
+        # The answer is lost, or half an answer came: the training may be there, or about to be.
+        for pause in LOOKS:
+            time.sleep(pause)
+            if find(client, tag, since=since) is not None:
+                break
+        else:
+            raise
+    seen = _with_key(client, tag, since)
+    first, *others = seen if seen or made is None else [made]
+    for other in others:
+        if not other.state.final:
+            say(f"Training {other.id} is a second one for the same task; canceling it")
+            cancel(client, other.id, say)
+    return first
+
+
+def _with_key(client: Client, tag: Tag, since: datetime | None) -> list[Training]:
+    ids = [outline for one, outline in _of_tasks(client, {tag.task}, since) if one == tag]
+    found = [training for one in ids if (training := _look(client, one)) is not None]
+    return sorted(found, key=precedence)
+
+
+def _of_tasks(client: Client, tasks: Collection[str], since: datetime | None) -> Iterator[tuple[Tag, str]]:
+    """Look through the listing for trainings of *tasks*; its pages come newest first, where they come in order."""
+    call = calls.skim_trainings()
+    for _ in range(PAGES):
+        page = client.send(call)
+        for outline in page.resources:
+            tag = Tag.read(outline.entity.model_definition.description or "")
+            if tag is not None and tag.task in tasks:
+                yield tag, outline.metadata.guid
+        times = [outline.metadata.created_at for outline in page.resources]
+        in_order = times == sorted(times, reverse=True)
+        if page.next is None or (in_order and since is not None and times and times[-1] < since - SLACK):
+            return
+        call = calls.skim_trainings(client.path_of(page.next.url))
+
+
+def _found(
+    client: Client, tasks: Collection[str], since: datetime | None, generation: str
+) -> tuple[list[Found], dict[str, str]]:
+    """
+    Return the trainings of *tasks*; and of those of other generations that cannot be read the ids, with the reasons.
+
+    :raises Misunderstood: one of *generation* cannot be read.
+    """
+    found: list[Found] = []
+    unreadable: dict[str, str] = {}
+    for tag, training_id in _of_tasks(client, tasks, since):
+        try:
+            training = _look(client, training_id)
+        except Misunderstood as error:  # noqa: PERF203 - one that cannot be read hides no other
+            if tag.generation == generation:
+                raise
+            unreadable[training_id] = str(error)
+        else:
+            if training is not None:
+                found.append((tag, training))
+    return found, unreadable
+
+
+def _look(client: Client, training_id: str) -> Training | None:
+    try:
+        return client.send(calls.get_training(training_id))
+    except NotFound:
+        return None

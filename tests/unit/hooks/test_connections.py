@@ -1,0 +1,179 @@
+"""What a connection means."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from airflow.sdk import Connection
+
+from airflow_dlaas.contract.stores import StoreType
+from airflow_dlaas.exceptions import NotConfigured
+from airflow_dlaas.hooks.connections import ServiceAccess, StoreAccess
+
+KEYSTONE = '{"project_id": "p", "region": "r", "domain_name": "d"}'
+
+
+def dlaas(**fields: object) -> Connection:
+    given = {"host": "https://dlaas.example.org/", "login": "ann", "password": "hidden"} | fields
+    return Connection(conn_id="c", conn_type="dlaas", **given)  # type: ignore[arg-type]
+
+
+def swift(**fields: object) -> Connection:
+    given = {"host": "http://s.example.org/auth/v1.0", "login": "a:b", "password": "hidden"} | fields
+    return Connection(conn_id="c", conn_type="swift", **given)  # type: ignore[arg-type]
+
+
+def test_the_url_is_taken_as_it_was_given() -> None:
+    assert ServiceAccess.from_connection(dlaas()).url == "https://dlaas.example.org"
+
+
+def test_a_bare_host_gets_scheme_and_port() -> None:
+    assert ServiceAccess.from_connection(dlaas(host="h", port=8480)).url == "http://h:8480"
+    assert ServiceAccess.from_connection(dlaas(host="h", schema="https")).url == "https://h"
+
+
+@pytest.mark.parametrize(
+    ("uri", "url"),
+    [
+        ("http://u:pw@h:9200", "http://h:9200"),
+        ("http://u:pw@h:9200/", "http://h:9200"),
+        ("http://u:pw@h:9200/path", "http://h:9200/path"),
+        ("https://u:pw@h:9200/a/b", "https://h:9200/a/b"),
+        ("https://u:pw@h", "https://h"),
+        ("u:pw@h:9200", "http://h:9200"),
+        ("u:pw@h:9200/a/b", "http://h:9200/a/b"),
+        ("u:pw@h:9200/https", "https://h:9200"),
+        ("u:pw@https%3A%2F%2Fh%3A9200%2Fa", "https://h:9200/a"),
+        ("u:pw@h/v3?verify=false", "http://h/v3"),
+        ("http://u:pw@h:9200/v3?ca_file=x", "http://h:9200/v3"),
+        ("u:pw@[::1]:9200/a", "http://[::1]:9200/a"),
+        ("http://u:pw@[::1]:9200/a", "http://[::1]:9200/a"),
+    ],
+)
+def test_every_form_of_a_connection_uri_gives_its_address(uri: str, url: str) -> None:
+    """Of both types, and after the round trip through the URI and the JSON that Airflow makes of a connection."""
+    for kind in ("dlaas", "swift"):
+        first = Connection.from_uri(f"{kind}://{uri}", "c")
+        for one in (
+            first,
+            Connection.from_uri(first.get_uri(), "c"),
+            Connection.from_json(first.as_json(), "c"),
+        ):
+            assert address(one) == url
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ({"host": "http://h", "port": 9200}, "http://h:9200"),
+        ({"host": "https://h/", "port": "9200", "schema": "a/b"}, "https://h:9200/a/b"),
+        ({"host": "http://h/a", "port": 9200}, "http://h:9200/a"),
+        ({"host": "http://h:9200/a", "port": 9200, "schema": "/a"}, "http://h:9200/a"),
+        ({"host": "http://h:9200", "port": 0, "schema": ""}, "http://h:9200"),
+        ({"host": "h:9200", "schema": "HTTPS"}, "https://h:9200"),
+        ({"host": " h/a ", "port": 9200, "schema": "https"}, "https://h:9200/a"),
+        ({"host": "::1", "port": 9200}, "http://[::1]:9200"),
+        ({"host": "http://[::1]:9200/a/"}, "http://[::1]:9200/a"),
+    ],
+)
+def test_every_form_of_a_connection_in_json_gives_its_address(fields: dict[str, object], url: str) -> None:
+    for kind in ("dlaas", "swift"):
+        given = {"conn_type": kind, "login": "u", "password": "pw", **fields}
+        assert address(Connection.from_json(json.dumps(given), "c")) == url
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"host": "http://h:9200", "port": 9300}, "the URL .* and port name two different ports"),
+        ({"host": "http://h", "schema": "https"}, "the URL .* and schema name two different schemes"),
+        ({"host": "http://h/a", "schema": "b"}, "the URL .* and schema name two different paths"),
+        ({"host": "http://u:geheim@h"}, "must not carry credentials"),
+        ({"host": "u:geheim@h"}, "must not carry credentials"),
+        ({"host": "ftp://h"}, "must begin with http"),
+        ({"host": "http://h:99999"}, "must begin with http"),
+        ({"host": "http://"}, "must begin with http"),
+        ({"host": "http://h:9200/base?x=geheim"}, r"the URL \(host\) must end with the path.* extra"),
+        ({"host": "http://h:9200/base#geheim"}, r"the URL \(host\) must end with the path"),
+        ({"host": "http://h?next=http://geheim"}, r"the URL \(host\) must end with the path"),
+        ({"host": "h:9200?geheim", "schema": "base"}, r"the URL \(host\) must end with the path"),
+        ({"host": "http://h/base?"}, r"the URL \(host\) must end with the path"),
+        ({"host": "h", "schema": "base?x=geheim"}, "the schema must end with the path.* extra"),
+        ({"host": "http://h:9200", "schema": "#geheim"}, "the schema must end with the path"),
+    ],
+)
+def test_a_contradiction_in_a_connection_is_refused_by_name(fields: dict[str, object], why: str) -> None:
+    for kind in ("dlaas", "swift"):
+        given = {"conn_type": kind, "login": "u", "password": "geheim", **fields}
+        with pytest.raises(NotConfigured, match=f"^Connection 'c': .*{why}") as refused:
+            address(Connection.from_json(json.dumps(given), "c"))
+        assert "geheim" not in str(refused.value)
+
+
+@pytest.mark.parametrize("found", ["http", "postgres", "swift", "dlaas", "", None])
+def test_a_connection_of_another_type_is_refused_by_both_types(found: str | None) -> None:
+    kinds = {"dlaas": ServiceAccess, "swift": StoreAccess}
+    for expected, kind in kinds.items():
+        if found == expected:
+            continue
+        other = Connection(conn_id="c", conn_type=found, host="http://h", login="u", password="geheim")
+        is_of = f"is of type {found!r}" if found else "has no type"
+        with pytest.raises(NotConfigured, match=f"Connection 'c' {is_of}, but must be of type {expected!r}") as refused:
+            kind.from_connection(other)
+        assert "geheim" not in str(refused.value)
+
+
+def address(connection: Connection) -> str:
+    """Where the password of *connection* would be sent."""
+    if connection.conn_type == "swift":
+        return StoreAccess.from_connection(connection).connection.auth_url
+    return ServiceAccess.from_connection(connection).url
+
+
+def test_a_connection_uri_of_a_store_keeps_its_path() -> None:
+    access = StoreAccess.from_connection(swift(host="127.0.0.1", port=8481, schema="auth/v1.0"))
+    assert access.connection.auth_url == "http://127.0.0.1:8481/auth/v1.0"
+
+
+@pytest.mark.parametrize("missing", ["host", "login", "password"])
+def test_half_a_connection_is_refused_by_its_name(missing: str) -> None:
+    with pytest.raises(NotConfigured, match="'c'"):
+        ServiceAccess.from_connection(dlaas(**{missing: None}))
+    with pytest.raises(NotConfigured, match="'c'"):
+        StoreAccess.from_connection(swift(**{missing: None}))
+
+
+def test_a_secret_is_in_no_repr() -> None:
+    assert "hidden" not in repr(ServiceAccess.from_connection(dlaas()))
+    assert "hidden" not in repr(StoreAccess.from_connection(swift()))
+
+
+def test_the_kind_of_store_follows_from_the_fields() -> None:
+    assert StoreAccess.from_connection(swift()).type is StoreType.SOFTLAYER
+    assert StoreAccess.from_connection(swift(extra=KEYSTONE)).type is StoreType.BLUEMIX
+
+
+def test_half_of_keystone_is_refused() -> None:
+    with pytest.raises(NotConfigured, match="region and domain_name missing"):
+        StoreAccess.from_connection(swift(extra='{"project_id": "p"}'))
+
+
+def test_tls_is_verified_unless_told_otherwise() -> None:
+    assert ServiceAccess.from_connection(dlaas()).verify is True
+    assert ServiceAccess.from_connection(dlaas(extra='{"verify": false}')).verify is False
+    assert ServiceAccess.from_connection(dlaas(extra='{"verify": null, "ca_file": "/ca.pem"}')).verify == "/ca.pem"
+    assert ServiceAccess.from_connection(Connection.from_uri("dlaas://u:p@h?verify=False", "c")).verify is False
+    with pytest.raises(NotConfigured, match="verify"):
+        ServiceAccess.from_connection(dlaas(extra='{"verify": "no"}'))
+
+
+def test_a_tensorboard_is_an_address_without_a_user() -> None:
+    known = ServiceAccess.from_connection(
+        dlaas(extra='{"tensorboard_url": "https://tb.example.org/?run={training_id}"}')
+    )
+    assert known.tensorboard_url == "https://tb.example.org/?run={training_id}"
+    for wrong in ("tb.example.org", "javascript:alert(1)", "http://[tb", "https://u:p@tb.example.org"):
+        with pytest.raises(NotConfigured, match="tensorboard_url must be an http") as raised:
+            ServiceAccess.from_connection(dlaas(extra=json.dumps({"tensorboard_url": wrong})))
+        assert wrong not in str(raised.value)

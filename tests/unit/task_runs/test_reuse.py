@@ -1,0 +1,114 @@
+"""Whether a completed training was made from the definition that a task renders now."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.task_runs.reuse import difference
+from airflow_dlaas.task_runs.run_key import Tag
+
+CONNECTION = {"auth_url": "http://swift/auth/v1.0", "userId": "a:b", "password": "p"}
+SENT: dict[str, Any] = {
+    "model_definition": {
+        "name": "n",
+        "description": "As I wrote it.",
+        "author": "me",
+        "definition_location": "/v3/ml_assets/experiments/e/versions/v",
+        "framework": {"name": "tensorflow", "version": "1.2-py3"},
+        "execution": {"command": "python3 train.py", "resourceType": "small"},
+    },
+    "training_data": [{"connection": CONNECTION, "source": {"container": "c", "type": "softlayer_objectstore"}}],
+    "training_results": {"connection": CONNECTION, "target": {"container": "r", "type": "softlayer_objectstore"}},
+    "metric_definitions": [{"name": "loss", "regex": r"loss=([\d.]+)"}],
+}
+LOCATION = {"container": "r", "model_location": "training-1"}
+
+
+def definition(**changes: Any) -> TrainingDefinition:
+    return TrainingDefinition.read(copy.deepcopy(SENT) | changes)
+
+
+def echo() -> dict[str, Any]:
+    """What a service answers: secrets masked, the tag in the description, the training's own state and results."""
+    told = copy.deepcopy(SENT)
+    told["model_definition"]["description"] += f" {Tag('a' * 32, 'b' * 12)}"
+    for entry in (told["training_data"][0], told["training_results"]):
+        entry["connection"]["password"] = "********"
+    told["training_results"]["location"] = LOCATION
+    return told | {"status": {"state": "completed"}, "newer": 1}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    told = echo()
+    *way, last = path.split(".")
+    there: Any = told
+    for step in way:
+        there = there[int(step)] if step.isdigit() else there[step]
+    if value is None:
+        del there[last]
+    else:
+        there[last] = value
+    return told
+
+
+def test_the_echo_of_what_was_sent_is_the_same() -> None:
+    assert difference(echo(), definition()) is None
+
+
+@pytest.mark.parametrize("tag", ["[airflow-dlaas " + "a" * 32 + "." + "b" * 12 + ".3]", ""])
+def test_the_tag_in_either_form_or_none_makes_no_difference(tag: str) -> None:
+    assert difference(changed("model_definition.description", f"As I wrote it. {tag}"), definition()) is None
+
+
+@pytest.mark.parametrize("prefix", ["http://service:8480", ""])
+@pytest.mark.parametrize("suffix", ["/content", "/", ""])
+def test_the_spelling_of_the_version_s_url_makes_no_difference(prefix: str, suffix: str) -> None:
+    url = f"{prefix}/v3/ml_assets/experiments/e/versions/v{suffix}"
+    assert difference(changed("model_definition.definition_location", url), definition()) is None
+
+
+def test_results_that_go_to_the_data_s_container_by_default_are_told_of_and_make_no_difference() -> None:
+    told = echo()
+    told["training_results"] = {"location": LOCATION}
+    assert difference(told, definition(training_results=None)) is None
+
+
+def test_a_new_password_makes_no_difference() -> None:
+    renewed = copy.deepcopy(SENT["training_data"])
+    renewed[0]["connection"]["password"] = "another"
+    assert difference(echo(), definition(training_data=renewed)) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("model_definition.name", "m"),
+        ("model_definition.description", "As another wrote it."),
+        ("model_definition.author", None),
+        ("model_definition.definition_location", "/v3/ml_assets/experiments/e/versions/w"),
+        ("model_definition.framework.version", "1.3-py3"),
+        ("model_definition.execution.command", "python3 train.py --lr 0.1"),
+        ("model_definition.execution.resourceType", "large"),
+        ("training_data.0.source.container", "d"),
+        ("training_data.0.connection.auth_url", "http://other/auth/v1.0"),
+        ("training_data.0.connection.userId", "a:c"),
+        ("training_data", []),
+        ("training_results.target.container", "s"),
+        ("training_results", None),
+        ("metric_definitions", None),
+        ("metric_definitions.0.name", "gain"),
+    ],
+)
+def test_any_other_difference_is_one(path: str, value: Any) -> None:
+    assert difference(changed(path, value), definition()) is not None
+
+
+def test_a_definition_that_names_no_version_may_mean_other_code_by_now() -> None:
+    location = "/v3/ml_assets/experiments/e"
+    model = SENT["model_definition"] | {"definition_location": location}
+    told = changed("model_definition.definition_location", location)
+    assert "names no version" in str(difference(told, definition(model_definition=model)))
