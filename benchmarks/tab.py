@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.demo.service import ServiceChild
+from airflow_dlaas.demo.service_process import ServiceChild
 from airflow_dlaas.task_runs.run_key import MARK, Tag, _digest, tagged
 from tests.system.browser import PATIENCE, a_browser, looking
 from tests.system.stage import Run, Stage, a_service, an_airflow, eventually, prepared

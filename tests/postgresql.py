@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
-from airflow_dlaas.demo.leash import Leash
+from airflow_dlaas.demo.process_guard import Leash
 
 VARIABLE = "TEST_POSTGRES_URL"
 """URL of a PostgreSQL where schemas may be made, postgresql+psycopg://…; each test makes and drops its own."""

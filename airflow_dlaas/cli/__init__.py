@@ -10,6 +10,6 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the console script: the entry point."""
-    from airflow_dlaas.cli.console import run
+    from airflow_dlaas.cli.app import run
 
     run()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from airflow_dlaas.cli.access import HomeOption, store_connection, store_verify
+from airflow_dlaas.cli.connection_options import HomeOption, store_connection, store_verify
 
 if TYPE_CHECKING:
     from airflow_dlaas.storage.swift.store import SwiftStore

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from airflow_dlaas.cli.access import HomeOption, client, store_connection
+from airflow_dlaas.cli.connection_options import HomeOption, client, store_connection
 from airflow_dlaas.exceptions import InvalidDefinition
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from airflow_dlaas.cli.access import HomeOption, client
+from airflow_dlaas.cli.connection_options import HomeOption, client
 from airflow_dlaas.contract.state import TrainingState
 
 if TYPE_CHECKING:

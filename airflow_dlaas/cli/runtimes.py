@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from airflow_dlaas.cli.access import HomeOption, client
+from airflow_dlaas.cli.connection_options import HomeOption, client
 from airflow_dlaas.cli.serve import SERVICE_MISSING
 from airflow_dlaas.exceptions import HostError, NotConfigured
 

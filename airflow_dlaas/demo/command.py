@@ -15,8 +15,8 @@ from rich.markup import escape
 
 import airflow_dlaas
 from airflow_dlaas.demo import ports
+from airflow_dlaas.demo.demo_flow import RUNTIME, Outcome, Story, service_and_airflow
 from airflow_dlaas.demo.display import Display, task_table
-from airflow_dlaas.demo.story import RUNTIME, Outcome, Story, service_and_airflow
 from airflow_dlaas.exceptions import DlaasError, HostError
 
 NEEDED_GIB = 3

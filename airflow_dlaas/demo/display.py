@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from airflow_dlaas.demo.picture import Picture, Row, Step, changes
+from airflow_dlaas.demo.view_model import Picture, Row, Step, changes
 
 if TYPE_CHECKING:
     from typing import Self

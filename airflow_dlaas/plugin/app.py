@@ -14,10 +14,10 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.contract.curves import LARGEST_PIECE, MOST_POINTS, POINTS, Curves, Series
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, NotConfigured, NotFound
-from airflow_dlaas.plugin import pages, views
-from airflow_dlaas.plugin.finding import NOT_HERE, Finder, Found
-from airflow_dlaas.plugin.marks import Ref
-from airflow_dlaas.plugin.public_api import Denied, PublicApi
+from airflow_dlaas.plugin import pages, responses
+from airflow_dlaas.plugin.airflow_api_client import Denied, PublicApi
+from airflow_dlaas.plugin.lookup import NOT_HERE, Finder, Found
+from airflow_dlaas.plugin.xcoms import Ref
 
 Text = Annotated[str, Query(min_length=1, max_length=500)]
 Limit = Annotated[int, Query(ge=1, le=500)]
@@ -62,7 +62,7 @@ def create_app() -> FastAPI:
         shown = None
         if found and training:
             definition = (instance.get("rendered_fields") or {}).get("definition")
-            shown = views.whole(
+            shown = responses.whole(
                 ref,
                 found.connection,
                 training,
@@ -72,9 +72,9 @@ def create_app() -> FastAPI:
             )
         return _json(
             {
-                "ref": views.ref_view(ref),
+                "ref": responses.ref_view(ref),
                 "task": {name: instance.get(name) for name in ("state", "operator", "try_number", "max_tries")},
-                "tries": views.tries(known, found.current if found else None),
+                "tries": responses.tries(known, found.current if found else None),
                 "training": shown,
                 "may_cancel": await _permitted(request, user),
                 "trouble": (found.trouble if found else None) or listing_trouble,
@@ -91,13 +91,13 @@ def create_app() -> FastAPI:
     ) -> Response:
         found, training = await _insist(finder, api, ref, training_id)
         if found.source == "task":
-            return _json(views.curves_view(found.curves or Curves(version="none", series=(), complete=True)))
+            return _json(responses.curves_view(found.curves or Curves(version="none", series=(), complete=True)))
         try:
             call = calls.get_curves(training_id, points=points, unless=unless)
             told = await run_in_threadpool(finder.services.send, found.connection, call)
         except NotFound:  # a service without our extension, which still tells the last values
             told = _last_values(training)
-        return _json(views.curves_view(told))
+        return _json(responses.curves_view(told))
 
     @app.get("/api/log")
     async def log(

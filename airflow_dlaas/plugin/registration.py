@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from airflow.plugins_manager import AirflowPlugin
 
 from airflow_dlaas.hooks.compat import conf
-from airflow_dlaas.plugin.door import Door
+from airflow_dlaas.plugin.asgi import Door
 from airflow_dlaas.task_runs.training_tab import ROUTE
 
 PREFIX = "/dlaas"

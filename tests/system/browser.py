@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, Page, Response, expect, sync_playwright
 
-from airflow_dlaas.demo.airflow import RealAirflow
+from airflow_dlaas.demo.airflow_processes import RealAirflow
 
 PATIENCE = 60_000
 """Milliseconds until something that takes some counts as never happening."""

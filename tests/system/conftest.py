@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from airflow_dlaas.demo.airflow import RealAirflow
-from airflow_dlaas.demo.service import ServiceChild
+from airflow_dlaas.demo.airflow_processes import RealAirflow
+from airflow_dlaas.demo.service_process import ServiceChild
 from tests.system.browser import Look, a_browser, looking
 from tests.system.dags.watch import GROWS
 from tests.system.stage import Run, Stage, a_service, an_airflow, eventually, prepared

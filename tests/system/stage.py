@@ -24,9 +24,9 @@ from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.demo import ports
-from airflow_dlaas.demo.airflow import RealAirflow
-from airflow_dlaas.demo.leash import Leash
-from airflow_dlaas.demo.service import ServiceChild
+from airflow_dlaas.demo.airflow_processes import RealAirflow
+from airflow_dlaas.demo.process_guard import Leash
+from airflow_dlaas.demo.service_process import ServiceChild
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import TEST_RUNTIME, ServiceProcess

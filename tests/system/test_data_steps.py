@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.demo.airflow import RealAirflow
-from airflow_dlaas.demo.service import ServiceChild
+from airflow_dlaas.demo.airflow_processes import RealAirflow
+from airflow_dlaas.demo.service_process import ServiceChild
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.stored import laid
 

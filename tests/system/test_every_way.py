@@ -12,8 +12,8 @@ import pytest
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.demo.airflow import RealAirflow
-from airflow_dlaas.demo.service import ServiceChild
+from airflow_dlaas.demo.airflow_processes import RealAirflow
+from airflow_dlaas.demo.service_process import ServiceChild
 from tests.system.stage import eventually
 
 pytestmark = pytest.mark.timeout(600)

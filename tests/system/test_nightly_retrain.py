@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.demo.airflow import RealAirflow
+from airflow_dlaas.demo.airflow_processes import RealAirflow
 
 DAG = "nightly_retrain"
 

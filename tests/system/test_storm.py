@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_dlaas.demo.service import ServiceChild
+from airflow_dlaas.demo.service_process import ServiceChild
 from tests.chaos.airflow.storm import Storm
 from tests.system.stage import Stage, store_of
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.demo.airflow import RealAirflow
+from airflow_dlaas.demo.airflow_processes import RealAirflow
 from tests.conftest import ServiceProcess
 from tests.system.stage import SURVIVES, eventually, survivor
 

@@ -13,7 +13,7 @@ import requests
 from playwright.sync_api import Browser, expect
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.demo.service import ServiceChild
+from airflow_dlaas.demo.service_process import ServiceChild
 from tests.system.auth import STRANGER, VIEWER
 from tests.system.browser import Look, looking, shown_step
 from tests.system.dags.watch import GROWS, TRAIN

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.demo.airflow import RealAirflow
+from airflow_dlaas.demo.airflow_processes import RealAirflow
 from airflow_dlaas.task_runs.run_key import MARK
 from tests.conftest import ServiceProcess
 from tests.system.browser import Look, looking, shown_step

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from airflow_dlaas.demo.service import ServiceChild
+from airflow_dlaas.demo.service_process import ServiceChild
 from airflow_dlaas.exceptions import DlaasError, HostError
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.chaos.airflow.audit import Aftermath, violations

@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from airflow_dlaas.cli.console import app as console
+from airflow_dlaas.cli.app import app as console
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import DlaasError, NotFound
 from airflow_dlaas.service import app

@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from airflow_dlaas.demo.api import AirflowApi
+from airflow_dlaas.demo.airflow_api import AirflowApi
 from airflow_dlaas.exceptions import HostError
 
 LOCKED = (500, {"detail": {"reason": "Database error", "statement": "INSERT INTO dag_run …"}})

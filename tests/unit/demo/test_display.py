@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 
 from airflow_dlaas.demo.display import Display, task_table
-from airflow_dlaas.demo.picture import Picture, Row, Step
+from airflow_dlaas.demo.view_model import Picture, Row, Step
 
 
 def test_a_long_note_does_not_push_the_state_out_of_a_narrow_terminal():

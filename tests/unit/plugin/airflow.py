@@ -7,8 +7,8 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
 
-from airflow_dlaas.plugin.marks import Ref
-from airflow_dlaas.plugin.public_api import PublicApi
+from airflow_dlaas.plugin.airflow_api_client import PublicApi
+from airflow_dlaas.plugin.xcoms import Ref
 
 
 @dataclass

@@ -9,8 +9,8 @@ from fastapi import FastAPI, Request
 
 from airflow_dlaas.exceptions import DlaasError, NotConfigured
 from airflow_dlaas.hooks.connections import ServiceAccess
-from airflow_dlaas.plugin.door import AIRFLOW, Door
-from airflow_dlaas.plugin.public_api import PublicApi
+from airflow_dlaas.plugin.airflow_api_client import PublicApi
+from airflow_dlaas.plugin.asgi import AIRFLOW, Door
 from airflow_dlaas.plugin.services import Services, from_airflow
 
 

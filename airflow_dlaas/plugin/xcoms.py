@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_dlaas.plugin.public_api import Denied, PublicApi
+from airflow_dlaas.plugin.airflow_api_client import Denied, PublicApi
 from airflow_dlaas.task_runs.run_key import MARK, Tag, task_digest, task_digest_of_form_1
 from airflow_dlaas.task_runs.summary import SUMMARY
 

@@ -10,7 +10,7 @@ from airflow_dlaas.contract.base import spell_time
 from airflow_dlaas.contract.curves import Curves
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.integrations.tensorboard import event_folder, tensorboard_address
-from airflow_dlaas.plugin.marks import Ref
+from airflow_dlaas.plugin.xcoms import Ref
 from airflow_dlaas.task_runs.hyperparameters import looks_secret, parameters, without_secrets
 from airflow_dlaas.task_runs.summary import label
 

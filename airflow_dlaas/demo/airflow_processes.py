@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from airflow_dlaas.demo import ports
-from airflow_dlaas.demo.api import AirflowApi
-from airflow_dlaas.demo.leash import Leash
+from airflow_dlaas.demo.airflow_api import AirflowApi
+from airflow_dlaas.demo.process_guard import Leash
 from airflow_dlaas.exceptions import HostError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from airflow_dlaas.demo.leash import Leash
+from airflow_dlaas.demo.process_guard import Leash
 from airflow_dlaas.exceptions import HostError
 
 if TYPE_CHECKING:

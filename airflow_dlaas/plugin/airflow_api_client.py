@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlencode
 
 from starlette.requests import Request
 
-from airflow_dlaas.plugin.door import AIRFLOW, App
+from airflow_dlaas.plugin.asgi import AIRFLOW, App
 
 BASE = "/api/v2"
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from airflow_dlaas.demo import ports
-from airflow_dlaas.demo.leash import Leash
+from airflow_dlaas.demo.process_guard import Leash
 from airflow_dlaas.exceptions import HostError
 from tests.waiting import until
 
@@ -59,7 +59,7 @@ def test_who_holds_the_leash_may_be_killed(tmp_path: Path):
     holder = f"""
 import os, sys, time
 from pathlib import Path
-from airflow_dlaas.demo.leash import Leash
+from airflow_dlaas.demo.process_guard import Leash
 leash = Leash([sys.executable, "-c", os.environ["SCRIPT"]], log=Path({str(tmp_path / "log")!r}), grace=0.5)
 while len(leash.tail().split()) < 2: time.sleep(0.05)
 os.kill(os.getpid(), 9)

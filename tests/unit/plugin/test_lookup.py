@@ -9,9 +9,9 @@ import pytest
 from airflow_dlaas.client.calls import Call
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import NotFound, Unreachable
-from airflow_dlaas.plugin.finding import ASKED_APART, Finder
-from airflow_dlaas.plugin.marks import Ref
-from airflow_dlaas.plugin.public_api import Denied
+from airflow_dlaas.plugin.airflow_api_client import Denied
+from airflow_dlaas.plugin.lookup import ASKED_APART, Finder
+from airflow_dlaas.plugin.xcoms import Ref
 from airflow_dlaas.task_runs.run_key import MARK, Tag, task_digest, task_digest_of_form_1
 from airflow_dlaas.task_runs.summary import SUMMARY, summarize
 from tests.builders import a_training

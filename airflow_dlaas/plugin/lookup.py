@@ -14,10 +14,10 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.contract.curves import Curves
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, NotFound
-from airflow_dlaas.plugin import views
-from airflow_dlaas.plugin.marks import Mark, Marks, Ref
-from airflow_dlaas.plugin.public_api import Denied, PublicApi
+from airflow_dlaas.plugin import responses
+from airflow_dlaas.plugin.airflow_api_client import Denied, PublicApi
 from airflow_dlaas.plugin.services import Services
+from airflow_dlaas.plugin.xcoms import Mark, Marks, Ref
 from airflow_dlaas.task_runs.run_key import Tag
 
 ASKED_APART = 20
@@ -133,12 +133,12 @@ class Finder:
         if training is None and mark.id is not None:
             kept = await self._kept(api, mark, mark.id, None)
             if kept.training is not None:
-                return views.outline(mark.ref, mark.connection, kept.training, source="task")
+                return responses.outline(mark.ref, mark.connection, kept.training, source="task")
             if known is not None and next(patience, None) is not None:
                 training = await self._asked(mark.connection, mark.id)
         if training is not None and _task_of(training) in tasks and _may_be_of(mark.airflow, training):
-            return views.outline(mark.ref, mark.connection, training)
-        return views.unheard(mark.ref, mark.connection, mark.id if known is None else None)
+            return responses.outline(mark.ref, mark.connection, training)
+        return responses.unheard(mark.ref, mark.connection, mark.id if known is None else None)
 
     async def _asked(self, connection: str, training_id: str) -> Training | None:
         try:

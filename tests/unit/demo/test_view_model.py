@@ -9,7 +9,7 @@ import pytest
 
 from airflow_dlaas.contract.base import received
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.demo.picture import Picture, Row, Step, changes, numbers_line, order, rows, said, training_line
+from airflow_dlaas.demo.view_model import Picture, Row, Step, changes, numbers_line, order, rows, said, training_line
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from typing import Any
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.demo.airflow import RealAirflow
-from airflow_dlaas.demo.api import FINAL_RUN_STATES, TaskView
+from airflow_dlaas.demo.airflow_api import FINAL_RUN_STATES, TaskView
+from airflow_dlaas.demo.airflow_processes import RealAirflow
 from airflow_dlaas.demo.display import Display
-from airflow_dlaas.demo.picture import ENDED, Picture, Row, Step, numbers_line, order, rows, said, training_line
-from airflow_dlaas.demo.service import ServiceChild
+from airflow_dlaas.demo.service_process import ServiceChild
+from airflow_dlaas.demo.view_model import ENDED, Picture, Row, Step, numbers_line, order, rows, said, training_line
 from airflow_dlaas.exceptions import DlaasError, HostError
 
 DAG = "nightly_retrain"
