@@ -41,10 +41,10 @@ from airflow_dlaas.client.log_stream import follow
 from airflow_dlaas.client.training_watcher import shared
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.home import Home
-from airflow_dlaas.service.jobs import JobFolder
+from airflow_dlaas.service.config.data_dir import Home
+from airflow_dlaas.service.job_files import JobFolder
 from airflow_dlaas.service.store.base import TrainingRecord
-from airflow_dlaas.service.store.sealing import derive_key
+from airflow_dlaas.service.store.secret_encryption import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.task_runs.wait_for_training import attend
 from tests.conftest import ServiceProcess
@@ -159,8 +159,8 @@ def stand_in(home: Home) -> None:
         setattr(Dispatcher, name, lambda self: None)  # noqa: ARG005
     Dispatcher.running = True
     os.environ |= environment(home.path)
-    from airflow_dlaas.service.foreground import serve
-    from airflow_dlaas.service.settings import read_settings
+    from airflow_dlaas.service.config.settings import read_settings
+    from airflow_dlaas.service.process.foreground import serve
 
     serve(read_settings(os.environ), lambda line: print(line, flush=True))
 

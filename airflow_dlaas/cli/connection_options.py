@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.service.settings import read_client
+from airflow_dlaas.service.config.settings import read_client
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
@@ -33,7 +33,7 @@ def client(home: Path | None) -> Iterator[Client]:
     :raises NotConfigured: nobody said which service is meant.
     """
     from airflow_dlaas.client.client import Client
-    from airflow_dlaas.service.home import Home, access
+    from airflow_dlaas.service.config.data_dir import Home, access
 
     folder, said = read_client(os.environ, str(home) if home else None)
     found = access(Home(folder), said)
@@ -63,7 +63,7 @@ def store_verify(home: Path | None, name: str) -> bool | str:
 
 
 def _store(home: Path | None, name: str) -> tuple[dict[str, str], dict[str, str]]:
-    from airflow_dlaas.service.home import Home
+    from airflow_dlaas.service.config.data_dir import Home
 
     folder, said = read_client(os.environ, str(home) if home else None)
     path = Home(folder).connections_file

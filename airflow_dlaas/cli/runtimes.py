@@ -64,13 +64,13 @@ def prepare(
 
     from airflow_dlaas.contract.base import complaints
     from airflow_dlaas.contract.definition import Framework
-    from airflow_dlaas.service.home import Home
-    from airflow_dlaas.service.settings import read_settings
+    from airflow_dlaas.service.config.data_dir import Home
+    from airflow_dlaas.service.config.settings import read_settings
 
     try:
-        from airflow_dlaas.service.dispatcher.inventory import slots
+        from airflow_dlaas.service.dispatcher.gpu_inventory import slots
         from airflow_dlaas.service.runtimes.catalogue import load
-        from airflow_dlaas.service.runtimes.provide import provide
+        from airflow_dlaas.service.runtimes.provision import provide
     except ModuleNotFoundError as error:
         raise HostError(SERVICE_MISSING.format(error=error)) from error
 

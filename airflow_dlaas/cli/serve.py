@@ -41,7 +41,7 @@ def serve(
     Each option is also a variable, DLAAS_PORT for --port, and there are more: see the README. Stopping the service
     stops no training; they are found again at the next start.
     """
-    from airflow_dlaas.service.settings import read_settings
+    from airflow_dlaas.service.config.settings import read_settings
 
     options = {
         "home": home,
@@ -59,7 +59,7 @@ def serve(
     }
     settings = read_settings(os.environ, options)
     try:
-        from airflow_dlaas.service.foreground import serve as run
+        from airflow_dlaas.service.process.foreground import serve as run
     except ModuleNotFoundError as error:
         raise HostError(SERVICE_MISSING.format(error=error)) from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -11,7 +11,7 @@ import typer
 
 from airflow_dlaas.cli.serve import SERVICE_MISSING
 from airflow_dlaas.exceptions import HostError, NotConfigured
-from airflow_dlaas.service.settings import read_user_file
+from airflow_dlaas.service.config.settings import read_user_file
 
 group = typer.Typer(help="Who may log in besides the service's own user.", no_args_is_help=True)
 
@@ -45,8 +45,8 @@ def add(
     The password is asked for twice, or is a line of standard input. A running service lets the user in at once; after
     a change of password, what was opened with the former has to log in again.
     """
-    from airflow_dlaas.service.exposure import weakness
-    from airflow_dlaas.service.users import LONGEST_NAME, editing, hash_password, is_name
+    from airflow_dlaas.service.config.network_policy import weakness
+    from airflow_dlaas.service.config.users import LONGEST_NAME, editing, hash_password, is_name
 
     path = _path(file)
     if not is_name(name):
@@ -65,7 +65,7 @@ def add(
 @group.command()
 def remove(name: Name, file: File = None) -> None:
     """Remove a user. A running service lets them in no longer, not even with a token; their trainings go on."""
-    from airflow_dlaas.service.users import editing, read_users
+    from airflow_dlaas.service.config.users import editing, read_users
 
     path = _path(file)
     if name not in read_users(path):
@@ -78,7 +78,7 @@ def remove(name: Name, file: File = None) -> None:
 @group.command(name="list")
 def list_users(file: File = None) -> None:
     """List the users of the file, one a line."""
-    from airflow_dlaas.service.users import read_users
+    from airflow_dlaas.service.config.users import read_users
 
     for name in read_users(_path(file)):
         typer.echo(name)

@@ -18,30 +18,30 @@ from typing import Self
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import HostError, NotConfigured
-from airflow_dlaas.service import ports
-from airflow_dlaas.service.address import Address
 from airflow_dlaas.service.api.app import create_api
-from airflow_dlaas.service.api.identity import Identity
-from airflow_dlaas.service.api.parts import Limits, Parts
-from airflow_dlaas.service.caretaker import starting, watching
-from airflow_dlaas.service.dispatcher.handover import Workplace
-from airflow_dlaas.service.dispatcher.inventory import slots
+from airflow_dlaas.service.api.authentication import Identity
+from airflow_dlaas.service.api.dependencies import Limits, Parts
+from airflow_dlaas.service.config.data_dir import Credentials, Home
+from airflow_dlaas.service.config.network_policy import insist_on_password
+from airflow_dlaas.service.config.service_addresses import Address
+from airflow_dlaas.service.config.settings import Settings
+from airflow_dlaas.service.config.tls import TRUSTED_BY, bundle
+from airflow_dlaas.service.config.users import OwnUser, UserFile, Users
+from airflow_dlaas.service.dispatcher.gpu_inventory import slots
+from airflow_dlaas.service.dispatcher.job_directories import Workplace
 from airflow_dlaas.service.dispatcher.loop import Dispatcher, utc_now
-from airflow_dlaas.service.exposure import insist_on_password
-from airflow_dlaas.service.home import Credentials, Home
-from airflow_dlaas.service.jobs import write_mark
+from airflow_dlaas.service.job_files import write_mark
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
+from airflow_dlaas.service.process import ports
+from airflow_dlaas.service.process.server import serving
+from airflow_dlaas.service.process.supervision import starting, watching
 from airflow_dlaas.service.runners.local import LocalRunner
 from airflow_dlaas.service.runtimes.catalogue import load
 from airflow_dlaas.service.runtimes.container import EngineCheck
 from airflow_dlaas.service.runtimes.probe import examine
-from airflow_dlaas.service.server import serving
-from airflow_dlaas.service.settings import Settings
 from airflow_dlaas.service.store.blobs import BlobStore
-from airflow_dlaas.service.store.sealing import derive_key
+from airflow_dlaas.service.store.secret_encryption import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
-from airflow_dlaas.service.tls import TRUSTED_BY, bundle
-from airflow_dlaas.service.users import OwnUser, UserFile, Users
 from airflow_dlaas.storage.swift.store import SwiftStore
 
 STORE_CONNECT, STORE_READ = 5.0, 15.0

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.jobs import Exit, JobFolder, RunMark, read_mark
-from airflow_dlaas.service.processes import identify
+from airflow_dlaas.service.job_files import Exit, JobFolder, RunMark, read_mark
+from airflow_dlaas.service.process.process_info import identify
 from airflow_dlaas.service.runners.base import Runner, Sighting
 from airflow_dlaas.service.runners.local import LocalRunner
 
@@ -23,7 +23,7 @@ RUNNERS: dict[str, Callable[[], Runner]] = {"local": LocalRunner}
 WORKER = """
 import os, sys, time
 from pathlib import Path
-from airflow_dlaas.service.jobs import JobFolder
+from airflow_dlaas.service.job_files import JobFolder
 from airflow_dlaas.service.learner.claim import claim
 
 job = JobFolder(Path(sys.argv[1]))

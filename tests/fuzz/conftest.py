@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from airflow_dlaas.service.api.app import create_api
-from airflow_dlaas.service.api.parts import Limits
+from airflow_dlaas.service.api.dependencies import Limits
 from airflow_dlaas.service.store.sql import SqlStore
 from tests.unit.service.api.conftest import Service, parts_in
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from airflow_dlaas.contract.error import CODES, Problem
-from airflow_dlaas.service.api import curves, experiments, health, models, prometheus, runtimes, tokens
+from airflow_dlaas.service.api import experiments, health, metrics, models, prometheus, runtimes, tokens
 from airflow_dlaas.service.api.app import create_api
 from tests.fuzz.conftest import kept
 from tests.fuzz.effort import effort
@@ -41,7 +41,7 @@ def as_it_is(_context: Any, value: Any) -> bytes:
 
 OPERATIONS = sorted(
     (method, route.path)
-    for room in (health, prometheus, tokens, runtimes, experiments, models, curves)
+    for room in (health, prometheus, tokens, runtimes, experiments, models, metrics)
     for route in room.router.routes
     if isinstance(route, APIRoute) and route.include_in_schema
     for method in route.methods

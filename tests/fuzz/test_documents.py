@@ -16,8 +16,8 @@ from airflow_dlaas.contract.base import MOST_COMPLAINTS
 from airflow_dlaas.contract.definition import MOST_CONTAINERS, TrainingDefinition
 from airflow_dlaas.contract.stores import MASK, REVEALED
 from airflow_dlaas.exceptions import InvalidDefinition, InvalidRequest
-from airflow_dlaas.service.allowed import place_of
-from airflow_dlaas.service.api import location
+from airflow_dlaas.service.api import resource_urls
+from airflow_dlaas.service.config.object_store_allowlist import place_of
 from airflow_dlaas.task_runs import definition as written
 from tests.fuzz.effort import effort
 from tests.unit.service.api.conftest import DEFINITION
@@ -217,9 +217,9 @@ def test_what_a_dag_author_writes_is_checked_or_refused(document: Any, has_locat
 @given(st.one_of(TEXT, URL, st.from_regex(r"(https?://[\[\]:a-z0-9@]{0,12})?/v3/ml_assets/experiments/[a-z/?#]{0,20}")))
 def test_any_location_is_one_of_ours_or_is_refused(said: str) -> None:
     try:
-        experiment, version = location.locate(said, ["http://dlaas.example:8480", "http://[::1"])
+        experiment, version = resource_urls.locate(said, ["http://dlaas.example:8480", "http://[::1"])
     except InvalidRequest as error:
-        assert (error.code, error.target) == ("C101", location.FIELD)  # noqa: PT017
+        assert (error.code, error.target) == ("C101", resource_urls.FIELD)  # noqa: PT017
     else:
         assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", experiment)
         assert version is None or re.fullmatch(r"[A-Za-z0-9_-]{1,64}", version)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.service.metrics.lines import LogMetrics
+from airflow_dlaas.service.metrics.log_metrics import LogMetrics
 from tests.fuzz.effort import effort
 
 NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)

@@ -25,10 +25,10 @@ from airflow_dlaas.contract.log_stream import Frame
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.exceptions import Misunderstood, Refused
-from airflow_dlaas.service.api.follow import PIECE, Follower, tail
-from airflow_dlaas.service.api.report import last_metrics
-from airflow_dlaas.service.metrics import emetrics
-from airflow_dlaas.service.metrics.lines import LogMetrics
+from airflow_dlaas.service.api.file_follower import PIECE, Follower, tail
+from airflow_dlaas.service.api.training_report import last_metrics
+from airflow_dlaas.service.metrics import jsonl_metrics
+from airflow_dlaas.service.metrics.log_metrics import LogMetrics
 from airflow_dlaas.service.store.base import Outcome
 from tests.fuzz.effort import effort
 from tests.fuzz.test_documents import JSON
@@ -341,7 +341,7 @@ def test_whatever_is_printed_is_a_metric_or_nothing(lines: list[str]) -> None:
 @example(r'{"values": {"\ud800": 1}}')
 @example(r'{"values": {"a": 1}, "grouplabel": "\ud800"}')
 def test_whatever_is_written_as_metrics_is_one_or_nothing(line: str) -> None:
-    insist_on_metric(emetrics.read_line(line, NOW))
+    insist_on_metric(jsonl_metrics.read_line(line, NOW))
 
 
 UNITS = [
@@ -371,7 +371,7 @@ UNITS = [
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize(
     "read",
-    [lambda line: LogMetrics().feed(line, NOW), lambda line: emetrics.read_line(line, NOW)],
+    [lambda line: LogMetrics().feed(line, NOW), lambda line: jsonl_metrics.read_line(line, NOW)],
     ids=["printed", "written"],
 )
 def test_a_line_twice_as_long_takes_about_twice_as_long(read: Callable[[str], object], unit: str) -> None:

@@ -23,7 +23,7 @@ from keystoneauth1.session import Session
 from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.service.objectstore.layout import LOOPBACK, Order
+from airflow_dlaas.service.objectstore.swift_config import LOOPBACK, Order
 from tests.keystone.servers import started
 
 REGION, BARE_REGION = "dallas", "london"

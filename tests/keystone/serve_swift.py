@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 
-from airflow_dlaas.service.objectstore import layout
+from airflow_dlaas.service.objectstore import swift_config
 from airflow_dlaas.service.objectstore.__main__ import main
-from airflow_dlaas.service.objectstore.layout import Folders, Order
+from airflow_dlaas.service.objectstore.swift_config import Folders, Order
 
 KEYSTONE = sys.argv[2]
 
@@ -38,7 +38,7 @@ token_cache_time = -1
 use = egg:swift#keystoneauth
 operator_roles = member
 """
-    return layout.guarded({"authtoken": authtoken, "keystoneauth": keystoneauth}, folders)
+    return swift_config.guarded({"authtoken": authtoken, "keystoneauth": keystoneauth}, folders)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from airflow_dlaas.service.objectstore import logfile
+from airflow_dlaas.service.objectstore import rotating_log
 from tests.keystone.environment import CHECKOUT
 
 START = 120.0
@@ -33,7 +33,7 @@ class Server:
         assert answer is not None
         readable, _, _ = select.select([answer], [], [], START)
         line = answer.readline() if readable else b""
-        said = json.loads(line) if line else {"error": logfile.tail(self._log)}
+        said = json.loads(line) if line else {"error": rotating_log.tail(self._log)}
         assert "error" not in said, said["error"]
 
 

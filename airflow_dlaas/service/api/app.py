@@ -6,20 +6,20 @@ from fastapi import FastAPI
 
 from airflow_dlaas import __version__
 from airflow_dlaas.service.api import (
-    curves,
+    error_responses,
     experiments,
     health,
+    log_stream,
+    metrics,
     models,
-    monitor,
-    problems,
     prometheus,
     runtimes,
     tokens,
 )
-from airflow_dlaas.service.api.described import Api
-from airflow_dlaas.service.api.parts import Parts
-from airflow_dlaas.service.api.slashes import SingleSlashes
-from airflow_dlaas.service.api.traffic import Counted, Traffic
+from airflow_dlaas.service.api.dependencies import Parts
+from airflow_dlaas.service.api.http_metrics import Counted, Traffic
+from airflow_dlaas.service.api.openapi import Api
+from airflow_dlaas.service.api.path_slashes import SingleSlashes
 
 
 def create_api(parts: Parts) -> FastAPI:
@@ -38,11 +38,11 @@ def create_api(parts: Parts) -> FastAPI:
     api.state.parts = parts
     api.state.since = parts.clock()
     api.state.logins = tokens.logins()
-    api.state.gatherings = curves.gatherings()
-    api.state.monitors = monitor.Monitors(lambda: api.state.parts.store)
-    for room in (health, prometheus, tokens, runtimes, experiments, models, curves, monitor):
+    api.state.gatherings = metrics.gatherings()
+    api.state.monitors = log_stream.Monitors(lambda: api.state.parts.store)
+    for room in (health, prometheus, tokens, runtimes, experiments, models, metrics, log_stream):
         api.include_router(room.router)
-    problems.register(api)
+    error_responses.register(api)
     api.state.traffic = Traffic()
     api.add_middleware(Counted, api.state.traffic)
     api.add_middleware(SingleSlashes)

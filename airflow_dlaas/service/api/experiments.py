@@ -26,8 +26,8 @@ from airflow_dlaas.contract.experiment import (
 from airflow_dlaas.contract.stores import MASK
 from airflow_dlaas.exceptions import Conflict, InvalidRequest, NotFound
 from airflow_dlaas.packaging import archive
-from airflow_dlaas.service.api.bodies import ZIP, Document, Id, read, reply, takes, understand
-from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf, base_url
+from airflow_dlaas.service.api.dependencies import Owner, Parts, PartsOf, base_url
+from airflow_dlaas.service.api.request_bodies import ZIP, Document, Id, read, reply, takes, understand
 from airflow_dlaas.service.store.base import ExperimentRecord, VersionRecord
 from airflow_dlaas.service.store.blobs import Incoming
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from airflow_dlaas import __version__
-from airflow_dlaas.service.api.bodies import reply
-from airflow_dlaas.service.api.parts import PartsOf
+from airflow_dlaas.service.api.dependencies import PartsOf
+from airflow_dlaas.service.api.request_bodies import reply
 
 router = APIRouter(tags=["health"])
 

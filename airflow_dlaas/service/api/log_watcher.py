@@ -22,7 +22,7 @@ from pathlib import Path
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import DlaasError
-from airflow_dlaas.service.jobs import JobFolder
+from airflow_dlaas.service.job_files import JobFolder
 from airflow_dlaas.service.store.base import Store
 
 INTERVAL = 0.25

@@ -13,12 +13,12 @@ from starlette.concurrency import run_in_threadpool
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.training import CANCEL, Patch, UnreadableTraining
 from airflow_dlaas.exceptions import InvalidRequest, NotFound, UpgradeRequired
-from airflow_dlaas.service.api import report
-from airflow_dlaas.service.api.bodies import ID, Document, Id, reply, takes, understand
-from airflow_dlaas.service.api.described import ReportedChanges, ReportedPage, ReportedTraining
-from airflow_dlaas.service.api.parts import Owner, Parts, PartsOf, base_url
+from airflow_dlaas.service.api import training_report
+from airflow_dlaas.service.api.dependencies import Owner, Parts, PartsOf, base_url
+from airflow_dlaas.service.api.openapi import ReportedChanges, ReportedPage, ReportedTraining
+from airflow_dlaas.service.api.request_bodies import ID, Document, Id, reply, takes, understand
 from airflow_dlaas.service.api.submit import read_key, submit
-from airflow_dlaas.service.jobs import remove_folder
+from airflow_dlaas.service.job_files import remove_folder
 from airflow_dlaas.service.store.base import TrainingRecord
 
 LONGEST_WAIT = 30.0
@@ -28,7 +28,7 @@ GLANCE = 0.2
 PAGE = 100
 LONGEST_PAGE = 1000
 
-router = APIRouter(prefix=report.PATH, tags=["training runs"])
+router = APIRouter(prefix=training_report.PATH, tags=["training runs"])
 
 Limit = Annotated[int, Query(ge=1, le=LONGEST_PAGE)]
 
@@ -44,7 +44,7 @@ def create(
     """Submit a training definition. With an `Idempotency-Key` used before, the training it created is the answer."""
     bases = (base_url(request, parts), str(request.base_url))
     record, _ = submit(parts, owner, document, key=read_key(key), bases=bases)
-    return reply(report.one(parts, record), 202)
+    return reply(training_report.one(parts, record), 202)
 
 
 @router.get("", response_model=ReportedPage | ReportedChanges)
@@ -69,18 +69,18 @@ async def list_all(
     if after == "now":
         return reply({"resources": [], "cursor": str(await run_in_threadpool(parts.store.revision))})
     records, cursor = await _wait_for_changes(request, parts, owner, after=int(after or 0), limit=limit, wait=wait)
-    return reply({"resources": await run_in_threadpool(report.many, parts, records), "cursor": str(cursor)})
+    return reply({"resources": await run_in_threadpool(training_report.many, parts, records), "cursor": str(cursor)})
 
 
 @router.get("/{training_id}", response_model=ReportedTraining | UnreadableTraining)
 def get(parts: PartsOf, owner: Owner, training_id: Id) -> Response:
     """Tell how a training is doing."""
-    return reply(report.one(parts, parts.store.training(owner, training_id)))
+    return reply(training_report.one(parts, parts.store.training(owner, training_id)))
 
 
 @router.get("/{training_id}/monitor", include_in_schema=False)
 def monitor(parts: PartsOf, owner: Owner, training_id: Id) -> Response:
-    """Refuse a request that asks for no WebSocket; `airflow_dlaas.service.api.monitor` answers one that does."""
+    """Refuse a request that asks for no WebSocket; `airflow_dlaas.service.api.log_stream` answers one that does."""
     parts.store.training(owner, training_id)
     raise UpgradeRequired("The monitor is a WebSocket: send Connection: Upgrade and Upgrade: websocket")
 
@@ -126,9 +126,9 @@ def _page(parts: Parts, owner: str, limit: int, start: str | None) -> dict[str, 
             target="start",
         ) from None
     shown = found[:limit]
-    page: dict[str, Any] = {"resources": report.many(parts, shown)}
+    page: dict[str, Any] = {"resources": training_report.many(parts, shown)}
     if len(found) > limit:
-        page["next"] = {"url": f"{report.PATH}?limit={limit}&start={shown[-1].id}"}
+        page["next"] = {"url": f"{training_report.PATH}?limit={limit}&start={shown[-1].id}"}
     return page
 
 

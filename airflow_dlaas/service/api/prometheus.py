@@ -17,7 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from airflow_dlaas.contract.error import RUN_CODES
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.api.parts import Parts, PartsOf
+from airflow_dlaas.service.api.dependencies import Parts, PartsOf
 
 router = APIRouter(tags=["health"])
 

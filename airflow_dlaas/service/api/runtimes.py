@@ -7,9 +7,9 @@ from fastapi.responses import Response
 
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.training import Extensions, Instance, InstanceEntity
-from airflow_dlaas.service.api.bodies import Id, reply
-from airflow_dlaas.service.api.described import ReportedRuntimes
-from airflow_dlaas.service.api.parts import Owner, PartsOf, base_url
+from airflow_dlaas.service.api.dependencies import Owner, PartsOf, base_url
+from airflow_dlaas.service.api.openapi import ReportedRuntimes
+from airflow_dlaas.service.api.request_bodies import Id, reply
 
 router = APIRouter(prefix="/v3", tags=["the service"])
 

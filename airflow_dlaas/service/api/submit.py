@@ -27,11 +27,11 @@ from airflow_dlaas.exceptions import (
     StoreRefused,
     StoreUnreachable,
 )
-from airflow_dlaas.service.allowed import SETTING, place_of
-from airflow_dlaas.service.api import location
-from airflow_dlaas.service.api.parts import Parts
-from airflow_dlaas.service.api.problems import Several, reason
-from airflow_dlaas.service.metrics.defined import complaints
+from airflow_dlaas.service.api import resource_urls
+from airflow_dlaas.service.api.dependencies import Parts
+from airflow_dlaas.service.api.error_responses import Several, reason
+from airflow_dlaas.service.config.object_store_allowlist import SETTING, place_of
+from airflow_dlaas.service.metrics.regex_metrics import complaints
 from airflow_dlaas.service.store.base import TrainingRecord
 
 log = logging.getLogger(__name__)
@@ -132,20 +132,22 @@ def _digest(echo: dict[str, Any]) -> str:
 
 
 def _code(parts: Parts, owner: str, where: str, bases: tuple[str, ...]) -> str:
-    experiment_id, version_id = location.locate(where, bases)
+    experiment_id, version_id = resource_urls.locate(where, bases)
     try:
         if version_id is None:
             _, version = parts.store.experiment(owner, experiment_id)
         else:
             version = parts.store.version(owner, experiment_id, version_id)
     except NotFound as error:
-        raise InvalidRequest(f"{location.FIELD}: {error.message}", code="C101", target=location.FIELD) from error
+        raise InvalidRequest(
+            f"{resource_urls.FIELD}: {error.message}", code="C101", target=resource_urls.FIELD
+        ) from error
     # Held, so that no sweep takes it before the training is there that needs it.
     if version.digest is None or not parts.blobs.hold(version.digest):
         raise InvalidRequest(
-            f"{location.FIELD}: version {version.id} has no content; PUT its zip to …/versions/{version.id}/content",
+            f"{resource_urls.FIELD}: version {version.id} has no content; PUT its zip to …/versions/{version.id}/content",
             code="C102",
-            target=location.FIELD,
+            target=resource_urls.FIELD,
         )
     return version.digest
 

@@ -9,8 +9,8 @@ from starlette.concurrency import run_in_threadpool
 
 from airflow_dlaas.contract.base import RequestModel
 from airflow_dlaas.exceptions import RateLimited
-from airflow_dlaas.service.api.bodies import read_json, reply, takes, understand
-from airflow_dlaas.service.api.parts import PartsOf
+from airflow_dlaas.service.api.dependencies import PartsOf
+from airflow_dlaas.service.api.request_bodies import read_json, reply, takes, understand
 
 router = APIRouter(tags=["identity"])
 

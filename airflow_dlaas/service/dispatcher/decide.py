@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from airflow_dlaas.contract.error import RUN_CODES, ProblemError
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.service.jobs import Exit, ExitIfLost, PhaseMark
+from airflow_dlaas.service.job_files import Exit, ExitIfLost, PhaseMark
 from airflow_dlaas.service.runners.base import Sighting
 from airflow_dlaas.service.store.base import Outcome, TrainingRecord
 

@@ -30,8 +30,8 @@ from airflow_dlaas.service.dispatcher.decide import (
     decide,
     remember,
 )
-from airflow_dlaas.service.dispatcher.handover import Workplace
-from airflow_dlaas.service.dispatcher.sight import see
+from airflow_dlaas.service.dispatcher.job_directories import Workplace
+from airflow_dlaas.service.dispatcher.observe import see
 from airflow_dlaas.service.runners.base import Runner
 from airflow_dlaas.service.store.base import Outcome, SealBroken, Store, TrainingRecord
 

@@ -7,7 +7,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from airflow_dlaas.service.learner.life import live
+from airflow_dlaas.service.learner.lifecycle import live
 
 
 def main() -> int:

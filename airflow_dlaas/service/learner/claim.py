@@ -7,8 +7,8 @@ import os
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.jobs import JobFolder, Spec, read_mark
-from airflow_dlaas.service.processes import identify
+from airflow_dlaas.service.job_files import JobFolder, Spec, read_mark
+from airflow_dlaas.service.process.process_info import identify
 
 PR_SET_CHILD_SUBREAPER = 36
 """https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html"""

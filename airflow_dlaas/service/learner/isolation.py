@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.jobs import JobFolder, Spec
+from airflow_dlaas.service.job_files import JobFolder, Spec
+from airflow_dlaas.service.learner.command_env import SYSTEM_PATH, real_devices
 from airflow_dlaas.service.learner.sandbox import runtime_paths, sandbox_command
-from airflow_dlaas.service.learner.surroundings import SYSTEM_PATH, real_devices
 from airflow_dlaas.service.runtimes.probe_command import failure_of
-from airflow_dlaas.service.runtimes.provide import Provision
+from airflow_dlaas.service.runtimes.provision import Provision
 
 PROBE_LIMIT = 20.0
 """Seconds in which a sandbox must have come and gone; it takes milliseconds."""

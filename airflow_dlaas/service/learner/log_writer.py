@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from airflow_dlaas.service.learner.journal import SIGN
+from airflow_dlaas.service.learner.log_file import SIGN
 
 
 class LogWriter:

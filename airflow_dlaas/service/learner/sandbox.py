@@ -12,9 +12,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from airflow_dlaas.service.jobs import JobFolder
-from airflow_dlaas.service.learner.surroundings import CODE, FOLDERS, TEMPORARY
-from airflow_dlaas.service.runtimes.provide import Provision
+from airflow_dlaas.service.job_files import JobFolder
+from airflow_dlaas.service.learner.command_env import CODE, FOLDERS, TEMPORARY
+from airflow_dlaas.service.runtimes.provision import Provision
 
 SYSTEM = ("/usr", "/opt", "/nix", "/sys", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 """Where programs and libraries lie, and what the hardware is; most of the short names are links into /usr."""

@@ -14,7 +14,7 @@ from threading import Event
 import psutil
 
 from airflow_dlaas.contract.training import GpuUse, Usage
-from airflow_dlaas.service.learner.alongside import alongside
+from airflow_dlaas.service.learner.background import alongside
 
 EVERY = 5.0
 """Seconds between two measurements."""

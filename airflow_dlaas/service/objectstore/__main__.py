@@ -6,16 +6,16 @@ import os
 import sys
 from pathlib import Path
 
-from airflow_dlaas.service.objectstore import layout
+from airflow_dlaas.service.objectstore import swift_config
 
 
-def main(proxy: layout.Proxy = layout.proxy) -> None:
+def main(proxy: swift_config.Proxy = swift_config.proxy) -> None:
     # Names are never looked up here: all addresses are numbers, and the green resolver is slow to load.
     os.environ["EVENTLET_NO_GREENDNS"] = "yes"
     from airflow_dlaas.service.objectstore import supervisor
 
     # Unbuffered, so that select() and this line see the same input.
-    order = layout.Order.from_line(_line(0))
+    order = swift_config.Order.from_line(_line(0))
     supervisor.supervise(Path(sys.argv[1]), order, proxy)
 
 

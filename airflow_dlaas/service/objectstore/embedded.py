@@ -27,10 +27,10 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.objectstore import logfile
-from airflow_dlaas.service.objectstore.layout import Folders, Order
-from airflow_dlaas.service.ports import called, web_url
-from airflow_dlaas.service.tls import Tls
+from airflow_dlaas.service.config.tls import Tls
+from airflow_dlaas.service.objectstore import rotating_log
+from airflow_dlaas.service.objectstore.swift_config import Folders, Order
+from airflow_dlaas.service.process.ports import called, web_url
 
 START = 30.0
 """Seconds the store may take to start, on the slowest of machines; about one is usual."""
@@ -141,7 +141,7 @@ class EmbeddedSwift:
         return self._process is not None and self._process.poll() is None
 
     def _launch(self, deadline: float) -> None:
-        logfile.rotate(self._folders.log)
+        rotating_log.rotate(self._folders.log)
         command = [sys.executable, "-W", "ignore", "-m", __package__, str(self._folders.root)]
         with self._folders.log.open("ab") as log:
             # A session of its own: Ctrl-C is for the service, which may still have results to store.
@@ -185,7 +185,7 @@ class EmbeddedSwift:
         return http.client.HTTPSConnection(host, self._order.port, timeout=timeout, context=context)
 
     def _failure(self, what: str) -> str:
-        last = logfile.tail(self._folders.log)
+        last = rotating_log.tail(self._folders.log)
         return f"The embedded object store {what}. The end of {self._folders.log}:\n{last or '(empty)'}"
 
 

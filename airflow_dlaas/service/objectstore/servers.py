@@ -39,8 +39,8 @@ from swift.common.middleware import (  # noqa: F401
 from swift.common.ring import RingBuilder
 from swift.common.utils import logs
 
-from airflow_dlaas.service.objectstore import backend_auth, layout
-from airflow_dlaas.service.objectstore.layout import Folders, Ports
+from airflow_dlaas.service.objectstore import backend_auth, swift_config
+from airflow_dlaas.service.objectstore.swift_config import Folders, Ports
 
 LINE = 4000
 """Bytes of a log line: a write to a pipe of fewer than 4096 is never mixed with another process's."""
@@ -75,7 +75,7 @@ def send_secret(secret: str, ports: Ports) -> None:
 
     def putrequest(connection: Any, *args: Any, **options: Any) -> None:
         plain(connection, *args, **options)
-        if connection.host == layout.LOOPBACK and connection.port in ports:
+        if connection.host == swift_config.LOOPBACK and connection.port in ports:
             connection.putheader(backend_auth.HEADER, secret)
 
     bufferedhttp.BufferedHTTPConnection.putrequest = putrequest
@@ -84,17 +84,17 @@ def send_secret(secret: str, ports: Ports) -> None:
 def write_rings(folders: Folders, ports: Ports) -> None:
     """Say where the one replica of everything is: the ports are new at each start, the places on disk are not."""
     for kind, port in ports._asdict().items():
-        builder = RingBuilder(layout.PART_POWER, 1, 1)
+        builder = RingBuilder(swift_config.PART_POWER, 1, 1)
         builder.add_dev(
             {
                 "id": 0,
                 "region": 1,
                 "zone": 1,
                 "weight": 1,
-                "device": layout.DEVICE,
-                "ip": layout.LOOPBACK,
+                "device": swift_config.DEVICE,
+                "ip": swift_config.LOOPBACK,
                 "port": port,
-                "replication_ip": layout.LOOPBACK,
+                "replication_ip": swift_config.LOOPBACK,
                 "replication_port": port,
             }
         )

@@ -26,8 +26,8 @@ from select import select  # by name: Swift's servers replace it in its module, 
 from typing import IO
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.objectstore import layout, logfile, servers
-from airflow_dlaas.service.objectstore.layout import Folders, Order, Ports
+from airflow_dlaas.service.objectstore import rotating_log, servers, swift_config
+from airflow_dlaas.service.objectstore.swift_config import Folders, Order, Ports
 
 PATIENCE = 3.0
 """Seconds for the processes of a killed predecessor to vanish, and for ours to end when asked."""
@@ -36,7 +36,7 @@ TOO_SOON = 5.0
 """A server that ends within so many seconds of its start would do so again: then we give up."""
 
 
-def supervise(folder: Path, order: Order, proxy: layout.Proxy = layout.proxy) -> None:
+def supervise(folder: Path, order: Order, proxy: swift_config.Proxy = swift_config.proxy) -> None:
     """
     Run the store until the service ends or asks for it; returns when no server is left.
 
@@ -48,7 +48,7 @@ def supervise(folder: Path, order: Order, proxy: layout.Proxy = layout.proxy) ->
     try:
         lock = _lock(folders.lock)
         public = _listen(order.host, order.port)
-        back = {f"{kind}-server": _listen(layout.LOOPBACK, 0) for kind in Ports._fields}
+        back = {f"{kind}-server": _listen(swift_config.LOOPBACK, 0) for kind in Ports._fields}
         _write_settings(folders, order, Ports(*(sock.getsockname()[1] for sock in back.values())), proxy)
     except HostError as error:
         _report({"error": str(error)})
@@ -105,16 +105,16 @@ def _listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _write_settings(folders: Folders, order: Order, ports: Ports, proxy: layout.Proxy) -> None:
-    for path in (folders.settings, folders.devices / layout.DEVICE):
+def _write_settings(folders: Folders, order: Order, ports: Ports, proxy: swift_config.Proxy) -> None:
+    for path in (folders.settings, folders.devices / swift_config.DEVICE):
         path.mkdir(parents=True, exist_ok=True)
     suffix = _identity(folders)
     secret = secrets.token_hex(32)
     for kind in Ports._fields:
-        _write(folders.settings / f"{kind}-server.conf", layout.backend(kind, folders, secret))
+        _write(folders.settings / f"{kind}-server.conf", swift_config.backend(kind, folders, secret))
     _write(folders.settings / "proxy-server.conf", proxy(order, folders, suffix))
     # What an upload cut short by a crash has left; its parts have no name yet and never will.
-    shutil.rmtree(folders.devices / layout.DEVICE / "tmp", ignore_errors=True)
+    shutil.rmtree(folders.devices / swift_config.DEVICE / "tmp", ignore_errors=True)
     servers.prepare(folders)
     servers.send_secret(secret, ports)
     servers.write_rings(folders, ports)
@@ -124,12 +124,12 @@ def _identity(folders: Folders) -> str:
     """Read the hash suffix this store was made with, or make a store: ``swift.conf`` is written exactly once."""
     path = folders.settings / "swift.conf"
     if not path.exists():
-        if (folders.devices / layout.DEVICE / "objects").exists():
+        if (folders.devices / swift_config.DEVICE / "objects").exists():
             raise HostError(
                 f"{folders.devices} holds objects, but {path}, which tells where each of them lies, is gone. "
                 "Bring it back, or give the service an empty folder."
             )
-        _write(path, layout.identity(secrets.token_hex(16), secrets.token_hex(16)))
+        _write(path, swift_config.identity(secrets.token_hex(16), secrets.token_hex(16)))
     parser = configparser.ConfigParser()
     parser.read(path)
     return parser["swift-hash"]["swift_hash_path_suffix"]
@@ -163,12 +163,12 @@ def _watch(sockets: Mapping[str, socket.socket], folders: Folders, order: Order)
         while os.getppid() == order.parent:
             ready, _, _ = select([words, sys.stdin, stop], [], [], 1.0)
             if words in ready:
-                logfile.append(folders.log, os.read(words, 1 << 16))
+                rotating_log.append(folders.log, os.read(words, 1 << 16))
             if sys.stdin in ready or stop in ready:
                 break
             for pid, status in _ended(running):
                 name, since = running.pop(pid)
-                logfile.append(folders.log, f"{name} ended with {os.waitstatus_to_exitcode(status)}\n".encode())
+                rotating_log.append(folders.log, f"{name} ended with {os.waitstatus_to_exitcode(status)}\n".encode())
                 if time.monotonic() - since < TOO_SOON:
                     return
                 start(name)
@@ -176,7 +176,7 @@ def _watch(sockets: Mapping[str, socket.socket], folders: Folders, order: Order)
         _end(running)
         os.set_blocking(words, False)
         with contextlib.suppress(BlockingIOError):
-            logfile.append(folders.log, os.read(words, 1 << 16))
+            rotating_log.append(folders.log, os.read(words, 1 << 16))
 
 
 def _stop_signal() -> int:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from enum import Enum
 from typing import Protocol
 
-from airflow_dlaas.service.jobs import JobFolder
+from airflow_dlaas.service.job_files import JobFolder
 
 
 class Sighting(Enum):

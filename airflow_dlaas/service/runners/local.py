@@ -15,8 +15,8 @@ from threading import Thread
 from typing import BinaryIO
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.jobs import UNREADABLE, JobFolder, RunMark, Spec, read_mark
-from airflow_dlaas.service.processes import alive, carrying, identify, of_sessions, speaking_into
+from airflow_dlaas.service.job_files import UNREADABLE, JobFolder, RunMark, Spec, read_mark
+from airflow_dlaas.service.process.process_info import alive, carrying, identify, of_sessions, speaking_into
 from airflow_dlaas.service.regular_file import open_regular
 from airflow_dlaas.service.runners.base import Sighting
 from airflow_dlaas.service.runtimes.container import container_name, installed_engines, remove

@@ -14,8 +14,8 @@ from pathlib import Path
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.exceptions import HostError, InvalidRequest, NotConfigured
-from airflow_dlaas.service.jobs import RuntimeSpec
-from airflow_dlaas.service.runtimes.entry import Entry, read_entries
+from airflow_dlaas.service.job_files import RuntimeSpec
+from airflow_dlaas.service.runtimes.catalogue_file import Entry, read_entries
 
 VERSION = "model_definition.framework.version"
 COMMAND = "model_definition.execution.command"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.runtimes import prefix, uv, venv
+from airflow_dlaas.service.runtimes.catalogue_file import Entry
 from airflow_dlaas.service.runtimes.container import find_engine
-from airflow_dlaas.service.runtimes.entry import Entry
 from airflow_dlaas.service.runtimes.probe_command import failure_of
 
 PROBE_TIMEOUT = 60.0

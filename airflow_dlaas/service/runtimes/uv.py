@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.jobs import RuntimeSpec
-from airflow_dlaas.service.runtimes.pipconfig import as_uv_settings
+from airflow_dlaas.service.job_files import RuntimeSpec
+from airflow_dlaas.service.runtimes.pip_config import as_uv_settings
 
 MARKER = "dlaas-environment.json"
 """Written last into an environment: what it was made of."""

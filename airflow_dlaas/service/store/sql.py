@@ -13,7 +13,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
 from airflow_dlaas.contract.stores import REVEALED
 from airflow_dlaas.exceptions import Conflict, NotFound
-from airflow_dlaas.service.store import rows, salvage
+from airflow_dlaas.service.store import rows, unreadable_rows
 from airflow_dlaas.service.store.base import (
     LONGEST_LEASE,
     Counts,
@@ -23,10 +23,10 @@ from airflow_dlaas.service.store.base import (
     TrainingRecord,
     VersionRecord,
 )
-from airflow_dlaas.service.store.counting import count
+from airflow_dlaas.service.store.counts import count
 from airflow_dlaas.service.store.database import Database
-from airflow_dlaas.service.store.reading import each, lease_on, slots_held
-from airflow_dlaas.service.store.sealing import Seal
+from airflow_dlaas.service.store.row_reader import each, lease_on, slots_held
+from airflow_dlaas.service.store.secret_encryption import Seal
 from airflow_dlaas.service.store.tables import (
     FINAL,
     UNFINISHED,
@@ -51,7 +51,7 @@ class SqlStore:
     Opening it brings the schema up to date, under a lock: any number of processes may open one database at once.
     Every verb may raise `HostError`: the database is gone, full or locked.
 
-    With a *key* (`airflow_dlaas.service.store.sealing.derive_key`) secrets are kept sealed. Without one they are in the
+    With a *key* (`airflow_dlaas.service.store.secret_encryption.derive_key`) secrets are kept sealed. Without one they are in the
     clear: for tests, and for a database that nobody else ever sees.
     """
 
@@ -341,15 +341,15 @@ def _insert_version(connection: Connection, version: VersionRecord) -> None:
 
 
 def _records(connection: Connection, query: Select[Any]) -> list[TrainingRecord]:
-    return each(connection, query, trainings.c.seq, rows.training, salvage.salvage_training)
+    return each(connection, query, trainings.c.seq, rows.training, unreadable_rows.salvage_training)
 
 
 def _experiments(connection: Connection, query: Select[Any]) -> list[tuple[ExperimentRecord, VersionRecord]]:
-    return each(connection, query, versions.c.id, rows.experiment, salvage.salvage_experiment)
+    return each(connection, query, versions.c.id, rows.experiment, unreadable_rows.salvage_experiment)
 
 
 def _versions(connection: Connection, query: Select[Any]) -> list[VersionRecord]:
-    return each(connection, query, versions.c.id, rows.version, salvage.salvage_version)
+    return each(connection, query, versions.c.id, rows.version, unreadable_rows.salvage_version)
 
 
 def _training(connection: Connection, training_id: str, owner: str | None = None) -> TrainingRecord:

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from airflow_dlaas.contract.state import Phase
-from airflow_dlaas.service.jobs import JobFolder, Spec, read_mark
-from airflow_dlaas.service.learner import life, supervise
+from airflow_dlaas.service.job_files import JobFolder, Spec, read_mark
+from airflow_dlaas.service.learner import command_process, lifecycle
 from airflow_dlaas.service.learner.__main__ import main
 
 STEPS = ("claim", "read_orders", "store_results", "leave", *(f"enter-{phase}" for phase in Phase))
@@ -64,21 +64,21 @@ def prepare(job: JobFolder) -> None:
 
     if step.startswith("enter-"):
         phase = step.removeprefix("enter-")
-        life.Life.enter = _around(life.Life.enter, when, kill, lambda _life, entered: str(entered) == phase)  # type: ignore[method-assign]
+        lifecycle.Life.enter = _around(lifecycle.Life.enter, when, kill, lambda _life, entered: str(entered) == phase)  # type: ignore[method-assign]
     else:
-        setattr(life, step, _around(getattr(life, step), when, kill, lambda *_: True))
+        setattr(lifecycle, step, _around(getattr(lifecycle, step), when, kill, lambda *_: True))
 
 
 def _linger(job: JobFolder) -> None:
-    enter = life.Life.enter
+    enter = lifecycle.Life.enter
 
-    def stay(this: life.Life, phase: Phase) -> None:
+    def stay(this: lifecycle.Life, phase: Phase) -> None:
         enter(this, phase)
         until = time.monotonic() + LONGEST_LINGER
         while _recorded(job) != str(phase) and time.monotonic() < until:
             time.sleep(0.05)
 
-    life.Life.enter = stay  # type: ignore[method-assign]
+    lifecycle.Life.enter = stay  # type: ignore[method-assign]
 
 
 def _recorded(job: JobFolder) -> str | None:
@@ -106,7 +106,7 @@ def _around(
 
 
 if __name__ == "__main__":
-    supervise.GRACE = GRACE  # type: ignore[misc]
+    command_process.GRACE = GRACE  # type: ignore[misc]
     prepare(JobFolder(Path(sys.argv[1]).absolute()))
     code = main()
     sys.stdout.flush()

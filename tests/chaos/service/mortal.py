@@ -21,7 +21,7 @@ import psutil
 import requests
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.service.settings import Settings
+from airflow_dlaas.service.config.settings import Settings
 from tests.chaos.service.faults import Fuse
 from tests.conftest import START, ServiceProcess
 

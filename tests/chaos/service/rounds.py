@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import psutil
 
-from airflow_dlaas.service.jobs import JobFolder, RunMark, read_mark
+from airflow_dlaas.service.job_files import JobFolder, RunMark, read_mark
 from tests.chaos.service.audit import violations
 from tests.chaos.service.customer import Customer, Promise
 from tests.chaos.service.faults import AFTER, BEFORE, WITHIN, Point

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from airflow_dlaas.contract.error import ProblemError
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.store.base import Outcome
-from airflow_dlaas.service.store.reading import each
+from airflow_dlaas.service.store.row_reader import each
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.service.store.tables import trainings
 from tests.conformance.store.conftest import NOW, add, an_experiment, later

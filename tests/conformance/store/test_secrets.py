@@ -21,12 +21,12 @@ from sqlalchemy.engine import make_url
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import REVEALED
 from airflow_dlaas.exceptions import DlaasError
-from airflow_dlaas.service.dispatcher.handover import Workplace
-from airflow_dlaas.service.jobs import RuntimeSpec
+from airflow_dlaas.service.dispatcher.job_directories import Workplace
+from airflow_dlaas.service.job_files import RuntimeSpec
 from airflow_dlaas.service.learner.claim import claim, read_orders
 from airflow_dlaas.service.store import migrations
 from airflow_dlaas.service.store.base import Outcome, SealBroken
-from airflow_dlaas.service.store.sealing import derive_key
+from airflow_dlaas.service.store.secret_encryption import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
 from tests.conformance.store.conftest import NOW, SECRET, a_definition, a_training, add, later
 
@@ -190,7 +190,7 @@ def test_from_submit_to_the_end_the_job_folder_is_the_only_place_in_the_clear(tm
 
 
 def test_what_a_broken_off_write_of_secrets_left_is_removed_with_them(tmp_path: Path) -> None:
-    from airflow_dlaas.service.jobs import JobFolder
+    from airflow_dlaas.service.job_files import JobFolder
 
     job = JobFolder(tmp_path)
     for name in ("secrets.json", ".secrets.json.17", ".secrets.json.4711", "spec.json"):

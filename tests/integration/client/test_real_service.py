@@ -21,15 +21,15 @@ from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.exceptions import Conflict, InvalidRequest, NotFound, Unauthenticated
-from airflow_dlaas.service.allowed import AllowedStores
 from airflow_dlaas.service.api.app import create_api
-from airflow_dlaas.service.api.identity import Identity
-from airflow_dlaas.service.api.parts import Parts, utc_now
-from airflow_dlaas.service.jobs import RuntimeSpec
+from airflow_dlaas.service.api.authentication import Identity
+from airflow_dlaas.service.api.dependencies import Parts, utc_now
+from airflow_dlaas.service.config.object_store_allowlist import AllowedStores
+from airflow_dlaas.service.config.users import OwnUser
+from airflow_dlaas.service.job_files import RuntimeSpec
 from airflow_dlaas.service.store.base import Outcome
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.store.sql import SqlStore
-from airflow_dlaas.service.users import OwnUser
 from tests.waiting import PATIENCE, until
 
 

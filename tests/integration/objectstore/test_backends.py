@@ -180,7 +180,7 @@ import socket
 from swift.common import bufferedhttp, db_replicator, direct_client
 from swift.obj import ssync_sender
 from airflow_dlaas.service.objectstore import servers
-from airflow_dlaas.service.objectstore.layout import Ports
+from airflow_dlaas.service.objectstore.swift_config import Ports
 
 known, foreign = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
 port = known.getsockname()[1]

@@ -19,7 +19,7 @@ from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.operators.training import TrainModelOperator
 from airflow_dlaas.packaging import archive
-from airflow_dlaas.service.jobs import JobFolder
+from airflow_dlaas.service.job_files import JobFolder
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
 from tests.troublemaker import Troublemaker

@@ -16,9 +16,9 @@ from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import HostError, NotFound
 from airflow_dlaas.service.dispatcher import loop
 from airflow_dlaas.service.dispatcher.decide import LOST_AFTER
-from airflow_dlaas.service.dispatcher.handover import Workplace
+from airflow_dlaas.service.dispatcher.job_directories import Workplace
 from airflow_dlaas.service.dispatcher.loop import LEASE, READ_AGAIN, Dispatcher
-from airflow_dlaas.service.jobs import (
+from airflow_dlaas.service.job_files import (
     Exit,
     ExitIfLost,
     JobFolder,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.dispatcher.handover import Workplace
+from airflow_dlaas.service.dispatcher.job_directories import Workplace
 from airflow_dlaas.service.dispatcher.loop import Dispatcher
-from airflow_dlaas.service.jobs import RuntimeSpec
+from airflow_dlaas.service.job_files import RuntimeSpec
 from airflow_dlaas.service.runners.local import LocalRunner
-from airflow_dlaas.service.store.sealing import derive_key
+from airflow_dlaas.service.store.secret_encryption import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
 from tests.conformance.store.conftest import add
 

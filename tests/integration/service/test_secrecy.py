@@ -9,7 +9,7 @@ import pytest
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.store.sealing import SIGN
+from airflow_dlaas.service.store.secret_encryption import SIGN
 from tests.running import NO_BUBBLEWRAP
 
 KEEPERS = ("credentials.json", "connections.json", "swift")

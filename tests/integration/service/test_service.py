@@ -20,7 +20,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import DlaasError
-from airflow_dlaas.service.jobs import JobFolder, PhaseMark, read_mark
+from airflow_dlaas.service.job_files import JobFolder, PhaseMark, read_mark
 from tests.integration.service.conftest import GATE, PATIENCE
 from tests.waiting import until
 

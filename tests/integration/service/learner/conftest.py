@@ -20,9 +20,9 @@ import pytest
 
 from airflow_dlaas.contract.stores import REVEALED, StoreConnection
 from airflow_dlaas.demo import ports
-from airflow_dlaas.service.jobs import Exit, JobFolder, PhaseMark, RunMark, RuntimeSpec, Spec, read_mark
+from airflow_dlaas.service.job_files import Exit, JobFolder, PhaseMark, RunMark, RuntimeSpec, Spec, read_mark
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
-from airflow_dlaas.service.processes import identify
+from airflow_dlaas.service.process.process_info import identify
 from airflow_dlaas.service.runners.local import LocalRunner
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.running import NO_BUBBLEWRAP

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.jobs import RunMark, read_mark
-from airflow_dlaas.service.processes import identify
+from airflow_dlaas.service.job_files import RunMark, read_mark
+from airflow_dlaas.service.process.process_info import identify
 from airflow_dlaas.service.runners.local import LocalRunner
 
 ENGINE = """#!/bin/bash

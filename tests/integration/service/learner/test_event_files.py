@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.service.jobs import BoardsMark, read_mark
+from airflow_dlaas.service.job_files import BoardsMark, read_mark
 from tests.builders import writes_events
 
 WRITES = f"{writes_events('$LOG_DIR/tb/validation')}; echo 'Iter 8, accuracy= 0.5'"

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.jobs import PhaseMark, RunMark, read_mark
-from airflow_dlaas.service.processes import identify
+from airflow_dlaas.service.job_files import PhaseMark, RunMark, read_mark
+from airflow_dlaas.service.process.process_info import identify
 from airflow_dlaas.service.runners.local import LocalRunner
 
 pytestmark = pytest.mark.usefixtures("bubblewrap")

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.service.jobs import RunMark, read_mark
+from airflow_dlaas.service.job_files import RunMark, read_mark
 from airflow_dlaas.service.runners import local
 from tests.integration.service.learner.conftest import AWAIT_BEGUN, BEGUN, GATE, PATIENCE, Job
 

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from airflow_dlaas.contract.results import MARKER
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.service.jobs import ExitIfLost, RunMark, read_mark
-from airflow_dlaas.service.processes import identify
+from airflow_dlaas.service.job_files import ExitIfLost, RunMark, read_mark
+from airflow_dlaas.service.process.process_info import identify
 
 MODEL = "mkdir $RESULT_DIR/model; echo weights > $RESULT_DIR/model/w; "
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.allowed import AllowedStores
+from airflow_dlaas.service.config.object_store_allowlist import AllowedStores
 from tests.redirector import Server, serving
 
 

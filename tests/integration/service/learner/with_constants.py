@@ -7,13 +7,13 @@ import os
 import sys
 from pathlib import Path
 
-from airflow_dlaas.service.learner import supervise
+from airflow_dlaas.service.learner import command_process
 from airflow_dlaas.service.learner.__main__ import main
 
 if __name__ == "__main__":
     for name, value in json.loads(Path(sys.argv[1]).with_name("constants.json").read_text()).items():
-        assert hasattr(supervise, name), name
-        setattr(supervise, name, value)
+        assert hasattr(command_process, name), name
+        setattr(command_process, name, value)
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()

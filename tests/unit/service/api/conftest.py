@@ -20,11 +20,11 @@ from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.exceptions import DlaasError, InvalidRequest, StoreRefused
-from airflow_dlaas.service.allowed import AllowedStores
 from airflow_dlaas.service.api.app import create_api
-from airflow_dlaas.service.api.identity import Identity
-from airflow_dlaas.service.api.parts import Limits, Parts
-from airflow_dlaas.service.jobs import JobFolder, RuntimeSpec
+from airflow_dlaas.service.api.authentication import Identity
+from airflow_dlaas.service.api.dependencies import Limits, Parts
+from airflow_dlaas.service.config.object_store_allowlist import AllowedStores
+from airflow_dlaas.service.job_files import JobFolder, RuntimeSpec
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.store.sql import SqlStore
 

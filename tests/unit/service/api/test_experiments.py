@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_dlaas.service.api.parts import Limits
+from airflow_dlaas.service.api.dependencies import Limits
 from tests.unit.service.api.conftest import a_zip
 
 PATH = "/v3/ml_assets/experiments"

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.service.jobs import PhaseMark
+from airflow_dlaas.service.job_files import PhaseMark
 from airflow_dlaas.service.store.base import Outcome
 
 

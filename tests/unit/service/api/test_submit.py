@@ -18,7 +18,7 @@ from airflow_dlaas.exceptions import (
     StoreRefused,
     StoreUnreachable,
 )
-from airflow_dlaas.service.api.parts import Limits
+from airflow_dlaas.service.api.dependencies import Limits
 from airflow_dlaas.service.api.submit import COMMAND_BYTES
 from tests.unit.service.api.conftest import DEFINITION, STORE_PASSWORD, a_zip
 

@@ -31,7 +31,7 @@ from airflow_dlaas.service.dispatcher.decide import (
     decide,
     remember,
 )
-from airflow_dlaas.service.jobs import Exit, ExitIfLost, PhaseMark
+from airflow_dlaas.service.job_files import Exit, ExitIfLost, PhaseMark
 from airflow_dlaas.service.runners.base import Sighting
 from airflow_dlaas.service.store.base import Outcome, TrainingRecord
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.service.learner import log_pipe
-from airflow_dlaas.service.learner.follow import BACKLOG, Tail
 from airflow_dlaas.service.learner.log_pipe import PIPE_BYTES, LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
+from airflow_dlaas.service.learner.metrics_collector import BACKLOG, Tail
 
 LAST = "\n[dlaas] The log ends here: it may have 10 bytes; the command goes on\n"
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from airflow_dlaas.exceptions import ContainerNotFound, StoreError, StoreUnreachable
-from airflow_dlaas.service.learner.load import without_results
+from airflow_dlaas.service.learner.load_inputs import without_results
 from airflow_dlaas.service.learner.marker import store_marker
 from tests.memory_store import MemoryStore
 

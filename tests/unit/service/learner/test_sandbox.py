@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.service.jobs import JobFolder
+from airflow_dlaas.service.job_files import JobFolder
 from airflow_dlaas.service.learner.sandbox import runtime_paths, sandbox_command
-from airflow_dlaas.service.runtimes.provide import Provision
+from airflow_dlaas.service.runtimes.provision import Provision
 
 JOB = JobFolder(Path("/srv/dlaas/jobs/training-abcdefghi"))
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.service.metrics.gathering import KEPT, Gatherings
-from airflow_dlaas.service.metrics.phases import phase_of_folder, split
-from airflow_dlaas.service.metrics.thinning import thin
+from airflow_dlaas.service.metrics.downsample import thin
+from airflow_dlaas.service.metrics.metric_phases import phase_of_folder, split
+from airflow_dlaas.service.metrics.metrics_cache import KEPT, Gatherings
 
 LINE = '{{"timestamp":"2026-03-01T12:00:00Z","iteration":{},"phase":"","values":[{{"name":"{}","value":{}}}]}}\n'
 

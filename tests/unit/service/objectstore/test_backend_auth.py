@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.service.objectstore.backend_auth import HEADER, BackendAuth, filter_factory
-from airflow_dlaas.service.objectstore.layout import Folders, Ports, backend
+from airflow_dlaas.service.objectstore.swift_config import Folders, Ports, backend
 
 SECRET = "0123456789abcdef"
 KEY = "HTTP_X_BACKEND_SHARED_SECRET"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.service.jobs import JobFolder, RuntimeSpec, Spec
+from airflow_dlaas.service.job_files import JobFolder, RuntimeSpec, Spec
 from airflow_dlaas.service.runners import local
 from airflow_dlaas.service.runners.local import LocalRunner
 

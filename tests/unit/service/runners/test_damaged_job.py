@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.service.jobs import MARK_LIMIT, JobFolder, RunMark, read_mark
-from airflow_dlaas.service.processes import identify
+from airflow_dlaas.service.job_files import MARK_LIMIT, JobFolder, RunMark, read_mark
+from airflow_dlaas.service.process.process_info import identify
 from airflow_dlaas.service.runners.base import Sighting
 from airflow_dlaas.service.runners.local import PREFIX, LocalRunner
 from tests.unit.service.api.test_damage import spoil

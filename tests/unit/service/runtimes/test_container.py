@@ -10,6 +10,7 @@ import pytest
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.exceptions import HostError, InvalidRequest
 from airflow_dlaas.service.runtimes.catalogue import Catalogue
+from airflow_dlaas.service.runtimes.catalogue_file import Entry
 from airflow_dlaas.service.runtimes.container import (
     ABSENT_FOR,
     PRESENT_FOR,
@@ -18,9 +19,8 @@ from airflow_dlaas.service.runtimes.container import (
     find_engine,
     removal_command,
 )
-from airflow_dlaas.service.runtimes.entry import Entry
 from airflow_dlaas.service.runtimes.probe import examine
-from airflow_dlaas.service.runtimes.provide import provide
+from airflow_dlaas.service.runtimes.provision import provide
 
 
 def line(engine: str, gpus: tuple[str, ...]) -> list[str]:

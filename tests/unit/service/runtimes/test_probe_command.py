@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_dlaas.service.runtimes.entry import Entry
+from airflow_dlaas.service.runtimes.catalogue_file import Entry
 from airflow_dlaas.service.runtimes.probe import examine
 from airflow_dlaas.service.runtimes.probe_command import failure_of
 

@@ -1,0 +1,1 @@
+"""What an operator of the service configures: settings, users, certificates, networks, the data directory."""

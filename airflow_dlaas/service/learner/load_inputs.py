@@ -1,0 +1,96 @@
+"""Brings code and training data in place."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.results import MARKER, folder_among, result_folders
+from airflow_dlaas.contract.stores import TrainingData
+from airflow_dlaas.service.config.object_store_allowlist import AllowedStores
+from airflow_dlaas.service.job_files import Spec
+from airflow_dlaas.service.learner.command_env import data_folders
+from airflow_dlaas.service.learner.log_file import now_and_then
+
+SHOWN = 20
+"""Folders that the log names; a number stands for those beyond."""
+
+
+def load_code(spec: Spec, code: Path, say: Callable[[str], None]) -> None:
+    """
+    Unpack the zip.
+
+    :raises InvalidBundle: it is unusable.
+    """
+    from airflow_dlaas.packaging import archive
+
+    say(f"Unpacking {spec.code.stat().st_size} bytes of code")
+    archive.unpack(spec.code, code, allow_nested=spec.allow_nested, unpacked_limit=spec.unpacked_limit)
+    say("The code is in place")
+
+
+def load_data(definition: TrainingDefinition, data: Path, say: Callable[[str], None], allowed: AllowedStores) -> None:
+    """
+    Download every container of training data, whole, and lay them where the command looks.
+
+    Only the results of trainings are left out (`airflow_dlaas.contract.results`), and the log names them. Safe to
+    repeat.
+
+    :raises StoreError: one of them cannot be had.
+    """
+    sources = definition.training_data
+    for source, place in zip(sources, data_folders([one.source.container for one in sources]), strict=True):
+        folder = data / place
+        folder.mkdir(parents=True, exist_ok=True)
+        _load_container(source, folder, say, allowed)
+
+
+def _load_container(source: TrainingData, folder: Path, say: Callable[[str], None], allowed: AllowedStores) -> None:
+    from airflow_dlaas.storage.swift.store import SwiftStore
+    from airflow_dlaas.storage.transfer.api import download
+
+    begun, name = time.monotonic(), source.source.container
+    maybe = now_and_then(say)
+    say(f"Loading container {name}")
+    with SwiftStore.open(source.connection, require_allowed=allowed.require) as store:
+        report = download(
+            store,
+            name,
+            folder,
+            leave_out=lambda names: without_results(name, names, say),
+            allow_empty=True,
+            progress=lambda at: maybe(lambda: f"{at.files_done} of {at.files_total} files, {at.bytes_done} bytes"),
+        )
+    say(f"Loaded {report.files} files, {report.bytes} bytes in {time.monotonic() - begun:.1f} s")
+
+
+def without_results(container: str, names: Sequence[str], say: Callable[[str], None]) -> list[str]:
+    """Return those of *names*, all objects of *container*, that belong to results of trainings; log their folders."""
+    folders = result_folders(names)
+    placed = [(name, folder_among(name, folders)) for name in names]
+    left_out = Counter(folder for _, folder in placed if folder is not None)
+    if left_out:
+        # Without this, each training of a nightly series would download the models of all before it.
+        listed = ", ".join(f"{folder} ({number})" for folder, number in left_out.most_common(SHOWN))
+        more = f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else ""
+        say(
+            f"Results of trainings in container {container} are left out of the data: {left_out.total()} objects in "
+            f"{len(left_out)} folders: {listed}{more}. A folder counts as results while it holds an object {MARKER}, "
+            "or the log of a training of an earlier release; copied without these, it is data"
+        )
+    return [name for name, folder in placed if folder is not None]
+
+
+def link_data(data: Path, code: Path) -> None:
+    """
+    Make the data's top level visible from the working directory.
+
+    So plain relative names of data files work, as the page has them; a file of the code with the same name comes first.
+    """
+    for entry in data.iterdir():
+        here = code / entry.name
+        if not here.is_symlink() and not here.exists():
+            here.symlink_to(entry)

@@ -1,0 +1,99 @@
+"""Metrics in the lines of a log, found by the expressions of the training's own definition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import re2
+
+from airflow_dlaas.contract.metric_definition import STEP, MetricDefinition, value_group
+from airflow_dlaas.contract.training import Metric, MetricValue
+from airflow_dlaas.service.metrics.log_metrics import EPOCH, shown, step_in
+
+FIELD = "metric_definitions"
+
+MEMORY = 1024**2
+"""Bytes that one expression may take while it is looked for; RE2 takes time in proportion to the line, always."""
+
+
+LARGEST_STEP = 1e15
+"""A float tells all whole numbers apart up to here."""
+
+
+class DefinedMetrics:
+    """
+    Finds in a log's lines, fed in order, what the *definitions* say, and nothing else.
+
+    One line may hold several metrics. Its step is told by the expression's group ``step``, else by the line in one of
+    the usual ways, else by the last epoch that Keras announced, else by counting the metric's values.
+    """
+
+    def __init__(self, definitions: Sequence[MetricDefinition]) -> None:
+        compiled = [(one.name, _compile(one.regex)) for one in definitions]
+        self._expressions = [(name, one, value_group(one.groups, one.groupindex)) for name, one in compiled]
+        self._epoch: int | None = None
+        self._found = dict.fromkeys((one.name for one in definitions), 0)
+
+    def feed(self, line: str, now: datetime) -> Iterator[Metric]:
+        """Read one line, without its newline; *now* is when it was seen."""
+        text = shown(line)
+        if (announced := EPOCH.match(text)) is not None:
+            self._epoch = int(announced["epoch"])
+        by_step: dict[int, list[MetricValue]] = {}
+        for name, expression, group in self._expressions:
+            found = expression.search(text)
+            number = None if found is None else _number(found.group(group))
+            if found is None or number is None:
+                continue
+            self._found[name] += 1
+            step = _step(found.groupdict().get(STEP))
+            if step is None:
+                step = step_in(text)
+            if step is None:
+                step = self._found[name] if self._epoch is None else self._epoch
+            by_step.setdefault(step, []).append(MetricValue(name=name, value=number))
+        for step, values in by_step.items():
+            yield Metric(timestamp=now, iteration=step, values=tuple(values))
+
+    def unfound(self) -> list[str]:
+        """Name the metrics of which no line has told anything."""
+        return [name for name, number in self._found.items() if not number]
+
+
+def complaints(definitions: Sequence[MetricDefinition]) -> list[str]:
+    """Say, as ``field: sentence``, which expressions cannot be looked for."""
+    return [
+        f"{FIELD}[{index}].regex: is no expression of RE2's syntax, which has no look-around and no back references, "
+        "and repeats at most 1000 times"
+        for index, one in enumerate(definitions)
+        if not _compiles(one.regex)
+    ]
+
+
+def _compiles(regex: str) -> bool:
+    try:
+        _compile(regex)
+    except re2.error:
+        return False
+    return True
+
+
+def _compile(regex: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False  # to stderr, where they would stand in nobody's words
+    options.max_mem = MEMORY
+    return re2.compile(regex, options)
+
+
+def _step(text: str | None) -> int | None:
+    number = _number(text)
+    return int(number) if number is not None and abs(number) < LARGEST_STEP else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None

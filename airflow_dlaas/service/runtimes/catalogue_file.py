@@ -1,0 +1,130 @@
+"""One entry of a catalogue file, as a site writes it. Read strictly: an unknown key is refused by its name."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import tomllib
+from pydantic import Field, ValidationError, field_validator, model_validator
+from typing_extensions import Self
+
+from airflow_dlaas.contract.base import Word, complaints
+from airflow_dlaas.contract.definition import FRAMEWORKS
+from airflow_dlaas.contract.training import Runtime
+from airflow_dlaas.exceptions import NotConfigured
+from airflow_dlaas.service.job_files import RuntimeSpec
+
+GIGABYTE = 10**9
+
+NEEDED = {"uv": "requirements", "venv": "python", "prefix": "path", "container": "image"}
+"""The key without which an entry of a kind means nothing."""
+
+
+class Entry(Word):
+    """What can be run, under which names, and with what. The keys are explained at the head of catalogue.toml."""
+
+    framework: str
+    version: str = Field(min_length=1)
+    aliases: tuple[str, ...] = ()
+    provides: str = Field(min_length=1)
+    compatibility: bool = False
+    enabled: bool = True
+    kind: Literal["uv", "venv", "prefix", "container"]
+    requirements: tuple[str, ...] = ()
+    gpu_requirements: tuple[str, ...] = ()
+    otherwise: tuple[str, ...] = ()
+    python: str | None = None
+    room_gb: float = 1
+    gpu_room_gb: float | None = None
+    path: tuple[str, ...] = ()
+    ld_library_path: tuple[str, ...] = ()
+    image: str | None = None
+    env: dict[str, str] = Field(default_factory=dict)
+    shim: str | None = None
+    flavour: Literal["pytorch", "lua"] | None = None
+    probe: str | None = None
+
+    @field_validator("framework")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value.lower() not in FRAMEWORKS:
+            raise ValueError(f"must be one of {', '.join(FRAMEWORKS)}")
+        return value.lower()
+
+    @field_validator("version")
+    @classmethod
+    def _in_lower_case(cls, value: str) -> str:
+        return value.lower()
+
+    @field_validator("aliases")
+    @classmethod
+    def _all_in_lower_case(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(one.lower() for one in value)
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Self:
+        needed = NEEDED[self.kind]
+        if self.enabled and not getattr(self, needed):
+            raise ValueError(f"{needed} is missing: kind {self.kind} means nothing without it")
+        return self
+
+    @property
+    def key(self) -> str:
+        """What it is called where one word must do; fixed for a training when it is submitted."""
+        return f"{self.framework}-{self.version}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every version that a definition may say to mean this entry."""
+        return (self.version, *self.aliases)
+
+    def spec(self, *, gpus: bool) -> RuntimeSpec:
+        """All that is needed to provide it, on a machine with real GPUs or without."""
+        compatible = f" (compatibility entry for {self.version})" if self.compatibility else ""
+        room = self.gpu_room_gb if gpus and self.gpu_room_gb is not None else self.room_gb
+        return RuntimeSpec(
+            key=self.key,
+            kind=self.kind,
+            provides=self.provides + compatible,
+            requirements=self.gpu_requirements if gpus and self.gpu_requirements else self.requirements,
+            otherwise=self.otherwise,
+            room=int(room * GIGABYTE),
+            python=self.python,
+            path=self.path,
+            ld_library_path=self.ld_library_path,
+            env=self.env,
+            shim=self.shim,
+            image=self.image,
+            compatibility=self.compatibility,
+        )
+
+    def listed(self, unavailable: str | None) -> Runtime:
+        """The entry as the API lists it."""
+        return Runtime(
+            framework=self.framework,
+            version=self.version,
+            aliases=self.aliases,
+            provides=self.provides,
+            compatibility=self.compatibility,
+            unavailable=unavailable,
+        )
+
+
+class File(Word):
+    """A catalogue file."""
+
+    runtime: tuple[Entry, ...] = ()
+
+
+def read_entries(text: str, where: str) -> tuple[Entry, ...]:
+    """
+    Read the entries of a catalogue file; *where* names it in complaints.
+
+    :raises NotConfigured: it is no TOML, has an unknown key, or misses one.
+    """
+    try:
+        return File.model_validate(tomllib.loads(text)).runtime
+    except tomllib.TOMLDecodeError as error:
+        raise NotConfigured(f"The runtime catalogue {where} is no TOML: {error}") from error
+    except ValidationError as error:
+        raise NotConfigured(f"The runtime catalogue {where}: " + "; ".join(complaints(error))) from None

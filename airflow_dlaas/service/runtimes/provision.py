@@ -1,0 +1,59 @@
+"""From a `RuntimeSpec` to what the command's environment needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from airflow_dlaas.exceptions import HostError
+from airflow_dlaas.service.job_files import RuntimeSpec
+from airflow_dlaas.service.runtimes import container, prefix, uv, venv
+
+SHIMS = Path(__file__).parent / "shims"
+
+
+@dataclass(frozen=True, slots=True)
+class Provision:
+    """Folders to put in front of PATH, PYTHONPATH and LD_LIBRARY_PATH."""
+
+    path: tuple[Path, ...] = ()
+    python_path: tuple[Path, ...] = ()
+    library_path: tuple[Path, ...] = ()
+
+
+def provide(spec: RuntimeSpec, environments: Path, say: Callable[[str], None]) -> Provision:
+    """
+    Provide what *spec* names; *say* hears of progress, a line at a time.
+
+    Only kind ``uv`` can take long, and only the first time (`airflow_dlaas.service.runtimes.uv.ensure`).
+
+    :raises HostError: it is not to be had on this machine.
+    """
+    match spec.kind:
+        case "uv":
+            path: tuple[Path, ...] = (uv.ensure(spec, environments, say),)
+        case "venv":
+            path = venv.path(spec)
+        case "prefix":
+            path = prefix.path(spec)
+        case "container":
+            container.find_engine()
+            path = ()
+        case other:
+            raise HostError(f"The runtime {spec.key} is of kind {other}, which this version does not know")
+    return Provision(path=path, python_path=shim(spec), library_path=tuple(Path(one) for one in spec.ld_library_path))
+
+
+def shim(spec: RuntimeSpec) -> tuple[Path, ...]:
+    """
+    Name the folder of the compatibility layer that *spec* asks for.
+
+    :raises HostError: there is no such layer.
+    """
+    if spec.shim is None:
+        return ()
+    folder = SHIMS / spec.shim
+    if not (folder / "sitecustomize.py").is_file():
+        raise HostError(f"The runtime {spec.key} asks for the layer {spec.shim}, which this version does not have")
+    return (folder,)

@@ -1,0 +1,300 @@
+"""Monitors as the service's own server serves them: who goes away, who reads nothing, and who comes in hundreds."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.client.log_stream import follow
+from airflow_dlaas.client.protocol import ONCE
+from airflow_dlaas.client.training_watcher import shared
+from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.exceptions import RateLimited
+from airflow_dlaas.service.api import log_stream as monitoring
+from airflow_dlaas.service.api.app import create_api
+from airflow_dlaas.service.api.dependencies import Limits, Parts, utc_now
+from airflow_dlaas.service.job_files import JobFolder
+from airflow_dlaas.service.process import ports, server
+from airflow_dlaas.service.store.base import Outcome, Store
+from airflow_dlaas.service.store.sql import SqlStore
+from airflow_dlaas.task_runs.wait_for_training import attend
+from tests.conformance.store.conftest import a_definition, a_training
+from tests.unit.service.api.conftest import PASSWORDS, parts_in
+
+PATIENCE = 60.0
+"""Seconds until something that takes some counts as never happening."""
+
+
+@dataclass
+class Serving:
+    """An API at a port, its store and its job folders."""
+
+    port: int
+    parts: Parts
+
+    @property
+    def store(self) -> Store:
+        return self.parts.store
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def headers(self) -> dict[str, str]:
+        credentials = base64.b64encode(f"dlaas:{PASSWORDS['dlaas']}".encode()).decode()
+        reply = requests.get(
+            f"{self.url}/v3/identity/token", headers={"Authorization": f"Basic {credentials}"}, timeout=PATIENCE
+        )
+        return {"Authorization": f"Bearer {reply.json()['token']}"}
+
+    def training(self, training_id: str, log: bytes = b"", state: TrainingState = TrainingState.RUNNING) -> str:
+        self.store.create_training(a_training(training_id, "dlaas"), a_definition(), key=None, request_digest="d")
+        if state is not TrainingState.PENDING:
+            self.start(training_id)
+            self.log(training_id).write_bytes(log)
+        if state.final:
+            self.store.finish(training_id, Outcome(state, utc_now()))
+        return training_id
+
+    def start(self, training_id: str) -> None:
+        self.store.book(training_id, [training_id], utc_now())
+        self.store.advance(training_id, TrainingState.RUNNING, Phase.PROCESSING, utc_now())
+
+    def log(self, training_id: str) -> Path:
+        folder = JobFolder(self.parts.jobs / training_id)
+        folder.path.mkdir(exist_ok=True)
+        return folder.log
+
+    def monitors(self) -> int:
+        figures = requests.get(f"{self.url}/metrics", timeout=PATIENCE).text
+        found = re.search(r"^dlaas_monitors_open ([0-9.]+)$", figures, re.MULTILINE)
+        return int(float(found[1])) if found else 0
+
+    def until_monitors(self, number: int) -> None:
+        until = time.monotonic() + PATIENCE
+        while self.monitors() != number:
+            assert time.monotonic() < until, f"{self.monitors()} monitors are open, not {number}"
+            time.sleep(0.02)
+
+    def knock(self, training_id: str, *, receive_buffer: int | None = None) -> socket.socket:
+        """Open a monitor by hand, and do nothing for it from then on: no pong, no read."""
+        opened = socket.socket()
+        if receive_buffer is not None:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        opened.settimeout(PATIENCE)
+        opened.connect(("127.0.0.1", self.port))
+        key = base64.b64encode(os.urandom(16)).decode()
+        lines = [
+            f"GET /v3/models/{training_id}/monitor HTTP/1.1",
+            "Host: localhost",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Key: {key}",
+            "Sec-WebSocket-Version: 13",
+            f"Authorization: {self.headers()['Authorization']}",
+        ]
+        opened.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        return opened
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("database") / "empty.db"
+    SqlStore(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture
+def serving(tmp_path: Path, empty_database: Path, request: pytest.FixtureRequest) -> Iterator[Serving]:
+    """A server; an indirect parameter bounds its monitors."""
+    parts = replace(parts_in(tmp_path, empty_database), limits=Limits(monitors=getattr(request, "param", 2000)))
+    door = ports.listen("127.0.0.1", 0)
+    with server.serving(create_api(parts), door, None):
+        yield Serving(ports.port_of(door), parts)
+    parts.store.close()
+
+
+async def opened(serving: Serving, ids: list[str]) -> list[ClientConnection]:
+    headers = serving.headers()
+    url = f"ws://127.0.0.1:{serving.port}/v3/models"
+    found = [connect(f"{url}/{one}/monitor", additional_headers=headers, open_timeout=PATIENCE) for one in ids]
+    return list(await asyncio.gather(*found))
+
+
+def test_what_is_sent_is_not_compressed(serving: Serving) -> None:
+    """The buffers of the compression were most of what a monitor took of the memory."""
+
+    async def scene() -> None:
+        (one,) = await opened(serving, [serving.training("training-a", b"one\n")])
+        assert one.protocol.extensions == []
+        await one.close()
+
+    asyncio.run(scene())
+
+
+def test_a_client_that_is_gone_without_a_word_is_noticed(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    serving.training("training-a")
+    monkeypatch.setattr(server, "PING", 0.2)
+    door = ports.listen("127.0.0.1", 0)
+    with server.serving(create_api(serving.parts), door, None):
+        quick = Serving(ports.port_of(door), serving.parts)
+        with quick.knock("training-a") as one:
+            heard = b"".join(iter(lambda: one.recv(4096), b""))  # until the service ends it: nothing pongs
+            assert heard.startswith(b"HTTP/1.1 101 ")
+            quick.until_monitors(0)
+
+
+def test_a_client_that_reads_nothing_is_given_up_and_its_connection_dropped(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving.training("training-a", b"one line of many\n" * 2_000_000, TrainingState.COMPLETED)
+    monkeypatch.setattr(monitoring, "SEND_TIMEOUT", 0.3)
+    monkeypatch.setattr(server, "UNREAD_TIMEOUT", 1.0)
+    door = ports.listen("127.0.0.1", 0)
+    with server.serving(create_api(serving.parts), door, None):
+        quick = Serving(ports.port_of(door), serving.parts)
+        with quick.knock("training-a", receive_buffer=4096) as one:
+            quick.until_monitors(0)
+            until = time.monotonic() + PATIENCE
+            while connected(one):
+                assert time.monotonic() < until, "the connection of a client that reads nothing stays open"
+                time.sleep(0.1)
+
+
+def connected(one: socket.socket) -> bool:
+    """Whether the server, which is in this process, still has its end of *one*."""
+    ends = psutil.Process().net_connections("tcp")
+    return any(end.raddr and tuple(end.raddr) == one.getsockname() for end in ends)
+
+
+def test_hundreds_of_monitors_do_not_hold_up_the_end_of_the_service(
+    tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "GOODBYE", 120)  # on a machine that does a lot else the end may take a while
+    parts = parts_in(tmp_path, empty_database)
+
+    async def scene() -> None:
+        with ExitStack() as stack:
+            door = ports.listen("127.0.0.1", 0)
+            stack.enter_context(server.serving(create_api(parts), door, None))
+            serving = Serving(ports.port_of(door), parts)
+            ids = [serving.training(f"training-{number:03}", b"one\n") for number in range(20)]
+            monitors = await opened(serving, ids * 15)
+            await asyncio.gather(*(one.recv() for one in monitors))
+            await asyncio.to_thread(stack.close)
+            assert "timeout graceful shutdown exceeded" not in caplog.text  # uvicorn's word for what it has to cut off
+            for one in monitors:
+                with pytest.raises(ConnectionClosed):
+                    await one.recv()
+            assert {one.close_code for one in monitors} == {1012}
+
+    asyncio.run(scene())
+    parts.store.close()
+
+
+@pytest.mark.parametrize("serving", [4], indirect=True)  # of which one user may have three
+def test_our_client_is_told_when_to_come_again_where_there_are_too_many(serving: Serving) -> None:
+    ids = [serving.training(f"training-{number}", b"one\n") for number in range(4)]
+
+    async def scene() -> float | None:
+        monitors = await opened(serving, ids[:3])
+        with Client(serving.url, "dlaas", PASSWORDS["dlaas"]) as client:
+            with pytest.raises(RateLimited, match="DLAAS_MONITOR_LIMIT") as refused:
+                await anext(follow(client, ids[3], retries=ONCE))
+            await asyncio.gather(*(one.close() for one in monitors))
+            serving.until_monitors(0)
+            async with aclosing(follow(client, ids[3], retries=ONCE)) as frames:
+                assert (await anext(frames)).status.message == "one\n"
+        return refused.value.retry_after
+
+    assert 10 <= (asyncio.run(scene()) or 0) <= 11
+
+
+class Waits:
+    """Waits as the triggers have them: one shared watch, and what each of them was told."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self.said: dict[str, list[str]] = {}
+
+    async def of(self, ids: list[str]) -> None:
+        """Wait until all of *ids* have ended."""
+
+        def make() -> Client:
+            return Client(self._serving.url, "dlaas", PASSWORDS["dlaas"])
+
+        async with shared(f"waits at {self._serving.url}", make) as watch:
+            waits = []
+            for one in ids:
+                self.said[one] = []
+                waits.append(attend(watch.client, watch, one, deadline=None, say=self.said[one].append))
+            await asyncio.gather(*waits)
+
+    async def until_said(self, text: str, *ids: str) -> None:
+        until = time.monotonic() + PATIENCE
+        while not all(any(text in line for line in self.said.get(one, ())) for one in ids):
+            assert time.monotonic() < until, f"{text!r} is not in {self.said}"
+            await asyncio.sleep(0.02)
+
+
+def test_waits_open_no_monitor_while_their_trainings_are_queued_and_get_the_whole_log(serving: Serving) -> None:
+    ids = [serving.training(f"training-{number}", state=TrainingState.PENDING) for number in range(5)]
+
+    async def scene() -> dict[str, list[str]]:
+        waits = Waits(serving)
+        waiting = asyncio.create_task(waits.of(ids))
+        await waits.until_said("pending", *ids)
+        await asyncio.sleep(0.5)
+        assert await asyncio.to_thread(serving.monitors) == 0
+        for one in ids:
+            serving.log(one).write_bytes(b"written before it was seen running\n")
+            serving.start(one)
+        await asyncio.to_thread(serving.until_monitors, len(ids))
+        for one in ids:
+            with serving.log(one).open("ab") as log:
+                log.write(b"written meanwhile\nwritten last, without an end")
+            serving.store.finish(one, Outcome(TrainingState.COMPLETED, utc_now()))
+        await waiting
+        return waits.said
+
+    for said in asyncio.run(scene()).values():
+        lines = [line for text in said if not text.startswith("Training ") for line in text.splitlines()]
+        assert lines == ["written before it was seen running", "written meanwhile", "written last, without an end"]
+
+
+@pytest.mark.parametrize("serving", [1], indirect=True)
+def test_a_wait_that_found_no_room_for_a_monitor_goes_on_and_gets_its_log_at_the_end(serving: Serving) -> None:
+    one, other = (serving.training(f"training-{number}", b"the log\n") for number in range(2))
+
+    async def scene() -> dict[str, list[str]]:
+        waits = Waits(serving)
+        first = asyncio.create_task(waits.of([one]))
+        await waits.until_said("running", one)
+        await asyncio.to_thread(serving.until_monitors, 1)
+        second = asyncio.create_task(waits.of([other]))
+        await waits.until_said("Following the log of training", other)
+        assert "the log" not in waits.said[other]
+        serving.store.finish(other, Outcome(TrainingState.COMPLETED, utc_now()))
+        await second
+        assert not first.done()
+        serving.store.finish(one, Outcome(TrainingState.COMPLETED, utc_now()))
+        await first
+        return waits.said
+
+    for said in asyncio.run(scene()).values():
+        assert "the log" in said

@@ -1,0 +1,213 @@
+"""Tokens."""
+
+from __future__ import annotations
+
+from base64 import b64encode, urlsafe_b64encode
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from threading import Event
+from time import monotonic
+
+import jwt
+import pytest
+
+from airflow_dlaas.exceptions import NotConfigured, Unauthenticated
+from airflow_dlaas.service.api.authentication import ALGORITHM, AUDIENCE, ISSUER, Identity
+from airflow_dlaas.service.api.login_throttle import ATTEMPTS, PENALTY, SPRAYED
+from airflow_dlaas.service.api.tokens import LOGINS_AT_ONCE
+from tests.unit.service.api.conftest import PASSWORDS, Users
+
+
+def basic(login: str, password: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {b64encode(f'{login}:{password}'.encode()).decode()}"}
+
+
+@pytest.mark.parametrize("path", ["/v3/identity/token", "/v2/identity/token"])
+def test_a_password_buys_a_token_that_tells_when_it_expires(service, path: str) -> None:
+    token = service.client.get(path, headers=basic("dlaas", "geheim-1")).json()["token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["exp"] == (service.clock() + timedelta(hours=12)).timestamp()
+    assert service.client.get("/v3/models", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "BEARER", "bearer", "bEaReR"])
+def test_the_scheme_is_compared_without_case(service, scheme: str) -> None:
+    headers = {"Authorization": f"{scheme} {service.log_in()}", "X-WML-User-Client": "WML-User"}
+    assert service.client.get("/v3/models", headers=headers).status_code == 200
+
+
+def test_a_good_token_buys_a_newer_one(service) -> None:
+    old = service.log_in()
+    service.clock.advance(hours=11)
+    new = service.client.put("/v3/identity/token", json={"token": old}).json()["token"]
+    service.clock.advance(hours=2)
+    assert service.client.get("/v3/models", headers={"Authorization": f"Bearer {new}"}).status_code == 200
+    refused = service.client.put("/v3/identity/token", json={"token": old})
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (401, "expired_authorization_token")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"token": 1}', b'{"tokn": "x"}', b"{"])
+def test_a_refresh_that_holds_no_token_is_a_bad_request(service, body: bytes) -> None:
+    assert service.client.put("/v3/identity/token", content=body).status_code == 400
+
+
+SEAL = jwt.decode(
+    Identity(Users(PASSWORDS), b"k" * 32, clock=lambda: datetime.now(timezone.utc)).log_in(
+        basic("dlaas", PASSWORDS["dlaas"])["Authorization"], "127.0.0.1"
+    ),
+    options={"verify_signature": False},
+)["pwd"]
+"""What the service puts in a token of this user and password."""
+
+
+def signed(key: bytes = b"k" * 32, algorithm: str = ALGORITHM, **claims: object) -> str:
+    usual = {"sub": "dlaas", "iss": ISSUER, "aud": AUDIENCE, "exp": 4_000_000_000, "pwd": SEAL}
+    return jwt.encode({name: value for name, value in {**usual, **claims}.items() if value}, key, algorithm=algorithm)
+
+
+NONE = ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in (b'{"alg":"none"}', b'{"sub":"dlaas"}', b""))
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        (None, "missing_authorization_token"),
+        ("  ", "missing_authorization_token"),
+        ("Bearer", "invalid_authorization_token"),
+        ("Bearer x.y.z", "invalid_authorization_token"),
+        ("Basic ZGxhYXM6eA==", "invalid_authorization_token"),
+        (f"Bearer {signed(b'another key, as long as needed ...')}", "invalid_authorization_token"),
+        (f"Bearer {signed(b'k' * 64, 'HS512')}", "invalid_authorization_token"),
+        (f"Bearer {NONE}", "invalid_authorization_token"),
+        (f"Bearer {signed(aud='elsewhere')}", "invalid_authorization_token"),
+        (f"Bearer {signed(iss='elsewhere')}", "invalid_authorization_token"),
+        (f"Bearer {signed(exp=None)}", "invalid_authorization_token"),
+        (f"Bearer {signed(sub='gone')}", "invalid_authorization_token"),
+        (f"Bearer {signed(pwd=None)}", "invalid_authorization_token"),
+        (f"Bearer {signed(pwd='00' * 12)}", "invalid_authorization_token"),
+        (f"Bearer {signed(exp=1)}", "expired_authorization_token"),
+    ],
+)
+def test_each_way_of_having_no_token_has_its_code(service, header: str | None, code: str) -> None:
+    del service.client.headers["Authorization"]
+    reply = service.client.get("/v3/models", headers={"Authorization": header} if header else {})
+    assert reply.status_code == 401
+    assert reply.headers["WWW-Authenticate"] == 'Bearer realm="airflow-dlaas"'
+    (error,) = reply.json()["errors"]
+    assert (error["code"], error["target"]) == (code, {"type": "header", "name": "Authorization"})
+
+
+@pytest.mark.parametrize(
+    "header",
+    [None, "Basic", "Basic %%%", "Basic /w==", "Basic bm9jb2xvbg==", basic("dlaas", "wrong")["Authorization"],
+     basic("nobody", "geheim-1")["Authorization"], basic("nobody", "")["Authorization"]],
+)  # fmt: skip
+def test_wrong_credentials_buy_nothing(service, header: str | None) -> None:
+    del service.client.headers["Authorization"]
+    reply = service.client.get("/v3/identity/token", headers={"Authorization": header} if header else {})
+    assert reply.status_code == 401
+    assert reply.headers["WWW-Authenticate"] == 'Basic realm="airflow-dlaas"'
+
+
+def test_guessing_passwords_is_slowed_down_and_others_are_not(service) -> None:
+    for _ in range(ATTEMPTS):
+        assert service.client.get("/v3/identity/token", headers=basic("dlaas", "wrong")).status_code == 401
+    refused = service.client.get("/v3/identity/token", headers=basic("dlaas", "geheim-1"))
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (429, "rate_limit_exceeded")
+    assert int(refused.headers["Retry-After"]) == PENALTY.total_seconds()
+    assert service.client.get("/v3/identity/token", headers=basic("other", "geheim-2")).status_code == 200
+    service.clock.advance(seconds=PENALTY.total_seconds() + 1)
+    assert service.client.get("/v3/identity/token", headers=basic("dlaas", "geheim-1")).status_code == 200
+
+
+def test_trying_one_password_with_many_logins_is_slowed_down_too(service) -> None:
+    for number in range(SPRAYED):
+        assert service.client.get("/v3/identity/token", headers=basic(f"user{number}", "summer")).status_code == 401
+    refused = service.client.get("/v3/identity/token", headers=basic("other", "geheim-2"))
+    assert refused.status_code == 429
+    service.clock.advance(seconds=int(refused.headers["Retry-After"]))
+    assert service.client.get("/v3/identity/token", headers=basic("other", "geheim-2")).status_code == 200
+
+
+def test_a_token_like_ours_is_taken(service) -> None:
+    """Else the forged ones above might be refused for the wrong reason."""
+    assert service.client.get("/v3/models", headers={"Authorization": f"Bearer {signed()}"}).status_code == 200
+
+
+def test_a_token_with_one_letter_changed_is_refused(service) -> None:
+    token = service.log_in()
+    for at in range(0, len(token) - 1, 7):  # not the last one: some of its bits are padding
+        changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
+        reply = service.client.get("/v3/models", headers={"Authorization": f"Bearer {changed}"})
+        assert reply.status_code == 401, at
+
+
+def test_a_token_ends_with_its_user_and_with_their_password(service) -> None:
+    users = Users({"ada": "first"})
+    identity = Identity(users, b"k" * 32, clock=service.clock)
+    token = identity.log_in(basic("ada", "first")["Authorization"], "127.0.0.1")
+    assert identity.user(f"Bearer {token}") == "ada"
+    for changed in ({"ada": "second"}, {}):
+        users.passwords = changed
+        with pytest.raises(Unauthenticated, match="no longer known"):
+            identity.user(f"Bearer {token}")
+        with pytest.raises(Unauthenticated, match="no longer known"):
+            identity.refresh(token)
+
+
+def test_a_password_is_in_no_token_nor_what_could_be_compared_with_it(service) -> None:
+    claims = jwt.decode(service.log_in(), options={"verify_signature": False})
+    assert set(claims) == {"sub", "iss", "aud", "iat", "exp", "jti", "pwd"}
+    elsewhere = Identity(Users(PASSWORDS), b"K" * 32, clock=service.clock)
+    token = elsewhere.log_in(basic("dlaas", PASSWORDS["dlaas"])["Authorization"], "127.0.0.1")
+    assert jwt.decode(token, options={"verify_signature": False})["pwd"] != claims["pwd"]
+
+
+def test_a_site_says_how_long_tokens_live(service) -> None:
+    identity = Identity(Users({"ada": "x"}), b"k" * 32, clock=service.clock, lifetime=timedelta(minutes=5))
+    token = identity.log_in(basic("ada", "x")["Authorization"], "127.0.0.1")
+    service.clock.advance(seconds=299)
+    assert identity.user(f"Bearer {token}") == "ada"
+    service.clock.advance(seconds=1)
+    with pytest.raises(Unauthenticated, match="expired"):
+        identity.user(f"Bearer {token}")
+
+
+def test_many_logins_at_once_leave_the_api_its_threads(service) -> None:
+    """Passwords are slow to look at: while they are, others are answered."""
+    gate, looked_at = Event(), []
+
+    class Slow(Users):
+        def knows(self, login: str, password: str) -> bool:
+            looked_at.append(login)
+            return gate.wait(60) and super().knows(login, password)
+
+    token = service.log_in()
+    identity = Identity(Slow(PASSWORDS), b"k" * 32, clock=service.clock)
+    service.client.app.state.parts = replace(service.parts, identity=identity)
+    with ThreadPoolExecutor(60) as pool:
+        logins = [
+            pool.submit(service.client.get, "/v3/identity/token", headers=basic("dlaas", "geheim-1"))
+            for _ in range(60)  # more than the API has threads
+        ]
+        try:
+            door, deadline = service.client.app.state.logins, monotonic() + 30
+            while door.statistics().tasks_waiting < 60 - LOGINS_AT_ONCE or len(looked_at) < LOGINS_AT_ONCE:
+                assert monotonic() < deadline
+                reply = service.client.get("/v3/models", headers={"Authorization": f"Bearer {token}"})
+                assert reply.status_code == 200
+            assert len(looked_at) == LOGINS_AT_ONCE
+        finally:
+            gate.set()
+        assert {one.result().status_code for one in logins} == {200}
+
+
+def test_a_short_key_signs_nothing(service) -> None:
+    with pytest.raises(NotConfigured, match="32 bytes"):
+        Identity(Users({}), b"short", clock=service.clock)
+
+
+def test_passwords_and_keys_are_in_no_repr(service) -> None:
+    assert "geheim" not in repr(service.parts)
+    assert "kkkk" not in repr(service.parts)

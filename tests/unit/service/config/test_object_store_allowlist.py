@@ -1,0 +1,144 @@
+"""The object stores a site allows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.exceptions import StoreNotAllowed
+from airflow_dlaas.service.config.object_store_allowlist import ANY, NONE, AllowedStores, place_of
+from airflow_dlaas.service.job_files import RuntimeSpec, Spec
+
+SOME = "swift.example.org, other.example.org:8080, *.example.net, 10.0.0.7:8080, [2001:db8::7]:8080, 2001:db8::8"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://swift.example.org/auth/v1.0",
+        "http://swift.example.org:8080/auth/v1.0",
+        "https://SWIFT.Example.ORG./auth",
+        "http://other.example.org:8080",
+        "http://OTHER.example.org.:8080/v3",
+        "https://a.example.net/v3",
+        "https://a.b.example.net:5000/v3",
+        "http://10.0.0.7:8080/",
+        "http://[2001:DB8:0::7]:8080/auth/v1.0",
+        "http://[::ffff:10.0.0.7]:8080/auth/v1.0",
+        "http://[2001:db8::8]:1/",
+        "https://swift.example.org/path@with/an:at",
+    ],
+)
+def test_what_is_listed_may_be_called_however_it_is_spelled(url):
+    assert AllowedStores.read(SOME).admit(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://evil.example/auth/v1.0",
+        "http://swift.example.org.evil.example/",
+        "http://evil-swift.example.org/",
+        "http://other.example.org/auth",  # port 80, and 8080 is allowed
+        "https://other.example.org/auth",
+        "http://example.net/",
+        "http://evilexample.net/",
+        "http://10.0.0.7/",
+        "http://10.0.0.70:8080/",
+        "http://0x0a000007:8080/",  # the same address, for a resolver: not as it was allowed
+        "http://167772167:8080/",
+        "http://[2001:db8::7]/",
+        "http://swift.example.org@evil.example/",
+        "http://@evil.example/",
+        "http://user:swift.example.org@evil.example/",
+        "http://evil.example#@swift.example.org/",
+        "http://evil.example?@swift.example.org/",
+        "http://evil.example\\@swift.example.org/",
+        "http://swift.example.org\\.evil.example/",
+        "http://swift.example.org\t.evil.example/",
+        "http://swift.example.org\n/",
+        " http://swift.example.org/",
+        "http://swift.example.org%2eevil.example/",
+        "http://swift.example.org:8080:9090/",
+        "http://swift.example.org:/",
+        "http://swift.example.org:99999/",
+        "http://swift.exämple.org/",
+        "http://swift。example.org/",
+        "http:swift.example.org/",
+        "http:///swift.example.org/",
+        "//swift.example.org/",
+        "file://swift.example.org/etc",
+        "http://[2001:db8::7%25eth0]:8080/",
+        "http://[not-an-address]/",
+        "http://127.0.0.1:8481/",
+        "",
+    ],
+)
+def test_nothing_else_may(url):
+    assert not AllowedStores.read(SOME).admit(url)
+
+
+def test_any_is_any_that_is_plainly_one_host():
+    anything = AllowedStores.read(" Any ")
+    assert anything.admit("http://10.9.8.7/auth/v1.0")
+    assert not anything.admit("http://swift.example.org@evil.example/")
+
+
+def test_without_a_list_there_is_the_embedded_store_only():
+    embedded = NONE.and_also(["http://127.0.0.1:8481", "http://[::1]:8481"])
+    assert embedded.admit("http://127.0.0.1:8481/auth/v1.0")
+    assert embedded.admit("http://[0::1]:8481/auth/v1.0")
+    for url in ("http://127.0.0.1:8480/", "http://127.0.0.1/", "http://127.0.0.2:8481/", "http://169.254.169.254/"):
+        assert not embedded.admit(url)
+    assert not NONE.admit("http://127.0.0.1:8481/auth/v1.0")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ",", "swift.example.org,", "http://swift.example.org", "a b", "*", "*.", "a*.org", "h:0", "h:65536", "h:x",
+     "h:", "*.0.0.1", "[::1", "user@host", "a..b", ".org", "any, swift.example.org:x", "swift.example.org/auth"],
+)  # fmt: skip
+def test_what_is_no_host_is_no_entry(text):
+    with pytest.raises(ValueError, match=r".*"):
+        AllowedStores.read(text)
+
+
+def test_the_scheme_s_own_port_is_meant_where_none_is_named():
+    assert str(place_of("http://h/")) == "h:80"
+    assert str(place_of("HTTPS://H./x")) == "h:443"
+    assert str(place_of("https://[::1]:8443")) == "[::1]:8443"
+    assert AllowedStores.read("h:443").admit("https://h/")
+    assert not AllowedStores.read("h:443").admit("http://h/")
+
+
+def test_all_of_them_can_be_told():
+    assert AllowedStores.read("b.org:1, *.a.org, [::1]:5").spelled == "*.a.org, [::1]:5, b.org:1"
+    assert NONE.spelled == "none"
+
+
+@pytest.mark.parametrize("url", ["https://swift.example.org/v1/AUTH_a", "http://10.0.0.7:8080/v1/AUTH_a"])
+def test_a_storage_url_on_an_allowed_host_is_accepted(url):
+    AllowedStores.read(SOME).require(url)
+    ANY.require(url)
+
+
+def test_a_storage_url_on_another_host_is_refused_with_what_to_add():
+    with pytest.raises(StoreNotAllowed, match=r"on 10\.0\.0\.8:8080, .*\(a\.org\).*adds 10\.0\.0\.8:8080 to DLAAS_OBJ"):
+        AllowedStores.read("a.org").require("http://10.0.0.8:8080/v1/AUTH_a")
+
+
+@pytest.mark.parametrize("url", ["http://user:secret@10.0.0.8/v1", "/v1/AUTH_secret", "", "http:\\\\secret/"])
+def test_a_storage_url_that_is_not_plainly_one_host_is_refused_and_not_shown(url):
+    for stores in (AllowedStores.read("10.0.0.8"), ANY):
+        with pytest.raises(StoreNotAllowed, match="not plainly the URL of one host") as caught:
+            stores.require(url)
+        assert "secret" not in str(caught.value)
+
+
+def test_a_learner_reads_them_as_they_were_written():
+    runtime = RuntimeSpec(key="k", kind="venv", provides="x")
+    paths = {"code": Path("/c"), "environments": Path("/e")}
+    for stores in (AllowedStores.read(SOME), ANY, NONE):
+        spec = Spec(training_id="t", command="true", runtime=runtime, gpus=(), object_stores=stores, **paths)
+        assert Spec.model_validate_json(spec.model_dump_json()).object_stores == stores

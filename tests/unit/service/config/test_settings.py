@@ -1,0 +1,144 @@
+"""What an operator of the service can choose."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.exceptions import NotConfigured
+from airflow_dlaas.service.config.object_store_allowlist import AllowedStores
+from airflow_dlaas.service.config.settings import Settings, read_client, read_settings
+from airflow_dlaas.service.config.tls import Tls
+
+
+def test_nothing_said_is_a_service_on_loopback():
+    settings = read_settings({"PATH": "/bin"})
+    assert settings == Settings()
+    assert (settings.host, settings.port, settings.objectstore_port) == ("127.0.0.1", 8480, 8481)
+
+
+def test_an_option_wins_over_its_variable():
+    assert read_settings({"DLAAS_PORT": "9000"}, {"port": "9001", "host": None}).port == 9001
+
+
+def test_an_empty_variable_is_none():
+    assert read_settings({"DLAAS_PORT": ""}).port == 8480
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "read"),
+    [
+        ("DLAAS_HOME", "~/x", Path("~/x").expanduser()),
+        ("DLAAS_ALLOW_NESTED", "yes", True),
+        ("DLAAS_RUN_LIMIT", "3600", 3600.0),
+        ("DLAAS_RUN_LIMIT", "none", None),
+        ("DLAAS_ZIP_LIMIT", "10MiB", 10 * 1024**2),
+        ("DLAAS_UNPACKED_LIMIT", "12345", 12345),
+        ("DLAAS_PUBLIC_URL", "https://dl.example.org/", "https://dl.example.org"),
+        ("DLAAS_OBJECTSTORE", "embedded", "embedded"),
+        (
+            "DLAAS_OBJECT_STORES",
+            "swift.example.org:8080, *.example.net",
+            AllowedStores.read("*.example.net,swift.example.org:8080"),
+        ),
+        ("DLAAS_OBJECT_STORES", "any", AllowedStores(anything=True)),
+        ("DLAAS_TOKEN_LIFETIME", "3600", timedelta(hours=1)),
+        ("DLAAS_USERS", "/etc/dlaas/users", Path("/etc/dlaas/users")),
+        ("DLAAS_PASSWORD", " s p ", " s p "),
+        ("DLAAS_ISOLATION", "bubblewrap", "bubblewrap"),
+        ("DLAAS_VISIBLE", "/data, /srv/sets", (Path("/data"), Path("/srv/sets"))),
+        ("DLAAS_LOG_LIMIT", "64MiB", 64 * 1024**2),
+        ("DLAAS_MONITOR_LIMIT", "50", 50),
+    ],
+)
+def test_each_variable_is_read(variable, value, read):
+    assert getattr(read_settings({variable: value}), variable.removeprefix("DLAAS_").lower()) == read
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DLAAS_PORT", "http"),
+        ("DLAAS_PORT", "65536"),
+        ("DLAAS_OBJECTSTORE", "swift"),
+        ("DLAAS_RUN_LIMIT", "-1"),
+        ("DLAAS_RUN_LIMIT", "nan"),
+        ("DLAAS_MONITOR_LIMIT", "0"),
+        ("DLAAS_MONITOR_LIMIT", "none"),
+        ("DLAAS_ALLOW_NESTED", "perhaps"),
+        ("DLAAS_ZIP_LIMIT", "0"),
+        ("DLAAS_ZIP_LIMIT", "1MiBGiB"),
+        ("DLAAS_PUBLIC_URL", "dl.example.org"),
+        ("DLAAS_OBJECT_STORES", "https://swift.example.org/auth"),
+        ("DLAAS_OBJECT_STORES", "*"),
+        ("DLAAS_TOKEN_LIFETIME", "5"),
+        ("DLAAS_TOKEN_LIFETIME", "12h"),
+        ("DLAAS_TOKEN_LIFETIME", "nan"),
+        ("DLAAS_TOKEN_LIFETIME", "99999999"),
+    ],
+)
+def test_a_bad_value_names_the_variable_and_what_it_takes(variable, value):
+    with pytest.raises(NotConfigured, match=f"{variable} takes "):
+        read_settings({variable: value})
+
+
+def test_a_misspelt_variable_is_refused_with_the_right_one():
+    with pytest.raises(NotConfigured, match=r"DLAAS_GPU is no setting.*did you mean DLAAS_GPUS"):
+        read_settings({"DLAAS_GPU": "0"})
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "gpu-box"])
+def test_listening_beyond_loopback_must_be_asked_for(host):
+    with pytest.raises(NotConfigured, match="--insecure-listen"):
+        read_settings({"DLAAS_HOST": host})
+    assert read_settings({"DLAAS_HOST": host, "DLAAS_INSECURE_LISTEN": "yes"}).host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_loopback_needs_no_asking(host):
+    assert read_settings({"DLAAS_HOST": host}).host == host
+
+
+def test_one_port_is_not_given_to_two_servers():
+    with pytest.raises(NotConfigured, match="both 8481"):
+        read_settings({"DLAAS_PORT": "8481"})
+    elsewhere = {"DLAAS_OBJECTSTORE": "off", "DLAAS_OBJECT_STORES": "swift.example.org"}
+    assert read_settings({"DLAAS_PORT": "8481", **elsewhere}).port == 8481
+
+
+def test_a_service_that_no_store_can_be_used_with_is_refused():
+    with pytest.raises(NotConfigured, match=r"DLAAS_OBJECTSTORE is off.*Name the hosts.*DLAAS_OBJECT_STORES"):
+        read_settings({"DLAAS_OBJECTSTORE": "off"})
+    assert read_settings({"DLAAS_OBJECTSTORE": "off", "DLAAS_OBJECT_STORES": "any"}).object_stores.anything
+
+
+@pytest.mark.parametrize(("given", "missing"), [("CERTIFICATE", "KEY"), ("KEY", "CERTIFICATE")])
+def test_half_of_a_pair_is_no_tls(given, missing):
+    with pytest.raises(NotConfigured, match=f"DLAAS_TLS_{missing} is missing"):
+        read_settings({f"DLAAS_TLS_{given}": "/x.pem"})
+
+
+def test_with_tls_others_may_be_let_in():
+    pair = {"DLAAS_TLS_CERTIFICATE": "/c.pem", "DLAAS_TLS_KEY": "/k.pem"}
+    assert read_settings({"DLAAS_HOST": "0.0.0.0", **pair}).tls == Tls(Path("/c.pem"), Path("/k.pem"))
+
+
+def test_no_secret_is_in_the_repr():
+    settings = read_settings({"DLAAS_PASSWORD": "hush-1", "DLAAS_DATABASE": "postgresql://dlaas:hush-2@db/dlaas"})
+    assert "hush" not in repr(settings)
+
+
+def test_the_client_reads_its_own_part():
+    said = {"DLAAS_HOME": "/srv/dlaas", "DLAAS_URL": "http://h:1", "DLAAS_USER": "u", "DLAAS_PORT": "1"}
+    assert read_client(said) == (Path("/srv/dlaas"), {"url": "http://h:1", "user": "u"})
+    assert read_client({"DLAAS_TLS_CA": "~/ca.pem"})[1] == {"tls_ca": str(Path("~/ca.pem").expanduser())}
+
+
+def test_every_setting_says_what_it_is():
+    source = Path(read_settings.__code__.co_filename).read_text()
+    for one in fields(Settings):
+        declaration = source.split(f"\n    {one.name}: ", 1)[1].split("\n", 1)[1]
+        assert declaration.lstrip().startswith('"""'), f"{one.name} has no docstring"

@@ -1,0 +1,200 @@
+"""The users of a file."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import bcrypt
+import pytest
+
+from airflow_dlaas.exceptions import NotConfigured
+from airflow_dlaas.service.config.users import (
+    LONGEST_PASSWORD,
+    OwnUser,
+    UserFile,
+    Users,
+    editing,
+    hash_password,
+    is_name,
+    read_users,
+)
+
+
+def hashed(password: str, cost: int = 4) -> str:
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
+
+
+ADA = hashed("ada's password")
+MD5 = "$apr1$ybZlVn9B$Z8nbjVdMwKJKjcpqTpS8t1"
+SHA = "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "users"
+    path.write_text(f"# the team\n\nada:{ADA}\nbob:{ADA.replace('$2b$', '$2y$')}\n")
+    return path
+
+
+def test_each_user_has_their_password(path):
+    users = UserFile(path)
+    assert users.knows("ada", "ada's password")
+    assert users.knows("bob", "ada's password")  # htpasswd's own spelling of bcrypt
+    assert not users.knows("ada", "bob's password")
+    assert not users.knows("eve", "ada's password")
+    assert not users.knows("ada", "")
+
+
+@pytest.mark.skipif(shutil.which("htpasswd") is None, reason="htpasswd is not installed: apt-get install apache2-utils")
+def test_what_htpasswd_writes_is_read(path):
+    subprocess.run(["htpasswd", "-bB", str(path), "carol", "carol's password"], check=True)
+    assert UserFile(path).knows("carol", "carol's password")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (f"eve:{MD5}", "only bcrypt"),
+        (f"eve:{SHA}", "only bcrypt"),
+        ("eve:plain-text-password", "only bcrypt"),
+        ("eve:rl0oKBSAi0g0U", "only bcrypt"),
+        ("eve", "only bcrypt"),
+        ("eve:", "only bcrypt"),
+        (f"eve:{ADA[:-1]}", "only bcrypt"),
+        (f"eve:{ADA.replace('$04$', '$31$')}", "cost"),
+        (f"eve:{ADA.replace('$04$', '$03$')}", "cost"),
+        (f":{ADA}", "name"),
+        (f"e ve:{ADA}", "name"),
+        (f"{'e' * 65}:{ADA}", "name"),
+        (f"ada:{ADA}", "twice"),
+    ],
+    ids=[  # a hash has a salt, and each process that runs tests must name them alike
+        *("md5", "sha", "plain", "crypt", "no colon", "no hash", "cut off", "cost of 31", "cost of 3"),
+        *("no name", "a space", "a long name", "twice"),
+    ],
+)
+def test_what_is_no_user_is_refused_by_file_and_line_and_not_shown(path, line, why):
+    with path.open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(NotConfigured, match=rf"DLAAS_USERS: {path}, line 5: .*{why}") as caught:
+        UserFile(path)
+    hash_of_it = line.partition(":")[2]
+    assert not hash_of_it or hash_of_it not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_file_that_is_not_there_is_said_how_to_make(tmp_path):
+    with pytest.raises(NotConfigured, match=r"DLAAS_USERS is .*no such file; airflow-dlaas users add"):
+        UserFile(tmp_path / "users")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "users").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(NotConfigured, match="no text"):
+        UserFile(tmp_path / "users")
+
+
+def test_a_change_counts_at_once(path):
+    users = UserFile(path)
+    before = users.stamp("ada")
+    with editing(path) as known:
+        known["carol"] = hashed("carol's password")
+        known["ada"] = hashed("another")
+        del known["bob"]
+    assert users.knows("carol", "carol's password")
+    assert not users.knows("bob", "ada's password")
+    assert users.stamp("bob") is None
+    assert users.stamp("ada") not in (None, before)
+
+
+def test_a_file_that_is_damaged_or_gone_changes_nobody_s_rights(path, caplog):
+    users = UserFile(path)
+    path.write_text("ada:damaged\n")
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            assert users.knows("ada", "ada's password")
+    assert caplog.text.count("line 1") == 1
+    path.unlink()
+    assert users.stamp("bob") is not None
+    path.write_text("")
+    assert users.stamp("bob") is None
+
+
+def test_an_unknown_user_costs_what_a_known_one_does(tmp_path):
+    path = tmp_path / "users"
+    path.write_text(f"ada:{hashed('x', cost=9)}\n")
+    users = Users(OwnUser("dlaas", "the own password"), UserFile(path))
+
+    def cost(login: str, password: str) -> float:
+        begun = time.process_time()
+        assert not users.knows(login, password)
+        return time.process_time() - begun
+
+    known = min(cost("ada", "wrong") for _ in range(3))
+    for login, password in (("eve", "wrong"), ("dlaas", "wrong"), ("eve", "y" * 73), ("ada", "y" * 73)):
+        assert min(cost(login, password) for _ in range(3)) > known / 2, login
+
+
+def test_the_own_user_is_who_it_is_whatever_the_file_says(path):
+    users = Users(OwnUser("ada", "the own password"), UserFile(path))
+    assert users.knows("ada", "the own password")
+    assert not users.knows("ada", "ada's password")
+    assert users.stamp("ada") == "the own password"
+    assert users.knows("bob", "ada's password")
+
+
+def test_two_passwords_that_differ_behind_bcrypt_s_end_are_not_the_same(tmp_path):
+    path = tmp_path / "users"
+    longest = "x" * LONGEST_PASSWORD
+    path.write_text(f"ada:{hashed(longest)}\n")
+    users = UserFile(path)
+    assert users.knows("ada", longest)
+    assert not users.knows("ada", longest + "y")
+
+
+@pytest.mark.parametrize(
+    ("password", "why"), [("x" * 73, "73 bytes.*first 72"), ("ä" * 37, "74 bytes"), ("", "empty"), ("a\0b", "control")]
+)
+def test_a_password_that_would_not_count_as_a_whole_is_refused(password, why):
+    with pytest.raises(NotConfigured, match=why):
+        hash_password(password)
+
+
+def spoil(path: Path) -> None:
+    with editing(path) as known:
+        known.clear()
+        _ = 1 / 0
+
+
+def test_a_file_is_written_for_its_owner_only_and_whole(path):
+    path.chmod(0o644)
+    inode = path.stat().st_ino
+    with editing(path) as known:
+        known["carol"] = ADA
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_ino != inode
+    assert list(read_users(path)) == ["ada", "bob", "carol"]
+    with pytest.raises(ZeroDivisionError):
+        spoil(path)
+    assert list(read_users(path)) == ["ada", "bob", "carol"]
+    assert {one.name for one in path.parent.iterdir()} == {"users", ".users.lock"}
+
+
+def test_no_secret_is_in_a_repr(path):
+    users = Users(OwnUser("dlaas", "hush"), UserFile(path))
+    assert "hush" not in repr(users)
+    assert ADA not in repr(users)
+
+
+@pytest.mark.parametrize("name", ["ada", "ada.lovelace@example.org", "Ädä", "a" * 64])
+def test_names(name):
+    assert is_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "a\tb", "a\nb", "#a", "a" * 65, "a\0"])
+def test_no_names(name):
+    assert not is_name(name)

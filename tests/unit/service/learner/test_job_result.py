@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+
+import pytest
+
+from airflow_dlaas.contract.error import RUN_CODES
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.exceptions import HostError, InvalidBundle, StoreRefused
+from airflow_dlaas.service.learner.command_process import Ended
+from airflow_dlaas.service.learner.job_result import (
+    WARNINGS,
+    Ending,
+    Setback,
+    account,
+    interrupted,
+    judge,
+    remarks,
+    step,
+)
+from airflow_dlaas.service.learner.result_files import LeftOut
+from airflow_dlaas.service.learner.upload_results import Stored
+
+
+def test_a_command_that_ends_with_0_completes_the_training() -> None:
+    assert judge(Ended(0), None).state is TrainingState.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("ended", "timeout", "reason"),
+    [
+        (Ended(3), None, "dl_job_failed: the command exited with 3"),
+        (Ended(255), None, "dl_job_failed: the command exited with 255"),
+        (Ended(139), None, "dl_job_failed: the command was ended by SIGSEGV (139)"),
+        (Ended(137), None, "dl_job_failed: the command was killed (137): most often, the machine's memory had run out"),
+        (
+            Ended(143, overdue=True),
+            2.5,
+            "dl_job_failed: the command was stopped after 2.5 seconds, the longest it may take here",
+        ),
+    ],
+)
+def test_a_command_that_fails_is_the_caller_s_c201_with_the_reason(
+    ended: Ended, timeout: float | None, reason: str
+) -> None:
+    ending = judge(ended, timeout)
+    assert (ending.state, ending.exit_code, ending.code) == (TrainingState.ERROR, ended.exit_code, "C201")
+    assert ending.reason == reason
+
+
+def test_a_canceled_command_is_no_error() -> None:
+    ending = judge(Ended(143, canceled=True), None)
+    assert (ending.state, ending.exit_code, ending.code) == (TrainingState.CANCELED, 143, None)
+
+
+@pytest.mark.parametrize(
+    ("ended", "lines"),
+    [
+        (Ended(0), []),
+        (
+            Ended(143, canceled=True, grace=10, took=0.26),
+            ["The command ended 0.3 seconds after SIGTERM; it had 10"],
+        ),
+        (
+            Ended(137, overdue=True, grace=10, took=10.04),
+            ["The command was killed: it had not ended 10 seconds after SIGTERM"],
+        ),
+        (
+            Ended(0, grace=1, took=1.5, left_running=("sleep", "python3", "python3")),
+            ["Ended 3 processes that the command had left running in the background: python3, sleep"],
+        ),
+    ],
+)
+def test_the_log_says_how_processes_came_to_their_end(ended: Ended, lines: list[str]) -> None:
+    assert list(remarks(ended)) == lines
+
+
+INTERRUPTED = "storing the results was interrupted, and they may be incomplete"
+
+
+@pytest.mark.parametrize(
+    ("ending", "becomes"),
+    [
+        (Ending(TrainingState.COMPLETED, 0), Ending(TrainingState.ERROR, 0, "S303", INTERRUPTED)),
+        (
+            Ending(TrainingState.ERROR, 3, "C201", "exited with 3"),
+            Ending(TrainingState.ERROR, 3, "C201", f"exited with 3; {INTERRUPTED}"),
+        ),
+        (
+            Ending(TrainingState.CANCELED, 143, reason="canceled"),
+            Ending(TrainingState.CANCELED, 143, reason=f"canceled; {INTERRUPTED}"),
+        ),
+    ],
+)
+def test_a_job_whose_learner_is_lost_while_it_stores_ends_as_one_whose_results_were_not_stored(
+    ending: Ending, becomes: Ending
+) -> None:
+    assert interrupted(ending) == becomes
+
+
+BAD_NAME, LINK = LeftOut("caf\\xe9", "its name is not UTF-8"), LeftOut("l", "a link out", has_content=False)
+FULL = LeftOut("model/w", "quota")
+DONE, FAILED = Ending(TrainingState.COMPLETED, 0), Ending(TrainingState.ERROR, 3, "C201", "exited with 3")
+
+
+@pytest.mark.parametrize(
+    ("ending", "stored", "canceled", "becomes"),
+    [
+        (DONE, Stored(2), False, replace(DONE, stored=True)),
+        (DONE, Stored(0), False, DONE),
+        (
+            DONE,
+            Stored(2, (BAD_NAME, LINK)),
+            False,
+            replace(
+                DONE,
+                stored=True,
+                warnings=("not stored: caf\\xe9: its name is not UTF-8", "not stored: l: a link out"),
+                keep_results=True,
+            ),
+        ),
+        (DONE, Stored(0, (LINK,)), False, replace(DONE, warnings=("not stored: l: a link out",))),
+        (
+            DONE,
+            Stored(2, (), (FULL, FULL)),
+            False,
+            Ending(
+                TrainingState.ERROR,
+                0,
+                "S303",
+                "the results were not stored: model/w: quota (and 1 more files)",
+                stored=True,
+                warnings=("not stored: model/w: quota",) * 2,
+                keep_results=True,
+            ),
+        ),
+        (
+            DONE,
+            Stored(0, (), (FULL,)),
+            True,
+            Ending(
+                TrainingState.CANCELED,
+                0,
+                None,
+                "the results were not stored: model/w: quota",
+                warnings=("not stored: model/w: quota",),
+                keep_results=True,
+            ),
+        ),
+        (
+            FAILED,
+            Stored(1, (), (FULL,)),
+            False,
+            replace(
+                FAILED,
+                reason="exited with 3; the results were not stored: model/w: quota",
+                stored=True,
+                warnings=("not stored: model/w: quota",),
+                keep_results=True,
+            ),
+        ),
+    ],
+)
+def test_what_was_not_stored_fails_a_training_only_where_the_store_refused_it(
+    ending: Ending, stored: Stored, canceled: bool, becomes: Ending
+) -> None:
+    assert account(ending, stored, canceled=canceled) == becomes
+
+
+def test_of_many_files_that_are_not_stored_the_status_names_some() -> None:
+    ending = account(DONE, Stored(1, (LINK,) * 100), canceled=False)
+    assert len(ending.warnings) == WARNINGS + 1
+    assert ending.warnings[-1] == "not stored: 80 more files; see store-results.log"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        (StoreRefused("no"), "S302", "no"),
+        (HostError("no uv"), "S302", "no uv"),
+        (InvalidBundle("no zip"), "C102", "no zip"),
+        (OSError(errno.ENOSPC, "No space left on device"), "S302", "The disk that holds the job's folder is full"),
+    ],
+)
+def test_what_fails_on_the_way_says_whose_fault_it_is(error: Exception, code: str, reason: str) -> None:
+    with pytest.raises(Setback) as caught, step("S302"):
+        raise error
+    assert (caught.value.code, caught.value.reason) == (code, reason)
+    assert code in {*RUN_CODES, "C102"}

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.exceptions import StoreFull, StoreUnreachable
+from airflow_dlaas.service.job_files import JobFolder
+from airflow_dlaas.service.learner.result_files import LINKED_FOLDERS, gather, printable
+from airflow_dlaas.service.learner.upload_results import REFUSED, Sending
+from airflow_dlaas.storage.transfer.checksum_cache import Known
+from tests.memory_store import MemoryStore
+
+
+def test_results_logs_and_checkpoints_have_the_contract_s_names(tmp_path: Path) -> None:
+    for name in (
+        "results/model/a/b.bin",
+        "results/notes.txt",
+        "checkpoints/c.h5",
+        "logs/load-data.log",
+        "logs/tb/events",
+        "logs/learner.log",
+        "data/big.gz",
+        "log",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    found = gather(JobFolder(tmp_path), "training-1")
+    assert sorted(found.results) == ["training-1/checkpoints/c.h5", "training-1/model/a/b.bin", "training-1/notes.txt"]
+    assert sorted(found.logs) == [
+        "training-1/learner-1/load-data.log",
+        "training-1/learner-1/tb/events",
+        "training-1/learner-1/training-log.txt",
+    ]
+    assert found.left_out == []
+
+
+def test_a_link_is_stored_when_it_points_to_the_job_s_own_files_and_no_other(tmp_path: Path) -> None:
+    job, secret = tmp_path / "job", tmp_path / "secret"
+    (job / "results").mkdir(parents=True)
+    (job / "checkpoints").mkdir()
+    secret.touch()
+    (job / "spec.json").touch()
+    (job / "checkpoints" / "last").touch()
+    (job / "results" / "model").symlink_to("../checkpoints/last")
+    (job / "results" / "stolen").symlink_to(secret)
+    (job / "results" / "mark").symlink_to("../spec.json")
+    (job / "results" / "dangling").symlink_to("nowhere")
+    found = gather(JobFolder(job), "t")
+    assert sorted(found.results) == ["t/checkpoints/last", "t/model"]
+    assert sorted(one.name for one in found.left_out) == ["dangling", "mark", "stolen"]
+    assert not any(one.has_content for one in found.left_out)
+
+
+def test_folders_full_of_links_to_each_other_have_an_end(tmp_path: Path) -> None:
+    folders = [tmp_path / "results" / str(number) for number in range(8)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "x").touch()
+    for folder in folders:
+        for other in folders:
+            (folder / f"to-{other.name}").symlink_to(other)
+    found = gather(JobFolder(tmp_path), "t")
+    assert len(found.results) == len(folders) + LINKED_FOLDERS
+    assert any("more than" in one.why for one in found.left_out)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user: run the tests as root")
+def test_what_cannot_be_read_is_named() -> None:
+    code = (
+        f"from pathlib import Path; from {gather.__module__} import gather, JobFolder; import os, sys\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "print(*gather(JobFolder(Path(sys.argv[1])), 't').left_out, sep='\\n')"
+    )
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others
+        results = Path(folder, "results")
+        for path, mode in ((Path(folder), 0o755), (results, 0o755), (results / "closed", 0o700)):
+            path.mkdir(exist_ok=True)
+            path.chmod(mode)
+        for name, mode in (("secret", 0o600), ("own", 0o644)):
+            (results / name).touch()
+            (results / name).chmod(mode)
+        done = subprocess.run(
+            [sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=60, check=True
+        )
+    assert done.stdout.splitlines() == [
+        "secret: it cannot be read",
+        "closed/: the folder cannot be read (Permission denied)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a b", "a b"), ("a\nb\x1b[31m", r"a\nb\x1b[31m"), ("caf\udce9", r"caf\xe9"), ("é", "é")]
+)
+def test_a_name_is_printed_on_one_line(name: str, text: str) -> None:
+    assert printable(name) == text
+
+
+def files(folder: Path, *names: str) -> dict[str, Path]:
+    for name in names:
+        (folder / name).write_text(name)
+    return {name: folder / name for name in names}
+
+
+def test_a_file_that_the_store_does_not_take_takes_no_other_with_it(tmp_path: Path) -> None:
+    store = MemoryStore()
+    sending = Sending(store, "c", Known())
+    names = [f"f{number}" for number in range(20)]
+    sending.send(files(tmp_path, *names, "7-full", "8-full"))
+    assert sorted(store.objects) == sorted(names)
+    assert set(sending.failed) == {"7-full", "8-full"}
+
+
+def test_a_file_that_vanishes_before_it_is_sent_takes_no_other_with_it(tmp_path: Path) -> None:
+    store = MemoryStore()
+    sending = Sending(store, "c", Known())
+    sending.send(files(tmp_path, "a", "b") | {"gone": tmp_path / "gone"})
+    assert sorted(store.objects) == ["a", "b"]
+    assert "cannot be read" in sending.failed["gone"]
+
+
+def test_a_full_store_is_not_asked_for_each_of_many_files(tmp_path: Path) -> None:
+    store = MemoryStore()
+    sending = Sending(store, "c", Known())
+    sending.send(files(tmp_path, *(f"{number}-full" for number in range(1000))))
+    assert len(sending.failed) == 1000
+    assert len(store.asked) < 20 * REFUSED
+
+
+@pytest.mark.parametrize("kind", [StoreUnreachable, StoreFull])
+def test_a_store_that_is_away_or_has_no_such_container_is_no_file_s_fault(tmp_path: Path, kind: type) -> None:
+    class Away(MemoryStore):
+        def limits(self):  # type: ignore[no-untyped-def]
+            raise kind("away")
+
+        def check(self, container: str) -> None:  # noqa: ARG002
+            raise kind("away")
+
+    sending = Sending(Away(), "c", Known())
+    with pytest.raises(kind):
+        sending.send(files(tmp_path, "a", "b"))
+    assert sending.failed == {}

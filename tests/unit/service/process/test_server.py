@@ -1,0 +1,40 @@
+"""How many files the process may have open."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_dlaas.service.process.server import _allow_files
+
+
+@pytest.fixture
+def hard() -> Iterator[int]:
+    """The hard limit, with the soft one low; both as before when the test is over."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1000:
+        pytest.skip("this process may have too few files open: ulimit -n 1000")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (500, hard))
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def soft() -> int:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def test_the_limit_is_raised_to_what_is_needed_and_never_lowered(hard: int) -> None:
+    _allow_files(800)
+    assert soft() == 800
+    _allow_files(100)
+    assert soft() == 800
+
+
+def test_where_the_system_allows_fewer_the_operator_reads_it(hard: int, caplog: pytest.LogCaptureFixture) -> None:
+    if hard == resource.RLIM_INFINITY:
+        pytest.skip("this process may have any number of files open: ulimit -n 4096")
+    _allow_files(hard + 7)
+    assert soft() == hard
+    assert "DLAAS_MONITOR_LIMIT by 7" in caplog.text
