@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
-from tests.unit.contract.test_messages import DEFINITION, DRAFT, OLDER, PATCH, places, reach, with_value
+from tests.unit.contract.test_validation_messages import DEFINITION, DRAFT, OLDER, PATCH, places, reach, with_value
 
 from airflow_dlaas.contract.base import RequestModel, complaints, received
 from airflow_dlaas.contract.definition import TrainingDefinition

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.contract.test_messages import with_value
+from tests.unit.contract.test_validation_messages import with_value
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import MASK

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import TypeAdapter
 from starlette.requests import HTTPConnection
-from tests.unit.contract.test_messages import LIBRARY
+from tests.unit.contract.test_validation_messages import LIBRARY
 
 from airflow_dlaas.contract.error import CODES, Problem, refusal
 from airflow_dlaas.contract.training import Runtime

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from tests.unit.storage.test_plan import stored
+from tests.unit.storage.transfer.test_plan import stored
 
 from airflow_dlaas.exceptions import InvalidArgument, InvalidBundle, InvalidName, NothingSelected
 from airflow_dlaas.packaging import archive
