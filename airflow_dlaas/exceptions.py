@@ -92,11 +92,11 @@ class Unreachable(ServiceError):
     transient = True
 
 
-class Misunderstood(ServiceError):
+class ProtocolError(ServiceError):
     """An answer came that does not speak this protocol."""
 
 
-class Refused(ServiceError):
+class ApiError(ServiceError):
     """
     The service said no.
 
@@ -130,53 +130,53 @@ class Refused(ServiceError):
         return f"{self.message} ({self.code})"
 
 
-class InvalidRequest(Refused):
+class InvalidRequest(ApiError):
     """What was sent is not acceptable, and will not be when sent again."""
 
 
-class Unauthenticated(Refused):
+class Unauthenticated(ApiError):
     """The token or the credentials are missing, wrong or expired."""
 
     status = 401
     default_code = "invalid_authorization_token"
 
 
-class NotFound(Refused):
+class NotFound(ApiError):
     """There is no such thing, or it belongs to somebody else."""
 
     status = 404
     default_code = "not_found"
 
 
-class MethodNotAllowed(Refused):
+class MethodNotAllowed(ApiError):
     """The path exists, the method does not."""
 
     status = 405
     default_code = "method_not_allowed"
 
 
-class Conflict(Refused):
+class Conflict(ApiError):
     """The request contradicts what is already there."""
 
     status = 409
     default_code = "conflict"
 
 
-class TooLarge(Refused):
+class TooLarge(ApiError):
     """The body is larger than the service takes."""
 
     status = 413
     default_code = "payload_too_large"
 
 
-class UpgradeRequired(Refused):
+class UpgradeRequired(ApiError):
     """The path is a WebSocket's, and the request asked for none."""
 
     status = 426
     default_code = "upgrade_required"
 
 
-class RateLimited(Refused):
+class RateLimited(ApiError):
     """Asked too often; ``retry_after`` says when to ask again."""
 
     status = 429
@@ -184,7 +184,7 @@ class RateLimited(Refused):
     transient = True
 
 
-class Unavailable(Refused):
+class Unavailable(ApiError):
     """The service is broken or overloaded; not the caller's fault."""
 
     status = 500
@@ -243,13 +243,13 @@ class Corrupted(StoreError):
 class TrainingEnded(DlaasError):
     """A training is over for whoever waited, and not well."""
 
-    def __init__(self, training: Training, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, training: Training, reason: str) -> None:
+        super().__init__(reason)
         self.training = training
-        self.why = why
+        self.reason = reason
 
     def __reduce__(self) -> tuple[type[TrainingEnded], tuple[Training, str]]:
-        return type(self), (self.training, self.why)
+        return type(self), (self.training, self.reason)
 
 
 class TrainingFailed(TrainingEnded):

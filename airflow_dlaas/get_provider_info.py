@@ -54,7 +54,7 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
-        "connection-types": [_dlaas(), _swift()],
+        "connection-types": [_dlaas_connection_type(), _swift_connection_type()],
         "extra-links": ["airflow_dlaas.links.training.TrainingLink", "airflow_dlaas.links.training.TensorBoardLink"],
         "config": {
             "dlaas": {
@@ -83,7 +83,7 @@ def get_provider_info() -> dict[str, Any]:
     }
 
 
-def _dlaas() -> dict[str, Any]:
+def _dlaas_connection_type() -> dict[str, Any]:
     return {
         "connection-type": "dlaas",
         "hook-class-name": "airflow_dlaas.hooks.dlaas.DlaasHook",
@@ -113,7 +113,7 @@ def _dlaas() -> dict[str, Any]:
     }
 
 
-def _swift() -> dict[str, Any]:
+def _swift_connection_type() -> dict[str, Any]:
     return {
         "connection-type": "swift",
         "hook-class-name": "airflow_dlaas.hooks.swift.SwiftHook",

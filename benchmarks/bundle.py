@@ -75,7 +75,7 @@ def by_make_archive(code: Path, target: Path) -> None:
 
 
 def by_pack(code: Path, target: Path) -> None:
-    archive.pack(code, into=target)
+    archive.pack(code, target=target)
 
 
 WAYS: dict[str, Callable[[Path, Path], None]] = {

@@ -33,7 +33,7 @@ SCRIPT = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(repr(t
 
 def definition(service: ServiceProcess, location: str, stamp: Path) -> TrainingDefinition:
     known = service.connections()["swift_default"]
-    return TrainingDefinition.read(
+    return TrainingDefinition.parse(
         {
             "model_definition": {
                 "name": "benchmark",
@@ -71,7 +71,7 @@ def prepare(service: ServiceProcess, client: Client, folder: Path) -> tuple[str,
         )
         ready = time.time()
     version = experiment.entity.experiment_version
-    client.send(calls.put_content(client.path_of(version.content_url), archive.pack(folder / "code")))
+    client.send(calls.put_content(client.path_from_url(version.content_url), archive.pack(folder / "code")))
     return version.url, ready
 
 
@@ -81,7 +81,7 @@ def latency_of_service(client: Client, service: ServiceProcess, location: str, s
     while not stamp.exists() or not stamp.read_text():
         time.sleep(0.005)
     running = float(stamp.read_text()) - begun
-    while not client.send(calls.get_training(training.id)).state.final:
+    while not client.send(calls.get_training(training.id)).state.is_final:
         time.sleep(0.05)
     return running
 

@@ -298,7 +298,7 @@ def submit(bench: Bench, run_id: str, number: int, then: str) -> str:
     stage, known = bench.stage, bench.service.connections()["swift_default"]
     command = f': --learningRate {number + 1}e-3; for i in 1 2 3; do echo "Iter $i, loss= 0.$RANDOM"; done; {then}'
     connection = {"auth_url": known["host"], "userId": known["login"], "password": known["password"]}
-    definition = TrainingDefinition.read(
+    definition = TrainingDefinition.parse(
         {
             "model_definition": {
                 "name": "many",
@@ -326,7 +326,7 @@ def rows(bench: Bench, count: int, ended: int, rounds: int) -> None:
     eventually(lambda: stage.airflow.api._ask("GET", entries)["total_entries"] >= count or None, within=300)
     ids = [submit(bench, run.run_id, number, "" if number < ended else STEADY) for number in range(count)]
     looks = [calls.get_training(one) for one in ids]
-    eventually(lambda: all(stage.client.send(one).state.final for one in looks[:ended]) or None, within=600)
+    eventually(lambda: all(stage.client.send(one).state.is_final for one in looks[:ended]) or None, within=600)
     eventually(lambda: stage.client.send(looks[ended]).status.metrics or None, within=300)
     print(f"\n{count} real trainings, as if of tasks that never ran, made in {time.monotonic() - begun:.0f} s")
     own = f"/dags/many/runs/{quote(run.run_id)}"

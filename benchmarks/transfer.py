@@ -68,9 +68,9 @@ class Stand:
         )
         head = psutil.Process(swift._process.pid if swift._process else 0)
         self._servers = [head, *head.children(recursive=True)]
-        grant = self.store._asking._access.grant()
-        self.curl = f"-H {shlex.quote('X-Auth-Token: ' + grant.token)} -H Expect:"
-        self.url = grant.url
+        grant = self.store._session._authenticator.get_token()
+        self.curl = f"-H {shlex.quote('X-Auth-Token: ' + grant.value)} -H Expect:"
+        self.url = grant.storage_url
 
     def environment(self, auth_url: str | None = None) -> dict[str, str]:
         """Variables that let each client in, with caches of their own."""
@@ -286,7 +286,7 @@ def broken(stand: Stand, file: Path) -> None:
         trouble.on(ResetRequest(1024**2), method="PUT", path="_segments/", times=None, skip=segments * 9 // 10)
         command = ours(file, "broken")
         subprocess.run(command, shell=True, env=environment, capture_output=True, check=False)
-        arrived = sum(one.size for one in stand.store.list("broken_segments"))
+        arrived = sum(one.size for one in stand.store.list_objects("broken_segments"))
         trouble.calm()
         trouble.clear()
         subprocess.run(command, shell=True, env=environment, capture_output=True, check=True)
@@ -312,9 +312,9 @@ def race(
 
 def empty(stand: Stand, container: str) -> None:
     """Make room: everything lies in memory."""
-    for name in stand.store.containers():
+    for name in stand.store.list_containers():
         if name.startswith(container) and name.startswith("bench-"):
-            stand.store.delete(name, [one.name for one in stand.store.list(name)])
+            stand.store.delete(name, [one.name for one in stand.store.list_objects(name)])
 
 
 def table(title: str, figures: Mapping[str, Figures], floor: str, per: int = 0) -> None:

@@ -37,8 +37,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.log_stream import follow
-from airflow_dlaas.client.training_watcher import shared
+from airflow_dlaas.client.log_stream import follow_log
+from airflow_dlaas.client.training_watcher import shared_watcher
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.config.data_dir import Home
@@ -65,7 +65,7 @@ LISTENERS = 5
 
 def definition() -> TrainingDefinition:
     store = {"auth_url": "http://127.0.0.1:9/auth/v1.0", "userId": "a:u", "password": "made-up"}
-    return TrainingDefinition.read(
+    return TrainingDefinition.parse(
         {
             "model_definition": {
                 "name": "waiting",
@@ -246,7 +246,7 @@ def growing(logs: dict[str, Path]) -> Iterator[None]:
 
 
 async def time_lines(client: Client, training_id: str, took: list[float]) -> None:
-    async with aclosing(follow(client, training_id)) as frames:
+    async with aclosing(follow_log(client, training_id)) as frames:
         async for frame in frames:
             now = time.time()
             took.extend(now - float(line.split()[0]) for line in (frame.status.message or "").splitlines())
@@ -257,7 +257,7 @@ async def waiting(scene: Scene, make: Callable[[], Client]) -> AsyncIterator[Non
     """Open a wait for each training, as the triggers do; closed again on leaving."""
     heard: set[str] = set()
     begun = time.monotonic()
-    async with shared("benchmark", make) as watch:
+    async with shared_watcher("benchmark", make) as watch:
         waits = [
             asyncio.create_task(attend(watch.client, watch, one, deadline=None, say=lambda _, one=one: heard.add(one)))
             for one in scene.trainings

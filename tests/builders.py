@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from airflow_dlaas.contract.base import received
+from airflow_dlaas.contract.base import parse_response
 from airflow_dlaas.contract.training import Training
 
 
@@ -40,7 +40,7 @@ def a_reply(state: str = "completed", **status: Any) -> bytes:
 
 
 def a_training(state: str = "completed", **status: Any) -> Training:
-    return received(Training)(a_reply(state, **status))
+    return parse_response(Training)(a_reply(state, **status))
 
 
 def writes_events(folder: str) -> str:

@@ -10,9 +10,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from airflow_dlaas.exceptions import ContainerNotFound, Corrupted, ObjectNotFound, StoreFull
-from airflow_dlaas.storage.body import Content, Held, content_of
-from airflow_dlaas.storage.object_store import Advance, Limits, Part, Shape, StoredObject, Write
-from airflow_dlaas.storage.segments import joint_md5
+from airflow_dlaas.storage.body import Body, BytesBody, as_body
+from airflow_dlaas.storage.object_store import BytesCallback, StoreLimits, Part, ObjectLayout, StoredObject, WriteAt
+from airflow_dlaas.storage.segments import slo_etag
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -28,7 +28,7 @@ class MemoryStore:
     ``asked`` names the objects of the container that were put or fetched, ``sent`` counts bytes put anywhere.
     """
 
-    def __init__(self, _limits: Limits = Limits(segments=1000), /, **objects: bytes) -> None:  # noqa: B008
+    def __init__(self, _limits: StoreLimits = StoreLimits(max_segments=1000), /, **objects: bytes) -> None:  # noqa: B008
         self._limits = _limits
         self.all: dict[str, dict[str, bytes | list[Part]]] = {"c": dict(objects)}
         self.asked: list[str] = []
@@ -46,13 +46,13 @@ class MemoryStore:
         kept = self.all[container][name]
         if isinstance(kept, bytes):
             return kept
-        return b"".join(self.content(*part.place) for part in kept if part.place)
+        return b"".join(self.content(*part.segment) for part in kept if part.segment)
 
     def check(self, container: str) -> None:
         if container not in self.all:
             raise ContainerNotFound(container)
 
-    def limits(self) -> Limits:
+    def limits(self) -> StoreLimits:
         return self._limits
 
     def containers(self) -> Sequence[str]:
@@ -67,7 +67,7 @@ class MemoryStore:
             if name.startswith(prefix):
                 shape = self.look(container, name)
                 joint = shape.etag if shape.parts else None
-                yield StoredObject(name, shape.size, shape.md5, NOW, segments_md5=joint)
+                yield StoredObject(name, shape.size, shape.md5, NOW, slo_etag=joint)
 
     def browse(self, container: str, folder: str) -> Iterator[StoredObject | str]:
         raise NotImplementedError
@@ -76,18 +76,20 @@ class MemoryStore:
         self,
         container: str,
         name: str,
-        source: Path | bytes | Content,
+        source: Path | bytes | Body,
         *,
         md5: str | None = None,
         content_type: str | None = None,  # noqa: ARG002
-        advance: Advance | None = None,
+        advance: BytesCallback | None = None,
     ) -> str:
-        return self._keep(container, name, content_of(source), md5, advance)
+        return self._keep(container, name, as_body(source), md5, advance)
 
-    def put_segment(self, container: str, name: str, content: Content, *, advance: Advance | None = None) -> str:
+    def put_segment(self, container: str, name: str, content: Body, *, advance: BytesCallback | None = None) -> str:
         return self._keep(container, name, content, None, advance)
 
-    def _keep(self, container: str, name: str, content: Content, announced: str | None, advance: Advance | None) -> str:
+    def _keep(
+        self, container: str, name: str, content: Body, announced: str | None, advance: BytesCallback | None
+    ) -> str:
         self.check(container)
         with self.lock:
             if container == "c":
@@ -95,7 +97,7 @@ class MemoryStore:
         if name.endswith("full"):
             raise StoreFull(name)
         data = b""
-        for piece in content.pieces():
+        for piece in content.chunks():
             data += piece
             if advance:
                 advance(len(piece))
@@ -108,23 +110,23 @@ class MemoryStore:
 
     def join(self, container: str, name: str, parts: Sequence[Part], *, content_type: str | None = None) -> None:  # noqa: ARG002
         for part in parts:
-            where, segment = part.place or ("", "")
+            where, segment = part.segment or ("", "")
             kept = self.all.get(where, {}).get(segment)
             if not isinstance(kept, bytes) or md5(kept) != part.md5 or len(kept) != part.size:
                 raise Corrupted(f"{segment} is gone")
         self.asked.append(name)
         self.all[container][name] = list(parts)
 
-    def look(self, container: str, name: str) -> Shape:
+    def look(self, container: str, name: str) -> ObjectLayout:
         self.check(container)
         kept = self.all[container].get(name)
         if kept is None:
             raise ObjectNotFound(name)
         if isinstance(kept, bytes):
-            return Shape(len(kept), md5(kept), md5(kept))
-        return Shape(sum(one.size for one in kept), joint_md5(one.md5 or "" for one in kept), None, tuple(kept))
+            return ObjectLayout(len(kept), md5(kept), md5(kept))
+        return ObjectLayout(sum(one.size for one in kept), slo_etag(one.md5 or "" for one in kept), None, tuple(kept))
 
-    def get(self, container: str, name: str, destination: Path, *, advance: Advance | None = None) -> int:
+    def get(self, container: str, name: str, destination: Path, *, advance: BytesCallback | None = None) -> int:
         self.asked.append(name)
         data = self.content(container, name)
         destination.write_bytes(data)
@@ -136,11 +138,11 @@ class MemoryStore:
         self,
         container: str,
         name: str,
-        shape: Shape,
+        shape: ObjectLayout,
         part: Part,
-        write: Write,
+        write: WriteAt,
         *,
-        advance: Advance | None = None,
+        advance: BytesCallback | None = None,
     ) -> None:
         assert self.look(container, name) == shape
         self.asked.append(f"{name}@{part.start}")
@@ -170,8 +172,8 @@ class FarFile:
     def size(self) -> int:
         return len(self.data)
 
-    def part(self, start: int, size: int) -> Content:
-        return Held(self.data[start : start + size])
+    def part(self, start: int, size: int) -> Body:
+        return BytesBody(self.data[start : start + size])
 
     def changed(self) -> bool:
         return False

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from airflow_dlaas.exceptions import ContainerNotFound, DlaasError
 from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
-from airflow_dlaas.storage.segments import beside
+from airflow_dlaas.storage.segments import segment_container
 from tests.troublemaker import Troublemaker
 from tests.waiting import until
 
@@ -39,29 +39,29 @@ def laid(folder: Path) -> dict[str, bytes]:
 
 def contents(store: ObjectStore, container: str) -> dict[str, bytes]:
     """Every object of *container*, read to its end."""
-    return {one.name: content(store, container, one) for one in store.list(container)}
+    return {one.name: content(store, container, one) for one in store.list_objects(container)}
 
 
 def content(store: ObjectStore, container: str, one: StoredObject) -> bytes:
     """All of an object. Each segment by itself: of many small ones in a row Swift gives one a second."""
-    parts = store.look(container, one.name).parts if one.segments_md5 else ()
+    parts = store.get_layout(container, one.name).parts if one.slo_etag else ()
     stretches = [(part.start, part.start + part.size) for part in parts] or [(0, one.size)]
-    return b"".join(store.read(container, one.name, start, end) for start, end in stretches)
+    return b"".join(store.read_range(container, one.name, start, end) for start, end in stretches)
 
 
 def segments(store: ObjectStore, container: str) -> dict[str, int]:
     """The segments in the container beside, and their sizes."""
     try:
-        return {one.name: one.size for one in store.list(beside(container))}
+        return {one.name: one.size for one in store.list_objects(segment_container(container))}
     except ContainerNotFound:
         return {}
 
 
 def orphans(store: ObjectStore, container: str) -> set[str]:
     """Those segments that no object of *container* consists of."""
-    large = [one.name for one in store.list(container) if one.segments_md5]
-    places = {part.place for name in large for part in store.look(container, name).parts}
-    return {name for name in segments(store, container) if (beside(container), name) not in places}
+    large = [one.name for one in store.list_objects(container) if one.slo_etag]
+    places = {part.segment for name in large for part in store.get_layout(container, name).parts}
+    return {name for name in segments(store, container) if (segment_container(container), name) not in places}
 
 
 def settle(trouble: Troublemaker) -> None:

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Hashable
 
-MAX_REMEMBERED = 10_000
+MAX_SUBJECTS = 10_000
 """Subjects that are remembered; after as many all are forgotten, and each may be logged once more."""
 
 
@@ -16,14 +16,14 @@ class LoggedOnce:
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
         self._lock = threading.Lock()
-        self._known: set[Hashable] = set()
+        self._logged_subjects: set[Hashable] = set()
 
     def warning(self, subject: Hashable, message: str, *args: object, exc_info: BaseException | None = None) -> None:
         """Log *message* unless one was logged for *subject* before."""
         with self._lock:
-            if subject in self._known:
+            if subject in self._logged_subjects:
                 return
-            if len(self._known) >= MAX_REMEMBERED:
-                self._known.clear()
-            self._known.add(subject)
+            if len(self._logged_subjects) >= MAX_SUBJECTS:
+                self._logged_subjects.clear()
+            self._logged_subjects.add(subject)
         self._log.warning(message, *args, exc_info=exc_info)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Asset
 
-FORM = "swift://connection@container/prefix, where connection@ and prefix may be left out"
+URI_FORMAT = "swift://connection@container/prefix, where connection@ and prefix may be left out"
 
-PLAIN = "/!$&'()*+,;=:@"
+SAFE_CHARACTERS = "/!$&'()*+,;=:@"
 """Signs that stand for themselves in the path of an address (RFC 3986)."""
 
 
@@ -34,8 +34,8 @@ def create_asset(
     """
     from airflow.sdk import Asset
 
-    folder = _require_place(container, prefix)
-    place = f"{quote(conn_id, safe='')}@{quote(container, safe='')}/{quote(folder, safe=PLAIN)}"
+    folder = _require_location(container, prefix)
+    place = f"{quote(conn_id, safe='')}@{quote(container, safe='')}/{quote(folder, safe=SAFE_CHARACTERS)}"
     return Asset(uri=f"swift://{place}", extra=extra)
 
 
@@ -46,15 +46,15 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
     :raises ValueError: the container is missing or is not the name of one, or what follows is not a folder in it.
     """
     if not uri.netloc.rpartition("@")[2]:
-        raise ValueError(f"swift://{uri.netloc}{uri.path} names no container: an asset of Swift is {FORM}")
-    _require_place(unquote(uri.netloc.rpartition("@")[2]), unquote(uri.path))
+        raise ValueError(f"swift://{uri.netloc}{uri.path} names no container: an asset of Swift is {URI_FORMAT}")
+    _require_location(unquote(uri.netloc.rpartition("@")[2]), unquote(uri.path))
     return uri
 
 
-def _require_place(container: object, prefix: object) -> str:
+def _require_location(container: object, prefix: object) -> str:
     """Return *prefix* without the slashes at its ends."""
     try:
         require_container_name(container)
         return require_prefix(prefix.strip("/") if isinstance(prefix, str) else prefix)
     except InvalidName as error:
-        raise InvalidName(f"{error}. An asset of Swift is {FORM}") from None
+        raise InvalidName(f"{error}. An asset of Swift is {URI_FORMAT}") from None

@@ -14,8 +14,8 @@ from airflow_dlaas.cli.connection_options import HomeOption, store_connection, s
 
 if TYPE_CHECKING:
     from airflow_dlaas.storage.swift.store import SwiftStore
-    from airflow_dlaas.storage.transfer.api import Plan
-    from airflow_dlaas.storage.transfer.worker_pool import Progress, Watch
+    from airflow_dlaas.storage.transfer.api import UploadPlan
+    from airflow_dlaas.storage.transfer.worker_pool import Progress, ProgressCallback
 
 Container = Annotated[str, typer.Argument(metavar="CONTAINER", help="The container.")]
 Prefix = Annotated[str, typer.Option(help="The folder in the container.")]
@@ -52,11 +52,11 @@ def upload(
 
     Broken off, it goes on where it was when it is called again, in the middle of a large file too.
     """
-    from airflow_dlaas.contract.results import results_uploaded
+    from airflow_dlaas.contract.results import uploaded_results_warning
     from airflow_dlaas.storage.transfer import api
-    from airflow_dlaas.storage.transfer.checksum_cache import Known, usual_place
+    from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
 
-    known = Known(usual_place())
+    known = ChecksumCache(default_path())
     with _store(home, connection) as store:
         if dry_run:
             plan = api.plan_upload(
@@ -68,7 +68,7 @@ def upload(
                 exclude=exclude or (),
                 delete=delete,
                 allow_empty=allow_empty,
-                known=known,
+                checksum_cache=known,
                 threads=threads,
             )
             _print(plan)
@@ -83,15 +83,15 @@ def upload(
                 exclude=exclude or (),
                 delete=delete,
                 allow_empty=allow_empty,
-                known=known,
+                checksum_cache=known,
                 threads=threads,
                 progress=watch,
                 create_container=True,
             )
     deleted = f", {report.deleted} deleted" if delete else ""
-    typer.echo(f"{report.files} files sent ({report.bytes:,} bytes), {report.skipped} unchanged{deleted}")
-    if report.results:
-        typer.echo(results_uploaded(container, report.results), err=True)
+    typer.echo(f"{report.files} files sent ({report.bytes:,} bytes), {report.unchanged} unchanged{deleted}")
+    if report.result_folders:
+        typer.echo(uploaded_results_warning(container, report.result_folders), err=True)
 
 
 def download(
@@ -104,9 +104,9 @@ def download(
     home: HomeOption = None,
 ) -> None:
     """Fetch what lies in a container, verified; what is here unchanged is left. Broken off, it goes on where it was."""
-    from airflow_dlaas.contract.results import markers_of
+    from airflow_dlaas.contract.results import result_folder_markers
     from airflow_dlaas.storage.transfer import api
-    from airflow_dlaas.storage.transfer.checksum_cache import Known, usual_place
+    from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
 
     with _store(home, connection) as store, _bar("Downloaded") as watch:
         report = api.download(
@@ -114,13 +114,13 @@ def download(
             container,
             destination,
             prefix=prefix,
-            leave_out=lambda names: markers_of(names, prefix),
+            exclude_filter=lambda names: result_folder_markers(names, prefix),
             allow_empty=allow_empty,
-            known=Known(usual_place()),
+            checksum_cache=ChecksumCache(default_path()),
             threads=threads,
             progress=watch,
         )
-    typer.echo(f"{report.files} files fetched ({report.bytes:,} bytes), {report.skipped} unchanged")
+    typer.echo(f"{report.files} files fetched ({report.bytes:,} bytes), {report.unchanged} unchanged")
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def _store(home: Path | None, name: str) -> Iterator[SwiftStore]:
 
 
 @contextmanager
-def _bar(verb: str) -> Iterator[Watch]:
+def _bar(verb: str) -> Iterator[ProgressCallback]:
     """A bar where somebody looks on, a line now and then where not; on stderr, so that the result can be piped."""
     if not sys.stderr.isatty():
         from airflow_dlaas.task_runs.transfer_progress import TellProgress
@@ -162,10 +162,10 @@ def _bar(verb: str) -> Iterator[Watch]:
         yield watch
 
 
-def _print(plan: Plan) -> None:
-    for source in plan.send:
+def _print(plan: UploadPlan) -> None:
+    for source in plan.uploads:
         typer.echo(f"send    {source.name} ({source.size:,} bytes)")
-    for name in plan.delete:
+    for name in plan.deletions:
         typer.echo(f"delete  {name}")
-    sends = f"{len(plan.send)} files to send ({plan.bytes:,} bytes)"
-    typer.echo(f"{sends}, {plan.unchanged} unchanged, {len(plan.delete)} to delete")
+    sends = f"{len(plan.uploads)} files to send ({plan.bytes:,} bytes)"
+    typer.echo(f"{sends}, {plan.unchanged} unchanged, {len(plan.deletions)} to delete")

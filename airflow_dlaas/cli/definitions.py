@@ -67,7 +67,7 @@ def read_definition(file: Path, look_up: Callable[[str], Mapping[str, str]]) -> 
         raise InvalidDefinition([f"{file}: can't be read: {error.strerror}"]) from error
     except ValueError as error:
         raise InvalidDefinition([f"{file}: is no JSON: {error}"]) from error
-    return TrainingDefinition.read(_joined(document, look_up))
+    return TrainingDefinition.parse(_joined(document, look_up))
 
 
 def _joined(document: Any, look_up: Callable[[str], Mapping[str, str]]) -> Any:

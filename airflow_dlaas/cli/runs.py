@@ -48,7 +48,7 @@ def runs(
         table.add_column(title, overflow="ellipsis", no_wrap=True, min_width=8 if title == "NAME" else None)
     for one in listed.resources[:limit]:
         status = one.status
-        phase = "" if one.state.final or status.phase is None else f", {status.phase}"
+        phase = "" if one.state.is_final or status.phase is None else f", {status.phase}"
         queue = f" (#{status.queue_position + 1})" if status.queue_position is not None else ""
         table.add_row(
             one.id,
@@ -59,7 +59,7 @@ def runs(
             str(one.entity.model_definition.execution.resource_type),
         )
     Console().print(table)
-    for training_id in sorted(listed.unreadable):
+    for training_id in sorted(listed.unreadable_ids):
         typer.echo(f"{training_id} cannot be read; `airflow-dlaas show {training_id}` prints the reason", err=True)
 
 
@@ -134,10 +134,10 @@ async def _tell(opened: Client, training_id: str, *, keep_on: bool) -> None:
     import asyncio
     from contextlib import aclosing
 
-    from airflow_dlaas.client.log_stream import follow
+    from airflow_dlaas.client.log_stream import follow_log
 
     to_the_end = True
-    async with aclosing(follow(opened, training_id)) as frames:
+    async with aclosing(follow_log(opened, training_id)) as frames:
         while True:
             waiting = asyncio.ensure_future(anext(frames, None))
             done, _ = await asyncio.wait({waiting}, timeout=None if to_the_end else QUIET)
@@ -149,7 +149,7 @@ async def _tell(opened: Client, training_id: str, *, keep_on: bool) -> None:
             if frame is None:
                 return
             state = frame.status.state
-            to_the_end = keep_on or (state is not None and state.final)
+            to_the_end = keep_on or (state is not None and state.is_final)
             if frame.status.message:
                 typer.echo(frame.status.message, nl=False)
 

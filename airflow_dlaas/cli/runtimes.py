@@ -62,7 +62,7 @@ def prepare(
     """
     from pydantic import ValidationError
 
-    from airflow_dlaas.contract.base import complaints
+    from airflow_dlaas.contract.base import validation_messages
     from airflow_dlaas.contract.definition import Framework
     from airflow_dlaas.service.config.data_dir import Home
     from airflow_dlaas.service.config.settings import read_settings
@@ -81,7 +81,7 @@ def prepare(
     try:
         wanted = Framework(name=framework, version=version)
     except ValidationError as error:
-        raise NotConfigured("; ".join(complaints(error))) from None
+        raise NotConfigured("; ".join(validation_messages(error))) from None
     spec = load(settings.catalogue, gpus=real).resolve(wanted, "")
     provide(spec, kept.environments, typer.echo)
     typer.echo(f"{framework} {version} is ready: {spec.provides}")

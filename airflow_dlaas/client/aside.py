@@ -13,7 +13,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def aside(ask: Callable[[], T]) -> T:
+async def run_in_daemon_thread(func: Callable[[], T]) -> T:
     """
     Let *ask* block in a thread of its own, which nobody waits for once this is canceled.
 
@@ -34,7 +34,7 @@ async def aside(ask: Callable[[], T]) -> T:
     def run() -> None:
         outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
         try:
-            outcome.set_result(ask())
+            outcome.set_result(func())
         except BaseException as error:  # noqa: BLE001 - is raised where it is waited for
             outcome.set_exception(error)
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more

@@ -23,18 +23,18 @@ from airflow_dlaas._util.logged_once import LoggedOnce
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.protocol import (
-    PATIENTLY,
-    Answer,
-    Authorize,
-    NoAnswer,
-    Pause,
-    Reply,
-    Retries,
-    Send,
-    Token,
+    DEFAULT_RETRY,
+    StepResult,
+    GetToken,
+    NoResponse,
+    Delay,
+    HttpResponse,
+    RequestRetryPolicy,
+    SendRequest,
+    BearerToken,
     exchange,
 )
-from airflow_dlaas.client.service_url import DEFAULT_PORTS, Address
+from airflow_dlaas.client.service_url import DEFAULT_PORTS, ServiceUrl
 from airflow_dlaas.contract.listing import Listing
 from airflow_dlaas.contract.training import Extensions
 from airflow_dlaas.exceptions import (
@@ -42,20 +42,20 @@ from airflow_dlaas.exceptions import (
     HostError,
     InvalidRequest,
     MethodNotAllowed,
-    Misunderstood,
+    ProtocolError,
     NotConfigured,
     NotFound,
 )
 
 T = TypeVar("T")
 
-REPLY_LIMIT = 32 * 1024**2
+MAX_RESPONSE_BYTES = 32 * 1024**2
 """Bytes of an answer that is held in memory; what is larger was not meant for us."""
 
 _log = logging.getLogger(__name__)
-_left_out = LoggedOnce(_log)  # by the list's URL: the client asks for a list every few seconds
-_CHUNK = 256 * 1024
-_POOL = 64  # connections kept; more than a triggerer's threads, so that none is opened twice
+_unidentified_warnings = LoggedOnce(_log)  # by the list's URL: the client asks for a list every few seconds
+_CHUNK_SIZE = 256 * 1024
+_POOL_SIZE = 64  # connections kept; more than a triggerer's threads, so that none is opened twice
 
 
 class Client:
@@ -80,8 +80,8 @@ class Client:
         verify: bool | str = True,
         timeout: tuple[float, float] = (10, 60),
     ) -> None:
-        self._address = Address.read(url)
-        self.url = str(self._address)
+        self._service_url = ServiceUrl.parse(url)
+        self.url = str(self._service_url)
         if not login or not password:
             raise NotConfigured(f"Login and password for {self.url} are both needed, and one is empty")
         if isinstance(verify, str) and not os.path.exists(verify):  # noqa: PTH110 - given and passed on as a string
@@ -89,18 +89,18 @@ class Client:
         if verify is False:
             # Once said in the connection, it need not be said again with every request.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._basic = requests.auth.HTTPBasicAuth(login.encode(), password.encode())
+        self._basic_auth = requests.auth.HTTPBasicAuth(login.encode(), password.encode())
         self._verify = verify
         self._timeout = timeout
         self._session = requests.Session()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.headers["X-WML-User-Client"] = "WML-User"  # [page]
         for scheme in DEFAULT_PORTS:
-            self._session.mount(f"{scheme}://", HTTPAdapter(pool_connections=2, pool_maxsize=_POOL))
+            self._session.mount(f"{scheme}://", HTTPAdapter(pool_connections=2, pool_maxsize=_POOL_SIZE))
         self._lock = threading.Lock()
-        self._token: Token | None = None
-        self._asked = 0
-        self._failed: DlaasError | None = None
+        self._token: BearerToken | None = None
+        self._token_request_count = 0
+        self._token_error: DlaasError | None = None
         self._extensions: Extensions | None = None
 
     def __repr__(self) -> str:
@@ -116,7 +116,7 @@ class Client:
         """Close every connection; the client may be used again, and opens new ones."""
         self._session.close()
 
-    def send(self, call: Call[T], *, retries: Retries = PATIENTLY) -> T:
+    def send(self, call: Call[T], *, retries: RequestRetryPolicy = DEFAULT_RETRY) -> T:
         """
         Send *call*, and whatever else `exchange` finds necessary. Blocks, pauses included.
 
@@ -125,27 +125,27 @@ class Client:
         :raises HostError: a file to send or to write can't be used.
         """
         steps = exchange(call, retries, random.SystemRandom().random)
-        answer: Answer = None
+        answer: StepResult = None
         while True:
             try:
                 step = steps.send(answer)
             except StopIteration as done:
                 result: T = done.value
-                if isinstance(result, Listing) and result.unidentified:
-                    self._log_left_out(call.path, result)
+                if isinstance(result, Listing) and result.unidentified_count:
+                    self._warn_unidentified(call.path, result)
                 return result
             match step:
-                case Send():
-                    answer = self._send(step)
-                case Authorize():
-                    answer = self._authorize(step.unlike.text if step.unlike else None, retries)
-                case Pause():
+                case SendRequest():
+                    answer = self._send_request(step)
+                case GetToken():
+                    answer = self._get_token(step.rejected.value if step.rejected else None, retries)
+                case Delay():
                     answer = None
                     time.sleep(step.seconds)
 
-    def token(self, *, unlike: str | None = None) -> str:
+    def token(self, *, rejected: str | None = None) -> str:
         """A token that will do for a while, other than *unlike*, which the service has refused. May block."""
-        return self._authorize(unlike, PATIENTLY).text
+        return self._get_token(rejected, DEFAULT_RETRY).value
 
     @property
     def extensions(self) -> Extensions:
@@ -157,25 +157,25 @@ class Client:
         if self._extensions is None:
             try:
                 self._extensions = self.send(calls.get_instance()).entity.extensions
-            except (NotFound, MethodNotAllowed, InvalidRequest, Misunderstood):
+            except (NotFound, MethodNotAllowed, InvalidRequest, ProtocolError):
                 self._extensions = Extensions()
         return self._extensions
 
-    def path_of(self, url: str) -> str:
+    def path_from_url(self, url: str) -> str:
         """
         Turn the *url* of something at this service into the path that calls go to.
 
         :raises Misunderstood: it lies on another host. Nothing is sent there: it would be given our token.
         """
-        return self._address.path_of(url)
+        return self._service_url.path_from_url(url)
 
-    def socket_url(self, path: str) -> str:
+    def websocket_url(self, path: str) -> str:
         """Where a WebSocket for *path* is opened."""
-        return self._address.socket(path)
+        return self._service_url.websocket_url(path)
 
-    def tls(self) -> ssl.SSLContext | None:
+    def ssl_context(self) -> ssl.SSLContext | None:
         """What to connect with beside the pool, trusting whom the pool trusts; None for a service without TLS."""
-        if not self._address.secure:
+        if not self._service_url.is_https:
             return None
         verify = self._session.merge_environment_settings(self.url, {}, False, self._verify, None)["verify"]
         authorities = requests.utils.DEFAULT_CA_BUNDLE_PATH if verify is True else verify
@@ -189,50 +189,52 @@ class Client:
             cafile=None if folder else authorities, capath=authorities if folder else None
         )
 
-    def _log_left_out(self, path: str, listing: Listing[Any]) -> None:
+    def _warn_unidentified(self, path: str, listing: Listing[Any]) -> None:
         url = self.url + path.partition("?")[0]
-        _left_out.warning(
+        _unidentified_warnings.warning(
             url,
             "%d of %d entries of the list at %s cannot be read and have no id; they are left out. Later ones are left "
             "out without a message",
-            listing.unidentified,
-            len(listing.listed),
+            listing.unidentified_count,
+            len(listing.entries),
             url,
         )
 
-    def _authorize(self, unlike: str | None, retries: Retries) -> Token:
-        asked = self._asked
+    def _get_token(self, rejected: str | None, retries: RequestRetryPolicy) -> BearerToken:
+        asked = self._token_request_count
         with self._lock:
             now = time.time()
-            if self._token is not None and self._token.text != unlike and self._token.fresh(now):
+            if self._token is not None and self._token.value != rejected and self._token.is_fresh(now):
                 return self._token
-            if asked != self._asked and self._failed is not None:
-                raise self._failed  # asked for in vain while we stood in line: no use in each asking again
-            self._token = self._failed = None
+            if asked != self._token_request_count and self._token_error is not None:
+                raise self._token_error  # asked for in vain while we stood in line: no use in each asking again
+            self._token = self._token_error = None
             try:
                 grant = self.send(calls.get_token(), retries=retries)
-                self._token = Token.read(grant.token.get_secret_value(), now)
+                self._token = BearerToken.parse(grant.token.get_secret_value(), now)
             except DlaasError as error:
-                self._failed = error
+                self._token_error = error
                 raise
             finally:
-                self._asked += 1
+                self._token_request_count += 1
             return self._token
 
-    def _send(self, step: Send) -> Reply | NoAnswer:
+    def _send_request(self, step: SendRequest) -> HttpResponse | NoResponse:
         call = step.call
         payload = call.payload()
         if not isinstance(payload, Path):
-            return self._exchange_bytes(call, step.token, payload)
+            return self._send_body(call, step.token, payload)
         try:
             file = payload.open("rb")
         except OSError as error:
             raise HostError(f"{payload} can't be read: {error.strerror}") from error
         with file:
-            return self._exchange_bytes(call, step.token, file)
+            return self._send_body(call, step.token, file)
 
-    def _exchange_bytes(self, call: Call[T], token: Token | None, body: bytes | IO[bytes] | None) -> Reply | NoAnswer:
-        headers = {"Accept": "*/*" if call.into else "application/json", **call.headers}
+    def _send_body(
+        self, call: Call[T], token: BearerToken | None, body: bytes | IO[bytes] | None
+    ) -> HttpResponse | NoResponse:
+        headers = {"Accept": "*/*" if call.save_to else "application/json", **call.headers}
         if call.content_type:
             headers["Content-Type"] = call.content_type
         connect, silence = self._timeout
@@ -242,22 +244,22 @@ class Client:
                 self.url + call.path,
                 data=body,
                 headers=headers,
-                auth=_Bearer(token.text) if token else self._basic,
-                timeout=(connect, silence + call.waits),
+                auth=_BearerAuth(token.value) if token else self._basic_auth,
+                timeout=(connect, silence + call.long_poll_seconds),
                 verify=self._verify,
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                into = call.into if response.ok and response.status_code < 300 else None
-                content = _write(response, into) if into else _read(response)
+                into = call.save_to if response.ok and response.status_code < 300 else None
+                content = _save_body(response, into) if into else _read_body(response)
                 names = {name.lower(): value for name, value in response.headers.items()}
-                return Reply(response.status_code, content, time.time(), names, self.url, self.url + call.path)
+                return HttpResponse(response.status_code, content, time.time(), names, self.url, self.url + call.path)
         except requests.RequestException as error:
-            return self._silence(error)
+            return self._to_no_response(error)
 
-    def _silence(self, error: requests.RequestException) -> NoAnswer:
+    def _to_no_response(self, error: requests.RequestException) -> NoResponse:
         """Say what an error of the library means, where it means that no answer came."""
-        causes = list(_causes(error))
+        causes = list(_cause_chain(error))
         if any(isinstance(one, ssl.SSLCertVerificationError) for one in causes):
             raise NotConfigured(
                 f"The certificate of {self.url} is not trusted: name its authority in the connection ({causes[-1]})"
@@ -267,7 +269,7 @@ class Client:
         ):
             raise NotConfigured(f"{self.url} can't be called: {error}") from error
         if isinstance(error, requests.exceptions.ContentDecodingError):
-            raise Misunderstood(f"The answer of {self.url} is not encoded as it says") from error
+            raise ProtocolError(f"The answer of {self.url} is not encoded as it says") from error
         unsent = isinstance(error, requests.ConnectTimeout) or any(
             isinstance(one, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ProxyError)) for one in causes
         )
@@ -278,10 +280,10 @@ class Client:
                 why = f"nothing was heard for {self._timeout[1]:g} s"
             case _:
                 why = str(causes[-1]) or type(causes[-1]).__name__
-        return NoAnswer(f"No answer from {self.url}: {why}", time.time(), not unsent, error)
+        return NoResponse(f"No answer from {self.url}: {why}", time.time(), not unsent, error)
 
 
-class _Bearer(AuthBase):
+class _BearerAuth(AuthBase):
     """Says who we are. (Given as `auth`, since requests lets a ~/.netrc overrule a header.)"""
 
     def __init__(self, token: str) -> None:
@@ -292,7 +294,7 @@ class _Bearer(AuthBase):
         return request
 
 
-def _causes(error: BaseException) -> list[BaseException]:
+def _cause_chain(error: BaseException) -> list[BaseException]:
     """*error* and the errors inside it, the innermost last; urllib3 hides them in arguments and reasons."""
     found: list[BaseException] = []
     one: object = error
@@ -303,28 +305,28 @@ def _causes(error: BaseException) -> list[BaseException]:
     return found
 
 
-def _read(response: requests.Response) -> bytes:
+def _read_body(response: requests.Response) -> bytes:
     content = bytearray()
-    for chunk in response.iter_content(_CHUNK):
+    for chunk in response.iter_content(_CHUNK_SIZE):
         content += chunk
-        if len(content) > REPLY_LIMIT:
-            raise Misunderstood(f"The service's answer is larger than {REPLY_LIMIT // 1024**2} MiB")
+        if len(content) > MAX_RESPONSE_BYTES:
+            raise ProtocolError(f"The service's answer is larger than {MAX_RESPONSE_BYTES // 1024**2} MiB")
     return bytes(content)
 
 
-def _write(response: requests.Response, into: Path) -> bytes:
+def _save_body(response: requests.Response, save_to: Path) -> bytes:
     """Write the body to *into*, by way of a file beside it, so that what lies there is always whole."""
-    aside = into.with_name(f".{into.name}.{os.getpid()}-{threading.get_ident()}")
+    aside = save_to.with_name(f".{save_to.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         try:
             with aside.open("wb") as file:
-                for chunk in response.iter_content(_CHUNK):
+                for chunk in response.iter_content(_CHUNK_SIZE):
                     file.write(chunk)
-            aside.replace(into)
+            aside.replace(save_to)
         finally:
             aside.unlink(missing_ok=True)
     except requests.RequestException:
         raise  # which is an OSError, too
     except OSError as error:
-        raise HostError(f"{into} can't be written: {error.strerror}") from error
+        raise HostError(f"{save_to} can't be written: {error.strerror}") from error
     return b""

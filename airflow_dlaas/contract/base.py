@@ -22,25 +22,25 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from airflow_dlaas.contract.validation_messages import sentence
-from airflow_dlaas.exceptions import Misunderstood
+from airflow_dlaas.contract.validation_messages import validation_message
+from airflow_dlaas.exceptions import ProtocolError
 
 T = TypeVar("T")
 
-MOST_COMPLAINTS = 100
+MAX_VALIDATION_MESSAGES = 100
 """Findings told of one document: more help nobody, and an answer must not be many times what was sent."""
-LONGEST_STEP = 200
+MAX_KEY_LENGTH = 200
 """Characters told of a key that somebody made up."""
-_PLAIN = re.compile(r"[\w…-]+")
+_PLAIN_KEY = re.compile(r"[\w…-]+")
 
 
-class _FirstWrong(FailFast):
+class _HashableFailFast(FailFast):
     """`FailFast`, which can also stand before ``| None``: pydantic's own is not hashable."""
 
     __hash__ = object.__hash__
 
 
-Many = Annotated[tuple[T, ...], _FirstWrong()]
+ApiList = Annotated[tuple[T, ...], _HashableFailFast()]
 """What a peer sends many of: the first that is wrong is told, so that no flood of them becomes one of complaints."""
 
 
@@ -48,7 +48,7 @@ Identifier = Annotated[str, Field(min_length=1)]
 """The id of a thing. An empty one would turn a request about the thing into one about the list that it is in."""
 
 
-class Word(BaseModel):
+class ApiModel(BaseModel):
     """
     Something both sides say.
 
@@ -67,27 +67,27 @@ class Word(BaseModel):
     )
 
 
-class RequestModel(Word):
+class RequestModel(ApiModel):
     """A document that clients send, or a part of one: a key with null is the same as a key left out."""
 
     @model_validator(mode="before")
     @classmethod
-    def _null_means_absent(cls, value: Any) -> Any:
+    def _drop_null_keys(cls, value: Any) -> Any:
         """Drop keys whose value is null: a key that is required then is missing; an unknown one is still refused."""
         if type(value) is dict and None in value.values():
-            known = _keys(cls)
+            known = _known_keys(cls)
             return {key: inner for key, inner in value.items() if inner is not None or key not in known}
         return value
 
 
 @cache
-def _keys(kind: type[BaseModel]) -> frozenset[str]:
+def _known_keys(model: type[BaseModel]) -> frozenset[str]:
     """Every spelling of every key that *kind* has."""
-    aliases = (field.alias for field in kind.model_fields.values() if field.alias)
-    return frozenset((*kind.model_fields, *aliases))
+    aliases = (field.alias for field in model.model_fields.values() if field.alias)
+    return frozenset((*model.model_fields, *aliases))
 
 
-def spell_time(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """
     Spell *moment* as the wire does: ISO 8601 in UTC with milliseconds and ``Z``.
 
@@ -100,11 +100,11 @@ def spell_time(moment: datetime) -> str:
     return utc.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-Moment = Annotated[datetime, PlainSerializer(spell_time, return_type=str)]
+Timestamp = Annotated[datetime, PlainSerializer(format_time, return_type=str)]
 """A point in time; on the wire in UTC with milliseconds."""
 
 
-def received(kind: type[T]) -> Callable[[bytes], T]:
+def parse_response(response_type: type[T]) -> Callable[[bytes], T]:
     """
     Return what reads a *kind* that a peer sent: keys we do not know are ignored, at any depth; null means absent.
 
@@ -112,7 +112,7 @@ def received(kind: type[T]) -> Callable[[bytes], T]:
     """
 
     def read(content: bytes) -> T:
-        adapter = TypeAdapter(kind)
+        adapter = TypeAdapter(response_type)
         try:
             return adapter.validate_json(content, extra="ignore")
         except ValidationError as error:
@@ -121,13 +121,13 @@ def received(kind: type[T]) -> Callable[[bytes], T]:
                 with suppress(ValueError):  # what is wrong besides is reported as it was sent
                     return adapter.validate_python(without_nulls(from_json(content)), extra="ignore")
             # The peer's values stay out of the message: an echoed definition may hold credentials.
-            where = "; ".join(complaints(error))
-            raise Misunderstood(f"The service's answer is no {kind.__name__}: {where}") from None
+            where = "; ".join(validation_messages(error))
+            raise ProtocolError(f"The service's answer is no {response_type.__name__}: {where}") from None
 
     return read
 
 
-def _require_text_or_object(value: Any) -> Any:
+def _require_string_or_object(value: Any) -> Any:
     # By hand: of a union pydantic reports one finding for each of its types.
     if isinstance(value, str) or (isinstance(value, dict) and all(isinstance(key, str) for key in value)):
         return value
@@ -140,10 +140,10 @@ def _require_list_or_object(value: Any) -> Any:
     raise ValueError("must be a list or an object")
 
 
-Author = Annotated[str | dict[str, Any], BeforeValidator(_require_text_or_object)]
+Author = Annotated[str | dict[str, Any], BeforeValidator(_require_string_or_object)]
 """Who wrote something: a name [page], or an object with name and e-mail address [client]."""
 
-Reference = Annotated[list[Any] | dict[str, Any], BeforeValidator(_require_list_or_object)]
+OpaqueJson = Annotated[list[Any] | dict[str, Any], BeforeValidator(_require_list_or_object)]
 """JSON that is stored and echoed as it was sent, and read by no part of this package."""
 
 
@@ -158,7 +158,7 @@ def without_nulls(value: Any) -> Any:
             return value
 
 
-def complaints(error: ValidationError, *, unless: Callable[[object], bool] | None = None) -> list[str]:
+def validation_messages(error: ValidationError, *, skip_if: Callable[[object], bool] | None = None) -> list[str]:
     """
     Put each of pydantic's findings as ``field: sentence``, without the offending value (it may be a secret).
 
@@ -168,27 +168,30 @@ def complaints(error: ValidationError, *, unless: Callable[[object], bool] | Non
         its value.
     """
     # A value costs many times what it took on the wire: only where it is asked for.
-    found = error.errors(include_url=False, include_input=unless is not None)
-    if unless is not None:
-        found = [one for one in found if one["type"] == "extra_forbidden" or not unless(one["input"])]
-    said = [f"{spell_path(one['loc'])}: {sentence(one['type'], one.get('ctx', {}))}" for one in found[:MOST_COMPLAINTS]]
-    if len(found) > MOST_COMPLAINTS:
-        said.append(f"(the whole): and {len(found) - MOST_COMPLAINTS:,} findings more")
+    found = error.errors(include_url=False, include_input=skip_if is not None)
+    if skip_if is not None:
+        found = [one for one in found if one["type"] == "extra_forbidden" or not skip_if(one["input"])]
+    said = [
+        f"{format_path(one['loc'])}: {validation_message(one['type'], one.get('ctx', {}))}"
+        for one in found[:MAX_VALIDATION_MESSAGES]
+    ]
+    if len(found) > MAX_VALIDATION_MESSAGES:
+        said.append(f"(the whole): and {len(found) - MAX_VALIDATION_MESSAGES:,} findings more")
     return said
 
 
-def spell_path(location: tuple[int | str, ...]) -> str:
+def format_path(location: tuple[int | str, ...]) -> str:
     """Spell a place in a JSON document as people do: ``training_data[0].source.type``."""
     path = ""
     for step in location:
         if isinstance(step, str):
-            step = _spell_key(step)
+            step = _format_key(step)
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
     return path or "(the whole)"
 
 
-def _spell_key(key: str) -> str:
+def _format_key(key: str) -> str:
     """Spell a key that somebody made up: shortened, and in quotes where it could be mistaken for something else."""
-    if len(key) > LONGEST_STEP:
-        key = f"{key[:LONGEST_STEP]}…"
-    return key if _PLAIN.fullmatch(key) else repr(key).replace(":", "\\x3a")
+    if len(key) > MAX_KEY_LENGTH:
+        key = f"{key[:MAX_KEY_LENGTH]}…"
+    return key if _PLAIN_KEY.fullmatch(key) else repr(key).replace(":", "\\x3a")

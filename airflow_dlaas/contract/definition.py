@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from airflow_dlaas.contract.base import Author, Reference, RequestModel, complaints
-from airflow_dlaas.contract.metric_definition import MOST_METRIC_DEFINITIONS, MetricDefinition
+from airflow_dlaas.contract.base import Author, OpaqueJson, RequestModel, validation_messages
+from airflow_dlaas.contract.metric_definition import MAX_METRIC_DEFINITIONS, MetricDefinition
 from airflow_dlaas.contract.stores import ResultsStore, TrainingData, TrainingResults
 from airflow_dlaas.exceptions import InvalidDefinition
 
@@ -36,7 +36,7 @@ class ResourceType(str, Enum):
 FRAMEWORKS = ("caffe", "torch", "tensorflow")
 """The page's frameworks. Which versions there are is each service's own answer."""
 
-MOST_CONTAINERS = 1000
+MAX_CONTAINERS = 1000
 """Containers of training data that are looked at at all; what a service takes is its own decision, and less."""
 
 
@@ -45,12 +45,12 @@ class Framework(RequestModel):
 
     name: str
     version: str = Field(min_length=1)
-    runtimes: Reference | None = None
+    runtimes: OpaqueJson | None = None
     """Interpreters that a client of 2017 names beside the framework [client]: stored and echoed, without effect."""
 
     @field_validator("name")
     @classmethod
-    def _is_known(cls, value: str) -> str:
+    def _require_known_name(cls, value: str) -> str:
         if value.lower() not in FRAMEWORKS:
             raise ValueError(f"must be one of {', '.join(FRAMEWORKS)}")
         return value
@@ -73,7 +73,7 @@ class Execution(RequestModel):
 
     @field_validator("command")
     @classmethod
-    def _says_something(cls, value: str) -> str:
+    def _require_command(cls, value: str) -> str:
         if not value.strip():
             raise ValueError("must not be blank")
         if "\0" in value:
@@ -82,7 +82,7 @@ class Execution(RequestModel):
 
     @field_validator("resource_type", mode="before")
     @classmethod
-    def _is_known(cls, value: Any) -> Any:
+    def _require_known_resource_type(cls, value: Any) -> Any:
         if isinstance(value, str) and value not in [str(one) for one in ResourceType]:
             raise ValueError("must be small (1 GPU), medium (2 GPUs) or large (3 GPUs)")
         return value
@@ -115,14 +115,16 @@ class TrainingDefinition(RequestModel):
 
     @field_validator("metric_definitions", mode="before")
     @classmethod
-    def _are_few(cls, value: Any) -> Any:
-        if isinstance(value, (list, tuple)) and len(value) > MOST_METRIC_DEFINITIONS:
-            raise ValueError(f"must be at most {MOST_METRIC_DEFINITIONS}")
+    def _require_max_metric_definitions(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)) and len(value) > MAX_METRIC_DEFINITIONS:
+            raise ValueError(f"must be at most {MAX_METRIC_DEFINITIONS}")
         return value
 
     @field_validator("metric_definitions")
     @classmethod
-    def _differ(cls, value: tuple[MetricDefinition, ...] | None) -> tuple[MetricDefinition, ...] | None:
+    def _require_unique_metric_names(
+        cls, value: tuple[MetricDefinition, ...] | None
+    ) -> tuple[MetricDefinition, ...] | None:
         names = [one.name for one in value or ()]
         if len(set(names)) < len(names):
             raise ValueError("must name each metric once; alternatives belong into one expression: (?:a|b)")
@@ -130,21 +132,21 @@ class TrainingDefinition(RequestModel):
 
     @field_validator("training_data", mode="before")
     @classmethod
-    def _is_no_flood(cls, value: Any) -> Any:
-        if isinstance(value, (list, tuple)) and len(value) > MOST_CONTAINERS:
-            raise ValueError(f"must name at most {MOST_CONTAINERS:,} containers")  # before each is looked at
+    def _require_max_containers(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)) and len(value) > MAX_CONTAINERS:
+            raise ValueError(f"must name at most {MAX_CONTAINERS:,} containers")  # before each is looked at
         return value
 
     @field_validator("training_data")
     @classmethod
-    def _names_some(cls, value: tuple[TrainingData, ...]) -> tuple[TrainingData, ...]:
+    def _require_training_data(cls, value: tuple[TrainingData, ...]) -> tuple[TrainingData, ...]:
         # No `min_length`: pydantic would then call a list with one wrong container empty, too.
         if not value:
             raise ValueError("must name at least one container")
         return value
 
     @classmethod
-    def read(cls, document: Any) -> TrainingDefinition:
+    def parse(cls, document: Any) -> TrainingDefinition:
         """
         Read what a person wrote, already parsed from JSON.
 
@@ -153,12 +155,12 @@ class TrainingDefinition(RequestModel):
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            raise InvalidDefinition(complaints(error)) from None
+            raise InvalidDefinition(validation_messages(error)) from None
 
     @property
-    def results(self) -> ResultsStore:
+    def results_store(self) -> ResultsStore:
         """Where results go: the container that `training_results` names, else the first one of training data."""
         if self.training_results is not None:
-            return ResultsStore(connection=self.training_results.connection, target=self.training_results.place)
+            return ResultsStore(connection=self.training_results.connection, target=self.training_results.container_ref)
         first = self.training_data[0]
         return ResultsStore(connection=first.connection, target=first.source)

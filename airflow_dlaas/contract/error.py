@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from airflow_dlaas.contract.base import Many, Word
+from airflow_dlaas.contract.base import ApiList, ApiModel
 from airflow_dlaas.exceptions import (
     Conflict,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
     RateLimited,
-    Refused,
+    ApiError,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -24,30 +24,30 @@ from airflow_dlaas.exceptions import (
 )
 
 
-class Target(Word):
+class ErrorTarget(ApiModel):
     """What an error is about: a ``field``, a ``header`` or a ``query`` parameter, by name."""
 
     type: str
     name: str
 
 
-class ProblemError(Word):
+class ErrorItem(ApiModel):
     """One thing that is wrong. ``code`` is stable, ``message`` is for people."""
 
     code: str
     message: str
     more_info: str | None = None
-    target: Target | None = None
+    target: ErrorTarget | None = None
 
 
-class Problem(Word):
+class ErrorReport(ApiModel):
     """The envelope of every refusal. ``trace`` (32 hex digits) finds it in the service's log."""
 
     trace: str
-    errors: Many[ProblemError]
+    errors: ApiList[ErrorItem]
 
 
-CODES: dict[str, type[Refused]] = {
+ERROR_CODES: dict[str, type[ApiError]] = {
     "missing_authorization_token": Unauthenticated,
     "invalid_authorization_token": Unauthenticated,
     "expired_authorization_token": Unauthenticated,
@@ -69,7 +69,7 @@ CODES: dict[str, type[Refused]] = {
     "underlying_api_error": Unavailable,
 }
 
-RUN_CODES: dict[str, str] = {
+TRAINING_ERROR_CODES: dict[str, str] = {
     "C201": "dl_job_failed",
     "S100": "the engine is out of resources",
     "S101": "the training could not be started",
@@ -79,7 +79,7 @@ RUN_CODES: dict[str, str] = {
 }
 """Codes a training ends with. C: the caller's command; S: the service's side."""
 
-BY_STATUS: dict[int, type[Refused]] = {
+ERRORS_BY_STATUS: dict[int, type[ApiError]] = {
     kind.status: kind
     for kind in (
         InvalidRequest,
@@ -94,20 +94,20 @@ BY_STATUS: dict[int, type[Refused]] = {
 }
 
 
-def refusal(status: int, content: bytes, *, retry_after: float | None = None) -> Refused:
+def parse_api_error(status: int, content: bytes, *, retry_after: float | None = None) -> ApiError:
     """
     Read the refusal in an answer with *status*.
 
     A code we know gives its class; else the status does. An answer that is no envelope (a proxy's page, say) still
     gives the class for its status, without repeating what the page says.
     """
-    kind = BY_STATUS.get(status, Unavailable if status >= 500 else InvalidRequest)
+    kind = ERRORS_BY_STATUS.get(status, Unavailable if status >= 500 else InvalidRequest)
     try:
-        problem = Problem.model_validate_json(content, extra="ignore")
+        problem = ErrorReport.model_validate_json(content, extra="ignore")
         first = problem.errors[0]
     except (ValidationError, IndexError):
         return kind(f"The service answered {status} without saying why", retry_after=retry_after)
-    return CODES.get(first.code, kind)(
+    return ERROR_CODES.get(first.code, kind)(
         "; ".join(one.message for one in problem.errors),
         code=first.code,
         target=first.target.name if first.target else None,

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from airflow_dlaas.contract.base import Author, Identifier, Moment, Reference, RequestModel, Word
+from airflow_dlaas.contract.base import Author, Identifier, Timestamp, OpaqueJson, RequestModel, ApiModel
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.contract.listing import Listing
 
 
-class Metadata(Word):
+class Metadata(ApiModel):
     """Who a thing is, and since when. Assets carry absolute URLs, trainings relative ones [page]."""
 
     guid: Identifier
     url: str
-    created_at: Moment
-    modified_at: Moment
+    created_at: Timestamp
+    modified_at: Timestamp
 
 
 class ExperimentDraft(RequestModel):
@@ -26,18 +26,18 @@ class ExperimentDraft(RequestModel):
     framework: Framework
     author: Author | None = None
     """A string on our side; contemporary clients sent an object with name and e-mail."""
-    training_data_reference: Reference | None = None
+    training_data_reference: OpaqueJson | None = None
 
     @field_validator("framework")
     @classmethod
-    def _names_its_runtimes(cls, value: Framework) -> Framework:
+    def _require_valid_runtimes(cls, value: Framework) -> Framework:
         for one in value.runtimes or ():
             if not isinstance(one, dict) or not all(isinstance(one.get(key), str) for key in ("name", "version")):
                 raise ValueError("runtimes must be a list of objects with the strings name and version")
         return value
 
 
-class ExperimentVersion(Word):
+class ExperimentVersion(ApiModel):
     """One version of an experiment's code. ``url`` is what a `definition_location` holds."""
 
     guid: Identifier
@@ -45,18 +45,18 @@ class ExperimentVersion(Word):
     content_url: str
 
 
-class ExperimentEntity(Word):
+class ExperimentEntity(ApiModel):
     """An experiment's own fields, and its newest version."""
 
     name: str
     description: str = ""
     framework: Framework
     author: Author | None = None
-    training_data_reference: Reference | None = None
+    training_data_reference: OpaqueJson | None = None
     experiment_version: ExperimentVersion
 
 
-class Experiment(Word):
+class Experiment(ApiModel):
     """An experiment as the service reports it."""
 
     metadata: Metadata

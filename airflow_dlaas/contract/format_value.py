@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-MAX_SHOWN = 80
+MAX_VALUE_LENGTH = 80
 """Characters of a text that an error message repeats."""
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     """
     Represent *value* in a message: a text, shortened, or a number as it is, anything else by its type.
 
@@ -16,7 +16,7 @@ def shown(value: object) -> str:
     """
     if isinstance(value, str):
         text = repr(value)
-        return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
+        return text if len(text) <= MAX_VALUE_LENGTH else f"{text[:MAX_VALUE_LENGTH]}…"
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)
     if isinstance(value, timedelta):

@@ -6,24 +6,24 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from airflow_dlaas.contract.base import Identifier, Many, Word, without_nulls
+from airflow_dlaas.contract.base import Identifier, ApiList, ApiModel, without_nulls
 
-T = TypeVar("T", bound=Word)
+T = TypeVar("T", bound=ApiModel)
 
 
-class Identified(Word):
+class EntryMetadata(ApiModel):
     """The part of `Metadata` that names a thing."""
 
     guid: Identifier
 
 
-class Unreadable(Word):
+class UnreadableEntry(ApiModel):
     """
     An entry of a listing that cannot be read, with its id only: the service's record of it is damaged, or has values
     that this version does not know. A request for its id returns the details.
     """
 
-    metadata: Identified
+    metadata: EntryMetadata
 
     @property
     def id(self) -> str:
@@ -31,24 +31,24 @@ class Unreadable(Word):
         return self.metadata.guid
 
 
-class Unidentified(Word):
+class UnidentifiedEntry(ApiModel):
     """An entry of a listing that cannot be read and has no usable id: no request can be made about it."""
 
 
-UNIDENTIFIED = Unidentified()
+UNIDENTIFIED_ENTRY = UnidentifiedEntry()
 """Stands for each entry of that kind; nothing of its content is kept."""
 
 
-class Listing(Word, Generic[T]):
+class Listing(ApiModel, Generic[T]):
     """Things of one kind; each is read by itself."""
 
     # As in a reply with one thing (`received`), null is taken for absent only where the entry cannot be read as it is.
-    listed: Many[
+    entries: ApiList[
         Annotated[
             T
             | Annotated[T, BeforeValidator(without_nulls)]
-            | Unreadable
-            | Annotated[Any, AfterValidator(lambda _: UNIDENTIFIED)],
+            | UnreadableEntry
+            | Annotated[Any, AfterValidator(lambda _: UNIDENTIFIED_ENTRY)],
             Field(union_mode="left_to_right"),
         ]
     ] = Field(alias="resources")
@@ -56,14 +56,14 @@ class Listing(Word, Generic[T]):
     @property
     def resources(self) -> tuple[T, ...]:
         """Those that can be read."""
-        return tuple(one for one in self.listed if not isinstance(one, (Unreadable, Unidentified)))
+        return tuple(one for one in self.entries if not isinstance(one, (UnreadableEntry, UnidentifiedEntry)))
 
     @property
-    def unreadable(self) -> frozenset[str]:
+    def unreadable_ids(self) -> frozenset[str]:
         """Ids of those that cannot be read and have an id."""
-        return frozenset(one.id for one in self.listed if isinstance(one, Unreadable))
+        return frozenset(one.id for one in self.entries if isinstance(one, UnreadableEntry))
 
     @property
-    def unidentified(self) -> int:
+    def unidentified_count(self) -> int:
         """Number of those that cannot be read and have no usable id."""
-        return sum(isinstance(one, Unidentified) for one in self.listed)
+        return sum(isinstance(one, UnidentifiedEntry) for one in self.entries)

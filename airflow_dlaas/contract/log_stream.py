@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from airflow_dlaas.contract.base import Many, Word
+from airflow_dlaas.contract.base import ApiList, ApiModel
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
 
-LAST_LIMIT = 1000
+MAX_LAST_LINES = 1000
 """The most lines that ``?last=N`` may ask for."""
 
-LOG_COMPLETE = "the whole log was sent"
+LOG_COMPLETE_REASON = "the whole log was sent"
 """Reason with which our service closes the monitor of an ended training after the last frame (ours)."""
 
 
-class FrameStatus(Word):
+class FrameStatus(ApiModel):
     """
     What a frame tells: a piece of the log, or a metric.
 
@@ -23,12 +23,12 @@ class FrameStatus(Word):
     """
 
     message: str | None = None
-    metrics: Many[Metric] | None = None
+    metrics: ApiList[Metric] | None = None
     state: TrainingState | None = None
     offset: int | None = None
 
 
-class Frame(Word):
+class Frame(ApiModel):
     """One message of the monitor."""
 
     status: FrameStatus

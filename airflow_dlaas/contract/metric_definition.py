@@ -9,11 +9,11 @@ from pydantic import Field, field_validator
 
 from airflow_dlaas.contract.base import RequestModel
 
-MOST_METRIC_DEFINITIONS = 64
-NAME_LENGTH = 100
-REGEX_LENGTH = 500
+MAX_METRIC_DEFINITIONS = 64
+MAX_NAME_LENGTH = 100
+MAX_REGEX_LENGTH = 500
 
-STEP = "step"
+STEP_GROUP = "step"
 """Name of the group that holds the iteration, where a line tells it."""
 
 
@@ -25,19 +25,19 @@ class MetricDefinition(RequestModel):
     look-around and back references, which a service refuses when it is handed them.
     """
 
-    name: str = Field(min_length=1, max_length=NAME_LENGTH)
-    regex: str = Field(min_length=1, max_length=REGEX_LENGTH)
+    name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH)
+    regex: str = Field(min_length=1, max_length=MAX_REGEX_LENGTH)
 
     @field_validator("name")
     @classmethod
-    def _can_be_shown(cls, value: str) -> str:
+    def _require_printable_name(cls, value: str) -> str:
         if not value.isprintable() or value != value.strip():
             raise ValueError("must be printable, with no blank at either end")
         return value
 
     @field_validator("regex")
     @classmethod
-    def _finds_a_number(cls, value: str) -> str:
+    def _require_value_group(cls, value: str) -> str:
         try:
             found = re.compile(value)
         except (re.error, RecursionError, OverflowError):
@@ -47,6 +47,6 @@ class MetricDefinition(RequestModel):
         return value
 
 
-def value_group(groups: int, named: Mapping[str, int]) -> int | None:
+def value_group(group_count: int, group_index: Mapping[str, int]) -> int | None:
     """Tell which group of an expression holds the number; None where none does."""
-    return next((one for one in range(1, groups + 1) if one != named.get(STEP)), None)
+    return next((one for one in range(1, group_count + 1) if one != group_index.get(STEP_GROUP)), None)

@@ -11,7 +11,7 @@ from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import TrainingCanceled, TrainingFailed, TrainingOverdue
 
 
-def judge(training: Training) -> Training:
+def raise_for_state(training: Training) -> Training:
     """
     Return *training* if it completed, and raise what went wrong otherwise.
 
@@ -23,14 +23,16 @@ def judge(training: Training) -> Training:
         case TrainingState.COMPLETED:
             return training
         case TrainingState.ERROR:
-            raise TrainingFailed(training, f"Training {training.id} failed: {_reasons(training)}{_left(training)}")
+            raise TrainingFailed(
+                training, f"Training {training.id} failed: {_failure_reasons(training)}{_results_hint(training)}"
+            )
         case TrainingState.CANCELED:
-            raise TrainingCanceled(training, f"Training {training.id} was canceled{_left(training)}")
+            raise TrainingCanceled(training, f"Training {training.id} was canceled{_results_hint(training)}")
         case TrainingState.PENDING | TrainingState.RUNNING:
             raise TrainingOverdue(training, f"Training {training.id} is still {training.state}, and its time is up")
 
 
-def where(training: Training) -> str | None:
+def describe_results_location(training: Training) -> str | None:
     """Say in words where results of *training* lie; None where it has left none."""
     results = training.entity.training_results
     if results is None or results.location is None:
@@ -38,12 +40,12 @@ def where(training: Training) -> str | None:
     return f"in container {results.location.container} under {results.location.model_location}/"
 
 
-def _left(training: Training) -> str:
-    place = where(training)
+def _results_hint(training: Training) -> str:
+    place = describe_results_location(training)
     return f"; its log, and whatever else it left, lies {place}" if place else ""
 
 
-def _reasons(training: Training) -> str:
+def _failure_reasons(training: Training) -> str:
     error = training.status.error
     if error is not None and error.errors:
         return "; ".join(f"{one.message} ({one.code})" for one in error.errors)

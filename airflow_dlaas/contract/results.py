@@ -12,19 +12,19 @@ import json
 import re
 from collections.abc import Collection, Iterable
 
-MARKER = ".dlaas-training"
+MARKER_BASENAME = ".dlaas-training"
 """Last step of the marker's name."""
 
-SHOWN = 20
+MAX_FOLDERS_SHOWN = 20
 """Folders that a message names; a number stands for those beyond."""
 
-_UNMARKED = re.compile(r"(training-[A-Za-z0-9_-]{9})/learner-1/training-log\.txt")
+_UNMARKED_LOG = re.compile(r"(training-[A-Za-z0-9_-]{9})/learner-1/training-log\.txt")
 """What releases that stored no marker left of each training: its id as the folder's name, and the log in its place."""
 
 
 def marker_name(training_id: str) -> str:
     """Name the marker of a training's results."""
-    return f"{training_id}/{MARKER}"
+    return f"{training_id}/{MARKER_BASENAME}"
 
 
 def marker_content(training_id: str) -> bytes:
@@ -35,7 +35,7 @@ def marker_content(training_id: str) -> bytes:
 
 def is_marker(name: str) -> bool:
     """Whether an object of this *name* is a marker."""
-    return name.rpartition("/")[2] == MARKER
+    return name.rpartition("/")[2] == MARKER_BASENAME
 
 
 def result_folders(names: Iterable[str]) -> frozenset[str]:
@@ -48,14 +48,14 @@ def result_folders(names: Iterable[str]) -> frozenset[str]:
     found: set[str] = set()
     for name in names:
         folder, _, last = name.rpartition("/")
-        if folder and last == MARKER:
+        if folder and last == MARKER_BASENAME:
             found.add(folder)
-        elif unmarked := _UNMARKED.fullmatch(name):
+        elif unmarked := _UNMARKED_LOG.fullmatch(name):
             found.add(unmarked[1])
     return frozenset(found)
 
 
-def folder_among(name: str, folders: Collection[str]) -> str | None:
+def enclosing_folder(name: str, folders: Collection[str]) -> str | None:
     """Return the outermost of *folders* that the object *name* lies in, or None."""
     if not folders:
         return None
@@ -67,7 +67,7 @@ def folder_among(name: str, folders: Collection[str]) -> str | None:
     return None
 
 
-def results_below(names: Iterable[str], prefix: str) -> list[str]:
+def nested_result_objects(names: Iterable[str], prefix: str) -> list[str]:
     """
     Return those of *names*, a listing of the folder *prefix*, that belong to results of trainings in folders below it.
 
@@ -78,24 +78,26 @@ def results_below(names: Iterable[str], prefix: str) -> list[str]:
     here = f"{prefix.rstrip('/')}/"
     if any(here.startswith(f"{one}/") for one in folders):
         return []
-    return [name for name in names if folder_among(name, folders) is not None]
+    return [name for name in names if enclosing_folder(name, folders) is not None]
 
 
-def markers_of(names: Collection[str], prefix: str) -> list[str]:
+def result_folder_markers(names: Collection[str], prefix: str) -> list[str]:
     """
     Return the markers among *names*, a listing of the folder *prefix*, where that folder is itself one of results.
 
     None where it only holds such folders: a copy of it with the markers still shows which folders hold results.
     """
     folder = prefix.rstrip("/")
-    return [name for name in names if is_marker(name)] if folder and f"{folder}/{MARKER}" in names else []
+    return [name for name in names if is_marker(name)] if folder and f"{folder}/{MARKER_BASENAME}" in names else []
 
 
-def results_uploaded(container: str, folders: Collection[str]) -> str:
+def uploaded_results_warning(container: str, folders: Collection[str]) -> str:
     """Say, in a message for people, that *folders*, just uploaded to *container*, are no data for a training."""
-    listed = ", ".join(sorted(folders)[:SHOWN]) + (f" and {len(folders) - SHOWN} more" if len(folders) > SHOWN else "")
+    listed = ", ".join(sorted(folders)[:MAX_FOLDERS_SHOWN]) + (
+        f" and {len(folders) - MAX_FOLDERS_SHOWN} more" if len(folders) > MAX_FOLDERS_SHOWN else ""
+    )
     return (
         f"These folders in container {container} count as results of trainings, and a training that has the container "
-        f"as training data leaves them out: {listed}. To have them as data, exclude {MARKER!r} from the upload and "
+        f"as training data leaves them out: {listed}. To have them as data, exclude {MARKER_BASENAME!r} from the upload and "
         "delete the objects of that name from the container"
     )

@@ -20,11 +20,11 @@ class TrainingState(str, Enum):
     CANCELED = "canceled"
 
     @property
-    def final(self) -> bool:
+    def is_final(self) -> bool:
         """Whether no other state can follow."""
         return not TRANSITIONS[self]
 
-    def may_become(self, other: TrainingState) -> bool:
+    def can_transition_to(self, other: TrainingState) -> bool:
         """Whether *other* may directly follow this state."""
         return other in TRANSITIONS[self]
 

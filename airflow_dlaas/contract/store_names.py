@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import unicodedata
 
-from airflow_dlaas.contract.format_value import shown
+from airflow_dlaas.contract.format_value import format_value
 from airflow_dlaas.exceptions import InvalidName
 
-MAX_CONTAINER_BYTES = 256
+MAX_CONTAINER_NAME_BYTES = 256
 """Bytes of a container's name in UTF-8 (Swift's default ``max_container_name_length``)."""
 
-MAX_OBJECT_BYTES = 1024
+MAX_OBJECT_NAME_BYTES = 1024
 """Bytes of an object's name in UTF-8 (Swift's default ``max_object_name_length``)."""
 
-MAX_STEP_BYTES = 255
+MAX_PATH_COMPONENT_BYTES = 255
 """Bytes of one step of a path, between two slashes: the longest file name on every common file system."""
 
 
@@ -28,12 +28,12 @@ def require_container_name(value: object, parameter: str = "container") -> str:
 
     :raises InvalidName: it is not; the message begins with *parameter*.
     """
-    problem = container_name_problem(value) or _typing_problem(value)
+    problem = container_name_problem(value) or _typo_problem(value)
     if problem is None:
         return str(value)
     raise InvalidName(
-        f"{parameter}: {shown(value)} is not the name of a container: it {problem}. A container's name is a text of 1 "
-        f"to {MAX_CONTAINER_BYTES} bytes without a slash"
+        f"{parameter}: {format_value(value)} is not the name of a container: it {problem}. A container's name is a text of 1 "
+        f"to {MAX_CONTAINER_NAME_BYTES} bytes without a slash"
     )
 
 
@@ -45,13 +45,13 @@ def require_prefix(value: object, parameter: str = "prefix") -> str:
 
     :raises InvalidName: it is not; the message begins with *parameter*.
     """
-    problem = _text_problem(value, MAX_OBJECT_BYTES) or _typing_problem(value)
+    problem = _text_problem(value, MAX_OBJECT_NAME_BYTES) or _typo_problem(value)
     if problem is None and value != "":
         problem = path_problem(str(value).removesuffix("/"))
     if problem is None:
         return str(value)
     raise InvalidName(
-        f"{parameter}: {shown(value)} is not a folder in a container: it {problem}. Write it like 'digits/train', or "
+        f"{parameter}: {format_value(value)} is not a folder in a container: it {problem}. Write it like 'digits/train', or "
         "'' for the whole container"
     )
 
@@ -65,14 +65,14 @@ def require_object_name(value: object, parameter: str = "name") -> str:
 
     :raises InvalidName: it is not; the message begins with *parameter*.
     """
-    problem = "is empty" if value == "" else _text_problem(value, MAX_OBJECT_BYTES)
-    if problem is None and has_dot_step(value):
+    problem = "is empty" if value == "" else _text_problem(value, MAX_OBJECT_NAME_BYTES)
+    if problem is None and has_dot_component(value):
         problem = "has a step '.' or '..'"
     if problem is None:
         return str(value)
     raise InvalidName(
-        f"{parameter}: {shown(value)} is not the name of an object: it {problem}. An object's name is a text of 1 to "
-        f"{MAX_OBJECT_BYTES} bytes"
+        f"{parameter}: {format_value(value)} is not the name of an object: it {problem}. An object's name is a text of 1 to "
+        f"{MAX_OBJECT_NAME_BYTES} bytes"
     )
 
 
@@ -89,7 +89,7 @@ def require_new_object_name(value: object, parameter: str = "name") -> str:
     if problem is None:
         return name
     raise InvalidName(
-        f"{parameter}: no object is stored as {shown(value)}: it {problem}, so no download could write it as a file"
+        f"{parameter}: no object is stored as {format_value(value)}: it {problem}, so no download could write it as a file"
     )
 
 
@@ -99,10 +99,10 @@ def require_list_prefix(value: object, parameter: str = "prefix") -> str:
 
     :raises InvalidName: it is not; the message begins with *parameter*.
     """
-    problem = _text_problem(value, MAX_OBJECT_BYTES)
+    problem = _text_problem(value, MAX_OBJECT_NAME_BYTES)
     if problem is None:
         return str(value)
-    raise InvalidName(f"{parameter}: no name of an object begins with {shown(value)}: it {problem}")
+    raise InvalidName(f"{parameter}: no name of an object begins with {format_value(value)}: it {problem}")
 
 
 def container_name_problem(value: object) -> str | None:
@@ -114,13 +114,13 @@ def container_name_problem(value: object) -> str | None:
     """
     if value == "":
         return "is empty"
-    problem = _text_problem(value, MAX_CONTAINER_BYTES)
+    problem = _text_problem(value, MAX_CONTAINER_NAME_BYTES)
     if problem is None and "/" in str(value):
         return "holds a slash (a folder goes into the prefix)"
     return "means a folder in itself" if problem is None and value in {".", ".."} else problem
 
 
-def has_dot_step(name: object) -> bool:
+def has_dot_component(name: object) -> bool:
     """Whether *name* has a step ``.`` or ``..``, which an HTTP library takes out of an address."""
     return isinstance(name, str) and not {".", ".."}.isdisjoint(name.split("/"))
 
@@ -142,8 +142,8 @@ def path_problem(path: str) -> str | None:
             return f"has the step {step!r}"
         if "\0" in step:
             return "holds a NUL"
-        if len(step.encode(errors="surrogatepass")) > MAX_STEP_BYTES:
-            return f"has a step of more than {MAX_STEP_BYTES} bytes"
+        if len(step.encode(errors="surrogatepass")) > MAX_PATH_COMPONENT_BYTES:
+            return f"has a step of more than {MAX_PATH_COMPONENT_BYTES} bytes"
     return None
 
 
@@ -161,7 +161,7 @@ def _text_problem(value: object, max_bytes: int) -> str | None:
     return "holds a NUL" if "\0" in value else None
 
 
-def _typing_problem(value: object) -> str | None:
+def _typo_problem(value: object) -> str | None:
     """Find what only a mistake in typing or in a template puts into a name that a person chooses."""
     text = str(value)
     if any(unicodedata.category(sign) == "Cc" for sign in text):

@@ -15,9 +15,9 @@ from pydantic import Field, SecretStr, SerializationInfo, field_serializer, fiel
 from typing_extensions import Self
 
 from airflow_dlaas.contract.base import RequestModel
-from airflow_dlaas.contract.store_names import MAX_CONTAINER_BYTES, container_name_problem
+from airflow_dlaas.contract.store_names import MAX_CONTAINER_NAME_BYTES, container_name_problem
 
-REVEALED = {"reveal": True}
+REVEAL_SECRETS = {"reveal": True}
 """Context for `model_dump` and `model_dump_json` that writes secrets out: for the wire, never for a log."""
 
 MASK = "********"
@@ -54,7 +54,7 @@ class StoreConnection(RequestModel):
 
     @field_validator("auth_url")
     @classmethod
-    def _is_url(cls, value: str) -> str:
+    def _require_http_url(cls, value: str) -> str:
         try:
             parts = urlsplit(value)
         except ValueError:  # whose message repeats the host, and the credentials before it
@@ -66,13 +66,13 @@ class StoreConnection(RequestModel):
         return value
 
     @model_validator(mode="after")
-    def _names_somebody(self) -> Self:
+    def _require_user(self) -> Self:
         if not (self.user_id or self.user_name):
             raise ValueError("userId is missing: the user's name or id in the object store")
         return self
 
     @field_serializer("password")
-    def _mask(self, value: SecretStr, info: SerializationInfo) -> str:
+    def _mask_password(self, value: SecretStr, info: SerializationInfo) -> str:
         revealed = isinstance(info.context, dict) and info.context.get("reveal") is True
         return value.get_secret_value() if revealed else MASK
 
@@ -82,20 +82,20 @@ class StoreConnection(RequestModel):
         return self.user_id or self.user_name or ""
 
     @property
-    def keystone(self) -> bool:
+    def is_keystone(self) -> bool:
         """Whether this means Keystone v3 rather than Swift's own v1 authentication."""
         return bool(self.project_id and self.region and self.domain_name)
 
 
-class Place(RequestModel):
+class ContainerRef(RequestModel):
     """A container in an object store of a certain type."""
 
-    container: str = Field(json_schema_extra={"minLength": 1, "maxLength": MAX_CONTAINER_BYTES})
+    container: str = Field(json_schema_extra={"minLength": 1, "maxLength": MAX_CONTAINER_NAME_BYTES})
     type: StoreType
 
     @field_validator("container")
     @classmethod
-    def _is_name(cls, value: str) -> str:
+    def _require_valid_container(cls, value: str) -> str:
         problem = container_name_problem(value)
         if problem is not None:
             raise ValueError(f"must be the name of a container, without a slash; it {problem}")
@@ -103,7 +103,7 @@ class Place(RequestModel):
 
     @field_validator("type", mode="before")
     @classmethod
-    def _is_known(cls, value: Any) -> Any:
+    def _require_known_type(cls, value: Any) -> Any:
         known = [str(one) for one in StoreType]
         if isinstance(value, str) and value not in known:
             raise ValueError(f"must be one of {', '.join(known)}")
@@ -114,7 +114,7 @@ class TrainingData(RequestModel):
     """A container of training data; the whole of it is in place before the command starts."""
 
     connection: StoreConnection
-    source: Place
+    source: ContainerRef
 
 
 class TrainingResults(RequestModel):
@@ -125,11 +125,11 @@ class TrainingResults(RequestModel):
     """
 
     connection: StoreConnection
-    target: Place | None = None
-    source: Place | None = None
+    target: ContainerRef | None = None
+    source: ContainerRef | None = None
 
     @model_validator(mode="after")
-    def _names_one_place(self) -> Self:
+    def _require_one_target(self) -> Self:
         if self.target is not None and self.source is not None:
             raise ValueError("target and source are two spellings of one key: only one of them may be given")
         if self.target is None and self.source is None:
@@ -137,12 +137,12 @@ class TrainingResults(RequestModel):
         return self
 
     @property
-    def spelling(self) -> str:
+    def target_key(self) -> str:
         """The key that holds the place: ``target`` or ``source``."""
         return "target" if self.target is not None else "source"
 
     @property
-    def place(self) -> Place:
+    def container_ref(self) -> ContainerRef:
         """The container, under whichever key it was given."""
         place = self.target or self.source
         assert place is not None  # noqa: S101 - validated above
@@ -153,4 +153,4 @@ class ResultsStore(RequestModel):
     """Where the results of a training are stored, also where its definition does not name the place."""
 
     connection: StoreConnection
-    target: Place
+    target: ContainerRef

@@ -4,38 +4,38 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from airflow_dlaas.contract.base import Many, Moment, RequestModel, Word
+from airflow_dlaas.contract.base import ApiList, Timestamp, RequestModel, ApiModel
 from airflow_dlaas.contract.definition import ModelDefinition
-from airflow_dlaas.contract.error import Problem
+from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.listing import Listing
 from airflow_dlaas.contract.state import Phase, TrainingState
 
 
-class MetricValue(Word):
+class MetricValue(ApiModel):
     """One named number."""
 
     name: str
     value: float
 
 
-class Metric(Word):
+class Metric(ApiModel):
     """Numbers measured at one step of a training."""
 
-    timestamp: Moment
+    timestamp: Timestamp
     iteration: int
     phase: str = ""
-    values: Many[MetricValue]
+    values: ApiList[MetricValue]
 
 
-class PhaseTime(Word):
+class PhaseTime(ApiModel):
     """When a training entered a phase; the next one's begin, or the training's end, is this one's end."""
 
     phase: Phase
-    since: Moment
+    since: Timestamp
 
 
-class GpuUse(Word):
+class GpuUsage(ApiModel):
     """What one GPU is used for: percent of its time, bytes of its memory."""
 
     name: str
@@ -44,17 +44,17 @@ class GpuUse(Word):
     memory_total: int | None = None
 
 
-class Usage(Word):
+class ResourceUsage(ApiModel):
     """What a training's processes use at one moment. Memory they share counts once for each."""
 
-    at: Moment
+    at: Timestamp
     memory_bytes: int | None = None
     cpu_percent: float | None = None
     """Percent of one core: 400 are four of them."""
-    gpus: Many[GpuUse] = ()
+    gpus: ApiList[GpuUsage] = ()
 
 
-class Status(Word):
+class TrainingStatus(ApiModel):
     """
     How a training is doing.
 
@@ -63,13 +63,13 @@ class Status(Word):
     """
 
     state: TrainingState
-    submitted_at: Moment
-    running_at: Moment | None = None
-    finished_at: Moment | None = None
-    current_at: Moment
+    submitted_at: Timestamp
+    running_at: Timestamp | None = None
+    finished_at: Timestamp | None = None
+    current_at: Timestamp
     message: str | None = None
-    metrics: Many[Metric] = ()
-    error: Problem | None = None
+    metrics: ApiList[Metric] = ()
+    error: ErrorReport | None = None
     phase: Phase | None = None
     queue_position: int | None = None
     """How many trainings start before this one, where it waits for GPUs."""
@@ -81,32 +81,32 @@ class Status(Word):
     """What really runs it, in words: "TensorFlow 2.21.0 through its v1 API (compatibility entry for 1.2-py3)"."""
     isolation: str | None = None
     """What keeps its command from the rest of the machine: ``bubblewrap``, ``container`` or ``none``."""
-    phases: Many[PhaseTime] | None = None
+    phases: ApiList[PhaseTime] | None = None
     """The phases it has gone through, in order."""
-    usage: Usage | None = None
+    usage: ResourceUsage | None = None
     """What it uses now, while its command runs."""
-    warnings: Many[str] | None = None
+    warnings: ApiList[str] | None = None
     """What went wrong without failing the training: files that could not be stored, each with the reason."""
-    event_folders: Many[str] | None = None
+    event_folders: ApiList[str] | None = None
     """Folders with TensorBoard event files, named as they lie below the results' location at the end."""
-    acknowledged_at: Moment | None = None
+    acknowledged_at: Timestamp | None = None
     """When the client confirmed that it has taken the result (`Extensions.acknowledgement`); absent until then."""
 
 
-class ResultsLocation(Word):
+class ResultsLocation(ApiModel):
     """Where results lie: a container, and the prefix in it."""
 
     container: str
     model_location: str
 
 
-class ResultsReport(Word):
+class ResultsReport(ApiModel):
     """The part of `training_results` that tells where results lie; there once they exist."""
 
     location: ResultsLocation | None = None
 
 
-class TrainingEntity(Word):
+class TrainingEntity(ApiModel):
     """
     What was asked for, and how it is doing.
 
@@ -116,10 +116,10 @@ class TrainingEntity(Word):
 
     model_definition: ModelDefinition
     training_results: ResultsReport | None = None
-    status: Status
+    status: TrainingStatus
 
 
-class Training(Word):
+class Training(ApiModel):
     """A training run. ``metadata.guid`` is its id; ``metadata.url`` is relative [page]."""
 
     metadata: Metadata
@@ -131,7 +131,7 @@ class Training(Word):
         return self.metadata.guid
 
     @property
-    def status(self) -> Status:
+    def status(self) -> TrainingStatus:
         """How it is doing."""
         return self.entity.status
 
@@ -141,7 +141,7 @@ class Training(Word):
         return self.entity.status.state
 
 
-class NextPage(Word):
+class NextPage(ApiModel):
     """Where a long listing goes on."""
 
     url: str
@@ -153,54 +153,54 @@ class TrainingList(Listing[Training]):
     next: NextPage | None = None
 
 
-class OutlinedModel(Word):
+class ModelDefinitionSummary(ApiModel):
     """The part of a model definition that tells whose training it is."""
 
     description: str | None = None
 
 
-class OutlinedEntity(Word):
+class TrainingSummaryEntity(ApiModel):
     """The part of a training that is the same in every state, known or not."""
 
-    model_definition: OutlinedModel = Field(default_factory=OutlinedModel)
+    model_definition: ModelDefinitionSummary = Field(default_factory=ModelDefinitionSummary)
 
 
 UNREADABLE_RECORD = "unreadable_record"
 """Code of the error in the status of a training whose record the service cannot read (ours)."""
 
 
-class UnreadableStatus(Word):
+class UnreadableStatus(ApiModel):
     """The status of a training whose record the service cannot read: `message` and `error` give the reason."""
 
     state: TrainingState
-    submitted_at: Moment
-    current_at: Moment
+    submitted_at: Timestamp
+    current_at: Timestamp
     message: str
-    error: Problem
+    error: ErrorReport
 
 
-class UnreadableEntity(Word):
+class UnreadableEntity(ApiModel):
     """What is shown of a training whose record the service cannot read."""
 
-    model_definition: OutlinedModel | None = None
+    model_definition: ModelDefinitionSummary | None = None
     status: UnreadableStatus
 
 
-class UnreadableTraining(Word):
+class UnreadableTraining(ApiModel):
     """What the service shows in place of a training whose record it cannot read (ours)."""
 
     metadata: Metadata
     entity: UnreadableEntity
 
 
-class TrainingOutline(Word):
+class TrainingSummary(ApiModel):
     """A training's identity and description; it can be read whatever became of the training."""
 
     metadata: Metadata
-    entity: OutlinedEntity
+    entity: TrainingSummaryEntity
 
 
-class TrainingOutlines(Listing[TrainingOutline]):
+class TrainingSummaryList(Listing[TrainingSummary]):
     """A page of the listing, skimmed."""
 
     next: NextPage | None = None
@@ -217,7 +217,7 @@ class TrainingChanges(Listing[Training]):
     cursor: str
 
 
-class Patch(RequestModel):
+class PatchOperation(RequestModel):
     """The one change of a training that the API knows: its state becomes `canceled`."""
 
     op: str
@@ -225,11 +225,11 @@ class Patch(RequestModel):
     value: str
 
 
-CANCEL = (Patch(op="replace", path="/status/state", value=str(TrainingState.CANCELED)),)
+CANCEL_PATCH = (PatchOperation(op="replace", path="/status/state", value=str(TrainingState.CANCELED)),)
 """The body of a cancel request."""
 
 
-class Extensions(Word):
+class Extensions(ApiModel):
     """What this service can do beyond the page (ours); advertised in the instance reply, absent elsewhere."""
 
     idempotency_key: bool = False
@@ -246,7 +246,7 @@ class Extensions(Word):
     """`PUT /v3/models/{id}/acknowledgement` records that the result of a completed training was taken."""
 
 
-class InstanceEntity(Word):
+class ServiceInstanceEntity(ApiModel):
     """What the service says of itself."""
 
     source: str = ""
@@ -255,14 +255,14 @@ class InstanceEntity(Word):
     extensions: Extensions = Field(default_factory=Extensions)
 
 
-class Instance(Word):
+class ServiceInstance(ApiModel):
     """A service instance; clients ask for it before anything else."""
 
     metadata: Metadata
-    entity: InstanceEntity
+    entity: ServiceInstanceEntity
 
 
-class Runtime(Word):
+class Runtime(ApiModel):
     """One entry of the service's catalogue (ours)."""
 
     framework: str

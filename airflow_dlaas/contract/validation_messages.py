@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-NO_KEY = "is not a key of the definition (a typo?)"
+UNKNOWN_KEY = "is not a key of the definition (a typo?)"
 
-_SENTENCES = {
+_MESSAGES = {
     "missing": "is missing",
-    "extra_forbidden": NO_KEY,
+    "extra_forbidden": UNKNOWN_KEY,
     "json_invalid": "is not JSON",
     "string_type": "must be a string",
     "string_sub_type": "must be a string",
@@ -46,15 +46,15 @@ _SENTENCES = {
 """By pydantic's name of a finding (https://docs.pydantic.dev/latest/errors/validation_errors/): our sentence for it."""
 
 
-def sentence(kind: str, context: Mapping[str, object]) -> str:
+def validation_message(error_type: str, context: Mapping[str, object]) -> str:
     """
     Describe what is wrong with a value.
 
     :param kind: pydantic's name of the finding.
     :param context: its limits; for ``value_error`` the error, whose message is ours already.
     """
-    if kind == "value_error":
+    if error_type == "value_error":
         return str(context.get("error", "is not accepted"))
-    if kind.startswith(("datetime_", "date_", "timezone_")):
+    if error_type.startswith(("datetime_", "date_", "timezone_")):
         return "must be a point in time in ISO 8601 (2026-03-01T12:00:00.000Z)"
-    return _SENTENCES.get(kind, "has a value of the wrong kind").format(**context)
+    return _MESSAGES.get(error_type, "has a value of the wrong kind").format(**context)

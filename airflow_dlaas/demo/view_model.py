@@ -69,8 +69,8 @@ def rows(tasks: Iterable[Task], order: Sequence[str], notes: Mapping[str, str]) 
 def training_line(training: Training) -> str:
     """What *training* is at, in one line: state, phase, GPUs."""
     status = training.status
-    phase = f", {status.phase}" if status.phase is not None and not status.state.final else ""
-    gpus = f" on {', '.join(status.gpus)}" if status.gpus and not status.state.final else ""
+    phase = f", {status.phase}" if status.phase is not None and not status.state.is_final else ""
+    gpus = f" on {', '.join(status.gpus)}" if status.gpus and not status.state.is_final else ""
     return f"{training.id}: {status.state}{phase}{gpus}"
 
 

@@ -16,14 +16,14 @@ from fsspec.utils import stringify_path  # type: ignore[import-untyped]
 from airflow_dlaas.contract.store_names import require_container_name
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
-from airflow_dlaas.storage.fsspec.errors import as_of_files
+from airflow_dlaas.storage.fsspec.errors import translate_to_os_errors
 
 if TYPE_CHECKING:
     from airflow_dlaas.storage.object_store import ObjectStore
 
 schemes = ["swift"]
 
-EXTRA_SLASH = airflow_version.startswith("3.1.")
+HAS_EXTRA_SLASH = airflow_version.startswith("3.1.")
 """Whether Airflow itself may write ``swift:///container`` for a path it was given as ``swift://container``."""
 
 
@@ -51,10 +51,10 @@ class ConnectionFileSystem(SwiftFileSystem):
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
         text = None if isinstance(path, list) else stringify_path(path)
-        if isinstance(text, str) and text.startswith(f"{cls.protocol}://") and not EXTRA_SLASH:
+        if isinstance(text, str) and text.startswith(f"{cls.protocol}://") and not HAS_EXTRA_SLASH:
             container, _, key = text.partition("://")[2].partition("/")
             if key.strip("/"):  # else `swift://conn@/folder`, a name left empty, would mean the container "folder"
-                with as_of_files(text):
+                with translate_to_os_errors(text):
                     require_container_name(container.rpartition("@")[2])
         return super()._strip_protocol(path)
 
@@ -66,10 +66,10 @@ class ConnectionFileSystem(SwiftFileSystem):
     @property
     def store(self) -> ObjectStore:
         """The object store."""
-        return _store(self.conn_id, os.getpid())
+        return _cached_store(self.conn_id, os.getpid())
 
 
 @cache
-def _store(conn_id: str, process: int) -> ObjectStore:  # noqa: ARG001  (forked processes cannot share connections)
+def _cached_store(conn_id: str, process_id: int) -> ObjectStore:  # noqa: ARG001  (forked processes cannot share connections)
     """One for all instances: fsspec makes another for each thread."""
     return SwiftHook(conn_id).store

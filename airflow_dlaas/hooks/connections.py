@@ -77,7 +77,7 @@ class StoreAccess:
         """What a training definition calls this kind of store."""
         from airflow_dlaas.contract.stores import StoreType
 
-        return StoreType.BLUEMIX if self.connection.keystone else StoreType.SOFTLAYER
+        return StoreType.BLUEMIX if self.connection.is_keystone else StoreType.SOFTLAYER
 
     @classmethod
     def from_connection(cls, connection: AirflowConnection) -> StoreAccess:
@@ -94,7 +94,7 @@ class StoreAccess:
         """
         from pydantic import SecretStr, ValidationError
 
-        from airflow_dlaas.contract.base import complaints
+        from airflow_dlaas.contract.base import validation_messages
         from airflow_dlaas.contract.stores import StoreConnection
 
         require_type(connection, "swift")
@@ -116,7 +116,7 @@ class StoreAccess:
                 **keystone,
             )
         except ValidationError as error:
-            raise NotConfigured(f"Connection {connection.conn_id!r}: {'; '.join(complaints(error))}") from None
+            raise NotConfigured(f"Connection {connection.conn_id!r}: {'; '.join(validation_messages(error))}") from None
         return cls(store, _verify(connection))
 
 

@@ -51,7 +51,7 @@ class SwiftHook(BaseHook):
         from airflow_dlaas.exceptions import DlaasError
 
         try:
-            containers = len(self.store.containers())
+            containers = len(self.store.list_containers())
         except DlaasError as error:
             return False, str(error)
         return True, f"The object store lets {self.access.connection.user} in: {containers} containers"
@@ -63,7 +63,7 @@ def make_store(access: StoreAccess, *, patient: bool = True) -> SwiftStore:
 
     :param patient: sit transient trouble out; whoever will ask again anyway need not.
     """
-    from airflow_dlaas.storage.patience import NONE, Patience
+    from airflow_dlaas.storage.patience import NO_RETRY, RetryPolicy
     from airflow_dlaas.storage.swift.store import SwiftStore
 
-    return SwiftStore.open(access.connection, verify=access.verify, patience=Patience() if patient else NONE)
+    return SwiftStore.open(access.connection, verify=access.verify, retry_policy=RetryPolicy() if patient else NO_RETRY)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_dlaas.storage.sources.patterns import Patterns
-    from airflow_dlaas.storage.transfer.api import Report
+    from airflow_dlaas.storage.transfer.api import TransferReport
 
 
 class UploadDataOperator(CheckedOperator):
@@ -101,9 +101,9 @@ class UploadDataOperator(CheckedOperator):
     def execute(self, context: Context) -> str:
         """Upload; progress goes to the task's log every few seconds."""
         self.check_parameters(rendered=True)
-        from airflow_dlaas.contract.results import results_uploaded
+        from airflow_dlaas.contract.results import uploaded_results_warning
         from airflow_dlaas.storage.transfer.api import upload
-        from airflow_dlaas.storage.transfer.checksum_cache import Known, usual_place
+        from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
         from airflow_dlaas.task_runs.locations import sources_at
         from airflow_dlaas.task_runs.transfer_progress import TellProgress
 
@@ -120,7 +120,7 @@ class UploadDataOperator(CheckedOperator):
                 delete=self.delete,
                 allow_empty=self.allow_empty,
                 create_container=True,
-                known=Known(usual_place()),
+                checksum_cache=ChecksumCache(default_path()),
                 progress=TellProgress("Upload:", self.log.info),
             )
         self.log.info(
@@ -128,22 +128,22 @@ class UploadDataOperator(CheckedOperator):
             self.container,
             report.files,
             f"{report.bytes:,}",
-            report.skipped,
+            report.unchanged,
             report.deleted,
             time.monotonic() - begun,
         )
-        if report.results:
-            self.log.warning("%s", results_uploaded(self.container, report.results))
+        if report.result_folders:
+            self.log.warning("%s", uploaded_results_warning(self.container, report.result_folders))
         self._tell_outlets(context, report)
         return f"swift://{self.swift_conn_id}@{self.container}/{self.prefix}"
 
-    def _tell_outlets(self, context: Context, report: Report) -> None:
+    def _tell_outlets(self, context: Context, report: TransferReport) -> None:
         from airflow.sdk import Asset
 
         figures = {
             "files": report.files,
             "bytes": report.bytes,
-            "unchanged": report.skipped,
+            "unchanged": report.unchanged,
             "deleted": report.deleted,
         }
         place = self.swift_conn_id, self.container
@@ -203,9 +203,9 @@ class DownloadDataOperator(CheckedOperator):
     def execute(self, context: Context) -> str:
         """Download; progress goes to the task's log every few seconds."""
         self.check_parameters(rendered=True)
-        from airflow_dlaas.contract.results import markers_of
+        from airflow_dlaas.contract.results import result_folder_markers
         from airflow_dlaas.storage.transfer.api import download
-        from airflow_dlaas.storage.transfer.checksum_cache import Known, usual_place
+        from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
         from airflow_dlaas.task_runs.locations import filled_there
         from airflow_dlaas.task_runs.transfer_progress import TellProgress
 
@@ -216,9 +216,9 @@ class DownloadDataOperator(CheckedOperator):
                 self.container,
                 folder,
                 prefix=self.prefix,
-                leave_out=lambda names: markers_of(names, self.prefix),
+                exclude_filter=lambda names: result_folder_markers(names, self.prefix),
                 allow_empty=self.allow_empty,
-                known=Known(usual_place()),
+                checksum_cache=ChecksumCache(default_path()),
                 progress=TellProgress("Download:", self.log.info),
             )
         self.log.info(
@@ -227,7 +227,7 @@ class DownloadDataOperator(CheckedOperator):
             report.files,
             f"{report.bytes:,}",
             self.destination,
-            report.skipped,
+            report.unchanged,
             time.monotonic() - begun,
         )
         return self.destination
@@ -280,17 +280,17 @@ class DeleteDataOperator(CheckedOperator):
     def execute(self, context: Context) -> None:
         """Delete, and say how many objects that were."""
         from airflow_dlaas.exceptions import ContainerNotFound
-        from airflow_dlaas.storage.transfer.api import remove
+        from airflow_dlaas.storage.transfer.api import delete_objects
 
         self.check_parameters(rendered=True)
         with SwiftHook(self.swift_conn_id).store as store:
             try:
-                gone = remove(
+                gone = delete_objects(
                     store,
                     self.container,
                     prefix=self.prefix,
                     names=self.names,
-                    leave_out=self._results if self.names is None else None,
+                    exclude_filter=self._results if self.names is None else None,
                 )
             except ContainerNotFound as error:
                 self.log.info("%s: nothing to delete", error)
@@ -299,9 +299,9 @@ class DeleteDataOperator(CheckedOperator):
 
     def _results(self, found: Sequence[str]) -> Sequence[str]:
         """Choose the results of trainings, which are deleted only where that was asked for."""
-        from airflow_dlaas.contract.results import results_below
+        from airflow_dlaas.contract.results import nested_result_objects
 
-        left = results_below(found, self.prefix)
+        left = nested_result_objects(found, self.prefix)
         if left:
             self.log.info("Container %s: %s objects stay, results of trainings", self.container, len(left))
         return left

@@ -86,7 +86,7 @@ class PackageModelOperator(CheckedOperator):
         with brought_here(self.source) as folder, put_there(self.destination) as file:
             archive.pack(
                 folder,
-                into=file,
+                target=file,
                 include=self.include,
                 exclude=self.exclude,
                 allow_nested=self.allow_nested,
@@ -162,7 +162,7 @@ class CreateExperimentOperator(CheckedOperator):
         self.check_parameters(rendered=True)
         from pydantic import ValidationError
 
-        from airflow_dlaas.contract.base import complaints
+        from airflow_dlaas.contract.base import validation_messages
         from airflow_dlaas.contract.experiment import ExperimentDraft
         from airflow_dlaas.exceptions import InvalidDefinition
         from airflow_dlaas.task_runs.experiments import publish
@@ -178,7 +178,7 @@ class CreateExperimentOperator(CheckedOperator):
                 }
             )
         except ValidationError as error:
-            raise InvalidDefinition(complaints(error)) from None
+            raise InvalidDefinition(validation_messages(error)) from None
         with brought_here(self.bundle) as file:
             published = publish(DlaasHook(self.dlaas_conn_id).client, draft, file, reuse=self.reuse)
         self.log.info("Experiment %r, %s: %s", self.name, published.step.told, published.url)
@@ -213,7 +213,7 @@ class DeleteExperimentOperator(CheckedOperator):
 
         self.check_parameters(rendered=True)
         client = DlaasHook(self.dlaas_conn_id).client
-        experiment_id = calls.experiment_of(client.path_of(self.definition_location))
+        experiment_id = calls.experiment_id_from_path(client.path_from_url(self.definition_location))
         try:
             client.send(calls.delete_experiment(experiment_id))
         except NotFound:

@@ -69,7 +69,7 @@ class FetchModelOperator(CheckedOperator):
         from airflow_dlaas.contract.results import is_marker
         from airflow_dlaas.exceptions import ObjectNotFound
         from airflow_dlaas.storage.transfer.api import download
-        from airflow_dlaas.storage.transfer.checksum_cache import Known, usual_place
+        from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
         from airflow_dlaas.task_runs.resumable_folder import gathered_there
         from airflow_dlaas.task_runs.transfer_progress import TellProgress
 
@@ -87,19 +87,19 @@ class FetchModelOperator(CheckedOperator):
                 location.container,
                 folder,
                 prefix=prefix,
-                leave_out=lambda names: [name for name in names if is_marker(name)],
+                exclude_filter=lambda names: [name for name in names if is_marker(name)],
                 allow_empty=True,
-                known=Known(usual_place()),
+                checksum_cache=ChecksumCache(default_path()),
                 progress=TellProgress("Download:", self.log.info),
             )
-            if not report.files + report.skipped:
+            if not report.files + report.unchanged:
                 raise ObjectNotFound(f"There is nothing under {prefix} in container {location.container}")
         self.log.info(
             "Fetched %s files (%s bytes) to %s, %s were there from an attempt before, in %.1f s",
             report.files,
             f"{report.bytes:,}",
             self.destination,
-            report.skipped,
+            report.unchanged,
             time.monotonic() - begun,
         )
         return self.destination

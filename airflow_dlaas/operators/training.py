@@ -218,7 +218,7 @@ class TrainModelOperator(SubmitTrainingOperator):
         run = self._begin(context)
         timeout = self.execution_timeout if self.timeout is None else self.timeout
         # A training that has ended is judged here: a trigger that fires at once races the scheduler.
-        if self.deferrable and (run.known is None or not run.known.state.final):
+        if self.deferrable and (run.known is None or not run.known.state.is_final):
             from airflow_dlaas.triggers.model import TrainModelTrigger
 
             self.defer(
@@ -262,14 +262,14 @@ class TrainModelOperator(SubmitTrainingOperator):
 
     def _conclude(self, run: TaskRun, last_seen: Callable[[], Training]) -> str:
         """Judge; unless the training itself has ended, whatever else ends the task ends the training too."""
-        from airflow_dlaas.contract.outcome import judge, where
+        from airflow_dlaas.contract.outcome import raise_for_state, describe_results_location
         from airflow_dlaas.exceptions import TrainingEnded
         from airflow_dlaas.task_runs.summary import METRICS
 
         try:
-            training = judge(last_seen())
+            training = raise_for_state(last_seen())
         except BaseException as error:
-            if isinstance(error, TrainingEnded) and error.training.state.final:
+            if isinstance(error, TrainingEnded) and error.training.state.is_final:
                 self._keep(run, error.training)
             else:
                 run.stop()
@@ -277,7 +277,7 @@ class TrainModelOperator(SubmitTrainingOperator):
         metrics = self._keep(run, training)
         run.context["ti"].xcom_push(key=METRICS, value=metrics)
         self._tell_outlets(run.context, training, metrics)
-        if place := where(training):
+        if place := describe_results_location(training):
             self.log.info("Its results lie %s", place)
         else:
             self.log.warning("Training %s has completed and does not say that it left any results", training.id)

@@ -7,19 +7,19 @@ import lzma
 import zlib
 from collections.abc import Callable
 
-WAY_OUT = "Only zip is taken: make one with `zip -j code.zip *.py`, or let the package step do it"
+ZIP_HINT = "Only zip is taken: make one with `zip -j code.zip *.py`, or let the package step do it"
 
-TAR_AT = 257
+TAR_MAGIC_OFFSET = 257
 """Where every tar since POSIX.1-1988 says ``ustar``."""
 
-_COMPRESSED: dict[bytes, tuple[str, Callable[[], object]]] = {
+_COMPRESSED_FORMATS: dict[bytes, tuple[str, Callable[[], object]]] = {
     b"\x1f\x8b": ("gzip", lambda: zlib.decompressobj(wbits=31)),
     b"BZh": ("bzip2", bz2.BZ2Decompressor),
     # A bound on memory: a header may ask for 4 GiB.
     b"\xfd7zXZ\x00": ("xz", lambda: lzma.LZMADecompressor(memlimit=64 * 1024**2)),
 }
 
-_OTHERS = {
+_OTHER_FORMATS = {
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!\x1a\x07": "rar",
     b"\x28\xb5\x2f\xfd": "Zstandard",
@@ -27,33 +27,35 @@ _OTHERS = {
 }
 
 
-def kind_of(head: bytes) -> str | None:
+def not_zip_reason(head: bytes) -> str | None:
     """Say in a sentence what a file that begins with *head* is; None when it begins as a zip does."""
     if not head:
-        return f"The file is empty. {WAY_OUT}"
+        return f"The file is empty. {ZIP_HINT}"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return None
-    for magic, (name, decompressor) in _COMPRESSED.items():
+    for magic, (name, decompressor) in _COMPRESSED_FORMATS.items():
         if head.startswith(magic):
-            inside = f"a tar compressed with {name} (tar.{_SUFFIX[name]})" if _holds_tar(head, decompressor()) else name
-            return f"The file is {inside}, not a zip. {WAY_OUT}"
-    for magic, name in _OTHERS.items():
+            inside = (
+                f"a tar compressed with {name} (tar.{_SUFFIXES[name]})" if _contains_tar(head, decompressor()) else name
+            )
+            return f"The file is {inside}, not a zip. {ZIP_HINT}"
+    for magic, name in _OTHER_FORMATS.items():
         if head.startswith(magic):
-            return f"The file is a {name} archive, not a zip. {WAY_OUT}"
+            return f"The file is a {name} archive, not a zip. {ZIP_HINT}"
     if _is_tar(head):
-        return f"The file is a tar, not a zip. {WAY_OUT}"
-    return f"The file is not a zip. {WAY_OUT}"
+        return f"The file is a tar, not a zip. {ZIP_HINT}"
+    return f"The file is not a zip. {ZIP_HINT}"
 
 
-_SUFFIX = {"gzip": "gz", "bzip2": "bz2", "xz": "xz"}
+_SUFFIXES = {"gzip": "gz", "bzip2": "bz2", "xz": "xz"}
 
 
 def _is_tar(head: bytes) -> bool:
-    return head[TAR_AT : TAR_AT + 5] == b"ustar"
+    return head[TAR_MAGIC_OFFSET : TAR_MAGIC_OFFSET + 5] == b"ustar"
 
 
-def _holds_tar(head: bytes, decompressor: object) -> bool:
+def _contains_tar(head: bytes, decompressor: object) -> bool:
     try:
-        return _is_tar(decompressor.decompress(head, TAR_AT + 5))  # type: ignore[attr-defined]
+        return _is_tar(decompressor.decompress(head, TAR_MAGIC_OFFSET + 5))  # type: ignore[attr-defined]
     except (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError):
         return False

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from airflow_dlaas.exceptions import InvalidBundle
 from airflow_dlaas.packaging import entries, ignore_file, secret_scan
-from airflow_dlaas.storage.sources.patterns import Patterns, as_patterns, matches, wanted
+from airflow_dlaas.storage.sources.patterns import Patterns, parse_patterns, matches_any, is_selected
 
-NAMED = 5
+MAX_NAMES_SHOWN = 5
 """Files that a refusal names; a number stands for those beyond."""
 
 
-def files_of(
+def files_to_pack(
     folder: Path,
     include: Patterns,
     exclude: Patterns,
@@ -26,32 +26,32 @@ def files_of(
 
     :raises InvalidArgument, InvalidBundle: see `bundle.pack`.
     """
-    included, excluded = as_patterns(include, "include"), as_patterns(exclude, "exclude") or ()
-    allowed = as_patterns(allow_secrets, "allow_secrets") or ()
+    included, excluded = parse_patterns(include, "include"), parse_patterns(exclude, "exclude") or ()
+    allowed = parse_patterns(allow_secrets, "allow_secrets") or ()
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise InvalidBundle(f"{folder} {what}: name the folder the code lies in")
     found: list[tuple[str, Path]] = []
-    for name, path in _walk(folder, "", folder.resolve(), excluded, ignore_file.rules_of(folder)):
-        if not wanted(name, included, ()):
+    for name, path in _walk_files(folder, "", folder.resolve(), excluded, ignore_file.read_ignore_rules(folder)):
+        if not is_selected(name, included, ()):
             continue
-        entries.check_name(name)
+        entries.require_safe_name(name)
         if not allow_nested:
-            entries.check_flat(name)
+            entries.require_flat_name(name)
         found.append((name, path))
     if not found:
         selection = f"include {list(included)}, exclude" if included is not None else "include, exclude"
         raise InvalidBundle(
-            f"{folder} holds no file to pack: put the code there, or look at {selection} and {ignore_file.FILE}"
+            f"{folder} holds no file to pack: put the code there, or look at {selection} and {ignore_file.IGNORE_FILE_NAME}"
         )
-    entries.check_count(len(found))
+    entries.require_entry_count(len(found))
     found.sort()
-    _check_secrets((name, path) for name, path in found if not matches(name, allowed))
+    _require_no_secrets((name, path) for name, path in found if not matches_any(name, allowed))
     return found
 
 
-def _walk(
-    folder: Path, above: str, root: Path, exclude: tuple[str, ...], rules: ignore_file.Rules | None
+def _walk_files(
+    folder: Path, name_prefix: str, root: Path, exclude: tuple[str, ...], ignore_rules: ignore_file.IgnoreRules | None
 ) -> Iterator[tuple[str, Path]]:
     try:
         with os.scandir(folder) as scan:
@@ -59,30 +59,32 @@ def _walk(
     except OSError as error:
         raise InvalidBundle(f"{folder} cannot be read: {error.strerror}") from error
     for child in children:
-        name = above + child.name
-        if matches(name, exclude) or child.name.endswith(".pyc") or child.name == "__pycache__":
+        name = name_prefix + child.name
+        if matches_any(name, exclude) or child.name.endswith(".pyc") or child.name == "__pycache__":
             continue
-        if name == ignore_file.FILE or (rules is not None and _leaves_out(rules, child, name)):
+        if name == ignore_file.IGNORE_FILE_NAME or (
+            ignore_rules is not None and _is_ignored(ignore_rules, child, name)
+        ):
             continue
         path = Path(child.path)
         if child.is_symlink():
-            _check_link(path, name, root)
+            _require_internal_link(path, name, root)
         if child.is_dir():
             if not child.name.startswith("."):
-                yield from _walk(path, name + "/", root, exclude, rules)
+                yield from _walk_files(path, name + "/", root, exclude, ignore_rules)
         elif child.is_file():
             yield name, path
         else:
             raise InvalidBundle(f"{name!r} is neither a file nor a folder: leave it out with exclude")
 
 
-def _leaves_out(rules: ignore_file.Rules, child: os.DirEntry[str], name: str) -> bool:
-    if not child.is_dir():
-        return rules.cover(name)
-    return rules.cover_link_to_folder(name) if child.is_symlink() else rules.cover_all_of(name)
+def _is_ignored(ignore_rules: ignore_file.IgnoreRules, entry: os.DirEntry[str], name: str) -> bool:
+    if not entry.is_dir():
+        return ignore_rules.ignores_file(name)
+    return ignore_rules.ignores_folder_link(name) if entry.is_symlink() else ignore_rules.ignores_folder(name)
 
 
-def _check_link(path: Path, name: str, root: Path) -> None:
+def _require_internal_link(path: Path, name: str, root: Path) -> None:
     try:
         target = path.resolve(strict=True)
     except (OSError, RuntimeError) as error:  # RuntimeError: a circle, before Python 3.13
@@ -95,22 +97,22 @@ def _check_link(path: Path, name: str, root: Path) -> None:
         raise InvalidBundle(f"{name!r} is a link to a folder: leave it out, or put the folder itself there")
 
 
-def _check_secrets(files: Iterable[tuple[str, Path]]) -> None:
-    suspects = [f"{name!r} ({why})" for name, path in files if (why := _suspicion(name, path))]
+def _require_no_secrets(files: Iterable[tuple[str, Path]]) -> None:
+    suspects = [f"{name!r} ({why})" for name, path in files if (why := _secret_reason(name, path))]
     if suspects:
-        more = f" and {len(suspects) - NAMED} more" if len(suspects) > NAMED else ""
+        more = f" and {len(suspects) - MAX_NAMES_SHOWN} more" if len(suspects) > MAX_NAMES_SHOWN else ""
         raise InvalidBundle(
-            f"A secret does not belong in a zip of code, and this looks like one: {', '.join(suspects[:NAMED])}{more}. "
-            f"Leave it out by {ignore_file.FILE} or exclude, or name it in allow_secrets"
+            f"A secret does not belong in a zip of code, and this looks like one: {', '.join(suspects[:MAX_NAMES_SHOWN])}{more}. "
+            f"Leave it out by {ignore_file.IGNORE_FILE_NAME} or exclude, or name it in allow_secrets"
         )
 
 
-def _suspicion(name: str, path: Path) -> str | None:
-    if secret_scan.is_named_like_a_secret(name):
+def _secret_reason(name: str, path: Path) -> str | None:
+    if secret_scan.has_secret_name(name):
         return "by its name"
     try:
         with path.open("rb") as file:
-            head = file.read(secret_scan.HEAD)
+            head = file.read(secret_scan.HEAD_SIZE)
     except OSError as error:
         raise InvalidBundle(f"{path} cannot be packed: {error.strerror or error}") from error
-    return "it holds a private key" if secret_scan.holds_a_private_key(head) else None
+    return "it holds a private key" if secret_scan.contains_private_key(head) else None

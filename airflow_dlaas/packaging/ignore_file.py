@@ -12,41 +12,41 @@ from airflow_dlaas.exceptions import InvalidBundle
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-FILE = ".dlaasignore"
+IGNORE_FILE_NAME = ".dlaasignore"
 
 
-class Rules:
+class IgnoreRules:
     """The patterns of one `.dlaasignore`, which mean what they mean in a `.gitignore`."""
 
     def __init__(self, spec: GitIgnoreSpec) -> None:
         self._spec = spec
-        self._takes_back = any(pattern.include is False for pattern in spec.patterns)
+        self._has_negation = any(pattern.include is False for pattern in spec.patterns)
 
-    def cover(self, file: str) -> bool:
+    def ignores_file(self, file: str) -> bool:
         """Whether *file* stays out."""
         return self._spec.match_file(file)
 
-    def cover_all_of(self, folder: str) -> bool:
+    def ignores_folder(self, folder: str) -> bool:
         """
         Whether nothing below *folder* needs to be looked at.
 
         Where a pattern with ``!`` may take back a file, each is looked at; so it does take back one in an ignored
         folder, which git would not.
         """
-        return not self._takes_back and self._spec.match_file(folder + "/")
+        return not self._has_negation and self._spec.match_file(folder + "/")
 
-    def cover_link_to_folder(self, link: str) -> bool:
+    def ignores_folder_link(self, link: str) -> bool:
         """Whether *link*, which would be refused, stays out; ``link/`` names it as well as ``link``."""
         return self._spec.match_file(link) or self._spec.match_file(link + "/")
 
 
-def rules_of(folder: Path) -> Rules | None:
+def read_ignore_rules(folder: Path) -> IgnoreRules | None:
     """
     Read the `.dlaasignore` of *folder*, or None where there is none.
 
     :raises InvalidBundle: it cannot be read: packing what was meant to stay out would be worse.
     """
-    path = folder / FILE
+    path = folder / IGNORE_FILE_NAME
     if not os.path.lexists(path):
         return None
     try:
@@ -63,4 +63,4 @@ def rules_of(folder: Path) -> Rules | None:
             patterns += GitIgnoreSpec.from_lines([line]).patterns
         except (ValueError, re.error) as error:  # noqa: PERF203  (which line it is has to be said)
             raise InvalidBundle(f"{path}, line {number}: {line!r} is no pattern of a .gitignore: mend it") from error
-    return Rules(GitIgnoreSpec(patterns))
+    return IgnoreRules(GitIgnoreSpec(patterns))

@@ -14,10 +14,10 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from airflow_dlaas.contract.format_value import shown
+from airflow_dlaas.contract.format_value import format_value
 from airflow_dlaas.contract.store_names import require_container_name, require_object_name, require_prefix
 from airflow_dlaas.exceptions import InvalidArgument
-from airflow_dlaas.storage.sources.patterns import as_object_names, as_patterns
+from airflow_dlaas.storage.sources.patterns import parse_object_names, parse_patterns
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ def require_any_text(value: Any, stage: Stage) -> str:
     """Require a text, maybe an empty one."""
     if not isinstance(value, str):
         number = stage.rendered and isinstance(value, (int, float))
-        raise Unfit(f"must be a text, not {shown(value)}{NUMBER if number else ''}")
+        raise Unfit(f"must be a text, not {format_value(value)}{NUMBER if number else ''}")
     return value
 
 
@@ -111,14 +111,14 @@ def require_object(value: Any, stage: Stage) -> str:
 def require_flag(value: Any, _: Stage) -> bool:
     """Require True or False."""
     if not isinstance(value, bool):
-        raise Unfit(f"must be True or False, not {shown(value)}")
+        raise Unfit(f"must be True or False, not {format_value(value)}")
     return value
 
 
 def require_count(value: Any, _: Stage) -> int:
     """Require a whole number from 1."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise Unfit(f"must be a whole number, not {shown(value)}")
+        raise Unfit(f"must be a whole number, not {format_value(value)}")
     if value < 1:
         raise Unfit(f"must be 1 or more, not {value}")
     return value
@@ -132,13 +132,13 @@ def require_duration(value: Any, stage: Stage) -> timedelta:
         except ValueError:
             raise Unfit(f"must be a number of seconds, not {value!r}") from None
     if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
-        raise Unfit(f"must be a timedelta or a number of seconds, not {shown(value)}")
+        raise Unfit(f"must be a timedelta or a number of seconds, not {format_value(value)}")
     try:
         duration = value if isinstance(value, timedelta) else timedelta(seconds=value)
     except (OverflowError, ValueError):
         raise Unfit(f"must be a number of seconds that a timedelta can hold, not {value}") from None
     if duration <= timedelta(0):
-        raise Unfit(f"must be more than 0, not {shown(value)}; without it there is no limit")
+        raise Unfit(f"must be more than 0, not {format_value(value)}; without it there is no limit")
     return duration
 
 
@@ -147,7 +147,7 @@ def require_place(value: Any, stage: Stage) -> str:
     if is_path(value):
         return require_text(str(value), stage)  # an address in it was read, and perhaps respelled, by its class
     if not isinstance(value, str):
-        raise Unfit(f"must be a path, as a text, a Path or an ObjectStoragePath, not {shown(value)}")
+        raise Unfit(f"must be a path, as a text, a Path or an ObjectStoragePath, not {format_value(value)}")
     text = require_text(value, stage)
     if "\0" in text:
         raise Unfit("holds a NUL")
@@ -164,22 +164,22 @@ def is_path(value: object) -> bool:
 
 def require_patterns(value: Any, stage: Stage) -> tuple[str, ...]:
     """Require names and globs: a list of them, or one as a text."""
-    return _texts_by_rule(as_patterns, value, stage)
+    return _texts_by_rule(parse_patterns, value, stage)
 
 
 def require_objects(value: Any, stage: Stage) -> tuple[str, ...]:
     """Require names of objects: a list of them, or one as a text."""
-    return _texts_by_rule(as_object_names, value, stage)
+    return _texts_by_rule(parse_object_names, value, stage)
 
 
 def require_texts_by_name(value: Any, stage: Stage) -> dict[str, Any]:
     """Require a dict of texts."""
     if not isinstance(value, Mapping):
-        raise Unfit(f"must be a dict, not {shown(value)}")
+        raise Unfit(f"must be a dict, not {format_value(value)}")
     found = {}
     for name, item in value.items():
         if not isinstance(name, str):
-            raise Unfit(f"must have texts as its keys, not {shown(name)}")
+            raise Unfit(f"must have texts as its keys, not {format_value(name)}")
         try:
             found[name] = item if stage.later(item) else require_text(item, stage)
         except Unfit as error:
@@ -198,17 +198,17 @@ def require_definition(value: Any, _: Stage) -> Any:
             raise Unfit("is empty")
         return value
     if not isinstance(value, Mapping):
-        raise Unfit(f"must be a dict, its JSON text or the path of a .json file, not {shown(value)}")
+        raise Unfit(f"must be a dict, its JSON text or the path of a .json file, not {format_value(value)}")
     return value
 
 
 def require_definitions(value: Any, stage: Stage) -> list[Any]:
     """Require a list of dicts."""
     if not isinstance(value, (list, tuple)):
-        raise Unfit(f"must be a list of dicts, not {shown(value)}")
+        raise Unfit(f"must be a list of dicts, not {format_value(value)}")
     for index, item in enumerate(value):
         if not stage.later(item) and not isinstance(item, Mapping):
-            raise Unfit(f"must hold dicts; item {index} is {shown(item)}")
+            raise Unfit(f"must hold dicts; item {index} is {format_value(item)}")
     return list(value)
 
 

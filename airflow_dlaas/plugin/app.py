@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.contract.curves import LARGEST_PIECE, MOST_POINTS, POINTS, Curves, Series
+from airflow_dlaas.contract.curves import MAX_LOG_CHUNK_BYTES, MAX_POINTS, DEFAULT_POINTS, Curves, Series
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, NotConfigured, NotFound
 from airflow_dlaas.plugin import pages, responses
@@ -86,14 +86,14 @@ def create_app() -> FastAPI:
         api: Api,
         ref: Task,
         training_id: Text,
-        points: Annotated[int, Query(ge=2, le=MOST_POINTS)] = POINTS,
+        points: Annotated[int, Query(ge=2, le=MAX_POINTS)] = DEFAULT_POINTS,
         unless: Annotated[str | None, Query(max_length=100)] = None,
     ) -> Response:
         found, training = await _insist(finder, api, ref, training_id)
         if found.source == "task":
             return _json(responses.curves_view(found.curves or Curves(version="none", series=(), complete=True)))
         try:
-            call = calls.get_curves(training_id, points=points, unless=unless)
+            call = calls.get_curves(training_id, points=points, known_version=unless)
             told = await run_in_threadpool(finder.services.send, found.connection, call)
         except NotFound:  # a service without our extension, which still tells the last values
             told = _last_values(training)
@@ -105,8 +105,8 @@ def create_app() -> FastAPI:
         ref: Task,
         training_id: Text,
         offset: Annotated[int | None, Query(ge=0)] = None,
-        limit: Annotated[int | None, Query(ge=1, le=LARGEST_PIECE)] = None,
-        tail: Annotated[int | None, Query(ge=1, le=LARGEST_PIECE)] = None,
+        limit: Annotated[int | None, Query(ge=1, le=MAX_LOG_CHUNK_BYTES)] = None,
+        tail: Annotated[int | None, Query(ge=1, le=MAX_LOG_CHUNK_BYTES)] = None,
     ) -> Response:
         found, _ = await _insist(finder, api, ref, training_id, live=True)
         call = calls.get_log(training_id, offset=offset, limit=limit, tail=tail)
@@ -194,7 +194,7 @@ def _last_values(training: Training) -> Curves:
         for value in metric.values
     ]
     newest = max((metric.timestamp.timestamp() for metric in training.status.metrics), default=0.0)
-    return Curves(version=str(newest), series=tuple(series), complete=training.state.final)
+    return Curves(version=str(newest), series=tuple(series), complete=training.state.is_final)
 
 
 def _json(content: Any, status: int = 200) -> Response:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from airflow_dlaas.contract.base import spell_time
+from airflow_dlaas.contract.base import format_time
 from airflow_dlaas.contract.curves import Curves
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.integrations.tensorboard import event_folder, tensorboard_address
@@ -30,7 +30,7 @@ def outline(ref: Ref, connection: str, training: Training, *, source: str = "ser
         "connection": connection,
         "id": training.id,
         "state": str(status.state),
-        "phase": str(status.phase) if status.phase and not status.state.final else None,
+        "phase": str(status.phase) if status.phase and not status.state.is_final else None,
         "name": model.name,
         "framework": str(model.framework),
         "runtime": status.runtime,
@@ -100,7 +100,7 @@ def whole(
         "message": status.message,
         "errors": [{"code": one.code, "message": one.message} for one in (status.error.errors if status.error else ())],
         "phases": _phases(training),
-        "usage": status.usage.model_dump(mode="json") if status.usage and not status.state.final else None,
+        "usage": status.usage.model_dump(mode="json") if status.usage and not status.state.is_final else None,
         "isolation": status.isolation,
         "cancel_requested": bool(status.cancel_requested),
         "definition": masked(definition or training.entity.model_definition.model_dump(mode="json", by_alias=True)),
@@ -170,4 +170,4 @@ def _phases(training: Training) -> list[dict[str, Any]]:
 
 
 def _time(moment: Any) -> str | None:
-    return None if moment is None else spell_time(moment)
+    return None if moment is None else format_time(moment)

@@ -12,9 +12,9 @@ from typing import TypeVar
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.protocol import ONCE
+from airflow_dlaas.client.protocol import NO_RETRY
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.exceptions import Misunderstood, NotConfigured, Unreachable
+from airflow_dlaas.exceptions import ProtocolError, NotConfigured, Unreachable
 from airflow_dlaas.hooks.connections import ServiceAccess
 
 T = TypeVar("T")
@@ -77,15 +77,15 @@ class Services:
         """
         client = self.client(conn_id)
         try:
-            return client.send(call, retries=ONCE)
+            return client.send(call, retries=NO_RETRY)
         except NotConfigured as error:
             raise NotConfigured(f"The URL in connection {conn_id!r} can't be called") from error
         except Unreachable as error:
             logger.info("Connection %s: %s", conn_id, error)
             raise Unreachable(f"The service of connection {conn_id!r} does not answer") from error
-        except Misunderstood as error:
+        except ProtocolError as error:
             logger.warning("Connection %s: %s", conn_id, error)
-            raise Misunderstood(f"What answers for connection {conn_id!r} is no such service") from error
+            raise ProtocolError(f"What answers for connection {conn_id!r} is no such service") from error
 
     def trainings(self, conn_id: str, *, lasts: float = LISTING_LASTS) -> tuple[Training, ...]:
         """List the newest trainings of the service, newest first, as they were at most *lasts* seconds ago."""

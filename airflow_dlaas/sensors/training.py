@@ -74,7 +74,7 @@ class TrainingSensor(DeferrableSensor):
         from airflow.sdk import PokeReturnValue
 
         training = self._look()
-        if training is None or not training.state.final:
+        if training is None or not training.state.is_final:
             return False
         return PokeReturnValue(is_done=True, xcom_value=self._judge(training))
 
@@ -89,7 +89,7 @@ class TrainingSensor(DeferrableSensor):
         from airflow_dlaas.triggers.training import TrainingTrigger
 
         training = self._look()
-        if training is not None and training.state.final:
+        if training is not None and training.state.is_final:
             return
         trigger = TrainingTrigger(
             training_id=self.training_id,
@@ -106,12 +106,12 @@ class TrainingSensor(DeferrableSensor):
         :raises ServiceError: the service refuses; a later look would not change that.
         """
         from airflow_dlaas.client import calls
-        from airflow_dlaas.client.protocol import ONCE
+        from airflow_dlaas.client.protocol import NO_RETRY
         from airflow_dlaas.exceptions import ServiceError
 
         with make_client(DlaasHook(self.dlaas_conn_id).access) as client:
             try:
-                training = client.send(calls.get_training(self.training_id), retries=ONCE)
+                training = client.send(calls.get_training(self.training_id), retries=NO_RETRY)
             except ServiceError as error:
                 if not error.transient:
                     raise
@@ -121,10 +121,10 @@ class TrainingSensor(DeferrableSensor):
         return training
 
     def _judge(self, training: Training) -> str:
-        from airflow_dlaas.contract.outcome import judge
+        from airflow_dlaas.contract.outcome import raise_for_state
         from airflow_dlaas.exceptions import TrainingOverdue
 
         try:
-            return judge(training).id
+            return raise_for_state(training).id
         except TrainingOverdue as error:
             raise self.overdue(str(error)) from error

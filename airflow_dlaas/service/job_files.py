@@ -33,7 +33,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator
 
-from airflow_dlaas.contract.base import Moment, Word
+from airflow_dlaas.contract.base import Timestamp, ApiModel
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import PhaseTime
 from airflow_dlaas.service.config.object_store_allowlist import ANY, AllowedStores
@@ -67,11 +67,11 @@ def _require_utc(value: datetime) -> datetime:
         raise ValueError("must be a point in time that exists in UTC") from None
 
 
-Stamp = Annotated[Moment, AfterValidator(_require_utc)]
+Stamp = Annotated[Timestamp, AfterValidator(_require_utc)]
 """A point in time that the store can hold."""
 
 
-class RuntimeSpec(Word):
+class RuntimeSpec(ApiModel):
     """A catalogue entry, resolved: all the learner needs to provide it."""
 
     key: str
@@ -95,7 +95,7 @@ class RuntimeSpec(Word):
     compatibility: bool = False
 
 
-class Spec(Word):
+class Spec(ApiModel):
     """What to run."""
 
     training_id: str
@@ -122,7 +122,7 @@ class Spec(Word):
     """The object stores that the learner may call; the specs of earlier releases name none."""
 
 
-class RunMark(Word):
+class RunMark(ApiModel):
     """Who the learner is. A process is this learner only if all three agree: pids are reused, and reboots happen."""
 
     pid: int
@@ -130,7 +130,7 @@ class RunMark(Word):
     boot_id: str
 
 
-class PhaseMark(Word):
+class PhaseMark(ApiModel):
     """Where in its life a job is, and since when."""
 
     phase: Phase
@@ -141,13 +141,13 @@ class PhaseMark(Word):
     """What keeps the command from the rest of the machine: ``bubblewrap``, ``container`` or ``none``."""
 
 
-class BoardsMark(Word):
+class BoardsMark(ApiModel):
     """Where TensorBoard event files lie, by the names they are stored under."""
 
     folders: tuple[str, ...]
 
 
-class Exit(Word):
+class Exit(ApiModel):
     """How a job ended."""
 
     state: TrainingState
@@ -167,7 +167,7 @@ class Exit(Word):
     @field_validator("state")
     @classmethod
     def _is_an_end(cls, value: TrainingState) -> TrainingState:
-        if not value.final:
+        if not value.is_final:
             raise ValueError("must be a final state")
         return value
 

@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from airflow_dlaas.storage.body import Content
+from airflow_dlaas.storage.body import Body
 
-Advance = Callable[[int], None]
+BytesCallback = Callable[[int], None]
 """Told how many bytes just went through; a negative number takes back those of an attempt that failed."""
 
-Write = Callable[[int, bytes], None]
+WriteAt = Callable[[int, bytes], None]
 """Given bytes and the offset in the object where they belong."""
 
 
@@ -27,9 +27,9 @@ class StoredObject:
     md5: str | None
     """Of the content, in lower-case hex; None where the store does not know it (an object made of segments)."""
     modified: datetime
-    folder: bool = False
+    is_folder_marker: bool = False
     """Whether it only marks a folder: some tools store an empty object for each."""
-    segments_md5: str | None = None
+    slo_etag: str | None = None
     """Of an object made of segments: the MD5 of their MD5s, where the listing tells. See `segments.joint_md5`."""
 
 
@@ -40,12 +40,12 @@ class Part:
     start: int
     size: int
     md5: str | None = None
-    place: tuple[str, str] | None = None
+    segment: tuple[str, str] | None = None
     """Container and name of the segment that holds it, where one does."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ObjectLayout:
     """An object as a look at it alone tells."""
 
     size: int
@@ -58,16 +58,16 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StoreLimits:
     """What a store says it takes."""
 
-    object_size: int = 5 * 1024**3
+    max_object_size: int = 5 * 1024**3
     """Bytes of an object in one piece; Swift's default."""
-    segments: int = 0
+    max_segments: int = 0
     """Segments of one object at the most; 0 where the store does not say that it joins segments."""
-    deletions: int = 0
+    max_deletes: int = 0
     """Objects deleted by one request; 0 where each needs its own."""
-    page: int = 0
+    page_size: int = 0
     """Objects on a full page of a listing; 0 where only an empty page tells the end."""
 
 
@@ -92,10 +92,10 @@ class ObjectStore(Protocol):
         :raises StoreUnreachable: no answer, or one that says "later".
         """
 
-    def limits(self) -> Limits:
+    def limits(self) -> StoreLimits:
         """What the store takes; asked once, then remembered."""
 
-    def containers(self) -> Sequence[str]:
+    def list_containers(self) -> Sequence[str]:
         """The names of all containers."""
 
     def create_container(self, name: str) -> None:
@@ -108,14 +108,14 @@ class ObjectStore(Protocol):
         :raises StoreError: there is an object in it.
         """
 
-    def list(self, container: str, prefix: str = "") -> Iterator[StoredObject]:
+    def list_objects(self, container: str, prefix: str = "") -> Iterator[StoredObject]:
         """
         All objects whose names start with *prefix*, in the store's order, page by page as they are asked for.
 
         What is stored or deleted meanwhile may or may not appear.
         """
 
-    def browse(self, container: str, folder: str = "", *, most: int = 0) -> Iterator[StoredObject | str]:
+    def list_dir(self, container: str, folder: str = "", *, limit: int = 0) -> Iterator[StoredObject | str]:
         """
         One level of names: what is right below *folder*, which is empty or ends with a slash.
 
@@ -134,11 +134,11 @@ class ObjectStore(Protocol):
         self,
         container: str,
         name: str,
-        source: Path | bytes | Content,
+        source: Path | bytes | Body,
         *,
         md5: str | None = None,
         content_type: str | None = None,
-        advance: Advance | None = None,
+        on_progress: BytesCallback | None = None,
     ) -> str:
         """
         Store *source* as the whole content of *name*, in place of what was there; its MD5.
@@ -149,7 +149,7 @@ class ObjectStore(Protocol):
         :raises Corrupted: it differed at every attempt.
         """
 
-    def put_segment(self, container: str, name: str, content: Content, *, advance: Advance | None = None) -> str:
+    def put_segment(self, container: str, name: str, body: Body, *, on_progress: BytesCallback | None = None) -> str:
         """
         Store *content* under a name that nobody reads yet; its MD5, taken on the way: read once.
 
@@ -158,7 +158,9 @@ class ObjectStore(Protocol):
         :raises Corrupted: the store's MD5 was another one at every attempt.
         """
 
-    def join(self, container: str, name: str, parts: Sequence[Part], *, content_type: str | None = None) -> None:
+    def complete_multipart(
+        self, container: str, name: str, parts: Sequence[Part], *, content_type: str | None = None
+    ) -> None:
         """
         Make *name* the object that consists of the segments *parts*, in place of what was there, in one step.
 
@@ -167,14 +169,14 @@ class ObjectStore(Protocol):
         :raises Corrupted: a segment is gone, or another one.
         """
 
-    def look(self, container: str, name: str) -> Shape:
+    def get_layout(self, container: str, name: str) -> ObjectLayout:
         """
         Say what an object is made of.
 
         :raises ObjectNotFound: there is none of that name.
         """
 
-    def get(self, container: str, name: str, destination: Path, *, advance: Advance | None = None) -> int:
+    def get(self, container: str, name: str, destination: Path, *, on_progress: BytesCallback | None = None) -> int:
         """
         Fetch *name* into the file *destination*, whose folder exists; the number of bytes.
 
@@ -182,7 +184,14 @@ class ObjectStore(Protocol):
         """
 
     def get_part(
-        self, container: str, name: str, shape: Shape, part: Part, write: Write, *, advance: Advance | None = None
+        self,
+        container: str,
+        name: str,
+        layout: ObjectLayout,
+        part: Part,
+        write_at: WriteAt,
+        *,
+        on_progress: BytesCallback | None = None,
     ) -> None:
         """
         Fetch *part* of the very content that *shape* was a look at; where it broke off, it goes on.
@@ -191,14 +200,14 @@ class ObjectStore(Protocol):
         :raises StoreError: the object was replaced since.
         """
 
-    def read(self, container: str, name: str, start: int, end: int) -> bytes:
+    def read_range(self, container: str, name: str, start: int, end: int) -> bytes:
         """
         The bytes from *start* up to *end* of an object, or what there is of them; held in memory.
 
         Checked for their number only: a stretch has no checksum.
         """
 
-    def copy(self, container: str, name: str, to: str, to_name: str) -> None:
+    def copy(self, container: str, name: str, to_container: str, to_name: str) -> None:
         """
         Store the content of an object in one piece as *to_name* in the container *to* too, without moving it here.
 

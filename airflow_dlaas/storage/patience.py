@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """
     A number of attempts, and pauses between them that double.
 
@@ -18,16 +18,16 @@ class Patience:
 
     attempts: int = 5
     """Attempts in all: 1 means no second one."""
-    first: float = 0.5
+    initial_delay: float = 0.5
     """Seconds of the first pause."""
-    longest: float = 30.0
+    max_delay: float = 30.0
     """Seconds no pause exceeds, whatever the store asks for: a store that wants more is down for this caller."""
 
-    def pauses(self, chance: Callable[[], float] = random.random) -> Iterator[float]:
+    def delays(self, rng: Callable[[], float] = random.random) -> Iterator[float]:
         """The pauses between attempts, in seconds; there are no more attempts when they end."""
-        for turn in range(self.attempts - 1):
-            yield min(self.longest, self.first * 2**turn) * (0.5 + chance() / 2)
+        for attempt in range(self.attempts - 1):
+            yield min(self.max_delay, self.initial_delay * 2**attempt) * (0.5 + rng() / 2)
 
 
-NONE = Patience(attempts=1)
+NO_RETRY = RetryPolicy(attempts=1)
 """For questions whose asker wants the plain answer now."""

@@ -13,7 +13,7 @@ from airflow_dlaas.exceptions import HostError
 
 
 @contextmanager
-def written_aside(target: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
+def atomic_write(target: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
     """
     Write beside *target* and rename at the end; after an error nothing is left, and what was there before stays.
 

@@ -32,7 +32,7 @@ def check(document: Mapping[str, Any], *, has_location: bool) -> None:
     """
     from pydantic import ValidationError
 
-    from airflow_dlaas.contract.base import complaints
+    from airflow_dlaas.contract.base import validation_messages
     from airflow_dlaas.contract.definition import TrainingDefinition
 
     stand_in = {"auth_url": "http://later", "userId": "later", "password": "later"}
@@ -43,7 +43,7 @@ def check(document: Mapping[str, Any], *, has_location: bool) -> None:
     except InvalidDefinition as error:
         wrong = list(error.problems)
     except ValidationError as error:
-        wrong = complaints(error, unless=known_later)
+        wrong = validation_messages(error, skip_if=known_later)
     if wrong:
         raise InvalidDefinition(wrong)
 
@@ -62,7 +62,7 @@ def join(
     from airflow_dlaas.contract.definition import TrainingDefinition
 
     whole = _joined(parse(document), lambda name: store(name).connection, location=location)
-    return TrainingDefinition.read(whole)
+    return TrainingDefinition.parse(whole)
 
 
 def with_metrics(document: Mapping[str, Any], definitions: Sequence[Mapping[str, str]] | None) -> Mapping[str, Any]:

@@ -18,12 +18,12 @@ from airflow_dlaas.exceptions import (
     InvalidBundle,
     InvalidRequest,
     MethodNotAllowed,
-    Misunderstood,
+    ProtocolError,
     NotFound,
 )
 from airflow_dlaas.packaging import archive
 
-NOT_TOLD = (NotFound, MethodNotAllowed, InvalidRequest, Misunderstood)
+NOT_TOLD = (NotFound, MethodNotAllowed, InvalidRequest, ProtocolError)
 """How a service fails to tell what it has, now and later: then nothing is reused, and all goes on without."""
 
 _log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def publish(client: Client, draft: ExperimentDraft, code: Path, *, reuse: bool) 
     :raises ServiceError: if the upload failed, a new experiment was deleted again. An added version cannot be, so it
         stays: empty and unused, and the next try adds another.
     """
-    wanted = archive.digest_of(code)
+    wanted = archive.digest_archive(code)
     ours = find(draft, _experiments(client)) if reuse else None
     held = _digest_there(client, ours.entity.experiment_version) if ours else None
     step = decide(ours, held=held, wanted=wanted)
@@ -145,11 +145,11 @@ def _digest_there(client: Client, version: ExperimentVersion) -> str | None:
     """Digest the code that *version* holds; None where it is empty or holds no zip of code."""
     with tempfile.TemporaryDirectory(prefix="dlaas-") as folder:
         try:
-            path = client.path_of(version.content_url)
-            return archive.digest_of(client.send(calls.get_content(path, Path(folder) / "there.zip")))
+            path = client.path_from_url(version.content_url)
+            return archive.digest_archive(client.send(calls.get_content(path, Path(folder) / "there.zip")))
         except (*NOT_TOLD, InvalidBundle):
             return None
 
 
 def _upload(client: Client, version: ExperimentVersion, code: Path) -> None:
-    client.send(calls.put_content(client.path_of(version.content_url), code))
+    client.send(calls.put_content(client.path_from_url(version.content_url), code))

@@ -46,11 +46,11 @@ def sources_at(place: str, include: Patterns, exclude: Patterns, *, allow_empty:
 
     :raises NothingSelected: there is no file, or the patterns select none, and *allow_empty* is not set.
     """
-    from airflow_dlaas.storage.sources.local import local
+    from airflow_dlaas.storage.sources.local import local_sources
 
     try:
         here = local_path(place)
-        return _elsewhere(place, include, exclude) if here is None else local(here, include, exclude)
+        return _elsewhere(place, include, exclude) if here is None else local_sources(here, include, exclude)
     except NothingSelected:
         if not allow_empty:
             raise
@@ -60,10 +60,10 @@ def sources_at(place: str, include: Patterns, exclude: Patterns, *, allow_empty:
 def _elsewhere(place: str, include: Patterns, exclude: Patterns) -> list[Source]:
     from airflow.sdk import ObjectStoragePath
 
-    from airflow_dlaas.storage.sources.remote import remote
+    from airflow_dlaas.storage.sources.remote import remote_sources
 
     there = ObjectStoragePath(place)
-    return remote(there.fs, there.path, place, include, exclude)
+    return remote_sources(there.fs, there.path, place, include, exclude)
 
 
 @contextmanager

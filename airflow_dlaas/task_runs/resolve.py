@@ -50,7 +50,7 @@ def choose(first: Tag, found: Sequence[Found], *, this: Try, retry_failed: bool)
     own = [one for one in mine if _same_generation(first, one, this)]
     surely_mine = [one for one in mine if first.airflow is not None and one[0].airflow == first.airflow]
     earlier = [one for one in surely_mine if one not in own]
-    superseded = tuple(training for _, training in earlier if not training.state.final)
+    superseded = tuple(training for _, training in earlier if not training.state.is_final)
     if not own:
         return Choice(first, None, superseded, _finished(surely_mine))
     newest = max(tag.attempt for tag, _ in own)
@@ -67,7 +67,7 @@ def precedence(training: Training) -> tuple[object, ...]:
 
 def ended_badly(training: Training) -> bool:
     """Whether it has ended other than well, or is about to: a cancel takes its time to be carried out."""
-    if training.state.final:
+    if training.state.is_final:
         return training.state is not TrainingState.COMPLETED
     return bool(training.status.cancel_requested)
 

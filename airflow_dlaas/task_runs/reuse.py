@@ -91,7 +91,7 @@ def difference(echo: Mapping[str, Any], definition: TrainingDefinition) -> str |
 def _obstacle(client: Client, training: Training, definition: TrainingDefinition, results: StoreAccess) -> str | None:
     from airflow_dlaas.hooks.swift import make_store
 
-    echo = client.send(calls.get_entity(training.id))
+    echo = client.send(calls.get_training_entity(training.id))
     if why := difference(echo, definition):
         return why
     reported = training.entity.training_results
@@ -99,7 +99,7 @@ def _obstacle(client: Client, training: Training, definition: TrainingDefinition
         return "its status names no place of its results"
     place = reported.location
     with make_store(results) as store:
-        if next(iter(store.list(place.container, f"{place.model_location}/")), None) is None:
+        if next(iter(store.list_objects(place.container, f"{place.model_location}/")), None) is None:
             return f"nothing lies in container {place.container} under {place.model_location}/ any more"
     return None
 

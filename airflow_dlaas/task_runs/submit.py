@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.exceptions import Conflict, DlaasError, Misunderstood, NotFound, RateLimited, Unauthenticated
+from airflow_dlaas.exceptions import Conflict, DlaasError, ProtocolError, NotFound, RateLimited, Unauthenticated
 from airflow_dlaas.task_runs.resolve import Choice, Found, choose, precedence
 from airflow_dlaas.task_runs.run_key import Tag, Try, tagged
 
@@ -135,7 +135,7 @@ def stop(client: Client, tag: Tag, definition: TrainingDefinition | None, *, sin
         return _is_settled(error)
     if training is None:
         say("No training has been submitted: there is nothing to cancel")
-    elif training.state.final:
+    elif training.state.is_final:
         say(f"Training {training.id} had ended before: {training.state}")
     else:
         return cancel(client, training.id, say)
@@ -183,7 +183,7 @@ def _submit_without_keys(
     seen = _with_key(client, tag, since)
     first, *others = seen if seen or made is None else [made]
     for other in others:
-        if not other.state.final:
+        if not other.state.is_final:
             say(f"Training {other.id} is a second one for the same task; canceling it")
             cancel(client, other.id, say)
     return first
@@ -197,7 +197,7 @@ def _with_key(client: Client, tag: Tag, since: datetime | None) -> list[Training
 
 def _of_tasks(client: Client, tasks: Collection[str], since: datetime | None) -> Iterator[tuple[Tag, str]]:
     """Look through the listing for trainings of *tasks*; its pages come newest first, where they come in order."""
-    call = calls.skim_trainings()
+    call = calls.list_training_summaries()
     for _ in range(PAGES):
         page = client.send(call)
         for outline in page.resources:
@@ -208,7 +208,7 @@ def _of_tasks(client: Client, tasks: Collection[str], since: datetime | None) ->
         in_order = times == sorted(times, reverse=True)
         if page.next is None or (in_order and since is not None and times and times[-1] < since - SLACK):
             return
-        call = calls.skim_trainings(client.path_of(page.next.url))
+        call = calls.list_training_summaries(client.path_from_url(page.next.url))
 
 
 def _found(
@@ -224,7 +224,7 @@ def _found(
     for tag, training_id in _of_tasks(client, tasks, since):
         try:
             training = _look(client, training_id)
-        except Misunderstood as error:  # noqa: PERF203 - one that cannot be read hides no other
+        except ProtocolError as error:  # noqa: PERF203 - one that cannot be read hides no other
             if tag.generation == generation:
                 raise
             unreadable[training_id] = str(error)

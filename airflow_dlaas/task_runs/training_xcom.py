@@ -17,11 +17,11 @@ async def write_mark(ti: Any, key: str, connection: str, training_id: str) -> No
     """Show Airflow's UI which training the task instance *ti* is about; *ti* is None outside of a triggerer."""
     from airflow.sdk.execution_time.xcom import XCom
 
-    from airflow_dlaas.client.aside import aside
+    from airflow_dlaas.client.aside import run_in_daemon_thread
 
     if ti is not None:
         mark = {"key": key, "connection": connection, "id": training_id}
-        await aside(partial(XCom.set, MARK, mark, **_names(ti)))
+        await run_in_daemon_thread(partial(XCom.set, MARK, mark, **_names(ti)))
 
 
 async def still_waits_for(ti: Any, key: str) -> bool:
@@ -35,15 +35,15 @@ async def still_waits_for(ti: Any, key: str) -> bool:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     from airflow.sdk.execution_time.xcom import XCom
 
-    from airflow_dlaas.client.aside import aside
+    from airflow_dlaas.client.aside import run_in_daemon_thread
 
     if ti is None:
         return False
     one = {"dag_id": ti.dag_id, "task_ids": [ti.task_id], "run_ids": [ti.run_id], "map_index": ti.map_index}
-    states = await aside(partial(RuntimeTaskInstance.get_task_states, **one))
+    states = await run_in_daemon_thread(partial(RuntimeTaskInstance.get_task_states, **one))
     if "deferred" not in (states.get(ti.run_id) or {}).values():
         return False
-    mark = await aside(partial(XCom.get_one, key=MARK, **_names(ti)))
+    mark = await run_in_daemon_thread(partial(XCom.get_one, key=MARK, **_names(ti)))
     return isinstance(mark, Mapping) and mark.get("key") == key
 
 

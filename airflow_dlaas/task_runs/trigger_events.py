@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas import exceptions
-from airflow_dlaas.exceptions import DlaasError, InvalidDefinition, Misunderstood, Refused
+from airflow_dlaas.exceptions import DlaasError, InvalidDefinition, ProtocolError, ApiError
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.training import Training
@@ -23,12 +23,12 @@ def deadline_after(start: datetime, timeout: timedelta | None) -> float | None:
 
 def wait(access: ServiceAccess, training_id: str, *, deadline: float | None, say: Say) -> Training:
     """Wait here, with the same eyes as the trigger; blocks."""
-    from airflow_dlaas.client.training_watcher import shared
+    from airflow_dlaas.client.training_watcher import shared_watcher
     from airflow_dlaas.hooks.dlaas import make_client
     from airflow_dlaas.task_runs.wait_for_training import attend
 
     async def waiting() -> Training:
-        async with shared(access, lambda: make_client(access)) as watch:
+        async with shared_watcher(access, lambda: make_client(access)) as watch:
             return await attend(watch.client, watch, training_id, deadline=deadline, say=say)
 
     return asyncio.run(waiting())
@@ -43,7 +43,7 @@ def unheard(error: Exception) -> dict[str, Any]:
     """Report why there is no training to report; `reported` raises it again, on the worker."""
     told: dict[str, Any] = {"kind": type(error).__name__, "message": str(error)}
     match error:
-        case Refused():
+        case ApiError():
             told |= {"message": error.message, "code": error.code, "target": error.target}
         case InvalidDefinition():
             told |= {"problems": list(error.problems)}
@@ -65,7 +65,7 @@ def reported(event: Any) -> Training:
         case {"error": {"kind": str(kind), "message": str(message)} as details}:
             raise error_of(kind, message, details)
         case _:
-            raise Misunderstood("The task was resumed with an event that is not its trigger's")
+            raise ProtocolError("The task was resumed with an event that is not its trigger's")
 
 
 def key_of(event: Any) -> str:
@@ -78,18 +78,18 @@ def key_of(event: Any) -> str:
         case {"key": str(key)}:
             return key
         case _:
-            raise Misunderstood("The task was resumed without the key of its training, and its event holds none")
+            raise ProtocolError("The task was resumed without the key of its training, and its event holds none")
 
 
 def error_of(kind: str, message: str, more: Mapping[Any, Any]) -> DlaasError:
     """Return the error that `unheard` reported; `Misunderstood`, with its name and message, where it is not ours."""
     found = getattr(exceptions, kind, None)
     if not isinstance(found, type) or not issubclass(found, DlaasError):
-        return Misunderstood(f"The wait in the triggerer broke off: {kind}: {message}")
-    if issubclass(found, Refused):
+        return ProtocolError(f"The wait in the triggerer broke off: {kind}: {message}")
+    if issubclass(found, ApiError):
         return found(message, code=more.get("code"), target=more.get("target"))
     if issubclass(found, InvalidDefinition):
         return found(more.get("problems", ()))
     if issubclass(found, exceptions.TrainingEnded):
-        return Misunderstood(message)  # can't be: what a training's end means is judged here, not there
+        return ProtocolError(message)  # can't be: what a training's end means is judged here, not there
     return found(message)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas.exceptions import ContainerNotFound, Misunderstood, StoreError, StoreRefused
+from airflow_dlaas.exceptions import ContainerNotFound, ProtocolError, StoreError, StoreRefused
 from airflow_dlaas.task_runs.trigger_events import error_of
 
 if TYPE_CHECKING:
@@ -37,13 +37,17 @@ class Sought:
 
         The listing is looked at also for a name: what it shows, an upload or a download that comes next sees too.
         """
-        from airflow_dlaas.storage.transfer.plan import as_folder
+        from airflow_dlaas.storage.transfer.plan import folder_prefix
 
         try:
             if self.name is not None:
                 # Of the names that begin with it, it comes first.
-                return any(one.name == self.name for one in islice(store.list(self.container, self.name), 1))
-            found = (one for one in store.list(self.container, as_folder(self.prefix)) if not one.folder)
+                return any(one.name == self.name for one in islice(store.list_objects(self.container, self.name), 1))
+            found = (
+                one
+                for one in store.list_objects(self.container, folder_prefix(self.prefix))
+                if not one.is_folder_marker
+            )
             return sum(1 for _ in islice(found, self.count)) == self.count
         except ContainerNotFound:
             return False
@@ -110,4 +114,4 @@ def reported(event: Any) -> str | None:
         case {"error": {"kind": str(kind), "message": str(message)} as details}:
             raise error_of(kind, message, details)
         case _:
-            raise Misunderstood("The task was resumed with an event that is not its trigger's")
+            raise ProtocolError("The task was resumed with an event that is not its trigger's")

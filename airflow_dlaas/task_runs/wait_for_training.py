@@ -11,11 +11,11 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas.exceptions import DlaasError, NotFound, Refused, Unreachable
+from airflow_dlaas.exceptions import DlaasError, NotFound, ApiError, Unreachable
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
-    from airflow_dlaas.client.training_watcher import Watch
+    from airflow_dlaas.client.training_watcher import TrainingWatcher
     from airflow_dlaas.contract.training import Training
 
 TELL_EVERY = 5.0
@@ -51,7 +51,7 @@ Sleep = Callable[[float], Awaitable[Any]]
 
 async def attend(
     client: Client,
-    watch: Watch,
+    watch: TrainingWatcher,
     training_id: str,
     *,
     deadline: float | None,
@@ -76,7 +76,7 @@ async def attend(
     trouble = asyncio.create_task(_tell_trouble(watch, say, sleep))
     try:
         seen = await _last_seen(watch, training_id, deadline, say, life, clock)
-        if seen.state.final:
+        if seen.state.is_final:
             await asyncio.wait({log}, timeout=LAST_WORDS)
         return seen
     finally:
@@ -103,16 +103,16 @@ class _Life:
         # While its environment is made, a training is pending and has a log: the installer's.
         if str(training.state) != "pending" or training.status.phase not in (None, "queued"):
             self.begun.set()
-        if training.state.final:
+        if training.state.is_final:
             self.ended.set()
 
 
 async def _last_seen(
-    watch: Watch, training_id: str, deadline: float | None, say: Say, life: _Life, clock: Callable[[], float]
+    watch: TrainingWatcher, training_id: str, deadline: float | None, say: Say, life: _Life, clock: Callable[[], float]
 ) -> Training:
     seen: Training | None = None
     told = ""
-    async with aclosing(watch.states(training_id)) as states:
+    async with aclosing(watch.updates(training_id)) as states:
         while True:
             left = None if deadline is None else max(0.0, deadline - clock())
             if left is not None and seen is None:
@@ -125,23 +125,23 @@ async def _last_seen(
             if (now := _in_words(seen)) != told:
                 say(f"Training {training_id}: {now}")
                 told = now
-            if seen.state.final:
+            if seen.state.is_final:
                 break
     if seen is None:
         raise Unreachable(f"Nothing was heard of training {training_id}, and its time is up")
     return seen
 
 
-async def _tell_trouble(watch: Watch, say: Say, sleep: Sleep) -> None:
+async def _tell_trouble(watch: TrainingWatcher, say: Say, sleep: Sleep) -> None:
     """Tell why nothing is heard, once a minute while it lasts, so that who waits can see what for."""
     silent: float | None = None  # seconds since the last line about a trouble that lasts
     while True:
-        if watch.trouble is None:
+        if watch.last_error is None:
             if silent is not None:
                 say("The service answers again")
             silent = None
         elif silent is None or silent >= TROUBLE_EVERY:
-            say(watch.trouble)
+            say(watch.last_error)
             silent = 0.0
         await sleep(TROUBLE_LOOK)
         if silent is not None:
@@ -151,31 +151,33 @@ async def _tell_trouble(watch: Watch, say: Say, sleep: Sleep) -> None:
 def _in_words(training: Training) -> str:
     status = training.status
     words = str(status.state)
-    if not status.state.final and status.phase is not None:
+    if not status.state.is_final and status.phase is not None:
         words += f", {status.phase}"
     if status.queue_position:
         words += f" behind {status.queue_position} others"
     return words
 
 
-async def _tell_log(client: Client, watch: Watch, training_id: str, life: _Life, say: Say) -> None:
+async def _tell_log(client: Client, watch: TrainingWatcher, training_id: str, life: _Life, say: Say) -> None:
     await life.begun.wait()
     async with aclosing(_log(client, watch, training_id, life, say)) as pieces:
         async for text in batches(pieces, seconds=TELL_EVERY, characters=TELL_BYTES):
             say(text)
 
 
-async def _log(client: Client, watch: Watch, training_id: str, life: _Life, say: Say) -> AsyncGenerator[str, None]:
-    from airflow_dlaas.client.log_stream import follow
-    from airflow_dlaas.client.protocol import Retries
+async def _log(
+    client: Client, watch: TrainingWatcher, training_id: str, life: _Life, say: Say
+) -> AsyncGenerator[str, None]:
+    from airflow_dlaas.client.log_stream import follow_log
+    from airflow_dlaas.client.protocol import RequestRetryPolicy
 
     # Few and short, so that the reason of a failure is soon in the task's log.
-    retries = Retries(attempts=3, first=1, longest=5)
+    retries = RequestRetryPolicy(max_attempts=3, initial_delay=1, max_delay=5)
     offset, told = 0, False
     while True:
         try:
             async with aclosing(
-                follow(client, training_id, offset=offset, retries=retries, ended=life.ended)
+                follow_log(client, training_id, offset=offset, retries=retries, training_ended=life.ended)
             ) as frames:
                 async for frame in frames:
                     offset, told = frame.status.offset or offset, False
@@ -191,13 +193,13 @@ async def _log(client: Client, watch: Watch, training_id: str, life: _Life, say:
             if not told:
                 say(f"Following the log of training {training_id} failed; retrying later: {error}")
             told = True
-            wanted = error.retry_after if isinstance(error, Refused) else None
+            wanted = error.retry_after if isinstance(error, ApiError) else None
         if life.ended.is_set():
             return
         await _until_again(watch, life, max(FOLLOW_AGAIN, wanted or 0))
 
 
-async def _until_again(watch: Watch, life: _Life, seconds: float) -> None:
+async def _until_again(watch: TrainingWatcher, life: _Life, seconds: float) -> None:
     """
     Wait until a log that could not be followed may be tried again.
 
@@ -208,7 +210,7 @@ async def _until_again(watch: Watch, life: _Life, seconds: float) -> None:
     while not life.ended.is_set():
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(life.ended.wait(), pause)
-        if watch.trouble is None:
+        if watch.last_error is None:
             return
         pause = TROUBLE_LOOK * random.SystemRandom().uniform(0.5, 1.5)
 

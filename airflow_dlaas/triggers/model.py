@@ -119,13 +119,13 @@ class TrainModelTrigger(BaseTrigger):
             )
 
     async def _report(self) -> dict[str, Any]:
-        from airflow_dlaas.client.training_watcher import shared
+        from airflow_dlaas.client.training_watcher import shared_watcher
         from airflow_dlaas.task_runs.trigger_events import deadline_after, heard, unheard
         from airflow_dlaas.task_runs.wait_for_training import attend
 
         try:
             self._access = access = await DlaasHook(self.dlaas_conn_id).aaccess()
-            async with shared(access, partial(make_client, access)) as watch:
+            async with shared_watcher(access, partial(make_client, access)) as watch:
                 training = await self._submit(watch.client)
                 timeout = None if self.timeout is None else timedelta(seconds=self.timeout)
                 deadline = deadline_after(training.status.submitted_at, timeout)
@@ -136,8 +136,8 @@ class TrainModelTrigger(BaseTrigger):
 
     async def _cancel_training(self) -> None:
         """Cancel the training unless its task still waits for it; try again while the service or Airflow is away."""
-        from airflow_dlaas.client.aside import aside
-        from airflow_dlaas.client.training_watcher import shared
+        from airflow_dlaas.client.aside import run_in_daemon_thread
+        from airflow_dlaas.client.training_watcher import shared_watcher
         from airflow_dlaas.task_runs.training_xcom import still_waits_for
 
         until = time.monotonic() + CANCEL_PATIENCE
@@ -148,8 +148,8 @@ class TrainModelTrigger(BaseTrigger):
                     return
                 access = self._access or await DlaasHook(self.dlaas_conn_id).aaccess()
                 # One client for all that are canceled at once: one token, and connections that are used again.
-                async with shared(access, partial(make_client, access)) as watch:
-                    if await aside(partial(self._stop, watch.client)):
+                async with shared_watcher(access, partial(make_client, access)) as watch:
+                    if await run_in_daemon_thread(partial(self._stop, watch.client)):
                         return
             except Exception as error:  # noqa: BLE001 - whatever it is, a training that runs on unnoticed is worse
                 self.log.warning(
@@ -161,7 +161,7 @@ class TrainModelTrigger(BaseTrigger):
         self.log.error("The training under key %s could not be canceled and may still run", self.key)
 
     async def _submit(self, client: Client) -> Training:
-        from airflow_dlaas.client.aside import aside
+        from airflow_dlaas.client.aside import run_in_daemon_thread
         from airflow_dlaas.exceptions import DlaasError
         from airflow_dlaas.task_runs.definition import connection_ids, join
         from airflow_dlaas.task_runs.run_key import Tag
@@ -176,7 +176,9 @@ class TrainModelTrigger(BaseTrigger):
         until = time.monotonic() + SUBMIT_PATIENCE
         while training is None:
             try:
-                training = await aside(lambda: submit(client, definition, tag, since=since, say=self.log.info))
+                training = await run_in_daemon_thread(
+                    lambda: submit(client, definition, tag, since=since, say=self.log.info)
+                )
             except DlaasError as error:  # noqa: PERF203 - the loop is there for the error
                 if not error.transient or time.monotonic() > until:
                     raise

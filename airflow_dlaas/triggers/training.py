@@ -51,14 +51,14 @@ class TrainingTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Report the training as last seen, or why there is none to report; `reported` reads it."""
-        from airflow_dlaas.client.training_watcher import shared
+        from airflow_dlaas.client.training_watcher import shared_watcher
         from airflow_dlaas.task_runs.first_event import hold_first_event
         from airflow_dlaas.task_runs.trigger_events import heard, unheard
         from airflow_dlaas.task_runs.wait_for_training import attend
 
         try:
             access = await DlaasHook(self.dlaas_conn_id).aaccess()
-            async with shared(access, lambda: make_client(access)) as watch:
+            async with shared_watcher(access, lambda: make_client(access)) as watch:
                 training = await attend(
                     watch.client, watch, self.training_id, deadline=self.deadline, say=self.log.info
                 )

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from airflow_dlaas.contract.error import CODES, Problem
+from airflow_dlaas.contract.error import ERROR_CODES, ErrorReport
 from airflow_dlaas.service.api import experiments, health, metrics, models, prometheus, runtimes, tokens
 from airflow_dlaas.service.api.app import create_api
 from tests.fuzz.conftest import kept
@@ -129,10 +129,10 @@ def ask(fuzzed: Fuzzed, case: Any, authorization: str | None) -> Any:
 
 
 def insist_on_envelope(content: bytes) -> None:
-    problem = Problem.model_validate_json(content)
+    problem = ErrorReport.model_validate_json(content)
     assert re.fullmatch(r"[0-9a-f]{32}", problem.trace)
     assert problem.errors
-    assert all(one.code in CODES and one.message for one in problem.errors)
+    assert all(one.code in ERROR_CODES and one.message for one in problem.errors)
     assert len(content) < 100_000
 
 

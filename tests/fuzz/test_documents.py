@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_dlaas.contract.base import MOST_COMPLAINTS
-from airflow_dlaas.contract.definition import MOST_CONTAINERS, TrainingDefinition
-from airflow_dlaas.contract.stores import MASK, REVEALED
+from airflow_dlaas.contract.base import MAX_VALIDATION_MESSAGES
+from airflow_dlaas.contract.definition import MAX_CONTAINERS, TrainingDefinition
+from airflow_dlaas.contract.stores import MASK, REVEAL_SECRETS
 from airflow_dlaas.exceptions import InvalidDefinition, InvalidRequest
 from airflow_dlaas.service.api import resource_urls
 from airflow_dlaas.service.config.object_store_allowlist import place_of
@@ -97,11 +97,11 @@ def places(document: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 def read(document: Any) -> TrainingDefinition | tuple[str, ...]:
     """What became of *document*: a definition, or sentences that each name a field."""
     try:
-        return TrainingDefinition.read(document)
+        return TrainingDefinition.parse(document)
     except InvalidDefinition as error:
         refused = error
     assert refused.problems
-    assert len(refused.problems) <= MOST_COMPLAINTS + 1
+    assert len(refused.problems) <= MAX_VALIDATION_MESSAGES + 1
     assert all(re.match(r"\S.*: \S", one, re.DOTALL) for one in refused.problems)
     assert SECRET not in str(refused)
     assert SECRET not in repr(refused)
@@ -160,10 +160,10 @@ def test_an_unknown_key_is_refused_by_its_name(document: Any, data: st.DataObjec
 @effort(200)
 @given(VALID)
 def test_a_valid_definition_survives_the_wire(document: Any) -> None:
-    read_once = TrainingDefinition.read(document)
-    sent = read_once.model_dump_json(context=REVEALED, exclude_unset=True)
+    read_once = TrainingDefinition.parse(document)
+    sent = read_once.model_dump_json(context=REVEAL_SECRETS, exclude_unset=True)
     assert json.loads(sent) == document
-    assert TrainingDefinition.read(json.loads(sent)) == read_once
+    assert TrainingDefinition.parse(json.loads(sent)) == read_once
     assert TrainingDefinition.model_validate_json(sent) == read_once
     masked = read_once.model_dump(mode="json")
     assert {data["connection"]["password"] for data in masked["training_data"]} == {MASK}
@@ -191,7 +191,7 @@ def test_credentials_in_an_address_that_cannot_be_parsed_are_not_repeated() -> N
     assert read(document) == ("training_data[0].connection.auth_url: must be an http:// or https:// URL",)
 
 
-@pytest.mark.parametrize("count", [MOST_CONTAINERS + 1, 300_000])
+@pytest.mark.parametrize("count", [MAX_CONTAINERS + 1, 300_000])
 def test_a_flood_of_containers_is_one_complaint(count: int) -> None:
     found = read(DEFINITION | {"training_data": [{}] * count})
     assert isinstance(found, tuple)

@@ -18,13 +18,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.testclient import WebSocketDenialResponse
 
-from airflow_dlaas.client.log_stream import Place
-from airflow_dlaas.contract.base import received
-from airflow_dlaas.contract.error import refusal
+from airflow_dlaas.client.log_stream import StreamCursor
+from airflow_dlaas.contract.base import parse_response
+from airflow_dlaas.contract.error import parse_api_error
 from airflow_dlaas.contract.log_stream import Frame
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.exceptions import Misunderstood, Refused
+from airflow_dlaas.exceptions import ProtocolError, ApiError
 from airflow_dlaas.service.api.file_follower import PIECE, Follower, tail
 from airflow_dlaas.service.api.training_report import last_metrics
 from airflow_dlaas.service.metrics import jsonl_metrics
@@ -38,7 +38,7 @@ EFFORT = 20.0
 """Seconds of a processor for what takes one. Not of the clock: what else the machine does costs nothing here."""
 
 NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
-read_frame = received(Frame)
+read_frame = parse_response(Frame)
 
 # -- what a client is told ---------------------------------------------------------------------------------------------
 
@@ -72,15 +72,15 @@ MESSAGES = st.one_of(
 @effort(600)
 @given(st.lists(MESSAGES, max_size=6), st.integers(0, 50))
 def test_whatever_a_server_sends_is_a_frame_or_misunderstood(messages: list[bytes], offset: int) -> None:
-    place = Place(offset)
+    place = StreamCursor(offset)
     for message in messages:
         try:
             frame = read_frame(message)
-        except Misunderstood as error:
+        except ProtocolError as error:
             assert len(str(error)) < 50_000  # noqa: PT017
             continue
         before = place.offset
-        new = place.take(frame)
+        new = place.accept(frame)
         assert place.offset >= before
         if new is not None:
             assert new.status.offset == place.offset
@@ -94,9 +94,9 @@ PIECES = st.lists(st.text(max_size=12), max_size=8)
 @given(PIECES, st.lists(st.integers(0, 8), max_size=3), st.booleans())
 def test_a_log_told_over_broken_connections_arrives_once(pieces: list[str], breaks: list[int], ours: bool) -> None:
     whole = "".join(pieces)
-    place, got = Place(), ""
+    place, got = StreamCursor(), ""
     for end in [*breaks, len(pieces)]:
-        place.reconnected()
+        place.on_connect()
         at = 0
         for piece in pieces[:end]:
             begin, at = at, at + len(piece.encode())
@@ -105,7 +105,7 @@ def test_a_log_told_over_broken_connections_arrives_once(pieces: list[str], brea
             status: dict[str, Any] = {"message": piece}
             if ours:
                 status |= {"state": "running", "offset": at}
-            new = place.take(read_frame(json.dumps({"status": status}).encode()))
+            new = place.accept(read_frame(json.dumps({"status": status}).encode()))
             got += (new.status.message or "") if new is not None else ""
     assert got == whole
     assert place.offset == len(whole.encode())
@@ -114,15 +114,15 @@ def test_a_log_told_over_broken_connections_arrives_once(pieces: list[str], brea
 @effort(300)
 @given(st.text(max_size=40), st.lists(st.lists(st.integers(0, 40), max_size=4), max_size=4))
 def test_a_foreign_log_that_is_cut_otherwise_each_time_arrives_once(whole: str, cuts: list[list[int]]) -> None:
-    place, got = Place(), ""
+    place, got = StreamCursor(), ""
     for points in [*cuts, []]:
-        place.reconnected()
+        place.on_connect()
         edges = sorted({0, *(min(one, len(whole)) for one in points)})
         if not points:
             edges = [0, len(whole)]
         for begin, end in itertools.pairwise(edges):
             frame = read_frame(json.dumps({"status": {"message": whole[begin:end]}}).encode())
-            new = place.take(frame)
+            new = place.accept(frame)
             got += (new.status.message or "") if new is not None else ""
     assert got == whole
 
@@ -130,7 +130,7 @@ def test_a_foreign_log_that_is_cut_otherwise_each_time_arrives_once(whole: str, 
 @effort(300)
 @given(st.integers(300, 599), MESSAGES)
 def test_any_refusal_is_one_of_ours(status: int, content: bytes) -> None:
-    assert isinstance(refusal(status, content), Refused)
+    assert isinstance(parse_api_error(status, content), ApiError)
 
 
 @pytest.mark.parametrize("flood", ['{"metrics": [%s]}', '{"metrics": [{"values": [%s]}]}'])
@@ -138,7 +138,7 @@ def test_a_frame_full_of_nonsense_costs_some_memory_and_no_time(flood: str) -> N
     message = ('{"status": %s}' % (flood % ",".join(["{}"] * 500_000))).encode()
     tracemalloc.start()
     begun = time.thread_time()
-    with pytest.raises(Misunderstood) as found:
+    with pytest.raises(ProtocolError) as found:
         read_frame(message)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()

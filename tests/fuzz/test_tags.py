@@ -49,7 +49,7 @@ def test_a_tag_is_read_back_from_behind_whatever_the_author_wrote(description: s
         **DEFINITION,
         "model_definition": {**DEFINITION["model_definition"], "definition_location": "x", "description": description},
     }
-    definition = TrainingDefinition.read(document)
+    definition = TrainingDefinition.parse(document)
     once = tagged(definition, tag)
     assert Tag.read(once.model_definition.description) == tag
     assert Tag.read(tagged(once, other).model_definition.description) == other
@@ -64,5 +64,5 @@ def test_what_the_author_wrote_stays(description: str, tag: Tag) -> None:
         **DEFINITION,
         "model_definition": {**DEFINITION["model_definition"], "definition_location": "x", "description": description},
     }
-    made = tagged(TrainingDefinition.read(document), tag).model_definition.description
+    made = tagged(TrainingDefinition.parse(document), tag).model_definition.description
     assert made.removesuffix(str(tag)).strip() == description.strip()

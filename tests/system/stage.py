@@ -182,7 +182,7 @@ class Run:
 
         def look() -> Training | None:
             now = self.stage.client.send(calls.get_training(training.id))
-            return now if now.state.final else None
+            return now if now.state.is_final else None
 
         return eventually(look, self.told, within=within)
 
@@ -300,8 +300,8 @@ def prepared(airflow: RealAirflow, service: ServiceChild, folder: Path) -> Itera
     draft = ExperimentDraft.model_validate({"name": "holds", "framework": {"name": "tensorflow", "version": "test"}})
     with Client(known["host"], known["login"], known["password"]) as client:
         version = client.send(calls.create_experiment(draft)).entity.experiment_version
-        client.send(calls.put_content(client.path_of(version.content_url), archive.pack(code)))
-        yield Stage(airflow, client, service.home, client.path_of(version.url))
+        client.send(calls.put_content(client.path_from_url(version.content_url), archive.pack(code)))
+        yield Stage(airflow, client, service.home, client.path_from_url(version.url))
 
 
 SURVIVES = "survives"

@@ -51,7 +51,7 @@ def command(service: ServiceProcess, client: Client, tmp_path_factory: pytest.Te
         store.create_container("tested")
     draft = ExperimentDraft.model_validate({"name": "tested", "framework": {"name": "tensorflow", "version": "test"}})
     version = client.send(calls.create_experiment(draft)).entity.experiment_version
-    client.send(calls.put_content(client.path_of(version.content_url), archive.pack(home / "code")))
+    client.send(calls.put_content(client.path_from_url(version.content_url), archive.pack(home / "code")))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "_AIRFLOW"))}
     environment |= {
         "AIRFLOW_HOME": str(home),
@@ -62,7 +62,7 @@ def command(service: ServiceProcess, client: Client, tmp_path_factory: pytest.Te
         "AIRFLOW_CONN_DLAAS_DEFAULT": json.dumps(known["dlaas_default"]),
         "AIRFLOW_CONN_SWIFT_DEFAULT": json.dumps(swift),
         "PYTHONPATH": str(Path(__file__).parents[2]),
-        "TESTED_LOCATION": client.path_of(version.url),
+        "TESTED_LOCATION": client.path_from_url(version.url),
     }
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:

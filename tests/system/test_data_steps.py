@@ -98,7 +98,7 @@ def test_what_comes_down_is_what_went_up(ran: Ran) -> None:
 
 def test_what_is_no_longer_there_is_deleted_under_the_prefix_only(ran: Ran, store: SwiftStore) -> None:
     assert ran.told("mirror") == {"files": 0, "bytes": 0, "unchanged": 2, "deleted": 1}
-    assert [one.name for one in store.list(CONTAINER)] == ["other/stale.csv"]
+    assert [one.name for one in store.list_objects(CONTAINER)] == ["other/stale.csv"]
 
 
 def test_every_sensor_returns_where_it_is(ran: Ran) -> None:

@@ -84,7 +84,7 @@ def test_a_training_that_is_overdue_is_canceled(ran: Ran, client: Client) -> Non
         trainings = client.send(calls.list_trainings(limit=50)).resources
         return [one.state for one in trainings if "--steps 600" in one.entity.model_definition.execution.command]
 
-    eventually(lambda: True if all(state.final for state in endless()) else None, lambda: str(endless()))
+    eventually(lambda: True if all(state.is_final for state in endless()) else None, lambda: str(endless()))
     assert endless() == [TrainingState.CANCELED] * 2
 
 

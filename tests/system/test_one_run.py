@@ -188,6 +188,6 @@ def test_ending_a_task_that_submits_and_goes_on_ends_nothing_once_it_is_done(sta
     run.wait_for_state("deferred", task_id="sense")
     stage.airflow.api.mark(run.dag_id, run.run_id, "sense", "failed")
     assert run.end() == "failed"
-    assert not stage.client.send(calls.get_training(training.id)).state.final
+    assert not stage.client.send(calls.get_training(training.id)).state.is_final
     run.let_go(training)
     assert run.ended(training).state is COMPLETED

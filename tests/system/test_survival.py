@@ -44,6 +44,6 @@ def test_a_deferred_task_marked_failed_by_hand_cancels_its_training(
 
         def end() -> TrainingState | None:
             now = client.send(calls.get_training(training.id)).state
-            return now if now.final else None
+            return now if now.is_final else None
 
         assert eventually(end, log) is TrainingState.CANCELED

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.contract.outcome import judge
+from airflow_dlaas.contract.outcome import raise_for_state
 from airflow_dlaas.contract.training import Training, TrainingList
 from airflow_dlaas.hooks.dlaas import DlaasHook
 from airflow_dlaas.hooks.swift import SwiftHook
@@ -19,7 +19,7 @@ def a_call_gives_what_it_promises(client: Client) -> None:
     training: Training = client.send(calls.get_training("training-1"))
     trainings: TrainingList = client.send(calls.list_trainings(limit=10))
     nothing: None = client.send(calls.cancel_training(trainings.resources[0].id))
-    judged: Training = judge(training)
+    judged: Training = raise_for_state(training)
     print(judged, nothing)
 
 

@@ -17,16 +17,16 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_dlaas.contract.base import spell_path
-from airflow_dlaas.contract.error import BY_STATUS, Problem, ProblemError, Target
-from airflow_dlaas.contract.validation_messages import sentence
+from airflow_dlaas.contract.base import format_path
+from airflow_dlaas.contract.error import ERRORS_BY_STATUS, ErrorReport, ErrorItem, ErrorTarget
+from airflow_dlaas.contract.validation_messages import validation_message
 from airflow_dlaas.exceptions import (
     DlaasError,
     InvalidBundle,
     InvalidDefinition,
     InvalidRequest,
     MethodNotAllowed,
-    Refused,
+    ApiError,
     Unauthenticated,
     Unavailable,
     UpgradeRequired,
@@ -51,7 +51,7 @@ _DIALECTS = re.compile(r"/(v[0-9]+|ml/v[0-9]+)(/|$)")
 class Several(InvalidRequest):
     """A refusal for more than one reason; each reason names its own field."""
 
-    def __init__(self, reasons: Sequence[ProblemError]) -> None:
+    def __init__(self, reasons: Sequence[ErrorItem]) -> None:
         super().__init__("; ".join(one.message for one in reasons), code=reasons[0].code)
         self.reasons = tuple(reasons)
 
@@ -61,9 +61,9 @@ class Several(InvalidRequest):
         return cls([reason(line.partition(": ")[0], line, code) for line in complaints])
 
 
-def reason(field: str, message: str, code: str) -> ProblemError:
+def reason(field: str, message: str, code: str) -> ErrorItem:
     """Say what is wrong with one field of the body."""
-    return ProblemError(code=code, message=message, target=Target(type="field", name=field))
+    return ErrorItem(code=code, message=message, target=ErrorTarget(type="field", name=field))
 
 
 def answer(error: Exception, request: HTTPConnection) -> Response:
@@ -79,7 +79,7 @@ def answer(error: Exception, request: HTTPConnection) -> Response:
         logger.info("%s: %d %s, trace %s", where, refused.status, refused.code, trace)
     else:
         logger.error("%s: %d, trace %s", where, refused.status, trace, exc_info=error)
-    problem = Problem(trace=trace, errors=_reasons(refused))
+    problem = ErrorReport(trace=trace, errors=_reasons(refused))
     return Response(
         problem.model_dump_json(exclude_none=True),
         status_code=refused.status,
@@ -125,9 +125,9 @@ class LastResort:
             await answer(error, HTTPConnection(scope))(scope, receive, send)
 
 
-def _refused(error: Exception, path: str) -> Refused:
+def _refused(error: Exception, path: str) -> ApiError:
     match error:
-        case Refused():
+        case ApiError():
             return error
         case InvalidDefinition(problems=problems):
             return Several.of(problems, "C101")
@@ -136,39 +136,39 @@ def _refused(error: Exception, path: str) -> Refused:
         case RequestValidationError():
             found = error.errors()
             if any(one["loc"][0] == "path" for one in found):
-                return BY_STATUS[404]("There is nothing with this id")
+                return ERRORS_BY_STATUS[404]("There is nothing with this id")
             return Several([_query_reason(one["loc"], one["type"], one.get("ctx", {})) for one in found])
         case HTTPException(status_code=404):
-            return BY_STATUS[404](DIALECT if _DIALECTS.match(path) else NO_PATH)
+            return ERRORS_BY_STATUS[404](DIALECT if _DIALECTS.match(path) else NO_PATH)
         case HTTPException(status_code=405):
-            return BY_STATUS[405]("This path has other methods; the Allow header names them")
+            return ERRORS_BY_STATUS[405]("This path has other methods; the Allow header names them")
         case HTTPException(status_code=status) if status < 500:
-            return BY_STATUS.get(status, InvalidRequest)("The request cannot be read")
+            return ERRORS_BY_STATUS.get(status, InvalidRequest)("The request cannot be read")
         case _:
             return Unavailable("The service failed; its log says more under the trace given here")
 
 
-def _query_reason(location: Sequence[int | str], kind: str, context: Mapping[str, Any]) -> ProblemError:
-    name = spell_path(tuple(location[1:]))
-    return ProblemError(
+def _query_reason(location: Sequence[int | str], kind: str, context: Mapping[str, Any]) -> ErrorItem:
+    name = format_path(tuple(location[1:]))
+    return ErrorItem(
         code="invalid_query_parameter_value",
-        message=f"{name}: {sentence(kind, context)}",
-        target=Target(type="query", name=name),
+        message=f"{name}: {validation_message(kind, context)}",
+        target=ErrorTarget(type="query", name=name),
     )
 
 
-def _reasons(error: Refused) -> tuple[ProblemError, ...]:
+def _reasons(error: ApiError) -> tuple[ErrorItem, ...]:
     if isinstance(error, Several):
         return error.reasons
     target = None
     if error.target:
         query = error.code == "invalid_query_parameter_value"
         kind = "header" if error.target in HEADERS else "query" if query else "field"
-        target = Target(type=kind, name=error.target)
-    return (ProblemError(code=error.code, message=error.message, more_info=error.more_info, target=target),)
+        target = ErrorTarget(type=kind, name=error.target)
+    return (ErrorItem(code=error.code, message=error.message, more_info=error.more_info, target=target),)
 
 
-def _headers(refused: Refused, error: Exception, request: HTTPConnection) -> Iterable[tuple[str, str]]:
+def _headers(refused: ApiError, error: Exception, request: HTTPConnection) -> Iterable[tuple[str, str]]:
     if isinstance(refused, Unauthenticated):
         scheme = "Basic" if request.scope["path"].endswith("/identity/token") else "Bearer"
         yield "WWW-Authenticate", f'{scheme} realm="airflow-dlaas"'

@@ -140,7 +140,9 @@ async def put_content(request: Request, parts: PartsOf, owner: Owner, experiment
 
 def _accept(parts: Parts, owner: str, version: VersionRecord, incoming: Incoming) -> None:
     incoming.seal()
-    archive.inspect(incoming.path, allow_nested=parts.limits.allow_nested, unpacked_limit=parts.limits.unpacked_bytes)
+    archive.require_safe_archive(
+        incoming.path, allow_nested=parts.limits.allow_nested, unpacked_limit=parts.limits.unpacked_bytes
+    )
     blob = incoming.keep()
     parts.store.set_content(owner, version.experiment_id, version.id, blob.digest, blob.size)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airflow_dlaas.contract.curves import LogMatch, LogMatches, LogPiece
+from airflow_dlaas.contract.curves import LogMatch, LogMatches, LogChunk
 from airflow_dlaas.service.regular_file import open_to_read
 
 PIECE = 256 * 1024
@@ -20,7 +20,7 @@ SHOWN = 500
 """Characters told of a line that matches."""
 
 
-def window(path: Path, *, start: int, limit: int, ended: bool) -> LogPiece:
+def window(path: Path, *, start: int, limit: int, ended: bool) -> LogChunk:
     """
     Read whole lines from byte *start* on, *limit* bytes at most.
 
@@ -30,7 +30,7 @@ def window(path: Path, *, start: int, limit: int, ended: bool) -> LogPiece:
     try:
         file = open_to_read(path)
     except FileNotFoundError:
-        return LogPiece(text="", start=0, end=0, size=0, complete=ended)
+        return LogChunk(text="", start=0, end=0, size=0, complete=ended)
     with file:
         size = file.seek(0, 2)
         start = min(start, size)
@@ -43,12 +43,12 @@ def window(path: Path, *, start: int, limit: int, ended: bool) -> LogPiece:
         elif len(content) < limit:
             content = b""
     end = start + len(content)
-    return LogPiece(
+    return LogChunk(
         text=content.decode("utf-8", "replace"), start=start, end=end, size=size, complete=ended and end == size
     )
 
 
-def last(path: Path, *, limit: int, ended: bool) -> LogPiece:
+def last(path: Path, *, limit: int, ended: bool) -> LogChunk:
     """Read the last whole lines, *limit* bytes at most."""
     try:
         with open_to_read(path) as file:

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
 from airflow_dlaas._util.logged_once import LoggedOnce
-from airflow_dlaas.contract.log_stream import LAST_LIMIT, LOG_COMPLETE, Frame, FrameStatus
+from airflow_dlaas.contract.log_stream import MAX_LAST_LINES, LOG_COMPLETE_REASON, Frame, FrameStatus
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.exceptions import DlaasError, InvalidRequest, NotFound
@@ -86,8 +86,8 @@ class Following:
         :raises _Unreadable: a file is there and cannot be read.
         """
         with _readable():
-            log = self._log.read(ended=state.final)
-            lines = self._metrics.read(ended=state.final)
+            log = self._log.read(ended=state.is_final)
+            lines = self._metrics.read(ended=state.is_final)
         frames = [Frame(status=FrameStatus(metrics=(metric,), state=state)) for metric in self._unknown(lines)]
         if log or state is not self._state:
             message = log.decode("utf-8", errors="replace") if log else None
@@ -120,7 +120,7 @@ async def monitor(websocket: WebSocket, training_id: str) -> None:
     with ExitStack() as stack:
         try:
             owner, state, following = await _begin(websocket, parts, training_id)
-            stack.enter_context(monitors.limit.one_more(owner, parts.limits.monitors, ended=state.final))
+            stack.enter_context(monitors.limit.one_more(owner, parts.limits.monitors, ended=state.is_final))
         except DlaasError as error:
             await _deny(websocket, error)
             return
@@ -133,7 +133,7 @@ async def monitor(websocket: WebSocket, training_id: str) -> None:
             async with asyncio.timeout(None) as patience:
                 while not gone.done() and not followed.deleted:
                     signal.event.clear()
-                    ended = followed.state.final
+                    ended = followed.state.is_final
                     async with monitors.readers:
                         frames, more = await run_in_threadpool(following.step, followed.state)
                     patience.reschedule(asyncio.get_running_loop().time() + SEND_TIMEOUT)
@@ -165,7 +165,7 @@ async def nothing(websocket: WebSocket) -> None:
 
 async def _begin(websocket: WebSocket, parts: Parts, training_id: str) -> tuple[str, TrainingState, Following]:
     owner = parts.identity.user(websocket.headers.get("authorization"))
-    last = _number(websocket, "last", LAST_LIMIT)
+    last = _number(websocket, "last", MAX_LAST_LINES)
     offset = _number(websocket, "offset", None)
     metrics = _number(websocket, "metrics", None)
     if last is not None and (offset is not None or metrics is not None):
@@ -191,7 +191,7 @@ async def _why_closed(parts: Parts, owner: str, training_id: str) -> str:
         await run_in_threadpool(parts.store.training, owner, training_id)
     except NotFound:
         return "the training was deleted"
-    return LOG_COMPLETE
+    return LOG_COMPLETE_REASON
 
 
 def _number(websocket: WebSocket, name: str, most: int | None) -> int | None:

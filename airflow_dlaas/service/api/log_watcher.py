@@ -169,7 +169,7 @@ class LogWatcher:
     def _grown(self, followed: dict[str, Followed]) -> set[str]:
         grown = set()
         for training_id, one in followed.items():
-            if not one.state.final:  # after its end a training writes no more
+            if not one.state.is_final:  # after its end a training writes no more
                 log, metrics = one.files
                 sizes = (self._size(log), self._size(metrics))
                 if sizes != one.sizes:

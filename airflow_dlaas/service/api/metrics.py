@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from airflow_dlaas.contract.curves import LARGEST_PIECE, MOST_POINTS, POINTS, Curves, LogMatches, LogPiece
+from airflow_dlaas.contract.curves import MAX_LOG_CHUNK_BYTES, MAX_POINTS, DEFAULT_POINTS, Curves, LogMatches, LogChunk
 from airflow_dlaas.exceptions import InvalidRequest, NotFound
 from airflow_dlaas.service.api import log_slices, training_report
 from airflow_dlaas.service.api.dependencies import Owner, Parts, PartsOf
@@ -23,7 +23,7 @@ LARGEST_OFFSET = 2**53
 """Bytes: more than any log has, and what every JSON reader can count to."""
 
 Offset = Annotated[int, Query(ge=0, le=LARGEST_OFFSET)]
-Size = Annotated[int, Query(ge=1, le=LARGEST_PIECE)]
+Size = Annotated[int, Query(ge=1, le=MAX_LOG_CHUNK_BYTES)]
 
 
 def gatherings() -> Gatherings:
@@ -37,7 +37,7 @@ def curves(
     parts: PartsOf,
     owner: Owner,
     training_id: Id,
-    points: Annotated[int, Query(ge=2, le=MOST_POINTS)] = POINTS,
+    points: Annotated[int, Query(ge=2, le=MAX_POINTS)] = DEFAULT_POINTS,
     unless: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response:
     """
@@ -51,14 +51,14 @@ def curves(
         return reply(kept.curves(job.metrics, points, unless, complete=ended))
 
 
-@router.get("/{training_id}/log", response_model=LogPiece)
+@router.get("/{training_id}/log", response_model=LogChunk)
 def log(
     parts: PartsOf,
     owner: Owner,
     training_id: Id,
     offset: Annotated[int | None, Query(ge=0, le=LARGEST_OFFSET)] = None,
     limit: Size = log_slices.PIECE,
-    tail: Annotated[int | None, Query(ge=1, le=LARGEST_PIECE)] = None,
+    tail: Annotated[int | None, Query(ge=1, le=MAX_LOG_CHUNK_BYTES)] = None,
 ) -> Response:
     """Tell whole lines of the log (ours): from byte *offset* on, *limit* bytes at most; or the last *tail* bytes."""
     if offset is not None and tail is not None:
@@ -97,5 +97,5 @@ def _readable(training_id: str, what: str) -> Iterator[None]:
 
 def _look(parts: Parts, owner: str, training_id: str) -> tuple[JobFolder, bool]:
     """Find the job's folder; whether it had ended, asked before its files are read: all it wrote is there then."""
-    ended = parts.store.training(owner, training_id).state.final
+    ended = parts.store.training(owner, training_id).state.is_final
     return JobFolder(parts.jobs / training_id), ended

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.contract.training import CANCEL, Patch, UnreadableTraining
+from airflow_dlaas.contract.training import CANCEL_PATCH, PatchOperation, UnreadableTraining
 from airflow_dlaas.exceptions import InvalidRequest, NotFound, UpgradeRequired
 from airflow_dlaas.service.api import training_report
 from airflow_dlaas.service.api.dependencies import Owner, Parts, PartsOf, base_url
@@ -85,7 +85,9 @@ def monitor(parts: PartsOf, owner: Owner, training_id: Id) -> Response:
     raise UpgradeRequired("The monitor is a WebSocket: send Connection: Upgrade and Upgrade: websocket")
 
 
-@router.patch("/{training_id}", status_code=204, response_class=Response, openapi_extra=takes(Patch, listed=True))
+@router.patch(
+    "/{training_id}", status_code=204, response_class=Response, openapi_extra=takes(PatchOperation, listed=True)
+)
 def cancel(parts: PartsOf, owner: Owner, training_id: Id, document: Document) -> Response:
     """Cancel a training: the one change there is. One that has ended stays as it ended, and that is no error."""
     parts.store.training(owner, training_id)
@@ -109,7 +111,7 @@ def acknowledge(parts: PartsOf, owner: Owner, training_id: Id) -> Response:
 @router.delete("/{training_id}", status_code=204, response_class=Response)
 def delete(parts: PartsOf, owner: Owner, training_id: Id) -> Response:
     """Forget a training that has ended, and its log here. What it stored stays in the object store."""
-    if parts.store.training(owner, training_id).state.final:
+    if parts.store.training(owner, training_id).state.is_final:
         # First: a service that is killed in between can be asked once more, and no folder stays that is nobody's.
         remove_folder(parts.jobs / training_id)
     parts.store.delete_training(owner, training_id)
@@ -158,9 +160,9 @@ async def _wait_for_changes(
 def _insist_on_cancel(document: Any) -> None:
     if isinstance(document, list) and len(document) > 1:
         raise InvalidRequest(f"Send one operation, not {len(document)}", code="patch_multiple_ops")
-    wanted = CANCEL[0]
+    wanted = CANCEL_PATCH[0]
     supported = f"The only operation is {wanted.model_dump_json()}, alone in a list"
     if not isinstance(document, list) or not document:
         raise InvalidRequest(supported, code="patch_not_supported")
-    if understand(Patch, document[0]) != wanted:
+    if understand(PatchOperation, document[0]) != wanted:
         raise InvalidRequest(supported, code="patch_not_supported")

@@ -12,15 +12,15 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from airflow_dlaas.contract.base import Word
+from airflow_dlaas.contract.base import ApiModel
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.contract.error import Problem
+from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.metric_definition import MetricDefinition
-from airflow_dlaas.contract.stores import Place, StoreConnection, TrainingData
+from airflow_dlaas.contract.stores import ContainerRef, StoreConnection, TrainingData
 from airflow_dlaas.contract.training import (
     NextPage,
-    Patch,
+    PatchOperation,
     ResultsReport,
     Runtime,
     Training,
@@ -30,15 +30,15 @@ from airflow_dlaas.contract.training import (
 from airflow_dlaas.service.api.request_bodies import SCHEMAS
 from airflow_dlaas.service.api.tokens import Token
 
-_BODIES: tuple[type[BaseModel], ...] = (ExperimentDraft, TrainingDefinition, Patch, Token)
+_BODIES: tuple[type[BaseModel], ...] = (ExperimentDraft, TrainingDefinition, PatchOperation, Token)
 
 
 class ReportedResults(ResultsReport):
     """Where results go, as it was asked for, and where they lie once they exist."""
 
     connection: StoreConnection | None = None
-    target: Place | None = None
-    source: Place | None = None
+    target: ContainerRef | None = None
+    source: ContainerRef | None = None
 
 
 class ReportedEntity(TrainingEntity):
@@ -55,21 +55,21 @@ class ReportedTraining(Training):
     entity: ReportedEntity
 
 
-class ReportedPage(Word):
+class ReportedPage(ApiModel):
     """Trainings, newest first; one that the service cannot read is marked so and hides no other."""
 
     resources: tuple[ReportedTraining | UnreadableTraining, ...]
     next: NextPage | None = None
 
 
-class ReportedChanges(Word):
+class ReportedChanges(ApiModel):
     """Trainings that changed, oldest change first, and the cursor to ask with next."""
 
     resources: tuple[ReportedTraining | UnreadableTraining, ...]
     cursor: str
 
 
-class ReportedRuntimes(Word):
+class ReportedRuntimes(ApiModel):
     """The catalogue, and how many GPU slots there are."""
 
     resources: tuple[Runtime, ...]
@@ -94,7 +94,7 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
         schema.pop("additionalProperties", None)  # newer services say more; what is sent is read strictly
     _, taken = models_json_schema([(kind, "validation") for kind in _BODIES], ref_template=f"{SCHEMAS}{{model}}")
     schemas.update(taken["$defs"])
-    schemas.update(models_json_schema([(Problem, "serialization")], ref_template=f"{SCHEMAS}{{model}}")[1]["$defs"])
+    schemas.update(models_json_schema([(ErrorReport, "serialization")], ref_template=f"{SCHEMAS}{{model}}")[1]["$defs"])
     schemas["StoreConnection"]["properties"]["password"].pop("writeOnly")  # it is echoed, masked
     document["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer"},

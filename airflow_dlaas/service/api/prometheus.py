@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from airflow_dlaas.contract.error import RUN_CODES
+from airflow_dlaas.contract.error import TRAINING_ERROR_CODES
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.api.dependencies import Parts, PartsOf
 
@@ -37,7 +37,7 @@ class Figures:
         trainings.add_metric(["unknown"], counts.unknown)
         yield trainings
         failures = GaugeMetricFamily("dlaas_training_failures", "Trainings that failed, by code.", labels=["code"])
-        for code in RUN_CODES:
+        for code in TRAINING_ERROR_CODES:
             failures.add_metric([code], counts.failures.get(code, 0))
         yield failures
         yield GaugeMetricFamily("dlaas_queue_length", "Trainings that wait for GPU slots.", counts.queued)

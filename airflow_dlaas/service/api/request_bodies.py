@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
-from airflow_dlaas.contract.base import complaints
+from airflow_dlaas.contract.base import validation_messages
 from airflow_dlaas.exceptions import InvalidRequest, TooLarge
 from airflow_dlaas.service.api.dependencies import Owner, PartsOf
 from airflow_dlaas.service.api.error_responses import Several
@@ -107,7 +107,7 @@ def understand(kind: type[W], document: Any) -> W:
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        raise Several.of(complaints(error), "invalid_request_payload") from None
+        raise Several.of(validation_messages(error), "invalid_request_payload") from None
 
 
 def reply(content: BaseModel | Mapping[str, Any], status: int = 200) -> Response:

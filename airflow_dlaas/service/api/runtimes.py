@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from airflow_dlaas.contract.experiment import Metadata
-from airflow_dlaas.contract.training import Extensions, Instance, InstanceEntity
+from airflow_dlaas.contract.training import Extensions, ServiceInstance, ServiceInstanceEntity
 from airflow_dlaas.service.api.dependencies import Owner, PartsOf, base_url
 from airflow_dlaas.service.api.openapi import ReportedRuntimes
 from airflow_dlaas.service.api.request_bodies import Id, reply
@@ -14,11 +14,11 @@ from airflow_dlaas.service.api.request_bodies import Id, reply
 router = APIRouter(prefix="/v3", tags=["the service"])
 
 
-@router.get("/wml_instances/{instance_id}", response_model=Instance)
+@router.get("/wml_instances/{instance_id}", response_model=ServiceInstance)
 def instance(request: Request, parts: PartsOf, _owner: Owner, instance_id: Id) -> Response:
     """Tell what this service is and can do beyond the page. There is one instance; it answers to any id."""
     since = request.app.state.since
-    entity = InstanceEntity(
+    entity = ServiceInstanceEntity(
         source="airflow-dlaas",
         plan="self-hosted",
         status="Active",

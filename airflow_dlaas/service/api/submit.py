@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.contract.error import ProblemError
+from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import (
@@ -60,7 +60,7 @@ def submit(
     the object stores, and whether these let us in. The first that fails is told, with all that is wrong of its kind,
     and nothing was changed.
     """
-    definition = TrainingDefinition.read(document)
+    definition = TrainingDefinition.parse(document)
     if len(definition.training_data) > parts.limits.containers:
         message = f"training_data: at most {parts.limits.containers} containers, not {len(definition.training_data)}"
         raise InvalidRequest(message, code="C101", target="training_data")
@@ -201,7 +201,7 @@ def _checks(definition: TrainingDefinition) -> Iterator[_Check]:
     ]
     results = definition.training_results
     if results is not None:
-        places.append((results.connection, results.place.container, "training_results", results.spelling))
+        places.append((results.connection, results.container_ref.container, "training_results", results.target_key))
     for connection, container, field, place in places:
         if (connection, container) not in seen:
             seen.append((connection, container))
@@ -214,7 +214,7 @@ def _checks(definition: TrainingDefinition) -> Iterator[_Check]:
             )
 
 
-def _foreign(parts: Parts, check: _Check) -> ProblemError:
+def _foreign(parts: Parts, check: _Check) -> ErrorItem:
     field = f"{check.connection_field}.auth_url"
     place = place_of(check.connection.auth_url)
     if place is None:
@@ -226,7 +226,7 @@ def _foreign(parts: Parts, check: _Check) -> ProblemError:
     return reason(field, message, "C103")
 
 
-def _complaint(check: _Check, error: StoreError) -> ProblemError:
+def _complaint(check: _Check, error: StoreError) -> ErrorItem:
     match error:
         case ContainerNotFound():
             field = check.container_field

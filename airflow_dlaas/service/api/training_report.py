@@ -12,15 +12,15 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from airflow_dlaas._util.logged_once import LoggedOnce
-from airflow_dlaas.contract.error import Problem
+from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import (
     Metric,
     PhaseTime,
     ResultsLocation,
-    Status,
-    Usage,
+    TrainingStatus,
+    ResourceUsage,
 )
 from airflow_dlaas.service.api.dependencies import Parts
 from airflow_dlaas.service.api.unreadable_records import in_place_of, trace_of
@@ -123,27 +123,27 @@ def _metadata(record: TrainingRecord) -> Metadata:
     )
 
 
-def _status(parts: Parts, record: TrainingRecord, position: int | None) -> Status:
+def _status(parts: Parts, record: TrainingRecord, position: int | None) -> TrainingStatus:
     job = JobFolder(parts.jobs / record.id)
     phase = _mark(job.phase, PhaseMark) if record.started_at else None
-    return Status(
+    return TrainingStatus(
         state=record.state,
         submitted_at=record.submitted_at,
         running_at=record.running_at,
         finished_at=record.finished_at,
         current_at=_now(parts, record),
-        message=f"{record.id}: {record.exit_code or ''}" if record.state.final else None,
+        message=f"{record.id}: {record.exit_code or ''}" if record.state.is_final else None,
         metrics=last_metrics(job.metrics) if record.started_at else (),
-        error=Problem(trace=trace_of(record), errors=(record.error,)) if record.error else None,
+        error=ErrorReport(trace=trace_of(record), errors=(record.error,)) if record.error else None,
         phase=Phase.QUEUED if _waits(record) else record.phase,
         queue_position=position,
         gpus=record.gpus or None,
         runtime=record.provides,
-        cancel_requested=True if record.cancel_requested and not record.state.final else None,
-        isolation=record.isolation or (phase.isolation if phase and not record.state.final else None),
+        cancel_requested=True if record.cancel_requested and not record.state.is_final else None,
+        isolation=record.isolation or (phase.isolation if phase and not record.state.is_final else None),
         phases=_phases(record, phase),
         usage=_usage(job, record),
-        warnings=_warnings(job) if record.state.final and record.started_at else None,
+        warnings=_warnings(job) if record.state.is_final and record.started_at else None,
         event_folders=_event_folders(job) if record.started_at else None,
         acknowledged_at=record.acknowledged_at,
     )
@@ -165,11 +165,11 @@ def _phases(record: TrainingRecord, mark: PhaseMark | None) -> tuple[PhaseTime, 
     return (waited, *mark.before, PhaseTime(phase=mark.phase, since=mark.since))
 
 
-def _usage(job: JobFolder, record: TrainingRecord) -> Usage | None:
+def _usage(job: JobFolder, record: TrainingRecord) -> ResourceUsage | None:
     """Read what a running training uses; what was measured too long ago says nothing of now."""
     if record.state is not TrainingState.RUNNING:
         return None
-    usage = _mark(job.usage, Usage)
+    usage = _mark(job.usage, ResourceUsage)
     return usage if usage and datetime.now(timezone.utc) - usage.at < STALE else None
 
 
@@ -184,7 +184,7 @@ def _event_folders(job: JobFolder) -> tuple[str, ...] | None:
 
 
 def _waits(record: TrainingRecord) -> bool:
-    return not record.state.final and record.started_at is None
+    return not record.state.is_final and record.started_at is None
 
 
 def _now(parts: Parts, record: TrainingRecord) -> datetime:

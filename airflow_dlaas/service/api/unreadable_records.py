@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from airflow_dlaas.contract.error import Problem, ProblemError
+from airflow_dlaas.contract.error import ErrorReport, ErrorItem
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.training import (
     UNREADABLE_RECORD,
-    OutlinedModel,
+    ModelDefinitionSummary,
     UnreadableEntity,
     UnreadableStatus,
     UnreadableTraining,
@@ -29,13 +29,13 @@ def in_place_of(record: TrainingRecord, metadata: Metadata, now: datetime, why: 
     description = _description(record.definition)
     entity = UnreadableEntity(
         # By the description a client finds its own trainings.
-        model_definition=OutlinedModel(description=description) if description is not None else None,
+        model_definition=ModelDefinitionSummary(description=description) if description is not None else None,
         status=UnreadableStatus(
             state=record.state,
             submitted_at=record.submitted_at,
             current_at=now,
             message=message,
-            error=Problem(trace=trace_of(record), errors=(ProblemError(code=UNREADABLE_RECORD, message=message),)),
+            error=ErrorReport(trace=trace_of(record), errors=(ErrorItem(code=UNREADABLE_RECORD, message=message),)),
         ),
     )
     return UnreadableTraining(metadata=metadata, entity=entity).model_dump(exclude_none=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from airflow_dlaas.contract.error import RUN_CODES, ProblemError
+from airflow_dlaas.contract.error import TRAINING_ERROR_CODES, ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.service.job_files import Exit, ExitIfLost, PhaseMark
 from airflow_dlaas.service.runners.base import Sighting
@@ -230,7 +230,7 @@ def _progress(entry: TrainingRecord, mark: PhaseMark | None) -> Iterator[Step]:
     if mark is None or mark.phase is entry.phase:
         return
     state = TrainingState.RUNNING if mark.phase in WORKING else TrainingState.PENDING
-    if state is entry.state or entry.state.may_become(state):
+    if state is entry.state or entry.state.can_transition_to(state):
         yield Advance(entry.id, state, mark.phase, mark.since)
 
 
@@ -239,7 +239,7 @@ def _conclude(entry: TrainingRecord, exit_: Exit, mark: PhaseMark | None) -> Ite
     if entry.state is TrainingState.PENDING:
         if mark is not None and mark.phase in WORKING:
             yield Advance(entry.id, TrainingState.RUNNING, mark.phase, mark.since)
-        elif not entry.state.may_become(exit_.state):
+        elif not entry.state.can_transition_to(exit_.state):
             yield Advance(entry.id, TrainingState.RUNNING, entry.phase, exit_.finished_at)
     yield Finish(entry.id, _outcome(exit_))
 
@@ -248,7 +248,7 @@ def _outcome(exit_: Exit) -> Outcome:
     error = None
     if exit_.state is TrainingState.ERROR:
         code = exit_.code or "S100"
-        error = ProblemError(code=code, message=exit_.reason or RUN_CODES.get(code, "the training failed"))
+        error = ErrorItem(code=code, message=exit_.reason or TRAINING_ERROR_CODES.get(code, "the training failed"))
     return Outcome(
         state=exit_.state,
         finished_at=exit_.finished_at,
@@ -312,7 +312,7 @@ def _canceled(now: datetime) -> Outcome:
 
 
 def _failure(code: str, reason: str, now: datetime) -> Outcome:
-    return Outcome(state=TrainingState.ERROR, finished_at=now, error=ProblemError(code=code, message=reason))
+    return Outcome(state=TrainingState.ERROR, finished_at=now, error=ErrorItem(code=code, message=reason))
 
 
 def _failed(entry: TrainingRecord, code: str, reason: str, now: datetime) -> Finish:

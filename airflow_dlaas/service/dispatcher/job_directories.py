@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.contract.stores import REVEALED
+from airflow_dlaas.contract.stores import REVEAL_SECRETS
 from airflow_dlaas.service.config.object_store_allowlist import ANY, AllowedStores
 from airflow_dlaas.service.job_files import (
     LOG_LIMIT,
@@ -68,7 +68,7 @@ class Workplace:
         if os.path.lexists(job.run):
             return job
         job.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_mark(job.secrets, json.dumps(definition.model_dump(mode="json", context=REVEALED)), mode=0o600)
+        write_mark(job.secrets, json.dumps(definition.model_dump(mode="json", context=REVEAL_SECRETS)), mode=0o600)
         write_mark(job.spec, self.spec(training, definition).model_dump_json())
         return job
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
-from airflow_dlaas.contract.error import ProblemError
+from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import DlaasError, NotFound
 from airflow_dlaas.service.dispatcher.decide import (
@@ -272,7 +272,7 @@ class Dispatcher:
 
     def _not_started(self, training_id: str, error: Exception) -> None:
         log.error("Training %s could not be started", training_id, exc_info=error)
-        problem = ProblemError(code="S101", message=f"The training could not be started: {error}")
+        problem = ErrorItem(code="S101", message=f"The training could not be started: {error}")
         self._give_up(training_id, Outcome(state=TrainingState.ERROR, finished_at=self._clock(), error=problem))
 
     def _give_up(self, training_id: str, outcome: Outcome) -> None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from airflow_dlaas._util.logged_once import LoggedOnce
-from airflow_dlaas.contract.base import complaints
+from airflow_dlaas.contract.base import validation_messages
 from airflow_dlaas.service.dispatcher.decide import Seen
 from airflow_dlaas.service.job_files import UNREADABLE, Exit, ExitIfLost, JobFolder, PhaseMark, RunMark, read_mark
 from airflow_dlaas.service.process.process_info import boot_id
@@ -96,7 +96,7 @@ def _is_there(path: Path) -> bool:
 def _why(error: Exception) -> str:
     match error:
         case ValidationError():
-            return "; ".join(complaints(error)[:3])
+            return "; ".join(validation_messages(error)[:3])
         case OSError():
             return error.strerror or type(error).__name__
         case _:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.contract.results import MARKER, folder_among, result_folders
+from airflow_dlaas.contract.results import MARKER_BASENAME, enclosing_folder, result_folders
 from airflow_dlaas.contract.stores import TrainingData
 from airflow_dlaas.service.config.object_store_allowlist import AllowedStores
 from airflow_dlaas.service.job_files import Spec
@@ -60,7 +60,7 @@ def _load_container(source: TrainingData, folder: Path, say: Callable[[str], Non
             store,
             name,
             folder,
-            leave_out=lambda names: without_results(name, names, say),
+            exclude_filter=lambda names: without_results(name, names, say),
             allow_empty=True,
             progress=lambda at: maybe(lambda: f"{at.files_done} of {at.files_total} files, {at.bytes_done} bytes"),
         )
@@ -70,7 +70,7 @@ def _load_container(source: TrainingData, folder: Path, say: Callable[[str], Non
 def without_results(container: str, names: Sequence[str], say: Callable[[str], None]) -> list[str]:
     """Return those of *names*, all objects of *container*, that belong to results of trainings; log their folders."""
     folders = result_folders(names)
-    placed = [(name, folder_among(name, folders)) for name in names]
+    placed = [(name, enclosing_folder(name, folders)) for name in names]
     left_out = Counter(folder for _, folder in placed if folder is not None)
     if left_out:
         # Without this, each training of a nightly series would download the models of all before it.
@@ -78,7 +78,7 @@ def without_results(container: str, names: Sequence[str], say: Callable[[str], N
         more = f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else ""
         say(
             f"Results of trainings in container {container} are left out of the data: {left_out.total()} objects in "
-            f"{len(left_out)} folders: {listed}{more}. A folder counts as results while it holds an object {MARKER}, "
+            f"{len(left_out)} folders: {listed}{more}. A folder counts as results while it holds an object {MARKER_BASENAME}, "
             "or the log of a training of an earlier release; copied without these, it is data"
         )
     return [name for name, folder in placed if folder is not None]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from airflow_dlaas.contract.base import spell_time
+from airflow_dlaas.contract.base import format_time
 from airflow_dlaas.service.regular_file import open_regular
 
 SIGN = "[dlaas] "
@@ -27,7 +27,7 @@ class Journal:
 
     def say(self, text: str) -> None:
         """Append *text*."""
-        head = f"{spell_time(datetime.now(timezone.utc))} "
+        head = f"{format_time(datetime.now(timezone.utc))} "
         lines = "".join(f"{head}{line}\n" for line in text.splitlines())
         try:
             # A command may have put something else in its place: it must not lead the learner out of its folders.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airflow_dlaas.contract.store_names import MAX_OBJECT_BYTES
+from airflow_dlaas.contract.store_names import MAX_OBJECT_NAME_BYTES
 from airflow_dlaas.service.job_files import JobFolder
 from airflow_dlaas.service.learner.command_env import CHECKPOINTS, DATA, FOLDERS, LOGS, RESULTS, TEMPORARY
 
@@ -205,8 +205,8 @@ class _Walk:
             length = len((self._prefix + name).encode())
         except UnicodeEncodeError:
             return "its name is not UTF-8"
-        if length > MAX_OBJECT_BYTES:
-            return f"its name would be {length} bytes long, and an object store takes {MAX_OBJECT_BYTES}"
+        if length > MAX_OBJECT_NAME_BYTES:
+            return f"its name would be {length} bytes long, and an object store takes {MAX_OBJECT_NAME_BYTES}"
         return None
 
     def _leave_out(self, name: str, why: str, *, has_content: bool = True) -> None:

@@ -18,8 +18,8 @@ from airflow_dlaas.service.learner.result_files import LeftOut, Outcome, gather,
 
 if TYPE_CHECKING:
     from airflow_dlaas.storage.object_store import ObjectStore
-    from airflow_dlaas.storage.transfer.checksum_cache import Known
-    from airflow_dlaas.storage.transfer.worker_pool import Progress, Watch
+    from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
+    from airflow_dlaas.storage.transfer.worker_pool import Progress, ProgressCallback
 
 NAMED = 1000
 """Lines about what was left out, in the log of storing."""
@@ -74,9 +74,9 @@ def _store(
     spec: Spec, outcome: Outcome, files: Mapping[str, Path], definition: TrainingDefinition, say: Callable[[str], None]
 ) -> Stored:
     from airflow_dlaas.storage.swift.store import SwiftStore
-    from airflow_dlaas.storage.transfer.checksum_cache import Known
+    from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 
-    begun, results, maybe = time.monotonic(), definition.results, now_and_then(say)
+    begun, results, maybe = time.monotonic(), definition.results_store, now_and_then(say)
     say(f"Storing {len(files)} files in container {results.target.container}")
 
     def progress(at: Progress) -> None:
@@ -84,7 +84,7 @@ def _store(
 
     with SwiftStore.open(results.connection, require_allowed=spec.object_stores.require) as store:
         store_marker(store, results.target.container, spec.training_id, say)
-        sending = Sending(store, results.target.container, Known(), progress)
+        sending = Sending(store, results.target.container, ChecksumCache(), progress)
         sending.send(files)
     unreadable = [one for one in sending.failed if not os.access(files[one], os.R_OK)]  # gone since it was found
     left_out = (*outcome.left_out, *(_left_out(one, "it cannot be read any more") for one in unreadable))
@@ -102,7 +102,9 @@ def _left_out(name: str, why: str) -> LeftOut:
 class Sending:
     """Uploads files so that one that fails takes no other with it. ``failed`` has the reason for each by name."""
 
-    def __init__(self, store: ObjectStore, container: str, known: Known, progress: Watch | None = None) -> None:
+    def __init__(
+        self, store: ObjectStore, container: str, known: ChecksumCache, progress: ProgressCallback | None = None
+    ) -> None:
         self._store = store
         self._container = container
         self._known = known
@@ -120,7 +122,7 @@ class Sending:
         from airflow_dlaas.storage.transfer.api import upload
 
         try:
-            upload(self._store, files, self._container, known=self._known, progress=self._progress)
+            upload(self._store, files, self._container, checksum_cache=self._known, progress=self._progress)
         except (StoreRefused, ContainerNotFound):
             raise
         except StoreError as error:

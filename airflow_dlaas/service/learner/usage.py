@@ -13,7 +13,7 @@ from threading import Event
 
 import psutil
 
-from airflow_dlaas.contract.training import GpuUse, Usage
+from airflow_dlaas.contract.training import GpuUsage, ResourceUsage
 from airflow_dlaas.service.learner.background import alongside
 
 EVERY = 5.0
@@ -49,7 +49,7 @@ def measuring(path: Path, gpus: Sequence[str]) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def measure(known: dict[int, psutil.Process], gpus: Sequence[str]) -> Usage:
+def measure(known: dict[int, psutil.Process], gpus: Sequence[str]) -> ResourceUsage:
     """
     Measure all processes below this one; *known* keeps them from one time to the next, by pid.
 
@@ -66,7 +66,7 @@ def measure(known: dict[int, psutil.Process], gpus: Sequence[str]) -> Usage:
             percent += one.cpu_percent(None)
     for pid in known.keys() - here.keys():
         del known[pid]
-    return Usage(
+    return ResourceUsage(
         at=datetime.now(timezone.utc),
         memory_bytes=memory,
         cpu_percent=round(percent, 1),
@@ -74,16 +74,16 @@ def measure(known: dict[int, psutil.Process], gpus: Sequence[str]) -> Usage:
     )
 
 
-def read_gpus(table: str, booked: Sequence[str]) -> tuple[GpuUse, ...]:
+def read_gpus(table: str, booked: Sequence[str]) -> tuple[GpuUsage, ...]:
     """Read nvidia-smi's *table* (the columns are `FIELDS`) for the *booked* GPUs, named by index or UUID."""
-    found: list[GpuUse] = []
+    found: list[GpuUsage] = []
     for row in csv.reader(table.splitlines(), skipinitialspace=True):
         if len(row) != len(FIELDS):
             continue
         index, uuid, busy, used, total = row
         if name := next((one for one in booked if one in (index, uuid)), None):
             found.append(
-                GpuUse(
+                GpuUsage(
                     name=name,
                     utilization=_number(busy),
                     memory_used=_bytes(used),
@@ -114,7 +114,7 @@ def _bytes(mebibytes: str) -> int | None:
     return None if number is None else int(number * MIB)
 
 
-def _write(path: Path, usage: Usage) -> None:
+def _write(path: Path, usage: ResourceUsage) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.write_text(usage.model_dump_json(), encoding="utf-8")
     aside.replace(path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import re2
 
-from airflow_dlaas.contract.metric_definition import STEP, MetricDefinition, value_group
+from airflow_dlaas.contract.metric_definition import STEP_GROUP, MetricDefinition, value_group
 from airflow_dlaas.contract.training import Metric, MetricValue
 from airflow_dlaas.service.metrics.log_metrics import EPOCH, shown, step_in
 
@@ -48,7 +48,7 @@ class DefinedMetrics:
             if found is None or number is None:
                 continue
             self._found[name] += 1
-            step = _step(found.groupdict().get(STEP))
+            step = _step(found.groupdict().get(STEP_GROUP))
             if step is None:
                 step = step_in(text)
             if step is None:

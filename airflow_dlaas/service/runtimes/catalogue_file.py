@@ -8,7 +8,7 @@ import tomllib
 from pydantic import Field, ValidationError, field_validator, model_validator
 from typing_extensions import Self
 
-from airflow_dlaas.contract.base import Word, complaints
+from airflow_dlaas.contract.base import ApiModel, validation_messages
 from airflow_dlaas.contract.definition import FRAMEWORKS
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.exceptions import NotConfigured
@@ -20,7 +20,7 @@ NEEDED = {"uv": "requirements", "venv": "python", "prefix": "path", "container":
 """The key without which an entry of a kind means nothing."""
 
 
-class Entry(Word):
+class Entry(ApiModel):
     """What can be run, under which names, and with what. The keys are explained at the head of catalogue.toml."""
 
     framework: str
@@ -110,7 +110,7 @@ class Entry(Word):
         )
 
 
-class File(Word):
+class File(ApiModel):
     """A catalogue file."""
 
     runtime: tuple[Entry, ...] = ()
@@ -127,4 +127,4 @@ def read_entries(text: str, where: str) -> tuple[Entry, ...]:
     except tomllib.TOMLDecodeError as error:
         raise NotConfigured(f"The runtime catalogue {where} is no TOML: {error}") from error
     except ValidationError as error:
-        raise NotConfigured(f"The runtime catalogue {where}: " + "; ".join(complaints(error))) from None
+        raise NotConfigured(f"The runtime catalogue {where}: " + "; ".join(validation_messages(error))) from None

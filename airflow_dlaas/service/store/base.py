@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.contract.error import ProblemError
+from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import HostError
 
@@ -81,7 +81,7 @@ class TrainingRecord:
     """When it was booked to start (the state may still be `pending`)."""
     cancel_requested: bool = False
     exit_code: int | None = None
-    error: ProblemError | None = None
+    error: ErrorItem | None = None
     stored: bool = False
     """Whether anything of it lies in the results container."""
     isolation: str | None = None
@@ -101,7 +101,7 @@ class Outcome:
     state: TrainingState
     finished_at: datetime
     exit_code: int | None = None
-    error: ProblemError | None = None
+    error: ErrorItem | None = None
     stored: bool = False
     isolation: str | None = None
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DataError
 from typing_extensions import TypedDict
 
 from airflow_dlaas.contract.base import without_nulls
-from airflow_dlaas.contract.error import ProblemError
+from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.service.store.base import ExperimentRecord, TrainingRecord, VersionRecord
 from airflow_dlaas.service.store.tables import experiments, trainings, versions
@@ -92,7 +92,7 @@ READ: dict[str, Callable[[Any], Any]] = {
     "state": TrainingState,
     "phase": lambda raw: Phase(raw) if raw else None,
     "gpus": _gpus,
-    "error": lambda raw: ProblemError.model_validate(raw) if raw else None,
+    "error": lambda raw: ErrorItem.model_validate(raw) if raw else None,
     "definition": without_nulls,  # older versions stored a key that was sent as null
 }
 """By column: what makes the field of a record of it."""

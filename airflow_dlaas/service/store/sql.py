@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
-from airflow_dlaas.contract.stores import REVEALED
+from airflow_dlaas.contract.stores import REVEAL_SECRETS
 from airflow_dlaas.exceptions import Conflict, NotFound
 from airflow_dlaas.service.store import rows, unreadable_rows
 from airflow_dlaas.service.store.base import (
@@ -136,7 +136,7 @@ class SqlStore:
             if known is not None:
                 return known, False
             values = rows.training_values(training) | {
-                "secrets": self._seal.close(secrets.model_dump_json(context=REVEALED, exclude_unset=True)),
+                "secrets": self._seal.close(secrets.model_dump_json(context=REVEAL_SECRETS, exclude_unset=True)),
                 "key": key,
                 "request_digest": request_digest,
                 "revision": _next_revision(connection),
@@ -205,14 +205,14 @@ class SqlStore:
     def request_cancel(self, owner: str, training_id: str, now: datetime) -> TrainingRecord:
         with self._writing() as connection:
             record = _training(connection, training_id, owner)
-            if record.state.final or record.cancel_requested:
+            if record.state.is_final or record.cancel_requested:
                 return record
             if record.started_at is None:
                 _end(connection, record, Outcome(TrainingState.CANCELED, now), cancel_requested=True)
             else:
                 _change(connection, training_id, modified_at=now, cancel_requested=True)
             record = _training(connection, training_id)
-        if record.state.final:
+        if record.state.is_final:
             self._database.forget()
         return record
 
@@ -233,7 +233,7 @@ class SqlStore:
     def delete_training(self, owner: str, training_id: str) -> None:
         with self._writing() as connection:
             record = _training(connection, training_id, owner)
-            if not record.state.final:
+            if not record.state.is_final:
                 raise Conflict(f"Training {training_id} is {record.state}: cancel it, and delete it once it has ended")
             connection.execute(delete(trainings).where(trainings.c.id == training_id))
 
@@ -271,7 +271,7 @@ class SqlStore:
     def book(self, training_id: str, gpus: Sequence[str], now: datetime) -> bool:
         with self._writing() as connection:
             record = _training(connection, training_id)
-            if record.state.final or record.started_at is not None or record.cancel_requested:
+            if record.state.is_final or record.started_at is not None or record.cancel_requested:
                 return False
             if not set(gpus).isdisjoint(slots_held(connection)):
                 return False
@@ -286,7 +286,7 @@ class SqlStore:
     def advance(self, training_id: str, state: TrainingState, phase: Phase | None, now: datetime) -> None:
         with self._writing() as connection:
             record = _training(connection, training_id)
-            if state.final or not (state == record.state or record.state.may_become(state)):
+            if state.is_final or not (state == record.state or record.state.can_transition_to(state)):
                 raise ValueError(f"Training {training_id} is {record.state} and cannot advance to {state}")
             values: dict[str, Any] = {"phase": str(phase) if phase else None}
             if state != record.state:
@@ -296,11 +296,11 @@ class SqlStore:
             _change(connection, training_id, modified_at=now, **values)
 
     def finish(self, training_id: str, outcome: Outcome) -> None:
-        if not outcome.state.final:
+        if not outcome.state.is_final:
             raise ValueError(f"A training does not end as {outcome.state}")
         with self._writing() as connection:
             record = _training(connection, training_id)
-            if not record.state.final:
+            if not record.state.is_final:
                 _end(connection, record, outcome)
         self._database.forget()
 
@@ -389,7 +389,7 @@ def _change(connection: Connection, training_id: str, **values: Any) -> None:
 
 def _end(connection: Connection, record: TrainingRecord, outcome: Outcome, **values: Any) -> None:
     running_at = record.running_at
-    if not record.state.may_become(outcome.state):
+    if not record.state.can_transition_to(outcome.state):
         # The one way to get here: a learner ran from start to end while no dispatcher looked. It did run in between.
         if outcome.state not in TRANSITIONS[TrainingState.RUNNING]:
             raise ValueError(f"Training {record.id} is {record.state} and cannot end as {outcome.state}")

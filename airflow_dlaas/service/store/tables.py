@@ -115,7 +115,7 @@ trainings = Table(
 )
 """``secrets`` is the definition as it was sent, sealed (`sealing`), and NULL from the end of the training on."""
 
-FINAL = tuple(str(state) for state in TrainingState if state.final)
+FINAL = tuple(str(state) for state in TrainingState if state.is_final)
 UNFINISHED = trainings.c.state.not_in(FINAL)
 WAITING = UNFINISHED & trainings.c.started_at.is_(None)
 # An end that was recorded frees the slots even where the state beside it cannot be read.

@@ -11,15 +11,15 @@ from fsspec.core import get_compression  # type: ignore[import-untyped]
 from fsspec.utils import isfilelike  # type: ignore[import-untyped]
 
 from airflow_dlaas.contract.store_names import require_new_object_name
-from airflow_dlaas.storage.fsspec.errors import as_of_files, is_folder, is_there
-from airflow_dlaas.storage.fsspec.files import ObjectReader, ObjectWriter, Packed, Text
-from airflow_dlaas.storage.fsspec.listing import Info, StoreListing
-from airflow_dlaas.storage.object_store import Part, Shape
-from airflow_dlaas.storage.segments import CUT, is_large
+from airflow_dlaas.storage.fsspec.errors import translate_to_os_errors, is_directory_error, file_exists_error
+from airflow_dlaas.storage.fsspec.files import ObjectReader, ObjectWriter, CompressedWriter, TextWriter
+from airflow_dlaas.storage.fsspec.listing import FileInfo, StoreListing
+from airflow_dlaas.storage.object_store import Part, ObjectLayout
+from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, is_large
 from airflow_dlaas.storage.transfer.api import upload
-from airflow_dlaas.storage.transfer.copy import fetched
-from airflow_dlaas.storage.transfer.multipart_upload import forget
-from airflow_dlaas.storage.transfer.stream_upload import Stream, segments_of
+from airflow_dlaas.storage.transfer.copy import read_part
+from airflow_dlaas.storage.transfer.multipart_upload import delete_orphan_segments
+from airflow_dlaas.storage.transfer.stream_upload import StreamUpload, current_segments
 from airflow_dlaas.storage.transfer.worker_pool import Progress
 
 
@@ -49,8 +49,8 @@ class StoreContent(StoreListing):
         if not autocommit:
             self.transaction.files.append(writer)
         packing = get_compression(path, compression)
-        file: Any = Packed(compr[packing](writer, mode="w"), writer) if packing else writer
-        return file if "b" in mode else Text(file, **text)
+        file: Any = CompressedWriter(compr[packing](writer, mode="w"), writer) if packing else writer
+        return file if "b" in mode else TextWriter(file, **text)
 
     def _open(
         self,
@@ -59,10 +59,10 @@ class StoreContent(StoreListing):
         block_size: int | None = None,
         autocommit: bool = True,
         cache_options: dict[str, Any] | None = None,
-        segment_size: int = CUT,
+        segment_size: int = DEFAULT_SEGMENT_SIZE,
         **options: Any,
     ) -> ObjectReader | ObjectWriter:
-        container, key = self._split(path)
+        container, key = self._split_path(path)
         if mode == "rb":
             return ObjectReader(self, path, block_size=block_size, cache_options=cache_options, **options)
         if mode not in {"wb", "xb"}:
@@ -71,33 +71,35 @@ class StoreContent(StoreListing):
                 "another one beside it"
             )
         if not key:
-            raise is_folder(path)
-        with as_of_files(path):
-            stream = Stream(self.store, container, key, segment_size)
+            raise is_directory_error(path)
+        with translate_to_os_errors(path):
+            stream = StreamUpload(self.store, container, key, segment_size)
         if mode == "xb" and self.exists(path):
-            raise is_there(path)
+            raise file_exists_error(path)
         return ObjectWriter(stream, path, autocommit=autocommit)
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
         """Read a file, verified, or a stretch of it, which has no checksum; as a slice of Python's takes numbers."""
         path = self._strip_protocol(path)
         if start is not None and end is not None and min(start, end) >= 0:
-            with as_of_files(path):
-                return self.store.read(*self._split(path), start, end)
+            with translate_to_os_errors(path):
+                return self.store.read_range(*self._split_path(path), start, end)
         info = self.info(path)
         if info["type"] != "file":
-            raise is_folder(path)
-        return self.stretch(info, *slice(start, end).indices(info["size"])[:2])
+            raise is_directory_error(path)
+        return self.read_range(info, *slice(start, end).indices(info["size"])[:2])
 
-    def stretch(self, info: Info, start: int, end: int) -> bytes:
+    def read_range(self, info: FileInfo, start: int, end: int) -> bytes:
         """Read a stretch of the very content that *info* tells of; verified where it is all of it."""
-        container, key = self._split(info["name"])
+        container, key = self._split_path(info["name"])
         size, end = info["size"], min(end, info["size"])
         if start >= end:
             return b""
         part = Part(start, end - start, info["md5"] if (start, end) == (0, size) else None)
-        with as_of_files(info["name"]):
-            return bytes(fetched(self.store, container, key, Shape(size, info["etag"] or "", info["md5"]), part))
+        with translate_to_os_errors(info["name"]):
+            return bytes(
+                read_part(self.store, container, key, ObjectLayout(size, info["etag"] or "", info["md5"]), part)
+            )
 
     def put_file(
         self, lpath: str, rpath: str, callback: Any = DEFAULT_CALLBACK, mode: str = "overwrite", **_: Any
@@ -107,26 +109,26 @@ class StoreContent(StoreListing):
         if local.is_dir():
             self.makedirs(rpath, exist_ok=True)
             return
-        container, key = self._split(rpath)
+        container, key = self._split_path(rpath)
         if not key:
-            raise is_folder(rpath)
-        with as_of_files(rpath):
+            raise is_directory_error(rpath)
+        with translate_to_os_errors(rpath):
             require_new_object_name(key)
         if mode == "create" and self.exists(rpath):
-            raise is_there(rpath)
+            raise file_exists_error(rpath)
         size = local.stat().st_size
         callback.set_size(size)
 
         def tell(progress: Progress) -> None:
             callback.absolute_update(progress.bytes_done)
 
-        with as_of_files(rpath):
+        with translate_to_os_errors(rpath):
             if is_large(size):
                 upload(self.store, {key: local}, container, progress=tell)
             else:
-                before = segments_of(self.store, container, key)
-                self.store.put(container, key, local, advance=callback.relative_update)
-                forget(self.store, container, key, before)
+                before = current_segments(self.store, container, key)
+                self.store.put(container, key, local, on_progress=callback.relative_update)
+                delete_orphan_segments(self.store, container, key, before)
 
     def get_file(
         self, rpath: str, lpath: Any = None, callback: Any = DEFAULT_CALLBACK, outfile: Any = None, **options: Any
@@ -142,5 +144,5 @@ class StoreContent(StoreListing):
         target = Path(lpath)
         target.parent.mkdir(parents=True, exist_ok=True)
         callback.set_size(info["size"])
-        with as_of_files(rpath):
-            self.store.get(*self._split(rpath), target, advance=callback.relative_update)
+        with translate_to_os_errors(rpath):
+            self.store.get(*self._split_path(rpath), target, on_progress=callback.relative_update)

@@ -17,7 +17,7 @@ from airflow_dlaas.exceptions import (
     StoreUnreachable,
 )
 
-NUMBERS: dict[type[StoreError], int] = {
+ERRNO_BY_ERROR: dict[type[StoreError], int] = {
     ContainerNotFound: errno.ENOENT,
     ObjectNotFound: errno.ENOENT,
     StoreRefused: errno.EACCES,
@@ -28,28 +28,28 @@ NUMBERS: dict[type[StoreError], int] = {
 
 
 @contextmanager
-def as_of_files(path: str) -> Iterator[None]:
+def translate_to_os_errors(path: str) -> Iterator[None]:
     """Raise a `StoreError` or a `HostError` from within as the OSError about *path* that says the same."""
     try:
         yield
     except StoreUnreachable as error:
         raise ConnectionError(errno.EHOSTUNREACH, str(error), path) from error
     except StoreError as error:
-        raise OSError(NUMBERS.get(type(error), errno.EIO), str(error), path) from error
+        raise OSError(ERRNO_BY_ERROR.get(type(error), errno.EIO), str(error), path) from error
     except HostError as error:
         raise OSError(getattr(error.__cause__, "errno", None) or errno.EIO, str(error), path) from error
 
 
-def missing(path: str) -> FileNotFoundError:
+def not_found_error(path: str) -> FileNotFoundError:
     """Say that there is nothing at *path*."""
     return FileNotFoundError(errno.ENOENT, "There is no such object or folder", path)
 
 
-def is_folder(path: str) -> IsADirectoryError:
+def is_directory_error(path: str) -> IsADirectoryError:
     """Say that *path* is a folder, where a file is needed."""
     return IsADirectoryError(errno.EISDIR, "This is a folder", path)
 
 
-def is_there(path: str) -> FileExistsError:
+def file_exists_error(path: str) -> FileExistsError:
     """Say that something is at *path* already."""
     return FileExistsError(errno.EEXIST, "This is there already", path)

@@ -12,13 +12,18 @@ from fsspec.core import has_magic  # type: ignore[import-untyped]
 
 from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound
 from airflow_dlaas.storage.fsspec.content import StoreContent
-from airflow_dlaas.storage.fsspec.errors import as_of_files, is_folder, is_there, missing
+from airflow_dlaas.storage.fsspec.errors import (
+    translate_to_os_errors,
+    is_directory_error,
+    file_exists_error,
+    not_found_error,
+)
 from airflow_dlaas.storage.object_store import StoredObject
-from airflow_dlaas.storage.transfer.checksum_cache import Known
+from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from airflow_dlaas.storage.transfer.copy import copy
-from airflow_dlaas.storage.transfer.stream_upload import insist_on
-from airflow_dlaas.storage.transfer.upload import Uploading
-from airflow_dlaas.storage.transfer.worker_pool import Crew, Tally
+from airflow_dlaas.storage.transfer.stream_upload import require_container_exists
+from airflow_dlaas.storage.transfer.upload import Uploader
+from airflow_dlaas.storage.transfer.worker_pool import WorkerPool, ProgressTracker
 
 
 class SwiftFileSystem(StoreContent):
@@ -29,14 +34,14 @@ class SwiftFileSystem(StoreContent):
         source, target = self._strip_protocol(path1), self._strip_protocol(path2)
         if source == target:
             return
-        container, key = self._split(source)
-        to, to_key = self._split(target)
+        container, key = self._split_path(source)
+        to, to_key = self._split_path(target)
         try:
-            with as_of_files(source):
+            with translate_to_os_errors(source):
                 if not key:
                     raise ObjectNotFound("A container is a folder")
                 if not to_key:
-                    raise is_folder(target)
+                    raise is_directory_error(target)
                 copy(self.store, container, key, to, to_key)
         except FileNotFoundError:
             if not self.isdir(source):
@@ -62,8 +67,8 @@ class SwiftFileSystem(StoreContent):
         paths = self._strip_protocol([path] if isinstance(path, (str, PathLike)) else list(path))
         meant = [name for one in paths for name in (self.glob(one) if has_magic(one) else [one])]
         if not meant:
-            raise missing(str(path))
-        self._delete([victim for one in meant for victim in self._victims(one, recursive, maxdepth)])
+            raise not_found_error(str(path))
+        self._delete_objects([victim for one in meant for victim in self._objects_to_delete(one, recursive, maxdepth)])
         if recursive and maxdepth is None:
             for one in meant:
                 if "/" not in one:
@@ -71,48 +76,50 @@ class SwiftFileSystem(StoreContent):
 
     def rm_file(self, path: str) -> None:
         """Delete one file."""
-        self._delete(list(self._victims(self._strip_protocol(path), False, None)))
+        self._delete_objects(list(self._objects_to_delete(self._strip_protocol(path), False, None)))
 
-    def _victims(self, path: str, recursive: bool, maxdepth: int | None) -> Iterator[tuple[str, StoredObject]]:
-        container, key = self._split(path)
+    def _objects_to_delete(
+        self, path: str, recursive: bool, maxdepth: int | None
+    ) -> Iterator[tuple[str, StoredObject]]:
+        container, key = self._split_path(path)
         found = False
-        with as_of_files(path):
+        with translate_to_os_errors(path):
             if key:
                 try:
                     yield container, self.store.stat(container, key)
                     found = True
                 except ObjectNotFound:
-                    insist_on(self.store, container)
+                    require_container_exists(self.store, container)
             if recursive:
                 folder = f"{key}/" if key else ""
-                for one in self.store.list(container, folder):
+                for one in self.store.list_objects(container, folder):
                     found = True
                     if maxdepth is None or one.name[len(folder) :].count("/") < maxdepth:
                         yield container, one
         if not found and (key or not recursive):
-            raise is_folder(path) if self.isdir(path) else missing(path)
+            raise is_directory_error(path) if self.isdir(path) else not_found_error(path)
 
-    def _delete(self, victims: list[tuple[str, StoredObject]]) -> None:
+    def _delete_objects(self, objects: list[tuple[str, StoredObject]]) -> None:
         by_container: dict[str, list[StoredObject]] = defaultdict(list)
-        for container, one in victims:
+        for container, one in objects:
             by_container[container].append(one)
         for container, found in by_container.items():
-            tally = Tally(0, len(found), None)
-            with as_of_files(container):
-                Uploading(self.store, container, Known(), tally, Crew(tally, None)).delete(found)
+            tally = ProgressTracker(0, len(found), None)
+            with translate_to_os_errors(container):
+                Uploader(self.store, container, ChecksumCache(), tally, WorkerPool(tally, None)).delete(found)
 
     # ---- folders
 
     def mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
         """Make a container. Below it folders need no making, so there only the container is seen to."""
         path = self._strip_protocol(path)
-        container, key = self._split(path)
+        container, key = self._split_path(path)
         if self.exists(path):
-            raise is_there(path)
-        with as_of_files(path):
+            raise file_exists_error(path)
+        with translate_to_os_errors(path):
             if key:
                 try:
-                    insist_on(self.store, container)
+                    require_container_exists(self.store, container)
                     return
                 except ContainerNotFound:
                     if not create_parents:
@@ -130,13 +137,13 @@ class SwiftFileSystem(StoreContent):
     def rmdir(self, path: str) -> None:
         """Delete an empty container; a folder that is empty is not there."""
         path = self._strip_protocol(path)
-        container, key = self._split(path)
+        container, key = self._split_path(path)
         info = self.info(path)
         if info["type"] == "file":
             raise NotADirectoryError(errno.ENOTDIR, "This is a file", path)
         if self.ls(path):
             raise OSError(errno.ENOTEMPTY, "This folder is not empty", path)
-        with as_of_files(path):
+        with translate_to_os_errors(path):
             if key:
                 self.store.delete(container, [key, f"{key}/"])  # what marks it
             else:

@@ -18,12 +18,12 @@ from typing import Any
 from fsspec.spec import AbstractBufferedFile  # type: ignore[import-untyped]
 from typing_extensions import Buffer, Self
 
-from airflow_dlaas.storage.fsspec.errors import as_of_files, is_folder
-from airflow_dlaas.storage.transfer.stream_upload import Stream
+from airflow_dlaas.storage.fsspec.errors import translate_to_os_errors, is_directory_error
+from airflow_dlaas.storage.transfer.stream_upload import StreamUpload
 
 log = logging.getLogger(__name__)
 
-PARKED = 1024**2
+MAX_UNCOMMITTED_BYTES = 1024**2
 """Bytes of a file that wait in memory until a transaction ends; more wait in the store, as a segment."""
 
 
@@ -33,14 +33,14 @@ class ObjectReader(AbstractBufferedFile):  # type: ignore[misc]
     def __init__(self, fs: Any, path: str, **options: Any) -> None:
         super().__init__(fs, path, "rb", **options)
         if self.details["type"] != "file":
-            raise is_folder(path)
+            raise is_directory_error(path)
 
     def _fetch_range(self, start: int, end: int) -> bytes:
         stretch: bytes = self.fs.stretch(self.details, start, end)
         return stretch
 
 
-class AllOrNothing(io.IOBase):
+class AtomicFile(io.IOBase):
     """Leaving a block by an error discards what was written in it; so does forgetting to close."""
 
     def discard(self) -> None:
@@ -62,10 +62,10 @@ class AllOrNothing(io.IOBase):
                 self.discard()
 
 
-class ObjectWriter(AllOrNothing, io.BufferedIOBase):
+class ObjectWriter(AtomicFile, io.BufferedIOBase):
     """An object being written. After an error it is discarded."""
 
-    def __init__(self, stream: Stream, path: str, *, autocommit: bool) -> None:
+    def __init__(self, stream: StreamUpload, path: str, *, autocommit: bool) -> None:
         self._stream = stream
         self._autocommit = autocommit
         self._discarded = False
@@ -87,7 +87,7 @@ class ObjectWriter(AllOrNothing, io.BufferedIOBase):
             raise ValueError(f"{self.path} is closed")
         with memoryview(data) as view, view.cast("B") as raw:
             if not self._discarded:
-                self._or_nothing(partial(self._stream.write, raw))
+                self._discard_on_error(partial(self._stream.write, raw))
             return len(raw)
 
     def close(self) -> None:
@@ -95,11 +95,13 @@ class ObjectWriter(AllOrNothing, io.BufferedIOBase):
         if self.closed:
             return
         super().close()
-        self._or_nothing(self._stream.finish if self._autocommit else partial(self._stream.park, PARKED))
+        self._discard_on_error(
+            self._stream.finish if self._autocommit else partial(self._stream.flush, MAX_UNCOMMITTED_BYTES)
+        )
 
     def commit(self) -> None:
         """Make it appear; after an error nothing is left of it."""
-        self._or_nothing(self._stream.finish)
+        self._discard_on_error(self._stream.finish)
 
     def discard(self) -> None:
         """Leave what was there before as it was."""
@@ -107,45 +109,45 @@ class ObjectWriter(AllOrNothing, io.BufferedIOBase):
         super().close()
         self._stream.discard()
 
-    def _or_nothing(self, work: Callable[[], None]) -> None:
-        with ExitStack() as undoing, as_of_files(self.path):
+    def _discard_on_error(self, action: Callable[[], None]) -> None:
+        with ExitStack() as undoing, translate_to_os_errors(self.path):
             undoing.callback(self.discard)
-            work()
+            action()
             undoing.pop_all()
 
 
-class Packed(AllOrNothing, io.BufferedIOBase):
+class CompressedWriter(AtomicFile, io.BufferedIOBase):
     """What goes to *file* through *packer*, which compresses it; closed together."""
 
-    def __init__(self, packer: Any, file: ObjectWriter) -> None:
-        self._packer = packer
+    def __init__(self, compressor: Any, file: ObjectWriter) -> None:
+        self._compressor = compressor
         self._file = file
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Buffer) -> int:
-        count: int = self._packer.write(data)
+        count: int = self._compressor.write(data)
         return count
 
     def close(self) -> None:
         """Write what the packer still holds, and store the whole."""
         if not self.closed:
             super().close()
-            self._packer.close()
+            self._compressor.close()
             self._file.close()
 
     def discard(self) -> None:
         """Leave what was there before as it was."""
         super().close()
         self._file.discard()
-        self._packer.close()
+        self._compressor.close()
 
 
-class Text(AllOrNothing, io.TextIOWrapper):
+class TextWriter(AtomicFile, io.TextIOWrapper):
     """Text that goes to a file of bytes."""
 
-    buffer: AllOrNothing  # type: ignore[assignment]
+    buffer: AtomicFile  # type: ignore[assignment]
 
     def __enter__(self) -> Self:
         return self

@@ -11,11 +11,11 @@ from fsspec.utils import stringify_path  # type: ignore[import-untyped]
 
 from airflow_dlaas.contract.store_names import require_container_name, require_object_name
 from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound
-from airflow_dlaas.storage.fsspec.errors import as_of_files, is_folder, missing
+from airflow_dlaas.storage.fsspec.errors import translate_to_os_errors, is_directory_error, not_found_error
 from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
-from airflow_dlaas.storage.transfer.stream_upload import insist_on
+from airflow_dlaas.storage.transfer.stream_upload import require_container_exists
 
-Info = dict[str, Any]
+FileInfo = dict[str, Any]
 """
 What fsspec is told of a path: ``name``, ``size`` in bytes and ``type`` ("file" or "directory"); of a file also ``md5``
 (None where it consists of segments), ``etag``, which names its content, and when it was stored.
@@ -48,31 +48,31 @@ class StoreListing(AbstractFileSystem):  # type: ignore[misc]
             path = container.rpartition("@")[2] + slash + key  # what stands before it is a connection's
         return path.strip("/")  # some put one before it, where an account would be
 
-    def _split(self, path: str) -> tuple[str, str]:
+    def _split_path(self, path: str) -> tuple[str, str]:
         path = self._strip_protocol(path)
         container, _, key = path.partition("/")
-        with as_of_files(path):
+        with translate_to_os_errors(path):
             if container:
                 require_container_name(container)
             if key:
                 require_object_name(key)
         return container, key
 
-    def info(self, path: str, **_: Any) -> Info:
+    def info(self, path: str, **_: Any) -> FileInfo:
         """Say what *path* is; a file of that name before a folder."""
         path = self._strip_protocol(path)
-        container, key = self._split(path)
-        with as_of_files(path):
+        container, key = self._split_path(path)
+        with translate_to_os_errors(path):
             if not key:
                 if container:
-                    insist_on(self.store, container)
-                return _folder(path)
+                    require_container_exists(self.store, container)
+                return _folder_info(path)
             try:
-                return _info(container, self.store.stat(container, key))
+                return _object_info(container, self.store.stat(container, key))
             except ObjectNotFound as error:
-                if next(iter(self.store.browse(container, f"{key}/", most=1)), None) is None:
-                    raise missing(path) from error
-                return _folder(path)
+                if next(iter(self.store.list_dir(container, f"{key}/", limit=1)), None) is None:
+                    raise not_found_error(path) from error
+                return _folder_info(path)
 
     def exists(self, path: str, **_: Any) -> bool:
         """Whether there is a file or a folder."""
@@ -92,16 +92,16 @@ class StoreListing(AbstractFileSystem):  # type: ignore[misc]
         except FileNotFoundError:
             return None
 
-    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Info] | list[str]:
+    def ls(self, path: str, detail: bool = True, **_: Any) -> list[FileInfo] | list[str]:
         """List a folder; of a file, itself. Without a container: the containers."""
         path = self._strip_protocol(path)
-        container, key = self._split(path)
-        with as_of_files(path):
+        container, key = self._split_path(path)
+        with translate_to_os_errors(path):
             self.store.limits()  # which tell that a page is the last
             if not container:
-                found = [_folder(name) for name in self.store.containers()]
+                found = [_folder_info(name) for name in self.store.list_containers()]
             else:
-                found = _level(container, self.store.browse(container, f"{key}/" if key else ""), key)
+                found = _list_level(container, self.store.list_dir(container, f"{key}/" if key else ""), key)
         if not found and key and (itself := self.info(path))["type"] == "file":
             found = [itself]
         return found if detail else [one["name"] for one in found]
@@ -120,37 +120,37 @@ class StoreListing(AbstractFileSystem):  # type: ignore[misc]
 
     def find(
         self, path: str, maxdepth: int | None = None, withdirs: bool = False, detail: bool = False, **options: Any
-    ) -> list[str] | dict[str, Info]:
+    ) -> list[str] | dict[str, FileInfo]:
         """All files below *path*, by one listing where no depth is given; of a file, itself."""
         path = self._strip_protocol(path)
         if not path or maxdepth is not None:
-            found: list[str] | dict[str, Info] = super().find(path, maxdepth, withdirs, detail, **options)
+            found: list[str] | dict[str, FileInfo] = super().find(path, maxdepth, withdirs, detail, **options)
             return found
-        out = {one["name"]: one for one in self._below(path) if withdirs or one["type"] == "file"}
+        out = {one["name"]: one for one in self._find_below(path) if withdirs or one["type"] == "file"}
         if not out and (kind := self._type(path)) and (withdirs or kind == "file"):
             out = {path: self.info(path)}
         return dict(sorted(out.items())) if detail else sorted(out)
 
-    def _below(self, path: str) -> Iterator[Info]:
-        container, key = self._split(path)
+    def _find_below(self, path: str) -> Iterator[FileInfo]:
+        container, key = self._split_path(path)
         folders: set[str] = set()
-        with as_of_files(path):
+        with translate_to_os_errors(path):
             self.store.limits()
             try:
-                listing = list(self.store.list(container, f"{key}/" if key else ""))
+                listing = list(self.store.list_objects(container, f"{key}/" if key else ""))
             except ContainerNotFound:
                 return
         if listing:
             folders.add(path)
         for one in listing:
             name = f"{container}/{one.name}"
-            above = name.rstrip("/") if one.folder else name.rpartition("/")[0]
+            above = name.rstrip("/") if one.is_folder_marker else name.rpartition("/")[0]
             while len(above) > len(path):
                 folders.add(above)
                 above = above.rpartition("/")[0]
-            if not one.folder:
-                yield _info(container, one)
-        yield from map(_folder, folders)
+            if not one.is_folder_marker:
+                yield _object_info(container, one)
+        yield from map(_folder_info, folders)
 
     def du(
         self, path: str, total: bool = True, maxdepth: int | None = None, withdirs: bool = False, **options: Any
@@ -165,7 +165,7 @@ class StoreListing(AbstractFileSystem):  # type: ignore[misc]
         """When the content was stored."""
         info = self.info(path)
         if info["type"] != "file":
-            raise is_folder(path)
+            raise is_directory_error(path)
         stored: datetime = info["modified"]
         return stored
 
@@ -182,30 +182,30 @@ class StoreListing(AbstractFileSystem):  # type: ignore[misc]
         return int(self.ukey(path), 16)
 
 
-def _folder(path: str) -> Info:
+def _folder_info(path: str) -> FileInfo:
     return {"name": path, "size": 0, "type": "directory"}
 
 
-def _info(container: str, one: StoredObject) -> Info:
-    name = f"{container}/{one.name}"
-    if one.folder:
-        return _folder(name.rstrip("/"))
+def _object_info(container: str, stored: StoredObject) -> FileInfo:
+    name = f"{container}/{stored.name}"
+    if stored.is_folder_marker:
+        return _folder_info(name.rstrip("/"))
     return {
         "name": name,
-        "size": one.size,
+        "size": stored.size,
         "type": "file",
-        "md5": one.md5,
-        "etag": one.md5 or one.segments_md5,
-        "modified": one.modified,
-        "LastModified": one.modified,  # under this name Airflow looks for it
+        "md5": stored.md5,
+        "etag": stored.md5 or stored.slo_etag,
+        "modified": stored.modified,
+        "LastModified": stored.modified,  # under this name Airflow looks for it
     }
 
 
-def _level(container: str, entries: Iterable[StoredObject | str], above: str) -> list[Info]:
-    found: dict[tuple[str, str], Info] = {}
+def _list_level(container: str, entries: Iterable[StoredObject | str], folder: str) -> list[FileInfo]:
+    found: dict[tuple[str, str], FileInfo] = {}
     for entry in entries:
-        one = _folder(f"{container}/{entry[:-1]}") if isinstance(entry, str) else _info(container, entry)
+        one = _folder_info(f"{container}/{entry[:-1]}") if isinstance(entry, str) else _object_info(container, entry)
         # A name with an empty step means, as a path, the folder above; only `find` lists it.
-        if not one["name"].endswith("/") and one["name"] != f"{container}/{above}":
+        if not one["name"].endswith("/") and one["name"] != f"{container}/{folder}":
             found.setdefault((one["name"], one["type"]), one)
     return list(found.values())

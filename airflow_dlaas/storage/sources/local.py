@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Protocol
 
 from airflow_dlaas.exceptions import NothingSelected, StoreError
-from airflow_dlaas.storage.body import Content, FilePart, unreadable
-from airflow_dlaas.storage.sources.patterns import MAGIC, Patterns, as_patterns, matches, wanted
+from airflow_dlaas.storage.body import Body, FileBody, unreadable_error
+from airflow_dlaas.storage.sources.patterns import GLOB_CHARACTERS, Patterns, parse_patterns, matches_any, is_selected
 
-SETTLED = 2 * 10**9
+MTIME_RESOLUTION_NS = 2 * 10**9
 """Nanoseconds after a change until a file's times would show another one: file systems round them, some to 2 s."""
 
 
-class Origin(Protocol):
+class SourceFile(Protocol):
     """Where bytes to be stored come from: a file, here or elsewhere."""
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Names it for people and for `Known`: an absolute path or a URL."""
 
     @property
@@ -31,21 +31,21 @@ class Origin(Protocol):
         """Bytes it had when it was found."""
 
     @property
-    def identity(self) -> str:
+    def fingerprint(self) -> str:
         """Differs when the content does; empty where nothing tells."""
 
     @property
-    def settled(self) -> bool:
+    def has_stable_fingerprint(self) -> bool:
         """Whether a change after this moment would be seen in its `identity`."""
 
     @property
-    def near(self) -> bool:
+    def is_local(self) -> bool:
         """Whether reading it twice costs little."""
 
-    def part(self, start: int, size: int) -> Content:
+    def part(self, start: int, size: int) -> Body:
         """A stretch of it."""
 
-    def changed(self) -> bool:
+    def has_changed(self) -> bool:
         """Whether it is another than it was when it was found."""
 
 
@@ -54,53 +54,53 @@ class Source:
     """A file to store, and the name to store it under."""
 
     name: str
-    origin: Origin
+    file: SourceFile
 
     @property
     def size(self) -> int:
         """Bytes."""
-        return self.origin.size
+        return self.file.size
 
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
     """A regular file on this machine."""
 
-    place: str
+    location: str
     size: int
     inode: int
-    changed_ns: tuple[int, int]
+    mtime_ctime_ns: tuple[int, int]
     """When its content, and when anything of it was changed."""
-    near: bool = True
-    found_ns: int = field(default_factory=time.time_ns, compare=False)
+    is_local: bool = True
+    stat_time_ns: int = field(default_factory=time.time_ns, compare=False)
 
     @classmethod
-    def at(cls, path: str, status: os.stat_result) -> LocalFile:
+    def from_stat(cls, path: str, status: os.stat_result) -> LocalFile:
         """Make one of what `os.stat` says; refuses what is no regular file."""
         if not stat.S_ISREG(status.st_mode):
             raise StoreError(f"{path} cannot be stored: it is no regular file")
         return cls(path, status.st_size, status.st_ino, (status.st_mtime_ns, status.st_ctime_ns))
 
     @property
-    def identity(self) -> str:
+    def fingerprint(self) -> str:
         """Inode, size and times."""
-        return f"{self.inode}:{self.size}:{self.changed_ns[0]}:{self.changed_ns[1]}"
+        return f"{self.inode}:{self.size}:{self.mtime_ctime_ns[0]}:{self.mtime_ctime_ns[1]}"
 
     @property
-    def settled(self) -> bool:
+    def has_stable_fingerprint(self) -> bool:
         """Whether its last change was long enough ago when it was found: it may have been read right after."""
-        return self.found_ns - max(self.changed_ns) > SETTLED
+        return self.stat_time_ns - max(self.mtime_ctime_ns) > MTIME_RESOLUTION_NS
 
-    def part(self, start: int, size: int) -> Content:
+    def part(self, start: int, size: int) -> Body:
         """A stretch of it."""
-        return FilePart(self.place, start, size)
+        return FileBody(self.location, start, size)
 
-    def changed(self) -> bool:
+    def has_changed(self) -> bool:
         """Whether it is another than it was when it was found."""
-        return _file(self.place).identity != self.identity
+        return _stat_file(self.location).fingerprint != self.fingerprint
 
 
-def local(place: str | Path, include: Patterns = None, exclude: Patterns = ()) -> list[Source]:
+def local_sources(location: str | Path, include: Patterns = None, exclude: Patterns = ()) -> list[Source]:
     """
     Find what *place* means: one file, a folder with everything in it, or what a glob matches.
 
@@ -111,25 +111,25 @@ def local(place: str | Path, include: Patterns = None, exclude: Patterns = ()) -
     :raises NothingSelected: the folder is empty, the glob matches nothing, or the patterns leave nothing.
     :raises StoreError: there is no such place, something cannot be read, is no regular file, or is a link to a folder.
     """
-    included, excluded = as_patterns(include, "include"), as_patterns(exclude, "exclude") or ()
-    path = os.path.abspath(place)  # noqa: PTH100  (a Path for each of many files costs more)
+    included, excluded = parse_patterns(include, "include"), parse_patterns(exclude, "exclude") or ()
+    path = os.path.abspath(location)  # noqa: PTH100  (a Path for each of many files costs more)
     if os.path.isdir(path):  # noqa: PTH112
-        found = dict(_below(path, "", excluded))
+        found = dict(_walk_files(path, "", excluded))
     elif os.path.lexists(path):
-        found = {os.path.basename(path): _file(path)}  # noqa: PTH119
-    elif MAGIC & set(path):
-        found = dict(sorted(_matched(path, excluded)))
+        found = {os.path.basename(path): _stat_file(path)}  # noqa: PTH119
+    elif GLOB_CHARACTERS & set(path):
+        found = dict(sorted(_glob_files(path, excluded)))
         if not found:
-            raise NothingSelected(f"{place} matches no file. If that may be so, set allow_empty")
+            raise NothingSelected(f"{location} matches no file. If that may be so, set allow_empty")
     else:
-        raise StoreError(f"{place}: there is no such file or folder")
-    selected = [Source(name, file) for name, file in found.items() if wanted(name, included, excluded)]
+        raise StoreError(f"{location}: there is no such file or folder")
+    selected = [Source(name, file) for name, file in found.items() if is_selected(name, included, excluded)]
     if not selected:
-        raise nothing_selected(str(place), included, excluded)
+        raise nothing_selected_error(str(location), included, excluded)
     return selected
 
 
-def nothing_selected(place: str, include: tuple[str, ...] | None, exclude: tuple[str, ...]) -> NothingSelected:
+def nothing_selected_error(location: str, include: tuple[str, ...] | None, exclude: tuple[str, ...]) -> NothingSelected:
     """Make the error for a *place* that holds no selected file."""
     reasons = []
     if include is not None:
@@ -137,51 +137,51 @@ def nothing_selected(place: str, include: tuple[str, ...] | None, exclude: tuple
     if exclude:
         reasons.append(f"exclude {list(exclude)}")
     what = f"{' and '.join(reasons)} select no file in it" if reasons else "there is no file in it"
-    return NothingSelected(f"{place}: {what}, so there is nothing to transfer. If that may be so, set allow_empty")
+    return NothingSelected(f"{location}: {what}, so there is nothing to transfer. If that may be so, set allow_empty")
 
 
-def named(files: Mapping[str, Path]) -> list[Source]:
+def named_sources(files: Mapping[str, Path]) -> list[Source]:
     """Take *files* under the names given."""
-    return [Source(name, _file(os.path.abspath(path))) for name, path in files.items()]  # noqa: PTH100
+    return [Source(name, _stat_file(os.path.abspath(path))) for name, path in files.items()]  # noqa: PTH100
 
 
-def _matched(pattern: str, exclude: tuple[str, ...]) -> Iterator[tuple[str, LocalFile]]:
+def _glob_files(pattern: str, exclude: tuple[str, ...]) -> Iterator[tuple[str, LocalFile]]:
     steps = pattern.split(os.sep)  # noqa: PTH206  (it begins with a separator)
-    plain = next(at for at, step in enumerate(steps) if MAGIC & set(step))
+    plain = next(at for at, step in enumerate(steps) if GLOB_CHARACTERS & set(step))
     base = os.sep.join(steps[:plain]) or os.sep  # noqa: PTH118
     for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207  (pathlib's matches hidden files)
         name = os.path.relpath(path, base)
         if not os.path.isdir(path):  # noqa: PTH112
-            yield name, _file(path)
+            yield name, _stat_file(path)
         elif "**" not in steps:  # which names everything below by itself
-            yield from _below(path, f"{name}/", exclude)
+            yield from _walk_files(path, f"{name}/", exclude)
 
 
-def _below(folder: str, above: str, exclude: tuple[str, ...]) -> Iterator[tuple[str, LocalFile]]:
+def _walk_files(folder: str, name_prefix: str, exclude: tuple[str, ...]) -> Iterator[tuple[str, LocalFile]]:
     try:
         with os.scandir(folder) as scan:
             children = sorted(scan, key=lambda child: child.name)
     except OSError as error:
-        raise unreadable(folder, error) from error
+        raise unreadable_error(folder, error) from error
     for child in children:
-        name = above + child.name
-        if exclude and matches(name, exclude):
+        name = name_prefix + child.name
+        if exclude and matches_any(name, exclude):
             continue
         if child.is_dir():
             if child.is_symlink():
                 raise StoreError(
                     f"{child.path} is a link to a folder and might lead anywhere: upload that folder itself"
                 )
-            yield from _below(child.path, f"{name}/", exclude)
+            yield from _walk_files(child.path, f"{name}/", exclude)
         else:
             try:
-                yield name, LocalFile.at(child.path, child.stat())
+                yield name, LocalFile.from_stat(child.path, child.stat())
             except OSError as error:
-                raise unreadable(child.path, error) from error
+                raise unreadable_error(child.path, error) from error
 
 
-def _file(path: str) -> LocalFile:
+def _stat_file(path: str) -> LocalFile:
     try:
-        return LocalFile.at(path, os.stat(path))  # noqa: PTH116
+        return LocalFile.from_stat(path, os.stat(path))  # noqa: PTH116
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise unreadable_error(path, error) from error

@@ -12,49 +12,49 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
-from airflow_dlaas.contract.format_value import shown
+from airflow_dlaas.contract.format_value import format_value
 from airflow_dlaas.contract.store_names import require_object_name
 from airflow_dlaas.exceptions import InvalidArgument
 
-MAGIC = frozenset("*?[")
+GLOB_CHARACTERS = frozenset("*?[")
 """What makes a path a glob."""
 
 Patterns: TypeAlias = str | Sequence[str] | None
 """One pattern, several, or none given."""
 
 
-def as_patterns(value: object, parameter: str) -> tuple[str, ...] | None:
+def parse_patterns(value: object, parameter: str) -> tuple[str, ...] | None:
     """
     Read the patterns given for *parameter*: a text is one pattern; None, which means none given, stays None.
 
     :raises InvalidArgument: anything else than a text or a sequence of texts; an empty text; a text that is a list
         written out, as a template makes of one unless it is rendered natively; one that can match no file.
     """
-    texts = _texts(value, parameter, "pattern")
+    texts = _parse_strings(value, parameter, "pattern")
     for place, one in texts or ():
         if not one:
             raise InvalidArgument(f"{place}: the pattern is empty. Name the files by a text such as '*.csv'")
         if one.startswith(("/", "./", "../")) or one != one.strip("\r\n"):
             # Left as it is, it would exclude nothing: with delete=True, files that were to stay are then deleted.
             raise InvalidArgument(
-                f"{place}: {shown(one)} matches no file. Patterns are compared with paths below the source, such as "
+                f"{place}: {format_value(one)} matches no file. Patterns are compared with paths below the source, such as "
                 "'data/a.csv': begin with no slash and no dot step, and have no line break at the ends"
             )
     return None if texts is None else tuple(one for _, one in texts)
 
 
-def as_object_names(value: object, parameter: str = "names") -> tuple[str, ...] | None:
+def parse_object_names(value: object, parameter: str = "names") -> tuple[str, ...] | None:
     """
     Read the names of objects given for *parameter*: a text is one name; None stays None.
 
     :raises InvalidArgument: as `as_patterns`.
     :raises InvalidName: a text that cannot be the name of an object.
     """
-    texts = _texts(value, parameter, "name")
+    texts = _parse_strings(value, parameter, "name")
     return None if texts is None else tuple(require_object_name(one, place) for place, one in texts)
 
 
-def matches(name: str, patterns: tuple[str, ...]) -> bool:
+def matches_any(name: str, patterns: tuple[str, ...]) -> bool:
     """
     Whether one of *patterns* means the file *name*, a path below some folder.
 
@@ -68,12 +68,12 @@ def matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(spelling, pattern.rstrip("/")) for spelling in spellings for pattern in patterns)
 
 
-def wanted(name: str, include: tuple[str, ...] | None, exclude: tuple[str, ...]) -> bool:
+def is_selected(name: str, include: tuple[str, ...] | None, exclude: tuple[str, ...]) -> bool:
     """Whether *name* is among *include*, where that is given, and not among *exclude*, which wins."""
-    return (include is None or matches(name, include)) and not matches(name, exclude)
+    return (include is None or matches_any(name, include)) and not matches_any(name, exclude)
 
 
-def _texts(value: object, parameter: str, noun: str) -> list[tuple[str, str]] | None:
+def _parse_strings(value: object, parameter: str, noun: str) -> list[tuple[str, str]] | None:
     """Return each text with the place it stands at: the parameter, or one of its items."""
     if value is None:
         return None
@@ -82,24 +82,26 @@ def _texts(value: object, parameter: str, noun: str) -> list[tuple[str, str]] | 
     elif isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
         given = [(f"{parameter}[{index}]", one) for index, one in enumerate(value)]
     else:
-        raise InvalidArgument(f"{parameter}: {shown(value)} is no {noun}. Give a {noun} as a text, or a list of them")
+        raise InvalidArgument(
+            f"{parameter}: {format_value(value)} is no {noun}. Give a {noun} as a text, or a list of them"
+        )
     texts: list[tuple[str, str]] = []
     for place, one in given:
         if not isinstance(one, str):
             raise InvalidArgument(
-                f"{place}: {shown(one)} is no {noun}, since a {noun} is a text. A template that is "
+                f"{place}: {format_value(one)} is no {noun}, since a {noun} is a text. A template that is "
                 "rendered natively turns a text that looks like a number into one: put such a text in quotes"
             )
-        if _is_list_written_out(one):
+        if _is_list_literal(one):
             raise InvalidArgument(
-                f"{place}: {shown(one)} is a list written out as a text, which would be one {noun}. Have the template "
+                f"{place}: {format_value(one)} is a list written out as a text, which would be one {noun}. Have the template "
                 "rendered natively (render_template_as_native_obj=True), or give the list itself"
             )
         texts.append((place, one))
     return texts
 
 
-def _is_list_written_out(text: str) -> bool:
+def _is_list_literal(text: str) -> bool:
     text = text.strip()
     if text[:1] + text[-1:] not in {"[]", "()"}:
         return False

@@ -12,57 +12,61 @@ import requests
 from requests.auth import _basic_auth_str
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_proxy
 
-from airflow_dlaas.storage.swift.auth import Transport
+from airflow_dlaas.storage.swift.auth import HttpOptions
 
 
 @dataclass(frozen=True)
-class Route:
+class ConnectionRoute:
     """The way to a store."""
 
-    store: SplitResult
-    proxy: SplitResult | None
-    context: ssl.SSLContext | None
-    prefix: str
+    store_url: SplitResult
+    proxy_url: SplitResult | None
+    ssl_context: ssl.SSLContext | None
+    path_prefix: str
     """What a request's path begins with; a proxy is told the whole address."""
-    headers: Mapping[str, str] = field(repr=False)
+    proxy_headers: Mapping[str, str] = field(repr=False)
     """What every request has to say on the way."""
-    greeting: Mapping[str, str] = field(repr=False)
+    tunnel_headers: Mapping[str, str] = field(repr=False)
     """What a proxy wants to hear before it opens a tunnel."""
 
-    def connect(self, transport: Transport) -> http.client.HTTPConnection:
+    def connect(self, http_options: HttpOptions) -> http.client.HTTPConnection:
         """Connect; the limits hold for each wait, never for the whole."""
-        there = self.proxy or self.store
-        port = there.port or (443 if there.scheme == "https" else 80)
-        line: http.client.HTTPConnection
-        if self.context is not None:
-            line = http.client.HTTPSConnection(
-                there.hostname or "", port, timeout=transport.connect_timeout, context=self.context
+        peer_url = self.proxy_url or self.store_url
+        port = peer_url.port or (443 if peer_url.scheme == "https" else 80)
+        connection: http.client.HTTPConnection
+        if self.ssl_context is not None:
+            connection = http.client.HTTPSConnection(
+                peer_url.hostname or "", port, timeout=http_options.connect_timeout, context=self.ssl_context
             )
-            if self.proxy is not None:
-                line.set_tunnel(self.store.hostname or "", self.store.port or 443, dict(self.greeting))
+            if self.proxy_url is not None:
+                connection.set_tunnel(
+                    self.store_url.hostname or "", self.store_url.port or 443, dict(self.tunnel_headers)
+                )
         else:
-            line = http.client.HTTPConnection(there.hostname or "", port, timeout=transport.connect_timeout)
-        line.connect()
-        line.sock.settimeout(transport.read_timeout)
-        return line
+            connection = http.client.HTTPConnection(peer_url.hostname or "", port, timeout=http_options.connect_timeout)
+        connection.connect()
+        connection.sock.settimeout(http_options.read_timeout)
+        return connection
 
 
-def route_to(root: str, verify: bool | str) -> Route:
+def route_to(base_url: str, verify: bool | str) -> ConnectionRoute:
     """Find the way to the store at *root*, as requests would: by the environment's proxies and certificates."""
-    store = urlsplit(root)
+    store_url = urlsplit(base_url)
     with requests.Session() as session:
-        settings = session.merge_environment_settings(root, {}, None, verify, None)
-    address = select_proxy(root, settings["proxies"])
-    proxy = urlsplit(address if "://" in address else f"http://{address}") if address else None
-    user, password = get_auth_from_url(proxy.geturl()) if proxy else ("", "")
-    passport = {"Proxy-Authorization": _basic_auth_str(user, password)} if user else {}
-    if store.scheme != "https":
-        prefix = f"http://{store.netloc}{store.path}" if proxy else store.path
-        return Route(store, proxy, None, prefix.rstrip("/"), passport, {})
-    return Route(store, proxy, _context(settings["verify"]), store.path.rstrip("/"), {}, passport)
+        settings = session.merge_environment_settings(base_url, {}, None, verify, None)
+    address = select_proxy(base_url, settings["proxies"])
+    proxy_url = urlsplit(address if "://" in address else f"http://{address}") if address else None
+    user, password = get_auth_from_url(proxy_url.geturl()) if proxy_url else ("", "")
+    proxy_auth = {"Proxy-Authorization": _basic_auth_str(user, password)} if user else {}
+    if store_url.scheme != "https":
+        path_prefix = f"http://{store_url.netloc}{store_url.path}" if proxy_url else store_url.path
+        return ConnectionRoute(store_url, proxy_url, None, path_prefix.rstrip("/"), proxy_auth, {})
+    return ConnectionRoute(
+        store_url, proxy_url, _ssl_context(settings["verify"]), store_url.path.rstrip("/"), {}, proxy_auth
+    )
 
 
-def _context(verify: bool | str | None) -> ssl.SSLContext:
+def _ssl_context(verify: bool | str | None) -> ssl.SSLContext:
     if verify is False:
         context = ssl.create_default_context()
         context.check_hostname = False

@@ -21,34 +21,34 @@ from urllib.parse import urlsplit
 
 from swiftclient.exceptions import ClientException
 
-from airflow_dlaas.storage.body import Content, Direct
-from airflow_dlaas.storage.object_store import Advance
-from airflow_dlaas.storage.swift.auth import Transport
-from airflow_dlaas.storage.swift.connection_route import Route, route_to
+from airflow_dlaas.storage.body import Body, SendfileBody
+from airflow_dlaas.storage.object_store import BytesCallback
+from airflow_dlaas.storage.swift.auth import HttpOptions
+from airflow_dlaas.storage.swift.connection_route import ConnectionRoute, route_to
 
-EXPLANATION = 1024**2
+MAX_RESPONSE_BODY = 1024**2
 """Bytes of an answer's body that are read for what it says: it may name each of a thousand segments that are gone."""
 
 
-class Wire:
+class HttpPool:
     """Sends and receives over as many connections as are asked for at the same time. Thread-safe."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, http_options: HttpOptions) -> None:
+        self._http_options = http_options
         self._lock = threading.Lock()
         # Of a deque any thread may take one: a lock for each request would have them wait for each other.
-        self._ways: dict[str, tuple[Route, deque[http.client.HTTPConnection]]] = {}
+        self._routes: dict[str, tuple[ConnectionRoute, deque[http.client.HTTPConnection]]] = {}
 
     def close(self) -> None:
         """Close idle connections; others are made when somebody asks again."""
         with self._lock:
-            ways, self._ways = self._ways, {}
-        for _, idle in ways.values():
+            routes, self._routes = self._routes, {}
+        for _, idle in routes.values():
             while idle:
                 idle.pop().close()
 
     def put(
-        self, root: str, path: str, headers: Mapping[str, str], content: Content, advance: Advance | None
+        self, base_url: str, path: str, headers: Mapping[str, str], body: Body, on_progress: BytesCallback | None
     ) -> tuple[http.client.HTTPMessage, bytes]:
         """
         PUT *content*; headers and body of the answer.
@@ -57,103 +57,107 @@ class Wire:
         """
         sent = 0
         try:
-            with self._line(root, "PUT", path, {**headers, "Content-Length": str(content.size)}) as line:
+            with self._start_request(
+                base_url, "PUT", path, {**headers, "Content-Length": str(body.size)}
+            ) as connection:
                 try:
-                    for count in _sent(line, content):
+                    for count in _send_body(connection, body):
                         sent += count
-                        if advance is not None:
-                            advance(count)
+                        if on_progress is not None:
+                            on_progress(count)
                 except (BrokenPipeError, ConnectionResetError) as error:
                     # It may have answered before it hung up, and why is what we want to know.
                     with suppress(http.client.HTTPException, OSError):
-                        _insist(line.getresponse(), "PUT", root)
+                        _require_success(connection.getresponse(), "PUT", base_url)
                     raise error from None
-                response = line.getresponse()
-                _insist(response, "PUT", root)
-                return response.headers, _drained(response)
+                response = connection.getresponse()
+                _require_success(response, "PUT", base_url)
+                return response.headers, _drain_body(response)
         except BaseException:
-            if advance is not None:
-                advance(-sent)
+            if on_progress is not None:
+                on_progress(-sent)
             raise
 
     @contextmanager
-    def get(self, root: str, path: str, headers: Mapping[str, str]) -> Iterator[http.client.HTTPResponse]:
+    def get(self, base_url: str, path: str, headers: Mapping[str, str]) -> Iterator[http.client.HTTPResponse]:
         """GET; the answer, its body still to be read. One that ends too early is only seen by its number of bytes."""
-        with self._line(root, "GET", path, headers) as line:
-            response = line.getresponse()
-            _insist(response, "GET", root)
+        with self._start_request(base_url, "GET", path, headers) as connection:
+            response = connection.getresponse()
+            _require_success(response, "GET", base_url)
             yield response
             if not response.isclosed():
-                line.close()  # what is left of it must not be taken for the next answer
+                connection.close()  # what is left of it must not be taken for the next answer
 
     @contextmanager
-    def _line(
-        self, root: str, method: str, path: str, headers: Mapping[str, str]
+    def _start_request(
+        self, base_url: str, method: str, path: str, headers: Mapping[str, str]
     ) -> Iterator[http.client.HTTPConnection]:
         """A connection with the head of a request sent; kept for the next one only after a clean end."""
-        way = self._ways.get(root)
-        if way is None:
+        route_and_idle = self._routes.get(base_url)
+        if route_and_idle is None:
             with self._lock:
-                way = self._ways.setdefault(root, (route_to(root, self._transport.verify), deque()))
-        route, idle = way
-        line = _alive(idle) or route.connect(self._transport)
+                route_and_idle = self._routes.setdefault(
+                    base_url, (route_to(base_url, self._http_options.verify), deque())
+                )
+        route, idle = route_and_idle
+        connection = _pop_alive(idle) or route.connect(self._http_options)
         try:
-            line.putrequest(method, route.prefix + path, skip_accept_encoding=True)
-            for name, value in (*route.headers.items(), *headers.items()):
-                line.putheader(name, value)
-            line.endheaders()
-            yield line
+            connection.putrequest(method, route.path_prefix + path, skip_accept_encoding=True)
+            for name, value in (*route.proxy_headers.items(), *headers.items()):
+                connection.putheader(name, value)
+            connection.endheaders()
+            yield connection
         except BaseException:
-            line.close()
+            connection.close()
             raise
-        if line.sock is not None:  # which it is after "Connection: close", too
-            idle.append(line)
+        if connection.sock is not None:  # which it is after "Connection: close", too
+            idle.append(connection)
 
 
-def _alive(idle: deque[http.client.HTTPConnection]) -> http.client.HTTPConnection | None:
+def _pop_alive(idle: deque[http.client.HTTPConnection]) -> http.client.HTTPConnection | None:
     while True:
         try:
-            line = idle.pop()
+            connection = idle.pop()
         except IndexError:
             return None
         poll = select.poll()
-        poll.register(line.sock, select.POLLIN)
+        poll.register(connection.sock, select.POLLIN)
         if not poll.poll(0):
-            return line
-        line.close()  # readable, and nothing was asked: the other side has hung up
+            return connection
+        connection.close()  # readable, and nothing was asked: the other side has hung up
 
 
-def _sent(line: http.client.HTTPConnection, content: Content) -> Iterator[int]:
+def _send_body(connection: http.client.HTTPConnection, body: Body) -> Iterator[int]:
     """Send *content*, on the shortest way there is; yields how many bytes went each time."""
-    if isinstance(content, Direct) and not isinstance(line, http.client.HTTPSConnection):
-        yield from content.send_over(line.sock)
+    if isinstance(body, SendfileBody) and not isinstance(connection, http.client.HTTPSConnection):
+        yield from body.sendfile(connection.sock)
         return
-    for piece in content.pieces():
-        line.send(piece)
-        yield len(piece)
+    for chunk in body.chunks():
+        connection.send(chunk)
+        yield len(chunk)
 
 
-def _insist(response: http.client.HTTPResponse, method: str, root: str) -> None:
+def _require_success(response: http.client.HTTPResponse, method: str, base_url: str) -> None:
     """Raise what swiftclient would for an answer that is no success, so that it is understood in one place."""
     if response.status < HTTPStatus.MULTIPLE_CHOICES:
         return
-    asked = urlsplit(root)
+    parsed_url = urlsplit(base_url)
     raise ClientException(
         f"{method} failed",
-        http_scheme=asked.scheme,
-        http_host=asked.hostname,
-        http_port=asked.port,
-        http_path=asked.path,
+        http_scheme=parsed_url.scheme,
+        http_host=parsed_url.hostname,
+        http_port=parsed_url.port,
+        http_path=parsed_url.path,
         http_status=response.status,
         http_reason=response.reason,
         http_response_headers=response.headers,
-        http_response_content=response.read(EXPLANATION),
+        http_response_content=response.read(MAX_RESPONSE_BODY),
     )
 
 
-def _drained(response: http.client.HTTPResponse) -> bytes:
+def _drain_body(response: http.client.HTTPResponse) -> bytes:
     """The beginning of a body that is read to its end, so that the connection can be used again."""
-    said = response.read(EXPLANATION)
-    while response.read(EXPLANATION):
+    body = response.read(MAX_RESPONSE_BODY)
+    while response.read(MAX_RESPONSE_BODY):
         pass
-    return said
+    return body

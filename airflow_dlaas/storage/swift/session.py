@@ -22,27 +22,27 @@ from swiftclient.exceptions import ClientException
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError
-from airflow_dlaas.storage.patience import Patience
-from airflow_dlaas.storage.swift.auth import Access, Grant, Line, Transport, connect
-from airflow_dlaas.storage.swift.errors import asked_to_wait, in_our_words
+from airflow_dlaas.storage.patience import RetryPolicy
+from airflow_dlaas.storage.swift.auth import Authenticator, AuthToken, SwiftclientConnection, HttpOptions, connect
+from airflow_dlaas.storage.swift.errors import retry_after, translate_errors
 
 T = TypeVar("T")
 
 
-class Asking:
+class SwiftSession:
     """As many connections as there are threads asking at the same time, and one token. Thread-safe."""
 
-    def __init__(self, connection: StoreConnection, transport: Transport, patience: Patience) -> None:
-        self.where = connection.auth_url
+    def __init__(self, connection: StoreConnection, http_options: HttpOptions, retry_policy: RetryPolicy) -> None:
+        self.auth_url = connection.auth_url
         """The address, as people know it."""
-        self._transport = transport
-        self._patience = patience
-        self._access = Access(connection, transport)
+        self._http_options = http_options
+        self._retry_policy = retry_policy
+        self._authenticator = Authenticator(connection, http_options)
         self._lock = threading.Lock()
-        self._idle: list[tuple[str, Line]] = []
+        self._idle: list[tuple[str, SwiftclientConnection]] = []
         # By default a log line on a refused request begins the token; this applies to the whole process.
         swiftclient.logger_settings.update(redact_sensitive_headers=True, reveal_sensitive_prefix=0)
-        if transport.verify is False:
+        if http_options.verify is False:
             # Once said in the connection, it need not be said again with every request.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         if not swiftclient.logger.level:
@@ -53,77 +53,77 @@ class Asking:
         """Close idle connections; others are made when somebody asks again."""
         with self._lock:
             idle, self._idle = self._idle, []
-        for _, line in idle:
-            line[1].close()
+        for _, connection in idle:
+            connection[1].close()
 
-    def patiently(self, attempt: Callable[[], T]) -> T:
+    def with_retry(self, attempt: Callable[[], T]) -> T:
         """Repeat what failed for a while only, as long as patience lasts."""
-        pauses = self._patience.pauses()
+        delays = self._retry_policy.delays()
         while True:
             try:
                 return attempt()
             except StoreError as error:  # noqa: PERF203  (that is what the loop is for)
-                pause = next(pauses, None) if error.transient else None
-                wait = asked_to_wait(error)
-                if pause is None or wait > self._patience.longest:
+                delay = next(delays, None) if error.transient else None
+                requested_delay = retry_after(error)
+                if delay is None or requested_delay > self._retry_policy.max_delay:
                     raise
-                time.sleep(max(pause, wait))
+                time.sleep(max(delay, requested_delay))
 
-    def ask(self, question: Callable[..., T], *names: str, **details: Any) -> T:
+    def call(self, function: Callable[..., T], *names: str, **options: Any) -> T:
         """
         Ask about the container and the object in *names* with *question*, one of swiftclient's functions.
 
         Once more with a new token where this one is not accepted.
         """
 
-        def asking(grant: Grant) -> T:
-            with self.line(grant.url) as line:
-                return question(grant.url, grant.token, *names, http_conn=line, **details)
+        def request(token: AuthToken) -> T:
+            with self.connection(token.storage_url) as connection:
+                return function(token.storage_url, token.value, *names, http_conn=connection, **options)
 
         container, name = (*names, None, None)[:2]
-        return self.granted(asking, container, name)
+        return self.with_token(request, container, name)
 
-    def granted(self, work: Callable[[Grant], T], container: str | None = None, name: str | None = None) -> T:
+    def with_token(self, request: Callable[[AuthToken], T], container: str | None = None, name: str | None = None) -> T:
         """Do *work* on *container* and *name* with a token; once more with a new one where it is not accepted."""
-        grant = self._access.grant()
-        with in_our_words(self.where, container=container, name=name):
+        token = self._authenticator.get_token()
+        with translate_errors(self.auth_url, container=container, name=name):
             try:
-                return work(grant)
+                return request(token)
             except ClientException as error:
                 if error.http_status != HTTPStatus.UNAUTHORIZED:
                     raise
-            return work(self._access.grant(instead_of=grant))
+            return request(self._authenticator.get_token(rejected=token))
 
     def capabilities(self) -> Mapping[str, Any]:
         """What the store says of itself to everybody; empty where it keeps that to itself."""
 
-        def asking(grant: Grant) -> Mapping[str, Any]:
-            with self.line(urljoin(grant.url, "/info")) as line:
-                said: Mapping[str, Any] = swiftclient.get_capabilities(line)
-                return said
+        def request(token: AuthToken) -> Mapping[str, Any]:
+            with self.connection(urljoin(token.storage_url, "/info")) as connection:
+                info: Mapping[str, Any] = swiftclient.get_capabilities(connection)
+                return info
 
         try:
-            return self.granted(asking)
+            return self.with_token(request)
         except StoreError as error:
             if error.transient:
                 raise
             return {}
 
     @contextmanager
-    def line(self, url: str) -> Iterator[Line]:
+    def connection(self, url: str) -> Iterator[SwiftclientConnection]:
         """A connection nobody else uses meanwhile; kept for the next only after a clean end."""
         with self._lock:
-            known, line = self._idle.pop() if self._idle else (url, None)
-        if line is not None and known != url:
-            line[1].close()
-            line = None
-        if line is None:
-            line = connect(url, self._transport)
+            connected_url, connection = self._idle.pop() if self._idle else (url, None)
+        if connection is not None and connected_url != url:
+            connection[1].close()
+            connection = None
+        if connection is None:
+            connection = connect(url, self._http_options)
         try:
-            yield line
+            yield connection
         except BaseException:
             # After an answer that came before all was sent, the two sides may be out of step.
-            line[1].close()
+            connection[1].close()
             raise
         with self._lock:
-            self._idle.append((url, line))
+            self._idle.append((url, connection))

@@ -17,58 +17,67 @@ from airflow_dlaas.contract.results import marker_name, result_folders
 from airflow_dlaas.contract.store_names import require_container_name, require_prefix
 from airflow_dlaas.exceptions import ObjectNotFound, StoreError
 from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
-from airflow_dlaas.storage.segments import CUT
+from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE
 from airflow_dlaas.storage.sources.local import Source
-from airflow_dlaas.storage.sources.patterns import Patterns, as_object_names
-from airflow_dlaas.storage.transfer.checksum_cache import Known
-from airflow_dlaas.storage.transfer.download import Downloading, folder
+from airflow_dlaas.storage.sources.patterns import Patterns, parse_object_names
+from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
+from airflow_dlaas.storage.transfer.download import Downloader, ensure_folder
 from airflow_dlaas.storage.transfer.plan import (
-    Send,
-    as_folder,
-    deleting,
-    fetching,
-    require_names_of_segments,
-    sending,
+    PlannedUpload,
+    folder_prefix,
+    planned_deletions,
+    planned_downloads,
+    require_valid_segment_names,
+    planned_uploads,
 )
-from airflow_dlaas.storage.transfer.selection import Selection, Sources
-from airflow_dlaas.storage.transfer.upload import Uploading
-from airflow_dlaas.storage.transfer.worker_pool import Crew, Progress, Tally, Watch
+from airflow_dlaas.storage.transfer.selection import Selection, UploadSources
+from airflow_dlaas.storage.transfer.upload import Uploader
+from airflow_dlaas.storage.transfer.worker_pool import WorkerPool, Progress, ProgressTracker, ProgressCallback
 
-__all__ = ["Plan", "Progress", "Report", "Watch", "download", "plan_upload", "remove", "upload"]
+__all__ = [
+    "UploadPlan",
+    "Progress",
+    "TransferReport",
+    "ProgressCallback",
+    "download",
+    "plan_upload",
+    "delete_objects",
+    "upload",
+]
 
-LeaveOut = Callable[[Sequence[str]], Collection[str]]
+ExcludeFilter = Callable[[Sequence[str]], Collection[str]]
 """Given the names of all objects found, returns those that are not fetched, or not deleted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class TransferReport:
     """What a transfer moved, how many files it found unchanged, and how many objects it deleted."""
 
     files: int
     bytes: int
-    skipped: int
+    unchanged: int
     deleted: int = 0
-    results: tuple[str, ...] = ()
+    result_folders: tuple[str, ...] = ()
     """Folders of an upload that count as results of trainings (`contract.results`): no training has them as data."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class UploadPlan:
     """What an upload would do; full names, in the order of the container."""
 
-    send: tuple[Source, ...]
+    uploads: tuple[Source, ...]
     unchanged: int
-    delete: tuple[str, ...]
+    deletions: tuple[str, ...]
 
     @property
     def bytes(self) -> int:
         """Bytes that would be sent; of a large file some may be there from an attempt that broke off."""
-        return sum(source.size for source in self.send)
+        return sum(source.size for source in self.uploads)
 
 
 def upload(
     store: ObjectStore,
-    sources: Sources,
+    sources: UploadSources,
     container: str,
     *,
     prefix: str = "",
@@ -76,12 +85,12 @@ def upload(
     exclude: Patterns = (),
     delete: bool = False,
     allow_empty: bool = False,
-    known: Known | None = None,
+    checksum_cache: ChecksumCache | None = None,
     threads: int | None = None,
-    segment_size: int = CUT,
-    progress: Watch | None = None,
+    segment_size: int = DEFAULT_SEGMENT_SIZE,
+    progress: ProgressCallback | None = None,
     create_container: bool = False,
-) -> Report:
+) -> TransferReport:
     """
     Store *sources* under the folder *prefix*. One listing decides what has to be sent.
 
@@ -102,15 +111,15 @@ def upload(
     :raises NothingSelected: there is no file to send; no request was sent.
     :raises StoreError: a file cannot be read or named, or is too large; then nothing was sent.
     """
-    selection = Selection.of(sources, container, prefix, include, exclude, allow_empty)
+    selection = Selection.from_arguments(sources, container, prefix, include, exclude, allow_empty)
     if create_container:
         store.create_container(container)
-    return _Job(store, selection, delete, known, threads, segment_size, progress).carry_out()
+    return _UploadRun(store, selection, delete, checksum_cache, threads, segment_size, progress).run()
 
 
 def plan_upload(
     store: ObjectStore,
-    sources: Sources,
+    sources: UploadSources,
     container: str,
     *,
     prefix: str = "",
@@ -118,13 +127,13 @@ def plan_upload(
     exclude: Patterns = (),
     delete: bool = False,
     allow_empty: bool = False,
-    known: Known | None = None,
+    checksum_cache: ChecksumCache | None = None,
     threads: int | None = None,
-    segment_size: int = CUT,
-) -> Plan:
+    segment_size: int = DEFAULT_SEGMENT_SIZE,
+) -> UploadPlan:
     """Find out what `upload` with the same arguments would do, and change nothing."""
-    selection = Selection.of(sources, container, prefix, include, exclude, allow_empty)
-    return _Job(store, selection, delete, known, threads, segment_size, None).plan()
+    selection = Selection.from_arguments(sources, container, prefix, include, exclude, allow_empty)
+    return _UploadRun(store, selection, delete, checksum_cache, threads, segment_size, None).plan()
 
 
 def download(
@@ -134,13 +143,13 @@ def download(
     *,
     prefix: str = "",
     names: Patterns = None,
-    leave_out: LeaveOut | None = None,
+    exclude_filter: ExcludeFilter | None = None,
     allow_empty: bool = False,
-    known: Known | None = None,
+    checksum_cache: ChecksumCache | None = None,
     threads: int | None = None,
-    segment_size: int = CUT,
-    progress: Watch | None = None,
-) -> Report:
+    segment_size: int = DEFAULT_SEGMENT_SIZE,
+    progress: ProgressCallback | None = None,
+) -> TransferReport:
     """
     Fetch what lies under the folder *prefix* into the folder *destination*, made if missing; all of it, or *names*.
 
@@ -157,33 +166,33 @@ def download(
     :raises HostError: *destination* cannot be written, or has no room.
     """
     container, prefix = require_container_name(container), require_prefix(prefix)
-    only = as_object_names(names)
-    listing = list(store.list(container, as_folder(prefix)))
-    if leave_out is not None:
-        left = frozenset(leave_out([one.name for one in listing]))
+    only = parse_object_names(names)
+    listing = list(store.list_objects(container, folder_prefix(prefix)))
+    if exclude_filter is not None:
+        left = frozenset(exclude_filter([one.name for one in listing]))
         listing = [one for one in listing if one.name not in left]
-    fetches = fetching(listing, prefix, only)
+    fetches = planned_downloads(listing, prefix, only)
     if missing := sorted(set(only or ()) - {fetch.stored.name for fetch in fetches}):
         raise ObjectNotFound(f"There is no object {missing[0]!r} under {prefix!r} in container {container!r}")
     if not fetches and not allow_empty and only is None:
         raise ObjectNotFound(
             f"There is nothing under {prefix!r} in container {container!r}. If that may be so, set allow_empty"
         )
-    tally = Tally(sum(fetch.size for fetch in fetches), len(fetches), progress)
-    with known or Known() as memory:
-        root = folder(destination).resolve()
-        work = Downloading(store, container, root, memory, tally, Crew(tally, threads), segment_size)
-        work.fetch(fetches)
-    return Report(work.files, work.bytes, work.skipped)
+    tally = ProgressTracker(sum(fetch.size for fetch in fetches), len(fetches), progress)
+    with checksum_cache or ChecksumCache() as memory:
+        root = ensure_folder(destination).resolve()
+        work = Downloader(store, container, root, memory, tally, WorkerPool(tally, threads), segment_size)
+        work.download(fetches)
+    return TransferReport(work.files, work.bytes, work.unchanged)
 
 
-def remove(
+def delete_objects(
     store: ObjectStore,
     container: str,
     *,
     prefix: str = "",
     names: Patterns = None,
-    leave_out: LeaveOut | None = None,
+    exclude_filter: ExcludeFilter | None = None,
 ) -> Sequence[str]:
     """
     Delete what lies under the folder *prefix*, or of it only *names*, with the segments of large objects; their names.
@@ -195,25 +204,25 @@ def remove(
     :raises InvalidArgument: an argument is not valid; no request was sent.
     """
     container, prefix = require_container_name(container), require_prefix(prefix)
-    given = as_object_names(names)
+    given = parse_object_names(names)
     only = None if given is None else set(given)
-    common = as_folder(prefix)
+    common = folder_prefix(prefix)
     if only:
         common = os.path.commonprefix(list(only)) or common  # noqa: RUF071
     found = [
         one
-        for one in store.list(container, common)
-        if one.name.startswith(as_folder(prefix)) and (only is None or one.name in only)
+        for one in store.list_objects(container, common)
+        if one.name.startswith(folder_prefix(prefix)) and (only is None or one.name in only)
     ]
-    if leave_out is not None:
-        left = frozenset(leave_out([one.name for one in found]))
+    if exclude_filter is not None:
+        left = frozenset(exclude_filter([one.name for one in found]))
         found = [one for one in found if one.name not in left]
-    tally = Tally(0, len(found), None)
-    Uploading(store, container, Known(), tally, Crew(tally, None)).delete(found)
+    tally = ProgressTracker(0, len(found), None)
+    Uploader(store, container, ChecksumCache(), tally, WorkerPool(tally, None)).delete(found)
     return [one.name for one in found]
 
 
-class _Job:
+class _UploadRun:
     """One upload: its files, the one listing, and what follows from comparing the two."""
 
     def __init__(
@@ -221,56 +230,56 @@ class _Job:
         store: ObjectStore,
         selection: Selection,
         delete: bool,
-        known: Known | None,
+        checksum_cache: ChecksumCache | None,
         threads: int | None,
         segment_size: int,
-        progress: Watch | None,
+        progress: ProgressCallback | None,
     ) -> None:
-        self._known = known or Known()
+        self._checksum_cache = checksum_cache or ChecksumCache()
         files, container, prefix = selection.files, selection.container, selection.prefix
-        self.sends: list[Send] = []
-        self.superfluous: list[StoredObject] = []
+        self.planned: list[PlannedUpload] = []
+        self.objects_to_delete: list[StoredObject] = []
         if files or delete:
-            common = as_folder(prefix) if delete else os.path.commonprefix([one.name for one in files])  # noqa: RUF071
+            common = folder_prefix(prefix) if delete else os.path.commonprefix([one.name for one in files])  # noqa: RUF071
             limits = store.limits()  # first: a listing then knows where it ends
-            listing = list(store.list(container, common))
-            self.sends = sending(files, listing, limits, segment_size)
-            require_names_of_segments(self.sends, container)
+            listing = list(store.list_objects(container, common))
+            self.planned = planned_uploads(files, listing, limits, segment_size)
+            require_valid_segment_names(self.planned, container)
             if delete:
-                self.superfluous = deleting(files, listing, prefix, selection.include, selection.exclude)
-            if self.superfluous and _inside_results(store, container, prefix):
-                self.superfluous = []
-            if self.superfluous and not files:
+                self.objects_to_delete = planned_deletions(files, listing, prefix, selection.include, selection.exclude)
+            if self.objects_to_delete and _is_inside_results(store, container, prefix):
+                self.objects_to_delete = []
+            if self.objects_to_delete and not files:
                 raise StoreError(
-                    f"There is no file to upload, and {len(self.superfluous)} objects would be deleted: is the source "
+                    f"There is no file to upload, and {len(self.objects_to_delete)} objects would be deleted: is the source "
                     "the right one, and is its disk mounted? To delete them is another step"
                 )
-            self._known.recall(one.origin for one in files)
+            self._checksum_cache.prefetch(one.file for one in files)
         else:
             store.check(container)
-        self._results = tuple(sorted(result_folders(one.name for one in files)))
-        tally = Tally(sum(send.source.size for send in self.sends), len(self.sends), progress)
-        self._work = Uploading(store, container, self._known, tally, Crew(tally, threads))
+        self._result_folders = tuple(sorted(result_folders(one.name for one in files)))
+        tally = ProgressTracker(sum(send.source.size for send in self.planned), len(self.planned), progress)
+        self._uploader = Uploader(store, container, self._checksum_cache, tally, WorkerPool(tally, threads))
 
-    def carry_out(self) -> Report:
-        with self._known:
-            self._work.send(self.sends)
-            self._work.delete(self.superfluous)
-        work, deleted = self._work, len(self.superfluous)
-        return Report(work.files, work.bytes, len(work.skipped), deleted, self._results)
+    def run(self) -> TransferReport:
+        with self._checksum_cache:
+            self._uploader.upload(self.planned)
+            self._uploader.delete(self.objects_to_delete)
+        work, deleted = self._uploader, len(self.objects_to_delete)
+        return TransferReport(work.files, work.bytes, len(work.unchanged), deleted, self._result_folders)
 
-    def plan(self) -> Plan:
-        with self._known:
-            self._work.compare(self.sends)
-        same = {send.source.name for send in self._work.skipped}
-        changed = sorted((s.source for s in self.sends if s.source.name not in same), key=lambda source: source.name)
-        return Plan(tuple(changed), len(same), tuple(one.name for one in self.superfluous))
+    def plan(self) -> UploadPlan:
+        with self._checksum_cache:
+            self._uploader.compare(self.planned)
+        same = {send.source.name for send in self._uploader.unchanged}
+        changed = sorted((s.source for s in self.planned if s.source.name not in same), key=lambda source: source.name)
+        return UploadPlan(tuple(changed), len(same), tuple(one.name for one in self.objects_to_delete))
 
 
-def _inside_results(store: ObjectStore, container: str, prefix: str) -> bool:
+def _is_inside_results(store: ObjectStore, container: str, prefix: str) -> bool:
     """Whether the folder *prefix* lies in a folder of results; the listing below *prefix* does not show its marker."""
     above = prefix.strip("/").split("/")[:-1]
     folders = ["/".join(above[:depth]) for depth in range(1, len(above) + 1)]
     signs = [sign for one in folders for sign in (marker_name(one), f"{one}/learner-1/training-log.txt")]
-    found = [one.name for sign in signs for one in islice(store.list(container, sign), 1)]
+    found = [one.name for sign in signs for one in islice(store.list_objects(container, sign), 1)]
     return not result_folders(found).isdisjoint(folders)

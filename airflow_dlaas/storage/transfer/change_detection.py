@@ -6,59 +6,59 @@ from collections.abc import Sequence
 
 from airflow_dlaas.exceptions import ObjectNotFound
 from airflow_dlaas.storage.body import md5_of
-from airflow_dlaas.storage.object_store import ObjectStore, Part, Shape
-from airflow_dlaas.storage.segments import cut_up, joint_md5
-from airflow_dlaas.storage.sources.local import Origin
-from airflow_dlaas.storage.transfer.checksum_cache import Known
-from airflow_dlaas.storage.transfer.plan import Send
+from airflow_dlaas.storage.object_store import ObjectStore, Part, ObjectLayout
+from airflow_dlaas.storage.segments import split_ranges, slo_etag
+from airflow_dlaas.storage.sources.local import SourceFile
+from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
+from airflow_dlaas.storage.transfer.plan import PlannedUpload
 
 
-def whole_md5(origin: Origin, known: Known) -> str:
+def cached_md5(file: SourceFile, checksum_cache: ChecksumCache) -> str:
     """The MD5 of all of *origin*; read unless it is known."""
-    noted = known.md5s(origin, 0)
+    noted = checksum_cache.get_md5s(file, 0)
     if noted:
         return noted[0]
-    md5 = md5_of(origin.part(0, origin.size))
-    known.note(origin, 0, [md5])
+    md5 = md5_of(file.part(0, file.size))
+    checksum_cache.set_md5s(file, 0, [md5])
     return md5
 
 
-def unchanged(store: ObjectStore, container: str, send: Send, known: Known) -> bool:
+def is_unchanged(store: ObjectStore, container: str, planned: PlannedUpload, checksum_cache: ChecksumCache) -> bool:
     """Whether what is stored under the name is what the file holds."""
-    stored, origin = send.stored, send.source.origin
-    if stored is None or not send.same_size:
+    stored, origin = planned.stored, planned.source.file
+    if stored is None or not planned.has_same_size:
         return False
-    if send.cut and stored.segments_md5:
-        noted = known.md5s(origin, send.cut)
-        if noted and joint_md5(noted) == stored.segments_md5:
+    if planned.segment_size and stored.slo_etag:
+        noted = checksum_cache.get_md5s(origin, planned.segment_size)
+        if noted and slo_etag(noted) == stored.slo_etag:
             return True
-    if stored.md5 is not None and whole_md5(origin, known) == stored.md5:
+    if stored.md5 is not None and cached_md5(origin, checksum_cache) == stored.md5:
         return True
-    if stored.md5 is not None and not send.cut:
+    if stored.md5 is not None and not planned.segment_size:
         return False
     # In segments, or stored where listings do not tell that it is: then the MD5 is that of the list of segments.
     try:
-        shape = store.look(container, stored.name)
+        shape = store.get_layout(container, stored.name)
     except ObjectNotFound:
         return False
-    return shape.size == origin.size and _holds(origin, shape, send.cut, known)
+    return shape.size == origin.size and _matches_segments(origin, shape, planned.segment_size, checksum_cache)
 
 
-def _holds(origin: Origin, shape: Shape, cut: int, known: Known) -> bool:
-    if not shape.parts or any(part.md5 is None for part in shape.parts):
+def _matches_segments(file: SourceFile, layout: ObjectLayout, segment_size: int, checksum_cache: ChecksumCache) -> bool:
+    if not layout.parts or any(part.md5 is None for part in layout.parts):
         return False
-    ours = cut and [(part.start, part.size) for part in shape.parts] == [
-        (part.start, part.size) for part in cut_up(origin.size, cut)
+    ours = segment_size and [(part.start, part.size) for part in layout.parts] == [
+        (part.start, part.size) for part in split_ranges(file.size, segment_size)
     ]
-    noted: Sequence[str] | None = known.md5s(origin, cut) if ours else None
+    noted: Sequence[str] | None = checksum_cache.get_md5s(file, segment_size) if ours else None
     if noted:
-        return list(noted) == [part.md5 for part in shape.parts]
-    if not _same(origin, shape.parts):
+        return list(noted) == [part.md5 for part in layout.parts]
+    if not _matches_parts(file, layout.parts):
         return False
     if ours:
-        known.note(origin, cut, [part.md5 for part in shape.parts if part.md5])
+        checksum_cache.set_md5s(file, segment_size, [part.md5 for part in layout.parts if part.md5])
     return True
 
 
-def _same(origin: Origin, parts: Sequence[Part]) -> bool:
-    return all(md5_of(origin.part(part.start, part.size)) == part.md5 for part in parts)
+def _matches_parts(file: SourceFile, parts: Sequence[Part]) -> bool:
+    return all(md5_of(file.part(part.start, part.size)) == part.md5 for part in parts)

@@ -19,33 +19,33 @@ from typing import TYPE_CHECKING
 from typing_extensions import Self
 
 if TYPE_CHECKING:
-    from airflow_dlaas.storage.sources.local import Origin
+    from airflow_dlaas.storage.sources.local import SourceFile
 
-QUESTION = 400
+QUERY_BATCH_SIZE = 400
 """Files asked for in one statement: SQLite takes 999 values in its oldest builds."""
 
-WAIT = 2.0
+LOCK_TIMEOUT = 2.0
 """Seconds to wait for another process that is writing; then do without."""
 
-KEPT = 180 * 24 * 3600
+MAX_AGE = 180 * 24 * 3600
 """Seconds until what was noted is forgotten."""
 
-_TABLE = """
+_CREATE_TABLE = """
 CREATE TABLE IF NOT EXISTS known (
     place TEXT, cut INTEGER, identity TEXT, md5s TEXT, noted INTEGER, PRIMARY KEY (place, cut)
 ) WITHOUT ROWID
 """
 
-Key = tuple[str, int]
+CacheKey = tuple[str, int]
 """The place of a file, and the size of the stretches it was hashed by; 0 for the whole."""
 
 
-def usual_place() -> Path:
+def default_path() -> Path:
     """Where a user's caches lie, by the XDG convention."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "airflow-dlaas" / "md5.sqlite3"
 
 
-class Known:
+class ChecksumCache:
     """
     A table of files in one SQLite file; for any number of threads and processes.
 
@@ -55,8 +55,8 @@ class Known:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._recalled: dict[Key, tuple[str, str]] = {}
-        self._notes: dict[Key, tuple[str, str]] = {}
+        self._prefetched: dict[CacheKey, tuple[str, str]] = {}
+        self._pending: dict[CacheKey, tuple[str, str]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -66,38 +66,38 @@ class Known:
     ) -> None:
         self.save()
 
-    def recall(self, origins: Iterable[Origin]) -> None:
+    def prefetch(self, files: Iterable[SourceFile]) -> None:
         """Look up *origins* all at once, so that `md5s` need not ask for each."""
-        places = [origin.place for origin in origins]
-        found: dict[Key, tuple[str, str]] = {}
+        places = [origin.location for origin in files]
+        found: dict[CacheKey, tuple[str, str]] = {}
 
         def look_up(database: sqlite3.Connection) -> None:
-            for start in range(0, len(places), QUESTION):
-                some = places[start : start + QUESTION]
+            for start in range(0, len(places), QUERY_BATCH_SIZE):
+                some = places[start : start + QUERY_BATCH_SIZE]
                 marks = ",".join("?" * len(some))
                 rows = database.execute(f"SELECT place, cut, identity, md5s FROM known WHERE place IN ({marks})", some)  # noqa: S608
                 found.update({(place, cut): (identity, md5s) for place, cut, identity, md5s in rows})
 
-        self._use(look_up)
+        self._run_on_database(look_up)
         with self._lock:
-            self._recalled.update(found)
+            self._prefetched.update(found)
 
-    def md5s(self, origin: Origin, cut: int) -> Sequence[str] | None:
+    def get_md5s(self, file: SourceFile, segment_size: int) -> Sequence[str] | None:
         """The MD5s of *origin*'s stretches, if they were noted of the very file that is there now."""
-        key = (origin.place, cut)
-        identity, md5s = self._notes.get(key) or self._recalled.get(key) or ("", "")
-        return md5s.split() if origin.identity and identity == origin.identity else None
+        key = (file.location, segment_size)
+        identity, md5s = self._pending.get(key) or self._prefetched.get(key) or ("", "")
+        return md5s.split() if file.fingerprint and identity == file.fingerprint else None
 
-    def note(self, origin: Origin, cut: int, md5s: Sequence[str]) -> None:
+    def set_md5s(self, file: SourceFile, segment_size: int, md5s: Sequence[str]) -> None:
         """Remember the MD5s of *origin*; not of one whose change might have gone unseen."""
-        if origin.settled and (identity := origin.identity):
-            self._notes[origin.place, cut] = (identity, " ".join(md5s))
+        if file.has_stable_fingerprint and (identity := file.fingerprint):
+            self._pending[file.location, segment_size] = (identity, " ".join(md5s))
 
     def save(self) -> None:
         """Write what was noted."""
         with self._lock:
-            notes, self._notes = self._notes, {}
-            self._recalled.update(notes)
+            notes, self._pending = self._pending, {}
+            self._prefetched.update(notes)
         if not notes:
             return
         now = int(time.time())
@@ -106,19 +106,19 @@ class Known:
         def write(database: sqlite3.Connection) -> None:
             with database:
                 database.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?, ?)", rows)
-                database.execute("DELETE FROM known WHERE noted < ?", [now - KEPT])
+                database.execute("DELETE FROM known WHERE noted < ?", [now - MAX_AGE])
 
-        self._use(write)
+        self._run_on_database(write)
 
-    def _use(self, work: Callable[[sqlite3.Connection], None]) -> None:
+    def _run_on_database(self, action: Callable[[sqlite3.Connection], None]) -> None:
         if self._path is None:
             return
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with contextlib.closing(sqlite3.connect(self._path, timeout=WAIT)) as database:
+            with contextlib.closing(sqlite3.connect(self._path, timeout=LOCK_TIMEOUT)) as database:
                 database.execute("PRAGMA synchronous = OFF")  # losing it in a crash costs reading files once more
-                database.execute(_TABLE)
-                work(database)
+                database.execute(_CREATE_TABLE)
+                action(database)
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorname", "") in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
                 with contextlib.suppress(OSError):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-FIRST = 8
+INITIAL_THREADS = 8
 """Threads to begin with: as quick as any number on a store next door."""
 
-MOST = 64
+MAX_THREADS = 64
 """Threads beyond which one process gets no quicker, however far away the store is."""
 
-PERIOD = 1.0
+MEASURE_INTERVAL = 1.0
 """Seconds over which the speed is measured."""
 
-WORTH = 1.15
+MIN_SPEEDUP = 1.15
 """How much quicker twice the threads must be to be kept: less may be chance."""
 
 
-class Pace:
+class AdaptiveConcurrency:
     """
     Doubles the threads as long as each doubling pays, and takes the last one back when it did not.
 
@@ -26,29 +26,29 @@ class Pace:
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = threads or FIRST
-        self.look_again: float | None = None if threads else PERIOD
+        self.threads = threads or INITIAL_THREADS
+        self.update_interval: float | None = None if threads else MEASURE_INTERVAL
         """Seconds after which to `note` how it goes; None when nothing would come of it."""
-        self._since: tuple[float, float] | None = None
-        self._before = 0.0
+        self._last_sample: tuple[float, float] | None = None
+        self._last_speed = 0.0
 
-    def note(self, now: float, work: float) -> None:
+    def update(self, now: float, work_done: float) -> None:
         """Take note that *work* (in any unit) had been done by *now* (in seconds, from any beginning)."""
-        if self.look_again is None:
+        if self.update_interval is None:
             return
-        if self._since is None:
-            self._since = now, work
+        if self._last_sample is None:
+            self._last_sample = now, work_done
             return
-        began, done = self._since
-        if now - began < PERIOD:
+        began, done = self._last_sample
+        if now - began < MEASURE_INTERVAL:
             return
-        speed = (work - done) / (now - began)
-        if self._before and speed < self._before * WORTH:
+        speed = (work_done - done) / (now - began)
+        if self._last_speed and speed < self._last_speed * MIN_SPEEDUP:
             self.threads //= 2
-            self.look_again = None
-        elif self.threads >= MOST:
-            self.look_again = None
+            self.update_interval = None
+        elif self.threads >= MAX_THREADS:
+            self.update_interval = None
         else:
             self.threads *= 2
-        self._before = speed
-        self._since = now, work
+        self._last_speed = speed
+        self._last_sample = now, work_done

@@ -9,20 +9,20 @@ from functools import partial
 
 from airflow_dlaas.contract.store_names import require_container_name, require_new_object_name
 from airflow_dlaas.exceptions import StoreError
-from airflow_dlaas.storage.object_store import ObjectStore, Part, Shape
-from airflow_dlaas.storage.segments import MIB, beside, cut_up, segment_name
-from airflow_dlaas.storage.transfer.multipart_upload import forget
-from airflow_dlaas.storage.transfer.stream_upload import Stream, insist_on, segments_of
-from airflow_dlaas.storage.transfer.worker_pool import Crew, Tally
+from airflow_dlaas.storage.object_store import ObjectStore, Part, ObjectLayout
+from airflow_dlaas.storage.segments import MIB, segment_container, split_ranges, segment_name
+from airflow_dlaas.storage.transfer.multipart_upload import delete_orphan_segments
+from airflow_dlaas.storage.transfer.stream_upload import StreamUpload, require_container_exists, current_segments
+from airflow_dlaas.storage.transfer.worker_pool import WorkerPool, ProgressTracker
 
-AT_ONCE = 512 * MIB
+MAX_SERVER_COPY_SIZE = 512 * MIB
 """Bytes that a store copies in less time than it may be silent for; it says nothing before it is done."""
 
-STRETCH = 8 * MIB
+COPY_CHUNK_SIZE = 8 * MIB
 """Bytes of what is larger, and in one piece, that are fetched at a time."""
 
 
-def copy(store: ObjectStore, container: str, name: str, to: str, to_name: str) -> None:
+def copy(store: ObjectStore, container: str, name: str, to_container: str, to_name: str) -> None:
     """
     Store an object a second time, in place of what was there, in one step.
 
@@ -31,54 +31,61 @@ def copy(store: ObjectStore, container: str, name: str, to: str, to_name: str) -
     :raises InvalidName: a name is not valid; no request was sent.
     :raises StoreError: it was replaced meanwhile.
     """
-    require_container_name(to, "to")
+    require_container_name(to_container, "to")
     require_new_object_name(to_name, "to_name")
-    shape = store.look(container, name)
-    before = segments_of(store, to, to_name)
-    if not shape.parts and shape.size <= AT_ONCE:
-        store.copy(container, name, to, to_name)
-    elif shape.parts and all(part.place and part.md5 and part.size <= AT_ONCE for part in shape.parts):
-        _segments(store, shape, to, to_name)
+    layout = store.get_layout(container, name)
+    replaced = current_segments(store, to_container, to_name)
+    if not layout.parts and layout.size <= MAX_SERVER_COPY_SIZE:
+        store.copy(container, name, to_container, to_name)
+    elif layout.parts and all(part.segment and part.md5 and part.size <= MAX_SERVER_COPY_SIZE for part in layout.parts):
+        _copy_segments(store, layout, to_container, to_name)
     else:
-        _through_here(store, container, name, shape, to, to_name)
-    forget(store, to, to_name, before)
+        _copy_through_client(store, container, name, layout, to_container, to_name)
+    delete_orphan_segments(store, to_container, to_name, replaced)
 
 
-def _segments(store: ObjectStore, shape: Shape, to: str, to_name: str) -> None:
-    insist_on(store, to)
-    store.create_container(beside(to))
-    upload, cut = secrets.token_hex(8), shape.parts[0].size
-    places = [
-        (beside(to), segment_name(to_name, shape.size, cut, upload, number)) for number in range(len(shape.parts))
+def _copy_segments(store: ObjectStore, layout: ObjectLayout, to_container: str, to_name: str) -> None:
+    require_container_exists(store, to_container)
+    store.create_container(segment_container(to_container))
+    upload_id, segment_size = secrets.token_hex(8), layout.parts[0].size
+    segments = [
+        (segment_container(to_container), segment_name(to_name, layout.size, segment_size, upload_id, number))
+        for number in range(len(layout.parts))
     ]
 
-    def one(part: Part, place: tuple[str, str]) -> None:
-        if part.place:
-            store.copy(*part.place, *place)
+    def copy_one(part: Part, segment: tuple[str, str]) -> None:
+        if part.segment:
+            store.copy(*part.segment, *segment)
 
-    def forget_all() -> None:
+    def delete_copies() -> None:
         with suppress(StoreError):
-            store.delete(beside(to), [name for _, name in places])
+            store.delete(segment_container(to_container), [name for _, name in segments])
 
     with ExitStack() as undoing:
-        undoing.callback(forget_all)
-        crew = Crew(Tally(shape.size, 1, None), None)
-        crew.add(partial(one, part, place) for part, place in zip(shape.parts, places, strict=True))
-        crew.run()
-        store.join(to, to_name, [replace(part, place=place) for part, place in zip(shape.parts, places, strict=True)])
+        undoing.callback(delete_copies)
+        pool = WorkerPool(ProgressTracker(layout.size, 1, None), None)
+        pool.add(partial(copy_one, part, place) for part, place in zip(layout.parts, segments, strict=True))
+        pool.run()
+        store.complete_multipart(
+            to_container,
+            to_name,
+            [replace(part, segment=place) for part, place in zip(layout.parts, segments, strict=True)],
+        )
         undoing.pop_all()
 
 
-def _through_here(store: ObjectStore, container: str, name: str, shape: Shape, to: str, to_name: str) -> None:
-    stream = Stream(store, to, to_name)
+def _copy_through_client(
+    store: ObjectStore, container: str, name: str, layout: ObjectLayout, to_container: str, to_name: str
+) -> None:
+    stream = StreamUpload(store, to_container, to_name)
     with ExitStack() as undoing:
         undoing.callback(stream.discard)
-        for part in cut_up(shape.size, STRETCH):
-            stream.write(memoryview(fetched(store, container, name, shape, part)))
+        for part in split_ranges(layout.size, COPY_CHUNK_SIZE):
+            stream.write(memoryview(read_part(store, container, name, layout, part)))
         stream.finish()
 
 
-def fetched(store: ObjectStore, container: str, name: str, shape: Shape, part: Part) -> bytearray:
+def read_part(store: ObjectStore, container: str, name: str, layout: ObjectLayout, part: Part) -> bytearray:
     """
     A stretch of the very content that *shape* was a look at, in memory.
 
@@ -86,9 +93,9 @@ def fetched(store: ObjectStore, container: str, name: str, shape: Shape, part: P
     """
     data = bytearray(part.size)
 
-    def write(start: int, piece: bytes) -> None:
+    def write_at(start: int, chunk: bytes) -> None:
         begin = start - part.start
-        data[begin : begin + len(piece)] = piece
+        data[begin : begin + len(chunk)] = chunk
 
-    store.get_part(container, name, shape, part, write)
+    store.get_part(container, name, layout, part, write_at)
     return data

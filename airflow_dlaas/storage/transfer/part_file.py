@@ -16,15 +16,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from airflow_dlaas.exceptions import Corrupted, HostError
-from airflow_dlaas.storage.body import FilePart, md5_of
-from airflow_dlaas.storage.object_store import Part, Shape
+from airflow_dlaas.storage.body import FileBody, md5_of
+from airflow_dlaas.storage.object_store import Part, ObjectLayout
 
-MODE = 0o644
+FILE_MODE = 0o644
 
-LONGEST = 150
+MAX_STEM_BYTES = 150
 """Bytes of a name to which all that follows can be added: 255 are the most."""
 
-_TAG = re.compile(r"[0-9A-Za-z]+-\d+")
+_CONTENT_TAG = re.compile(r"[0-9A-Za-z]+-\d+")
 
 
 class PartFile:
@@ -36,18 +36,18 @@ class PartFile:
     :raises HostError: it cannot be written here, or another process is at it.
     """
 
-    def __init__(self, target: Path, shape: Shape, parts: Sequence[Part]) -> None:
+    def __init__(self, target: Path, layout: ObjectLayout, parts: Sequence[Part]) -> None:
         self._target = target
-        self._shape = shape
+        self._layout = layout
         self._parts = parts
-        self.path = target.with_name(f".{_stem(target)}.{_tag(shape)}.part")
-        with _ours(target):
-            for other in leftovers(target):
+        self.path = target.with_name(f".{_file_stem(target)}.{_content_tag(layout)}.part")
+        with _translate_errors(target):
+            for other in find_part_files(target):
                 if other != self.path:
                     other.unlink(missing_ok=True)
-            self._handle = self._open()
+            self._fd = self._open_locked()
 
-    def _open(self) -> int:
+    def _open_locked(self) -> int:
         while True:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
@@ -62,82 +62,82 @@ class PartFile:
 
     def close(self) -> None:
         """Leave it for another attempt; nothing happens after `place` or `drop`."""
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
-    def missing(self) -> list[int]:
+    def missing_parts(self) -> list[int]:
         """Say which parts are still to be fetched. Of one whose MD5 is known the file's content is compared."""
-        with _ours(self._target):
-            size = self._shape.size
-            if os.fstat(self._handle).st_size != size + len(self._parts):
-                os.ftruncate(self._handle, 0)
-                os.ftruncate(self._handle, size + len(self._parts))
-            marks = os.pread(self._handle, len(self._parts), size)
+        with _translate_errors(self._target):
+            size = self._layout.size
+            if os.fstat(self._fd).st_size != size + len(self._parts):
+                os.ftruncate(self._fd, 0)
+                os.ftruncate(self._fd, size + len(self._parts))
+            marks = os.pread(self._fd, len(self._parts), size)
         return [
             number
             for number, part in enumerate(self._parts)
-            if not marks[number] or (part.md5 and md5_of(FilePart(str(self.path), part.start, part.size)) != part.md5)
+            if not marks[number] or (part.md5 and md5_of(FileBody(str(self.path), part.start, part.size)) != part.md5)
         ]
 
-    def write(self, offset: int, piece: bytes) -> None:
+    def write(self, offset: int, chunk: bytes) -> None:
         """Put *piece* where it belongs."""
-        with _ours(self._target):
-            rest = memoryview(piece)
+        with _translate_errors(self._target):
+            rest = memoryview(chunk)
             while rest:
-                done = os.pwrite(self._handle, rest, offset)
+                done = os.pwrite(self._fd, rest, offset)
                 offset, rest = offset + done, rest[done:]
 
-    def mark(self, number: int) -> None:
+    def mark_done(self, part_number: int) -> None:
         """Note that a part is there."""
-        with _ours(self._target):
-            os.pwrite(self._handle, b"\1", self._shape.size + number)
+        with _translate_errors(self._target):
+            os.pwrite(self._fd, b"\1", self._layout.size + part_number)
 
-    def place(self) -> None:
+    def commit(self) -> None:
         """
         Make it the target, in one step, now that all parts are there.
 
         :raises Corrupted: it has another MD5 than was stored. It is gone then.
         """
-        whole = self._shape.md5
-        if whole and md5_of(FilePart(str(self.path), 0, self._shape.size)) != whole:
-            self.drop()
+        whole = self._layout.md5
+        if whole and md5_of(FileBody(str(self.path), 0, self._layout.size)) != whole:
+            self.delete()
             raise Corrupted(f"{self._target} did not arrive as it was stored (its MD5 differs): fetch it again")
-        with _ours(self._target):
-            os.ftruncate(self._handle, self._shape.size)
-            os.fchmod(self._handle, MODE)
+        with _translate_errors(self._target):
+            os.ftruncate(self._fd, self._layout.size)
+            os.fchmod(self._fd, FILE_MODE)
             self.path.replace(self._target)
         self.close()
 
-    def drop(self) -> None:
+    def delete(self) -> None:
         """Remove it."""
         with suppress(OSError):
             self.path.unlink()
         self.close()
 
 
-def leftovers(target: Path) -> list[Path]:
+def find_part_files(target: Path) -> list[Path]:
     """What attempts to fetch *target* have left behind, of whatever content."""
-    before, after = f".{_stem(target)}.", ".part"
+    before, after = f".{_file_stem(target)}.", ".part"
     return [
         one
         for one in target.parent.glob(f".*{after}")
-        if one.name.startswith(before) and _TAG.fullmatch(one.name[len(before) : -len(after)])
+        if one.name.startswith(before) and _CONTENT_TAG.fullmatch(one.name[len(before) : -len(after)])
     ]
 
 
-def _stem(target: Path) -> str:
+def _file_stem(target: Path) -> str:
     name = target.name.encode()
-    return target.name if len(name) <= LONGEST else hashlib.md5(name, usedforsecurity=False).hexdigest()
+    return target.name if len(name) <= MAX_STEM_BYTES else hashlib.md5(name, usedforsecurity=False).hexdigest()
 
 
-def _tag(shape: Shape) -> str:
-    etag = "".join(letter for letter in shape.etag if letter.isalnum())[:32]
-    return f"{etag or 'any'}-{shape.size}"
+def _content_tag(layout: ObjectLayout) -> str:
+    etag = "".join(letter for letter in layout.etag if letter.isalnum())[:32]
+    return f"{etag or 'any'}-{layout.size}"
 
 
 @contextmanager
-def _ours(target: Path) -> Iterator[None]:
+def _translate_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -10,47 +10,54 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from airflow_dlaas.contract.results import folder_among, result_folders
+from airflow_dlaas.contract.results import enclosing_folder, result_folders
 from airflow_dlaas.contract.store_names import (
-    MAX_OBJECT_BYTES,
+    MAX_OBJECT_NAME_BYTES,
     container_name_problem,
     path_problem,
     require_new_object_name,
 )
 from airflow_dlaas.exceptions import InvalidName, StoreError
-from airflow_dlaas.storage.object_store import Limits, StoredObject
-from airflow_dlaas.storage.segments import CUT, beside, cut_for, is_large, largest, segment_name
+from airflow_dlaas.storage.object_store import StoreLimits, StoredObject
+from airflow_dlaas.storage.segments import (
+    DEFAULT_SEGMENT_SIZE,
+    segment_container,
+    segment_size_for,
+    is_large,
+    max_file_size,
+    segment_name,
+)
 from airflow_dlaas.storage.sources.local import Source
-from airflow_dlaas.storage.sources.patterns import Patterns, as_patterns, wanted
+from airflow_dlaas.storage.sources.patterns import Patterns, parse_patterns, is_selected
 
-NAMED = 5
+MAX_NAMES_SHOWN = 5
 """Objects that an error names; a number stands for those beyond."""
 
-HELD = 16 * 1024**2
+MAX_REMOTE_BUFFER = 16 * 1024**2
 """Bytes of a file elsewhere that are held in memory, to know their MD5 before they are sent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
+class PlannedUpload:
     """One file to store, unless it is what is stored already."""
 
     source: Source
     stored: StoredObject | None
     """What there is under its name now."""
-    cut: int
+    segment_size: int
     """Bytes of each segment it is sent in; 0 for one piece."""
 
     @property
-    def same_size(self) -> bool:
+    def has_same_size(self) -> bool:
         """Whether only the content tells if it has changed."""
         return self.stored is not None and self.stored.size == self.source.size
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch:
+class PlannedDownload:
     """One object to fetch, and its place below the destination."""
 
-    place: PurePosixPath
+    relative_path: PurePosixPath
     stored: StoredObject
 
     @property
@@ -59,12 +66,12 @@ class Fetch:
         return self.stored.size
 
 
-def as_folder(prefix: str) -> str:
+def folder_prefix(prefix: str) -> str:
     """*prefix* with the slash that ends the name of a folder; nothing stays nothing."""
     return prefix if not prefix or prefix.endswith("/") else prefix + "/"
 
 
-def require_names(sources: Iterable[Source]) -> None:
+def require_valid_names(sources: Iterable[Source]) -> None:
     """
     Check the names that *sources* would have in the store, by the rules that `fetching` has for a download.
 
@@ -79,9 +86,9 @@ def require_names(sources: Iterable[Source]) -> None:
                 raise InvalidName(f"name: {source.name!r} ends with a slash")
         except InvalidName as error:  # noqa: PERF203  (which file it is has to be named)
             raise InvalidName(
-                f"{source.origin.place!r} cannot be stored. {error}. Rename the file, or change the prefix"
+                f"{source.file.location!r} cannot be stored. {error}. Rename the file, or change the prefix"
             ) from None
-    if conflict := _file_and_folder(names):
+    if conflict := _find_name_conflict(names):
         file, below = conflict
         raise StoreError(
             f"{file!r} and {below!r} would both be stored, but a download could not write the first as a file and as a "
@@ -89,9 +96,12 @@ def require_names(sources: Iterable[Source]) -> None:
         )
 
 
-def sending(
-    sources: Iterable[Source], stored: Iterable[StoredObject], limits: Limits, segment_size: int = CUT
-) -> list[Send]:
+def planned_uploads(
+    sources: Iterable[Source],
+    stored: Iterable[StoredObject],
+    limits: StoreLimits,
+    segment_size: int = DEFAULT_SEGMENT_SIZE,
+) -> list[PlannedUpload]:
     """
     Compare *sources* with one listing: how each is to be sent if it has changed, the largest first.
 
@@ -99,22 +109,27 @@ def sending(
     """
     by_name: dict[str, Source] = {}
     for source in sources:
-        _require_size(source, limits)
+        _require_storable_size(source, limits)
         other = by_name.setdefault(source.name, source)
         if other is not source:
-            raise StoreError(f"{other.origin.place} and {source.origin.place} would both be stored as {source.name!r}")
+            raise StoreError(
+                f"{other.file.location} and {source.file.location} would both be stored as {source.name!r}"
+            )
     there = {one.name: one for one in stored if one.name in by_name}
-    sends = [Send(source, there.get(name), _cut(source, limits, segment_size)) for name, source in by_name.items()]
+    sends = [
+        PlannedUpload(source, there.get(name), _choose_segment_size(source, limits, segment_size))
+        for name, source in by_name.items()
+    ]
     return sorted(sends, key=lambda send: -send.source.size)
 
 
-def _cut(source: Source, limits: Limits, segment_size: int) -> int:
+def _choose_segment_size(source: Source, limits: StoreLimits, segment_size: int) -> int:
     # What is elsewhere is read once, so its MD5 is known when it has been sent: as segments that nobody sees yet.
-    large = is_large(source.size, segment_size) or (not source.origin.near and source.size > HELD)
-    return cut_for(source.size, limits, segment_size) if large else 0
+    large = is_large(source.size, segment_size) or (not source.file.is_local and source.size > MAX_REMOTE_BUFFER)
+    return segment_size_for(source.size, limits, segment_size) if large else 0
 
 
-def deleting(
+def planned_deletions(
     sources: Iterable[Source],
     stored: Iterable[StoredObject],
     prefix: str,
@@ -127,8 +142,8 @@ def deleting(
     What *include* and *exclude* leave out of an upload they leave in the store too. So stay the results of trainings,
     which lie in the same container when a definition names no other, and objects that only mark folders.
     """
-    folder = as_folder(prefix)
-    included, excluded = as_patterns(include, "include"), as_patterns(exclude, "exclude") or ()
+    folder = folder_prefix(prefix)
+    included, excluded = parse_patterns(include, "include"), parse_patterns(exclude, "exclude") or ()
     stored = list(stored)
     results = result_folders(one.name for one in stored)
     here = {source.name for source in sources}
@@ -137,13 +152,15 @@ def deleting(
         for one in stored
         if one.name.startswith(folder)
         and one.name not in here
-        and not one.folder
-        and folder_among(one.name, results) is None
-        and wanted(one.name[len(folder) :], included, excluded)
+        and not one.is_folder_marker
+        and enclosing_folder(one.name, results) is None
+        and is_selected(one.name[len(folder) :], included, excluded)
     ]
 
 
-def fetching(stored: Iterable[StoredObject], prefix: str = "", names: Iterable[str] | None = None) -> list[Fetch]:
+def planned_downloads(
+    stored: Iterable[StoredObject], prefix: str = "", names: Iterable[str] | None = None
+) -> list[PlannedDownload]:
     """
     Place what lies under the folder *prefix* (or of it only *names*, in full), the largest first.
 
@@ -152,25 +169,25 @@ def fetching(stored: Iterable[StoredObject], prefix: str = "", names: Iterable[s
     :raises StoreError: names that do not lead to a file below the destination, each with the reason, or two objects
         of which one would have to be a file and a folder at once.
     """
-    folder = as_folder(prefix)
+    folder = folder_prefix(prefix)
     only = None if names is None else set(names)
-    fetches: dict[str, Fetch] = {}
+    fetches: dict[str, PlannedDownload] = {}
     problems: list[str] = []
     for one in stored:
-        if one.folder or not one.name.startswith(folder) or (only is not None and one.name not in only):
+        if one.is_folder_marker or not one.name.startswith(folder) or (only is not None and one.name not in only):
             continue
         rest = one.name[len(folder) :]
         if problem := path_problem(rest):
             problems.append(f"{one.name!r} ({'it' if rest == one.name else repr(rest)} {problem})")
             continue
-        fetches[one.name] = Fetch(PurePosixPath(rest), one)
+        fetches[one.name] = PlannedDownload(PurePosixPath(rest), one)
     if problems:
-        more = f" and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
+        more = f" and {len(problems) - MAX_NAMES_SHOWN} more" if len(problems) > MAX_NAMES_SHOWN else ""
         raise StoreError(
             f"Nothing is fetched, because these objects have names that do not lead to a file below the destination: "
-            f"{', '.join(problems[:NAMED])}{more}. Rename them in the store, or name the objects that are wanted"
+            f"{', '.join(problems[:MAX_NAMES_SHOWN])}{more}. Rename them in the store, or name the objects that are wanted"
         )
-    if conflict := _file_and_folder(fetches):
+    if conflict := _find_name_conflict(fetches):
         file, below = conflict
         raise StoreError(
             f"{file!r} and {below!r} are both stored, but on disk the first would have to be a file and a folder at "
@@ -179,31 +196,31 @@ def fetching(stored: Iterable[StoredObject], prefix: str = "", names: Iterable[s
     return sorted(fetches.values(), key=lambda fetch: -fetch.size)
 
 
-def require_names_of_segments(sends: Iterable[Send], container: str) -> None:
+def require_valid_segment_names(planned: Iterable[PlannedUpload], container: str) -> None:
     """
     Check that what is sent in segments has valid names for them too.
 
     :raises InvalidName: the name of the container, or of an object, leaves no room for what is added to it.
     """
-    for send in sends:
-        if not send.cut:
+    for send in planned:
+        if not send.segment_size:
             continue
         source = send.source
-        problem = container_name_problem(beside(container))
+        problem = container_name_problem(segment_container(container))
         if problem:
             raise InvalidName(
                 f"container: {source.name!r} is large and would be sent in segments, but the name of their container, "
-                f"{beside(container)!r}, {problem}: choose a shorter name"
+                f"{segment_container(container)!r}, {problem}: choose a shorter name"
             )
-        length = len(segment_name(source.name, source.size, send.cut, "0" * 16, 0).encode())
-        if length > MAX_OBJECT_BYTES:
+        length = len(segment_name(source.name, source.size, send.segment_size, "0" * 16, 0).encode())
+        if length > MAX_OBJECT_NAME_BYTES:
             raise InvalidName(
-                f"name: {source.origin.place} is large and would be sent in segments, whose names would be {length} "
-                f"bytes long, more than {MAX_OBJECT_BYTES}: shorten the prefix or the folders' names"
+                f"name: {source.file.location} is large and would be sent in segments, whose names would be {length} "
+                f"bytes long, more than {MAX_OBJECT_NAME_BYTES}: shorten the prefix or the folders' names"
             )
 
 
-def _file_and_folder(names: Collection[str]) -> tuple[str, str] | None:
+def _find_name_conflict(names: Collection[str]) -> tuple[str, str] | None:
     """Find a name that is also the folder of another one."""
     for name in names:
         above = name.rpartition("/")[0]
@@ -214,9 +231,9 @@ def _file_and_folder(names: Collection[str]) -> tuple[str, str] | None:
     return None
 
 
-def _require_size(source: Source, limits: Limits) -> None:
-    if source.size > largest(limits):
+def _require_storable_size(source: Source, limits: StoreLimits) -> None:
+    if source.size > max_file_size(limits):
         raise StoreError(
-            f"{source.origin.place} is {source.size / 1024**3:.1f} GiB; this object store takes "
-            f"{largest(limits) / 1024**3:.0f} GiB at most. Split the file, training data may be in any number of files"
+            f"{source.file.location} is {source.size / 1024**3:.1f} GiB; this object store takes "
+            f"{max_file_size(limits) / 1024**3:.0f} GiB at most. Split the file, training data may be in any number of files"
         )

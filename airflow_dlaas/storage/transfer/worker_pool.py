@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from airflow_dlaas.exceptions import StoreError
-from airflow_dlaas.storage.transfer.concurrency import Pace
+from airflow_dlaas.storage.transfer.concurrency import AdaptiveConcurrency
 
-Job = Callable[[], object]
+WorkItem = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,48 +24,48 @@ class Progress:
     files_total: int
 
 
-Watch = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 """Told of every step, from any of the threads, one call at a time: keep it short. Its errors end the transfer."""
 
 
-class Over(StoreError):
+class TransferAborted(StoreError):
     """Somebody else has failed, or pressed Ctrl-C: not worth telling."""
 
 
-class Tally:
+class ProgressTracker:
     """Counts for all threads, tells, and stops whoever counts once all is over."""
 
-    def __init__(self, bytes_total: int, files_total: int, watch: Watch | None) -> None:
-        self.over = False
+    def __init__(self, bytes_total: int, files_total: int, callback: ProgressCallback | None) -> None:
+        self.is_aborted = False
         """Set when what is under way has to stop at the next piece."""
-        self._bytes = self._files = 0
+        self._bytes_done = self._files_done = 0
         self._totals = bytes_total, files_total
-        self._watch = watch
+        self._callback = callback
         self._lock = threading.Lock()
 
-    def advance(self, count: int, files: int = 0) -> None:
+    def advance(self, byte_count: int, file_count: int = 0) -> None:
         """
         Count bytes and files that are done.
 
         :raises Over: there is no use in going on.
         """
-        if self.over:
-            if count < 0:
+        if self.is_aborted:
+            if byte_count < 0:
                 return
-            raise Over
+            raise TransferAborted
         with self._lock:
-            self._bytes += count
-            self._files += files
-            if self._watch is not None:
-                self._watch(Progress(self._bytes, self._totals[0], self._files, self._totals[1]))
+            self._bytes_done += byte_count
+            self._files_done += file_count
+            if self._callback is not None:
+                self._callback(Progress(self._bytes_done, self._totals[0], self._files_done, self._totals[1]))
 
     @property
-    def work(self) -> float:
+    def work_done(self) -> float:
         """What has been done, in bytes; a file counts for some even if it is empty."""
-        return self._bytes + 64 * 1024 * self._files
+        return self._bytes_done + 64 * 1024 * self._files_done
 
 
-class Crew:
+class WorkerPool:
     """
     Does jobs in the order they are given, several at a time. The first failure ends the whole.
 
@@ -75,73 +75,73 @@ class Crew:
     :param threads: how many at a time; None starts with some and takes on more while that makes it quicker.
     """
 
-    def __init__(self, tally: Tally, threads: int | None) -> None:
-        self._tally = tally
-        self._pace = Pace(threads)
-        self._waiting: deque[Job] = deque()
-        self._change = threading.Condition()
-        self._busy = 0
+    def __init__(self, tracker: ProgressTracker, threads: int | None) -> None:
+        self._tracker = tracker
+        self._concurrency = AdaptiveConcurrency(threads)
+        self._queue: deque[WorkItem] = deque()
+        self._condition = threading.Condition()
+        self._active_count = 0
         self._threads: list[threading.Thread] = []
         self._failure: BaseException | None = None
 
-    def add(self, jobs: Iterable[Job]) -> None:
+    def add(self, items: Iterable[WorkItem]) -> None:
         """Give it *jobs* to do before all others, in their order."""
-        with self._change:
-            self._waiting.extendleft(reversed(list(jobs)))
-            self._change.notify_all()
+        with self._condition:
+            self._queue.extendleft(reversed(list(items)))
+            self._condition.notify_all()
 
     def run(self) -> None:
         """Do all there is to do; returns when it is done, or raises the first failure once nobody is at work."""
         try:
-            with self._change:
-                while not self._finished():
-                    self._hire()
-                    self._change.wait(self._pace.look_again)
-                    self._pace.note(time.monotonic(), self._tally.work)
+            with self._condition:
+                while not self._is_finished():
+                    self._spawn_workers()
+                    self._condition.wait(self._concurrency.update_interval)
+                    self._concurrency.update(time.monotonic(), self._tracker.work_done)
         except BaseException:  # Ctrl-C
-            self._tally.over = True
+            self._tracker.is_aborted = True
             raise
         finally:
-            with self._change:
-                self._waiting.clear()
-                self._change.notify_all()
+            with self._condition:
+                self._queue.clear()
+                self._condition.notify_all()
             while self._threads:
                 self._threads.pop().join()
         if self._failure is not None:
             raise self._failure
 
-    def _finished(self) -> bool:
-        return self._failure is not None or not (self._waiting or self._busy)
+    def _is_finished(self) -> bool:
+        return self._failure is not None or not (self._queue or self._active_count)
 
-    def _hire(self) -> None:
-        for number in range(len(self._threads), min(self._pace.threads, self._busy + len(self._waiting))):
-            thread = threading.Thread(target=self._work, args=[number], name=f"transfer-{number}", daemon=True)
+    def _spawn_workers(self) -> None:
+        for number in range(len(self._threads), min(self._concurrency.threads, self._active_count + len(self._queue))):
+            thread = threading.Thread(target=self._run_worker, args=[number], name=f"transfer-{number}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def _next(self, number: int) -> Job | None:
+    def _next_item(self, worker_index: int) -> WorkItem | None:
         """The next job; None when there will be none for this thread."""
-        with self._change:
-            while not self._waiting and self._busy and number < self._pace.threads:
-                self._change.wait()
-            if not self._waiting or number >= self._pace.threads:
+        with self._condition:
+            while not self._queue and self._active_count and worker_index < self._concurrency.threads:
+                self._condition.wait()
+            if not self._queue or worker_index >= self._concurrency.threads:
                 return None
-            self._busy += 1
-            return self._waiting.popleft()
+            self._active_count += 1
+            return self._queue.popleft()
 
-    def _work(self, number: int) -> None:
-        while job := self._next(number):
+    def _run_worker(self, worker_index: int) -> None:
+        while job := self._next_item(worker_index):
             try:
-                if self._tally.over:
-                    raise Over
+                if self._tracker.is_aborted:
+                    raise TransferAborted
                 job()
             except BaseException as error:  # noqa: BLE001, PERF203  (carried to whoever waits in `run`)
-                self._tally.over = True
-                with self._change:
-                    if self._failure is None or isinstance(self._failure, Over):
+                self._tracker.is_aborted = True
+                with self._condition:
+                    if self._failure is None or isinstance(self._failure, TransferAborted):
                         self._failure = error
             finally:
-                with self._change:
-                    self._busy -= 1
-                    if not self._waiting or self._failure is not None:
-                        self._change.notify_all()
+                with self._condition:
+                    self._active_count -= 1
+                    if not self._queue or self._failure is not None:
+                        self._condition.notify_all()

@@ -37,7 +37,7 @@ def violations(after: Aftermath) -> Iterator[str]:
     if doubles := [key for key, times in Counter(tag.key for tag in tags if tag).items() if times > 1]:
         yield f"made twice under one key: {doubles}"
     for one in after.trainings:
-        if not one.state.final:
+        if not one.state.is_final:
             yield f"{one.id} is {one.state}, and nobody waits for it"
         if one.state is TrainingState.ERROR and one.status.message != f"{one.id}: {after.round.exit_code}":
             yield f"{one.id} says {one.status.message!r} and was told to exit with {after.round.exit_code}"

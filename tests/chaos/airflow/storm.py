@@ -101,7 +101,7 @@ class Storm:
         while time.monotonic() < until:
             try:
                 over = all(_state(run) in {None, "success", "failed"} for run in runs)
-                if over and all(one.state.final for run in runs for one in run.trainings()):
+                if over and all(one.state.is_final for run in runs for one in run.trainings()):
                     return
             except DlaasError:
                 pass  # the service is just coming up again
@@ -132,7 +132,7 @@ class Storm:
             self.say(self.broken[-1])
 
     def _stored(self, training_id: str) -> Iterator[str]:
-        return (one.name for one in self.store.list("holds", prefix=f"{training_id}/"))
+        return (one.name for one in self.store.list_objects("holds", prefix=f"{training_id}/"))
 
 
 def _state(run: Run) -> str | None:

@@ -15,7 +15,7 @@ from airflow_dlaas.service.store.tables import experiments, trainings
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.chaos.service.customer import Customer, Promise, md5
 
-FINAL = {str(state) for state in TrainingState if state.final}
+FINAL = {str(state) for state in TrainingState if state.is_final}
 
 TIDYING = 60.0
 """Seconds a learner may be there after its training has ended, on a machine that does a lot else."""
@@ -92,7 +92,7 @@ def _stored(customer: Customer) -> dict[str, dict[str, str | None]]:
     """Say what lies in the results container: names and MD5s by training."""
     found: dict[str, dict[str, str | None]] = {}
     with SwiftStore.open(customer.store) as swift:
-        for one in swift.list(customer.results):
+        for one in swift.list_objects(customer.results):
             training_id, _, name = one.name.partition("/")
             found.setdefault(training_id, {})[name] = one.md5
     return found

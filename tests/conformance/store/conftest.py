@@ -22,7 +22,7 @@ def later(seconds: float) -> datetime:
 
 
 def a_definition(name: str = "m") -> TrainingDefinition:
-    return TrainingDefinition.read(
+    return TrainingDefinition.parse(
         {
             "model_definition": {
                 "name": name,

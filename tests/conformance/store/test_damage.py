@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete, select, text
 from sqlalchemy.exc import DBAPIError
 
-from airflow_dlaas.contract.error import ProblemError
+from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.store.base import Outcome
 from airflow_dlaas.service.store.row_reader import each
@@ -124,7 +124,7 @@ def test_a_null_character_in_the_reason_of_one_failure_fails_no_count_of_others(
     add(store, "bad", "good")
     for one, message in (("bad", "a\0b"), ("good", "plain")):
         store.book(one, [one], NOW)
-        store.finish(one, Outcome(TrainingState.ERROR, later(1), error=ProblemError(code="C201", message=message)))
+        store.finish(one, Outcome(TrainingState.ERROR, later(1), error=ErrorItem(code="C201", message=message)))
     assert store.counts().failures == {"C201": 2}
     error = store.training("me", "bad").error
     assert error is not None

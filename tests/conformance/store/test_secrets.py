@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import REVEALED
+from airflow_dlaas.contract.stores import REVEAL_SECRETS
 from airflow_dlaas.exceptions import DlaasError
 from airflow_dlaas.service.dispatcher.job_directories import Workplace
 from airflow_dlaas.service.job_files import RuntimeSpec
@@ -129,7 +129,7 @@ def test_after_the_end_no_byte_of_a_secret_is_in_the_files_of_sqlite(tmp_path: P
     store.finish("b", ENDED)
     assert traces(everything(tmp_path))
     end(store)
-    assert store.training("me", "a").state.final
+    assert store.training("me", "a").state.is_final
     assert traces(everything(tmp_path)) == []
     store.close()
 
@@ -140,7 +140,7 @@ def test_a_reader_in_the_way_delays_the_erasing_to_the_next_end_and_fails_nothin
     with store._database.reading() as connection:
         connection.execute(text("SELECT secrets FROM trainings")).all()
         store.finish("a", ENDED)
-    assert store.training("me", "a").state.final
+    assert store.training("me", "a").state.is_final
     store.finish("b", ENDED)
     assert traces(everything(tmp_path)) == []
     store.close()
@@ -182,7 +182,7 @@ def test_from_submit_to_the_end_the_job_folder_is_the_only_place_in_the_clear(tm
     assert (job.path.stat().st_mode & 0o777, job.secrets.stat().st_mode & 0o777) == (0o700, 0o600)
     assert claim(job)
     _, definition = read_orders(job)
-    assert definition.model_dump(context=REVEALED) == a_definition().model_dump(context=REVEALED)
+    assert definition.model_dump(context=REVEAL_SECRETS) == a_definition().model_dump(context=REVEAL_SECRETS)
     assert traces(everything(tmp_path)) == []
     store.finish("a", ENDED)
     assert traces(everything(tmp_path)) == []

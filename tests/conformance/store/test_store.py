@@ -10,7 +10,7 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import create_engine, text
 
-from airflow_dlaas.contract.error import ProblemError
+from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
 from airflow_dlaas.exceptions import Conflict, NotFound
 from airflow_dlaas.service.store.base import Outcome, Store
@@ -162,7 +162,7 @@ def test_trainings_of_all_owners_are_counted(store: Store) -> None:
     store.advance("a", TrainingState.RUNNING, Phase.LOADING, NOW)
     add(store, "d", owner="you")
     store.book("d", ["1", "2"], NOW)
-    error = ProblemError(code="C201", message="it exited with 3")
+    error = ErrorItem(code="C201", message="it exited with 3")
     store.finish("d", Outcome(TrainingState.ERROR, NOW, error=error))
     store.lead("dispatcher", "me", NOW, NOW + timedelta(seconds=9))
     counts = store.counts()
@@ -412,9 +412,9 @@ def test_no_state_follows_that_the_table_does_not_allow(
     add(store, "a")
     if before is TrainingState.RUNNING:
         store.advance("a", before, None, NOW)
-    elif before.final:
+    elif before.is_final:
         store.finish("a", Outcome(before, NOW))
-    if not after.final and (after is before or after in TRANSITIONS[before]):
+    if not after.is_final and (after is before or after in TRANSITIONS[before]):
         store.advance("a", after, Phase.PROCESSING, NOW)
         assert store.training("me", "a").state is after
     else:
@@ -426,7 +426,7 @@ def test_no_state_follows_that_the_table_does_not_allow(
 def test_the_end_is_recorded_whole(store: Store) -> None:
     add(store, "a")
     store.advance("a", TrainingState.RUNNING, Phase.STORING, later(1))
-    error = ProblemError(code="C201", message="dl_job_failed")
+    error = ErrorItem(code="C201", message="dl_job_failed")
     store.finish("a", Outcome(TrainingState.ERROR, later(2), exit_code=3, error=error, stored=True))
     record = store.training("me", "a")
     assert (record.state, record.phase, record.finished_at) == (TrainingState.ERROR, None, later(2))

@@ -11,11 +11,11 @@ import pytest
 from airflow_dlaas.client import calls
 from airflow_dlaas.client import client as module
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.protocol import ONCE, Retries, Token
+from airflow_dlaas.client.protocol import NO_RETRY, RequestRetryPolicy, BearerToken
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.exceptions import (
     HostError,
-    Misunderstood,
+    ProtocolError,
     NotConfigured,
     NotFound,
     Unauthenticated,
@@ -26,8 +26,8 @@ from tests.integration.client.conftest import Answer, Service, instance, refuse,
 from tests.waiting import until
 
 RUN = "/v3/models/training-a"
-QUICK = Retries(first=0.01, longest=0.02)
-DEFINITION = TrainingDefinition.read(
+QUICK = RequestRetryPolicy(initial_delay=0.01, max_delay=0.02)
+DEFINITION = TrainingDefinition.parse(
     {
         "model_definition": training()["entity"]["model_definition"],
         "training_data": [
@@ -69,7 +69,7 @@ def test_a_slow_answer_is_given_up_in_time(service):
     held = threading.Event()
     service.script[RUN] = [Answer(held=held)]
     with impatient(service) as client, pytest.raises(Unreachable, match=r"0\.1 s") as caught:
-        client.send(calls.get_training("training-a"), retries=ONCE)
+        client.send(calls.get_training("training-a"), retries=NO_RETRY)
     held.set()
     assert caught.value.__cause__ is not None
 
@@ -77,13 +77,13 @@ def test_a_slow_answer_is_given_up_in_time(service):
 def test_a_call_that_waits_on_purpose_is_waited_for(service):
     service.script["/v3/models"] = [Answer(200, b'{"resources": [], "cursor": "1"}', delay=0.3)]
     with impatient(service) as client:
-        assert client.send(calls.list_changes("", 60), retries=ONCE).cursor == "1"
+        assert client.send(calls.list_changes("", 60), retries=NO_RETRY).cursor == "1"
 
 
 def impatient(service) -> Client:
     """A client that gives an answer up after 0.1 s, and is logged in: a login may take longer on a busy machine."""
     client = Client(service.url, "u", "p", timeout=(30, 0.1))
-    client._token = Token("token", None)
+    client._token = BearerToken("token", None)
     return client
 
 
@@ -154,12 +154,12 @@ def test_nobody_there_is_an_error_that_says_so():
         free.bind(("127.0.0.1", 0))
         client = Client(f"http://127.0.0.1:{free.getsockname()[1]}", "u", "p")
         with client, pytest.raises(Unreachable, match="refused"):
-            client.send(calls.get_training("t"), retries=ONCE)
+            client.send(calls.get_training("t"), retries=NO_RETRY)
 
 
 def test_a_redirect_is_not_followed(service, client):
     service.script[RUN] = [Answer(302, headers={"Location": f"{service.url}/elsewhere"})]
-    with pytest.raises(Misunderstood, match="redirects"):
+    with pytest.raises(ProtocolError, match="redirects"):
         client.send(calls.get_training("training-a"))
     assert service.asked("/elsewhere") == []
 
@@ -167,7 +167,7 @@ def test_a_redirect_is_not_followed(service, client):
 def test_an_endless_answer_is_not_swallowed(service, client, monkeypatch):
     monkeypatch.setattr(module, "REPLY_LIMIT", 1000)
     service.script[RUN] = [Answer(200, b" " * 2000)]
-    with pytest.raises(Misunderstood, match="larger"):
+    with pytest.raises(ProtocolError, match="larger"):
         client.send(calls.get_training("training-a"))
 
 
@@ -193,7 +193,7 @@ def test_half_a_download_leaves_what_was_there(service, client, tmp_path):
     (tmp_path / "model.zip").write_bytes(b"old")
     service.script["/x"] = [Answer(200, b"half", {"Content-Length": "8"})]
     with pytest.raises(Unreachable):
-        client.send(calls.get_content("/x", tmp_path / "model.zip"), retries=ONCE)
+        client.send(calls.get_content("/x", tmp_path / "model.zip"), retries=NO_RETRY)
     assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"old"]
 
 
@@ -231,7 +231,7 @@ def test_extensions_of_a_service_that_is_down_are_unknown_not_absent(service, cl
 def test_no_secret_shows_in_reprs_or_errors(service, client):
     service.script["/v3/models"] = [Answer(500, b"pass-word store-key token-1")]
     with pytest.raises(Unavailable) as caught:
-        client.send(calls.create_training(DEFINITION), retries=ONCE)
+        client.send(calls.create_training(DEFINITION), retries=NO_RETRY)
     shown = repr(client) + repr(caught.value) + str(caught.value)
     assert not [secret for secret in ("pass-word", "store-key", "token-1") if secret in shown]
 
@@ -244,7 +244,7 @@ def test_half_an_answer_is_refused_before_anything_is_sent(login, password, veri
 
 def test_a_path_is_expected_where_content_lies(service, client):
     assert client.path_of(f"{service.url}/v3/x/content") == "/v3/x/content"
-    with pytest.raises(Misunderstood):
+    with pytest.raises(ProtocolError):
         client.path_of("http://evil/v3/x/content")
 
 

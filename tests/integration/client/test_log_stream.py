@@ -9,13 +9,13 @@ import pytest
 from websockets.asyncio.server import serve
 
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.log_stream import follow
-from airflow_dlaas.client.protocol import Retries
-from airflow_dlaas.contract.log_stream import LOG_COMPLETE
-from airflow_dlaas.exceptions import Misunderstood, NotFound, Unauthenticated, Unavailable, Unreachable
+from airflow_dlaas.client.log_stream import follow_log
+from airflow_dlaas.client.protocol import RequestRetryPolicy
+from airflow_dlaas.contract.log_stream import LOG_COMPLETE_REASON
+from airflow_dlaas.exceptions import ProtocolError, NotFound, Unauthenticated, Unavailable, Unreachable
 from tests.integration.client.conftest import TIME, TIMEOUT, say, training
 
-QUICK = Retries(attempts=3, first=0.01, longest=0.02)
+QUICK = RequestRetryPolicy(max_attempts=3, initial_delay=0.01, max_delay=0.02)
 LINES = [f"step {n}: löss\n" for n in range(200)]
 LOG = "".join(LINES)
 
@@ -56,7 +56,7 @@ async def monitor(service, tell, refuse=lambda _: None):
 
 
 async def listen(client, **options):
-    async with aclosing(follow(client, "training-a", retries=QUICK, **options)) as frames:
+    async with aclosing(follow_log(client, "training-a", retries=QUICK, **options)) as frames:
         return [frame async for frame in frames]
 
 
@@ -164,7 +164,7 @@ def test_a_log_that_the_service_calls_complete_is_not_asked_for_again(service):
     async def tell(connection):
         asked.append(connection.request.path)
         await connection.send(frame(LOG, offset=len(LOG.encode()), state="completed"))
-        await connection.close(1000, LOG_COMPLETE)
+        await connection.close(1000, LOG_COMPLETE_REASON)
 
     async def scene():
         async with monitor(service, tell) as client:
@@ -226,7 +226,7 @@ def test_a_refused_token_is_renewed_once(service):
 
     async def tell(connection):
         await connection.send(frame(LOG, offset=len(LOG.encode()), state="completed"))
-        await connection.close(1000, LOG_COMPLETE)
+        await connection.close(1000, LOG_COMPLETE_REASON)
 
     async def scene(refuse):
         async with monitor(service, tell, refuse) as client:
@@ -239,7 +239,7 @@ def test_a_refused_token_is_renewed_once(service):
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(404, NotFound), (302, Misunderstood), (503, Unavailable), (200, Misunderstood)]
+    ("status", "error"), [(404, NotFound), (302, ProtocolError), (503, Unavailable), (200, ProtocolError)]
 )
 def test_a_refusal_arrives_as_itself(service, status, error):
     asked = []
@@ -278,7 +278,7 @@ def test_what_is_no_frame_is_not_understood(service):
         async with monitor(service, tell) as client:
             return await listen(client)
 
-    with pytest.raises(Misunderstood):
+    with pytest.raises(ProtocolError):
         asyncio.run(scene())
 
 

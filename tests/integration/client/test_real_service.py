@@ -14,8 +14,8 @@ import uvicorn
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.log_stream import follow
-from airflow_dlaas.client.training_watcher import Watch
+from airflow_dlaas.client.log_stream import follow_log
+from airflow_dlaas.client.training_watcher import TrainingWatcher
 from airflow_dlaas.contract.definition import Framework, TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.state import Phase, TrainingState
@@ -84,7 +84,7 @@ def client(url):
 def a_definition(location: str) -> TrainingDefinition:
     place = {"container": "digits", "type": "softlayer_objectstore"}
     store = {"auth_url": "http://store/auth/v1.0", "userId": "a:u", "password": "store-key"}
-    return TrainingDefinition.read(
+    return TrainingDefinition.parse(
         {
             "model_definition": {
                 "name": "n",
@@ -178,12 +178,12 @@ def test_a_training_is_watched_and_its_log_followed_to_the_end(client, parts, lo
         return found
 
     async def followed(id, offset=0):
-        async with aclosing(follow(client, id, offset=offset)) as frames:
+        async with aclosing(follow_log(client, id, offset=offset)) as frames:
             return [frame async for frame in frames]
 
     async def scene():
         trainings = [client.send(calls.create_training(a_definition(location))) for _ in range(3)]
-        watch = Watch(client)
+        watch = TrainingWatcher(client)
         seen = [asyncio.Event() for _ in trainings]
         waits = [asyncio.create_task(watched(watch, one.id, first)) for one, first in zip(trainings, seen, strict=True)]
         logs = [asyncio.create_task(followed(one.id)) for one in trainings]
@@ -202,7 +202,7 @@ def test_a_training_is_watched_and_its_log_followed_to_the_end(client, parts, lo
 
 def test_a_log_that_is_not_there_is_not_found(client):
     async def scene():
-        async with aclosing(follow(client, "training-000000000")) as frames:
+        async with aclosing(follow_log(client, "training-000000000")) as frames:
             return [frame async for frame in frames]
 
     with pytest.raises(NotFound):

@@ -14,10 +14,10 @@ from websockets.asyncio.server import serve
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.log_stream import follow
+from airflow_dlaas.client.log_stream import follow_log
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
-from airflow_dlaas.exceptions import Misunderstood
+from airflow_dlaas.exceptions import ProtocolError
 from tests.integration.client.conftest import TIMEOUT, Answer, Service, say, training
 from tests.redirector import STATUSES, Server, serving
 
@@ -31,7 +31,7 @@ def test_a_login_is_not_redirected(host: str, status: int) -> None:
     with serving(Server("127.0.0.2" if host == "127.0.0.2" else "127.0.0.1", body=token)) as there:
         target = f"http://{host}:{there.server_port}"
         with serving(Server(target=target, status=status)) as asked, Client(asked.url, "dlaas", PASSWORD) as client:
-            with pytest.raises(Misunderstood) as caught:
+            with pytest.raises(ProtocolError) as caught:
                 client.token()
             assert len(asked.asked) == 1
             said = str(caught.value)
@@ -47,7 +47,7 @@ def definition() -> TrainingDefinition:
     execution = {"command": "true", "resourceType": "small"}
     framework = {"name": "tensorflow", "version": "1.2-py3"}
     model = {"name": "n", "definition_location": "/v3/x", "framework": framework, "execution": execution}
-    return TrainingDefinition.read(
+    return TrainingDefinition.parse(
         {"model_definition": model, "training_data": [{"connection": store, "source": place}]}
     )
 
@@ -79,7 +79,7 @@ def test_no_call_is_redirected(service: Service, client: Client, tmp_path: Path,
             service.script[path] = [Answer(status, headers={"Location": target})]
             before = len(service.asked(path))
             where = there.url if target.startswith(there.url) else "another path on the same host"
-            with pytest.raises(Misunderstood, match=rf"^{service.url} redirects to {where} \({status}\)"):
+            with pytest.raises(ProtocolError, match=rf"^{service.url} redirects to {where} \({status}\)"):
                 client.send(call)
             assert len(service.asked(path)) == before + 1
             assert service.asked("/elsewhere") == []
@@ -127,8 +127,8 @@ def test_a_log_is_not_redirected(service: Service, status: int) -> None:
         async with serve(handler, "127.0.0.2", 0, process_request=note) as there:
             target = f"ws://127.0.0.2:{next(iter(there.sockets)).getsockname()[1]}"
             async with redirecting(service, status, target) as client:
-                with pytest.raises(Misunderstood, match=rf"redirects to {target} \({status}\).*connection's URL"):
-                    await anext(follow(client, "training-a"))
+                with pytest.raises(ProtocolError, match=rf"redirects to {target} \({status}\).*connection's URL"):
+                    await anext(follow_log(client, "training-a"))
 
     asyncio.run(scene())
     assert reached == []

@@ -10,8 +10,8 @@ import pytest
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.log_stream import follow
-from airflow_dlaas.client.protocol import ONCE
+from airflow_dlaas.client.log_stream import follow_log
+from airflow_dlaas.client.protocol import NO_RETRY
 from airflow_dlaas.exceptions import NotConfigured, NotFound
 from tests.certificates import for_loopback
 from tests.integration.client.conftest import say, training
@@ -30,13 +30,13 @@ def certificate(service, tmp_path):
 
 
 async def listen(client):
-    async with aclosing(follow(client, "training-a")) as frames:
+    async with aclosing(follow_log(client, "training-a")) as frames:
         return [frame async for frame in frames]
 
 
 def ask(service, verify):
     with Client(service.url, "u", "p", verify=verify) as client:
-        return client.send(calls.get_training("training-a"), retries=ONCE)
+        return client.send(calls.get_training("training-a"), retries=NO_RETRY)
 
 
 def test_a_certificate_nobody_vouches_for_is_an_error_that_says_what_to_do(service, certificate):

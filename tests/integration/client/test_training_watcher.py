@@ -11,8 +11,8 @@ import pytest
 
 from airflow_dlaas.client import training_poller
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.training_watcher import Watch, shared
-from airflow_dlaas.exceptions import Misunderstood, NotFound, Unauthenticated
+from airflow_dlaas.client.training_watcher import TrainingWatcher, shared_watcher
+from airflow_dlaas.exceptions import ProtocolError, NotFound, Unauthenticated
 from tests.integration.client.conftest import Answer, Request, Service, instance, refuse, say, training
 from tests.waiting import PATIENCE
 
@@ -73,10 +73,10 @@ def service(monkeypatch):
     thread.join()
 
 
-async def states(watch: Watch, id: str, first: asyncio.Event | None = None) -> list[str]:
+async def states(watch: TrainingWatcher, id: str, first: asyncio.Event | None = None) -> list[str]:
     """Wait for the end of training *id*; its states. The first one sets *first*."""
     seen = []
-    async with aclosing(watch.states(id)) as found:
+    async with aclosing(watch.updates(id)) as found:
         async for one in found:
             seen.append(str(one.state))
             if first is not None:
@@ -84,7 +84,7 @@ async def states(watch: Watch, id: str, first: asyncio.Event | None = None) -> l
     return seen
 
 
-async def begin(watch: Watch, *ids: str) -> list[asyncio.Task[list[str]]]:
+async def begin(watch: TrainingWatcher, *ids: str) -> list[asyncio.Task[list[str]]]:
     """Start one wait for each of *ids*; return when each has its first state."""
     first = [asyncio.Event() for _ in ids]
     waits = [asyncio.create_task(states(watch, one, event)) for one, event in zip(ids, first, strict=True)]
@@ -104,7 +104,7 @@ def test_many_who_wait_cost_one_question_at_a_time(service, client):
     async def scene():
         for one in IDS:
             service.put(one, "running")
-        watch = Watch(client)
+        watch = TrainingWatcher(client)
         waits = await begin(watch, *IDS * 5)
         for one in IDS:
             service.put(one, "completed")
@@ -124,7 +124,7 @@ def test_nothing_can_change_unheard_between_the_first_look_and_listening(service
         cursor = say({"resources": [], "cursor": "1"})
         cursor.delay = 0.3
         service.script["/v3/models"] = [cursor, say({"resources": [], "cursor": "1"})]
-        await Watch(client).changed("training-1")
+        await TrainingWatcher(client).next_update("training-1")
 
     asyncio.run(scene())
     assert len(service.asked("/v3/models")) == 2  # listening already
@@ -135,7 +135,7 @@ def test_a_change_is_heard_with_the_question_that_is_waiting(service, client):
     async def scene():
         service.longest_poll = 600
         service.put("training-1", "running")
-        async with aclosing(Watch(client).states("training-1")) as found:
+        async with aclosing(TrainingWatcher(client).updates("training-1")) as found:
             await anext(found)
             await until(lambda: service.polls_waiting == 1, "no long poll")
             asked = len(service.seen)
@@ -152,7 +152,7 @@ def test_a_foreign_service_is_asked_for_the_list_at_an_interval(service, client)
         for one in IDS:
             service.put(one, "running")
         begun = time.monotonic()
-        waits = await begin(Watch(client, interval=0.1), *IDS)
+        waits = await begin(TrainingWatcher(client, interval=0.1), *IDS)
         await until(lambda: len(service.asked("/v3/models")) >= 4, "not asked again")
         lasted = time.monotonic() - begun
         for one in IDS:
@@ -169,7 +169,7 @@ def test_one_alone_at_a_foreign_service_is_asked_for_by_id(service, client):
     async def scene():
         service.extended = False
         service.put("training-1", "completed")
-        return await states(Watch(client), "training-1")
+        return await states(TrainingWatcher(client), "training-1")
 
     assert asyncio.run(scene()) == ["completed"]
     assert service.asked("/v3/models") == []
@@ -180,7 +180,7 @@ def test_a_training_that_is_not_there_ends_its_own_wait_only(service, client, ex
     async def scene():
         service.extended = extended
         service.put("training-1", "running")
-        watch = Watch(client, interval=0.05)
+        watch = TrainingWatcher(client, interval=0.05)
         here, gone = (asyncio.create_task(states(watch, one)) for one in ("training-1", "training-2"))
         with pytest.raises(NotFound):
             await gone
@@ -201,7 +201,7 @@ def test_a_training_that_cannot_be_read_ends_its_own_waits_only(service, client,
             service.put(one, "running")
         if before:
             service.put("training-0", "paused")
-        watch = Watch(client, interval=0.05)
+        watch = TrainingWatcher(client, interval=0.05)
         if before:
             broken = asyncio.create_task(states(watch, IDS[0]))
             others = await begin(watch, *IDS[1:4])
@@ -209,7 +209,7 @@ def test_a_training_that_cannot_be_read_ends_its_own_waits_only(service, client,
             broken, *others = await begin(watch, *IDS[:4])
         service.put("training-0", "paused")
         service.put("training-19", "paused")  # for which there is no wait
-        with pytest.raises(Misunderstood, match="state"):
+        with pytest.raises(ProtocolError, match="state"):
             await asyncio.wait_for(broken, PATIENCE)
         for one in IDS[1:4]:
             service.put(one, "completed")
@@ -220,22 +220,24 @@ def test_a_training_that_cannot_be_read_ends_its_own_waits_only(service, client,
 
 
 def test_a_service_that_is_away_ends_no_wait(service, client, monkeypatch):
-    monkeypatch.setattr(training_poller, "PATIENCE", training_poller.Retries(first=0.05, longest=0.1))
+    monkeypatch.setattr(
+        training_poller, "PATIENCE", training_poller.RequestRetryPolicy(initial_delay=0.05, max_delay=0.1)
+    )
 
     async def scene():
         service.put("training-1", "running")
-        watch = Watch(client, interval=0.05)
+        watch = TrainingWatcher(client, interval=0.05)
         (wait,) = await begin(watch, "training-1")
         bad = [Answer(hang_up=True), Answer(502, b"<html>"), refuse(429, "rate_limit_exceeded"), Answer(503)]
         service.script["/v3/models"] = [*bad, *bad, *bad, refuse(503, "underlying_api_error")]
         service.put("training-2", "pending")  # ends the question under way
         await until(lambda: len(service.script["/v3/models"]) == 1, "not asked until the last answer")
-        await until(lambda: "Nothing is heard from" in (watch.trouble or ""), "the trouble is not said")
+        await until(lambda: "Nothing is heard from" in (watch.last_error or ""), "the trouble is not said")
         assert not wait.done()
         del service.script["/v3/models"]
         service.put("training-1", "completed")
         seen = await wait
-        assert watch.trouble is None
+        assert watch.last_error is None
         return seen
 
     assert asyncio.run(scene()) == ["running", "completed"]
@@ -244,7 +246,7 @@ def test_a_service_that_is_away_ends_no_wait(service, client, monkeypatch):
 def test_what_waiting_cannot_cure_ends_every_wait(service, client):
     async def scene():
         service.script["/v3/identity/token"] = [refuse(401, "invalid_authorization_token")]
-        watch = Watch(client)
+        watch = TrainingWatcher(client)
         return await asyncio.gather(*(states(watch, one) for one in IDS), return_exceptions=True)
 
     assert {type(one) for one in asyncio.run(scene())} == {Unauthenticated}
@@ -253,7 +255,7 @@ def test_what_waiting_cannot_cure_ends_every_wait(service, client):
 def test_leaving_disturbs_nobody_and_the_last_one_turns_off_the_light(service, client):
     async def scene():
         service.put("training-1", "running")
-        watch = Watch(client)
+        watch = TrainingWatcher(client)
         stays, leaves = await begin(watch, "training-1", "training-1")
         leaves.cancel()
         await asyncio.sleep(0.05)
@@ -269,7 +271,7 @@ def test_nobody_waits_for_a_question_that_nobody_asks_any_more(service, client):
     async def scene():
         service.longest_poll = 600
         service.put("training-1", "running")
-        (wait,) = await begin(Watch(client), "training-1")
+        (wait,) = await begin(TrainingWatcher(client), "training-1")
         await until(lambda: service.polls_waiting == 1, "no long poll")
         wait.cancel()
 
@@ -280,14 +282,14 @@ def test_nobody_waits_for_a_question_that_nobody_asks_any_more(service, client):
 
 def test_a_watch_can_be_used_again(service, client):
     async def scene():
-        watch = Watch(client)
+        watch = TrainingWatcher(client)
         service.put("training-1", "running")
-        first = await watch.changed("training-1")
-        waiting = asyncio.create_task(watch.changed("training-1", first))
+        first = await watch.next_update("training-1")
+        waiting = asyncio.create_task(watch.next_update("training-1", first))
         await asyncio.sleep(0.2)
         service.put("training-1", "completed")
         second = await waiting
-        return first, second, await watch.changed("training-1", second)
+        return first, second, await watch.next_update("training-1", second)
 
     first, second, third = asyncio.run(scene())
     assert (str(first.state), str(second.state)) == ("running", "completed")
@@ -299,7 +301,7 @@ def test_a_service_whose_changes_are_none_is_looked_at(service, client):
         for one in IDS[:2]:
             service.put(one, "running")
         service.script["/v3/models"] = [say({"resources": [training(one, "completed") for one in IDS[:2]]})]
-        watch = Watch(client, interval=0.05)
+        watch = TrainingWatcher(client, interval=0.05)
         return await asyncio.gather(*(states(watch, one) for one in IDS[:2]))
 
     assert asyncio.run(scene()) == [["completed"]] * 2
@@ -311,13 +313,13 @@ def test_a_service_that_does_not_wait_is_not_hammered(service, client):
         nothing = Answer(200, json.dumps({"resources": [], "cursor": "1"}).encode())
         service.script["/v3/models"] = [nothing]
         begun = time.monotonic()
-        wait = asyncio.create_task(states(Watch(client), "training-1"))
+        wait = asyncio.create_task(states(TrainingWatcher(client), "training-1"))
         await asyncio.sleep(1.5)
         wait.cancel()
         return time.monotonic() - begun
 
     seconds = asyncio.run(scene())
-    assert len(service.asked("/v3/models")) <= 3 + seconds / training_poller._IDLE_SPACING
+    assert len(service.asked("/v3/models")) <= 3 + seconds / training_poller._MIN_IDLE_POLL_INTERVAL
 
 
 def test_all_who_share_a_key_share_a_watch_until_the_last_leaves(service):
@@ -328,10 +330,14 @@ def test_all_who_share_a_key_share_a_watch_until_the_last_leaves(service):
         return made[-1]
 
     async def scene():
-        async with shared("c", make) as one, shared("c", make) as two, shared("d", make) as other:
+        async with (
+            shared_watcher("c", make) as one,
+            shared_watcher("c", make) as two,
+            shared_watcher("d", make) as other,
+        ):
             assert one is two
             assert one is not other
-        async with shared("c", make) as again:
+        async with shared_watcher("c", make) as again:
             assert again is not one
 
     asyncio.run(scene())

@@ -49,7 +49,7 @@ def code(tmp_path: Path) -> Zip:
         folder = tmp_path / uuid4().hex
         folder.mkdir()
         (folder / "train.py").write_text(program)
-        archive.pack(folder, into=folder / "code.zip")
+        archive.pack(folder, target=folder / "code.zip")
         return folder / "code.zip"
 
     return package
@@ -66,7 +66,7 @@ def versions(client: Client, draft: ExperimentDraft) -> list[str]:
 
 
 def held(client: Client, published: Published, folder: Path) -> str:
-    path = client.path_of(published.url) + "/content"
+    path = client.path_from_url(published.url) + "/content"
     with zipfile.ZipFile(client.send(calls.get_content(path, folder / "held.zip"))) as opened:
         return opened.read("train.py").decode()
 
@@ -143,7 +143,7 @@ def test_a_new_experiment_goes_again_if_its_upload_fails(
     """The service decides on its own what it takes: this one takes no nested folders."""
     (tmp_path / "nested").mkdir()
     (tmp_path / "nested" / "train.py").write_text("print(1)")
-    archive.pack(tmp_path, into=tmp_path / "nested.zip", include=["nested"], allow_nested=True)
+    archive.pack(tmp_path, target=tmp_path / "nested.zip", include=["nested"], allow_nested=True)
     with pytest.raises(InvalidRequest, match="nested"):
         publish(client, draft, tmp_path / "nested.zip", reuse=True)
     assert not ours(client, draft)
@@ -157,7 +157,7 @@ def test_a_new_experiment_goes_again_if_its_upload_fails(
 
 # ---- services that tell less
 
-PATH = calls.EXPERIMENTS
+PATH = calls.EXPERIMENTS_PATH
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from airflow.sdk import ObjectStoragePath
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.fs.path import SwiftPath
-from airflow_dlaas.fs.swift import ConnectionFileSystem, _store, get_fs
+from airflow_dlaas.fs.swift import ConnectionFileSystem, _cached_store, get_fs
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.stored import laid, lay
 
@@ -36,10 +36,10 @@ def conn_id(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setenv("AIRFLOW_CONN_SWIFT_DEFAULT", json.dumps(fields))
     yield name
     for used in (name, "swift_default"):
-        made = _store(used, os.getpid())
+        made = _cached_store(used, os.getpid())
         assert isinstance(made, SwiftStore)
         made.close()
-    _store.cache_clear()
+    _cached_store.cache_clear()
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_nothing_that_is_kept_or_sent_of_it_holds_a_secret(
 
 
 def test_forked_processes_do_not_share_connections(conn_id: str) -> None:
-    ours, childs = _store(conn_id, 1), _store(conn_id, 2)
+    ours, childs = _cached_store(conn_id, 1), _cached_store(conn_id, 2)
     assert isinstance(ours, SwiftStore)
-    assert ours is _store(conn_id, 1)
+    assert ours is _cached_store(conn_id, 1)
     assert ours is not childs

@@ -25,7 +25,7 @@ from airflow_dlaas.contract.metric_definition import MetricDefinition
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.exceptions import DlaasError, InvalidRequest, Misunderstood, Unreachable
+from airflow_dlaas.exceptions import DlaasError, InvalidRequest, ProtocolError, Unreachable
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.task_runs.resolve import Choice
@@ -60,15 +60,15 @@ def a_definition(service: ServiceProcess, client: Client, tmp_path: Path) -> Def
     (tmp_path / "code" / "main.py").write_text("")
     draft = ExperimentDraft.model_validate({"name": "submission", "framework": FRAMEWORK})
     version = client.send(calls.create_experiment(draft)).entity.experiment_version
-    client.send(calls.put_content(client.path_of(version.content_url), archive.pack(tmp_path / "code")))
+    client.send(calls.put_content(client.path_from_url(version.content_url), archive.pack(tmp_path / "code")))
 
     def make(command: str) -> TrainingDefinition:
-        return TrainingDefinition.read(
+        return TrainingDefinition.parse(
             {
                 "model_definition": {
                     "name": "submission",
                     "description": "As I wrote it.",
-                    "definition_location": client.path_of(version.url),
+                    "definition_location": client.path_from_url(version.url),
                     "framework": FRAMEWORK,
                     "execution": {"command": command, "resourceType": "small"},
                 },
@@ -126,7 +126,7 @@ def of_task(client: Client, tag: Tag) -> list[Training]:
 
 
 def ended(client: Client, training: Training) -> Training:
-    return until(lambda: client.send(calls.get_training(training.id)), lambda now: now.state.final)
+    return until(lambda: client.send(calls.get_training(training.id)), lambda now: now.state.is_final)
 
 
 def test_a_try_after_a_crash_finds_the_training_that_runs(
@@ -210,7 +210,7 @@ def test_a_clear_cancels_what_was_left_running_and_trains_anew(
     new = tried(server, definition, cleared, try_number=2)
     assert new.id != left.id
     assert ended(client, left).state is TrainingState.CANCELED
-    assert not client.send(calls.get_training(new.id)).state.final
+    assert not client.send(calls.get_training(new.id)).state.is_final
     client.send(calls.cancel_training(new.id))
 
 
@@ -226,7 +226,7 @@ def test_a_training_that_cannot_be_read_stops_its_own_generation_only(
     left = tried(server, definition, tag, try_number=1)
     assert ended(client, left).state is TrainingState.COMPLETED
     way.on(Say(200, body=b"{}"), method="GET", path=f"/v3/models/{left.id}", times=None)
-    with pytest.raises(Misunderstood):
+    with pytest.raises(ProtocolError):
         begun(server, tag, try_number=2)
     cleared = replace(tag, generation="c" * 12, clears=1)
     choice = begun(server, cleared, try_number=2, reusable=lambda _: True)
@@ -247,7 +247,7 @@ def test_of_two_airflows_with_one_user_and_equal_names_none_cancels_or_takes_up_
     assert tried(server, definition, one, try_number=2).id == first.id
     for training in (first, second):
         now = client.send(calls.get_training(training.id))
-        assert not now.state.final
+        assert not now.state.is_final
         assert not now.status.cancel_requested
         client.send(calls.cancel_training(training.id))
 
@@ -373,7 +373,7 @@ def test_of_two_racing_workers_one_training_remains(
     for one in workers:
         one.join(PATIENCE)
     assert len(got) == len(workers)
-    unfinished = [one for one in of_task(client, tag) if not one.status.cancel_requested and not one.state.final]
+    unfinished = [one for one in of_task(client, tag) if not one.status.cancel_requested and not one.state.is_final]
     for one in unfinished:
         client.send(calls.cancel_training(one.id))
     assert [one.id for one in unfinished] == list(set(got))

@@ -92,8 +92,8 @@ def location(service: ServiceProcess, client: Client, tmp_path: Path) -> str:
     (tmp_path / "code" / "main.py").write_text("")
     draft = ExperimentDraft.model_validate({"name": "endings", "framework": FRAMEWORK})
     version = client.send(calls.create_experiment(draft)).entity.experiment_version
-    client.send(calls.put_content(client.path_of(version.content_url), archive.pack(tmp_path / "code")))
-    return client.path_of(version.url)
+    client.send(calls.put_content(client.path_from_url(version.content_url), archive.pack(tmp_path / "code")))
+    return client.path_from_url(version.url)
 
 
 @pytest.fixture

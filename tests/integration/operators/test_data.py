@@ -36,7 +36,7 @@ def put(store: SwiftStore, container: str, *names: str) -> None:
 
 
 def names(store: SwiftStore, container: str) -> list[str]:
-    return [one.name for one in store.list(container)]
+    return [one.name for one in store.list_objects(container)]
 
 
 def upload(source: Path | str, container: str, **options: Any) -> dict[str, Any]:

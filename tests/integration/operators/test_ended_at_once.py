@@ -236,6 +236,6 @@ def test_a_triggerer_that_shuts_down_cancels_no_training(trigger: Maker, client:
 
     asyncio.run(shut_down())  # which cancels every task, as a triggerer does that ends
     [left] = of(client, triggers)
-    assert not left.state.final
+    assert not left.state.is_final
     assert not left.status.cancel_requested
     client.send(calls.cancel_training(left.id))

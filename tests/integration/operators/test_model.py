@@ -39,8 +39,8 @@ def training_id(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactor
     draft = ExperimentDraft.model_validate({"name": "fetching", "framework": FRAMEWORK})
     with service.client() as client:
         version = client.send(calls.create_experiment(draft)).entity.experiment_version
-        client.send(calls.put_content(client.path_of(version.content_url), archive.pack(code)))
-        definition = TrainingDefinition.read(
+        client.send(calls.put_content(client.path_from_url(version.content_url), archive.pack(code)))
+        definition = TrainingDefinition.parse(
             {
                 "model_definition": {
                     "name": "fetching",
@@ -54,7 +54,7 @@ def training_id(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactor
             }
         )
         training = client.send(calls.create_training(definition))
-        until(lambda: client.send(calls.get_training(training.id)), lambda seen: seen.state.final)
+        until(lambda: client.send(calls.get_training(training.id)), lambda seen: seen.state.is_final)
     return training.id
 
 

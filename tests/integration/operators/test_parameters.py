@@ -90,7 +90,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     """What steps read and write on this machine, by the names of their parameters."""
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "main.py").write_text("pass")
-    archive.pack(tmp_path / "code", into=tmp_path / "code.zip")
+    archive.pack(tmp_path / "code", target=tmp_path / "code.zip")
     return {"source": tmp_path / "code", "destination": tmp_path / "to", "bundle": tmp_path / "code.zip"}
 
 

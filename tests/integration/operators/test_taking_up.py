@@ -42,7 +42,7 @@ def now(client: Client, training_id: str) -> Training:
 def completed(client: Client, operator: TrainModelOperator, handed: Handed, **counts: int) -> str:
     """Let an attempt's training complete, and its task be lost before it learns of that."""
     training = operator._begin(handed.context(**counts)).submit()
-    seen = until(lambda: now(client, training.id), lambda seen: seen.state.final)
+    seen = until(lambda: now(client, training.id), lambda seen: seen.state.is_final)
     assert seen.state is TrainingState.COMPLETED
     return training.id
 
@@ -120,7 +120,7 @@ def test_a_result_that_is_not_what_the_task_would_train_now_is_not_taken_up(
         known = service.connections()["swift_default"]
         access = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
         with SwiftStore.open(access) as store:
-            store.delete("endings", [one.name for one in store.list("endings", f"{first}/")])
+            store.delete("endings", [one.name for one in store.list_objects("endings", f"{first}/")])
     if change == "extension":
         instance = {
             "metadata": {"guid": "default", "url": "/x", "created_at": TIME, "modified_at": TIME},
@@ -149,7 +149,7 @@ def test_a_task_that_only_submits_trains_anew_after_a_clear(task: Any, client: C
     """It has succeeded long before its training completes."""
     operator: Callable[..., Any] = lambda: task("true", kind=SubmitTrainingOperator)  # noqa: E731
     first = operator().execute(handed.context())
-    until(lambda: now(client, first), lambda seen: seen.state.final)
+    until(lambda: now(client, first), lambda seen: seen.state.is_final)
     assert operator().execute(handed.context(**CLEARED)) != first
     # Nor does a task take it up that waits, should the DAG be changed so.
     assert task("true").execute(handed.context(try_number=3, max_tries=2, clears=2)) != first

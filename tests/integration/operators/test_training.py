@@ -23,7 +23,7 @@ from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import (
     InvalidRequest,
-    Misunderstood,
+    ProtocolError,
     NotFound,
     TrainingCanceled,
     TrainingFailed,
@@ -54,7 +54,7 @@ def now(client: Client, training_id: str) -> Training:
 
 
 def ended(client: Client, training_id: str) -> Training:
-    return until(lambda: now(client, training_id), lambda seen: seen.state.final)
+    return until(lambda: now(client, training_id), lambda seen: seen.state.is_final)
 
 
 def test_a_training_that_completes_is_the_tasks_result(task: Any, client: Client, handed: Handed) -> None:
@@ -173,7 +173,7 @@ def test_a_state_nobody_knows_is_an_error_and_leaves_nothing_running(
 ) -> None:
     way.on(Say(404), method="GET", path="?after=", times=None)
     way.on(Say(200, body=a_reply("paused")), method="GET", path=ONE, times=None)
-    with pytest.raises(Misunderstood, match=r"entity\.status\.state"):
+    with pytest.raises(ProtocolError, match=r"entity\.status\.state"):
         task("sleep 600").execute(handed.context())
     assert ended(client, handed.training_id).state is TrainingState.CANCELED
 
@@ -315,7 +315,7 @@ def test_an_event_of_an_earlier_version_is_resumed_with_the_key_that_was_stored(
     event = report(made_again(deferred))
     del event["key"]
     assert operator.resume(handed.context(), event=event, **deferred.kwargs)
-    with pytest.raises(Misunderstood, match="key of its training"):
+    with pytest.raises(ProtocolError, match="key of its training"):
         operator.resume(handed.context(), event=event)
 
 

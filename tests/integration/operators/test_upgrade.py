@@ -56,7 +56,7 @@ def of_key(client: Client, key: str) -> list[Training]:
 
 
 def ended(client: Client, training: Training) -> Training:
-    return until(lambda: client.send(calls.get_training(training.id)), lambda seen: seen.state.final)
+    return until(lambda: client.send(calls.get_training(training.id)), lambda seen: seen.state.is_final)
 
 
 @pytest.fixture

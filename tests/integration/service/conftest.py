@@ -53,7 +53,7 @@ class Customer:
                 archive.writestr(f"{name}.py", text)
         draft = ExperimentDraft(name="test", framework=Framework(name="tensorflow", version="test"))
         version = self.client.send(calls.create_experiment(draft)).entity.experiment_version
-        self.client.send(calls.put_content(self.client.path_of(version.content_url), packed.getvalue()))
+        self.client.send(calls.put_content(self.client.path_from_url(version.content_url), packed.getvalue()))
         return version.url
 
     def definition(self, command: str, size: str = "small", **files: str) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class Customer:
 
     def submit(self, command: str, size: str = "small", **files: str) -> str:
         """Submit a training; its id."""
-        definition = TrainingDefinition.read(self.definition(command, size, **files))
+        definition = TrainingDefinition.parse(self.definition(command, size, **files))
         return self.client.send(calls.create_training(definition)).id
 
     def training(self, training_id: str) -> Training:
@@ -88,13 +88,13 @@ class Customer:
         until = time.monotonic() + seconds
         while not holds(training := self.training(training_id)):
             assert time.monotonic() < until, f"{training.status}\n{self.service.log.read_text()[-4000:]}"
-            assert not training.state.final, f"{training.status}"
+            assert not training.state.is_final, f"{training.status}"
             time.sleep(0.05)
         return training
 
     def end(self, training_id: str) -> Training:
         """Wait for its end."""
-        return self.wait(training_id, lambda training: training.state.final)
+        return self.wait(training_id, lambda training: training.state.is_final)
 
     def running(self, training_id: str) -> Training:
         """Wait until its command runs."""
@@ -121,7 +121,9 @@ class Customer:
     def stored(self, training_id: str) -> set[str]:
         """The names of its results."""
         with self.swift() as swift:
-            return {one.name.removeprefix(f"{training_id}/") for one in swift.list(self.results, f"{training_id}/")}
+            return {
+                one.name.removeprefix(f"{training_id}/") for one in swift.list_objects(self.results, f"{training_id}/")
+            }
 
 
 def told(log: str) -> str:

@@ -152,7 +152,7 @@ class Bench:
 def a_definition() -> TrainingDefinition:
     connection = {"auth_url": "http://127.0.0.1:1/auth/v1.0", "userId": "a:b", "password": SECRET}
     place = {"container": "data", "type": "softlayer_objectstore"}
-    return TrainingDefinition.read(
+    return TrainingDefinition.parse(
         {
             "model_definition": {
                 "name": "a",
@@ -196,7 +196,7 @@ def test_the_learner_is_handed_the_secrets_and_everything_else_without_them(benc
     assert job.path.stat().st_mode & 0o777 == 0o700
     assert job.secrets.stat().st_mode & 0o777 == 0o600
     sent = json.loads(job.secrets.read_text())
-    assert TrainingDefinition.read(sent) == a_definition()
+    assert TrainingDefinition.parse(sent) == a_definition()
     assert SECRET in job.secrets.read_text()
     assert SECRET not in job.spec.read_text()
     spec = read_mark(job.spec, Spec)

@@ -20,9 +20,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.log_stream import follow
-from airflow_dlaas.client.protocol import ONCE
-from airflow_dlaas.client.training_watcher import shared
+from airflow_dlaas.client.log_stream import follow_log
+from airflow_dlaas.client.protocol import NO_RETRY
+from airflow_dlaas.client.training_watcher import shared_watcher
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import RateLimited
 from airflow_dlaas.service.api import log_stream as monitoring
@@ -67,7 +67,7 @@ class Serving:
         if state is not TrainingState.PENDING:
             self.start(training_id)
             self.log(training_id).write_bytes(log)
-        if state.final:
+        if state.is_final:
             self.store.finish(training_id, Outcome(state, utc_now()))
         return training_id
 
@@ -215,10 +215,10 @@ def test_our_client_is_told_when_to_come_again_where_there_are_too_many(serving:
         monitors = await opened(serving, ids[:3])
         with Client(serving.url, "dlaas", PASSWORDS["dlaas"]) as client:
             with pytest.raises(RateLimited, match="DLAAS_MONITOR_LIMIT") as refused:
-                await anext(follow(client, ids[3], retries=ONCE))
+                await anext(follow_log(client, ids[3], retries=NO_RETRY))
             await asyncio.gather(*(one.close() for one in monitors))
             serving.until_monitors(0)
-            async with aclosing(follow(client, ids[3], retries=ONCE)) as frames:
+            async with aclosing(follow_log(client, ids[3], retries=NO_RETRY)) as frames:
                 assert (await anext(frames)).status.message == "one\n"
         return refused.value.retry_after
 
@@ -238,7 +238,7 @@ class Waits:
         def make() -> Client:
             return Client(self._serving.url, "dlaas", PASSWORDS["dlaas"])
 
-        async with shared(f"waits at {self._serving.url}", make) as watch:
+        async with shared_watcher(f"waits at {self._serving.url}", make) as watch:
             waits = []
             for one in ids:
                 self.said[one] = []

@@ -84,8 +84,8 @@ class Machine:
             if method == "GET" and (port, path[:4]) in zip(self.front, ("/v3/", "/v1/"), strict=True):
                 assert status == 401, what
         with self.customer.swift() as swift:
-            assert [one.name for one in swift.list(self.customer.data)] == ["numbers.txt"]
-            assert swift.read(self.customer.data, "numbers.txt", 0, len(CONTENT)) == CONTENT
+            assert [one.name for one in swift.list_objects(self.customer.data)] == ["numbers.txt"]
+            assert swift.read_range(self.customer.data, "numbers.txt", 0, len(CONTENT)) == CONTENT
 
 
 def processes(service: ServiceProcess) -> list[psutil.Process]:

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.contract.stores import REVEALED, StoreConnection
+from airflow_dlaas.contract.stores import REVEAL_SECRETS, StoreConnection
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
 from tests.integration.service.conftest import Customer
@@ -91,7 +91,7 @@ def test_a_storage_url_that_hides_its_host_is_refused_too(site: Site, url: str) 
 
 def test_keystones_catalogue_leads_to_no_other_host_either(site: Site, keystone: StoreConnection) -> None:
     """Here a real Keystone, whose real Swift is at another port that the site has not named."""
-    reply = site.submit("training_data[0]", keystone.model_dump(context=REVEALED, exclude_none=True))
+    reply = site.submit("training_data[0]", keystone.model_dump(context=REVEAL_SECRETS, exclude_none=True))
     (error,) = reply.json()["errors"]
     assert (reply.status_code, error["code"]) == (400, "C103")
     assert "is no object store that this site allows" in error["message"]
@@ -122,7 +122,7 @@ def test_once_the_host_is_named_the_same_definition_trains(
     """Login at one host and data at another, as Bluemix had it."""
     real: StoreConnection = request.getfixturevalue(kind)
     with ExitStack() as stack:
-        connection = real.model_dump(context=REVEALED, exclude_none=True)
+        connection = real.model_dump(context=REVEAL_SECRETS, exclude_none=True)
         if kind == "swift":
             user = {"X-Auth-User": real.user, "X-Auth-Key": real.password.get_secret_value()}
             granted = requests.get(real.auth_url, headers=user, timeout=30).headers

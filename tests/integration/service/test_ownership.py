@@ -221,10 +221,10 @@ def test_keys_of_two_owners_do_not_meet(people: tuple[Person, Person]) -> None:
     ada, bob = people
     ids = []
     for person in people:
-        definition = TrainingDefinition.read(person.customer.definition("true"))
+        definition = TrainingDefinition.parse(person.customer.definition("true"))
         ids += [person.customer.client.send(calls.create_training(definition, idempotency_key="k")).id for _ in "12"]
     assert ids[0] == ids[1] != ids[2] == ids[3]
-    other = TrainingDefinition.read(bob.customer.definition("false"))
+    other = TrainingDefinition.parse(bob.customer.definition("false"))
     with pytest.raises((Conflict, InvalidRequest)):
         bob.customer.client.send(calls.create_training(other, idempotency_key="k"))
     for person, one in ((ada, ids[0]), (bob, ids[2])):

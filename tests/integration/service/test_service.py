@@ -53,7 +53,7 @@ def test_results_go_to_a_container_that_the_service_creates_under_the_older_key(
     customer.results = f"new-{customer.results}"
     place = {"container": customer.results, "type": "softlayer_objectstore"}
     definition["training_results"] = {"connection": customer.store, "source": place}
-    made = customer.client.send(calls.create_training(TrainingDefinition.read(definition)))
+    made = customer.client.send(calls.create_training(TrainingDefinition.parse(definition)))
     assert customer.stored(made.id) == set()
     ended = customer.end(made.id)
     assert ended.state is TrainingState.COMPLETED

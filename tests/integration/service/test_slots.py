@@ -30,7 +30,7 @@ def customer(tmp_path: Path) -> Iterator[Customer]:
 def submit(customer: Customer, command: str, results: Troublemaker) -> str:
     definition = customer.definition(command)
     definition["training_results"]["connection"] = customer.store | {"auth_url": results.auth_url}
-    return customer.client.send(calls.create_training(TrainingDefinition.read(definition))).id
+    return customer.client.send(calls.create_training(TrainingDefinition.parse(definition))).id
 
 
 def test_the_next_training_runs_while_results_are_stored_slowly(customer):

@@ -48,7 +48,7 @@ def test_the_pages_example_is_accepted_as_it_stands_from_the_pages_own_curl(
             {"name": "mnist", "framework": {"name": "tensorflow", "version": "1.2-py3"}}
         )
         version = client.send(calls.create_experiment(draft)).entity.experiment_version
-        client.send(calls.put_content(client.path_of(version.content_url), archive.pack(code)))
+        client.send(calls.put_content(client.path_from_url(version.content_url), archive.pack(code)))
         definition = {
             "model_definition": {
                 "framework": {"name": "tensorflow", "version": "1.2-py3"},
@@ -77,7 +77,7 @@ def test_the_pages_example_is_accepted_as_it_stands_from_the_pages_own_curl(
         assert known["password"] not in reply
         training_id = json.loads(reply)["metadata"]["guid"]
         deadline = time.monotonic() + 180
-        while not (training := client.send(calls.get_training(training_id))).state.final:
+        while not (training := client.send(calls.get_training(training_id))).state.is_final:
             assert time.monotonic() < deadline, training.status
             time.sleep(0.1)
     assert training.state is TrainingState.COMPLETED, training.status

@@ -144,7 +144,7 @@ def test_many_use_its_swift_at_once(customer: Trusting) -> None:
     def round_trip(number: int) -> bool:
         with customer.swift() as swift:
             swift.put(customer.data, f"many/{number}", content)
-            return any(one.name == f"many/{number}" for one in swift.list(customer.data, f"many/{number}"))
+            return any(one.name == f"many/{number}" for one in swift.list_objects(customer.data, f"many/{number}"))
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(round_trip, range(24)))

@@ -19,14 +19,14 @@ from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import InvalidArgument, InvalidName, StoreError
-from airflow_dlaas.storage.body import Held
+from airflow_dlaas.storage.body import BytesBody
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
-from airflow_dlaas.storage.object_store import ObjectStore, Part, Shape
-from airflow_dlaas.storage.patience import NONE
+from airflow_dlaas.storage.object_store import ObjectStore, Part, ObjectLayout
+from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer import api
 from airflow_dlaas.storage.transfer.copy import copy
-from airflow_dlaas.storage.transfer.stream_upload import Stream
+from airflow_dlaas.storage.transfer.stream_upload import StreamUpload
 from tests.unit.contract.test_store_names import BAD_CONTAINERS, BAD_NAMES, BAD_NEW_NAMES, BAD_PREFIXES, NOT_TEXTS
 
 BAD_LIST_PREFIXES = [*NOT_TEXTS, "\udcff", "x" * 1025, "a\0"]
@@ -60,7 +60,7 @@ def store(silent: socket.socket) -> Iterator[SwiftStore]:
     connection = StoreConnection(
         auth_url=f"http://127.0.0.1:{silent.getsockname()[1]}/auth/v1.0", user_id="a:u", password=SecretStr("made-up")
     )
-    with SwiftStore.open(connection, connect_timeout=1, read_timeout=0.1, patience=NONE) as opened:
+    with SwiftStore.open(connection, connect_timeout=1, read_timeout=0.1, retry_policy=NO_RETRY) as opened:
         yield opened
 
 
@@ -101,10 +101,10 @@ GOOD: dict[str, Any] = {
     "folder": "",
     "names": ["n"],
     "source": b"x",
-    "content": Held(b"x"),
+    "content": BytesBody(b"x"),
     "parts": [],
     "destination": Path("/nonexistent/file"),
-    "shape": Shape(1, "e", None),
+    "shape": ObjectLayout(1, "e", None),
     "part": Part(0, 1),
     "write": lambda *_: None,
     "start": 0,
@@ -142,7 +142,7 @@ def test_no_verb_sends_anything_about_a_name_that_is_none(
 
 def test_a_part_of_a_large_object_lies_in_a_container(store: SwiftStore, silent: socket.socket) -> None:
     with pytest.raises(InvalidName):
-        store.join("c", "n", [Part(0, 1, "m", ("", "x"))])
+        store.complete_multipart("c", "n", [Part(0, 1, "m", ("", "x"))])
     assert not asked(silent)
 
 
@@ -159,21 +159,21 @@ def test_objects_of_odd_names_are_listed_and_deleted_and_nothing_else_is(
             store.create_container(name)
         store.put(other, "x", b"1")
         for name in odd:
-            store._haulage.put(box, name, Held(b"1"), None, None, None)
-        segment = Part(0, 1, store.put_segment(other, "x", Held(b"1")), (other, "x"))
-        store._haulage.join(box, f"../{other}/large", [segment], None)
-        assert sorted(one.name for one in store.list(box)) == sorted([*odd, f"../{other}/large"])
+            store._object_requests.put(box, name, BytesBody(b"1"), None, None, None)
+        segment = Part(0, 1, store.put_segment(other, "x", BytesBody(b"1")), (other, "x"))
+        store._object_requests.complete_multipart(box, f"../{other}/large", [segment], None)
+        assert sorted(one.name for one in store.list_objects(box)) == sorted([*odd, f"../{other}/large"])
         with pytest.raises(StoreError, match=r"'\.\.' \(it has the step '\.\.'\)"):
             api.download(store, box, tmp_path / "to")
         with pytest.raises(InvalidName):
             store.stat(box, f"../{other}/x")
-        assert api.remove(store, box, names="/x") == ["/x"]
-        assert sorted(api.remove(store, box, prefix="a")) == ["a/", "a/./b", "a//b"]
+        assert api.delete_objects(store, box, names="/x") == ["/x"]
+        assert sorted(api.delete_objects(store, box, prefix="a")) == ["a/", "a/./b", "a//b"]
         store.delete(box, "..")
         gone = [" ", f"../{other}", f"../{other}/large", f"../{other}/x"]
-        assert sorted(api.remove(store, box)) == sorted(gone)
-        assert list(store.list(box)) == []
-        assert [one.name for one in store.list(other)] == ["x"]
+        assert sorted(api.delete_objects(store, box)) == sorted(gone)
+        assert list(store.list_objects(box)) == []
+        assert [one.name for one in store.list_objects(other)] == ["x"]
 
 
 # ---- whole transfers
@@ -203,15 +203,15 @@ def calls(store: SwiftStore, folder: Path) -> dict[tuple[str, str], tuple[list[A
             lambda bad: api.download(store, "c", folder / "to", prefix=bad),
         ),
         ("download", "names"): (BAD_NAMES, lambda bad: api.download(store, "c", folder / "to", names=[bad])),
-        ("remove", "container"): (BAD_CONTAINERS, lambda bad: api.remove(store, bad)),
-        ("remove", "prefix"): (BAD_PREFIXES, lambda bad: api.remove(store, "c", prefix=bad)),
-        ("remove", "names"): (BAD_NAMES, lambda bad: api.remove(store, "c", names=[bad])),
+        ("remove", "container"): (BAD_CONTAINERS, lambda bad: api.delete_objects(store, bad)),
+        ("remove", "prefix"): (BAD_PREFIXES, lambda bad: api.delete_objects(store, "c", prefix=bad)),
+        ("remove", "names"): (BAD_NAMES, lambda bad: api.delete_objects(store, "c", names=[bad])),
         ("copy", "container"): (BAD_CONTAINERS, lambda bad: copy(store, bad, "n", "c", "m")),
         ("copy", "name"): (BAD_NAMES, lambda bad: copy(store, "c", bad, "c", "m")),
         ("copy", "to"): (BAD_CONTAINERS, lambda bad: copy(store, "c", "n", bad, "m")),
         ("copy", "to_name"): (BAD_NEW_NAMES, lambda bad: copy(store, "c", "n", "c", bad)),
-        ("Stream", "container"): (BAD_CONTAINERS, lambda bad: Stream(store, bad, "n")),
-        ("Stream", "name"): (BAD_NEW_NAMES, lambda bad: Stream(store, "c", bad)),
+        ("Stream", "container"): (BAD_CONTAINERS, lambda bad: StreamUpload(store, bad, "n")),
+        ("Stream", "name"): (BAD_NEW_NAMES, lambda bad: StreamUpload(store, "c", bad)),
     }
 
 

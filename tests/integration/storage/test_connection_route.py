@@ -12,7 +12,7 @@ import pytest
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError
-from airflow_dlaas.storage.patience import NONE
+from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.certificates import for_loopback
 from tests.integration.storage.test_trouble import CONTENT, MD5, Handler, Troubled
@@ -70,7 +70,7 @@ def serving(server: Troubled) -> Iterator[Troubled]:
 def there_and_back(server: Troubled, verify: bool | str, path: Path) -> bytes:
     known = {"auth_url": f"{server.url}/auth/v1.0", "userId": "a:u", "password": "p4ssw0rd"}
     (path / "here").write_bytes(CONTENT)
-    with SwiftStore.open(StoreConnection.model_validate(known), verify=verify, patience=NONE) as store:
+    with SwiftStore.open(StoreConnection.model_validate(known), verify=verify, retry_policy=NO_RETRY) as store:
         assert store.put("c", "a", path / "here") == MD5
         store.get("c", "a", path / "there")
     return (path / "there").read_bytes()

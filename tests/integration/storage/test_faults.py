@@ -20,9 +20,9 @@ import pytest
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import Corrupted, StoreError, StoreFull, StoreRefused, StoreUnreachable
-from airflow_dlaas.storage.patience import Patience
+from airflow_dlaas.storage.patience import RetryPolicy
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import Progress, download, remove, upload
+from airflow_dlaas.storage.transfer.api import Progress, download, delete_objects, upload
 from tests.stored import Tree, contents, laid, lay, noise, orphans, settle, speaks_clearly
 from tests.troublemaker import (
     CorruptReply,
@@ -41,12 +41,12 @@ from tests.troublemaker import (
     Truncate,
 )
 
-QUICK = Patience(attempts=3, first=0.01)
+QUICK = RetryPolicy(attempts=3, initial_delay=0.01)
 
 SILENT = 0.8
 """Seconds after which a store counts as silent where one is: enough for a real one unless the machine is busy."""
 
-STUBBORN = Patience(attempts=12, first=0.01)
+STUBBORN = RetryPolicy(attempts=12, initial_delay=0.01)
 """For a store that counts as silent so soon: on a busy machine a real one may take longer again and again."""
 
 CUT = 640 * 1024
@@ -164,7 +164,7 @@ def trouble(swift: StoreConnection) -> Iterator[Troublemaker]:
 def store(swift: StoreConnection, trouble: Troublemaker) -> Iterator[SwiftStore]:
     """The one whose requests are troubled."""
     through = swift.model_copy(update={"auth_url": trouble.auth_url})
-    with SwiftStore.open(through, patience=QUICK) as opened:
+    with SwiftStore.open(through, retry_policy=QUICK) as opened:
         yield opened
 
 
@@ -174,7 +174,7 @@ def noticing(store: SwiftStore, kind: str) -> Iterator[SwiftStore]:
     if kind not in SILENCES:
         yield store
         return
-    with SwiftStore.open(store._connection, patience=STUBBORN, read_timeout=SILENT) as opened:
+    with SwiftStore.open(store._connection, retry_policy=STUBBORN, read_timeout=SILENT) as opened:
         yield opened
 
 
@@ -188,8 +188,8 @@ def container(direct: SwiftStore) -> str:
 @pytest.fixture
 def secrets(swift: StoreConnection, direct: SwiftStore) -> list[str]:
     """What no error may say. The proxy's names for a token end in the token."""
-    direct.containers()
-    return [swift.password.get_secret_value(), direct._asking._access.grant().token]
+    direct.list_containers()
+    return [swift.password.get_secret_value(), direct._session._authenticator.get_token().value]
 
 
 OUTSIDE = {"data.txt": b"beside", "other/small": b"elsewhere"}
@@ -260,7 +260,7 @@ def test_lasting_trouble_ends_an_upload_and_leaves_nothing_half(
         old, new = there, uploads.write(version, *gone)
         gone = []
         trouble.on(fault, method=place.method, path=place.pattern, times=None)
-        fresh = SwiftStore.open(store._connection, patience=QUICK)
+        fresh = SwiftStore.open(store._connection, retry_policy=QUICK)
         with fresh, pytest.raises(StoreError) as error:
             uploads.send(fresh)
         assert place.saw(trouble.requests), kind
@@ -341,7 +341,7 @@ def test_lasting_trouble_ends_a_download_and_leaves_the_files_of_before(
     for kind, fault in faults(place).items():
         lay(downloads.there, downloads.old)
         trouble.on(fault, method=place.method, path=place.pattern, times=None)
-        fresh = SwiftStore.open(store._connection, patience=QUICK)
+        fresh = SwiftStore.open(store._connection, retry_policy=QUICK)
         with fresh, pytest.raises(StoreError) as error:
             downloads.fetch(fresh)
         assert place.saw(trouble.requests), kind
@@ -361,7 +361,7 @@ def test_lasting_trouble_ends_a_download_and_leaves_the_files_of_before(
 def test_a_store_that_stays_silent_is_given_up(
     uploads: Uploads, downloads: Downloads, store: SwiftStore, trouble: Troublemaker
 ) -> None:
-    two = Patience(attempts=2, first=0.01)
+    two = RetryPolicy(attempts=2, initial_delay=0.01)
     old, new = uploads.stored(), uploads.write(1)
     cases: list[tuple[Place, Fault, Callable[[SwiftStore], None]]] = [
         (UPLOADING["login"], Silence(), uploads.send),
@@ -374,7 +374,7 @@ def test_a_store_that_stays_silent_is_given_up(
     for place, fault, move in cases:
         lay(downloads.there, downloads.old)
         trouble.on(fault, method=place.method, path=place.pattern, times=None)
-        fresh = SwiftStore.open(store._connection, patience=two, read_timeout=SILENT / 2)
+        fresh = SwiftStore.open(store._connection, retry_policy=two, read_timeout=SILENT / 2)
         with fresh, pytest.raises(StoreUnreachable, match="in time"):
             move(fresh)
         trouble.calm()
@@ -428,7 +428,7 @@ def test_a_token_that_is_never_accepted_is_renewed_once_and_that_is_that(
     for where in ("listing", "segment", "small", "deletion"):
         place = UPLOADING[where]
         trouble.on(Say(401), method=place.method, path=place.pattern, times=None)
-        fresh = SwiftStore.open(store._connection, patience=QUICK)
+        fresh = SwiftStore.open(store._connection, retry_policy=QUICK)
         with fresh, pytest.raises(StoreRefused, match="check the credentials") as error:
             uploads.send(fresh, threads=1)
         assert trouble.count(method=place.method, path=place.pattern) == 2
@@ -447,8 +447,8 @@ Ask = Callable[[SwiftStore, str, Path], object]
 
 VERBS: dict[str, tuple[str, str, Ask]] = {
     "put": ("PUT", "/one$", lambda store, container, _: store.put(container, "one", b"new")),
-    "list": ("GET", "json&prefix=", lambda store, container, _: list(store.list(container, "o"))),
-    "look": ("HEAD", "/one$", lambda store, container, _: store.look(container, "one")),
+    "list": ("GET", "json&prefix=", lambda store, container, _: list(store.list_objects(container, "o"))),
+    "look": ("HEAD", "/one$", lambda store, container, _: store.get_layout(container, "one")),
     "get": ("GET", "/one$", lambda store, container, folder: store.get(container, "one", folder / "one")),
     "delete": ("DELETE", "/one$", lambda store, container, _: store.delete(container, ["one"])),
     "login": ("GET", "^/auth", lambda store, container, _: store.create_container(container)),
@@ -589,9 +589,9 @@ def test_an_answer_that_is_no_swifts_is_an_error_of_ours(
 ) -> None:
     """Or taken for none, where nothing can be said."""
     for method, path, ask in (
-        ("GET", "prefix=", lambda: list(store.list(downloads.container, "data"))),
-        ("GET", "multipart-manifest=get", lambda: store.look(downloads.container, "data/large")),
-        ("GET", r"format=json$", lambda: store.containers()),
+        ("GET", "prefix=", lambda: list(store.list_objects(downloads.container, "data"))),
+        ("GET", "multipart-manifest=get", lambda: store.get_layout(downloads.container, "data/large")),
+        ("GET", r"format=json$", lambda: store.list_containers()),
         ("GET", "^/info$", lambda: store.limits()),
         ("POST", "bulk-delete", lambda: store.delete(downloads.container, ["no-such", "nor-this"])),
     ):
@@ -605,15 +605,15 @@ def test_a_listing_without_end_ends(store: SwiftStore, container: str, trouble: 
     page = b'[{"name": "a", "bytes": 1, "hash": "0", "last_modified": "2026-01-01T00:00:00.000000"}]'
     trouble.on(Say(200, body=page), method="GET", path="prefix=", times=None)
     with pytest.raises(StoreError, match="without end"):
-        list(store.list(container, "a"))
+        list(store.list_objects(container, "a"))
 
 
 def test_whatever_bit_of_an_answer_is_flipped_no_other_error_than_ours_comes_of_it(
     downloads: Downloads, store: SwiftStore, trouble: Troublemaker
 ) -> None:
     for method, path, length, ask in (
-        ("GET", "prefix=", 250, lambda: list(store.list(downloads.container, "data/small"))),
-        ("GET", "multipart-manifest=get", 250, lambda: store.look(downloads.container, "data/large")),
+        ("GET", "prefix=", 250, lambda: list(store.list_objects(downloads.container, "data/small"))),
+        ("GET", "multipart-manifest=get", 250, lambda: store.get_layout(downloads.container, "data/large")),
         ("POST", "bulk-delete", 110, lambda: store.delete(downloads.container, ["no-such", "nor-this"])),
     ):
         for at in range(0, length, 3):
@@ -643,13 +643,13 @@ def test_a_deletion_whose_answer_was_lost_has_happened(
     for name in "abc":
         direct.put(container, name, b"x")
     trouble.on(LoseReply(), method="DELETE")
-    assert list(remove(store, container, names=["a"])) == ["a"]
+    assert list(delete_objects(store, container, names=["a"])) == ["a"]
     trouble.on(LoseReply(), method="POST")
-    assert list(remove(store, container)) == ["b", "c"]
+    assert list(delete_objects(store, container)) == ["b", "c"]
     assert not contents(direct, container)
 
 
 def test_two_that_delete_at_once_do_not_mind(uploads: Uploads, store: SwiftStore, trouble: Troublemaker) -> None:
     trouble.on(Say(404), method="HEAD", path=re.compile("/data/large$"))
-    remove(store, uploads.container, names=["data/large"])
+    delete_objects(store, uploads.container, names=["data/large"])
     assert "data/large" not in uploads.stored()

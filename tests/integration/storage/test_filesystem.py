@@ -24,7 +24,7 @@ from swiftclient import client as swiftclient
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound, StoreError, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
-from airflow_dlaas.storage.patience import NONE
+from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.segments import MIB
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.stored import contents, noise, orphans, segments
@@ -35,7 +35,7 @@ CUT = 64 * 1024
 
 @pytest.fixture
 def store(swift: StoreConnection) -> Iterator[SwiftStore]:
-    with SwiftStore.open(swift, patience=NONE) as opened:
+    with SwiftStore.open(swift, retry_policy=NO_RETRY) as opened:
         yield opened
 
 
@@ -74,15 +74,15 @@ def test_a_listing_has_one_level_and_files_know_their_content(fs: SwiftFileSyste
 def test_a_listing_goes_on_over_pages(swift: StoreConnection, box: str) -> None:
     class SmallPages(SwiftStore):
         def _page(self, container: str, prefix: str, marker: str, **more: Any) -> Any:
-            return super()._page(container, prefix, marker, **{**more, "limit": more.get("limit") or 3})
+            return super()._list_objects_page(container, prefix, marker, **{**more, "limit": more.get("limit") or 3})
 
     with SmallPages.open(swift) as store:
         names = [f"a/{number}" for number in range(7)] + [f"b{number}/x" for number in range(7)]
         for name in names:
             store.put(box, name, b"")
-        assert list(store.browse(box)) == ["a/", *(f"b{number}/" for number in range(7))]
-        assert [one.name for one in store.browse(box, "a/") if not isinstance(one, str)] == names[:7]
-        assert len(list(store.browse(box, most=2))) == 2
+        assert list(store.list_dir(box)) == ["a/", *(f"b{number}/" for number in range(7))]
+        assert [one.name for one in store.list_dir(box, "a/") if not isinstance(one, str)] == names[:7]
+        assert len(list(store.list_dir(box, limit=2))) == 2
 
 
 def test_what_is_found_by_one_listing_is_what_a_walk_finds(fs: SwiftFileSystem, box: str) -> None:
@@ -125,7 +125,7 @@ def test_nothing_is_said_to_be_missing_because_the_store_does_not_answer(
     assert not fs.exists(f"{box}/a")
     assert not fs.isdir("no-such-container")
     away = swift.model_copy(update={"auth_url": "http://127.0.0.1:1/auth/v1.0"})
-    with SwiftStore.open(away, patience=NONE) as store:
+    with SwiftStore.open(away, retry_policy=NO_RETRY) as store:
         gone = SwiftFileSystem(store)
         for question in (gone.exists, gone.isdir, gone.isfile, gone.ls, gone.find, gone.glob):
             with pytest.raises(ConnectionError) as error:
@@ -250,7 +250,7 @@ def test_a_small_file_is_one_object_and_a_large_one_appears_in_one_step(
     assert fs.cat_file(f"{box}/a") == noise(CUT, 0) + b"x"
     write(fs, f"{box}/b", noise(CUT, 0))
     assert len(segments(store, box)) == 2
-    assert not store.look(box, "b").parts
+    assert not store.get_layout(box, "b").parts
 
 
 @pytest.mark.parametrize("mode", ["wb", "w"])
@@ -423,9 +423,9 @@ def test_large_objects_of_other_tools_are_read_and_copied(store: SwiftStore, fs:
     """One that is whatever begins with a name, and one of stretches of segments."""
     store.put(box, "parts/1", b"first ")
     store.put(box, "parts/2", b"second")
-    store._ask(swiftclient.put_object, box, "dynamic", headers={"X-Object-Manifest": f"{box}/parts/"})
+    store._call(swiftclient.put_object, box, "dynamic", headers={"X-Object-Manifest": f"{box}/parts/"})
     stretches = [{"path": f"/{box}/parts/{part}", "range": "2-4"} for part in (1, 2)]
-    store._ask(swiftclient.put_object, box, "stretches", json.dumps(stretches), query_string="multipart-manifest=put")
+    store._call(swiftclient.put_object, box, "stretches", json.dumps(stretches), query_string="multipart-manifest=put")
     for name, content in [("dynamic", b"first second"), ("stretches", b"rstcon")]:
         fs.cp_file(f"{box}/{name}", f"{box}/copy of {name}")
         fs.rm(f"{box}/{name}")

@@ -18,7 +18,7 @@ from airflow_dlaas.contract.stores import StoreConnection, StoreType
 from airflow_dlaas.exceptions import StoreRefused
 from airflow_dlaas.hooks.connections import StoreAccess
 from airflow_dlaas.hooks.swift import SwiftHook
-from airflow_dlaas.storage.patience import NONE
+from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer.api import download, upload
 from tests.keystone.cloud import BARE_REGION, Cloud
@@ -29,7 +29,7 @@ WRONG = "hunter2-hunter2"
 
 @pytest.fixture
 def store(keystone: StoreConnection) -> Iterator[SwiftStore]:
-    with SwiftStore.open(keystone, patience=NONE) as opened:
+    with SwiftStore.open(keystone, retry_policy=NO_RETRY) as opened:
         yield opened
 
 
@@ -51,18 +51,18 @@ def test_the_ids_that_bluemix_gave_are_enough(
     assert keystone.user_name is None
     store.put(container, "deep/ü", b"content")
     store.check(container)
-    assert container in store.containers()
-    assert [(one.name, one.size) for one in store.list(container)] == [("deep/ü", 7)]
+    assert container in store.list_containers()
+    assert [(one.name, one.size) for one in store.list_objects(container)] == [("deep/ü", 7)]
     assert store.get(container, "deep/ü", tmp_path / "got") == 7
     assert (tmp_path / "got").read_bytes() == b"content"
     store.delete(container, ["deep/ü"])
-    assert not list(store.list(container))
+    assert not list(store.list_objects(container))
 
 
 def test_a_user_may_be_known_by_name_in_his_domain(keystone: StoreConnection, cloud: Cloud, container: str) -> None:
     named = keystone.model_copy(update={"user_id": None, "user_name": cloud.user_name})
     with SwiftStore.open(named) as store:
-        assert container in store.containers()
+        assert container in store.list_containers()
 
 
 @pytest.mark.parametrize("end", ["", "/", "/v3", "/v3/"])
@@ -123,12 +123,12 @@ def test_a_token_that_ends_midway_is_renewed_once(
 ) -> None:
     """Also for a user known by id, whom swiftclient would not let in again."""
     (tmp_path / "source").write_bytes(b"y" * 3_000_000)
-    with SwiftStore.open(keystone, patience=NONE) as store:
+    with SwiftStore.open(keystone, retry_policy=NO_RETRY) as store:
         works: list[Callable[[], object]] = [
             lambda: store.put(container, "bytes", b"xx"),
             lambda: store.put(container, "file", tmp_path / "source"),
             lambda: store.get(container, "file", tmp_path / "got"),
-            lambda: list(store.list(container)),
+            lambda: list(store.list_objects(container)),
             lambda: store.delete(container, ["file"]),
         ]
         store.put(container, "bytes", b"x")
@@ -138,7 +138,7 @@ def test_a_token_that_ends_midway_is_renewed_once(
             work()
             store.check(container)
             assert len(cloud.tokens()) - before == renewals
-        assert [(one.name, one.size) for one in store.list(container)] == [("bytes", 2)]
+        assert [(one.name, one.size) for one in store.list_objects(container)] == [("bytes", 2)]
     assert (tmp_path / "got").read_bytes() == b"y" * 3_000_000
 
 
@@ -147,7 +147,7 @@ def test_many_threads_ask_for_one_token_at_first_and_for_one_when_it_ends(
 ) -> None:
     threads, before = 8, len(cloud.tokens())
     together = threading.Barrier(threads)
-    with SwiftStore.open(keystone, patience=NONE) as store, ThreadPoolExecutor(threads) as pool:
+    with SwiftStore.open(keystone, retry_policy=NO_RETRY) as store, ThreadPoolExecutor(threads) as pool:
 
         def put(number: int) -> None:
             together.wait(60)
@@ -158,7 +158,7 @@ def test_many_threads_ask_for_one_token_at_first_and_for_one_when_it_ends(
         cloud.revoke(cloud.tokens()[-1])
         list(pool.map(put, range(threads, 2 * threads)))
         assert len(cloud.tokens()) - before == 2
-        assert sum(one.size for one in store.list(container)) == sum(range(2 * threads))
+        assert sum(one.size for one in store.list_objects(container)) == sum(range(2 * threads))
 
 
 def test_a_folder_makes_the_round_trip(store: SwiftStore, container: str, tmp_path: Path) -> None:

@@ -28,13 +28,13 @@ from hypothesis.stateful import (
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError
-from airflow_dlaas.storage.patience import Patience
+from airflow_dlaas.storage.patience import RetryPolicy
 from airflow_dlaas.storage.sources import local
-from airflow_dlaas.storage.sources.patterns import wanted
+from airflow_dlaas.storage.sources.patterns import is_selected
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import Plan, Report, download, plan_upload, upload
-from airflow_dlaas.storage.transfer.checksum_cache import Known
-from airflow_dlaas.storage.transfer.plan import as_folder
+from airflow_dlaas.storage.transfer.api import UploadPlan, TransferReport, download, plan_upload, upload
+from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
+from airflow_dlaas.storage.transfer.plan import folder_prefix
 from tests.stored import contents, laid, lay, noise, orphans, settle
 from tests.troublemaker import (
     CorruptReply,
@@ -49,7 +49,7 @@ from tests.troublemaker import (
     Truncate,
 )
 
-QUICK = Patience(attempts=2, first=0.001)
+QUICK = RetryPolicy(attempts=2, initial_delay=0.001)
 
 CUT = 1000
 """Bytes of a segment: what is larger than two is sent in some."""
@@ -146,7 +146,7 @@ class Trees(RuleBasedStateMachine):
         self.here.mkdir()
         self.container = f"c-{uuid.uuid4().hex}"
         self.ways.direct.create_container(self.container)
-        self.store = self.open.enter_context(SwiftStore.open(self.ways.troubled, patience=QUICK))
+        self.store = self.open.enter_context(SwiftStore.open(self.ways.troubled, retry_policy=QUICK))
         self.stored: dict[str, bytes] = {}
         self.fetched: set[str] = set()
         self.seed = 0
@@ -198,7 +198,7 @@ class Trees(RuleBasedStateMachine):
 
     @rule(prefix=PREFIXES, name=NAMES, size=SIZES)
     def somebody_stores(self, prefix: str, name: str, size: int) -> None:
-        name, content = as_folder(prefix) + name, self.content(size)
+        name, content = folder_prefix(prefix) + name, self.content(size)
         self.ways.direct.put(self.container, name, content)
         self.stored[name] = content
 
@@ -208,12 +208,14 @@ class Trees(RuleBasedStateMachine):
         self, prefix: str, include: Sequence[str] | None, exclude: Sequence[str], delete: bool
     ) -> dict[str, bytes]:
         """What the container is to hold after an upload."""
-        folder = as_folder(prefix)
-        sent = {folder + name: content for name, content in laid(self.here).items() if wanted(name, include, exclude)}
+        folder = folder_prefix(prefix)
+        sent = {
+            folder + name: content for name, content in laid(self.here).items() if is_selected(name, include, exclude)
+        }
         kept = {
             name: content
             for name, content in self.stored.items()
-            if not (delete and name.startswith(folder) and wanted(name[len(folder) :], include, exclude))
+            if not (delete and name.startswith(folder) and is_selected(name[len(folder) :], include, exclude))
         }
         return kept | sent
 
@@ -243,7 +245,7 @@ class Trees(RuleBasedStateMachine):
         new = self.becoming(prefix, include, exclude, delete)
         filters = {"prefix": prefix, "include": include, "exclude": exclude, "delete": delete, "segment_size": CUT}
         filters["allow_empty"] = True
-        emptied = delete and not any(wanted(name, include, exclude) for name in laid(self.here))
+        emptied = delete and not any(is_selected(name, include, exclude) for name in laid(self.here))
         if emptied and new != self.stored:
             with pytest.raises(StoreError, match="no file to upload"):
                 upload(self.store, self.here, self.container, **filters)  # type: ignore[arg-type]
@@ -252,7 +254,7 @@ class Trees(RuleBasedStateMachine):
             self.ways.trouble.on(trouble[1], method=trouble[0], times=times, skip=skip)
         failed = False
         try:
-            upload(self.store, self.here, self.container, known=Known(self.known), **filters)  # type: ignore[arg-type]
+            upload(self.store, self.here, self.container, checksum_cache=ChecksumCache(self.known), **filters)  # type: ignore[arg-type]
         except StoreError:
             failed = True
         self.ways.trouble.calm()
@@ -269,19 +271,21 @@ class Trees(RuleBasedStateMachine):
         self.stored = new
         assert contents(self.ways.direct, self.container) == new
         assert self.failed or not orphans(self.ways.direct, self.container)
-        sent = sorted(name for name in laid(self.here) if wanted(name, include, exclude))
-        again = {"known": Known(self.known), **filters}
-        assert plan_upload(self.store, self.here, self.container, **again) == Plan((), len(sent), ())  # type: ignore[arg-type]
+        sent = sorted(name for name in laid(self.here) if is_selected(name, include, exclude))
+        again = {"known": ChecksumCache(self.known), **filters}
+        assert plan_upload(self.store, self.here, self.container, **again) == UploadPlan((), len(sent), ())  # type: ignore[arg-type]
         self.ways.trouble.clear()
-        assert upload(self.store, self.here, self.container, **again) == Report(0, 0, len(sent))  # type: ignore[arg-type]
+        assert upload(self.store, self.here, self.container, **again) == TransferReport(0, 0, len(sent))  # type: ignore[arg-type]
         assert {one.method for one in self.ways.trouble.requests} <= {"GET", "HEAD"}
         if not sent or edited is None:
             return
         one = sent[edited % len(sent)]
         self.edit(self.here / one, back=True)
-        self.stored[as_folder(prefix) + one] = content = (self.here / one).read_bytes()
+        self.stored[folder_prefix(prefix) + one] = content = (self.here / one).read_bytes()
         report = upload(self.store, self.here, self.container, **again)  # type: ignore[arg-type]
-        assert report == (Report(1, len(content), len(sent) - 1) if content else Report(0, 0, len(sent)))
+        assert report == (
+            TransferReport(1, len(content), len(sent) - 1) if content else TransferReport(0, 0, len(sent))
+        )
         assert contents(self.ways.direct, self.container) == self.stored
         assert self.failed or not orphans(self.ways.direct, self.container)
 
@@ -298,10 +302,10 @@ class Trees(RuleBasedStateMachine):
         self, prefix: str, trouble: tuple[str | None, Fault] | None, skip: int, times: int | None, edited: int | None
     ) -> None:
         """Into a folder that holds an older state, if it is not the first time; then mend a file there."""
-        folder, there = as_folder(prefix), self.home / "there" / (prefix.replace("/", "-") or "all")
+        folder, there = folder_prefix(prefix), self.home / "there" / (prefix.replace("/", "-") or "all")
         new = {name[len(folder) :]: content for name, content in self.stored.items() if name.startswith(folder)}
         old = finished(there)
-        again = {"prefix": prefix, "known": Known(self.known), "segment_size": CUT, "allow_empty": True}
+        again = {"prefix": prefix, "known": ChecksumCache(self.known), "segment_size": CUT, "allow_empty": True}
         if trouble:
             self.ways.trouble.on(trouble[1], method=trouble[0], times=times, skip=skip)
         try:
@@ -315,8 +319,8 @@ class Trees(RuleBasedStateMachine):
         finally:
             self.ways.trouble.calm()
         assert finished(there) == old | new
-        again["known"] = Known(self.known)
-        assert download(self.store, self.container, there, **again) == Report(0, 0, len(new))  # type: ignore[arg-type]
+        again["known"] = ChecksumCache(self.known)
+        assert download(self.store, self.container, there, **again) == TransferReport(0, 0, len(new))  # type: ignore[arg-type]
         if not new or edited is None:
             return
         one = sorted(new)[edited % len(new)]

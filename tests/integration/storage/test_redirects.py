@@ -12,9 +12,9 @@ import pytest
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError, StoreRedirected
-from airflow_dlaas.storage.body import content_of
-from airflow_dlaas.storage.object_store import Part, Shape
-from airflow_dlaas.storage.patience import NONE
+from airflow_dlaas.storage.body import as_body
+from airflow_dlaas.storage.object_store import Part, ObjectLayout
+from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.integration.storage.test_trouble import Troubled
 from tests.redirector import STATUSES, Server, serving
@@ -23,7 +23,7 @@ SECRET = "p4ssw0rd-of-the-tests"
 
 
 def opened(connection: StoreConnection) -> SwiftStore:
-    return SwiftStore.open(connection, patience=NONE)
+    return SwiftStore.open(connection, retry_policy=NO_RETRY)
 
 
 def at(connection: StoreConnection, url: str) -> StoreConnection:
@@ -50,7 +50,7 @@ def test_a_login_is_not_redirected_to_another_port(login: StoreConnection, statu
         opened(at(login, asked.url)) as store,
         pytest.raises(StoreRedirected) as caught,
     ):
-        store.containers()
+        store.list_containers()
     assert len(asked.asked) == 1
     said = str(caught.value)
     assert asked.url in said
@@ -125,23 +125,23 @@ Ask = Callable[[SwiftStore, Path], object]
 
 ASKS: dict[str, Ask] = {
     "HEAD a container": lambda store, _: store.check("c"),
-    "GET the account": lambda store, _: store.containers(),
-    "GET a container": lambda store, _: list(store.list("c")),
-    "GET a folder": lambda store, _: list(store.browse("c", "f/")),
+    "GET the account": lambda store, _: store.list_containers(),
+    "GET a container": lambda store, _: list(store.list_objects("c")),
+    "GET a folder": lambda store, _: list(store.list_dir("c", "f/")),
     "HEAD an object": lambda store, _: store.stat("c", "a"),
     "GET an object": lambda store, path: store.get("c", "a", path / "got"),
-    "GET a range": lambda store, _: store.read("c", "a", 0, 3),
+    "GET a range": lambda store, _: store.read_range("c", "a", 0, 3),
     "PUT bytes": lambda store, _: store.put("c", "a", b"content"),
     "PUT a file": lambda store, path: store.put("c", "a", path / "here"),
-    "PUT a segment": lambda store, path: store.put_segment("c", "a", content_of(path / "here")),
-    "PUT a manifest": lambda store, _: store.join("c", "a", [Part(0, 1, "0" * 32, ("c", "s"))]),
-    "GET a shape": lambda store, _: store.look("c", "a"),
+    "PUT a segment": lambda store, path: store.put_segment("c", "a", as_body(path / "here")),
+    "PUT a manifest": lambda store, _: store.complete_multipart("c", "a", [Part(0, 1, "0" * 32, ("c", "s"))]),
+    "GET a shape": lambda store, _: store.get_layout("c", "a"),
     "PUT a container": lambda store, _: store.create_container("c"),
     "DELETE a container": lambda store, _: store.delete_container("c"),
     "DELETE an object": lambda store, _: store.delete("c", ["a"]),
     "COPY an object": lambda store, _: store.copy("c", "a", "d", "b"),
     "GET a part": lambda store, _: store.get_part(
-        "c", "a", Shape(7, "0" * 32, ()), Part(0, 7, None, None), lambda *_: None
+        "c", "a", ObjectLayout(7, "0" * 32, ()), Part(0, 7, None, None), lambda *_: None
     ),
 }
 

@@ -15,13 +15,13 @@ from fsspec.implementations.memory import MemoryFileSystem
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import Corrupted, StoreError, StoreUnreachable
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
-from airflow_dlaas.storage.patience import NONE
+from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.segments import MIB
-from airflow_dlaas.storage.sources.local import local
-from airflow_dlaas.storage.sources.remote import remote
+from airflow_dlaas.storage.sources.local import local_sources
+from airflow_dlaas.storage.sources.remote import remote_sources
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import Report, upload
-from airflow_dlaas.storage.transfer.checksum_cache import Known
+from airflow_dlaas.storage.transfer.api import TransferReport, upload
+from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from tests.stored import contents, lay, noise, segments
 
 TREE = {"a.csv": b"1", "deep/b.csv": b"22", "deep/er/c.txt": b"333", ".hidden": b"4"}
@@ -29,7 +29,7 @@ TREE = {"a.csv": b"1", "deep/b.csv": b"22", "deep/er/c.txt": b"333", ".hidden": 
 
 @pytest.fixture
 def store(swift: StoreConnection) -> Iterator[SwiftStore]:
-    with SwiftStore.open(swift, patience=NONE) as opened:
+    with SwiftStore.open(swift, retry_policy=NO_RETRY) as opened:
         yield opened
 
 
@@ -53,7 +53,7 @@ class Place:
 
     def find(self, name: str = "", **which: Any) -> list[Any]:
         end = f"/{name}" if name else ""
-        return remote(self.fs, self.folder + end, self.address + end, **which)
+        return remote_sources(self.fs, self.folder + end, self.address + end, **which)
 
 
 @pytest.fixture(params=["memory", "local", "swift"])
@@ -74,7 +74,7 @@ def test_files_are_named_as_those_of_this_machine(place: Place, tmp_path: Path) 
     place.lay(TREE)
     here = lay(tmp_path / "here", TREE)
     for pattern in ("", "a.csv", "deep", "*.csv", "**/*.csv", "d*/b.csv", "de*"):
-        expected = [one.name for one in local(here / pattern if pattern else here)]
+        expected = [one.name for one in local_sources(here / pattern if pattern else here)]
         found = place.find(pattern)
         assert [one.name for one in found] == expected, pattern
         assert all(one.origin.place.startswith(f"{place.address}/") for one in found)
@@ -85,18 +85,18 @@ def test_include_and_exclude_mean_what_they_mean_here(place: Place, tmp_path: Pa
     place.lay(TREE)
     here = lay(tmp_path / "here", TREE)
     for include, exclude in [(["*.csv"], []), (None, ["deep"]), (["deep"], ["*.txt"])]:
-        expected = [one.name for one in local(here, include, exclude)]
+        expected = [one.name for one in local_sources(here, include, exclude)]
         assert [one.name for one in place.find(include=include, exclude=exclude)] == expected
 
 
 def test_everything_arrives_and_what_did_not_change_is_not_sent(place: Place, store: SwiftStore, box: str) -> None:
     place.lay(TREE)
-    assert upload(store, place.find(), box, prefix="p") == Report(4, 7, 0)
+    assert upload(store, place.find(), box, prefix="p") == TransferReport(4, 7, 0)
     assert contents(store, box) == {f"p/{name}": content for name, content in TREE.items()}
-    assert upload(store, place.find(), box, prefix="p") == Report(0, 0, 4)
+    assert upload(store, place.find(), box, prefix="p") == TransferReport(0, 0, 4)
     place.lay({"a.csv": b"9"})
-    assert upload(store, place.find(), box, prefix="p") == Report(1, 1, 3)
-    assert upload(store, place.find("a.csv"), box, prefix="p") == Report(0, 0, 1)
+    assert upload(store, place.find(), box, prefix="p") == TransferReport(1, 1, 3)
+    assert upload(store, place.find("a.csv"), box, prefix="p") == TransferReport(0, 0, 1)
 
 
 @pytest.mark.parametrize("segment_size", [8 * MIB, 64 * MIB])
@@ -113,7 +113,7 @@ def test_a_large_file_goes_as_segments_without_being_held(
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert report == Report(1, len(content), 0)
+    assert report == TransferReport(1, len(content), 0)
     assert sorted(segments(store, box).values(), reverse=True)[:1] == [min(segment_size, len(content))]
     assert contents(store, box) == {"large": content}
     assert peak < 48 * MIB  # two threads with 8 MiB each, and what passes through buffers on both sides
@@ -124,11 +124,11 @@ def test_what_is_known_of_a_file_is_believed_until_it_changes(
 ) -> None:
     place.lay({"large": noise(20 * MIB, 0)})
 
-    def again() -> Report:
-        return upload(store, place.find(), box, known=Known(tmp_path / "known"), segment_size=8 * MIB)
+    def again() -> TransferReport:
+        return upload(store, place.find(), box, checksum_cache=ChecksumCache(tmp_path / "known"), segment_size=8 * MIB)
 
     assert again().files == 1
-    assert again() == Report(0, 0, 1)
+    assert again() == TransferReport(0, 0, 1)
     place.lay({"large": noise(20 * MIB, 1)})
     assert again().files == 1
     assert contents(store, box) == {"large": noise(20 * MIB, 1)}
@@ -154,21 +154,24 @@ def test_what_is_not_there_is_said_with_its_address(place: Place) -> None:
     (gone,) = place.find("a")
     place.fs.rm(f"{place.folder}/a")
     with pytest.raises(StoreError, match="data/a"):
-        list(gone.origin.part(0, 1).pieces())
+        list(gone.origin.part(0, 1).chunks())
 
 
 def test_objects_that_mark_folders_are_not_sent(store: SwiftStore, box: str) -> None:
     store.put(box, "data/", b"")
     store.put(box, "data/sub/", b"")
     store.put(box, "data/sub/a", b"1")
-    (found,) = remote(SwiftFileSystem(store), f"{box}/data", f"swift://{box}/data/")
+    (found,) = remote_sources(SwiftFileSystem(store), f"{box}/data", f"swift://{box}/data/")
     assert found.name == "sub/a"
 
 
 def test_a_store_that_does_not_answer_may_be_asked_again(swift: StoreConnection) -> None:
     away = swift.model_copy(update={"auth_url": "http://127.0.0.1:1/auth/v1.0"})
-    with SwiftStore.open(away, patience=NONE) as store, pytest.raises(StoreUnreachable, match=r"swift://conn@box/a"):
-        remote(SwiftFileSystem(store), "box/a", "swift://conn@box/a")
+    with (
+        SwiftStore.open(away, retry_policy=NO_RETRY) as store,
+        pytest.raises(StoreUnreachable, match=r"swift://conn@box/a"),
+    ):
+        remote_sources(SwiftFileSystem(store), "box/a", "swift://conn@box/a")
 
 
 class OfUnknownSize(MemoryFileSystem):
@@ -182,5 +185,5 @@ def test_a_file_of_unknown_size_is_refused_with_the_way_out() -> None:
     fs = OfUnknownSize()
     fs.pipe_file("/unknown/a", b"1")
     with pytest.raises(StoreError, match=r"memory:///unknown/a does not say how large it is.*fetch it to a file"):
-        remote(fs, "/unknown/a", "memory:///unknown/a")
+        remote_sources(fs, "/unknown/a", "memory:///unknown/a")
     fs.rm("/unknown", recursive=True)

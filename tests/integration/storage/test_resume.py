@@ -19,20 +19,20 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.contract.stores import REVEALED, StoreConnection
+from airflow_dlaas.contract.stores import REVEAL_SECRETS, StoreConnection
 from airflow_dlaas.exceptions import Corrupted, DlaasError, HostError, ObjectNotFound, StoreError, StoreUnreachable
-from airflow_dlaas.storage.body import PIECE
-from airflow_dlaas.storage.object_store import Part, Shape
-from airflow_dlaas.storage.patience import Patience
-from airflow_dlaas.storage.segments import beside
+from airflow_dlaas.storage.body import CHUNK_SIZE
+from airflow_dlaas.storage.object_store import Part, ObjectLayout
+from airflow_dlaas.storage.patience import RetryPolicy
+from airflow_dlaas.storage.segments import segment_container
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import Progress, Report, download, remove, upload
+from airflow_dlaas.storage.transfer.api import Progress, TransferReport, download, delete_objects, upload
 from airflow_dlaas.storage.transfer.part_file import PartFile
 from tests.stored import contents, laid, lay, noise, orphans, segments, settle
 from tests.troublemaker import ResetReply, ResetRequest, Say, StallReply, StallRequest, Troublemaker
 from tests.waiting import PATIENCE, until
 
-QUICK = Patience(attempts=2, first=0.01)
+QUICK = RetryPolicy(attempts=2, initial_delay=0.01)
 
 KIB = 1024
 CUT = 64 * KIB
@@ -68,7 +68,7 @@ def troubled(swift: StoreConnection, trouble: Troublemaker) -> StoreConnection:
 
 @pytest.fixture
 def store(troubled: StoreConnection) -> Iterator[SwiftStore]:
-    with SwiftStore.open(troubled, patience=QUICK, read_timeout=PATIENCE) as opened:
+    with SwiftStore.open(troubled, retry_policy=QUICK, read_timeout=PATIENCE) as opened:
         yield opened
 
 
@@ -85,11 +85,11 @@ def here(tmp_path: Path) -> Path:
     return lay(tmp_path / "here", {"large": noise(SIZE, "one")})
 
 
-def send(store: SwiftStore, here: Path, container: str, cut: int = CUT, **more: object) -> Report:
+def send(store: SwiftStore, here: Path, container: str, cut: int = CUT, **more: object) -> TransferReport:
     return upload(store, here, container, segment_size=cut, threads=THREADS, **more)  # type: ignore[arg-type]
 
 
-def fetch(store: SwiftStore, container: str, there: Path, **more: object) -> Report:
+def fetch(store: SwiftStore, container: str, there: Path, **more: object) -> TransferReport:
     return download(store, container, there, segment_size=CUT, threads=THREADS, **more)  # type: ignore[arg-type]
 
 
@@ -128,7 +128,7 @@ def another(
     """A process of its own at it, killed with -9 at the end if it is still there."""
     order = {
         "verb": verb,
-        "connection": connection.model_dump(by_alias=True, context=REVEALED, exclude_none=True),
+        "connection": connection.model_dump(by_alias=True, context=REVEAL_SECRETS, exclude_none=True),
         "container": container,
         "folder": str(folder),
         "cut": cut,
@@ -169,7 +169,7 @@ def test_an_upload_that_broke_off_is_taken_up_where_it_was(
     there = sum(segments(direct, container).values())
     trouble.calm()
     trouble.clear()
-    assert send(store, here, container) == Report(1, SIZE - there, 0)
+    assert send(store, here, container) == TransferReport(1, SIZE - there, 0)
     assert trouble.sent(method="PUT", path="_segments") == SIZE - there <= SIZE // 10 + THREADS * CUT
     assert [one.path for one in trouble.requests if one.method == "PUT"][-1].endswith(
         "multipart-manifest=put&heartbeat=on"
@@ -195,7 +195,7 @@ def test_an_upload_whose_process_was_killed_is_taken_up_by_another(
         with another("upload", through, container, here, cut=cut):
             until(lambda: (last.stalled, len(segments(direct, container))), lambda seen: seen == (2, count - 2))
     assert not contents(direct, container)
-    assert send(store, here, container, cut) == Report(1, 2 * cut, 0)
+    assert send(store, here, container, cut) == TransferReport(1, 2 * cut, 0)
     assert trouble.sent(method="PUT", path="_segments") == 2 * cut
     assert contents(direct, container) == laid(here)
     assert not orphans(direct, container)
@@ -238,7 +238,7 @@ def test_a_segment_that_arrived_damaged_is_not_taken_up(
         send(store, here, container)
     trouble.calm()
     name, size = sorted(segments(direct, container).items())[3]
-    direct.put(beside(container), name, noise(size, "damage"))
+    direct.put(segment_container(container), name, noise(size, "damage"))
     send(store, here, container)
     assert contents(direct, container) == laid(here)
     assert not orphans(direct, container)
@@ -257,7 +257,7 @@ def test_a_file_that_is_written_while_it_is_sent_is_not_stored_as_it_never_was(
         if progress.bytes_done and (here / "changing").stat().st_size == size:
             (here / "changing").write_bytes(longer)
 
-    def sending() -> Report:
+    def sending() -> TransferReport:
         return upload(direct, here, container, segment_size=CUT, threads=1, progress=change)
 
     if size == SIZE:
@@ -290,12 +290,12 @@ def test_what_is_deleted_takes_its_segments_along(direct: SwiftStore, container:
     here = lay(tmp_path / "here", {"p/a": noise(3 * CUT, 1), "p/b": noise(3 * CUT, 2), "pp": noise(3 * CUT, 3)})
     send(direct, here, container)
     if way == "remove":
-        assert list(remove(direct, container, prefix="p")) == ["p/a", "p/b"]
+        assert list(delete_objects(direct, container, prefix="p")) == ["p/a", "p/b"]
     else:
         only = lay(tmp_path / "only", {"c": noise(3 * CUT, 4)})
         assert send(direct, only, container, prefix="p", exclude=["a"], delete=True).deleted == 1
         assert send(direct, only, container, prefix="p", delete=True).deleted == 1
-        remove(direct, container, names=["p/c"])
+        delete_objects(direct, container, names=["p/c"])
     assert contents(direct, container).keys() == {"pp"}
     assert len(segments(direct, container)) == 3
 
@@ -310,7 +310,9 @@ def pair(tmp_path: Path) -> list[Path]:
     return [lay(tmp_path / f"{number}", {"large": noise(FEW * CUT, number)}) for number in range(2)]
 
 
-def ending(store: SwiftStore, folder: Path, container: str, ended: list[Report | DlaasError]) -> threading.Thread:
+def ending(
+    store: SwiftStore, folder: Path, container: str, ended: list[TransferReport | DlaasError]
+) -> threading.Thread:
     """A thread that sends *folder*, and notes how that ended."""
 
     def run() -> None:
@@ -326,15 +328,15 @@ def test_two_uploads_of_one_name_at_once_leave_the_one_or_the_other(
     swift: StoreConnection, direct: SwiftStore, container: str, pair: list[Path]
 ) -> None:
     for _ in range(5):
-        ended: list[Report | DlaasError] = []
-        with SwiftStore.open(swift, patience=QUICK) as first, SwiftStore.open(swift, patience=QUICK) as second:
+        ended: list[TransferReport | DlaasError] = []
+        with SwiftStore.open(swift, retry_policy=QUICK) as first, SwiftStore.open(swift, retry_policy=QUICK) as second:
             threads = [ending(store, here, container, ended) for store, here in zip((first, second), pair, strict=True)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-        assert any(isinstance(one, Report) for one in ended)
-        assert all(isinstance(one, (Report, Corrupted)) for one in ended), ended
+        assert any(isinstance(one, TransferReport) for one in ended)
+        assert all(isinstance(one, (TransferReport, Corrupted)) for one in ended), ended
         assert contents(direct, container)["large"] in [laid(folder)["large"] for folder in pair]
         lay(pair[0], {"large": noise(FEW * CUT, uuid.uuid4())})
     send(direct, pair[1], container)
@@ -345,7 +347,7 @@ def test_an_upload_whose_segments_another_one_deleted_says_so(
     store: SwiftStore, trouble: Troublemaker, direct: SwiftStore, container: str, pair: list[Path]
 ) -> None:
     trouble.on(StallRequest(1000), method="PUT", path=re.compile("/00000005$"))
-    ended: list[Report | DlaasError] = []
+    ended: list[TransferReport | DlaasError] = []
     slow = ending(store, pair[0], container, ended)
     slow.start()
     until(lambda: (trouble.stalled, len(segments(direct, container))), lambda seen: seen == (1, FEW - 1))
@@ -369,10 +371,10 @@ def test_an_upload_that_ends_while_another_tidies_up_is_whole(
     pair: list[Path],
 ) -> None:
     """What the other found superfluous may be what an object consists of when it comes to deleting it."""
-    ended: list[Report | DlaasError] = []
+    ended: list[TransferReport | DlaasError] = []
     with Troublemaker(swift.auth_url) as others:
         through = swift.model_copy(update={"auth_url": others.auth_url})
-        with SwiftStore.open(through, patience=QUICK, read_timeout=PATIENCE) as other:
+        with SwiftStore.open(through, retry_policy=QUICK, read_timeout=PATIENCE) as other:
             first, second = ending(store, pair[0], container, ended), ending(other, pair[1], container, ended)
             trouble.on(StallRequest(1000), method="PUT", path=re.compile("/00000005$"))
             first.start()
@@ -384,7 +386,7 @@ def test_an_upload_that_ends_while_another_tidies_up_is_whole(
             first.join()
             others.release()
             second.join()
-    assert [type(one) for one in ended] == [Report, Report]
+    assert [type(one) for one in ended] == [TransferReport, TransferReport]
     assert contents(direct, container) == laid(pair[1])
 
 
@@ -436,7 +438,7 @@ def test_a_part_goes_on_where_it_broke_off(
     send(direct, here, container, KIB**2)
     trouble.on(ResetReply(900 * KIB), method="GET", path=GETS, times=5)
     fetch(store, container, tmp_path / "there")
-    assert 5 * KIB**2 <= replied(trouble) <= 5 * KIB**2 + 5 * PIECE
+    assert 5 * KIB**2 <= replied(trouble) <= 5 * KIB**2 + 5 * CHUNK_SIZE
     assert laid(tmp_path / "there") == laid(here)
 
 
@@ -490,7 +492,7 @@ def test_an_object_that_is_deleted_while_it_is_fetched_is_said_to_be_gone(
 ) -> None:
     there = lay(tmp_path / "there", {"large": b"before"})
     with pytest.raises(ObjectNotFound):
-        fetch(direct, container, there, progress=lambda _: remove(direct, container))
+        fetch(direct, container, there, progress=lambda _: delete_objects(direct, container))
     assert (there / "large").read_bytes() == b"before"
 
 
@@ -527,22 +529,22 @@ def test_what_another_has_just_finished_is_not_taken_for_an_unfinished_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that opens the part file a moment before another one makes it the target."""
-    target, shape, parts = tmp_path / "large", Shape(10, "etag", None), [Part(0, 10)]
+    target, shape, parts = tmp_path / "large", ObjectLayout(10, "etag", None), [Part(0, 10)]
     first = PartFile(target, shape, parts)
-    assert first.missing() == [0]
+    assert first.missing_parts() == [0]
 
     def finish_first(handle: int, operation: int) -> None:
         monkeypatch.setattr(fcntl, "flock", lock)
         first.write(0, b"0123456789")
-        first.mark(0)
-        first.place()
+        first.mark_done(0)
+        first.commit()
         lock(handle, operation)
 
     lock = fcntl.flock
     monkeypatch.setattr(fcntl, "flock", finish_first)
     with contextlib.suppress(HostError):
         second = PartFile(target, shape, parts)
-        second.missing()
+        second.missing_parts()
         second.close()
     assert target.read_bytes() == b"0123456789"
 

@@ -24,14 +24,14 @@ from airflow_dlaas.exceptions import (
     StoreUnreachable,
 )
 from airflow_dlaas.storage.object_store import ObjectStore
-from airflow_dlaas.storage.patience import NONE
+from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import Progress, Report, download, upload
+from airflow_dlaas.storage.transfer.api import Progress, TransferReport, download, upload
 
 
 @pytest.fixture
 def store(swift: StoreConnection) -> Iterator[SwiftStore]:
-    with SwiftStore.open(swift, patience=NONE) as opened:
+    with SwiftStore.open(swift, retry_policy=NO_RETRY) as opened:
         yield opened
 
 
@@ -51,7 +51,7 @@ def test_swift_is_an_object_store(store: SwiftStore, container: str) -> None:
 def test_making_a_container_that_exists_is_no_error(store: SwiftStore, container: str) -> None:
     store.put(container, "a", b"x")
     store.create_container(container)
-    assert [one.name for one in store.list(container)] == ["a"]
+    assert [one.name for one in store.list_objects(container)] == ["a"]
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\x00\xff" * 2_000_000])
@@ -63,16 +63,16 @@ def test_what_is_put_comes_back(store: SwiftStore, container: str, tmp_path: Pat
     for name in ("file", "bytes"):
         assert store.get(container, name, tmp_path / name) == len(content)
         assert (tmp_path / name).read_bytes() == content
-    assert {(one.size, one.md5) for one in store.list(container)} == {(len(content), md5)}
+    assert {(one.size, one.md5) for one in store.list_objects(container)} == {(len(content), md5)}
 
 
 @pytest.mark.parametrize("name", ["a b", "ü/ö", "100%", "a?b=c&d#e", "deep/er/file", "%2e%2e", "日本"])
 def test_any_name_keeps_its_spelling(store: SwiftStore, container: str, tmp_path: Path, name: str) -> None:
     store.put(container, name, b"x", content_type="text/plain")
-    assert [one.name for one in store.list(container, name)] == [name]
+    assert [one.name for one in store.list_objects(container, name)] == [name]
     assert store.get(container, name, tmp_path / "x") == 1
     store.delete(container, [name])
-    assert not list(store.list(container))
+    assert not list(store.list_objects(container))
 
 
 def test_a_listing_goes_on_over_pages(swift: StoreConnection, container: str, tmp_path: Path) -> None:
@@ -81,16 +81,16 @@ def test_a_listing_goes_on_over_pages(swift: StoreConnection, container: str, tm
         (tmp_path / name).touch()
     with SwiftStore.open(swift) as store:
         upload(store, tmp_path, container)
-        assert [one.name for one in store.list(container)] == names
+        assert [one.name for one in store.list_objects(container)] == names
         # Swift's own pages hold 10,000: begin in the middle, as a second page does.
-        assert [one["name"] for one in store._page(container, "", names[29])] == names[30:]
+        assert [one["name"] for one in store._list_objects_page(container, "", names[29])] == names[30:]
 
 
 def test_what_only_marks_a_folder_is_told_apart(store: SwiftStore, container: str, tmp_path: Path) -> None:
     store.put(container, "a", b"", content_type="application/directory")
     store.put(container, "a/b", b"x")
     store.put(container, "empty", b"")
-    assert [one.name for one in store.list(container) if one.folder] == ["a"]
+    assert [one.name for one in store.list_objects(container) if one.is_folder_marker] == ["a"]
     assert download(store, container, tmp_path).files == 2
 
 
@@ -98,7 +98,7 @@ def test_missing_things_are_said_by_what_is_missing(store: SwiftStore, container
     with pytest.raises(ContainerNotFound, match="'no-such'"):
         store.check("no-such")
     with pytest.raises(ContainerNotFound):
-        list(store.list("no-such"))
+        list(store.list_objects("no-such"))
     with pytest.raises(ContainerNotFound):
         store.put("no-such", "a", b"x")
     with pytest.raises(ContainerNotFound):
@@ -125,7 +125,7 @@ def test_no_part_of_a_token_or_key_is_logged(
         store.put(container, "a", b"x")
         with pytest.raises(ObjectNotFound):
             store.get(container, "b", tmp_path / "b")
-        token = store._asking._access.grant().token
+        token = store._session._authenticator.get_token().value
     assert "X-Auth-Token" in caplog.text or "x-auth-token" in caplog.text
     assert token not in caplog.text
     assert token[3:12] not in caplog.text
@@ -140,7 +140,7 @@ def test_no_part_of_a_token_or_key_is_logged(
     ],
 )
 def test_a_wrong_address_is_said(swift: StoreConnection, change: dict[str, str], kind: type[StoreError]) -> None:
-    with SwiftStore.open(swift.model_copy(update=change), patience=NONE) as store, pytest.raises(kind) as error:
+    with SwiftStore.open(swift.model_copy(update=change), retry_policy=NO_RETRY) as store, pytest.raises(kind) as error:
         store.check("c")
     assert change["auth_url"] in str(error.value)
 
@@ -153,10 +153,10 @@ def test_another_path_than_that_of_the_authentication_is_said(swift: StoreConnec
 
 def test_a_renewed_token_goes_unnoticed(store: SwiftStore, container: str, tmp_path: Path) -> None:
     """A token the store no longer knows is replaced, for a body of bytes too."""
-    access = store._asking._access
-    access._grant = type(access.grant())(access.grant().url, "AUTH_tk_expired")
+    access = store._session._authenticator
+    access._token = type(access.get_token())(access.get_token().storage_url, "AUTH_tk_expired")
     store.put(container, "a", b"content")
-    access._grant = type(access.grant())(access.grant().url, "AUTH_tk_expired")
+    access._token = type(access.get_token())(access.get_token().storage_url, "AUTH_tk_expired")
     assert store.get(container, "a", tmp_path / "a") == 7
 
 
@@ -169,7 +169,7 @@ def test_many_threads_share_a_store(store: SwiftStore, container: str, tmp_path:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(round_trip, range(80)))
-    assert len(store._asking._idle) <= 8
+    assert len(store._session._idle) <= 8
 
 
 def test_a_folder_makes_the_round_trip_and_the_second_time_nothing_moves(
@@ -181,13 +181,13 @@ def test_a_folder_makes_the_round_trip_and_the_second_time_nothing_moves(
         path.write_bytes(bytes([number]) * number * 1000)
     total = 1000 * sum(range(30))
     seen: list[Progress] = []
-    assert upload(store, tmp_path / "here", container, prefix="p", progress=seen.append) == Report(30, total, 0)
+    assert upload(store, tmp_path / "here", container, prefix="p", progress=seen.append) == TransferReport(30, total, 0)
     assert seen[-1] == Progress(total, total, 30, 30)
-    assert download(store, container, tmp_path / "there", prefix="p") == Report(30, total, 0)
+    assert download(store, container, tmp_path / "there", prefix="p") == TransferReport(30, total, 0)
     for path in (tmp_path / "here").rglob("*.bin"):
         assert (tmp_path / "there" / path.relative_to(tmp_path / "here")).read_bytes() == path.read_bytes()
-    assert upload(store, tmp_path / "here", container, prefix="p") == Report(0, 0, 30)
-    assert download(store, container, tmp_path / "there", prefix="p") == Report(0, 0, 30)
+    assert upload(store, tmp_path / "here", container, prefix="p") == TransferReport(0, 0, 30)
+    assert download(store, container, tmp_path / "there", prefix="p") == TransferReport(0, 0, 30)
 
 
 def test_what_has_another_md5_than_was_announced_is_not_stored(
@@ -213,8 +213,8 @@ def test_a_file_written_while_it_is_sent_is_never_stored_half(
             path.write_bytes(b"y" * 2_000_000)
 
     with SwiftStore.open(store._connection) as patient:
-        patient.put(container, "log", path, advance=change)
-    (one,) = store.list(container)
+        patient.put(container, "log", path, on_progress=change)
+    (one,) = store.list_objects(container)
     assert one.md5 == hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
@@ -222,10 +222,10 @@ def test_closing_leaves_no_connection_open(swift: StoreConnection, container: st
     with closing(SwiftStore.open(swift)) as store:
         store.check(container)
         store.put(container, "a", b"x")
-        assert store._asking._idle
-        (lines,) = (idle for _, idle in store._haulage._wire._ways.values())
+        assert store._session._idle
+        (lines,) = (idle for _, idle in store._object_requests._http_pool._routes.values())
         (line,) = lines
-    assert not store._asking._idle
+    assert not store._session._idle
     assert not lines
     assert line.sock is None
     assert threading.active_count() < 20

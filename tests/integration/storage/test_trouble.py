@@ -15,11 +15,11 @@ import pytest
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import Corrupted, StoreError, StoreFull, StoreRedirected, StoreRefused, StoreUnreachable
-from airflow_dlaas.storage.patience import NONE, Patience
+from airflow_dlaas.storage.patience import NO_RETRY, RetryPolicy
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.waiting import PATIENCE
 
-QUICK = Patience(attempts=3, first=0.01)
+QUICK = RetryPolicy(attempts=3, initial_delay=0.01)
 CONTENT = b"content" * 1000
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 
@@ -120,9 +120,9 @@ Opened = Callable[..., SwiftStore]
 def opened(server: Troubled) -> Iterator[Opened]:
     stores = []
 
-    def make(patience: Patience = QUICK, read_timeout: float = PATIENCE, **connection: str) -> SwiftStore:
+    def make(patience: RetryPolicy = QUICK, read_timeout: float = PATIENCE, **connection: str) -> SwiftStore:
         known = {"auth_url": f"{server.url}/auth/v1.0", "userId": "a:u", "password": "p4ssw0rd"} | connection
-        store = SwiftStore.open(StoreConnection.model_validate(known), patience=patience, read_timeout=read_timeout)
+        store = SwiftStore.open(StoreConnection.model_validate(known), retry_policy=patience, read_timeout=read_timeout)
         stores.append(store)
         return store
 
@@ -144,7 +144,7 @@ def test_every_attempt_of_a_put_sends_the_whole(server: Troubled, opened: Opened
     (tmp_path / "a").write_bytes(CONTENT)
     server.script = [(503, {}, b""), "break", (201, {"ETag": MD5}, b"")]
     moved: list[int] = []
-    opened().put("c", "a", CONTENT if source == "bytes" else tmp_path / "a", advance=moved.append)
+    opened().put("c", "a", CONTENT if source == "bytes" else tmp_path / "a", on_progress=moved.append)
     assert [body for _, _, body in server.seen] == [CONTENT] * 3
     assert sum(moved) == len(CONTENT)
 
@@ -176,7 +176,7 @@ def test_the_store_may_ask_for_a_longer_pause_within_bounds(server: Troubled, op
 def test_a_silent_store_is_given_up(server: Troubled, opened: Opened) -> None:
     server.script = ["silence"]
     with pytest.raises(StoreUnreachable, match="did not answer in time"):
-        opened(NONE, read_timeout=0.2).create_container("c")
+        opened(NO_RETRY, read_timeout=0.2).create_container("c")
 
 
 def test_a_lapsed_token_is_renewed_once_for_all(server: Troubled, opened: Opened) -> None:
@@ -214,7 +214,7 @@ def test_the_md5_goes_along_so_that_the_store_can_refuse(server: Troubled, opene
 def test_a_store_that_kept_something_else_is_found_out(server: Troubled, opened: Opened) -> None:
     server.script = [(201, {"ETag": "0" * 32}, b"")]
     with pytest.raises(Corrupted, match="was stored with the MD5"):
-        opened(NONE).put("c", "a", CONTENT)
+        opened(NO_RETRY).put("c", "a", CONTENT)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_damaged_download_is_fetched_again_and_never_left(
 ) -> None:
     server.script = [damage]
     moved: list[int] = []
-    opened().get("c", "a", tmp_path / "a", advance=moved.append)
+    opened().get("c", "a", tmp_path / "a", on_progress=moved.append)
     assert (tmp_path / "a").read_bytes() == CONTENT
     assert sum(moved) == len(CONTENT)
     (tmp_path / "a").write_bytes(b"before")
@@ -254,7 +254,7 @@ def test_a_redirect_gets_no_token(server: Troubled, opened: Opened) -> None:
 def test_a_page_that_is_no_listing_is_said(server: Troubled, opened: Opened) -> None:
     server.script = [(200, {"Content-Type": "text/html"}, b"<html>log in</html>")]
     with pytest.raises(StoreError, match="no Swift's answer"):
-        list(opened().list("c"))
+        list(opened().list_objects("c"))
 
 
 def test_a_disk_that_cannot_be_written_is_not_the_stores_fault(opened: Opened, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.exceptions import InvalidDefinition, Misunderstood
+from airflow_dlaas.exceptions import InvalidDefinition, ProtocolError
 from tests.builders import a_reply
 
 PAGE = {
@@ -27,7 +27,7 @@ PAGE = {
 
 
 def the_definition() -> TrainingDefinition:
-    return TrainingDefinition.read(PAGE)
+    return TrainingDefinition.parse(PAGE)
 
 
 def test_a_definition_is_sent_with_its_secrets_and_in_the_pages_words():
@@ -44,15 +44,15 @@ def test_no_repr_of_a_call_shows_what_it_carries():
 
 
 def test_submitting_is_repeatable_only_with_a_key():
-    assert not calls.create_training(the_definition()).repeatable
-    assert not calls.create_training(the_definition(), idempotency_key="").repeatable
-    assert calls.create_training(the_definition(), idempotency_key="k").repeatable
+    assert not calls.create_training(the_definition()).is_idempotent
+    assert not calls.create_training(the_definition(), idempotency_key="").is_idempotent
+    assert calls.create_training(the_definition(), idempotency_key="k").is_idempotent
 
 
 def test_an_acknowledgement_is_a_repeatable_put_without_a_body():
     call = calls.acknowledge_training("training-aB3_-xyz1")
     assert (call.method, call.path) == ("PUT", "/v3/models/training-aB3_-xyz1/acknowledgement")
-    assert call.repeatable
+    assert call.is_idempotent
     assert call.payload() is None
 
 
@@ -89,39 +89,39 @@ def test_content_goes_as_it_is_and_comes_into_a_file(tmp_path: Path):
     assert calls.content_path("e") == "/v3/ml_assets/experiments/e/content"
     assert calls.put_content(path, b"PK").payload() == b"PK"
     assert calls.put_content(path, tmp_path).payload() is tmp_path
-    assert calls.get_content(path, tmp_path).read(b"") is tmp_path
+    assert calls.get_content(path, tmp_path).parse(b"") is tmp_path
 
 
 def test_queries_are_quoted():
     assert calls.list_changes("a&b=c", 20).path == "/v3/models?after=a%26b%3Dc&wait=20"
     assert calls.list_trainings(5).path == "/v3/models?limit=5"
     assert calls.list_trainings().path == "/v3/models"
-    assert calls.monitor_path("t", offset=7) == "/v3/models/t/monitor?offset=7"
+    assert calls.log_stream_path("t", offset=7) == "/v3/models/t/monitor?offset=7"
 
 
 def test_a_newer_service_may_say_more_and_a_stranger_is_not_understood():
-    read = calls.list_trainings().read
+    read = calls.list_trainings().parse
     assert read(b'{"resources": [], "surprise": 1}').resources == ()
-    with pytest.raises(Misunderstood):
+    with pytest.raises(ProtocolError):
         read(b"<html>maintenance</html>")
 
 
 def test_a_token_is_in_no_repr():
-    assert "abc" not in repr(calls.get_token().read(b'{"token": "abc"}'))
+    assert "abc" not in repr(calls.get_token().parse(b'{"token": "abc"}'))
 
 
 def test_an_experiments_id_is_read_off_whatever_lies_under_it():
     for path in (calls.content_path("e 1", "v"), calls.content_path("e 1"), calls.get_experiment("e 1").path):
-        assert calls.experiment_of(path) == "e 1"
+        assert calls.experiment_id_from_path(path) == "e 1"
     with pytest.raises(InvalidDefinition, match="definition_location"):
-        calls.experiment_of("/v3/models/e")
+        calls.experiment_id_from_path("/v3/models/e")
 
 
 BROKEN = {"metadata": {"guid": "training-b"}, "entity": {"status": {"state": "paused"}}}
 
 
 @pytest.mark.parametrize(
-    "call", [calls.list_trainings(), calls.more_trainings("/v3/models?start=x"), calls.skim_trainings()]
+    "call", [calls.list_trainings(), calls.list_trainings_page("/v3/models?start=x"), calls.list_training_summaries()]
 )
 def test_one_training_that_cannot_be_read_hides_no_other_of_a_listing(call):
     resources = [BROKEN, json.loads(a_reply()), BROKEN]
@@ -132,9 +132,9 @@ def test_one_training_that_cannot_be_read_hides_no_other_of_a_listing(call):
 
 def test_one_training_that_cannot_be_read_hides_no_other_of_the_change_feed():
     content = json.dumps({"resources": [BROKEN, json.loads(a_reply())], "cursor": "7"}).encode()
-    changes = calls.list_changes("6", 0).read(content)
+    changes = calls.list_changes("6", 0).parse(content)
     assert [one.id for one in changes.resources] == ["training-AbC_12-xY"]
-    assert (changes.unreadable, changes.cursor) == ({"training-b"}, "7")
+    assert (changes.unreadable_ids, changes.cursor) == ({"training-b"}, "7")
 
 
 def test_one_experiment_that_cannot_be_read_hides_no_other_of_a_listing():
@@ -147,9 +147,9 @@ def test_one_experiment_that_cannot_be_read_hides_no_other_of_a_listing():
     good = {"metadata": {"guid": "e", "url": "u", **times}, "entity": entity}
     content = json.dumps({"resources": [{"metadata": {"guid": "x"}, "entity": {}}, good]}).encode()
     for call in (calls.list_experiments(), calls.list_versions("e")):
-        found = call.read(content)
+        found = call.parse(content)
         assert [one.metadata.guid for one in found.resources] == ["e"]
-        assert found.unreadable == {"x"}
+        assert found.unreadable_ids == {"x"}
 
 
 WITHOUT_ID = [5, None, {}, {"metadata": {}}, *({"metadata": {"guid": guid}, "entity": {}} for guid in (None, "", 7))]
@@ -157,7 +157,9 @@ WITHOUT_ID = [5, None, {}, {"metadata": {}}, *({"metadata": {"guid": guid}, "ent
 
 @pytest.mark.parametrize("bad", WITHOUT_ID, ids=repr)
 @pytest.mark.parametrize(
-    "call", [calls.list_trainings(), calls.skim_trainings(), calls.list_changes("6", 0)], ids=("list", "skim", "feed")
+    "call",
+    [calls.list_trainings(), calls.list_training_summaries(), calls.list_changes("6", 0)],
+    ids=("list", "skim", "feed"),
 )
 def test_one_training_without_a_usable_id_hides_no_other_of_a_listing(call, bad):
     resources = [bad, json.loads(a_reply()), bad, BROKEN]
@@ -169,22 +171,22 @@ def test_one_training_without_a_usable_id_hides_no_other_of_a_listing(call, bad)
 def test_a_training_without_an_id_is_misunderstood():
     reply = json.loads(a_reply())
     reply["metadata"]["guid"] = ""
-    with pytest.raises(Misunderstood, match="guid"):
-        calls.get_training("t").read(json.dumps(reply).encode())
+    with pytest.raises(ProtocolError, match="guid"):
+        calls.get_training("t").parse(json.dumps(reply).encode())
 
 
 def test_one_runtime_that_cannot_be_read_hides_no_other():
     good = {"framework": "python", "version": "3", "provides": "CPython", "aliases": None, "compatibility": None}
     resources = [{"framework": "python"}, good]
-    listed = calls.list_runtimes().read(json.dumps({"resources": resources, "gpus": 2}).encode())
+    listed = calls.list_runtimes().parse(json.dumps({"resources": resources, "gpus": 2}).encode())
     assert [one.framework for one in listed.resources] == ["python"]
-    assert (listed.gpus, listed.unidentified) == (2, 1)
+    assert (listed.gpus, listed.unidentified_count) == (2, 1)
 
 
 def test_null_means_absent_in_an_entry_of_a_listing_as_in_the_entry_read_by_itself():
     reply = json.loads(a_reply(metrics=None, error=None))
     reply["entity"]["model_definition"] |= {"description": None, "author": None}
-    page = calls.list_trainings().read(json.dumps({"resources": [reply, BROKEN]}).encode())
+    page = calls.list_trainings().parse(json.dumps({"resources": [reply, BROKEN]}).encode())
     assert [one.id for one in page.resources] == ["training-AbC_12-xY"]
-    assert page.resources[0] == calls.get_training("t").read(json.dumps(reply).encode())
-    assert page.unreadable == {"training-b"}
+    assert page.resources[0] == calls.get_training("t").parse(json.dumps(reply).encode())
+    assert page.unreadable_ids == {"training-b"}

@@ -8,47 +8,47 @@ import pytest
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.protocol import (
-    ONCE,
-    PATIENTLY,
-    Authorize,
-    NoAnswer,
-    Pause,
-    Reply,
-    Retries,
-    Send,
-    Token,
+    NO_RETRY,
+    DEFAULT_RETRY,
+    GetToken,
+    NoResponse,
+    Delay,
+    HttpResponse,
+    RequestRetryPolicy,
+    SendRequest,
+    BearerToken,
     exchange,
 )
 from airflow_dlaas.exceptions import (
-    Misunderstood,
+    ProtocolError,
     NotFound,
     RateLimited,
-    Refused,
+    ApiError,
     Unauthenticated,
     Unavailable,
     Unreachable,
 )
 
 NOW = 1_700_000_000.0
-READ = calls.Call("GET", "/x", bytes.decode, repeatable=True)
+READ = calls.Call("GET", "/x", bytes.decode, is_idempotent=True)
 WRITE = calls.Call("POST", "/x", bytes.decode)
 DELETE = calls.delete_training("t")
-A, B = Token("aaa", None), Token("bbb", None)
-RESET = NoAnswer("reset", NOW, sent=True)
-REFUSED = NoAnswer("refused", NOW, sent=False)
+A, B = BearerToken("aaa", None), BearerToken("bbb", None)
+RESET = NoResponse("reset", NOW, maybe_sent=True)
+REFUSED = NoResponse("refused", NOW, maybe_sent=False)
 
 
 def ok(content=b"fine"):
-    return Reply(200, content, NOW)
+    return HttpResponse(200, content, NOW)
 
 
 def no(status, code="", at=NOW, **headers):
     errors = [{"code": code, "message": "no"}]
     content = json.dumps({"trace": "0" * 32, "errors": errors}).encode() if code else b"<html>no</html>"
-    return Reply(status, content, at, {name.replace("_", "-"): value for name, value in headers.items()})
+    return HttpResponse(status, content, at, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
-def play(call, *answers, retries=PATIENTLY, draw=0.5):
+def play(call, *answers, retries=DEFAULT_RETRY, draw=0.5):
     """Carry *call* through with what is answered to each Send; returns result and everything that was asked for."""
     steps = exchange(call, retries, lambda: draw)
     outcomes, tokens, seen = list(answers), [A, B], []
@@ -60,21 +60,23 @@ def play(call, *answers, retries=PATIENTLY, draw=0.5):
             assert not outcomes, "not everything was needed"
             return done.value, seen
         seen.append(step)
-        answer = outcomes.pop(0) if isinstance(step, Send) else tokens.pop(0) if isinstance(step, Authorize) else None
+        answer = (
+            outcomes.pop(0) if isinstance(step, SendRequest) else tokens.pop(0) if isinstance(step, GetToken) else None
+        )
 
 
 def pauses(seen):
-    return [step.seconds for step in seen if isinstance(step, Pause)]
+    return [step.seconds for step in seen if isinstance(step, Delay)]
 
 
 def test_a_call_carries_a_token():
-    assert play(READ, ok()) == ("fine", [Authorize(None), Send(READ, A)])
+    assert play(READ, ok()) == ("fine", [GetToken(None), SendRequest(READ, A)])
 
 
 def test_asking_for_a_token_needs_none():
     result, seen = play(calls.get_token(), ok(b'{"token": "t"}'))
     assert result.token.get_secret_value() == "t"
-    assert [type(step) for step in seen] == [Send]
+    assert [type(step) for step in seen] == [SendRequest]
 
 
 @pytest.mark.parametrize("answer", [no(503), no(500), no(429), RESET, REFUSED])
@@ -95,26 +97,26 @@ def test_a_call_that_was_certainly_not_done_is_repeated(answer):
 
 @pytest.mark.parametrize("status", [400, 404, 405, 409, 413])
 def test_a_refusal_that_will_stand_is_raised_at_once(status):
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ApiError) as caught:
         play(READ, no(status))
     assert not caught.value.transient
 
 
 def test_pauses_double_up_to_a_limit_and_are_drawn_from_all_of_it():
-    retries = Retries(attempts=5, first=1, longest=3, total=100)
+    retries = RequestRetryPolicy(max_attempts=5, initial_delay=1, max_delay=3, max_duration=100)
     assert pauses(play(READ, RESET, RESET, RESET, RESET, ok(), retries=retries)[1]) == [0.5, 1, 1.5, 1.5]
     assert pauses(play(READ, RESET, ok(), draw=0.0)[1]) == [0]
 
 
 def test_attempts_are_bounded():
     with pytest.raises(Unreachable, match="reset"):
-        play(READ, RESET, RESET, RESET, retries=Retries(attempts=3))
+        play(READ, RESET, RESET, RESET, retries=RequestRetryPolicy(max_attempts=3))
     with pytest.raises(Unreachable):
-        play(READ, RESET, retries=ONCE)
+        play(READ, RESET, retries=NO_RETRY)
 
 
 def test_no_attempt_begins_later_than_the_total_after_the_first_failure():
-    late = NoAnswer("slow", NOW + 61, sent=True)
+    late = NoResponse("slow", NOW + 61, maybe_sent=True)
     with pytest.raises(Unreachable, match="slow"):
         play(READ, RESET, late)
 
@@ -144,7 +146,7 @@ def test_whoever_wants_more_time_than_there_is_gets_the_error_passed_on():
 def test_a_refused_token_is_renewed_once_whatever_the_call():
     result, seen = play(WRITE, no(401, "expired_authorization_token"), ok())
     assert result == "fine"
-    assert seen == [Authorize(None), Send(WRITE, A), Authorize(A), Send(WRITE, B)]
+    assert seen == [GetToken(None), SendRequest(WRITE, A), GetToken(A), SendRequest(WRITE, B)]
 
 
 def test_a_token_refused_twice_is_an_error():
@@ -166,22 +168,22 @@ def test_what_a_lost_delete_has_done_is_done():
 
 
 def test_a_redirect_is_named_and_not_followed():
-    answer = Reply(302, b"", NOW, {"location": "https://there/x?token=abc"}, "http://here", "http://here/x?y=z")
+    answer = HttpResponse(302, b"", NOW, {"location": "https://there/x?token=abc"}, "http://here", "http://here/x?y=z")
     words = r"^http://here redirects to https://there \(302\).*connection's URL"
-    with pytest.raises(Misunderstood, match=words) as caught:
+    with pytest.raises(ProtocolError, match=words) as caught:
         play(READ, answer)
     assert "abc" not in str(caught.value)
 
 
 def test_a_page_in_place_of_an_answer_is_not_understood():
-    with pytest.raises(Misunderstood):
+    with pytest.raises(ProtocolError):
         play(calls.get_training("t"), ok(b"<html>"))
 
 
 def test_the_librarys_error_is_the_cause():
     cause = OSError("reset by peer")
     with pytest.raises(Unreachable) as caught:
-        play(WRITE, NoAnswer("reset", NOW, sent=True, cause=cause))
+        play(WRITE, NoResponse("reset", NOW, maybe_sent=True, cause=cause))
     assert caught.value.__cause__ is cause
 
 
@@ -194,33 +196,33 @@ def jwt(**claims) -> str:
 
 
 def test_a_token_is_renewed_half_an_hour_before_its_end():
-    token = Token.read(jwt(exp=NOW + 12 * 3600), NOW)
-    assert token.fresh(NOW + 11.4 * 3600)
-    assert not token.fresh(NOW + 11.6 * 3600)
+    token = BearerToken.parse(jwt(exp=NOW + 12 * 3600), NOW)
+    assert token.is_fresh(NOW + 11.4 * 3600)
+    assert not token.is_fresh(NOW + 11.6 * 3600)
 
 
 def test_a_service_with_another_clock_is_taken_at_its_word():
-    token = Token.read(jwt(iat=NOW - 90_000, exp=NOW - 90_000 + 7200), NOW)
-    assert token.fresh(NOW + 5000)
-    assert not token.fresh(NOW + 5401)
+    token = BearerToken.parse(jwt(iat=NOW - 90_000, exp=NOW - 90_000 + 7200), NOW)
+    assert token.is_fresh(NOW + 5000)
+    assert not token.is_fresh(NOW + 5401)
 
 
 def test_a_short_lived_token_is_used_for_half_its_life():
-    token = Token.read(jwt(iat=NOW, exp=NOW + 600), NOW)
-    assert token.fresh(NOW + 299)
-    assert not token.fresh(NOW + 301)
+    token = BearerToken.parse(jwt(iat=NOW, exp=NOW + 600), NOW)
+    assert token.is_fresh(NOW + 299)
+    assert not token.is_fresh(NOW + 301)
 
 
 @pytest.mark.parametrize("text", ["opaque", "a.b.c", "a.!!!.c", jwt(exp="soon"), jwt(exp=NOW - 1), jwt(), "e30.W10.x"])
 def test_a_token_that_does_not_tell_is_used_until_it_is_refused(text):
-    assert Token.read(text, NOW).fresh(NOW + 1e9)
+    assert BearerToken.parse(text, NOW).is_fresh(NOW + 1e9)
 
 
 @pytest.mark.parametrize("text", ["", "a\nb", "ä"])
 def test_a_token_that_no_header_can_carry_is_not_understood(text):
-    with pytest.raises(Misunderstood):
-        Token.read(text, NOW)
+    with pytest.raises(ProtocolError):
+        BearerToken.parse(text, NOW)
 
 
 def test_no_repr_shows_a_token():
-    assert "aaa" not in repr(Send(READ, A)) + repr(Authorize(A))
+    assert "aaa" not in repr(SendRequest(READ, A)) + repr(GetToken(A))

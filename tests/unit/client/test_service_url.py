@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_dlaas.client.service_url import Address
-from airflow_dlaas.exceptions import Misunderstood, NotConfigured
+from airflow_dlaas.client.service_url import ServiceUrl
+from airflow_dlaas.exceptions import ProtocolError, NotConfigured
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from airflow_dlaas.exceptions import Misunderstood, NotConfigured
     ],
 )
 def test_a_url_of_the_service_is_a_path_there(base, url, path):
-    assert Address.read(base).path_of(url) == path
+    assert ServiceUrl.parse(base).path_from_url(url) == path
 
 
 @pytest.mark.parametrize(
@@ -37,23 +37,23 @@ def test_a_url_of_the_service_is_a_path_there(base, url, path):
     ],
 )
 def test_nothing_else_is(url):
-    with pytest.raises(Misunderstood):
-        Address.read("http://host:8480").path_of(url)
+    with pytest.raises(ProtocolError):
+        ServiceUrl.parse("http://host:8480").path_from_url(url)
 
 
 def test_a_secret_in_a_foreign_url_is_not_repeated():
-    with pytest.raises(Misunderstood) as caught:
-        Address.read("http://host").path_of("http://user:hush@evil/x?token=hush")
+    with pytest.raises(ProtocolError) as caught:
+        ServiceUrl.parse("http://host").path_from_url("http://user:hush@evil/x?token=hush")
     assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["", "host:8480", "ftp://host", "http://", "http://u:hush@host", "http://h/?q=hush"])
 def test_what_is_no_address_of_a_service_is_said_before_anything_is_sent(url):
     with pytest.raises(NotConfigured) as caught:
-        Address.read(url)
+        ServiceUrl.parse(url)
     assert "hush" not in str(caught.value)
 
 
 def test_sockets_are_as_safe_as_the_service():
-    assert Address.read("http://host:1/dl").socket("/v3/x") == "ws://host:1/dl/v3/x"
-    assert Address.read("https://host").socket("/v3/x") == "wss://host/v3/x"
+    assert ServiceUrl.parse("http://host:1/dl").websocket_url("/v3/x") == "ws://host:1/dl/v3/x"
+    assert ServiceUrl.parse("https://host").websocket_url("/v3/x") == "wss://host/v3/x"

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airflow_dlaas.client.training_watcher import _Board, differs
+from airflow_dlaas.client.training_watcher import _SubscriptionRegistry, has_changed
 from airflow_dlaas.contract.definition import ModelDefinition
 from airflow_dlaas.contract.experiment import Metadata
-from airflow_dlaas.contract.training import Status, Training, TrainingEntity
+from airflow_dlaas.contract.training import TrainingStatus, Training, TrainingEntity
 
 NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
 DEFINITION = ModelDefinition.model_validate(
@@ -25,40 +25,41 @@ def seen(state, *, after=0, **status) -> Training:
     return Training(
         metadata=Metadata(guid="t", url="/v3/models/t", created_at=NOW, modified_at=NOW),
         entity=TrainingEntity(
-            model_definition=DEFINITION, status=Status(state=state, submitted_at=NOW, current_at=moment, **status)
+            model_definition=DEFINITION,
+            status=TrainingStatus(state=state, submitted_at=NOW, current_at=moment, **status),
         ),
     )
 
 
 def test_a_clock_that_ticks_is_no_change():
-    assert not differs(seen("running"), seen("running", after=5))
-    assert differs(seen("running"), seen("running", queue_position=1))
-    assert differs(None, seen("running"))
+    assert not has_changed(seen("running"), seen("running", after=5))
+    assert has_changed(seen("running"), seen("running", queue_position=1))
+    assert has_changed(None, seen("running"))
 
 
 @pytest.mark.parametrize(("newer", "older"), [("running", "pending"), ("completed", "running"), ("error", "completed")])
 def test_an_older_answer_that_comes_late_changes_nothing(newer, older):
-    board = _Board()
-    subject = board.enter("t")
-    board.learn(seen(newer))
-    board.learn(seen(older))
-    assert subject.known == seen(newer)
+    board = _SubscriptionRegistry()
+    subject = board.subscribe("t")
+    board.publish(seen(newer))
+    board.publish(seen(older))
+    assert subject.latest == seen(newer)
 
 
 def test_what_nobody_waits_for_is_not_kept():
-    board = _Board()
-    board.learn(seen("running"))
-    subject = board.enter("t")
-    assert subject.known is None
-    board.leave("t", subject)
+    board = _SubscriptionRegistry()
+    board.publish(seen("running"))
+    subject = board.subscribe("t")
+    assert subject.latest is None
+    board.unsubscribe("t", subject)
     assert not board
 
 
 def test_who_comes_after_a_failure_has_it_asked_anew():
-    board = _Board()
-    first = board.enter("t")
+    board = _SubscriptionRegistry()
+    first = board.subscribe("t")
     board.fail("t", ValueError())
-    second = board.enter("t")
-    board.leave("t", first)
+    second = board.subscribe("t")
+    board.unsubscribe("t", first)
     assert second.error is None
     assert list(board.ids(new=True)) == ["t"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.log_stream import FrameStatus
-from airflow_dlaas.contract.training import UNREADABLE_RECORD, Extensions, Status
+from airflow_dlaas.contract.training import UNREADABLE_RECORD, Extensions, TrainingStatus
 
 PAGE = Path(__file__).parents[3] / "docs" / "api.md"
 
@@ -20,7 +20,12 @@ OF_2017 = {
 
 def test_every_key_that_is_ours_is_on_the_page() -> None:
     listed = set(re.findall(r"`(?:status\.)?(\w+)`", PAGE.read_text()))
-    ours = {*Extensions.model_fields, *Status.model_fields, *FrameStatus.model_fields, *TrainingDefinition.model_fields}
+    ours = {
+        *Extensions.model_fields,
+        *TrainingStatus.model_fields,
+        *FrameStatus.model_fields,
+        *TrainingDefinition.model_fields,
+    }
     assert ours - OF_2017 - listed == set()
     assert UNREADABLE_RECORD in listed
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.contract.stores import REVEALED
+from airflow_dlaas.contract.stores import REVEAL_SECRETS
 from airflow_dlaas.exceptions import InvalidDefinition
 
 SECRET = "s3cr3t-key"
@@ -53,12 +53,12 @@ def changed(*path: str | int, to: Any = None, drop: bool = False) -> dict[str, A
 
 
 def test_the_pages_example_is_read_and_written_back_in_its_own_keys() -> None:
-    definition = TrainingDefinition.read(PAGE)
-    assert definition.model_dump(mode="json", exclude_none=True, context=REVEALED) == PAGE
+    definition = TrainingDefinition.parse(PAGE)
+    assert definition.model_dump(mode="json", exclude_none=True, context=REVEAL_SECRETS) == PAGE
 
 
 def test_a_secret_is_in_no_dump_and_no_repr_unless_asked_for() -> None:
-    definition = TrainingDefinition.read(PAGE)
+    definition = TrainingDefinition.parse(PAGE)
     assert SECRET not in definition.model_dump_json() + repr(definition) + str(definition)
 
 
@@ -103,7 +103,7 @@ def test_a_secret_is_in_no_dump_and_no_repr_unless_asked_for() -> None:
 )
 def test_what_is_wrong_is_named_by_its_field(document: Any, says: str) -> None:
     with pytest.raises(InvalidDefinition) as raised:
-        TrainingDefinition.read(document)
+        TrainingDefinition.parse(document)
     assert says in str(raised.value)
     assert SECRET not in str(raised.value)
 
@@ -112,18 +112,18 @@ def test_every_problem_is_told_at_once() -> None:
     document = changed("model_definition", "name", drop=True)
     document["extra"] = 1
     with pytest.raises(InvalidDefinition) as raised:
-        TrainingDefinition.read(document)
+        TrainingDefinition.parse(document)
     assert len(raised.value.problems) == 2
 
 
 def test_a_wrong_value_is_not_repeated_since_it_may_be_a_secret() -> None:
     with pytest.raises(InvalidDefinition) as raised:
-        TrainingDefinition.read(changed("training_data", 0, "connection", to=json.dumps(SECRET)))
+        TrainingDefinition.parse(changed("training_data", 0, "connection", to=json.dumps(SECRET)))
     assert SECRET not in str(raised.value)
 
 
 def test_without_a_target_results_go_to_the_first_container_of_data() -> None:
-    assert TrainingDefinition.read(PAGE).results.target.container == "tf_training_data"
+    assert TrainingDefinition.parse(PAGE).results_store.target.container == "tf_training_data"
 
 
 @pytest.mark.parametrize("missing", ["project_id", "region", "domain_name"])
@@ -136,8 +136,8 @@ def test_keystone_is_meant_only_when_all_of_its_fields_are_given(missing: str) -
         "region": "dallas",
         "domain_name": "d",
     }
-    read = TrainingDefinition.read(changed("training_data", 0, "connection", to=store))
-    assert read.training_data[0].connection.keystone
+    read = TrainingDefinition.parse(changed("training_data", 0, "connection", to=store))
+    assert read.training_data[0].connection.is_keystone
     del store[missing]
-    read = TrainingDefinition.read(changed("training_data", 0, "connection", to=store))
-    assert not read.training_data[0].connection.keystone
+    read = TrainingDefinition.parse(changed("training_data", 0, "connection", to=store))
+    assert not read.training_data[0].connection.is_keystone

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from airflow_dlaas.contract.format_value import MAX_SHOWN, shown
+from airflow_dlaas.contract.format_value import MAX_VALUE_LENGTH, format_value
 
 
 @pytest.mark.parametrize(
@@ -26,8 +26,8 @@ from airflow_dlaas.contract.format_value import MAX_SHOWN, shown
     ],
 )
 def test_a_value_is_shown_as_it_is_where_that_is_short_and_harmless(value: object, text: str) -> None:
-    assert shown(value) == text
+    assert format_value(value) == text
 
 
 def test_a_long_text_is_shortened() -> None:
-    assert shown("x" * 1000) == "'" + "x" * (MAX_SHOWN - 1) + "…"
+    assert format_value("x" * 1000) == "'" + "x" * (MAX_VALUE_LENGTH - 1) + "…"

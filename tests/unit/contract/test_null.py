@@ -9,12 +9,12 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from tests.unit.contract.test_validation_messages import DEFINITION, DRAFT, OLDER, PATCH, places, reach, with_value
 
-from airflow_dlaas.contract.base import RequestModel, complaints, received
+from airflow_dlaas.contract.base import RequestModel, validation_messages, parse_response
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.contract.error import refusal
+from airflow_dlaas.contract.error import parse_api_error
 from airflow_dlaas.contract.experiment import ExperimentDraft, ExperimentList
-from airflow_dlaas.contract.training import Instance, Patch, Training, TrainingList
-from airflow_dlaas.exceptions import Misunderstood
+from airflow_dlaas.contract.training import ServiceInstance, PatchOperation, Training, TrainingList
+from airflow_dlaas.exceptions import ProtocolError
 from airflow_dlaas.task_runs.definition import check, join
 from tests.builders import a_reply
 
@@ -48,7 +48,7 @@ def read(kind: type[BaseModel], document: Any) -> Any:
     try:
         return kind.model_validate(document).model_dump(mode="json", exclude_unset=True)
     except ValidationError as error:
-        return complaints(error)
+        return validation_messages(error)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def read(kind: type[BaseModel], document: Any) -> Any:
             (TrainingDefinition, DEFINITION),
             (TrainingDefinition, OLDER),
             (ExperimentDraft, DRAFT),
-            (Patch, PATCH),
+            (PatchOperation, PATCH),
         )
         for path in keys(document)
     ],
@@ -103,8 +103,8 @@ def test_a_peer_that_writes_null_for_a_key_is_read_as_one_that_leaves_it_out(pat
 
     def told(value: Any) -> Training | None:
         try:
-            return received(Training)(json.dumps(value).encode())
-        except Misunderstood:
+            return parse_response(Training)(json.dumps(value).encode())
+        except ProtocolError:
             return None
 
     assert told(with_value(document, path, None)) == told(without(document, path))
@@ -117,17 +117,17 @@ def test_a_peer_that_writes_null_for_a_key_is_read_as_one_that_leaves_it_out(pat
         (TrainingList, b'{"resources": [], "next": null}'),
         (ExperimentList, b'{"resources": []}'),
         (
-            Instance,
+            ServiceInstance,
             INSTANCE,
         ),
     ],
 )
 def test_a_reply_full_of_nulls_is_read(kind: Any, content: bytes) -> None:
-    received(kind)(content)
+    parse_response(kind)(content)
 
 
 def test_a_refusal_with_nulls_still_names_its_code() -> None:
-    error = refusal(400, b'{"trace": "t", "errors": [{"code": "C101", "message": "m", "target": null}]}')
+    error = parse_api_error(400, b'{"trace": "t", "errors": [{"code": "C101", "message": "m", "target": null}]}')
     assert error.code == "C101"
 
 

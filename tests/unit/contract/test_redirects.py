@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_dlaas.contract.redirects import SHOWN, describe_redirect
+from airflow_dlaas.contract.redirects import MAX_URL_LENGTH, describe_redirect
 
 
 def described(base: str, asked: str, location: str | None) -> str:
@@ -44,7 +44,7 @@ def test_the_error_names_both_hosts_and_the_way_out(base: str, asked: str, locat
     "location",
     [
         *(None, "", "http://[", "http://b:port/", "ftp://b/", "javascript:x", "http://b/a b", "http://b/\x1b[2J"),
-        *("http://bücher.example/", f"http://b/{'x' * SHOWN}"),
+        *("http://bücher.example/", f"http://b/{'x' * MAX_URL_LENGTH}"),
     ],
 )
 def test_what_is_no_usable_address_is_not_shown(location: str | None) -> None:

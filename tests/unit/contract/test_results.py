@@ -7,13 +7,13 @@ import json
 import pytest
 
 from airflow_dlaas.contract.results import (
-    folder_among,
+    enclosing_folder,
     is_marker,
     marker_content,
     marker_name,
-    markers_of,
+    result_folder_markers,
     result_folders,
-    results_below,
+    nested_result_objects,
 )
 
 ID = "training-aB3_-6789"
@@ -23,10 +23,10 @@ def test_a_folder_with_a_marker_holds_results_whatever_it_is_called() -> None:
     names = [f"{ID}/.dlaas-training", f"{ID}/model/x", "run+7/.dlaas-training", "copy/of/it/.dlaas-training", "copy/y"]
     folders = result_folders(names)
     assert folders == {ID, "run+7", "copy/of/it"}
-    assert folder_among(f"{ID}/model/x", folders) == ID
-    assert folder_among("copy/of/it/model/x", folders) == "copy/of/it"
-    assert folder_among("copy/y", folders) is None
-    assert folder_among(ID, folders) is None
+    assert enclosing_folder(f"{ID}/model/x", folders) == ID
+    assert enclosing_folder("copy/of/it/model/x", folders) == "copy/of/it"
+    assert enclosing_folder("copy/y", folders) is None
+    assert enclosing_folder(ID, folders) is None
 
 
 def test_a_folder_without_a_marker_is_data_whatever_it_is_called() -> None:
@@ -45,7 +45,7 @@ def test_results_of_releases_without_markers_are_known_by_id_and_log() -> None:
 
 
 def test_of_nested_folders_the_outermost_counts() -> None:
-    assert folder_among("a/b/c", {"a", "a/b"}) == "a"
+    assert enclosing_folder("a/b/c", {"a", "a/b"}) == "a"
 
 
 def test_the_marker_says_what_it_is_for() -> None:
@@ -66,7 +66,7 @@ def test_the_marker_says_what_it_is_for() -> None:
 )
 def test_results_are_below_a_folder_that_is_not_theirs(prefix: str, below: list[str]) -> None:
     names = ["a/b", "a/r/.dlaas-training", "a/r/m/.dlaas-training", "a/r/m/w", "a/rest"]
-    assert results_below([name for name in names if name.startswith(prefix)], prefix) == below
+    assert nested_result_objects([name for name in names if name.startswith(prefix)], prefix) == below
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_results_are_below_a_folder_that_is_not_theirs(prefix: str, below: list[
 )
 def test_markers_of_a_folder_are_those_in_it_where_it_is_itself_one_of_results(prefix: str, markers: list[str]) -> None:
     names = [".dlaas-training", "a/b", "a/r/.dlaas-training", "a/r/m/.dlaas-training", "a/r/m/w", "a/rest"]
-    assert markers_of([name for name in names if name.startswith(prefix)], prefix) == markers
+    assert result_folder_markers([name for name in names if name.startswith(prefix)], prefix) == markers

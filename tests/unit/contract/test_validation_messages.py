@@ -12,11 +12,11 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import core_schema
 
-from airflow_dlaas.contract.base import complaints
+from airflow_dlaas.contract.base import validation_messages
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
-from airflow_dlaas.contract.training import Patch, Training
-from airflow_dlaas.contract.validation_messages import sentence
+from airflow_dlaas.contract.training import PatchOperation, Training
+from airflow_dlaas.contract.validation_messages import validation_message
 from airflow_dlaas.exceptions import InvalidDefinition
 from airflow_dlaas.task_runs.definition import check
 
@@ -87,7 +87,7 @@ CASES = [
         (TrainingDefinition, DEFINITION),
         (TrainingDefinition, OLDER),
         (ExperimentDraft, DRAFT),
-        (Patch, PATCH),
+        (PatchOperation, PATCH),
     )
     for path in places(document)
 ]
@@ -102,7 +102,7 @@ def test_no_message_holds_a_word_of_the_library_s(
         try:
             kind.model_validate(with_value(document, path, value))
         except ValidationError as error:
-            for line in complaints(error):
+            for line in validation_messages(error):
                 assert not LIBRARY.search(line), line
                 assert ": " in line
         if kind is TrainingDefinition and isinstance(document, dict):
@@ -127,7 +127,7 @@ LIMITS = ("min_length", "max_length", "pattern", "expected", "gt", "ge", "lt", "
 @pytest.mark.parametrize("kind", get_args(core_schema.ErrorType))
 def test_every_finding_of_the_library_has_a_sentence_of_ours(kind: str) -> None:
     """Also those that no model of ours can raise today: the next one may."""
-    said = sentence(kind, dict.fromkeys(LIMITS, 7))
+    said = validation_message(kind, dict.fromkeys(LIMITS, 7))
     assert said
     assert not LIBRARY.search(said)
 
@@ -135,10 +135,12 @@ def test_every_finding_of_the_library_has_a_sentence_of_ours(kind: str) -> None:
 def test_a_reply_that_is_none_is_described_in_our_words() -> None:
     with pytest.raises(ValidationError) as raised:
         TypeAdapter(Training).validate_json(b'{"metadata": 5, "entity": {"status": {"submitted_at": "x"}}}')
-    assert not [line for line in complaints(raised.value) if LIBRARY.search(line)]
+    assert not [line for line in validation_messages(raised.value) if LIBRARY.search(line)]
 
 
 def test_a_point_in_time_is_asked_for_in_its_format() -> None:
     with pytest.raises(ValidationError) as raised:
         TypeAdapter(datetime).validate_python("yesterday")
-    assert complaints(raised.value) == ["(the whole): must be a point in time in ISO 8601 (2026-03-01T12:00:00.000Z)"]
+    assert validation_messages(raised.value) == [
+        "(the whole): must be a point in time in ISO 8601 (2026-03-01T12:00:00.000Z)"
+    ]

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_dlaas.contract.base import received
+from airflow_dlaas.contract.base import parse_response
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.demo.view_model import Picture, Row, Step, changes, numbers_line, order, rows, said, training_line
 
@@ -94,4 +94,4 @@ def a_training(status: str) -> Training:
         "framework": {"name": "tensorflow", "version": "2.21"},
         "execution": {"command": "c", "resourceType": "small"}},
         "status": {"submitted_at": "NOW", "current_at": "NOW", STATUS}}}"""
-    return received(Training)(text.replace("STATUS", status).replace("NOW", now).replace("%s", now).encode())
+    return parse_response(Training)(text.replace("STATUS", status).replace("NOW", now).replace("%s", now).encode())

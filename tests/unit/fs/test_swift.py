@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from airflow.sdk import ObjectStoragePath
 
-from airflow_dlaas.fs.swift import EXTRA_SLASH
+from airflow_dlaas.fs.swift import HAS_EXTRA_SLASH
 
 
-@pytest.mark.skipif(EXTRA_SLASH, reason="Airflow 3.1 writes such addresses itself")
+@pytest.mark.skipif(HAS_EXTRA_SLASH, reason="Airflow 3.1 writes such addresses itself")
 @pytest.mark.parametrize(
     "address", ["swift:///data", "swift://conn@/data", "swift://conn@/data/train", "swift://@/data"]
 )

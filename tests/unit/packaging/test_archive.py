@@ -81,7 +81,7 @@ def zipped(tmp_path: Path) -> Callable[..., Path]:
 def refusal(path: Path, *, allow_nested: bool = False, unpacked_limit: int = MANY) -> str:
     into = path.parent / "unpacked"
     with pytest.raises(InvalidBundle) as one:
-        archive.inspect(path, allow_nested=allow_nested, unpacked_limit=unpacked_limit)
+        archive.require_safe_archive(path, allow_nested=allow_nested, unpacked_limit=unpacked_limit)
     with pytest.raises(InvalidBundle):
         archive.unpack(path, into, allow_nested=allow_nested, unpacked_limit=unpacked_limit)
     assert not into.exists()
@@ -96,7 +96,7 @@ def refusal(path: Path, *, allow_nested: bool = False, unpacked_limit: int = MAN
 def test_unpacking_gives_back_what_was_packed(files: dict[str, tuple[bytes, bool]]) -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        archive.pack(lay(root / "code", files), into=root / "code.zip", allow_secrets=["*"])
+        archive.pack(lay(root / "code", files), target=root / "code.zip", allow_secrets=["*"])
         archive.unpack(root / "code.zip", root / "out", unpacked_limit=MANY)
         assert found(root / "out") == files
 
@@ -112,13 +112,13 @@ def test_the_same_files_give_the_same_bytes_and_digest_whenever_and_in_whatever_
         packed, again = (archive.pack(folder, allow_nested=True, allow_secrets=["*"]) for folder in (one, other))
         assert packed == again
         (Path(name) / "code.zip").write_bytes(packed)
-        digests = {archive.digest(folder, allow_nested=True, allow_secrets=["*"]) for folder in (one, other)}
-        assert digests == {archive.digest_of(Path(name) / "code.zip")}
+        digests = {archive.digest_folder(folder, allow_nested=True, allow_secrets=["*"]) for folder in (one, other)}
+        assert digests == {archive.digest_archive(Path(name) / "code.zip")}
 
 
 def test_nested_folders_survive_where_they_are_allowed(tmp_path: Path) -> None:
     files = {"train.py": (b"x", True), "lib/deep/net.py": (b"y", False)}
-    archive.pack(lay(tmp_path / "code", files), into=tmp_path / "code.zip", allow_nested=True)
+    archive.pack(lay(tmp_path / "code", files), target=tmp_path / "code.zip", allow_nested=True)
     archive.unpack(tmp_path / "code.zip", tmp_path / "out", allow_nested=True, unpacked_limit=MANY)
     assert found(tmp_path / "out") == files
 
@@ -129,7 +129,7 @@ def test_nested_folders_survive_where_they_are_allowed(tmp_path: Path) -> None:
 )
 def test_another_content_mode_or_name_is_another_digest(tmp_path: Path, change: dict[str, tuple[bytes, bool]]) -> None:
     before = lay(tmp_path / "before", {"a": (b"1", False)})
-    assert archive.digest(before) != archive.digest(lay(tmp_path / "after", change))
+    assert archive.digest_folder(before) != archive.digest_folder(lay(tmp_path / "after", change))
 
 
 def zip_of(path: Path, folder: Path, *, level: int | None, folders: bool) -> Path:
@@ -150,26 +150,26 @@ def test_the_digest_of_a_zip_is_its_folders_whatever_made_it(tmp_path: Path, lev
     files = {"train.py": (b"x" * 5000, True), "lib/net.py": (b"y" * 5000, False), "lib!": (b"", False)}
     folder = lay(tmp_path / "code", files, time=1_500_000_000)
     made = zip_of(tmp_path / "code.zip", folder, level=level, folders=folders)
-    assert archive.digest_of(made) == archive.digest(folder, allow_nested=True)
+    assert archive.digest_archive(made) == archive.digest_folder(folder, allow_nested=True)
 
 
 def test_an_empty_folder_counts_since_it_is_unpacked(zipped: Callable[..., Path]) -> None:
-    without = archive.digest_of(zipped(("train.py", b"")))
-    assert archive.digest_of(zipped(("train.py", b""), (entry("out/", 0o40755), b""))) != without
+    without = archive.digest_archive(zipped(("train.py", b"")))
+    assert archive.digest_archive(zipped(("train.py", b""), (entry("out/", 0o40755), b""))) != without
 
 
 def test_what_is_no_sound_zip_has_no_digest(tmp_path: Path, zipped: Callable[..., Path]) -> None:
     path = zipped(("a.py", b"print('right')"))
     path.write_bytes(path.read_bytes().replace(b"right", b"wrong"))
     with pytest.raises(InvalidBundle, match="is damaged"):
-        archive.digest_of(path)
+        archive.digest_archive(path)
     with pytest.raises(InvalidBundle, match="unpacks to more than 9 bytes"):
-        archive.digest_of(zipped(("a.py", b"0123456789")), unpacked_limit=9)
+        archive.digest_archive(zipped(("a.py", b"0123456789")), unpacked_limit=9)
 
 
 def test_bytes_and_file_are_the_same_zip(tmp_path: Path) -> None:
     folder = code(tmp_path / "code", "a.py", "b.py")
-    archive.pack(folder, into=tmp_path / "code.zip")
+    archive.pack(folder, target=tmp_path / "code.zip")
     assert (tmp_path / "code.zip").read_bytes() == archive.pack(folder)
     assert [path.name for path in tmp_path.iterdir()].count("code.zip") == len(list(tmp_path.glob("*.zip")))
 
@@ -196,7 +196,7 @@ def test_what_cannot_be_packed_is_refused_and_says_why(tmp_path: Path) -> None:
         with pytest.raises(InvalidBundle) as packing:
             archive.pack(folder, allow_nested=allow_nested)
         with pytest.raises(InvalidBundle) as digesting:
-            archive.digest(folder, allow_nested=allow_nested)
+            archive.digest_folder(folder, allow_nested=allow_nested)
         assert str(packing.value) == str(digesting.value)
         return str(packing.value)
 
@@ -222,7 +222,7 @@ def test_what_cannot_be_packed_is_refused_and_says_why(tmp_path: Path) -> None:
 
 def test_packing_into_a_place_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="cannot be written"):
-        archive.pack(code(tmp_path / "code", "a.py"), into=tmp_path / "missing" / "code.zip")
+        archive.pack(code(tmp_path / "code", "a.py"), target=tmp_path / "missing" / "code.zip")
 
 
 # ---- what is no zip
@@ -346,7 +346,7 @@ def test_links_and_devices_are_refused(zipped: Callable[..., Path], mode: int, w
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_name_that_stands_twice_is_refused(zipped: Callable[..., Path]) -> None:
     assert "'a.py' stands in the zip twice" in refusal(zipped(("a.py", b"1"), ("a.py", b"2")))
-    archive.inspect(zipped(("a.py", b"1"), ("A.py", b"2")), unpacked_limit=MANY)
+    archive.require_safe_archive(zipped(("a.py", b"1"), ("A.py", b"2")), unpacked_limit=MANY)
 
 
 def test_a_file_that_is_a_folder_too_is_refused(zipped: Callable[..., Path]) -> None:
@@ -384,7 +384,7 @@ def test_a_flipped_bit_is_found(zipped: Callable[..., Path]) -> None:
 def test_a_zip_that_says_it_unpacks_to_too_much_is_refused(zipped: Callable[..., Path]) -> None:
     path = zipped(("a.py", b"x" * 600), ("b.py", b"x" * 600))
     assert "unpacks to more than 1,199 bytes" in refusal(path, unpacked_limit=1199)
-    archive.inspect(path, unpacked_limit=1200)
+    archive.require_safe_archive(path, unpacked_limit=1200)
 
 
 def test_a_bomb_that_lies_about_its_size_is_not_unpacked(tmp_path: Path) -> None:
@@ -396,13 +396,13 @@ def test_a_bomb_that_lies_about_its_size_is_not_unpacked(tmp_path: Path) -> None
 
 
 def test_too_many_entries_are_refused(zipped: Callable[..., Path]) -> None:
-    path = zipped(*((f"{number}.py", b"") for number in range(entries.MOST + 1)))
+    path = zipped(*((f"{number}.py", b"") for number in range(entries.MAX_ENTRIES + 1)))
     assert "10,001 entries, 10,000 are the most" in refusal(path)
 
 
 def test_a_list_of_entries_that_would_fill_the_memory_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "code.zip"
-    size = archive.LARGEST_DIRECTORY + 1
+    size = archive.MAX_CENTRAL_DIRECTORY_BYTES + 1
     with path.open("wb") as file:
         file.write(b"PK\x03\x04")
         file.truncate(4 + size)

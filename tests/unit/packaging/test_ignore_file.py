@@ -52,11 +52,11 @@ def test_it_holds_on_top_of_include_and_exclude(tmp_path: Path) -> None:
 
 def test_it_is_never_packed_itself_and_changes_no_digest(tmp_path: Path) -> None:
     folder = a_folder(tmp_path, "a.py", "b.py", ignore="b.py")
-    before = archive.digest(folder)
+    before = archive.digest_folder(folder)
     (folder / "b.py").write_text("changed")
     (folder / ".dlaasignore").write_text("!.dlaasignore\nb.*\n")
     assert packed(folder) == ["a.py"]
-    assert archive.digest(folder) == before
+    assert archive.digest_folder(folder) == before
 
 
 def test_what_would_be_refused_may_be_left_out(tmp_path: Path) -> None:
@@ -91,9 +91,9 @@ def test_one_that_leaves_nothing_is_named(tmp_path: Path) -> None:
 def test_one_that_cannot_be_read_packs_nothing(tmp_path: Path, ignore: bytes, words: str) -> None:
     folder = a_folder(tmp_path / "code", "a.py", ignore=ignore)
     with pytest.raises(InvalidBundle, match=words) as packing:
-        archive.pack(folder, into=tmp_path / "code.zip")
+        archive.pack(folder, target=tmp_path / "code.zip")
     with pytest.raises(InvalidBundle) as digesting:
-        archive.digest(folder)
+        archive.digest_folder(folder)
     assert str(packing.value) == str(digesting.value)
     assert not (tmp_path / "code.zip").exists()
 

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_dlaas.exceptions import InvalidBundle
 from airflow_dlaas.packaging import archive
-from airflow_dlaas.packaging.secret_scan import HEAD, holds_a_private_key, is_named_like_a_secret
+from airflow_dlaas.packaging.secret_scan import HEAD_SIZE, contains_private_key, has_secret_name
 
 BEGIN = b"-----BEGIN %sPRIVATE KEY-----"
 MATERIAL = b"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
@@ -47,7 +47,7 @@ MATERIAL = b"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
     ],
 )
 def test_names_that_tell_of_a_secret(name: str) -> None:
-    assert is_named_like_a_secret(name)
+    assert has_secret_name(name)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_names_that_tell_of_a_secret(name: str) -> None:
     ],
 )
 def test_names_that_do_not(name: str) -> None:
-    assert not is_named_like_a_secret(name)
+    assert not has_secret_name(name)
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,11 @@ def test_names_that_do_not(name: str) -> None:
         b'{"private_key": "' + BEGIN % b"" + b"\\n" + MATERIAL + b'\\n"}',
         b'KEY = """' + BEGIN % b"" + b"\n" + MATERIAL,
         b"KEY = (\n    '" + BEGIN % b"" + b"\\n'\n    '" + MATERIAL,
-        b"#" * (HEAD - 40) + b"\n" + BEGIN % b"",
+        b"#" * (HEAD_SIZE - 40) + b"\n" + BEGIN % b"",
     ],
 )
 def test_a_private_key_is_seen_in_any_wrapping(content: bytes) -> None:
-    assert holds_a_private_key(content[:HEAD])
+    assert contains_private_key(content[:HEAD_SIZE])
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_private_key_is_seen_in_any_wrapping(content: bytes) -> None:
     ],
 )
 def test_what_only_speaks_of_keys_is_none(content: bytes) -> None:
-    assert not holds_a_private_key(content)
+    assert not contains_private_key(content)
 
 
 def a_folder(path: Path, **files: bytes) -> Path:
@@ -122,9 +122,9 @@ def test_a_secret_is_refused_with_both_ways_out_and_nothing_is_written(tmp_path:
     target = tmp_path / "code.zip"
     target.write_bytes(b"what was there")
     with pytest.raises(InvalidBundle) as packing:
-        archive.pack(folder, into=target)
+        archive.pack(folder, target=target)
     with pytest.raises(InvalidBundle) as digesting:
-        archive.digest(folder)
+        archive.digest_folder(folder)
     said = str(packing.value)
     assert said == str(digesting.value)
     for words in ("'.env' (by its name)", "'cert.pem' (it holds a private key)", ".dlaasignore", "allow_secrets"):
@@ -145,7 +145,7 @@ def test_a_secret_that_is_named_is_packed(tmp_path: Path, allowed: list[str]) ->
     content = archive.pack(folder, allow_secrets=allowed)
     assert zipfile.ZipFile(io.BytesIO(content)).namelist() == [".env", "cert.pem", "train.py"]
     (tmp_path / "code.zip").write_bytes(content)
-    assert archive.digest(folder, allow_secrets=allowed) == archive.digest_of(tmp_path / "code.zip")
+    assert archive.digest_folder(folder, allow_secrets=allowed) == archive.digest_archive(tmp_path / "code.zip")
 
 
 def test_naming_one_secret_allows_no_other(tmp_path: Path) -> None:

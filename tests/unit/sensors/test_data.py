@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_dlaas.exceptions import Misunderstood, StoreError, StoreRefused
+from airflow_dlaas.exceptions import ProtocolError, StoreError, StoreRefused
 from airflow_dlaas.hooks.compat import AirflowSensorTimeout
 from airflow_dlaas.operators.data import UploadDataOperator
 from airflow_dlaas.sensors.data import ObjectSensor
@@ -47,7 +47,7 @@ def test_a_deferred_sensor_whose_time_is_up_ends_as_any_sensor_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "error"), [({"refused": "no"}, StoreRefused), ({"failed": "no"}, StoreError), ({}, Misunderstood)]
+    ("event", "error"), [({"refused": "no"}, StoreRefused), ({"failed": "no"}, StoreError), ({}, ProtocolError)]
 )
 def test_a_refusal_fails_a_deferred_sensor_as_it_would_have_here(event: Any, error: type[Exception]) -> None:
     with pytest.raises(error):

@@ -7,53 +7,54 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dlaas.exceptions import Corrupted
-from airflow_dlaas.storage.checksums import Checker
+from airflow_dlaas.storage.checksums import ChecksumVerifier
 from airflow_dlaas.storage.object_store import Part
-from airflow_dlaas.storage.segments import cut_up
+from airflow_dlaas.storage.segments import split_ranges
 from tests.memory_store import md5
 
 
 def parts(content: bytes, cut: int) -> list[Part]:
     found = [
-        Part(one.start, one.size, md5(content[one.start : one.start + one.size])) for one in cut_up(len(content), cut)
+        Part(one.start, one.size, md5(content[one.start : one.start + one.size]))
+        for one in split_ranges(len(content), cut)
     ]
     return found or [Part(0, 0, md5(b""))]
 
 
 @given(st.binary(max_size=60), st.integers(1, 30), st.integers(1, 30))
 def test_the_very_bytes_pass_in_whatever_pieces_they_come(content: bytes, cut: int, piece: int) -> None:
-    checker = Checker("it", parts(content, cut))
+    checker = ChecksumVerifier("it", parts(content, cut))
     for start in range(0, len(content), piece):
-        checker.take(content[start : start + piece])
-    checker.finish()
-    assert checker.size == len(content)
+        checker.update(content[start : start + piece])
+    checker.finalize()
+    assert checker.bytes_received == len(content)
 
 
 @given(st.binary(min_size=1, max_size=60), st.integers(1, 30), st.data())
 def test_a_single_other_byte_is_noticed(content: bytes, cut: int, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(content) - 1))
     other = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
-    checker = Checker("it", parts(content, cut))
+    checker = ChecksumVerifier("it", parts(content, cut))
     with pytest.raises(Corrupted, match="arrived with the MD5"):
-        checker.take(other)
+        checker.update(other)
 
 
 @given(st.binary(min_size=1, max_size=60), st.integers(1, 30))
 def test_fewer_and_more_bytes_are_noticed(content: bytes, cut: int) -> None:
-    short = Checker("it", parts(content, cut))
-    short.take(content[:-1])
+    short = ChecksumVerifier("it", parts(content, cut))
+    short.update(content[:-1])
     with pytest.raises(Corrupted, match="ended after"):
-        short.finish()
+        short.finalize()
     with pytest.raises(Corrupted, match="longer"):
-        Checker("it", parts(content, cut)).take(content + b"x")
+        ChecksumVerifier("it", parts(content, cut)).update(content + b"x")
 
 
 def test_an_empty_object_is_compared_too() -> None:
     with pytest.raises(Corrupted):
-        Checker("it", [Part(0, 0, "0" * 32)]).finish()
+        ChecksumVerifier("it", [Part(0, 0, "0" * 32)]).finalize()
 
 
 def test_a_part_whose_md5_nobody_knows_is_compared_by_its_size() -> None:
-    checker = Checker("it", [Part(0, 3)])
-    checker.take(b"abc")
-    checker.finish()
+    checker = ChecksumVerifier("it", [Part(0, 3)])
+    checker.update(b"abc")
+    checker.finalize()

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.storage.placing import written_aside
+from airflow_dlaas.storage.placing import atomic_write
 
 
 def test_the_file_is_there_at_the_end_and_not_before(tmp_path: Path) -> None:
-    with written_aside(tmp_path / "a") as file:
+    with atomic_write(tmp_path / "a") as file:
         file.write(b"new")
         assert not (tmp_path / "a").exists()
     assert (tmp_path / "a").read_bytes() == b"new"
@@ -22,7 +22,7 @@ def test_the_file_is_there_at_the_end_and_not_before(tmp_path: Path) -> None:
 
 def test_after_a_failure_what_was_there_stays_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"before")
-    with suppress(ZeroDivisionError), written_aside(tmp_path / "a") as file:
+    with suppress(ZeroDivisionError), atomic_write(tmp_path / "a") as file:
         file.write(b"half")
         raise ZeroDivisionError
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
@@ -30,8 +30,8 @@ def test_after_a_failure_what_was_there_stays_and_nothing_else(tmp_path: Path) -
 
 def test_a_place_that_cannot_be_written_is_this_machines_fault(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(HostError, match="cannot be written"), written_aside(tmp_path / "folder"):
+    with pytest.raises(HostError, match="cannot be written"), atomic_write(tmp_path / "folder"):
         pass
-    with pytest.raises(HostError, match="cannot be written"), written_aside(tmp_path / "missing" / "a"):
+    with pytest.raises(HostError, match="cannot be written"), atomic_write(tmp_path / "missing" / "a"):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]

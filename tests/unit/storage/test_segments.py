@@ -9,8 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_dlaas.storage.object_store import Limits, Part, StoredObject
-from airflow_dlaas.storage.segments import CUT, MIB, above, beside, cut_for, cut_up, found, joint_md5, own, segment_name
+from airflow_dlaas.storage.object_store import StoreLimits, Part, StoredObject
+from airflow_dlaas.storage.segments import (
+    DEFAULT_SEGMENT_SIZE,
+    MIB,
+    segment_prefix,
+    segment_container,
+    segment_size_for,
+    split_ranges,
+    find_segments,
+    slo_etag,
+    owned_segments,
+    segment_name,
+)
 
 
 def stored(name: str) -> StoredObject:
@@ -19,23 +30,23 @@ def stored(name: str) -> StoredObject:
 
 @given(st.integers(1, 10**14), st.integers(1, 2000), st.integers(1, 10**9))
 def test_a_file_never_has_more_segments_than_the_store_joins(size: int, most: int, segment_size: int) -> None:
-    cut = cut_for(size, Limits(object_size=2**60, segments=most), segment_size)
+    cut = segment_size_for(size, StoreLimits(max_object_size=2**60, max_segments=most), segment_size)
     assert -(-size // cut) <= most
     assert cut >= segment_size
 
 
 def test_the_cut_depends_on_nothing_but_the_size_and_the_store() -> None:
     """So that the next attempt cuts alike."""
-    limits = Limits(segments=1000)
-    assert cut_for(1000 * CUT, limits) == CUT
-    assert cut_for(1000 * CUT + 1, limits) == CUT + MIB
-    assert cut_for(10 * CUT, Limits()) == 0
+    limits = StoreLimits(max_segments=1000)
+    assert segment_size_for(1000 * DEFAULT_SEGMENT_SIZE, limits) == DEFAULT_SEGMENT_SIZE
+    assert segment_size_for(1000 * DEFAULT_SEGMENT_SIZE + 1, limits) == DEFAULT_SEGMENT_SIZE + MIB
+    assert segment_size_for(10 * DEFAULT_SEGMENT_SIZE, StoreLimits()) == 0
 
 
 @given(st.integers(0, 10_000), st.integers(1, 400))
 def test_the_parts_are_all_of_it_and_in_order(size: int, cut: int) -> None:
     at = 0
-    for part in cut_up(size, cut):
+    for part in split_ranges(size, cut):
         assert part.start == at
         assert 0 < part.size <= cut
         at += part.size
@@ -45,7 +56,7 @@ def test_the_parts_are_all_of_it_and_in_order(size: int, cut: int) -> None:
 def test_the_joint_md5_is_swifts() -> None:
     """https://docs.openstack.org/swift/latest/overview_large_objects.html: of the segments' ETags, joined as text."""
     md5s = [hashlib.md5(data, usedforsecurity=False).hexdigest() for data in (b"a", b"b")]
-    assert joint_md5(md5s) == hashlib.md5("".join(md5s).encode(), usedforsecurity=False).hexdigest()
+    assert slo_etag(md5s) == hashlib.md5("".join(md5s).encode(), usedforsecurity=False).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -59,15 +70,15 @@ def test_the_joint_md5_is_swifts() -> None:
     ],
 )
 def test_only_what_we_have_named_counts_as_a_segment_of_ours(name: str, mine: bool) -> None:
-    assert [one.number for one in found("a", [stored(name)])] == ([2] if mine else [])
-    assert name.startswith(above("a")) or not mine
+    assert [one.number for one in find_segments("a", [stored(name)])] == ([2] if mine else [])
+    assert name.startswith(segment_prefix("a")) or not mine
 
 
 def test_segments_that_others_may_share_are_not_an_objects_own() -> None:
     parts = [
-        Part(0, 1, "m", (beside("c"), "big/dlaas/1")),
-        Part(1, 1, "m", (beside("c"), "shared/1")),
+        Part(0, 1, "m", (segment_container("c"), "big/dlaas/1")),
+        Part(1, 1, "m", (segment_container("c"), "shared/1")),
         Part(2, 1, "m", ("elsewhere", "big/1")),
         Part(3, 1, "m"),
     ]
-    assert own("c", "big", parts) == {"big/dlaas/1"}
+    assert owned_segments("c", "big", parts) == {"big/dlaas/1"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_dlaas.contract.base import received
+from airflow_dlaas.contract.base import parse_response
 from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft, ExperimentList
 from airflow_dlaas.task_runs.experiments import Add, Create, Reuse, decide, find
 
@@ -37,7 +37,7 @@ def experiments(*told: dict[str, Any]) -> tuple[Experiment, ...]:
                 "entity": {**ENTITY, "experiment_version": version, "team": "a newer service's", **one},
             }
         )
-    return received(ExperimentList)(json.dumps({"resources": resources}).encode()).resources
+    return parse_response(ExperimentList)(json.dumps({"resources": resources}).encode()).resources
 
 
 def test_the_newest_that_is_alike_is_ours_wherever_it_stands_in_the_list() -> None:

@@ -29,7 +29,7 @@ LOCATION = {"container": "r", "model_location": "training-1"}
 
 
 def definition(**changes: Any) -> TrainingDefinition:
-    return TrainingDefinition.read(copy.deepcopy(SENT) | changes)
+    return TrainingDefinition.parse(copy.deepcopy(SENT) | changes)
 
 
 def echo() -> dict[str, Any]:

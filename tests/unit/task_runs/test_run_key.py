@@ -25,7 +25,7 @@ def context(*, start: datetime | None = BEGUN, clears: int | None = 0, retries: 
 
 
 def definition(description: str) -> TrainingDefinition:
-    return TrainingDefinition.read(
+    return TrainingDefinition.parse(
         {
             "model_definition": {
                 "name": "n",

@@ -13,7 +13,7 @@ import pytest
 
 from airflow_dlaas.exceptions import (
     ContainerNotFound,
-    Misunderstood,
+    ProtocolError,
     NotConfigured,
     StoreError,
     StoreRefused,
@@ -94,7 +94,7 @@ class Shelf:
             raise ContainerNotFound(container)
         for name in self.names:
             if name.startswith(prefix):
-                yield StoredObject(name, 0, None, datetime.now(timezone.utc), folder=name.endswith("/"))
+                yield StoredObject(name, 0, None, datetime.now(timezone.utc), is_folder_marker=name.endswith("/"))
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def look_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[Watched], ObjectTrigge
 
 def test_an_unexpected_error_is_reported_with_its_name(look_at: Callable[[Watched], ObjectTrigger]) -> None:
     event = event_of(look_at(Watched(lambda: {}["bytes"])))
-    with pytest.raises(Misunderstood, match="broke off: KeyError: 'bytes'"):
+    with pytest.raises(ProtocolError, match="broke off: KeyError: 'bytes'"):
         reported(event)
 
 

@@ -15,7 +15,7 @@ from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import (
     InvalidDefinition,
     InvalidRequest,
-    Misunderstood,
+    ProtocolError,
     NotConfigured,
     NotFound,
     RateLimited,
@@ -84,10 +84,10 @@ def test_what_a_trigger_met_with_arrives_as_itself() -> None:
 
 
 def test_an_error_of_somebody_elses_and_a_foreign_event_are_told_apart() -> None:
-    with pytest.raises(Misunderstood, match="broke off: KeyError: 'x'"):
+    with pytest.raises(ProtocolError, match="broke off: KeyError: 'x'"):
         reported(unheard(KeyError("x")))
     for event in (None, {}, {"status": "success"}, {"training": 1}):
-        with pytest.raises(Misunderstood):
+        with pytest.raises(ProtocolError):
             reported(event)
 
 
@@ -202,7 +202,7 @@ class Course:
         while True:
             training = await self.seen.get()
             yield training
-            if training.state.final:
+            if training.state.is_final:
                 return
 
     def token(self, **_: Any) -> str:
@@ -242,7 +242,7 @@ def test_the_log_of_a_training_is_asked_for_once_it_may_have_one_and_not_while_i
         assert course.asked == 0
         course.seen.put_nowait(begun)
         await course.until_asked()
-        if not begun.state.final:
+        if not begun.state.is_final:
             course.seen.put_nowait(a_training("completed"))
         await waiting
 

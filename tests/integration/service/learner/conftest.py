@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
-from airflow_dlaas.contract.stores import REVEALED, StoreConnection
+from airflow_dlaas.contract.stores import REVEAL_SECRETS, StoreConnection
 from airflow_dlaas.demo import ports
 from airflow_dlaas.service.job_files import Exit, JobFolder, PhaseMark, RunMark, RuntimeSpec, Spec, read_mark
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
@@ -75,7 +75,7 @@ class Job:
         """What lies under the training's name in the results container."""
         found = {}
         with self.store() as store:
-            for one in store.list(self.container, f"{self.id}/"):
+            for one in store.list_objects(self.container, f"{self.id}/"):
                 store.get(self.container, one.name, self.folder.path.with_name("got"))
                 found[one.name.removeprefix(f"{self.id}/")] = self.folder.path.with_name("got").read_bytes()
         return found
@@ -87,7 +87,7 @@ class Job:
         self.folder.path.mkdir()
         zipped = self.folder.path.with_name(f"{self.id}.zip")
         zipped.write_bytes(a_zip({"main.py": "print('hello')"}) if code is None else code)
-        connection = self.connection.model_dump(context=REVEALED)
+        connection = self.connection.model_dump(context=REVEAL_SECRETS)
         place = {"type": "softlayer_objectstore"}
         definition = {
             "model_definition": {

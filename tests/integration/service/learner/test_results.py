@@ -10,7 +10,7 @@ import sys
 import pytest
 from pydantic import SecretStr
 
-from airflow_dlaas.contract.results import MARKER
+from airflow_dlaas.contract.results import MARKER_BASENAME
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.service.job_files import ExitIfLost, RunMark, read_mark
@@ -113,7 +113,7 @@ def test_links_within_the_training_s_folders_are_stored_as_what_they_point_to(jo
         "ln -s $MODEL_DIR $RESULT_DIR/code; mkdir $RESULT_DIR/empty; : > $RESULT_DIR/zero"
     )
     stored = job.stored()
-    assert {name for name in stored if not name.startswith("learner-1/")} - {MARKER} == {
+    assert {name for name in stored if not name.startswith("learner-1/")} - {MARKER_BASENAME} == {
         *("latest/deep/x", "checkpoints/100/deep/x", "a/deep/x", "b/a/deep/x", "a/f", "b/a/f", "hard", "t", "v"),
         *("code/main.py", "zero"),
     }
@@ -127,7 +127,11 @@ def test_any_name_that_is_utf_8_is_stored(job, zipped):
     code = f"import os\nfor name in {NAMES!r}: open(os.environ['RESULT_DIR'] + '/' + name, 'w').write(name)"
     ended = job.run("python3 main.py", code=zipped({"main.py": code}))
     assert (ended.state, ended.warnings) == (TrainingState.COMPLETED, ())
-    stored = {name: text for name, text in job.stored().items() if not name.startswith("learner-1/") and name != MARKER}
+    stored = {
+        name: text
+        for name, text in job.stored().items()
+        if not name.startswith("learner-1/") and name != MARKER_BASENAME
+    }
     assert stored == {name: name.encode() for name in NAMES}
 
 
@@ -163,7 +167,7 @@ def test_a_command_that_removes_or_replaces_its_folders_keeps_exit_code_and_log(
     assert (ended.state, ended.exit_code) == (TrainingState.ERROR, 3)
     found = job.stored()
     assert b"words" in found.pop("learner-1/training-log.txt")
-    assert found.pop(MARKER)
+    assert found.pop(MARKER_BASENAME)
     assert {one for one in found if not one.endswith(("-data.log", "-model.log", "-results.log"))} == stored
 
 

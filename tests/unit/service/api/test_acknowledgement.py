@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_dlaas.contract.error import Problem
+from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.service.store.base import Outcome
@@ -56,7 +56,7 @@ def test_only_a_completed_training_can_be_acknowledged(service, state: TrainingS
     run = service.submit() if state is None else ended(service, state)
     reply = acknowledge(service, run)
     assert reply.status_code == 409
-    (problem,) = Problem.model_validate(reply.json()).errors
+    (problem,) = ErrorReport.model_validate(reply.json()).errors
     assert problem.code == "conflict"
     assert str(state or TrainingState.PENDING) in problem.message
     assert shown(service, run) is None

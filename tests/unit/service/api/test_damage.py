@@ -15,7 +15,7 @@ import pytest
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import UNREADABLE_RECORD, UnreadableTraining
-from airflow_dlaas.exceptions import Misunderstood
+from airflow_dlaas.exceptions import ProtocolError
 from airflow_dlaas.service.store.base import Outcome
 from airflow_dlaas.service.store.tables import experiments, leases, trainings, versions
 from tests.unit.service.api.conftest import a_zip
@@ -53,11 +53,11 @@ def ask_everything(service, damaged: str, good: str) -> None:
     client = service.client
     listed = client.get("/v3/models")
     assert listed.status_code == 200, listed.text
-    assert good in [one.id for one in calls.list_trainings().read(listed.content).resources]
-    assert good in [one.metadata.guid for one in calls.skim_trainings().read(listed.content).resources]
+    assert good in [one.id for one in calls.list_trainings().parse(listed.content).resources]
+    assert good in [one.metadata.guid for one in calls.list_training_summaries().parse(listed.content).resources]
     feed = client.get("/v3/models?after=0")
     assert feed.status_code == 200, feed.text
-    told = calls.list_changes("0", 0).read(feed.content)
+    told = calls.list_changes("0", 0).parse(feed.content)
     assert good in [one.id for one in told.resources]
     assert client.get(f"/v3/models?after={told.cursor}").json()["resources"] == []
     one = client.get(f"/v3/models/{damaged}")
@@ -118,7 +118,7 @@ def test_an_experiment_that_cannot_be_read_hides_no_other(service, table: str, c
             continue
         listed = service.client.get("/v3/ml_assets/experiments")
         assert listed.status_code == 200, listed.text
-        found = calls.list_experiments().read(listed.content)
+        found = calls.list_experiments().parse(listed.content)
         assert good["metadata"]["guid"] in [one.metadata.guid for one in found.resources]
         for path in (f"/{key}", f"/{key}/versions", f"/{good['metadata']['guid']}"):
             assert service.client.get(f"/v3/ml_assets/experiments{path}").status_code in {200, 404}
@@ -154,8 +154,8 @@ def test_what_cannot_be_read_is_shown_with_id_state_and_reason_and_logged_once(
     assert "state" in shown.entity.status.message
     assert shown.entity.model_definition is not None
     assert shown.entity.model_definition.description == "tf-mnist with the handwritten digits"
-    with pytest.raises(Misunderstood, match="cannot read its record of training"):
-        calls.get_training(damaged).read(one.content)
+    with pytest.raises(ProtocolError, match="cannot read its record of training"):
+        calls.get_training(damaged).parse(one.content)
 
 
 def test_a_training_that_cannot_be_read_can_be_canceled_and_deleted(service, pair) -> None:

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from starlette.requests import HTTPConnection
 from tests.unit.contract.test_validation_messages import LIBRARY
 
-from airflow_dlaas.contract.error import CODES, Problem, refusal
+from airflow_dlaas.contract.error import ERROR_CODES, ErrorReport, parse_api_error
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.service.api.error_responses import answer
 
@@ -19,7 +19,7 @@ EXPERIMENTS = "/v3/ml_assets/experiments"
 
 
 def the_error(reply) -> dict[str, object]:
-    problem = TypeAdapter(Problem).validate_json(reply.content)
+    problem = TypeAdapter(ErrorReport).validate_json(reply.content)
     assert re.fullmatch(r"[0-9a-f]{32}", problem.trace)
     return problem.errors[0].model_dump()
 
@@ -186,12 +186,12 @@ def test_the_catalogue_is_listed_with_the_number_of_gpus(service) -> None:
     assert [one["framework"] for one in reply["resources"]] == ["tensorflow"]
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", ERROR_CODES)
 def test_every_refusal_crosses_the_wire_as_itself(code: str) -> None:
-    sent = CODES[code]("No.", code=code, target="a.field", more_info="see there", retry_after=3)
+    sent = ERROR_CODES[code]("No.", code=code, target="a.field", more_info="see there", retry_after=3)
     scope = {"type": "http", "method": "GET", "path": "/v3/models", "headers": []}
     answered = answer(sent, HTTPConnection(scope))
-    arrived = refusal(answered.status_code, bytes(answered.body))
+    arrived = parse_api_error(answered.status_code, bytes(answered.body))
     assert type(arrived) is type(sent)
     assert (arrived.code, arrived.message, arrived.target, arrived.more_info) == (code, "No.", "a.field", "see there")
     assert answered.headers["Retry-After"] == "3"

@@ -13,8 +13,8 @@ import pytest
 from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
-from airflow_dlaas.contract.base import received
-from airflow_dlaas.contract.log_stream import LOG_COMPLETE, Frame
+from airflow_dlaas.contract.base import parse_response
+from airflow_dlaas.contract.log_stream import LOG_COMPLETE_REASON, Frame
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.service.api import log_stream as monitoring
 from airflow_dlaas.service.api.dependencies import Limits
@@ -40,12 +40,12 @@ def frames(service, run: str, query: str = "") -> list[dict[str, Any]]:
     with service.client.websocket_connect(f"/v3/models/{run}/monitor{query}") as socket:
         while (message := socket.receive())["type"] == "websocket.send":
             seen.append(socket_status(message["text"]))
-    assert (message["code"], message["reason"]) == (1000, LOG_COMPLETE)
+    assert (message["code"], message["reason"]) == (1000, LOG_COMPLETE_REASON)
     return seen
 
 
 def socket_status(text: str) -> dict[str, Any]:
-    frame = received(Frame)(text.encode())
+    frame = parse_response(Frame)(text.encode())
     return frame.status.model_dump(exclude_none=True, mode="json")
 
 

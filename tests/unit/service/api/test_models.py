@@ -12,14 +12,14 @@ from threading import Event, Thread
 
 import pytest
 
-from airflow_dlaas.contract.base import received
-from airflow_dlaas.contract.error import ProblemError
+from airflow_dlaas.contract.base import parse_response
+from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.contract.training import CANCEL, Training, TrainingChanges, TrainingList, Usage
+from airflow_dlaas.contract.training import CANCEL_PATCH, Training, TrainingChanges, TrainingList, ResourceUsage
 from airflow_dlaas.service.api.models import LONGEST_WAIT
 from airflow_dlaas.service.store.base import Outcome
 
-CANCELED = [one.model_dump() for one in CANCEL]
+CANCELED = [one.model_dump() for one in CANCEL_PATCH]
 
 
 def start(service, run: str) -> None:
@@ -35,7 +35,7 @@ def end(service, run: str, state: TrainingState = TrainingState.COMPLETED, **val
 
 def status(service, run: str) -> dict[str, object]:
     reply = service.client.get(f"/v3/models/{run}")
-    received(Training)(reply.content)
+    parse_response(Training)(reply.content)
     found: dict[str, object] = reply.json()["entity"]["status"]
     return found
 
@@ -85,9 +85,9 @@ def test_what_a_training_uses_is_told_while_that_is_new(service) -> None:
     run = service.submit()
     start(service, run)
     now = datetime.now(timezone.utc)
-    service.job(run).usage.write_text(Usage(at=now, memory_bytes=5, cpu_percent=1.5).model_dump_json())
+    service.job(run).usage.write_text(ResourceUsage(at=now, memory_bytes=5, cpu_percent=1.5).model_dump_json())
     assert status(service, run)["usage"]["memory_bytes"] == 5
-    service.job(run).usage.write_text(Usage(at=now - timedelta(minutes=5), memory_bytes=5).model_dump_json())
+    service.job(run).usage.write_text(ResourceUsage(at=now - timedelta(minutes=5), memory_bytes=5).model_dump_json())
     assert "usage" not in status(service, run)
 
 
@@ -105,7 +105,7 @@ def test_a_completed_training_tells_an_empty_exit_code_and_where_the_results_lie
 def test_a_failed_training_tells_why_under_a_trace_that_stays(service) -> None:
     run = service.submit()
     start(service, run)
-    error = ProblemError(code="C201", message="dl_job_failed: the command exited with 3")
+    error = ErrorItem(code="C201", message="dl_job_failed: the command exited with 3")
     end(service, run, TrainingState.ERROR, exit_code=3, error=error)
     first = status(service, run)
     assert first["message"] == f"{run}: 3"
@@ -131,7 +131,7 @@ def test_lists_go_on_where_next_says_newest_first(service) -> None:
     ids = [service.submit() for _ in range(5)]
     url, seen, pages = "/v3/models?limit=2", [], 0
     while url:
-        page = received(TrainingList)(service.client.get(url).content)
+        page = parse_response(TrainingList)(service.client.get(url).content)
         seen += [one.id for one in page.resources]
         pages += 1
         url = page.next.url if page.next else ""
@@ -148,7 +148,7 @@ def test_those_who_wait_know_their_place(service) -> None:
 
 def test_changes_are_told_once_oldest_first(service) -> None:
     ids = [service.submit() for _ in range(3)]
-    everything = received(TrainingChanges)(service.client.get("/v3/models?after=").content)
+    everything = parse_response(TrainingChanges)(service.client.get("/v3/models?after=").content)
     assert [one.id for one in everything.resources] == ids
     assert service.client.get("/v3/models?after=0").json() == service.client.get("/v3/models?after=").json()
     nothing = service.client.get(f"/v3/models?after={everything.cursor}").json()
@@ -156,7 +156,7 @@ def test_changes_are_told_once_oldest_first(service) -> None:
     assert service.client.get("/v3/models?after=now").json() == nothing
     start(service, ids[0])
     end(service, ids[1], TrainingState.CANCELED)
-    changed = received(TrainingChanges)(service.client.get(f"/v3/models?after={everything.cursor}").content)
+    changed = parse_response(TrainingChanges)(service.client.get(f"/v3/models?after={everything.cursor}").content)
     assert [(one.id, str(one.state)) for one in changed.resources] == [(ids[0], "running"), (ids[1], "canceled")]
 
 

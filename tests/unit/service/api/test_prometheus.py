@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from airflow_dlaas.contract.error import ProblemError
+from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import TrainingState
 from tests.unit.service.api.test_models import end, start
 
@@ -41,7 +41,7 @@ def test_trainings_queue_and_gpu_slots_are_counted_for_whoever_asks(service) -> 
 def test_failures_are_told_by_their_code_and_an_empty_seat_as_empty(service) -> None:
     run = service.submit()
     start(service, run)
-    end(service, run, state=TrainingState.ERROR, error=ProblemError(code="C201", message="it exited with 3"))
+    end(service, run, state=TrainingState.ERROR, error=ErrorItem(code="C201", message="it exited with 3"))
     service.store.lead("dispatcher", "somebody", service.clock(), service.clock() + timedelta(seconds=9))
     told = figures(service)
     assert (told["dlaas_training_failures.C201"], told["dlaas_training_failures.S303"]) == (1.0, 0.0)

@@ -205,7 +205,7 @@ def test_a_training_that_ended_before_anybody_looked_was_running_once():
     assert isinstance(found[1], Finish)
 
 
-@given(st.sampled_from([state for state in TrainingState if state.final]), st.sampled_from([None, *Phase]))
+@given(st.sampled_from([state for state in TrainingState if state.is_final]), st.sampled_from([None, *Phase]))
 def test_whatever_the_learner_leaves_the_table_allows_what_is_recorded(state, phase):
     entry = a_started("a")
     mark = a_phase(phase) if phase else None

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_dlaas.contract.error import RUN_CODES
+from airflow_dlaas.contract.error import TRAINING_ERROR_CODES
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import HostError, InvalidBundle, StoreRefused
 from airflow_dlaas.service.learner.command_process import Ended
@@ -187,4 +187,4 @@ def test_what_fails_on_the_way_says_whose_fault_it_is(error: Exception, code: st
     with pytest.raises(Setback) as caught, step("S302"):
         raise error
     assert (caught.value.code, caught.value.reason) == (code, reason)
-    assert code in {*RUN_CODES, "C102"}
+    assert code in {*TRAINING_ERROR_CODES, "C102"}

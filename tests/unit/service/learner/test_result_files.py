@@ -12,7 +12,7 @@ from airflow_dlaas.exceptions import StoreFull, StoreUnreachable
 from airflow_dlaas.service.job_files import JobFolder
 from airflow_dlaas.service.learner.result_files import LINKED_FOLDERS, gather, printable
 from airflow_dlaas.service.learner.upload_results import REFUSED, Sending
-from airflow_dlaas.storage.transfer.checksum_cache import Known
+from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from tests.memory_store import MemoryStore
 
 
@@ -109,7 +109,7 @@ def files(folder: Path, *names: str) -> dict[str, Path]:
 
 def test_a_file_that_the_store_does_not_take_takes_no_other_with_it(tmp_path: Path) -> None:
     store = MemoryStore()
-    sending = Sending(store, "c", Known())
+    sending = Sending(store, "c", ChecksumCache())
     names = [f"f{number}" for number in range(20)]
     sending.send(files(tmp_path, *names, "7-full", "8-full"))
     assert sorted(store.objects) == sorted(names)
@@ -118,7 +118,7 @@ def test_a_file_that_the_store_does_not_take_takes_no_other_with_it(tmp_path: Pa
 
 def test_a_file_that_vanishes_before_it_is_sent_takes_no_other_with_it(tmp_path: Path) -> None:
     store = MemoryStore()
-    sending = Sending(store, "c", Known())
+    sending = Sending(store, "c", ChecksumCache())
     sending.send(files(tmp_path, "a", "b") | {"gone": tmp_path / "gone"})
     assert sorted(store.objects) == ["a", "b"]
     assert "cannot be read" in sending.failed["gone"]
@@ -126,7 +126,7 @@ def test_a_file_that_vanishes_before_it_is_sent_takes_no_other_with_it(tmp_path:
 
 def test_a_full_store_is_not_asked_for_each_of_many_files(tmp_path: Path) -> None:
     store = MemoryStore()
-    sending = Sending(store, "c", Known())
+    sending = Sending(store, "c", ChecksumCache())
     sending.send(files(tmp_path, *(f"{number}-full" for number in range(1000))))
     assert len(sending.failed) == 1000
     assert len(store.asked) < 20 * REFUSED
@@ -141,7 +141,7 @@ def test_a_store_that_is_away_or_has_no_such_container_is_no_file_s_fault(tmp_pa
         def check(self, container: str) -> None:  # noqa: ARG002
             raise kind("away")
 
-    sending = Sending(Away(), "c", Known())
+    sending = Sending(Away(), "c", ChecksumCache())
     with pytest.raises(kind):
         sending.send(files(tmp_path, "a", "b"))
     assert sending.failed == {}

@@ -12,11 +12,11 @@ from tests.unit.storage.transfer.test_plan import stored
 
 from airflow_dlaas.exceptions import InvalidArgument, InvalidBundle, InvalidName, NothingSelected
 from airflow_dlaas.packaging import archive
-from airflow_dlaas.storage.sources.local import local
-from airflow_dlaas.storage.sources.patterns import as_object_names, as_patterns
-from airflow_dlaas.storage.sources.remote import remote
-from airflow_dlaas.storage.transfer.api import download, plan_upload, remove, upload
-from airflow_dlaas.storage.transfer.plan import deleting
+from airflow_dlaas.storage.sources.local import local_sources
+from airflow_dlaas.storage.sources.patterns import parse_object_names, parse_patterns
+from airflow_dlaas.storage.sources.remote import remote_sources
+from airflow_dlaas.storage.transfer.api import download, plan_upload, delete_objects, upload
+from airflow_dlaas.storage.transfer.plan import planned_deletions
 from tests.memory_store import MemoryStore
 
 Selecting = Callable[[Path, str, Any], list[str]]
@@ -37,12 +37,14 @@ class Several(Sequence[str]):
 
 
 def test_a_text_is_one_pattern_and_a_list_is_several() -> None:
-    assert as_patterns(None, "include") is None
-    assert as_patterns("*.csv", "include") == ("*.csv",)
-    assert as_patterns(["*.csv", "a"], "include") == as_patterns(Several("*.csv", "a"), "include") == ("*.csv", "a")
-    assert as_patterns((), "include") == ()
+    assert parse_patterns(None, "include") is None
+    assert parse_patterns("*.csv", "include") == ("*.csv",)
+    assert (
+        parse_patterns(["*.csv", "a"], "include") == parse_patterns(Several("*.csv", "a"), "include") == ("*.csv", "a")
+    )
+    assert parse_patterns((), "include") == ()
     for literal in ("[abc]", "[0-9]", "(a)", "[1]", "['ab]"):
-        assert as_patterns(literal, "include") == (literal,)
+        assert parse_patterns(literal, "include") == (literal,)
 
 
 BAD: list[Any] = [0, 1, 1.5, True, b"*.csv", {"*.csv": 1}, {"*.csv"}, iter(["a"]), Path("a"), "", [""], ["a", 1]]
@@ -50,23 +52,23 @@ BAD += [[["a"]], [None], [b"a"], "['a', 'b']", "[]", "('a',)", ["['a']"]]
 
 
 @pytest.mark.parametrize("value", BAD)
-@pytest.mark.parametrize("read", [as_patterns, as_object_names])
+@pytest.mark.parametrize("read", [parse_patterns, parse_object_names])
 def test_what_is_no_pattern_is_refused_and_the_parameter_is_named(read: Callable[..., Any], value: Any) -> None:
     with pytest.raises(InvalidArgument, match=r"^field(\[\d\])?: "):
         read(value, "field")
 
 
 def test_a_name_of_an_object_is_checked_as_one() -> None:
-    assert as_object_names("day/a") == ("day/a",)
+    assert parse_object_names("day/a") == ("day/a",)
     with pytest.raises(InvalidName, match=r"^names\[1\]: "):
-        as_object_names(["a", "../b"])
+        parse_object_names(["a", "../b"])
 
 
 # ---- every function that takes patterns
 
 
 def _local(folder: Path, parameter: str, value: Any) -> list[str]:
-    return sorted(one.name for one in local(folder, **{parameter: value}))
+    return sorted(one.name for one in local_sources(folder, **{parameter: value}))
 
 
 def _upload(folder: Path, parameter: str, value: Any) -> list[str]:
@@ -76,7 +78,7 @@ def _upload(folder: Path, parameter: str, value: Any) -> list[str]:
 
 
 def _plan_upload(folder: Path, parameter: str, value: Any) -> list[str]:
-    return sorted(one.name for one in plan_upload(MemoryStore(), folder, "c", **{parameter: value}).send)
+    return sorted(one.name for one in plan_upload(MemoryStore(), folder, "c", **{parameter: value}).uploads)
 
 
 def _remote(folder: Path, parameter: str, value: Any) -> list[str]:
@@ -84,12 +86,12 @@ def _remote(folder: Path, parameter: str, value: Any) -> list[str]:
     for path in folder.rglob("*"):
         if path.is_file():
             fs.pipe_file(f"{folder}/{path.relative_to(folder)}", path.read_bytes())
-    return sorted(one.name for one in remote(fs, str(folder), f"memory:/{folder}", **{parameter: value}))
+    return sorted(one.name for one in remote_sources(fs, str(folder), f"memory:/{folder}", **{parameter: value}))
 
 
 def _pack(folder: Path, parameter: str, value: Any) -> list[str]:
     target = folder.with_name("code.zip")
-    archive.pack(folder, into=target, allow_nested=True, **{parameter: value})
+    archive.pack(folder, target=target, allow_nested=True, **{parameter: value})
     archive.unpack(target, folder.with_name("unpacked"), allow_nested=True, unpacked_limit=10**6)
     there = folder.with_name("unpacked")
     return sorted(one.relative_to(there).as_posix() for one in there.rglob("*") if one.is_file())
@@ -97,7 +99,7 @@ def _pack(folder: Path, parameter: str, value: Any) -> list[str]:
 
 def _deleting(folder: Path, parameter: str, value: Any) -> list[str]:
     names = [one.relative_to(folder).as_posix() for one in folder.rglob("*") if one.is_file()]
-    return sorted(one.name for one in deleting([], [stored(name) for name in names], "", **{parameter: value}))
+    return sorted(one.name for one in planned_deletions([], [stored(name) for name in names], "", **{parameter: value}))
 
 
 SELECTING: list[Selecting] = [_local, _upload, _plan_upload, _remote, _pack, _deleting]
@@ -148,13 +150,13 @@ def test_patterns_that_select_nothing_are_named(folder: Path, select: Selecting,
 
 @pytest.mark.parametrize("select", [_local, _remote])
 def test_patterns_are_compared_with_a_single_file_too(folder: Path, select: Selecting) -> None:
-    find: Any = local if select is _local else None
+    find: Any = local_sources if select is _local else None
     if find is None:
         _remote(folder, "include", None)
         fs = MemoryFileSystem()
         with pytest.raises(NothingSelected):
-            remote(fs, f"{folder}/a.csv", "memory://a.csv", "*.tmp")
-        assert [one.name for one in remote(fs, f"{folder}/a.csv", "memory://a.csv", "*.csv")] == ["a.csv"]
+            remote_sources(fs, f"{folder}/a.csv", "memory://a.csv", "*.tmp")
+        assert [one.name for one in remote_sources(fs, f"{folder}/a.csv", "memory://a.csv", "*.csv")] == ["a.csv"]
         return
     with pytest.raises(NothingSelected):
         find(folder / "a.csv", "*.tmp")
@@ -172,7 +174,7 @@ def test_one_pattern_of_allowed_secrets_allows_nothing_else(tmp_path: Path) -> N
     assert archive.pack(tmp_path, allow_secrets="*.pem") == archive.pack(tmp_path, allow_secrets=["*.pem"])
     with pytest.raises(InvalidArgument, match=r"^allow_secrets\[0\]: "):
         archive.pack(tmp_path, allow_secrets=[1])  # type: ignore[list-item]
-    assert archive.digest(tmp_path, allow_secrets="*.pem")
+    assert archive.digest_folder(tmp_path, allow_secrets="*.pem")
 
 
 def test_nothing_is_deleted_by_a_single_pattern_that_selects_nothing_here(tmp_path: Path) -> None:
@@ -189,7 +191,7 @@ def test_nothing_is_deleted_by_a_single_pattern_that_selects_nothing_here(tmp_pa
 
 def test_one_name_is_one_object(tmp_path: Path) -> None:
     store = MemoryStore(a=b"1", b=b"2", ab=b"3")
-    assert remove(store, "c", names="ab") == ["ab"]
+    assert delete_objects(store, "c", names="ab") == ["ab"]
     assert sorted(store.objects) == ["a", "b"]
     download(store, "c", tmp_path, names="a")
     assert [one.name for one in tmp_path.iterdir()] == ["a"]
@@ -200,9 +202,9 @@ def test_one_name_is_one_object(tmp_path: Path) -> None:
 def test_a_pattern_that_no_file_can_match_is_refused(pattern: str, given: Callable[[str], Any]) -> None:
     """Left as it is, it would exclude nothing, and a deletion would take what was to stay."""
     with pytest.raises(InvalidArgument, match=r"^exclude(\[1\])?: .* matches no file"):
-        as_patterns(given(pattern), "exclude")
+        parse_patterns(given(pattern), "exclude")
 
 
 @pytest.mark.parametrize("pattern", [".env", ".cache/", "..keep", "keep/", "a b"])
 def test_dots_and_slashes_elsewhere_are_part_of_a_pattern(pattern: str) -> None:
-    assert as_patterns(pattern, "exclude") == (pattern,)
+    assert parse_patterns(pattern, "exclude") == (pattern,)

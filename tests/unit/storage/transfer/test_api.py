@@ -18,12 +18,20 @@ from airflow_dlaas.exceptions import (
     StoreError,
     StoreFull,
 )
-from airflow_dlaas.storage.body import Content
-from airflow_dlaas.storage.object_store import Limits, ObjectStore, Part
+from airflow_dlaas.storage.body import Body
+from airflow_dlaas.storage.object_store import StoreLimits, ObjectStore, Part
 from airflow_dlaas.storage.sources import local as local_sources
-from airflow_dlaas.storage.sources.local import SETTLED, LocalFile, Source, local
-from airflow_dlaas.storage.transfer.api import Plan, Progress, Report, download, plan_upload, remove, upload
-from airflow_dlaas.storage.transfer.checksum_cache import Known
+from airflow_dlaas.storage.sources.local import MTIME_RESOLUTION_NS, LocalFile, Source, local_sources
+from airflow_dlaas.storage.transfer.api import (
+    UploadPlan,
+    Progress,
+    TransferReport,
+    download,
+    plan_upload,
+    delete_objects,
+    upload,
+)
+from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from tests.memory_store import FarFile, MemoryStore, md5
 
 RESULT = "training-AbC_12-xY/model/weights"
@@ -39,7 +47,7 @@ def lay(folder: Path, **files: bytes) -> Path:
 
 def test_the_store_of_these_tests_is_one() -> None:
     store: ObjectStore = MemoryStore()
-    assert store.containers() == ["c"]
+    assert store.list_containers() == ["c"]
 
 
 def test_a_folder_goes_up_with_everything_in_it(tmp_path: Path) -> None:
@@ -47,7 +55,7 @@ def test_a_folder_goes_up_with_everything_in_it(tmp_path: Path) -> None:
     lay(tmp_path, **{"a": b"1", "deep/er/b": b"22", ".hidden": b"", "link": b""})
     (tmp_path / "link").unlink()
     (tmp_path / "link").symlink_to("a")
-    assert upload(store, tmp_path, "c", prefix="data") == Report(4, 4, 0)
+    assert upload(store, tmp_path, "c", prefix="data") == TransferReport(4, 4, 0)
     assert store.objects == {"data/a": b"1", "data/deep/er/b": b"22", "data/.hidden": b"", "data/link": b"1"}
 
 
@@ -55,9 +63,9 @@ def test_an_upload_reports_which_of_its_folders_count_as_results_of_trainings(tm
     """Later trainings leave these folders out of their data."""
     lay(tmp_path, **{".dlaas-training": b"{}", "r/.dlaas-training": b"{}", "r/model/w": b"1", "data": b"2"})
     store = MemoryStore()
-    assert upload(store, tmp_path, "c").results == ("r",)
-    assert upload(store, tmp_path, "c", prefix="p").results == ("p", "p/r")
-    assert upload(store, tmp_path, "c", exclude=".dlaas-training").results == ()
+    assert upload(store, tmp_path, "c").result_folders == ("r",)
+    assert upload(store, tmp_path, "c", prefix="p").result_folders == ("p", "p/r")
+    assert upload(store, tmp_path, "c", exclude=".dlaas-training").result_folders == ()
 
 
 def test_one_file_goes_up_under_its_own_name_and_named_ones_under_theirs(tmp_path: Path) -> None:
@@ -71,7 +79,7 @@ def test_one_file_goes_up_under_its_own_name_and_named_ones_under_theirs(tmp_pat
 def test_what_did_not_change_is_not_sent(tmp_path: Path) -> None:
     store = MemoryStore(same=b"abc", edited=b"abc", longer=b"abc", foreign=b"abc")
     report = upload(store, lay(tmp_path, same=b"abc", edited=b"abd", longer=b"abcd"), "c")
-    assert report == Report(files=2, bytes=7, skipped=1)
+    assert report == TransferReport(files=2, bytes=7, unchanged=1)
     assert sorted(store.asked) == ["edited", "longer"]
     assert "foreign" in store.objects
 
@@ -79,14 +87,14 @@ def test_what_did_not_change_is_not_sent(tmp_path: Path) -> None:
 def test_what_is_here_already_is_not_fetched(tmp_path: Path) -> None:
     store = MemoryStore(same=b"abc", edited=b"abc", missing=b"abc")
     report = download(store, "c", lay(tmp_path, same=b"abc", edited=b"abd"))
-    assert report == Report(files=2, bytes=6, skipped=1)
+    assert report == TransferReport(files=2, bytes=6, unchanged=1)
     assert sorted(store.asked) == ["edited", "missing"]
     assert (tmp_path / "edited").read_bytes() == b"abc"
 
 
 def test_a_folder_of_the_store_comes_down_without_its_prefix(tmp_path: Path) -> None:
     store = MemoryStore(**{"run/model/a": b"1", "run/model/b/c": b"2", "run/models": b"3"})
-    assert download(store, "c", tmp_path / "new", prefix="run/model") == Report(2, 2, 0)
+    assert download(store, "c", tmp_path / "new", prefix="run/model") == TransferReport(2, 2, 0)
     assert {str(path.relative_to(tmp_path / "new")) for path in (tmp_path / "new").rglob("*")} == {"a", "b", "b/c"}
 
 
@@ -117,10 +125,10 @@ def test_nothing_to_transfer_is_an_error_unless_it_is_allowed(tmp_path: Path) ->
     with pytest.raises(ObjectNotFound, match="nothing under 'p' in container 'c'"):
         download(MemoryStore(a=b"1"), "c", tmp_path / "to", prefix="p")
     assert not (tmp_path / "to").exists()
-    assert download(MemoryStore(), "c", tmp_path, allow_empty=True) == Report(0, 0, 0)
+    assert download(MemoryStore(), "c", tmp_path, allow_empty=True) == TransferReport(0, 0, 0)
     with pytest.raises(NothingSelected, match=f"{tmp_path}: there is no file in it"):
         upload(MemoryStore(), tmp_path, "c")
-    assert upload(MemoryStore(), tmp_path, "c", allow_empty=True) == Report(0, 0, 0)
+    assert upload(MemoryStore(), tmp_path, "c", allow_empty=True) == TransferReport(0, 0, 0)
 
 
 @pytest.mark.parametrize("files", [{}, {"a": b"1"}])
@@ -216,7 +224,7 @@ def test_nothing_is_deleted_unless_asked_for(tmp_path: Path) -> None:
 
 def test_what_is_no_longer_there_is_deleted_below_the_prefix_only(tmp_path: Path) -> None:
     store = MemoryStore(**{"p/old": b"1", "p/keep": b"2", "pq": b"3", "other": b"4"})
-    assert upload(store, lay(tmp_path, keep=b"2"), "c", prefix="p", delete=True) == Report(0, 0, 1, deleted=1)
+    assert upload(store, lay(tmp_path, keep=b"2"), "c", prefix="p", delete=True) == TransferReport(0, 0, 1, deleted=1)
     assert sorted(store.objects) == ["other", "p/keep", "pq"]
 
 
@@ -260,9 +268,9 @@ def test_a_plan_says_what_would_be_done_and_does_nothing(tmp_path: Path) -> None
     store = MemoryStore(same=b"abc", edited=b"abc", old=b"1")
     folder = lay(tmp_path, same=b"abc", edited=b"abd", new=b"2")
     plan = plan_upload(store, folder, "c", delete=True)
-    assert isinstance(plan, Plan)
-    assert [one.name for one in plan.send] == ["edited", "new"]
-    assert (plan.bytes, plan.unchanged, plan.delete) == (4, 1, ("old",))
+    assert isinstance(plan, UploadPlan)
+    assert [one.name for one in plan.uploads] == ["edited", "new"]
+    assert (plan.bytes, plan.unchanged, plan.deletions) == (4, 1, ("old",))
     assert not store.asked
     assert sorted(store.objects) == ["edited", "old", "same"]
 
@@ -270,17 +278,17 @@ def test_a_plan_says_what_would_be_done_and_does_nothing(tmp_path: Path) -> None
 # ---- large files, in segments of four bytes
 
 
-def send_large(store: MemoryStore, path: Path, known: Known | None = None) -> Report:
-    return upload(store, path, "c", segment_size=4, known=known)
+def send_large(store: MemoryStore, path: Path, known: ChecksumCache | None = None) -> TransferReport:
+    return upload(store, path, "c", segment_size=4, checksum_cache=known)
 
 
 def test_a_large_file_goes_up_in_segments_and_comes_down_whole(tmp_path: Path) -> None:
     store = MemoryStore()
     lay(tmp_path, big=b"0123456789")
-    assert send_large(store, tmp_path / "big") == Report(1, 10, 0)
+    assert send_large(store, tmp_path / "big") == TransferReport(1, 10, 0)
     assert store.objects == {"big": b"0123456789"}
     assert len(store.segments()) == 3
-    assert download(store, "c", tmp_path / "there", segment_size=4) == Report(1, 10, 0)
+    assert download(store, "c", tmp_path / "there", segment_size=4) == TransferReport(1, 10, 0)
     assert (tmp_path / "there" / "big").read_bytes() == b"0123456789"
     assert [one.name for one in (tmp_path / "there").iterdir()] == ["big"]
 
@@ -289,8 +297,8 @@ def test_a_large_file_that_did_not_change_sends_no_byte(tmp_path: Path) -> None:
     store = MemoryStore()
     lay(tmp_path, big=b"0123456789")
     send_large(store, tmp_path / "big")
-    assert send_large(store, tmp_path / "big") == Report(0, 0, 1)
-    assert download(store, "c", tmp_path, segment_size=4) == Report(0, 0, 1)
+    assert send_large(store, tmp_path / "big") == TransferReport(0, 0, 1)
+    assert download(store, "c", tmp_path, segment_size=4) == TransferReport(0, 0, 1)
     assert store.sent == 10
 
 
@@ -299,7 +307,7 @@ def test_of_a_large_file_that_changed_the_segments_that_did_not_are_not_sent_aga
     lay(tmp_path, big=b"0123456789")
     send_large(store, tmp_path / "big")
     lay(tmp_path, big=b"0123xxxx89")
-    assert send_large(store, tmp_path / "big") == Report(1, 4, 0)
+    assert send_large(store, tmp_path / "big") == TransferReport(1, 4, 0)
     assert store.objects == {"big": b"0123xxxx89"}
     assert len(store.segments()) == 3
 
@@ -310,7 +318,7 @@ def test_what_others_have_cut_another_way_is_recognized(tmp_path: Path) -> None:
     store.all["others"] = {"1": b"01234", "2": b"56789"}
     parts = [Part(0, 5, md5(b"01234"), ("others", "1")), Part(5, 5, md5(b"56789"), ("others", "2"))]
     store.join("c", "big", parts)
-    assert send_large(store, tmp_path / "big") == Report(0, 0, 1)
+    assert send_large(store, tmp_path / "big") == TransferReport(0, 0, 1)
     lay(tmp_path, big=b"x123456789")
     assert send_large(store, tmp_path / "big").files == 1
     assert sorted(store.all["others"]) == ["1", "2"]  # which may be shared
@@ -329,7 +337,7 @@ def test_removing_a_large_object_removes_its_segments_and_no_others(tmp_path: Pa
     store = MemoryStore()
     lay(tmp_path, big=b"0123456789", **{"big.2": b"9876543210"})
     upload(store, tmp_path, "c", segment_size=4)
-    assert remove(store, "c", names=["big"]) == ["big"]
+    assert delete_objects(store, "c", names=["big"]) == ["big"]
     assert store.objects == {"big.2": b"9876543210"}
     assert len(store.segments()) == 3
 
@@ -348,7 +356,7 @@ def test_a_file_that_is_written_while_it_goes_up_is_refused_and_the_old_object_s
 
 
 def test_a_store_that_joins_no_segments_gets_it_in_one_piece(tmp_path: Path) -> None:
-    store = MemoryStore(Limits())
+    store = MemoryStore(StoreLimits())
     send_large(store, lay(tmp_path, big=b"0123456789") / "big")
     assert store.all == {"c": {"big": b"0123456789"}}
 
@@ -356,8 +364,8 @@ def test_a_store_that_joins_no_segments_gets_it_in_one_piece(tmp_path: Path) -> 
 def test_a_file_elsewhere_is_read_once_and_goes_up_verified() -> None:
     store = MemoryStore()
     small, large = Source("small", FarFile(b"123")), Source("large", FarFile(b"0123456789"))
-    assert upload(store, [small, large], "c", segment_size=4) == Report(2, 13, 0)
-    assert upload(store, [small, large], "c", segment_size=4) == Report(0, 0, 2)
+    assert upload(store, [small, large], "c", segment_size=4) == TransferReport(2, 13, 0)
+    assert upload(store, [small, large], "c", segment_size=4) == TransferReport(0, 0, 2)
     assert store.objects == {"small": b"123", "large": b"0123456789"}
 
 
@@ -367,9 +375,12 @@ def test_a_file_elsewhere_is_read_once_and_goes_up_verified() -> None:
 def test_a_file_that_is_known_is_not_read_again(tmp_path: Path) -> None:
     store, place = MemoryStore(), tmp_path / "cache" / "md5"
     folder = lay(tmp_path / "here", a=b"abc", big=b"0123456789")
-    with Known(place) as known:
-        upload(store, found_later(folder, LocalFile), "c", segment_size=4, known=known)
-    assert upload(store, found_later(folder, Unread), "c", segment_size=4, known=Known(place)).skipped == 2
+    with ChecksumCache(place) as known:
+        upload(store, found_later(folder, LocalFile), "c", segment_size=4, checksum_cache=known)
+    assert (
+        upload(store, found_later(folder, Unread), "c", segment_size=4, checksum_cache=ChecksumCache(place)).unchanged
+        == 2
+    )
 
 
 def test_a_file_that_has_just_changed_is_not_known_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,23 +388,23 @@ def test_a_file_that_has_just_changed_is_not_known_yet(tmp_path: Path, monkeypat
     monkeypatch.setattr(local_sources, "SETTLED", 3600 * 10**9)  # however long it takes from here to the upload
     store, place = MemoryStore(), tmp_path / "cache" / "md5"
     folder = lay(tmp_path / "here", a=b"abc")
-    with Known(place) as known:
-        upload(store, folder, "c", known=known)
+    with ChecksumCache(place) as known:
+        upload(store, folder, "c", checksum_cache=known)
     with pytest.raises(AssertionError, match="is read"):
-        upload(store, found_later(folder, Unread), "c", known=Known(place))
+        upload(store, found_later(folder, Unread), "c", checksum_cache=ChecksumCache(place))
 
 
 class Unread(LocalFile):
     """A file that must not be read."""
 
-    def part(self, *_: int) -> Content:
-        raise AssertionError(f"{self.place} is read")
+    def part(self, *_: int) -> Body:
+        raise AssertionError(f"{self.location} is read")
 
 
 def found_later(folder: Path, kind: type[LocalFile]) -> list[Source]:
     """Find the files in *folder*, as if that were so long after their last change that another one would be seen."""
-    later = time.time_ns() + SETTLED + 1
-    return [Source(one.name, kind(**{**asdict(one.origin), "found_ns": later})) for one in local(folder)]
+    later = time.time_ns() + MTIME_RESOLUTION_NS + 1
+    return [Source(one.name, kind(**{**asdict(one.file), "found_ns": later})) for one in local_sources(folder)]
 
 
 # ---- room

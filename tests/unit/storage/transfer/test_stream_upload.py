@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_dlaas.exceptions import ContainerNotFound, StoreError
-from airflow_dlaas.storage.object_store import Limits
-from airflow_dlaas.storage.transfer.stream_upload import Stream
+from airflow_dlaas.storage.object_store import StoreLimits
+from airflow_dlaas.storage.transfer.stream_upload import StreamUpload
 from tests.memory_store import MemoryStore
 from tests.stored import noise
 
@@ -26,7 +26,7 @@ def sizes(store: MemoryStore) -> list[int]:
 @pytest.mark.parametrize("written", [1, 7, 1000])
 def test_segments_are_cut_alike_however_the_writer_cuts(written: int) -> None:
     store = Store()
-    stream, content = Stream(store, "c", "a", 100), noise(450, 0)
+    stream, content = StreamUpload(store, "c", "a", 100), noise(450, 0)
     for start in range(0, 450, written):
         stream.write(memoryview(content)[start : start + written])
     stream.finish()
@@ -35,8 +35,8 @@ def test_segments_are_cut_alike_however_the_writer_cuts(written: int) -> None:
 
 
 def test_segments_grow_so_that_no_number_of_them_bounds_a_file_soon() -> None:
-    store = Store(Limits(segments=8))
-    stream = Stream(store, "c", "a", 10)
+    store = Store(StoreLimits(max_segments=8))
+    stream = StreamUpload(store, "c", "a", 10)
     stream.write(memoryview(noise(300, 0)))
     stream.finish()
     assert sizes(store) == [10, 10, 20, 20, 40, 40, 80, 80]
@@ -45,8 +45,8 @@ def test_segments_grow_so_that_no_number_of_them_bounds_a_file_soon() -> None:
 
 @pytest.mark.parametrize(("segments", "size"), [(8, 301), (0, 11)])
 def test_what_is_too_large_for_a_stream_is_refused_with_the_way_out(segments: int, size: int) -> None:
-    store = Store(Limits(segments=segments))
-    stream = Stream(store, "c", "a", 10)
+    store = Store(StoreLimits(max_segments=segments))
+    stream = StreamUpload(store, "c", "a", 10)
     with pytest.raises(StoreError, match="write it to a file and upload that"):  # noqa: PT012
         stream.write(memoryview(noise(size, 0)))
         stream.finish()
@@ -57,7 +57,7 @@ def test_what_is_too_large_for_a_stream_is_refused_with_the_way_out(segments: in
 
 def test_a_missing_container_is_said_before_a_segment_is_sent() -> None:
     store = Store()
-    stream = Stream(store, "no", "a", 10)
+    stream = StreamUpload(store, "no", "a", 10)
     with pytest.raises(ContainerNotFound):
         stream.write(memoryview(b"x" * 11))
     assert not store.sent

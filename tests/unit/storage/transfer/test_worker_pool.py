@@ -7,11 +7,11 @@ import threading
 import pytest
 
 from airflow_dlaas.exceptions import StoreFull
-from airflow_dlaas.storage.transfer.worker_pool import Crew, Job, Over, Tally
+from airflow_dlaas.storage.transfer.worker_pool import WorkerPool, WorkItem, TransferAborted, ProgressTracker
 
 
-def crew(threads: int = 4) -> Crew:
-    return Crew(Tally(0, 0, None), threads)
+def crew(threads: int = 4) -> WorkerPool:
+    return WorkerPool(ProgressTracker(0, 0, None), threads)
 
 
 def test_every_job_is_done_once() -> None:
@@ -48,8 +48,8 @@ def test_a_crew_can_be_sent_again() -> None:
 
 
 def test_the_first_failure_ends_it_and_those_at_work_stop_at_their_next_piece() -> None:
-    tally = Tally(0, 0, None)
-    hands = Crew(tally, 2)
+    tally = ProgressTracker(0, 0, None)
+    hands = WorkerPool(tally, 2)
     at_work = threading.Event()
 
     def fails() -> None:
@@ -62,7 +62,7 @@ def test_the_first_failure_ends_it_and_those_at_work_stop_at_their_next_piece() 
             tally.advance(1)
 
     never: list[int] = []
-    jobs: list[Job] = [fails, goes_on, lambda: never.append(1)]
+    jobs: list[WorkItem] = [fails, goes_on, lambda: never.append(1)]
     hands.add(jobs)
     with pytest.raises(StoreFull, match="full"):
         hands.run()
@@ -70,8 +70,8 @@ def test_the_first_failure_ends_it_and_those_at_work_stop_at_their_next_piece() 
 
 
 def test_taking_back_is_possible_when_all_is_over() -> None:
-    tally = Tally(10, 1, None)
-    tally.over = True
+    tally = ProgressTracker(10, 1, None)
+    tally.is_aborted = True
     tally.advance(-3)
-    with pytest.raises(Over):
+    with pytest.raises(TransferAborted):
         tally.advance(3)
