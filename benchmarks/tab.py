@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.demo.service_process import ServiceChild
-from airflow_dlaas.task_runs.run_key import MARK, Tag, _digest, tagged
+from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY, RunKey, _digest, with_run_key
 from tests.system.browser import PATIENCE, a_browser, looking
 from tests.system.stage import Run, Stage, a_service, an_airflow, eventually, prepared
 
@@ -312,8 +312,8 @@ def submit(bench: Bench, run_id: str, number: int, then: str) -> str:
         }
     )
     task = _digest(stage.airflow.url, "many", run_id, "train", str(number))[:32]
-    training = stage.client.send(calls.create_training(tagged(definition, Tag(task, "0" * 12))))
-    mark = {"key": MARK, "value": {"connection": "dlaas_default", "id": training.id}, "map_index": number}
+    training = stage.client.send(calls.create_training(with_run_key(definition, RunKey(task, "0" * 12))))
+    mark = {"key": TRAINING_XCOM_KEY, "value": {"connection": "dlaas_default", "id": training.id}, "map_index": number}
     stage.airflow.api._ask("POST", f"/dags/many/dagRuns/{run_id}/taskInstances/train/xcomEntries", mark)
     return training.id
 

@@ -46,7 +46,7 @@ from airflow_dlaas.service.job_files import JobFolder
 from airflow_dlaas.service.store.base import TrainingRecord
 from airflow_dlaas.service.store.secret_encryption import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
-from airflow_dlaas.task_runs.wait_for_training import attend
+from airflow_dlaas.task_runs.wait_for_training import wait_for_training
 from tests.conftest import ServiceProcess
 from tests.integration.service.conftest import Customer
 
@@ -259,7 +259,9 @@ async def waiting(scene: Scene, make: Callable[[], Client]) -> AsyncIterator[Non
     begun = time.monotonic()
     async with shared_watcher("benchmark", make) as watch:
         waits = [
-            asyncio.create_task(attend(watch.client, watch, one, deadline=None, say=lambda _, one=one: heard.add(one)))
+            asyncio.create_task(
+                wait_for_training(watch.client, watch, one, deadline=None, say=lambda _, one=one: heard.add(one))
+            )
             for one in scene.trainings
         ]
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from airflow_dlaas.exceptions import ContainerNotFound, Corrupted, ObjectNotFound, StoreFull
 from airflow_dlaas.storage.body import Body, BytesBody, as_body
-from airflow_dlaas.storage.object_store import BytesCallback, StoreLimits, Part, ObjectLayout, StoredObject, WriteAt
+from airflow_dlaas.storage.object_store import BytesCallback, ObjectLayout, Part, StoredObject, StoreLimits, WriteAt
 from airflow_dlaas.storage.segments import slo_etag
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -15,8 +15,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for room in (serve, demo, runs, definitions, data, runtimes, users):
-    room.register(app)
+for command_module in (serve, demo, runs, definitions, data, runtimes, users):
+    command_module.register(app)
 
 
 @app.command()

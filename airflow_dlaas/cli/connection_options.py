@@ -26,7 +26,7 @@ HomeOption = Annotated[
 
 
 @contextmanager
-def client(home: Path | None) -> Iterator[Client]:
+def open_client(home: Path | None) -> Iterator[Client]:
     """
     Open a client of the service that runs in *home*, or of the one that DLAAS_URL names.
 
@@ -41,28 +41,28 @@ def client(home: Path | None) -> Iterator[Client]:
         yield opened
 
 
-def store_connection(home: Path | None, name: str) -> dict[str, str]:
+def read_store_connection(home: Path | None, name: str) -> dict[str, str]:
     """
     Look up an object store by the name of its connection, in the connections.json of *home*.
 
     :raises NotConfigured: there is none of that name.
     """
-    found, _ = _store(home, name)
+    found, _ = _read_store_entry(home, name)
     return {"auth_url": found["host"], "userId": found["login"], "password": found["password"]}
 
 
-def store_verify(home: Path | None, name: str) -> bool | str:
+def read_store_verify(home: Path | None, name: str) -> bool | str:
     """
     Look up whom to trust for an object store's certificate, as `SwiftStore.open` takes it.
 
     :raises NotConfigured: there is no connection of that name.
     """
-    found, said = _store(home, name)
+    found, said = _read_store_entry(home, name)
     kept: str | None = json.loads(found.get("extra") or "{}").get("ca_file")
     return said.get("tls_ca") or kept or True
 
 
-def _store(home: Path | None, name: str) -> tuple[dict[str, str], dict[str, str]]:
+def _read_store_entry(home: Path | None, name: str) -> tuple[dict[str, str], dict[str, str]]:
     from airflow_dlaas.service.config.data_dir import Home
 
     folder, said = read_client(os.environ, str(home) if home else None)

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from airflow_dlaas.cli.connection_options import HomeOption, store_connection, store_verify
+from airflow_dlaas.cli.connection_options import HomeOption, read_store_connection, read_store_verify
 
 if TYPE_CHECKING:
     from airflow_dlaas.storage.swift.store import SwiftStore
     from airflow_dlaas.storage.transfer.api import UploadPlan
     from airflow_dlaas.storage.transfer.worker_pool import Progress, ProgressCallback
 
-Container = Annotated[str, typer.Argument(metavar="CONTAINER", help="The container.")]
-Prefix = Annotated[str, typer.Option(help="The folder in the container.")]
-Connection = Annotated[str, typer.Option(help="The object store, by its name in connections.json.")]
-AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Succeed if there is nothing to transfer.")]
-Threads = Annotated[
+ContainerArgument = Annotated[str, typer.Argument(metavar="CONTAINER", help="The container.")]
+PrefixOption = Annotated[str, typer.Option(help="The folder in the container.")]
+ConnectionOption = Annotated[str, typer.Option(help="The object store, by its name in connections.json.")]
+AllowEmptyOption = Annotated[bool, typer.Option("--allow-empty", help="Succeed if there is nothing to transfer.")]
+ThreadsOption = Annotated[
     int | None, typer.Option(min=1, max=256, help="Files, or parts of large ones, at a time; found out if not given.")
 ]
 
@@ -34,17 +34,17 @@ def register(app: typer.Typer) -> None:
 
 def upload(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file, a folder, or a glob in quotes.")],
-    container: Container,
-    prefix: Prefix = "",
+    container: ContainerArgument,
+    prefix: PrefixOption = "",
     include: Annotated[list[str] | None, typer.Option(help="Names or globs of what is meant; may be repeated.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Names or globs of what is not; may be repeated.")] = None,
     delete: Annotated[
         bool, typer.Option("--delete", help="Delete what is under the prefix and no longer here.")
     ] = False,
-    allow_empty: AllowEmpty = False,
+    allow_empty: AllowEmptyOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
-    connection: Connection = "swift_default",
-    threads: Threads = None,
+    connection: ConnectionOption = "swift_default",
+    threads: ThreadsOption = None,
     home: HomeOption = None,
 ) -> None:
     """
@@ -57,7 +57,7 @@ def upload(
     from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
 
     known = ChecksumCache(default_path())
-    with _store(home, connection) as store:
+    with _open_store(home, connection) as store:
         if dry_run:
             plan = api.plan_upload(
                 store,
@@ -71,9 +71,9 @@ def upload(
                 checksum_cache=known,
                 threads=threads,
             )
-            _print(plan)
+            _print_plan(plan)
             return
-        with _bar("Uploaded") as watch:
+        with _progress_display("Uploaded") as watch:
             report = api.upload(
                 store,
                 source,
@@ -95,12 +95,12 @@ def upload(
 
 
 def download(
-    container: Container,
+    container: ContainerArgument,
     destination: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; made if missing.")],
-    prefix: Prefix = "",
-    allow_empty: AllowEmpty = False,
-    connection: Connection = "swift_default",
-    threads: Threads = None,
+    prefix: PrefixOption = "",
+    allow_empty: AllowEmptyOption = False,
+    connection: ConnectionOption = "swift_default",
+    threads: ThreadsOption = None,
     home: HomeOption = None,
 ) -> None:
     """Fetch what lies in a container, verified; what is here unchanged is left. Broken off, it goes on where it was."""
@@ -108,7 +108,7 @@ def download(
     from airflow_dlaas.storage.transfer import api
     from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
 
-    with _store(home, connection) as store, _bar("Downloaded") as watch:
+    with _open_store(home, connection) as store, _progress_display("Downloaded") as watch:
         report = api.download(
             store,
             container,
@@ -124,22 +124,22 @@ def download(
 
 
 @contextmanager
-def _store(home: Path | None, name: str) -> Iterator[SwiftStore]:
+def _open_store(home: Path | None, name: str) -> Iterator[SwiftStore]:
     from airflow_dlaas.contract.stores import StoreConnection
     from airflow_dlaas.storage.swift.store import SwiftStore
 
-    connection = StoreConnection.model_validate(store_connection(home, name))
-    with SwiftStore.open(connection, verify=store_verify(home, name)) as store:
+    connection = StoreConnection.model_validate(read_store_connection(home, name))
+    with SwiftStore.open(connection, verify=read_store_verify(home, name)) as store:
         yield store
 
 
 @contextmanager
-def _bar(verb: str) -> Iterator[ProgressCallback]:
+def _progress_display(verb: str) -> Iterator[ProgressCallback]:
     """A bar where somebody looks on, a line now and then where not; on stderr, so that the result can be piped."""
     if not sys.stderr.isatty():
-        from airflow_dlaas.task_runs.transfer_progress import TellProgress
+        from airflow_dlaas.task_runs.transfer_progress import ProgressLogger
 
-        yield TellProgress(verb, lambda line: typer.echo(line, err=True))
+        yield ProgressLogger(verb, lambda line: typer.echo(line, err=True))
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -155,14 +155,14 @@ def _bar(verb: str) -> Iterator[ProgressCallback]:
     with Display(*columns, console=Console(stderr=True), transient=True) as display:
         task = display.add_task("", total=None, files="comparing")
 
-        def watch(at: Progress) -> None:
+        def on_progress(at: Progress) -> None:
             files = f"{at.files_done} of {at.files_total} files"
             display.update(task, completed=at.bytes_done, total=at.bytes_total, files=files)
 
-        yield watch
+        yield on_progress
 
 
-def _print(plan: UploadPlan) -> None:
+def _print_plan(plan: UploadPlan) -> None:
     for source in plan.uploads:
         typer.echo(f"send    {source.name} ({source.size:,} bytes)")
     for name in plan.deletions:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from airflow_dlaas.cli.connection_options import HomeOption, client, store_connection
+from airflow_dlaas.cli.connection_options import HomeOption, open_client, read_store_connection
 from airflow_dlaas.exceptions import InvalidDefinition
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.definition import TrainingDefinition
 
-STAND_IN = {"auth_url": "http://by.name", "userId": "by name", "password": "by name"}
+PLACEHOLDER_CONNECTION = {"auth_url": "http://by.name", "userId": "by name", "password": "by name"}
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The training definition, JSON.")]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The training definition, JSON.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -26,19 +26,19 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def validate(file: File) -> None:
+def validate(file: FileArgument) -> None:
     """
     Check a training definition, without asking any service.
 
     Prints one line a problem, naming the field, and ends with exit code 1. A connection may be given by its name,
     as in a DAG.
     """
-    read_definition(file, lambda _: STAND_IN)
+    read_definition(file, lambda _: PLACEHOLDER_CONNECTION)
     typer.echo(f"{file} is a valid training definition")
 
 
 def submit(
-    file: File,
+    file: FileArgument,
     key: Annotated[
         str | None, typer.Option(help="An idempotency key: the same key again gives the same training.")
     ] = None,
@@ -47,13 +47,13 @@ def submit(
     """Submit a training definition, and print the training's id. A connection may be named as in connections.json."""
     from airflow_dlaas.client import calls
 
-    definition = read_definition(file, lambda name: store_connection(home, name))
-    with client(home) as opened:
+    definition = read_definition(file, lambda name: read_store_connection(home, name))
+    with open_client(home) as opened:
         training = opened.send(calls.create_training(definition, idempotency_key=key))
     typer.echo(training.id)
 
 
-def read_definition(file: Path, look_up: Callable[[str], Mapping[str, str]]) -> TrainingDefinition:
+def read_definition(file: Path, get_connection: Callable[[str], Mapping[str, str]]) -> TrainingDefinition:
     """
     Read a definition from *file*; stores whose ``connection`` is a name are looked up.
 
@@ -67,13 +67,13 @@ def read_definition(file: Path, look_up: Callable[[str], Mapping[str, str]]) -> 
         raise InvalidDefinition([f"{file}: can't be read: {error.strerror}"]) from error
     except ValueError as error:
         raise InvalidDefinition([f"{file}: is no JSON: {error}"]) from error
-    return TrainingDefinition.parse(_joined(document, look_up))
+    return TrainingDefinition.parse(_insert_connections(document, get_connection))
 
 
-def _joined(document: Any, look_up: Callable[[str], Mapping[str, str]]) -> Any:
+def _insert_connections(document: Any, get_connection: Callable[[str], Mapping[str, str]]) -> Any:
     def with_credentials(entry: Any) -> Any:
         if isinstance(entry, dict) and isinstance(entry.get("connection"), str):
-            return {**entry, "connection": look_up(entry["connection"])}
+            return {**entry, "connection": get_connection(entry["connection"])}
         return entry
 
     if not isinstance(document, dict):

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from airflow_dlaas.cli.connection_options import HomeOption, client
+from airflow_dlaas.cli.connection_options import HomeOption, open_client
 from airflow_dlaas.contract.state import TrainingState
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.contract.training import Training
 
-COLOURS = {
+STATE_COLORS = {
     TrainingState.PENDING: "yellow",
     TrainingState.RUNNING: "cyan",
     TrainingState.COMPLETED: "green",
@@ -22,7 +22,7 @@ COLOURS = {
     TrainingState.CANCELED: "magenta",
 }
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="The training's id, training-….")]
+TrainingIdArgument = Annotated[str, typer.Argument(metavar="ID", help="The training's id, training-….")]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +41,7 @@ def runs(
 
     from airflow_dlaas.client import calls
 
-    with client(home) as opened:
+    with open_client(home) as opened:
         listed = opened.send(calls.list_trainings(limit))
     table = Table(box=None, pad_edge=False)
     for title in ("ID", "NAME", "STATE", "SUBMITTED", "TOOK", "SIZE"):
@@ -53,9 +53,9 @@ def runs(
         table.add_row(
             one.id,
             Text(one.entity.model_definition.name),
-            Text(f"{one.state}{phase}{queue}", COLOURS[one.state]),
-            _time(status.submitted_at),
-            _took(one),
+            Text(f"{one.state}{phase}{queue}", STATE_COLORS[one.state]),
+            _format_time(status.submitted_at),
+            _format_duration(one),
             str(one.entity.model_definition.execution.resource_type),
         )
     Console().print(table)
@@ -63,7 +63,7 @@ def runs(
         typer.echo(f"{training_id} cannot be read; `airflow-dlaas show {training_id}` prints the reason", err=True)
 
 
-def show(training_id: Id, home: HomeOption = None) -> None:
+def show(training_id: TrainingIdArgument, home: HomeOption = None) -> None:
     """Show one training run: what was asked for, how it is doing, what went wrong."""
     from rich.console import Console
     from rich.table import Table
@@ -71,7 +71,7 @@ def show(training_id: Id, home: HomeOption = None) -> None:
 
     from airflow_dlaas.client import calls
 
-    with client(home) as opened:
+    with open_client(home) as opened:
         one = opened.send(calls.get_training(training_id))
     model, status = one.entity.model_definition, one.status
     rows = {
@@ -84,16 +84,16 @@ def show(training_id: Id, home: HomeOption = None) -> None:
         "command": model.execution.command,
         "gpus": f"{model.execution.resource_type}: {', '.join(status.gpus or ()) or 'none booked'}",
         "code": model.definition_location,
-        "submitted": _time(status.submitted_at),
-        "running": _time(status.running_at) if status.running_at else None,
-        "finished": _time(status.finished_at) if status.finished_at else None,
-        "took": _took(one) or None,
+        "submitted": _format_time(status.submitted_at),
+        "running": _format_time(status.running_at) if status.running_at else None,
+        "finished": _format_time(status.finished_at) if status.finished_at else None,
+        "took": _format_duration(one) or None,
         "message": status.message,
         "metrics": ", ".join(f"{value.name} {value.value:g}" for metric in status.metrics for value in metric.values),
         "error": "\n".join(f"{problem.message} ({problem.code})" for problem in status.error.errors)
         if status.error
         else None,
-        "results": _results(one),
+        "results": _results_location(one),
     }
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
@@ -105,31 +105,31 @@ def show(training_id: Id, home: HomeOption = None) -> None:
 
 
 def logs(
-    training_id: Id,
-    keep_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the training has ended.")] = False,
+    training_id: TrainingIdArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the training has ended.")] = False,
     home: HomeOption = None,
 ) -> None:
     """Print the log of a training run."""
     import asyncio
 
-    with client(home) as opened:
-        asyncio.run(_tell(opened, training_id, keep_on=keep_on))
+    with open_client(home) as opened:
+        asyncio.run(_print_log(opened, training_id, wait_for_end=follow))
 
 
-def cancel(training_id: Id, home: HomeOption = None) -> None:
+def cancel(training_id: TrainingIdArgument, home: HomeOption = None) -> None:
     """Ask for a training's end; what it has produced so far is stored."""
     from airflow_dlaas.client import calls
 
-    with client(home) as opened:
+    with open_client(home) as opened:
         opened.send(calls.cancel_training(training_id))
     typer.echo(f"{training_id} is asked to stop")
 
 
-QUIET = 1.0
+LOG_IDLE_TIMEOUT = 1.0
 """Seconds without a new line after which the log of a running training counts as told, unless it is followed."""
 
 
-async def _tell(opened: Client, training_id: str, *, keep_on: bool) -> None:
+async def _print_log(client: Client, training_id: str, *, wait_for_end: bool) -> None:
     """Print the log to its end; without *keep_on* only up to where it is now."""
     import asyncio
     from contextlib import aclosing
@@ -137,10 +137,10 @@ async def _tell(opened: Client, training_id: str, *, keep_on: bool) -> None:
     from airflow_dlaas.client.log_stream import follow_log
 
     to_the_end = True
-    async with aclosing(follow_log(opened, training_id)) as frames:
+    async with aclosing(follow_log(client, training_id)) as frames:
         while True:
             waiting = asyncio.ensure_future(anext(frames, None))
-            done, _ = await asyncio.wait({waiting}, timeout=None if to_the_end else QUIET)
+            done, _ = await asyncio.wait({waiting}, timeout=None if to_the_end else LOG_IDLE_TIMEOUT)
             if not done:
                 waiting.cancel()
                 await asyncio.wait({waiting})
@@ -149,25 +149,25 @@ async def _tell(opened: Client, training_id: str, *, keep_on: bool) -> None:
             if frame is None:
                 return
             state = frame.status.state
-            to_the_end = keep_on or (state is not None and state.is_final)
+            to_the_end = wait_for_end or (state is not None and state.is_final)
             if frame.status.message:
                 typer.echo(frame.status.message, nl=False)
 
 
-def _time(moment: datetime) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def _format_time(timestamp: datetime) -> str:
+    return timestamp.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _took(one: Training) -> str:
-    status = one.status
+def _format_duration(training: Training) -> str:
+    status = training.status
     if status.running_at is None:
         return ""
     seconds = int(((status.finished_at or status.current_at) - status.running_at).total_seconds())
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
-def _results(one: Training) -> str | None:
-    results = one.entity.training_results
+def _results_location(training: Training) -> str | None:
+    results = training.entity.training_results
     if results is None or results.location is None:
         return None
     return f"{results.location.container}/{results.location.model_location}/"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from airflow_dlaas.cli.connection_options import HomeOption, client
+from airflow_dlaas.cli.connection_options import HomeOption, open_client
 from airflow_dlaas.cli.serve import SERVICE_MISSING
 from airflow_dlaas.exceptions import HostError, NotConfigured
 
@@ -30,7 +30,7 @@ def runtimes(context: typer.Context, home: HomeOption = None) -> None:
 
     from airflow_dlaas.client import calls
 
-    with client(home) as opened:
+    with open_client(home) as opened:
         listed = opened.send(calls.list_runtimes())
     table = Table(box=None, pad_edge=False)
     for title in ("FRAMEWORK", "VERSION", "ALSO", "REALLY RUNS", "NOTE"):

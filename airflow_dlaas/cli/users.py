@@ -15,8 +15,8 @@ from airflow_dlaas.service.config.settings import read_user_file
 
 group = typer.Typer(help="Who may log in besides the service's own user.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
-File = Annotated[Path | None, typer.Option(help="The file of users. Default: DLAAS_USERS.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
+FileOption = Annotated[Path | None, typer.Option(help="The file of users. Default: DLAAS_USERS.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,8 +35,8 @@ def users() -> None:
 
 @group.command()
 def add(
-    name: Name,
-    file: File = None,
+    name: NameArgument,
+    file: FileOption = None,
     weak: Annotated[bool, typer.Option("--weak", help="Take a password that is easy to guess, too.")] = False,
 ) -> None:
     """
@@ -48,10 +48,10 @@ def add(
     from airflow_dlaas.service.config.network_policy import weakness
     from airflow_dlaas.service.config.users import LONGEST_NAME, editing, hash_password, is_name
 
-    path = _path(file)
+    path = _require_users_file(file)
     if not is_name(name):
         raise NotConfigured(f"A name has 1 to {LONGEST_NAME} characters, without blanks and colons")
-    password = _password(name)
+    password = _read_password(name)
     why = None if weak else weakness(name, password)
     if why is not None:
         raise NotConfigured(f"The password {why}; take a better one, or say --weak")
@@ -63,11 +63,11 @@ def add(
 
 
 @group.command()
-def remove(name: Name, file: File = None) -> None:
+def remove(name: NameArgument, file: FileOption = None) -> None:
     """Remove a user. A running service lets them in no longer, not even with a token; their trainings go on."""
     from airflow_dlaas.service.config.users import editing, read_users
 
-    path = _path(file)
+    path = _require_users_file(file)
     if name not in read_users(path):
         raise NotConfigured(f"There is no user {name} in {path}")
     with editing(path) as known:
@@ -76,22 +76,22 @@ def remove(name: Name, file: File = None) -> None:
 
 
 @group.command(name="list")
-def list_users(file: File = None) -> None:
+def list_users(file: FileOption = None) -> None:
     """List the users of the file, one a line."""
     from airflow_dlaas.service.config.users import read_users
 
-    for name in read_users(_path(file)):
+    for name in read_users(_require_users_file(file)):
         typer.echo(name)
 
 
-def _path(file: Path | None) -> Path:
+def _require_users_file(file: Path | None) -> Path:
     path = file or read_user_file(os.environ)
     if path is None:
         raise NotConfigured("Which file? Set DLAAS_USERS to it (as for the service), or say --file")
     return path
 
 
-def _password(name: str) -> str:
+def _read_password(name: str) -> str:
     if sys.stdin.isatty():
         password: str = typer.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True, err=True)
         return password

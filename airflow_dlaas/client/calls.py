@@ -15,15 +15,15 @@ from urllib.parse import quote, unquote, urlencode
 from pydantic import SecretStr
 
 from airflow_dlaas.contract.base import ApiModel, parse_response
-from airflow_dlaas.contract.curves import DEFAULT_POINTS, Curves, LogMatches, LogChunk
+from airflow_dlaas.contract.curves import DEFAULT_POINTS, Curves, LogChunk, LogMatches
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft, ExperimentList
 from airflow_dlaas.contract.stores import REVEAL_SECRETS
 from airflow_dlaas.contract.training import (
     CANCEL_PATCH,
     UNREADABLE_RECORD,
-    ServiceInstance,
     RuntimeList,
+    ServiceInstance,
     Training,
     TrainingChanges,
     TrainingList,

@@ -24,14 +24,14 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.protocol import (
     DEFAULT_RETRY,
-    StepResult,
-    GetToken,
-    NoResponse,
+    BearerToken,
     Delay,
+    GetToken,
     HttpResponse,
+    NoResponse,
     RequestRetryPolicy,
     SendRequest,
-    BearerToken,
+    StepResult,
     exchange,
 )
 from airflow_dlaas.client.service_url import DEFAULT_PORTS, ServiceUrl
@@ -42,9 +42,9 @@ from airflow_dlaas.exceptions import (
     HostError,
     InvalidRequest,
     MethodNotAllowed,
-    ProtocolError,
     NotConfigured,
     NotFound,
+    ProtocolError,
 )
 
 T = TypeVar("T")

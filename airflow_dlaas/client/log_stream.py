@@ -20,12 +20,12 @@ from airflow_dlaas.contract.base import parse_response
 from airflow_dlaas.contract.error import parse_api_error
 from airflow_dlaas.contract.log_stream import LOG_COMPLETE_REASON, Frame, FrameStatus
 from airflow_dlaas.exceptions import (
+    ApiError,
     DlaasError,
-    ProtocolError,
     NotConfigured,
     NotFound,
+    ProtocolError,
     RateLimited,
-    ApiError,
     Unauthenticated,
     Unreachable,
 )

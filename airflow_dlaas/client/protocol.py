@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from airflow_dlaas.client.calls import Call
 from airflow_dlaas.contract.error import parse_api_error
 from airflow_dlaas.contract.redirects import describe_redirect
-from airflow_dlaas.exceptions import ProtocolError, NotFound, RateLimited, ServiceError, Unauthenticated, Unreachable
+from airflow_dlaas.exceptions import NotFound, ProtocolError, RateLimited, ServiceError, Unauthenticated, Unreachable
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from airflow_dlaas.exceptions import ProtocolError, NotConfigured
+from airflow_dlaas.exceptions import NotConfigured, ProtocolError
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -20,7 +20,7 @@ from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.protocol import NO_RETRY, RequestRetryPolicy
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.exceptions import DlaasError, InvalidRequest, MethodNotAllowed, ProtocolError, NotFound, ApiError
+from airflow_dlaas.exceptions import ApiError, DlaasError, InvalidRequest, MethodNotAllowed, NotFound, ProtocolError
 
 _log = logging.getLogger(__name__)
 

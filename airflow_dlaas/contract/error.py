@@ -11,12 +11,12 @@ from pydantic import ValidationError
 
 from airflow_dlaas.contract.base import ApiList, ApiModel
 from airflow_dlaas.exceptions import (
+    ApiError,
     Conflict,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
     RateLimited,
-    ApiError,
     TooLarge,
     Unauthenticated,
     Unavailable,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from airflow_dlaas.contract.base import Author, Identifier, Timestamp, OpaqueJson, RequestModel, ApiModel
+from airflow_dlaas.contract.base import ApiModel, Author, Identifier, OpaqueJson, RequestModel, Timestamp
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.contract.listing import Listing
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from airflow_dlaas.contract.base import Identifier, ApiList, ApiModel, without_nulls
+from airflow_dlaas.contract.base import ApiList, ApiModel, Identifier, without_nulls
 
 T = TypeVar("T", bound=ApiModel)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from airflow_dlaas.contract.base import ApiList, Timestamp, RequestModel, ApiModel
+from airflow_dlaas.contract.base import ApiList, ApiModel, RequestModel, Timestamp
 from airflow_dlaas.contract.definition import ModelDefinition
 from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.experiment import Metadata

@@ -16,7 +16,7 @@ from airflow_dlaas.exceptions import NotConfigured
 if TYPE_CHECKING:
     from airflow_dlaas.hooks.connections import AirflowConnection
 
-SCHEMES = frozenset({"http", "https"})
+URL_SCHEMES = frozenset({"http", "https"})
 
 
 def connection_url(connection: AirflowConnection, *, default_scheme: str) -> str:
@@ -41,8 +41,8 @@ def connection_url(connection: AirflowConnection, *, default_scheme: str) -> str
                 "# as %23"
             )
     scheme, _, rest = given.rpartition("://")
-    parts = _split(rest)
-    if parts is None or not parts.hostname or scheme.lower() not in {*SCHEMES, ""}:
+    parts = _split_address(rest)
+    if parts is None or not parts.hostname or scheme.lower() not in {*URL_SCHEMES, ""}:
         raise NotConfigured(
             f"Connection {connection.conn_id!r}: the URL (host) must begin with http:// or https:// and name a host, "
             "and a port, if any, from 1 to 65535"
@@ -52,15 +52,15 @@ def connection_url(connection: AirflowConnection, *, default_scheme: str) -> str
             f"Connection {connection.conn_id!r}: the URL (host) must not carry credentials: they belong in login and "
             "password"
         )
-    named, path = (schema.lower(), "") if schema.lower() in SCHEMES else ("", schema)
-    scheme = _one(connection, "scheme", scheme.lower(), "schema", named) or default_scheme
-    port = _one(connection, "port", str(parts.port or ""), "port", str(connection.port or ""))
-    path = _one(connection, "path", parts.path.strip("/"), "schema", path)
+    named, path = (schema.lower(), "") if schema.lower() in URL_SCHEMES else ("", schema)
+    scheme = _require_same(connection, "scheme", scheme.lower(), "schema", named) or default_scheme
+    port = _require_same(connection, "port", str(parts.port or ""), "port", str(connection.port or ""))
+    path = _require_same(connection, "path", parts.path.strip("/"), "schema", path)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{scheme}://{host}{port and ':'}{port}{path and '/'}{path}"
 
 
-def _split(address: str) -> SplitResult | None:
+def _split_address(address: str) -> SplitResult | None:
     """Take apart what follows the scheme; None where it is no address."""
     netloc = address.partition("/")[0]
     if netloc.count(":") > 1 and not {"[", "@"} & set(netloc):  # Airflow takes the brackets off an IPv6 address
@@ -73,10 +73,10 @@ def _split(address: str) -> SplitResult | None:
     return parts
 
 
-def _one(connection: AirflowConnection, what: str, in_url: str, field: str, in_field: str) -> str:
+def _require_same(connection: AirflowConnection, part_name: str, in_url: str, field: str, in_field: str) -> str:
     if in_url and in_field and in_url != in_field:
         # Without the values: pages in Airflow's UI show this, and where a service is stays on the server.
         raise NotConfigured(
-            f"Connection {connection.conn_id!r}: the URL (host) and {field} name two different {what}s: give one"
+            f"Connection {connection.conn_id!r}: the URL (host) and {field} name two different {part_name}s: give one"
         )
     return in_url or in_field

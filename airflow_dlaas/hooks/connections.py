@@ -30,7 +30,7 @@ class AirflowConnection(Protocol):
 
 
 @dataclass(frozen=True)
-class ServiceAccess:
+class ServiceConnection:
     """How to reach a deep-learning service."""
 
     url: str
@@ -42,7 +42,7 @@ class ServiceAccess:
     """The site's TensorBoard, with ``{training_id}`` and ``{folder}`` to be filled in."""
 
     @classmethod
-    def from_connection(cls, connection: AirflowConnection) -> ServiceAccess:
+    def from_connection(cls, connection: AirflowConnection) -> ServiceConnection:
         """
         Read a connection of type `dlaas`:
 
@@ -56,31 +56,33 @@ class ServiceAccess:
 
         :raises NotConfigured: naming the connection and the field; also for a connection of another type.
         """
-        require_type(connection, "dlaas")
+        require_conn_type(connection, "dlaas")
         url = connection_url(connection, default_scheme="http")
         if not connection.login or not connection.password:
             raise NotConfigured(
                 f"Connection {connection.conn_id!r}: user and password are both needed to ask the service for a token"
             )
-        return cls(url, connection.login, connection.password, _verify(connection), _tensorboard(connection))
+        return cls(
+            url, connection.login, connection.password, _read_verify(connection), _read_tensorboard_url(connection)
+        )
 
 
 @dataclass(frozen=True)
-class StoreAccess:
+class SwiftConnection:
     """How to reach an object store."""
 
-    connection: StoreConnection
+    credentials: StoreConnection
     verify: bool | str = True
 
     @property
-    def type(self) -> StoreType:
+    def store_type(self) -> StoreType:
         """What a training definition calls this kind of store."""
         from airflow_dlaas.contract.stores import StoreType
 
-        return StoreType.BLUEMIX if self.connection.is_keystone else StoreType.SOFTLAYER
+        return StoreType.BLUEMIX if self.credentials.is_keystone else StoreType.SOFTLAYER
 
     @classmethod
-    def from_connection(cls, connection: AirflowConnection) -> StoreAccess:
+    def from_connection(cls, connection: AirflowConnection) -> SwiftConnection:
         """
         Read a connection of type `swift`:
 
@@ -97,7 +99,7 @@ class StoreAccess:
         from airflow_dlaas.contract.base import validation_messages
         from airflow_dlaas.contract.stores import StoreConnection
 
-        require_type(connection, "swift")
+        require_conn_type(connection, "swift")
         extra = connection.extra_dejson
         keystone = {name: extra.get(name) or None for name in ("project_id", "region", "domain_name")}
         missing = [name for name, value in keystone.items() if not value]
@@ -117,10 +119,10 @@ class StoreAccess:
             )
         except ValidationError as error:
             raise NotConfigured(f"Connection {connection.conn_id!r}: {'; '.join(validation_messages(error))}") from None
-        return cls(store, _verify(connection))
+        return cls(store, _read_verify(connection))
 
 
-def require_type(connection: AirflowConnection, expected: str) -> None:
+def require_conn_type(connection: AirflowConnection, expected: str) -> None:
     """
     Refuse a connection that was made for something else, before its password is sent anywhere.
 
@@ -134,7 +136,7 @@ def require_type(connection: AirflowConnection, expected: str) -> None:
         )
 
 
-def _tensorboard(connection: AirflowConnection) -> str | None:
+def _read_tensorboard_url(connection: AirflowConnection) -> str | None:
     url = connection.extra_dejson.get("tensorboard_url") or None
     if url is None:
         return None
@@ -149,7 +151,7 @@ def _tensorboard(connection: AirflowConnection) -> str | None:
     return str(url)
 
 
-def _verify(connection: AirflowConnection) -> bool | str:
+def _read_verify(connection: AirflowConnection) -> bool | str:
     extra = connection.extra_dejson
     verify = extra.get("verify")
     if isinstance(verify, str):  # the extra fields of a connection URI are texts

@@ -9,7 +9,7 @@ from airflow.sdk import BaseHook
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
-    from airflow_dlaas.hooks.connections import ServiceAccess
+    from airflow_dlaas.hooks.connections import ServiceConnection
 
 
 class DlaasHook(BaseHook):
@@ -29,22 +29,22 @@ class DlaasHook(BaseHook):
         self.dlaas_conn_id = dlaas_conn_id
 
     @cached_property
-    def access(self) -> ServiceAccess:
+    def service_connection(self) -> ServiceConnection:
         """What the connection says."""
-        from airflow_dlaas.hooks.connections import ServiceAccess
+        from airflow_dlaas.hooks.connections import ServiceConnection
 
-        return ServiceAccess.from_connection(self.get_connection(self.dlaas_conn_id))
+        return ServiceConnection.from_connection(self.get_connection(self.dlaas_conn_id))
 
-    async def aaccess(self) -> ServiceAccess:
+    async def aget_service_connection(self) -> ServiceConnection:
         """What the connection says, asked for without blocking the triggerer's loop."""
-        from airflow_dlaas.hooks.connections import ServiceAccess
+        from airflow_dlaas.hooks.connections import ServiceConnection
 
-        return ServiceAccess.from_connection(await self.aget_connection(self.dlaas_conn_id))
+        return ServiceConnection.from_connection(await self.aget_connection(self.dlaas_conn_id))
 
     @cached_property
     def client(self) -> Client:
         """A client; made once, good for many threads."""
-        return make_client(self.access)
+        return make_client(self.service_connection)
 
     def get_conn(self) -> Client:
         """The client, under the name Airflow's hooks have for it."""
@@ -62,8 +62,8 @@ class DlaasHook(BaseHook):
         return True, f"The service answers: {instance.entity.source or 'deep learning'}, {instance.entity.status}"
 
 
-def make_client(access: ServiceAccess) -> Client:
+def make_client(connection: ServiceConnection) -> Client:
     """A client for *access*; sends nothing yet."""
     from airflow_dlaas.client.client import Client
 
-    return Client(access.url, access.login, access.password, verify=access.verify)
+    return Client(connection.url, connection.login, connection.password, verify=connection.verify)

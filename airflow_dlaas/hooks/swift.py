@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 
 if TYPE_CHECKING:
-    from airflow_dlaas.hooks.connections import StoreAccess
+    from airflow_dlaas.hooks.connections import SwiftConnection
     from airflow_dlaas.storage.swift.store import SwiftStore
 
 
@@ -25,22 +25,22 @@ class SwiftHook(BaseHook):
         self.swift_conn_id = swift_conn_id
 
     @cached_property
-    def access(self) -> StoreAccess:
+    def swift_connection(self) -> SwiftConnection:
         """What the connection says."""
-        from airflow_dlaas.hooks.connections import StoreAccess
+        from airflow_dlaas.hooks.connections import SwiftConnection
 
-        return StoreAccess.from_connection(self.get_connection(self.swift_conn_id))
+        return SwiftConnection.from_connection(self.get_connection(self.swift_conn_id))
 
-    async def aaccess(self) -> StoreAccess:
+    async def aget_swift_connection(self) -> SwiftConnection:
         """What the connection says, asked for without blocking the triggerer's loop."""
-        from airflow_dlaas.hooks.connections import StoreAccess
+        from airflow_dlaas.hooks.connections import SwiftConnection
 
-        return StoreAccess.from_connection(await self.aget_connection(self.swift_conn_id))
+        return SwiftConnection.from_connection(await self.aget_connection(self.swift_conn_id))
 
     @cached_property
     def store(self) -> SwiftStore:
         """The object store; authenticates when first used."""
-        return make_store(self.access)
+        return make_store(self.swift_connection)
 
     def get_conn(self) -> SwiftStore:
         """The object store, under the name Airflow's hooks have for it."""
@@ -54,10 +54,10 @@ class SwiftHook(BaseHook):
             containers = len(self.store.list_containers())
         except DlaasError as error:
             return False, str(error)
-        return True, f"The object store lets {self.access.connection.user} in: {containers} containers"
+        return True, f"The object store lets {self.swift_connection.credentials.user} in: {containers} containers"
 
 
-def make_store(access: StoreAccess, *, patient: bool = True) -> SwiftStore:
+def make_store(connection: SwiftConnection, *, retry: bool = True) -> SwiftStore:
     """
     A store for *access*; sends nothing yet.
 
@@ -66,4 +66,6 @@ def make_store(access: StoreAccess, *, patient: bool = True) -> SwiftStore:
     from airflow_dlaas.storage.patience import NO_RETRY, RetryPolicy
     from airflow_dlaas.storage.swift.store import SwiftStore
 
-    return SwiftStore.open(access.connection, verify=access.verify, retry_policy=RetryPolicy() if patient else NO_RETRY)
+    return SwiftStore.open(
+        connection.credentials, verify=connection.verify, retry_policy=RetryPolicy() if retry else NO_RETRY
+    )

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from airflow_dlaas.contract.training import Training
 
 
-def count_ended(context: Context, training: Training) -> None:
+def record_ended_training(context: Context, training: Training) -> None:
     """Count a training that has ended, and tell its times."""
-    stats, status = _facility(), training.status
+    stats, status = _get_stats(), training.status
     tags = {**_tags(context), "state": str(status.state)}
     stats.incr("dlaas.training.ended", tags=tags)
     if status.running_at is not None:
@@ -31,7 +31,7 @@ def _tags(context: Context) -> dict[str, str]:
     return {"dag_id": ti.dag_id, "task_id": ti.task_id}
 
 
-def _facility() -> Any:
+def _get_stats() -> Any:
     """Find Airflow's facility, which has moved."""
     try:
         from airflow.sdk.observability import stats

@@ -14,8 +14,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.task_runs.hyperparameters import parameters
-from airflow_dlaas.task_runs.summary import label
+from airflow_dlaas.task_runs.hyperparameters import parse_hyperparameters
+from airflow_dlaas.task_runs.summary import metric_label
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TAG = "dlaas.training_id"
+TRAINING_ID_TAG = "dlaas.training_id"
 """Tag by which the run of a training is found again."""
 
-POINTS = 1000
+MAX_LOGGED_POINTS = 1000
 """Points of a curve that are logged; of what is left out, spikes stay."""
 
-ENDINGS = {"completed": "FINISHED", "error": "FAILED", "canceled": "KILLED"}
+RUN_STATUSES = {"completed": "FINISHED", "error": "FAILED", "canceled": "KILLED"}
 """MLflow's words for how a run ended."""
 
-_BATCH = 1000  # metrics that MLflow takes at once
-_FOREIGN = re.compile(r"[^\w./ :-]", re.ASCII)
+_MAX_BATCH_SIZE = 1000  # metrics that MLflow takes at once
+_INVALID_NAME_CHARS = re.compile(r"[^\w./ :-]", re.ASCII)
 
 
-def insist_on_mlflow() -> None:
+def require_mlflow() -> None:
     """
     See to it that MLflow is there, before anything is begun that is to be logged with it.
 
@@ -52,7 +52,7 @@ def insist_on_mlflow() -> None:
         )
 
 
-def log_training(
+def log_to_mlflow(
     training: Training, curves: Curves | None, *, experiment: str, tags: Mapping[str, str], say: Callable[[str], None]
 ) -> None:
     """
@@ -66,18 +66,18 @@ def log_training(
 
     client = MlflowClient()
     try:
-        experiment_id = _experiment(client, experiment)
-        for run in client.search_runs([experiment_id], f"tags.`{TAG}` = '{training.id}'"):
-            if run.info.status in ENDINGS.values():
+        experiment_id = _get_or_create_experiment(client, experiment)
+        for run in client.search_runs([experiment_id], f"tags.`{TRAINING_ID_TAG}` = '{training.id}'"):
+            if run.info.status in RUN_STATUSES.values():
                 say(f"MLflow has training {training.id} as run {run.info.run_id} already")
                 return
             client.delete_run(run.info.run_id)
-        say(f"MLflow has training {training.id} as run {_log(client, experiment_id, training, curves, tags)}")
+        say(f"MLflow has training {training.id} as run {_create_run(client, experiment_id, training, curves, tags)}")
     except MlflowException as error:
         say(f"Training {training.id} is not logged in MLflow: {error}")
 
 
-def _experiment(client: MlflowClient, name: str) -> str:
+def _get_or_create_experiment(client: MlflowClient, name: str) -> str:
     from mlflow.exceptions import MlflowException
 
     known = client.get_experiment_by_name(name)
@@ -91,7 +91,7 @@ def _experiment(client: MlflowClient, name: str) -> str:
     return str(known.experiment_id)
 
 
-def _log(
+def _create_run(
     client: MlflowClient, experiment_id: str, training: Training, curves: Curves | None, tags: Mapping[str, str]
 ) -> str:
     from mlflow.entities import Param
@@ -99,44 +99,49 @@ def _log(
     model, status = training.entity.model_definition, training.status
     run = client.create_run(
         experiment_id,
-        start_time=_milliseconds(status.running_at or status.submitted_at),
-        tags={**tags, TAG: training.id, "dlaas.framework": str(model.framework), "dlaas.state": str(status.state)},
+        start_time=_epoch_milliseconds(status.running_at or status.submitted_at),
+        tags={
+            **tags,
+            TRAINING_ID_TAG: training.id,
+            "dlaas.framework": str(model.framework),
+            "dlaas.state": str(status.state),
+        },
         run_name=model.name,
     )
     run_id = str(run.info.run_id)
-    values = parameters(model.execution.command)
-    client.log_batch(run_id, params=[Param(_plain(name), value) for name, value in values.items()])
-    for batch in _batches(_metrics(training, curves), _BATCH):
+    values = parse_hyperparameters(model.execution.command)
+    client.log_batch(run_id, params=[Param(_sanitize_name(name), value) for name, value in values.items()])
+    for batch in _batches(_iter_metrics(training, curves), _MAX_BATCH_SIZE):
         client.log_batch(run_id, metrics=batch)
-    ended = _milliseconds(status.finished_at or status.current_at)
-    client.set_terminated(run_id, ENDINGS[str(status.state)], end_time=ended)
+    ended = _epoch_milliseconds(status.finished_at or status.current_at)
+    client.set_terminated(run_id, RUN_STATUSES[str(status.state)], end_time=ended)
     return run_id
 
 
-def _metrics(training: Training, curves: Curves | None) -> Iterator[Any]:
+def _iter_metrics(training: Training, curves: Curves | None) -> Iterator[Any]:
     from mlflow.entities import Metric
 
     if curves is not None and curves.series:
         for series in curves.series:
-            name = _plain(label(series.phase, series.name))
+            name = _sanitize_name(metric_label(series.phase, series.name))
             for step, value, moment in series.points:
                 yield Metric(name, value, round(moment * 1000), int(step))
         return
     for metric in training.status.metrics:
         for one in metric.values:
-            name = _plain(label(metric.phase, one.name))
-            yield Metric(name, one.value, _milliseconds(metric.timestamp), metric.iteration)
+            name = _sanitize_name(metric_label(metric.phase, one.name))
+            yield Metric(name, one.value, _epoch_milliseconds(metric.timestamp), metric.iteration)
 
 
-def _plain(name: str) -> str:
+def _sanitize_name(name: str) -> str:
     """Give *name* in the characters that MLflow takes."""
-    return _FOREIGN.sub("_", name)
+    return _INVALID_NAME_CHARS.sub("_", name)
 
 
-def _milliseconds(moment: datetime) -> int:
+def _epoch_milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def _batches(many: Iterator[T], size: int) -> Iterator[list[T]]:
-    while batch := list(islice(many, size)):
+def _batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    while batch := list(islice(items, size)):
         yield batch

@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from airflow_dlaas.contract.training import Training
 
 
-def event_folder(training: Training) -> str | None:
+def event_log_dir(training: Training) -> str | None:
     """Name the folder below which all of a training's event files lie: TensorBoard's ``--logdir``, in the results."""
     folders = training.status.event_folders
     return posixpath.commonpath(folders) or "." if folders else None
 
 
-def tensorboard_address(template: str | None, training: Training) -> str | None:
+def tensorboard_page_url(template: str | None, training: Training) -> str | None:
     """Give the page of a site's TensorBoard about *training*; None without one, or without event files."""
-    folder = event_folder(training)
+    folder = event_log_dir(training)
     if template is None or folder is None:
         return None
     return template.replace("{training_id}", quote(training.id)).replace("{folder}", quote(folder))

@@ -18,9 +18,9 @@ class TrainingLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Give the tab's address. Airflow asks in the task's own process, when a run of it has ended."""
-        from airflow_dlaas.task_runs.training_tab import tab_address
+        from airflow_dlaas.task_runs.training_tab import training_tab_url
 
-        return tab_address(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
+        return training_tab_url(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
 
 
 class TensorBoardLink(BaseOperatorLink):
@@ -30,10 +30,10 @@ class TensorBoardLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Give what the task has found out when its training ended; an empty address shows no link."""
-        return getattr(operator, "tensorboard", None) or ""
+        return getattr(operator, "tensorboard_page_url", None) or ""
 
 
-def show_training(context: Context) -> None:
+def push_training_link(context: Context) -> None:
     """Push the "Training" link now: Airflow itself does when a task is deferred or has ended, which may be hours on."""
     ti = context["ti"]
     link = TrainingLink()

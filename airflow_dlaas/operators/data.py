@@ -11,15 +11,15 @@ from urllib.parse import unquote, urlsplit
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.parameters.checked_operator import UNKNOWN, CheckedOperator
 from airflow_dlaas.parameters.checks import (
-    Kind,
-    Unfit,
+    InvalidValue,
+    ParameterCheck,
     optional,
+    require_bool,
     require_container,
-    require_flag,
-    require_folder,
-    require_objects,
+    require_folder_prefix,
+    require_location,
+    require_object_names,
     require_patterns,
-    require_place,
     require_text,
 )
 
@@ -60,14 +60,14 @@ class UploadDataOperator(CheckedOperator):
     """
 
     template_fields: Sequence[str] = ("source", "container", "prefix", "include", "exclude", "swift_conn_id")
-    parameters: ClassVar[Mapping[str, Kind]] = {
-        "source": require_place,
+    parameters: ClassVar[Mapping[str, ParameterCheck]] = {
+        "source": require_location,
         "container": require_container,
-        "prefix": require_folder,
+        "prefix": require_folder_prefix,
         "include": optional(require_patterns),
         "exclude": optional(require_patterns),
-        "delete": require_flag,
-        "allow_empty": require_flag,
+        "delete": require_bool,
+        "allow_empty": require_bool,
         "swift_conn_id": require_text,
     }
     ui_color = "#e5f5e0"
@@ -104,11 +104,11 @@ class UploadDataOperator(CheckedOperator):
         from airflow_dlaas.contract.results import uploaded_results_warning
         from airflow_dlaas.storage.transfer.api import upload
         from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
-        from airflow_dlaas.task_runs.locations import sources_at
-        from airflow_dlaas.task_runs.transfer_progress import TellProgress
+        from airflow_dlaas.task_runs.locations import resolve_sources
+        from airflow_dlaas.task_runs.transfer_progress import ProgressLogger
 
         begun = time.monotonic()
-        sources = sources_at(self.source, self.include, self.exclude, allow_empty=self.allow_empty)
+        sources = resolve_sources(self.source, self.include, self.exclude, allow_empty=self.allow_empty)
         with SwiftHook(self.swift_conn_id).store as store:
             report = upload(
                 store,
@@ -121,7 +121,7 @@ class UploadDataOperator(CheckedOperator):
                 allow_empty=self.allow_empty,
                 create_container=True,
                 checksum_cache=ChecksumCache(default_path()),
-                progress=TellProgress("Upload:", self.log.info),
+                progress=ProgressLogger("Upload:", self.log.info),
             )
         self.log.info(
             "Container %s: %s files sent (%s bytes), %s unchanged, %s deleted, in %.1f s",
@@ -134,10 +134,10 @@ class UploadDataOperator(CheckedOperator):
         )
         if report.result_folders:
             self.log.warning("%s", uploaded_results_warning(self.container, report.result_folders))
-        self._tell_outlets(context, report)
+        self._update_outlet_events(context, report)
         return f"swift://{self.swift_conn_id}@{self.container}/{self.prefix}"
 
-    def _tell_outlets(self, context: Context, report: TransferReport) -> None:
+    def _update_outlet_events(self, context: Context, report: TransferReport) -> None:
         from airflow.sdk import Asset
 
         figures = {
@@ -148,7 +148,7 @@ class UploadDataOperator(CheckedOperator):
         }
         place = self.swift_conn_id, self.container
         for outlet in self.outlets:
-            if isinstance(outlet, Asset) and _place_of(outlet.uri, self.swift_conn_id) == place:
+            if isinstance(outlet, Asset) and _parse_asset_uri(outlet.uri, self.swift_conn_id) == place:
                 context["outlet_events"][outlet].extra.update(figures)
 
 
@@ -171,11 +171,11 @@ class DownloadDataOperator(CheckedOperator):
     """
 
     template_fields: Sequence[str] = ("container", "prefix", "destination", "swift_conn_id")
-    parameters: ClassVar[Mapping[str, Kind]] = {
+    parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         "container": require_container,
-        "destination": require_place,
-        "prefix": require_folder,
-        "allow_empty": require_flag,
+        "destination": require_location,
+        "prefix": require_folder_prefix,
+        "allow_empty": require_bool,
         "swift_conn_id": require_text,
     }
     ui_color = "#e5f5e0"
@@ -206,11 +206,11 @@ class DownloadDataOperator(CheckedOperator):
         from airflow_dlaas.contract.results import result_folder_markers
         from airflow_dlaas.storage.transfer.api import download
         from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
-        from airflow_dlaas.task_runs.locations import filled_there
-        from airflow_dlaas.task_runs.transfer_progress import TellProgress
+        from airflow_dlaas.task_runs.locations import local_output_dir
+        from airflow_dlaas.task_runs.transfer_progress import ProgressLogger
 
         begun = time.monotonic()
-        with SwiftHook(self.swift_conn_id).store as store, filled_there(self.destination) as folder:
+        with SwiftHook(self.swift_conn_id).store as store, local_output_dir(self.destination) as folder:
             report = download(
                 store,
                 self.container,
@@ -219,7 +219,7 @@ class DownloadDataOperator(CheckedOperator):
                 exclude_filter=lambda names: result_folder_markers(names, self.prefix),
                 allow_empty=self.allow_empty,
                 checksum_cache=ChecksumCache(default_path()),
-                progress=TellProgress("Download:", self.log.info),
+                progress=ProgressLogger("Download:", self.log.info),
             )
         self.log.info(
             "Container %s: %s files fetched (%s bytes) to %s, %s unchanged, in %.1f s",
@@ -250,11 +250,11 @@ class DeleteDataOperator(CheckedOperator):
     """
 
     template_fields: Sequence[str] = ("container", "prefix", "names", "swift_conn_id")
-    parameters: ClassVar[Mapping[str, Kind]] = {
+    parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         "container": require_container,
-        "prefix": require_folder,
-        "names": optional(require_objects),
-        "everything": require_flag,
+        "prefix": require_folder_prefix,
+        "names": optional(require_object_names),
+        "everything": require_bool,
         "swift_conn_id": require_text,
     }
     ui_color = "#eeeeee"
@@ -290,35 +290,35 @@ class DeleteDataOperator(CheckedOperator):
                     self.container,
                     prefix=self.prefix,
                     names=self.names,
-                    exclude_filter=self._results if self.names is None else None,
+                    exclude_filter=self._protected_results if self.names is None else None,
                 )
             except ContainerNotFound as error:
                 self.log.info("%s: nothing to delete", error)
                 return
         self.log.info("Container %s: %s objects deleted", self.container, len(gone))
 
-    def _results(self, found: Sequence[str]) -> Sequence[str]:
+    def _protected_results(self, object_names: Sequence[str]) -> Sequence[str]:
         """Choose the results of trainings, which are deleted only where that was asked for."""
         from airflow_dlaas.contract.results import nested_result_objects
 
-        left = nested_result_objects(found, self.prefix)
+        left = nested_result_objects(object_names, self.prefix)
         if left:
             self.log.info("Container %s: %s objects stay, results of trainings", self.container, len(left))
         return left
 
     @classmethod
-    def check_together(cls, given: Mapping[str, Any]) -> None:
+    def check_combination(cls, given: Mapping[str, Any]) -> None:
         """Refuse to delete all of a container unless that was asked for."""
         if given["prefix"] == "" and given["names"] is None and given["everything"] is False:
             container = given["container"]
             which = "the container" if container is UNKNOWN else f"container {container!r}"
-            raise Unfit(
+            raise InvalidValue(
                 f"prefix is empty, which would delete all of {which}: give a prefix or names, or set everything=True"
             )
 
 
-def _place_of(uri: str, conn_id: str) -> tuple[str, str] | None:
+def _parse_asset_uri(uri: str, default_conn_id: str) -> tuple[str, str] | None:
     """Read connection and container in the address of an asset; *conn_id* where it names no connection."""
     parts = urlsplit(uri)
     named, _, container = parts.netloc.rpartition("@")
-    return (unquote(named) or conn_id, unquote(container)) if parts.scheme == "swift" else None
+    return (unquote(named) or default_conn_id, unquote(container)) if parts.scheme == "swift" else None

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_dlaas.hooks.dlaas import DlaasHook
 from airflow_dlaas.parameters.checked_operator import CheckedOperator
 from airflow_dlaas.parameters.checks import (
-    Kind,
+    ParameterCheck,
     optional,
     require_any_text,
-    require_flag,
+    require_bool,
+    require_location,
     require_patterns,
-    require_place,
     require_text,
-    require_texts_by_name,
+    require_text_dict,
 )
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ class PackageModelOperator(CheckedOperator):
     """
 
     template_fields: Sequence[str] = ("source", "destination", "include", "exclude", "allow_secrets")
-    parameters: ClassVar[Mapping[str, Kind]] = {
-        "source": require_place,
-        "destination": require_place,
+    parameters: ClassVar[Mapping[str, ParameterCheck]] = {
+        "source": require_location,
+        "destination": require_location,
         "include": optional(require_patterns),
         "exclude": optional(require_patterns),
-        "allow_nested": require_flag,
+        "allow_nested": require_bool,
         "allow_secrets": optional(require_patterns),
     }
     ui_color = "#d9e8fb"
@@ -81,9 +81,9 @@ class PackageModelOperator(CheckedOperator):
         """Write the zip, or raise `InvalidBundle` and leave what was there."""
         self.check_parameters(rendered=True)
         from airflow_dlaas.packaging import archive
-        from airflow_dlaas.task_runs.locations import brought_here, put_there
+        from airflow_dlaas.task_runs.locations import fetch_to_local, publish_from_local
 
-        with brought_here(self.source) as folder, put_there(self.destination) as file:
+        with fetch_to_local(self.source) as folder, publish_from_local(self.destination) as file:
             archive.pack(
                 folder,
                 target=file,
@@ -122,13 +122,13 @@ class CreateExperimentOperator(CheckedOperator):
     """
 
     template_fields: Sequence[str] = ("name", "bundle", "framework", "description", "author", "dlaas_conn_id")
-    parameters: ClassVar[Mapping[str, Kind]] = {
+    parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         "name": require_text,
-        "bundle": require_place,
-        "framework": require_texts_by_name,
+        "bundle": require_location,
+        "framework": require_text_dict,
         "description": require_any_text,
         "author": optional(require_text),
-        "reuse": require_flag,
+        "reuse": require_bool,
         "dlaas_conn_id": require_text,
     }
     ui_color = "#d9e8fb"
@@ -165,8 +165,8 @@ class CreateExperimentOperator(CheckedOperator):
         from airflow_dlaas.contract.base import validation_messages
         from airflow_dlaas.contract.experiment import ExperimentDraft
         from airflow_dlaas.exceptions import InvalidDefinition
-        from airflow_dlaas.task_runs.experiments import publish
-        from airflow_dlaas.task_runs.locations import brought_here
+        from airflow_dlaas.task_runs.experiments import publish_code
+        from airflow_dlaas.task_runs.locations import fetch_to_local
 
         try:
             draft = ExperimentDraft.model_validate(
@@ -179,9 +179,9 @@ class CreateExperimentOperator(CheckedOperator):
             )
         except ValidationError as error:
             raise InvalidDefinition(validation_messages(error)) from None
-        with brought_here(self.bundle) as file:
-            published = publish(DlaasHook(self.dlaas_conn_id).client, draft, file, reuse=self.reuse)
-        self.log.info("Experiment %r, %s: %s", self.name, published.step.told, published.url)
+        with fetch_to_local(self.bundle) as file:
+            published = publish_code(DlaasHook(self.dlaas_conn_id).client, draft, file, reuse=self.reuse)
+        self.log.info("Experiment %r, %s: %s", self.name, published.action.message, published.url)
         return published.url
 
 
@@ -195,7 +195,10 @@ class DeleteExperimentOperator(CheckedOperator):
     """
 
     template_fields: Sequence[str] = ("definition_location", "dlaas_conn_id")
-    parameters: ClassVar[Mapping[str, Kind]] = {"definition_location": require_text, "dlaas_conn_id": require_text}
+    parameters: ClassVar[Mapping[str, ParameterCheck]] = {
+        "definition_location": require_text,
+        "dlaas_conn_id": require_text,
+    }
     ui_color = "#eeeeee"
 
     def __init__(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_dlaas.hooks.dlaas import DlaasHook
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.parameters.checked_operator import CheckedOperator
-from airflow_dlaas.parameters.checks import Kind, require_part, require_place, require_text
+from airflow_dlaas.parameters.checks import ParameterCheck, require_location, require_stripped_prefix, require_text
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
@@ -33,10 +33,10 @@ class FetchModelOperator(CheckedOperator):
     """
 
     template_fields: Sequence[str] = ("training_id", "destination", "part", "swift_conn_id", "dlaas_conn_id")
-    parameters: ClassVar[Mapping[str, Kind]] = {
+    parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         "training_id": require_text,
-        "destination": require_place,
-        "part": require_part,
+        "destination": require_location,
+        "part": require_stripped_prefix,
         "swift_conn_id": require_text,
         "dlaas_conn_id": require_text,
     }
@@ -70,8 +70,8 @@ class FetchModelOperator(CheckedOperator):
         from airflow_dlaas.exceptions import ObjectNotFound
         from airflow_dlaas.storage.transfer.api import download
         from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
-        from airflow_dlaas.task_runs.resumable_folder import gathered_there
-        from airflow_dlaas.task_runs.transfer_progress import TellProgress
+        from airflow_dlaas.task_runs.resumable_folder import resumable_folder
+        from airflow_dlaas.task_runs.transfer_progress import ProgressLogger
 
         begun = time.monotonic()
         training = DlaasHook(self.dlaas_conn_id).client.send(calls.get_training(self.training_id))
@@ -81,7 +81,7 @@ class FetchModelOperator(CheckedOperator):
         location, part = results.location, self.part.strip("/")
         prefix = f"{location.model_location}/{part}".rstrip("/") + "/"
         what = f"{training.id}-{part or 'all'}"
-        with SwiftHook(self.swift_conn_id).store as store, gathered_there(self.destination, what) as folder:
+        with SwiftHook(self.swift_conn_id).store as store, resumable_folder(self.destination, what) as folder:
             report = download(
                 store,
                 location.container,
@@ -90,7 +90,7 @@ class FetchModelOperator(CheckedOperator):
                 exclude_filter=lambda names: [name for name in names if is_marker(name)],
                 allow_empty=True,
                 checksum_cache=ChecksumCache(default_path()),
-                progress=TellProgress("Download:", self.log.info),
+                progress=ProgressLogger("Download:", self.log.info),
             )
             if not report.files + report.unchanged:
                 raise ObjectNotFound(f"There is nothing under {prefix} in container {location.container}")

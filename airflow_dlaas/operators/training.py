@@ -9,26 +9,26 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_dlaas.hooks.dlaas import DlaasHook
-from airflow_dlaas.links.training import TensorBoardLink, TrainingLink, show_training
+from airflow_dlaas.links.training import TensorBoardLink, TrainingLink, push_training_link
 from airflow_dlaas.parameters.checked_operator import UNKNOWN, CheckedOperator
 from airflow_dlaas.parameters.checks import (
-    Kind,
+    ParameterCheck,
     optional,
+    require_bool,
     require_definition,
-    require_definitions,
+    require_dict_list,
     require_duration,
-    require_flag,
     require_text,
 )
 from airflow_dlaas.task_runs.deferrable import default_deferrable
-from airflow_dlaas.task_runs.definition_file import as_json, names_file, read_for_task, read_if_local
+from airflow_dlaas.task_runs.definition_file import is_file_path, parse_json_object, read_at_parse, read_at_runtime
 
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_dlaas.contract.training import Training
-    from airflow_dlaas.task_runs.task_training import TaskRun
+    from airflow_dlaas.task_runs.task_training import TaskTraining
 
 
 class SubmitTrainingOperator(CheckedOperator):
@@ -53,11 +53,11 @@ class SubmitTrainingOperator(CheckedOperator):
 
     template_fields: Sequence[str] = ("definition", "definition_location", "metric_definitions", "dlaas_conn_id")
     template_ext: Sequence[str] = (".json",)
-    parameters: ClassVar[Mapping[str, Kind]] = {
+    parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         "definition": require_definition,
         "definition_location": optional(require_text),
-        "retry_failed": require_flag,
-        "metric_definitions": optional(require_definitions),
+        "retry_failed": require_bool,
+        "metric_definitions": optional(require_dict_list),
         "dlaas_conn_id": require_text,
     }
     template_fields_renderers = {"definition": "json"}  # noqa: RUF012 - declared so by Airflow's base class
@@ -65,7 +65,7 @@ class SubmitTrainingOperator(CheckedOperator):
     operator_extra_links = (TrainingLink(), TensorBoardLink())
     _acknowledges = False
     """Whether the task's success is recorded at the service."""
-    tensorboard: str | None = None
+    tensorboard_page_url: str | None = None
     """The site's TensorBoard about this task's training, known once that has ended."""
     definition: Mapping[str, Any] | str
 
@@ -85,37 +85,41 @@ class SubmitTrainingOperator(CheckedOperator):
         self.retry_failed = retry_failed
         self.metric_definitions = metric_definitions
         self.dlaas_conn_id = dlaas_conn_id
-        self._run: TaskRun | None = None
+        self._task_training: TaskTraining | None = None
         self.check_parameters()
 
     def execute(self, context: Context) -> str:
         """Submit the training, once, however often the task is tried."""
         self.check_parameters(rendered=True)
-        run = self._begin(context)
+        run = self._prepare_training(context)
         training = run.submit()
         # What has been handed over is no longer this task's to end.
-        self._run = None
+        self._task_training = None
         return training.id
 
     def on_kill(self) -> None:
         """Cancel the training of a task that is ended before it is done; Airflow gives this five seconds."""
-        if self._run is not None:
-            self._run.stop()
+        if self._task_training is not None:
+            self._task_training.cancel()
 
     @classmethod
-    def check_together(cls, given: Mapping[str, Any]) -> None:
+    def check_combination(cls, given: Mapping[str, Any]) -> None:
         """
         Check what is known of the definition.
 
         :raises InvalidDefinition: naming every field that is wrong.
         """
-        from airflow_dlaas.task_runs.definition import check, parse, with_metrics
+        from airflow_dlaas.task_runs.definition import (
+            parse_definition,
+            require_valid_definition,
+            with_metric_definitions,
+        )
 
         definition, metrics = given["definition"], given["metric_definitions"]
-        if definition is UNKNOWN or names_file(definition):
+        if definition is UNKNOWN or is_file_path(definition):
             return
-        document = with_metrics(parse(definition), None if metrics is UNKNOWN else metrics)
-        check(document, has_location=given["definition_location"] is not None)
+        document = with_metric_definitions(parse_definition(definition), None if metrics is UNKNOWN else metrics)
+        require_valid_definition(document, has_location=given["definition_location"] is not None)
 
     def resolve_template_files(self) -> None:
         """
@@ -123,38 +127,42 @@ class SubmitTrainingOperator(CheckedOperator):
 
         :raises InvalidDefinition: naming every field that is wrong, as far as they are known.
         """
-        if names_file(self.definition):
-            text = read_if_local(str(self.definition), self.get_template_env())
+        if is_file_path(self.definition):
+            text = read_at_parse(str(self.definition), self.get_template_env())
             if text is not None:
                 self.definition = text
-                if document := as_json(text):  # not yet where templates stand outside of its texts
+                if document := parse_json_object(text):  # not yet where templates stand outside of its texts
                     own = {name: getattr(self, name) for name in SubmitTrainingOperator.parameters}
-                    self.checked(self.task_id, {**own, "definition": document}, dag=self.get_dag())
+                    self.normalize_parameters(self.task_id, {**own, "definition": document}, dag=self.get_dag())
         self.prepare_template()
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Any, context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]
     ) -> None:
         # A name that a mapped task got from another task is not read: only the author of the DAG names files.
-        if parent is self and names_file(self.definition) and id(self.definition) not in self.not_rendered(seen_oids):
-            self.definition = read_for_task(
+        if (
+            parent is self
+            and is_file_path(self.definition)
+            and id(self.definition) not in self.unrendered_ids(seen_oids)
+        ):
+            self.definition = read_at_runtime(
                 str(self.definition), jinja_env, lambda name: str(self.render_template(name, context, jinja_env))
             )
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
 
-    def _begin(self, context: Context) -> TaskRun:
+    def _prepare_training(self, context: Context) -> TaskTraining:
         """Find out which training this try is about."""
-        from airflow_dlaas.task_runs.task_training import TaskRun
+        from airflow_dlaas.task_runs.task_training import TaskTraining
 
-        show_training(context)
+        push_training_link(context)
         # Kept for `on_kill`, which interrupts whatever goes on and must not ask Airflow for connections then.
-        self._run = run = TaskRun.begin(
+        self._task_training = run = TaskTraining.prepare(
             self.definition,
             self.definition_location,
             metric_definitions=self.metric_definitions,
             context=context,
-            access=DlaasHook(self.dlaas_conn_id).access,
-            connection=self.dlaas_conn_id,
+            service_connection=DlaasHook(self.dlaas_conn_id).service_connection,
+            dlaas_conn_id=self.dlaas_conn_id,
             retry_failed=self.retry_failed,
             acknowledges=self._acknowledges,
             say=self.log.info,
@@ -183,10 +191,10 @@ class TrainModelOperator(SubmitTrainingOperator):
     """
 
     template_fields: Sequence[str] = (*SubmitTrainingOperator.template_fields, "timeout", "mlflow_experiment")
-    parameters: ClassVar[Mapping[str, Kind]] = {
+    parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         **SubmitTrainingOperator.parameters,
         "timeout": optional(require_duration),
-        "deferrable": require_flag,
+        "deferrable": require_bool,
         "mlflow_experiment": optional(require_text),
     }
     timeout: timedelta | None
@@ -209,38 +217,38 @@ class TrainModelOperator(SubmitTrainingOperator):
     def execute(self, context: Context) -> str:
         """Submit, wait, judge."""
         self.check_parameters(rendered=True)
-        from airflow_dlaas.task_runs.trigger_events import deadline_after, wait
+        from airflow_dlaas.task_runs.trigger_events import deadline_after, wait_for_training_sync
 
         if self.mlflow_experiment:
-            from airflow_dlaas.integrations.mlflow import insist_on_mlflow
+            from airflow_dlaas.integrations.mlflow import require_mlflow
 
-            insist_on_mlflow()
-        run = self._begin(context)
+            require_mlflow()
+        run = self._prepare_training(context)
         timeout = self.execution_timeout if self.timeout is None else self.timeout
         # A training that has ended is judged here: a trigger that fires at once races the scheduler.
-        if self.deferrable and (run.known is None or not run.known.state.is_final):
+        if self.deferrable and (run.training is None or not run.training.state.is_final):
             from airflow_dlaas.triggers.model import TrainModelTrigger
 
             self.defer(
                 trigger=TrainModelTrigger(
                     definition=run.document,
                     definition_location=self.definition_location,
-                    key=run.tag.key,
+                    key=run.run_key.idempotency_key,
                     since=run.since.timestamp() if run.since else None,
                     timeout=timeout.total_seconds() if timeout else None,
                     dlaas_conn_id=self.dlaas_conn_id,
                     deferred_at=time.time(),
                 ),
                 method_name=self.resume.__name__,
-                kwargs={"key": run.tag.key},
+                kwargs={"key": run.run_key.idempotency_key},
             )
 
-        def last_seen() -> Training:
+        def submit_and_wait() -> Training:
             training = run.submit()
             deadline = deadline_after(training.status.submitted_at, timeout)
-            return wait(run.access, training.id, deadline=deadline, say=self.log.info)
+            return wait_for_training_sync(run.service_connection, training.id, deadline=deadline, say=self.log.info)
 
-        return self._conclude(run, last_seen)
+        return self._finish(run, submit_and_wait)
 
     def resume(self, context: Context, event: Any = None, key: str | None = None) -> str:
         """
@@ -248,62 +256,62 @@ class TrainModelOperator(SubmitTrainingOperator):
 
         :param key: the key of the training; where it is missing, as under ``airflow dags test``, the event's is taken.
         """
-        from airflow_dlaas.task_runs.task_training import TaskRun
-        from airflow_dlaas.task_runs.trigger_events import key_of, reported
+        from airflow_dlaas.task_runs.task_training import TaskTraining
+        from airflow_dlaas.task_runs.trigger_events import parse_event_key, parse_training_event
 
-        self._run = run = TaskRun.again(
-            key or key_of(event),
+        self._task_training = run = TaskTraining.attach(
+            key or parse_event_key(event),
             context=context,
-            access=DlaasHook(self.dlaas_conn_id).access,
-            connection=self.dlaas_conn_id,
+            service_connection=DlaasHook(self.dlaas_conn_id).service_connection,
+            dlaas_conn_id=self.dlaas_conn_id,
             say=self.log.info,
         )
-        return self._conclude(run, lambda: reported(event))
+        return self._finish(run, lambda: parse_training_event(event))
 
-    def _conclude(self, run: TaskRun, last_seen: Callable[[], Training]) -> str:
+    def _finish(self, task_training: TaskTraining, get_training: Callable[[], Training]) -> str:
         """Judge; unless the training itself has ended, whatever else ends the task ends the training too."""
-        from airflow_dlaas.contract.outcome import raise_for_state, describe_results_location
+        from airflow_dlaas.contract.outcome import describe_results_location, raise_for_state
         from airflow_dlaas.exceptions import TrainingEnded
-        from airflow_dlaas.task_runs.summary import METRICS
+        from airflow_dlaas.task_runs.summary import METRICS_XCOM_KEY
 
         try:
-            training = raise_for_state(last_seen())
+            training = raise_for_state(get_training())
         except BaseException as error:
             if isinstance(error, TrainingEnded) and error.training.state.is_final:
-                self._keep(run, error.training)
+                self._record_outcome(task_training, error.training)
             else:
-                run.stop()
+                task_training.cancel()
             raise
-        metrics = self._keep(run, training)
-        run.context["ti"].xcom_push(key=METRICS, value=metrics)
-        self._tell_outlets(run.context, training, metrics)
+        metrics = self._record_outcome(task_training, training)
+        task_training.context["ti"].xcom_push(key=METRICS_XCOM_KEY, value=metrics)
+        self._update_outlet_events(task_training.context, training, metrics)
         if place := describe_results_location(training):
             self.log.info("Its results lie %s", place)
         else:
             self.log.warning("Training %s has completed and does not say that it left any results", training.id)
         # The last thing: whatever fails before it fails the task, and clearing that takes the training up.
-        run.acknowledge(training)
+        task_training.acknowledge(training)
         return training.id
 
-    def _keep(self, run: TaskRun, training: Training) -> dict[str, float | str]:
-        from airflow_dlaas.integrations.tensorboard import tensorboard_address
+    def _record_outcome(self, task_training: TaskTraining, training: Training) -> dict[str, float | str]:
+        from airflow_dlaas.integrations.tensorboard import tensorboard_page_url
 
-        self.tensorboard = tensorboard_address(run.access.tensorboard_url, training)
-        metrics = run.keep(training)
+        self.tensorboard_page_url = tensorboard_page_url(task_training.service_connection.tensorboard_url, training)
+        metrics = task_training.record_outcome(training)
         if self.mlflow_experiment:
-            from airflow_dlaas.integrations.mlflow import POINTS, log_training
+            from airflow_dlaas.integrations.mlflow import MAX_LOGGED_POINTS, log_to_mlflow
 
-            ti = run.context["ti"]
-            log_training(
+            ti = task_training.context["ti"]
+            log_to_mlflow(
                 training,
-                run.curves(training.id, POINTS),
+                task_training.fetch_curves(training.id, MAX_LOGGED_POINTS),
                 experiment=self.mlflow_experiment,
                 tags={"airflow.dag_id": ti.dag_id, "airflow.run_id": ti.run_id, "airflow.task_id": ti.task_id},
                 say=self.log.info,
             )
         return metrics
 
-    def _tell_outlets(self, context: Context, training: Training, metrics: Mapping[str, float | str]) -> None:
+    def _update_outlet_events(self, context: Context, training: Training, metrics: Mapping[str, float | str]) -> None:
         """Say with each asset that this task brings up to date which training did it, and how good it became."""
         from airflow.sdk import Asset
 
@@ -322,7 +330,7 @@ class CancelTrainingOperator(CheckedOperator):
     """
 
     template_fields: Sequence[str] = ("training_id", "dlaas_conn_id")
-    parameters: ClassVar[Mapping[str, Kind]] = {"training_id": require_text, "dlaas_conn_id": require_text}
+    parameters: ClassVar[Mapping[str, ParameterCheck]] = {"training_id": require_text, "dlaas_conn_id": require_text}
     ui_color = "#eeeeee"
 
     def __init__(self, *, training_id: str, dlaas_conn_id: str = DlaasHook.default_conn_name, **kwargs: Any) -> None:
@@ -349,7 +357,7 @@ class DeleteTrainingOperator(CheckedOperator):
     """
 
     template_fields: Sequence[str] = ("training_id", "dlaas_conn_id")
-    parameters: ClassVar[Mapping[str, Kind]] = {"training_id": require_text, "dlaas_conn_id": require_text}
+    parameters: ClassVar[Mapping[str, ParameterCheck]] = {"training_id": require_text, "dlaas_conn_id": require_text}
     ui_color = "#eeeeee"
 
     def __init__(self, *, training_id: str, dlaas_conn_id: str = DlaasHook.default_conn_name, **kwargs: Any) -> None:

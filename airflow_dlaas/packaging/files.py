@@ -8,7 +8,7 @@ from pathlib import Path
 
 from airflow_dlaas.exceptions import InvalidBundle
 from airflow_dlaas.packaging import entries, ignore_file, secret_scan
-from airflow_dlaas.storage.sources.patterns import Patterns, parse_patterns, matches_any, is_selected
+from airflow_dlaas.storage.sources.patterns import Patterns, is_selected, matches_any, parse_patterns
 
 MAX_NAMES_SHOWN = 5
 """Files that a refusal names; a number stands for those beyond."""

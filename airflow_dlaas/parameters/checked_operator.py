@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 
 from airflow_dlaas.exceptions import InvalidArgument
-from airflow_dlaas.parameters.checks import Kind, Stage, Unfit
+from airflow_dlaas.parameters.checks import CheckStage, InvalidValue, ParameterCheck
 
 if TYPE_CHECKING:
     import jinja2
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 
-SIGNS = frozenset(
+JINJA_SYNTAX_OPTIONS = frozenset(
     {
         "variable_start_string",
         "block_start_string",
@@ -47,7 +47,7 @@ class CheckedOperator(BaseOperator):
     its ``__init__`` and, with ``rendered=True``, at the beginning of its ``execute``.
     """
 
-    parameters: ClassVar[Mapping[str, Kind]] = {}
+    parameters: ClassVar[Mapping[str, ParameterCheck]] = {}
     """What each parameter may be; its attribute has the same name."""
 
     def check_parameters(self, *, rendered: bool = False) -> None:
@@ -59,13 +59,13 @@ class CheckedOperator(BaseOperator):
         """
         given = {name: vars(self)[name] for name in self.parameters if name in vars(self)}
         dag = self.get_dag()
-        for name, value in self.checked(self.task_id, given, rendered=rendered, dag=dag).items():
+        for name, value in self.normalize_parameters(self.task_id, given, rendered=rendered, dag=dag).items():
             if value is not given[name]:
                 vars(self).setdefault("_replaced", {}).setdefault(name, given[name])
                 setattr(self, name, value)
 
     @classmethod
-    def checked(
+    def normalize_parameters(
         cls, task_id: str, given: Mapping[str, Any], *, rendered: bool = False, dag: DAG | None = None
     ) -> dict[str, Any]:
         """
@@ -76,29 +76,37 @@ class CheckedOperator(BaseOperator):
         """
         known: dict[str, Any] = {}
         wrong: list[str] = []
-        own_signs = not rendered and dag is not None and bool(SIGNS & (dag.jinja_environment_kwargs or {}).keys())
+        own_signs = (
+            not rendered
+            and dag is not None
+            and bool(JINJA_SYNTAX_OPTIONS & (dag.jinja_environment_kwargs or {}).keys())
+        )
         for name, value in given.items():
-            stage = Stage(rendered, templated=name in cls.template_fields)
+            stage = CheckStage(rendered, templated=name in cls.template_fields)
             unclear = own_signs and stage.templated and isinstance(value, (str, Mapping, list, tuple))
-            if isinstance(value, Unknown) or stage.later(value) or unclear:
+            if isinstance(value, Unknown) or stage.is_unresolved(value) or unclear:
                 continue
             try:
                 known[name] = cls.parameters[name](value, stage)
-            except Unfit as error:
-                hint = "" if stage.templated or not Stage(rendered=False).later(value) else " (it is not templated)"
+            except InvalidValue as error:
+                hint = (
+                    ""
+                    if stage.templated or not CheckStage(rendered=False).is_unresolved(value)
+                    else " (it is not templated)"
+                )
                 wrong.append(f"{name} {error}{hint}")
         if not wrong:
             later = dict.fromkeys(given.keys() - known.keys(), UNKNOWN)
             try:
-                cls.check_together({**known, **later})
-            except Unfit as error:
+                cls.check_combination({**known, **later})
+            except InvalidValue as error:
                 wrong.append(str(error))
         if wrong:
             raise InvalidArgument(f"{task_id}: {'; '.join(wrong)}")
         return known
 
     @classmethod
-    def check_together(cls, given: Mapping[str, Any]) -> None:
+    def check_combination(cls, given: Mapping[str, Any]) -> None:
         """
         Check parameters that depend on each other.
 
@@ -113,7 +121,7 @@ class CheckedOperator(BaseOperator):
         """Set the parameters that all mapped tasks share; they are checked, and so is what is mapped over."""
         from airflow_dlaas.parameters.mapped_operator import CheckedPartial
 
-        return CheckedPartial.of(super().partial(**kwargs))
+        return CheckedPartial.from_partial(super().partial(**kwargs))
 
     # -- rendering ---------------------------------------------------------------
 
@@ -137,7 +145,7 @@ class CheckedOperator(BaseOperator):
             native = isinstance(environment, jinja2.nativetypes.NativeEnvironment)
         return render(content, context, environment, native=native)
 
-    def not_rendered(self, seen_oids: set[int]) -> set[int]:
+    def unrendered_ids(self, seen_oids: set[int]) -> set[int]:
         """
         Return the ids of the objects that are not rendered.
 
@@ -150,7 +158,7 @@ class CheckedOperator(BaseOperator):
     def _do_render_template_fields(
         self, parent: Any, template_fields: Any, context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]
     ) -> None:
-        fixed = self.not_rendered(seen_oids) if parent is self else seen_oids
+        fixed = self.unrendered_ids(seen_oids) if parent is self else seen_oids
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, fixed)
 
     def resolve_template_files(self) -> None:

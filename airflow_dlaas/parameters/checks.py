@@ -21,19 +21,19 @@ from airflow_dlaas.storage.sources.patterns import parse_object_names, parse_pat
 
 T = TypeVar("T")
 
-MARKS = ("{{", "{%", "{#")
+TEMPLATE_MARKERS = ("{{", "{%", "{#")
 """How something begins that Jinja would render."""
 
 
-NUMBER = " (a template that is rendered natively gives a number as one: write '{{ … | string }}')"
+NATIVE_NUMBER_HINT = " (a template that is rendered natively gives a number as one: write '{{ … | string }}')"
 
 
-class Unfit(ValueError):
+class InvalidValue(ValueError):
     """A value is not one that its parameter can have; the message goes on after the parameter's name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class CheckStage:
     """When a value is looked at: in the DAG's file, or when the task runs."""
 
     rendered: bool
@@ -41,118 +41,118 @@ class Stage:
     templated: bool = True
     """The parameter is rendered at all."""
 
-    def later(self, value: object) -> bool:
+    def is_unresolved(self, value: object) -> bool:
         """Whether *value* becomes known only when the task runs."""
-        return self.templated and not self.rendered and known_later(value)
+        return self.templated and not self.rendered and is_runtime_value(value)
 
 
-Kind = Callable[[Any, Stage], Any]
+ParameterCheck = Callable[[Any, CheckStage], Any]
 
 
-def known_later(value: object) -> bool:
+def is_runtime_value(value: object) -> bool:
     """Whether *value* holds a template, or is a reference that Airflow resolves when the task runs."""
     if isinstance(value, str):
-        return has_template(value)
+        return has_template_marker(value)
     # Airflow's `ResolveMixin`: what another task returns, a parameter of the DAG, an element of a mapped group. A
     # function is called in place of a template since Airflow 3.3.
     return callable(getattr(value, "iter_references", None)) or callable(value)
 
 
-def has_template(text: str) -> bool:
+def has_template_marker(text: str) -> bool:
     """Whether Jinja would find something to do in *text*."""
-    return any(mark in text for mark in MARKS)
+    return any(mark in text for mark in TEMPLATE_MARKERS)
 
 
-def optional(kind: Kind) -> Kind:
+def optional(check: ParameterCheck) -> ParameterCheck:
     """Let a parameter be None, which means that it was not given."""
 
-    def require(value: Any, stage: Stage) -> Any:
-        return None if value is None else kind(value, stage)
+    def require(value: Any, stage: CheckStage) -> Any:
+        return None if value is None else check(value, stage)
 
     return require
 
 
-def require_any_text(value: Any, stage: Stage) -> str:
+def require_any_text(value: Any, stage: CheckStage) -> str:
     """Require a text, maybe an empty one."""
     if not isinstance(value, str):
         number = stage.rendered and isinstance(value, (int, float))
-        raise Unfit(f"must be a text, not {format_value(value)}{NUMBER if number else ''}")
+        raise InvalidValue(f"must be a text, not {format_value(value)}{NATIVE_NUMBER_HINT if number else ''}")
     return value
 
 
-def require_text(value: Any, stage: Stage) -> str:
+def require_text(value: Any, stage: CheckStage) -> str:
     """Require a text that is not empty."""
     text = require_any_text(value, stage)
     if not text.strip():
-        raise Unfit("is empty")
+        raise InvalidValue("is empty")
     return text
 
 
-def require_container(value: Any, stage: Stage) -> str:
+def require_container(value: Any, stage: CheckStage) -> str:
     """Require the name of a container."""
-    return _by_rule(require_container_name, require_any_text(value, stage))
+    return _apply_rule(require_container_name, require_any_text(value, stage))
 
 
-def require_folder(value: Any, stage: Stage) -> str:
+def require_folder_prefix(value: Any, stage: CheckStage) -> str:
     """Require a prefix: the path of a folder in a container; empty for the whole container."""
-    return _by_rule(require_prefix, require_any_text(value, stage))
+    return _apply_rule(require_prefix, require_any_text(value, stage))
 
 
-def require_part(value: Any, stage: Stage) -> str:
+def require_stripped_prefix(value: Any, stage: CheckStage) -> str:
     """Require a prefix that may have slashes at its ends, and is returned without."""
-    return _by_rule(require_prefix, require_any_text(value, stage).strip("/"))
+    return _apply_rule(require_prefix, require_any_text(value, stage).strip("/"))
 
 
-def require_object(value: Any, stage: Stage) -> str:
+def require_object(value: Any, stage: CheckStage) -> str:
     """Require the name of an object, whatever program stored it."""
-    return _by_rule(require_object_name, require_any_text(value, stage))
+    return _apply_rule(require_object_name, require_any_text(value, stage))
 
 
-def require_flag(value: Any, _: Stage) -> bool:
+def require_bool(value: Any, _: CheckStage) -> bool:
     """Require True or False."""
     if not isinstance(value, bool):
-        raise Unfit(f"must be True or False, not {format_value(value)}")
+        raise InvalidValue(f"must be True or False, not {format_value(value)}")
     return value
 
 
-def require_count(value: Any, _: Stage) -> int:
+def require_positive_int(value: Any, _: CheckStage) -> int:
     """Require a whole number from 1."""
     if not isinstance(value, int) or isinstance(value, bool):
-        raise Unfit(f"must be a whole number, not {format_value(value)}")
+        raise InvalidValue(f"must be a whole number, not {format_value(value)}")
     if value < 1:
-        raise Unfit(f"must be 1 or more, not {value}")
+        raise InvalidValue(f"must be 1 or more, not {value}")
     return value
 
 
-def require_duration(value: Any, stage: Stage) -> timedelta:
+def require_duration(value: Any, stage: CheckStage) -> timedelta:
     """Require a `timedelta` or a number of seconds, more than none; of a template, also the number's text."""
     if stage.rendered and isinstance(value, str):
         try:
             value = float(value)
         except ValueError:
-            raise Unfit(f"must be a number of seconds, not {value!r}") from None
+            raise InvalidValue(f"must be a number of seconds, not {value!r}") from None
     if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
-        raise Unfit(f"must be a timedelta or a number of seconds, not {format_value(value)}")
+        raise InvalidValue(f"must be a timedelta or a number of seconds, not {format_value(value)}")
     try:
         duration = value if isinstance(value, timedelta) else timedelta(seconds=value)
     except (OverflowError, ValueError):
-        raise Unfit(f"must be a number of seconds that a timedelta can hold, not {value}") from None
+        raise InvalidValue(f"must be a number of seconds that a timedelta can hold, not {value}") from None
     if duration <= timedelta(0):
-        raise Unfit(f"must be more than 0, not {format_value(value)}; without it there is no limit")
+        raise InvalidValue(f"must be more than 0, not {format_value(value)}; without it there is no limit")
     return duration
 
 
-def require_place(value: Any, stage: Stage) -> str:
+def require_location(value: Any, stage: CheckStage) -> str:
     """Require a path, as a text or an object of `pathlib` or of Airflow's `ObjectStoragePath`; its text."""
     if is_path(value):
         return require_text(str(value), stage)  # an address in it was read, and perhaps respelled, by its class
     if not isinstance(value, str):
-        raise Unfit(f"must be a path, as a text, a Path or an ObjectStoragePath, not {format_value(value)}")
+        raise InvalidValue(f"must be a path, as a text, a Path or an ObjectStoragePath, not {format_value(value)}")
     text = require_text(value, stage)
     if "\0" in text:
-        raise Unfit("holds a NUL")
+        raise InvalidValue("holds a NUL")
     if text.startswith("swift://"):
-        _by_rule(require_container_name, urlsplit(text).netloc.rpartition("@")[2])
+        _apply_rule(require_container_name, urlsplit(text).netloc.rpartition("@")[2])
     return text
 
 
@@ -162,68 +162,70 @@ def is_path(value: object) -> bool:
     return isinstance(value, os.PathLike) or (hasattr(value, "storage_options") and hasattr(value, "joinpath"))
 
 
-def require_patterns(value: Any, stage: Stage) -> tuple[str, ...]:
+def require_patterns(value: Any, stage: CheckStage) -> tuple[str, ...]:
     """Require names and globs: a list of them, or one as a text."""
-    return _texts_by_rule(parse_patterns, value, stage)
+    return _apply_list_rule(parse_patterns, value, stage)
 
 
-def require_objects(value: Any, stage: Stage) -> tuple[str, ...]:
+def require_object_names(value: Any, stage: CheckStage) -> tuple[str, ...]:
     """Require names of objects: a list of them, or one as a text."""
-    return _texts_by_rule(parse_object_names, value, stage)
+    return _apply_list_rule(parse_object_names, value, stage)
 
 
-def require_texts_by_name(value: Any, stage: Stage) -> dict[str, Any]:
+def require_text_dict(value: Any, stage: CheckStage) -> dict[str, Any]:
     """Require a dict of texts."""
     if not isinstance(value, Mapping):
-        raise Unfit(f"must be a dict, not {format_value(value)}")
+        raise InvalidValue(f"must be a dict, not {format_value(value)}")
     found = {}
     for name, item in value.items():
         if not isinstance(name, str):
-            raise Unfit(f"must have texts as its keys, not {format_value(name)}")
+            raise InvalidValue(f"must have texts as its keys, not {format_value(name)}")
         try:
-            found[name] = item if stage.later(item) else require_text(item, stage)
-        except Unfit as error:
-            raise Unfit(f"[{name!r}] {error}") from None
+            found[name] = item if stage.is_unresolved(item) else require_text(item, stage)
+        except InvalidValue as error:
+            raise InvalidValue(f"[{name!r}] {error}") from None
     return found
 
 
-def require_definition(value: Any, _: Stage) -> Any:
+def require_definition(value: Any, _: CheckStage) -> Any:
     """Require a training definition: a dict, its JSON text, or the path of a JSON file; what is in it is not read."""
     if is_path(value):
         value = str(value)
         if not value.endswith(".json"):
-            raise Unfit(f"must be the path of a .json file, not {value!r}")
+            raise InvalidValue(f"must be the path of a .json file, not {value!r}")
     if isinstance(value, str):
         if not value.strip():
-            raise Unfit("is empty")
+            raise InvalidValue("is empty")
         return value
     if not isinstance(value, Mapping):
-        raise Unfit(f"must be a dict, its JSON text or the path of a .json file, not {format_value(value)}")
+        raise InvalidValue(f"must be a dict, its JSON text or the path of a .json file, not {format_value(value)}")
     return value
 
 
-def require_definitions(value: Any, stage: Stage) -> list[Any]:
+def require_dict_list(value: Any, stage: CheckStage) -> list[Any]:
     """Require a list of dicts."""
     if not isinstance(value, (list, tuple)):
-        raise Unfit(f"must be a list of dicts, not {format_value(value)}")
+        raise InvalidValue(f"must be a list of dicts, not {format_value(value)}")
     for index, item in enumerate(value):
-        if not stage.later(item) and not isinstance(item, Mapping):
-            raise Unfit(f"must hold dicts; item {index} is {format_value(item)}")
+        if not stage.is_unresolved(item) and not isinstance(item, Mapping):
+            raise InvalidValue(f"must hold dicts; item {index} is {format_value(item)}")
     return list(value)
 
 
-def _by_rule(rule: Callable[[object, str], T], value: object) -> T:
+def _apply_rule(rule: Callable[[object, str], T], value: object) -> T:
     """Apply a rule of the object store's, whose error begins with the parameter's name and a colon."""
     try:
         return rule(value, "")
     except InvalidArgument as error:
-        raise Unfit(str(error).removeprefix(": ")) from None
+        raise InvalidValue(str(error).removeprefix(": ")) from None
 
 
-def _texts_by_rule(rule: Callable[[object, str], tuple[str, ...] | None], value: Any, stage: Stage) -> tuple[str, ...]:
+def _apply_list_rule(
+    rule: Callable[[object, str], tuple[str, ...] | None], value: Any, stage: CheckStage
+) -> tuple[str, ...]:
     if value is None:
-        raise Unfit("must be a text or a list of texts, not None")
+        raise InvalidValue("must be a text or a list of texts, not None")
     if isinstance(value, (list, tuple)):  # items that are known later count as right now, and are kept
-        _by_rule(rule, ["later" if stage.later(item) else item for item in value])
+        _apply_rule(rule, ["later" if stage.is_unresolved(item) else item for item in value])
         return tuple(value)
-    return _by_rule(rule, value) or ()
+    return _apply_rule(rule, value) or ()

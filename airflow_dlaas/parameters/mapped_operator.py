@@ -19,7 +19,7 @@ class CheckedPartial(OperatorPartial):
     """What ``partial`` returns: checks its own parameters, and with them each set that is mapped over."""
 
     @classmethod
-    def of(cls, partial: OperatorPartial) -> Self:
+    def from_partial(cls, partial: OperatorPartial) -> Self:
         """
         Check the parameters of *partial* and return it as one that checks.
 
@@ -36,7 +36,7 @@ class CheckedPartial(OperatorPartial):
 
     def expand(self, **mapped_kwargs: Any) -> MappedOperator:
         """Map over *mapped_kwargs*; each value that is known is checked."""
-        self._check_each(
+        self._check_sets(
             ({name: item}, f"{name}[{index}]")
             for name, items in mapped_kwargs.items()
             if isinstance(items, Sequence)
@@ -48,22 +48,22 @@ class CheckedPartial(OperatorPartial):
         """Map over sets of parameters; each that is known is checked."""
         if isinstance(kwargs, Sequence):
             sets = [(one, f"set {index}") for index, one in enumerate(kwargs) if isinstance(one, Mapping)]
-            self._check_each(iter(sets))
+            self._check_sets(iter(sets))
         return super().expand_kwargs(kwargs, strict=strict)
 
-    def _check_each(self, sets: Iterator[tuple[Mapping[str, Any], str]]) -> None:
-        for mapped, which in sets:
-            self._check_one(mapped, which)
+    def _check_sets(self, parameter_sets: Iterator[tuple[Mapping[str, Any], str]]) -> None:
+        for mapped, which in parameter_sets:
+            self._check_set(mapped, which)
 
-    def _check_one(self, mapped: Mapping[str, Any], which: str) -> None:
+    def _check_set(self, mapped: Mapping[str, Any], label: str) -> None:
         try:
             self._check(mapped)
         except InvalidDefinition as error:
             self._expand_called = True
-            raise InvalidDefinition([f"{which}: {problem}" for problem in error.problems]) from None
+            raise InvalidDefinition([f"{label}: {problem}" for problem in error.problems]) from None
         except InvalidArgument as error:
             self._expand_called = True
-            raise InvalidArgument(f"{error} (mapped: {which})") from None
+            raise InvalidArgument(f"{error} (mapped: {label})") from None
 
     def _check(self, mapped: Mapping[str, Any]) -> None:
         step = self.operator_class
@@ -71,4 +71,4 @@ class CheckedPartial(OperatorPartial):
             # What is not given here may be mapped over, or come from the DAG's default_args.
             given = {**self.kwargs, **mapped}
             named = {name: given.get(name, UNKNOWN) for name in step.parameters}
-            step.checked(self.kwargs["task_id"], named, dag=self.kwargs["dag"])
+            step.normalize_parameters(self.kwargs["task_id"], named, dag=self.kwargs["dag"])

@@ -32,15 +32,15 @@ def render(text: str, context: Any, environment: jinja2.Environment, *, native: 
         )
     except Exception:  # noqa: BLE001 - raises it again, with a traceback that points to the template
         environment.handle_exception()
-    return _as_object(nodes) if native else "".join(map(str, nodes))
+    return _to_native(nodes) if native else "".join(map(str, nodes))
 
 
 def has_template(text: str, environment: jinja2.Environment) -> bool:
     """Whether *environment* would find something to render in *text*."""
-    return any(mark in text for mark in _marks(environment))
+    return any(mark in text for mark in _template_markers(environment))
 
 
-def _marks(environment: jinja2.Environment) -> list[str]:
+def _template_markers(environment: jinja2.Environment) -> list[str]:
     """Return how something begins that *environment* would render; a DAG may have signs of its own."""
     signs = (
         environment.variable_start_string,
@@ -52,7 +52,7 @@ def _marks(environment: jinja2.Environment) -> list[str]:
     return [sign for sign in signs if sign]
 
 
-def _as_object(nodes: Iterable[Any]) -> Any:
+def _to_native(nodes: Iterable[Any]) -> Any:
     import jinja2
 
     match list(nodes):
@@ -60,11 +60,11 @@ def _as_object(nodes: Iterable[Any]) -> Any:
             return one
         case several:
             text = "".join(map(str, several))  # an undefined one raises
-            found = _container(text)
+            found = _parse_collection(text)
             return text if found is None else found
 
 
-def _container(text: str) -> Any:
+def _parse_collection(text: str) -> Any:
     """Read *text* as a list or a dict, of JSON or Python; None where it is none."""
     for read in (json.loads, ast.literal_eval):
         try:

@@ -11,15 +11,15 @@ from urllib.parse import quote, unquote, urlencode
 
 from starlette.requests import Request
 
-from airflow_dlaas.plugin.asgi import AIRFLOW, App
+from airflow_dlaas.plugin.asgi import AIRFLOW_APP_KEY, AsgiApp
 
-BASE = "/api/v2"
+BASE_PATH = "/api/v2"
 
-CREDENTIALS = (b"authorization", b"cookie")
+CREDENTIAL_HEADERS = (b"authorization", b"cookie")
 """Headers that say who asks; of the browser's request nothing else goes on."""
 
 
-class Denied(Exception):
+class AirflowApiError(Exception):
     """Airflow's refusal, to be passed on as it is."""
 
     def __init__(self, status: int, detail: str) -> None:
@@ -29,38 +29,40 @@ class Denied(Exception):
 
 
 @dataclass(frozen=True)
-class PublicApi:
+class AirflowApiClient:
     """
     The API under ``/api/v2``, with one user's eyes.
 
     It is called without a socket, through all of Airflow's middleware: what it refuses the user, we never see.
     """
 
-    app: App
+    app: AsgiApp
     root_path: str
     headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
 
     @classmethod
-    def of(cls, request: Request) -> PublicApi:
+    def from_request(cls, request: Request) -> AirflowApiClient:
         """Take the API of the Airflow that *request* came through, and the user who sent it."""
-        headers = tuple((name, value) for name, value in request.scope["headers"] if name in CREDENTIALS)
-        return cls(request.scope[AIRFLOW], request.scope.get("app_root_path", ""), headers)
+        headers = tuple((name, value) for name, value in request.scope["headers"] if name in CREDENTIAL_HEADERS)
+        return cls(request.scope[AIRFLOW_APP_KEY], request.scope.get("app_root_path", ""), headers)
 
-    async def get(self, *steps: str, **query: str | int) -> Any:
+    async def get(self, *path_parts: str, **query: str | int) -> Any:
         """
         Ask for what lies at the path that *steps* make, each of them quoted.
 
         :raises Denied: with Airflow's status and sentence.
         """
-        path = "/".join((self.root_path + BASE, *(quote(step, safe="~") for step in steps)))
-        status, body = await self._call(path, urlencode(query))
-        document = _parsed(body)
+        path = "/".join((self.root_path + BASE_PATH, *(quote(step, safe="~") for step in path_parts)))
+        status, body = await self._request(path, urlencode(query))
+        document = _parse_json(body)
         if status >= 400:
             detail = document.get("detail") if isinstance(document, dict) else None
-            raise Denied(status, detail if isinstance(detail, str) else f"Airflow answered with status {status}")
+            raise AirflowApiError(
+                status, detail if isinstance(detail, str) else f"Airflow answered with status {status}"
+            )
         return document
 
-    async def _call(self, path: str, query: str) -> tuple[int, bytes]:
+    async def _request(self, path: str, query: str) -> tuple[int, bytes]:
         scope: MutableMapping[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -100,7 +102,7 @@ class PublicApi:
         return status, b"".join(pieces)
 
 
-def _parsed(body: bytes) -> Any:
+def _parse_json(body: bytes) -> Any:
     try:
         return json.loads(body) if body else None
     except ValueError:

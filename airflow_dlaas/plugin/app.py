@@ -11,178 +11,194 @@ from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.contract.curves import MAX_LOG_CHUNK_BYTES, MAX_POINTS, DEFAULT_POINTS, Curves, Series
+from airflow_dlaas.contract.curves import DEFAULT_POINTS, MAX_LOG_CHUNK_BYTES, MAX_POINTS, Curves, Series
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, NotConfigured, NotFound
 from airflow_dlaas.plugin import pages, responses
-from airflow_dlaas.plugin.airflow_api_client import Denied, PublicApi
-from airflow_dlaas.plugin.lookup import NOT_HERE, Finder, Found
-from airflow_dlaas.plugin.xcoms import Ref
+from airflow_dlaas.plugin.airflow_api_client import AirflowApiClient, AirflowApiError
+from airflow_dlaas.plugin.lookup import TRAINING_NOT_FOUND, LookupResult, TrainingLookup
+from airflow_dlaas.plugin.xcoms import TaskInstanceRef
 
-Text = Annotated[str, Query(min_length=1, max_length=500)]
-Limit = Annotated[int, Query(ge=1, le=500)]
-
-
-async def _api(request: Request, _user: GetUserDep) -> PublicApi:
-    return PublicApi.of(request)
+QueryText = Annotated[str, Query(min_length=1, max_length=500)]
+ListLimit = Annotated[int, Query(ge=1, le=500)]
 
 
-async def _ref(dag_id: Text, run_id: Text, task_id: Text, map_index: Annotated[str, Query()] = "-1") -> Ref:
+async def _airflow_api(request: Request, _user: GetUserDep) -> AirflowApiClient:
+    return AirflowApiClient.from_request(request)
+
+
+async def _task_instance_from_query(
+    dag_id: QueryText, run_id: QueryText, task_id: QueryText, map_index: Annotated[str, Query()] = "-1"
+) -> TaskInstanceRef:
     # Of a task that is not mapped, Airflow's UI leaves the placeholder as it is.
     index = int(map_index) if map_index.isascii() and map_index.isdecimal() and len(map_index) < 9 else -1
-    return Ref(dag_id, run_id, task_id, index)
+    return TaskInstanceRef(dag_id, run_id, task_id, index)
 
 
-Api = Annotated[PublicApi, Depends(_api)]
+AirflowApiDep = Annotated[AirflowApiClient, Depends(_airflow_api)]
 """Airflow's API, with the eyes of the user who asks; without a user, the request is refused."""
-Task = Annotated[Ref, Depends(_ref)]
+TaskInstanceDep = Annotated[TaskInstanceRef, Depends(_task_instance_from_query)]
 
-_may_edit = requires_access_dag("PUT", DagAccessEntity.TASK_INSTANCE)
+_require_edit_access = requires_access_dag("PUT", DagAccessEntity.TASK_INSTANCE)
 
 
 def create_app() -> FastAPI:
     """Make the application that Airflow's API server mounts."""
     app = FastAPI(title="DLaaS", docs_url=None, redoc_url=None, openapi_url=None)
-    finder = Finder()
+    finder = TrainingLookup()
 
-    @app.exception_handler(Denied)
-    async def denied(_request: Request, error: Denied) -> Response:
+    @app.exception_handler(AirflowApiError)
+    async def airflow_api_error(_request: Request, error: AirflowApiError) -> Response:
         return JSONResponse({"detail": error.detail}, status_code=error.status)
 
     @app.exception_handler(DlaasError)
-    async def trouble(_request: Request, error: DlaasError) -> Response:
+    async def dlaas_error(_request: Request, error: DlaasError) -> Response:
         return JSONResponse({"detail": str(error)}, status_code=404 if isinstance(error, NotFound) else 502)
 
     @app.get("/api/task")
-    async def task(request: Request, user: GetUserDep, api: Api, ref: Task, training_id: str | None = None) -> Response:
-        instance = await _task_instance(api, ref)
-        found = await finder.of_task(api, ref, training_id)
-        known, listing_trouble = await finder.tries(found) if found else ([], None)
+    async def task(
+        request: Request, user: GetUserDep, api: AirflowApiDep, ref: TaskInstanceDep, training_id: str | None = None
+    ) -> Response:
+        instance = await _get_task_instance(api, ref)
+        found = await finder.find_for_task(api, ref, training_id)
+        known, listing_trouble = await finder.list_tries(found) if found else ([], None)
         training = found.training if found else None
         shown = None
         if found and training:
             definition = (instance.get("rendered_fields") or {}).get("definition")
-            shown = responses.whole(
+            shown = responses.training_detail(
                 ref,
-                found.connection,
+                found.conn_id,
                 training,
                 definition,
                 source=found.source,
-                tensorboard=await run_in_threadpool(_tensorboard, finder, found.connection),
+                tensorboard_url=await run_in_threadpool(_tensorboard_url, finder, found.conn_id),
             )
-        return _json(
+        return _json_response(
             {
-                "ref": responses.ref_view(ref),
+                "ref": responses.task_instance_json(ref),
                 "task": {name: instance.get(name) for name in ("state", "operator", "try_number", "max_tries")},
-                "tries": responses.tries(known, found.current if found else None),
+                "tries": responses.tries(known, found.current_id if found else None),
                 "training": shown,
-                "may_cancel": await _permitted(request, user),
-                "trouble": (found.trouble if found else None) or listing_trouble,
+                "may_cancel": await _has_edit_access(request, user),
+                "trouble": (found.service_error if found else None) or listing_trouble,
             }
         )
 
     @app.get("/api/curves")
     async def curves(
-        api: Api,
-        ref: Task,
-        training_id: Text,
+        api: AirflowApiDep,
+        ref: TaskInstanceDep,
+        training_id: QueryText,
         points: Annotated[int, Query(ge=2, le=MAX_POINTS)] = DEFAULT_POINTS,
         unless: Annotated[str | None, Query(max_length=100)] = None,
     ) -> Response:
-        found, training = await _insist(finder, api, ref, training_id)
+        found, training = await _require_training(finder, api, ref, training_id)
         if found.source == "task":
-            return _json(responses.curves_view(found.curves or Curves(version="none", series=(), complete=True)))
+            return _json_response(
+                responses.curves_json(found.curves or Curves(version="none", series=(), complete=True))
+            )
         try:
             call = calls.get_curves(training_id, points=points, known_version=unless)
-            told = await run_in_threadpool(finder.services.send, found.connection, call)
+            told = await run_in_threadpool(finder.service_clients.send, found.conn_id, call)
         except NotFound:  # a service without our extension, which still tells the last values
-            told = _last_values(training)
-        return _json(responses.curves_view(told))
+            told = _curves_from_metrics(training)
+        return _json_response(responses.curves_json(told))
 
     @app.get("/api/log")
     async def log(
-        api: Api,
-        ref: Task,
-        training_id: Text,
+        api: AirflowApiDep,
+        ref: TaskInstanceDep,
+        training_id: QueryText,
         offset: Annotated[int | None, Query(ge=0)] = None,
         limit: Annotated[int | None, Query(ge=1, le=MAX_LOG_CHUNK_BYTES)] = None,
         tail: Annotated[int | None, Query(ge=1, le=MAX_LOG_CHUNK_BYTES)] = None,
     ) -> Response:
-        found, _ = await _insist(finder, api, ref, training_id, live=True)
+        found, _ = await _require_training(finder, api, ref, training_id, from_service=True)
         call = calls.get_log(training_id, offset=offset, limit=limit, tail=tail)
-        return _json((await run_in_threadpool(finder.services.send, found.connection, call)).model_dump())
+        return _json_response((await run_in_threadpool(finder.service_clients.send, found.conn_id, call)).model_dump())
 
     @app.get("/api/log/search")
     async def search(
-        api: Api, ref: Task, training_id: Text, text: Text, offset: Annotated[int, Query(ge=0)] = 0
+        api: AirflowApiDep,
+        ref: TaskInstanceDep,
+        training_id: QueryText,
+        text: QueryText,
+        offset: Annotated[int, Query(ge=0)] = 0,
     ) -> Response:
-        found, _ = await _insist(finder, api, ref, training_id, live=True)
+        found, _ = await _require_training(finder, api, ref, training_id, from_service=True)
         call = calls.search_log(training_id, text, offset=offset)
-        return _json((await run_in_threadpool(finder.services.send, found.connection, call)).model_dump())
+        return _json_response((await run_in_threadpool(finder.service_clients.send, found.conn_id, call)).model_dump())
 
-    @app.post("/api/cancel", status_code=202, dependencies=[Depends(_may_edit)])
-    async def cancel(request: Request, api: Api, dag_id: Text, body: Annotated[dict[str, Any], Body()]) -> Response:
+    @app.post("/api/cancel", status_code=202, dependencies=[Depends(_require_edit_access)])
+    async def cancel(
+        request: Request, api: AirflowApiDep, dag_id: QueryText, body: Annotated[dict[str, Any], Body()]
+    ) -> Response:
         # The permission was asked for the DAG in the address, so it is that DAG's training that is canceled.
         if not request.headers.get("content-type", "").startswith("application/json"):
             raise HTTPException(415, "Send JSON")  # what no form of another site can
         try:
-            ref = Ref(dag_id, str(body["run_id"]), str(body["task_id"]), int(body.get("map_index", -1)))
+            ref = TaskInstanceRef(dag_id, str(body["run_id"]), str(body["task_id"]), int(body.get("map_index", -1)))
             training_id = str(body["training_id"])
         except (KeyError, TypeError, ValueError, OverflowError):
             raise HTTPException(400, "run_id, task_id, map_index and training_id are needed") from None
-        found, _ = await _insist(finder, api, ref, training_id, live=True)
-        await run_in_threadpool(finder.services.send, found.connection, calls.cancel_training(training_id))
-        return _json({}, 202)
+        found, _ = await _require_training(finder, api, ref, training_id, from_service=True)
+        await run_in_threadpool(finder.service_clients.send, found.conn_id, calls.cancel_training(training_id))
+        return _json_response({}, 202)
 
     @app.get("/api/run")
-    async def run(api: Api, dag_id: Text, run_id: Text, limit: Limit = 200) -> Response:
-        return _json(await finder.listing(api, dag_id, run_id, limit))
+    async def run(api: AirflowApiDep, dag_id: QueryText, run_id: QueryText, limit: ListLimit = 200) -> Response:
+        return _json_response(await finder.list_task_trainings(api, dag_id, run_id, limit))
 
     @app.get("/api/dag")
-    async def dag(api: Api, dag_id: Text, limit: Limit = 200) -> Response:
-        return _json(await finder.listing(api, dag_id, "~", limit))
+    async def dag(api: AirflowApiDep, dag_id: QueryText, limit: ListLimit = 200) -> Response:
+        return _json_response(await finder.list_task_trainings(api, dag_id, "~", limit))
 
     @app.get("/api/trainings")
-    async def trainings(api: Api, limit: Limit = 200, dag_id: str = "~") -> Response:
-        return _json(await finder.listing(api, dag_id or "~", "~", limit))
+    async def trainings(api: AirflowApiDep, limit: ListLimit = 200, dag_id: str = "~") -> Response:
+        return _json_response(await finder.list_task_trainings(api, dag_id or "~", "~", limit))
 
     pages.register(app)
     return app
 
 
-async def _task_instance(api: PublicApi, ref: Ref) -> dict[str, Any]:
+async def _get_task_instance(api: AirflowApiClient, ref: TaskInstanceRef) -> dict[str, Any]:
     way = ("dags", ref.dag_id, "dagRuns", ref.run_id, "taskInstances", ref.task_id)
     found: dict[str, Any] = await api.get(*way, *((str(ref.map_index),) if ref.map_index >= 0 else ()))
     return found
 
 
-async def _insist(
-    finder: Finder, api: PublicApi, ref: Ref, training_id: str, *, live: bool = False
-) -> tuple[Found, Training]:
+async def _require_training(
+    lookup: TrainingLookup, api: AirflowApiClient, ref: TaskInstanceRef, training_id: str, *, from_service: bool = False
+) -> tuple[LookupResult, Training]:
     """Find *training_id* among the trainings of a task; with *live*, at its service and not in the task's memory."""
-    found = await finder.of_task(api, ref, training_id)
-    if found is None or found.training is None or (live and found.source == "task"):
-        raise Denied(502, found.trouble or "") if found is not None and found.away else Denied(404, NOT_HERE)
+    found = await lookup.find_for_task(api, ref, training_id)
+    if found is None or found.training is None or (from_service and found.source == "task"):
+        raise (
+            AirflowApiError(502, found.service_error or "")
+            if found is not None and found.is_unavailable
+            else AirflowApiError(404, TRAINING_NOT_FOUND)
+        )
     return found, found.training
 
 
-async def _permitted(request: Request, user: Any) -> bool:
+async def _has_edit_access(request: Request, user: Any) -> bool:
     """Whether *user* may edit the DAG's task instances: the same question that `cancel` is let through by."""
     try:
-        await run_in_threadpool(_may_edit, request, user)
+        await run_in_threadpool(_require_edit_access, request, user)
     except HTTPException:
         return False
     return True
 
 
-def _tensorboard(finder: Finder, connection: str) -> str | None:
+def _tensorboard_url(lookup: TrainingLookup, conn_id: str) -> str | None:
     try:
-        return finder.services.access(connection).tensorboard_url
+        return lookup.service_clients.get_connection(conn_id).tensorboard_url
     except NotConfigured:  # said already, where the service is asked
         return None
 
 
-def _last_values(training: Training) -> Curves:
+def _curves_from_metrics(training: Training) -> Curves:
     series = [
         Series(
             name=value.name,
@@ -197,5 +213,5 @@ def _last_values(training: Training) -> Curves:
     return Curves(version=str(newest), series=tuple(series), complete=training.state.is_final)
 
 
-def _json(content: Any, status: int = 200) -> Response:
+def _json_response(content: Any, status: int = 200) -> Response:
     return JSONResponse(content, status_code=status, headers={"Cache-Control": "no-store"})

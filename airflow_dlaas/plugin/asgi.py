@@ -9,13 +9,13 @@ from typing import Any
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-AIRFLOW = "airflow_dlaas.airflow"
+AIRFLOW_APP_KEY = "airflow_dlaas.airflow"
 """Key of a scope under which Airflow's own application is kept: once a mounted one is called, it is forgotten."""
 
 
-class Door:
+class LazyApp:
     """
     An ASGI application that is made when it is first asked, and keeps who called it.
 
@@ -27,13 +27,13 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, with Airflow's application at hand."""
-        await self._app({**scope, AIRFLOW: scope.get("app")}, receive, send)
+        await self._app({**scope, AIRFLOW_APP_KEY: scope.get("app")}, receive, send)
 
     def __repr__(self) -> str:
         return f"Door({self.prefix!r})"
 
     @cached_property
-    def _app(self) -> App:
+    def _app(self) -> AsgiApp:
         from airflow_dlaas.plugin.app import create_app
 
         return create_app()

@@ -15,42 +15,42 @@ from airflow_dlaas.contract.curves import Curves
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, NotFound
 from airflow_dlaas.plugin import responses
-from airflow_dlaas.plugin.airflow_api_client import Denied, PublicApi
-from airflow_dlaas.plugin.services import Services
-from airflow_dlaas.plugin.xcoms import Mark, Marks, Ref
-from airflow_dlaas.task_runs.run_key import Tag
+from airflow_dlaas.plugin.airflow_api_client import AirflowApiClient, AirflowApiError
+from airflow_dlaas.plugin.services import ServiceClients
+from airflow_dlaas.plugin.xcoms import TaskInstanceRef, TrainingXCom, TrainingXComReader
+from airflow_dlaas.task_runs.run_key import RunKey
 
-ASKED_APART = 20
+MAX_SINGLE_LOOKUPS = 20
 """Trainings of one listing that are asked for one by one, being older than what their service lists."""
 
-TRIES_LAST = 30.0
+TRIES_TTL = 30.0
 """Seconds for which a task's earlier trainings are not listed anew: a page asks every other second, a try is rare."""
 
-NOT_HERE = "This task has no training with this id"
+TRAINING_NOT_FOUND = "This task has no training with this id"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LookupResult:
     """A training of a task, by the service's word or by what the task has kept."""
 
-    ref: Ref
-    connection: str
+    ref: TaskInstanceRef
+    conn_id: str
     training: Training | None
-    current: str | None = None
+    current_id: str | None = None
     """The id of the training that the task is about now, which need not be this one."""
     curves: Curves | None = None
     """What the task has kept, where the service has forgotten it."""
     source: str = "service"
-    trouble: str | None = None
+    service_error: str | None = None
     """Why the service itself has not told it."""
-    away: bool = False
+    is_unavailable: bool = False
     """Whether the service could not be asked, and may be soon."""
-    airflow: str | None = None
+    airflow_digest: str | None = None
     """The Airflow that the task's trainings are tagged with, as `Tag.airflow`; None where it is not known."""
 
 
 @dataclass(slots=True)
-class Finder:
+class TrainingLookup:
     """
     Finds trainings.
 
@@ -59,69 +59,75 @@ class Finder:
     whoever may edit one DAG could name a training of another there.
     """
 
-    services: Services = field(default_factory=Services)
-    marks: Marks = field(default_factory=Marks)
+    service_clients: ServiceClients = field(default_factory=ServiceClients)
+    xcoms: TrainingXComReader = field(default_factory=TrainingXComReader)
 
-    async def of_task(self, api: PublicApi, ref: Ref, training_id: str | None = None) -> Found | None:
+    async def find_for_task(
+        self, api: AirflowApiClient, ref: TaskInstanceRef, training_id: str | None = None
+    ) -> LookupResult | None:
         """Find the training that a task is about, or an earlier one of it; None where it has submitted none."""
-        mark = await self.marks.of_task(api, ref)
+        mark = await self.xcoms.get(api, ref)
         if mark is None:
             return None
-        wanted = training_id or mark.id
+        wanted = training_id or mark.training_id
         if wanted is None:
-            return Found(ref, mark.connection, None, airflow=mark.airflow)
+            return LookupResult(ref, mark.conn_id, None, airflow_digest=mark.airflow_digest)
         try:
-            training = await run_in_threadpool(self.services.send, mark.connection, calls.get_training(wanted))
+            training = await run_in_threadpool(self.service_clients.send, mark.conn_id, calls.get_training(wanted))
         except NotFound:
-            return await self._kept(api, mark, wanted, None)
+            return await self._from_summary(api, mark, wanted, None)
         except DlaasError as error:
-            return replace(await self._kept(api, mark, wanted, str(error)), away=True)
-        await self._insist(api, mark, training)
-        return Found(ref, mark.connection, training, mark.id, airflow=mark.airflow)
+            return replace(await self._from_summary(api, mark, wanted, str(error)), is_unavailable=True)
+        await self._require_ownership(api, mark, training)
+        return LookupResult(ref, mark.conn_id, training, mark.training_id, airflow_digest=mark.airflow_digest)
 
-    async def tries(self, found: Found) -> tuple[list[Training], str | None]:
+    async def list_tries(self, result: LookupResult) -> tuple[list[Training], str | None]:
         """List all trainings of a task that the service still knows; why they can't be listed."""
         try:
-            known = await run_in_threadpool(self.services.trainings, found.connection, lasts=TRIES_LAST)
+            known = await run_in_threadpool(self.service_clients.list_trainings, result.conn_id, max_age=TRIES_TTL)
         except DlaasError as error:
-            return ([found.training] if found.training else []), str(error)
-        mine = {one.id: one for one in known if _task_of(one) in found.ref.digests and _may_be_of(found.airflow, one)}
-        if found.training is not None:
-            mine[found.training.id] = found.training
+            return ([result.training] if result.training else []), str(error)
+        mine = {
+            one.id: one
+            for one in known
+            if _task_digest(one) in result.ref.task_digests and _is_same_airflow(result.airflow_digest, one)
+        }
+        if result.training is not None:
+            mine[result.training.id] = result.training
         return list(mine.values()), None
 
-    async def listing(self, api: PublicApi, dag_id: str, run_id: str, limit: int) -> dict[str, Any]:
+    async def list_task_trainings(self, api: AirflowApiClient, dag_id: str, run_id: str, limit: int) -> dict[str, Any]:
         """List the trainings that tasks are about, newest first, with one question to each service, or few more."""
-        marks = await self.marks.listed(api, dag_id, run_id, limit=limit)
-        connections = sorted({mark.connection for mark in marks})
-        told = dict(zip(connections, await asyncio.gather(*map(self._listed, connections)), strict=True))
+        marks = await self.xcoms.list_recent(api, dag_id, run_id, limit=limit)
+        connections = sorted({mark.conn_id for mark in marks})
+        told = dict(zip(connections, await asyncio.gather(*map(self._list_by_id, connections)), strict=True))
         trouble = [f"{connection}: {why}" for connection, why in told.items() if isinstance(why, str)]
         known = {connection: listed for connection, listed in told.items() if not isinstance(listed, str)}
-        patience = iter(range(ASKED_APART))
+        patience = iter(range(MAX_SINGLE_LOOKUPS))
         tasks: dict[tuple[str, str], set[str]] = {}
         for mark in marks:
-            tasks.setdefault((mark.ref.dag_id, mark.ref.run_id), set()).update(mark.ref.digests)
+            tasks.setdefault((mark.ref.dag_id, mark.ref.run_id), set()).update(mark.ref.task_digests)
         rows = [
-            await self._row(api, mark, known.get(mark.connection), tasks[mark.ref.dag_id, mark.ref.run_id], patience)
+            await self._build_row(api, mark, known.get(mark.conn_id), tasks[mark.ref.dag_id, mark.ref.run_id], patience)
             for mark in marks
         ]
         rows.sort(key=lambda row: row["submitted_at"] or "9", reverse=True)
         return {"trainings": rows, "trouble": trouble}
 
-    async def _listed(self, connection: str) -> dict[str, Training] | str:
+    async def _list_by_id(self, conn_id: str) -> dict[str, Training] | str:
         """List the newest that the service of *connection* knows, by id; or say why that can't be had."""
         try:
-            return {one.id: one for one in await run_in_threadpool(self.services.trainings, connection)}
+            return {one.id: one for one in await run_in_threadpool(self.service_clients.list_trainings, conn_id)}
         except DlaasError as error:
             return str(error)
 
-    async def _row(
+    async def _build_row(
         self,
-        api: PublicApi,
-        mark: Mark,
-        known: Mapping[str, Training] | None,
-        tasks: Collection[str],
-        patience: Iterator[int],
+        api: AirflowApiClient,
+        xcom: TrainingXCom,
+        listed: Mapping[str, Training] | None,
+        task_digests: Collection[str],
+        lookup_budget: Iterator[int],
     ) -> dict[str, Any]:
         """
         Tell of one training: as listed, or as its task has kept it, or else as the service tells when asked for it.
@@ -129,53 +135,66 @@ class Finder:
         :param known: what the service has listed; None where it can't be asked.
         :param patience: has an element for each training that may still be asked for by itself.
         """
-        training = (known or {}).get(mark.id or "")
-        if training is None and mark.id is not None:
-            kept = await self._kept(api, mark, mark.id, None)
+        training = (listed or {}).get(xcom.training_id or "")
+        if training is None and xcom.training_id is not None:
+            kept = await self._from_summary(api, xcom, xcom.training_id, None)
             if kept.training is not None:
-                return responses.outline(mark.ref, mark.connection, kept.training, source="task")
-            if known is not None and next(patience, None) is not None:
-                training = await self._asked(mark.connection, mark.id)
-        if training is not None and _task_of(training) in tasks and _may_be_of(mark.airflow, training):
-            return responses.outline(mark.ref, mark.connection, training)
-        return responses.unheard(mark.ref, mark.connection, mark.id if known is None else None)
+                return responses.training_row(xcom.ref, xcom.conn_id, kept.training, source="task")
+            if listed is not None and next(lookup_budget, None) is not None:
+                training = await self._get_or_none(xcom.conn_id, xcom.training_id)
+        if (
+            training is not None
+            and _task_digest(training) in task_digests
+            and _is_same_airflow(xcom.airflow_digest, training)
+        ):
+            return responses.training_row(xcom.ref, xcom.conn_id, training)
+        return responses.unknown_row(xcom.ref, xcom.conn_id, xcom.training_id if listed is None else None)
 
-    async def _asked(self, connection: str, training_id: str) -> Training | None:
+    async def _get_or_none(self, conn_id: str, training_id: str) -> Training | None:
         try:
-            return await run_in_threadpool(self.services.send, connection, calls.get_training(training_id))
+            return await run_in_threadpool(self.service_clients.send, conn_id, calls.get_training(training_id))
         except DlaasError:
             return None
 
-    async def _kept(self, api: PublicApi, mark: Mark, wanted: str, trouble: str | None) -> Found:
-        summary = await self.marks.summary(api, mark)
+    async def _from_summary(
+        self, api: AirflowApiClient, xcom: TrainingXCom, training_id: str, service_error: str | None
+    ) -> LookupResult:
+        summary = await self.xcoms.get_summary(api, xcom)
         try:
             training = Training.model_validate((summary or {}).get("training"), extra="ignore")
             curves = summary.get("curves") if summary else None
             kept = Curves.model_validate(curves, extra="ignore") if curves else None
         except ValidationError:
             training, kept = None, None
-        if training is None or training.id != wanted:
-            why = trouble or f"The service does not know {wanted}"
-            return Found(mark.ref, mark.connection, None, trouble=why, airflow=mark.airflow)
-        return Found(
-            mark.ref, mark.connection, training, mark.id, kept, source="task", trouble=trouble, airflow=mark.airflow
+        if training is None or training.id != training_id:
+            why = service_error or f"The service does not know {training_id}"
+            return LookupResult(xcom.ref, xcom.conn_id, None, service_error=why, airflow_digest=xcom.airflow_digest)
+        return LookupResult(
+            xcom.ref,
+            xcom.conn_id,
+            training,
+            xcom.training_id,
+            kept,
+            source="task",
+            service_error=service_error,
+            airflow_digest=xcom.airflow_digest,
         )
 
-    async def _insist(self, api: PublicApi, mark: Mark, training: Training) -> None:
-        if not (_may_be_of(mark.airflow, training) and await self._is_of(api, mark.ref, training)):
-            raise Denied(404, NOT_HERE)
+    async def _require_ownership(self, api: AirflowApiClient, xcom: TrainingXCom, training: Training) -> None:
+        if not (_is_same_airflow(xcom.airflow_digest, training) and await self._is_from_run(api, xcom.ref, training)):
+            raise AirflowApiError(404, TRAINING_NOT_FOUND)
 
-    async def _is_of(self, api: PublicApi, ref: Ref, training: Training) -> bool:
-        task = _task_of(training)
-        return task in ref.digests or task in await self.marks.tasks(api, ref.dag_id, ref.run_id)
-
-
-def _task_of(training: Training) -> str | None:
-    tag = Tag.read(training.entity.model_definition.description)
-    return tag.task if tag else None
+    async def _is_from_run(self, api: AirflowApiClient, ref: TaskInstanceRef, training: Training) -> bool:
+        task = _task_digest(training)
+        return task in ref.task_digests or task in await self.xcoms.list_task_digests(api, ref.dag_id, ref.run_id)
 
 
-def _may_be_of(airflow: str | None, training: Training) -> bool:
+def _task_digest(training: Training) -> str | None:
+    tag = RunKey.from_description(training.entity.model_definition.description)
+    return tag.task_digest if tag else None
+
+
+def _is_same_airflow(airflow_digest: str | None, training: Training) -> bool:
     """Whether no other Airflow than *airflow*, which has a task of the same name, has submitted *training*."""
-    tag = Tag.read(training.entity.model_definition.description)
-    return airflow is None or tag is None or tag.airflow in {None, airflow}
+    tag = RunKey.from_description(training.entity.model_definition.description)
+    return airflow_digest is None or tag is None or tag.airflow_digest in {None, airflow_digest}

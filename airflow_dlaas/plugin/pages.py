@@ -7,11 +7,11 @@ from pathlib import Path
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, Response
 
-STATIC = Path(__file__).parent / "static"
+STATIC_DIR = Path(__file__).parent / "static"
 
-NAMES = ("task", "run", "dag", "trainings")
+PAGES = ("task", "run", "dag", "trainings")
 
-HEADERS = {
+SECURITY_HEADERS = {
     # Nothing from elsewhere, nothing written into the page, and only Airflow may frame it.
     "Content-Security-Policy": (
         "default-src 'self'; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
@@ -21,7 +21,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 
-TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".txt": "text/plain"}
+MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".txt": "text/plain"}
 
 
 def register(app: FastAPI) -> None:
@@ -29,21 +29,21 @@ def register(app: FastAPI) -> None:
 
     async def page() -> Response:
         return FileResponse(
-            STATIC / "index.html", media_type="text/html", headers={**HEADERS, "Cache-Control": "no-cache"}
+            STATIC_DIR / "index.html", media_type="text/html", headers={**SECURITY_HEADERS, "Cache-Control": "no-cache"}
         )
 
-    for name in NAMES:
+    for name in PAGES:
         app.get(f"/{name}")(page)
 
     @app.get("/assets/{name}")
     async def asset(request: Request, name: str) -> Response:
-        path = STATIC / "assets" / name
-        if path.name != name or path.suffix not in TYPES or not path.is_file():
+        path = STATIC_DIR / "assets" / name
+        if path.name != name or path.suffix not in MEDIA_TYPES or not path.is_file():
             raise HTTPException(404, "There is no such file")
         whole = FileResponse(
             path,
-            media_type=TYPES[path.suffix],
-            headers={**HEADERS, "Cache-Control": "no-cache"},
+            media_type=MEDIA_TYPES[path.suffix],
+            headers={**SECURITY_HEADERS, "Cache-Control": "no-cache"},
             stat_result=path.stat(),  # with it the ETag is known at once
         )
         # Whatever compresses the answer on its way may have called the tag a weak one.

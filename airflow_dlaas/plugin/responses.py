@@ -9,25 +9,25 @@ from typing import Any
 from airflow_dlaas.contract.base import format_time
 from airflow_dlaas.contract.curves import Curves
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.integrations.tensorboard import event_folder, tensorboard_address
-from airflow_dlaas.plugin.xcoms import Ref
-from airflow_dlaas.task_runs.hyperparameters import looks_secret, parameters, without_secrets
-from airflow_dlaas.task_runs.summary import label
+from airflow_dlaas.integrations.tensorboard import event_log_dir, tensorboard_page_url
+from airflow_dlaas.plugin.xcoms import TaskInstanceRef
+from airflow_dlaas.task_runs.hyperparameters import is_secret_name, parse_hyperparameters, redact_secrets
+from airflow_dlaas.task_runs.summary import metric_label
 
 MASK = "***"
 
 
-def ref_view(ref: Ref) -> dict[str, Any]:
+def task_instance_json(ref: TaskInstanceRef) -> dict[str, Any]:
     """Name a task instance."""
     return {"dag_id": ref.dag_id, "run_id": ref.run_id, "task_id": ref.task_id, "map_index": ref.map_index}
 
 
-def outline(ref: Ref, connection: str, training: Training, *, source: str = "service") -> dict[str, Any]:
+def training_row(ref: TaskInstanceRef, conn_id: str, training: Training, *, source: str = "service") -> dict[str, Any]:
     """Tell of a training what a row of a list shows."""
     model, status = training.entity.model_definition, training.status
     return {
-        "ref": ref_view(ref),
-        "connection": connection,
+        "ref": task_instance_json(ref),
+        "connection": conn_id,
         "id": training.id,
         "state": str(status.state),
         "phase": str(status.phase) if status.phase and not status.state.is_final else None,
@@ -35,23 +35,23 @@ def outline(ref: Ref, connection: str, training: Training, *, source: str = "ser
         "framework": str(model.framework),
         "runtime": status.runtime,
         "resource_type": str(model.execution.resource_type),
-        "submitted_at": _time(status.submitted_at),
-        "running_at": _time(status.running_at),
-        "finished_at": _time(status.finished_at),
+        "submitted_at": _format_time(status.submitted_at),
+        "running_at": _format_time(status.running_at),
+        "finished_at": _format_time(status.finished_at),
         "queue_position": status.queue_position,
         "gpus": list(status.gpus or ()),
         "metrics": {
-            label(metric.phase, value.name): value.value
+            metric_label(metric.phase, value.name): value.value
             for metric in reversed(status.metrics)
             for value in metric.values
             if math.isfinite(value.value)
         },
-        "parameters": parameters(model.execution.command),
+        "parameters": parse_hyperparameters(model.execution.command),
         "source": source,
     }
 
 
-def unheard(ref: Ref, connection: str, training_id: str | None) -> dict[str, Any]:
+def unknown_row(ref: TaskInstanceRef, conn_id: str, training_id: str | None) -> dict[str, Any]:
     """Tell of a training of which nothing can be learned now; without an id, it has not been submitted yet."""
     nothing = (
         "state",
@@ -63,8 +63,8 @@ def unheard(ref: Ref, connection: str, training_id: str | None) -> dict[str, Any
         "queue_position",
     )
     return {
-        "ref": ref_view(ref),
-        "connection": connection,
+        "ref": task_instance_json(ref),
+        "connection": conn_id,
         "id": training_id,
         **dict.fromkeys(nothing),
         "name": "",
@@ -77,14 +77,14 @@ def unheard(ref: Ref, connection: str, training_id: str | None) -> dict[str, Any
     }
 
 
-def whole(
-    ref: Ref,
-    connection: str,
+def training_detail(
+    ref: TaskInstanceRef,
+    conn_id: str,
     training: Training,
     definition: Any,
     *,
     source: str = "service",
-    tensorboard: str | None = None,
+    tensorboard_url: str | None = None,
 ) -> dict[str, Any]:
     """
     Tell all of a training.
@@ -95,7 +95,7 @@ def whole(
     status = training.status
     location = training.entity.training_results.location if training.entity.training_results else None
     return {
-        **outline(ref, connection, training, source=source),
+        **training_row(ref, conn_id, training, source=source),
         "description": training.entity.model_definition.description,
         "message": status.message,
         "errors": [{"code": one.code, "message": one.message} for one in (status.error.errors if status.error else ())],
@@ -103,9 +103,11 @@ def whole(
         "usage": status.usage.model_dump(mode="json") if status.usage and not status.state.is_final else None,
         "isolation": status.isolation,
         "cancel_requested": bool(status.cancel_requested),
-        "definition": masked(definition or training.entity.model_definition.model_dump(mode="json", by_alias=True)),
-        "event_folder": event_folder(training),
-        "tensorboard": tensorboard_address(tensorboard, training),
+        "definition": mask_secrets(
+            definition or training.entity.model_definition.model_dump(mode="json", by_alias=True)
+        ),
+        "event_folder": event_log_dir(training),
+        "tensorboard": tensorboard_page_url(tensorboard_url, training),
         "results": {"container": location.container, "location": location.model_location} if location else None,
     }
 
@@ -117,14 +119,14 @@ def tries(trainings: Iterable[Training], current: str | None) -> list[dict[str, 
         {
             "id": one.id,
             "state": str(one.state),
-            "submitted_at": _time(one.status.submitted_at),
+            "submitted_at": _format_time(one.status.submitted_at),
             "current": one.id == current,
         }
         for one in ordered
     ]
 
 
-def curves_view(curves: Curves) -> dict[str, Any]:
+def curves_json(curves: Curves) -> dict[str, Any]:
     """Tell curves; what is no number is null, since JSON has no word for it."""
     series = None
     if curves.series is not None:
@@ -140,18 +142,18 @@ def curves_view(curves: Curves) -> dict[str, Any]:
     return {"version": curves.version, "series": series, "complete": curves.complete}
 
 
-def masked(document: Any) -> Any:
+def mask_secrets(document: Any) -> Any:
     """Hide whatever goes by a name that secrets go by. Definitions name connections: there should be none."""
     match document:
         case Mapping():
             return {
-                key: MASK if looks_secret(str(key)) and value is not None else masked(value)
+                key: MASK if is_secret_name(str(key)) and value is not None else mask_secrets(value)
                 for key, value in document.items()
             }
         case list() | tuple():
-            return [masked(one) for one in document]
+            return [mask_secrets(one) for one in document]
         case str():
-            return without_secrets(document)
+            return redact_secrets(document)
         case _:
             return document
 
@@ -161,7 +163,7 @@ def _phases(training: Training) -> list[dict[str, Any]]:
     ends = [*(one.since for one in phases[1:]), training.status.finished_at]
     return (
         [
-            {"phase": str(one.phase), "since": _time(one.since), "until": _time(end)}
+            {"phase": str(one.phase), "since": _format_time(one.since), "until": _format_time(end)}
             for one, end in zip(phases, ends, strict=True)
         ]
         if phases
@@ -169,5 +171,5 @@ def _phases(training: Training) -> list[dict[str, Any]]:
     )
 
 
-def _time(moment: Any) -> str | None:
-    return None if moment is None else format_time(moment)
+def _format_time(timestamp: Any) -> str | None:
+    return None if timestamp is None else format_time(timestamp)

@@ -9,25 +9,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_dlaas.plugin.airflow_api_client import Denied, PublicApi
-from airflow_dlaas.task_runs.run_key import MARK, Tag, task_digest, task_digest_of_form_1
-from airflow_dlaas.task_runs.summary import SUMMARY
+from airflow_dlaas.plugin.airflow_api_client import AirflowApiClient, AirflowApiError
+from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY, RunKey, task_digest, task_digest_v1
+from airflow_dlaas.task_runs.summary import SUMMARY_XCOM_KEY
 
-PAGE = 100
+PAGE_SIZE = 100
 """Entries asked for at once: what ``[api] maximum_page_limit`` allows by default."""
 
-TASKS = 2000
+MAX_TASKS = 2000
 """The newest tasks of a run that are looked through for the one that has submitted a training."""
 
-AT_ONCE = 8
+MAX_CONCURRENT_REQUESTS = 8
 """Requests to Airflow's API that are under way together for one page."""
 
-KEPT = 5000
+MAX_CACHED_VALUES = 5000
 """Values kept in memory. An XCom that is written anew has another time, and so is another one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ref:
+class TaskInstanceRef:
     """A task instance, as Airflow names it."""
 
     dag_id: str
@@ -36,37 +36,37 @@ class Ref:
     map_index: int = -1
 
     @property
-    def digests(self) -> frozenset[str]:
+    def task_digests(self) -> frozenset[str]:
         """What a training's tag says of the task it was submitted for, when it is this one: in either form."""
         names = (self.dag_id, self.run_id, self.task_id, self.map_index)
-        return frozenset({task_digest(*names), task_digest_of_form_1(*names)})
+        return frozenset({task_digest(*names), task_digest_v1(*names)})
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class TrainingXCom:
     """Which training a task says it is about."""
 
-    ref: Ref
-    connection: str
-    id: str | None
-    written: str = ""
+    ref: TaskInstanceRef
+    conn_id: str
+    training_id: str | None
+    written_at: str = ""
     """When the task wrote it; empty where that was not asked for."""
-    airflow: str | None = None
+    airflow_digest: str | None = None
     """The Airflow that its trainings are tagged with, as `Tag.airflow`; None where it is not known."""
 
     @classmethod
-    def read(cls, ref: Ref, value: Any, written: str = "") -> Mark | None:
+    def parse(cls, ref: TaskInstanceRef, value: Any, written_at: str = "") -> TrainingXCom | None:
         """Read what is no more than text that somebody wrote; None where it says nothing to us."""
         match value:
             case {"connection": str(connection), **rest}:
                 training_id = rest.get("id")
-                airflow = _airflow_of(rest.get("key"))
-                return cls(ref, connection, training_id if isinstance(training_id, str) else None, written, airflow)
+                airflow = _airflow_digest(rest.get("key"))
+                return cls(ref, connection, training_id if isinstance(training_id, str) else None, written_at, airflow)
             case _:
                 return None
 
 
-class Marks:
+class TrainingXComReader:
     """
     Reads marks and summaries.
 
@@ -75,49 +75,49 @@ class Marks:
     """
 
     def __init__(self) -> None:
-        self._values: OrderedDict[tuple[Ref, str, str], Any] = OrderedDict()
+        self._cache: OrderedDict[tuple[TaskInstanceRef, str, str], Any] = OrderedDict()
 
-    async def of_task(self, api: PublicApi, ref: Ref) -> Mark | None:
+    async def get(self, api: AirflowApiClient, ref: TaskInstanceRef) -> TrainingXCom | None:
         """Find the mark of one task; None where it has left none. `Denied` where the user may not read it."""
-        return Mark.read(ref, await self._read(api, ref, MARK))
+        return TrainingXCom.parse(ref, await self._get_value(api, ref, TRAINING_XCOM_KEY))
 
-    async def summary(self, api: PublicApi, mark: Mark) -> Mapping[str, Any] | None:
+    async def get_summary(self, api: AirflowApiClient, xcom: TrainingXCom) -> Mapping[str, Any] | None:
         """Find what a task has kept of its training; what was kept with a mark stays as long as the mark does."""
-        key = (mark.ref, SUMMARY, mark.written)
-        value = self._values.get(key) if mark.written else None
+        key = (xcom.ref, SUMMARY_XCOM_KEY, xcom.written_at)
+        value = self._cache.get(key) if xcom.written_at else None
         if value is None:
-            value = await self._read(api, mark.ref, SUMMARY)
-            if mark.written and value is not None:
-                self._keep(key, value)
+            value = await self._get_value(api, xcom.ref, SUMMARY_XCOM_KEY)
+            if xcom.written_at and value is not None:
+                self._cache_value(key, value)
         return value if isinstance(value, Mapping) else None
 
-    async def listed(self, api: PublicApi, dag_id: str, run_id: str, *, limit: int) -> list[Mark]:
+    async def list_recent(self, api: AirflowApiClient, dag_id: str, run_id: str, *, limit: int) -> list[TrainingXCom]:
         """List the newest marks, in all DAGs or runs where *dag_id* or *run_id* is ``~``."""
-        entries = await _entries(api, dag_id, run_id, limit)
-        turns = asyncio.Semaphore(AT_ONCE)
+        entries = await _list_entries(api, dag_id, run_id, limit)
+        turns = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
 
-        async def value(entry: Mapping[str, Any]) -> Mark | None:
-            ref = _ref(entry)
-            key = (ref, MARK, str(entry["timestamp"]))
-            if key not in self._values:
+        async def value(entry: Mapping[str, Any]) -> TrainingXCom | None:
+            ref = _task_instance_ref(entry)
+            key = (ref, TRAINING_XCOM_KEY, str(entry["timestamp"]))
+            if key not in self._cache:
                 async with turns:
-                    self._keep(key, await self._read(api, ref, MARK))
-            return Mark.read(ref, self._values.get(key), str(entry["timestamp"]))
+                    self._cache_value(key, await self._get_value(api, ref, TRAINING_XCOM_KEY))
+            return TrainingXCom.parse(ref, self._cache.get(key), str(entry["timestamp"]))
 
         found = await asyncio.gather(*(value(entry) for entry in entries))
         return [mark for mark in found if mark is not None]
 
-    async def tasks(self, api: PublicApi, dag_id: str, run_id: str) -> set[str]:
+    async def list_task_digests(self, api: AirflowApiClient, dag_id: str, run_id: str) -> set[str]:
         """Name the tasks of a run that have left marks, by their digests, two of each; the marks are not read."""
-        entries = await _entries(api, dag_id, run_id, TASKS)
-        return {digest for entry in entries for digest in _ref(entry).digests}
+        entries = await _list_entries(api, dag_id, run_id, MAX_TASKS)
+        return {digest for entry in entries for digest in _task_instance_ref(entry).task_digests}
 
-    def _keep(self, key: tuple[Ref, str, str], value: Any) -> None:
-        self._values[key] = value
-        while len(self._values) > KEPT:
-            self._values.popitem(last=False)
+    def _cache_value(self, key: tuple[TaskInstanceRef, str, str], value: Any) -> None:
+        self._cache[key] = value
+        while len(self._cache) > MAX_CACHED_VALUES:
+            self._cache.popitem(last=False)
 
-    async def _read(self, api: PublicApi, ref: Ref, key: str) -> Any:
+    async def _get_value(self, api: AirflowApiClient, ref: TaskInstanceRef, key: str) -> Any:
         try:
             entry = await api.get(
                 "dags",
@@ -130,7 +130,7 @@ class Marks:
                 key,
                 map_index=ref.map_index,
             )
-        except Denied as error:
+        except AirflowApiError as error:
             if error.status == 404:
                 return None
             raise
@@ -143,18 +143,18 @@ class Marks:
         return value
 
 
-def _airflow_of(key: Any) -> str | None:
+def _airflow_digest(key: Any) -> str | None:
     try:
-        return Tag.of_key(key).airflow if isinstance(key, str) else None
+        return RunKey.parse(key).airflow_digest if isinstance(key, str) else None
     except ValueError:
         return None
 
 
-def _ref(entry: Mapping[str, Any]) -> Ref:
-    return Ref(entry["dag_id"], entry["run_id"], entry["task_id"], entry["map_index"])
+def _task_instance_ref(entry: Mapping[str, Any]) -> TaskInstanceRef:
+    return TaskInstanceRef(entry["dag_id"], entry["run_id"], entry["task_id"], entry["map_index"])
 
 
-async def _entries(api: PublicApi, dag_id: str, run_id: str, limit: int) -> Sequence[Mapping[str, Any]]:
+async def _list_entries(api: AirflowApiClient, dag_id: str, run_id: str, limit: int) -> Sequence[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     while len(found) < limit:
         page = await api.get(
@@ -165,13 +165,13 @@ async def _entries(api: PublicApi, dag_id: str, run_id: str, limit: int) -> Sequ
             "taskInstances",
             "~",
             "xcomEntries",
-            xcom_key=MARK,
+            xcom_key=TRAINING_XCOM_KEY,
             order_by="-timestamp",
-            limit=min(PAGE, limit - len(found)),
+            limit=min(PAGE_SIZE, limit - len(found)),
             offset=len(found),
         )
         entries = page["xcom_entries"]
         found.extend(entries)
         if not entries or len(found) >= page["total_entries"]:
             break
-    return [entry for entry in found if entry["key"] == MARK]
+    return [entry for entry in found if entry["key"] == TRAINING_XCOM_KEY]

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_dlaas.hooks.swift import SwiftHook, make_store
 from airflow_dlaas.parameters.checked_operator import UNKNOWN
 from airflow_dlaas.parameters.checks import (
-    Kind,
-    Unfit,
+    InvalidValue,
+    ParameterCheck,
     optional,
+    require_bool,
     require_container,
-    require_count,
-    require_flag,
-    require_folder,
+    require_folder_prefix,
     require_object,
+    require_positive_int,
     require_text,
 )
 from airflow_dlaas.sensors.deferrable import DeferrableSensor
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_dlaas.storage.swift.store import SwiftStore
-    from airflow_dlaas.task_runs.wait_for_objects import Sought
+    from airflow_dlaas.task_runs.wait_for_objects import ObjectQuery
 
 
 class ObjectSensor(DeferrableSensor):
@@ -48,12 +48,12 @@ class ObjectSensor(DeferrableSensor):
     """
 
     template_fields: Sequence[str] = ("container", "name", "prefix", "swift_conn_id")
-    parameters: ClassVar[Mapping[str, Kind]] = {
+    parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         "container": require_container,
         "name": optional(require_object),
-        "prefix": require_folder,
-        "min_count": require_count,
-        "deferrable": require_flag,
+        "prefix": require_folder_prefix,
+        "min_count": require_positive_int,
+        "deferrable": require_bool,
         "swift_conn_id": require_text,
     }
     ui_color = "#e5f5e0"
@@ -77,17 +77,17 @@ class ObjectSensor(DeferrableSensor):
         self.check_parameters()
 
     @classmethod
-    def check_together(cls, given: Mapping[str, Any]) -> None:
+    def check_combination(cls, given: Mapping[str, Any]) -> None:
         """Refuse what is for many objects beside the name of one."""
         many = given["prefix"] not in {"", UNKNOWN} or given["min_count"] not in {1, UNKNOWN}
         if many and given["name"] not in {None, UNKNOWN}:
-            raise Unfit("name means one object; leave prefix and min_count out, or name")
+            raise InvalidValue("name means one object; leave prefix and min_count out, or name")
 
     def execute(self, context: Context) -> Any:
         """Look here, from time to time or, to be deferred, once; a deferred one looks on in the triggerer."""
         self.check_parameters(rendered=True)
         deadline = self.deadline_from(time.time())
-        with self.skipping(), self._store:
+        with self.skip_on_failure(), self._store:
             if not self.deferrable:
                 return super().execute(context)
             there = self.poke(context)
@@ -108,7 +108,7 @@ class ObjectSensor(DeferrableSensor):
                 deadline,
                 method_name=self.resume.__name__,
             )
-        return self._where
+        return self._uri
 
     def poke(self, context: Context) -> Any:
         """Look once; a store that does not answer is asked again the next time."""
@@ -117,40 +117,40 @@ class ObjectSensor(DeferrableSensor):
         from airflow_dlaas.exceptions import StoreError
 
         try:
-            there = self._sought.is_there(self._store)
+            there = self._query.is_found(self._store)
         except StoreError as error:
             if not error.transient:
                 raise
             self.log.warning("%s; waiting on", error)
             return False
         if not there:
-            self.log.info("Waiting for %s", self._sought)
+            self.log.info("Waiting for %s", self._query)
             return False
-        self.log.info("Found %s", self._sought)
-        return PokeReturnValue(is_done=True, xcom_value=self._where)
+        self.log.info("Found %s", self._query)
+        return PokeReturnValue(is_done=True, xcom_value=self._uri)
 
     def resume(self, context: Context, event: Any) -> str:
         """Take up the task when its trigger has reported."""
-        from airflow_dlaas.task_runs.wait_for_objects import reported
+        from airflow_dlaas.task_runs.wait_for_objects import parse_object_event
 
-        trouble = reported(event)
+        trouble = parse_object_event(event)
         if trouble is not None:
-            words = f"The sensor has timed out: {self.limit:g} s have passed without {self._sought}"
-            raise self.overdue(f"{words} ({trouble})" if trouble else words)
-        self.log.info("Found %s", self._sought)
-        return self._where
+            words = f"The sensor has timed out: {self.effective_timeout:g} s have passed without {self._query}"
+            raise self.timeout_error(f"{words} ({trouble})" if trouble else words)
+        self.log.info("Found %s", self._query)
+        return self._uri
 
     @cached_property
     def _store(self) -> SwiftStore:
         # Impatient: whatever passes is waited out between two looks.
-        return make_store(SwiftHook(self.swift_conn_id).access, patient=False)
+        return make_store(SwiftHook(self.swift_conn_id).swift_connection, retry=False)
 
     @property
-    def _sought(self) -> Sought:
-        from airflow_dlaas.task_runs.wait_for_objects import Sought
+    def _query(self) -> ObjectQuery:
+        from airflow_dlaas.task_runs.wait_for_objects import ObjectQuery
 
-        return Sought(self.container, self.name, self.prefix, self.min_count)
+        return ObjectQuery(self.container, self.name, self.prefix, self.min_count)
 
     @property
-    def _where(self) -> str:
+    def _uri(self) -> str:
         return f"swift://{self.swift_conn_id}@{self.container}/{self.prefix if self.name is None else self.name}"

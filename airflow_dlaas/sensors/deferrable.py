@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
-BACKSTOP = 60.0
+DEFERRAL_TIMEOUT_MARGIN = 60.0
 """
 Seconds after the deadline at which Airflow itself ends a deferred sensor.
 
@@ -43,35 +43,37 @@ class DeferrableSensor(CheckedOperator, BaseSensorOperator):
 
     def defer_until(self, trigger: BaseTrigger, deadline: float, *, method_name: str) -> NoReturn:
         """Wait in the triggerer; *trigger* reports at the *deadline* (seconds since the epoch) at the latest."""
-        self.defer(trigger=trigger, method_name=method_name, timeout=max(0.0, deadline - time.time()) + BACKSTOP)
+        self.defer(
+            trigger=trigger, method_name=method_name, timeout=max(0.0, deadline - time.time()) + DEFERRAL_TIMEOUT_MARGIN
+        )
 
-    def deadline_from(self, begun: float) -> float:
+    def deadline_from(self, start: float) -> float:
         """Return when a wait that began at *begun* is over; both in seconds since the epoch."""
-        return begun + self.limit
+        return start + self.effective_timeout
 
-    def overdue(self, message: str) -> BaseException:
+    def timeout_error(self, message: str) -> BaseException:
         """Return the error for a wait that is over before what it waits for has happened."""
         from airflow_dlaas.hooks.compat import AirflowSensorTimeout, AirflowTaskTimeout
 
-        return AirflowSensorTimeout(message) if self.limit == self.timeout else AirflowTaskTimeout(message)
+        return AirflowSensorTimeout(message) if self.effective_timeout == self.timeout else AirflowTaskTimeout(message)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Take up the task when its trigger has reported, or when Airflow has given it up."""
         from airflow_dlaas.hooks.compat import AirflowSensorTimeout, TaskDeferralTimeout
 
-        with self.skipping():
+        with self.skip_on_failure():
             try:
                 return super().resume_execution(next_method, next_kwargs, context)
             except AirflowSensorTimeout as error:
                 if not isinstance(error.__cause__, TaskDeferralTimeout):
                     raise
-                raise self.overdue(
-                    f"The sensor has timed out: {self.limit:g} s have passed, and its trigger has not reported; is a "
+                raise self.timeout_error(
+                    f"The sensor has timed out: {self.effective_timeout:g} s have passed, and its trigger has not reported; is a "
                     "triggerer running?"
                 ) from error
 
     @contextmanager
-    def skipping(self) -> Iterator[None]:
+    def skip_on_failure(self) -> Iterator[None]:
         """Skip the task, where the author asked for that, instead of failing it for an error in the block."""
         from airflow_dlaas.hooks.compat import AirflowRescheduleException, AirflowSkipException, AirflowTaskTimeout
 
@@ -86,7 +88,7 @@ class DeferrableSensor(CheckedOperator, BaseSensorOperator):
             raise AirflowSkipException(f"Skipped because of {asked}=True: {error}") from error
 
     @property
-    def limit(self) -> float:
+    def effective_timeout(self) -> float:
         """Seconds that the wait may take."""
         if self.execution_timeout is None:
             return self.timeout

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
-from airflow_dlaas.links.training import TrainingLink, show_training
-from airflow_dlaas.parameters.checks import Kind, require_flag, require_text
+from airflow_dlaas.links.training import TrainingLink, push_training_link
+from airflow_dlaas.parameters.checks import ParameterCheck, require_bool, require_text
 from airflow_dlaas.sensors.deferrable import DeferrableSensor
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ class TrainingSensor(DeferrableSensor):
     """
 
     template_fields: Sequence[str] = ("training_id", "dlaas_conn_id")
-    parameters: ClassVar[Mapping[str, Kind]] = {
+    parameters: ClassVar[Mapping[str, ParameterCheck]] = {
         "training_id": require_text,
-        "deferrable": require_flag,
+        "deferrable": require_bool,
         "dlaas_conn_id": require_text,
     }
     ui_color = "#e8defa"
@@ -53,42 +53,44 @@ class TrainingSensor(DeferrableSensor):
 
     def execute(self, context: Context) -> Any:
         """Wait as the parameters say: deferred, here, or from look to look."""
-        from airflow_dlaas.task_runs.run_key import MARK
+        from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY
 
         self.check_parameters(rendered=True)
         begun = time.time()
-        show_training(context)
-        context["ti"].xcom_push(key=MARK, value={"id": self.training_id, "connection": self.dlaas_conn_id})
-        with self.skipping():
+        push_training_link(context)
+        context["ti"].xcom_push(key=TRAINING_XCOM_KEY, value={"id": self.training_id, "connection": self.dlaas_conn_id})
+        with self.skip_on_failure():
             if self.deferrable:
                 self._defer_unless_ended(self.deadline_from(begun))
             elif self.reschedule:
                 return super().execute(context)
-            from airflow_dlaas.task_runs.trigger_events import wait
+            from airflow_dlaas.task_runs.trigger_events import wait_for_training_sync
 
-            access = DlaasHook(self.dlaas_conn_id).access
-            return self._judge(wait(access, self.training_id, deadline=begun + self.timeout, say=self.log.info))
+            access = DlaasHook(self.dlaas_conn_id).service_connection
+            return self._require_completed(
+                wait_for_training_sync(access, self.training_id, deadline=begun + self.timeout, say=self.log.info)
+            )
 
     def poke(self, context: Context) -> Any:
         """Look once (mode ``reschedule``)."""
         from airflow.sdk import PokeReturnValue
 
-        training = self._look()
+        training = self._poll()
         if training is None or not training.state.is_final:
             return False
-        return PokeReturnValue(is_done=True, xcom_value=self._judge(training))
+        return PokeReturnValue(is_done=True, xcom_value=self._require_completed(training))
 
     def resume(self, context: Context, event: Any) -> str:
         """Take up the task when its trigger has reported."""
-        from airflow_dlaas.task_runs.trigger_events import reported
+        from airflow_dlaas.task_runs.trigger_events import parse_training_event
 
-        return self._judge(reported(event))
+        return self._require_completed(parse_training_event(event))
 
     def _defer_unless_ended(self, deadline: float) -> None:
         """Look once first: a trigger that fires at once races the end of this process, and the task may fail by it."""
         from airflow_dlaas.triggers.training import TrainingTrigger
 
-        training = self._look()
+        training = self._poll()
         if training is not None and training.state.is_final:
             return
         trigger = TrainingTrigger(
@@ -99,7 +101,7 @@ class TrainingSensor(DeferrableSensor):
         )
         self.defer_until(trigger, deadline, method_name=self.resume.__name__)
 
-    def _look(self) -> Training | None:
+    def _poll(self) -> Training | None:
         """
         Ask for the training once; None where the service cannot answer now.
 
@@ -109,7 +111,7 @@ class TrainingSensor(DeferrableSensor):
         from airflow_dlaas.client.protocol import NO_RETRY
         from airflow_dlaas.exceptions import ServiceError
 
-        with make_client(DlaasHook(self.dlaas_conn_id).access) as client:
+        with make_client(DlaasHook(self.dlaas_conn_id).service_connection) as client:
             try:
                 training = client.send(calls.get_training(self.training_id), retries=NO_RETRY)
             except ServiceError as error:
@@ -120,11 +122,11 @@ class TrainingSensor(DeferrableSensor):
         self.log.info("Training %s is %s", training.id, training.state)
         return training
 
-    def _judge(self, training: Training) -> str:
+    def _require_completed(self, training: Training) -> str:
         from airflow_dlaas.contract.outcome import raise_for_state
         from airflow_dlaas.exceptions import TrainingOverdue
 
         try:
             return raise_for_state(training).id
         except TrainingOverdue as error:
-            raise self.overdue(str(error)) from error
+            raise self.timeout_error(str(error)) from error

@@ -33,7 +33,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator
 
-from airflow_dlaas.contract.base import Timestamp, ApiModel
+from airflow_dlaas.contract.base import ApiModel, Timestamp
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import PhaseTime
 from airflow_dlaas.service.config.object_store_allowlist import ANY, AllowedStores

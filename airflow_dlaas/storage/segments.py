@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from airflow_dlaas.storage.object_store import StoreLimits, Part, StoredObject
+from airflow_dlaas.storage.object_store import Part, StoredObject, StoreLimits
 
 MIB = 1024**2
 

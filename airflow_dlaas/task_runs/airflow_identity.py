@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from uuid import uuid4
 
-SECTION, OPTION = "dlaas", "airflow_id"
+CONFIG_SECTION, CONFIG_OPTION = "dlaas", "airflow_id"
 
-VARIABLE = "airflow_dlaas_id"
+VARIABLE_KEY = "airflow_dlaas_id"
 """The Airflow Variable that holds the identity where the configuration names none."""
 
-SETTLE = 1.0
+CREATE_RACE_DELAY = 1.0
 """
 Seconds between the creation of the Variable and the reading of it: two tasks that find none both create it, and both
 use what is there when both have written.
@@ -32,39 +32,39 @@ def airflow_id() -> str | None:
     """
     from airflow_dlaas.hooks.compat import conf
 
-    return conf.get(SECTION, OPTION, fallback="").strip() or _variable()
+    return conf.get(CONFIG_SECTION, CONFIG_OPTION, fallback="").strip() or _id_from_variable()
 
 
 @functools.cache
-def _variable() -> str | None:
+def _id_from_variable() -> str | None:
     from airflow.sdk import Variable
 
     try:
-        return settle(
-            lambda: Variable.get(VARIABLE, default=None),
+        return get_or_create_id(
+            lambda: Variable.get(VARIABLE_KEY, default=None),
             lambda value: Variable.set(
-                VARIABLE, value, "Identifies this Airflow to training services: do not change it"
+                VARIABLE_KEY, value, "Identifies this Airflow to training services: do not change it"
             ),
         )
     except Exception as error:  # noqa: BLE001 - outside of a task, or without the right: whatever Airflow raises then
         _log.warning(
             "This Airflow's identity is not known, since its Variable %s could not be read or created (%s): trainings "
             "that earlier runs of a task left behind are neither canceled nor taken up. Set [%s] %s",
-            VARIABLE,
+            VARIABLE_KEY,
             error,
-            SECTION,
-            OPTION,
+            CONFIG_SECTION,
+            CONFIG_OPTION,
         )
         return None
 
 
-def settle(
-    read: Callable[[], object], write: Callable[[str], None], *, pause: Callable[[float], None] = time.sleep
+def get_or_create_id(
+    read: Callable[[], object], write: Callable[[str], None], *, sleep: Callable[[float], None] = time.sleep
 ) -> str | None:
     """Read the identity, or create it and read what is there once others have written; None where nothing is."""
     known = str(read() or "").strip()
     if not known:
         write(str(uuid4()))
-        pause(SETTLE)
+        sleep(CREATE_RACE_DELAY)
         known = str(read() or "").strip()
     return known or None

@@ -12,16 +12,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.exceptions import InvalidDefinition
-from airflow_dlaas.parameters.checks import known_later
+from airflow_dlaas.parameters.checks import is_runtime_value
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.definition import TrainingDefinition
-    from airflow_dlaas.hooks.connections import StoreAccess
+    from airflow_dlaas.hooks.connections import SwiftConnection
 
-LATER = "(known when the task runs)"
+LOCATION_PLACEHOLDER = "(known when the task runs)"
 
 
-def check(document: Mapping[str, Any], *, has_location: bool) -> None:
+def require_valid_definition(document: Mapping[str, Any], *, has_location: bool) -> None:
     """
     Find what is already wrong with *document* while the DAG is parsed, long before a byte is uploaded.
 
@@ -38,18 +38,20 @@ def check(document: Mapping[str, Any], *, has_location: bool) -> None:
     stand_in = {"auth_url": "http://later", "userId": "later", "password": "later"}
     wrong: list[str] = []
     try:
-        whole = _joined(document, lambda _: stand_in, location=LATER if has_location else None)
+        whole = _resolve_connections(
+            document, lambda _: stand_in, location=LOCATION_PLACEHOLDER if has_location else None
+        )
         TrainingDefinition.model_validate(whole)
     except InvalidDefinition as error:
         wrong = list(error.problems)
     except ValidationError as error:
-        wrong = validation_messages(error, skip_if=known_later)
+        wrong = validation_messages(error, skip_if=is_runtime_value)
     if wrong:
         raise InvalidDefinition(wrong)
 
 
-def join(
-    document: Mapping[str, Any] | str, store: Callable[[str], StoreAccess], *, location: str | None
+def build_definition(
+    document: Mapping[str, Any] | str, get_connection: Callable[[str], SwiftConnection], *, location: str | None
 ) -> TrainingDefinition:
     """
     Make the definition that goes over the wire, credentials and all.
@@ -61,28 +63,32 @@ def join(
     """
     from airflow_dlaas.contract.definition import TrainingDefinition
 
-    whole = _joined(parse(document), lambda name: store(name).connection, location=location)
+    whole = _resolve_connections(
+        parse_definition(document), lambda name: get_connection(name).credentials, location=location
+    )
     return TrainingDefinition.parse(whole)
 
 
-def with_metrics(document: Mapping[str, Any], definitions: Sequence[Mapping[str, str]] | None) -> Mapping[str, Any]:
+def with_metric_definitions(
+    document: Mapping[str, Any], metric_definitions: Sequence[Mapping[str, str]] | None
+) -> Mapping[str, Any]:
     """Put in *document* how metrics are found in the log, where that is said beside it."""
-    return document if definitions is None else {**document, "metric_definitions": list(definitions)}
+    return document if metric_definitions is None else {**document, "metric_definitions": list(metric_definitions)}
 
 
-def connection_ids(document: Mapping[str, Any] | str) -> frozenset[str]:
+def conn_ids(document: Mapping[str, Any] | str) -> frozenset[str]:
     """Name the connections that *document* refers to."""
-    entries = (entry.get("connection") for _, entry in _stores(parse(document)))
+    entries = (entry.get("connection") for _, entry in _iter_store_entries(parse_definition(document)))
     return frozenset(name for name in entries if isinstance(name, str))
 
 
-def results_connection(document: Mapping[str, Any]) -> str:
+def results_conn_id(document: Mapping[str, Any]) -> str:
     """Name the connection to the store that results go to; *document* holds together."""
     results = document.get("training_results") or document["training_data"][0]
     return str(results["connection"])
 
 
-def parse(document: Mapping[str, Any] | str) -> Mapping[str, Any]:
+def parse_definition(document: Mapping[str, Any] | str) -> Mapping[str, Any]:
     """Read a definition that may be JSON text (a rendered file)."""
     if isinstance(document, str):
         try:
@@ -97,13 +103,15 @@ def parse(document: Mapping[str, Any] | str) -> Mapping[str, Any]:
     return document
 
 
-def _joined(document: Mapping[str, Any], look_up: Callable[[str], Any], *, location: str | None) -> dict[str, Any]:
+def _resolve_connections(
+    document: Mapping[str, Any], get_credentials: Callable[[str], Any], *, location: str | None
+) -> dict[str, Any]:
     whole = dict(document)
     model = whole.get("model_definition")
     if location is not None and isinstance(model, Mapping):
         whole["model_definition"] = {**model, "definition_location": location}
     wrong: list[str] = []
-    for path, entry in _stores(document):
+    for path, entry in _iter_store_entries(document):
         name = entry.get("connection")
         if name is None or (isinstance(name, str) and not name.strip()):
             which = "missing" if name is None else "empty"
@@ -118,7 +126,7 @@ def _joined(document: Mapping[str, Any], look_up: Callable[[str], Any], *, locat
 
     def with_credentials(entry: Any) -> Any:
         if isinstance(entry, Mapping) and isinstance(entry.get("connection"), str):
-            return {**entry, "connection": look_up(entry["connection"])}
+            return {**entry, "connection": get_credentials(entry["connection"])}
         return entry
 
     if isinstance(whole.get("training_data"), (list, tuple)):
@@ -128,7 +136,7 @@ def _joined(document: Mapping[str, Any], look_up: Callable[[str], Any], *, locat
     return whole
 
 
-def _stores(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _iter_store_entries(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     data = document.get("training_data")
     if isinstance(data, (list, tuple)):
         for index, entry in enumerate(data):

@@ -13,25 +13,25 @@ from airflow_dlaas.parameters.rendering import has_template
 if TYPE_CHECKING:
     import jinja2
 
-ENDING = ".json"
+FILE_SUFFIX = ".json"
 
 
-def names_file(definition: object) -> bool:
+def is_file_path(definition: object) -> bool:
     """Whether *definition* is the path of a file, and not a definition itself."""
-    return isinstance(definition, str) and definition.endswith(ENDING)
+    return isinstance(definition, str) and definition.endswith(FILE_SUFFIX)
 
 
-def read_if_local(name: str, environment: jinja2.Environment) -> str | None:
+def read_at_parse(name: str, environment: jinja2.Environment) -> str | None:
     """Read the file *name* of this machine, for the DAG's parse; None where that is for the task to do."""
     if has_template(name, environment) or "://" in name:
         return None
     try:
-        return _read(name, environment)
+        return _read_file(name, environment)
     except (OSError, ValueError, LookupError):
         return None  # the task raises the error, if it is still there
 
 
-def as_json(text: str) -> dict[str, Any] | None:
+def parse_json_object(text: str) -> dict[str, Any] | None:
     """Read the definition in *text*; None where it is no JSON object, or will be one only when it is rendered."""
     try:
         document = json.loads(text)
@@ -40,7 +40,7 @@ def as_json(text: str) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def read_for_task(name: str, environment: jinja2.Environment, render: Callable[[str], str]) -> str:
+def read_at_runtime(name: str, environment: jinja2.Environment, render: Callable[[str], str]) -> str:
     """
     Read the file *name* when the task runs.
 
@@ -52,12 +52,12 @@ def read_for_task(name: str, environment: jinja2.Environment, render: Callable[[
     rendered = render(name) if has_template(name, environment) else name
     try:
         if rendered != name:
-            return _beside_the_dag(rendered, environment)
+            return _read_from_template_path(rendered, environment)
         if "://" in name:
             from airflow.sdk import ObjectStoragePath
 
             return str(ObjectStoragePath(name).read_text())
-        return _read(name, environment)
+        return _read_file(name, environment)
     except (OSError, ValueError, LookupError) as error:
         raise InvalidArgument(
             f"definition names the file {rendered!r}, which cannot be read ({type(error).__name__}: {error}): give a "
@@ -65,11 +65,11 @@ def read_for_task(name: str, environment: jinja2.Environment, render: Callable[[
         ) from error
 
 
-def _read(name: str, environment: jinja2.Environment) -> str:
-    return Path(name).read_text() if Path(name).is_absolute() else _beside_the_dag(name, environment)
+def _read_file(name: str, environment: jinja2.Environment) -> str:
+    return Path(name).read_text() if Path(name).is_absolute() else _read_from_template_path(name, environment)
 
 
-def _beside_the_dag(name: str, environment: jinja2.Environment) -> str:
+def _read_from_template_path(name: str, environment: jinja2.Environment) -> str:
     if environment.loader is None:
         raise LookupError("the task belongs to no DAG")
     return environment.loader.get_source(environment, name)[0]  # TemplateNotFound is a LookupError

@@ -18,74 +18,78 @@ from airflow_dlaas.exceptions import (
     InvalidBundle,
     InvalidRequest,
     MethodNotAllowed,
-    ProtocolError,
     NotFound,
+    ProtocolError,
 )
 from airflow_dlaas.packaging import archive
 
-NOT_TOLD = (NotFound, MethodNotAllowed, InvalidRequest, ProtocolError)
+LOOKUP_ERRORS = (NotFound, MethodNotAllowed, InvalidRequest, ProtocolError)
 """How a service fails to tell what it has, now and later: then nothing is reused, and all goes on without."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Reuse:
+class ReuseVersion:
     """The newest version holds this very code."""
 
     version: ExperimentVersion
-    told: ClassVar[str] = "the code is unchanged, its version is reused"
+    message: ClassVar[str] = "the code is unchanged, its version is reused"
 
 
 @dataclass(frozen=True, slots=True)
-class Add:
+class AddVersion:
     """There is an experiment for the code, and its newest version holds other code."""
 
     experiment_id: str
-    told: ClassVar[str] = "the code has changed, a version is added"
+    message: ClassVar[str] = "the code has changed, a version is added"
 
 
 @dataclass(frozen=True, slots=True)
-class Create:
+class CreateExperiment:
     """There is no experiment for the code."""
 
-    told: ClassVar[str] = "a new experiment"
+    message: ClassVar[str] = "a new experiment"
 
 
-Step = Reuse | Add | Create
+PublishAction = ReuseVersion | AddVersion | CreateExperiment
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedCode:
     """Where the code lies, and what was done for that."""
 
     url: str
     """Of the version: a `definition_location`."""
-    step: Step
+    action: PublishAction
 
 
-def decide(ours: Experiment | None, *, held: str | None, wanted: str) -> Step:
+def plan_publish(existing: Experiment | None, *, current_digest: str | None, new_digest: str) -> PublishAction:
     """
     Say what brings code with the digest *wanted* into a version of *ours*, whose newest version holds *held*.
 
     An empty version is never filled: whoever added it may be about to.
     """
-    if ours is None:
-        return Create()
-    return Reuse(ours.entity.experiment_version) if held == wanted else Add(ours.metadata.guid)
+    if existing is None:
+        return CreateExperiment()
+    return (
+        ReuseVersion(existing.entity.experiment_version)
+        if current_digest == new_digest
+        else AddVersion(existing.metadata.guid)
+    )
 
 
-def find(draft: ExperimentDraft, experiments: Iterable[Experiment]) -> Experiment | None:
+def find_experiment(draft: ExperimentDraft, experiments: Iterable[Experiment]) -> Experiment | None:
     """
     Find the newest experiment that *draft* could have created: of the same name, framework and description.
 
     The author, too, has to be the same where *draft* names one; where not, a service may have put one in.
     """
-    alike = (one for one in experiments if _could_have_created(draft, one))
+    alike = (one for one in experiments if _matches_draft(draft, one))
     return max(alike, key=lambda one: one.metadata.created_at, default=None)
 
 
-def publish(client: Client, draft: ExperimentDraft, code: Path, *, reuse: bool) -> Published:
+def publish_code(client: Client, draft: ExperimentDraft, code: Path, *, reuse: bool) -> PublishedCode:
     """
     Have the zip *code* as a version of the experiment that *draft* describes.
 
@@ -97,28 +101,28 @@ def publish(client: Client, draft: ExperimentDraft, code: Path, *, reuse: bool) 
         stays: empty and unused, and the next try adds another.
     """
     wanted = archive.digest_archive(code)
-    ours = find(draft, _experiments(client)) if reuse else None
-    held = _digest_there(client, ours.entity.experiment_version) if ours else None
-    step = decide(ours, held=held, wanted=wanted)
-    return Published(_carry_out(client, step, draft, code).url, step)
+    ours = find_experiment(draft, _list_experiments(client)) if reuse else None
+    held = _fetch_digest(client, ours.entity.experiment_version) if ours else None
+    step = plan_publish(ours, current_digest=held, new_digest=wanted)
+    return PublishedCode(_apply_action(client, step, draft, code).url, step)
 
 
-def _carry_out(client: Client, step: Step, draft: ExperimentDraft, code: Path) -> ExperimentVersion:
-    match step:
-        case Reuse(version):
+def _apply_action(client: Client, action: PublishAction, draft: ExperimentDraft, code: Path) -> ExperimentVersion:
+    match action:
+        case ReuseVersion(version):
             return version
-        case Add(experiment_id):
+        case AddVersion(experiment_id):
             added = client.send(calls.add_version(experiment_id)).entity.experiment_version
-            _upload(client, added, code)
+            _upload_code(client, added, code)
             return added
-        case Create():
-            return _create(client, draft, code)
+        case CreateExperiment():
+            return _create_experiment(client, draft, code)
 
 
-def _create(client: Client, draft: ExperimentDraft, code: Path) -> ExperimentVersion:
+def _create_experiment(client: Client, draft: ExperimentDraft, code: Path) -> ExperimentVersion:
     experiment = client.send(calls.create_experiment(draft))
     try:
-        _upload(client, experiment.entity.experiment_version, code)
+        _upload_code(client, experiment.entity.experiment_version, code)
     except DlaasError:
         with contextlib.suppress(DlaasError):  # why the upload failed is what has to be said
             client.send(calls.delete_experiment(experiment.metadata.guid))
@@ -126,30 +130,30 @@ def _create(client: Client, draft: ExperimentDraft, code: Path) -> ExperimentVer
     return experiment.entity.experiment_version
 
 
-def _could_have_created(draft: ExperimentDraft, experiment: Experiment) -> bool:
+def _matches_draft(draft: ExperimentDraft, experiment: Experiment) -> bool:
     entity = experiment.entity
     return (entity.name, entity.framework, entity.description) == (draft.name, draft.framework, draft.description) and (
         draft.author is None or draft.author == entity.author
     )
 
 
-def _experiments(client: Client) -> Sequence[Experiment]:
+def _list_experiments(client: Client) -> Sequence[Experiment]:
     try:
         return client.send(calls.list_experiments()).resources
-    except NOT_TOLD as error:
+    except LOOKUP_ERRORS as error:
         _log.warning("Which experiments there are is unknown, none is reused: %s", error)
         return ()
 
 
-def _digest_there(client: Client, version: ExperimentVersion) -> str | None:
+def _fetch_digest(client: Client, version: ExperimentVersion) -> str | None:
     """Digest the code that *version* holds; None where it is empty or holds no zip of code."""
     with tempfile.TemporaryDirectory(prefix="dlaas-") as folder:
         try:
             path = client.path_from_url(version.content_url)
             return archive.digest_archive(client.send(calls.get_content(path, Path(folder) / "there.zip")))
-        except (*NOT_TOLD, InvalidBundle):
+        except (*LOOKUP_ERRORS, InvalidBundle):
             return None
 
 
-def _upload(client: Client, version: ExperimentVersion, code: Path) -> None:
+def _upload_code(client: Client, version: ExperimentVersion, code: Path) -> None:
     client.send(calls.put_content(client.path_from_url(version.content_url), code))

@@ -17,7 +17,7 @@ processors with twenty tasks at once, 6 s passed from a deferral until its proce
 """
 
 
-def first_event_pause(deferred_at: float | None, now: float) -> float:
+def first_event_delay(deferred_at: float | None, now: float) -> float:
     """
     Return the seconds that a trigger waits before its first event.
 
@@ -31,8 +31,8 @@ def first_event_pause(deferred_at: float | None, now: float) -> float:
     return min(FIRST_EVENT_DELAY, max(0.0, deferred_at + FIRST_EVENT_DELAY - now))
 
 
-async def hold_first_event(deferred_at: float | None) -> None:
+async def wait_before_first_event(deferred_at: float | None) -> None:
     """Wait until a trigger may fire its first event; see `first_event_pause`."""
-    pause = first_event_pause(deferred_at, time.time())
+    pause = first_event_delay(deferred_at, time.time())
     if pause > 0:
         await asyncio.sleep(pause)

@@ -8,13 +8,13 @@ import shlex
 _OPTION = re.compile(r"^--?(?P<name>[A-Za-z][\w.-]+)(?:=(?P<value>.*))?$", re.DOTALL)
 _NUMBER = re.compile(r"^-(?:\d|\.\d)")
 
-MOST = 100
+MAX_HYPERPARAMETERS = 100
 """Options that are told of one command."""
-LONGEST = 200
+MAX_VALUE_LENGTH = 200
 """Characters told of a value."""
 
 
-def parameters(command: str) -> dict[str, str]:
+def parse_hyperparameters(command: str) -> dict[str, str]:
     """
     Read ``--name value`` and ``--name=value``; an option without a value is ``true``, one of a letter is the shell's.
 
@@ -27,33 +27,35 @@ def parameters(command: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for word, following in zip(words, [*words[1:], ""], strict=True):
         option = _OPTION.match(word)
-        if option is None or len(found) >= MOST:
+        if option is None or len(found) >= MAX_HYPERPARAMETERS:
             continue
         name, value = option["name"], option["value"]
         if value is None:
             bare = not following or (following.startswith("-") and not _NUMBER.match(following))
             value = "true" if bare else following
-        found[name] = "***" if looks_secret(name) else value[:LONGEST]
+        found[name] = "***" if is_secret_name(name) else value[:MAX_VALUE_LENGTH]
     return found
 
 
-_SECRET = re.compile(r"passw|secret|token|api.?key|access.?key|credential|private.?key", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"passw|secret|token|api.?key|access.?key|credential|private.?key", re.IGNORECASE)
 
 
-def looks_secret(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
     """Whether what goes by *name* is better not shown."""
-    return _SECRET.search(name) is not None
+    return _SECRET_NAME.search(name) is not None
 
 
-_NAMED = re.compile(r"""(?P<name>[A-Za-z][\w.-]+)(?P<sign>=|\s+)(?P<value>"[^"]*"|'[^']*'|[^\s;|&]+)""")
+_NAME_AND_VALUE = re.compile(r"""(?P<name>[A-Za-z][\w.-]+)(?P<sign>=|\s+)(?P<value>"[^"]*"|'[^']*'|[^\s;|&]+)""")
 
 
-def without_secrets(command: str) -> str:
+def redact_secrets(command: str) -> str:
     """Give *command* with the values hidden that follow a name secrets go by, as options or as variables."""
-    return _NAMED.sub(lambda one: f"{one['name']}{one['sign']}***" if _hides(one) else one[0], command)
+    return _NAME_AND_VALUE.sub(
+        lambda one: f"{one['name']}{one['sign']}***" if _is_secret_value(one) else one[0], command
+    )
 
 
-def _hides(found: re.Match[str]) -> bool:
+def _is_secret_value(match: re.Match[str]) -> bool:
     # Prose may hold the word, and so may a file's name: a value counts behind a dash or an equals sign.
-    before = found.string[: found.start()][-1:]
-    return looks_secret(found["name"]) and (before == "-" or found["sign"] == "=")
+    before = match.string[: match.start()][-1:]
+    return is_secret_name(match["name"]) and (before == "-" or match["sign"] == "=")

@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from airflow_dlaas.storage.sources.patterns import Patterns
 
 
-def local_path(place: str) -> Path | None:
+def local_path(location: str) -> Path | None:
     """The path that *place* is on this machine, or None where it is elsewhere."""
-    parts = urlsplit(place)
+    parts = urlsplit(location)
     if not parts.scheme:
-        return Path(place)
+        return Path(location)
     if parts.scheme != "file":
         return None
     if parts.netloc not in {"", "localhost"}:
         raise InvalidArgument(
-            f"{place}: a file address names no other machine than this one; write it with three slashes, file:///path"
+            f"{location}: a file address names no other machine than this one; write it with three slashes, file:///path"
         )
     return Path(url2pathname(parts.path))
 
 
-def sources_at(place: str, include: Patterns, exclude: Patterns, *, allow_empty: bool = False) -> list[Source]:
+def resolve_sources(location: str, include: Patterns, exclude: Patterns, *, allow_empty: bool = False) -> list[Source]:
     """
     Find the files at *place*, a path or a glob of this machine or an address, that *include* and *exclude* select.
 
@@ -49,36 +49,36 @@ def sources_at(place: str, include: Patterns, exclude: Patterns, *, allow_empty:
     from airflow_dlaas.storage.sources.local import local_sources
 
     try:
-        here = local_path(place)
-        return _elsewhere(place, include, exclude) if here is None else local_sources(here, include, exclude)
+        here = local_path(location)
+        return _remote_sources(location, include, exclude) if here is None else local_sources(here, include, exclude)
     except NothingSelected:
         if not allow_empty:
             raise
         return []
 
 
-def _elsewhere(place: str, include: Patterns, exclude: Patterns) -> list[Source]:
+def _remote_sources(location: str, include: Patterns, exclude: Patterns) -> list[Source]:
     from airflow.sdk import ObjectStoragePath
 
     from airflow_dlaas.storage.sources.remote import remote_sources
 
-    there = ObjectStoragePath(place)
-    return remote_sources(there.fs, there.path, place, include, exclude)
+    there = ObjectStoragePath(location)
+    return remote_sources(there.fs, there.path, location, include, exclude)
 
 
 @contextmanager
-def brought_here(place: str) -> Iterator[Path]:
+def fetch_to_local(location: str) -> Iterator[Path]:
     """Have *place*, a file or a folder, as a local path for the time of the block."""
-    local = local_path(place)
+    local = local_path(location)
     if local is not None:
         if not local.exists():
-            raise InvalidBundle(f"{place}: there is no such file or folder on this worker")
+            raise InvalidBundle(f"{location}: there is no such file or folder on this worker")
         yield local
         return
     from airflow.sdk import ObjectStoragePath
 
     with tempfile.TemporaryDirectory(prefix="dlaas-") as folder:
-        there = ObjectStoragePath(place)
+        there = ObjectStoragePath(location)
         here = Path(folder) / there.name
         if there.is_dir():
             for file in there.rglob("*"):
@@ -95,54 +95,54 @@ def brought_here(place: str) -> Iterator[Path]:
 
 
 @contextmanager
-def put_there(place: str) -> Iterator[Path]:
+def publish_from_local(location: str) -> Iterator[Path]:
     """
     Have a local path to make a file or a folder at; when the block ends well, it is put at *place*.
 
     A local place is replaced as a whole (written aside, then renamed); when the block fails, it stays as it was.
     """
-    local = local_path(place)
+    local = local_path(location)
     if local is None:
         with tempfile.TemporaryDirectory(prefix="dlaas-") as folder:
             made = Path(folder) / "made"
             yield made
-            _send(made, place)
+            _copy_to_location(made, location)
         return
     local.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{local.name}.", dir=local.parent) as folder:
         made = Path(folder) / "made"
         yield made
         if local.is_dir() and not made.is_dir():
-            raise InvalidArgument(f"{place} is a folder, and a file is to be put there: name the file")
-        replace(local, made)
+            raise InvalidArgument(f"{location} is a folder, and a file is to be put there: name the file")
+        replace_path(local, made)
 
 
 @contextmanager
-def filled_there(place: str) -> Iterator[Path]:
+def local_output_dir(location: str) -> Iterator[Path]:
     """Have a folder to put files into: *place* itself where it is local, else one that is put there in the end."""
-    local = local_path(place)
+    local = local_path(location)
     if local is not None:
         yield local
         return
-    with put_there(place) as made:
+    with publish_from_local(location) as made:
         yield made
 
 
-def replace(local: Path, made: Path) -> None:
+def replace_path(target: Path, replacement: Path) -> None:
     """Put *made*, which lies beside it, in the place of whatever *local* is."""
-    with tempfile.TemporaryDirectory(prefix=f".{local.name}.", dir=local.parent) as aside:
-        if local.exists():
-            local.rename(Path(aside) / "before")
-        made.replace(local)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as aside:
+        if target.exists():
+            target.rename(Path(aside) / "before")
+        replacement.replace(target)
 
 
-def _send(made: Path, place: str) -> None:
+def _copy_to_location(local: Path, location: str) -> None:
     from airflow.sdk import ObjectStoragePath
 
-    there = ObjectStoragePath(place)
-    files = [file for file in made.rglob("*") if file.is_file()] if made.is_dir() else [made]
+    there = ObjectStoragePath(location)
+    files = [file for file in local.rglob("*") if file.is_file()] if local.is_dir() else [local]
     for file in files:
-        target = there / file.relative_to(made).as_posix() if made.is_dir() else there
+        target = there / file.relative_to(local).as_posix() if local.is_dir() else there
         target.parent.mkdir(parents=True, exist_ok=True)
         with file.open("rb") as source, target.open("wb") as sink:  # type: ignore[no-untyped-call]
             shutil.copyfileobj(source, sink)

@@ -13,30 +13,32 @@ from dataclasses import dataclass
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.task_runs.run_key import Tag, Try
+from airflow_dlaas.task_runs.run_key import RunKey, TaskTry
 
-Found = tuple[Tag, Training]
+KeyedTraining = tuple[RunKey, Training]
 """A training, and the tag it carries."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ResolvedTraining:
     """What a try goes on with."""
 
-    tag: Tag
+    run_key: RunKey
     """The tag of the training it is about."""
-    known: Training | None
+    existing: Training | None
     """That training, where it is there already; None where it has yet to be made."""
     superseded: tuple[Training, ...] = ()
     """Trainings of earlier generations that no task waits for any more: to be canceled."""
-    finished: Found | None = None
+    reuse_candidate: KeyedTraining | None = None
     """
     A training of an earlier generation that completed and whose task never succeeded. It takes the place of the one to
     be made if it was made from the same definition and its results still exist, which the caller checks.
     """
 
 
-def choose(first: Tag, found: Sequence[Found], *, this: Try, retry_failed: bool) -> Choice:
+def resolve_training(
+    first_key: RunKey, candidates: Sequence[KeyedTraining], *, current_try: TaskTry, retry_failed: bool
+) -> ResolvedTraining:
     """
     Choose for one try of a task.
 
@@ -46,38 +48,48 @@ def choose(first: Tag, found: Sequence[Found], *, this: Try, retry_failed: bool)
     :param retry_failed: whether a try that finds a training ended badly trains anew. One try makes one at most: a task
         that is taken up within its try learns how its training ended.
     """
-    mine = [one for one in found if not _of_another_airflow(first, one[0])]
-    own = [one for one in mine if _same_generation(first, one, this)]
-    surely_mine = [one for one in mine if first.airflow is not None and one[0].airflow == first.airflow]
+    mine = [one for one in candidates if not _is_other_airflow(first_key, one[0])]
+    own = [one for one in mine if _is_same_generation(first_key, one, current_try)]
+    surely_mine = [
+        one
+        for one in mine
+        if first_key.airflow_digest is not None and one[0].airflow_digest == first_key.airflow_digest
+    ]
     earlier = [one for one in surely_mine if one not in own]
     superseded = tuple(training for _, training in earlier if not training.state.is_final)
     if not own:
-        return Choice(first, None, superseded, _finished(surely_mine))
+        return ResolvedTraining(first_key, None, superseded, _find_reuse_candidate(surely_mine))
     newest = max(tag.attempt for tag, _ in own)
-    tag, training = min(((tag, one) for tag, one in own if tag.attempt == newest), key=lambda pair: precedence(pair[1]))
-    if retry_failed and newest + 1 < this.number and ended_badly(training):
-        return Choice(tag.next, None, superseded)
-    return Choice(tag, training, superseded)
+    tag, training = min(
+        ((tag, one) for tag, one in own if tag.attempt == newest), key=lambda pair: creation_order(pair[1])
+    )
+    if retry_failed and newest + 1 < current_try.try_number and is_failed_or_canceling(training):
+        return ResolvedTraining(tag.next_attempt, None, superseded)
+    return ResolvedTraining(tag, training, superseded)
 
 
-def precedence(training: Training) -> tuple[object, ...]:
+def creation_order(training: Training) -> tuple[object, ...]:
     """Say in which order trainings under one key count: of two that raced into being, the earlier one stays."""
     return (training.metadata.created_at, training.id)
 
 
-def ended_badly(training: Training) -> bool:
+def is_failed_or_canceling(training: Training) -> bool:
     """Whether it has ended other than well, or is about to: a cancel takes its time to be carried out."""
     if training.state.is_final:
         return training.state is not TrainingState.COMPLETED
     return bool(training.status.cancel_requested)
 
 
-def _of_another_airflow(first: Tag, tag: Tag) -> bool:
+def _is_other_airflow(first_key: RunKey, run_key: RunKey) -> bool:
     """Whether *tag* was written by an Airflow that is not this one, and both are known."""
-    return first.airflow is not None and tag.airflow is not None and first.airflow != tag.airflow
+    return (
+        first_key.airflow_digest is not None
+        and run_key.airflow_digest is not None
+        and first_key.airflow_digest != run_key.airflow_digest
+    )
 
 
-def _same_generation(first: Tag, one: Found, this: Try) -> bool:
+def _is_same_generation(first_key: RunKey, candidate: KeyedTraining, current_try: TaskTry) -> bool:
     """
     Whether the task was not cleared since the training was submitted.
 
@@ -85,26 +97,26 @@ def _same_generation(first: Tag, one: Found, this: Try) -> bool:
     nothing: it counts the clears of every task of the run. Such a clear also moves the generation's first try behind
     the earlier one's; and an acknowledged training belongs to a task that succeeded, which runs again only if cleared.
     """
-    tag, training = one
-    if tag.generation != first.generation:
+    tag, training = candidate
+    if tag.generation != first_key.generation:
         return False
-    if tag.form == 1 or first.clears == tag.clears:
+    if tag.version == 1 or first_key.clear_number == tag.clear_number:
         return True
-    moved = tag.first_try < this.first <= this.number
+    moved = tag.first_try < current_try.first_try <= current_try.try_number
     return not (moved or training.status.acknowledged_at is not None)
 
 
-def _finished(surely_mine: Sequence[Found]) -> Found | None:
+def _find_reuse_candidate(candidates: Sequence[KeyedTraining]) -> KeyedTraining | None:
     """
     Return the newest training that completed and of which no task has taken the result.
 
     None where the task has succeeded once, whichever training it was with: a task that is cleared then is to train.
     """
-    if any(training.status.acknowledged_at is not None for _, training in surely_mine):
+    if any(training.status.acknowledged_at is not None for _, training in candidates):
         return None
     completed = [
         (tag, training)
-        for tag, training in surely_mine
+        for tag, training in candidates
         if tag.acknowledges and training.state is TrainingState.COMPLETED
     ]
-    return max(completed, key=lambda one: precedence(one[1]), default=None)
+    return max(completed, key=lambda one: creation_order(one[1]), default=None)

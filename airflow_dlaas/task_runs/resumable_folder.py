@@ -15,17 +15,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from airflow_dlaas.exceptions import DlaasError, HostError
-from airflow_dlaas.task_runs.locations import local_path, put_there, replace
+from airflow_dlaas.task_runs.locations import local_path, publish_from_local, replace_path
 
-PART = ".dlaas-part"
-LOCK = ".dlaas-lock"
+PART_SUFFIX = ".dlaas-part"
+LOCK_SUFFIX = ".dlaas-lock"
 
-NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
+LOCK_UNSUPPORTED_ERRNOS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
 """What a file system says that knows no locks. Then nobody is told of another process, and all else is as usual."""
 
 
 @contextmanager
-def gathered_there(place: str, what: str) -> Iterator[Path]:
+def resumable_folder(location: str, content_id: str) -> Iterator[Path]:
     """
     As `put_there`, for a folder that takes long to fill: where the place is local, the next attempt goes on with it.
 
@@ -35,29 +35,29 @@ def gathered_there(place: str, what: str) -> Iterator[Path]:
 
     :raises HostError: another process is filling it, or nothing can be written there.
     """
-    local = local_path(place)
+    local = local_path(location)
     if local is None:
-        with put_there(place) as made:
+        with publish_from_local(location) as made:
             yield made
         return
-    folder = local.with_name(f".{local.name}.{re.sub('[^A-Za-z0-9_-]', '-', what)}{PART}")
-    with _alone_at(folder):
-        _remove_leftovers(local, but=folder)
+    folder = local.with_name(f".{local.name}.{re.sub('[^A-Za-z0-9_-]', '-', content_id)}{PART_SUFFIX}")
+    with _exclusive_lock(folder):
+        _remove_leftovers(local, exclude=folder)
         try:
             yield folder
         except DlaasError as error:
             if not error.transient:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
-        replace(local, folder)
+        replace_path(local, folder)
 
 
 @contextmanager
-def _alone_at(folder: Path) -> Iterator[None]:
-    lock = folder.with_suffix(LOCK)
+def _exclusive_lock(folder: Path) -> Iterator[None]:
+    lock = folder.with_suffix(LOCK_SUFFIX)
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = _locked(lock)
+        handle = _acquire_lock(lock)
     except BlockingIOError:
         raise HostError(f"{folder} is being filled by another process: wait for it, or end it") from None
     except OSError as error:
@@ -69,13 +69,13 @@ def _alone_at(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _locked(lock: Path) -> int:
+def _acquire_lock(lock: Path) -> int:
     while True:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            if error.errno not in NO_LOCKS:
+            if error.errno not in LOCK_UNSUPPORTED_ERRNOS:
                 os.close(handle)
                 raise
         # Whoever had it may have removed the file since we opened it; then others lock another one.
@@ -85,10 +85,10 @@ def _locked(lock: Path) -> int:
         os.close(handle)
 
 
-def _remove_leftovers(local: Path, *, but: Path) -> None:
+def _remove_leftovers(local: Path, *, exclude: Path) -> None:
     found = local.parent.glob(f".{glob.escape(local.name)}.*")
-    for folder in {one.with_suffix(PART) for one in found if one.suffix in {PART, LOCK}}:
+    for folder in {one.with_suffix(PART_SUFFIX) for one in found if one.suffix in {PART_SUFFIX, LOCK_SUFFIX}}:
         # With another dot in it, it belongs to a place whose name begins like this one's.
-        if folder != but and folder.name.count(".") == but.name.count("."):
-            with suppress(HostError), _alone_at(folder):
+        if folder != exclude and folder.name.count(".") == exclude.name.count("."):
+            with suppress(HostError), _exclusive_lock(folder):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.exceptions import DlaasError, NotFound
-from airflow_dlaas.task_runs.run_key import untagged
+from airflow_dlaas.task_runs.run_key import without_run_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.training import Training
-    from airflow_dlaas.hooks.connections import StoreAccess
+    from airflow_dlaas.hooks.connections import SwiftConnection
 
     Say = Callable[[str], None]
 
 
-def reusable(
-    client: Client, training: Training, definition: TrainingDefinition, results: StoreAccess, say: Say
+def is_reusable(
+    client: Client, training: Training, definition: TrainingDefinition, results_connection: SwiftConnection, say: Say
 ) -> bool:
     """
     Whether *training*, which has completed, can be the result of a task that renders *definition*; logs the reason.
@@ -37,7 +37,7 @@ def reusable(
     if not client.extensions.acknowledgement:
         return False
     try:
-        why = _obstacle(client, training, definition, results)
+        why = _reuse_obstacle(client, training, definition, results_connection)
     except DlaasError as error:
         why = f"it could not be compared: {error}"
     if why is None:
@@ -50,7 +50,7 @@ def reusable(
     return False
 
 
-def acknowledge(client: Client, training: Training, say: Say) -> None:
+def acknowledge_success(client: Client, training: Training, say: Say) -> None:
     """
     Record at the service that a task has succeeded with *training*, which has completed.
 
@@ -65,7 +65,7 @@ def acknowledge(client: Client, training: Training, say: Say) -> None:
         say(f"Training {training.id} was deleted from the service; its success is not recorded")
 
 
-def difference(echo: Mapping[str, Any], definition: TrainingDefinition) -> str | None:
+def definition_mismatch(entity: Mapping[str, Any], definition: TrainingDefinition) -> str | None:
     """
     Return why a training was not made from *definition*; None if all but passwords and the tag is equal.
 
@@ -77,7 +77,7 @@ def difference(echo: Mapping[str, Any], definition: TrainingDefinition) -> str |
 
     if "/versions/" not in definition.model_definition.definition_location:
         return "the definition names no version of its experiment, whose code may have changed"
-    sent = {name: value for name, value in echo.items() if name != "status"}
+    sent = {name: value for name, value in entity.items() if name != "status"}
     results = sent.get("training_results")
     if isinstance(results, Mapping):
         sent["training_results"] = {name: value for name, value in results.items() if name != "location"} or None
@@ -85,31 +85,33 @@ def difference(echo: Mapping[str, Any], definition: TrainingDefinition) -> str |
         known = TrainingDefinition.model_validate(sent, extra="ignore")
     except ValidationError:
         return "the service does not repeat its definition as it was sent"
-    return None if _comparable(known) == _comparable(definition) else "the definition has changed"
+    return None if _normalize_definition(known) == _normalize_definition(definition) else "the definition has changed"
 
 
-def _obstacle(client: Client, training: Training, definition: TrainingDefinition, results: StoreAccess) -> str | None:
+def _reuse_obstacle(
+    client: Client, training: Training, definition: TrainingDefinition, results_connection: SwiftConnection
+) -> str | None:
     from airflow_dlaas.hooks.swift import make_store
 
     echo = client.send(calls.get_training_entity(training.id))
-    if why := difference(echo, definition):
+    if why := definition_mismatch(echo, definition):
         return why
     reported = training.entity.training_results
     if reported is None or reported.location is None:
         return "its status names no place of its results"
     place = reported.location
-    with make_store(results) as store:
+    with make_store(results_connection) as store:
         if next(iter(store.list_objects(place.container, f"{place.model_location}/")), None) is None:
             return f"nothing lies in container {place.container} under {place.model_location}/ any more"
     return None
 
 
-def _comparable(definition: TrainingDefinition) -> dict[str, Any]:
+def _normalize_definition(definition: TrainingDefinition) -> dict[str, Any]:
     document = definition.model_dump(mode="json", by_alias=True, exclude_none=True)
     stores = [*document["training_data"], *filter(None, [document.get("training_results")])]
     for entry in stores:
         entry["connection"].pop("password", None)
     model = document["model_definition"]
-    model["description"] = untagged(model["description"])
+    model["description"] = without_run_key(model["description"])
     model["definition_location"] = urlsplit(model["definition_location"]).path.rstrip("/").removesuffix("/content")
     return document

@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
     from airflow_dlaas.contract.definition import TrainingDefinition
 
-MARK = "dlaas_training"
+TRAINING_XCOM_KEY = "dlaas_training"
 """
 XCom in which a task says which training it is about: its ``key``, the ``connection`` it is submitted over, and its
 ``id`` once there is one.
 """
 
-UNKNOWN = "unknown"
+UNKNOWN_AIRFLOW = "unknown"
 
-_COUNT = "[0-9]{1,6}"
-_FORM_1 = re.compile(rf"([0-9a-f]{{32}})\.([0-9a-f]{{12}})\.({_COUNT})")
-_FORM_2 = re.compile(
-    rf"2(a?)\.([0-9a-f]{{16}}|{UNKNOWN})\.([0-9a-f]{{32}})\.([0-9a-f]{{12}})\.({_COUNT})\.({_COUNT})\.({_COUNT})"
+_NUMBER_PATTERN = "[0-9]{1,6}"
+_KEY_V1 = re.compile(rf"([0-9a-f]{{32}})\.([0-9a-f]{{12}})\.({_NUMBER_PATTERN})")
+_KEY_V2 = re.compile(
+    rf"2(a?)\.([0-9a-f]{{16}}|{UNKNOWN_AIRFLOW})\.([0-9a-f]{{32}})\.([0-9a-f]{{12}})\.({_NUMBER_PATTERN})\.({_NUMBER_PATTERN})\.({_NUMBER_PATTERN})"
 )
-_WRITTEN = re.compile(rf"\[airflow-dlaas ({_FORM_2.pattern}|{_FORM_1.pattern})\]")
+_RUN_KEY_TAG = re.compile(rf"\[airflow-dlaas ({_KEY_V2.pattern}|{_KEY_V1.pattern})\]")
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
+class RunKey:
     """
     A task instance, a generation of it, and the number of the training within that generation.
 
@@ -44,7 +44,7 @@ class Tag:
     trainings that were submitted before: it has neither `airflow` nor `clears` nor `first_try`.
     """
 
-    task: str
+    task_digest: str
     """Digest of DAG, run, task and map index; in form 1 also of Airflow's ``[api] base_url``."""
     generation: str
     """
@@ -53,9 +53,9 @@ class Tag:
     """
     attempt: int = 0
     """Number of the training within the generation: the next one is made by a try that finds one that ended badly."""
-    airflow: str | None = None
+    airflow_digest: str | None = None
     """Digest of the identity of the Airflow that submitted it; None where that is not known."""
-    clears: int = 0
+    clear_number: int = 0
     """How often tasks of the DAG run had been cleared, this one or others."""
     first_try: int = 1
     """
@@ -64,56 +64,56 @@ class Tag:
     """
     acknowledges: bool = False
     """Whether a task that succeeds with this training acknowledges it to the service."""
-    form: int = 2
+    version: int = 2
 
     @property
-    def key(self) -> str:
+    def idempotency_key(self) -> str:
         """The `Idempotency-Key`; `of_key` reads it."""
-        if self.form == 1:
-            return f"{self.task}.{self.generation}.{self.attempt}"
+        if self.version == 1:
+            return f"{self.task_digest}.{self.generation}.{self.attempt}"
         form = "2a" if self.acknowledges else "2"
-        counts = f"{self.clears}.{self.first_try}.{self.attempt}"
-        return f"{form}.{self.airflow or UNKNOWN}.{self.task}.{self.generation}.{counts}"
+        counts = f"{self.clear_number}.{self.first_try}.{self.attempt}"
+        return f"{form}.{self.airflow_digest or UNKNOWN_AIRFLOW}.{self.task_digest}.{self.generation}.{counts}"
 
     @property
-    def next(self) -> Tag:
+    def next_attempt(self) -> RunKey:
         """The tag of the training after this one."""
         return replace(self, attempt=self.attempt + 1)
 
     def __str__(self) -> str:
-        return f"[airflow-dlaas {self.key}]"
+        return f"[airflow-dlaas {self.idempotency_key}]"
 
     @classmethod
-    def read(cls, description: str) -> Self | None:
+    def from_description(cls, description: str) -> Self | None:
         """Read the tag out of a description; None where it holds none."""
-        found = [match.group(1) for match in _WRITTEN.finditer(description)]
-        return cls.of_key(found[-1]) if found else None
+        found = [match.group(1) for match in _RUN_KEY_TAG.finditer(description)]
+        return cls.parse(found[-1]) if found else None
 
     @classmethod
-    def of_key(cls, key: str) -> Self:
+    def parse(cls, key: str) -> Self:
         """
         Read a tag's `key`, in either form.
 
         :raises ValueError: it is none.
         """
-        if match := _FORM_2.fullmatch(key):
+        if match := _KEY_V2.fullmatch(key):
             acknowledges, airflow, task, generation, clears, first_try, attempt = match.groups()
             return cls(
                 task,
                 generation,
                 int(attempt),
-                airflow=None if airflow == UNKNOWN else airflow,
-                clears=int(clears),
+                airflow_digest=None if airflow == UNKNOWN_AIRFLOW else airflow,
+                clear_number=int(clears),
                 first_try=int(first_try),
                 acknowledges=bool(acknowledges),
             )
-        if match := _FORM_1.fullmatch(key):
+        if match := _KEY_V1.fullmatch(key):
             task, generation, attempt = match.groups()
-            return cls(task, generation, int(attempt), form=1)
+            return cls(task, generation, int(attempt), version=1)
         raise ValueError(f"{key!r} is not the key of a training")
 
     @classmethod
-    def of(cls, context: Context, *, airflow: str | None = None, acknowledges: bool = False) -> Self:
+    def from_context(cls, context: Context, *, airflow_id: str | None = None, acknowledges: bool = False) -> Self:
         """
         Make the tag of the first training of the generation of the task that runs in *context*.
 
@@ -123,37 +123,37 @@ class Tag:
         :param airflow: the identity of this Airflow (`airflow_dlaas.task_runs.airflow_identity.airflow_id`).
         """
         ti, run = context["ti"], context["dag_run"]
-        this = Try.of(context)
+        this = TaskTry.from_context(context)
         return cls(
-            task=task_digest(ti.dag_id, ti.run_id, ti.task_id, ti.map_index),
-            generation=_generation(context),
-            airflow=None if airflow is None else _digest(airflow)[:16],
-            clears=getattr(run, "clear_number", None) or 0,
-            first_try=max(1, min(this.first, this.number)),
+            task_digest=task_digest(ti.dag_id, ti.run_id, ti.task_id, ti.map_index),
+            generation=_generation_digest(context),
+            airflow_digest=None if airflow_id is None else _digest(airflow_id)[:16],
+            clear_number=getattr(run, "clear_number", None) or 0,
+            first_try=max(1, min(this.first_try, this.try_number)),
             acknowledges=acknowledges,
         )
 
     @classmethod
-    def of_earlier_form(cls, context: Context) -> Self:
+    def from_context_v1(cls, context: Context) -> Self:
         """Make that tag in form 1, under which releases before this one submitted the same training."""
         ti = context["ti"]
-        task = task_digest_of_form_1(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
-        return cls(task, _generation(context), form=1)
+        task = task_digest_v1(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+        return cls(task, _generation_digest(context), version=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class TaskTry:
     """The try of a task that asks which training it is about."""
 
-    number: int
-    first: int = 1
+    try_number: int
+    first_try: int = 1
     """
     The number of the first try of its generation, if ``retries`` has not changed since the generation began: a clear
     sets ``max_tries = try_number + retries`` (`clear_task_instances`). More than `number` where it has.
     """
 
     @classmethod
-    def of(cls, context: Context) -> Self:
+    def from_context(cls, context: Context) -> Self:
         """Read it off a task's context."""
         ti = context["ti"]
         retries = getattr(context.get("task"), "retries", None) or 0
@@ -165,7 +165,7 @@ def task_digest(dag_id: str, run_id: str, task_id: str, map_index: int | None) -
     return _digest(dag_id, run_id, task_id, str(map_index))[:32]
 
 
-def task_digest_of_form_1(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:
+def task_digest_v1(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:
     """Name a task instance of this Airflow as a `Tag` of form 1 does."""
     from airflow_dlaas.hooks.compat import conf
 
@@ -173,26 +173,26 @@ def task_digest_of_form_1(dag_id: str, run_id: str, task_id: str, map_index: int
     return _digest(airflow, dag_id, run_id, task_id, str(map_index))[:32]
 
 
-def tagged(definition: TrainingDefinition, tag: Tag) -> TrainingDefinition:
+def with_run_key(definition: TrainingDefinition, run_key: RunKey) -> TrainingDefinition:
     """Put *tag* into the description, behind what the author wrote there."""
     model = definition.model_definition
-    description = f"{untagged(model.description)} {tag}".strip()
+    description = f"{without_run_key(model.description)} {run_key}".strip()
     return definition.model_copy(update={"model_definition": model.model_copy(update={"description": description})})
 
 
-def untagged(description: str) -> str:
+def without_run_key(description: str) -> str:
     """Return what the author wrote in a description."""
-    return _WRITTEN.sub("", description).rstrip()
+    return _RUN_KEY_TAG.sub("", description).rstrip()
 
 
-def earliest(context: Context) -> datetime | None:
+def earliest_submission(context: Context) -> datetime | None:
     """Say since when trainings of the task that runs in *context* may have been submitted."""
     run = context["dag_run"]
     known = [moment for moment in (run.start_date, run.run_after) if moment is not None]
     return min(known, default=None)
 
 
-def _generation(context: Context) -> str:
+def _generation_digest(context: Context) -> str:
     ti, run = context["ti"], context["dag_run"]
     started = run.start_date.timestamp() if run.start_date else 0.0
     return _digest(f"{started:.6f}", str(ti.max_tries))[:12]

@@ -14,9 +14,9 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
-_RUNNING: set[asyncio.Task[None]] = set()
+_RUNNING_TASKS: set[asyncio.Task[None]] = set()
 # The event loop has only weak references to its tasks: without these, a task could vanish before it is done.
 
 
@@ -40,10 +40,10 @@ class ShieldedWork:
         if self._task is None:
             self._started_at = asyncio.get_running_loop().time()
             self._task = asyncio.create_task(self._work(), name=self._name)
-            _RUNNING.add(self._task)
-            self._task.add_done_callback(_forget)
+            _RUNNING_TASKS.add(self._task)
+            self._task.add_done_callback(_on_done)
 
-    async def join(self, limit: float) -> bool:
+    async def join(self, timeout: float) -> bool:
         """
         Start it, if need be, and wait until it is done; whether it is.
 
@@ -54,13 +54,13 @@ class ShieldedWork:
         """
         self.start()
         task, clock = self._task, asyncio.get_running_loop().time
-        while task is not None and not task.done() and (left := self._started_at + limit - clock()) > 0:
+        while task is not None and not task.done() and (left := self._started_at + timeout - clock()) > 0:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait({task}, timeout=left)
         return task is not None and task.done()
 
 
-def _forget(task: asyncio.Task[None]) -> None:
-    _RUNNING.discard(task)
+def _on_done(task: asyncio.Task[None]) -> None:
+    _RUNNING_TASKS.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("%s failed", task.get_name(), exc_info=error)
+        _logger.error("%s failed", task.get_name(), exc_info=error)

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.exceptions import Conflict, DlaasError, ProtocolError, NotFound, RateLimited, Unauthenticated
-from airflow_dlaas.task_runs.resolve import Choice, Found, choose, precedence
-from airflow_dlaas.task_runs.run_key import Tag, Try, tagged
+from airflow_dlaas.exceptions import Conflict, DlaasError, NotFound, ProtocolError, RateLimited, Unauthenticated
+from airflow_dlaas.task_runs.resolve import KeyedTraining, ResolvedTraining, creation_order, resolve_training
+from airflow_dlaas.task_runs.run_key import RunKey, TaskTry, with_run_key
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
@@ -24,30 +24,30 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 
-SLACK = timedelta(days=1)
+MAX_CLOCK_SKEW = timedelta(days=1)
 """How far the clocks of Airflow and the service may be apart."""
 
-PAGES = 50
+MAX_PAGES = 50
 """Pages of the listing that are looked through at most: 10,000 trainings."""
 
-LOOKS = (0.5, 1.0, 2.0, 4.0)
+LOOKUP_DELAYS = (0.5, 1.0, 2.0, 4.0)
 """Seconds before the first, second … look for a training whose creation nobody has confirmed."""
 
-LAST_LOOKS = 2
+MAX_CANCEL_LOOKUPS = 2
 """How many of them a task that is being ended has the time for."""
 
 
-def resolve(
+def fetch_and_resolve(
     client: Client,
-    first: Tag,
+    first_key: RunKey,
     *,
-    this: Try,
+    current_try: TaskTry,
     since: datetime | None,
     retry_failed: bool,
     say: Say,
-    earlier_form: Tag | None = None,
-    reusable: Callable[[Training], bool] | None = None,
-) -> Choice:
+    v1_key: RunKey | None = None,
+    is_reusable: Callable[[Training], bool] | None = None,
+) -> ResolvedTraining:
     """
     Find out which training this try is about, and cancel what earlier generations of the task have left running.
 
@@ -59,27 +59,29 @@ def resolve(
         it never does.
     :raises Misunderstood: a training of this generation cannot be read: whether it may be taken up is not known.
     """
-    if this.number == 1 and client.extensions.idempotency_key:
-        return Choice(first, None)
-    tasks = {first.task} | ({earlier_form.task} if earlier_form else set())
-    found, unreadable = _found(client, tasks, since, first.generation)
+    if current_try.try_number == 1 and client.extensions.idempotency_key:
+        return ResolvedTraining(first_key, None)
+    tasks = {first_key.task_digest} | ({v1_key.task_digest} if v1_key else set())
+    found, unreadable = _fetch_trainings(client, tasks, since, first_key.generation)
     for training_id, why in unreadable.items():
         say(
             f"Training {training_id} of an earlier run of this task cannot be read, so it is not canceled, and "
             f"nothing that earlier runs completed is taken up: {why}"
         )
-    choice = choose(first, found, this=this, retry_failed=retry_failed)
+    choice = resolve_training(first_key, found, current_try=current_try, retry_failed=retry_failed)
     for training in choice.superseded:
         say(f"Training {training.id} belongs to an earlier run of this task, which was cleared; canceling it")
-        cancel(client, training.id, say)
-    if choice.finished is not None and reusable is not None and not unreadable:
-        tag, training = choice.finished
-        if reusable(training):
-            return Choice(tag, training, choice.superseded)
+        try_cancel(client, training.id, say)
+    if choice.reuse_candidate is not None and is_reusable is not None and not unreadable:
+        tag, training = choice.reuse_candidate
+        if is_reusable(training):
+            return ResolvedTraining(tag, training, choice.superseded)
     return choice
 
 
-def submit(client: Client, definition: TrainingDefinition, tag: Tag, *, since: datetime | None, say: Say) -> Training:
+def submit_training(
+    client: Client, definition: TrainingDefinition, run_key: RunKey, *, since: datetime | None, say: Say
+) -> Training:
     """
     Make the training that *tag* names, or find it.
 
@@ -89,31 +91,35 @@ def submit(client: Client, definition: TrainingDefinition, tag: Tag, *, since: d
         say("This service knows no metric definitions; it finds metrics in the log in its own way, if at all")
         definition = definition.model_copy(update={"metric_definitions": None})
     if not client.extensions.idempotency_key:
-        return _submit_without_keys(client, definition, tag, since, say)
+        return _submit_without_idempotency(client, definition, run_key, since, say)
     try:
-        return client.send(calls.create_training(tagged(definition, tag), idempotency_key=tag.key))
+        return client.send(
+            calls.create_training(with_run_key(definition, run_key), idempotency_key=run_key.idempotency_key)
+        )
     except Conflict:
-        known = find(client, tag, since=since)
+        known = find_training(client, run_key, since=since)
         if known is None:
             raise
         say(f"The definition has changed since training {known.id} was submitted; that one is taken up as it is")
         return known
 
 
-def introduce(training: Training, say: Say) -> None:
+def log_training(training: Training, say: Say) -> None:
     """Say which training a task is about."""
     say(f"Training {training.id} is {training.state}")
     if training.status.runtime:
         say(f"It runs on {training.status.runtime}")
 
 
-def find(client: Client, tag: Tag, *, since: datetime | None) -> Training | None:
+def find_training(client: Client, run_key: RunKey, *, since: datetime | None) -> Training | None:
     """Find the training that *tag* names; None where there is none."""
-    found = _with_key(client, tag, since)
+    found = _list_with_key(client, run_key, since)
     return found[0] if found else None
 
 
-def stop(client: Client, tag: Tag, definition: TrainingDefinition | None, *, since: datetime | None, say: Say) -> bool:
+def cancel_by_key(
+    client: Client, run_key: RunKey, definition: TrainingDefinition | None, *, since: datetime | None, say: Say
+) -> bool:
     """
     Cancel the training that *tag* names, if there is one; whether that is settled, or worth another try.
 
@@ -122,27 +128,27 @@ def stop(client: Client, tag: Tag, definition: TrainingDefinition | None, *, sin
     """
     try:
         if definition is not None and client.extensions.idempotency_key:
-            training: Training | None = submit(client, definition, tag, since=since, say=say)
+            training: Training | None = submit_training(client, definition, run_key, since=since, say=say)
         else:
-            training = find(client, tag, since=since)
-            for pause in LOOKS[:LAST_LOOKS] if definition is not None else ():
+            training = find_training(client, run_key, since=since)
+            for pause in LOOKUP_DELAYS[:MAX_CANCEL_LOOKUPS] if definition is not None else ():
                 if training is not None:
                     break
                 time.sleep(pause)
-                training = find(client, tag, since=since)
+                training = find_training(client, run_key, since=since)
     except DlaasError as error:
-        say(f"The training under key {tag.key} could not be canceled: {error}")
-        return _is_settled(error)
+        say(f"The training under key {run_key.idempotency_key} could not be canceled: {error}")
+        return _is_permanent(error)
     if training is None:
         say("No training has been submitted: there is nothing to cancel")
     elif training.state.is_final:
         say(f"Training {training.id} had ended before: {training.state}")
     else:
-        return cancel(client, training.id, say)
+        return try_cancel(client, training.id, say)
     return True
 
 
-def cancel(client: Client, training_id: str, say: Say) -> bool:
+def try_cancel(client: Client, training_id: str, say: Say) -> bool:
     """Ask the service to stop a training; says what came of it; whether that is settled, or worth another try."""
     try:
         client.send(calls.cancel_training(training_id))
@@ -150,80 +156,82 @@ def cancel(client: Client, training_id: str, say: Say) -> bool:
         say(f"Training {training_id} is gone")
     except DlaasError as error:
         say(f"Training {training_id} could not be canceled: {error}")
-        return _is_settled(error)
+        return _is_permanent(error)
     else:
         say(f"Training {training_id} was canceled")
     return True
 
 
-def _is_settled(error: DlaasError) -> bool:
+def _is_permanent(error: DlaasError) -> bool:
     """Whether a retry of a failed cancel cannot help; it can if the service was away or the password was changed."""
     return not (error.transient or isinstance(error, Unauthenticated))
 
 
-def _submit_without_keys(
-    client: Client, definition: TrainingDefinition, tag: Tag, since: datetime | None, say: Say
+def _submit_without_idempotency(
+    client: Client, definition: TrainingDefinition, run_key: RunKey, since: datetime | None, say: Say
 ) -> Training:
-    known = find(client, tag, since=since)
+    known = find_training(client, run_key, since=since)
     if known is not None:
         return known
     made = None
     try:
-        made = client.send(calls.create_training(tagged(definition, tag)))
+        made = client.send(calls.create_training(with_run_key(definition, run_key)))
     except DlaasError as error:
         if not error.transient or isinstance(error, RateLimited):
             raise
         # The answer is lost, or half an answer came: the training may be there, or about to be.
-        for pause in LOOKS:
+        for pause in LOOKUP_DELAYS:
             time.sleep(pause)
-            if find(client, tag, since=since) is not None:
+            if find_training(client, run_key, since=since) is not None:
                 break
         else:
             raise
-    seen = _with_key(client, tag, since)
+    seen = _list_with_key(client, run_key, since)
     first, *others = seen if seen or made is None else [made]
     for other in others:
         if not other.state.is_final:
             say(f"Training {other.id} is a second one for the same task; canceling it")
-            cancel(client, other.id, say)
+            try_cancel(client, other.id, say)
     return first
 
 
-def _with_key(client: Client, tag: Tag, since: datetime | None) -> list[Training]:
-    ids = [outline for one, outline in _of_tasks(client, {tag.task}, since) if one == tag]
-    found = [training for one in ids if (training := _look(client, one)) is not None]
-    return sorted(found, key=precedence)
+def _list_with_key(client: Client, run_key: RunKey, since: datetime | None) -> list[Training]:
+    ids = [outline for one, outline in _iter_training_ids(client, {run_key.task_digest}, since) if one == run_key]
+    found = [training for one in ids if (training := _get_or_none(client, one)) is not None]
+    return sorted(found, key=creation_order)
 
 
-def _of_tasks(client: Client, tasks: Collection[str], since: datetime | None) -> Iterator[tuple[Tag, str]]:
+def _iter_training_ids(
+    client: Client, task_digests: Collection[str], since: datetime | None
+) -> Iterator[tuple[RunKey, str]]:
     """Look through the listing for trainings of *tasks*; its pages come newest first, where they come in order."""
     call = calls.list_training_summaries()
-    for _ in range(PAGES):
+    for _ in range(MAX_PAGES):
         page = client.send(call)
         for outline in page.resources:
-            tag = Tag.read(outline.entity.model_definition.description or "")
-            if tag is not None and tag.task in tasks:
+            tag = RunKey.from_description(outline.entity.model_definition.description or "")
+            if tag is not None and tag.task_digest in task_digests:
                 yield tag, outline.metadata.guid
         times = [outline.metadata.created_at for outline in page.resources]
         in_order = times == sorted(times, reverse=True)
-        if page.next is None or (in_order and since is not None and times and times[-1] < since - SLACK):
+        if page.next is None or (in_order and since is not None and times and times[-1] < since - MAX_CLOCK_SKEW):
             return
         call = calls.list_training_summaries(client.path_from_url(page.next.url))
 
 
-def _found(
-    client: Client, tasks: Collection[str], since: datetime | None, generation: str
-) -> tuple[list[Found], dict[str, str]]:
+def _fetch_trainings(
+    client: Client, task_digests: Collection[str], since: datetime | None, generation: str
+) -> tuple[list[KeyedTraining], dict[str, str]]:
     """
     Return the trainings of *tasks*; and of those of other generations that cannot be read the ids, with the reasons.
 
     :raises Misunderstood: one of *generation* cannot be read.
     """
-    found: list[Found] = []
+    found: list[KeyedTraining] = []
     unreadable: dict[str, str] = {}
-    for tag, training_id in _of_tasks(client, tasks, since):
+    for tag, training_id in _iter_training_ids(client, task_digests, since):
         try:
-            training = _look(client, training_id)
+            training = _get_or_none(client, training_id)
         except ProtocolError as error:  # noqa: PERF203 - one that cannot be read hides no other
             if tag.generation == generation:
                 raise
@@ -234,7 +242,7 @@ def _found(
     return found, unreadable
 
 
-def _look(client: Client, training_id: str) -> Training | None:
+def _get_or_none(client: Client, training_id: str) -> Training | None:
     try:
         return client.send(calls.get_training(training_id))
     except NotFound:

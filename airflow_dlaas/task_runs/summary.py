@@ -9,27 +9,27 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas.task_runs.hyperparameters import parameters, without_secrets
+from airflow_dlaas.task_runs.hyperparameters import parse_hyperparameters, redact_secrets
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.curves import Curves
     from airflow_dlaas.contract.training import Training
 
-SUMMARY = "dlaas_summary"
+SUMMARY_XCOM_KEY = "dlaas_summary"
 """XCom in which a task keeps what became of its training."""
 
-METRICS = "metrics"
+METRICS_XCOM_KEY = "metrics"
 """XCom with the final value of each metric."""
 
-POINTS = 100
+MAX_SUMMARY_POINTS = 100
 """Points kept of a curve."""
-SERIES = 20
+MAX_SUMMARY_CURVES = 20
 """Curves kept of a training: 20 of 100 points are about 64 kB, the most that an XCom should have."""
-COMMAND = 4000
+MAX_COMMAND_LENGTH = 4000
 """Characters kept of a command."""
 
 
-def summarize(training: Training, curves: Curves | None, connection: str) -> dict[str, Any]:
+def summarize_training(training: Training, curves: Curves | None, dlaas_conn_id: str) -> dict[str, Any]:
     """Put together what is kept of *training*; *connection* is the id of the connection it was submitted over."""
     kept = None
     if curves is not None and curves.series is not None:
@@ -38,22 +38,25 @@ def summarize(training: Training, curves: Curves | None, connection: str) -> dic
                 "name": one.name,
                 "phase": one.phase,
                 "total": one.total,
-                "points": [[step, _rounded(value), round(moment)] for step, value, moment in one.points[-POINTS:]],
+                "points": [
+                    [step, _round_number(value), round(moment)]
+                    for step, value, moment in one.points[-MAX_SUMMARY_POINTS:]
+                ],
             }
-            for one in curves.series[:SERIES]
+            for one in curves.series[:MAX_SUMMARY_CURVES]
         ]
         kept = {"version": curves.version, "series": series, "complete": True}
     command = training.entity.model_definition.execution.command
     told = training.model_dump(mode="json", exclude_none=True)
-    told["entity"]["model_definition"]["execution"]["command"] = without_secrets(command)[:COMMAND]
+    told["entity"]["model_definition"]["execution"]["command"] = redact_secrets(command)[:MAX_COMMAND_LENGTH]
     for metric in told["entity"]["status"].get("metrics", ()):
         for value in metric["values"]:
-            value["value"] = _plain(value["value"])
+            value["value"] = _json_number(value["value"])
     return {
-        "connection": connection,
+        "connection": dlaas_conn_id,
         "training": told,
         "curves": kept,
-        "parameters": parameters(command),
+        "parameters": parse_hyperparameters(command),
     }
 
 
@@ -65,24 +68,26 @@ def final_metrics(training: Training, curves: Curves | None = None) -> dict[str,
     as text ("nan", "inf"): JSON, and so an XCom, has no number for it.
     """
     if curves is not None and curves.series:
-        return {label(one.phase, one.name): _plain(one.points[-1][1]) for one in curves.series if one.points}
+        return {
+            metric_label(one.phase, one.name): _json_number(one.points[-1][1]) for one in curves.series if one.points
+        }
     return {
-        label(metric.phase, value.name): _plain(value.value)
+        metric_label(metric.phase, value.name): _json_number(value.value)
         for metric in reversed(training.status.metrics)
         for value in metric.values
     }
 
 
-def label(phase: str, name: str) -> str:
+def metric_label(phase: str, name: str) -> str:
     """Name a metric, with its phase where there is one."""
     return f"{phase}/{name}" if phase else name
 
 
-def _plain(value: float | str) -> float | str:
+def _json_number(value: float | str) -> float | str:
     """What is no number goes as text, which reads back as it was."""
     return value if isinstance(value, str) or math.isfinite(value) else str(value)
 
 
-def _rounded(value: float) -> float | str:
+def _round_number(value: float) -> float | str:
     """Keep six digits."""
     return float(f"{value:.6g}") if math.isfinite(value) else str(value)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-ROUTE = "dlaas-training"
+TAB_ROUTE = "dlaas-training"
 """The tab's name in the UI's addresses."""
 
 
-def tab_address(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:
+def training_tab_url(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:
     """
     Give the address of the "Training" tab of a task instance.
 
@@ -19,4 +19,4 @@ def tab_address(dag_id: str, run_id: str, task_id: str, map_index: int | None) -
     base = conf.get("api", "base_url", fallback="").rstrip("/")
     mapped = f"/mapped/{map_index}" if map_index is not None and map_index >= 0 else ""
     dag, run, task = (quote(one, safe="") for one in (dag_id, run_id, task_id))
-    return f"{base}/dags/{dag}/runs/{run}/tasks/{task}{mapped}/plugin/{ROUTE}"
+    return f"{base}/dags/{dag}/runs/{run}/tasks/{task}{mapped}/plugin/{TAB_ROUTE}"

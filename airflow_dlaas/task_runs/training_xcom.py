@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from airflow_dlaas.task_runs.run_key import MARK
+from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY
 
 
-async def write_mark(ti: Any, key: str, connection: str, training_id: str) -> None:
+async def push_training_xcom(ti: Any, key: str, conn_id: str, training_id: str) -> None:
     """Show Airflow's UI which training the task instance *ti* is about; *ti* is None outside of a triggerer."""
     from airflow.sdk.execution_time.xcom import XCom
 
     from airflow_dlaas.client.aside import run_in_daemon_thread
 
     if ti is not None:
-        mark = {"key": key, "connection": connection, "id": training_id}
-        await run_in_daemon_thread(partial(XCom.set, MARK, mark, **_names(ti)))
+        mark = {"key": key, "connection": conn_id, "id": training_id}
+        await run_in_daemon_thread(partial(XCom.set, TRAINING_XCOM_KEY, mark, **_xcom_kwargs(ti)))
 
 
-async def still_waits_for(ti: Any, key: str) -> bool:
+async def is_waiting_for_training(ti: Any, key: str) -> bool:
     """
     Whether the task instance *ti* is deferred and waits for the training under *key*.
 
@@ -43,9 +43,9 @@ async def still_waits_for(ti: Any, key: str) -> bool:
     states = await run_in_daemon_thread(partial(RuntimeTaskInstance.get_task_states, **one))
     if "deferred" not in (states.get(ti.run_id) or {}).values():
         return False
-    mark = await run_in_daemon_thread(partial(XCom.get_one, key=MARK, **_names(ti)))
+    mark = await run_in_daemon_thread(partial(XCom.get_one, key=TRAINING_XCOM_KEY, **_xcom_kwargs(ti)))
     return isinstance(mark, Mapping) and mark.get("key") == key
 
 
-def _names(ti: Any) -> dict[str, Any]:
+def _xcom_kwargs(ti: Any) -> dict[str, Any]:
     return {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id, "map_index": ti.map_index}

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow_dlaas.storage.transfer.api import Progress
 
-TELL_EVERY = 5.0
+LOG_INTERVAL = 5.0
 """Seconds between two lines."""
 
 
-class TellProgress:
+class ProgressLogger:
     """
     Told of every step of a transfer, tells every few seconds: bytes, files, rate and time left.
 
@@ -25,33 +25,33 @@ class TellProgress:
         self._verb = verb
         self._say = say
         self._clock = clock
-        self._since = self._told = clock()
+        self._started_at = self._last_logged_at = clock()
 
     def __call__(self, progress: Progress) -> None:
         """Take note of *progress*."""
         now = self._clock()
         complete = progress.files_done == progress.files_total and progress.bytes_done >= progress.bytes_total
-        if now - self._told < TELL_EVERY and not complete:
+        if now - self._last_logged_at < LOG_INTERVAL and not complete:
             return
-        self._told = now
-        self._say(f"{self._verb} {sentence(progress, now - self._since)}")
+        self._last_logged_at = now
+        self._say(f"{self._verb} {format_progress(progress, now - self._started_at)}")
 
 
-def sentence(progress: Progress, seconds: float) -> str:
+def format_progress(progress: Progress, seconds: float) -> str:
     """Put *progress* after *seconds* into words."""
     rate = progress.bytes_done / seconds if seconds > 0 else 0.0
     words = (
-        f"{in_bytes(progress.bytes_done)} of {in_bytes(progress.bytes_total)}, "
+        f"{format_bytes(progress.bytes_done)} of {format_bytes(progress.bytes_total)}, "
         f"{progress.files_done} of {progress.files_total} files"
     )
     if rate > 0:
-        words += f", {in_bytes(rate)}/s"
+        words += f", {format_bytes(rate)}/s"
         if left := progress.bytes_total - progress.bytes_done:
             words += f", {left / rate:.0f} s left"
     return words
 
 
-def in_bytes(count: float) -> str:
+def format_bytes(count: float) -> str:
     """Spell a number of bytes with the unit that suits it."""
     for unit in ("B", "KiB", "MiB"):
         if count < 1024:

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas import exceptions
-from airflow_dlaas.exceptions import DlaasError, InvalidDefinition, ProtocolError, ApiError
+from airflow_dlaas.exceptions import ApiError, DlaasError, InvalidDefinition, ProtocolError
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.training import Training
-    from airflow_dlaas.hooks.connections import ServiceAccess
+    from airflow_dlaas.hooks.connections import ServiceConnection
     from airflow_dlaas.task_runs.wait_for_training import Say
 
 
@@ -21,25 +21,27 @@ def deadline_after(start: datetime, timeout: timedelta | None) -> float | None:
     return None if timeout is None else (start + timeout).timestamp()
 
 
-def wait(access: ServiceAccess, training_id: str, *, deadline: float | None, say: Say) -> Training:
+def wait_for_training_sync(
+    service_connection: ServiceConnection, training_id: str, *, deadline: float | None, say: Say
+) -> Training:
     """Wait here, with the same eyes as the trigger; blocks."""
     from airflow_dlaas.client.training_watcher import shared_watcher
     from airflow_dlaas.hooks.dlaas import make_client
-    from airflow_dlaas.task_runs.wait_for_training import attend
+    from airflow_dlaas.task_runs.wait_for_training import wait_for_training
 
     async def waiting() -> Training:
-        async with shared_watcher(access, lambda: make_client(access)) as watch:
-            return await attend(watch.client, watch, training_id, deadline=deadline, say=say)
+        async with shared_watcher(service_connection, lambda: make_client(service_connection)) as watch:
+            return await wait_for_training(watch.client, watch, training_id, deadline=deadline, say=say)
 
     return asyncio.run(waiting())
 
 
-def heard(training: Training) -> dict[str, Any]:
+def training_event(training: Training) -> dict[str, Any]:
     """Report *training* as last seen."""
     return {"training": training.model_dump(mode="json")}
 
 
-def unheard(error: Exception) -> dict[str, Any]:
+def error_event(error: Exception) -> dict[str, Any]:
     """Report why there is no training to report; `reported` raises it again, on the worker."""
     told: dict[str, Any] = {"kind": type(error).__name__, "message": str(error)}
     match error:
@@ -50,7 +52,7 @@ def unheard(error: Exception) -> dict[str, Any]:
     return {"error": told}
 
 
-def reported(event: Any) -> Training:
+def parse_training_event(event: Any) -> Training:
     """
     Read what a trigger reported.
 
@@ -63,12 +65,12 @@ def reported(event: Any) -> Training:
         case {"training": Mapping() as training}:
             return Training.model_validate(training, extra="ignore")
         case {"error": {"kind": str(kind), "message": str(message)} as details}:
-            raise error_of(kind, message, details)
+            raise error_from_event(kind, message, details)
         case _:
             raise ProtocolError("The task was resumed with an event that is not its trigger's")
 
 
-def key_of(event: Any) -> str:
+def parse_event_key(event: Any) -> str:
     """
     Read the key of the training that a `TrainModelTrigger` reported on.
 
@@ -81,15 +83,15 @@ def key_of(event: Any) -> str:
             raise ProtocolError("The task was resumed without the key of its training, and its event holds none")
 
 
-def error_of(kind: str, message: str, more: Mapping[Any, Any]) -> DlaasError:
+def error_from_event(class_name: str, message: str, details: Mapping[Any, Any]) -> DlaasError:
     """Return the error that `unheard` reported; `Misunderstood`, with its name and message, where it is not ours."""
-    found = getattr(exceptions, kind, None)
+    found = getattr(exceptions, class_name, None)
     if not isinstance(found, type) or not issubclass(found, DlaasError):
-        return ProtocolError(f"The wait in the triggerer broke off: {kind}: {message}")
+        return ProtocolError(f"The wait in the triggerer broke off: {class_name}: {message}")
     if issubclass(found, ApiError):
-        return found(message, code=more.get("code"), target=more.get("target"))
+        return found(message, code=details.get("code"), target=details.get("target"))
     if issubclass(found, InvalidDefinition):
-        return found(more.get("problems", ()))
+        return found(details.get("problems", ()))
     if issubclass(found, exceptions.TrainingEnded):
         return ProtocolError(message)  # can't be: what a training's end means is judged here, not there
     return found(message)

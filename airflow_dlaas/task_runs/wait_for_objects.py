@@ -10,28 +10,28 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.exceptions import ContainerNotFound, ProtocolError, StoreError, StoreRefused
-from airflow_dlaas.task_runs.trigger_events import error_of
+from airflow_dlaas.task_runs.trigger_events import error_from_event
 
 if TYPE_CHECKING:
     from airflow_dlaas.storage.object_store import ObjectStore
 
-SHORTEST = 1.0
+MIN_POLL_INTERVAL = 1.0
 """Seconds between two looks at the least: the triggerer has others to attend to."""
 
-LAST_LOOK = 5.0
+MIN_POLL_TIMEOUT = 5.0
 """Seconds that a look may take though the deadline has passed: there should be one in any case."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class ObjectQuery:
     """What is waited for: the object *name*, or where that is None, *count* objects under the folder *prefix*."""
 
     container: str
     name: str | None
     prefix: str
-    count: int
+    min_count: int
 
-    def is_there(self, store: ObjectStore) -> bool:
+    def is_found(self, store: ObjectStore) -> bool:
         """
         Look once. Of a container that is missing, nothing is there yet; what only marks a folder does not count.
 
@@ -48,19 +48,19 @@ class Sought:
                 for one in store.list_objects(self.container, folder_prefix(self.prefix))
                 if not one.is_folder_marker
             )
-            return sum(1 for _ in islice(found, self.count)) == self.count
+            return sum(1 for _ in islice(found, self.min_count)) == self.min_count
         except ContainerNotFound:
             return False
 
     def __str__(self) -> str:
         if self.name is not None:
             return f"object {self.name!r} in container {self.container!r}"
-        count = "an object" if self.count == 1 else f"{self.count} objects"
+        count = "an object" if self.min_count == 1 else f"{self.min_count} objects"
         return f"{count} under {self.prefix!r} in container {self.container!r}"
 
 
-async def look_until(
-    look: Callable[[], Awaitable[bool]], *, interval: float, deadline: float | None, say: Callable[[str], None]
+async def poll_until_found(
+    poll: Callable[[], Awaitable[bool]], *, interval: float, deadline: float | None, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """
     Look every *interval* seconds until it is there, or until the *deadline*; what there is to report.
@@ -73,7 +73,9 @@ async def look_until(
     while True:
         before = trouble
         try:
-            there = await asyncio.wait_for(look(), None if deadline is None else max(LAST_LOOK, deadline - time.time()))
+            there = await asyncio.wait_for(
+                poll(), None if deadline is None else max(MIN_POLL_TIMEOUT, deadline - time.time())
+            )
             if there:
                 return {"there": True}
             trouble = ""
@@ -90,11 +92,11 @@ async def look_until(
         left = None if deadline is None else deadline - time.time()
         if left is not None and left <= 0:
             return {"overdue": trouble}
-        pause = max(interval, SHORTEST)
+        pause = max(interval, MIN_POLL_INTERVAL)
         await asyncio.sleep(pause if left is None else min(pause, left))
 
 
-def reported(event: Any) -> str | None:
+def parse_object_event(event: Any) -> str | None:
     """
     Read what an `ObjectTrigger` reported: None if it is there, else the trouble there was when the time was up, or "".
 
@@ -112,6 +114,6 @@ def reported(event: Any) -> str | None:
         case {"failed": str(why)}:
             raise StoreError(why)
         case {"error": {"kind": str(kind), "message": str(message)} as details}:
-            raise error_of(kind, message, details)
+            raise error_from_event(kind, message, details)
         case _:
             raise ProtocolError("The task was resumed with an event that is not its trigger's")

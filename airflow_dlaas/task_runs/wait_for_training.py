@@ -11,35 +11,35 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas.exceptions import DlaasError, NotFound, ApiError, Unreachable
+from airflow_dlaas.exceptions import ApiError, DlaasError, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.client.training_watcher import TrainingWatcher
     from airflow_dlaas.contract.training import Training
 
-TELL_EVERY = 5.0
+LOG_BATCH_SECONDS = 5.0
 """Seconds of log lines that are told at once: each record costs the triggerer about ten polls of a training."""
 
-TELL_BYTES = 32 * 1024
+LOG_BATCH_CHARACTERS = 32 * 1024
 """Characters of log that are told at once at the most, so that the task's log stays readable."""
 
-LAST_WORDS = 10.0
+LOG_DRAIN_TIMEOUT = 10.0
 """Seconds that the rest of the log may take after a training has ended."""
 
-GOODBYE = 2.0
+LOG_CLOSE_TIMEOUT = 2.0
 """Seconds that closing the log's connection may take in the end."""
 
-FIRST_SIGHT = 30.0
+FIRST_STATUS_TIMEOUT = 30.0
 """Seconds that the first sighting may take though the deadline has passed: there should be one to report."""
 
-FOLLOW_AGAIN = 30.0
+LOG_RETRY_INTERVAL = 30.0
 """Seconds until a log that could not be followed for a while is tried again: the service may be away for long."""
 
-TROUBLE_EVERY = 60.0
+ERROR_LOG_INTERVAL = 60.0
 """Seconds between two lines that say why nothing is heard."""
 
-TROUBLE_LOOK = 5.0
+ERROR_CHECK_INTERVAL = 5.0
 """Seconds until a trouble is noticed, and its end."""
 
 _logger = logging.getLogger(__name__)
@@ -49,9 +49,9 @@ Say = Callable[[str], None]
 Sleep = Callable[[float], Awaitable[Any]]
 
 
-async def attend(
+async def wait_for_training(
     client: Client,
-    watch: TrainingWatcher,
+    watcher: TrainingWatcher,
     training_id: str,
     *,
     deadline: float | None,
@@ -71,19 +71,19 @@ async def attend(
     :raises NotFound: the service knows no such training.
     :raises Unreachable: not once before the deadline did the service answer.
     """
-    life = _Life()
-    log = asyncio.create_task(_tell_log(client, watch, training_id, life, say))
-    trouble = asyncio.create_task(_tell_trouble(watch, say, sleep))
+    life = _LifecycleEvents()
+    log = asyncio.create_task(_forward_log(client, watcher, training_id, life, say))
+    trouble = asyncio.create_task(_log_poll_errors(watcher, say, sleep))
     try:
-        seen = await _last_seen(watch, training_id, deadline, say, life, clock)
+        seen = await _follow_state(watcher, training_id, deadline, say, life, clock)
         if seen.state.is_final:
-            await asyncio.wait({log}, timeout=LAST_WORDS)
+            await asyncio.wait({log}, timeout=LOG_DRAIN_TIMEOUT)
         return seen
     finally:
         trouble.cancel()
         log.cancel()
         # Not awaited one by one: a cancel of this task that comes now must be neither swallowed nor passed on to them.
-        stopped, _ = await asyncio.wait({trouble, log}, timeout=GOODBYE)
+        stopped, _ = await asyncio.wait({trouble, log}, timeout=LOG_CLOSE_TIMEOUT)
         for telling in stopped:
             if not telling.cancelled() and (error := telling.exception()) is not None:
                 # The training is judged by its state: a fault in showing its log must not take the place of its result.
@@ -92,37 +92,42 @@ async def attend(
 
 
 @dataclass(frozen=True, slots=True)
-class _Life:
+class _LifecycleEvents:
     """What is known of how far a training has come."""
 
-    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    log_available: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when there may be a log."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def note(self, training: Training) -> None:
+    def update(self, training: Training) -> None:
         # While its environment is made, a training is pending and has a log: the installer's.
         if str(training.state) != "pending" or training.status.phase not in (None, "queued"):
-            self.begun.set()
+            self.log_available.set()
         if training.state.is_final:
             self.ended.set()
 
 
-async def _last_seen(
-    watch: TrainingWatcher, training_id: str, deadline: float | None, say: Say, life: _Life, clock: Callable[[], float]
+async def _follow_state(
+    watcher: TrainingWatcher,
+    training_id: str,
+    deadline: float | None,
+    say: Say,
+    lifecycle: _LifecycleEvents,
+    clock: Callable[[], float],
 ) -> Training:
     seen: Training | None = None
     told = ""
-    async with aclosing(watch.updates(training_id)) as states:
+    async with aclosing(watcher.updates(training_id)) as states:
         while True:
             left = None if deadline is None else max(0.0, deadline - clock())
             if left is not None and seen is None:
-                left = max(left, FIRST_SIGHT)
+                left = max(left, FIRST_STATUS_TIMEOUT)
             try:
                 seen = await asyncio.wait_for(anext(states), left)
             except (asyncio.TimeoutError, StopAsyncIteration):
                 break
-            life.note(seen)
-            if (now := _in_words(seen)) != told:
+            lifecycle.update(seen)
+            if (now := _format_status(seen)) != told:
                 say(f"Training {training_id}: {now}")
                 told = now
             if seen.state.is_final:
@@ -132,23 +137,23 @@ async def _last_seen(
     return seen
 
 
-async def _tell_trouble(watch: TrainingWatcher, say: Say, sleep: Sleep) -> None:
+async def _log_poll_errors(watcher: TrainingWatcher, say: Say, sleep: Sleep) -> None:
     """Tell why nothing is heard, once a minute while it lasts, so that who waits can see what for."""
     silent: float | None = None  # seconds since the last line about a trouble that lasts
     while True:
-        if watch.last_error is None:
+        if watcher.last_error is None:
             if silent is not None:
                 say("The service answers again")
             silent = None
-        elif silent is None or silent >= TROUBLE_EVERY:
-            say(watch.last_error)
+        elif silent is None or silent >= ERROR_LOG_INTERVAL:
+            say(watcher.last_error)
             silent = 0.0
-        await sleep(TROUBLE_LOOK)
+        await sleep(ERROR_CHECK_INTERVAL)
         if silent is not None:
-            silent += TROUBLE_LOOK
+            silent += ERROR_CHECK_INTERVAL
 
 
-def _in_words(training: Training) -> str:
+def _format_status(training: Training) -> str:
     status = training.status
     words = str(status.state)
     if not status.state.is_final and status.phase is not None:
@@ -158,15 +163,17 @@ def _in_words(training: Training) -> str:
     return words
 
 
-async def _tell_log(client: Client, watch: TrainingWatcher, training_id: str, life: _Life, say: Say) -> None:
-    await life.begun.wait()
-    async with aclosing(_log(client, watch, training_id, life, say)) as pieces:
-        async for text in batches(pieces, seconds=TELL_EVERY, characters=TELL_BYTES):
+async def _forward_log(
+    client: Client, watcher: TrainingWatcher, training_id: str, lifecycle: _LifecycleEvents, say: Say
+) -> None:
+    await lifecycle.log_available.wait()
+    async with aclosing(_stream_log(client, watcher, training_id, lifecycle, say)) as pieces:
+        async for text in batch_text(pieces, max_seconds=LOG_BATCH_SECONDS, max_characters=LOG_BATCH_CHARACTERS):
             say(text)
 
 
-async def _log(
-    client: Client, watch: TrainingWatcher, training_id: str, life: _Life, say: Say
+async def _stream_log(
+    client: Client, watcher: TrainingWatcher, training_id: str, lifecycle: _LifecycleEvents, say: Say
 ) -> AsyncGenerator[str, None]:
     from airflow_dlaas.client.log_stream import follow_log
     from airflow_dlaas.client.protocol import RequestRetryPolicy
@@ -177,7 +184,7 @@ async def _log(
     while True:
         try:
             async with aclosing(
-                follow_log(client, training_id, offset=offset, retries=retries, training_ended=life.ended)
+                follow_log(client, training_id, offset=offset, retries=retries, training_ended=lifecycle.ended)
             ) as frames:
                 async for frame in frames:
                     offset, told = frame.status.offset or offset, False
@@ -194,12 +201,12 @@ async def _log(
                 say(f"Following the log of training {training_id} failed; retrying later: {error}")
             told = True
             wanted = error.retry_after if isinstance(error, ApiError) else None
-        if life.ended.is_set():
+        if lifecycle.ended.is_set():
             return
-        await _until_again(watch, life, max(FOLLOW_AGAIN, wanted or 0))
+        await _wait_for_retry(watcher, lifecycle, max(LOG_RETRY_INTERVAL, wanted or 0))
 
 
-async def _until_again(watch: TrainingWatcher, life: _Life, seconds: float) -> None:
+async def _wait_for_retry(watcher: TrainingWatcher, lifecycle: _LifecycleEvents, seconds: float) -> None:
     """
     Wait until a log that could not be followed may be tried again.
 
@@ -207,16 +214,16 @@ async def _until_again(watch: TrainingWatcher, life: _Life, seconds: float) -> N
     cuts the wait short: the log has to be read then, in a few seconds.
     """
     pause = seconds * random.SystemRandom().uniform(1, 1.5)  # so that they do not come together
-    while not life.ended.is_set():
+    while not lifecycle.ended.is_set():
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(life.ended.wait(), pause)
-        if watch.last_error is None:
+            await asyncio.wait_for(lifecycle.ended.wait(), pause)
+        if watcher.last_error is None:
             return
-        pause = TROUBLE_LOOK * random.SystemRandom().uniform(0.5, 1.5)
+        pause = ERROR_CHECK_INTERVAL * random.SystemRandom().uniform(0.5, 1.5)
 
 
-async def batches(
-    pieces: AsyncIterator[str], *, seconds: float, characters: int, clock: Callable[[], float] = time.monotonic
+async def batch_text(
+    chunks: AsyncIterator[str], *, max_seconds: float, max_characters: int, clock: Callable[[], float] = time.monotonic
 ) -> AsyncIterator[str]:
     """Join *pieces* of text: told after *seconds* at the latest, or once about *characters* are gathered."""
     gathered: list[str] = []
@@ -226,8 +233,8 @@ async def batches(
     try:
         while True:
             if upcoming is None:
-                upcoming = asyncio.ensure_future(anext(pieces))
-            left = seconds - (clock() - since) if gathered else None
+                upcoming = asyncio.ensure_future(anext(chunks))
+            left = max_seconds - (clock() - since) if gathered else None
             done, _ = await asyncio.wait({upcoming}, timeout=left if left is None else max(0.0, left))
             if done:
                 try:
@@ -240,7 +247,7 @@ async def batches(
                     since = clock()
                 gathered.append(piece)
                 size += len(piece)
-            if gathered and (not done or size >= characters or clock() - since >= seconds):
+            if gathered and (not done or size >= max_characters or clock() - since >= max_seconds):
                 yield "".join(gathered).rstrip("\n")
                 gathered, size = [], 0
         if gathered:

@@ -14,11 +14,11 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_dlaas.hooks.swift import SwiftHook, make_store
 
 if TYPE_CHECKING:
-    from airflow_dlaas.hooks.connections import StoreAccess
+    from airflow_dlaas.hooks.connections import SwiftConnection
     from airflow_dlaas.storage.swift.store import SwiftStore
-    from airflow_dlaas.task_runs.wait_for_objects import Sought
+    from airflow_dlaas.task_runs.wait_for_objects import ObjectQuery
 
-AT_ONCE = 4
+MAX_CONCURRENT_POLLS = 4
 """Looks at one store at a time: a store that is slow to answer does not use up the threads that others need too."""
 
 
@@ -78,50 +78,50 @@ class ObjectTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Report that it is there, that the time is up, or what went wrong; `reported` reads it."""
-        from airflow_dlaas.task_runs.first_event import hold_first_event
-        from airflow_dlaas.task_runs.trigger_events import unheard
-        from airflow_dlaas.task_runs.wait_for_objects import Sought, look_until
+        from airflow_dlaas.task_runs.first_event import wait_before_first_event
+        from airflow_dlaas.task_runs.trigger_events import error_event
+        from airflow_dlaas.task_runs.wait_for_objects import ObjectQuery, poll_until_found
 
-        sought = Sought(self.container, self.name, self.prefix, self.min_count)
+        sought = ObjectQuery(self.container, self.name, self.prefix, self.min_count)
         try:
-            async with _lent(await SwiftHook(self.swift_conn_id).aaccess()) as lent:
-                report = await look_until(
-                    lambda: lent.look(sought), interval=self.poke_interval, deadline=self.deadline, say=self.log.info
+            async with _shared_store(await SwiftHook(self.swift_conn_id).aget_swift_connection()) as lent:
+                report = await poll_until_found(
+                    lambda: lent.poll(sought), interval=self.poke_interval, deadline=self.deadline, say=self.log.info
                 )
         except Exception as error:  # noqa: BLE001 - carried to the worker: Airflow does not name the cause of one that escapes
-            report = unheard(error)
-        await hold_first_event(self.deferred_at)
+            report = error_event(error)
+        await wait_before_first_event(self.deferred_at)
         yield TriggerEvent(report)  # type: ignore[no-untyped-call]
 
 
 @dataclass(slots=True)
-class _Lent:
+class _SharedStore:
     """A store that all triggers of one connection use."""
 
     store: SwiftStore
-    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
-    holders: int = 0
+    semaphore: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_CONCURRENT_POLLS))
+    ref_count: int = 0
 
-    async def look(self, sought: Sought) -> bool:
-        async with self.turns:
-            return await asyncio.to_thread(sought.is_there, self.store)
+    async def poll(self, query: ObjectQuery) -> bool:
+        async with self.semaphore:
+            return await asyncio.to_thread(query.is_found, self.store)
 
 
-_LENT: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[StoreAccess, _Lent]] = WeakKeyDictionary()
+_SHARED_STORES: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[SwiftConnection, _SharedStore]] = WeakKeyDictionary()
 # Touched only from the loop it belongs to, and never across an await: no lock is needed.
 
 
 @asynccontextmanager
-async def _lent(access: StoreAccess) -> AsyncIterator[_Lent]:
-    stores = _LENT.setdefault(asyncio.get_running_loop(), {})
-    lent = stores.get(access)
+async def _shared_store(connection: SwiftConnection) -> AsyncIterator[_SharedStore]:
+    stores = _SHARED_STORES.setdefault(asyncio.get_running_loop(), {})
+    lent = stores.get(connection)
     if lent is None:
-        lent = stores[access] = _Lent(make_store(access, patient=False))
-    lent.holders += 1
+        lent = stores[connection] = _SharedStore(make_store(connection, retry=False))
+    lent.ref_count += 1
     try:
         yield lent
     finally:
-        lent.holders -= 1
-        if not lent.holders:
-            del stores[access]
+        lent.ref_count -= 1
+        if not lent.ref_count:
+            del stores[connection]
             lent.store.close()

@@ -52,18 +52,18 @@ class TrainingTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Report the training as last seen, or why there is none to report; `reported` reads it."""
         from airflow_dlaas.client.training_watcher import shared_watcher
-        from airflow_dlaas.task_runs.first_event import hold_first_event
-        from airflow_dlaas.task_runs.trigger_events import heard, unheard
-        from airflow_dlaas.task_runs.wait_for_training import attend
+        from airflow_dlaas.task_runs.first_event import wait_before_first_event
+        from airflow_dlaas.task_runs.trigger_events import error_event, training_event
+        from airflow_dlaas.task_runs.wait_for_training import wait_for_training
 
         try:
-            access = await DlaasHook(self.dlaas_conn_id).aaccess()
+            access = await DlaasHook(self.dlaas_conn_id).aget_service_connection()
             async with shared_watcher(access, lambda: make_client(access)) as watch:
-                training = await attend(
+                training = await wait_for_training(
                     watch.client, watch, self.training_id, deadline=self.deadline, say=self.log.info
                 )
-            report = heard(training)
+            report = training_event(training)
         except Exception as error:  # noqa: BLE001 - carried to the worker: of one that escapes, nobody would clean up
-            report = unheard(error)
-        await hold_first_event(self.deferred_at)
+            report = error_event(error)
+        await wait_before_first_event(self.deferred_at)
         yield TriggerEvent(report)  # type: ignore[no-untyped-call]

@@ -203,14 +203,14 @@ def test_a_flood_of_containers_is_one_complaint(count: int) -> None:
 def test_what_a_dag_author_writes_is_checked_or_refused(document: Any, has_location: bool) -> None:
     if isinstance(document, dict):
         try:
-            written.check(document, has_location=has_location)
+            written.require_valid_definition(document, has_location=has_location)
         except InvalidDefinition as error:
             assert error.problems  # noqa: PT017
     try:
-        parsed = written.parse(document)
+        parsed = written.parse_definition(document)
     except InvalidDefinition:
         return
-    written.connection_ids(parsed)
+    written.conn_ids(parsed)
 
 
 @effort(400)

@@ -24,7 +24,7 @@ from airflow_dlaas.contract.error import parse_api_error
 from airflow_dlaas.contract.log_stream import Frame
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.exceptions import ProtocolError, ApiError
+from airflow_dlaas.exceptions import ApiError, ProtocolError
 from airflow_dlaas.service.api.file_follower import PIECE, Follower, tail
 from airflow_dlaas.service.api.training_report import last_metrics
 from airflow_dlaas.service.metrics import jsonl_metrics

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.task_runs.run_key import Tag, tagged
+from airflow_dlaas.task_runs.run_key import RunKey, with_run_key
 from tests.fuzz.effort import effort
 from tests.unit.service.api.conftest import DEFINITION
 
@@ -14,9 +14,9 @@ HEX = "0123456789abcdef"
 COUNTS = st.integers(0, 999_999)
 NAMES = (st.text(HEX, min_size=32, max_size=32), st.text(HEX, min_size=12, max_size=12), COUNTS)
 TAGS = st.one_of(
-    st.builds(Tag, *NAMES, form=st.just(1)),
+    st.builds(RunKey, *NAMES, form=st.just(1)),
     st.builds(
-        Tag,
+        RunKey,
         *NAMES,
         airflow=st.none() | st.text(HEX, min_size=16, max_size=16),
         clears=COUNTS,
@@ -38,31 +38,31 @@ DESCRIPTIONS = st.lists(PIECES, max_size=6).map("".join)
 @effort(1000)
 @given(DESCRIPTIONS | st.text())
 def test_any_description_holds_a_tag_or_none(description: str) -> None:
-    found = Tag.read(description)
+    found = RunKey.from_description(description)
     assert found is None or str(found) in description or found.attempt == int(f"0{found.attempt}")
 
 
 @effort(1000)
 @given(DESCRIPTIONS, TAGS, TAGS)
-def test_a_tag_is_read_back_from_behind_whatever_the_author_wrote(description: str, tag: Tag, other: Tag) -> None:
+def test_a_tag_is_read_back_from_behind_whatever_the_author_wrote(description: str, tag: RunKey, other: RunKey) -> None:
     document = {
         **DEFINITION,
         "model_definition": {**DEFINITION["model_definition"], "definition_location": "x", "description": description},
     }
     definition = TrainingDefinition.parse(document)
-    once = tagged(definition, tag)
-    assert Tag.read(once.model_definition.description) == tag
-    assert Tag.read(tagged(once, other).model_definition.description) == other
-    assert Tag.of_key(tag.key) == tag
+    once = with_run_key(definition, tag)
+    assert RunKey.from_description(once.model_definition.description) == tag
+    assert RunKey.from_description(with_run_key(once, other).model_definition.description) == other
+    assert RunKey.parse(tag.idempotency_key) == tag
     assert once.model_copy(update={"model_definition": definition.model_definition}) == definition
 
 
 @effort(200)
 @given(st.text(st.characters(exclude_characters="[", codec="utf-8")), TAGS)
-def test_what_the_author_wrote_stays(description: str, tag: Tag) -> None:
+def test_what_the_author_wrote_stays(description: str, tag: RunKey) -> None:
     document = {
         **DEFINITION,
         "model_definition": {**DEFINITION["model_definition"], "definition_location": "x", "description": description},
     }
-    made = tagged(TrainingDefinition.parse(document), tag).model_definition.description
+    made = with_run_key(TrainingDefinition.parse(document), tag).model_definition.description
     assert made.removesuffix(str(tag)).strip() == description.strip()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.task_runs.airflow_identity import VARIABLE
-from airflow_dlaas.task_runs.run_key import Tag
+from airflow_dlaas.task_runs.airflow_identity import VARIABLE_KEY
+from airflow_dlaas.task_runs.run_key import RunKey
 from tests.system.dags.generations import REFUSALS
 from tests.system.stage import Stage, eventually
 from tests.system.sweep import Sweep, run_marked
@@ -57,9 +57,9 @@ def test_a_definition_that_is_refused_at_once_fails_each_deferred_task_with_its_
 
 def test_the_first_tasks_of_an_airflow_give_it_one_identity(stage: Stage, tmp_path: Path) -> None:
     sweep = Sweep.begin(stage, 4, tmp_path)
-    known = stage.airflow.api._ask("GET", f"/variables/{VARIABLE}")["value"]
-    tags = [Tag.read(one.entity.model_definition.description) for one in sweep.trainings()]
+    known = stage.airflow.api._ask("GET", f"/variables/{VARIABLE_KEY}")["value"]
+    tags = [RunKey.from_description(one.entity.model_definition.description) for one in sweep.trainings()]
     assert known
-    assert len({tag.airflow for tag in tags if tag}) == 1
-    assert None not in {tag.airflow for tag in tags if tag}
+    assert len({tag.airflow_digest for tag in tags if tag}) == 1
+    assert None not in {tag.airflow_digest for tag in tags if tag}
     assert not run_marked(sweep)

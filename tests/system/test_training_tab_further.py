@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.demo.airflow_processes import RealAirflow
-from airflow_dlaas.task_runs.run_key import MARK
+from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY
 from tests.conftest import ServiceProcess
 from tests.system.browser import Look, looking, shown_step
 from tests.system.dags.watch import GROWS, RATES, TRAIN
@@ -105,7 +105,7 @@ def test_times_are_in_the_zone_that_is_chosen_in_airflow(
 def test_the_tab_of_a_mapped_task_instance_shows_its_own_training(admin: Look, swept: Run) -> None:
     airflow, shown = swept.stage.airflow, set()
     for index, rate in enumerate(RATES):
-        mine = airflow.api.xcom(swept.dag_id, swept.run_id, "train", MARK, map_index=index)["id"]
+        mine = airflow.api.xcom(swept.dag_id, swept.run_id, "train", TRAINING_XCOM_KEY, map_index=index)["id"]
         frame = admin.tab(swept.dag_id, swept.run_id, map_index=index)
         expect(frame.locator(".task-id")).to_have_text(mine)
         expect(frame.get_by_role("row", name=f"learningRate {rate}", exact=True)).to_be_visible()

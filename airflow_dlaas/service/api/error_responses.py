@@ -18,15 +18,15 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_dlaas.contract.base import format_path
-from airflow_dlaas.contract.error import ERRORS_BY_STATUS, ErrorReport, ErrorItem, ErrorTarget
+from airflow_dlaas.contract.error import ERRORS_BY_STATUS, ErrorItem, ErrorReport, ErrorTarget
 from airflow_dlaas.contract.validation_messages import validation_message
 from airflow_dlaas.exceptions import (
+    ApiError,
     DlaasError,
     InvalidBundle,
     InvalidDefinition,
     InvalidRequest,
     MethodNotAllowed,
-    ApiError,
     Unauthenticated,
     Unavailable,
     UpgradeRequired,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airflow_dlaas.contract.curves import LogMatch, LogMatches, LogChunk
+from airflow_dlaas.contract.curves import LogChunk, LogMatch, LogMatches
 from airflow_dlaas.service.regular_file import open_to_read
 
 PIECE = 256 * 1024

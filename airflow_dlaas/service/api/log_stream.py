@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
 from airflow_dlaas._util.logged_once import LoggedOnce
-from airflow_dlaas.contract.log_stream import MAX_LAST_LINES, LOG_COMPLETE_REASON, Frame, FrameStatus
+from airflow_dlaas.contract.log_stream import LOG_COMPLETE_REASON, MAX_LAST_LINES, Frame, FrameStatus
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.exceptions import DlaasError, InvalidRequest, NotFound

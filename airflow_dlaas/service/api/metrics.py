@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from airflow_dlaas.contract.curves import MAX_LOG_CHUNK_BYTES, MAX_POINTS, DEFAULT_POINTS, Curves, LogMatches, LogChunk
+from airflow_dlaas.contract.curves import DEFAULT_POINTS, MAX_LOG_CHUNK_BYTES, MAX_POINTS, Curves, LogChunk, LogMatches
 from airflow_dlaas.exceptions import InvalidRequest, NotFound
 from airflow_dlaas.service.api import log_slices, training_report
 from airflow_dlaas.service.api.dependencies import Owner, Parts, PartsOf

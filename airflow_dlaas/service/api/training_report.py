@@ -18,9 +18,9 @@ from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import (
     Metric,
     PhaseTime,
+    ResourceUsage,
     ResultsLocation,
     TrainingStatus,
-    ResourceUsage,
 )
 from airflow_dlaas.service.api.dependencies import Parts
 from airflow_dlaas.service.api.unreadable_records import in_place_of, trace_of

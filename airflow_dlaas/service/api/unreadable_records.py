@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from airflow_dlaas.contract.error import ErrorReport, ErrorItem
+from airflow_dlaas.contract.error import ErrorItem, ErrorReport
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.training import (
     UNREADABLE_RECORD,

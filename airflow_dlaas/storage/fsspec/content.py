@@ -11,10 +11,10 @@ from fsspec.core import get_compression  # type: ignore[import-untyped]
 from fsspec.utils import isfilelike  # type: ignore[import-untyped]
 
 from airflow_dlaas.contract.store_names import require_new_object_name
-from airflow_dlaas.storage.fsspec.errors import translate_to_os_errors, is_directory_error, file_exists_error
-from airflow_dlaas.storage.fsspec.files import ObjectReader, ObjectWriter, CompressedWriter, TextWriter
+from airflow_dlaas.storage.fsspec.errors import file_exists_error, is_directory_error, translate_to_os_errors
+from airflow_dlaas.storage.fsspec.files import CompressedWriter, ObjectReader, ObjectWriter, TextWriter
 from airflow_dlaas.storage.fsspec.listing import FileInfo, StoreListing
-from airflow_dlaas.storage.object_store import Part, ObjectLayout
+from airflow_dlaas.storage.object_store import ObjectLayout, Part
 from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, is_large
 from airflow_dlaas.storage.transfer.api import upload
 from airflow_dlaas.storage.transfer.copy import read_part

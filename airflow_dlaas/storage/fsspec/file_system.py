@@ -13,17 +13,17 @@ from fsspec.core import has_magic  # type: ignore[import-untyped]
 from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound
 from airflow_dlaas.storage.fsspec.content import StoreContent
 from airflow_dlaas.storage.fsspec.errors import (
-    translate_to_os_errors,
-    is_directory_error,
     file_exists_error,
+    is_directory_error,
     not_found_error,
+    translate_to_os_errors,
 )
 from airflow_dlaas.storage.object_store import StoredObject
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from airflow_dlaas.storage.transfer.copy import copy
 from airflow_dlaas.storage.transfer.stream_upload import require_container_exists
 from airflow_dlaas.storage.transfer.upload import Uploader
-from airflow_dlaas.storage.transfer.worker_pool import WorkerPool, ProgressTracker
+from airflow_dlaas.storage.transfer.worker_pool import ProgressTracker, WorkerPool
 
 
 class SwiftFileSystem(StoreContent):

@@ -18,7 +18,7 @@ from typing import Any
 from fsspec.spec import AbstractBufferedFile  # type: ignore[import-untyped]
 from typing_extensions import Buffer, Self
 
-from airflow_dlaas.storage.fsspec.errors import translate_to_os_errors, is_directory_error
+from airflow_dlaas.storage.fsspec.errors import is_directory_error, translate_to_os_errors
 from airflow_dlaas.storage.transfer.stream_upload import StreamUpload
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from fsspec.utils import stringify_path  # type: ignore[import-untyped]
 
 from airflow_dlaas.contract.store_names import require_container_name, require_object_name
 from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound
-from airflow_dlaas.storage.fsspec.errors import translate_to_os_errors, is_directory_error, not_found_error
+from airflow_dlaas.storage.fsspec.errors import is_directory_error, not_found_error, translate_to_os_errors
 from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
 from airflow_dlaas.storage.transfer.stream_upload import require_container_exists
 

@@ -14,9 +14,9 @@ from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
 
 from airflow_dlaas.exceptions import Corrupted, NothingSelected, StoreError, StoreUnreachable
 from airflow_dlaas.storage.body import CHUNK_SIZE, Body
-from airflow_dlaas.storage.sources.etags import ETags, to_epoch_seconds, has_stable_etags, find_etags
+from airflow_dlaas.storage.sources.etags import ETags, find_etags, has_stable_etags, to_epoch_seconds
 from airflow_dlaas.storage.sources.local import Source, nothing_selected_error
-from airflow_dlaas.storage.sources.patterns import GLOB_CHARACTERS, Patterns, parse_patterns, is_selected
+from airflow_dlaas.storage.sources.patterns import GLOB_CHARACTERS, Patterns, is_selected, parse_patterns
 
 READ_SIZE = 8 * 1024**2
 """Bytes asked for at a time, and held by each thread: a request to a store far away takes hundredths of a second."""

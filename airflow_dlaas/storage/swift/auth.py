@@ -20,7 +20,7 @@ from swiftclient.exceptions import ClientException
 from airflow_dlaas.contract.redirects import describe_redirect
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError, StoreRedirected, StoreRefused, StoreUnreachable
-from airflow_dlaas.storage.swift.errors import RETRYABLE_STATUSES, REDIRECT_STATUSES, AUTH_URL_SETTING, translate_errors
+from airflow_dlaas.storage.swift.errors import AUTH_URL_SETTING, REDIRECT_STATUSES, RETRYABLE_STATUSES, translate_errors
 
 SwiftclientConnection = tuple[Any, Any]
 """swiftclient's pair of the parsed address and the connection, kept alive between requests."""

@@ -16,9 +16,9 @@ from swiftclient import client as swiftclient
 from swiftclient.exceptions import ClientException
 
 from airflow_dlaas.exceptions import Corrupted, ObjectNotFound, StoreError
-from airflow_dlaas.storage.body import CHUNK_SIZE, Body, FileBody, BytesBody
+from airflow_dlaas.storage.body import CHUNK_SIZE, Body, BytesBody, FileBody
 from airflow_dlaas.storage.checksums import ChecksumVerifier
-from airflow_dlaas.storage.object_store import BytesCallback, Part, ObjectLayout, WriteAt
+from airflow_dlaas.storage.object_store import BytesCallback, ObjectLayout, Part, WriteAt
 from airflow_dlaas.storage.placing import atomic_write
 from airflow_dlaas.storage.segments import slo_etag
 from airflow_dlaas.storage.swift.auth import AuthToken, HttpOptions

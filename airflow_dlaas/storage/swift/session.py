@@ -23,7 +23,7 @@ from swiftclient.exceptions import ClientException
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.patience import RetryPolicy
-from airflow_dlaas.storage.swift.auth import Authenticator, AuthToken, SwiftclientConnection, HttpOptions, connect
+from airflow_dlaas.storage.swift.auth import Authenticator, AuthToken, HttpOptions, SwiftclientConnection, connect
 from airflow_dlaas.storage.swift.errors import retry_after, translate_errors
 
 T = TypeVar("T")

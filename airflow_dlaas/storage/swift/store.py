@@ -26,7 +26,7 @@ from airflow_dlaas.contract.store_names import (
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import ObjectNotFound, StoreError, StoreUnreachable
 from airflow_dlaas.storage.body import Body, as_body, md5_of
-from airflow_dlaas.storage.object_store import BytesCallback, StoreLimits, Part, ObjectLayout, StoredObject, WriteAt
+from airflow_dlaas.storage.object_store import BytesCallback, ObjectLayout, Part, StoredObject, StoreLimits, WriteAt
 from airflow_dlaas.storage.patience import RetryPolicy
 from airflow_dlaas.storage.swift.auth import AuthToken, HttpOptions
 from airflow_dlaas.storage.swift.errors import translate_parse_errors

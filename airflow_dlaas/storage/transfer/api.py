@@ -27,21 +27,21 @@ from airflow_dlaas.storage.transfer.plan import (
     folder_prefix,
     planned_deletions,
     planned_downloads,
-    require_valid_segment_names,
     planned_uploads,
+    require_valid_segment_names,
 )
 from airflow_dlaas.storage.transfer.selection import Selection, UploadSources
 from airflow_dlaas.storage.transfer.upload import Uploader
-from airflow_dlaas.storage.transfer.worker_pool import WorkerPool, Progress, ProgressTracker, ProgressCallback
+from airflow_dlaas.storage.transfer.worker_pool import Progress, ProgressCallback, ProgressTracker, WorkerPool
 
 __all__ = [
-    "UploadPlan",
     "Progress",
-    "TransferReport",
     "ProgressCallback",
+    "TransferReport",
+    "UploadPlan",
+    "delete_objects",
     "download",
     "plan_upload",
-    "delete_objects",
     "upload",
 ]
 

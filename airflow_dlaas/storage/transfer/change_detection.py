@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from airflow_dlaas.exceptions import ObjectNotFound
 from airflow_dlaas.storage.body import md5_of
-from airflow_dlaas.storage.object_store import ObjectStore, Part, ObjectLayout
-from airflow_dlaas.storage.segments import split_ranges, slo_etag
+from airflow_dlaas.storage.object_store import ObjectLayout, ObjectStore, Part
+from airflow_dlaas.storage.segments import slo_etag, split_ranges
 from airflow_dlaas.storage.sources.local import SourceFile
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from airflow_dlaas.storage.transfer.plan import PlannedUpload

@@ -9,11 +9,11 @@ from functools import partial
 
 from airflow_dlaas.contract.store_names import require_container_name, require_new_object_name
 from airflow_dlaas.exceptions import StoreError
-from airflow_dlaas.storage.object_store import ObjectStore, Part, ObjectLayout
-from airflow_dlaas.storage.segments import MIB, segment_container, split_ranges, segment_name
+from airflow_dlaas.storage.object_store import ObjectLayout, ObjectStore, Part
+from airflow_dlaas.storage.segments import MIB, segment_container, segment_name, split_ranges
 from airflow_dlaas.storage.transfer.multipart_upload import delete_orphan_segments
-from airflow_dlaas.storage.transfer.stream_upload import StreamUpload, require_container_exists, current_segments
-from airflow_dlaas.storage.transfer.worker_pool import WorkerPool, ProgressTracker
+from airflow_dlaas.storage.transfer.stream_upload import StreamUpload, current_segments, require_container_exists
+from airflow_dlaas.storage.transfer.worker_pool import ProgressTracker, WorkerPool
 
 MAX_SERVER_COPY_SIZE = 512 * MIB
 """Bytes that a store copies in less time than it may be silent for; it says nothing before it is done."""

@@ -10,14 +10,14 @@ from functools import partial
 from pathlib import Path
 
 from airflow_dlaas.exceptions import Corrupted, HostError, StoreError
-from airflow_dlaas.storage.object_store import ObjectStore, Part, ObjectLayout
-from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, segment_size_for, split_ranges, is_large
+from airflow_dlaas.storage.object_store import ObjectLayout, ObjectStore, Part
+from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, is_large, segment_size_for, split_ranges
 from airflow_dlaas.storage.sources.local import LocalFile, Source
 from airflow_dlaas.storage.transfer.change_detection import is_unchanged
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from airflow_dlaas.storage.transfer.part_file import PartFile, find_part_files
 from airflow_dlaas.storage.transfer.plan import PlannedDownload, PlannedUpload
-from airflow_dlaas.storage.transfer.worker_pool import WorkerPool, WorkItem, ProgressTracker
+from airflow_dlaas.storage.transfer.worker_pool import ProgressTracker, WorkerPool, WorkItem
 
 
 class Downloader:

@@ -14,16 +14,16 @@ from airflow_dlaas.storage.body import md5_of
 from airflow_dlaas.storage.object_store import ObjectStore
 from airflow_dlaas.storage.segments import (
     StoredSegment,
-    segment_prefix,
-    segment_container,
-    split_ranges,
     find_segments,
     owned_segments,
+    segment_container,
     segment_name,
+    segment_prefix,
+    split_ranges,
 )
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from airflow_dlaas.storage.transfer.plan import PlannedUpload
-from airflow_dlaas.storage.transfer.worker_pool import WorkItem, ProgressTracker
+from airflow_dlaas.storage.transfer.worker_pool import ProgressTracker, WorkItem
 
 
 class MultipartUpload:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from airflow_dlaas.exceptions import Corrupted, HostError
 from airflow_dlaas.storage.body import FileBody, md5_of
-from airflow_dlaas.storage.object_store import Part, ObjectLayout
+from airflow_dlaas.storage.object_store import ObjectLayout, Part
 
 FILE_MODE = 0o644
 

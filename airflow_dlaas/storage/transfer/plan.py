@@ -18,17 +18,17 @@ from airflow_dlaas.contract.store_names import (
     require_new_object_name,
 )
 from airflow_dlaas.exceptions import InvalidName, StoreError
-from airflow_dlaas.storage.object_store import StoreLimits, StoredObject
+from airflow_dlaas.storage.object_store import StoredObject, StoreLimits
 from airflow_dlaas.storage.segments import (
     DEFAULT_SEGMENT_SIZE,
-    segment_container,
-    segment_size_for,
     is_large,
     max_file_size,
+    segment_container,
     segment_name,
+    segment_size_for,
 )
 from airflow_dlaas.storage.sources.local import Source
-from airflow_dlaas.storage.sources.patterns import Patterns, parse_patterns, is_selected
+from airflow_dlaas.storage.sources.patterns import Patterns, is_selected, parse_patterns
 
 MAX_NAMES_SHOWN = 5
 """Objects that an error names; a number stands for those beyond."""

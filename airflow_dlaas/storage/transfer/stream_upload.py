@@ -11,7 +11,7 @@ from airflow_dlaas.contract.store_names import require_container_name, require_n
 from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound, StoreError
 from airflow_dlaas.storage.body import CHUNK_SIZE
 from airflow_dlaas.storage.object_store import ObjectStore, Part
-from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, segment_container, owned_segments, segment_name
+from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, owned_segments, segment_container, segment_name
 from airflow_dlaas.storage.transfer.multipart_upload import delete_orphan_segments
 
 UNKNOWN_SIZE = 0

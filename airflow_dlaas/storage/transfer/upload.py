@@ -12,13 +12,13 @@ from airflow_dlaas.contract.store_names import has_dot_component
 from airflow_dlaas.exceptions import Corrupted, ObjectNotFound, StoreError
 from airflow_dlaas.storage.body import BytesBody, md5_of
 from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
-from airflow_dlaas.storage.segments import segment_container, owned_segments
+from airflow_dlaas.storage.segments import owned_segments, segment_container
 from airflow_dlaas.storage.sources.local import SourceFile
-from airflow_dlaas.storage.transfer.change_detection import is_unchanged, cached_md5
+from airflow_dlaas.storage.transfer.change_detection import cached_md5, is_unchanged
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from airflow_dlaas.storage.transfer.multipart_upload import MultipartUpload, delete_orphan_segments, replaced_segments
 from airflow_dlaas.storage.transfer.plan import MAX_REMOTE_BUFFER, PlannedUpload
-from airflow_dlaas.storage.transfer.worker_pool import WorkerPool, ProgressTracker
+from airflow_dlaas.storage.transfer.worker_pool import ProgressTracker, WorkerPool
 
 MAX_LOCAL_BUFFER = 1024**2
 """Bytes of a local file that is read once, to be hashed and sent; a larger one is read for each, in pieces."""

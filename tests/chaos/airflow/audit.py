@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.task_runs.run_key import Tag
+from airflow_dlaas.task_runs.run_key import RunKey
 from tests.chaos.airflow.script import Deed, Round
 
 
@@ -31,10 +31,10 @@ class Aftermath:
 
 def violations(after: Aftermath) -> Iterator[str]:
     """Name what does not hold."""
-    tags = [Tag.read(one.entity.model_definition.description) for one in after.trainings]
-    if len({tag.task for tag in tags if tag is not None}) > 1 or None in tags:
+    tags = [RunKey.from_description(one.entity.model_definition.description) for one in after.trainings]
+    if len({tag.task_digest for tag in tags if tag is not None}) > 1 or None in tags:
         yield "a training does not say whose it is"
-    if doubles := [key for key, times in Counter(tag.key for tag in tags if tag).items() if times > 1]:
+    if doubles := [key for key, times in Counter(tag.idempotency_key for tag in tags if tag).items() if times > 1]:
         yield f"made twice under one key: {doubles}"
     for one in after.trainings:
         if not one.state.is_final:

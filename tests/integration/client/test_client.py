@@ -11,13 +11,13 @@ import pytest
 from airflow_dlaas.client import calls
 from airflow_dlaas.client import client as module
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.protocol import NO_RETRY, RequestRetryPolicy, BearerToken
+from airflow_dlaas.client.protocol import NO_RETRY, BearerToken, RequestRetryPolicy
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.exceptions import (
     HostError,
-    ProtocolError,
     NotConfigured,
     NotFound,
+    ProtocolError,
     Unauthenticated,
     Unavailable,
     Unreachable,
@@ -165,7 +165,7 @@ def test_a_redirect_is_not_followed(service, client):
 
 
 def test_an_endless_answer_is_not_swallowed(service, client, monkeypatch):
-    monkeypatch.setattr(module, "REPLY_LIMIT", 1000)
+    monkeypatch.setattr(module, "MAX_RESPONSE_BYTES", 1000)
     service.script[RUN] = [Answer(200, b" " * 2000)]
     with pytest.raises(ProtocolError, match="larger"):
         client.send(calls.get_training("training-a"))

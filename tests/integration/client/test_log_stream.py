@@ -12,7 +12,7 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.log_stream import follow_log
 from airflow_dlaas.client.protocol import RequestRetryPolicy
 from airflow_dlaas.contract.log_stream import LOG_COMPLETE_REASON
-from airflow_dlaas.exceptions import ProtocolError, NotFound, Unauthenticated, Unavailable, Unreachable
+from airflow_dlaas.exceptions import NotFound, ProtocolError, Unauthenticated, Unavailable, Unreachable
 from tests.integration.client.conftest import TIME, TIMEOUT, say, training
 
 QUICK = RequestRetryPolicy(max_attempts=3, initial_delay=0.01, max_delay=0.02)
@@ -31,7 +31,7 @@ class Split(Client):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr("airflow_dlaas.client.log_stream._SHORTEST", 0.01)
+    monkeypatch.setattr("airflow_dlaas.client.log_stream._MIN_RECONNECT_DELAY", 0.01)
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ import pytest
 from airflow_dlaas.client import training_poller
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.training_watcher import TrainingWatcher, shared_watcher
-from airflow_dlaas.exceptions import ProtocolError, NotFound, Unauthenticated
+from airflow_dlaas.exceptions import NotFound, ProtocolError, Unauthenticated
 from tests.integration.client.conftest import Answer, Request, Service, instance, refuse, say, training
 from tests.waiting import PATIENCE
 
@@ -63,7 +63,7 @@ class Trainings(Service):
 
 @pytest.fixture
 def service(monkeypatch):
-    monkeypatch.setattr(training_poller, "_SPACING", 0.01)
+    monkeypatch.setattr(training_poller, "_MIN_POLL_INTERVAL", 0.01)
     service = Trainings()
     thread = threading.Thread(target=service.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -221,7 +221,7 @@ def test_a_training_that_cannot_be_read_ends_its_own_waits_only(service, client,
 
 def test_a_service_that_is_away_ends_no_wait(service, client, monkeypatch):
     monkeypatch.setattr(
-        training_poller, "PATIENCE", training_poller.RequestRetryPolicy(initial_delay=0.05, max_delay=0.1)
+        training_poller, "POLL_BACKOFF", training_poller.RequestRetryPolicy(initial_delay=0.05, max_delay=0.1)
     )
 
     async def scene():

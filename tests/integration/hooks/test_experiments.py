@@ -16,7 +16,7 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft
 from airflow_dlaas.exceptions import InvalidBundle, InvalidRequest, TooLarge
 from airflow_dlaas.packaging import archive
-from airflow_dlaas.task_runs.experiments import Add, Create, Published, Reuse, publish
+from airflow_dlaas.task_runs.experiments import AddVersion, CreateExperiment, PublishedCode, ReuseVersion, publish_code
 from tests.conftest import ServiceProcess
 from tests.integration.client.conftest import TIME, TIMEOUT, Answer, Service, refuse, say
 
@@ -65,66 +65,66 @@ def versions(client: Client, draft: ExperimentDraft) -> list[str]:
     return [version.entity.experiment_version.url for version in listed]
 
 
-def held(client: Client, published: Published, folder: Path) -> str:
+def held(client: Client, published: PublishedCode, folder: Path) -> str:
     path = client.path_from_url(published.url) + "/content"
     with zipfile.ZipFile(client.send(calls.get_content(path, folder / "held.zip"))) as opened:
         return opened.read("train.py").decode()
 
 
 def test_a_second_run_with_unchanged_code_creates_nothing(client: Client, draft: ExperimentDraft, code: Zip) -> None:
-    first = publish(client, draft, code("print(1)"), reuse=True)
-    second = publish(client, draft, code("print(1)"), reuse=True)
-    assert (first.step, second.url) == (Create(), first.url)
-    assert isinstance(second.step, Reuse)
+    first = publish_code(client, draft, code("print(1)"), reuse=True)
+    second = publish_code(client, draft, code("print(1)"), reuse=True)
+    assert (first.action, second.url) == (CreateExperiment(), first.url)
+    assert isinstance(second.action, ReuseVersion)
     assert versions(client, draft) == [first.url]
 
 
 def test_code_zipped_by_another_program_is_still_unchanged(
     client: Client, draft: ExperimentDraft, code: Zip, tmp_path: Path
 ) -> None:
-    first = publish(client, draft, code("print(1)"), reuse=True)
+    first = publish_code(client, draft, code("print(1)"), reuse=True)
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as other:
         other.writestr("train.py", "print(1)")
-    assert publish(client, draft, tmp_path / "other.zip", reuse=True).url == first.url
+    assert publish_code(client, draft, tmp_path / "other.zip", reuse=True).url == first.url
 
 
 def test_changed_code_becomes_the_next_version(
     client: Client, draft: ExperimentDraft, code: Zip, tmp_path: Path
 ) -> None:
-    first = publish(client, draft, code("print(1)"), reuse=True)
-    second = publish(client, draft, code("print(2)"), reuse=True)
-    assert isinstance(second.step, Add)
+    first = publish_code(client, draft, code("print(1)"), reuse=True)
+    second = publish_code(client, draft, code("print(2)"), reuse=True)
+    assert isinstance(second.action, AddVersion)
     assert versions(client, draft) == [first.url, second.url]
     assert (held(client, first, tmp_path), held(client, second, tmp_path)) == ("print(1)", "print(2)")
 
 
 def test_only_the_newest_version_is_compared(client: Client, draft: ExperimentDraft, code: Zip) -> None:
-    urls = [publish(client, draft, code(f"print({number})"), reuse=True).url for number in (1, 2, 1)]
+    urls = [publish_code(client, draft, code(f"print({number})"), reuse=True).url for number in (1, 2, 1)]
     assert versions(client, draft) == urls
 
 
 def test_the_same_name_for_another_framework_is_another_experiment(
     client: Client, draft: ExperimentDraft, code: Zip
 ) -> None:
-    first = publish(client, draft, code("print(1)"), reuse=True)
-    other = publish(client, a_draft(draft.name, "2.21"), code("print(1)"), reuse=True)
-    assert other.step == Create()
+    first = publish_code(client, draft, code("print(1)"), reuse=True)
+    other = publish_code(client, a_draft(draft.name, "2.21"), code("print(1)"), reuse=True)
+    assert other.action == CreateExperiment()
     assert len(ours(client, draft)) == 2
-    assert publish(client, draft, code("print(1)"), reuse=True).url == first.url
+    assert publish_code(client, draft, code("print(1)"), reuse=True).url == first.url
 
 
 def test_without_reuse_each_run_creates(client: Client, draft: ExperimentDraft, code: Zip) -> None:
-    urls = {publish(client, draft, code("print(1)"), reuse=False).url for _ in range(2)}
+    urls = {publish_code(client, draft, code("print(1)"), reuse=False).url for _ in range(2)}
     assert {one.entity.experiment_version.url for one in ours(client, draft)} == urls
     assert len(urls) == 2
 
 
 def test_an_empty_version_is_not_filled(client: Client, draft: ExperimentDraft, code: Zip, tmp_path: Path) -> None:
     """Whoever added it may be uploading."""
-    first = publish(client, draft, code("print(1)"), reuse=True)
+    first = publish_code(client, draft, code("print(1)"), reuse=True)
     [one] = ours(client, draft)
     empty = client.send(calls.add_version(one.metadata.guid)).entity.experiment_version.url
-    third = publish(client, draft, code("print(1)"), reuse=True)
+    third = publish_code(client, draft, code("print(1)"), reuse=True)
     assert versions(client, draft) == [first.url, empty, third.url]
     assert held(client, third, tmp_path) == "print(1)"
 
@@ -133,7 +133,7 @@ def test_an_unusable_zip_creates_nothing(client: Client, draft: ExperimentDraft,
     broken = code("print(1)")
     broken.write_bytes(broken.read_bytes()[:-30])
     with pytest.raises(InvalidBundle):
-        publish(client, draft, broken, reuse=True)
+        publish_code(client, draft, broken, reuse=True)
     assert not ours(client, draft)
 
 
@@ -145,12 +145,12 @@ def test_a_new_experiment_goes_again_if_its_upload_fails(
     (tmp_path / "nested" / "train.py").write_text("print(1)")
     archive.pack(tmp_path, target=tmp_path / "nested.zip", include=["nested"], allow_nested=True)
     with pytest.raises(InvalidRequest, match="nested"):
-        publish(client, draft, tmp_path / "nested.zip", reuse=True)
+        publish_code(client, draft, tmp_path / "nested.zip", reuse=True)
     assert not ours(client, draft)
 
-    first = publish(client, draft, code("print(1)"), reuse=True)
+    first = publish_code(client, draft, code("print(1)"), reuse=True)
     with pytest.raises(InvalidRequest, match="nested"):
-        publish(client, draft, tmp_path / "nested.zip", reuse=True)
+        publish_code(client, draft, tmp_path / "nested.zip", reuse=True)
     assert len(versions(client, draft)) == 2  # an added version cannot be deleted
     assert versions(client, draft)[0] == first.url
 
@@ -213,7 +213,7 @@ def test_a_service_that_does_not_tell_what_it_has_gets_a_new_experiment(
     foreign.script[PATH] = [listing, say(reported(foreign, draft, "v"), 201)]
     foreign.script[f"{PATH}/e/versions/v/content"] = [say({})]
     with caplog.at_level(logging.WARNING):
-        assert publish(abroad, draft, code("print(1)"), reuse=True).step == Create()
+        assert publish_code(abroad, draft, code("print(1)"), reuse=True).action == CreateExperiment()
     assert logged in caplog.text
     assert [one.method for one in foreign.asked(f"{PATH}/e/versions/v/content")] == ["PUT"]
 
@@ -226,8 +226,8 @@ def test_content_that_cannot_be_had_or_is_no_zip_counts_as_different(
     foreign.script[f"{PATH}/e/versions/v/content"] = [content]
     foreign.script[f"{PATH}/e"] = [say(reported(foreign, draft, "w"), 201)]
     foreign.script[f"{PATH}/e/versions/w/content"] = [say({})]
-    published = publish(abroad, draft, code("print(1)"), reuse=True)
-    assert published == Published(f"{foreign.url}{PATH}/e/versions/w", Add("e"))
+    published = publish_code(abroad, draft, code("print(1)"), reuse=True)
+    assert published == PublishedCode(f"{foreign.url}{PATH}/e/versions/w", AddVersion("e"))
 
 
 def test_why_an_upload_failed_is_said_though_the_deletion_fails_too(
@@ -236,5 +236,5 @@ def test_why_an_upload_failed_is_said_though_the_deletion_fails_too(
     foreign.script[PATH] = [say(reported(foreign, draft, "v"), 201)]
     foreign.script[f"{PATH}/e/versions/v/content"] = [refuse(413, "payload_too_large")]
     with pytest.raises(TooLarge):
-        publish(abroad, draft, code("print(1)"), reuse=False)
+        publish_code(abroad, draft, code("print(1)"), reuse=False)
     assert [one.method for one in foreign.asked(f"{PATH}/e")] == ["DELETE"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.contract.curves import Curves, Series
-from airflow_dlaas.integrations.mlflow import TAG, log_training
+from airflow_dlaas.integrations.mlflow import TRAINING_ID_TAG, log_to_mlflow
 from tests.builders import a_training
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # its store uses what its SQLAlchemy calls outdated
@@ -38,7 +38,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def logged(mlflow: Any, experiment: str, **given: Any) -> tuple[list[Any], list[str]]:
     said: list[str] = []
     training = given.pop("training", None) or a_training(**TIMES, **given)
-    log_training(training, CURVES, experiment=experiment, tags={"airflow.dag_id": "d"}, say=said.append)
+    log_to_mlflow(training, CURVES, experiment=experiment, tags={"airflow.dag_id": "d"}, say=said.append)
     known = mlflow.get_experiment_by_name(experiment)
     return mlflow.search_runs([known.experiment_id]), said
 
@@ -47,7 +47,7 @@ def test_a_training_is_one_run_with_its_curves_its_times_and_its_ending(mlflow: 
     [run], _ = logged(mlflow, "one")
     assert run.info.status == "FINISHED"
     assert (run.info.end_time - run.info.start_time) == 50_000
-    assert run.data.tags[TAG] == "training-AbC_12-xY"
+    assert run.data.tags[TRAINING_ID_TAG] == "training-AbC_12-xY"
     assert run.data.tags["airflow.dag_id"] == "d"
     assert len(mlflow.get_metric_history(run.info.run_id, "accuracy")) == 2500
     first, last = mlflow.get_metric_history(run.info.run_id, "train/loss ___")
@@ -70,7 +70,7 @@ def test_a_task_that_is_tried_again_logs_nothing_twice(mlflow: Any) -> None:
 
 def test_what_was_left_half_logged_is_logged_anew(mlflow: Any) -> None:
     experiment = mlflow.create_experiment("half")
-    half = mlflow.create_run(experiment, tags={TAG: "training-AbC_12-xY"})
+    half = mlflow.create_run(experiment, tags={TRAINING_ID_TAG: "training-AbC_12-xY"})
     [run], _ = logged(mlflow, "half")
     assert run.info.run_id != half.info.run_id
     assert run.info.status == "FINISHED"
@@ -79,5 +79,5 @@ def test_what_was_left_half_logged_is_logged_anew(mlflow: Any) -> None:
 def test_mlflow_s_refusal_is_said_and_fails_nothing(mlflow: Any) -> None:
     mlflow.delete_experiment(mlflow.create_experiment("gone"))  # its name can't be used again
     said: list[str] = []
-    log_training(a_training(**TIMES), CURVES, experiment="gone", tags={}, say=said.append)
+    log_to_mlflow(a_training(**TIMES), CURVES, experiment="gone", tags={}, say=said.append)
     assert "is not logged in MLflow" in said[0]

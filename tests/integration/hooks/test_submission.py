@@ -28,9 +28,9 @@ from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, InvalidRequest, ProtocolError, Unreachable
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.task_runs.resolve import Choice
-from airflow_dlaas.task_runs.run_key import Tag, Try
-from airflow_dlaas.task_runs.submit import find, resolve, stop, submit
+from airflow_dlaas.task_runs.resolve import ResolvedTraining
+from airflow_dlaas.task_runs.run_key import RunKey, TaskTry
+from airflow_dlaas.task_runs.submit import cancel_by_key, fetch_and_resolve, find_training, submit_training
 from tests.conftest import ServiceProcess
 from tests.troublemaker import LoseReply, ResetRequest, Say, Troublemaker
 from tests.waiting import PATIENCE, until
@@ -102,27 +102,29 @@ def server(request: pytest.FixtureRequest, service: ServiceProcess, way: Trouble
 
 
 @pytest.fixture
-def tag() -> Tag:
-    return Tag(uuid4().hex, "b" * 12, airflow=HERE, acknowledges=True)
+def tag() -> RunKey:
+    return RunKey(uuid4().hex, "b" * 12, airflow_digest=HERE, acknowledges=True)
 
 
-def begun(server: Client, tag: Tag, *, try_number: int, retry_failed: bool = True, **more: Any) -> Choice:
-    return resolve(server, tag, this=Try(try_number), since=None, retry_failed=retry_failed, say=print, **more)
+def begun(server: Client, tag: RunKey, *, try_number: int, retry_failed: bool = True, **more: Any) -> ResolvedTraining:
+    return fetch_and_resolve(
+        server, tag, current_try=TaskTry(try_number), since=None, retry_failed=retry_failed, say=print, **more
+    )
 
 
-def tried(server: Client, definition: TrainingDefinition, tag: Tag, *, try_number: int, **more: Any) -> Training:
+def tried(server: Client, definition: TrainingDefinition, tag: RunKey, *, try_number: int, **more: Any) -> Training:
     """What a try of a task does."""
     choice = begun(server, tag, try_number=try_number, **more)
-    return choice.known or submit(server, definition, choice.tag, since=None, say=print)
+    return choice.existing or submit_training(server, definition, choice.run_key, since=None, say=print)
 
 
-def of_task(client: Client, tag: Tag) -> list[Training]:
+def of_task(client: Client, tag: RunKey) -> list[Training]:
     """Every training at the service that carries the task's tag."""
     found = [
-        (Tag.read(one.entity.model_definition.description), one)
+        (RunKey.from_description(one.entity.model_definition.description), one)
         for one in client.send(calls.list_trainings(limit=1000)).resources
     ]
-    return [one for read, one in found if read is not None and read.task == tag.task]
+    return [one for read, one in found if read is not None and read.task_digest == tag.task_digest]
 
 
 def ended(client: Client, training: Training) -> Training:
@@ -130,7 +132,7 @@ def ended(client: Client, training: Training) -> Training:
 
 
 def test_a_try_after_a_crash_finds_the_training_that_runs(
-    server: Client, client: Client, a_definition: Definer, tag: Tag
+    server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     definition = a_definition("sleep 600")
     first = tried(server, definition, tag, try_number=1)
@@ -141,7 +143,7 @@ def test_a_try_after_a_crash_finds_the_training_that_runs(
 
 
 def test_a_try_after_a_failed_training_trains_anew_and_only_once(
-    server: Client, client: Client, a_definition: Definer, tag: Tag
+    server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     definition = a_definition("exit 3")
     first = tried(server, definition, tag, try_number=1)
@@ -153,17 +155,17 @@ def test_a_try_after_a_failed_training_trains_anew_and_only_once(
 
 
 def test_a_failed_training_is_found_again_where_the_author_wants_that(
-    server: Client, client: Client, a_definition: Definer, tag: Tag
+    server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     first = tried(server, a_definition("exit 3"), tag, try_number=1)
     ended(client, first)
-    known = begun(server, tag, try_number=2, retry_failed=False).known
+    known = begun(server, tag, try_number=2, retry_failed=False).existing
     assert known is not None
     assert known.id == first.id
 
 
 def test_a_try_after_a_completed_training_does_not_train_again(
-    server: Client, client: Client, a_definition: Definer, tag: Tag
+    server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     """The worker died between the training's end and the task's."""
     definition = a_definition("true")
@@ -173,7 +175,7 @@ def test_a_try_after_a_completed_training_does_not_train_again(
 
 
 def test_a_training_that_is_about_to_be_canceled_is_not_taken_up(
-    client: Client, a_definition: Definer, tag: Tag
+    client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     definition = a_definition("trap 'sleep 3; exit 1' TERM; echo ready; while :; do sleep 0.1; done")
     first = tried(client, definition, tag, try_number=1)
@@ -185,7 +187,7 @@ def test_a_training_that_is_about_to_be_canceled_is_not_taken_up(
 
 
 def test_a_definition_that_was_mended_after_a_failure_is_what_the_next_try_trains(
-    server: Client, client: Client, a_definition: Definer, tag: Tag
+    server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     ended(client, tried(server, a_definition("exit 3"), tag, try_number=1))
     second = tried(server, a_definition("true"), tag, try_number=2)
@@ -193,20 +195,20 @@ def test_a_definition_that_was_mended_after_a_failure_is_what_the_next_try_train
 
 
 def test_a_definition_that_changed_under_a_running_training_leaves_it_running(
-    server: Client, client: Client, a_definition: Definer, tag: Tag
+    server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     first = tried(server, a_definition("sleep 600"), tag, try_number=1)
-    again = submit(server, a_definition("sleep 601"), tag, since=None, say=print)
+    again = submit_training(server, a_definition("sleep 601"), tag, since=None, say=print)
     client.send(calls.cancel_training(first.id))
     assert again.id == first.id
 
 
 def test_a_clear_cancels_what_was_left_running_and_trains_anew(
-    server: Client, client: Client, a_definition: Definer, tag: Tag
+    server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     definition = a_definition("sleep 600")
     left = tried(server, definition, tag, try_number=1)
-    cleared = replace(tag, generation="c" * 12, clears=1)
+    cleared = replace(tag, generation="c" * 12, clear_number=1)
     new = tried(server, definition, cleared, try_number=2)
     assert new.id != left.id
     assert ended(client, left).state is TrainingState.CANCELED
@@ -219,7 +221,7 @@ def test_a_training_that_cannot_be_read_stops_its_own_generation_only(
     client: Client,
     way: Troublemaker,
     a_definition: Definer,
-    tag: Tag,
+    tag: RunKey,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     definition = a_definition("true")
@@ -228,19 +230,19 @@ def test_a_training_that_cannot_be_read_stops_its_own_generation_only(
     way.on(Say(200, body=b"{}"), method="GET", path=f"/v3/models/{left.id}", times=None)
     with pytest.raises(ProtocolError):
         begun(server, tag, try_number=2)
-    cleared = replace(tag, generation="c" * 12, clears=1)
+    cleared = replace(tag, generation="c" * 12, clear_number=1)
     choice = begun(server, cleared, try_number=2, reusable=lambda _: True)
-    assert (choice.tag, choice.known) == (cleared, None)
+    assert (choice.run_key, choice.existing) == (cleared, None)
     assert f"Training {left.id} of an earlier run of this task cannot be read" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(HERE, THERE), (None, THERE), (HERE, None), (None, None)])
 def test_of_two_airflows_with_one_user_and_equal_names_none_cancels_or_takes_up_the_other_s(
-    server: Client, client: Client, a_definition: Definer, tag: Tag, ours: str | None, theirs: str | None
+    server: Client, client: Client, a_definition: Definer, tag: RunKey, ours: str | None, theirs: str | None
 ) -> None:
     """Their runs began at different moments, and both tasks are at a later try."""
     definition = a_definition("sleep 600")
-    one, other = replace(tag, airflow=ours), replace(tag, airflow=theirs, generation="c" * 12)
+    one, other = replace(tag, airflow_digest=ours), replace(tag, airflow=theirs, generation="c" * 12)
     first = tried(server, definition, one, try_number=1)
     second = tried(server, definition, other, try_number=2)
     assert first.id != second.id
@@ -253,11 +255,11 @@ def test_of_two_airflows_with_one_user_and_equal_names_none_cancels_or_takes_up_
 
 
 def test_two_airflows_whose_runs_began_in_the_same_microsecond_train_both(
-    server: Client, client: Client, a_definition: Definer, tag: Tag
+    server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     definition = a_definition("sleep 600")
     first = tried(server, definition, tag, try_number=1)
-    second = tried(server, definition, replace(tag, airflow=THERE), try_number=2)
+    second = tried(server, definition, replace(tag, airflow_digest=THERE), try_number=2)
     assert first.id != second.id
     for training in (first, second):
         assert not client.send(calls.get_training(training.id)).status.cancel_requested
@@ -268,42 +270,42 @@ def test_two_airflows_whose_runs_began_in_the_same_microsecond_train_both(
 
 
 @pytest.fixture
-def earlier(tag: Tag) -> Tag:
+def earlier(tag: RunKey) -> RunKey:
     """The tag of the same training as a release before this one spelled it."""
-    return Tag.of_key(f"{uuid4().hex}.{tag.generation}.0")
+    return RunKey.parse(f"{uuid4().hex}.{tag.generation}.0")
 
 
 def test_a_retry_after_an_upgrade_takes_up_the_training_of_before(
-    server: Client, client: Client, a_definition: Definer, tag: Tag, earlier: Tag
+    server: Client, client: Client, a_definition: Definer, tag: RunKey, earlier: RunKey
 ) -> None:
     before = tried(server, a_definition("sleep 600"), earlier, try_number=1)
     choice = begun(server, tag, try_number=2, earlier_form=earlier)
-    assert choice.known is not None
-    assert (choice.known.id, choice.tag) == (before.id, earlier)
+    assert choice.existing is not None
+    assert (choice.existing.id, choice.run_key) == (before.id, earlier)
     # What was deferred before submits again, finds and ends under the key that it stored.
-    stored = Tag.of_key(earlier.key)
-    assert submit(server, a_definition("sleep 600"), stored, since=None, say=print).id == before.id
-    found = find(server, stored, since=None)
+    stored = RunKey.parse(earlier.idempotency_key)
+    assert submit_training(server, a_definition("sleep 600"), stored, since=None, say=print).id == before.id
+    found = find_training(server, stored, since=None)
     assert found is not None
     assert found.id == before.id
-    assert stop(server, stored, None, since=None, say=print)
+    assert cancel_by_key(server, stored, None, since=None, say=print)
     assert ended(client, before).state is TrainingState.CANCELED
 
 
 def test_a_retry_after_an_upgrade_and_a_failure_counts_on(
-    server: Client, client: Client, a_definition: Definer, tag: Tag, earlier: Tag
+    server: Client, client: Client, a_definition: Definer, tag: RunKey, earlier: RunKey
 ) -> None:
     ended(client, tried(server, a_definition("exit 3"), earlier, try_number=1))
     second = tried(server, a_definition("true"), tag, try_number=2, earlier_form=earlier)
-    assert Tag.read(second.entity.model_definition.description) == earlier.next
+    assert RunKey.from_description(second.entity.model_definition.description) == earlier.next_attempt
 
 
 def test_a_clear_after_an_upgrade_trains_anew(
-    server: Client, client: Client, a_definition: Definer, tag: Tag, earlier: Tag
+    server: Client, client: Client, a_definition: Definer, tag: RunKey, earlier: RunKey
 ) -> None:
     """And it ends nothing: a key of before does not say of which Airflow it is."""
     before = tried(server, a_definition("sleep 600"), earlier, try_number=1)
-    cleared = replace(tag, generation="c" * 12, clears=1)
+    cleared = replace(tag, generation="c" * 12, clear_number=1)
     new = tried(server, a_definition("sleep 600"), cleared, try_number=2, earlier_form=earlier)
     assert new.id != before.id
     for training in (before, new):
@@ -315,7 +317,7 @@ def test_a_clear_after_an_upgrade_trains_anew(
 
 
 def test_a_lost_answer_makes_no_second_training(
-    server: Client, client: Client, way: Troublemaker, a_definition: Definer, tag: Tag
+    server: Client, client: Client, way: Troublemaker, a_definition: Definer, tag: RunKey
 ) -> None:
     way.on(LoseReply(), method="POST", path="/v3/models", times=2)
     training = tried(server, a_definition("true"), tag, try_number=1)
@@ -323,7 +325,7 @@ def test_a_lost_answer_makes_no_second_training(
 
 
 def test_a_request_that_never_arrived_is_not_taken_for_a_training(
-    client: Client, server: Client, way: Troublemaker, a_definition: Definer, tag: Tag
+    client: Client, server: Client, way: Troublemaker, a_definition: Definer, tag: RunKey
 ) -> None:
     way.on(ResetRequest(1), method="POST", path="/v3/models", times=1)
     try:
@@ -335,7 +337,7 @@ def test_a_request_that_never_arrived_is_not_taken_for_a_training(
 
 
 def test_a_worker_that_died_after_its_request_left_is_found_out_by_the_next_try(
-    server: Client, client: Client, way: Troublemaker, a_definition: Definer, tag: Tag
+    server: Client, client: Client, way: Troublemaker, a_definition: Definer, tag: RunKey
 ) -> None:
     """The first try hears nothing more, whatever it would do; its request has been carried out."""
     definition = a_definition("true")
@@ -351,7 +353,7 @@ def test_a_worker_that_died_after_its_request_left_is_found_out_by_the_next_try(
     assert [one.id for one in of_task(client, tag)] == [training.id]
 
 
-def _to_no_avail(server: Client, definition: TrainingDefinition, tag: Tag) -> None:
+def _to_no_avail(server: Client, definition: TrainingDefinition, tag: RunKey) -> None:
     try:
         tried(server, definition, tag, try_number=1)
     except DlaasError:
@@ -359,7 +361,7 @@ def _to_no_avail(server: Client, definition: TrainingDefinition, tag: Tag) -> No
 
 
 def test_of_two_racing_workers_one_training_remains(
-    server: Client, client: Client, a_definition: Definer, tag: Tag
+    server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     definition = a_definition("sleep 600")
     got: list[str] = []
@@ -380,49 +382,49 @@ def test_of_two_racing_workers_one_training_remains(
 
 
 def test_ending_a_task_cancels_its_training_under_whatever_name_it_has(
-    server: Client, client: Client, a_definition: Definer, tag: Tag
+    server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     training = tried(server, a_definition("sleep 600"), tag, try_number=1)
-    stop(server, tag, None, since=None, say=print)
+    cancel_by_key(server, tag, None, since=None, say=print)
     assert ended(client, training).state is TrainingState.CANCELED
 
 
 def test_a_submission_under_way_cannot_slip_through_when_its_task_is_ended(
-    client: Client, a_definition: Definer, tag: Tag
+    client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     """Nothing of it was to be seen yet; when its request arrives at last, its training is canceled already."""
     definition = a_definition("sleep 600")
     said: list[str] = []
-    stop(client, tag, definition, since=None, say=said.append)
-    late = submit(client, definition, tag, since=None, say=print)
+    cancel_by_key(client, tag, definition, since=None, say=said.append)
+    late = submit_training(client, definition, tag, since=None, say=print)
     assert ended(client, late).state is TrainingState.CANCELED
     assert said == [f"Training {late.id} was canceled"]
 
 
-def test_where_nothing_was_submitted_nothing_is_canceled(server: Client, client: Client, tag: Tag) -> None:
+def test_where_nothing_was_submitted_nothing_is_canceled(server: Client, client: Client, tag: RunKey) -> None:
     said: list[str] = []
-    stop(server, tag, None, since=None, say=said.append)
+    cancel_by_key(server, tag, None, since=None, say=said.append)
     assert said == ["No training has been submitted: there is nothing to cancel"]
     assert of_task(client, tag) == []
 
 
-def test_a_refused_definition_is_refused_at_once(server: Client, a_definition: Definer, tag: Tag) -> None:
+def test_a_refused_definition_is_refused_at_once(server: Client, a_definition: Definer, tag: RunKey) -> None:
     definition = a_definition("true")
     nowhere = definition.training_data[0].source.model_copy(update={"container": "no-such"})
     wrong = definition.training_data[0].model_copy(update={"source": nowhere})
     with pytest.raises(InvalidRequest, match="no-such"):
         tried(server, definition.model_copy(update={"training_data": (wrong,)}), tag, try_number=1)
-    assert find(server, tag, since=None) is None
+    assert find_training(server, tag, since=None) is None
 
 
 def test_metric_definitions_go_to_those_who_know_them(
-    service: ServiceProcess, server: Client, client: Client, a_definition: Definer, tag: Tag
+    service: ServiceProcess, server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     definition = a_definition("true").model_copy(
         update={"metric_definitions": (MetricDefinition(name="x", regex="(x)"),)}
     )
     said: list[str] = []
-    training = submit(server, definition, tag, since=None, say=said.append)
+    training = submit_training(server, definition, tag, since=None, say=said.append)
     where, token = service.connections()["dlaas_default"]["host"], client.token()
     echoed = requests.get(
         f"{where}/v3/models/{training.id}", headers={"Authorization": f"Bearer {token}"}, timeout=30

@@ -34,13 +34,13 @@ PERIOD = 0.05
 @pytest.fixture(autouse=True)
 def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
-    monkeypatch.setattr(wait_for_training, "LAST_WORDS", 0.1)
+    monkeypatch.setattr(wait_for_training, "LOG_DRAIN_TIMEOUT", 0.1)
 
 
 @pytest.fixture(autouse=True)
 def _long_endings(monkeypatch: pytest.MonkeyPatch) -> None:
     """What cancels a training ends with the event loop, which these tests end: it may need long on a busy machine."""
-    monkeypatch.setattr(model, "CANCEL_LIMIT", 240.0)
+    monkeypatch.setattr(model, "CANCEL_WAIT_TIMEOUT", 240.0)
 
 
 Maker = Callable[[str], TrainModelTrigger]
@@ -191,8 +191,8 @@ def test_a_trigger_canceled_in_the_middle_of_its_submission_cancels_what_comes_o
 def test_cancellation_goes_on_after_the_trigger_is_gone_while_the_service_is_away(
     trigger: Maker, client: Client, way: Troublemaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model, "CANCEL_LIMIT", 0.3)
-    monkeypatch.setattr(model, "CANCEL_PAUSE", 0.1)
+    monkeypatch.setattr(model, "CANCEL_WAIT_TIMEOUT", 0.3)
+    monkeypatch.setattr(model, "CANCEL_RETRY_INTERVAL", 0.1)
     triggers = [trigger("sleep 600")]
 
     async def ended() -> None:
@@ -212,7 +212,7 @@ def test_a_cancel_that_the_service_does_not_admit_is_tried_again_with_the_connec
     trigger: Maker, client: Client, way: Troublemaker, service: ServiceProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The password of the connection was changed while the training ran."""
-    monkeypatch.setattr(model, "CANCEL_PAUSE", 0.1)
+    monkeypatch.setattr(model, "CANCEL_RETRY_INTERVAL", 0.1)
     triggers = [trigger("sleep 600")]
 
     async def ended() -> None:

@@ -41,7 +41,7 @@ def test_a_sensor_ends_when_its_time_is_up(container: str) -> None:
 
 @pytest.fixture
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait_for_objects, "SHORTEST", 0.05)
+    monkeypatch.setattr(wait_for_objects, "MIN_POLL_INTERVAL", 0.05)
     monkeypatch.setattr(first_event, "FIRST_EVENT_DELAY", 0.0)
 
 

@@ -19,7 +19,7 @@ from airflow_dlaas.exceptions import DlaasError, Unavailable
 from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.task_runs import wait_for_training
-from airflow_dlaas.task_runs.trigger_events import heard
+from airflow_dlaas.task_runs.trigger_events import training_event
 from tests.conftest import ServiceProcess
 from tests.integration.operators.conftest import Handed
 from tests.troublemaker import Say, Troublemaker
@@ -32,7 +32,7 @@ CLEARED = {"try_number": 2, "max_tries": 1, "clears": 1}
 @pytest.fixture(autouse=True)
 def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
-    monkeypatch.setattr(wait_for_training, "LAST_WORDS", 0.1)
+    monkeypatch.setattr(wait_for_training, "LOG_DRAIN_TIMEOUT", 0.1)
 
 
 def now(client: Client, training_id: str) -> Training:
@@ -41,7 +41,7 @@ def now(client: Client, training_id: str) -> Training:
 
 def completed(client: Client, operator: TrainModelOperator, handed: Handed, **counts: int) -> str:
     """Let an attempt's training complete, and its task be lost before it learns of that."""
-    training = operator._begin(handed.context(**counts)).submit()
+    training = operator._prepare_training(handed.context(**counts)).submit()
     seen = until(lambda: now(client, training.id), lambda seen: seen.state.is_final)
     assert seen.state is TrainingState.COMPLETED
     return training.id
@@ -57,7 +57,7 @@ def test_a_deferred_task_that_succeeds_acknowledges_its_training(task: Any, clie
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(handed.context())
     training_id = completed(client, task("true"), handed)
-    assert operator.resume(handed.context(), event=heard(now(client, training_id)), **deferred.value.kwargs)
+    assert operator.resume(handed.context(), event=training_event(now(client, training_id)), **deferred.value.kwargs)
     assert now(client, training_id).status.acknowledged_at is not None
 
 

@@ -23,8 +23,8 @@ from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import (
     InvalidRequest,
-    ProtocolError,
     NotFound,
+    ProtocolError,
     TrainingCanceled,
     TrainingFailed,
     TrainingOverdue,
@@ -46,7 +46,7 @@ ONE = re.compile(r"^/v3/models/training-[^/?]+$")
 @pytest.fixture(autouse=True)
 def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
-    monkeypatch.setattr(wait_for_training, "LAST_WORDS", 0.1)
+    monkeypatch.setattr(wait_for_training, "LOG_DRAIN_TIMEOUT", 0.1)
 
 
 def now(client: Client, training_id: str) -> Training:
@@ -137,13 +137,13 @@ def test_the_next_try_after_a_failure_trains_anew_or_not_as_the_author_says(
 def test_one_that_somebody_cancels_is_no_success_and_no_failure_of_its_own(
     task: Any, client: Client, handed: Handed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = trigger_events.wait
+    real = trigger_events.wait_for_training_sync
 
     def wait(access: Any, training_id: str, **given: Any) -> Training:
         client.send(calls.cancel_training(training_id))
         return real(access, training_id, **given)
 
-    monkeypatch.setattr(trigger_events, "wait", wait)
+    monkeypatch.setattr(trigger_events, "wait_for_training_sync", wait)
     with pytest.raises(TrainingCanceled, match="was canceled"):
         task("sleep 600").execute(handed.context())
 
@@ -205,7 +205,7 @@ def test_a_wait_that_breaks_for_whatever_reason_leaves_nothing_running(
     def broken(*given: Any, **more: Any) -> Training:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trigger_events, "wait", broken)
+    monkeypatch.setattr(trigger_events, "wait_for_training_sync", broken)
     with pytest.raises(KeyboardInterrupt):
         task("sleep 600").execute(handed.context())
     assert ended(client, handed.training_id).state is TrainingState.CANCELED

@@ -15,8 +15,8 @@ from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import TrainingFailed
 from airflow_dlaas.task_runs import wait_for_training
-from airflow_dlaas.task_runs.run_key import Tag
-from airflow_dlaas.task_runs.submit import submit
+from airflow_dlaas.task_runs.run_key import RunKey
+from airflow_dlaas.task_runs.submit import submit_training
 from airflow_dlaas.triggers.model import TrainModelTrigger
 from tests.conftest import ServiceProcess
 from tests.integration.operators.conftest import GATE, Handed, open_gate
@@ -26,7 +26,7 @@ from tests.waiting import until
 @pytest.fixture(autouse=True)
 def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
-    monkeypatch.setattr(wait_for_training, "LAST_WORDS", 0.1)
+    monkeypatch.setattr(wait_for_training, "LOG_DRAIN_TIMEOUT", 0.1)
 
 
 def stored_trigger(operator: Any, key: str) -> TrainModelTrigger:
@@ -62,14 +62,14 @@ def ended(client: Client, training: Training) -> Training:
 @pytest.fixture
 def key(handed: Handed) -> str:
     """The key under which a release before submits the task's training."""
-    return Tag.of_earlier_form(handed.context()).key
+    return RunKey.from_context_v1(handed.context()).idempotency_key
 
 
 def begun_before(task: Any, client: Client, handed: Handed, key: str, command: str) -> Training:
     """Submit as a worker did before the upgrade."""
     definition = task(command)._begin(handed.context()).definition
     assert definition is not None
-    return submit(client, definition, Tag.of_key(key), since=None, say=print)
+    return submit_training(client, definition, RunKey.parse(key), since=None, say=print)
 
 
 def test_a_task_deferred_before_the_upgrade_submits_waits_and_resumes_under_its_stored_key(
@@ -129,4 +129,4 @@ def test_after_a_failure_before_the_upgrade_the_next_try_trains_anew(
     with pytest.raises(TrainingFailed):
         task("exit 3").execute(handed.context(try_number=2))
     assert handed.training_id != before.id
-    assert handed.xcoms["dlaas_training"]["key"] == Tag.of_key(key).next.key
+    assert handed.xcoms["dlaas_training"]["key"] == RunKey.parse(key).next_attempt.idempotency_key

@@ -32,7 +32,7 @@ from airflow_dlaas.service.job_files import JobFolder
 from airflow_dlaas.service.process import ports, server
 from airflow_dlaas.service.store.base import Outcome, Store
 from airflow_dlaas.service.store.sql import SqlStore
-from airflow_dlaas.task_runs.wait_for_training import attend
+from airflow_dlaas.task_runs.wait_for_training import wait_for_training
 from tests.conformance.store.conftest import a_definition, a_training
 from tests.unit.service.api.conftest import PASSWORDS, parts_in
 
@@ -242,7 +242,7 @@ class Waits:
             waits = []
             for one in ids:
                 self.said[one] = []
-                waits.append(attend(watch.client, watch, one, deadline=None, say=self.said[one].append))
+                waits.append(wait_for_training(watch.client, watch, one, deadline=None, say=self.said[one].append))
             await asyncio.gather(*waits)
 
     async def until_said(self, text: str, *ids: str) -> None:

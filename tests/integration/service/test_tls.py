@@ -23,7 +23,7 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.hooks.connections import ServiceAccess
+from airflow_dlaas.hooks.connections import ServiceConnection
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.certificates import Pair, pair
 from tests.conftest import ServiceProcess
@@ -88,7 +88,7 @@ def test_the_connections_carry_the_authority_to_airflow(service: ServiceProcess,
     for fields in service.connections().values():
         assert fields["host"].startswith("https://")
         assert json.loads(fields["extra"]) == {"ca_file": str(issued.certificate)}
-    access = ServiceAccess.from_connection(Connection(conn_id="x", **service.connections()["dlaas_default"]))
+    access = ServiceConnection.from_connection(Connection(conn_id="x", **service.connections()["dlaas_default"]))
     assert access.verify == str(issued.certificate)
 
 

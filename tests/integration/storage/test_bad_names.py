@@ -21,7 +21,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import InvalidArgument, InvalidName, StoreError
 from airflow_dlaas.storage.body import BytesBody
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
-from airflow_dlaas.storage.object_store import ObjectStore, Part, ObjectLayout
+from airflow_dlaas.storage.object_store import ObjectLayout, ObjectStore, Part
 from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer import api

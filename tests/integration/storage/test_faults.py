@@ -22,7 +22,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import Corrupted, StoreError, StoreFull, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.patience import RetryPolicy
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import Progress, download, delete_objects, upload
+from airflow_dlaas.storage.transfer.api import Progress, delete_objects, download, upload
 from tests.stored import Tree, contents, laid, lay, noise, orphans, settle, speaks_clearly
 from tests.troublemaker import (
     CorruptReply,

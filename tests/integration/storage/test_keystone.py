@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection, StoreType
 from airflow_dlaas.exceptions import StoreRefused
-from airflow_dlaas.hooks.connections import StoreAccess
+from airflow_dlaas.hooks.connections import SwiftConnection
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.swift.store import SwiftStore
@@ -181,9 +181,9 @@ def test_a_connection_of_airflows_means_the_same(keystone: StoreConnection) -> N
         password=keystone.password.get_secret_value(),
         extra=json.dumps(fields(keystone)),
     )
-    access = StoreAccess.from_connection(connection)
-    assert access.connection == keystone
-    assert access.type is StoreType.BLUEMIX
+    access = SwiftConnection.from_connection(connection)
+    assert access.credentials == keystone
+    assert access.store_type is StoreType.BLUEMIX
 
 
 def test_the_connection_forms_test_lets_us_in_or_says_why_not(

@@ -32,7 +32,7 @@ from airflow_dlaas.storage.patience import RetryPolicy
 from airflow_dlaas.storage.sources import local
 from airflow_dlaas.storage.sources.patterns import is_selected
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import UploadPlan, TransferReport, download, plan_upload, upload
+from airflow_dlaas.storage.transfer.api import TransferReport, UploadPlan, download, plan_upload, upload
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from airflow_dlaas.storage.transfer.plan import folder_prefix
 from tests.stored import contents, laid, lay, noise, orphans, settle
@@ -128,7 +128,7 @@ class Ways:
 
 @pytest.fixture
 def ways(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ways]:
-    monkeypatch.setattr(local, "SETTLED", SETTLED)
+    monkeypatch.setattr(local, "MTIME_RESOLUTION_NS", SETTLED)
     with Troublemaker(swift.auth_url) as trouble, SwiftStore.open(swift) as direct:
         yield Ways(direct, swift.model_copy(update={"auth_url": trouble.auth_url}), trouble)
 

@@ -13,7 +13,7 @@ import pytest
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError, StoreRedirected
 from airflow_dlaas.storage.body import as_body
-from airflow_dlaas.storage.object_store import Part, ObjectLayout
+from airflow_dlaas.storage.object_store import ObjectLayout, Part
 from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.integration.storage.test_trouble import Troubled

@@ -22,11 +22,11 @@ import pytest
 from airflow_dlaas.contract.stores import REVEAL_SECRETS, StoreConnection
 from airflow_dlaas.exceptions import Corrupted, DlaasError, HostError, ObjectNotFound, StoreError, StoreUnreachable
 from airflow_dlaas.storage.body import CHUNK_SIZE
-from airflow_dlaas.storage.object_store import Part, ObjectLayout
+from airflow_dlaas.storage.object_store import ObjectLayout, Part
 from airflow_dlaas.storage.patience import RetryPolicy
 from airflow_dlaas.storage.segments import segment_container
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import Progress, TransferReport, download, delete_objects, upload
+from airflow_dlaas.storage.transfer.api import Progress, TransferReport, delete_objects, download, upload
 from airflow_dlaas.storage.transfer.part_file import PartFile
 from tests.stored import contents, laid, lay, noise, orphans, segments, settle
 from tests.troublemaker import ResetReply, ResetRequest, Say, StallReply, StallRequest, Troublemaker

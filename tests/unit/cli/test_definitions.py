@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from airflow_dlaas.cli.definitions import STAND_IN, read_definition
+from airflow_dlaas.cli.definitions import PLACEHOLDER_CONNECTION, read_definition
 from airflow_dlaas.exceptions import InvalidDefinition
 
 
@@ -28,7 +28,7 @@ def read(tmp_path):
     def read(document):
         file = tmp_path / "definition.json"
         file.write_text(document if isinstance(document, str) else json.dumps(document))
-        return read_definition(file, lambda name: STAND_IN | {"userId": name})
+        return read_definition(file, lambda name: PLACEHOLDER_CONNECTION | {"userId": name})
 
     return read
 
@@ -66,4 +66,4 @@ def test_every_problem_is_named(read, document, said):
 
 def test_a_file_that_is_not_there_is_a_problem_of_the_file(tmp_path):
     with pytest.raises(InvalidDefinition, match="can't be read"):
-        read_definition(tmp_path / "none.json", lambda _: STAND_IN)
+        read_definition(tmp_path / "none.json", lambda _: PLACEHOLDER_CONNECTION)

@@ -8,22 +8,22 @@ import pytest
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.protocol import (
-    NO_RETRY,
     DEFAULT_RETRY,
-    GetToken,
-    NoResponse,
+    NO_RETRY,
+    BearerToken,
     Delay,
+    GetToken,
     HttpResponse,
+    NoResponse,
     RequestRetryPolicy,
     SendRequest,
-    BearerToken,
     exchange,
 )
 from airflow_dlaas.exceptions import (
-    ProtocolError,
-    NotFound,
-    RateLimited,
     ApiError,
+    NotFound,
+    ProtocolError,
+    RateLimited,
     Unauthenticated,
     Unavailable,
     Unreachable,

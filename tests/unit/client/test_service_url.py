@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_dlaas.client.service_url import ServiceUrl
-from airflow_dlaas.exceptions import ProtocolError, NotConfigured
+from airflow_dlaas.exceptions import NotConfigured, ProtocolError
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from airflow_dlaas.client.training_watcher import _SubscriptionRegistry, has_changed
 from airflow_dlaas.contract.definition import ModelDefinition
 from airflow_dlaas.contract.experiment import Metadata
-from airflow_dlaas.contract.training import TrainingStatus, Training, TrainingEntity
+from airflow_dlaas.contract.training import Training, TrainingEntity, TrainingStatus
 
 NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
 DEFINITION = ModelDefinition.model_validate(

@@ -6,15 +6,15 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airflow_dlaas.contract.base import parse_response, format_time
+from airflow_dlaas.contract.base import format_time, parse_response
 from airflow_dlaas.contract.error import parse_api_error
 from airflow_dlaas.contract.outcome import raise_for_state
 from airflow_dlaas.contract.state import TRANSITIONS, TrainingState
 from airflow_dlaas.contract.training import ResultsLocation, ResultsReport, Training
 from airflow_dlaas.exceptions import (
     InvalidRequest,
-    ProtocolError,
     NotFound,
+    ProtocolError,
     TrainingCanceled,
     TrainingFailed,
     TrainingOverdue,

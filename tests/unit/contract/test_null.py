@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
-from tests.unit.contract.test_validation_messages import DEFINITION, DRAFT, OLDER, PATCH, places, reach, with_value
 
-from airflow_dlaas.contract.base import RequestModel, validation_messages, parse_response
+from airflow_dlaas.contract.base import RequestModel, parse_response, validation_messages
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import parse_api_error
 from airflow_dlaas.contract.experiment import ExperimentDraft, ExperimentList
-from airflow_dlaas.contract.training import ServiceInstance, PatchOperation, Training, TrainingList
+from airflow_dlaas.contract.training import PatchOperation, ServiceInstance, Training, TrainingList
 from airflow_dlaas.exceptions import ProtocolError
-from airflow_dlaas.task_runs.definition import check, join
+from airflow_dlaas.task_runs.definition import build_definition, require_valid_definition
 from tests.builders import a_reply
+from tests.unit.contract.test_validation_messages import DEFINITION, DRAFT, OLDER, PATCH, places, reach, with_value
 
 INSTANCE = json.dumps(
     {
@@ -87,12 +87,12 @@ def test_a_dag_may_leave_a_key_open_with_none() -> None:
         "training_results": None,
         "metric_definitions": None,
     }
-    check(document, has_location=False)
+    require_valid_definition(document, has_location=False)
 
     class Access:
         connection = DEFINITION["training_data"][0]["connection"]
 
-    definition = join(document, lambda _: Access, location=None)  # type: ignore[arg-type,return-value]
+    definition = build_definition(document, lambda _: Access, location=None)  # type: ignore[arg-type,return-value]
     assert definition.training_results is None
     assert definition.model_definition.description == ""
 

@@ -11,9 +11,9 @@ from airflow_dlaas.contract.results import (
     is_marker,
     marker_content,
     marker_name,
+    nested_result_objects,
     result_folder_markers,
     result_folders,
-    nested_result_objects,
 )
 
 ID = "training-aB3_-6789"

@@ -18,7 +18,7 @@ from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.training import PatchOperation, Training
 from airflow_dlaas.contract.validation_messages import validation_message
 from airflow_dlaas.exceptions import InvalidDefinition
-from airflow_dlaas.task_runs.definition import check
+from airflow_dlaas.task_runs.definition import require_valid_definition
 
 LIBRARY = re.compile(
     r"\bInput\b|\binput\b|instance|\btuple\b|dictionary|pydantic|None\b|NoneType|\bstr\b|\bint\b|[Vv]alue error|"
@@ -109,7 +109,7 @@ def test_no_message_holds_a_word_of_the_library_s(
             changed = with_value(document, path, value)
             if isinstance(changed, dict):
                 try:
-                    check(changed, has_location=True)
+                    require_valid_definition(changed, has_location=True)
                 except InvalidDefinition as error:
                     for line in error.problems:
                         assert not LIBRARY.search(line), line

@@ -9,7 +9,7 @@ from airflow.sdk import Connection
 
 from airflow_dlaas.contract.stores import StoreType
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.hooks.connections import ServiceAccess, StoreAccess
+from airflow_dlaas.hooks.connections import ServiceConnection, SwiftConnection
 
 KEYSTONE = '{"project_id": "p", "region": "r", "domain_name": "d"}'
 
@@ -25,12 +25,12 @@ def swift(**fields: object) -> Connection:
 
 
 def test_the_url_is_taken_as_it_was_given() -> None:
-    assert ServiceAccess.from_connection(dlaas()).url == "https://dlaas.example.org"
+    assert ServiceConnection.from_connection(dlaas()).url == "https://dlaas.example.org"
 
 
 def test_a_bare_host_gets_scheme_and_port() -> None:
-    assert ServiceAccess.from_connection(dlaas(host="h", port=8480)).url == "http://h:8480"
-    assert ServiceAccess.from_connection(dlaas(host="h", schema="https")).url == "https://h"
+    assert ServiceConnection.from_connection(dlaas(host="h", port=8480)).url == "http://h:8480"
+    assert ServiceConnection.from_connection(dlaas(host="h", schema="https")).url == "https://h"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_contradiction_in_a_connection_is_refused_by_name(fields: dict[str, ob
 
 @pytest.mark.parametrize("found", ["http", "postgres", "swift", "dlaas", "", None])
 def test_a_connection_of_another_type_is_refused_by_both_types(found: str | None) -> None:
-    kinds = {"dlaas": ServiceAccess, "swift": StoreAccess}
+    kinds = {"dlaas": ServiceConnection, "swift": SwiftConnection}
     for expected, kind in kinds.items():
         if found == expected:
             continue
@@ -127,53 +127,53 @@ def test_a_connection_of_another_type_is_refused_by_both_types(found: str | None
 def address(connection: Connection) -> str:
     """Where the password of *connection* would be sent."""
     if connection.conn_type == "swift":
-        return StoreAccess.from_connection(connection).connection.auth_url
-    return ServiceAccess.from_connection(connection).url
+        return SwiftConnection.from_connection(connection).credentials.auth_url
+    return ServiceConnection.from_connection(connection).url
 
 
 def test_a_connection_uri_of_a_store_keeps_its_path() -> None:
-    access = StoreAccess.from_connection(swift(host="127.0.0.1", port=8481, schema="auth/v1.0"))
-    assert access.connection.auth_url == "http://127.0.0.1:8481/auth/v1.0"
+    access = SwiftConnection.from_connection(swift(host="127.0.0.1", port=8481, schema="auth/v1.0"))
+    assert access.credentials.auth_url == "http://127.0.0.1:8481/auth/v1.0"
 
 
 @pytest.mark.parametrize("missing", ["host", "login", "password"])
 def test_half_a_connection_is_refused_by_its_name(missing: str) -> None:
     with pytest.raises(NotConfigured, match="'c'"):
-        ServiceAccess.from_connection(dlaas(**{missing: None}))
+        ServiceConnection.from_connection(dlaas(**{missing: None}))
     with pytest.raises(NotConfigured, match="'c'"):
-        StoreAccess.from_connection(swift(**{missing: None}))
+        SwiftConnection.from_connection(swift(**{missing: None}))
 
 
 def test_a_secret_is_in_no_repr() -> None:
-    assert "hidden" not in repr(ServiceAccess.from_connection(dlaas()))
-    assert "hidden" not in repr(StoreAccess.from_connection(swift()))
+    assert "hidden" not in repr(ServiceConnection.from_connection(dlaas()))
+    assert "hidden" not in repr(SwiftConnection.from_connection(swift()))
 
 
 def test_the_kind_of_store_follows_from_the_fields() -> None:
-    assert StoreAccess.from_connection(swift()).type is StoreType.SOFTLAYER
-    assert StoreAccess.from_connection(swift(extra=KEYSTONE)).type is StoreType.BLUEMIX
+    assert SwiftConnection.from_connection(swift()).store_type is StoreType.SOFTLAYER
+    assert SwiftConnection.from_connection(swift(extra=KEYSTONE)).store_type is StoreType.BLUEMIX
 
 
 def test_half_of_keystone_is_refused() -> None:
     with pytest.raises(NotConfigured, match="region and domain_name missing"):
-        StoreAccess.from_connection(swift(extra='{"project_id": "p"}'))
+        SwiftConnection.from_connection(swift(extra='{"project_id": "p"}'))
 
 
 def test_tls_is_verified_unless_told_otherwise() -> None:
-    assert ServiceAccess.from_connection(dlaas()).verify is True
-    assert ServiceAccess.from_connection(dlaas(extra='{"verify": false}')).verify is False
-    assert ServiceAccess.from_connection(dlaas(extra='{"verify": null, "ca_file": "/ca.pem"}')).verify == "/ca.pem"
-    assert ServiceAccess.from_connection(Connection.from_uri("dlaas://u:p@h?verify=False", "c")).verify is False
+    assert ServiceConnection.from_connection(dlaas()).verify is True
+    assert ServiceConnection.from_connection(dlaas(extra='{"verify": false}')).verify is False
+    assert ServiceConnection.from_connection(dlaas(extra='{"verify": null, "ca_file": "/ca.pem"}')).verify == "/ca.pem"
+    assert ServiceConnection.from_connection(Connection.from_uri("dlaas://u:p@h?verify=False", "c")).verify is False
     with pytest.raises(NotConfigured, match="verify"):
-        ServiceAccess.from_connection(dlaas(extra='{"verify": "no"}'))
+        ServiceConnection.from_connection(dlaas(extra='{"verify": "no"}'))
 
 
 def test_a_tensorboard_is_an_address_without_a_user() -> None:
-    known = ServiceAccess.from_connection(
+    known = ServiceConnection.from_connection(
         dlaas(extra='{"tensorboard_url": "https://tb.example.org/?run={training_id}"}')
     )
     assert known.tensorboard_url == "https://tb.example.org/?run={training_id}"
     for wrong in ("tb.example.org", "javascript:alert(1)", "http://[tb", "https://u:p@tb.example.org"):
         with pytest.raises(NotConfigured, match="tensorboard_url must be an http") as raised:
-            ServiceAccess.from_connection(dlaas(extra=json.dumps({"tensorboard_url": wrong})))
+            ServiceConnection.from_connection(dlaas(extra=json.dumps({"tensorboard_url": wrong})))
         assert wrong not in str(raised.value)

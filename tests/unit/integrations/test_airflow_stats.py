@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_dlaas.integrations.airflow_stats import count_ended
+from airflow_dlaas.integrations.airflow_stats import record_ended_training
 from tests.builders import a_training
 
 stats = pytest.importorskip("airflow.sdk.observability.stats", reason="Airflow's facility lay elsewhere before 3.3")
@@ -42,7 +42,7 @@ def heard() -> Iterator[Heard]:
 
 def test_an_end_is_counted_with_its_state_and_its_two_times(heard: Heard) -> None:
     training = a_training("error", running_at="2026-11-23T02:00:10.000Z", finished_at="2026-11-23T02:01:00.000Z")
-    count_ended(CONTEXT, training)
+    record_ended_training(CONTEXT, training)
     tags = {"dag_id": "nightly", "task_id": "train", "state": "error"}
     assert heard.all == [
         ("dlaas.training.ended", 1, tags),
@@ -52,5 +52,5 @@ def test_an_end_is_counted_with_its_state_and_its_two_times(heard: Heard) -> Non
 
 
 def test_one_that_never_ran_has_no_times(heard: Heard) -> None:
-    count_ended(CONTEXT, a_training("canceled", finished_at="2026-11-23T02:01:00.000Z"))
+    record_ended_training(CONTEXT, a_training("canceled", finished_at="2026-11-23T02:01:00.000Z"))
     assert [name for name, _, _ in heard.all] == ["dlaas.training.ended"]

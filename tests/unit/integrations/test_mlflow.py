@@ -7,11 +7,11 @@ import sys
 import pytest
 
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.integrations.mlflow import insist_on_mlflow
+from airflow_dlaas.integrations.mlflow import require_mlflow
 
 
 def test_a_worker_without_mlflow_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    insist_on_mlflow()
+    require_mlflow()
     monkeypatch.setitem(sys.modules, "mlflow", None)  # Python's own way to say that there is none
     with pytest.raises(NotConfigured, match=r"airflow-dlaas\[mlflow\]"):
-        insist_on_mlflow()
+        require_mlflow()

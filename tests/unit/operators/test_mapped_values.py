@@ -15,7 +15,7 @@ from airflow_dlaas.operators.data import DeleteDataOperator, UploadDataOperator
 from airflow_dlaas.operators.experiment import CreateExperimentOperator
 from airflow_dlaas.operators.training import CancelTrainingOperator, SubmitTrainingOperator
 from airflow_dlaas.sensors.data import ObjectSensor
-from airflow_dlaas.task_runs.definition import parse
+from airflow_dlaas.task_runs.definition import parse_definition
 
 TEMPLATE = "{{ secret }}"
 
@@ -90,4 +90,4 @@ def test_it_is_no_file(tmp_path: Path) -> None:
     secret.write_text("{}")
     step = rendered(SubmitTrainingOperator, {"definition_location": "l"}, "definition", str(secret))
     with pytest.raises(InvalidDefinition, match=r"is no JSON.*only where its path"):
-        parse(step.definition)
+        parse_definition(step.definition)

@@ -14,7 +14,7 @@ from airflow_dlaas.operators.data import DeleteDataOperator, UploadDataOperator
 from airflow_dlaas.operators.experiment import CreateExperimentOperator, PackageModelOperator
 from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelOperator
 from airflow_dlaas.sensors.data import ObjectSensor
-from airflow_dlaas.task_runs.definition import parse
+from airflow_dlaas.task_runs.definition import parse_definition
 
 NATIVE = pytest.mark.parametrize("native", [False, True], ids=["texts", "native"])
 
@@ -225,7 +225,7 @@ def test_a_template_in_a_file_s_name_may_be_written_in_another_way(tmp_path: Pat
     signs = {"variable_start_string": "<<", "variable_end_string": ">>"}
     dag = DAG("d", template_searchpath=[str(tmp_path)], jinja_environment_kwargs=signs)
     step = SubmitTrainingOperator(task_id="s", definition="<< params.which >>.json", dag=dag)
-    assert parse(rendered(step, native=False).definition)["model_definition"]["name"] == "n"
+    assert parse_definition(rendered(step, native=False).definition)["model_definition"]["name"] == "n"
 
 
 def test_what_a_template_gives_is_no_file(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_what_a_template_gives_is_no_file(tmp_path: Path) -> None:
     step = SubmitTrainingOperator(task_id="s", definition="{{ params.which ~ '.json' }}")
     rendered(step, native=False, folder=tmp_path).check_parameters(rendered=True)
     with pytest.raises(InvalidDefinition, match=r"is no JSON.*only where its path"):
-        parse(step.definition)
+        parse_definition(step.definition)
 
 
 def test_a_missing_file_is_an_error_of_the_task_that_names_it(tmp_path: Path) -> None:

@@ -27,5 +27,5 @@ def test_each_outlet_asset_is_told_which_training_it_was_and_how_good_it_became(
     events = OutletEventAccessors()
     events[asset].extra["kept"] = 1
     context: Any = {"outlet_events": events}
-    step._tell_outlets(context, a_training(), {"validation/accuracy": 0.97})
+    step._update_outlet_events(context, a_training(), {"validation/accuracy": 0.97})
     assert events[asset].extra == {"kept": 1, "training_id": a_training().id, "metrics": {"validation/accuracy": 0.97}}

@@ -7,21 +7,21 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
 
-from airflow_dlaas.plugin.airflow_api_client import PublicApi
-from airflow_dlaas.plugin.xcoms import Ref
+from airflow_dlaas.plugin.airflow_api_client import AirflowApiClient
+from airflow_dlaas.plugin.xcoms import TaskInstanceRef
 
 
 @dataclass
 class SmallAirflow:
     """*xcoms* by task instance and key; *readable* says which DAGs a bearer may read."""
 
-    xcoms: dict[tuple[Ref, str], Any] = field(default_factory=dict)
+    xcoms: dict[tuple[TaskInstanceRef, str], Any] = field(default_factory=dict)
     readable: dict[str, set[str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def seen_by(self, user: str) -> PublicApi:
+    def seen_by(self, user: str) -> AirflowApiClient:
         """The API with the eyes of *user*."""
-        return PublicApi(self.app(), "", ((b"authorization", f"Bearer {user}".encode()),))
+        return AirflowApiClient(self.app(), "", ((b"authorization", f"Bearer {user}".encode()),))
 
     def app(self) -> FastAPI:
         """Airflow's application."""
@@ -55,7 +55,7 @@ class SmallAirflow:
             self.asked.append(key)
             if dag_id not in dags(request):
                 raise HTTPException(403, "Forbidden")
-            value = self.xcoms.get((Ref(dag_id, run_id, task_id, map_index), key))
+            value = self.xcoms.get((TaskInstanceRef(dag_id, run_id, task_id, map_index), key))
             if value is None:
                 raise HTTPException(404, f"XCom entry with key: `{key}` not found")
             return {"key": key, "value": value}
@@ -63,5 +63,5 @@ class SmallAirflow:
         return app
 
 
-def vars_of(ref: Ref) -> dict[str, Any]:
+def vars_of(ref: TaskInstanceRef) -> dict[str, Any]:
     return {"dag_id": ref.dag_id, "run_id": ref.run_id, "task_id": ref.task_id, "map_index": ref.map_index}

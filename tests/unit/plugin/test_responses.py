@@ -4,14 +4,16 @@ import json
 
 from airflow_dlaas.contract.curves import Curves, Series
 from airflow_dlaas.plugin import responses
-from airflow_dlaas.plugin.xcoms import Ref
+from airflow_dlaas.plugin.xcoms import TaskInstanceRef
 from tests.builders import a_training
 
-REF = Ref("d", "r", "t")
+REF = TaskInstanceRef("d", "r", "t")
 
 
 def test_whatever_goes_by_a_secret_s_name_is_hidden_at_any_depth() -> None:
-    shown = responses.masked({"training_data": [{"connection": {"password": "p", "auth_url": "u"}}], "api_key": "k"})
+    shown = responses.mask_secrets(
+        {"training_data": [{"connection": {"password": "p", "auth_url": "u"}}], "api_key": "k"}
+    )
     assert shown == {"training_data": [{"connection": {"password": "***", "auth_url": "u"}}], "api_key": "***"}
 
 
@@ -20,7 +22,7 @@ def test_each_phase_ends_where_the_next_begins_and_the_last_with_the_training() 
         {"phase": "queued", "since": "2026-11-23T02:00:00.000Z"},
         {"phase": "processing", "since": "2026-11-23T02:00:05.000Z"},
     ]
-    shown = responses.whole(REF, "c", a_training(phases=phases, finished_at="2026-11-23T02:01:00.000Z"), None)
+    shown = responses.training_detail(REF, "c", a_training(phases=phases, finished_at="2026-11-23T02:01:00.000Z"), None)
     assert [one["until"] for one in shown["phases"]] == ["2026-11-23T02:00:05.000Z", "2026-11-23T02:01:00.000Z"]
 
 
@@ -34,14 +36,14 @@ def test_of_several_values_of_a_metric_the_newest_is_shown_and_no_nan_reaches_js
             "values": [{"name": "loss", "value": value}],
         }
 
-    shown = responses.outline(REF, "c", a_training(metrics=[metric(2, 0.5), metric(1, 0.9)]))
+    shown = responses.training_row(REF, "c", a_training(metrics=[metric(2, 0.5), metric(1, 0.9)]))
     assert shown["metrics"] == {"train/loss": 0.5}
-    assert responses.outline(REF, "c", a_training(metrics=[metric(1, "NaN")]))["metrics"] == {}
+    assert responses.training_row(REF, "c", a_training(metrics=[metric(1, "NaN")]))["metrics"] == {}
 
 
 def test_a_point_that_is_no_number_is_null() -> None:
     curves = Curves(version="1", series=(Series(name="loss", total=1, points=((1.0, float("nan"), 0.0),)),))
-    assert json.dumps(responses.curves_view(curves), allow_nan=False).count("null") == 1
+    assert json.dumps(responses.curves_json(curves), allow_nan=False).count("null") == 1
 
 
 def test_the_tries_of_a_task_stand_newest_first() -> None:

@@ -13,9 +13,9 @@ import pytest
 from airflow_dlaas.exceptions import NotFound, StoreRefused
 from airflow_dlaas.hooks.compat import AirflowSensorTimeout, AirflowSkipException, AirflowTaskTimeout, TaskDeferred
 from airflow_dlaas.sensors.data import ObjectSensor
-from airflow_dlaas.sensors.deferrable import BACKSTOP, DeferrableSensor
+from airflow_dlaas.sensors.deferrable import DEFERRAL_TIMEOUT_MARGIN, DeferrableSensor
 from airflow_dlaas.sensors.training import TrainingSensor
-from airflow_dlaas.task_runs.trigger_events import heard, unheard
+from airflow_dlaas.task_runs.trigger_events import error_event, training_event
 from airflow_dlaas.triggers.training import TrainingTrigger
 from tests.builders import a_training
 
@@ -34,9 +34,9 @@ def given_up(sensor: DeferrableSensor) -> Any:
     return sensor.resume_execution("__fail__", {"error": "Trigger timeout"}, {})
 
 
-RUNNING = heard(a_training(state="running"))
-FAILED = heard(a_training(state="error"))
-UNKNOWN = unheard(NotFound("no such training"))
+RUNNING = training_event(a_training(state="running"))
+FAILED = training_event(a_training(state="error"))
+UNKNOWN = error_event(NotFound("no such training"))
 
 ENDINGS: dict[str, Callable[..., Any]] = {
     "an object is late": lambda **how: resumed(ObjectSensor(**OBJECT, **how), {"overdue": ""}),
@@ -69,7 +69,7 @@ class Looked(DeferrableSensor):
         raise self.error
 
     def execute(self, context: Any) -> Any:
-        with self.skipping():
+        with self.skip_on_failure():
             return super().execute(context)
 
 
@@ -88,7 +88,7 @@ def test_a_sensor_on_a_worker_skips_whatever_would_have_failed_it(error: Any, mo
 
 def test_what_ends_a_try_in_order_to_go_on_is_not_skipped() -> None:
     sensor = ObjectSensor(**OBJECT, never_fail=True)
-    with pytest.raises(TaskDeferred), sensor.skipping():
+    with pytest.raises(TaskDeferred), sensor.skip_on_failure():
         sensor.defer(trigger=TrainingTrigger(training_id="t", dlaas_conn_id="c"), method_name="resume")
 
 
@@ -121,4 +121,4 @@ def test_airflow_itself_ends_a_deferred_sensor_only_when_its_trigger_does_not() 
         sensor.defer_until(TrainingTrigger(training_id="t", dlaas_conn_id="c"), time.time() + 15, method_name="resume")
     timeout: Any = deferral.value.timeout
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    assert 15 < seconds <= 15 + BACKSTOP
+    assert 15 < seconds <= 15 + DEFERRAL_TIMEOUT_MARGIN

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_dlaas.storage.object_store import StoreLimits, Part, StoredObject
+from airflow_dlaas.storage.object_store import Part, StoredObject, StoreLimits
 from airflow_dlaas.storage.segments import (
     DEFAULT_SEGMENT_SIZE,
     MIB,
-    segment_prefix,
-    segment_container,
-    segment_size_for,
-    split_ranges,
     find_segments,
-    slo_etag,
     owned_segments,
+    segment_container,
     segment_name,
+    segment_prefix,
+    segment_size_for,
+    slo_etag,
+    split_ranges,
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_dlaas.task_runs.airflow_identity import airflow_id, settle
+from airflow_dlaas.task_runs.airflow_identity import airflow_id, get_or_create_id
 
 
 class Variable:
@@ -34,14 +34,14 @@ def test_the_configured_identity_is_taken(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_an_identity_that_is_there_is_read_and_not_written() -> None:
     there = Variable("known")
-    assert settle(there.read, there.write, pause=no_pause) == "known"
+    assert get_or_create_id(there.read, there.write, sleep=no_pause) == "known"
     assert there.written == []
 
 
 def test_the_first_task_creates_the_identity_and_the_next_one_reads_it() -> None:
     there = Variable()
-    first = settle(there.read, there.write, pause=no_pause)
-    assert first == settle(there.read, there.write, pause=no_pause) == there.value
+    first = get_or_create_id(there.read, there.write, sleep=no_pause)
+    assert first == get_or_create_id(there.read, there.write, sleep=no_pause) == there.value
     assert there.written == [first]
 
 
@@ -51,10 +51,10 @@ def test_two_tasks_that_create_the_identity_together_use_the_same() -> None:
     def another_writes_meanwhile() -> Callable[[float], None]:
         return lambda _: there.write("the other one's")
 
-    results.append(settle(there.read, there.write, pause=another_writes_meanwhile()))
-    results.append(settle(there.read, there.write, pause=no_pause))
+    results.append(get_or_create_id(there.read, there.write, sleep=another_writes_meanwhile()))
+    results.append(get_or_create_id(there.read, there.write, sleep=no_pause))
     assert results == ["the other one's"] * 2
 
 
 def test_an_identity_that_can_not_be_read_back_is_unknown() -> None:
-    assert settle(lambda: None, lambda _: None, pause=no_pause) is None
+    assert get_or_create_id(lambda: None, lambda _: None, sleep=no_pause) is None

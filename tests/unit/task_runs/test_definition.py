@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import InvalidDefinition
-from airflow_dlaas.hooks.connections import StoreAccess
-from airflow_dlaas.task_runs.definition import check, join
+from airflow_dlaas.hooks.connections import SwiftConnection
+from airflow_dlaas.task_runs.definition import build_definition, require_valid_definition
 
 WRITTEN: dict[str, Any] = {
     "model_definition": {
@@ -28,9 +28,9 @@ WRITTEN: dict[str, Any] = {
 LOCATION = "http://h/v3/ml_assets/experiments/1/versions/2"
 
 
-def store(conn_id: str) -> StoreAccess:
+def store(conn_id: str) -> SwiftConnection:
     assert conn_id == "my_swift"
-    return StoreAccess(StoreConnection(auth_url="http://s/auth/v1.0", user_id="a:b", password=SecretStr("key")))
+    return SwiftConnection(StoreConnection(auth_url="http://s/auth/v1.0", user_id="a:b", password=SecretStr("key")))
 
 
 def written(**model: Any) -> dict[str, Any]:
@@ -40,43 +40,45 @@ def written(**model: Any) -> dict[str, Any]:
 
 
 def test_credentials_and_experiment_are_joined_when_it_is_sent() -> None:
-    definition = join(WRITTEN, store, location=LOCATION)
+    definition = build_definition(WRITTEN, store, location=LOCATION)
     assert definition.training_data[0].connection.password.get_secret_value() == "key"
     assert definition.model_definition.definition_location == LOCATION
 
 
 def test_a_rendered_file_may_be_given_as_its_text() -> None:
-    assert join(json.dumps(WRITTEN), store, location=LOCATION) == join(WRITTEN, store, location=LOCATION)
+    assert build_definition(json.dumps(WRITTEN), store, location=LOCATION) == build_definition(
+        WRITTEN, store, location=LOCATION
+    )
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "null"])
 def test_a_file_that_is_no_definition_is_refused(text: str) -> None:
     with pytest.raises(InvalidDefinition):
-        join(text, store, location=LOCATION)
+        build_definition(text, store, location=LOCATION)
 
 
 def test_the_parse_finds_typos_before_anything_runs() -> None:
     with pytest.raises(InvalidDefinition, match="authr: is not a key"):
-        check(written(authr="me"), has_location=True)
+        require_valid_definition(written(authr="me"), has_location=True)
 
 
 def test_the_parse_leaves_templates_and_other_tasks_results_for_later() -> None:
     document = written(name="{{ dag.dag_id }}", definition_location=BaseOperator(task_id="experiment").output)
     document["model_definition"]["execution"]["resourceType"] = "{{ params.size }}"
-    check(document, has_location=False)
+    require_valid_definition(document, has_location=False)
 
 
 def test_a_missing_experiment_is_found_unless_it_is_named_beside_the_definition() -> None:
-    check(WRITTEN, has_location=True)
+    require_valid_definition(WRITTEN, has_location=True)
     with pytest.raises(InvalidDefinition, match="definition_location: is missing"):
-        check(WRITTEN, has_location=False)
+        require_valid_definition(WRITTEN, has_location=False)
 
 
 def test_credentials_written_into_a_dag_are_refused_with_the_way_out() -> None:
     document = copy.deepcopy(WRITTEN)
     document["training_data"][0]["connection"] = {"auth_url": "http://s", "userId": "u", "password": "in the open"}
     with pytest.raises(InvalidDefinition, match="id of an Airflow connection") as raised:
-        check(document, has_location=True)
+        require_valid_definition(document, has_location=True)
     assert "in the open" not in str(raised.value)
 
 
@@ -85,11 +87,11 @@ def test_a_store_with_an_empty_connection_is_refused(empty: str) -> None:
     document = copy.deepcopy(WRITTEN)
     document["training_results"] = {"connection": empty, "target": {"container": "r", "type": "softlayer_objectstore"}}
     with pytest.raises(InvalidDefinition, match=r"training_results\.connection: is empty"):
-        check(document, has_location=True)
+        require_valid_definition(document, has_location=True)
 
 
 def test_a_store_without_a_connection_is_refused() -> None:
     document = copy.deepcopy(WRITTEN)
     del document["training_data"][0]["connection"]
     with pytest.raises(InvalidDefinition, match=r"training_data\[0\].connection: is missing"):
-        check(document, has_location=True)
+        require_valid_definition(document, has_location=True)

@@ -9,7 +9,13 @@ import pytest
 
 from airflow_dlaas.contract.base import parse_response
 from airflow_dlaas.contract.experiment import Experiment, ExperimentDraft, ExperimentList
-from airflow_dlaas.task_runs.experiments import Add, Create, Reuse, decide, find
+from airflow_dlaas.task_runs.experiments import (
+    AddVersion,
+    CreateExperiment,
+    ReuseVersion,
+    find_experiment,
+    plan_publish,
+)
 
 ENTITY = {
     "name": "digits",
@@ -43,7 +49,7 @@ def experiments(*told: dict[str, Any]) -> tuple[Experiment, ...]:
 def test_the_newest_that_is_alike_is_ours_wherever_it_stands_in_the_list() -> None:
     first, second, third = experiments({}, {}, {"name": "other"})
     for listed in ([first, second, third], [third, second, first], [second, third, first]):
-        assert find(DRAFT, listed) == second
+        assert find_experiment(DRAFT, listed) == second
 
 
 @pytest.mark.parametrize(
@@ -59,28 +65,28 @@ def test_the_newest_that_is_alike_is_ours_wherever_it_stands_in_the_list() -> No
     ],
 )
 def test_one_that_differs_is_not_ours(change: dict[str, Any]) -> None:
-    assert find(DRAFT, experiments(change)) is None
+    assert find_experiment(DRAFT, experiments(change)) is None
 
 
 @pytest.mark.parametrize("author", [None, "the account's owner", {"name": "Ann", "email": "ann@h"}])
 def test_an_author_that_was_not_named_may_be_anyone(author: Any) -> None:
     nobody = DRAFT.model_copy(update={"author": None})
     [one] = experiments({"author": author})
-    assert find(nobody, [one]) == one
+    assert find_experiment(nobody, [one]) == one
 
 
 def test_what_the_service_adds_does_not_count() -> None:
     [one] = experiments({"framework": {**ENTITY["framework"], "runtimes": ["a"]}, "training_data_reference": {"x": 1}})
-    assert find(DRAFT, [one]) == one
+    assert find_experiment(DRAFT, [one]) == one
 
 
 def test_unchanged_code_is_reused_and_changed_code_becomes_a_version() -> None:
     [ours] = experiments({})
-    assert decide(ours, held="abc", wanted="abc") == Reuse(ours.entity.experiment_version)
-    assert decide(ours, held="abc", wanted="xyz") == Add("e1")
-    assert decide(None, held=None, wanted="abc") == Create()
+    assert plan_publish(ours, current_digest="abc", new_digest="abc") == ReuseVersion(ours.entity.experiment_version)
+    assert plan_publish(ours, current_digest="abc", new_digest="xyz") == AddVersion("e1")
+    assert plan_publish(None, current_digest=None, new_digest="abc") == CreateExperiment()
 
 
 def test_an_empty_version_is_left_to_whoever_made_it() -> None:
     [ours] = experiments({})
-    assert decide(ours, held=None, wanted="abc") == Add("e1")
+    assert plan_publish(ours, current_digest=None, new_digest="abc") == AddVersion("e1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_dlaas.task_runs.first_event import FIRST_EVENT_DELAY, first_event_pause
+from airflow_dlaas.task_runs.first_event import FIRST_EVENT_DELAY, first_event_delay
 
 DEFERRED = 1_800_000_000.0
 
@@ -20,8 +20,8 @@ DEFERRED = 1_800_000_000.0
     ],
 )
 def test_first_event_waits_until_the_delay_after_the_deferral(now: float, pause: float) -> None:
-    assert first_event_pause(DEFERRED, now) == pytest.approx(pause)
+    assert first_event_delay(DEFERRED, now) == pytest.approx(pause)
 
 
 def test_first_event_of_a_trigger_stored_without_the_moment_does_not_wait() -> None:
-    assert first_event_pause(None, DEFERRED) == 0
+    assert first_event_delay(None, DEFERRED) == 0

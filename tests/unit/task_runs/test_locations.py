@@ -11,7 +11,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_dlaas.exceptions import InvalidArgument, InvalidBundle, NothingSelected
 from airflow_dlaas.storage.sources.patterns import Patterns
-from airflow_dlaas.task_runs.locations import brought_here, local_path, put_there, sources_at
+from airflow_dlaas.task_runs.locations import fetch_to_local, local_path, publish_from_local, resolve_sources
 
 
 def test_a_path_and_a_file_url_are_the_same_place() -> None:
@@ -22,7 +22,7 @@ def test_a_path_and_a_file_url_are_the_same_place() -> None:
 
 
 def test_a_local_place_is_used_as_it_is(tmp_path: Path) -> None:
-    with brought_here(tmp_path.as_uri()) as here:
+    with fetch_to_local(tmp_path.as_uri()) as here:
         assert here == tmp_path
 
 
@@ -31,7 +31,7 @@ def test_local_files_are_found_by_path_by_glob_and_by_address(tmp_path: Path) ->
         (tmp_path / name).touch()
 
     def names(place: str, include: Patterns = None, exclude: Patterns = (), **options: bool) -> list[str]:
-        return [one.name for one in sources_at(place, include, exclude, **options)]
+        return [one.name for one in resolve_sources(place, include, exclude, **options)]
 
     assert names(str(tmp_path), exclude="*.tmp") == ["a.csv", "part-1.csv"]
     assert names(f"{tmp_path}/*.csv", "a*") == ["a.csv"]
@@ -43,7 +43,7 @@ def test_local_files_are_found_by_path_by_glob_and_by_address(tmp_path: Path) ->
 
 
 def test_a_place_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
-    with pytest.raises(InvalidBundle, match="nothing-here"), brought_here(f"{tmp_path}/nothing-here"):
+    with pytest.raises(InvalidBundle, match="nothing-here"), fetch_to_local(f"{tmp_path}/nothing-here"):
         pass
 
 
@@ -59,7 +59,7 @@ def test_a_remote_folder_is_brought_here_whole() -> None:
     (there / "sub").mkdir(parents=True)
     (there / "sub" / "b.txt").write_bytes(b"b")
     (there / "a.txt").write_bytes(b"a")
-    with brought_here("memory://place/folder") as here:
+    with fetch_to_local("memory://place/folder") as here:
         assert {file.relative_to(here).as_posix() for file in here.rglob("*") if file.is_file()} == {
             "a.txt",
             "sub/b.txt",
@@ -68,7 +68,7 @@ def test_a_remote_folder_is_brought_here_whole() -> None:
 
 @pytest.mark.usefixtures("memory")
 def test_what_was_made_is_put_at_a_remote_place() -> None:
-    with put_there("memory://place/made") as made:
+    with publish_from_local("memory://place/made") as made:
         made.mkdir()
         (made / "x").write_bytes(b"1")
     assert ObjectStoragePath("memory://place/made/x").read_bytes() == b"1"
@@ -82,7 +82,7 @@ def test_a_place_is_replaced_as_a_whole(tmp_path: Path, before: str | None) -> N
     elif before == "file":
         place.parent.mkdir()
         place.write_text("old")
-    with put_there(str(place)) as made:
+    with publish_from_local(str(place)) as made:
         made.mkdir()
         (made / "new").write_text("new")
     assert [one.name for one in place.iterdir()] == ["new"]
@@ -93,6 +93,6 @@ def test_a_place_stays_as_it_was_when_making_fails(tmp_path: Path) -> None:
     place = tmp_path / "model"
     place.mkdir()
     (place / "old").touch()
-    with pytest.raises(FileNotFoundError), put_there(str(place)) as made:
+    with pytest.raises(FileNotFoundError), publish_from_local(str(place)) as made:
         (made / "never-made").touch()
     assert [one.name for one in tmp_path.rglob("*")] == ["model", "old"]

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.task_runs.resolve import Choice, choose
-from airflow_dlaas.task_runs.run_key import Tag, Try
+from airflow_dlaas.task_runs.resolve import ResolvedTraining, resolve_training
+from airflow_dlaas.task_runs.run_key import RunKey, TaskTry
 from tests.builders import a_training
 
-TAG = Tag("a" * 32, "b" * 12, airflow="c" * 16, acknowledges=True)
-CLEARED = replace(TAG, generation="c" * 12, clears=1)
+TAG = RunKey("a" * 32, "b" * 12, airflow_digest="c" * 16, acknowledges=True)
+CLEARED = replace(TAG, generation="c" * 12, clear_number=1)
 MOMENT = "2026-11-23T03:00:00.000Z"
 
 
@@ -25,16 +25,16 @@ def training(state: str = "running", *, id: str = "training-1", later: float = 0
     return made.model_copy(update={"metadata": made.metadata.model_copy(update={"guid": id, "created_at": created})})
 
 
-def chosen(found: list[tuple[Tag, Training]], *, try_number: int = 2, retry_failed: bool = True) -> Any:
-    return choose(TAG, found, this=Try(try_number), retry_failed=retry_failed)
+def chosen(found: list[tuple[RunKey, Training]], *, try_number: int = 2, retry_failed: bool = True) -> Any:
+    return resolve_training(TAG, found, current_try=TaskTry(try_number), retry_failed=retry_failed)
 
 
-def after_clear(found: list[tuple[Tag, Training]], first: Tag = CLEARED) -> Choice:
-    return choose(first, found, this=Try(2, 2), retry_failed=True)
+def after_clear(found: list[tuple[RunKey, Training]], first: RunKey = CLEARED) -> ResolvedTraining:
+    return resolve_training(first, found, current_try=TaskTry(2, 2), retry_failed=True)
 
 
 def test_where_there_is_none_one_is_made_under_the_first_tag() -> None:
-    assert chosen([]) == Choice(TAG, None)
+    assert chosen([]) == ResolvedTraining(TAG, None)
 
 
 @pytest.mark.parametrize("state", ["pending", "running", "completed"])
@@ -46,12 +46,12 @@ def test_what_a_crash_has_left_is_taken_up(state: str) -> None:
 @pytest.mark.parametrize("state", ["error", "canceled"])
 def test_after_one_that_ended_badly_the_next_try_trains_anew(state: str) -> None:
     choice = chosen([(TAG, training(state))])
-    assert (choice.tag, choice.known) == (TAG.next, None)
+    assert (choice.tag, choice.known) == (TAG.next_attempt, None)
 
 
 def test_one_that_was_asked_to_stop_counts_as_ended() -> None:
     choice = chosen([(TAG, training("running", cancel_requested=True))])
-    assert (choice.tag, choice.known) == (TAG.next, None)
+    assert (choice.tag, choice.known) == (TAG.next_attempt, None)
 
 
 def test_within_one_try_a_failed_training_is_not_repeated() -> None:
@@ -59,12 +59,12 @@ def test_within_one_try_a_failed_training_is_not_repeated() -> None:
     there = training("error")
     assert chosen([(TAG, there)], try_number=1).known is there
     again = training("error", id="training-2")
-    assert chosen([(TAG, there), (TAG.next, again)], try_number=2).known is again
+    assert chosen([(TAG, there), (TAG.next_attempt, again)], try_number=2).known is again
 
 
 def test_the_third_try_trains_for_the_third_time() -> None:
-    found = [(TAG, training("error")), (TAG.next, training("error", id="training-2"))]
-    assert chosen(found, try_number=3).tag == TAG.next.next
+    found = [(TAG, training("error")), (TAG.next_attempt, training("error", id="training-2"))]
+    assert chosen(found, try_number=3).tag == TAG.next_attempt.next_attempt
 
 
 def test_the_author_can_choose_that_a_failure_is_final() -> None:
@@ -74,7 +74,7 @@ def test_the_author_can_choose_that_a_failure_is_final() -> None:
 
 def test_a_clear_trains_anew_and_ends_what_was_left_running() -> None:
     left, over = training("running"), training("error", id="training-2")
-    assert after_clear([(TAG, left), (TAG.next, over)]) == Choice(CLEARED, None, (left,))
+    assert after_clear([(TAG, left), (TAG.next_attempt, over)]) == ResolvedTraining(CLEARED, None, (left,))
 
 
 def test_of_two_that_raced_into_being_the_earlier_one_is_ours() -> None:
@@ -90,8 +90,8 @@ OTHER = "d" * 16
 @pytest.mark.parametrize("state", ["running", "completed", "error"])
 @pytest.mark.parametrize("generation", [TAG.generation, "e" * 12])
 def test_a_training_of_another_airflow_is_neither_taken_up_nor_canceled(state: str, generation: str) -> None:
-    theirs = replace(TAG, airflow=OTHER, generation=generation)
-    assert chosen([(theirs, training(state))]) == Choice(TAG, None)
+    theirs = replace(TAG, airflow_digest=OTHER, generation=generation)
+    assert chosen([(theirs, training(state))]) == ResolvedTraining(TAG, None)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(None, OTHER), (OTHER, None), (None, None)])
@@ -99,9 +99,9 @@ def test_a_training_of_another_airflow_is_neither_taken_up_nor_canceled(state: s
 def test_where_either_airflow_is_unknown_another_generation_s_training_is_left_alone(
     ours: str | None, theirs: str | None, state: str
 ) -> None:
-    found = [(replace(TAG, airflow=theirs), training(state))]
-    first = replace(CLEARED, airflow=ours)
-    assert after_clear(found, first) == Choice(first, None)
+    found = [(replace(TAG, airflow_digest=theirs), training(state))]
+    first = replace(CLEARED, airflow_digest=ours)
+    assert after_clear(found, first) == ResolvedTraining(first, None)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(None, OTHER), (OTHER, None), (None, None)])
@@ -110,13 +110,18 @@ def test_where_either_airflow_is_unknown_a_training_of_this_very_generation_is_t
 ) -> None:
     """Its digest holds the microsecond in which the run began."""
     there = training("running")
-    choice = choose(replace(TAG, airflow=ours), [(replace(TAG, airflow=theirs), there)], this=Try(2), retry_failed=True)
-    assert choice.known is there
+    choice = resolve_training(
+        replace(TAG, airflow_digest=ours),
+        [(replace(TAG, airflow=theirs), there)],
+        current_try=TaskTry(2),
+        retry_failed=True,
+    )
+    assert choice.existing is there
 
 
 # -- the earlier form ----------------------------------------------------------
 
-FORM_1 = Tag("f" * 32, TAG.generation, form=1)
+FORM_1 = RunKey("f" * 32, TAG.generation, version=1)
 
 
 @pytest.mark.parametrize("state", ["pending", "running", "completed"])
@@ -127,12 +132,12 @@ def test_a_training_submitted_under_the_earlier_form_is_taken_up_under_its_own_k
 
 
 def test_after_one_of_the_earlier_form_that_ended_badly_the_next_one_is_counted_on() -> None:
-    assert chosen([(FORM_1, training("error"))]).tag == FORM_1.next
+    assert chosen([(FORM_1, training("error"))]).tag == FORM_1.next_attempt
 
 
 def test_of_another_generation_one_of_the_earlier_form_is_left_alone() -> None:
     """It does not say which Airflow it is of."""
-    assert after_clear([(FORM_1, training("running"))]) == Choice(CLEARED, None)
+    assert after_clear([(FORM_1, training("running"))]) == ResolvedTraining(CLEARED, None)
 
 
 # -- completed, and its task never succeeded -----------------------------------
@@ -140,16 +145,16 @@ def test_of_another_generation_one_of_the_earlier_form_is_left_alone() -> None:
 
 def test_what_completed_without_its_task_succeeding_may_be_taken_up_after_a_clear() -> None:
     there = training("completed")
-    assert after_clear([(TAG, there)]) == Choice(CLEARED, None, (), (TAG, there))
+    assert after_clear([(TAG, there)]) == ResolvedTraining(CLEARED, None, (), (TAG, there))
 
 
 def test_of_several_it_is_the_newest() -> None:
     early, late = training("completed"), training("completed", id="training-2", later=5)
-    assert after_clear([(TAG, late), (replace(TAG, generation="e" * 12), early)]).finished == (TAG, late)
+    assert after_clear([(TAG, late), (replace(TAG, generation="e" * 12), early)]).reuse_candidate == (TAG, late)
 
 
 def test_what_was_acknowledged_is_not() -> None:
-    assert after_clear([(TAG, training("completed", acknowledged_at=MOMENT))]) == Choice(CLEARED, None)
+    assert after_clear([(TAG, training("completed", acknowledged_at=MOMENT))]) == ResolvedTraining(CLEARED, None)
 
 
 def test_nor_is_one_of_a_task_that_succeeded_with_another() -> None:
@@ -157,18 +162,18 @@ def test_nor_is_one_of_a_task_that_succeeded_with_another() -> None:
         (TAG, training("completed")),
         (replace(TAG, generation="e" * 12), training("completed", id="training-2", acknowledged_at=MOMENT)),
     ]
-    assert after_clear(found).finished is None
+    assert after_clear(found).reuse_candidate is None
 
 
 def test_nor_is_one_whose_task_acknowledges_nothing() -> None:
     """A task that only submits has succeeded long before; and a service may have learned to keep it later."""
-    assert after_clear([(replace(TAG, acknowledges=False), training("completed"))]) == Choice(CLEARED, None)
+    assert after_clear([(replace(TAG, acknowledges=False), training("completed"))]) == ResolvedTraining(CLEARED, None)
 
 
 def test_nor_is_one_beside_a_training_of_this_generation() -> None:
     mine = training("running", id="training-2")
     choice = after_clear([(TAG, training("completed")), (CLEARED, mine)])
-    assert (choice.known, choice.finished) == (mine, None)
+    assert (choice.existing, choice.reuse_candidate) == (mine, None)
 
 
 # -- Airflow's arithmetic ------------------------------------------------------
@@ -212,14 +217,16 @@ class Instance:
             "task": SimpleNamespace(retries=self.retries),
         }
 
-    def tag(self) -> Tag:
-        return Tag.of(self.context(), airflow="here", acknowledges=True)
+    def tag(self) -> RunKey:
+        return RunKey.from_context(self.context(), airflow_id="here", acknowledges=True)
 
-    def chooses(self, tag: Tag, there: Training) -> Choice:
-        return choose(self.tag(), [(tag, there)], this=Try.of(self.context()), retry_failed=True)
+    def chooses(self, tag: RunKey, there: Training) -> ResolvedTraining:
+        return resolve_training(
+            self.tag(), [(tag, there)], current_try=TaskTry.from_context(self.context()), retry_failed=True
+        )
 
 
-def submitted(retries: int, tries: int = 1) -> tuple[Instance, Tag]:
+def submitted(retries: int, tries: int = 1) -> tuple[Instance, RunKey]:
     """A task that has submitted a training in the last of so many tries."""
     task = Instance(retries)
     for _ in range(tries):
@@ -239,9 +246,9 @@ def test_a_clear_is_recognised_whatever_became_of_retries(before: int, now: int,
     getattr(task, how)()
     task.run()
     left = training("running")
-    assert task.chooses(tag, left) == Choice(task.tag(), None, (left,))
+    assert task.chooses(tag, left) == ResolvedTraining(task.tag(), None, (left,))
     task.run()
-    assert task.chooses(tag, left).known is None
+    assert task.chooses(tag, left).existing is None
 
 
 @pytest.mark.parametrize(("before", "now"), [(1, 1), (1, 2), (2, 2), (2, 5), (5, 5)])
@@ -251,7 +258,7 @@ def test_a_clear_of_another_task_or_of_a_mapped_sibling_is_none_of_this_one(befo
     task.clear_another_task()
     task.run()
     there = training("running")
-    assert task.chooses(tag, there) == Choice(tag, there)
+    assert task.chooses(tag, there) == ResolvedTraining(tag, there)
 
 
 def test_lowering_retries_alone_is_no_clear() -> None:
@@ -259,7 +266,7 @@ def test_lowering_retries_alone_is_no_clear() -> None:
     task.retries = 1
     task.run()
     there = training("running")
-    assert task.chooses(tag, there) == Choice(tag, there)
+    assert task.chooses(tag, there) == ResolvedTraining(tag, there)
 
 
 def test_lowering_retries_and_the_clear_of_another_task_are_not_taken_for_a_clear_of_this_one() -> None:
@@ -268,7 +275,7 @@ def test_lowering_retries_and_the_clear_of_another_task_are_not_taken_for_a_clea
     task.clear_another_task()
     task.run()
     there = training("running")
-    assert task.chooses(tag, there) == Choice(tag, there)
+    assert task.chooses(tag, there) == ResolvedTraining(tag, there)
 
 
 def test_a_clear_while_it_runs_on_a_worker_is_a_retry() -> None:
@@ -276,7 +283,7 @@ def test_a_clear_while_it_runs_on_a_worker_is_a_retry() -> None:
     task, tag = submitted(0)
     task.clear_while_it_runs_on_a_worker()
     task.run()
-    assert task.chooses(tag, training("canceled")).tag == tag.next
+    assert task.chooses(tag, training("canceled")).run_key == tag.next_attempt
 
 
 def test_an_acknowledged_training_is_not_taken_up_after_a_clear_that_nothing_else_shows() -> None:
@@ -288,8 +295,8 @@ def test_an_acknowledged_training_is_not_taken_up_after_a_clear_that_nothing_els
     task.run()
     assert task.tag().generation == tag.generation
     done = training("completed", acknowledged_at=MOMENT)
-    assert task.chooses(tag, done) == Choice(task.tag(), None)
-    assert task.tag().key != tag.key
+    assert task.chooses(tag, done) == ResolvedTraining(task.tag(), None)
+    assert task.tag().idempotency_key != tag.idempotency_key
 
 
 def test_a_retry_after_the_acknowledgement_takes_the_training_up() -> None:
@@ -297,4 +304,4 @@ def test_a_retry_after_the_acknowledgement_takes_the_training_up() -> None:
     task, tag = submitted(3)
     task.run()
     done = training("completed", acknowledged_at=MOMENT)
-    assert task.chooses(tag, done) == Choice(tag, done)
+    assert task.chooses(tag, done) == ResolvedTraining(tag, done)

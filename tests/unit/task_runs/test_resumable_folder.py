@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.exceptions import HostError, ObjectNotFound, StoreUnreachable
-from airflow_dlaas.task_runs.resumable_folder import gathered_there
+from airflow_dlaas.task_runs.resumable_folder import resumable_folder
 
 
 def fill(place: Path, *names: str, what: str = "training-1", error: Exception | None = None) -> list[str]:
     """Fill a folder for *place* with *names*, or break off; what was there before."""
-    with gathered_there(str(place), what) as folder:
+    with resumable_folder(str(place), what) as folder:
         before = sorted(one.name for one in folder.iterdir()) if folder.exists() else []
         folder.mkdir(exist_ok=True)
         for name in names:
@@ -97,6 +97,6 @@ def test_two_at_once_are_told_apart_and_one_that_was_killed_is_taken_up(tmp_path
 
 
 def test_what_names_it_cannot_lead_elsewhere(tmp_path: Path) -> None:
-    with gathered_there(str(tmp_path / "model"), "../../x.y") as folder:
+    with resumable_folder(str(tmp_path / "model"), "../../x.y") as folder:
         assert folder.parent == tmp_path
         folder.mkdir()

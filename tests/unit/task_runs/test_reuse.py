@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.task_runs.reuse import difference
-from airflow_dlaas.task_runs.run_key import Tag
+from airflow_dlaas.task_runs.reuse import definition_mismatch
+from airflow_dlaas.task_runs.run_key import RunKey
 
 CONNECTION = {"auth_url": "http://swift/auth/v1.0", "userId": "a:b", "password": "p"}
 SENT: dict[str, Any] = {
@@ -35,7 +35,7 @@ def definition(**changes: Any) -> TrainingDefinition:
 def echo() -> dict[str, Any]:
     """What a service answers: secrets masked, the tag in the description, the training's own state and results."""
     told = copy.deepcopy(SENT)
-    told["model_definition"]["description"] += f" {Tag('a' * 32, 'b' * 12)}"
+    told["model_definition"]["description"] += f" {RunKey('a' * 32, 'b' * 12)}"
     for entry in (told["training_data"][0], told["training_results"]):
         entry["connection"]["password"] = "********"
     told["training_results"]["location"] = LOCATION
@@ -56,31 +56,31 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 
 def test_the_echo_of_what_was_sent_is_the_same() -> None:
-    assert difference(echo(), definition()) is None
+    assert definition_mismatch(echo(), definition()) is None
 
 
 @pytest.mark.parametrize("tag", ["[airflow-dlaas " + "a" * 32 + "." + "b" * 12 + ".3]", ""])
 def test_the_tag_in_either_form_or_none_makes_no_difference(tag: str) -> None:
-    assert difference(changed("model_definition.description", f"As I wrote it. {tag}"), definition()) is None
+    assert definition_mismatch(changed("model_definition.description", f"As I wrote it. {tag}"), definition()) is None
 
 
 @pytest.mark.parametrize("prefix", ["http://service:8480", ""])
 @pytest.mark.parametrize("suffix", ["/content", "/", ""])
 def test_the_spelling_of_the_version_s_url_makes_no_difference(prefix: str, suffix: str) -> None:
     url = f"{prefix}/v3/ml_assets/experiments/e/versions/v{suffix}"
-    assert difference(changed("model_definition.definition_location", url), definition()) is None
+    assert definition_mismatch(changed("model_definition.definition_location", url), definition()) is None
 
 
 def test_results_that_go_to_the_data_s_container_by_default_are_told_of_and_make_no_difference() -> None:
     told = echo()
     told["training_results"] = {"location": LOCATION}
-    assert difference(told, definition(training_results=None)) is None
+    assert definition_mismatch(told, definition(training_results=None)) is None
 
 
 def test_a_new_password_makes_no_difference() -> None:
     renewed = copy.deepcopy(SENT["training_data"])
     renewed[0]["connection"]["password"] = "another"
-    assert difference(echo(), definition(training_data=renewed)) is None
+    assert definition_mismatch(echo(), definition(training_data=renewed)) is None
 
 
 @pytest.mark.parametrize(
@@ -104,11 +104,11 @@ def test_a_new_password_makes_no_difference() -> None:
     ],
 )
 def test_any_other_difference_is_one(path: str, value: Any) -> None:
-    assert difference(changed(path, value), definition()) is not None
+    assert definition_mismatch(changed(path, value), definition()) is not None
 
 
 def test_a_definition_that_names_no_version_may_mean_other_code_by_now() -> None:
     location = "/v3/ml_assets/experiments/e"
     model = SENT["model_definition"] | {"definition_location": location}
     told = changed("model_definition.definition_location", location)
-    assert "names no version" in str(difference(told, definition(model_definition=model)))
+    assert "names no version" in str(definition_mismatch(told, definition(model_definition=model)))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.task_runs.run_key import Tag, Try, earliest, tagged, untagged
+from airflow_dlaas.task_runs.run_key import RunKey, TaskTry, earliest_submission, with_run_key, without_run_key
 
 BEGUN = datetime(2026, 3, 1, 2, tzinfo=timezone.utc)
 
@@ -45,64 +45,69 @@ def definition(description: str) -> TrainingDefinition:
 
 
 def test_a_retry_keeps_the_tag() -> None:
-    tags = {Tag.of(context(try_number=number, retries=3)) for number in (1, 2, 3, 4)}
+    tags = {RunKey.from_context(context(try_number=number, retries=3)) for number in (1, 2, 3, 4)}
     assert len(tags) == 1
 
 
 def test_a_clear_and_a_run_made_again_are_other_generations_of_the_same_task() -> None:
-    first = Tag.of(context())
+    first = RunKey.from_context(context())
     for other in (context(max_tries=1), context(start=BEGUN + timedelta(microseconds=1))):
-        tag = Tag.of(other)
-        assert tag.task == first.task
+        tag = RunKey.from_context(other)
+        assert tag.task_digest == first.task_digest
         assert tag.generation != first.generation
 
 
 def test_a_clear_after_retries_was_lowered_is_another_tag_of_the_same_digest() -> None:
     """Tried twice with three retries; cleared with one: `max_tries` is 2 + 1 again."""
-    first = Tag.of(context(retries=3, max_tries=3, try_number=2))
-    cleared = Tag.of(context(retries=1, max_tries=3, try_number=3, clears=1))
+    first = RunKey.from_context(context(retries=3, max_tries=3, try_number=2))
+    cleared = RunKey.from_context(context(retries=1, max_tries=3, try_number=3, clears=1))
     assert cleared.generation == first.generation
     assert (first.first_try, cleared.first_try) == (1, 3)
-    assert cleared.key != first.key
+    assert cleared.idempotency_key != first.idempotency_key
 
 
 @pytest.mark.parametrize("changes", [{"map_index": 3}, {"run_id": "s"}, {"task_id": "u"}, {"dag_id": "e"}])
 def test_another_task_instance_is_another_task(changes: dict[str, Any]) -> None:
-    assert Tag.of(context(**changes)).task != Tag.of(context()).task
-    assert Tag.of_earlier_form(context(**changes)).task != Tag.of_earlier_form(context()).task
+    assert RunKey.from_context(context(**changes)).task_digest != RunKey.from_context(context()).task_digest
+    assert RunKey.from_context_v1(context(**changes)).task_digest != RunKey.from_context_v1(context()).task_digest
 
 
 def test_names_that_only_run_together_are_told_apart() -> None:
-    assert Tag.of(context(dag_id="ab", run_id="c")).task != Tag.of(context(dag_id="a", run_id="bc")).task
+    assert (
+        RunKey.from_context(context(dag_id="ab", run_id="c")).task_digest
+        != RunKey.from_context(context(dag_id="a", run_id="bc")).task_digest
+    )
 
 
 def test_two_airflows_tag_the_same_task_differently() -> None:
-    one, other, unknown = (Tag.of(context(), airflow=name) for name in ("a", "b", None))
-    assert one.task == other.task == unknown.task
-    assert len({one.key, other.key, unknown.key}) == 3
-    assert unknown.airflow is None
+    one, other, unknown = (RunKey.from_context(context(), airflow_id=name) for name in ("a", "b", None))
+    assert one.task_digest == other.task_digest == unknown.task_digest
+    assert len({one.idempotency_key, other.idempotency_key, unknown.idempotency_key}) == 3
+    assert unknown.airflow_digest is None
 
 
 @pytest.mark.parametrize("airflow", ["production", None])
 @pytest.mark.parametrize("acknowledges", [True, False])
 def test_the_tag_stands_behind_what_the_author_wrote_and_is_read_back(airflow: str | None, acknowledges: bool) -> None:
-    tag = Tag.of(context(clears=4, retries=1, max_tries=3, try_number=3), airflow=airflow, acknowledges=acknowledges)
-    tag = tag.next
-    description = tagged(definition("As I wrote it."), tag).model_definition.description
+    tag = RunKey.from_context(
+        context(clears=4, retries=1, max_tries=3, try_number=3), airflow_id=airflow, acknowledges=acknowledges
+    )
+    tag = tag.next_attempt
+    description = with_run_key(definition("As I wrote it."), tag).model_definition.description
     assert description == f"As I wrote it. {tag}"
-    assert Tag.read(description) == tag == Tag.of_key(tag.key)
-    assert (tag.attempt, tag.clears, tag.first_try) == (1, 4, 3)
-    assert untagged(description) == "As I wrote it."
+    assert RunKey.from_description(description) == tag == RunKey.parse(tag.idempotency_key)
+    assert (tag.attempt, tag.clear_number, tag.first_try) == (1, 4, 3)
+    assert without_run_key(description) == "As I wrote it."
     assert len(str(tag)) <= 120
 
 
 def test_a_stored_key_of_the_earlier_form_is_read_and_written_as_it_was() -> None:
-    tag = Tag.of_key(STORED_KEY)
-    assert (tag.form, tag.attempt, tag.airflow) == (1, 2, None)
-    assert tag.key == STORED_KEY
+    tag = RunKey.parse(STORED_KEY)
+    assert (tag.version, tag.attempt, tag.airflow_digest) == (1, 2, None)
+    assert tag.idempotency_key == STORED_KEY
     assert str(tag) == f"[airflow-dlaas {STORED_KEY}]"
-    assert Tag.read(f"As I wrote it. [airflow-dlaas {STORED_KEY}]") == tag
-    assert tag.next.key == STORED_KEY[:-1] + "3"
+    assert RunKey.from_description(f"As I wrote it. [airflow-dlaas {STORED_KEY}]") == tag
+    assert tag.next_attempt.idempotency_key == STORED_KEY[:-1] + "3"
 
 
 def test_the_earlier_form_is_the_one_that_releases_wrote() -> None:
@@ -116,24 +121,24 @@ def test_the_earlier_form_is_the_one_that_releases_wrote() -> None:
 
     base_url = conf.get("api", "base_url", fallback="")
     expected = f"{digest(base_url, 'd', 'r', 't', '-1')[:32]}.{digest(f'{BEGUN.timestamp():.6f}', '0')[:12]}.0"
-    assert Tag.of_earlier_form(context()).key == expected
+    assert RunKey.from_context_v1(context()).idempotency_key == expected
 
 
 def test_tagging_again_leaves_one_tag() -> None:
-    first, second = Tag.of(context()), Tag.of(context(max_tries=1))
-    for before in (first, Tag.of_key(STORED_KEY)):
-        assert tagged(tagged(definition(""), before), second).model_definition.description == str(second)
+    first, second = RunKey.from_context(context()), RunKey.from_context(context(max_tries=1))
+    for before in (first, RunKey.parse(STORED_KEY)):
+        assert with_run_key(with_run_key(definition(""), before), second).model_definition.description == str(second)
 
 
 @pytest.mark.parametrize("description", ["", "plain words", "[airflow-dlaas k3y]", "[airflow-dlaas 12.34.0]"])
 def test_a_description_without_a_tag_has_none(description: str) -> None:
-    assert Tag.read(description) is None
+    assert RunKey.from_description(description) is None
 
 
 @pytest.mark.parametrize("key", ["", "k3y", "12.34.0", "3." + STORED_KEY, STORED_KEY + ".0", STORED_KEY.upper()])
 def test_what_is_no_key_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match="is not the key of a training"):
-        Tag.of_key(key)
+        RunKey.parse(key)
 
 
 @pytest.mark.parametrize(
@@ -149,15 +154,19 @@ def test_what_is_no_key_is_refused(key: str) -> None:
 )
 def test_a_try_knows_the_first_one_of_its_generation(retries: int, max_tries: int, try_number: int, first: int) -> None:
     this = context(retries=retries, max_tries=max_tries, try_number=try_number)
-    assert Try.of(this) == Try(try_number, first)
-    assert 1 <= Tag.of(this).first_try <= try_number
+    assert TaskTry.from_context(this) == TaskTry(try_number, first)
+    assert 1 <= RunKey.from_context(this).first_try <= try_number
 
 
 def test_a_run_of_an_airflow_that_counts_no_clears_has_none() -> None:
     del (without := context())["dag_run"].clear_number
-    assert Tag.of(without) == Tag.of(context(clears=None)) == Tag.of(context(clears=0))
+    assert (
+        RunKey.from_context(without)
+        == RunKey.from_context(context(clears=None))
+        == RunKey.from_context(context(clears=0))
+    )
 
 
 def test_trainings_of_a_task_are_looked_for_since_its_run_could_first_begin() -> None:
-    assert earliest(context()) == BEGUN - timedelta(hours=1)
-    assert earliest(context(start=BEGUN - timedelta(days=1))) == BEGUN - timedelta(days=1)
+    assert earliest_submission(context()) == BEGUN - timedelta(hours=1)
+    assert earliest_submission(context(start=BEGUN - timedelta(days=1))) == BEGUN - timedelta(days=1)

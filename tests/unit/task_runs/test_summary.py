@@ -4,8 +4,8 @@ import json
 
 from airflow_dlaas.contract.curves import Curves, Series
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.task_runs.hyperparameters import parameters, without_secrets
-from airflow_dlaas.task_runs.summary import SERIES, final_metrics, summarize
+from airflow_dlaas.task_runs.hyperparameters import parse_hyperparameters, redact_secrets
+from airflow_dlaas.task_runs.summary import MAX_SUMMARY_CURVES, final_metrics, summarize_training
 from tests.builders import a_training
 
 
@@ -26,17 +26,17 @@ def curves(number: int, points: int) -> Curves:
 
 def test_the_hyperparameters_stand_on_the_command_line() -> None:
     command = "python3 a.py --learningRate 0.001 --trainImagesFile=${DATA_DIR}/x.gz --shift -3 --verbose -c 'x' last"
-    assert parameters(command) == {
+    assert parse_hyperparameters(command) == {
         "learningRate": "0.001",
         "trainImagesFile": "${DATA_DIR}/x.gz",
         "shift": "-3",
         "verbose": "true",
     }
-    assert parameters("echo 'half a") == {}
+    assert parse_hyperparameters("echo 'half a") == {}
 
 
 def test_an_option_that_looks_like_a_secret_is_not_shown() -> None:
-    assert parameters("a --api-key abc --password=def --tokens 7") == {
+    assert parse_hyperparameters("a --api-key abc --password=def --tokens 7") == {
         "api-key": "***",
         "password": "***",
         "tokens": "***",
@@ -44,16 +44,18 @@ def test_an_option_that_looks_like_a_secret_is_not_shown() -> None:
 
 
 def test_what_is_kept_is_small_plain_and_reads_back_as_a_training() -> None:
-    kept = json.loads(json.dumps(summarize(a_training(), curves(100, 1000), "dlaas_default")))
+    kept = json.loads(json.dumps(summarize_training(a_training(), curves(100, 1000), "dlaas_default")))
     assert len(json.dumps(kept)) < 100_000
-    assert len(kept["curves"]["series"]) == SERIES
+    assert len(kept["curves"]["series"]) == MAX_SUMMARY_CURVES
     assert Training.model_validate(kept["training"]) == a_training()
     Curves.model_validate(kept["curves"])
 
 
 def test_a_loss_that_became_nan_is_kept_as_such() -> None:
     series = Series(name="loss", total=1, points=((1.0, float("nan"), 0.0),))
-    kept = json.loads(json.dumps(summarize(a_training(), Curves(version="1", series=(series,)), "c"), allow_nan=False))
+    kept = json.loads(
+        json.dumps(summarize_training(a_training(), Curves(version="1", series=(series,)), "c"), allow_nan=False)
+    )
     assert str(Curves.model_validate(kept["curves"]).series[0].points[0][1]) == "nan"
 
 
@@ -62,19 +64,19 @@ def test_a_metric_that_is_no_number_at_the_end_can_be_written_as_json_all_the_sa
     metric = {"timestamp": "2026-11-23T02:00:00.000Z", "iteration": 1, "values": values}
     training = a_training(metrics=[metric])
     assert final_metrics(training) == {"loss": "nan", "lr": 0.1}
-    kept = json.loads(json.dumps(summarize(training, None, "c"), allow_nan=False))
+    kept = json.loads(json.dumps(summarize_training(training, None, "c"), allow_nan=False))
     assert str(Training.model_validate(kept["training"]).status.metrics[0].values[0].value) == "nan"
 
 
 def test_no_secret_of_a_command_line_is_kept() -> None:
     command = "API_KEY=s3cret python3 a.py --password 's3cret s3cret' --token=s3cret --tokens-file tokens.txt"
-    assert "s3cret" not in without_secrets(command)
-    assert without_secrets("cat tokens.txt | python3 a.py --rate 3") == "cat tokens.txt | python3 a.py --rate 3"
+    assert "s3cret" not in redact_secrets(command)
+    assert redact_secrets("cat tokens.txt | python3 a.py --rate 3") == "cat tokens.txt | python3 a.py --rate 3"
     model = a_training().entity.model_definition
     told = model.model_copy(update={"execution": model.execution.model_copy(update={"command": command})})
     training = a_training()
     entity = training.entity.model_copy(update={"model_definition": told})
-    assert "s3cret" not in json.dumps(summarize(training.model_copy(update={"entity": entity}), None, "c"))
+    assert "s3cret" not in json.dumps(summarize_training(training.model_copy(update={"entity": entity}), None, "c"))
 
 
 def test_final_values_go_by_phase_and_name() -> None:

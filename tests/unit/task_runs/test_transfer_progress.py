@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_dlaas.storage.transfer.api import Progress
-from airflow_dlaas.task_runs.transfer_progress import TellProgress, in_bytes
+from airflow_dlaas.task_runs.transfer_progress import ProgressLogger, format_bytes
 
 
 class Clock:
@@ -19,7 +19,7 @@ class Clock:
 
 def test_a_line_comes_every_few_seconds_and_one_at_the_end() -> None:
     clock, said = Clock(), list[str]()
-    tell = TellProgress("Uploaded", said.append, clock=clock)
+    tell = ProgressLogger("Uploaded", said.append, clock=clock)
     for clock.now, done in ((1.0, 1), (4.9, 2), (5.0, 3), (6.0, 4), (7.0, 10)):
         tell(Progress(bytes_done=done * 1024, bytes_total=10 * 1024, files_done=done, files_total=10))
     assert said == [
@@ -32,4 +32,4 @@ def test_a_line_comes_every_few_seconds_and_one_at_the_end() -> None:
     ("count", "spelled"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 * 1024**3, "5.0 GiB")]
 )
 def test_bytes_are_spelled_with_the_unit_that_suits_them(count: int, spelled: str) -> None:
-    assert in_bytes(count) == spelled
+    assert format_bytes(count) == spelled

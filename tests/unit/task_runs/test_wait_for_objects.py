@@ -13,22 +13,22 @@ import pytest
 
 from airflow_dlaas.exceptions import (
     ContainerNotFound,
-    ProtocolError,
     NotConfigured,
+    ProtocolError,
     StoreError,
     StoreRefused,
     StoreUnreachable,
 )
 from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
 from airflow_dlaas.task_runs import wait_for_objects
-from airflow_dlaas.task_runs.wait_for_objects import Sought, look_until, reported
+from airflow_dlaas.task_runs.wait_for_objects import ObjectQuery, parse_object_event, poll_until_found
 from airflow_dlaas.triggers import data
 from airflow_dlaas.triggers.data import ObjectTrigger
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait_for_objects, "SHORTEST", 0.0)
+    monkeypatch.setattr(wait_for_objects, "MIN_POLL_INTERVAL", 0.0)
 
 
 def watch(*sights: bool | StoreError, seconds: float | None = None, said: list[str] | None = None) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def watch(*sights: bool | StoreError, seconds: float | None = None, said: list[s
 
     deadline = None if seconds is None else time.time() + seconds
     say = (said if said is not None else []).append
-    return asyncio.run(look_until(look, interval=0.01, deadline=deadline, say=say))
+    return asyncio.run(poll_until_found(look, interval=0.01, deadline=deadline, say=say))
 
 
 def test_it_is_looked_until_it_is_there() -> None:
@@ -73,13 +73,13 @@ def test_one_look_is_taken_though_the_deadline_has_passed() -> None:
 
 
 def test_a_store_that_never_answers_does_not_hold_up_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait_for_objects, "LAST_LOOK", 0.05)
+    monkeypatch.setattr(wait_for_objects, "MIN_POLL_TIMEOUT", 0.05)
 
     async def look() -> bool:
         await asyncio.Event().wait()
         return True
 
-    report = asyncio.run(look_until(look, interval=1, deadline=time.time(), say=lambda _: None))
+    report = asyncio.run(poll_until_found(look, interval=1, deadline=time.time(), say=lambda _: None))
     assert report == {"overdue": "The object store does not answer"}
 
 
@@ -100,22 +100,22 @@ class Shelf:
 @pytest.mark.parametrize(
     ("sought", "there"),
     [
-        (Sought("c", "day/a", "", 1), True),
-        (Sought("c", "day", "", 1), False),
-        (Sought("c", "other", "", 1), True),
-        (Sought("c", None, "day", 2), True),
-        (Sought("c", None, "day", 3), False),
-        (Sought("c", None, "da", 1), False),
-        (Sought("c", None, "", 4), True),
-        (Sought("c", None, "", 5), False),
-        (Sought("missing", None, "", 1), False),
-        (Sought("missing", "day/a", "", 1), False),
+        (ObjectQuery("c", "day/a", "", 1), True),
+        (ObjectQuery("c", "day", "", 1), False),
+        (ObjectQuery("c", "other", "", 1), True),
+        (ObjectQuery("c", None, "day", 2), True),
+        (ObjectQuery("c", None, "day", 3), False),
+        (ObjectQuery("c", None, "da", 1), False),
+        (ObjectQuery("c", None, "", 4), True),
+        (ObjectQuery("c", None, "", 5), False),
+        (ObjectQuery("missing", None, "", 1), False),
+        (ObjectQuery("missing", "day/a", "", 1), False),
     ],
 )
-def test_what_counts_as_being_there(sought: Sought, there: bool) -> None:
+def test_what_counts_as_being_there(sought: ObjectQuery, there: bool) -> None:
     """A prefix is a folder's name, what marks a folder is no object, and a missing container holds nothing yet."""
     store = cast("ObjectStore", Shelf("day/", "day/a", "day/b", "other", "other/c"))
-    assert sought.is_there(store) is there
+    assert sought.is_found(store) is there
 
 
 def test_a_trigger_can_be_made_again_from_what_it_says_of_itself() -> None:
@@ -139,7 +139,7 @@ def test_a_connection_that_cannot_be_used_is_reported(monkeypatch: pytest.Monkey
     monkeypatch.setenv("AIRFLOW_CONN_HALF", json.dumps({"conn_type": "swift", "login": "a:u"}))
     event = event_of(ObjectTrigger(container="c", swift_conn_id="half"))
     with pytest.raises(NotConfigured, match="half"):
-        reported(event)
+        parse_object_event(event)
 
 
 class Watched(Shelf):
@@ -172,13 +172,13 @@ def look_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[Watched], ObjectTrigge
 def test_an_unexpected_error_is_reported_with_its_name(look_at: Callable[[Watched], ObjectTrigger]) -> None:
     event = event_of(look_at(Watched(lambda: {}["bytes"])))
     with pytest.raises(ProtocolError, match="broke off: KeyError: 'bytes'"):
-        reported(event)
+        parse_object_event(event)
 
 
 def test_a_cancellation_is_not_reported_and_ends_the_trigger(
     look_at: Callable[[Watched], ObjectTrigger], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wait_for_objects, "SHORTEST", 3600.0)
+    monkeypatch.setattr(wait_for_objects, "MIN_POLL_INTERVAL", 3600.0)
 
     async def scene() -> None:
         loop, looked = asyncio.get_running_loop(), asyncio.Event()

@@ -15,21 +15,21 @@ from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import (
     InvalidDefinition,
     InvalidRequest,
-    ProtocolError,
     NotConfigured,
     NotFound,
+    ProtocolError,
     RateLimited,
     Unreachable,
 )
 from airflow_dlaas.task_runs import wait_for_training as attending
-from airflow_dlaas.task_runs.trigger_events import heard, reported, unheard
-from airflow_dlaas.task_runs.wait_for_training import batches
+from airflow_dlaas.task_runs.trigger_events import error_event, parse_training_event, training_event
+from airflow_dlaas.task_runs.wait_for_training import batch_text
 from airflow_dlaas.triggers.training import TrainingTrigger
 from tests.builders import a_training
 
 
 async def told(pieces: AsyncIterator[str], *, seconds: float = 60, characters: int = 100) -> list[str]:
-    return [text async for text in batches(pieces, seconds=seconds, characters=characters)]
+    return [text async for text in batch_text(pieces, max_seconds=seconds, max_characters=characters)]
 
 
 async def spoken(*pieces: str) -> AsyncIterator[str]:
@@ -54,7 +54,7 @@ def test_what_was_gathered_is_told_in_time_though_nothing_more_comes() -> None:
     async def first_told() -> str:
         nonlocal never
         never = asyncio.Event()
-        return await anext(batches(halting(), seconds=0.01, characters=100))
+        return await anext(batch_text(halting(), max_seconds=0.01, max_characters=100))
 
     never = asyncio.Event()
     assert asyncio.run(first_told()) == "first"
@@ -66,7 +66,7 @@ def test_nothing_said_is_nothing_told() -> None:
 
 def test_a_report_is_read_back_as_the_training_it_was() -> None:
     training = a_training("canceled")
-    assert reported(heard(training)) == training
+    assert parse_training_event(training_event(training)) == training
 
 
 def test_what_a_trigger_met_with_arrives_as_itself() -> None:
@@ -78,17 +78,17 @@ def test_what_a_trigger_met_with_arrives_as_itself() -> None:
         InvalidDefinition(["a: is missing", "b: is wrong"]),
     ):
         with pytest.raises(type(error)) as raised:
-            reported(json.loads(json.dumps(unheard(error))))
+            parse_training_event(json.loads(json.dumps(error_event(error))))
         assert str(raised.value) == str(error)
         assert vars(raised.value) == vars(error)
 
 
 def test_an_error_of_somebody_elses_and_a_foreign_event_are_told_apart() -> None:
     with pytest.raises(ProtocolError, match="broke off: KeyError: 'x'"):
-        reported(unheard(KeyError("x")))
+        parse_training_event(error_event(KeyError("x")))
     for event in (None, {}, {"status": "success"}, {"training": 1}):
         with pytest.raises(ProtocolError):
-            reported(event)
+            parse_training_event(event)
 
 
 def test_a_trigger_can_be_made_again_from_what_it_says_of_itself() -> None:
@@ -112,7 +112,7 @@ def test_whoever_stops_listening_can_close_what_was_listened_to() -> None:
 
     async def listen() -> None:
         async with aclosing(endless()) as pieces:
-            async for _ in batches(pieces, seconds=60, characters=100):
+            async for _ in batch_text(pieces, max_seconds=60, max_characters=100):
                 pass
 
     async def stop_listening() -> None:
@@ -163,9 +163,9 @@ def test_who_waits_is_told_why_nothing_is_heard_now_and_then_and_when_that_is_ov
                 watch.news.set()
                 await asyncio.Event().wait()
 
-        return await attending.attend(None, watch, "t", deadline=None, say=said.append, sleep=sleep)  # type: ignore[arg-type]
+        return await attending.wait_for_training(None, watch, "t", deadline=None, say=said.append, sleep=sleep)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(attending, "_tell_log", no_log)
+    monkeypatch.setattr(attending, "_forward_log", no_log)
     assert asyncio.run(scene()).state is TrainingState.COMPLETED
     assert said == ["Nothing is heard"] * 3 + ["The service answers again", "Training t: completed"]
 
@@ -174,12 +174,12 @@ def test_a_deadline_holds_though_nothing_is_heard(monkeypatch: pytest.MonkeyPatc
     async def no_log(*_: Any) -> None:
         return
 
-    monkeypatch.setattr(attending, "_tell_log", no_log)
-    monkeypatch.setattr(attending, "FIRST_SIGHT", 0.0)
+    monkeypatch.setattr(attending, "_forward_log", no_log)
+    monkeypatch.setattr(attending, "FIRST_STATUS_TIMEOUT", 0.0)
 
     async def scene() -> None:
         watch: Any = Silent()
-        await attending.attend(None, watch, "t", deadline=1.0, say=lambda _: None, clock=lambda: 2.0)  # type: ignore[arg-type]
+        await attending.wait_for_training(None, watch, "t", deadline=1.0, say=lambda _: None, clock=lambda: 2.0)  # type: ignore[arg-type]
 
     with pytest.raises(Unreachable, match="time is up"):
         asyncio.run(scene())
@@ -217,7 +217,7 @@ class Course:
     def wait(self, **options: Any) -> asyncio.Task[Training]:
         source: Any = self
         return asyncio.create_task(
-            attending.attend(source, source, "t", deadline=None, say=self.said.put_nowait, **options)
+            attending.wait_for_training(source, source, "t", deadline=None, say=self.said.put_nowait, **options)
         )
 
 
@@ -278,7 +278,7 @@ def test_a_fault_in_showing_the_log_does_not_take_the_place_of_the_result(
         async def broken_log(*_: Any) -> None:
             raise KeyError("status")
 
-        monkeypatch.setattr(attending, "_tell_log", broken_log)
+        monkeypatch.setattr(attending, "_forward_log", broken_log)
         course = Course()
         waiting = course.wait()
         course.seen.put_nowait(a_training("completed"))
@@ -303,8 +303,8 @@ def test_a_cancel_while_the_wait_is_cleaned_up_is_not_lost(monkeypatch: pytest.M
                 closing.set()
                 await close.wait()
 
-        monkeypatch.setattr(attending, "_tell_log", slow_log)
-        monkeypatch.setattr(attending, "LAST_WORDS", 0.0)
+        monkeypatch.setattr(attending, "_forward_log", slow_log)
+        monkeypatch.setattr(attending, "LOG_DRAIN_TIMEOUT", 0.0)
         course = Course()
         waiting = course.wait()
         course.seen.put_nowait(a_training("completed"))
@@ -335,9 +335,9 @@ def test_no_log_is_tried_while_the_service_does_not_answer_at_all(monkeypatch: p
                 looks += 1
                 return "Nothing is heard" if looks < 20 else None
 
-        monkeypatch.setattr("airflow_dlaas.client.log_stream.follow", broken)
-        monkeypatch.setattr(attending, "FOLLOW_AGAIN", 0.0)
-        monkeypatch.setattr(attending, "TROUBLE_LOOK", 0.0)
+        monkeypatch.setattr("airflow_dlaas.client.log_stream.follow_log", broken)
+        monkeypatch.setattr(attending, "LOG_RETRY_INTERVAL", 0.0)
+        monkeypatch.setattr(attending, "ERROR_CHECK_INTERVAL", 0.0)
 
         async def for_ever(_: float) -> None:
             await asyncio.Event().wait()

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.contract.test_validation_messages import with_value
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import MASK
 from airflow_dlaas.exceptions import ContainerNotFound, StoreRefused
 from airflow_dlaas.service.store.base import Outcome
 from tests.unit.contract.test_null import keys
+from tests.unit.contract.test_validation_messages import with_value
 from tests.unit.service.api.conftest import DEFINITION, a_zip
 from tests.unit.service.api.test_submit import CONNECTION, RESULTS, errors
 

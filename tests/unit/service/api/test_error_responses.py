@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import pytest
 from pydantic import TypeAdapter
 from starlette.requests import HTTPConnection
-from tests.unit.contract.test_validation_messages import LIBRARY
 
 from airflow_dlaas.contract.error import ERROR_CODES, ErrorReport, parse_api_error
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.service.api.error_responses import answer
+from tests.unit.contract.test_validation_messages import LIBRARY
 
 EXPERIMENTS = "/v3/ml_assets/experiments"
 

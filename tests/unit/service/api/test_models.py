@@ -15,7 +15,7 @@ import pytest
 from airflow_dlaas.contract.base import parse_response
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.contract.training import CANCEL_PATCH, Training, TrainingChanges, TrainingList, ResourceUsage
+from airflow_dlaas.contract.training import CANCEL_PATCH, ResourceUsage, Training, TrainingChanges, TrainingList
 from airflow_dlaas.service.api.models import LONGEST_WAIT
 from airflow_dlaas.service.store.base import Outcome
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from tests.unit.storage.transfer.test_plan import stored
 
 from airflow_dlaas.exceptions import InvalidArgument, InvalidBundle, InvalidName, NothingSelected
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.sources.local import local_sources
 from airflow_dlaas.storage.sources.patterns import parse_object_names, parse_patterns
 from airflow_dlaas.storage.sources.remote import remote_sources
-from airflow_dlaas.storage.transfer.api import download, plan_upload, delete_objects, upload
+from airflow_dlaas.storage.transfer.api import delete_objects, download, plan_upload, upload
 from airflow_dlaas.storage.transfer.plan import planned_deletions
 from tests.memory_store import MemoryStore
+from tests.unit.storage.transfer.test_plan import stored
 
 Selecting = Callable[[Path, str, Any], list[str]]
 """Given a folder, the name of a parameter and its value: the files that the call selects."""

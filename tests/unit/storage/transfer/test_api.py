@@ -19,16 +19,16 @@ from airflow_dlaas.exceptions import (
     StoreFull,
 )
 from airflow_dlaas.storage.body import Body
-from airflow_dlaas.storage.object_store import StoreLimits, ObjectStore, Part
+from airflow_dlaas.storage.object_store import ObjectStore, Part, StoreLimits
 from airflow_dlaas.storage.sources import local as local_sources
 from airflow_dlaas.storage.sources.local import MTIME_RESOLUTION_NS, LocalFile, Source, local_sources
 from airflow_dlaas.storage.transfer.api import (
-    UploadPlan,
     Progress,
     TransferReport,
+    UploadPlan,
+    delete_objects,
     download,
     plan_upload,
-    delete_objects,
     upload,
 )
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache

@@ -74,7 +74,7 @@ def test_without_a_place_to_remember_everything_works_as_if_nothing_were_known(t
 
 
 def test_processes_share_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known_files, "WAIT", 30.0)  # a thread that writes may get no processor for long
+    monkeypatch.setattr(known_files, "LOCK_TIMEOUT", 30.0)  # a thread that writes may get no processor for long
 
     def one(number: int) -> None:
         with ChecksumCache(tmp_path / "md5") as known:

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dlaas.exceptions import InvalidName, StoreError
-from airflow_dlaas.storage.object_store import StoreLimits, StoredObject
+from airflow_dlaas.storage.object_store import StoredObject, StoreLimits
 from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE
 from airflow_dlaas.storage.sources.local import LocalFile, Source
 from airflow_dlaas.storage.transfer.plan import (
     MAX_REMOTE_BUFFER,
     planned_deletions,
     planned_downloads,
+    planned_uploads,
     require_valid_names,
     require_valid_segment_names,
-    planned_uploads,
 )
 from tests.memory_store import FarFile
 

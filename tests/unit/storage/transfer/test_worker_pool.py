@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from airflow_dlaas.exceptions import StoreFull
-from airflow_dlaas.storage.transfer.worker_pool import WorkerPool, WorkItem, TransferAborted, ProgressTracker
+from airflow_dlaas.storage.transfer.worker_pool import ProgressTracker, TransferAborted, WorkerPool, WorkItem
 
 
 def crew(threads: int = 4) -> WorkerPool:
