@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.demo.service_process import ServiceChild
+from airflow_dlaas.demo.service_process import ServiceProcess
 from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY, RunKey, _digest, with_run_key
 from tests.system.browser import PATIENCE, a_browser, looking
 from tests.system.stage import Run, Stage, a_service, an_airflow, eventually, prepared
@@ -138,12 +138,12 @@ class Figures:
 class Bench:
     """Opens looks in a browser where an administrator is logged in, and measures."""
 
-    def __init__(self, stage: Stage, service: ServiceChild, context: BrowserContext) -> None:
+    def __init__(self, stage: Stage, service: ServiceProcess, context: BrowserContext) -> None:
         self.stage = stage
         self.service = service
         self._context = context
         self._api = stage.processes("api-server")
-        below = psutil.Process(service._leash.pid if service._leash else 0).children()
+        below = psutil.Process(service._service_guard.pid if service._service_guard else 0).children()
         self._serve = [one for one in below if "serve" in one.cmdline()]
 
     def race(self, title: str, cases: Mapping[str, Case], rounds: int, seconds: float) -> dict[str, Figures]:
@@ -314,7 +314,7 @@ def submit(bench: Bench, run_id: str, number: int, then: str) -> str:
     task = _digest(stage.airflow.url, "many", run_id, "train", str(number))[:32]
     training = stage.client.send(calls.create_training(with_run_key(definition, RunKey(task, "0" * 12))))
     mark = {"key": TRAINING_XCOM_KEY, "value": {"connection": "dlaas_default", "id": training.id}, "map_index": number}
-    stage.airflow.api._ask("POST", f"/dags/many/dagRuns/{run_id}/taskInstances/train/xcomEntries", mark)
+    stage.airflow.api._request("POST", f"/dags/many/dagRuns/{run_id}/taskInstances/train/xcomEntries", mark)
     return training.id
 
 
@@ -323,7 +323,7 @@ def rows(bench: Bench, count: int, ended: int, rounds: int) -> None:
     (stage.airflow.dags / "many.py").write_text(DAG.format(rows=count))
     run = stage.begin("many")
     entries = f"/dags/many/dagRuns/{run.run_id}/taskInstances?limit=1"
-    eventually(lambda: stage.airflow.api._ask("GET", entries)["total_entries"] >= count or None, within=300)
+    eventually(lambda: stage.airflow.api._request("GET", entries)["total_entries"] >= count or None, within=300)
     ids = [submit(bench, run.run_id, number, "" if number < ended else STEADY) for number in range(count)]
     looks = [calls.get_training(one) for one in ids]
     eventually(lambda: all(stage.client.send(one).state.is_final for one in looks[:ended]) or None, within=600)

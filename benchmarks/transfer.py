@@ -62,7 +62,7 @@ class Stand:
 
     def __init__(self, folder: Path, swift: EmbeddedSwift) -> None:
         self.folder = folder
-        self.auth_url = swift.access.auth_url
+        self.auth_url = swift.login.auth_url
         self.store = SwiftStore.open(
             StoreConnection(auth_url=self.auth_url, user_id=USER, password=SecretStr(KEY)), read_timeout=300
         )

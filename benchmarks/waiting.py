@@ -41,8 +41,8 @@ from airflow_dlaas.client.log_stream import follow_log
 from airflow_dlaas.client.training_watcher import shared_watcher
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.config.data_dir import Home
-from airflow_dlaas.service.job_files import JobFolder
+from airflow_dlaas.service.config.data_dir import DataDir
+from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.store.base import TrainingRecord
 from airflow_dlaas.service.store.secret_encryption import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
@@ -151,13 +151,13 @@ class StandIn:
         return found
 
 
-def stand_in(home: Home) -> None:
+def stand_in(home: DataDir) -> None:
     """Serve the API of *home* until SIGTERM: the service without what starts and ends trainings."""
     from airflow_dlaas.service.dispatcher.loop import Dispatcher
 
     for name in ("start", "stop", "wake"):
         setattr(Dispatcher, name, lambda self: None)  # noqa: ARG005
-    Dispatcher.running = True
+    Dispatcher.is_running = True
     os.environ |= environment(home.path)
     from airflow_dlaas.service.config.settings import read_settings
     from airflow_dlaas.service.process.foreground import serve
@@ -200,7 +200,7 @@ def stored(home: Path, waits: int, *, running: bool) -> tuple[list[str], list[st
     """Write trainings into the store: those to wait for, those to cancel, and the logs of the former."""
     trainings, logs = [], dict[str, Path]()
     key = derive_key(bytes.fromhex(json.loads((home / "credentials.json").read_text())["token_key"]))
-    with contextlib.closing(SqlStore(f"sqlite:///{Home(home).database}", key=key)) as store:
+    with contextlib.closing(SqlStore(f"sqlite:///{DataDir(home).database}", key=key)) as store:
 
         def keep(record: TrainingRecord) -> str:
             store.create_training(record, definition(), key=None, request_digest="d")
@@ -209,7 +209,7 @@ def stored(home: Path, waits: int, *, running: bool) -> tuple[list[str], list[st
         for record in records(waits, "w"):
             if running:
                 changes = {"running_at": record.submitted_at, "started_at": record.submitted_at}
-                job = JobFolder(home / "jobs" / record.id)
+                job = JobDirectory(home / "jobs" / record.id)
                 job.path.mkdir(parents=True)
                 job.log.touch()
                 logs[record.id] = job.log
@@ -350,7 +350,7 @@ def main() -> None:
     arguments.add_argument("--stand-in", type=Path, help=argparse.SUPPRESS)
     given = arguments.parse_args()
     if given.stand_in:
-        stand_in(Home(given.stand_in))
+        stand_in(DataDir(given.stand_in))
         return
     for what in given.what:
         print(f"{given.waits} waits on {what} trainings:")

@@ -195,7 +195,7 @@ def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreConnection]
 
     folder = tmp_path_factory.mktemp("swift")
     with EmbeddedSwift(folder, port=free_port(), user="dlaas:trainer", key="made-up-key-of-the-tests") as store:
-        access = store.access
+        access = store.login
         yield StoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
 
 
@@ -239,4 +239,4 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def free_port() -> int:
     """A port that was free a moment ago."""
-    return ports.free()[0]
+    return ports.find_free_ports()[0]

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
-from airflow_dlaas.demo.process_guard import Leash
+from airflow_dlaas.demo.process_guard import ProcessGuard
 
 VARIABLE = "TEST_POSTGRES_URL"
 """URL of a PostgreSQL where schemas may be made, postgresql+psycopg://…; each test makes and drops its own."""
@@ -112,7 +112,7 @@ def _running(programs: Path, folder: Path) -> Iterator[str]:
     settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
     command = [*owner, programs / "postgres", "-D", folder / "data", "-k", folder, *settings]
     url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
-    with Leash(command, log=folder / "log", folder=Path("/"), grace=2.0) as leash:
+    with ProcessGuard(command, log=folder / "log", cwd=Path("/"), grace_period=2.0) as leash:
         _wait_for(url, leash)
         yield url
 
@@ -127,7 +127,7 @@ def _unprivileged(folder: Path) -> list[str]:
     return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
 
-def _wait_for(url: str, leash: Leash) -> None:
+def _wait_for(url: str, leash: ProcessGuard) -> None:
     deadline = time.monotonic() + START
     engine = create_engine(url)
     while True:
@@ -135,7 +135,7 @@ def _wait_for(url: str, leash: Leash) -> None:
             with engine.connect():
                 break
         except OperationalError:
-            assert leash.ended() is None, leash.tail()
+            assert leash.poll() is None, leash.tail()
             assert time.monotonic() < deadline, leash.tail()
             time.sleep(0.1)
     engine.dispose()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.service.config.settings import read_client
+from airflow_dlaas.service.config.settings import read_client_settings
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
@@ -33,10 +33,10 @@ def open_client(home: Path | None) -> Iterator[Client]:
     :raises NotConfigured: nobody said which service is meant.
     """
     from airflow_dlaas.client.client import Client
-    from airflow_dlaas.service.config.data_dir import Home, access
+    from airflow_dlaas.service.config.data_dir import DataDir, resolve_connection
 
-    folder, said = read_client(os.environ, str(home) if home else None)
-    found = access(Home(folder), said)
+    folder, said = read_client_settings(os.environ, str(home) if home else None)
+    found = resolve_connection(DataDir(folder), said)
     with Client(found.url, found.user, found.password, verify=found.verify) as opened:
         yield opened
 
@@ -63,10 +63,10 @@ def read_store_verify(home: Path | None, name: str) -> bool | str:
 
 
 def _read_store_entry(home: Path | None, name: str) -> tuple[dict[str, str], dict[str, str]]:
-    from airflow_dlaas.service.config.data_dir import Home
+    from airflow_dlaas.service.config.data_dir import DataDir
 
-    folder, said = read_client(os.environ, str(home) if home else None)
-    path = Home(folder).connections_file
+    folder, said = read_client_settings(os.environ, str(home) if home else None)
+    path = DataDir(folder).connections_file
     try:
         kept: dict[str, dict[str, str]] = json.loads(path.read_text())
     except FileNotFoundError:

@@ -64,24 +64,24 @@ def prepare(
 
     from airflow_dlaas.contract.base import validation_messages
     from airflow_dlaas.contract.definition import Framework
-    from airflow_dlaas.service.config.data_dir import Home
+    from airflow_dlaas.service.config.data_dir import DataDir
     from airflow_dlaas.service.config.settings import read_settings
 
     try:
-        from airflow_dlaas.service.dispatcher.gpu_inventory import slots
-        from airflow_dlaas.service.runtimes.catalogue import load
-        from airflow_dlaas.service.runtimes.provision import provide
+        from airflow_dlaas.service.dispatcher.gpu_inventory import resolve_slots
+        from airflow_dlaas.service.runtimes.catalogue import load_catalogue
+        from airflow_dlaas.service.runtimes.provision import provision_runtime
     except ModuleNotFoundError as error:
         raise HostError(SERVICE_MISSING.format(error=error)) from error
 
     settings = read_settings(os.environ, {"home": str(home) if home else None})
-    kept = Home(settings.home)
-    kept.make()
-    real = not slots(settings.gpus)[0].startswith("virtual:")
+    kept = DataDir(settings.home)
+    kept.create()
+    real = not resolve_slots(settings.gpus)[0].startswith("virtual:")
     try:
         wanted = Framework(name=framework, version=version)
     except ValidationError as error:
         raise NotConfigured("; ".join(validation_messages(error))) from None
-    spec = load(settings.catalogue, gpus=real).resolve(wanted, "")
-    provide(spec, kept.environments, typer.echo)
+    spec = load_catalogue(settings.catalogue, has_gpus=real).resolve(wanted, "")
+    provision_runtime(spec, kept.environments, typer.echo)
     typer.echo(f"{framework} {version} is ready: {spec.provides}")

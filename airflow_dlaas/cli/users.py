@@ -11,7 +11,7 @@ import typer
 
 from airflow_dlaas.cli.serve import SERVICE_MISSING
 from airflow_dlaas.exceptions import HostError, NotConfigured
-from airflow_dlaas.service.config.settings import read_user_file
+from airflow_dlaas.service.config.settings import read_user_file_path
 
 group = typer.Typer(help="Who may log in besides the service's own user.", no_args_is_help=True)
 
@@ -45,18 +45,18 @@ def add(
     The password is asked for twice, or is a line of standard input. A running service lets the user in at once; after
     a change of password, what was opened with the former has to log in again.
     """
-    from airflow_dlaas.service.config.network_policy import weakness
-    from airflow_dlaas.service.config.users import LONGEST_NAME, editing, hash_password, is_name
+    from airflow_dlaas.service.config.network_policy import password_weakness
+    from airflow_dlaas.service.config.users import MAX_NAME_LENGTH, edit_users, hash_password, is_valid_name
 
     path = _require_users_file(file)
-    if not is_name(name):
-        raise NotConfigured(f"A name has 1 to {LONGEST_NAME} characters, without blanks and colons")
+    if not is_valid_name(name):
+        raise NotConfigured(f"A name has 1 to {MAX_NAME_LENGTH} characters, without blanks and colons")
     password = _read_password(name)
-    why = None if weak else weakness(name, password)
+    why = None if weak else password_weakness(name, password)
     if why is not None:
         raise NotConfigured(f"The password {why}; take a better one, or say --weak")
     hashed = hash_password(password)
-    with editing(path) as known:
+    with edit_users(path) as known:
         there = name in known
         known[name] = hashed
     typer.echo(f"{name} has another password now" if there else f"{name} may log in now")
@@ -65,12 +65,12 @@ def add(
 @group.command()
 def remove(name: NameArgument, file: FileOption = None) -> None:
     """Remove a user. A running service lets them in no longer, not even with a token; their trainings go on."""
-    from airflow_dlaas.service.config.users import editing, read_users
+    from airflow_dlaas.service.config.users import edit_users, read_users
 
     path = _require_users_file(file)
     if name not in read_users(path):
         raise NotConfigured(f"There is no user {name} in {path}")
-    with editing(path) as known:
+    with edit_users(path) as known:
         known.pop(name, None)
     typer.echo(f"{name} may no longer log in")
 
@@ -85,7 +85,7 @@ def list_users(file: FileOption = None) -> None:
 
 
 def _require_users_file(file: Path | None) -> Path:
-    path = file or read_user_file(os.environ)
+    path = file or read_user_file_path(os.environ)
     if path is None:
         raise NotConfigured("Which file? Set DLAAS_USERS to it (as for the service), or say --file")
     return path

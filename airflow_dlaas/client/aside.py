@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 async def run_in_daemon_thread(func: Callable[[], T]) -> T:
     """
-    Let *ask* block in a thread of its own, which nobody waits for once this is canceled.
+    Let *func* block in a thread of its own, which nobody waits for once this is canceled.
 
     Not one of the loop's pool: `asyncio.run` would wait for a long poll there before it returns. What it logs is logged
     in the caller's context: in a triggerer, that is what leads a line to its task.

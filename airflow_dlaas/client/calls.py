@@ -65,7 +65,7 @@ class Call(Generic[T]):
     """Whether sending it twice does what sending it once does."""
     content_type: str | None = None
     save_to: Path | None = None
-    """Where a successful answer's body is written, whole or not at all; `read` is then given nothing."""
+    """Where a successful answer's body is written, whole or not at all; `parse` is then given nothing."""
     uses_basic_auth: bool = False
     """Whether it carries login and password instead of a token: true of asking for the token only."""
     long_poll_seconds: float = 0
@@ -176,7 +176,7 @@ def experiment_id_from_path(path: str) -> str:
 
 
 def content_path(experiment_id: str, version_id: str | None = None) -> str:
-    """Where the code of a version lies, or that of the newest one. (`Client.path_of` turns a URL into a path.)"""
+    """Where the code of a version lies, or that of the newest one. (`Client.path_from_url` turns a URL into a path.)"""
     return f"{_experiment_path(experiment_id, version_id)}/content"
 
 
@@ -186,7 +186,7 @@ def put_content(path: str, content: Path | bytes) -> Call[None]:
 
 
 def get_content(path: str, save_to: Path) -> Call[Path]:
-    """Write the zip that lies at *path* to the file *into*, without holding it in memory."""
+    """Write the zip that lies at *path* to the file *save_to*, without holding it in memory."""
     return _get(path, lambda _: save_to, save_to=save_to)
 
 
@@ -228,7 +228,7 @@ def get_training_entity(training_id: str) -> Call[dict[str, Any]]:
 
 
 def list_trainings(limit: int | None = None) -> Call[TrainingList]:
-    """The newest trainings, up to *limit*; where there are more, `more_trainings` goes on."""
+    """The newest trainings, up to *limit*; where there are more, `list_trainings_page` goes on."""
     return _get(TRAININGS_PATH + (f"?{urlencode({'limit': limit})}" if limit else ""), parse_response(TrainingList))
 
 
@@ -250,7 +250,7 @@ def list_changes(after: str, wait: int) -> Call[TrainingChanges]:
     """
     Wait up to *wait* seconds for trainings that changed after the cursor *after* (ours; `Extensions.changes`).
 
-    `NOW` is answered at once, with no trainings and the cursor to go on from.
+    `CURSOR_NOW` is answered at once, with no trainings and the cursor to go on from.
     """
     query = urlencode({"after": after, "wait": wait})
     return _get(f"{TRAININGS_PATH}?{query}", parse_response(TrainingChanges), long_poll_seconds=wait)
@@ -313,7 +313,7 @@ def search_log(training_id: str, text: str, *, offset: int = 0) -> Call[LogMatch
 
 
 def log_stream_path(training_id: str, *, offset: int = 0, metric_count: int = 0) -> str:
-    """Where a training is followed over a WebSocket, after *offset* bytes of log and so many *metrics* (ours)."""
+    """Where a training is followed over a WebSocket, after *offset* bytes of log and so many *metric_count* (ours)."""
     query = urlencode({name: value for name, value in (("offset", offset), ("metrics", metric_count)) if value})
     return f"{_training_path(training_id)}/monitor" + (f"?{query}" if query else "")
 

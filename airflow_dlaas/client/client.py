@@ -144,7 +144,7 @@ class Client:
                     time.sleep(step.seconds)
 
     def token(self, *, rejected: str | None = None) -> str:
-        """A token that will do for a while, other than *unlike*, which the service has refused. May block."""
+        """A token that will do for a while, other than *rejected*, which the service has refused. May block."""
         return self._get_token(rejected, DEFAULT_RETRY).value
 
     @property
@@ -315,7 +315,7 @@ def _read_body(response: requests.Response) -> bytes:
 
 
 def _save_body(response: requests.Response, save_to: Path) -> bytes:
-    """Write the body to *into*, by way of a file beside it, so that what lies there is always whole."""
+    """Write the body to *save_to*, by way of a file beside it, so that what lies there is always whole."""
     aside = save_to.with_name(f".{save_to.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         try:

@@ -53,12 +53,12 @@ async def follow_log(
     Yield the frames of a training's log until it has ended and its log is told.
 
     A broken connection is made anew and taken up where it broke. Every frame yielded carries ``offset``, the bytes
-    of the log up to its end: give it to a later call, with the number of *metrics* had, to go on from there. A foreign
+    of the log up to its end: give it to a later call, with the number of *metric_count* had, to go on from there. A foreign
     server tells no offsets and always begins at the start: the bytes are counted, and what was seen is dropped. To be
     closed (`aclose`) when left early.
 
     A connection that is closed cleanly has not shown that the log is complete: a proxy or a server that goes away
-    closes so too. The log of an ended training is complete when our service says so (`LOG_COMPLETE`), or when a
+    closes so too. The log of an ended training is complete when our service says so (`LOG_COMPLETE_REASON`), or when a
     connection that was opened after the training had ended is closed cleanly and brought nothing new.
 
     A service at its limit of monitors answers 429 with ``Retry-After``. That is waited out where

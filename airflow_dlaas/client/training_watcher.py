@@ -98,7 +98,7 @@ class TrainingWatcher:
 
     async def updates(self, training_id: str, previous: Training | None = None) -> AsyncGenerator[Training, None]:
         """
-        Yield the training as it is now, where that differs from *seen*, and whenever it has changed, until it is final.
+        Yield the training as it is now, where that differs from *previous*, and whenever it has changed, until it is final.
 
         What changes faster than it is taken is yielded in its latest shape only.
 
@@ -121,7 +121,7 @@ class TrainingWatcher:
                     await news.wait()
 
     async def next_update(self, training_id: str, previous: Training | None = None) -> Training:
-        """Return the training as soon as it differs from *seen*; a final one at once, since it can't. See `states`."""
+        """Return the training as soon as it differs from *previous*; a final one at once, since it can't. See `updates`."""
         async with aclosing(self.updates(training_id, previous)) as states:
             return await anext(states, previous) if previous is not None else await anext(states)
 

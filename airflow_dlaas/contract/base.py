@@ -53,7 +53,7 @@ class ApiModel(BaseModel):
     Something both sides say.
 
     Written by a person, an unknown key is a typo, and refused. Sent by a peer, it is a newer peer's, and
-    ignored: read those with `received`. Python names may differ from the page's keys; the wire has the page's.
+    ignored: read those with `parse_response`. Python names may differ from the page's keys; the wire has the page's.
     """
 
     model_config = ConfigDict(
@@ -108,7 +108,7 @@ def parse_response(response_type: type[T]) -> Callable[[bytes], T]:
     """
     Return what reads a *kind* that a peer sent: keys we do not know are ignored, at any depth; null means absent.
 
-    The reader raises `Misunderstood` for what is no *kind* at all.
+    The reader raises `ProtocolError` for what is no *kind* at all.
     """
 
     def read(content: bytes) -> T:
@@ -162,9 +162,9 @@ def validation_messages(error: ValidationError, *, skip_if: Callable[[object], b
     """
     Put each of pydantic's findings as ``field: sentence``, without the offending value (it may be a secret).
 
-    At most `MOST_COMPLAINTS`; of more, the last says how many there are.
+    At most `MAX_VALIDATION_MESSAGES`; of more, the last says how many there are.
 
-    :param unless: findings about a value for which this is true are left out; a key that is not known is none, whatever
+    :param skip_if: findings about a value for which this is true are left out; a key that is not known is none, whatever
         its value.
     """
     # A value costs many times what it took on the wire: only where it is asked for.

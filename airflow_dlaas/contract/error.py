@@ -1,8 +1,8 @@
 """
 Refusals: one envelope for all, with codes that survive the wire.
 
-`CODES` is the table: which code belongs to which class of `airflow_dlaas.exceptions`. The service puts
-an error into an envelope; `refusal` makes the same error of it on the client's side.
+`ERROR_CODES` is the table: which code belongs to which class of `airflow_dlaas.exceptions`. The service puts
+an error into an envelope; `parse_api_error` makes the same error of it on the client's side.
 """
 
 from __future__ import annotations

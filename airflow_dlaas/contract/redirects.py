@@ -15,9 +15,9 @@ MAX_URL_LENGTH = 200
 
 def describe_redirect(base_url: str, request_url: str, status: int, location: str | None, setting: str) -> str:
     """
-    Describe the answer *status* and *location* to a request for *asked*, and what to change.
+    Describe the answer *status* and *location* to a request for *request_url*, and what to change.
 
-    :param base: the configured URL, which *setting* holds. Where both *asked* and *location* only continue it with the
+    :param base_url: the configured URL, which *setting* holds. Where both *request_url* and *location* only continue it with the
         same path, the new value of *setting* is named; otherwise the new host.
     """
     base_url, request_url = base_url.rstrip("/"), request_url.partition("?")[0]

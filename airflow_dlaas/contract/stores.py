@@ -2,7 +2,7 @@
 Where training data lies, and how one gets in.
 
 Two flavours, told apart by `StoreType`: Swift's own v1 authentication and Keystone v3. Secrets are masked
-by their type: they appear in no repr and in no dump, except one asked for with `REVEALED`.
+by their type: they appear in no repr and in no dump, except one asked for with `REVEAL_SECRETS`.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def validation_message(error_type: str, context: Mapping[str, object]) -> str:
     """
     Describe what is wrong with a value.
 
-    :param kind: pydantic's name of the finding.
+    :param error_type: pydantic's name of the finding.
     :param context: its limits; for ``value_error`` the error, whose message is ours already.
     """
     if error_type == "value_error":

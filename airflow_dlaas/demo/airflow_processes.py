@@ -15,25 +15,25 @@ from typing import TYPE_CHECKING
 
 from airflow_dlaas.demo import ports
 from airflow_dlaas.demo.airflow_api import AirflowApi
-from airflow_dlaas.demo.process_guard import Leash
+from airflow_dlaas.demo.process_guard import ProcessGuard
 from airflow_dlaas.exceptions import HostError
 
 if TYPE_CHECKING:
     from typing import Self
 
 
-PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+HEALTH_COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 """What Airflow reports the health of."""
 
-PAUSE = 0.3
+STARTUP_POLL_INTERVAL = 0.3
 """Seconds between two looks at an Airflow that is starting."""
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
-START_LIMIT = 240.0
+START_TIMEOUT = 240.0
 """Seconds until Airflow counts as unable to start; it needs 15 to 30 on two processors."""
 
-GRACE = 4.0
+GRACE_PERIOD = 4.0
 """Seconds an Airflow that stops has for it. Nothing is lost when it is killed then, and its API server may take ten."""
 
 LOGIN = "admin"
@@ -44,7 +44,7 @@ class RealAirflow:
     Airflow in *home*, reading DAGs from *dags*, serving its UI on *port* (a free one where None).
 
     Nothing of another Airflow on this machine is used or touched: every ``AIRFLOW_*`` variable of ours is dropped.
-    Each component runs on a `Leash`. It listens on loopback only and asks for a password, made anew at each start.
+    Each component runs on a `ProcessGuard`. It listens on loopback only and asks for a password, made anew at each start.
     *environment* is added for every component, and so reaches the tasks.
     """
 
@@ -59,16 +59,16 @@ class RealAirflow:
     ) -> None:
         self.home = home
         self.dags = dags
-        *self._log_ports, free_port = ports.free(3)
+        *self._log_ports, free_port = ports.find_free_ports(3)
         self.port = port if port is not None else free_port
         self.url = f"http://localhost:{self.port}"
         self.login = LOGIN
         self.password = secrets.token_urlsafe(12)
         self.api = AirflowApi(self.url, self.login, self.password)
-        self.environment = self._environment(parallelism) | dict(environment or {})
-        self.components: dict[str, Leash] = {}
+        self.environment = self._build_environment(parallelism) | dict(environment or {})
+        self.components: dict[str, ProcessGuard] = {}
 
-    def starting(self) -> Iterator[str]:
+    def start_steps(self) -> Iterator[str]:
         """
         Start it bit by bit: yields what is going on, and ends when every part reports itself healthy.
 
@@ -76,46 +76,46 @@ class RealAirflow:
         of the log when a part ends early or the time is over. `stop` is owed in any case.
         """
         self.home.mkdir(parents=True, exist_ok=True)
-        self._keep_password()
-        deadline = time.monotonic() + START_LIMIT
-        migration = self.components["db-migrate"] = self._run("db-migrate", "db", "migrate")
-        while (status := migration.ended()) is None:
-            _not_after(deadline, "Airflow was still creating its database", self._logs)
+        self._write_password_file()
+        deadline = time.monotonic() + START_TIMEOUT
+        migration = self.components["db-migrate"] = self._start_component("db-migrate", "db", "migrate")
+        while (status := migration.poll()) is None:
+            _require_before(deadline, "Airflow was still creating its database", self._logs)
             yield "creating its database"
         if status != 0:
             raise HostError(f"Airflow could not create its database:\n{migration.tail()}")
         self.components.pop("db-migrate").stop()
         for name in COMPONENTS:
-            self.components[name] = self._run(name, name)
-        while missing := self._unhealthy():
-            if failure := self.failure():
+            self.components[name] = self._start_component(name, name)
+        while missing := self._unhealthy_components():
+            if failure := self.failure_message():
                 raise HostError(failure)
-            _not_after(deadline, f"Airflow's {missing} was not there", self._logs)
+            _require_before(deadline, f"Airflow's {missing} was not there", self._logs)
             yield f"waiting for {missing}"
 
-    def start(self, progress: Callable[[str], None] = lambda _: None) -> None:
-        """Start it and return when all of it is healthy; as `starting`, for who has nothing else to do."""
-        for note in self.starting():
-            progress(note)
-            time.sleep(PAUSE)
+    def start(self, on_progress: Callable[[str], None] = lambda _: None) -> None:
+        """Start it and return when all of it is healthy; as `start_steps`, for who has nothing else to do."""
+        for note in self.start_steps():
+            on_progress(note)
+            time.sleep(STARTUP_POLL_INTERVAL)
 
-    def release(self) -> None:
+    def request_stop(self) -> None:
         """Begin to end every component, without waiting."""
         for leash in self.components.values():
-            leash.release()
+            leash.request_stop()
 
     def stop(self) -> None:
         """End every component and all that they started; returns when nothing is left."""
-        self.release()
+        self.request_stop()
         for leash in self.components.values():
             leash.stop()
         self.components.clear()
         self.api.close()
 
-    def failure(self) -> str | None:
+    def failure_message(self) -> str | None:
         """A sentence about a component that ended by itself, with its last words, or None while all run."""
         for name, leash in self.components.items():
-            if (status := leash.ended()) is not None:
+            if (status := leash.poll()) is not None:
                 return f"Airflow's {name} ended with status {status}; {leash.log} ends with:\n{leash.tail()}"
         return None
 
@@ -132,22 +132,22 @@ class RealAirflow:
     ) -> None:
         self.stop()
 
-    def _unhealthy(self) -> str:
+    def _unhealthy_components(self) -> str:
         """The parts not yet healthy, in words; empty when all are."""
         health = self.api.health()
         if not health:
             return "API server"
-        return ", ".join(part.replace("_", " ") for part in PARTS if health.get(part) != "healthy")
+        return ", ".join(part.replace("_", " ") for part in HEALTH_COMPONENTS if health.get(part) != "healthy")
 
     @property
     def _logs(self) -> Path:
         return self.home / "components"
 
-    def _run(self, name: str, *arguments: str) -> Leash:
+    def _start_component(self, name: str, *arguments: str) -> ProcessGuard:
         command = [sys.executable, "-m", "airflow", *arguments]
-        return Leash(command, log=self._logs / f"{name}.log", env=self.environment, grace=GRACE)
+        return ProcessGuard(command, log=self._logs / f"{name}.log", env=self.environment, grace_period=GRACE_PERIOD)
 
-    def _keep_password(self) -> None:
+    def _write_password_file(self) -> None:
         path = self._password_file
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
@@ -158,7 +158,7 @@ class RealAirflow:
     def _password_file(self) -> Path:
         return self.home / "passwords.json"
 
-    def _environment(self, parallelism: int) -> dict[str, str]:
+    def _build_environment(self, parallelism: int) -> dict[str, str]:
         """The environment of Airflow: ours without what would change Airflow, and every setting that matters here."""
         worker_logs, trigger_logs = self._log_ports
         # Without bytecode every one of the processes that Airflow keeps starting compiles Airflow again.
@@ -193,6 +193,6 @@ class RealAirflow:
         }
 
 
-def _not_after(deadline: float, what: str, logs: Path) -> None:
+def _require_before(deadline: float, what: str, logs: Path) -> None:
     if time.monotonic() > deadline:
-        raise HostError(f"{what} after {START_LIMIT:.0f} s; the logs are in {logs}")
+        raise HostError(f"{what} after {START_TIMEOUT:.0f} s; the logs are in {logs}")

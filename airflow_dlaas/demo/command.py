@@ -15,14 +15,14 @@ from rich.markup import escape
 
 import airflow_dlaas
 from airflow_dlaas.demo import ports
-from airflow_dlaas.demo.demo_flow import RUNTIME, Outcome, Story, service_and_airflow
+from airflow_dlaas.demo.demo_flow import RUNTIME, DemoFlow, DemoResult, create_processes
 from airflow_dlaas.demo.display import Display, task_table
 from airflow_dlaas.exceptions import DlaasError, HostError
 
-NEEDED_GIB = 3
+MIN_FREE_GIB = 3
 """Room on the disk: the environment for TensorFlow (1.6 GiB), what is unpacked on the way there, data and database."""
 
-INTERRUPTED = 130
+INTERRUPTED_EXIT_CODE = 130
 """Exit code after Ctrl-C or SIGTERM: 128 + SIGINT, as shells have it."""
 
 
@@ -48,33 +48,33 @@ def demo(
     home = home.expanduser().resolve()
     wanted = {"--airflow-port": airflow_port, "--port": port, "--objectstore-port": objectstore_port}
     try:
-        with _signals(), _alone(home):
-            ports.require_free(wanted)
-            _require_room(home)
+        with _interrupt_on_signals(), _exclusive_lock(home):
+            ports.require_free_ports(wanted)
+            _require_disk_space(home)
             # Airflow begins anew each time: a run that was broken off would go on otherwise.
             shutil.rmtree(home / "airflow", ignore_errors=True)
-            service, airflow = service_and_airflow(
+            service, airflow = create_processes(
                 home,
                 example_dags(),
                 airflow_port=airflow_port,
                 port=port,
                 objectstore_port=objectstore_port,
             )
-            story = Story(service, airflow, home / "workspace", display := Display(console))
+            story = DemoFlow(service, airflow, home / "workspace", display := Display(console))
             try:
                 with display:
-                    outcome = story.tell()
-                _report(console, outcome, home)
+                    outcome = story.run()
+                _print_result(console, outcome, home)
                 if keep:
-                    _invite(console, story)
+                    _wait_for_interrupt(console, story)
                 return 0 if outcome.state == "success" else 1
             finally:
-                with _undisturbed():
+                with _ignore_signals():
                     console.print("Stopping …", style="dim")
                     story.close()
     except Interrupted:
         console.print("Stopped. Nothing is left running.")
-        return INTERRUPTED
+        return INTERRUPTED_EXIT_CODE
     except DlaasError as error:
         console.print(escape(str(error)), style="red", soft_wrap=True)
         return 1
@@ -89,28 +89,28 @@ def example_dags() -> Path:
     raise HostError(f"The example DAGs are not in {package}; install airflow-dlaas anew")
 
 
-def _report(console: Console, outcome: Outcome, home: Path) -> None:
+def _print_result(console: Console, result: DemoResult, home: Path) -> None:
     console.print()
-    console.print(task_table(outcome.rows, title=f"nightly_retrain: {outcome.state}"))
-    if outcome.failure:
-        console.print(escape(outcome.failure), soft_wrap=True)
-    if outcome.accuracy is not None:
-        console.print(f"Accuracy on held-out digits  [bold green]{_number(outcome.accuracy)}[/]")
-    if outcome.model is not None:
+    console.print(task_table(result.rows, title=f"nightly_retrain: {result.state}"))
+    if result.failure:
+        console.print(escape(result.failure), soft_wrap=True)
+    if result.accuracy is not None:
+        console.print(f"Accuracy on held-out digits  [bold green]{_format_number(result.accuracy)}[/]")
+    if result.model is not None:
         console.print(
-            f"Model                        {escape(str(outcome.model).removeprefix('file://'))}", soft_wrap=True
+            f"Model                        {escape(str(result.model).removeprefix('file://'))}", soft_wrap=True
         )
     console.print(f"Logs and environments        {escape(str(home))}", soft_wrap=True)
-    console.print(f"The run in Airflow's UI      {escape(outcome.url)} (while it is up: --keep)", soft_wrap=True)
+    console.print(f"The run in Airflow's UI      {escape(result.url)} (while it is up: --keep)", soft_wrap=True)
 
 
-def _number(value: object) -> str:
+def _format_number(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else escape(str(value))
 
 
-def _invite(console: Console, story: Story) -> None:
+def _wait_for_interrupt(console: Console, flow: DemoFlow) -> None:
     """Leave everything up until somebody wants it stopped."""
-    airflow, service = story.airflow, story.service
+    airflow, service = flow.airflow, flow.service
     console.print()
     console.print(f"Airflow   {airflow.url}   user {airflow.login}, password {airflow.password}", soft_wrap=True)
     console.print(
@@ -118,22 +118,22 @@ def _invite(console: Console, story: Story) -> None:
     )
     console.print("Ctrl-C stops both.")
     try:
-        story.look_on()
+        flow.wait_for_failure()
     except Interrupted:
         return
 
 
-def _require_room(home: Path) -> None:
+def _require_disk_space(home: Path) -> None:
     free = shutil.disk_usage(home).free / 2**30
-    if free < NEEDED_GIB and not any((home / "service" / "environments").glob("*")):
+    if free < MIN_FREE_GIB and not any((home / "service" / "environments").glob("*")):
         raise HostError(
-            f"{home} has {free:.1f} GiB free, and the environment of {' '.join(RUNTIME)} needs {NEEDED_GIB} GiB: "
+            f"{home} has {free:.1f} GiB free, and the environment of {' '.join(RUNTIME)} needs {MIN_FREE_GIB} GiB: "
             "make room, or choose another folder with --home"
         )
 
 
 @contextmanager
-def _alone(home: Path) -> Iterator[None]:
+def _exclusive_lock(home: Path) -> Iterator[None]:
     """Keep *home* for this demo; raises `HostError` when another one has it, or when there can be no such folder."""
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -149,13 +149,13 @@ def _alone(home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _signals() -> Iterator[None]:
+def _interrupt_on_signals() -> Iterator[None]:
     """Let Ctrl-C, a SIGTERM and a closed terminal raise `Interrupted` in here."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise Interrupted
 
-    before = {one: signal.signal(one, interrupt) for one in STOPPING}
+    before = {one: signal.signal(one, interrupt) for one in STOP_SIGNALS}
     try:
         yield
     finally:
@@ -164,9 +164,9 @@ def _signals() -> Iterator[None]:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def _ignore_signals() -> Iterator[None]:
     """Hear no signal while cleaning up; who is in a hurry has kill -9, which leaves nothing running either."""
-    before = {one: signal.signal(one, signal.SIG_IGN) for one in STOPPING}
+    before = {one: signal.signal(one, signal.SIG_IGN) for one in STOP_SIGNALS}
     try:
         yield
     finally:
@@ -174,4 +174,4 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(one, handler)
 
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -1,4 +1,4 @@
-"""Showing a `Picture`: painted over and over on a terminal, line by line elsewhere."""
+"""Showing a `DemoView`: painted over and over on a terminal, line by line elsewhere."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from airflow_dlaas.demo.view_model import Picture, Row, Step, changes
+from airflow_dlaas.demo.view_model import DemoView, StartupStep, TaskRow, change_lines
 
 if TYPE_CHECKING:
     from typing import Self
 
-NUMBERS_EVERY = 10.0
+METRICS_INTERVAL = 10.0
 """Seconds between two lines about a training's numbers, where nothing can be painted over."""
 
-COLOURS = {
+STATE_STYLES = {
     "done": "green",
     "success": "green",
     "running": "cyan",
@@ -39,22 +39,25 @@ class Display:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._picture = Picture()
-        self._told, self._told_at = "", 0.0
+        self._view = DemoView()
+        self._printed_metrics, self._metrics_printed_at = "", 0.0
         self._spinner = Spinner("dots")
         self._live = (
             Live(get_renderable=self._render, console=console, refresh_per_second=8) if console.is_terminal else None
         )
 
-    def show(self, picture: Picture) -> None:
-        """Show *picture* instead of the one before."""
+    def show(self, view: DemoView) -> None:
+        """Show *view* instead of the one before."""
         if self._live is None:
-            for line in changes(self._picture, picture):
+            for line in change_lines(self._view, view):
                 self._print(line)
-            if picture.numbers != self._told and time.monotonic() - self._told_at >= NUMBERS_EVERY:
-                self._told, self._told_at = picture.numbers, time.monotonic()
-                self._print(picture.numbers)
-        self._picture = picture
+            if (
+                view.metrics != self._printed_metrics
+                and time.monotonic() - self._metrics_printed_at >= METRICS_INTERVAL
+            ):
+                self._printed_metrics, self._metrics_printed_at = view.metrics, time.monotonic()
+                self._print(view.metrics)
+        self._view = view
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -71,24 +74,24 @@ class Display:
         self.console.print(escape(line), highlight=False, soft_wrap=True)
 
     def _render(self) -> RenderableType:
-        parts: list[RenderableType] = [_steps(self._picture.steps, self._spinner)]
-        if self._picture.rows:
-            parts.append(task_table(self._picture.rows, self._spinner))
-        if self._picture.training:
+        parts: list[RenderableType] = [_steps_table(self._view.steps, self._spinner)]
+        if self._view.rows:
+            parts.append(task_table(self._view.rows, self._spinner))
+        if self._view.training:
             parts.append(
                 Text(
-                    f"  {self._picture.training}  {self._picture.numbers}",
+                    f"  {self._view.training}  {self._view.metrics}",
                     style="bold",
                     no_wrap=True,
                     overflow="ellipsis",
                 )
             )
-        if self._picture.line:
-            parts.append(Text(f"  {self._picture.line}", style="dim", no_wrap=True, overflow="ellipsis"))
+        if self._view.log_line:
+            parts.append(Text(f"  {self._view.log_line}", style="dim", no_wrap=True, overflow="ellipsis"))
         return Group(*parts)
 
 
-def task_table(rows: tuple[Row, ...], spinner: Spinner | None = None, title: str | None = None) -> Table:
+def task_table(rows: tuple[TaskRow, ...], spinner: Spinner | None = None, title: str | None = None) -> Table:
     """The tasks of a DAG run; with a *spinner*, those at work turn and each says its last word."""
     table = Table(title=title, title_justify="left", expand=spinner is not None)
     # Fixed widths, since rich would otherwise shorten these three for the sake of a long note.
@@ -98,16 +101,16 @@ def task_table(rows: tuple[Row, ...], spinner: Spinner | None = None, title: str
     if spinner is not None:
         table.add_column("", overflow="ellipsis", no_wrap=True, ratio=1)
     for row in rows:
-        state = Text(row.state, style=COLOURS.get(row.state, "dim"))
+        state = Text(row.state, style=STATE_STYLES.get(row.state, "dim"))
         mark: RenderableType = state
         if spinner is not None and row.state in {"running", "deferred"}:
-            mark = _beside(spinner, state)
+            mark = _side_by_side(spinner, state)
         seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
         table.add_row(row.task, mark, seconds, *([Text(row.note)] if spinner is not None else []))
     return table
 
 
-def _steps(steps: tuple[Step, ...], spinner: Spinner) -> Table:
+def _steps_table(steps: tuple[StartupStep, ...], spinner: Spinner) -> Table:
     grid = Table.grid(padding=(0, 1), expand=True)
     grid.add_column(width=1)
     grid.add_column(no_wrap=True, width=max((len(step.name) for step in steps), default=0))
@@ -125,7 +128,7 @@ def _steps(steps: tuple[Step, ...], spinner: Spinner) -> Table:
     return grid
 
 
-def _beside(left: RenderableType, right: RenderableType) -> Table:
+def _side_by_side(left: RenderableType, right: RenderableType) -> Table:
     grid = Table.grid(padding=(0, 1))
     grid.add_row(left, right)
     return grid

@@ -11,25 +11,25 @@ from airflow_dlaas.exceptions import HostError
 
 LOOPBACK = "127.0.0.1"
 
-RANGE = range(20_000, 32_768)
+PORT_RANGE = range(20_000, 32_768)
 """Ports that Linux gives to no outgoing connection: one that is free now is not taken by a client's next request."""
 
 
-def free(count: int = 1) -> list[int]:
+def find_free_ports(count: int = 1) -> list[int]:
     """
     *count* different ports on which no server listened a moment ago.
 
     They are drawn at random, so that processes that ask at the same time do not get the same. Raises `HostError` when
     so many are not free.
     """
-    drawn = random.SystemRandom().sample(RANGE, len(RANGE))
-    found = list(islice((port for port in drawn if not taken(port)), count))
+    drawn = random.SystemRandom().sample(PORT_RANGE, len(PORT_RANGE))
+    found = list(islice((port for port in drawn if not is_port_taken(port)), count))
     if len(found) < count:
-        raise HostError(f"fewer than {count} ports from {RANGE.start} to {RANGE.stop - 1} are free")
+        raise HostError(f"fewer than {count} ports from {PORT_RANGE.start} to {PORT_RANGE.stop - 1} are free")
     return found
 
 
-def taken(port: int) -> bool:
+def is_port_taken(port: int) -> bool:
     """Whether a server could not listen on *port* now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a connection in TIME_WAIT hinders no server
@@ -40,20 +40,21 @@ def taken(port: int) -> bool:
     return False
 
 
-def require_free(wanted: Mapping[str, int]) -> None:
+def require_free_ports(ports_by_option: Mapping[str, int]) -> None:
     """
-    Raise `HostError` unless each port of *wanted*, by the option that changes it, is free and named once.
+    Raise `HostError` unless each port of *ports_by_option*, by the option that changes it, is free and named once.
 
     Asked before anything is started, so that a refusal leaves nothing to clean up.
     """
     problems = [
         f"port {port} is already in use: stop what listens there, or choose another one with {option}"
-        for option, port in wanted.items()
-        if taken(port)
+        for option, port in ports_by_option.items()
+        if is_port_taken(port)
     ]
-    twice = {port for port in wanted.values() if list(wanted.values()).count(port) > 1}
+    twice = {port for port in ports_by_option.values() if list(ports_by_option.values()).count(port) > 1}
     problems += [
-        f"port {port} is asked for by {' and '.join(o for o, p in wanted.items() if p == port)}" for port in twice
+        f"port {port} is asked for by {' and '.join(o for o, p in ports_by_option.items() if p == port)}"
+        for port in twice
     ]
     if problems:
         raise HostError("; ".join(problems).capitalize())

@@ -28,13 +28,13 @@ import psutil
 if TYPE_CHECKING:
     from typing import Self
 
-GRACE = 8.0
+GRACE_PERIOD = 8.0
 """Seconds between asking a program to end and killing it: Airflow's scheduler waits five for its workers."""
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
-class Leash:
+class ProcessGuard:
     """
     A running program, with its output in a file.
 
@@ -47,51 +47,51 @@ class Leash:
         *,
         log: Path,
         env: Mapping[str, str] | None = None,
-        folder: Path | None = None,
-        grace: float = GRACE,
+        cwd: Path | None = None,
+        grace_period: float = GRACE_PERIOD,
     ) -> None:
         self.command = tuple(str(word) for word in command)
         self.log = log
-        self._grace = grace
+        self._grace_period = grace_period
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
-            self._keeper = subprocess.Popen(
-                [sys.executable, "-I", str(Path(__file__).resolve()), str(grace), *self.command],
+            self._guard_process = subprocess.Popen(
+                [sys.executable, "-I", str(Path(__file__).resolve()), str(grace_period), *self.command],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=dict(env) if env is not None else None,
-                cwd=folder,
+                cwd=cwd,
                 start_new_session=True,
             )
 
     @property
     def pid(self) -> int:
         """The keeper's; the program is its child."""
-        return self._keeper.pid
+        return self._guard_process.pid
 
-    def ended(self) -> int | None:
+    def poll(self) -> int | None:
         """The program's exit status (128 and more where a signal ended it), or None while it runs."""
-        return self._keeper.poll()
+        return self._guard_process.poll()
 
-    def crash(self) -> None:
+    def kill_and_restart(self) -> None:
         """Kill the program itself with -9, leave alone what it started, and start it again."""
-        self._say(b"again\n")
+        self._send(b"again\n")
 
-    def release(self) -> None:
+    def request_stop(self) -> None:
         """Begin to end it, without waiting."""
-        stdin = self._keeper.stdin
+        stdin = self._guard_process.stdin
         if stdin is not None and not stdin.closed:
             stdin.close()
 
     def stop(self) -> None:
-        """End the program and all below it; returns when nothing is left, after `grace` seconds at the most."""
-        self.release()
+        """End the program and all below it; returns when nothing is left, after `grace_period` seconds at the most."""
+        self.request_stop()
         try:
-            self._keeper.wait(self._grace + 10)
+            self._guard_process.wait(self._grace_period + 10)
         except subprocess.TimeoutExpired:  # the keeper is stuck in the kernel: nothing more can be asked of it
-            self._keeper.kill()
-            self._keeper.wait()
+            self._guard_process.kill()
+            self._guard_process.wait()
 
     def tail(self, lines: int = 20) -> str:
         """The last *lines* of the output."""
@@ -107,14 +107,14 @@ class Leash:
     ) -> None:
         self.stop()
 
-    def _say(self, word: bytes) -> None:
-        stdin = self._keeper.stdin
+    def _send(self, word: bytes) -> None:
+        stdin = self._guard_process.stdin
         if stdin is not None and not stdin.closed:
             stdin.write(word)
             stdin.flush()
 
 
-def keep(command: Sequence[str], grace: float) -> int:
+def run_guard(command: Sequence[str], grace_period: float) -> int:
     """Be the keeper of *command*, until it ends or the pipe on our stdin closes; returns its exit status."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -127,18 +127,18 @@ def keep(command: Sequence[str], grace: float) -> int:
         _reap(program)
         if (status := program.poll()) is not None:
             break
-        word = _heard()
+        word = _read_command()
         if word == b"":
             break
         if word is not None:
             program.kill()
             program.wait()
             program = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-    end_all(grace)
+    terminate_children(grace_period)
     return 0 if status is None else status if status >= 0 else 128 - status
 
 
-def _heard() -> bytes | None:
+def _read_command() -> bytes | None:
     """What came through the pipe: nothing yet, a word, or b"" for its end."""
     ready, _, _ = select.select([0], [], [], 0.2)
     return os.read(0, 64) if ready else None
@@ -150,11 +150,11 @@ def _reap(program: subprocess.Popen[bytes]) -> None:
         os.waitpid(ended.si_pid, 0)
 
 
-def end_all(grace: float) -> None:
-    """Ask all below this process to end, and kill after *grace* seconds what has not; returns when none is left."""
+def terminate_children(grace_period: float) -> None:
+    """Ask all below this process to end, and kill after *grace_period* seconds what has not; returns when none is left."""
     asked: set[int] = set()
-    deadline = time.monotonic() + grace
-    while left := [child for child in psutil.Process().children(recursive=True) if _lives(child)]:
+    deadline = time.monotonic() + grace_period
+    while left := [child for child in psutil.Process().children(recursive=True) if _is_alive(child)]:
         late = time.monotonic() > deadline
         for child in left:
             # Only direct children are asked: each may have its own way of ending those below it, and orphans come here.
@@ -165,7 +165,7 @@ def end_all(grace: float) -> None:
         psutil.wait_procs(left, timeout=0.1)
 
 
-def _lives(process: psutil.Process) -> bool:
+def _is_alive(process: psutil.Process) -> bool:
     try:
         if process.ppid() == os.getpid() and process.status() == psutil.STATUS_ZOMBIE:
             os.waitpid(process.pid, os.WNOHANG)
@@ -176,4 +176,4 @@ def _lives(process: psutil.Process) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(keep(sys.argv[2:], float(sys.argv[1])))
+    sys.exit(run_guard(sys.argv[2:], float(sys.argv[1])))

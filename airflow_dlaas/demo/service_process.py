@@ -13,27 +13,27 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from airflow_dlaas.demo.process_guard import Leash
+from airflow_dlaas.demo.process_guard import ProcessGuard
 from airflow_dlaas.exceptions import HostError
 
 if TYPE_CHECKING:
     from typing import Self
 
 
-START_LIMIT = 60.0
+START_TIMEOUT = 60.0
 """Seconds until the service counts as unable to start; it needs two or three."""
 
-PREPARE_LIMIT = 1200.0
+PREPARE_TIMEOUT = 1200.0
 """Seconds that making an environment may take: half a gigabyte over a slow line."""
 
 
-GRACE = 5.0
+GRACE_PERIOD = 5.0
 """Seconds a service that stops, and the trainings below it, have for it: it gives answers under way three."""
 
 
-class ServiceChild:
+class ServiceProcess:
     """
-    ``airflow-dlaas serve`` in *home*, on a `Leash`: when we end, it ends, with every training it runs.
+    ``airflow-dlaas serve`` in *home*, on a `ProcessGuard`: when we end, it ends, with every training it runs.
 
     A port of 0 is any free one. ``DLAAS_*`` variables of ours are dropped, so that settings meant for another service
     don't reach this one; *settings* (``{"DLAAS_GPUS": "virtual:4"}``) are added.
@@ -51,75 +51,79 @@ class ServiceChild:
             "DLAAS_OBJECTSTORE_PORT": str(objectstore_port),
             **(settings or {}),
         }
-        self._leash: Leash | None = None
-        self._preparing: Leash | None = None
-        self._connections = home / "connections.json"
+        self._service_guard: ProcessGuard | None = None
+        self._prepare_guard: ProcessGuard | None = None
+        self._connections_file = home / "connections.json"
 
-    def starting(self) -> Iterator[str]:
+    def start_steps(self) -> Iterator[str]:
         """
         Start it bit by bit: yields what is going on, and ends when it hands out tokens.
 
         Raises `HostError` when it ended early or is not ready in time; `stop` is owed in any case.
         """
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._connections.unlink(missing_ok=True)  # written anew by each start, with that start's ports
-        self._leash = self._run("serve", "serve")
-        deadline = time.monotonic() + START_LIMIT
-        while not self._ready():
-            if (status := self._leash.ended()) is not None:
-                raise HostError(f"The service ended with status {status}:\n{self._leash.tail()}")
+        self._connections_file.unlink(missing_ok=True)  # written anew by each start, with that start's ports
+        self._service_guard = self._start_process("serve", "serve")
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self._is_ready():
+            if (status := self._service_guard.poll()) is not None:
+                raise HostError(f"The service ended with status {status}:\n{self._service_guard.tail()}")
             if time.monotonic() > deadline:
-                raise HostError(f"The service is not ready after {START_LIMIT:.0f} s; its log is {self._leash.log}")
+                raise HostError(
+                    f"The service is not ready after {START_TIMEOUT:.0f} s; its log is {self._service_guard.log}"
+                )
             yield "waiting for its first token"
 
-    def preparing(self, framework: str, version: str) -> Iterator[str]:
+    def prepare_steps(self, framework: str, version: str) -> Iterator[str]:
         """
         Make an environment to train in, bit by bit: yields the last thing that was said about it.
 
         Needs no running service. Raises `HostError` when it can't be made.
         """
-        self._preparing = leash = self._run("prepare", "runtimes", "prepare", framework, version)
-        deadline = time.monotonic() + PREPARE_LIMIT
-        while (status := leash.ended()) is None:
+        self._prepare_guard = leash = self._start_process("prepare", "runtimes", "prepare", framework, version)
+        deadline = time.monotonic() + PREPARE_TIMEOUT
+        while (status := leash.poll()) is None:
             if time.monotonic() > deadline:
-                raise HostError(f"{framework} {version} is not installed after {PREPARE_LIMIT:.0f} s; see {leash.log}")
+                raise HostError(
+                    f"{framework} {version} is not installed after {PREPARE_TIMEOUT:.0f} s; see {leash.log}"
+                )
             yield leash.tail(1)
         if status != 0:
             raise HostError(f"The environment for {framework} {version} could not be made:\n{leash.tail()}")
 
     def connections(self) -> dict[str, dict[str, Any]]:
         """The connections to it, as ``airflow connections import`` reads them: by id, with each one's fields."""
-        found: dict[str, dict[str, Any]] = json.loads(self._connections.read_text())
+        found: dict[str, dict[str, Any]] = json.loads(self._connections_file.read_text())
         return found
 
-    def failure(self) -> str | None:
+    def failure_message(self) -> str | None:
         """A sentence about a service that ended by itself, or None while it runs."""
-        if self._leash is None or (status := self._leash.ended()) is None:
+        if self._service_guard is None or (status := self._service_guard.poll()) is None:
             return None
-        return f"The service ended with status {status}:\n{self._leash.tail()}"
+        return f"The service ended with status {status}:\n{self._service_guard.tail()}"
 
-    def crash(self) -> None:
+    def kill_and_restart(self) -> None:
         """Kill the service with -9, leave its trainings alone, and start it again."""
-        if self._leash is not None:
-            self._leash.crash()
+        if self._service_guard is not None:
+            self._service_guard.kill_and_restart()
 
-    def release(self) -> None:
+    def request_stop(self) -> None:
         """Begin to end the service and everything it runs, without waiting."""
-        for leash in (self._preparing, self._leash):
+        for leash in (self._prepare_guard, self._service_guard):
             if leash is not None:
-                leash.release()
+                leash.request_stop()
 
     def stop(self) -> None:
         """End the service and everything it runs; returns when nothing is left."""
-        self.release()
-        for leash in (self._preparing, self._leash):
+        self.request_stop()
+        for leash in (self._prepare_guard, self._service_guard):
             if leash is not None:
                 leash.stop()
-        self._preparing = self._leash = None
+        self._prepare_guard = self._service_guard = None
 
     def __enter__(self) -> Self:
         try:
-            for _ in self.starting():
+            for _ in self.start_steps():
                 time.sleep(0.1)
         except BaseException:
             self.stop()
@@ -131,8 +135,8 @@ class ServiceChild:
     ) -> None:
         self.stop()
 
-    def _ready(self) -> bool:
-        if not self._connections.exists():
+    def _is_ready(self) -> bool:
+        if not self._connections_file.exists():
             return False
         service = self.connections()["dlaas_default"]
         try:
@@ -147,6 +151,11 @@ class ServiceChild:
         except requests.RequestException:
             return False
 
-    def _run(self, name: str, *arguments: str) -> Leash:
+    def _start_process(self, name: str, *arguments: str) -> ProcessGuard:
         console = Path(sys.executable).parent / "airflow-dlaas"
-        return Leash([console, *arguments], log=self.home / "log" / f"{name}.log", env=self.environment, grace=GRACE)
+        return ProcessGuard(
+            [console, *arguments],
+            log=self.home / "log" / f"{name}.log",
+            env=self.environment,
+            grace_period=GRACE_PERIOD,
+        )

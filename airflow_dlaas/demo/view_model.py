@@ -12,7 +12,7 @@ from airflow_dlaas.contract.training import Training
 StepState = Literal["waiting", "running", "done", "failed"]
 
 
-class Task(Protocol):
+class TaskInfo(Protocol):
     """The part of a task instance that is read here."""
 
     @property
@@ -24,7 +24,7 @@ class Task(Protocol):
 
 
 @dataclass(frozen=True)
-class Step:
+class StartupStep:
     """Something that is done once before the DAG runs."""
 
     name: str
@@ -34,7 +34,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Row:
+class TaskRow:
     """One task of the DAG run. ``seconds`` counts up while it runs."""
 
     task: str
@@ -44,24 +44,24 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Picture:
+class DemoView:
     """All there is to see at one moment."""
 
-    steps: tuple[Step, ...] = ()
-    rows: tuple[Row, ...] = ()
+    steps: tuple[StartupStep, ...] = ()
+    rows: tuple[TaskRow, ...] = ()
     training: str = ""
     """The training and its state."""
-    numbers: str = ""
+    metrics: str = ""
     """What the training measured last."""
-    line: str = ""
+    log_line: str = ""
     """The last line of a task's log."""
 
 
-def rows(tasks: Iterable[Task], order: Sequence[str], notes: Mapping[str, str]) -> tuple[Row, ...]:
+def task_rows(tasks: Iterable[TaskInfo], task_order: Sequence[str], notes: Mapping[str, str]) -> tuple[TaskRow, ...]:
     """The *tasks* as rows, in the DAG's *order*; a task that the order does not name comes last."""
-    place = {task: number for number, task in enumerate(order)}
+    place = {task: number for number, task in enumerate(task_order)}
     return tuple(
-        Row(task.task_id, task.state or "waiting", task.seconds, notes.get(task.task_id, ""))
+        TaskRow(task.task_id, task.state or "waiting", task.seconds, notes.get(task.task_id, ""))
         for task in sorted(tasks, key=lambda task: place.get(task.task_id, len(place)))
     )
 
@@ -74,7 +74,7 @@ def training_line(training: Training) -> str:
     return f"{training.id}: {status.state}{phase}{gpus}"
 
 
-def numbers_line(training: Training) -> str:
+def metrics_line(training: Training) -> str:
     """What *training* measured last, in one line; empty when it has measured nothing."""
     if not training.status.metrics:
         return ""
@@ -83,7 +83,7 @@ def numbers_line(training: Training) -> str:
     return f"iteration {last.iteration}{f' ({last.phase})' if last.phase else ''}: {values}"
 
 
-def order(edges: Mapping[str, Iterable[str]]) -> list[str]:
+def topological_order(edges: Mapping[str, Iterable[str]]) -> list[str]:
     """Task ids so that each comes after all it waits for; *edges* are each task's downstream tasks."""
     waiting = {task: {up for up, downs in edges.items() if task in downs} for task in edges}
     ordered: list[str] = []
@@ -97,7 +97,7 @@ def order(edges: Mapping[str, Iterable[str]]) -> list[str]:
     return ordered
 
 
-def changes(before: Picture, after: Picture) -> Iterator[str]:
+def change_lines(before: DemoView, after: DemoView) -> Iterator[str]:
     """
     What is new in *after*, one line a change, for an output that can't be painted over.
 
@@ -107,23 +107,23 @@ def changes(before: Picture, after: Picture) -> Iterator[str]:
     for step in after.steps:
         if known.get(step.name) != step.state and step.state != "waiting":
             took = f" ({step.seconds:.1f} s)" if step.state == "done" else ""
-            yield f"{step.name}: {step.state}{took}{_note(step.note) if step.state != 'done' else ''}"
+            yield f"{step.name}: {step.state}{took}{_note_suffix(step.note) if step.state != 'done' else ''}"
     seen = {row.task: row for row in before.rows}
     for row in after.rows:
         old = seen.get(row.task)
         if (old is None and row.state == "waiting") or (old and old.state == row.state):
             continue
-        ended = row.state in ENDED
+        ended = row.state in FINAL_TASK_STATES
         took = f" ({row.seconds:.1f} s)" if row.seconds is not None and ended else ""
-        yield f"{row.task}: {row.state}{took}{_note(row.note) if ended else ''}"
+        yield f"{row.task}: {row.state}{took}{_note_suffix(row.note) if ended else ''}"
     if after.training and after.training != before.training:
         yield after.training
 
 
-ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+FINAL_TASK_STATES = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 """States of a task that it does not leave by itself."""
 
-_NOT_SAID = re.compile(
+_AIRFLOW_LOG_LINE = re.compile(
     r"^(::(end)?group::|DAG bundles loaded|Filling up the DagBag|Worker startup|Pushing xcom|Done\. Returned"
     r"|Pausing task as|Task failed with exception|trigger (completed|.* starting)$|Trigger fired event"
     r"|(https?:/)?/.*\.log$)"
@@ -131,11 +131,11 @@ _NOT_SAID = re.compile(
 """What Airflow itself writes into every task's log."""
 
 
-def said(log: Iterable[str]) -> list[str]:
+def task_log_lines(log: Iterable[str]) -> list[str]:
     """The lines of a task's *log* that the task itself wrote, without what Airflow puts around them."""
     lines = [line for event in log for line in event.splitlines()]
-    return [line.strip() for line in lines if line.strip() and not _NOT_SAID.match(line)]
+    return [line.strip() for line in lines if line.strip() and not _AIRFLOW_LOG_LINE.match(line)]
 
 
-def _note(note: str) -> str:
+def _note_suffix(note: str) -> str:
     return f": {note}" if note else ""

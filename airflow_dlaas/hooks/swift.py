@@ -61,7 +61,7 @@ def make_store(connection: SwiftConnection, *, retry: bool = True) -> SwiftStore
     """
     A store for *access*; sends nothing yet.
 
-    :param patient: sit transient trouble out; whoever will ask again anyway need not.
+    :param retry: sit transient trouble out; whoever will ask again anyway need not.
     """
     from airflow_dlaas.storage.patience import NO_RETRY, RetryPolicy
     from airflow_dlaas.storage.swift.store import SwiftStore

@@ -318,7 +318,7 @@ class DeleteDataOperator(CheckedOperator):
 
 
 def _parse_asset_uri(uri: str, default_conn_id: str) -> tuple[str, str] | None:
-    """Read connection and container in the address of an asset; *conn_id* where it names no connection."""
+    """Read connection and container in the address of an asset; *default_conn_id* where it names no connection."""
     parts = urlsplit(uri)
     named, _, container = parts.netloc.rpartition("@")
     return (unquote(named) or default_conn_id, unquote(container)) if parts.scheme == "swift" else None

@@ -2,7 +2,7 @@
 A folder of code as one zip: made the same every time, and opened with suspicion.
 
 The same files give the same bytes, whatever their times and the order they were made in, with the same zlib; another
-zlib may compress differently, so what identifies a version of the code is its `digest`, not the zip's.
+zlib may compress differently, so what identifies a version of the code is its `digest_folder`, not the zip's.
 """
 
 from __future__ import annotations
@@ -131,10 +131,10 @@ def digest_folder(
 
 def digest_archive(path: Path, *, unpacked_limit: int = DEFAULT_UNPACKED_LIMIT) -> str:
     """
-    Identify what the zip at *path* unpacks to: if `pack` made it, as `digest` identified the folder.
+    Identify what the zip at *path* unpacks to: if `pack` made it, as `digest_folder` identified the folder.
 
     Compression, times and order do not count, and a folder counts only where nothing lies in it. The zip is inspected
-    as by `inspect`, nested folders allowed, with the same errors.
+    as by `require_safe_archive`, nested folders allowed, with the same errors.
     """
     with _open_zip(path, True, unpacked_limit) as opened:
         contents = {entry.filename: hashlib.sha256() for entry in opened.infolist()}

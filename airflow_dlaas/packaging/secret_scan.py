@@ -52,7 +52,7 @@ def has_secret_name(name: str) -> bool:
 
 def contains_private_key(head: bytes) -> bool:
     """
-    Whether a private key in PEM begins in *head*, the first `HEAD` bytes of a file.
+    Whether a private key in PEM begins in *head*, the first `HEAD_SIZE` bytes of a file.
 
     Its header has to stand alone on a line, as in a key file or a YAML, or to be followed by what looks like a key, as
     in a JSON. A program that only mentions the header holds no key, and neither does a certificate.

@@ -1,8 +1,8 @@
 """
 What the parameters of operators and sensors may be. No I/O, nothing of Airflow.
 
-Each ``require_…`` takes a value and returns the one to use, or raises `Unfit` with the end of a sentence that begins
-with the parameter's name. `optional` and `Stage` define when a value is not checked.
+Each ``require_…`` takes a value and returns the one to use, or raises `InvalidValue` with the end of a sentence that begins
+with the parameter's name. `optional` and `CheckStage` define when a value is not checked.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class AirflowApiClient:
 
     async def get(self, *path_parts: str, **query: str | int) -> Any:
         """
-        Ask for what lies at the path that *steps* make, each of them quoted.
+        Ask for what lies at the path that *path_parts* make, each of them quoted.
 
         :raises Denied: with Airflow's status and sentence.
         """

@@ -171,7 +171,7 @@ async def _get_task_instance(api: AirflowApiClient, ref: TaskInstanceRef) -> dic
 async def _require_training(
     lookup: TrainingLookup, api: AirflowApiClient, ref: TaskInstanceRef, training_id: str, *, from_service: bool = False
 ) -> tuple[LookupResult, Training]:
-    """Find *training_id* among the trainings of a task; with *live*, at its service and not in the task's memory."""
+    """Find *training_id* among the trainings of a task; with *from_service*, at its service and not in the task's memory."""
     found = await lookup.find_for_task(api, ref, training_id)
     if found is None or found.training is None or (from_service and found.source == "task"):
         raise (

@@ -46,7 +46,7 @@ class LookupResult:
     is_unavailable: bool = False
     """Whether the service could not be asked, and may be soon."""
     airflow_digest: str | None = None
-    """The Airflow that the task's trainings are tagged with, as `Tag.airflow`; None where it is not known."""
+    """The Airflow that the task's trainings are tagged with, as `RunKey.airflow_digest`; None where it is not known."""
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ class TrainingLookup:
         return {"trainings": rows, "trouble": trouble}
 
     async def _list_by_id(self, conn_id: str) -> dict[str, Training] | str:
-        """List the newest that the service of *connection* knows, by id; or say why that can't be had."""
+        """List the newest that the service of *conn_id* knows, by id; or say why that can't be had."""
         try:
             return {one.id: one for one in await run_in_threadpool(self.service_clients.list_trainings, conn_id)}
         except DlaasError as error:
@@ -132,8 +132,8 @@ class TrainingLookup:
         """
         Tell of one training: as listed, or as its task has kept it, or else as the service tells when asked for it.
 
-        :param known: what the service has listed; None where it can't be asked.
-        :param patience: has an element for each training that may still be asked for by itself.
+        :param listed: what the service has listed; None where it can't be asked.
+        :param lookup_budget: has an element for each training that may still be asked for by itself.
         """
         training = (listed or {}).get(xcom.training_id or "")
         if training is None and xcom.training_id is not None:
@@ -195,6 +195,6 @@ def _task_digest(training: Training) -> str | None:
 
 
 def _is_same_airflow(airflow_digest: str | None, training: Training) -> bool:
-    """Whether no other Airflow than *airflow*, which has a task of the same name, has submitted *training*."""
+    """Whether no other Airflow than *airflow_digest*, which has a task of the same name, has submitted *training*."""
     tag = RunKey.from_description(training.entity.model_definition.description)
     return airflow_digest is None or tag is None or tag.airflow_digest in {None, airflow_digest}

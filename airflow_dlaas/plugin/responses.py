@@ -90,7 +90,7 @@ def training_detail(
     Tell all of a training.
 
     :param definition: what the task was rendered to, without secrets.
-    :param tensorboard: what the connection says of the site's TensorBoard.
+    :param tensorboard_url: what the connection says of the site's TensorBoard.
     """
     status = training.status
     location = training.entity.training_results.location if training.entity.training_results else None

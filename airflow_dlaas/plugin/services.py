@@ -88,7 +88,7 @@ class ServiceClients:
             raise ProtocolError(f"What answers for connection {conn_id!r} is no such service") from error
 
     def list_trainings(self, conn_id: str, *, max_age: float = LISTING_TTL) -> tuple[Training, ...]:
-        """List the newest trainings of the service, newest first, as they were at most *lasts* seconds ago."""
+        """List the newest trainings of the service, newest first, as they were at most *max_age* seconds ago."""
         now = self._clock()
         with self._lock:
             known = self._listings.get(conn_id)
@@ -100,7 +100,7 @@ class ServiceClients:
         return known[1]
 
     def get_connection(self, conn_id: str) -> ServiceConnection:
-        """Tell what *conn_id* says, as it was at most `ACCESS_LASTS` ago."""
+        """Tell what *conn_id* says, as it was at most `CONNECTION_TTL` ago."""
         now = self._clock()
         with self._lock:
             known = self._connections.get(conn_id)

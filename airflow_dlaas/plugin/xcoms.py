@@ -52,7 +52,7 @@ class TrainingXCom:
     written_at: str = ""
     """When the task wrote it; empty where that was not asked for."""
     airflow_digest: str | None = None
-    """The Airflow that its trainings are tagged with, as `Tag.airflow`; None where it is not known."""
+    """The Airflow that its trainings are tagged with, as `RunKey.airflow_digest`; None where it is not known."""
 
     @classmethod
     def parse(cls, ref: TaskInstanceRef, value: Any, written_at: str = "") -> TrainingXCom | None:
@@ -78,7 +78,7 @@ class TrainingXComReader:
         self._cache: OrderedDict[tuple[TaskInstanceRef, str, str], Any] = OrderedDict()
 
     async def get(self, api: AirflowApiClient, ref: TaskInstanceRef) -> TrainingXCom | None:
-        """Find the mark of one task; None where it has left none. `Denied` where the user may not read it."""
+        """Find the mark of one task; None where it has left none. `AirflowApiError` where the user may not read it."""
         return TrainingXCom.parse(ref, await self._get_value(api, ref, TRAINING_XCOM_KEY))
 
     async def get_summary(self, api: AirflowApiClient, xcom: TrainingXCom) -> Mapping[str, Any] | None:

@@ -48,7 +48,7 @@ class DeferrableSensor(CheckedOperator, BaseSensorOperator):
         )
 
     def deadline_from(self, start: float) -> float:
-        """Return when a wait that began at *begun* is over; both in seconds since the epoch."""
+        """Return when a wait that began at *start* is over; both in seconds since the epoch."""
         return start + self.effective_timeout
 
     def timeout_error(self, message: str) -> BaseException:

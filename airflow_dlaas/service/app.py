@@ -19,32 +19,32 @@ from typing import Self
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.api.app import create_api
-from airflow_dlaas.service.api.authentication import Identity
-from airflow_dlaas.service.api.dependencies import Limits, Parts
-from airflow_dlaas.service.config.data_dir import Credentials, Home
-from airflow_dlaas.service.config.network_policy import insist_on_password
-from airflow_dlaas.service.config.service_addresses import Address
+from airflow_dlaas.service.api.authentication import TokenAuthenticator
+from airflow_dlaas.service.api.dependencies import ApiDeps, ApiLimits
+from airflow_dlaas.service.config.data_dir import Credentials, DataDir
+from airflow_dlaas.service.config.network_policy import require_strong_password
+from airflow_dlaas.service.config.service_addresses import ServiceAddress
 from airflow_dlaas.service.config.settings import Settings
-from airflow_dlaas.service.config.tls import TRUSTED_BY, bundle
-from airflow_dlaas.service.config.users import OwnUser, UserFile, Users
-from airflow_dlaas.service.dispatcher.gpu_inventory import slots
-from airflow_dlaas.service.dispatcher.job_directories import Workplace
+from airflow_dlaas.service.config.tls import CA_BUNDLE_VARIABLES, combined_ca_bundle
+from airflow_dlaas.service.config.users import CombinedUsers, ServiceUser, UserFile
+from airflow_dlaas.service.dispatcher.gpu_inventory import resolve_slots
+from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.dispatcher.loop import Dispatcher, utc_now
-from airflow_dlaas.service.job_files import write_mark
+from airflow_dlaas.service.job_files import write_text_atomic
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.service.process import ports
-from airflow_dlaas.service.process.server import serving
-from airflow_dlaas.service.process.supervision import starting, watching
+from airflow_dlaas.service.process.server import serve_in_thread
+from airflow_dlaas.service.process.supervision import start_in_background, supervise
 from airflow_dlaas.service.runners.local import LocalRunner
-from airflow_dlaas.service.runtimes.catalogue import load
+from airflow_dlaas.service.runtimes.catalogue import load_catalogue
 from airflow_dlaas.service.runtimes.container import EngineCheck
-from airflow_dlaas.service.runtimes.probe import examine
+from airflow_dlaas.service.runtimes.probe import check_entry
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.store.secret_encryption import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.storage.swift.store import SwiftStore
 
-STORE_CONNECT, STORE_READ = 5.0, 15.0
+STORE_CONNECT_TIMEOUT, STORE_READ_TIMEOUT = 5.0, 15.0
 """Seconds an object store may take to answer when it is checked at submit, while somebody waits for the reply."""
 
 
@@ -57,7 +57,7 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.home = Home(settings.home)
+        self.data_dir = DataDir(settings.home)
         self.stopped = threading.Event()
         """Set when it stops, also by itself: then `failure` says why."""
         self.failure: str | None = None
@@ -98,28 +98,34 @@ class Service:
         self._stack.close()
 
     def _start(self, stack: ExitStack) -> None:
-        settings, home = self.settings, self.home
-        address = Address.of(settings)
+        settings, home = self.settings, self.data_dir
+        address = ServiceAddress.from_settings(settings)
         if settings.tls is not None:
-            settings.tls.check(*address.proved)
+            settings.tls.require_valid_for(*address.certificate_names)
         user_file = UserFile(settings.users) if settings.users else None
-        self.gpus = slots(settings.gpus)
+        self.gpus = resolve_slots(settings.gpus)
         real_gpus = not self.gpus[0].startswith("virtual:")
-        catalogue = load(settings.catalogue, gpus=real_gpus, examine=partial(examine, engine=EngineCheck().reason))
-        home.make()
+        catalogue = load_catalogue(
+            settings.catalogue,
+            has_gpus=real_gpus,
+            check_entry=partial(check_entry, engine_check=EngineCheck().failure_reason),
+        )
+        home.create()
         stack.enter_context(home.lock())
-        credentials = home.enrol(settings.user, settings.password)
+        credentials = home.load_or_create_credentials(settings.user, settings.password)
         if not settings.insecure_listen:
-            insist_on_password(address.reached_at, credentials.user, credentials.password)
-        users = _users(settings, OwnUser(credentials.user, credentials.password), user_file)
-        trust = self._trust()
-        door = stack.enter_context(ports.listen(settings.host, settings.port, last=ports.port_in(credentials.url)))
-        swift = self._swift(credentials, address)
-        swift_is_up = stack.enter_context(starting(swift)) if swift else None
+            require_strong_password(address.reachable_host, credentials.user, credentials.password)
+        users = _combine_users(settings, ServiceUser(credentials.user, credentials.password), user_file)
+        trust = self._write_ca_bundle()
+        door = stack.enter_context(
+            ports.listen(settings.host, settings.port, previous_port=ports.url_port(credentials.url))
+        )
+        swift = self._create_swift(credentials, address)
+        swift_is_up = stack.enter_context(start_in_background(swift)) if swift else None
         self._credentials = replace(
             credentials,
-            url=settings.public_url or address.url(ports.port_of(door)),
-            auth_url=swift.access.auth_url if swift else None,
+            url=settings.public_url or address.url(ports.socket_port(door)),
+            auth_url=swift.login.auth_url if swift else None,
             ca_file=str(settings.tls_ca) if settings.tls_ca else None,
         )
 
@@ -127,109 +133,112 @@ class Service:
         store = SqlStore(settings.database or f"sqlite:///{home.database}", key=derive_key(token_key))
         stack.callback(store.close)
         blobs = BlobStore(home.blobs)
-        allowed = settings.object_stores.and_also(address.spellings(swift.port) if swift else ())
+        allowed = settings.object_stores.with_urls(address.url_aliases(swift.port) if swift else ())
         dispatcher = Dispatcher(
             store,
             LocalRunner(os.environ | trust),
-            Workplace(
-                jobs=home.jobs,
-                environments=home.environments,
-                code=blobs.path,
-                runtime=catalogue.spec,
-                run_limit=settings.run_limit,
+            JobDirectories(
+                jobs_dir=home.jobs,
+                environments_dir=home.environments,
+                code_path=blobs.path,
+                runtime_spec=catalogue.get_spec,
+                run_timeout=settings.run_limit,
                 allow_nested=settings.allow_nested,
-                unpacked_limit=settings.unpacked_limit,
+                max_unpacked_bytes=settings.unpacked_limit,
                 isolation=settings.isolation,
-                visible=settings.visible,
-                log_limit=settings.log_limit,
-                object_stores=allowed,
+                readable_paths=settings.visible,
+                max_log_bytes=settings.log_limit,
+                allowed_stores=allowed,
             ),
-            inventory=self.gpus,
-            holder=f"{socket.gethostname()}:{home.path}",
+            slots=self.gpus,
+            lease_holder=f"{socket.gethostname()}:{home.path}",
         )
         open_store = partial(
             SwiftStore.open,
             verify=next(iter(trust.values()), True),
-            connect_timeout=STORE_CONNECT,
-            read_timeout=STORE_READ,
-            require_allowed=allowed.require,
+            connect_timeout=STORE_CONNECT_TIMEOUT,
+            read_timeout=STORE_READ_TIMEOUT,
+            require_allowed=allowed.require_allowed,
         )
         api = create_api(
-            Parts(
+            ApiDeps(
                 store=store,
                 blobs=blobs,
-                jobs=home.jobs,
+                jobs_dir=home.jobs,
                 catalogue=catalogue,
-                slots=len(self.gpus),
-                identity=Identity(
+                gpu_slots=len(self.gpus),
+                authenticator=TokenAuthenticator(
                     users,
                     token_key,
                     clock=utc_now,
                     lifetime=settings.token_lifetime,
                 ),
-                allowed=allowed,
-                check_store=partial(_check_container, open_store),
+                allowlist=allowed,
+                check_container=partial(_check_container, open_store),
                 create_container=partial(_create_container, open_store),
-                wake=dispatcher.wake,
+                wake_dispatcher=dispatcher.wake,
                 public_url=settings.public_url,
-                limits=Limits(
+                limits=ApiLimits(
                     zip_bytes=settings.zip_limit,
                     unpacked_bytes=settings.unpacked_limit,
-                    monitors=settings.monitor_limit,
+                    log_streams=settings.monitor_limit,
                     allow_nested=settings.allow_nested,
                 ),
-                stopping=self.stopped.is_set,
+                is_stopping=self.stopped.is_set,
             )
         )
         if swift_is_up is not None:
             swift_is_up.result()
         dispatcher.start()
         stack.callback(dispatcher.stop)
-        server = stack.enter_context(serving(api, door, settings.tls, monitors=2 * settings.monitor_limit))
-        home.keep(self._credentials)
+        server = stack.enter_context(
+            serve_in_thread(api, door, settings.tls, max_websockets=2 * settings.monitor_limit)
+        )
+        home.save(self._credentials)
         stack.enter_context(
-            watching(
+            supervise(
                 swift,
                 dispatcher,
                 server,
-                sweep=lambda: blobs.sweep(store.digests()),
-                give_up=self._give_up,
+                sweep_blobs=lambda: blobs.delete_unused(store.list_used_digests()),
+                on_failure=self._fail,
             )
         )
 
-    def _swift(self, credentials: Credentials, address: Address) -> EmbeddedSwift | None:
+    def _create_swift(self, credentials: Credentials, address: ServiceAddress) -> EmbeddedSwift | None:
         settings = self.settings
         if settings.objectstore == "off":
             return None
         return EmbeddedSwift(
-            self.home.swift,
+            self.data_dir.swift,
             host=settings.host,
-            port=settings.objectstore_port or ports.free_port(settings.host, last=ports.port_in(credentials.auth_url)),
+            port=settings.objectstore_port
+            or ports.find_free_port(settings.host, previous_port=ports.url_port(credentials.auth_url)),
             user=credentials.swift_user,
             key=credentials.swift_key,
-            name=address.name,
+            public_host=address.url_host,
             tls=settings.tls,
         )
 
-    def _trust(self) -> dict[str, str]:
+    def _write_ca_bundle(self) -> dict[str, str]:
         """Write down whom trainings and checks trust besides everybody's authorities; the variable that says so."""
         if self.settings.tls_ca is None:
             return {}
-        write_mark(self.home.authorities, bundle(self.settings.tls_ca))
-        return {TRUSTED_BY[0]: str(self.home.authorities)}
+        write_text_atomic(self.data_dir.ca_bundle, combined_ca_bundle(self.settings.tls_ca))
+        return {CA_BUNDLE_VARIABLES[0]: str(self.data_dir.ca_bundle)}
 
-    def _give_up(self, why: str) -> None:
-        self.failure = why
+    def _fail(self, reason: str) -> None:
+        self.failure = reason
         self.stopped.set()
 
 
-def _users(settings: Settings, own: OwnUser, file: UserFile | None) -> Users:
-    if file is not None and file.stamp(own.name) is not None:
+def _combine_users(settings: Settings, service_user: ServiceUser, user_file: UserFile | None) -> CombinedUsers:
+    if user_file is not None and user_file.security_stamp(service_user.name) is not None:
         raise NotConfigured(
-            f"DLAAS_USERS: {settings.users} names {own.name}, who is the service's own user, with a password of their "
-            f"own; remove them (airflow-dlaas users remove {own.name}) or set DLAAS_USER to another name"
+            f"DLAAS_USERS: {settings.users} names {service_user.name}, who is the service's own user, with a password of their "
+            f"own; remove them (airflow-dlaas users remove {service_user.name}) or set DLAAS_USER to another name"
         )
-    return Users(own, file)
+    return CombinedUsers(service_user, user_file)
 
 
 OpenStore = Callable[[StoreConnection], SwiftStore]

@@ -36,38 +36,38 @@ from pydantic import AfterValidator, BaseModel, Field, field_validator
 from airflow_dlaas.contract.base import ApiModel, Timestamp
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import PhaseTime
-from airflow_dlaas.service.config.object_store_allowlist import ANY, AllowedStores
-from airflow_dlaas.service.regular_file import open_to_read
+from airflow_dlaas.service.config.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
+from airflow_dlaas.service.regular_file import open_regular_file
 
 W = TypeVar("W", bound=BaseModel)
 
-IsolationWish = Literal["auto", "bubblewrap", "none"]
+IsolationMode = Literal["auto", "bubblewrap", "none"]
 """
 What is to keep a command from the rest of the machine: bubblewrap where it works, or else nothing; bubblewrap, or else
 the training does not run; nothing. A container keeps its command apart by itself.
 """
 
-UNREADABLE = (OSError, ValueError)
-"""What `read_mark` raises where something else is there: damaged content, a directory, a loop of links."""
+READ_ERRORS = (OSError, ValueError)
+"""What `read_job_file` raises where something else is there: damaged content, a directory, a loop of links."""
 
-_NOTHING_THERE = frozenset({errno.ENOTDIR, errno.ELOOP})
+_MISSING_ERRNOS = frozenset({errno.ENOTDIR, errno.ELOOP})
 """Of a job's folder that is no folder: no file is in it."""
 
-MARK_LIMIT = 16 * 1024**2
+MAX_JOB_FILE_SIZE = 16 * 1024**2
 """Bytes of a mark; the largest has a definition, of which a request has 1 MiB at most."""
 
-LOG_LIMIT = 1024**3
+DEFAULT_LOG_LIMIT = 1024**3
 """Bytes of a log: far more than anybody reads, and far less than a disk."""
 
 
-def _require_utc(value: datetime) -> datetime:
+def _to_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(timezone.utc)
     except OverflowError:
         raise ValueError("must be a point in time that exists in UTC") from None
 
 
-Stamp = Annotated[Timestamp, AfterValidator(_require_utc)]
+UtcTimestamp = Annotated[Timestamp, AfterValidator(_to_utc)]
 """A point in time that the store can hold."""
 
 
@@ -95,7 +95,7 @@ class RuntimeSpec(ApiModel):
     compatibility: bool = False
 
 
-class Spec(ApiModel):
+class JobSpec(ApiModel):
     """What to run."""
 
     training_id: str
@@ -113,16 +113,16 @@ class Spec(ApiModel):
     """Whether the zip may hold folders (ours; the page says flat)."""
     unpacked_limit: int = 2 * 1024**3
     """Bytes the zip may unpack to."""
-    isolation: IsolationWish = "auto"
+    isolation: IsolationMode = "auto"
     visible: tuple[Path, ...] = ()
     """What an isolated command may read besides system, runtime and its own folders: data of the site's, say."""
-    log_limit: int = LOG_LIMIT
+    log_limit: int = DEFAULT_LOG_LIMIT
     """Bytes of the command's output that are kept."""
-    object_stores: AllowedStores = ANY
+    object_stores: ObjectStoreAllowlist = ALLOW_ANY
     """The object stores that the learner may call; the specs of earlier releases name none."""
 
 
-class RunMark(ApiModel):
+class ProcessIdentity(ApiModel):
     """Who the learner is. A process is this learner only if all three agree: pids are reused, and reboots happen."""
 
     pid: int
@@ -130,24 +130,24 @@ class RunMark(ApiModel):
     boot_id: str
 
 
-class PhaseMark(ApiModel):
+class PhaseFile(ApiModel):
     """Where in its life a job is, and since when."""
 
     phase: Phase
-    since: Stamp
+    since: UtcTimestamp
     before: tuple[PhaseTime, ...] = ()
     """The phases it has gone through before."""
     isolation: str | None = None
     """What keeps the command from the rest of the machine: ``bubblewrap``, ``container`` or ``none``."""
 
 
-class BoardsMark(ApiModel):
+class EventDirsFile(ApiModel):
     """Where TensorBoard event files lie, by the names they are stored under."""
 
     folders: tuple[str, ...]
 
 
-class Exit(ApiModel):
+class ExitFile(ApiModel):
     """How a job ended."""
 
     state: TrainingState
@@ -162,29 +162,29 @@ class Exit(ApiModel):
     """What kept the command from the rest of the machine; None where it never came to that."""
     warnings: tuple[str, ...] = ()
     """What did not count for the end: files that could not be stored, each with the reason."""
-    finished_at: Stamp
+    finished_at: UtcTimestamp
 
     @field_validator("state")
     @classmethod
-    def _is_an_end(cls, value: TrainingState) -> TrainingState:
+    def _require_final_state(cls, value: TrainingState) -> TrainingState:
         if not value.is_final:
             raise ValueError("must be a final state")
         return value
 
 
-class ExitIfLost(Exit):
+class ExitIfLostFile(ExitFile):
     """How a job ends if its learner is lost while it stores the results. Such a job has not completed."""
 
     @field_validator("state")
     @classmethod
-    def _is_not_completed(cls, value: TrainingState) -> TrainingState:
+    def _require_not_completed(cls, value: TrainingState) -> TrainingState:
         if value is TrainingState.COMPLETED:
             raise ValueError("must not be completed: the results of a lost learner may be incomplete")
         return value
 
 
 @dataclass(frozen=True, slots=True)
-class JobFolder:
+class JobDirectory:
     """The paths of one job, and the only way its marks are read and written."""
 
     path: Path
@@ -222,7 +222,7 @@ class JobFolder:
         return self.path / "usage.json"
 
     @property
-    def boards(self) -> Path:
+    def event_dirs(self) -> Path:
         return self.path / "boards.json"
 
     @property
@@ -233,7 +233,7 @@ class JobFolder:
     def exit_if_lost(self) -> Path:
         return self.path / "exit-if-lost.json"
 
-    def folder(self, name: str) -> Path:
+    def subdirectory(self, name: str) -> Path:
         """One of the command's own folders."""
         return self.path / name
 
@@ -245,13 +245,13 @@ class JobFolder:
             except IsADirectoryError:  # noqa: PERF203 - one that fails must not keep the others
                 remove_folder(path)  # a command's; no secret of ours is in a folder
             except OSError as error:
-                if error.errno not in _NOTHING_THERE:
+                if error.errno not in _MISSING_ERRNOS:
                     raise
 
 
 def remove_folder(folder: Path) -> None:
     """
-    Remove *folder* with all that is in it; what cannot be removed stays.
+    Remove *subdirectory* with all that is in it; what cannot be removed stays.
 
     A command can make folders a thousand deep, for which `shutil.rmtree` has neither the stack (before Python 3.13) nor
     the file descriptors.
@@ -262,7 +262,7 @@ def remove_folder(folder: Path) -> None:
         subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL, check=False)
 
 
-def read_mark(path: Path, kind: type[W]) -> W | None:
+def read_job_file(path: Path, model: type[W]) -> W | None:
     """
     Read the mark at *path*; None where it was not written (yet).
 
@@ -272,16 +272,16 @@ def read_mark(path: Path, kind: type[W]) -> W | None:
     :raises UNREADABLE: something else is there.
     """
     try:
-        with open_to_read(path) as file:
-            content = file.read(MARK_LIMIT + 1)
+        with open_regular_file(path) as file:
+            content = file.read(MAX_JOB_FILE_SIZE + 1)
     except FileNotFoundError:
         return None
-    if len(content) > MARK_LIMIT:
-        raise ValueError(f"longer than {MARK_LIMIT:,} bytes")
-    return kind.model_validate_json(content)
+    if len(content) > MAX_JOB_FILE_SIZE:
+        raise ValueError(f"longer than {MAX_JOB_FILE_SIZE:,} bytes")
+    return model.model_validate_json(content)
 
 
-def write_mark(path: Path, content: str, *, mode: int = 0o644) -> None:
+def write_text_atomic(path: Path, content: str, *, mode: int = 0o644) -> None:
     """Write *content* at *path*, whole and durable or not at all."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

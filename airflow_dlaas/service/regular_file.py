@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 
-def open_regular(path: Path | str, flags: int) -> int:
+def open_regular_fd(path: Path | str, flags: int) -> int:
     """
     Open *path*, and return its file descriptor. Links are not followed, and opening never blocks.
 
@@ -22,11 +22,11 @@ def open_regular(path: Path | str, flags: int) -> int:
     return file
 
 
-def open_to_read(path: Path | str) -> BinaryIO:
+def open_regular_file(path: Path | str) -> BinaryIO:
     """
-    Open the regular file *path* to read its bytes; see `open_regular`.
+    Open the regular file *path* to read its bytes; see `open_regular_fd`.
 
     :raises FileNotFoundError: nothing is there.
     :raises OSError: it is no regular file, or cannot be opened.
     """
-    return os.fdopen(open_regular(path, os.O_RDONLY), "rb")
+    return os.fdopen(open_regular_fd(path, os.O_RDONLY), "rb")

@@ -80,9 +80,9 @@ class FileBody:
 
     def sendfile(self, sock: socket.socket, on_chunk: Callable[[memoryview], None] | None = None) -> Iterator[int]:
         """
-        Have the kernel hand them to *line*, a socket without TLS; yields how many went each time.
+        Have the kernel hand them to *sock*, a socket without TLS; yields how many went each time.
 
-        :param told: gets the same bytes before they go. Of a file that is being written they may be others; then the
+        :param on_chunk: gets the same bytes before they go. Of a file that is being written they may be others; then the
             store's MD5 is another one, too.
         """
         end = self.start + self.size
@@ -123,14 +123,14 @@ class FileBody:
 
 
 def as_body(source: Path | bytes | Body) -> Body:
-    """*source* as content; the size of a file is what it is now."""
+    """*path* as content; the size of a file is what it is now."""
     if isinstance(source, bytes):
         return BytesBody(source)
     return FileBody(str(source), 0, file_size(source)) if isinstance(source, Path) else source
 
 
 def file_size(path: Path) -> int:
-    """Bytes of the file *source*; refuses what is no regular file."""
+    """Bytes of the file *path*; refuses what is no regular file."""
     try:
         if path.exists() and not path.is_file():
             raise StoreError(f"{path} cannot be stored: it is no regular file")
@@ -140,7 +140,7 @@ def file_size(path: Path) -> int:
 
 
 def md5_of(source: Path | bytes | Body) -> str:
-    """The MD5 of *source*, in hex: what Swift compares. Not for secrecy."""
+    """The MD5 of *path*, in hex: what Swift compares. Not for secrecy."""
     md5 = hashlib.md5(usedforsecurity=False)
     for chunk in as_body(source).chunks():
         md5.update(chunk)

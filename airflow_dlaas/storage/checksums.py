@@ -13,7 +13,7 @@ class ChecksumVerifier:
     """
     Told the bytes of an object in their order, says whether they are those that were stored.
 
-    :param what: the object, for the complaint.
+    :param object_name: the object, for the complaint.
     :param parts: all of it; each is compared as soon as it is complete. One without an MD5 is compared by its size.
     """
 
@@ -28,7 +28,7 @@ class ChecksumVerifier:
 
     def update(self, chunk: bytes) -> None:
         """
-        Go on with *piece*.
+        Go on with *chunk*.
 
         :raises Corrupted: a part that is now complete has another MD5, or there are more bytes than there should be.
         """

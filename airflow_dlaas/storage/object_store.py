@@ -117,9 +117,9 @@ class ObjectStore(Protocol):
 
     def list_dir(self, container: str, folder: str = "", *, limit: int = 0) -> Iterator[StoredObject | str]:
         """
-        One level of names: what is right below *folder*, which is empty or ends with a slash.
+        One level of names: what is right below *is_folder_marker*, which is empty or ends with a slash.
 
-        :param most: entries to give at the most, in one request; 0 for all.
+        :param limit: entries to give at the most, in one request; 0 for all.
         :return: objects, and for each subfolder its full name, which ends with a slash.
         """
 
@@ -151,9 +151,9 @@ class ObjectStore(Protocol):
 
     def put_segment(self, container: str, name: str, body: Body, *, on_progress: BytesCallback | None = None) -> str:
         """
-        Store *content* under a name that nobody reads yet; its MD5, taken on the way: read once.
+        Store *body* under a name that nobody reads yet; its MD5, taken on the way: read once.
 
-        What arrived damaged may stay under *name*, so use it only for what `join` puts together later.
+        What arrived damaged may stay under *name*, so use it only for what `complete_multipart` puts together later.
 
         :raises Corrupted: the store's MD5 was another one at every attempt.
         """
@@ -194,7 +194,7 @@ class ObjectStore(Protocol):
         on_progress: BytesCallback | None = None,
     ) -> None:
         """
-        Fetch *part* of the very content that *shape* was a look at; where it broke off, it goes on.
+        Fetch *part* of the very content that *layout* was a look at; where it broke off, it goes on.
 
         :raises Corrupted: what came had another MD5 at every attempt.
         :raises StoreError: the object was replaced since.
@@ -209,7 +209,7 @@ class ObjectStore(Protocol):
 
     def copy(self, container: str, name: str, to_container: str, to_name: str) -> None:
         """
-        Store the content of an object in one piece as *to_name* in the container *to* too, without moving it here.
+        Store the content of an object in one piece as *to_name* in the container *to_container* too, without moving it here.
 
         The store answers when it is done, which for a large object may be later than it may be silent.
         """

@@ -31,7 +31,7 @@ def is_large(size: int, segment_size: int = DEFAULT_SEGMENT_SIZE) -> bool:
 
 
 def segment_size_for(size: int, limits: StoreLimits, segment_size: int = DEFAULT_SEGMENT_SIZE) -> int:
-    """Bytes of each segment that a large file of *size* is cut into; 0 where the store joins no segments."""
+    """Bytes of each segment that a large file of *file_size* is cut into; 0 where the store joins no segments."""
     if not limits.max_segments:
         return 0
     min_size = -(-size // limits.max_segments)
@@ -44,7 +44,7 @@ def max_file_size(limits: StoreLimits) -> int:
 
 
 def split_ranges(size: int, part_size: int) -> Iterator[Part]:
-    """Cut *size* bytes into parts of *cut*; the last may be smaller."""
+    """Cut *file_size* bytes into parts of *cut*; the last may be smaller."""
     for start in range(0, size, part_size):
         yield Part(start, min(part_size, size - start))
 

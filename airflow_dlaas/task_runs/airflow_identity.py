@@ -26,7 +26,7 @@ def airflow_id() -> str | None:
     """
     Return the identity of this Airflow, on a worker; None where it cannot be known, which is logged once.
 
-    It is ``[dlaas] airflow_id`` of Airflow's configuration where that is set, else the Variable `VARIABLE`, which is
+    It is ``[dlaas] airflow_id`` of Airflow's configuration where that is set, else the Variable `VARIABLE_KEY`, which is
     created when first needed and asked for once a process. ``[api] base_url`` is none: it is unset by default, and
     often equal.
     """

@@ -57,7 +57,7 @@ def build_definition(
     Make the definition that goes over the wire, credentials and all.
 
     :param document: the definition, or its JSON.
-    :param store: looks up a connection by its id.
+    :param get_connection: looks up a connection by its id.
     :param location: the experiment version, where it is named beside the document.
     :raises InvalidDefinition: naming every field that is wrong.
     """

@@ -66,7 +66,7 @@ class PublishedCode:
 
 def plan_publish(existing: Experiment | None, *, current_digest: str | None, new_digest: str) -> PublishAction:
     """
-    Say what brings code with the digest *wanted* into a version of *ours*, whose newest version holds *held*.
+    Say what brings code with the digest *new_digest* into a version of *existing*, whose newest version holds *current_digest*.
 
     An empty version is never filled: whoever added it may be about to.
     """
@@ -93,7 +93,7 @@ def publish_code(client: Client, draft: ExperimentDraft, code: Path, *, reuse: b
     """
     Have the zip *code* as a version of the experiment that *draft* describes.
 
-    With *reuse*, what is there is used as `find` and `decide` say; without, an experiment is created in any case. Two
+    With *reuse*, what is there is used as `find_experiment` and `plan_publish` say; without, an experiment is created in any case. Two
     that do this at once may both create or add: each gets a version of its own that holds its code.
 
     :raises InvalidBundle: the zip is unusable; the service was asked for nothing.

@@ -32,7 +32,7 @@ def first_event_delay(deferred_at: float | None, now: float) -> float:
 
 
 async def wait_before_first_event(deferred_at: float | None) -> None:
-    """Wait until a trigger may fire its first event; see `first_event_pause`."""
+    """Wait until a trigger may fire its first event; see `first_event_delay`."""
     pause = first_event_delay(deferred_at, time.time())
     if pause > 0:
         await asyncio.sleep(pause)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def local_path(location: str) -> Path | None:
-    """The path that *place* is on this machine, or None where it is elsewhere."""
+    """The path that *location* is on this machine, or None where it is elsewhere."""
     parts = urlsplit(location)
     if not parts.scheme:
         return Path(location)
@@ -40,7 +40,7 @@ def local_path(location: str) -> Path | None:
 
 def resolve_sources(location: str, include: Patterns, exclude: Patterns, *, allow_empty: bool = False) -> list[Source]:
     """
-    Find the files at *place*, a path or a glob of this machine or an address, that *include* and *exclude* select.
+    Find the files at *location*, a path or a glob of this machine or an address, that *include* and *exclude* select.
 
     Files elsewhere are read when they are sent, piece by piece.
 
@@ -68,7 +68,7 @@ def _remote_sources(location: str, include: Patterns, exclude: Patterns) -> list
 
 @contextmanager
 def fetch_to_local(location: str) -> Iterator[Path]:
-    """Have *place*, a file or a folder, as a local path for the time of the block."""
+    """Have *location*, a file or a folder, as a local path for the time of the block."""
     local = local_path(location)
     if local is not None:
         if not local.exists():
@@ -97,7 +97,7 @@ def fetch_to_local(location: str) -> Iterator[Path]:
 @contextmanager
 def publish_from_local(location: str) -> Iterator[Path]:
     """
-    Have a local path to make a file or a folder at; when the block ends well, it is put at *place*.
+    Have a local path to make a file or a folder at; when the block ends well, it is put at *location*.
 
     A local place is replaced as a whole (written aside, then renamed); when the block fails, it stays as it was.
     """
@@ -119,7 +119,7 @@ def publish_from_local(location: str) -> Iterator[Path]:
 
 @contextmanager
 def local_output_dir(location: str) -> Iterator[Path]:
-    """Have a folder to put files into: *place* itself where it is local, else one that is put there in the end."""
+    """Have a folder to put files into: *location* itself where it is local, else one that is put there in the end."""
     local = local_path(location)
     if local is not None:
         yield local
@@ -129,7 +129,7 @@ def local_output_dir(location: str) -> Iterator[Path]:
 
 
 def replace_path(target: Path, replacement: Path) -> None:
-    """Put *made*, which lies beside it, in the place of whatever *local* is."""
+    """Put *made*, which lies beside it, in the place of whatever *target* is."""
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as aside:
         if target.exists():
             target.rename(Path(aside) / "before")

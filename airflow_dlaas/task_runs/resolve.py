@@ -42,9 +42,9 @@ def resolve_training(
     """
     Choose for one try of a task.
 
-    :param first: the task's tag.
-    :param found: every training that carries a tag of this task, of whatever generation, form and Airflow.
-    :param this: the try.
+    :param first_key: the task's tag.
+    :param candidates: every training that carries a tag of this task, of whatever generation, form and Airflow.
+    :param current_try: the try.
     :param retry_failed: whether a try that finds a training ended badly trains anew. One try makes one at most: a task
         that is taken up within its try learns how its training ended.
     """
@@ -81,7 +81,7 @@ def is_failed_or_canceling(training: Training) -> bool:
 
 
 def _is_other_airflow(first_key: RunKey, run_key: RunKey) -> bool:
-    """Whether *tag* was written by an Airflow that is not this one, and both are known."""
+    """Whether *run_key* was written by an Airflow that is not this one, and both are known."""
     return (
         first_key.airflow_digest is not None
         and run_key.airflow_digest is not None

@@ -27,9 +27,9 @@ LOCK_UNSUPPORTED_ERRNOS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
 @contextmanager
 def resumable_folder(location: str, content_id: str) -> Iterator[Path]:
     """
-    As `put_there`, for a folder that takes long to fill: where the place is local, the next attempt goes on with it.
+    As `publish_from_local`, for a folder that takes long to fill: where the place is local, the next attempt goes on with it.
 
-    It lies beside the place, hidden, and is named by *what* it is filled with. It stays when the attempt ends with a
+    It lies beside the place, hidden, and is named by *content_id* it is filled with. It stays when the attempt ends with a
     transient error, or with its process; any other error of ours is final and removes it. So is what attempts at
     something else have left beside the same place.
 

@@ -32,7 +32,7 @@ def is_reusable(
     """
     Whether *training*, which has completed, can be the result of a task that renders *definition*; logs the reason.
 
-    :param results: the object store that the definition's results go to.
+    :param results_connection: the object store that the definition's results go to.
     """
     if not client.extensions.acknowledgement:
         return False
@@ -69,7 +69,7 @@ def definition_mismatch(entity: Mapping[str, Any], definition: TrainingDefinitio
     """
     Return why a training was not made from *definition*; None if all but passwords and the tag is equal.
 
-    :param echo: the training's entity, as the service sends it. What its answer adds is left out.
+    :param entity: the training's entity, as the service sends it. What its answer adds is left out.
     """
     from pydantic import ValidationError
 

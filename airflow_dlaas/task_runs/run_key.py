@@ -41,7 +41,7 @@ class RunKey:
     A task instance, a generation of it, and the number of the training within that generation.
 
     A *generation* is all tries of a task instance between two clears. Form 2 is written. Form 1 is read for the
-    trainings that were submitted before: it has neither `airflow` nor `clears` nor `first_try`.
+    trainings that were submitted before: it has neither `airflow` nor `clear_number` nor `first_try`.
     """
 
     task_digest: str
@@ -68,7 +68,7 @@ class RunKey:
 
     @property
     def idempotency_key(self) -> str:
-        """The `Idempotency-Key`; `of_key` reads it."""
+        """The `Idempotency-Key`; `parse` reads it."""
         if self.version == 1:
             return f"{self.task_digest}.{self.generation}.{self.attempt}"
         form = "2a" if self.acknowledges else "2"
@@ -92,7 +92,7 @@ class RunKey:
     @classmethod
     def parse(cls, key: str) -> Self:
         """
-        Read a tag's `key`, in either form.
+        Read a tag's `idempotency_key`, in either form.
 
         :raises ValueError: it is none.
         """
@@ -149,7 +149,7 @@ class TaskTry:
     first_try: int = 1
     """
     The number of the first try of its generation, if ``retries`` has not changed since the generation began: a clear
-    sets ``max_tries = try_number + retries`` (`clear_task_instances`). More than `number` where it has.
+    sets ``max_tries = try_number + retries`` (`clear_task_instances`). More than `try_number` where it has.
     """
 
     @classmethod
@@ -161,12 +161,12 @@ class TaskTry:
 
 
 def task_digest(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:
-    """Name a task instance as a `Tag` does; *map_index* is -1 where it is not mapped."""
+    """Name a task instance as a `RunKey` does; *map_index* is -1 where it is not mapped."""
     return _digest(dag_id, run_id, task_id, str(map_index))[:32]
 
 
 def task_digest_v1(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:
-    """Name a task instance of this Airflow as a `Tag` of form 1 does."""
+    """Name a task instance of this Airflow as a `RunKey` of form 1 does."""
     from airflow_dlaas.hooks.compat import conf
 
     airflow = conf.get("api", "base_url", fallback="")
@@ -174,7 +174,7 @@ def task_digest_v1(dag_id: str, run_id: str, task_id: str, map_index: int | None
 
 
 def with_run_key(definition: TrainingDefinition, run_key: RunKey) -> TrainingDefinition:
-    """Put *tag* into the description, behind what the author wrote there."""
+    """Put *run_key* into the description, behind what the author wrote there."""
     model = definition.model_definition
     description = f"{without_run_key(model.description)} {run_key}".strip()
     return definition.model_copy(update={"model_definition": model.model_copy(update={"description": description})})

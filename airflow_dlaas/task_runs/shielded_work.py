@@ -50,7 +50,7 @@ class ShieldedWork:
         A cancellation of the waiting task is dropped, however often it is repeated: a caller that handles one already
         raises it again afterwards.
 
-        :param limit: seconds since the start after which nothing waits any longer; the work goes on.
+        :param timeout: seconds since the start after which nothing waits any longer; the work goes on.
         """
         self.start()
         task, clock = self._task, asyncio.get_running_loop().time

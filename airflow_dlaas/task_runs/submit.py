@@ -51,11 +51,11 @@ def fetch_and_resolve(
     """
     Find out which training this try is about, and cancel what earlier generations of the task have left running.
 
-    A first try asks nothing where `submit` alone is atomic. A training of an earlier generation that cannot be read
+    A first try asks nothing where `submit_training` alone is atomic. A training of an earlier generation that cannot be read
     stops nothing.
 
-    :param earlier_form: *first* as releases before this one spelled it; trainings under it are this task's, too.
-    :param reusable: whether the completed training of an earlier generation takes the place of a new one; None where
+    :param v1_key: *first_key* as releases before this one spelled it; trainings under it are this task's, too.
+    :param is_reusable: whether the completed training of an earlier generation takes the place of a new one; None where
         it never does.
     :raises Misunderstood: a training of this generation cannot be read: whether it may be taken up is not known.
     """
@@ -83,7 +83,7 @@ def submit_training(
     client: Client, definition: TrainingDefinition, run_key: RunKey, *, since: datetime | None, say: Say
 ) -> Training:
     """
-    Make the training that *tag* names, or find it.
+    Make the training that *run_key* names, or find it.
 
     :raises ServiceError: it could not be made, or nobody can say; asking again with the same tag makes no second one.
     """
@@ -112,7 +112,7 @@ def log_training(training: Training, say: Say) -> None:
 
 
 def find_training(client: Client, run_key: RunKey, *, since: datetime | None) -> Training | None:
-    """Find the training that *tag* names; None where there is none."""
+    """Find the training that *run_key* names; None where there is none."""
     found = _list_with_key(client, run_key, since)
     return found[0] if found else None
 
@@ -121,7 +121,7 @@ def cancel_by_key(
     client: Client, run_key: RunKey, definition: TrainingDefinition | None, *, since: datetime | None, say: Say
 ) -> bool:
     """
-    Cancel the training that *tag* names, if there is one; whether that is settled, or worth another try.
+    Cancel the training that *run_key* names, if there is one; whether that is settled, or worth another try.
 
     :param definition: given where its submission may still be under way: where a server honours our key it is
         submitted once more, which makes no second one, so that it can't come into being after we have looked.
@@ -204,7 +204,7 @@ def _list_with_key(client: Client, run_key: RunKey, since: datetime | None) -> l
 def _iter_training_ids(
     client: Client, task_digests: Collection[str], since: datetime | None
 ) -> Iterator[tuple[RunKey, str]]:
-    """Look through the listing for trainings of *tasks*; its pages come newest first, where they come in order."""
+    """Look through the listing for trainings of *task_digests*; its pages come newest first, where they come in order."""
     call = calls.list_training_summaries()
     for _ in range(MAX_PAGES):
         page = client.send(call)
@@ -223,7 +223,7 @@ def _fetch_trainings(
     client: Client, task_digests: Collection[str], since: datetime | None, generation: str
 ) -> tuple[list[KeyedTraining], dict[str, str]]:
     """
-    Return the trainings of *tasks*; and of those of other generations that cannot be read the ids, with the reasons.
+    Return the trainings of *task_digests*; and of those of other generations that cannot be read the ids, with the reasons.
 
     :raises Misunderstood: one of *generation* cannot be read.
     """

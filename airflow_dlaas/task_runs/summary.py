@@ -1,7 +1,7 @@
 """
 What a task keeps of its training, for when the service has forgotten it: small, without secrets, plain data.
 
-It is pushed as XCom `SUMMARY` when the training has ended, well or not.
+It is pushed as XCom `SUMMARY_XCOM_KEY` when the training has ended, well or not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_COMMAND_LENGTH = 4000
 
 
 def summarize_training(training: Training, curves: Curves | None, dlaas_conn_id: str) -> dict[str, Any]:
-    """Put together what is kept of *training*; *connection* is the id of the connection it was submitted over."""
+    """Put together what is kept of *training*; *dlaas_conn_id* is the id of the connection it was submitted over."""
     kept = None
     if curves is not None and curves.series is not None:
         series = [

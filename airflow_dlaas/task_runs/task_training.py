@@ -39,14 +39,14 @@ class TaskTraining:
     """
     Which training a try of a task is about, and all that is needed to submit it and to end it.
 
-    `stop` may interrupt `submit`, as `on_kill` does: it asks Airflow for nothing.
+    `cancel` may interrupt `submit`, as `on_kill` does: it asks Airflow for nothing.
     """
 
     run_key: RunKey
     since: datetime | None
     service_connection: ServiceConnection
     dlaas_conn_id: str
-    """The id of the connection that *access* was read from."""
+    """The id of the connection that *service_connection* was read from."""
     say: Callable[[str], None]
     context: Context = field(repr=False)
     document: Mapping[str, Any] = field(default_factory=dict)

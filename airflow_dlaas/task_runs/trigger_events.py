@@ -42,7 +42,7 @@ def training_event(training: Training) -> dict[str, Any]:
 
 
 def error_event(error: Exception) -> dict[str, Any]:
-    """Report why there is no training to report; `reported` raises it again, on the worker."""
+    """Report why there is no training to report; `parse_training_event` raises it again, on the worker."""
     told: dict[str, Any] = {"kind": type(error).__name__, "message": str(error)}
     match error:
         case ApiError():
@@ -84,7 +84,7 @@ def parse_event_key(event: Any) -> str:
 
 
 def error_from_event(class_name: str, message: str, details: Mapping[Any, Any]) -> DlaasError:
-    """Return the error that `unheard` reported; `Misunderstood`, with its name and message, where it is not ours."""
+    """Return the error that `error_event` reported; `ProtocolError`, with its name and message, where it is not ours."""
     found = getattr(exceptions, class_name, None)
     if not isinstance(found, type) or not issubclass(found, DlaasError):
         return ProtocolError(f"The wait in the triggerer broke off: {class_name}: {message}")

@@ -24,7 +24,7 @@ MIN_POLL_TIMEOUT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ObjectQuery:
-    """What is waited for: the object *name*, or where that is None, *count* objects under the folder *prefix*."""
+    """What is waited for: the object *name*, or where that is None, *min_count* objects under the folder *prefix*."""
 
     container: str
     name: str | None

@@ -225,7 +225,7 @@ async def _wait_for_retry(watcher: TrainingWatcher, lifecycle: _LifecycleEvents,
 async def batch_text(
     chunks: AsyncIterator[str], *, max_seconds: float, max_characters: int, clock: Callable[[], float] = time.monotonic
 ) -> AsyncIterator[str]:
-    """Join *pieces* of text: told after *seconds* at the latest, or once about *characters* are gathered."""
+    """Join *chunks* of text: told after *max_seconds* at the latest, or once about *max_characters* are gathered."""
     gathered: list[str] = []
     size = 0
     since = clock()

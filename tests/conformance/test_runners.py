@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.job_files import Exit, JobFolder, RunMark, read_mark
+from airflow_dlaas.service.job_files import ExitFile, JobDirectory, ProcessIdentity, read_job_file
 from airflow_dlaas.service.process.process_info import identify
-from airflow_dlaas.service.runners.base import Runner, Sighting
+from airflow_dlaas.service.runners.base import Liveness, Runner
 from airflow_dlaas.service.runners.local import LocalRunner
 
 RUNNERS: dict[str, Callable[[], Runner]] = {"local": LocalRunner}
@@ -39,15 +39,15 @@ def runner(request: pytest.FixtureRequest) -> Runner:
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> JobFolder:
+def job(tmp_path: Path) -> JobDirectory:
     """A job that cannot go well: nothing was handed over. Its learner takes it, says so, and ends."""
-    folder = JobFolder(tmp_path / f"training-{uuid.uuid4().hex[:9]}")
+    folder = JobDirectory(tmp_path / f"training-{uuid.uuid4().hex[:9]}")
     folder.path.mkdir()
     return folder
 
 
 @pytest.fixture
-def taken(job: JobFolder) -> Iterator[psutil.Process]:
+def taken(job: JobDirectory) -> Iterator[psutil.Process]:
     """The job, in other hands."""
     other = subprocess.Popen([sys.executable, "-c", WORKER, str(job.path)])
     _wait(job.run.exists)
@@ -63,55 +63,55 @@ def _wait(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def _see(runner: Runner, handle: str, job: JobFolder) -> Sighting:
-    return runner.look({handle: job})[handle]
+def _see(runner: Runner, handle: str, job: JobDirectory) -> Liveness:
+    return runner.poll({handle: job})[handle]
 
 
-def test_a_started_learner_is_waiting_or_alive_until_it_is_gone(runner: Runner, job: JobFolder) -> None:
+def test_a_started_learner_is_waiting_or_alive_until_it_is_gone(runner: Runner, job: JobDirectory) -> None:
     handle = runner.start(job)
     seen = [_see(runner, handle, job)]
-    while seen[-1] is not Sighting.GONE:
+    while seen[-1] is not Liveness.GONE:
         seen.append(_see(runner, handle, job))
         time.sleep(0.01)
-    order = [Sighting.WAITING, Sighting.ALIVE, Sighting.GONE]
+    order = [Liveness.WAITING, Liveness.ALIVE, Liveness.GONE]
     assert [order.index(one) for one in seen] == sorted(order.index(one) for one in seen)
-    ended = read_mark(job.exit, Exit)
+    ended = read_job_file(job.exit, ExitFile)
     assert ended is not None
     assert ended.state is TrainingState.ERROR
 
 
-def test_a_handle_means_the_same_to_another_service_process(runner: Runner, job: JobFolder) -> None:
+def test_a_handle_means_the_same_to_another_service_process(runner: Runner, job: JobDirectory) -> None:
     handle = runner.start(job)
     other = type(runner)()
     _wait(job.exit.exists)
-    _wait(lambda: _see(other, handle, job) is Sighting.GONE or _see(runner, handle, job) is Sighting.GONE)
+    _wait(lambda: _see(other, handle, job) is Liveness.GONE or _see(runner, handle, job) is Liveness.GONE)
 
 
-def test_starting_a_taken_job_again_disturbs_nobody(runner: Runner, job: JobFolder, taken: psutil.Process) -> None:
+def test_starting_a_taken_job_again_disturbs_nobody(runner: Runner, job: JobDirectory, taken: psutil.Process) -> None:
     owner = job.run.read_bytes()
     handle = runner.start(job)
     for _ in range(100):
-        assert _see(runner, handle, job) is Sighting.ALIVE
+        assert _see(runner, handle, job) is Liveness.ALIVE
         time.sleep(0.01)
     assert job.run.read_bytes() == owner
     assert not job.exit.exists()
 
 
-def test_stopping_asks_whoever_has_the_job(runner: Runner, job: JobFolder, taken: psutil.Process) -> None:
+def test_stopping_asks_whoever_has_the_job(runner: Runner, job: JobDirectory, taken: psutil.Process) -> None:
     handle = runner.start(job)
     runner.stop([handle], {handle: job})
     assert taken.wait(60) == -15
 
 
-def test_a_reused_pid_is_not_taken_for_the_learner(runner: Runner, job: JobFolder) -> None:
+def test_a_reused_pid_is_not_taken_for_the_learner(runner: Runner, job: JobDirectory) -> None:
     handle = runner.start(job)
-    _wait(lambda: job.exit.exists() and _see(runner, handle, job) is Sighting.GONE)
+    _wait(lambda: job.exit.exists() and _see(runner, handle, job) is Liveness.GONE)
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
     try:
         mark = identify(bystander.pid)
         assert mark is not None
         job.run.write_text(mark.model_copy(update={"start_ticks": mark.start_ticks - 1}).model_dump_json())
-        assert _see(runner, handle, job) is Sighting.GONE
+        assert _see(runner, handle, job) is Liveness.GONE
         runner.stop([handle], {handle: job})
         assert bystander.poll() is None
     finally:
@@ -119,19 +119,19 @@ def test_a_reused_pid_is_not_taken_for_the_learner(runner: Runner, job: JobFolde
         bystander.wait()
 
 
-def test_a_learner_of_an_earlier_boot_is_gone(runner: Runner, job: JobFolder, taken: psutil.Process) -> None:
+def test_a_learner_of_an_earlier_boot_is_gone(runner: Runner, job: JobDirectory, taken: psutil.Process) -> None:
     handle = runner.start(job)
-    mark = read_mark(job.run, RunMark)
+    mark = read_job_file(job.run, ProcessIdentity)
     assert mark is not None
     job.run.write_text(mark.model_copy(update={"boot_id": "another"}).model_dump_json())
-    assert _see(runner, handle, job) is Sighting.GONE
+    assert _see(runner, handle, job) is Liveness.GONE
 
 
-def test_a_handle_nobody_here_gave_is_unknown(runner: Runner, job: JobFolder) -> None:
-    assert _see(runner, "elsewhere:1", job) is Sighting.UNKNOWN
+def test_a_handle_nobody_here_gave_is_unknown(runner: Runner, job: JobDirectory) -> None:
+    assert _see(runner, "elsewhere:1", job) is Liveness.UNKNOWN
 
 
-def test_stopping_what_has_ended_is_no_error(runner: Runner, job: JobFolder) -> None:
+def test_stopping_what_has_ended_is_no_error(runner: Runner, job: JobDirectory) -> None:
     handle = runner.start(job)
-    _wait(lambda: _see(runner, handle, job) is Sighting.GONE)
+    _wait(lambda: _see(runner, handle, job) is Liveness.GONE)
     runner.stop([handle], {handle: job})

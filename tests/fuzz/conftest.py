@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from airflow_dlaas.service.api.app import create_api
-from airflow_dlaas.service.api.dependencies import Limits
+from airflow_dlaas.service.api.dependencies import ApiLimits
 from airflow_dlaas.service.store.sql import SqlStore
 from tests.unit.service.api.conftest import Service, parts_in
 
@@ -24,9 +24,9 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     SqlStore(f"sqlite:///{folder / 'empty.db'}").close()
     home = folder / "home"
     home.mkdir()
-    parts = replace(parts_in(home, folder / "empty.db"), limits=Limits(zip_bytes=200_000, containers=4))
+    parts = replace(parts_in(home, folder / "empty.db"), limits=ApiLimits(zip_bytes=200_000, containers=4))
     with TestClient(create_api(parts), base_url="http://dlaas.example:8480", raise_server_exceptions=False) as client:
-        made = Service(client, parts, parts.store, parts.clock, parts.check_store, parts.wake.rung)
+        made = Service(client, parts, parts.store, parts.clock, parts.check_container, parts.wake_dispatcher.rung)
         client.headers["Authorization"] = f"Bearer {made.log_in()}"
         yield made
     parts.store.close()
@@ -34,7 +34,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def kept(api: Service) -> tuple[list[str], dict[str, int]]:
     """All that the service keeps: every file but the database's own, and the rows of each table."""
-    home: Path = api.parts.jobs.parent
+    home: Path = api.parts.jobs_dir.parent
     files = sorted(str(one.relative_to(home)) for one in home.rglob("*") if not one.name.startswith("store.db"))
     with contextlib.closing(sqlite3.connect(f"file:{home / 'store.db'}?mode=ro", uri=True)) as database:
         tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]

@@ -17,7 +17,7 @@ from airflow_dlaas.contract.definition import MAX_CONTAINERS, TrainingDefinition
 from airflow_dlaas.contract.stores import MASK, REVEAL_SECRETS
 from airflow_dlaas.exceptions import InvalidDefinition, InvalidRequest
 from airflow_dlaas.service.api import resource_urls
-from airflow_dlaas.service.config.object_store_allowlist import place_of
+from airflow_dlaas.service.config.object_store_allowlist import parse_host_port
 from airflow_dlaas.task_runs import definition as written
 from tests.fuzz.effort import effort
 from tests.unit.service.api.conftest import DEFINITION
@@ -178,7 +178,7 @@ def test_any_address_of_a_store_is_an_address_or_is_refused_without_being_repeat
     found = read(document)
     if isinstance(found, TrainingDefinition):
         assert found.training_data[0].connection.auth_url == url
-        place_of(url)
+        parse_host_port(url)
     else:
         assert {one.partition(": ")[0] for one in found} == {"training_data[0].connection.auth_url"}
         assert "http://" in found[0] or "must not carry" in found[0] or "unicode" in found[0]
@@ -217,9 +217,11 @@ def test_what_a_dag_author_writes_is_checked_or_refused(document: Any, has_locat
 @given(st.one_of(TEXT, URL, st.from_regex(r"(https?://[\[\]:a-z0-9@]{0,12})?/v3/ml_assets/experiments/[a-z/?#]{0,20}")))
 def test_any_location_is_one_of_ours_or_is_refused(said: str) -> None:
     try:
-        experiment, version = resource_urls.locate(said, ["http://dlaas.example:8480", "http://[::1"])
+        experiment, version = resource_urls.parse_definition_location(
+            said, ["http://dlaas.example:8480", "http://[::1"]
+        )
     except InvalidRequest as error:
-        assert (error.code, error.target) == ("C101", resource_urls.FIELD)  # noqa: PT017
+        assert (error.code, error.target) == ("C101", resource_urls.LOCATION_FIELD)  # noqa: PT017
     else:
         assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", experiment)
         assert version is None or re.fullmatch(r"[A-Za-z0-9_-]{1,64}", version)

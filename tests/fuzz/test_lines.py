@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.service.metrics.log_metrics import LogMetrics
+from airflow_dlaas.service.metrics.log_metrics import LogMetricsParser
 from tests.fuzz.effort import effort
 
 NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
@@ -17,5 +17,5 @@ NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
 @effort(100)
 @given(st.text())
 def test_any_text_is_read_without_an_error_and_what_is_found_survives_json(line: str) -> None:
-    metric = LogMetrics().feed(line, NOW)
+    metric = LogMetricsParser().parse_line(line, NOW)
     assert metric is None or Metric.model_validate_json(metric.model_dump_json()) == metric

@@ -25,11 +25,11 @@ from airflow_dlaas.contract.log_stream import Frame
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.exceptions import ApiError, ProtocolError
-from airflow_dlaas.service.api.file_follower import PIECE, Follower, tail
+from airflow_dlaas.service.api.file_follower import CHUNK_SIZE, FileFollower, tail_offset
 from airflow_dlaas.service.api.training_report import last_metrics
 from airflow_dlaas.service.metrics import jsonl_metrics
-from airflow_dlaas.service.metrics.log_metrics import LogMetrics
-from airflow_dlaas.service.store.base import Outcome
+from airflow_dlaas.service.metrics.log_metrics import LogMetricsParser
+from airflow_dlaas.service.store.base import TrainingOutcome
 from tests.fuzz.effort import effort
 from tests.fuzz.test_documents import JSON
 from tests.unit.service.api.conftest import Service
@@ -156,7 +156,8 @@ ODD = st.sampled_from(
     ]
 )  # fmt: skip
 LOGS = st.lists(
-    st.tuples(ODD | st.binary(max_size=8), st.sampled_from([1, 1, 1, 3, PIECE - 2, PIECE, PIECE + 1])), max_size=6
+    st.tuples(ODD | st.binary(max_size=8), st.sampled_from([1, 1, 1, 3, CHUNK_SIZE - 2, CHUNK_SIZE, CHUNK_SIZE + 1])),
+    max_size=6,
 ).map(lambda runs: b"".join(piece * (count // len(piece) or 1) if piece else b"" for piece, count in runs))
 
 
@@ -165,8 +166,8 @@ def finished(api: Service, log: bytes, metrics: bytes = b"") -> str:
     job = api.job(run)
     job.log.write_bytes(log)
     job.metrics.write_bytes(metrics)
-    api.store.book(run, ["virtual:0"], api.clock())
-    api.store.finish(run, Outcome(TrainingState.COMPLETED, api.clock(), exit_code=0))
+    api.store.reserve_gpus(run, ["virtual:0"], api.clock())
+    api.store.finish(run, TrainingOutcome(TrainingState.COMPLETED, api.clock(), exit_code=0))
     return run
 
 
@@ -202,11 +203,11 @@ def test_a_log_of_any_bytes_arrives_but_for_what_is_no_text(api: Service, log: b
 
 
 @effort(200)
-@given(LOGS, st.lists(st.integers(1, PIECE + 10), max_size=6))
+@given(LOGS, st.lists(st.integers(1, CHUNK_SIZE + 10), max_size=6))
 def test_a_log_read_while_it_grows_loses_nothing(log: bytes, steps: list[int]) -> None:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "log"
-        follower, got, written = Follower(path), [], 0
+        follower, got, written = FileFollower(path), [], 0
         for step in [*steps, len(log)]:
             with path.open("ab") as file:
                 file.write(log[written : written + step])
@@ -218,17 +219,17 @@ def test_a_log_read_while_it_grows_loses_nothing(log: bytes, steps: list[int]) -
         while piece := follower.read(ended=True):
             got.append(piece)
     assert b"".join(got) == log
-    assert all(len(piece) <= PIECE for piece in got)
+    assert all(len(piece) <= CHUNK_SIZE for piece in got)
     assert "".join(piece.decode(errors="replace") for piece in got) == log.decode(errors="replace")
 
 
 @pytest.mark.parametrize("ending", [b"", b"\n", b"\n\n"])
-@pytest.mark.parametrize("length", [1, PIECE - 2, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE])
+@pytest.mark.parametrize("length", [1, CHUNK_SIZE - 2, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE])
 def test_the_last_line_is_found_however_long_it_is(tmp_path: Path, length: int, ending: bytes) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"one\n" + b"x" * length + ending)
     lines = max(1, len(ending))
-    assert tail(path, lines) == 4
+    assert tail_offset(path, lines) == 4
 
 
 @pytest.mark.parametrize("one", [b"x", b"\r", b"\0", b"\xff", "€".encode()])
@@ -237,13 +238,13 @@ def test_a_line_of_many_megabytes_is_read_in_pieces_and_looked_for_once(tmp_path
     size = 24 * 1024**2
     path.write_bytes(one * (size // len(one)))
     begun = time.thread_time()
-    assert tail(path, 1) <= path.stat().st_size - 8 * 1024**2
+    assert tail_offset(path, 1) <= path.stat().st_size - 8 * 1024**2
     assert time.thread_time() - begun < 1.0
-    follower = Follower(path)
+    follower = FileFollower(path)
     read = 0
     while piece := follower.read(ended=False):
         read += len(piece)
-    assert read >= path.stat().st_size - PIECE
+    assert read >= path.stat().st_size - CHUNK_SIZE
 
 
 QUERY = st.dictionaries(
@@ -331,9 +332,9 @@ def insist_on_metric(metric: Metric | None) -> None:
 @given(st.lists(PRINTED, max_size=4))
 @example([r'{"loss\ud800": 1}'])
 def test_whatever_is_printed_is_a_metric_or_nothing(lines: list[str]) -> None:
-    log = LogMetrics()
+    log = LogMetricsParser()
     for line in lines:
-        insist_on_metric(log.feed(line, NOW))
+        insist_on_metric(log.parse_line(line, NOW))
 
 
 @effort(800)
@@ -341,7 +342,7 @@ def test_whatever_is_printed_is_a_metric_or_nothing(lines: list[str]) -> None:
 @example(r'{"values": {"\ud800": 1}}')
 @example(r'{"values": {"a": 1}, "grouplabel": "\ud800"}')
 def test_whatever_is_written_as_metrics_is_one_or_nothing(line: str) -> None:
-    insist_on_metric(jsonl_metrics.read_line(line, NOW))
+    insist_on_metric(jsonl_metrics.parse_line(line, NOW))
 
 
 UNITS = [
@@ -371,7 +372,7 @@ UNITS = [
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize(
     "read",
-    [lambda line: LogMetrics().feed(line, NOW), lambda line: jsonl_metrics.read_line(line, NOW)],
+    [lambda line: LogMetricsParser().parse_line(line, NOW), lambda line: jsonl_metrics.parse_line(line, NOW)],
     ids=["printed", "written"],
 )
 def test_a_line_twice_as_long_takes_about_twice_as_long(read: Callable[[str], object], unit: str) -> None:

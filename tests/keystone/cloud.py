@@ -23,7 +23,7 @@ from keystoneauth1.session import Session
 from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.service.objectstore.swift_config import LOOPBACK, Order
+from airflow_dlaas.service.objectstore.swift_config import LOOPBACK, LaunchConfig
 from tests.keystone.servers import started
 
 REGION, BARE_REGION = "dallas", "london"
@@ -64,7 +64,7 @@ def running(python: Path, folder: Path, *, port: int, store_port: int) -> Iterat
     url = f"http://{LOOPBACK}:{port}/v3"
     admin = secrets.token_hex()
     keystone = json.dumps({"port": port, "password": admin}).encode() + b"\n"
-    swift = Order(LOOPBACK, store_port, "service:swift", secrets.token_hex(), os.getpid())
+    swift = LaunchConfig(LOOPBACK, store_port, "service:swift", secrets.token_hex(), os.getpid())
     # Both at once: the Swift asks nothing of Keystone before somebody asks something of it.
     with (
         started(python, "serve_keystone.py", keystone, folder / "keystone") as first,
@@ -75,7 +75,7 @@ def running(python: Path, folder: Path, *, port: int, store_port: int) -> Iterat
         yield Cloud(_furnish(url, admin, swift), "trainer", folder / "keystone")
 
 
-def _furnish(url: str, password: str, swift: Order) -> StoreConnection:
+def _furnish(url: str, password: str, swift: LaunchConfig) -> StoreConnection:
     """Make what a customer needs, and what his Swift does."""
     default = {"user_domain_id": "default", "project_domain_id": "default"}
     me = v3.Password(url, username="admin", password=password, project_name="admin", **default)

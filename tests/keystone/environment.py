@@ -29,7 +29,7 @@ def ensure() -> Path:
     """
     wanted = RuntimeSpec(key="keystone", kind="uv", provides="Keystone", requirements=requirements(), room=ROOM)
     try:
-        return uv.ensure(wanted, CHECKOUT / ".venv-keystone", said.info) / "python"
+        return uv.ensure_environment(wanted, CHECKOUT / ".venv-keystone", said.info) / "python"
     except HostError as error:
         if os.environ.get("CI") == "true":
             raise

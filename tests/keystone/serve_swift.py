@@ -11,12 +11,12 @@ import sys
 
 from airflow_dlaas.service.objectstore import swift_config
 from airflow_dlaas.service.objectstore.__main__ import main
-from airflow_dlaas.service.objectstore.swift_config import Folders, Order
+from airflow_dlaas.service.objectstore.swift_config import LaunchConfig, StoreFolders
 
 KEYSTONE = sys.argv[2]
 
 
-def behind_keystone(order: Order, folders: Folders, suffix: str) -> str:
+def behind_keystone(order: LaunchConfig, folders: StoreFolders, suffix: str) -> str:
     project, user = order.user.split(":")
     # No token is remembered: one that Keystone revokes is refused at once.
     authtoken = f"""\
@@ -38,7 +38,7 @@ token_cache_time = -1
 use = egg:swift#keystoneauth
 operator_roles = member
 """
-    return swift_config.guarded({"authtoken": authtoken, "keystoneauth": keystoneauth}, folders)
+    return swift_config.proxy_config_with_auth({"authtoken": authtoken, "keystoneauth": keystoneauth}, folders)
 
 
 if __name__ == "__main__":

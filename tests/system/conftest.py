@@ -10,14 +10,14 @@ import pytest
 from playwright.sync_api import Browser
 
 from airflow_dlaas.demo.airflow_processes import RealAirflow
-from airflow_dlaas.demo.service_process import ServiceChild
+from airflow_dlaas.demo.service_process import ServiceProcess
 from tests.system.browser import Look, a_browser, looking
 from tests.system.dags.watch import GROWS
 from tests.system.stage import Run, Stage, a_service, an_airflow, eventually, prepared
 
 
 @pytest.fixture(scope="package")
-def live_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceChild]:
+def live_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     """``airflow-dlaas serve`` with its embedded Swift, virtual GPUs, and a runtime more that costs nothing."""
     with a_service(tmp_path_factory.mktemp("service")) as service:
         yield service
@@ -25,7 +25,7 @@ def live_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceCh
 
 @pytest.fixture(scope="package")
 def airflow(
-    tmp_path_factory: pytest.TempPathFactory, live_service: ServiceChild, postgresql_or_none: str | None
+    tmp_path_factory: pytest.TempPathFactory, live_service: ServiceProcess, postgresql_or_none: str | None
 ) -> Iterator[RealAirflow]:
     """
     Airflow with scheduler, triggerer, DAG processor and API, connected to `live_service`.
@@ -38,7 +38,7 @@ def airflow(
 
 @pytest.fixture(scope="package")
 def stage(
-    airflow: RealAirflow, live_service: ServiceChild, tmp_path_factory: pytest.TempPathFactory
+    airflow: RealAirflow, live_service: ServiceProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stage]:
     """Both, and all that the DAGs in ``dags/holds.py`` need."""
     with prepared(airflow, live_service, tmp_path_factory.mktemp("holds")) as stage:

@@ -25,8 +25,8 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.demo import ports
 from airflow_dlaas.demo.airflow_processes import RealAirflow
-from airflow_dlaas.demo.process_guard import Leash
-from airflow_dlaas.demo.service_process import ServiceChild
+from airflow_dlaas.demo.process_guard import ProcessGuard
+from airflow_dlaas.demo.service_process import ServiceProcess
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import TEST_RUNTIME, ServiceProcess
@@ -86,9 +86,9 @@ class Stage:
     @contextmanager
     def second_triggerer(self) -> Iterator[None]:
         """Run another triggerer beside the one there is."""
-        (port,) = ports.free(1)
+        (port,) = ports.find_free_ports(1)
         environment = self.airflow.environment | {"AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(port)}
-        with Leash(
+        with ProcessGuard(
             [sys.executable, "-m", "airflow", "triggerer"],
             log=self.airflow.home / "components" / "triggerer-2.log",
             env=environment,
@@ -116,15 +116,15 @@ class Stage:
     def raise_the_dead(self) -> Iterator[str]:
         """Start again what of Airflow has ended by itself, as a scheduler does whose SQLite was locked for too long."""
         for name, leash in self.airflow.components.items():
-            if leash.ended() is not None:
+            if leash.poll() is not None:
                 leash.stop()
-                self.airflow.components[name] = self.airflow._run(name, name)
+                self.airflow.components[name] = self.airflow._start_component(name, name)
                 yield name
 
     def kill(self, component: str) -> None:
         """Kill *component* and all below it with -9, and start it again."""
         below = self.processes(component)
-        self.airflow.components[component].crash()
+        self.airflow.components[component].kill_and_restart()
         for one in below:
             if one.is_running():
                 one.kill()
@@ -188,18 +188,18 @@ class Run:
 
     def mark(self, state: str) -> None:
         """Press "Mark as …"."""
-        self.stage.airflow.api.mark(self.dag_id, self.run_id, "train", state)
+        self.stage.airflow.api.set_task_state(self.dag_id, self.run_id, "train", state)
 
     def clear(self) -> None:
         """Press "Clear"."""
-        self.stage.airflow.api.clear(self.dag_id, self.run_id, ["train"])
+        self.stage.airflow.api.clear_tasks(self.dag_id, self.run_id, ["train"])
 
     def delete(self) -> None:
         """Delete the run; one that has not ended is marked failed first, since Airflow wants that."""
         path = f"/dags/{quote(self.dag_id)}/dagRuns/{quote(self.run_id)}"
         if self.stage.airflow.api.run_state(self.dag_id, self.run_id) not in {"failed", "success"}:
-            self.stage.airflow.api._ask("PATCH", path, {"state": "failed"})
-        self.stage.airflow.api._ask("DELETE", path)
+            self.stage.airflow.api._request("PATCH", path, {"state": "failed"})
+        self.stage.airflow.api._request("DELETE", path)
 
     def log(self, task_id: str = "train") -> str:
         """What the logs of all its task's tries say, one after the other."""
@@ -247,13 +247,13 @@ USERS = {
 }
 
 
-def a_service(home: Path, *, gpus: int = 16) -> ServiceChild:
+def a_service(home: Path, *, gpus: int = 16) -> ServiceProcess:
     """``airflow-dlaas serve`` with its embedded Swift, virtual GPUs, and a runtime more that costs nothing."""
     home.mkdir(exist_ok=True)
     catalogue = home.with_name("catalogue.toml")
     catalogue.write_text(TEST_RUNTIME.format(bin=Path(sys.executable).parent))
-    port, objectstore_port = ports.free(2)
-    return ServiceChild(
+    port, objectstore_port = ports.find_free_ports(2)
+    return ServiceProcess(
         home,
         port=port,
         objectstore_port=objectstore_port,
@@ -262,7 +262,7 @@ def a_service(home: Path, *, gpus: int = 16) -> ServiceChild:
 
 
 @contextmanager
-def an_airflow(home: Path, service: ServiceChild, server_url: str | None) -> Iterator[RealAirflow]:
+def an_airflow(home: Path, service: ServiceProcess, server_url: str | None) -> Iterator[RealAirflow]:
     """
     Airflow with all its parts, the example DAGs and our own, connected to *service*.
 
@@ -280,7 +280,7 @@ def an_airflow(home: Path, service: ServiceChild, server_url: str | None) -> Ite
         yield airflow
 
 
-def store_of(service: ServiceChild) -> SwiftStore:
+def store_of(service: ServiceProcess) -> SwiftStore:
     """The service's own object store."""
     known = service.connections()["swift_default"]
     password = SecretStr(known["password"])
@@ -288,7 +288,7 @@ def store_of(service: ServiceChild) -> SwiftStore:
 
 
 @contextmanager
-def prepared(airflow: RealAirflow, service: ServiceChild, folder: Path) -> Iterator[Stage]:
+def prepared(airflow: RealAirflow, service: ServiceProcess, folder: Path) -> Iterator[Stage]:
     """Put a container and an experiment in place."""
     known = service.connections()["dlaas_default"]
     with store_of(service) as store:

@@ -66,20 +66,20 @@ class Sweep:
 
     def mark_tasks(self, state: str) -> None:
         """Mark all its tasks at once."""
-        self.stage.airflow.api.mark(self.dag_id, self.run_id, "train", state)
+        self.stage.airflow.api.set_task_state(self.dag_id, self.run_id, "train", state)
 
     def mark_run(self, state: str) -> None:
         """Mark the run, and with it all its tasks."""
-        self.stage.airflow.api._ask("PATCH", self._path, {"state": state})
+        self.stage.airflow.api._request("PATCH", self._path, {"state": state})
 
     def delete(self) -> None:
         """Mark the run failed, as Airflow demands, and delete it at once."""
         self.mark_run("failed")
-        self.stage.airflow.api._ask("DELETE", self._path)
+        self.stage.airflow.api._request("DELETE", self._path)
 
     def clear(self) -> None:
         """Clear all its tasks at once."""
-        self.stage.airflow.api.clear(self.dag_id, self.run_id, ["train"])
+        self.stage.airflow.api.clear_tasks(self.dag_id, self.run_id, ["train"])
 
     def fail_beside(self) -> None:
         """Let the task beside the trainings fail, for a DAG with ``fail_fast``."""

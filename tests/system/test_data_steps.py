@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.demo.airflow_processes import RealAirflow
-from airflow_dlaas.demo.service_process import ServiceChild
+from airflow_dlaas.demo.service_process import ServiceProcess
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.stored import laid
 
@@ -39,7 +39,7 @@ class Ran:
 
     def told(self, task_id: str) -> dict[str, Any]:
         """The extra of the event that the task's outlet caused."""
-        reply = self.airflow.api._ask("GET", f"/assets/events?source_dag_id={DAG}&source_task_id={task_id}")
+        reply = self.airflow.api._request("GET", f"/assets/events?source_dag_id={DAG}&source_task_id={task_id}")
         (event,) = (one for one in reply["asset_events"] if one["source_run_id"] == self.run_id)
         return dict(event["extra"])
 
@@ -56,7 +56,7 @@ def ran(airflow: RealAirflow, tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 
 @pytest.fixture
-def store(live_service: ServiceChild) -> Iterator[SwiftStore]:
+def store(live_service: ServiceProcess) -> Iterator[SwiftStore]:
     known = live_service.connections()["swift_default"]
     connection = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
     with SwiftStore.open(connection) as opened:
@@ -113,11 +113,15 @@ def test_a_deferred_sensor_whose_time_is_up_says_what_it_waited_for(ran: Ran) ->
     assert f"AirflowSensorTimeout: {sentence}" in ran.log("overdue")
 
 
-def test_no_secret_is_in_a_log_an_xcom_or_a_rendered_template(ran: Ran, live_service: ServiceChild) -> None:
+def test_no_secret_is_in_a_log_an_xcom_or_a_rendered_template(ran: Ran, live_service: ServiceProcess) -> None:
     secrets = [known["password"] for known in live_service.connections().values()]
     shown = json.dumps(
         [
-            [ran.log(view.task_id), ran.result(view.task_id), ran.airflow.api.rendered(DAG, ran.run_id, view.task_id)]
+            [
+                ran.log(view.task_id),
+                ran.result(view.task_id),
+                ran.airflow.api.rendered_fields(DAG, ran.run_id, view.task_id),
+            ]
             for view in ran.airflow.api.tasks(DAG, ran.run_id)
         ]
     )

@@ -13,7 +13,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.demo.airflow_processes import RealAirflow
-from airflow_dlaas.demo.service_process import ServiceChild
+from airflow_dlaas.demo.service_process import ServiceProcess
 from tests.system.stage import eventually
 
 pytestmark = pytest.mark.timeout(600)
@@ -51,7 +51,7 @@ def ran(airflow: RealAirflow, tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 
 @pytest.fixture
-def client(live_service: ServiceChild) -> Iterator[Client]:
+def client(live_service: ServiceProcess) -> Iterator[Client]:
     known = live_service.connections()["dlaas_default"]
     with Client(known["host"], known["login"], known["password"]) as opened:
         yield opened
@@ -112,11 +112,15 @@ def test_what_was_cleaned_up_is_gone(ran: Ran, client: Client) -> None:
     assert "every-way" not in names
 
 
-def test_no_secret_is_in_a_log_an_xcom_or_a_rendered_template(ran: Ran, live_service: ServiceChild) -> None:
+def test_no_secret_is_in_a_log_an_xcom_or_a_rendered_template(ran: Ran, live_service: ServiceProcess) -> None:
     secrets = [known["password"] for known in live_service.connections().values()]
     shown = json.dumps(
         [
-            [ran.log(view.task_id), ran.result(view.task_id), ran.airflow.api.rendered(DAG, ran.run_id, view.task_id)]
+            [
+                ran.log(view.task_id),
+                ran.result(view.task_id),
+                ran.airflow.api.rendered_fields(DAG, ran.run_id, view.task_id),
+            ]
             for view in ran.airflow.api.tasks(DAG, ran.run_id)
         ]
     )
@@ -126,7 +130,7 @@ def test_no_secret_is_in_a_log_an_xcom_or_a_rendered_template(ran: Ran, live_ser
 
 
 @pytest.mark.parametrize("name", ["dlaas_default", "swift_default"])
-def test_the_connections_test_button_works(airflow: RealAirflow, live_service: ServiceChild, name: str) -> None:
+def test_the_connections_test_button_works(airflow: RealAirflow, live_service: ServiceProcess, name: str) -> None:
     known = dict(live_service.connections()[name])
     good, said = airflow.api.test_connection({"connection_id": name, **known})
     assert good, said

@@ -57,7 +57,7 @@ def test_a_definition_that_is_refused_at_once_fails_each_deferred_task_with_its_
 
 def test_the_first_tasks_of_an_airflow_give_it_one_identity(stage: Stage, tmp_path: Path) -> None:
     sweep = Sweep.begin(stage, 4, tmp_path)
-    known = stage.airflow.api._ask("GET", f"/variables/{VARIABLE_KEY}")["value"]
+    known = stage.airflow.api._request("GET", f"/variables/{VARIABLE_KEY}")["value"]
     tags = [RunKey.from_description(one.entity.model_definition.description) for one in sweep.trainings()]
     assert known
     assert len({tag.airflow_digest for tag in tags if tag}) == 1

@@ -52,7 +52,7 @@ def test_a_triggerer_that_is_killed_and_comes_back_waits_on(stage: Stage) -> Non
 def test_a_scheduler_that_is_killed_and_comes_back_finds_the_training(stage: Stage, way: str) -> None:
     run = stage.begin(way)
     training = run.holding()
-    stage.airflow.components["scheduler"].crash()
+    stage.airflow.components["scheduler"].kill_and_restart()
     run.let_go(training)
     assert run.end() == "success"
     assert [one.state for one in run.trainings()] == [COMPLETED]
@@ -186,7 +186,7 @@ def test_ending_a_task_that_submits_and_goes_on_ends_nothing_once_it_is_done(sta
     run = stage.begin("hold_sensed")
     training = run.holding()
     run.wait_for_state("deferred", task_id="sense")
-    stage.airflow.api.mark(run.dag_id, run.run_id, "sense", "failed")
+    stage.airflow.api.set_task_state(run.dag_id, run.run_id, "sense", "failed")
     assert run.end() == "failed"
     assert not stage.client.send(calls.get_training(training.id)).state.is_final
     run.let_go(training)

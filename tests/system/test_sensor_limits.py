@@ -29,7 +29,7 @@ def failing_logs(run: Run) -> dict[str, str]:
 def lasted(run: Run, task_id: str) -> float:
     """Seconds from the start of *task_id* to its end."""
     path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}"
-    told: Any = run.stage.airflow.api._ask("GET", path)
+    told: Any = run.stage.airflow.api._request("GET", path)
     begun, ended = (datetime.fromisoformat(told[name].replace("Z", "+00:00")) for name in ("start_date", "end_date"))
     return (ended - begun).total_seconds()
 

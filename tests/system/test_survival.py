@@ -39,7 +39,7 @@ def test_a_deferred_task_marked_failed_by_hand_cancels_its_training(
     # Until its trigger is at work: of a task that is ended before, the triggerer never hears.
     eventually(lambda: True if f"Training {training.id}: running" in log() else None, log)
     assert airflow.api.task(SURVIVES, run_id, "train").state == "deferred"
-    airflow.api.mark(SURVIVES, run_id, "train", "failed")
+    airflow.api.set_task_state(SURVIVES, run_id, "train", "failed")
     with own_service.client() as client:
 
         def end() -> TrainingState | None:

@@ -13,7 +13,7 @@ import requests
 from playwright.sync_api import Browser, expect
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.demo.service_process import ServiceChild
+from airflow_dlaas.demo.service_process import ServiceProcess
 from tests.system.auth import STRANGER, VIEWER
 from tests.system.browser import Look, looking, shown_step
 from tests.system.dags.watch import GROWS, TRAIN
@@ -36,7 +36,7 @@ def test_the_curve_grows_and_the_log_follows_without_reloading(admin: Look, grow
     assert admin.hosts() == {admin.airflow.url.removeprefix("http://")}
 
 
-def test_no_password_reaches_the_browser(admin: Look, growing: Run, live_service: ServiceChild) -> None:
+def test_no_password_reaches_the_browser(admin: Look, growing: Run, live_service: ServiceProcess) -> None:
     frame = admin.tab(growing.dag_id, growing.run_id)
     expect(frame.get_by_role("log")).to_contain_text("Iter")
     secrets = [known["password"] for known in live_service.connections().values()]
@@ -145,7 +145,7 @@ def test_cancel_asks_first_and_then_cancels_by_keyboard_alone(admin: Look, stage
     assert run.ended(again).state == "canceled"
 
 
-def test_the_page_survives_the_service_being_away(admin: Look, growing: Run, live_service: ServiceChild) -> None:
+def test_the_page_survives_the_service_being_away(admin: Look, growing: Run, live_service: ServiceProcess) -> None:
     frame = admin.tab(growing.dag_id, growing.run_id)
     expect(frame.get_by_role("log")).to_contain_text("Iter")
     expect(frame.get_by_role("figure")).to_have_count(2)  # only what has come before can stay
@@ -170,10 +170,10 @@ def test_what_the_task_has_kept_is_shown_when_the_service_has_forgotten(admin: L
 
 
 @contextmanager
-def away(service: ServiceChild) -> Iterator[None]:
+def away(service: ServiceProcess) -> Iterator[None]:
     """Let the service stand still, and answer nobody."""
-    assert service._leash is not None
-    (process,) = (one for one in psutil.Process(service._leash.pid).children() if "serve" in one.cmdline())
+    assert service._service_guard is not None
+    (process,) = (one for one in psutil.Process(service._service_guard.pid).children() if "serve" in one.cmdline())
     process.suspend()
     try:
         yield

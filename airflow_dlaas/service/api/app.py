@@ -16,34 +16,34 @@ from airflow_dlaas.service.api import (
     runtimes,
     tokens,
 )
-from airflow_dlaas.service.api.dependencies import Parts
-from airflow_dlaas.service.api.http_metrics import Counted, Traffic
-from airflow_dlaas.service.api.openapi import Api
-from airflow_dlaas.service.api.path_slashes import SingleSlashes
+from airflow_dlaas.service.api.dependencies import ApiDeps
+from airflow_dlaas.service.api.http_metrics import HttpMetrics, MetricsMiddleware
+from airflow_dlaas.service.api.openapi import DocumentedFastAPI
+from airflow_dlaas.service.api.path_slashes import SingleSlashMiddleware
 
 
-def create_api(parts: Parts) -> FastAPI:
+def create_api(deps: ApiDeps) -> FastAPI:
     """
-    Make the API of *parts*, an ASGI application.
+    Make the API of *deps*, an ASGI application.
 
-    It keeps nothing but what is in *parts*: several processes may serve the same ones. Long polls and monitors stay
+    It keeps nothing but what is in *deps*: several processes may serve the same ones. Long polls and monitors stay
     open for as long as their clients like; the server that runs it should bound how long it waits for them to end.
     """
-    api = Api(
+    api = DocumentedFastAPI(
         title="airflow-dlaas",
         version=__version__,
         description="The deep-learning REST API, v3, and a service behind it that really trains.",
         redirect_slashes=False,
     )
-    api.state.parts = parts
-    api.state.since = parts.clock()
-    api.state.logins = tokens.logins()
-    api.state.gatherings = metrics.gatherings()
-    api.state.monitors = log_stream.Monitors(lambda: api.state.parts.store)
+    api.state.parts = deps
+    api.state.since = deps.clock()
+    api.state.logins = tokens.create_login_limiter()
+    api.state.gatherings = metrics.create_metrics_cache()
+    api.state.monitors = log_stream.LogStreams(lambda: api.state.parts.store)
     for room in (health, prometheus, tokens, runtimes, experiments, models, metrics, log_stream):
         api.include_router(room.router)
-    error_responses.register(api)
-    api.state.traffic = Traffic()
-    api.add_middleware(Counted, api.state.traffic)
-    api.add_middleware(SingleSlashes)
+    error_responses.register_error_handlers(api)
+    api.state.traffic = HttpMetrics()
+    api.add_middleware(MetricsMiddleware, api.state.traffic)
+    api.add_middleware(SingleSlashMiddleware)
     return api

@@ -15,28 +15,28 @@ from typing import Protocol
 import jwt
 
 from airflow_dlaas.exceptions import NotConfigured, RateLimited, Unauthenticated
-from airflow_dlaas.service.api.login_throttle import Failures
+from airflow_dlaas.service.api.login_throttle import LoginThrottle
 
-LIFETIME = timedelta(hours=12)
+DEFAULT_TOKEN_LIFETIME = timedelta(hours=12)
 """How long a token is good for. Clients renew when fewer than 30 minutes are left [client]."""
 
 ISSUER = AUDIENCE = "airflow-dlaas"
 ALGORITHM = "HS256"
-KEY_BYTES = 32
+MIN_KEY_BYTES = 32
 """The least a key may have: what HS256 itself asks for (RFC 7518, section 3.2)."""
 
 
-class Users(Protocol):
+class UserDirectory(Protocol):
     """Who may log in. Asked from several threads at once."""
 
-    def knows(self, login: str, password: str) -> bool:
+    def check_password(self, login: str, password: str) -> bool:
         """Whether these two belong together. May take a while; must take it for an unknown login, too."""
 
-    def stamp(self, login: str) -> str | None:
+    def security_stamp(self, login: str) -> str | None:
         """Give a secret that is another one when the user's password is; None for nobody. Asked with every request."""
 
 
-class Identity:
+class TokenAuthenticator:
     """
     Gives tokens for passwords, and names for tokens. Thread-safe.
 
@@ -45,15 +45,20 @@ class Identity:
     """
 
     def __init__(
-        self, users: Users, key: bytes, *, clock: Callable[[], datetime], lifetime: timedelta = LIFETIME
+        self,
+        users: UserDirectory,
+        key: bytes,
+        *,
+        clock: Callable[[], datetime],
+        lifetime: timedelta = DEFAULT_TOKEN_LIFETIME,
     ) -> None:
-        if len(key) < KEY_BYTES:
-            raise NotConfigured(f"The key that signs tokens must have {KEY_BYTES} bytes or more")
+        if len(key) < MIN_KEY_BYTES:
+            raise NotConfigured(f"The key that signs tokens must have {MIN_KEY_BYTES} bytes or more")
         self._users = users
         self._key = key
         self._clock = clock
         self._lifetime = lifetime
-        self._failures = Failures()
+        self._throttle = LoginThrottle()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -66,16 +71,18 @@ class Identity:
         :raises Unauthenticated: they are missing or wrong.
         :raises RateLimited: they were wrong too often.
         """
-        login, password = _basic(authorization)
-        self._admit(login, address)
-        stamp = self._users.stamp(login)  # before the password: one that is changed meanwhile must not get the new one
-        if not self._users.knows(login, password) or stamp is None:
+        login, password = _parse_basic_auth(authorization)
+        self._require_not_throttled(login, address)
+        stamp = self._users.security_stamp(
+            login
+        )  # before the password: one that is changed meanwhile must not get the new one
+        if not self._users.check_password(login, password) or stamp is None:
             with self._lock:
-                self._failures.note(login, address, self._clock())
+                self._throttle.record_failure(login, address, self._clock())
             raise Unauthenticated("The user or the password is wrong", target="Authorization")
         with self._lock:
-            self._failures.forgive(login, address)
-        return self._issue(login, self._seal(stamp))
+            self._throttle.reset(login, address)
+        return self._issue_token(login, self._password_mac(stamp))
 
     def refresh(self, token: str) -> str:
         """
@@ -83,22 +90,22 @@ class Identity:
 
         :raises Unauthenticated: it is not; log in again.
         """
-        return self._issue(*self._read(token))
+        return self._issue_token(*self._verify_token(token))
 
-    def user(self, authorization: str | None) -> str:
+    def authenticate(self, authorization: str | None) -> str:
         """
         Tell who sent this `Authorization` header. The scheme is compared without case: the page spells it BEARER.
 
         :raises Unauthenticated: it holds no token, a forged or an expired one; the code says which.
         """
         if not authorization or not authorization.strip():
-            raise _missing("Bearer <token>")
+            raise _missing_header("Bearer <token>")
         scheme, _, token = authorization.strip().partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("The Authorization header must read: Bearer <token>", target="Authorization")
-        return self._read(token.strip())[0]
+        return self._verify_token(token.strip())[0]
 
-    def _issue(self, login: str, seal: str) -> str:
+    def _issue_token(self, login: str, password_mac: str) -> str:
         now = self._clock()
         claims = {
             "sub": login,
@@ -107,11 +114,11 @@ class Identity:
             "iat": int(now.timestamp()),
             "exp": int((now + self._lifetime).timestamp()),
             "jti": uuid.uuid4().hex,
-            "pwd": seal,
+            "pwd": password_mac,
         }
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)
 
-    def _read(self, token: str) -> tuple[str, str]:
+    def _verify_token(self, token: str) -> tuple[str, str]:
         """The user of *token*, and the seal of the password it was given for."""
         try:
             claims = jwt.decode(
@@ -132,27 +139,27 @@ class Identity:
                 code="expired_authorization_token",
                 target="Authorization",
             )
-        stamp = self._users.stamp(login)
-        if stamp is None or not hmac.compare_digest(seal.encode(), self._seal(stamp).encode()):
+        stamp = self._users.security_stamp(login)
+        if stamp is None or not hmac.compare_digest(seal.encode(), self._password_mac(stamp).encode()):
             raise Unauthenticated(
                 "The token's user is no longer known, or has another password since", target="Authorization"
             )
         return login, seal
 
-    def _seal(self, stamp: str) -> str:
+    def _password_mac(self, security_stamp: str) -> str:
         """What a token may tell of a password: whether it is still the same, to us alone."""
-        return hmac.digest(self._key, b"password\0" + stamp.encode(), "sha256")[:12].hex()
+        return hmac.digest(self._key, b"password\0" + security_stamp.encode(), "sha256")[:12].hex()
 
-    def _admit(self, login: str, address: str) -> None:
+    def _require_not_throttled(self, login: str, address: str) -> None:
         with self._lock:
-            wait = self._failures.wait(login, address, self._clock()).total_seconds()
+            wait = self._throttle.remaining_lockout(login, address, self._clock()).total_seconds()
         if wait > 0:
             raise RateLimited("Too many wrong passwords; wait before the next try", retry_after=math.ceil(wait))
 
 
-def _basic(authorization: str | None) -> tuple[str, str]:
+def _parse_basic_auth(authorization: str | None) -> tuple[str, str]:
     if not authorization or not authorization.strip():
-        raise _missing("Basic <user:password in base64>")
+        raise _missing_header("Basic <user:password in base64>")
     scheme, _, encoded = authorization.strip().partition(" ")
     try:
         if scheme.lower() != "basic":
@@ -167,9 +174,9 @@ def _basic(authorization: str | None) -> tuple[str, str]:
     return login, password
 
 
-def _missing(wanted: str) -> Unauthenticated:
+def _missing_header(expected: str) -> Unauthenticated:
     return Unauthenticated(
-        f"The Authorization header is missing; send: {wanted}",
+        f"The Authorization header is missing; send: {expected}",
         code="missing_authorization_token",
         target="Authorization",
     )

@@ -14,14 +14,14 @@ from fastapi.requests import HTTPConnection
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Runtime
-from airflow_dlaas.service.api.authentication import Identity
-from airflow_dlaas.service.config.object_store_allowlist import AllowedStores
+from airflow_dlaas.service.api.authentication import TokenAuthenticator
+from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.job_files import RuntimeSpec
 from airflow_dlaas.service.store.base import Store
 from airflow_dlaas.service.store.blobs import BlobStore
 
 
-class Catalogue(Protocol):
+class RuntimeResolver(Protocol):
     """What can be run here."""
 
     def resolve(self, framework: Framework, command: str) -> RuntimeSpec:
@@ -31,12 +31,12 @@ class Catalogue(Protocol):
         :raises InvalidRequest: nothing does; the message lists what there is.
         """
 
-    def listing(self) -> tuple[Runtime, ...]:
+    def list_runtimes(self) -> tuple[Runtime, ...]:
         """List all there is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ApiLimits:
     """How much the API takes in."""
 
     zip_bytes: int = 512 * 1024**2
@@ -47,7 +47,7 @@ class Limits:
     """Bytes of any other body."""
     containers: int = 64
     """Containers that one training may name: each is checked at submit."""
-    monitors: int = 2000
+    log_streams: int = 2000
     """
     Monitors that may be open at a time in this process, and as many again of trainings that have ended.
 
@@ -63,50 +63,50 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ApiDeps:
     """All that the API stands on, handed in by whoever joins the parts."""
 
     store: Store
     blobs: BlobStore
-    jobs: Path
+    jobs_dir: Path
     """The folder of job directories; the API reads logs and metrics there."""
-    catalogue: Catalogue
-    slots: int
+    catalogue: RuntimeResolver
+    gpu_slots: int
     """How many GPU slots there are."""
-    identity: Identity
-    allowed: AllowedStores
+    authenticator: TokenAuthenticator
+    allowlist: ObjectStoreAllowlist
     """The object stores a definition may name; none other is asked anything."""
-    check_store: Callable[[StoreConnection, str], None]
+    check_container: Callable[[StoreConnection, str], None]
     """Whether a container can be used: returns, or raises a `StoreError`. Called from several threads at once."""
     create_container: Callable[[StoreConnection, str], None]
     """Make a container for results; one that is there already is no error. Raises a `StoreError`."""
-    wake: Callable[[], None]
+    wake_dispatcher: Callable[[], None]
     """Tells the dispatcher that something is there to do; must return at once."""
     public_url: str | None = None
     """The address others know the service by; without it, the one each request was sent to."""
-    limits: Limits = field(default_factory=Limits)
+    limits: ApiLimits = field(default_factory=ApiLimits)
     clock: Callable[[], datetime] = utc_now
-    stopping: Callable[[], bool] = lambda: False
+    is_stopping: Callable[[], bool] = lambda: False
     """Whether the service is about to stop: long polls are then answered early, with what there is."""
 
 
-async def _parts(connection: HTTPConnection) -> Parts:
-    found: Parts = connection.app.state.parts
+async def _get_deps(connection: HTTPConnection) -> ApiDeps:
+    found: ApiDeps = connection.app.state.parts
     return found
 
 
-PartsOf = Annotated[Parts, Depends(_parts)]
+Deps = Annotated[ApiDeps, Depends(_get_deps)]
 """A handler's parameter of this type is given the parts."""
 
 
-async def _owner(connection: HTTPConnection, parts: PartsOf) -> str:
-    return parts.identity.user(connection.headers.get("authorization"))
+async def _get_owner(connection: HTTPConnection, deps: Deps) -> str:
+    return deps.authenticator.authenticate(connection.headers.get("authorization"))
 
 
-Owner = Annotated[str, Depends(_owner)]
+Owner = Annotated[str, Depends(_get_owner)]
 """A handler's parameter of this type is given the user's name; without a valid token, the request is refused."""
 
 
-def base_url(connection: HTTPConnection, parts: Parts) -> str:
+def base_url(connection: HTTPConnection, deps: ApiDeps) -> str:
     """Tell the address this service is reached at, without a slash at the end."""
-    return (parts.public_url or str(connection.base_url)).rstrip("/")
+    return (deps.public_url or str(connection.base_url)).rstrip("/")

@@ -26,150 +26,163 @@ from airflow_dlaas.contract.experiment import (
 from airflow_dlaas.contract.stores import MASK
 from airflow_dlaas.exceptions import Conflict, InvalidRequest, NotFound
 from airflow_dlaas.packaging import archive
-from airflow_dlaas.service.api.dependencies import Owner, Parts, PartsOf, base_url
-from airflow_dlaas.service.api.request_bodies import ZIP, Document, Id, read, reply, takes, understand
+from airflow_dlaas.service.api.dependencies import ApiDeps, Deps, Owner, base_url
+from airflow_dlaas.service.api.request_bodies import (
+    ZIP_CONTENT,
+    JsonBody,
+    PathId,
+    json_response,
+    parse_body,
+    read_body,
+    request_schema,
+)
 from airflow_dlaas.service.store.base import ExperimentRecord, VersionRecord
-from airflow_dlaas.service.store.blobs import Incoming
+from airflow_dlaas.service.store.blobs import BlobUpload
 
-PATH = "/v3/ml_assets/experiments"
-_damaged = LoggedOnce(logging.getLogger(__name__))
+EXPERIMENTS_PATH = "/v3/ml_assets/experiments"
+_log_once = LoggedOnce(logging.getLogger(__name__))
 
-PIECE = 1024**2
+WRITE_CHUNK_SIZE = 1024**2
 """Bytes gathered before they are written: each write is a trip to another thread."""
 
-_SECRET = re.compile(r"password|secret|token|credential|access_?key|api_?key", re.IGNORECASE)
+_SECRET_KEY_PATTERN = re.compile(r"password|secret|token|credential|access_?key|api_?key", re.IGNORECASE)
 
-CONTENT: dict[int | str, dict[str, Any]] = {200: ZIP, 206: {"description": "The range asked for", **ZIP}}
+CONTENT_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: ZIP_CONTENT,
+    206: {"description": "The range asked for", **ZIP_CONTENT},
+}
 
-_RANGE = re.compile(rb"bytes=([0-9]{0,15})-([0-9]{0,15})")
+_RANGE_PATTERN = re.compile(rb"bytes=([0-9]{0,15})-([0-9]{0,15})")
 
-router = APIRouter(prefix=PATH, tags=["experiments"])
+router = APIRouter(prefix=EXPERIMENTS_PATH, tags=["experiments"])
 
 
-@router.post("", status_code=201, response_model=Experiment, openapi_extra=takes(ExperimentDraft))
-def create(request: Request, parts: PartsOf, owner: Owner, document: Document) -> Response:
+@router.post("", status_code=201, response_model=Experiment, openapi_extra=request_schema(ExperimentDraft))
+def create(request: Request, deps: Deps, owner: Owner, document: JsonBody) -> Response:
     """Create an experiment with a first version, whose content is still to be sent."""
-    draft = _draft(document)
-    now = parts.clock()
+    draft = _parse_draft(document)
+    now = deps.clock()
     experiment = ExperimentRecord(_new_id(), owner, draft.model_dump(mode="json", exclude_none=True), now)
     version = VersionRecord(_new_id(), experiment.id, 1, now)
-    parts.store.create_experiment(experiment, version)
-    return reply(_report(request, parts, experiment, version), 201)
+    deps.store.create_experiment(experiment, version)
+    return json_response(_experiment_report(request, deps, experiment, version), 201)
 
 
 @router.get("", response_model=ExperimentList)
-def list_all(request: Request, parts: PartsOf, owner: Owner) -> Response:
+def list_all(request: Request, deps: Deps, owner: Owner) -> Response:
     """List experiments with their newest version, newest first."""
-    found = parts.store.experiments(owner)
-    return reply({"resources": [_report(request, parts, *one) for one in found]})
+    found = deps.store.list_experiments(owner)
+    return json_response({"resources": [_experiment_report(request, deps, *one) for one in found]})
 
 
 @router.get("/{experiment_id}", response_model=Experiment)
-def get(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id) -> Response:
+def get(request: Request, deps: Deps, owner: Owner, experiment_id: PathId) -> Response:
     """Tell of an experiment and its newest version."""
-    return reply(_report(request, parts, *parts.store.experiment(owner, experiment_id)))
+    return json_response(_experiment_report(request, deps, *deps.store.get_experiment(owner, experiment_id)))
 
 
 @router.post(
     "/{experiment_id}",
     status_code=201,
     response_model=Experiment,
-    openapi_extra=takes(ExperimentDraft, required=False),
+    openapi_extra=request_schema(ExperimentDraft, required=False),
 )
-def add_version(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id, document: Document) -> Response:
+def add_version(request: Request, deps: Deps, owner: Owner, experiment_id: PathId, document: JsonBody) -> Response:
     """Begin the next version. The body may be empty or repeat what created the experiment: metadata is immutable."""
-    experiment, _ = parts.store.experiment(owner, experiment_id)
-    if experiment.damage is not None:
+    experiment, _ = deps.store.get_experiment(owner, experiment_id)
+    if experiment.unreadable_columns is not None:
         raise Conflict(f"The service cannot read its record of experiment {experiment_id}: create another one")
     if document:
-        _insist_on_same(ExperimentDraft.model_validate(experiment.draft), _draft(document))
-    version = parts.store.add_version(owner, experiment_id, _new_id(), parts.clock())
-    return reply(_report(request, parts, experiment, version), 201)
+        _require_same_draft(ExperimentDraft.model_validate(experiment.draft), _parse_draft(document))
+    version = deps.store.add_version(owner, experiment_id, _new_id(), deps.clock())
+    return json_response(_experiment_report(request, deps, experiment, version), 201)
 
 
 @router.delete("/{experiment_id}", status_code=204, response_class=Response)
-def delete(parts: PartsOf, owner: Owner, experiment_id: Id) -> Response:
+def delete(deps: Deps, owner: Owner, experiment_id: PathId) -> Response:
     """Forget an experiment. Trainings that run its code go on."""
-    parts.store.delete_experiment(owner, experiment_id)
+    deps.store.delete_experiment(owner, experiment_id)
     return Response(status_code=204)
 
 
 @router.get("/{experiment_id}/versions", response_model=ExperimentList)
-def list_versions(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id) -> Response:
+def list_versions(request: Request, deps: Deps, owner: Owner, experiment_id: PathId) -> Response:
     """List the versions, oldest first."""
-    experiment, _ = parts.store.experiment(owner, experiment_id)
-    found = parts.store.versions(owner, experiment_id)
-    return reply({"resources": [_report(request, parts, experiment, one) for one in found]})
+    experiment, _ = deps.store.get_experiment(owner, experiment_id)
+    found = deps.store.list_versions(owner, experiment_id)
+    return json_response({"resources": [_experiment_report(request, deps, experiment, one) for one in found]})
 
 
 @router.get("/{experiment_id}/versions/{version_id}", response_model=Experiment)
-def get_version(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id, version_id: Id) -> Response:
+def get_version(request: Request, deps: Deps, owner: Owner, experiment_id: PathId, version_id: PathId) -> Response:
     """Tell of one version."""
-    experiment, _ = parts.store.experiment(owner, experiment_id)
-    version = parts.store.version(owner, experiment_id, version_id)
-    return reply(_report(request, parts, experiment, version))
+    experiment, _ = deps.store.get_experiment(owner, experiment_id)
+    version = deps.store.get_version(owner, experiment_id, version_id)
+    return json_response(_experiment_report(request, deps, experiment, version))
 
 
 @router.put(
     "/{experiment_id}/versions/{version_id}/content",
     response_model=Experiment,
-    openapi_extra={"requestBody": {"required": True, **ZIP}},
+    openapi_extra={"requestBody": {"required": True, **ZIP_CONTENT}},
 )
-async def put_content(request: Request, parts: PartsOf, owner: Owner, experiment_id: Id, version_id: Id) -> Response:
+async def put_content(
+    request: Request, deps: Deps, owner: Owner, experiment_id: PathId, version_id: PathId
+) -> Response:
     """
     Take in a version's zip, of any content type. It counts once all of it is there and found sound.
 
     Sending it again replaces it; a training that was submitted before keeps the bytes it was submitted with.
     """
-    experiment, _ = await run_in_threadpool(parts.store.experiment, owner, experiment_id)
-    version = await run_in_threadpool(parts.store.version, owner, experiment_id, version_id)
-    limit = parts.limits.zip_bytes
-    pieces = read(request, limit)
+    experiment, _ = await run_in_threadpool(deps.store.get_experiment, owner, experiment_id)
+    version = await run_in_threadpool(deps.store.get_version, owner, experiment_id, version_id)
+    limit = deps.limits.zip_bytes
+    pieces = read_body(request, limit)
     first = await anext(pieces, b"")  # a body that is too large is refused before a file is made for it
-    with await run_in_threadpool(parts.blobs.incoming, limit) as incoming:
+    with await run_in_threadpool(deps.blobs.start_upload, limit) as incoming:
         gathered = bytearray(first)
         async for piece in pieces:
             gathered += piece
-            if len(gathered) >= PIECE:
+            if len(gathered) >= WRITE_CHUNK_SIZE:
                 await run_in_threadpool(incoming.write, bytes(gathered))
                 gathered.clear()
         await run_in_threadpool(incoming.write, bytes(gathered))
-        await run_in_threadpool(_accept, parts, owner, version, incoming)
-    return reply(_report(request, parts, experiment, version))
+        await run_in_threadpool(_store_content, deps, owner, version, incoming)
+    return json_response(_experiment_report(request, deps, experiment, version))
 
 
-def _accept(parts: Parts, owner: str, version: VersionRecord, incoming: Incoming) -> None:
-    incoming.seal()
+def _store_content(deps: ApiDeps, owner: str, version: VersionRecord, incoming: BlobUpload) -> None:
+    incoming.finalize()
     archive.require_safe_archive(
-        incoming.path, allow_nested=parts.limits.allow_nested, unpacked_limit=parts.limits.unpacked_bytes
+        incoming.temp_path, allow_nested=deps.limits.allow_nested, unpacked_limit=deps.limits.unpacked_bytes
     )
-    blob = incoming.keep()
-    parts.store.set_content(owner, version.experiment_id, version.id, blob.digest, blob.size)
+    blob = incoming.commit()
+    deps.store.set_content(owner, version.experiment_id, version.id, blob.digest, blob.size)
 
 
-@router.get("/{experiment_id}/versions/{version_id}/content", response_class=FileResponse, responses=CONTENT)
+@router.get("/{experiment_id}/versions/{version_id}/content", response_class=FileResponse, responses=CONTENT_RESPONSES)
 @router.head("/{experiment_id}/versions/{version_id}/content", include_in_schema=False)
-def get_content(parts: PartsOf, owner: Owner, experiment_id: Id, version_id: Id) -> Response:
+def get_content(deps: Deps, owner: Owner, experiment_id: PathId, version_id: PathId) -> Response:
     """Give a version's zip back; its ETag is the SHA-256."""
-    return _content(parts, parts.store.version(owner, experiment_id, version_id))
+    return _content_response(deps, deps.store.get_version(owner, experiment_id, version_id))
 
 
-@router.get("/{experiment_id}/content", response_class=FileResponse, responses=CONTENT)
+@router.get("/{experiment_id}/content", response_class=FileResponse, responses=CONTENT_RESPONSES)
 @router.head("/{experiment_id}/content", include_in_schema=False)
-def get_newest_content(parts: PartsOf, owner: Owner, experiment_id: Id) -> Response:
+def get_newest_content(deps: Deps, owner: Owner, experiment_id: PathId) -> Response:
     """Give the newest version's zip back."""
-    return _content(parts, parts.store.experiment(owner, experiment_id)[1])
+    return _content_response(deps, deps.store.get_experiment(owner, experiment_id)[1])
 
 
-def _content(parts: Parts, version: VersionRecord) -> Response:
+def _content_response(deps: ApiDeps, version: VersionRecord) -> Response:
     if version.digest is None:
         raise NotFound(f"Version {version.id} has no content yet: PUT it to this address")
-    if not parts.blobs.hold(version.digest):
+    if not deps.blobs.touch(version.digest):
         raise NotFound(f"The content of version {version.id} is lost: PUT it again")
-    return _Zip(parts.blobs.path(version.digest), version.digest)
+    return _ZipResponse(deps.blobs.path(version.digest), version.digest)
 
 
-class _Zip(FileResponse):
+class _ZipResponse(FileResponse):
     """A zip, or one range of it; a `Range` that asks for anything else is ignored, as HTTP lets us."""
 
     def __init__(self, path: Path, digest: str) -> None:
@@ -177,12 +190,12 @@ class _Zip(FileResponse):
         self._size = path.stat().st_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [one for one in scope["headers"] if one[0] != b"range" or _is_range(one[1], self._size)]
+        headers = [one for one in scope["headers"] if one[0] != b"range" or _is_satisfiable_range(one[1], self._size)]
         await super().__call__({**scope, "headers": headers}, receive, send)
 
 
-def _is_range(said: bytes, size: int) -> bool:
-    found = _RANGE.fullmatch(said)
+def _is_satisfiable_range(header: bytes, size: int) -> bool:
+    found = _RANGE_PATTERN.fullmatch(header)
     if found is None:
         return False
     first, last = found.groups()
@@ -191,44 +204,48 @@ def _is_range(said: bytes, size: int) -> bool:
     return int(first) < size and (not last or int(first) <= int(last))
 
 
-def _draft(document: Any) -> ExperimentDraft:
-    draft = understand(ExperimentDraft, document)
+def _parse_draft(document: Any) -> ExperimentDraft:
+    draft = parse_body(ExperimentDraft, document)
     # Nothing here reads the reference, so whatever secret it holds need not be kept to be echoed.
-    return draft.model_copy(update={"training_data_reference": _masked(draft.training_data_reference)})
+    return draft.model_copy(update={"training_data_reference": _mask_secrets(draft.training_data_reference)})
 
 
-def _masked(value: Any) -> Any:
+def _mask_secrets(value: Any) -> Any:
     match value:
         case dict():
-            return {key: MASK if _SECRET.search(key) else _masked(inner) for key, inner in value.items()}
+            return {
+                key: MASK if _SECRET_KEY_PATTERN.search(key) else _mask_secrets(inner) for key, inner in value.items()
+            }
         case list():
-            return [_masked(inner) for inner in value]
+            return [_mask_secrets(inner) for inner in value]
         case _:
             return value
 
 
-def _insist_on_same(known: ExperimentDraft, draft: ExperimentDraft) -> None:
+def _require_same_draft(existing: ExperimentDraft, draft: ExperimentDraft) -> None:
     for name in ExperimentDraft.model_fields:
-        if getattr(draft, name) != getattr(known, name):
+        if getattr(draft, name) != getattr(existing, name):
             raise InvalidRequest(
                 f"{name}: differs from the experiment's, and its metadata is immutable; create another experiment",
                 target=name,
             )
 
 
-def _report(request: Request, parts: Parts, experiment: ExperimentRecord, version: VersionRecord) -> dict[str, Any]:
-    url = f"{base_url(request, parts)}{PATH}/{experiment.id}"
+def _experiment_report(
+    request: Request, deps: ApiDeps, experiment: ExperimentRecord, version: VersionRecord
+) -> dict[str, Any]:
+    url = f"{base_url(request, deps)}{EXPERIMENTS_PATH}/{experiment.id}"
     version_url = f"{url}/versions/{version.id}"
     metadata = Metadata(guid=experiment.id, url=url, created_at=experiment.created_at, modified_at=version.created_at)
     place = ExperimentVersion(guid=version.id, url=version_url, content_url=f"{version_url}/content")
-    damage = experiment.damage or version.damage
+    damage = experiment.unreadable_columns or version.unreadable_columns
     if damage is None:
         try:
             entity = ExperimentEntity(**experiment.draft, experiment_version=place)
             return Experiment(metadata=metadata, entity=entity).model_dump(exclude_none=True)
         except (ValidationError, TypeError) as error:
             damage = "draft"
-            _damaged.warning(experiment.id, "Experiment %s cannot be shown", experiment.id, exc_info=error)
+            _log_once.warning(experiment.id, "Experiment %s cannot be shown", experiment.id, exc_info=error)
     message = (
         f"The service cannot read its record of experiment {experiment.id} (columns of the database: {damage}); its "
         "administrator finds more in the log"

@@ -6,22 +6,22 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from airflow_dlaas.service.regular_file import open_to_read
+from airflow_dlaas.service.regular_file import open_regular_file
 
-PIECE = 64 * 1024
+CHUNK_SIZE = 64 * 1024
 """Bytes of one piece at most; a line longer than that comes in several."""
 
-LOOK_BACK = 16 * 1024**2
+MAX_TAIL_BYTES = 16 * 1024**2
 """How far back the last lines are looked for; if they are longer than that, fewer come."""
 
 
 @dataclass(slots=True)
-class Follower:
+class FileFollower:
     """One reader of one file, which need not be there yet; ``offset`` is the byte it reads next."""
 
     path: Path
     offset: int = 0
-    full: bool = False
+    may_have_more: bool = False
     """Whether the last read took as much as one read may, so that there may be more at once."""
 
     def read(self, *, ended: bool) -> bytes:
@@ -31,31 +31,31 @@ class Follower:
         A line without its newline is kept back, unless the file has *ended* or the line fills a piece by itself.
         """
         try:
-            with open_to_read(self.path) as file:
+            with open_regular_file(self.path) as file:
                 file.seek(self.offset)
-                piece = file.read(PIECE)
+                piece = file.read(CHUNK_SIZE)
         except FileNotFoundError:
-            self.full = False
+            self.may_have_more = False
             return b""
-        self.full = len(piece) == PIECE
-        if not ended or self.full:
+        self.may_have_more = len(piece) == CHUNK_SIZE
+        if not ended or self.may_have_more:
             whole = piece.rfind(b"\n") + 1
-            piece = piece[:whole] if whole or len(piece) < PIECE else piece[: _boundary(piece)]
+            piece = piece[:whole] if whole or len(piece) < CHUNK_SIZE else piece[: _utf8_boundary(piece)]
         self.offset += len(piece)
         return piece
 
 
-def tail(path: Path, lines: int) -> int:
+def tail_offset(path: Path, lines: int) -> int:
     """Say at which byte the last *lines* lines of *path* begin; a begun line at the end counts as one."""
     try:
-        with open_to_read(path) as file:
+        with open_regular_file(path) as file:
             end = file.seek(0, 2)
             if lines == 0:
                 return end
             start, pieces, seen = end, deque[bytes](), 0
             # One more newline than lines: the one before the first of them. The last byte ends a line, it begins none.
-            while start > 0 and end - start < LOOK_BACK and seen < lines:
-                begin = max(0, start - PIECE)
+            while start > 0 and end - start < MAX_TAIL_BYTES and seen < lines:
+                begin = max(0, start - CHUNK_SIZE)
                 file.seek(begin)
                 piece = file.read(start - begin)
                 seen += piece.count(b"\n") - (start == end and piece.endswith(b"\n"))
@@ -72,7 +72,7 @@ def tail(path: Path, lines: int) -> int:
     return start + place + 1
 
 
-def _boundary(piece: bytes) -> int:
+def _utf8_boundary(piece: bytes) -> int:
     """Where to cut *piece* so that no UTF-8 character is split."""
     for back in range(1, 5):
         if piece[-back] & 0b1100_0000 != 0b1000_0000:  # not a continuation byte: the last character begins here

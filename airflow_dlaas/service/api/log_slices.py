@@ -5,22 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from airflow_dlaas.contract.curves import LogChunk, LogMatch, LogMatches
-from airflow_dlaas.service.regular_file import open_to_read
+from airflow_dlaas.service.regular_file import open_regular_file
 
-PIECE = 256 * 1024
+DEFAULT_SLICE_SIZE = 256 * 1024
 """Bytes of one piece unless another size is asked for."""
 
-SCANNED = 16 * 1024**2
+MAX_SEARCH_BYTES = 16 * 1024**2
 """Bytes that one search looks through: a page asks on from there."""
 
-MATCHES = 200
+MAX_MATCHES = 200
 """Lines that one search tells."""
 
-SHOWN = 500
+MAX_LINE_LENGTH = 500
 """Characters told of a line that matches."""
 
 
-def window(path: Path, *, start: int, limit: int, ended: bool) -> LogChunk:
+def read_slice(path: Path, *, start: int, limit: int, ended: bool) -> LogChunk:
     """
     Read whole lines from byte *start* on, *limit* bytes at most.
 
@@ -28,7 +28,7 @@ def window(path: Path, *, start: int, limit: int, ended: bool) -> LogChunk:
     *ended*. A *start* beyond the end is the end.
     """
     try:
-        file = open_to_read(path)
+        file = open_regular_file(path)
     except FileNotFoundError:
         return LogChunk(text="", start=0, end=0, size=0, complete=ended)
     with file:
@@ -48,10 +48,10 @@ def window(path: Path, *, start: int, limit: int, ended: bool) -> LogChunk:
     )
 
 
-def last(path: Path, *, limit: int, ended: bool) -> LogChunk:
+def read_tail(path: Path, *, limit: int, ended: bool) -> LogChunk:
     """Read the last whole lines, *limit* bytes at most."""
     try:
-        with open_to_read(path) as file:
+        with open_regular_file(path) as file:
             size = file.seek(0, 2)
             start = max(0, size - limit)
             if start:
@@ -62,30 +62,30 @@ def last(path: Path, *, limit: int, ended: bool) -> LogChunk:
                     start = size - limit
     except FileNotFoundError:
         start = 0
-    return window(path, start=start, limit=limit, ended=ended)
+    return read_slice(path, start=start, limit=limit, ended=ended)
 
 
 def search(path: Path, text: str, *, start: int) -> LogMatches:
     """
     Look for *text*, whatever its case, in the lines from byte *start* on.
 
-    One call looks through `SCANNED` bytes and tells `MATCHES` lines at most; `next` says where to go on.
+    One call looks through `MAX_SEARCH_BYTES` bytes and tells `MAX_MATCHES` lines at most; `next` says where to go on.
     """
     wanted = text.casefold()
     found: list[LogMatch] = []
     try:
-        file = open_to_read(path)
+        file = open_regular_file(path)
     except FileNotFoundError:
         return LogMatches(matches=())
     with file:
         # Beyond the end is the end, and not every file system can be asked for more.
         at = start = min(start, file.seek(0, 2))
         file.seek(start)
-        while line := file.readline(SCANNED):
+        while line := file.readline(MAX_SEARCH_BYTES):
             if wanted in line.decode("utf-8", "replace").casefold():
-                shown = line.decode("utf-8", "replace").rstrip("\r\n")[:SHOWN]
+                shown = line.decode("utf-8", "replace").rstrip("\r\n")[:MAX_LINE_LENGTH]
                 found.append(LogMatch(start=at, line=shown))
             at += len(line)
-            if len(found) == MATCHES or at - start >= SCANNED:
+            if len(found) == MAX_MATCHES or at - start >= MAX_SEARCH_BYTES:
                 return LogMatches(matches=tuple(found), next=at)
     return LogMatches(matches=tuple(found))

@@ -11,64 +11,68 @@ from typing import TypeVar
 
 V = TypeVar("V")
 
-ATTEMPTS = 10
+MAX_LOGIN_FAILURES = 10
 """Failures in a row, for one login from one address, after which it has to wait."""
-PENALTY = timedelta(seconds=30)
+LOCKOUT_TIME = timedelta(seconds=30)
 """How long it has to wait, counted from the last failure that was looked at."""
 
-SPRAYED = 50
+MAX_ADDRESS_FAILURES = 50
 """Failures from one address, whatever the logins, after which all of it has to wait."""
-FORGIVEN_EVERY = timedelta(seconds=10)
+FAILURE_DECAY_INTERVAL = timedelta(seconds=10)
 """How often one of these is forgotten. More often than a single login that waits its turn can fail: one task with an
 old password never locks out the others of its machine."""
 
-REMEMBERED = 10_000
+MAX_ENTRIES = 10_000
 """How many of each kind are remembered at most; an entry is of one size, however long the login is."""
 
 
 @dataclass
-class Failures:
+class LoginThrottle:
     """The failures of the last while. Not thread-safe."""
 
-    _pairs: dict[bytes, tuple[int, datetime]] = field(default_factory=dict, repr=False)
-    _addresses: dict[bytes, tuple[float, datetime]] = field(default_factory=dict, repr=False)
+    _by_login: dict[bytes, tuple[int, datetime]] = field(default_factory=dict, repr=False)
+    _by_address: dict[bytes, tuple[float, datetime]] = field(default_factory=dict, repr=False)
 
-    def wait(self, login: str, address: str, now: datetime) -> timedelta:
+    def remaining_lockout(self, login: str, address: str, now: datetime) -> timedelta:
         """How long *login* has to wait at *address* before its password is looked at; zero or less: not at all."""
         network = _network(address)
-        count, last = self._pairs.get(_key(login, network), (0, now))
-        pair = last + PENALTY - now if count >= ATTEMPTS else timedelta()
-        level = self._level(_key(network), now)
-        return max(pair, (level - SPRAYED + 1) * FORGIVEN_EVERY) if level > SPRAYED - 1 else pair
+        count, last = self._by_login.get(_hash_key(login, network), (0, now))
+        pair = last + LOCKOUT_TIME - now if count >= MAX_LOGIN_FAILURES else timedelta()
+        level = self._decayed_count(_hash_key(network), now)
+        return (
+            max(pair, (level - MAX_ADDRESS_FAILURES + 1) * FAILURE_DECAY_INTERVAL)
+            if level > MAX_ADDRESS_FAILURES - 1
+            else pair
+        )
 
-    def note(self, login: str, address: str, now: datetime) -> None:
+    def record_failure(self, login: str, address: str, now: datetime) -> None:
         """Remember that *login* failed at *address*."""
         network = _network(address)
-        pair, whole = _key(login, network), _key(network)
-        count, last = self._pairs.pop(pair, (0, now))
-        forgotten = now - last > PENALTY and count < ATTEMPTS
-        _keep(self._pairs, pair, (1 if forgotten else count + 1, now))
-        _keep(self._addresses, whole, (self._level(whole, now) + 1, now))
+        pair, whole = _hash_key(login, network), _hash_key(network)
+        count, last = self._by_login.pop(pair, (0, now))
+        forgotten = now - last > LOCKOUT_TIME and count < MAX_LOGIN_FAILURES
+        _put_bounded(self._by_login, pair, (1 if forgotten else count + 1, now))
+        _put_bounded(self._by_address, whole, (self._decayed_count(whole, now) + 1, now))
 
-    def forgive(self, login: str, address: str) -> None:
+    def reset(self, login: str, address: str) -> None:
         """Forget the failures of *login* at *address*: its password was right. Those of other logins stay."""
-        self._pairs.pop(_key(login, _network(address)), None)
+        self._by_login.pop(_hash_key(login, _network(address)), None)
 
-    def _level(self, key: bytes, now: datetime) -> float:
-        level, last = self._addresses.get(key, (0.0, now))
-        return max(0.0, level - (now - last) / FORGIVEN_EVERY)
+    def _decayed_count(self, key: bytes, now: datetime) -> float:
+        level, last = self._by_address.get(key, (0.0, now))
+        return max(0.0, level - (now - last) / FAILURE_DECAY_INTERVAL)
 
 
-def _keep(memory: MutableMapping[bytes, V], key: bytes, value: V) -> None:
+def _put_bounded(entries: MutableMapping[bytes, V], key: bytes, value: V) -> None:
     # Where too many are remembered, the oldest are let go: one that fails again is remembered anew.
-    memory.pop(key, None)
-    while len(memory) >= REMEMBERED:
-        del memory[next(iter(memory))]
-    memory[key] = value
+    entries.pop(key, None)
+    while len(entries) >= MAX_ENTRIES:
+        del entries[next(iter(entries))]
+    entries[key] = value
 
 
-def _key(*parts: str) -> bytes:
-    return hashlib.sha256("\0".join(parts).encode(errors="replace")).digest()[:16]
+def _hash_key(*deps: str) -> bytes:
+    return hashlib.sha256("\0".join(deps).encode(errors="replace")).digest()[:16]
 
 
 def _network(address: str) -> str:

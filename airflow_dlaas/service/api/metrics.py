@@ -12,31 +12,31 @@ from fastapi.responses import Response
 from airflow_dlaas.contract.curves import DEFAULT_POINTS, MAX_LOG_CHUNK_BYTES, MAX_POINTS, Curves, LogChunk, LogMatches
 from airflow_dlaas.exceptions import InvalidRequest, NotFound
 from airflow_dlaas.service.api import log_slices, training_report
-from airflow_dlaas.service.api.dependencies import Owner, Parts, PartsOf
-from airflow_dlaas.service.api.request_bodies import Id, reply
-from airflow_dlaas.service.job_files import JobFolder
-from airflow_dlaas.service.metrics.metrics_cache import Gatherings
+from airflow_dlaas.service.api.dependencies import ApiDeps, Deps, Owner
+from airflow_dlaas.service.api.request_bodies import PathId, json_response
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.metrics.metrics_cache import MetricsCache
 
-router = APIRouter(prefix=training_report.PATH, tags=["training runs"])
+router = APIRouter(prefix=training_report.MODELS_PATH, tags=["training runs"])
 
-LARGEST_OFFSET = 2**53
+MAX_OFFSET = 2**53
 """Bytes: more than any log has, and what every JSON reader can count to."""
 
-Offset = Annotated[int, Query(ge=0, le=LARGEST_OFFSET)]
-Size = Annotated[int, Query(ge=1, le=MAX_LOG_CHUNK_BYTES)]
+Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET)]
+SliceSize = Annotated[int, Query(ge=1, le=MAX_LOG_CHUNK_BYTES)]
 
 
-def gatherings() -> Gatherings:
+def create_metrics_cache() -> MetricsCache:
     """Make what keeps points between questions: one for each API."""
-    return Gatherings(training_report.read_metric)
+    return MetricsCache(training_report.parse_metric)
 
 
 @router.get("/{training_id}/metrics", response_model=Curves)
-def curves(
+def get_curves(
     request: Request,
-    parts: PartsOf,
+    deps: Deps,
     owner: Owner,
-    training_id: Id,
+    training_id: PathId,
     points: Annotated[int, Query(ge=2, le=MAX_POINTS)] = DEFAULT_POINTS,
     unless: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response:
@@ -45,19 +45,19 @@ def curves(
 
     With the last answer's `version` as *unless*, an answer without series says that nothing has changed.
     """
-    job, ended = _look(parts, owner, training_id)
-    kept: Gatherings = request.app.state.gatherings
-    with _readable(training_id, "metrics"):
-        return reply(kept.curves(job.metrics, points, unless, complete=ended))
+    job, ended = _find_job(deps, owner, training_id)
+    kept: MetricsCache = request.app.state.gatherings
+    with _not_found_if_unreadable(training_id, "metrics"):
+        return json_response(kept.curves(job.metrics, points, unless, complete=ended))
 
 
 @router.get("/{training_id}/log", response_model=LogChunk)
-def log(
-    parts: PartsOf,
+def get_log(
+    deps: Deps,
     owner: Owner,
-    training_id: Id,
-    offset: Annotated[int | None, Query(ge=0, le=LARGEST_OFFSET)] = None,
-    limit: Size = log_slices.PIECE,
+    training_id: PathId,
+    offset: Annotated[int | None, Query(ge=0, le=MAX_OFFSET)] = None,
+    limit: SliceSize = log_slices.DEFAULT_SLICE_SIZE,
     tail: Annotated[int | None, Query(ge=1, le=MAX_LOG_CHUNK_BYTES)] = None,
 ) -> Response:
     """Tell whole lines of the log (ours): from byte *offset* on, *limit* bytes at most; or the last *tail* bytes."""
@@ -65,29 +65,29 @@ def log(
         raise InvalidRequest(
             "tail: goes without offset: it counts from the end", code="invalid_query_parameter_value", target="tail"
         )
-    job, ended = _look(parts, owner, training_id)
-    with _readable(training_id, "log"):
+    job, ended = _find_job(deps, owner, training_id)
+    with _not_found_if_unreadable(training_id, "log"):
         if tail is not None:
-            return reply(log_slices.last(job.log, limit=tail, ended=ended))
-        return reply(log_slices.window(job.log, start=offset or 0, limit=limit, ended=ended))
+            return json_response(log_slices.read_tail(job.log, limit=tail, ended=ended))
+        return json_response(log_slices.read_slice(job.log, start=offset or 0, limit=limit, ended=ended))
 
 
 @router.get("/{training_id}/log/search", response_model=LogMatches)
-def search(
-    parts: PartsOf,
+def search_log(
+    deps: Deps,
     owner: Owner,
-    training_id: Id,
+    training_id: PathId,
     text: Annotated[str, Query(min_length=1, max_length=200)],
     offset: Offset = 0,
 ) -> Response:
     """Find *text* in the log's lines, whatever its case (ours); `next` says from which byte to look on."""
-    job, _ = _look(parts, owner, training_id)
-    with _readable(training_id, "log"):
-        return reply(log_slices.search(job.log, text, start=offset))
+    job, _ = _find_job(deps, owner, training_id)
+    with _not_found_if_unreadable(training_id, "log"):
+        return json_response(log_slices.search(job.log, text, start=offset))
 
 
 @contextmanager
-def _readable(training_id: str, what: str) -> Iterator[None]:
+def _not_found_if_unreadable(training_id: str, what: str) -> Iterator[None]:
     """Refuse where the file is there and cannot be read (a directory, a loop of links): asking again does not help."""
     try:
         yield
@@ -95,7 +95,7 @@ def _readable(training_id: str, what: str) -> Iterator[None]:
         raise NotFound(f"The {what} of training {training_id} cannot be read: {error.strerror}") from error
 
 
-def _look(parts: Parts, owner: str, training_id: str) -> tuple[JobFolder, bool]:
+def _find_job(deps: ApiDeps, owner: str, training_id: str) -> tuple[JobDirectory, bool]:
     """Find the job's folder; whether it had ended, asked before its files are read: all it wrote is there then."""
-    ended = parts.store.training(owner, training_id).state.is_final
-    return JobFolder(parts.jobs / training_id), ended
+    ended = deps.store.get_training(owner, training_id).state.is_final
+    return JobDirectory(deps.jobs_dir / training_id), ended

@@ -27,10 +27,10 @@ from airflow_dlaas.contract.training import (
     TrainingEntity,
     UnreadableTraining,
 )
-from airflow_dlaas.service.api.request_bodies import SCHEMAS
-from airflow_dlaas.service.api.tokens import Token
+from airflow_dlaas.service.api.request_bodies import SCHEMA_REF_PREFIX
+from airflow_dlaas.service.api.tokens import TokenBody
 
-_BODIES: tuple[type[BaseModel], ...] = (ExperimentDraft, TrainingDefinition, PatchOperation, Token)
+_REQUEST_MODELS: tuple[type[BaseModel], ...] = (ExperimentDraft, TrainingDefinition, PatchOperation, TokenBody)
 
 
 class ReportedResults(ResultsReport):
@@ -76,25 +76,29 @@ class ReportedRuntimes(ApiModel):
     gpus: int
 
 
-class Api(FastAPI):
+class DocumentedFastAPI(FastAPI):
     """A FastAPI whose OpenAPI tells all of it."""
 
     def openapi(self) -> dict[str, Any]:
         """Make it once."""
         if self.openapi_schema is None:
-            self.openapi_schema = _complete(super().openapi())
+            self.openapi_schema = _complete_schema(super().openapi())
         return self.openapi_schema
 
 
-def _complete(document: dict[str, Any]) -> dict[str, Any]:
+def _complete_schema(document: dict[str, Any]) -> dict[str, Any]:
     schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for schema in schemas.values():
         schema.pop("additionalProperties", None)  # newer services say more; what is sent is read strictly
-    _, taken = models_json_schema([(kind, "validation") for kind in _BODIES], ref_template=f"{SCHEMAS}{{model}}")
+    _, taken = models_json_schema(
+        [(kind, "validation") for kind in _REQUEST_MODELS], ref_template=f"{SCHEMA_REF_PREFIX}{{model}}"
+    )
     schemas.update(taken["$defs"])
-    schemas.update(models_json_schema([(ErrorReport, "serialization")], ref_template=f"{SCHEMAS}{{model}}")[1]["$defs"])
+    schemas.update(
+        models_json_schema([(ErrorReport, "serialization")], ref_template=f"{SCHEMA_REF_PREFIX}{{model}}")[1]["$defs"]
+    )
     schemas["StoreConnection"]["properties"]["password"].pop("writeOnly")  # it is echoed, masked
     document["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer"},
@@ -102,18 +106,18 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
     }
     refusal = {
         "description": "Refused; `errors` says why",
-        "content": {"application/json": {"schema": {"$ref": f"{SCHEMAS}Problem"}}},
+        "content": {"application/json": {"schema": {"$ref": f"{SCHEMA_REF_PREFIX}Problem"}}},
     }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             operation["responses"].pop("422", None)
             operation["responses"].update({"4XX": refusal, "5XX": refusal})
-            if scheme := _scheme(path, method):
+            if scheme := _security_scheme(path, method):
                 operation["security"] = [{scheme: []}]
     return document
 
 
-def _scheme(path: str, method: str) -> str | None:
+def _security_scheme(path: str, method: str) -> str | None:
     if path.endswith("/identity/token"):
         return "password" if method == "get" else None
     return "token" if path.startswith("/v3/") else None

@@ -10,7 +10,7 @@ _SLASHES = re.compile("/{2,}")
 _RAW_SLASHES = re.compile(b"/{2,}")
 
 
-class SingleSlashes:
+class SingleSlashMiddleware:
     """Reduces runs of slashes in the path of a request to one; no path of the API holds such a run."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -13,33 +13,33 @@ from pydantic_core import from_json, to_json
 
 from airflow_dlaas.contract.base import validation_messages
 from airflow_dlaas.exceptions import InvalidRequest, TooLarge
-from airflow_dlaas.service.api.dependencies import Owner, PartsOf
-from airflow_dlaas.service.api.error_responses import Several
+from airflow_dlaas.service.api.dependencies import Deps, Owner
+from airflow_dlaas.service.api.error_responses import InvalidFields
 
 W = TypeVar("W", bound=BaseModel)
 
-ID = r"^[A-Za-z0-9_-]{1,64}$"
+ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 
-Id = Annotated[str, Path(pattern=ID)]
+PathId = Annotated[str, Path(pattern=ID_PATTERN)]
 """An id in a path; what cannot be one is not found."""
 
 
-SCHEMAS = "#/components/schemas/"
+SCHEMA_REF_PREFIX = "#/components/schemas/"
 """Where the OpenAPI keeps its words."""
 
-ZIP: dict[str, Any] = {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
+ZIP_CONTENT: dict[str, Any] = {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
 """How the OpenAPI calls a zip, in either direction."""
 
 
-def takes(kind: type[BaseModel], *, required: bool = True, listed: bool = False) -> dict[str, Any]:
-    """Say in the OpenAPI that a route's body is a *kind*, or a list of one."""
-    schema: dict[str, Any] = {"$ref": f"{SCHEMAS}{kind.__name__}"}
-    if listed:
+def request_schema(model: type[BaseModel], *, required: bool = True, as_list: bool = False) -> dict[str, Any]:
+    """Say in the OpenAPI that a route's body is a *model*, or a list of one."""
+    schema: dict[str, Any] = {"$ref": f"{SCHEMA_REF_PREFIX}{model.__name__}"}
+    if as_list:
         schema = {"type": "array", "items": schema, "minItems": 1, "maxItems": 1}
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 
-async def read(request: Request, limit: int) -> AsyncIterator[bytes]:
+async def read_body(request: Request, limit: int) -> AsyncIterator[bytes]:
     """
     Read the body in pieces.
 
@@ -64,19 +64,19 @@ async def read_json(request: Request, limit: int) -> Any:
     :raises TooLarge: it has more than *limit* bytes.
     :raises InvalidRequest: it is no JSON, no UTF-8, nested too deep, or holds numbers JSON does not have.
     """
-    content = b"".join([chunk async for chunk in read(request, limit)])
+    content = b"".join([chunk async for chunk in read_body(request, limit)])
     if not content.strip():
         return None
     try:
         document = from_json(content.removeprefix(b"\xef\xbb\xbf"), allow_inf_nan=False)
     except ValueError as error:
         raise InvalidRequest(f"The body is no JSON: {error}") from None
-    if _overflows(document):
+    if _has_infinity(document):
         raise InvalidRequest("The body holds a number that is too large")
     return document
 
 
-def _overflows(document: Any) -> bool:
+def _has_infinity(document: Any) -> bool:
     """Whether a number was read as infinite, as 1e999 is: it could not be written as JSON again."""
     left = [document]
     while left:
@@ -90,27 +90,27 @@ def _overflows(document: Any) -> bool:
     return False
 
 
-async def _document(request: Request, parts: PartsOf, _owner: Owner) -> Any:
-    return await read_json(request, parts.limits.json_bytes)
+async def _read_document(request: Request, deps: Deps, _owner: Owner) -> Any:
+    return await read_json(request, deps.limits.json_bytes)
 
 
-Document = Annotated[Any, Depends(_document)]
+JsonBody = Annotated[Any, Depends(_read_document)]
 """A handler's parameter of this type is given the body, parsed; None where there is none. Tokens come first."""
 
 
-def understand(kind: type[W], document: Any) -> W:
+def parse_body(model: type[W], document: Any) -> W:
     """
-    Read *document* as a *kind*, strictly.
+    Read *document* as a *model*, strictly.
 
     :raises Several: naming every field that is wrong.
     """
     try:
-        return kind.model_validate(document)
+        return model.model_validate(document)
     except ValidationError as error:
-        raise Several.of(validation_messages(error), "invalid_request_payload") from None
+        raise InvalidFields.from_messages(validation_messages(error), "invalid_request_payload") from None
 
 
-def reply(content: BaseModel | Mapping[str, Any], status: int = 200) -> Response:
+def json_response(content: BaseModel | Mapping[str, Any], status: int = 200) -> Response:
     """
     Answer with *content*; what is None is left out of words.
 

@@ -21,11 +21,9 @@ from airflow_dlaas.contract.training import (
 from airflow_dlaas.service.store.base import TrainingRecord
 
 
-def in_place_of(record: TrainingRecord, metadata: Metadata, now: datetime, why: str) -> dict[str, Any]:
+def unreadable_report(record: TrainingRecord, metadata: Metadata, now: datetime, reason: str) -> dict[str, Any]:
     """Show what identifies the training: id, state, the description where it can be read; and that the rest cannot."""
-    message = (
-        f"The service cannot read its record of training {record.id} ({why}); its administrator finds more in the log"
-    )
+    message = f"The service cannot read its record of training {record.id} ({reason}); its administrator finds more in the log"
     description = _description(record.definition)
     entity = UnreadableEntity(
         # By the description a client finds its own trainings.
@@ -35,13 +33,15 @@ def in_place_of(record: TrainingRecord, metadata: Metadata, now: datetime, why: 
             submitted_at=record.submitted_at,
             current_at=now,
             message=message,
-            error=ErrorReport(trace=trace_of(record), errors=(ErrorItem(code=UNREADABLE_RECORD, message=message),)),
+            error=ErrorReport(
+                trace=training_trace(record), errors=(ErrorItem(code=UNREADABLE_RECORD, message=message),)
+            ),
         ),
     )
     return UnreadableTraining(metadata=metadata, entity=entity).model_dump(exclude_none=True)
 
 
-def trace_of(record: TrainingRecord) -> str:
+def training_trace(record: TrainingRecord) -> str:
     """Give a training's error the same trace in every reply."""
     return hashlib.sha256(record.id.encode(errors="replace")).hexdigest()[:32]
 

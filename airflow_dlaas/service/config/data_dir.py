@@ -25,8 +25,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from airflow_dlaas.exceptions import HostError, NotConfigured
-from airflow_dlaas.service.config.settings import Access
-from airflow_dlaas.service.job_files import write_mark
+from airflow_dlaas.service.config.settings import ClientSettings
+from airflow_dlaas.service.job_files import write_text_atomic
 
 SWIFT_USER = "dlaas:trainer"
 """The embedded Swift's one user, as `ACCOUNT:user`."""
@@ -50,7 +50,7 @@ class Credentials:
 
 
 @dataclass(frozen=True)
-class Home:
+class DataDir:
     """The paths of one home folder, and what is kept in its files."""
 
     path: Path
@@ -72,7 +72,7 @@ class Home:
         return self.path / "database.sqlite"
 
     @property
-    def authorities(self) -> Path:
+    def ca_bundle(self) -> Path:
         return self.path / "authorities.pem"
 
     @property
@@ -91,7 +91,7 @@ class Home:
     def swift(self) -> Path:
         return self.path / "swift"
 
-    def make(self) -> None:
+    def create(self) -> None:
         """
         Make the folder, for its owner only.
 
@@ -126,7 +126,7 @@ class Home:
             file.flush()
             yield
 
-    def credentials(self) -> Credentials | None:
+    def read_credentials(self) -> Credentials | None:
         """
         Read credentials.json; None before the first start.
 
@@ -145,9 +145,9 @@ class Home:
                 "credentials made at the next start (the connections in Airflow must then be imported again)"
             ) from None
 
-    def enrol(self, user: str, password: str | None) -> Credentials:
+    def load_or_create_credentials(self, user: str, password: str | None) -> Credentials:
         """Make up what the service has no credentials for yet; *password* given wins over a kept one."""
-        kept = self.credentials()
+        kept = self.read_credentials()
         if kept is None:
             return Credentials(
                 user=user,
@@ -158,17 +158,17 @@ class Home:
             )
         return replace(kept, user=user, password=password or kept.password)
 
-    def keep(self, credentials: Credentials) -> None:
+    def save(self, credentials: Credentials) -> None:
         """Write both files for whoever has to get in."""
         for path, content in (
             (self.credentials_file, asdict(credentials)),
-            (self.connections_file, connections(credentials)),
+            (self.connections_file, airflow_connections(credentials)),
         ):
-            write_mark(path, json.dumps(content, indent=2) + "\n", mode=0o600)
+            write_text_atomic(path, json.dumps(content, indent=2) + "\n", mode=0o600)
 
 
-def connections(credentials: Credentials) -> dict[str, dict[str, str]]:
-    """Put *credentials* as Airflow imports connections: by id, with each connection's own fields."""
+def airflow_connections(credentials: Credentials) -> dict[str, dict[str, str]]:
+    """Put *read_credentials* as Airflow imports connections: by id, with each connection's own fields."""
     found = {
         "dlaas_default": {
             "conn_type": "dlaas",
@@ -190,25 +190,27 @@ def connections(credentials: Credentials) -> dict[str, dict[str, str]]:
     return found
 
 
-def access(home: Home, said: dict[str, str]) -> Access:
+def resolve_connection(data_dir: DataDir, overrides: dict[str, str]) -> ClientSettings:
     """
-    Find out how a client command gets in: what was *said* in the environment, and for the rest the home folder.
+    Find out how a client command gets in: what was *overrides* in the environment, and for the rest the home folder.
 
     Given a foreign ``DLAAS_URL``, the user and password of the home folder are not tried on it.
 
     :raises NotConfigured: nobody said, and no service was ever started in this home folder.
     """
-    if {"url", "user", "password"} <= said.keys():
-        return Access(said["url"].rstrip("/"), said["user"], said["password"], said.get("tls_ca", True))
-    kept = home.credentials()
-    if kept is None or ("url" in said and said["url"].rstrip("/") != kept.url):
+    if {"url", "user", "password"} <= overrides.keys():
+        return ClientSettings(
+            overrides["url"].rstrip("/"), overrides["user"], overrides["password"], overrides.get("tls_ca", True)
+        )
+    kept = data_dir.read_credentials()
+    if kept is None or ("url" in overrides and overrides["url"].rstrip("/") != kept.url):
         raise NotConfigured(
             f"Who to ask, and as whom? Set DLAAS_URL, DLAAS_USER and DLAAS_PASSWORD, or start a service here first "
-            f"(airflow-dlaas serve keeps its credentials in {home.credentials_file})"
+            f"(airflow-dlaas serve keeps its credentials in {data_dir.credentials_file})"
         )
-    return Access(
+    return ClientSettings(
         kept.url,
-        said.get("user", kept.user),
-        said.get("password", kept.password),
-        said.get("tls_ca") or kept.ca_file or True,
+        overrides.get("user", kept.user),
+        overrides.get("password", kept.password),
+        overrides.get("tls_ca") or kept.ca_file or True,
     )

@@ -6,10 +6,10 @@ import ipaddress
 
 from airflow_dlaas.exceptions import NotConfigured
 
-SHORTEST = 12
+MIN_PASSWORD_LENGTH = 12
 """Characters of a password that is no weak one."""
 
-GUESSED_FIRST = frozenset(
+COMMON_PASSWORDS = frozenset(
     {"password", "passw0rd", "admin", "administrator", "changeme", "changeit", "dlaas", "airflow", "secret", "letmein"}
 )
 """What people try first, whatever is put behind it: digits and punctuation at the end make none of these better."""
@@ -23,19 +23,19 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def weakness(user: str, password: str) -> str | None:
+def password_weakness(user: str, password: str) -> str | None:
     """Say what makes *password* easy to guess for *user*; None if nothing does."""
     plain = password.lower()
     if plain == user.lower():
         return "is the user's name"
-    if plain in GUESSED_FIRST or plain.rstrip("0123456789!?.-_#$") in GUESSED_FIRST:
+    if plain in COMMON_PASSWORDS or plain.rstrip("0123456789!?.-_#$") in COMMON_PASSWORDS:
         return "is one of those that are tried first"
-    if len(password) < SHORTEST:
-        return f"has fewer than {SHORTEST} characters"
+    if len(password) < MIN_PASSWORD_LENGTH:
+        return f"has fewer than {MIN_PASSWORD_LENGTH} characters"
     return None
 
 
-def insist_on_tls(host: str) -> None:
+def require_tls(host: str) -> None:
     """
     Refuse to listen at *host* in the clear if others can reach it.
 
@@ -50,13 +50,13 @@ def insist_on_tls(host: str) -> None:
         )
 
 
-def insist_on_password(host: str, user: str, password: str) -> None:
+def require_strong_password(host: str, user: str, password: str) -> None:
     """
     Refuse a weak password for a service that others reach at *host*.
 
     :raises NotConfigured: it is one; the message doesn't show it.
     """
-    why = None if is_loopback(host) else weakness(user, password)
+    why = None if is_loopback(host) else password_weakness(user, password)
     if why is not None:
         raise NotConfigured(
             f"The password of {user} {why}, and others can reach the service at {host}. Set DLAAS_PASSWORD to a "

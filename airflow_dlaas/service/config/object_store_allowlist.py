@@ -16,14 +16,14 @@ from functools import cached_property
 
 from airflow_dlaas.exceptions import StoreNotAllowed
 
-SETTING = "DLAAS_OBJECT_STORES"
+OBJECT_STORES_SETTING = "DLAAS_OBJECT_STORES"
 
-_PLAIN = re.compile(
+_STRICT_URL_PATTERN = re.compile(
     # No `@`, no backslash, no escapes and no blanks before the path: these are what two parsers read as two hosts.
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?(?:/[!-\[\]-~]*)?",
     re.ASCII | re.IGNORECASE,
 )
-_ENTRY = re.compile(
+_ENTRY_PATTERN = re.compile(
     r"(?P<host>\[[0-9a-f:.]+\]|(?:\*\.)?[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?", re.ASCII | re.IGNORECASE
 )
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -40,7 +40,7 @@ class HostPort:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
 
-    def admits(self, other: HostPort) -> bool:
+    def matches(self, other: HostPort) -> bool:
         """Whether *other* is this one, or one of those that ``*.`` stands for."""
         if self.port is not None and self.port != other.port:
             return False
@@ -48,14 +48,14 @@ class HostPort:
 
 
 @dataclass(frozen=True)
-class AllowedStores:
+class ObjectStoreAllowlist:
     """The object stores that may be called: some hosts, or any at all."""
 
     hosts: frozenset[HostPort] = frozenset()
     anything: bool = False
 
     @classmethod
-    def read(cls, text: str) -> AllowedStores:
+    def parse(cls, text: str) -> ObjectStoreAllowlist:
         """
         Read what a site says: ``host`` (any port of it), ``host:port``, ``*.example.org``, by commas, or ``any``.
 
@@ -63,65 +63,65 @@ class AllowedStores:
         """
         if text.strip().lower() == "any":
             return cls(anything=True)
-        return cls(frozenset(_entry(one.strip()) for one in text.split(",")))
+        return cls(frozenset(_parse_entry(one.strip()) for one in text.split(",")))
 
-    def and_also(self, urls: Iterable[str]) -> AllowedStores:
+    def with_urls(self, urls: Iterable[str]) -> ObjectStoreAllowlist:
         """Allow the hosts of *urls*, too: exactly their ports."""
-        more = {place for place in map(place_of, urls) if place is not None}
-        return AllowedStores(self.hosts | more, self.anything)
+        more = {place for place in map(parse_host_port, urls) if place is not None}
+        return ObjectStoreAllowlist(self.hosts | more, self.anything)
 
-    def admit(self, url: str) -> bool:
+    def allows(self, url: str) -> bool:
         """Whether *url* may be called. One that two programs could read differently may not, whatever it says."""
-        place = place_of(url)
-        return place is not None and (self.anything or any(one.admits(place) for one in self.hosts))
+        place = parse_host_port(url)
+        return place is not None and (self.anything or any(one.matches(place) for one in self.hosts))
 
-    def require(self, storage_url: str) -> None:
+    def require_allowed(self, storage_url: str) -> None:
         """
         Check the storage URL that a login has answered with.
 
         :raises StoreNotAllowed: it is on a host that is not allowed.
         """
-        if self.admit(storage_url):
+        if self.allows(storage_url):
             return
-        place = place_of(storage_url)
+        place = parse_host_port(storage_url)
         if place is None:
             raise StoreNotAllowed("The login names a storage URL that is not plainly the URL of one host")
         raise StoreNotAllowed(
             f"The login names a storage URL on {place}, which is no object store that this site allows "
-            f"({self.spelled}): the operator of the service adds {place} to {SETTING}, if the data lies there"
+            f"({self.description}): the operator of the service adds {place} to {OBJECT_STORES_SETTING}, if the data lies there"
         )
 
     @cached_property
-    def spelled(self) -> str:
+    def description(self) -> str:
         """Name all of them, for a person."""
         return ", ".join(map(str, sorted(self.hosts, key=str))) or "none"
 
 
-NONE = AllowedStores()
-ANY = AllowedStores(anything=True)
+ALLOW_NONE = ObjectStoreAllowlist()
+ALLOW_ANY = ObjectStoreAllowlist(anything=True)
 
 
-def place_of(url: str) -> HostPort | None:
+def parse_host_port(url: str) -> HostPort | None:
     """Tell host and port of *url*, the scheme's own port where it names none; None if it isn't plainly one host."""
-    found = _PLAIN.fullmatch(url)
+    found = _STRICT_URL_PATTERN.fullmatch(url)
     if found is None:
         return None
     try:
-        port = _port(found["port"])
-        return HostPort(_host(found["host"]), _DEFAULT_PORTS[found["scheme"].lower()] if port is None else port)
+        port = _parse_port(found["port"])
+        return HostPort(_parse_host(found["host"]), _DEFAULT_PORTS[found["scheme"].lower()] if port is None else port)
     except ValueError:
         return None
 
 
-def _entry(text: str) -> HostPort:
+def _parse_entry(text: str) -> HostPort:
     # An IPv6 address may stand alone, without the brackets that a port calls for.
-    found = _ENTRY.fullmatch(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
+    found = _ENTRY_PATTERN.fullmatch(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
     if found is None:
         raise ValueError(text)
-    return HostPort(_host(found["host"]), _port(found["port"]))
+    return HostPort(_parse_host(found["host"]), _parse_port(found["port"]))
 
 
-def _port(text: str | None) -> int | None:
+def _parse_port(text: str | None) -> int | None:
     if text is None:
         return None
     port = int(text)
@@ -130,7 +130,7 @@ def _port(text: str | None) -> int | None:
     return port
 
 
-def _host(text: str) -> str:
+def _parse_host(text: str) -> str:
     name = text.lower()
     if name.startswith("["):
         address = ipaddress.IPv6Address(name[1:-1])

@@ -8,53 +8,53 @@ from urllib.parse import urlsplit
 
 from airflow_dlaas.service.config.network_policy import is_loopback
 from airflow_dlaas.service.config.settings import Settings
-from airflow_dlaas.service.process.ports import called, web_url
+from airflow_dlaas.service.process.ports import connect_host, web_url
 
 
 @dataclass(frozen=True)
-class Address:
+class ServiceAddress:
     """The names of one service; its API and its Swift share all but the port."""
 
     scheme: str
-    host: str
+    listen_host: str
     """What it listens at."""
-    name: str
+    url_host: str
     """What its URLs call it."""
-    public: str | None
+    public_host: str | None
     """The name in DLAAS_PUBLIC_URL; somebody else's, maybe: a proxy's."""
-    proved: tuple[str, ...]
+    certificate_names: tuple[str, ...]
     """Those of its names that its own certificate has to be for."""
 
     @classmethod
-    def of(cls, settings: Settings) -> Address:
+    def from_settings(cls, settings: Settings) -> ServiceAddress:
         """Work it out."""
         public = urlsplit(settings.public_url).hostname if settings.public_url else None
         # With TLS, clients call it by the name in its certificate; the address it listens at is hardly ever in there.
         certified = public if settings.tls is not None and not is_loopback(settings.host) else None
-        name = certified or called(settings.host)
+        name = certified or connect_host(settings.host)
         ours = settings.objectstore == "embedded" or settings.public_url is None
         return cls(
             scheme="https" if settings.tls else "http",
-            host=settings.host,
-            name=name,
-            public=public,
-            proved=(name,) if ours else (),
+            listen_host=settings.host,
+            url_host=name,
+            public_host=public,
+            certificate_names=(name,) if ours else (),
         )
 
     @property
-    def reached_at(self) -> str:
+    def reachable_host(self) -> str:
         """The name by which most can reach it: a proxy's, maybe, before a service on loopback."""
-        return self.public if self.public and is_loopback(self.host) else self.host
+        return self.public_host if self.public_host and is_loopback(self.listen_host) else self.listen_host
 
     def url(self, port: int) -> str:
         """Its root at *port*."""
-        return web_url(self.scheme, self.name, port)
+        return web_url(self.scheme, self.url_host, port)
 
-    def spellings(self, port: int) -> set[str]:
+    def url_aliases(self, port: int) -> set[str]:
         """Its root at *port* by every name that it certainly has, and that a client may use instead."""
-        names = {self.name, called(self.host)}
-        if is_loopback(called(self.host)):
+        names = {self.url_host, connect_host(self.listen_host)}
+        if is_loopback(connect_host(self.listen_host)):
             names.add("localhost")
-        if not is_loopback(self.host):
-            names |= {socket.gethostname(), *filter(None, [self.public])}
+        if not is_loopback(self.listen_host):
+            names |= {socket.gethostname(), *filter(None, [self.public_host])}
         return {web_url(self.scheme, name, port) for name in names}

@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_dlaas.service.config.object_store_allowlist import AllowedStores
+from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
 
-SHORTEST_LIFE, LONGEST_LIFE = 60, 30 * 24 * 3600
+MIN_TOKEN_LIFETIME, MAX_TOKEN_LIFETIME = 60, 30 * 24 * 3600
 """Seconds a token may live: with less, clients do nothing but renew it; with more, one that was lost is a danger."""
 
 
-def path(value: str) -> Path:
+def parse_path(value: str) -> Path:
     """A file or a folder; ``~`` is the user's home."""
     return Path(value).expanduser().absolute()
 
 
-def paths(value: str) -> tuple[Path, ...]:
+def parse_paths(value: str) -> tuple[Path, ...]:
     """Files and folders, by commas."""
-    return tuple(path(one.strip()) for one in value.split(",") if one.strip())
+    return tuple(parse_path(one.strip()) for one in value.split(",") if one.strip())
 
 
-def port(value: str) -> int:
+def parse_port(value: str) -> int:
     """A port's number."""
     number = int(value)
     if not 0 <= number <= 65535:
@@ -32,7 +32,7 @@ def port(value: str) -> int:
     return number
 
 
-def switch(value: str) -> bool:
+def parse_bool(value: str) -> bool:
     """Yes or no, in the usual spellings."""
     words = {"yes": True, "true": True, "1": True, "on": True, "no": False, "false": False, "0": False, "off": False}
     if value.lower() not in words:
@@ -40,18 +40,18 @@ def switch(value: str) -> bool:
     return words[value.lower()]
 
 
-def word(*words: str) -> Callable[[str], str]:
-    """One of *words*."""
+def choice_parser(*choices: str) -> Callable[[str], str]:
+    """One of *choices*."""
 
     def read(value: str) -> str:
-        if value not in words:
+        if value not in choices:
             raise ValueError(value)
         return value
 
     return read
 
 
-def seconds(value: str) -> float | None:
+def parse_seconds(value: str) -> float | None:
     """A time, or none."""
     if value == "none":
         return None
@@ -61,15 +61,15 @@ def seconds(value: str) -> float | None:
     return number
 
 
-def life(value: str) -> timedelta:
+def parse_lifetime(value: str) -> timedelta:
     """A token's lifetime, in seconds."""
     number = float(value)
-    if not SHORTEST_LIFE <= number <= LONGEST_LIFE:
+    if not MIN_TOKEN_LIFETIME <= number <= MAX_TOKEN_LIFETIME:
         raise ValueError(value)
     return timedelta(seconds=number)
 
 
-def amount(value: str) -> int:
+def parse_size(value: str) -> int:
     """A number of bytes, in larger units if that is shorter."""
     units = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
     number, factor = next(
@@ -81,7 +81,7 @@ def amount(value: str) -> int:
     return found
 
 
-def count(value: str) -> int:
+def parse_count(value: str) -> int:
     """A number of things, at least one."""
     number = int(value)
     if number <= 0:
@@ -89,7 +89,7 @@ def count(value: str) -> int:
     return number
 
 
-def url(value: str) -> str:
+def parse_url(value: str) -> str:
     """Where clients reach the service."""
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
@@ -97,30 +97,33 @@ def url(value: str) -> str:
     return value.rstrip("/")
 
 
-BYTES = "a number of bytes, or of KiB, MiB or GiB"
-PORT = "a port (0 for any that is free)"
+BYTES_HELP = "a number of bytes, or of KiB, MiB or GiB"
+PORT_HELP = "a port (0 for any that is free)"
 
-READINGS: dict[str, tuple[Callable[[str], Any], str]] = {
-    "home": (path, "a folder"),
-    "port": (port, PORT),
-    "public_url": (url, "an http:// or https:// URL without credentials"),
-    "insecure_listen": (switch, "yes or no"),
-    "tls_certificate": (path, "a file"),
-    "tls_key": (path, "a file"),
-    "tls_ca": (path, "a file"),
-    "objectstore": (word("embedded", "off"), "embedded or off"),
-    "objectstore_port": (port, PORT),
-    "object_stores": (AllowedStores.read, "hosts by commas (swift.example.org, 10.0.0.7:8080, *.example.net), or any"),
-    "catalogue": (path, "a file"),
-    "run_limit": (seconds, "seconds, or none"),
-    "isolation": (word("auto", "bubblewrap", "none"), "auto, bubblewrap or none"),
-    "visible": (paths, "files and folders, by commas"),
-    "log_limit": (amount, f"{BYTES} (256MiB)"),
-    "monitor_limit": (count, "a number above 0"),
-    "allow_nested": (switch, "yes or no"),
-    "zip_limit": (amount, f"{BYTES} (256MiB)"),
-    "unpacked_limit": (amount, f"{BYTES} (2GiB)"),
-    "users": (path, "a file"),
-    "token_lifetime": (life, f"seconds, from {SHORTEST_LIFE} to {LONGEST_LIFE}"),
+SETTING_PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "home": (parse_path, "a folder"),
+    "port": (parse_port, PORT_HELP),
+    "public_url": (parse_url, "an http:// or https:// URL without credentials"),
+    "insecure_listen": (parse_bool, "yes or no"),
+    "tls_certificate": (parse_path, "a file"),
+    "tls_key": (parse_path, "a file"),
+    "tls_ca": (parse_path, "a file"),
+    "objectstore": (choice_parser("embedded", "off"), "embedded or off"),
+    "objectstore_port": (parse_port, PORT_HELP),
+    "object_stores": (
+        ObjectStoreAllowlist.parse,
+        "hosts by commas (swift.example.org, 10.0.0.7:8080, *.example.net), or any",
+    ),
+    "catalogue": (parse_path, "a file"),
+    "run_limit": (parse_seconds, "seconds, or none"),
+    "isolation": (choice_parser("auto", "bubblewrap", "none"), "auto, bubblewrap or none"),
+    "visible": (parse_paths, "files and folders, by commas"),
+    "log_limit": (parse_size, f"{BYTES_HELP} (256MiB)"),
+    "monitor_limit": (parse_count, "a number above 0"),
+    "allow_nested": (parse_bool, "yes or no"),
+    "zip_limit": (parse_size, f"{BYTES_HELP} (256MiB)"),
+    "unpacked_limit": (parse_size, f"{BYTES_HELP} (2GiB)"),
+    "users": (parse_path, "a file"),
+    "token_lifetime": (parse_lifetime, f"seconds, from {MIN_TOKEN_LIFETIME} to {MAX_TOKEN_LIFETIME}"),
 }
 """By setting: how it is read, and what it takes, in words. One that is missing here takes any text."""

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.service.config.network_policy import insist_on_tls
-from airflow_dlaas.service.config.object_store_allowlist import NONE, AllowedStores
-from airflow_dlaas.service.config.object_store_allowlist import SETTING as STORES_SETTING
-from airflow_dlaas.service.config.setting_types import READINGS
-from airflow_dlaas.service.config.tls import Tls
-from airflow_dlaas.service.job_files import LOG_LIMIT, IsolationWish
+from airflow_dlaas.service.config.network_policy import require_tls
+from airflow_dlaas.service.config.object_store_allowlist import ALLOW_NONE, ObjectStoreAllowlist
+from airflow_dlaas.service.config.object_store_allowlist import OBJECT_STORES_SETTING as STORES_SETTING
+from airflow_dlaas.service.config.setting_types import SETTING_PARSERS
+from airflow_dlaas.service.config.tls import TlsConfig
+from airflow_dlaas.service.job_files import DEFAULT_LOG_LIMIT, IsolationMode
 
-PREFIX = "DLAAS_"
+ENV_PREFIX = "DLAAS_"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Settings:
     objectstore_port: int = 8481
     """Port of the embedded Swift; 0 as for `port`. Connections hold it, so it had better stay the same."""
 
-    object_stores: AllowedStores = NONE
+    object_stores: ObjectStoreAllowlist = ALLOW_NONE
     """The object stores that definitions may name besides the embedded one, by commas: ``host`` (any port of it),
     ``host:port``, ``*.example.org``; or ``any``. No other address is ever called because a definition says so."""
 
@@ -82,14 +82,14 @@ class Settings:
     run_limit: float | None = None
     """Seconds a training's command may take; by default as long as it wants, since only its author knows."""
 
-    isolation: IsolationWish = "auto"
+    isolation: IsolationMode = "auto"
     """What keeps a training's command from the rest of the machine: ``auto`` is bubblewrap where it works, else
     nothing; ``bubblewrap`` runs nothing without it; ``none``. Containers keep theirs apart themselves."""
 
     visible: tuple[Path, ...] = ()
     """Further files and folders that isolated commands may read, by commas: a site's shared data, say."""
 
-    log_limit: int = LOG_LIMIT
+    log_limit: int = DEFAULT_LOG_LIMIT
     """Bytes that are kept of what a command prints; it may go on printing."""
 
     monitor_limit: int = 2000
@@ -119,15 +119,15 @@ class Settings:
     """How long a token is good for, in seconds. Clients renew one with fewer than 30 minutes left."""
 
     @property
-    def tls(self) -> Tls | None:
+    def tls(self) -> TlsConfig | None:
         """Certificate, key and authorities, where there is TLS."""
         if self.tls_certificate is None or self.tls_key is None:
             return None
-        return Tls(self.tls_certificate, self.tls_key, self.tls_ca)
+        return TlsConfig(self.tls_certificate, self.tls_key, self.tls_ca)
 
 
 @dataclass(frozen=True)
-class Access:
+class ClientSettings:
     """How the console's client commands get into a service."""
 
     url: str
@@ -137,7 +137,7 @@ class Access:
     """Whether its certificate must be good; a path names the authorities to trust."""
 
 
-CLIENT_ONLY = ("url",)
+CLIENT_ONLY_SETTINGS = ("url",)
 """Variables that only the console's client commands read, besides ``user``, ``password`` and ``tls_ca``."""
 
 
@@ -147,14 +147,14 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
 
     :raises NotConfigured: naming the variable, and what it takes.
     """
-    given = _given(environment)
+    given = _read_environment(environment)
     given |= {name: value for name, value in (options or {}).items() if value}
-    values = {name: _read(name, value) for name, value in given.items() if name not in CLIENT_ONLY}
+    values = {name: _parse_setting(name, value) for name, value in given.items() if name not in CLIENT_ONLY_SETTINGS}
     settings = Settings(**values)
-    _insist_on_pair(settings)
+    _require_tls_pair(settings)
     if settings.tls is None and not settings.insecure_listen:
-        insist_on_tls(settings.host)
-    if settings.objectstore == "off" and settings.object_stores == NONE:
+        require_tls(settings.host)
+    if settings.objectstore == "off" and settings.object_stores == ALLOW_NONE:
         raise NotConfigured(
             "DLAAS_OBJECTSTORE is off and no other store is allowed, so nothing could be trained. Name the hosts that "
             f"definitions may use in {STORES_SETTING} (swift.example.org, 10.0.0.7:8080, *.example.net, or any)"
@@ -164,51 +164,51 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
     return settings
 
 
-def read_client(environment: Mapping[str, str], home: str | None = None) -> tuple[Path, dict[str, str]]:
+def read_client_settings(environment: Mapping[str, str], home: str | None = None) -> tuple[Path, dict[str, str]]:
     """
     Read what the client commands need: the home folder to find credentials in, and what was said instead of them.
 
     The second is a dict with any of ``url``, ``user``, ``password`` and ``tls_ca``.
     """
-    given = _given(environment)
+    given = _read_environment(environment)
     folder = home or given.get("home")
-    path = cast("Path", _read("home", folder)) if folder else Settings().home
+    path = cast("Path", _parse_setting("home", folder)) if folder else Settings().home
     said: dict[str, str] = {name: given[name] for name in ("url", "user", "password") if name in given}
     if "tls_ca" in given:
-        said["tls_ca"] = str(_read("tls_ca", given["tls_ca"]))
+        said["tls_ca"] = str(_parse_setting("tls_ca", given["tls_ca"]))
     return path, said
 
 
-def read_user_file(environment: Mapping[str, str]) -> Path | None:
+def read_user_file_path(environment: Mapping[str, str]) -> Path | None:
     """Read which file the users are in; the other settings may be those of another machine."""
-    given = _given(environment).get("users")
-    return cast("Path", _read("users", given)) if given else None
+    given = _read_environment(environment).get("users")
+    return cast("Path", _parse_setting("users", given)) if given else None
 
 
-def _insist_on_pair(settings: Settings) -> None:
+def _require_tls_pair(settings: Settings) -> None:
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         missing = "DLAAS_TLS_KEY" if settings.tls_key is None else "DLAAS_TLS_CERTIFICATE"
         raise NotConfigured(f"{missing} is missing: TLS needs both DLAAS_TLS_CERTIFICATE and DLAAS_TLS_KEY")
 
 
-def _given(environment: Mapping[str, str]) -> dict[str, str]:
-    known = {one.name for one in fields(Settings)} | set(CLIENT_ONLY)
+def _read_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    known = {one.name for one in fields(Settings)} | set(CLIENT_ONLY_SETTINGS)
     given: dict[str, str] = {}
     for variable, value in environment.items():
-        if not variable.startswith(PREFIX) or not value:
+        if not variable.startswith(ENV_PREFIX) or not value:
             continue
-        name = variable.removeprefix(PREFIX).lower()
+        name = variable.removeprefix(ENV_PREFIX).lower()
         if name not in known or variable != variable.upper():
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {PREFIX}{near[0].upper()}?" if near else ""
+            hint = f"; did you mean {ENV_PREFIX}{near[0].upper()}?" if near else ""
             raise NotConfigured(f"{variable} is no setting of airflow-dlaas{hint}")
         given[name] = value
     return given
 
 
-def _read(name: str, value: str) -> Any:
-    reader, accepted = READINGS.get(name, (str, "text"))
+def _parse_setting(name: str, value: str) -> Any:
+    reader, accepted = SETTING_PARSERS.get(name, (str, "text"))
     try:
         return reader(value if name == "password" else value.strip())
     except ValueError:
-        raise NotConfigured(f"{PREFIX}{name.upper()} takes {accepted}, not {value!r}") from None
+        raise NotConfigured(f"{ENV_PREFIX}{name.upper()} takes {accepted}, not {value!r}") from None

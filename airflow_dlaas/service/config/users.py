@@ -20,32 +20,32 @@ from pathlib import Path
 import bcrypt
 
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.service.job_files import write_mark
+from airflow_dlaas.service.job_files import write_text_atomic
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
-SETTING = "DLAAS_USERS"
+USERS_SETTING = "DLAAS_USERS"
 
-LONGEST_NAME = 64
-LONGEST_PASSWORD = 72
+MAX_NAME_LENGTH = 64
+MAX_PASSWORD_BYTES = 72
 """Bytes: bcrypt looks at no more, and two passwords that differ only behind them would be the same."""
 
-COST = 12
+BCRYPT_COST = 12
 """Of the hashes made here: some 0.3 s each. Twice as long with each step."""
-HIGHEST_COST = 15
+MAX_BCRYPT_COST = 15
 """Of a hash that is taken: each login costs it, and more would be seconds."""
 
 _HASH = re.compile(r"\$2[aby]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{53}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class OwnUser:
+class ServiceUser:
     """The service's own user."""
 
     name: str
     password: str = field(repr=False)
 
-    def knows(self, login: str, password: str) -> bool:
+    def check_password(self, login: str, password: str) -> bool:
         """Whether these two belong together; that takes as long whether they do or not."""
         same_name, same_password = (
             hmac.compare_digest(hashlib.sha256(said.encode()).digest(), hashlib.sha256(known.encode()).digest())
@@ -53,8 +53,8 @@ class OwnUser:
         )
         return same_name and same_password
 
-    def stamp(self, login: str) -> str | None:
-        """See `Users`."""
+    def security_stamp(self, login: str) -> str | None:
+        """See `CombinedUsers`."""
         return self.password if login == self.name else None
 
 
@@ -71,36 +71,36 @@ class UserFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._stamp = self._look()
+        self._file_version = self._read_file_version()
         self._hashes = read_users(path)
 
-    def knows(self, login: str, password: str) -> bool:
+    def check_password(self, login: str, password: str) -> bool:
         """Whether these two belong together; for a user that isn't there it takes as long as for one that is."""
-        users = self._current()
+        users = self._current_hashes()
         found = users.get(login)
         said = password.encode()
-        fits = len(said) <= LONGEST_PASSWORD
-        same = bcrypt.checkpw(said if fits else b"", (found or _nobody_s(users)).encode())
+        fits = len(said) <= MAX_PASSWORD_BYTES
+        same = bcrypt.checkpw(said if fits else b"", (found or _dummy_hash(users)).encode())
         return same and fits and found is not None
 
-    def stamp(self, login: str) -> str | None:
-        """See `Users`."""
-        return self._current().get(login)
+    def security_stamp(self, login: str) -> str | None:
+        """See `CombinedUsers`."""
+        return self._current_hashes().get(login)
 
-    def _current(self) -> Mapping[str, str]:
+    def _current_hashes(self) -> Mapping[str, str]:
         with self._lock:
-            seen = self._look()
-            if seen != self._stamp:
-                self._stamp = seen
+            seen = self._read_file_version()
+            if seen != self._file_version:
+                self._file_version = seen
                 try:
                     self._hashes = read_users(self._path)
                 except NotConfigured as error:
-                    log.error("The users stay as they were: %s", error)
+                    logger.error("The users stay as they were: %s", error)
                 else:
-                    log.info("Read %d users from %s", len(self._hashes), self._path)
+                    logger.info("Read %d users from %s", len(self._hashes), self._path)
             return self._hashes
 
-    def _look(self) -> tuple[int, int, int] | None:
+    def _read_file_version(self) -> tuple[int, int, int] | None:
         try:
             stat = self._path.stat()
         except OSError:
@@ -109,29 +109,31 @@ class UserFile:
 
 
 @dataclass(frozen=True)
-class Users:
+class CombinedUsers:
     """All who may log in. The own user wins over one of the same name in the file."""
 
-    own: OwnUser
-    file: UserFile | None = None
+    service_user: ServiceUser
+    user_file: UserFile | None = None
 
-    def knows(self, login: str, password: str) -> bool:
+    def check_password(self, login: str, password: str) -> bool:
         """Whether these two belong together."""
         # Tried in vain, the own user's name costs what any other does: else the time would tell that it is one.
-        return self.own.knows(login, password) or (
-            self.file is not None and self.file.knows(login, password) and login != self.own.name
+        return self.service_user.check_password(login, password) or (
+            self.user_file is not None
+            and self.user_file.check_password(login, password)
+            and login != self.service_user.name
         )
 
-    def stamp(self, login: str) -> str | None:
+    def security_stamp(self, login: str) -> str | None:
         """What changes when the user's password does; None for nobody. A secret, or almost one."""
-        own = self.own.stamp(login)
-        return own if own is not None or self.file is None else self.file.stamp(login)
+        own = self.service_user.security_stamp(login)
+        return own if own is not None or self.user_file is None else self.user_file.security_stamp(login)
 
 
-def _nobody_s(users: Mapping[str, str]) -> str:
+def _dummy_hash(users: Mapping[str, str]) -> str:
     """A hash that is no password's, and takes as long to compare with as most of the users' do."""
     costs = [one[4:6] for one in users.values()]
-    return f"$2b${max(set(costs), key=costs.count) if costs else COST}${'.' * 53}"
+    return f"$2b${max(set(costs), key=costs.count) if costs else BCRYPT_COST}${'.' * 53}"
 
 
 def read_users(path: Path) -> dict[str, str]:
@@ -144,37 +146,37 @@ def read_users(path: Path) -> dict[str, str]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:
         raise NotConfigured(
-            f"{SETTING} is {path}, and there is no such file; airflow-dlaas users add NAME makes it"
+            f"{USERS_SETTING} is {path}, and there is no such file; airflow-dlaas users add NAME makes it"
         ) from error
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise NotConfigured(f"{SETTING} is {path}, which can't be read: {why}") from error
+        raise NotConfigured(f"{USERS_SETTING} is {path}, which can't be read: {why}") from error
     users: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         name, _, hashed = line.strip().partition(":")
-        why = _complaint(name, hashed) or ("the name is there twice" if name in users else None)
+        why = _entry_error(name, hashed) or ("the name is there twice" if name in users else None)
         if why is not None:
-            raise NotConfigured(f"{SETTING}: {path}, line {number}: {why}")
+            raise NotConfigured(f"{USERS_SETTING}: {path}, line {number}: {why}")
         users[name] = hashed
     return users
 
 
-def _complaint(name: str, hashed: str) -> str | None:
-    if not is_name(name):
-        return f"a name has 1 to {LONGEST_NAME} characters, without blanks and colons"
+def _entry_error(name: str, hashed: str) -> str | None:
+    if not is_valid_name(name):
+        return f"a name has 1 to {MAX_NAME_LENGTH} characters, without blanks and colons"
     found = _HASH.fullmatch(hashed)
     if found is None:
         return "only bcrypt hashes are taken, as htpasswd -B and airflow-dlaas users add make them"
-    if not 4 <= int(found["cost"]) <= HIGHEST_COST:
-        return f"the hash's cost is not from 4 to {HIGHEST_COST}; set the password again"
+    if not 4 <= int(found["cost"]) <= MAX_BCRYPT_COST:
+        return f"the hash's cost is not from 4 to {MAX_BCRYPT_COST}; set the password again"
     return None
 
 
-def is_name(name: str) -> bool:
+def is_valid_name(name: str) -> bool:
     """Whether a user may be called that."""
-    return 0 < len(name) <= LONGEST_NAME and name.isprintable() and not re.search(r"[\s:]|^#", name)
+    return 0 < len(name) <= MAX_NAME_LENGTH and name.isprintable() and not re.search(r"[\s:]|^#", name)
 
 
 def hash_password(password: str) -> str:
@@ -184,18 +186,18 @@ def hash_password(password: str) -> str:
     :raises NotConfigured: bcrypt would look at a part of it only, or no client could send it.
     """
     said = password.encode()
-    if len(said) > LONGEST_PASSWORD:
+    if len(said) > MAX_PASSWORD_BYTES:
         raise NotConfigured(
-            f"The password has {len(said)} bytes, and bcrypt looks at the first {LONGEST_PASSWORD} only; take a "
+            f"The password has {len(said)} bytes, and bcrypt looks at the first {MAX_PASSWORD_BYTES} only; take a "
             "shorter one"
         )
     if not password or not password.isprintable():
         raise NotConfigured("A password must not be empty, and must not hold control characters")
-    return bcrypt.hashpw(said, bcrypt.gensalt(COST)).decode()
+    return bcrypt.hashpw(said, bcrypt.gensalt(BCRYPT_COST)).decode()
 
 
 @contextlib.contextmanager
-def editing(path: Path) -> Iterator[dict[str, str]]:
+def edit_users(path: Path) -> Iterator[dict[str, str]]:
     """
     Hand out the users of *path*, none if there is no such file, and write them back: whole or not at all, 0600.
 
@@ -206,6 +208,6 @@ def editing(path: Path) -> Iterator[dict[str, str]]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             users = read_users(path) if path.exists() else {}
             yield users
-            write_mark(path, "".join(f"{name}:{hashed}\n" for name, hashed in users.items()), mode=0o600)
+            write_text_atomic(path, "".join(f"{name}:{hashed}\n" for name, hashed in users.items()), mode=0o600)
     except OSError as error:
-        raise NotConfigured(f"{SETTING} is {path}, which can't be written: {error.strerror}") from error
+        raise NotConfigured(f"{USERS_SETTING} is {path}, which can't be written: {error.strerror}") from error

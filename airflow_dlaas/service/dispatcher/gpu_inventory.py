@@ -15,47 +15,47 @@ from airflow_dlaas.exceptions import HostError, NotConfigured
 
 log = logging.getLogger(__name__)
 
-VIRTUAL_SLOTS = 4
+DEFAULT_VIRTUAL_SLOTS = 4
 """Slots of a machine without GPUs that says nothing else: room for the page's largest training and a small one."""
 
-MOST_SLOTS = 1024
+MAX_SLOTS = 1024
 """The most slots one service takes; a larger number is a typo."""
 
-ASK = ("nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader")
+NVIDIA_SMI_COMMAND = ("nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader")
 
-ASK_LIMIT = 20.0
+NVIDIA_SMI_TIMEOUT = 20.0
 """Seconds nvidia-smi may take: without its persistence daemon it first wakes every GPU, some seconds each."""
 
-ACCEPTED = "auto, virtual:N (N slots without devices), or the indices or UUIDs of GPUs, separated by commas"
+ACCEPTED_SYNTAX = "auto, virtual:N (N slots without devices), or the indices or UUIDs of GPUs, separated by commas"
 
-_DEVICE = re.compile(r"\d+|(GPU|MIG)-[0-9A-Za-z/-]+")
+_DEVICE_PATTERN = re.compile(r"\d+|(GPU|MIG)-[0-9A-Za-z/-]+")
 
 
-def slots(said: str) -> tuple[str, ...]:
+def resolve_slots(setting: str) -> tuple[str, ...]:
     """
     Read the setting: ``auto``, ``virtual:N``, or GPUs by index or UUID. Only ``auto`` looks at the machine.
 
     :raises NotConfigured: it is none of these.
     :raises HostError: nvidia-smi is there and does not answer.
     """
-    if said.strip() == "auto":
-        return found_slots()
-    return spelled_slots(said)
+    if setting.strip() == "auto":
+        return detect_slots()
+    return parse_slots(setting)
 
 
-def spelled_slots(said: str) -> tuple[str, ...]:
+def parse_slots(setting: str) -> tuple[str, ...]:
     """Read a spelled-out inventory, everything but ``auto``."""
-    word, _, number = said.strip().partition(":")
+    word, _, number = setting.strip().partition(":")
     if word == "virtual":
-        if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= MOST_SLOTS:
-            raise NotConfigured(f"{said!r} is no inventory of GPUs: virtual:N takes a number from 1 to {MOST_SLOTS}")
+        if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= MAX_SLOTS:
+            raise NotConfigured(f"{setting!r} is no inventory of GPUs: virtual:N takes a number from 1 to {MAX_SLOTS}")
         return virtual_slots(int(number))
-    devices = tuple(device.strip() for device in said.split(","))
+    devices = tuple(device.strip() for device in setting.split(","))
     for device in devices:
-        if not _DEVICE.fullmatch(device):
-            raise NotConfigured(f"{said!r} is no inventory of GPUs: it takes {ACCEPTED}")
+        if not _DEVICE_PATTERN.fullmatch(device):
+            raise NotConfigured(f"{setting!r} is no inventory of GPUs: it takes {ACCEPTED_SYNTAX}")
     if len(set(devices)) < len(devices):
-        raise NotConfigured(f"{said!r} names a GPU twice")
+        raise NotConfigured(f"{setting!r} names a GPU twice")
     return devices
 
 
@@ -64,28 +64,30 @@ def virtual_slots(number: int) -> tuple[str, ...]:
     return tuple(f"virtual:{index}" for index in range(number))
 
 
-def listed_slots(answer: str) -> tuple[str, ...]:
-    """Read the answer to `ASK`, a line ``INDEX, UUID`` for each GPU. UUIDs survive a reboot, indices need not."""
-    rows = [[cell.strip() for cell in line.split(",")] for line in answer.splitlines() if line.strip()]
+def parse_nvidia_smi(output: str) -> tuple[str, ...]:
+    """Read the answer to `NVIDIA_SMI_COMMAND`, a line ``INDEX, UUID`` for each GPU. UUIDs survive a reboot, indices need not."""
+    rows = [[cell.strip() for cell in line.split(",")] for line in output.splitlines() if line.strip()]
     for row in rows:
-        if len(row) != 2 or not _DEVICE.fullmatch(row[1]):
+        if len(row) != 2 or not _DEVICE_PATTERN.fullmatch(row[1]):
             raise HostError(f"nvidia-smi answered what is no GPU: {', '.join(row)!r}; name the GPUs in DLAAS_GPUS")
     return tuple(uuid for _, uuid in rows)
 
 
-def found_slots() -> tuple[str, ...]:
+def detect_slots() -> tuple[str, ...]:
     """Ask the machine for its GPUs; one without gets virtual slots."""
     try:
-        done = subprocess.run(ASK, capture_output=True, text=True, timeout=ASK_LIMIT, check=True)
+        result = subprocess.run(
+            NVIDIA_SMI_COMMAND, capture_output=True, text=True, timeout=NVIDIA_SMI_TIMEOUT, check=True
+        )
     except FileNotFoundError:
-        return virtual_slots(VIRTUAL_SLOTS)
+        return virtual_slots(DEFAULT_VIRTUAL_SLOTS)
     except subprocess.TimeoutExpired as error:
         raise HostError(
-            f"nvidia-smi did not answer within {ASK_LIMIT:.0f} seconds; name the GPUs in DLAAS_GPUS to do without it"
+            f"nvidia-smi did not answer within {NVIDIA_SMI_TIMEOUT:.0f} seconds; name the GPUs in DLAAS_GPUS to do without it"
         ) from error
     except subprocess.CalledProcessError as error:
         # The tools without a driver to talk to, as in many images: no GPUs, but perhaps by mistake.
-        said = (error.stdout or error.stderr or "").strip().partition("\n")[0]
-        log.warning("nvidia-smi found no GPU (%s); going on with %d virtual slots", said, VIRTUAL_SLOTS)
-        return virtual_slots(VIRTUAL_SLOTS)
-    return listed_slots(done.stdout) or virtual_slots(VIRTUAL_SLOTS)
+        message = (error.stdout or error.stderr or "").strip().partition("\n")[0]
+        log.warning("nvidia-smi found no GPU (%s); going on with %d virtual slots", message, DEFAULT_VIRTUAL_SLOTS)
+        return virtual_slots(DEFAULT_VIRTUAL_SLOTS)
+    return parse_nvidia_smi(result.stdout) or virtual_slots(DEFAULT_VIRTUAL_SLOTS)

@@ -12,88 +12,98 @@ from pydantic import BaseModel, ValidationError
 
 from airflow_dlaas._util.logged_once import LoggedOnce
 from airflow_dlaas.contract.base import validation_messages
-from airflow_dlaas.service.dispatcher.decide import Seen
-from airflow_dlaas.service.job_files import UNREADABLE, Exit, ExitIfLost, JobFolder, PhaseMark, RunMark, read_mark
+from airflow_dlaas.service.dispatcher.decide import Observation
+from airflow_dlaas.service.job_files import (
+    READ_ERRORS,
+    ExitFile,
+    ExitIfLostFile,
+    JobDirectory,
+    PhaseFile,
+    ProcessIdentity,
+    read_job_file,
+)
 from airflow_dlaas.service.process.process_info import boot_id
-from airflow_dlaas.service.runners.base import Runner, Sighting
+from airflow_dlaas.service.runners.base import Liveness, Runner
 from airflow_dlaas.service.store.base import TrainingRecord
 
 log = logging.getLogger(__name__)
-_damaged = LoggedOnce(log)
+_log_once = LoggedOnce(log)
 
-M = TypeVar("M", bound=BaseModel)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-def see(started: Sequence[TrainingRecord], folder: Callable[[str], JobFolder], runner: Runner) -> dict[str, Seen]:
+def observe_trainings(
+    trainings: Sequence[TrainingRecord], job_directory: Callable[[str], JobDirectory], runner: Runner
+) -> dict[str, Observation]:
     """Look at folders first; the *runner* is asked about the rest, in one question."""
-    folders = {entry.id: folder(entry.id) for entry in started}
-    exits = {id_: _read_exit(job) for id_, job in folders.items()}
-    running = {
+    folders = {entry.id: job_directory(entry.id) for entry in trainings}
+    exits = {id_: _read_exit_file(job) for id_, job in folders.items()}
+    polled_jobs = {
         entry.handle: folders[entry.id]
-        for entry in started
-        if entry.handle is not None and not isinstance(exits[entry.id], Exit)
+        for entry in trainings
+        if entry.handle is not None and not isinstance(exits[entry.id], ExitFile)
     }
-    sightings: Mapping[str, Sighting] = runner.look(running) if running else {}
+    liveness: Mapping[str, Liveness] = runner.poll(polled_jobs) if polled_jobs else {}
     return {
-        entry.id: _seen(
+        entry.id: _observe_job(
             folders[entry.id],
             exits[entry.id],
-            sightings.get(entry.handle, Sighting.UNKNOWN) if entry.handle in running else None,
+            liveness.get(entry.handle, Liveness.UNKNOWN) if entry.handle in polled_jobs else None,
         )
-        for entry in started
+        for entry in trainings
     }
 
 
-def _seen(job: JobFolder, exit_: Exit | str | None, sighting: Sighting | None) -> Seen:
-    taken, rebooted, exit_if_lost = _is_there(job.run), False, None
-    if sighting is Sighting.GONE:
+def _observe_job(job: JobDirectory, exit_file: ExitFile | str | None, liveness: Liveness | None) -> Observation:
+    is_claimed, rebooted, exit_if_lost = _exists(job.run), False, None
+    if liveness is Liveness.GONE:
         # It may have ended between the first look at its folder and the runner's look at its process.
-        exit_ = _read_exit(job)
-        rebooted = exit_ is None and _is_of_another_boot(job)
-        if not isinstance(exit_, Exit):
-            exit_if_lost = _read(job.exit_if_lost, ExitIfLost)
-    return Seen(
-        exit=exit_ if isinstance(exit_, Exit) else None,
-        phase=_read(job.phase, PhaseMark),
-        sighting=sighting,
-        taken=taken,
-        handed_over=_is_there(job.spec),
-        rebooted=rebooted,
-        exit_damage=exit_ if isinstance(exit_, str) else None,
+        exit_file = _read_exit_file(job)
+        rebooted = exit_file is None and _is_from_other_boot(job)
+        if not isinstance(exit_file, ExitFile):
+            exit_if_lost = _read_or_none(job.exit_if_lost, ExitIfLostFile)
+    return Observation(
+        exit_file=exit_file if isinstance(exit_file, ExitFile) else None,
+        phase_file=_read_or_none(job.phase, PhaseFile),
+        liveness=liveness,
+        is_claimed=is_claimed,
+        has_spec=_exists(job.spec),
+        is_from_earlier_boot=rebooted,
+        exit_read_error=exit_file if isinstance(exit_file, str) else None,
         exit_if_lost=exit_if_lost,
     )
 
 
-def _read_exit(job: JobFolder) -> Exit | str | None:
+def _read_exit_file(job: JobDirectory) -> ExitFile | str | None:
     """Read how the job ended; the reason where what is there cannot be read."""
     try:
-        return read_mark(job.exit, Exit)
-    except UNREADABLE as error:
-        why = _why(error)
-        _damaged.warning(job.exit, "%s cannot be read (%s); it counts once its learner has ended", job.exit, why)
+        return read_job_file(job.exit, ExitFile)
+    except READ_ERRORS as error:
+        why = _describe_error(error)
+        _log_once.warning(job.exit, "%s cannot be read (%s); it counts once its learner has ended", job.exit, why)
         return why
 
 
-def _read(path: Path, kind: type[M]) -> M | None:
+def _read_or_none(path: Path, model: type[ModelT]) -> ModelT | None:
     """Read a mark that decides no end; one that cannot be read counts as not written."""
     try:
-        return read_mark(path, kind)
-    except UNREADABLE as error:
-        _damaged.warning(path, "%s cannot be read (%s); the training goes on without it", path, _why(error))
+        return read_job_file(path, model)
+    except READ_ERRORS as error:
+        _log_once.warning(path, "%s cannot be read (%s); the training goes on without it", path, _describe_error(error))
         return None
 
 
-def _is_of_another_boot(job: JobFolder) -> bool:
-    mark = _read(job.run, RunMark)
-    return mark is not None and mark.boot_id != boot_id()
+def _is_from_other_boot(job: JobDirectory) -> bool:
+    process = _read_or_none(job.run, ProcessIdentity)
+    return process is not None and process.boot_id != boot_id()
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     # Not `exists`, which follows links and takes a loop of them for nothing.
     return os.path.lexists(path)
 
 
-def _why(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     match error:
         case ValidationError():
             return "; ".join(validation_messages(error)[:3])

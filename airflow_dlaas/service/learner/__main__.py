@@ -7,7 +7,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from airflow_dlaas.service.learner.lifecycle import live
+from airflow_dlaas.service.learner.lifecycle import run_job
 
 
 def main() -> int:
@@ -17,7 +17,7 @@ def main() -> int:
         return 2
     os.umask(0o027)
     try:
-        live(Path(sys.argv[1]).absolute())
+        run_job(Path(sys.argv[1]).absolute())
     except BaseException:  # noqa: BLE001  # written out here, since the process leaves by the shortest way
         traceback.print_exc()
         return 1

@@ -8,11 +8,11 @@ from threading import Event, Thread
 
 
 @contextmanager
-def alongside(body: Callable[[Event], None], *, patience: float | None = None) -> Iterator[None]:
+def background_thread(body: Callable[[Event], None], *, join_timeout: float | None = None) -> Iterator[None]:
     """
     Run *body* while the block runs; the event it is given is set at the block's end, and then it is waited for.
 
-    With *patience*, for that many seconds only: a body that may hang must not keep the results from being stored.
+    With *join_timeout*, for that many seconds only: a body that may hang must not keep the results from being stored.
     """
     done = Event()
     thread = Thread(target=body, args=(done,), daemon=True)
@@ -21,4 +21,4 @@ def alongside(body: Callable[[Event], None], *, patience: float | None = None) -
         yield
     finally:
         done.set()
-        thread.join(patience)
+        thread.join(join_timeout)

@@ -7,14 +7,14 @@ import os
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import JobFolder, Spec, read_mark
+from airflow_dlaas.service.job_files import JobDirectory, JobSpec, read_job_file
 from airflow_dlaas.service.process.process_info import identify
 
 PR_SET_CHILD_SUBREAPER = 36
 """https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html"""
 
 
-def claim(job: JobFolder) -> bool:
+def claim(job: JobDirectory) -> bool:
     """
     Take *job* for this process; False when somebody has taken it before, alive or not.
 
@@ -37,7 +37,7 @@ def claim(job: JobFolder) -> bool:
     return True
 
 
-def read_orders(job: JobFolder) -> tuple[Spec, TrainingDefinition]:
+def read_spec(job: JobDirectory) -> tuple[JobSpec, TrainingDefinition]:
     """
     Read what to do, and remove the secrets before anything else happens.
 
@@ -45,17 +45,17 @@ def read_orders(job: JobFolder) -> tuple[Spec, TrainingDefinition]:
     :raises pydantic.ValidationError: the service that wrote them is of another version.
     """
     try:
-        definition = read_mark(job.secrets, TrainingDefinition)
+        definition = read_job_file(job.secrets, TrainingDefinition)
     finally:
         job.erase_secrets()
-    spec = read_mark(job.spec, Spec)
+    spec = read_job_file(job.spec, JobSpec)
     if spec is None or definition is None:
         missing = job.spec if spec is None else job.secrets
         raise HostError(f"{missing.name} is missing in the job's folder")
     return spec, definition
 
 
-def adopt_orphans() -> None:
+def become_subreaper() -> None:
     """
     Become the process that orphaned descendants fall to.
 

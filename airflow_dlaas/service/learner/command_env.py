@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
-from airflow_dlaas.service.job_files import JobFolder, Spec
-from airflow_dlaas.service.learner.shell_command import shell_text
-from airflow_dlaas.service.runtimes.provision import Provision
+from airflow_dlaas.service.job_files import JobDirectory, JobSpec
+from airflow_dlaas.service.learner.shell_command import normalize_command
+from airflow_dlaas.service.runtimes.provision import RuntimePaths
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """PATH behind the runtime's own: never the service's, whose Python is no business of the command's."""
@@ -21,58 +21,58 @@ CODE, DATA, RESULTS, CHECKPOINTS, LOGS, HOME, TEMPORARY = (
     "home",
     "tmp",
 )
-FOLDERS = (CODE, DATA, RESULTS, CHECKPOINTS, LOGS, HOME, TEMPORARY)
+COMMAND_FOLDERS = (CODE, DATA, RESULTS, CHECKPOINTS, LOGS, HOME, TEMPORARY)
 """The command's own folders in the job's."""
 
-OWN_METRICS = "evaluation-metrics.txt"
+USER_METRICS_FILE = "evaluation-metrics.txt"
 """File in LOG_DIR to which a command may write metrics itself, one JSON object a line."""
 
-VIRTUAL = "virtual:"
+VIRTUAL_GPU_PREFIX = "virtual:"
 """Start of a slot's name that is no device."""
 
 
-def environment(job: JobFolder, spec: Spec, provision: Provision) -> dict[str, str]:
+def command_environment(job: JobDirectory, spec: JobSpec, provision: RuntimePaths) -> dict[str, str]:
     """
     Put together the command's environment: a whitelist, so nothing of the service's own gets in.
 
     The names are the page's successors' (contract, section 5); ``DATA`` is the page's older spelling.
     """
-    code = job.folder(CODE)
-    devices = real_devices(spec.gpus)
+    code = job.subdirectory(CODE)
+    devices = physical_gpus(spec.gpus)
     variables = {
-        "DATA_DIR": job.folder(DATA),
-        "DATA": job.folder(DATA),
-        "RESULT_DIR": job.folder(RESULTS),
+        "DATA_DIR": job.subdirectory(DATA),
+        "DATA": job.subdirectory(DATA),
+        "RESULT_DIR": job.subdirectory(RESULTS),
         "MODEL_DIR": code,
-        "LOG_DIR": job.folder(LOGS),
-        "CHECKPOINT_DIR": job.folder(CHECKPOINTS),
+        "LOG_DIR": job.subdirectory(LOGS),
+        "CHECKPOINT_DIR": job.subdirectory(CHECKPOINTS),
         "JOB_STATE_DIR": job.path,
         "TRAINING_ID": spec.training_id,
-        "TRAINING_COMMAND": shell_text(spec.command),
+        "TRAINING_COMMAND": normalize_command(spec.command),
         "GPU_COUNT": len(spec.gpus),
         "NUM_LEARNERS": 1,
         "LEARNER_ID": 1,
         "CUDA_VISIBLE_DEVICES": ",".join(devices),
-        "PATH": _joined([*provision.path, SYSTEM_PATH]),
-        "PYTHONPATH": _joined([*provision.python_path, code]),
+        "PATH": _join_paths([*provision.path, SYSTEM_PATH]),
+        "PYTHONPATH": _join_paths([*provision.python_path, code]),
         "PYTHONUNBUFFERED": 1,
-        "HOME": job.folder(HOME),
-        "TMPDIR": job.folder(TEMPORARY),
+        "HOME": job.subdirectory(HOME),
+        "TMPDIR": job.subdirectory(TEMPORARY),
         "LANG": "C.UTF-8",
     }
     if provision.library_path:
-        variables["LD_LIBRARY_PATH"] = _joined(provision.library_path)
+        variables["LD_LIBRARY_PATH"] = _join_paths(provision.library_path)
     return {**spec.runtime.env, **{name: str(value) for name, value in variables.items()}}
 
 
-def real_devices(gpus: Sequence[str]) -> list[str]:
+def physical_gpus(gpus: Sequence[str]) -> list[str]:
     """Name the booked slots that are devices."""
-    return [one for one in gpus if not one.startswith(VIRTUAL)]
+    return [one for one in gpus if not one.startswith(VIRTUAL_GPU_PREFIX)]
 
 
-def first_lines(spec: Spec, isolation: str) -> str:
+def log_header(spec: JobSpec, isolation: str) -> str:
     """Return the first lines of the log: what really runs the command."""
-    devices = real_devices(spec.gpus)
+    devices = physical_gpus(spec.gpus)
     on = f"GPU {', '.join(devices)}" if devices else f"no GPU (virtual slots: {len(spec.gpus)})"
     text = f"{spec.training_id} runs on {spec.runtime.provides}, {on}, isolation: {isolation}\n"
     if spec.runtime.compatibility:
@@ -80,7 +80,7 @@ def first_lines(spec: Spec, isolation: str) -> str:
     return text
 
 
-def data_folders(containers: Sequence[str]) -> list[str]:
+def data_subfolders(containers: Sequence[str]) -> list[str]:
     """
     Say where under DATA_DIR each container goes, as relative paths.
 
@@ -95,5 +95,5 @@ def data_folders(containers: Sequence[str]) -> list[str]:
     return taken
 
 
-def _joined(parts: Iterable[object]) -> str:
+def _join_paths(parts: Iterable[object]) -> str:
     return os.pathsep.join(str(part) for part in parts)

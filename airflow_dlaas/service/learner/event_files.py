@@ -9,83 +9,83 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from airflow_dlaas.contract.training import Metric, MetricValue
-from airflow_dlaas.service.metrics.metric_phases import phase_of_folder
+from airflow_dlaas.service.metrics.metric_phases import phase_from_folders
 from airflow_dlaas.service.metrics.tfevents import EventFile, Scalar
 
-LOOK_EVERY = 3.0
+SEARCH_INTERVAL = 3.0
 """Seconds between two searches for new files; those that are known are read at every look."""
 
-FILES = 100
+MAX_EVENT_FILES = 100
 """Event files followed of one training."""
 
-ENTRIES = 20_000
+MAX_SCANNED_ENTRIES = 20_000
 """Files and folders looked at in one search: a training that unpacks millions of pictures holds up nobody."""
 
-DEPTH = 6
+MAX_SCAN_DEPTH = 6
 
-NAME_LIMIT = 200
+MAX_TAG_LENGTH = 200
 """Characters kept of a tag."""
 
-MARK = "events.out.tfevents."
+EVENT_FILE_MARKER = "events.out.tfevents."
 """What an event file's name has in it; a time and a host follow."""
 
 
-class EventFollower:
+class EventFileReader:
     """
     Turns what is new in the event files below *roots* into metrics.
 
     Links are not followed: a command could make them point anywhere. A file that is no event file is let go, with one
-    sentence to *complain*.
+    sentence to *on_error*.
     """
 
     def __init__(
         self,
         roots: Sequence[Path],
-        complain: Callable[[str], None],
+        on_error: Callable[[str], None],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._roots = roots
-        self._complain = complain
+        self._on_error = on_error
         self._clock = clock
-        self._searched: float | None = None
+        self._last_search: float | None = None
         self._files: dict[Path, tuple[EventFile, str]] = {}
-        self._given_up: set[Path] = set()
+        self._broken_files: set[Path] = set()
 
-    def look(self, *, last: bool = False) -> Iterator[Metric]:
-        """Give what has come since the last look; with *last*, from files that were made just now, too."""
+    def read_new(self, *, final: bool = False) -> Iterator[Metric]:
+        """Give what has come since the last look; with *final*, from files that were made just now, too."""
         now = self._clock()
-        if last or self._searched is None or now - self._searched >= LOOK_EVERY:
-            self._searched = now
-            self._search()
+        if final or self._last_search is None or now - self._last_search >= SEARCH_INTERVAL:
+            self._last_search = now
+            self._find_new_files()
         for path, (file, phase) in list(self._files.items()):
-            if path in self._given_up:
+            if path in self._broken_files:
                 continue
             try:
-                for scalar in file.scalars():
-                    yield _metric(scalar, phase)
+                for scalar in file.read_scalars():
+                    yield _to_metric(scalar, phase)
             except OSError:  # removed, or a link by now
                 del self._files[path]
                 continue
-            if file.broken:
-                self._complain(f"{path.name} is no event file from byte {file.offset} on; it is not read any more")
-                self._given_up.add(path)
+            if file.is_corrupt:
+                self._on_error(f"{path.name} is no event file from byte {file.offset} on; it is not read any more")
+                self._broken_files.add(path)
 
-    def folders(self) -> list[Path]:
+    def event_dirs(self) -> list[Path]:
         """Name the folders of all event files that could be read so far."""
         return sorted({path.parent for path, (file, _) in self._files.items() if file.offset})
 
-    def _search(self) -> None:
+    def _find_new_files(self) -> None:
         for root in self._roots:
-            for path in _find(root):
-                if len(self._files) >= FILES:
+            for path in _iter_event_files(root):
+                if len(self._files) >= MAX_EVENT_FILES:
                     return
                 if path not in self._files:
-                    self._files[path] = (EventFile(path), phase_of_folder(path.relative_to(root).parts[:-1]))
+                    self._files[path] = (EventFile(path), phase_from_folders(path.relative_to(root).parts[:-1]))
 
 
-def _find(root: Path) -> Iterator[Path]:
-    left, folders = ENTRIES, [(root, 0)]
+def _iter_event_files(root: Path) -> Iterator[Path]:
+    left, folders = MAX_SCANNED_ENTRIES, [(root, 0)]
     while folders:
         folder, depth = folders.pop()
         try:
@@ -98,17 +98,17 @@ def _find(root: Path) -> Iterator[Path]:
                 if left < 0:
                     return
                 if entry.is_dir(follow_symlinks=False):
-                    if depth < DEPTH:
+                    if depth < MAX_SCAN_DEPTH:
                         folders.append((Path(entry.path), depth + 1))
-                elif MARK in entry.name and entry.is_file(follow_symlinks=False):
+                elif EVENT_FILE_MARKER in entry.name and entry.is_file(follow_symlinks=False):
                     yield Path(entry.path)
 
 
-def _metric(scalar: Scalar, phase: str) -> Metric:
+def _to_metric(scalar: Scalar, phase: str) -> Metric:
     # A writer's clock may say anything; a time that is none is told as the beginning of all time.
     try:
         moment = datetime.fromtimestamp(scalar.wall_time, timezone.utc)
     except (ValueError, OverflowError, OSError):
         moment = datetime.fromtimestamp(0, timezone.utc)
-    value = MetricValue(name=scalar.tag[:NAME_LIMIT], value=scalar.value)
+    value = MetricValue(name=scalar.tag[:MAX_TAG_LENGTH], value=scalar.value)
     return Metric(timestamp=moment, iteration=scalar.step, phase=phase, values=(value,))

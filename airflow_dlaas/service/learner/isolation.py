@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import JobFolder, Spec
-from airflow_dlaas.service.learner.command_env import SYSTEM_PATH, real_devices
-from airflow_dlaas.service.learner.sandbox import runtime_paths, sandbox_command
-from airflow_dlaas.service.runtimes.probe_command import failure_of
-from airflow_dlaas.service.runtimes.provision import Provision
+from airflow_dlaas.service.job_files import JobDirectory, JobSpec
+from airflow_dlaas.service.learner.command_env import SYSTEM_PATH, physical_gpus
+from airflow_dlaas.service.learner.sandbox import runtime_paths, sandbox_argv
+from airflow_dlaas.service.runtimes.probe_command import command_failure
+from airflow_dlaas.service.runtimes.provision import RuntimePaths
 
-PROBE_LIMIT = 20.0
+PROBE_TIMEOUT = 20.0
 """Seconds in which a sandbox must have come and gone; it takes milliseconds."""
 
 
@@ -22,33 +22,35 @@ PROBE_LIMIT = 20.0
 class Isolation:
     """What applies to a job."""
 
-    word: str
+    mode: str
     """``bubblewrap``, ``container``, or ``none``."""
-    why: str | None = None
+    reason: str | None = None
     """Why it is none."""
-    bwrap: str = ""
+    bwrap_path: str = ""
     """The program."""
 
     def __str__(self) -> str:
-        return self.word if self.why is None else f"{self.word} ({self.why})"
+        return self.mode if self.reason is None else f"{self.mode} ({self.reason})"
 
-    def wrap(self, line: Sequence[str], job: JobFolder, spec: Spec, provision: Provision) -> list[str]:
-        """Give what really runs *line*."""
-        if self.word != "bubblewrap":
-            return list(line)
-        return _sandboxed(self.bwrap, line, job, spec, provision)
+    def wrap(self, argv: Sequence[str], job: JobDirectory, spec: JobSpec, provision: RuntimePaths) -> list[str]:
+        """Give what really runs *argv*."""
+        if self.mode != "bubblewrap":
+            return list(argv)
+        return _sandbox_argv(self.bwrap_path, argv, job, spec, provision)
 
-    def insist(self, spec: Spec) -> None:
+    def require_requested(self, spec: JobSpec) -> None:
         """
         See that what the service's operator demands applies.
 
         :raises HostError: it does not.
         """
-        if spec.isolation == "bubblewrap" and self.word == "none":
-            raise HostError(f"Trainings must run in bubblewrap here, and it does not work on this machine: {self.why}")
+        if spec.isolation == "bubblewrap" and self.mode == "none":
+            raise HostError(
+                f"Trainings must run in bubblewrap here, and it does not work on this machine: {self.reason}"
+            )
 
 
-def isolation(job: JobFolder, spec: Spec) -> Isolation:
+def detect_isolation(job: JobDirectory, spec: JobSpec) -> Isolation:
     """
     Find out what can keep *job* apart, by doing it: a sandbox like the command's own is made, once.
 
@@ -61,18 +63,20 @@ def isolation(job: JobFolder, spec: Spec) -> Isolation:
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         return Isolation("none", "bubblewrap is not installed")
-    line = _sandboxed(bwrap, ["true"], job, spec, Provision())
-    if (reason := failure_of(line, timeout=PROBE_LIMIT, environment={"PATH": SYSTEM_PATH})) is not None:
+    line = _sandbox_argv(bwrap, ["true"], job, spec, RuntimePaths())
+    if (reason := command_failure(line, timeout=PROBE_TIMEOUT, environment={"PATH": SYSTEM_PATH})) is not None:
         return Isolation("none", f"bubblewrap does not work here: {reason.removeprefix('bwrap: ')}")
-    return Isolation("bubblewrap", bwrap=bwrap)
+    return Isolation("bubblewrap", bwrap_path=bwrap)
 
 
-def _sandboxed(bwrap: str, line: Sequence[str], job: JobFolder, spec: Spec, provision: Provision) -> list[str]:
-    return sandbox_command(
-        bwrap,
-        line,
+def _sandbox_argv(
+    bwrap_path: str, argv: Sequence[str], job: JobDirectory, spec: JobSpec, provision: RuntimePaths
+) -> list[str]:
+    return sandbox_argv(
+        bwrap_path,
+        argv,
         job=job,
-        shown=[*runtime_paths(provision), *spec.visible],
-        devices=bool(real_devices(spec.gpus)),
-        root=os.geteuid() == 0,
+        readable_paths=[*runtime_paths(provision), *spec.visible],
+        with_gpus=bool(physical_gpus(spec.gpus)),
+        as_root=os.geteuid() == 0,
     )

@@ -13,27 +13,27 @@ from typing import TypeVar
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import DlaasError, InvalidBundle
-from airflow_dlaas.service.job_files import Exit, ExitIfLost, JobFolder, remove_folder, write_mark
+from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, JobDirectory, remove_folder, write_text_atomic
 from airflow_dlaas.service.learner.command_env import CHECKPOINTS, CODE, DATA, HOME, RESULTS, TEMPORARY
-from airflow_dlaas.service.learner.command_process import Ended
-from airflow_dlaas.service.learner.upload_results import Stored
+from airflow_dlaas.service.learner.command_process import CommandResult
+from airflow_dlaas.service.learner.upload_results import UploadReport
 
-E = TypeVar("E", bound=Exit)
+E = TypeVar("E", bound=ExitFile)
 
-FULL = {errno.ENOSPC, errno.EDQUOT}
+DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT}
 
-PROGRAMS = 5
+MAX_NAMED_PROGRAMS = 5
 """Names of background programs in one line of the log."""
 
-WARNINGS = 20
+MAX_WARNINGS = 20
 """Files named in a training's status and log."""
 
-LAST_ATTEMPTS = 5
+MAX_EXIT_ATTEMPTS = 5
 """How often a disk without room is asked again to take the last mark, a second apart."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class JobResult:
     """How the work ended, before anything of it was stored."""
 
     state: TrainingState
@@ -48,7 +48,7 @@ class Ending:
     """Whether the job's folder has results that are nowhere else."""
 
 
-class Setback(Exception):
+class StageError(Exception):
     """A step on the way failed."""
 
     def __init__(self, code: str, reason: str) -> None:
@@ -58,89 +58,94 @@ class Setback(Exception):
 
 
 @contextmanager
-def step(code: str) -> Iterator[None]:
-    """Whatever fails inside is a `Setback` with *code*; an unusable zip is the author's C102 wherever it turns up."""
+def stage_errors(code: str) -> Iterator[None]:
+    """Whatever fails inside is a `StageError` with *code*; an unusable zip is the author's C102 wherever it turns up."""
     try:
         yield
     except InvalidBundle as error:
-        raise Setback("C102", str(error)) from error
+        raise StageError("C102", str(error)) from error
     except (DlaasError, OSError) as error:
-        raise Setback(code, put(error)) from error
+        raise StageError(code, describe_error(error)) from error
 
 
-def put(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Put *error* for whoever reads why a training ended."""
-    if isinstance(error, OSError) and error.errno in FULL:
+    if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
         return "The disk that holds the job's folder is full"
     return str(error)
 
 
-def remarks(ended: Ended) -> Iterator[str]:
+def describe_termination(command_result: CommandResult) -> Iterator[str]:
     """Describe how the command's processes were ended, if any were."""
-    if ended.cut_off:
-        yield f"The command was killed: it had not ended {ended.grace:g} seconds after SIGTERM"
-    elif ended.canceled or ended.overdue:
-        yield f"The command ended {ended.took:.1f} seconds after SIGTERM; it had {ended.grace:g}"
-    if count := len(ended.left_running):
-        programs = ", ".join(sorted(set(ended.left_running))[:PROGRAMS])
+    if command_result.was_killed:
+        yield f"The command was killed: it had not ended {command_result.grace_period:g} seconds after SIGTERM"
+    elif command_result.canceled or command_result.timed_out:
+        yield f"The command ended {command_result.termination_seconds:.1f} seconds after SIGTERM; it had {command_result.grace_period:g}"
+    if count := len(command_result.leftover_programs):
+        programs = ", ".join(sorted(set(command_result.leftover_programs))[:MAX_NAMED_PROGRAMS])
         processes = "1 process that the command had" if count == 1 else f"{count} processes that the command had"
         yield f"Ended {processes} left running in the background: {programs}"
 
 
-def account(ending: Ending, stored: Stored, *, canceled: bool) -> Ending:
+def with_upload_report(result: JobResult, report: UploadReport, *, canceled: bool) -> JobResult:
     """
-    Add to *ending* what became of the results.
+    Add to *result* what became of the results.
 
     What cannot be stored by its nature (its name, a pipe, a link out of the folders) is a warning: the command's end
     stands. What the store did not take is the service's S303, unless the training has failed already.
     """
-    everything = (*stored.refused, *stored.left_out)
-    warnings = tuple(f"not stored: {one}" for one in everything[:WARNINGS])
-    if len(everything) > WARNINGS:
-        warnings += (f"not stored: {len(everything) - WARNINGS} more files; see store-results.log",)
-    ending = replace(
-        ending,
-        stored=stored.files > 0,
+    everything = (*report.failed, *report.skipped)
+    warnings = tuple(f"not stored: {one}" for one in everything[:MAX_WARNINGS])
+    if len(everything) > MAX_WARNINGS:
+        warnings += (f"not stored: {len(everything) - MAX_WARNINGS} more files; see store-results.log",)
+    result = replace(
+        result,
+        stored=report.stored_count > 0,
         warnings=warnings,
         keep_results=any(one.has_content for one in everything),
     )
-    if not stored.refused:
-        return ending
-    more = f" (and {len(stored.refused) - 1} more files)" if len(stored.refused) > 1 else ""
-    return not_stored(ending, f"{stored.refused[0]}{more}", canceled=canceled)
+    if not report.failed:
+        return result
+    more = f" (and {len(report.failed) - 1} more files)" if len(report.failed) > 1 else ""
+    return with_upload_failure(result, f"{report.failed[0]}{more}", canceled=canceled)
 
 
-def not_stored(ending: Ending, why: str, *, canceled: bool) -> Ending:
+def with_upload_failure(result: JobResult, reason: str, *, canceled: bool) -> JobResult:
     """Return the ending of a job whose results were not stored: an earlier failure stays the reported one."""
-    return _with_incomplete_results(ending, f"the results were not stored: {why}", canceled=canceled)
+    return _with_incomplete_results(result, f"the results were not stored: {reason}", canceled=canceled)
 
 
-def interrupted(ending: Ending) -> Ending:
+def with_upload_interrupted(result: JobResult) -> JobResult:
     """Return the ending of a job whose learner is lost while it stores the results: as if they were not stored."""
     reason = "storing the results was interrupted, and they may be incomplete"
-    return _with_incomplete_results(ending, reason, canceled=False)
+    return _with_incomplete_results(result, reason, canceled=False)
 
 
-def _with_incomplete_results(ending: Ending, reason: str, *, canceled: bool) -> Ending:
-    if ending.state is TrainingState.COMPLETED:
+def _with_incomplete_results(result: JobResult, reason: str, *, canceled: bool) -> JobResult:
+    if result.state is TrainingState.COMPLETED:
         state = TrainingState.CANCELED if canceled else TrainingState.ERROR
-        return replace(ending, state=state, code=None if canceled else "S303", reason=reason)
-    return replace(ending, reason=f"{ending.reason}; {reason}")
+        return replace(result, state=state, code=None if canceled else "S303", reason=reason)
+    return replace(result, reason=f"{result.reason}; {reason}")
 
 
-def judge(ended: Ended, timeout: float | None) -> Ending:
+def result_of(command_result: CommandResult, timeout: float | None) -> JobResult:
     """Say what the command's end means."""
-    if ended.canceled:
-        return Ending(TrainingState.CANCELED, ended.exit_code, reason="canceled while the command ran")
-    if ended.overdue:
+    if command_result.canceled:
+        return JobResult(TrainingState.CANCELED, command_result.exit_code, reason="canceled while the command ran")
+    if command_result.timed_out:
         why = f"dl_job_failed: the command was stopped after {timeout:g} seconds, the longest it may take here"
-        return Ending(TrainingState.ERROR, ended.exit_code, "C201", why)
-    if ended.exit_code == 0:
-        return Ending(TrainingState.COMPLETED, 0)
-    return Ending(TrainingState.ERROR, ended.exit_code, "C201", f"dl_job_failed: {_put_code(ended.exit_code)}")
+        return JobResult(TrainingState.ERROR, command_result.exit_code, "C201", why)
+    if command_result.exit_code == 0:
+        return JobResult(TrainingState.COMPLETED, 0)
+    return JobResult(
+        TrainingState.ERROR,
+        command_result.exit_code,
+        "C201",
+        f"dl_job_failed: {_describe_exit_code(command_result.exit_code)}",
+    )
 
 
-def _put_code(code: int) -> str:
+def _describe_exit_code(code: int) -> str:
     if code == 128 + signal.SIGKILL:
         return "the command was killed (137): most often, the machine's memory had run out"
     try:
@@ -149,57 +154,59 @@ def _put_code(code: int) -> str:
         return f"the command exited with {code}"
 
 
-def leave_exit_if_lost(job: JobFolder, ending: Ending, *, isolation: str) -> None:
+def write_exit_if_lost(job: JobDirectory, result: JobResult, *, isolation: str) -> None:
     """
     Write down durably how the job ends if this process is lost while it stores the results.
 
     :raises OSError: the disk is full, or a command has made the job's folder unusable.
     """
-    write_mark(job.exit_if_lost, _exit(ExitIfLost, interrupted(ending), isolation).model_dump_json())
+    write_text_atomic(
+        job.exit_if_lost, _exit_model(ExitIfLostFile, with_upload_interrupted(result), isolation).model_dump_json()
+    )
 
 
-def leave(job: JobFolder, ending: Ending, *, isolation: str | None = None) -> None:
+def write_exit(job: JobDirectory, result: JobResult, *, isolation: str | None = None) -> None:
     """
     Write the last mark, then remove what only the command needed.
 
     Results that could not be stored stay. On a full disk the order is the other way round: the mark matters most. So it
     replaces whatever a command may have put in its place.
     """
-    mark = _exit(Exit, ending, isolation).model_dump_json()
-    for attempt in range(LAST_ATTEMPTS):
+    mark = _exit_model(ExitFile, result, isolation).model_dump_json()
+    for attempt in range(MAX_EXIT_ATTEMPTS):
         try:
-            write_mark(job.exit, mark)
+            write_text_atomic(job.exit, mark)
             break
         except OSError:
-            if attempt == LAST_ATTEMPTS - 1:
+            if attempt == MAX_EXIT_ATTEMPTS - 1:
                 raise
-            _clean(job, DATA, CODE, TEMPORARY, HOME)
-            _make_way(job)
+            _remove_folders(job, DATA, CODE, TEMPORARY, HOME)
+            _clear_exit_path(job)
             time.sleep(1)
     with suppress(OSError):  # it is not there, or a command without a sandbox has put something in its place
         job.exit_if_lost.unlink()
-    _clean(job, DATA, CODE, TEMPORARY, HOME)
-    if not ending.keep_results:
-        _clean(job, RESULTS, CHECKPOINTS)
+    _remove_folders(job, DATA, CODE, TEMPORARY, HOME)
+    if not result.keep_results:
+        _remove_folders(job, RESULTS, CHECKPOINTS)
     for name in (RESULTS, CHECKPOINTS):
         with suppress(OSError):  # something is in it
-            job.folder(name).rmdir()
+            job.subdirectory(name).rmdir()
 
 
-def _exit(kind: type[E], ending: Ending, isolation: str | None) -> E:
-    return kind(
-        state=ending.state,
-        exit_code=ending.exit_code,
-        code=ending.code,
-        reason=ending.reason,
-        stored=ending.stored,
+def _exit_model(model: type[E], result: JobResult, isolation: str | None) -> E:
+    return model(
+        state=result.state,
+        exit_code=result.exit_code,
+        code=result.code,
+        reason=result.reason,
+        stored=result.stored,
         isolation=isolation,
-        warnings=ending.warnings,
+        warnings=result.warnings,
         finished_at=datetime.now(timezone.utc),
     )
 
 
-def _make_way(job: JobFolder) -> None:
+def _clear_exit_path(job: JobDirectory) -> None:
     """Undo what a command without a sandbox can do to the place of the last mark."""
     with suppress(OSError):
         job.path.chmod(0o700)
@@ -207,6 +214,6 @@ def _make_way(job: JobFolder) -> None:
         remove_folder(job.exit)
 
 
-def _clean(job: JobFolder, *names: str) -> None:
+def _remove_folders(job: JobDirectory, *names: str) -> None:
     for name in names:
-        remove_folder(job.folder(name))
+        remove_folder(job.subdirectory(name))

@@ -19,176 +19,185 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import PhaseTime
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import BoardsMark, JobFolder, PhaseMark, Spec, write_mark
+from airflow_dlaas.service.job_files import EventDirsFile, JobDirectory, JobSpec, PhaseFile, write_text_atomic
 from airflow_dlaas.service.learner import command_env, load_inputs
-from airflow_dlaas.service.learner.claim import adopt_orphans, claim, read_orders
-from airflow_dlaas.service.learner.command_process import Ended, end_everything, supervise
-from airflow_dlaas.service.learner.isolation import Isolation, isolation
+from airflow_dlaas.service.learner.claim import become_subreaper, claim, read_spec
+from airflow_dlaas.service.learner.command_process import CommandResult, run_supervised, terminate_descendants
+from airflow_dlaas.service.learner.isolation import Isolation, detect_isolation
 from airflow_dlaas.service.learner.job_result import (
-    Ending,
-    Setback,
-    account,
-    judge,
-    leave,
-    leave_exit_if_lost,
-    not_stored,
-    put,
-    remarks,
-    step,
+    JobResult,
+    StageError,
+    describe_error,
+    describe_termination,
+    result_of,
+    stage_errors,
+    with_upload_failure,
+    with_upload_report,
+    write_exit,
+    write_exit_if_lost,
 )
-from airflow_dlaas.service.learner.log_file import Journal
+from airflow_dlaas.service.learner.log_file import LogFile
 from airflow_dlaas.service.learner.log_pipe import LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
-from airflow_dlaas.service.learner.metrics_collector import following
-from airflow_dlaas.service.learner.result_files import stored_folder
-from airflow_dlaas.service.learner.shell_command import container_arguments, shell_arguments
-from airflow_dlaas.service.learner.signal_waker import Bell, Canceled
-from airflow_dlaas.service.learner.storage_retry import LAST_PATIENCE, PATIENCE, patiently
-from airflow_dlaas.service.learner.upload_results import Stored, store_logs, store_results
-from airflow_dlaas.service.learner.usage import measuring
-from airflow_dlaas.service.metrics.log_metrics import readable
+from airflow_dlaas.service.learner.metrics_collector import collect_metrics
+from airflow_dlaas.service.learner.result_files import stored_path
+from airflow_dlaas.service.learner.shell_command import container_argv, shell_argv
+from airflow_dlaas.service.learner.signal_waker import Canceled, SignalWaker
+from airflow_dlaas.service.learner.storage_retry import CANCELED_RETRY_TIMEOUT, RETRY_TIMEOUT, with_storage_retry
+from airflow_dlaas.service.learner.upload_results import UploadReport, upload_logs, upload_results
+from airflow_dlaas.service.learner.usage import record_usage
+from airflow_dlaas.service.metrics.log_metrics import replace_surrogates
 from airflow_dlaas.service.runtimes import container, uv
-from airflow_dlaas.service.runtimes.provision import Provision, provide
+from airflow_dlaas.service.runtimes.provision import RuntimePaths, provision_runtime
 
 
-def live(folder: Path) -> None:
+def run_job(folder: Path) -> None:
     """
     Own the job in *folder* until it has ended. Somebody else's job is left alone.
 
     However it ends, its last mark is written; only a killed learner leaves none.
     """
-    job = JobFolder(folder)
+    job = JobDirectory(folder)
     if not claim(job):
         return
-    bell = Bell()
+    bell = SignalWaker()
     # The largest import, needed in a moment: it goes on while marks are written and the code is unpacked.
     Thread(target=importlib.import_module, args=["airflow_dlaas.storage.swift.store"], daemon=True).start()
     applies = None
     try:
-        spec, definition = read_orders(job)
-        adopt_orphans()
-        for name in command_env.FOLDERS:
-            job.folder(name).mkdir(exist_ok=True)
-        applied = isolation(job, spec)
-        applies = applied.word
-        complain = Journal(job.folder(command_env.LOGS) / "learner.log").say
+        spec, definition = read_spec(job)
+        become_subreaper()
+        for name in command_env.COMMAND_FOLDERS:
+            job.subdirectory(name).mkdir(exist_ok=True)
+        applied = detect_isolation(job, spec)
+        applies = applied.mode
+        complain = LogFile(job.subdirectory(command_env.LOGS) / "learner.log").write_message
         log = LogWriter(job.log, spec.log_limit, complain)
-        ending = Life(job, spec, definition, bell, applied, log).go()
+        ending = JobLifecycle(job, spec, definition, bell, applied, log).run()
     except (HostError, OSError, ValidationError) as error:
-        what = put(error) if not isinstance(error, ValidationError) else "spec.json or secrets.json cannot be read"
-        ending = Ending(TrainingState.ERROR, code="S101", reason=f"The training could not be started: {what}")
+        what = (
+            describe_error(error)
+            if not isinstance(error, ValidationError)
+            else "spec.json or secrets.json cannot be read"
+        )
+        ending = JobResult(TrainingState.ERROR, code="S101", reason=f"The training could not be started: {what}")
     except BaseException:
         # A mistake of ours. Whoever waits for this job must still hear of its end; the rest is in learner.log.
-        end_everything(bell)
-        broken = Ending(TrainingState.ERROR, code="S101", reason="The learner broke down", keep_results=True)
-        leave(job, broken, isolation=applies)
+        terminate_descendants(bell)
+        broken = JobResult(TrainingState.ERROR, code="S101", reason="The learner broke down", keep_results=True)
+        write_exit(job, broken, isolation=applies)
         raise
-    leave(job, ending, isolation=applies)
+    write_exit(job, ending, isolation=applies)
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class JobLifecycle:
     """What a job goes through once it is taken."""
 
-    job: JobFolder
-    spec: Spec
+    job: JobDirectory
+    spec: JobSpec
     definition: TrainingDefinition
-    bell: Bell
+    waker: SignalWaker
     isolation: Isolation
     log: LogWriter
-    before: list[PhaseTime] = field(default_factory=list)
+    previous_phases: list[PhaseTime] = field(default_factory=list)
     """The phases it has entered."""
 
-    def go(self) -> Ending:
+    def run(self) -> JobResult:
         """Do the work and store what came of it; how it ended."""
-        self.log.say(command_env.first_lines(self.spec, str(self.isolation)))
+        self.log.write_message(command_env.log_header(self.spec, str(self.isolation)))
         try:
-            ending = self.work()
-        except Setback as error:
-            ending = Ending(TrainingState.ERROR, code=error.code, reason=error.reason)
+            ending = self.run_stages()
+        except StageError as error:
+            ending = JobResult(TrainingState.ERROR, code=error.code, reason=error.reason)
         except Canceled:
-            end_everything(self.bell)
-            ending = Ending(TrainingState.CANCELED, reason="canceled before the command ran")
+            terminate_descendants(self.waker)
+            ending = JobResult(TrainingState.CANCELED, reason="canceled before the command ran")
         except Exception as error:  # noqa: BLE001  # a mistake of ours: it is in learner.log, and the log is stored
             traceback.print_exc()
-            end_everything(self.bell)
-            ending = Ending(TrainingState.ERROR, code="S101", reason=f"The learner broke down ({type(error).__name__})")
+            terminate_descendants(self.waker)
+            ending = JobResult(
+                TrainingState.ERROR, code="S101", reason=f"The learner broke down ({type(error).__name__})"
+            )
         if ending.reason is not None:
-            self.log.say(ending.reason)
-        return self.store(ending)
+            self.log.write_message(ending.reason)
+        return self.store_outputs(ending)
 
-    def work(self) -> Ending:
+    def run_stages(self) -> JobResult:
         """Prepare, load, run."""
-        code, data = self.job.folder(command_env.CODE), self.job.folder(command_env.DATA)
-        with step("S101"):
-            self.isolation.insist(self.spec)
-            provision = self.provide()
-        self.enter(Phase.LOADING)
-        with step("S301"):
-            say = self.journal("load-model.log").say
-            self.bell.carry_out(lambda: load_inputs.load_code(self.spec, code, say))
-        with step("S302"):
-            say_data = self.journal("load-data.log").say
-            self.bell.carry_out(
-                lambda: patiently(
-                    lambda: load_inputs.load_data(self.definition, data, say_data, self.spec.object_stores),
-                    patience=self.patience,
+        code, data = self.job.subdirectory(command_env.CODE), self.job.subdirectory(command_env.DATA)
+        with stage_errors("S101"):
+            self.isolation.require_requested(self.spec)
+            provision = self.provision_runtime()
+        self.set_phase(Phase.LOADING)
+        with stage_errors("S301"):
+            say = self.log_file("load-model.log").write_message
+            self.waker.run_in_thread(lambda: load_inputs.unpack_code(self.spec, code, say))
+        with stage_errors("S302"):
+            say_data = self.log_file("load-data.log").write_message
+            self.waker.run_in_thread(
+                lambda: with_storage_retry(
+                    lambda: load_inputs.download_data(self.definition, data, say_data, self.spec.object_stores),
+                    get_timeout=self.retry_timeout,
                     say=say_data,
                 )
             )
             load_inputs.link_data(data, code)
-        self.enter(Phase.PROCESSING)
-        own, complain = self.job.folder(command_env.LOGS) / command_env.OWN_METRICS, self.journal("learner.log").say
+        self.set_phase(Phase.PROCESSING)
+        own, complain = (
+            self.job.subdirectory(command_env.LOGS) / command_env.USER_METRICS_FILE,
+            self.log_file("learner.log").write_message,
+        )
         with (
-            step("S101"),
-            following(
+            stage_errors("S101"),
+            collect_metrics(
                 self.job.log,
                 own,
                 self.job.metrics,
                 complain,
-                events=self.watched(),
+                event_dirs=self.event_dirs(),
                 definitions=self.definition.metric_definitions or (),
-                tell=self.log.say,
-                note=self.note_boards,
+                on_unmatched=self.log.write_message,
+                on_event_dirs=self.write_event_dirs,
             ),
-            measuring(self.job.usage, command_env.real_devices(self.spec.gpus)),
+            record_usage(self.job.usage, command_env.physical_gpus(self.spec.gpus)),
         ):
-            ended = self.run(provision)
-            self.log.say("\n".join(remarks(ended)))
-        return judge(ended, self.spec.timeout)
+            ended = self.run_command(provision)
+            self.log.write_message("\n".join(describe_termination(ended)))
+        return result_of(ended, self.spec.timeout)
 
-    def watched(self) -> list[Path]:
+    def event_dirs(self) -> list[Path]:
         """Name the folders in which a command may leave event files."""
         return [
-            self.job.folder(one)
+            self.job.subdirectory(one)
             for one in (command_env.LOGS, command_env.RESULTS, command_env.CHECKPOINTS, command_env.CODE)
         ]
 
-    def note_boards(self, folders: list[Path]) -> None:
+    def write_event_dirs(self, folders: list[Path]) -> None:
         """Say where event files lie, by the names they will be stored under."""
         # A command may have named them in bytes that are no text.
-        names = [readable(name) for folder in folders if (name := stored_folder(self.job, folder)) is not None]
-        write_mark(self.job.boards, BoardsMark(folders=tuple(names)).model_dump_json())
+        names = [replace_surrogates(name) for folder in folders if (name := stored_path(self.job, folder)) is not None]
+        write_text_atomic(self.job.event_dirs, EventDirsFile(folders=tuple(names)).model_dump_json())
 
-    def provide(self) -> Provision:
+    def provision_runtime(self) -> RuntimePaths:
         """Provide the runtime; the command's log shows how its environment is made, the first time."""
         runtime, environments = self.spec.runtime, self.spec.environments
-        if runtime.kind == "uv" and not uv.ready(runtime, environments):
-            self.enter(Phase.PREPARING)
-        whole = self.journal("prepare.log")
+        if runtime.kind == "uv" and not uv.has_environment(runtime, environments):
+            self.set_phase(Phase.PREPARING)
+        whole = self.log_file("prepare.log")
 
         def say(line: str) -> None:
-            whole.say(line)
+            whole.write_message(line)
             if not line.startswith(" + "):
-                self.log.say(line.strip())
+                self.log.write_message(line.strip())
 
-        return self.bell.carry_out(lambda: provide(runtime, environments, say))
+        return self.waker.run_in_thread(lambda: provision_runtime(runtime, environments, say))
 
-    def run(self, provision: Provision) -> Ended:
+    def run_command(self, provision: RuntimePaths) -> CommandResult:
         """Run the command in its surroundings."""
-        environment = command_env.environment(self.job, self.spec, provision)
-        code, runtime = self.job.folder(command_env.CODE), self.spec.runtime
-        line = shell_arguments(self.spec.command)
+        environment = command_env.command_environment(self.job, self.spec, provision)
+        code, runtime = self.job.subdirectory(command_env.CODE), self.spec.runtime
+        line = shell_argv(self.spec.command)
         engine = container.find_engine() if runtime.kind == "container" else None
         name = container.container_name(self.spec.training_id)
         if engine is not None:
@@ -196,38 +205,38 @@ class Life:
                 engine,
                 image=runtime.image or "",
                 name=name,
-                command=container_arguments(self.spec.command),
-                folders=[*(self.job.folder(one) for one in command_env.FOLDERS), *provision.python_path],
+                command=container_argv(self.spec.command),
+                folders=[*(self.job.subdirectory(one) for one in command_env.COMMAND_FOLDERS), *provision.python_path],
                 workdir=code,
                 environment=environment,
-                gpus=command_env.real_devices(self.spec.gpus),
+                gpus=command_env.physical_gpus(self.spec.gpus),
                 user=(os.getuid(), os.getgid()),
             )
             environment = dict(os.environ)  # The engine's own; the command's goes in by the command line.
-        ended: Ended | None = None
+        ended: CommandResult | None = None
         try:
             with LogPipe(self.job.output, self.log) as output:
-                ended = supervise(
+                ended = run_supervised(
                     self.isolation.wrap(line, self.job, self.spec, provision),
                     environment=environment,
                     workdir=code,
                     output=output,
-                    bell=self.bell,
+                    waker=self.waker,
                     timeout=self.spec.timeout,
-                    wrapped=self.isolation.word == "bubblewrap",
+                    in_sandbox=self.isolation.mode == "bubblewrap",
                 )
         finally:
             # The engine's client may have ended without the container, except where it ended by itself with 0.
-            if engine is not None and (ended is None or ended.canceled or ended.overdue or ended.exit_code != 0):
+            if engine is not None and (ended is None or ended.canceled or ended.timed_out or ended.exit_code != 0):
                 self.remove_container(engine, name)
         return ended
 
     def remove_container(self, engine: str, name: str) -> None:
         """Remove the command's container; the log says where that failed."""
-        if (reason := container.remove(engine, name)) is not None:
-            self.log.say(f"Container {name} could not be removed: {reason}")
+        if (reason := container.remove_container(engine, name)) is not None:
+            self.log.write_message(f"Container {name} could not be removed: {reason}")
 
-    def store(self, ending: Ending) -> Ending:
+    def store_outputs(self, result: JobResult) -> JobResult:
         """
         Store results, and then the logs by themselves, however the work ended. The command's processes have ended, so
         the training's GPUs are free from now on.
@@ -236,67 +245,74 @@ class Life:
         not answer. If this process is lost on the way, the command's exit code is known all the same.
         """
         try:
-            leave_exit_if_lost(self.job, ending, isolation=self.isolation.word)
+            write_exit_if_lost(self.job, result, isolation=self.isolation.mode)
         except OSError as error:
-            self.journal("learner.log").say(f"exit-if-lost.json could not be written: {error.strerror}")
-        self.enter(Phase.STORING)
+            self.log_file("learner.log").write_message(f"exit-if-lost.json could not be written: {error.strerror}")
+        self.set_phase(Phase.STORING)
         with contextlib.suppress(OSError):  # a command without a sandbox can remove or replace it
-            self.job.folder(command_env.LOGS).mkdir(exist_ok=True)
-        before, patience = ending.reason, self.patience
+            self.job.subdirectory(command_env.LOGS).mkdir(exist_ok=True)
+        before, patience = result.reason, self.retry_timeout
         try:
-            ending = account(ending, self.attempt(store_results, patience), canceled=self.bell.canceled)
-        except Setback as error:
-            patience = partial(float, LAST_PATIENCE)  # the store has been waited for
-            ending = replace(ending, keep_results=True)
-            ending = not_stored(ending, error.reason, canceled=self.bell.canceled)
-        for one in ending.warnings:
-            self.log.say(one)
-        if ending.reason != before:
-            self.log.say(ending.reason or "")
+            result = with_upload_report(
+                result, self.store_with_retry(upload_results, patience), canceled=self.waker.canceled
+            )
+        except StageError as error:
+            patience = partial(float, CANCELED_RETRY_TIMEOUT)  # the store has been waited for
+            result = replace(result, keep_results=True)
+            result = with_upload_failure(result, error.reason, canceled=self.waker.canceled)
+        for one in result.warnings:
+            self.log.write_message(one)
+        if result.reason != before:
+            self.log.write_message(result.reason or "")
         try:
-            logs = self.attempt(store_logs, patience)
-        except Setback as error:
-            return replace(ending, warnings=(*ending.warnings, f"the logs were not stored: {error.reason}"))
-        missing = tuple(f"not stored: {one}" for one in logs.refused)
-        return replace(ending, stored=ending.stored or logs.files > 0, warnings=(*ending.warnings, *missing))
+            logs = self.store_with_retry(upload_logs, patience)
+        except StageError as error:
+            return replace(result, warnings=(*result.warnings, f"the logs were not stored: {error.reason}"))
+        missing = tuple(f"not stored: {one}" for one in logs.failed)
+        return replace(result, stored=result.stored or logs.stored_count > 0, warnings=(*result.warnings, *missing))
 
-    def attempt(self, work: Callable[..., Stored], patience: Callable[[], float]) -> Stored:
+    def store_with_retry(self, store: Callable[..., UploadReport], get_timeout: Callable[[], float]) -> UploadReport:
         """
         Store something, patiently.
 
         :raises Setback: S303. A mistake of ours is one, too: neither the exit code nor the log is lost by it.
         """
-        say = self.journal("store-results.log").say
+        say = self.log_file("store-results.log").write_message
 
-        def once() -> Stored:
-            sandboxed = self.isolation.word == "bubblewrap"
-            return work(self.job, self.spec, self.definition, say, sandboxed=sandboxed)
+        def once() -> UploadReport:
+            sandboxed = self.isolation.mode == "bubblewrap"
+            return store(self.job, self.spec, self.definition, say, sandboxed=sandboxed)
 
         try:
-            with step("S303"):
-                return self.bell.carry_out(lambda: patiently(once, patience=patience, say=say), heed=False)
-        except Setback as error:
+            with stage_errors("S303"):
+                return self.waker.run_in_thread(
+                    lambda: with_storage_retry(once, get_timeout=get_timeout, say=say), cancellable=False
+                )
+        except StageError as error:
             say(error.reason)
             raise
         except Exception as error:
             traceback.print_exc()  # into learner.log
-            raise Setback("S303", f"the learner broke down ({type(error).__name__})") from error
+            raise StageError("S303", f"the learner broke down ({type(error).__name__})") from error
 
-    def patience(self) -> float:
+    def retry_timeout(self) -> float:
         """Seconds that the object stores may take to answer."""
-        return LAST_PATIENCE if self.bell.canceled else PATIENCE
+        return CANCELED_RETRY_TIMEOUT if self.waker.canceled else RETRY_TIMEOUT
 
-    def enter(self, phase: Phase) -> None:
+    def set_phase(self, phase: Phase) -> None:
         """Say where the job is. A full disk does not keep it from going on; what needs the room will say so."""
-        mark = PhaseMark(
-            phase=phase, since=datetime.now(timezone.utc), isolation=self.isolation.word, before=tuple(self.before)
+        mark = PhaseFile(
+            phase=phase,
+            since=datetime.now(timezone.utc),
+            isolation=self.isolation.mode,
+            before=tuple(self.previous_phases),
         )
-        self.before.append(PhaseTime(phase=mark.phase, since=mark.since))
+        self.previous_phases.append(PhaseTime(phase=mark.phase, since=mark.since))
         try:
-            write_mark(self.job.phase, mark.model_dump_json())
+            write_text_atomic(self.job.phase, mark.model_dump_json())
         except OSError as error:
-            self.journal("learner.log").say(f"Phase {phase} could not be written: {error.strerror}")
+            self.log_file("learner.log").write_message(f"Phase {phase} could not be written: {error.strerror}")
 
-    def journal(self, name: str) -> Journal:
+    def log_file(self, name: str) -> LogFile:
         """Give a journal among the job's logs."""
-        return Journal(self.job.folder(command_env.LOGS) / name)
+        return LogFile(self.job.subdirectory(command_env.LOGS) / name)

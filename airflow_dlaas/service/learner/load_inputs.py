@@ -10,16 +10,16 @@ from pathlib import Path
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.results import MARKER_BASENAME, enclosing_folder, result_folders
 from airflow_dlaas.contract.stores import TrainingData
-from airflow_dlaas.service.config.object_store_allowlist import AllowedStores
-from airflow_dlaas.service.job_files import Spec
-from airflow_dlaas.service.learner.command_env import data_folders
-from airflow_dlaas.service.learner.log_file import now_and_then
+from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
+from airflow_dlaas.service.job_files import JobSpec
+from airflow_dlaas.service.learner.command_env import data_subfolders
+from airflow_dlaas.service.learner.log_file import throttled
 
-SHOWN = 20
+MAX_LOGGED_FOLDERS = 20
 """Folders that the log names; a number stands for those beyond."""
 
 
-def load_code(spec: Spec, code: Path, say: Callable[[str], None]) -> None:
+def unpack_code(spec: JobSpec, code: Path, say: Callable[[str], None]) -> None:
     """
     Unpack the zip.
 
@@ -32,7 +32,9 @@ def load_code(spec: Spec, code: Path, say: Callable[[str], None]) -> None:
     say("The code is in place")
 
 
-def load_data(definition: TrainingDefinition, data: Path, say: Callable[[str], None], allowed: AllowedStores) -> None:
+def download_data(
+    definition: TrainingDefinition, data: Path, say: Callable[[str], None], allowed_stores: ObjectStoreAllowlist
+) -> None:
     """
     Download every container of training data, whole, and lay them where the command looks.
 
@@ -42,40 +44,42 @@ def load_data(definition: TrainingDefinition, data: Path, say: Callable[[str], N
     :raises StoreError: one of them cannot be had.
     """
     sources = definition.training_data
-    for source, place in zip(sources, data_folders([one.source.container for one in sources]), strict=True):
+    for source, place in zip(sources, data_subfolders([one.source.container for one in sources]), strict=True):
         folder = data / place
         folder.mkdir(parents=True, exist_ok=True)
-        _load_container(source, folder, say, allowed)
+        _download_container(source, folder, say, allowed_stores)
 
 
-def _load_container(source: TrainingData, folder: Path, say: Callable[[str], None], allowed: AllowedStores) -> None:
+def _download_container(
+    source: TrainingData, folder: Path, say: Callable[[str], None], allowed_stores: ObjectStoreAllowlist
+) -> None:
     from airflow_dlaas.storage.swift.store import SwiftStore
     from airflow_dlaas.storage.transfer.api import download
 
     begun, name = time.monotonic(), source.source.container
-    maybe = now_and_then(say)
+    maybe = throttled(say)
     say(f"Loading container {name}")
-    with SwiftStore.open(source.connection, require_allowed=allowed.require) as store:
+    with SwiftStore.open(source.connection, require_allowed=allowed_stores.require_allowed) as store:
         report = download(
             store,
             name,
             folder,
-            exclude_filter=lambda names: without_results(name, names, say),
+            exclude_filter=lambda names: exclude_results(name, names, say),
             allow_empty=True,
             progress=lambda at: maybe(lambda: f"{at.files_done} of {at.files_total} files, {at.bytes_done} bytes"),
         )
     say(f"Loaded {report.files} files, {report.bytes} bytes in {time.monotonic() - begun:.1f} s")
 
 
-def without_results(container: str, names: Sequence[str], say: Callable[[str], None]) -> list[str]:
+def exclude_results(container: str, names: Sequence[str], say: Callable[[str], None]) -> list[str]:
     """Return those of *names*, all objects of *container*, that belong to results of trainings; log their folders."""
     folders = result_folders(names)
     placed = [(name, enclosing_folder(name, folders)) for name in names]
     left_out = Counter(folder for _, folder in placed if folder is not None)
     if left_out:
         # Without this, each training of a nightly series would download the models of all before it.
-        listed = ", ".join(f"{folder} ({number})" for folder, number in left_out.most_common(SHOWN))
-        more = f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else ""
+        listed = ", ".join(f"{folder} ({number})" for folder, number in left_out.most_common(MAX_LOGGED_FOLDERS))
+        more = f" and {len(left_out) - MAX_LOGGED_FOLDERS} more" if len(left_out) > MAX_LOGGED_FOLDERS else ""
         say(
             f"Results of trainings in container {container} are left out of the data: {left_out.total()} objects in "
             f"{len(left_out)} folders: {listed}{more}. A folder counts as results while it holds an object {MARKER_BASENAME}, "

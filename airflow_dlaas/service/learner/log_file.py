@@ -10,41 +10,41 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from airflow_dlaas.contract.base import format_time
-from airflow_dlaas.service.regular_file import open_regular
+from airflow_dlaas.service.regular_file import open_regular_fd
 
-SIGN = "[dlaas] "
+LOG_PREFIX = "[dlaas] "
 """In front of the learner's own lines in the command's log."""
 
-EVERY = 2.0
+PROGRESS_INTERVAL = 2.0
 """Seconds between two lines of progress."""
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
+class LogFile:
     """Appends lines to a file. One that cannot be written loses lines and stops nothing."""
 
     path: Path
 
-    def say(self, text: str) -> None:
+    def write_message(self, text: str) -> None:
         """Append *text*."""
         head = f"{format_time(datetime.now(timezone.utc))} "
         lines = "".join(f"{head}{line}\n" for line in text.splitlines())
         try:
             # A command may have put something else in its place: it must not lead the learner out of its folders.
-            file = open_regular(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            file = open_regular_fd(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             with os.fdopen(file, "a", encoding="utf-8", errors="backslashreplace") as opened:
                 opened.write(lines)
         except OSError:
             return
 
 
-def now_and_then(say: Callable[[str], None], every: float = EVERY) -> Callable[[Callable[[], str]], None]:
+def throttled(say: Callable[[str], None], interval: float = PROGRESS_INTERVAL) -> Callable[[Callable[[], str]], None]:
     """Pass on one sentence every so many seconds at most; the others are not even put together."""
     last = time.monotonic()
 
     def maybe(sentence: Callable[[], str]) -> None:
         nonlocal last
-        if time.monotonic() - last >= every:
+        if time.monotonic() - last >= interval:
             last = time.monotonic()
             say(sentence())
 

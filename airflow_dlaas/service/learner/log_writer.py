@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from airflow_dlaas.service.learner.log_file import SIGN
+from airflow_dlaas.service.learner.log_file import LOG_PREFIX
 
 
 class LogWriter:
@@ -20,23 +20,23 @@ class LogWriter:
     Writes a log of at most *limit* bytes and one line that states the limit. Thread-safe. A call returns when its text
     is in the file.
 
-    A disk without room stops nothing: *complain* gets the reason, and the log states how many bytes are missing once
+    A disk without room stops nothing: *on_error* gets the reason, and the log states how many bytes are missing once
     there is room again.
 
     :raises OSError: the file cannot be created.
     """
 
-    def __init__(self, path: Path, limit: int, complain: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, limit: int, on_error: Callable[[str], None]) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o666)
         self._limit = limit
-        self._complain = complain
+        self._on_error = on_error
         self._lock = threading.Lock()
         self._size = 0
         self._at_line_start = True
         self._is_full = False
-        self._missing = 0
+        self._missing_bytes = 0
         """Bytes that could not be written since the last ones that were, and why."""
-        self._reason = ""
+        self._write_error = ""
 
     def write(self, output: bytes) -> None:
         """Append *output* of the command; what exceeds the limit is dropped."""
@@ -49,7 +49,7 @@ class LogWriter:
                 self._is_full = True
                 self._append_line(f"The log ends here: it may have {self._limit} bytes; the command goes on")
 
-    def say(self, text: str) -> None:
+    def write_message(self, text: str) -> None:
         """Append lines of the learner's own, at the start of a line, also beyond the limit."""
         with self._lock:
             for line in text.splitlines():
@@ -61,17 +61,17 @@ class LogWriter:
             os.close(self._file)
 
     def _append_line(self, text: str) -> None:
-        line = f"{SIGN}{text}\n".encode("utf-8", "backslashreplace")
+        line = f"{LOG_PREFIX}{text}\n".encode("utf-8", "backslashreplace")
         self._append(line if self._at_line_start else b"\n" + line)
 
     def _append(self, data: bytes) -> None:
-        if self._missing and data:
-            note = f"\n{SIGN}{self._missing} bytes are missing here: {self._reason}\n".encode()
+        if self._missing_bytes and data:
+            note = f"\n{LOG_PREFIX}{self._missing_bytes} bytes are missing here: {self._write_error}\n".encode()
             if self._write(note):
-                self._missing += len(data)
+                self._missing_bytes += len(data)
                 return
-            self._missing = 0
-        self._missing += self._write(data)
+            self._missing_bytes = 0
+        self._missing_bytes += self._write(data)
 
     def _write(self, data: bytes) -> int:
         """Write *data*; the number of bytes at its end that could not be written."""
@@ -83,7 +83,7 @@ class LogWriter:
                 self._at_line_start = left[count - 1] == ord("\n")
                 left = left[count:]
         except OSError as error:
-            if not self._missing:
-                self._reason = error.strerror or str(error)
-                self._complain(f"The log cannot be written: {self._reason}")
+            if not self._missing_bytes:
+                self._write_error = error.strerror or str(error)
+                self._on_error(f"The log cannot be written: {self._write_error}")
         return len(left)

@@ -13,65 +13,65 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, ClassVar
 
-from airflow_dlaas.service.learner.background import alongside
-from airflow_dlaas.service.metrics.metric_phases import split
-from airflow_dlaas.service.regular_file import open_regular
+from airflow_dlaas.service.learner.background import background_thread
+from airflow_dlaas.service.metrics.metric_phases import split_phase
+from airflow_dlaas.service.regular_file import open_regular_fd
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.metric_definition import MetricDefinition
     from airflow_dlaas.contract.training import Metric
 
-    Read = Callable[[str, datetime], Iterator[Metric]]
+    LineParser = Callable[[str, datetime], Iterator[Metric]]
 
-EVERY = 0.5
+COLLECT_INTERVAL = 0.5
 """Seconds between looks: how old a loss curve may be."""
 
-POINTS_LIMIT = 250_000
+MAX_VALUES_PER_SOURCE = 250_000
 """The most values kept of one training from each source: its event files, its log, its own metrics file."""
 
-BATCH = 2000
+BATCH_SIZE = 2000
 """Metrics that are written together."""
 
-CHUNK = 1 << 16
+CHUNK_BYTES = 1 << 16
 
-BACKLOG = 4 * 1024**2
+MAX_BACKLOG_BYTES = 4 * 1024**2
 """Bytes that are read at one look; of what came faster (nobody prints metrics that fast), only the end is."""
 
-LINE_LIMIT = 4096
+MAX_LINE_BYTES = 4096
 """Bytes that are kept of a line; metrics stand at its end."""
 
 
 @dataclass(slots=True)
-class Tail:
+class TailReader:
     """Reads the new whole lines of a growing file; of a line that never ends, only the last characters are kept."""
 
     path: Path
     offset: int = 0
-    _rest: bytes = field(default=b"", repr=False)
+    _partial_line: bytes = field(default=b"", repr=False)
 
-    def lines(self, *, last: bool = False) -> Iterator[str]:
-        """Give the lines that have come since the last time; with *last*, an unfinished one too."""
+    def read_lines(self, *, final: bool = False) -> Iterator[str]:
+        """Give the lines that have come since the last time; with *final*, an unfinished one too."""
         try:
-            file = os.fdopen(open_regular(self.path, os.O_RDONLY), "rb")
+            file = os.fdopen(open_regular_fd(self.path, os.O_RDONLY), "rb")
         except OSError:  # not there (yet), or no regular file
             return
         with file:
             end = file.seek(0, os.SEEK_END)
-            if not end - BACKLOG <= self.offset <= end:  # Beyond the end, where the file was cut.
-                self.offset, self._rest = max(0, end - BACKLOG) if self.offset < end else end, b""
+            if not end - MAX_BACKLOG_BYTES <= self.offset <= end:  # Beyond the end, where the file was cut.
+                self.offset, self._partial_line = max(0, end - MAX_BACKLOG_BYTES) if self.offset < end else end, b""
             file.seek(self.offset)
-            while chunk := file.read(min(CHUNK, end - self.offset)):
+            while chunk := file.read(min(CHUNK_BYTES, end - self.offset)):
                 self.offset += len(chunk)
-                *whole, self._rest = (self._rest + chunk).split(b"\n")
-                self._rest = self._rest[-LINE_LIMIT:]
+                *whole, self._partial_line = (self._partial_line + chunk).split(b"\n")
+                self._partial_line = self._partial_line[-MAX_LINE_BYTES:]
                 for line in whole:
                     yield line.decode("utf-8", "replace")
-        if last and self._rest:
-            yield self._rest.decode("utf-8", "replace")
-            self._rest = b""
+        if final and self._partial_line:
+            yield self._partial_line.decode("utf-8", "replace")
+            self._partial_line = b""
 
 
-class Follower:
+class MetricsCollector:
     """
     Turns what is new in the command's log, its own metrics file and its event files into lines of ``metrics.jsonl``.
 
@@ -79,94 +79,98 @@ class Follower:
     the log is read by these alone, and what they name is not taken from event files.
     """
 
-    limit: ClassVar[int] = POINTS_LIMIT
+    max_values: ClassVar[int] = MAX_VALUES_PER_SOURCE
     """The most values kept from each source."""
 
     def __init__(
         self,
         log: Path,
-        own: Path,
-        metrics: Path,
+        user_metrics: Path,
+        output: Path,
         *,
-        events: Sequence[Path],
-        complain: Callable[[str], None],
+        event_dirs: Sequence[Path],
+        on_error: Callable[[str], None],
         definitions: Sequence[MetricDefinition] = (),
-        note: Callable[[list[Path]], None] = lambda _: None,
+        on_event_dirs: Callable[[list[Path]], None] = lambda _: None,
     ) -> None:
         # Not above: these take a tenth of a second to import, and while the command starts, nobody waits for it.
-        from airflow_dlaas.service.learner.event_files import EventFollower
+        from airflow_dlaas.service.learner.event_files import EventFileReader
         from airflow_dlaas.service.metrics import jsonl_metrics
-        from airflow_dlaas.service.metrics.log_metrics import LogMetrics
+        from airflow_dlaas.service.metrics.log_metrics import LogMetricsParser
 
-        self._metrics = metrics
-        self._board = Ration("event files", complain, self.limit)
-        self._events = EventFollower(events, complain)
-        self._folders: list[Path] = []
-        self._note = note
-        self._told_by_events: set[tuple[str, str]] = set()
-        self._defined = {split("", one.name) for one in definitions}
-        self.unfound: Callable[[], list[str]] = list
+        self._output = output
+        self._event_quota = SourceQuota("event files", on_error, self.max_values)
+        self._event_reader = EventFileReader(event_dirs, on_error)
+        self._event_dirs: list[Path] = []
+        self._on_event_dirs = on_event_dirs
+        self._event_metric_names: set[tuple[str, str]] = set()
+        self._defined_names = {split_phase("", one.name) for one in definitions}
+        self.unmatched_names: Callable[[], list[str]] = list
         """Names the metrics that are defined and that no line has told of."""
-        read_log: Read = _at_most_one(LogMetrics().feed)
+        read_log: LineParser = _as_line_parser(LogMetricsParser().parse_line)
         if definitions:
-            from airflow_dlaas.service.metrics.regex_metrics import DefinedMetrics
+            from airflow_dlaas.service.metrics.regex_metrics import RegexMetricsParser
 
-            defined = DefinedMetrics(definitions)
-            read_log, self.unfound = defined.feed, defined.unfound
+            defined = RegexMetricsParser(definitions)
+            read_log, self.unmatched_names = defined.parse_line, defined.unmatched_metrics
         self._sources = (
-            (Tail(log), read_log, Ration("the log", complain, self.limit)),
-            (Tail(own), _at_most_one(jsonl_metrics.read_line), Ration("its own metrics", complain, self.limit)),
+            (TailReader(log), read_log, SourceQuota("the log", on_error, self.max_values)),
+            (
+                TailReader(user_metrics),
+                _as_line_parser(jsonl_metrics.parse_line),
+                SourceQuota("its own metrics", on_error, self.max_values),
+            ),
         )
 
-    def look(self, *, last: bool = False) -> None:
+    def collect(self, *, final: bool = False) -> None:
         """Take in what has come since the last look."""
         now = datetime.now(timezone.utc)
-        for batch in _batches(self._new(now, last=last)):
-            with self._metrics.open("a", encoding="utf-8") as file:
+        for batch in _batches(self._read_new(now, final=final)):
+            with self._output.open("a", encoding="utf-8") as file:
                 file.write("".join(f"{one.model_dump_json()}\n" for one in batch))
-        if (folders := self._events.folders()) != self._folders:
-            self._folders = folders
-            self._note(folders)
+        if (folders := self._event_reader.event_dirs()) != self._event_dirs:
+            self._event_dirs = folders
+            self._on_event_dirs(folders)
 
-    def _new(self, now: datetime, *, last: bool) -> Iterator[Metric]:
-        for metric in self._board.deal(self._events.look(last=last), but=self._defined):
-            self._told_by_events.update(split(metric.phase, value.name) for value in metric.values)
+    def _read_new(self, now: datetime, *, final: bool) -> Iterator[Metric]:
+        for metric in self._event_quota.take(self._event_reader.read_new(final=final), excluded=self._defined_names):
+            self._event_metric_names.update(split_phase(metric.phase, value.name) for value in metric.values)
             yield metric
         for tail, read, ration in self._sources:
-            found = (metric for line in tail.lines(last=last) for metric in read(line, now))
-            yield from ration.deal(found, but=self._told_by_events)
+            found = (metric for line in tail.read_lines(final=final) for metric in read(line, now))
+            yield from ration.take(found, excluded=self._event_metric_names)
 
 
 @dataclass(slots=True)
-class Ration:
+class SourceQuota:
     """How much is kept of one source, so that a talkative one takes nothing from the others."""
 
     source: str
-    complain: Callable[[str], None]
+    on_error: Callable[[str], None]
     limit: int
-    left: int = field(init=False)
+    remaining: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.left = self.limit
+        self.remaining = self.limit
 
-    def deal(self, metrics: Iterator[Metric], *, but: AbstractSet[tuple[str, str]]) -> Iterator[Metric]:
-        """Give *metrics*, without the values that *but* names, as long as the ration lasts."""
+    def take(self, metrics: Iterator[Metric], *, excluded: AbstractSet[tuple[str, str]]) -> Iterator[Metric]:
+        """Give *output*, without the values that *excluded* names, as long as the ration lasts."""
         for found in metrics:
-            for metric in _without(but, found) if self.left > 0 else ():
-                self.left -= len(metric.values)
+            for metric in _exclude_values(excluded, found) if self.remaining > 0 else ():
+                self.remaining -= len(metric.values)
                 yield metric
-                if self.left <= 0:
-                    self.complain(f"No more than {self.limit:,} values of {self.source} are kept")
+                if self.remaining <= 0:
+                    self.on_error(f"No more than {self.limit:,} values of {self.source} are kept")
 
 
-def _without(told: AbstractSet[tuple[str, str]], metric: Metric) -> Iterator[Metric]:
-    """Leave out of *metric* the values that are *told* elsewhere."""
-    left = tuple(one for one in metric.values if split(metric.phase, one.name) not in told)
+def _exclude_values(excluded: AbstractSet[tuple[str, str]], metric: Metric) -> Iterator[Metric]:
+    """Leave out of *metric* the values that are *excluded* elsewhere."""
+    left = tuple(one for one in metric.values if split_phase(metric.phase, one.name) not in excluded)
     if left:
         yield metric.model_copy(update={"values": left})
 
 
-def _at_most_one(read: Callable[[str, datetime], Metric | None]) -> Read:
+def _as_line_parser(read: Callable[[str, datetime], Metric | None]) -> LineParser:
     def each(line: str, now: datetime) -> Iterator[Metric]:
         found = read(line, now)
         if found is not None:
@@ -176,40 +180,48 @@ def _at_most_one(read: Callable[[str, datetime], Metric | None]) -> Read:
 
 
 def _batches(metrics: Iterator[Metric]) -> Iterator[list[Metric]]:
-    """Take *metrics* in turns of a bounded number: an event file may hold a million."""
-    while batch := list(islice(metrics, BATCH)):
+    """Take *output* in turns of a bounded number: an event file may hold a million."""
+    while batch := list(islice(metrics, BATCH_SIZE)):
         yield batch
 
 
 @contextmanager
-def following(
+def collect_metrics(
     log: Path,
-    own: Path,
-    metrics: Path,
-    complain: Callable[[str], None],
+    user_metrics: Path,
+    output: Path,
+    on_error: Callable[[str], None],
     *,
-    events: Sequence[Path] = (),
+    event_dirs: Sequence[Path] = (),
     definitions: Sequence[MetricDefinition] = (),
-    tell: Callable[[str], None] = lambda _: None,
-    note: Callable[[list[Path]], None] = lambda _: None,
+    on_unmatched: Callable[[str], None] = lambda _: None,
+    on_event_dirs: Callable[[list[Path]], None] = lambda _: None,
 ) -> Iterator[None]:
     """
     Follow from a thread while the block runs; at its end, everything written is taken in.
 
-    Whoever wrote *definitions* is told of those that found nothing; *note* is given the folders with event files.
+    Whoever wrote *definitions* is told of those that found nothing; *on_event_dirs* is given the folders with event files.
     """
 
     def body(done: Event) -> None:
-        follower = Follower(log, own, metrics, events=events, complain=complain, definitions=definitions, note=note)
+        follower = MetricsCollector(
+            log,
+            user_metrics,
+            output,
+            event_dirs=event_dirs,
+            on_error=on_error,
+            definitions=definitions,
+            on_event_dirs=on_event_dirs,
+        )
         try:
-            while not done.wait(EVERY):
-                follower.look()
-            follower.look(last=True)
-            for name in follower.unfound():
-                tell(f"Metric {name!r}: its expression found no number in this log")
+            while not done.wait(COLLECT_INTERVAL):
+                follower.collect()
+            follower.collect(final=True)
+            for name in follower.unmatched_names():
+                on_unmatched(f"Metric {name!r}: its expression found no number in this log")
         except OSError as error:
             # A full disk, most likely. The curve ends here; the training must not.
-            complain(f"Metrics are not recorded any more: {error.strerror}")
+            on_error(f"Metrics are not recorded any more: {error.strerror}")
 
-    with alongside(body):
+    with background_thread(body):
         yield

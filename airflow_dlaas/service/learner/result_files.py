@@ -9,48 +9,53 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airflow_dlaas.contract.store_names import MAX_OBJECT_NAME_BYTES
-from airflow_dlaas.service.job_files import JobFolder
-from airflow_dlaas.service.learner.command_env import CHECKPOINTS, DATA, FOLDERS, LOGS, RESULTS, TEMPORARY
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.learner.command_env import CHECKPOINTS, COMMAND_FOLDERS, DATA, LOGS, RESULTS, TEMPORARY
 
-OWN_LOG = "learner.log"
+LEARNER_LOG = "learner.log"
 """What the learner itself says in its last need; for the service's operator, not for the results."""
 
-STORED = {RESULTS: "", CHECKPOINTS: "checkpoints/", LOGS: "learner-1/"}
+OBJECT_PREFIXES = {RESULTS: "", CHECKPOINTS: "checkpoints/", LOGS: "learner-1/"}
 """The job's folders that are stored, and what their files' names begin with."""
 
-LOG_NAME = f"{STORED[LOGS]}training-log.txt"
+TRAINING_LOG_NAME = f"{OBJECT_PREFIXES[LOGS]}training-log.txt"
 
-LINKED_FOLDERS = 1000
+MAX_LINKED_FOLDERS = 1000
 """Links to folders that are followed: folders full of links to each other have no end."""
 
-KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+FILE_TYPE_NAMES = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class UnstoredFile:
     """Something that is not stored."""
 
     name: str
     """Where it would be below the training's results, on one line."""
-    why: str
+    reason: str
     has_content: bool = True
     """Whether something is lost with it; a pipe or a link has nothing of its own."""
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.why}"
+        return f"{self.name}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ResultFiles:
     """Files by the names of their objects, without links: each is the file itself."""
 
     results: dict[str, Path] = field(default_factory=dict)
     """The model, checkpoints and whatever else the command left."""
     logs: dict[str, Path] = field(default_factory=dict)
-    left_out: list[LeftOut] = field(default_factory=list)
+    skipped: list[UnstoredFile] = field(default_factory=list)
 
 
-def gather(job: JobFolder, training_id: str, *, sandboxed: bool = False) -> Outcome:
+def find_result_files(job: JobDirectory, training_id: str, *, sandboxed: bool = False) -> ResultFiles:
     """
     Find everything to store.
 
@@ -62,31 +67,31 @@ def gather(job: JobFolder, training_id: str, *, sandboxed: bool = False) -> Outc
 
     :param sandboxed: the command saw the job's folder for temporary files as /tmp.
     """
-    walk = _Walk(job, f"{training_id}/", sandboxed)
+    walk = _FolderScan(job, f"{training_id}/", sandboxed)
     if job.log.is_file() and not job.log.is_symlink():
-        walk.outcome.logs[f"{training_id}/{LOG_NAME}"] = job.log
+        walk.found.logs[f"{training_id}/{TRAINING_LOG_NAME}"] = job.log
     for folder in (LOGS, RESULTS, CHECKPOINTS):
-        walk.take(folder)
-    walk.leave_out_files_in_the_way()
-    return walk.outcome
+        walk.scan_folder(folder)
+    walk.skip_conflicting_files()
+    return walk.found
 
 
-def stored_folder(job: JobFolder, folder: Path) -> str | None:
+def stored_path(job: JobDirectory, folder: Path) -> str | None:
     """Say under which name below the training's *folder* is stored; None where it is not."""
-    for name, prefix in STORED.items():
-        if folder.is_relative_to(job.folder(name)):
-            return f"{prefix}{folder.relative_to(job.folder(name)).as_posix()}".removesuffix("/.")
+    for name, prefix in OBJECT_PREFIXES.items():
+        if folder.is_relative_to(job.subdirectory(name)):
+            return f"{prefix}{folder.relative_to(job.subdirectory(name)).as_posix()}".removesuffix("/.")
     return None
 
 
-def printable(name: str) -> str:
+def printable_name(name: str) -> str:
     """Return *name* on one line and in UTF-8, whatever bytes it is made of."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 @dataclass(frozen=True, slots=True)
-class _Folder:
+class _PendingFolder:
     """A folder to look into, and the name of what is in it."""
 
     path: str
@@ -95,95 +100,95 @@ class _Folder:
     """Where the links lie that led here."""
 
 
-class _Walk:
+class _FolderScan:
     """One search through a job's folders."""
 
-    def __init__(self, job: JobFolder, prefix: str, sandboxed: bool) -> None:
+    def __init__(self, job: JobDirectory, prefix: str, sandboxed: bool) -> None:
         self._prefix = prefix
         self._sandboxed = sandboxed
         # Not resolved themselves: a command may have put a link in a folder's place.
         self._root = Path(os.path.realpath(job.path))
-        self._linked = 0
-        self.outcome = Outcome()
+        self._linked_count = 0
+        self.found = ResultFiles()
 
-    def take(self, folder: str) -> None:
+    def scan_folder(self, folder: str) -> None:
         """Take in one of the job's folders, or what is in its place."""
-        path, name = str(self._root / folder), STORED[folder]
+        path, name = str(self._root / folder), OBJECT_PREFIXES[folder]
         try:
             mode = os.lstat(path).st_mode
         except OSError:
             return  # removed by the command
         if stat.S_ISDIR(mode):
-            self._below(_Folder(path, name))
-        for one in () if stat.S_ISDIR(mode) else self._entry(path, f"{name}{folder}", mode, (), folder_name=name):
-            self._below(one)
+            self._scan_tree(_PendingFolder(path, name))
+        for one in () if stat.S_ISDIR(mode) else self._add_entry(path, f"{name}{folder}", mode, (), folder_name=name):
+            self._scan_tree(one)
 
-    def leave_out_files_in_the_way(self) -> None:
+    def skip_conflicting_files(self) -> None:
         """Leave out files with the names of other folders' results: on a disk the two cannot be side by side."""
-        results = self.outcome.results
-        for folder in filter(None, STORED.values()):
+        results = self.found.results
+        for folder in filter(None, OBJECT_PREFIXES.values()):
             name = self._prefix + folder.removesuffix("/")
-            if name in results and any(one.startswith(f"{name}/") for one in (*results, *self.outcome.logs)):
+            if name in results and any(one.startswith(f"{name}/") for one in (*results, *self.found.logs)):
                 del results[name]
-                self._leave_out(folder.removesuffix("/"), "a folder has that name, too")
+                self._skip(folder.removesuffix("/"), "a folder has that name, too")
 
-    def _below(self, top: _Folder) -> None:
+    def _scan_tree(self, top: _PendingFolder) -> None:
         left = [top]
         while left:
             folder = left.pop()
             try:
-                names = sorted(_names_in(folder.path))
+                names = sorted(_list_names(folder.path))
             except OSError as error:
-                self._leave_out(folder.name, f"the folder cannot be read ({error.strerror})")
+                self._skip(folder.name, f"the folder cannot be read ({error.strerror})")
                 continue
             for one in names:
-                if (folder.name, one) == (STORED[LOGS], OWN_LOG):
+                if (folder.name, one) == (OBJECT_PREFIXES[LOGS], LEARNER_LOG):
                     continue
                 try:
                     mode = os.lstat(f"{folder.path}/{one}").st_mode
-                    left.extend(self._entry(f"{folder.path}/{one}", f"{folder.name}{one}", mode, folder.links))
+                    left.extend(self._add_entry(f"{folder.path}/{one}", f"{folder.name}{one}", mode, folder.links))
                 except OSError as error:
-                    self._leave_out(f"{folder.name}{one}", error.strerror or str(error))
+                    self._skip(f"{folder.name}{one}", error.strerror or str(error))
 
-    def _entry(
+    def _add_entry(
         self, path: str, name: str, mode: int, links: tuple[str, ...], *, folder_name: str | None = None
-    ) -> Iterator[_Folder]:
+    ) -> Iterator[_PendingFolder]:
         """Take in a file, or give the folder to look into."""
-        if (why := self._cannot_be_named(name)) is not None:
-            self._leave_out(name, f"{why}, nothing in this folder is stored" if stat.S_ISDIR(mode) else why)
+        if (why := self._invalid_name_reason(name)) is not None:
+            self._skip(name, f"{why}, nothing in this folder is stored" if stat.S_ISDIR(mode) else why)
         elif stat.S_ISLNK(mode):
-            yield from self._link(path, name, links, f"{name}/" if folder_name is None else folder_name)
+            yield from self._add_link(path, name, links, f"{name}/" if folder_name is None else folder_name)
         elif stat.S_ISDIR(mode):
-            yield _Folder(path, f"{name}/", links)
+            yield _PendingFolder(path, f"{name}/", links)
         elif stat.S_ISREG(mode):
-            self._file(path, name)
+            self._add_file(path, name)
         else:
-            self._leave_out(name, KINDS.get(stat.S_IFMT(mode), "no regular file"), has_content=False)
+            self._skip(name, FILE_TYPE_NAMES.get(stat.S_IFMT(mode), "no regular file"), has_content=False)
 
-    def _link(self, path: str, name: str, links: tuple[str, ...], folder_name: str) -> Iterator[_Folder]:
+    def _add_link(self, path: str, name: str, links: tuple[str, ...], folder_name: str) -> Iterator[_PendingFolder]:
         try:
-            real = os.path.realpath(self._target(path), strict=True)
+            real = os.path.realpath(self._link_target(path), strict=True)
             mode = os.lstat(real).st_mode
         except OSError as error:
-            self._leave_out(name, f"a link that leads nowhere ({error.strerror})", has_content=False)
+            self._skip(name, f"a link that leads nowhere ({error.strerror})", has_content=False)
             return
-        home = next((one for one in FOLDERS if Path(real).is_relative_to(self._root / one)), None)
+        home = next((one for one in COMMAND_FOLDERS if Path(real).is_relative_to(self._root / one)), None)
         here = os.path.dirname(path)  # noqa: PTH120
         if home is None:
-            self._leave_out(name, "a link out of the training's folders", has_content=False)
+            self._skip(name, "a link out of the training's folders", has_content=False)
         elif home == DATA and (links or stat.S_ISDIR(mode)):
-            self._leave_out(name, "a link to training data, which lies in its own container", has_content=False)
+            self._skip(name, "a link to training data, which lies in its own container", has_content=False)
         elif not stat.S_ISDIR(mode):
-            yield from self._entry(real, name, mode, links)
+            yield from self._add_entry(real, name, mode, links)
         elif any(Path(one).is_relative_to(real) for one in (here, *links)):
-            self._leave_out(name, "a link to a folder that it lies in", has_content=False)
-        elif self._linked == LINKED_FOLDERS:
-            self._leave_out(name, f"more than {LINKED_FOLDERS} links to folders", has_content=False)
+            self._skip(name, "a link to a folder that it lies in", has_content=False)
+        elif self._linked_count == MAX_LINKED_FOLDERS:
+            self._skip(name, f"more than {MAX_LINKED_FOLDERS} links to folders", has_content=False)
         else:
-            self._linked += 1
-            yield _Folder(real, folder_name, (*links, here))
+            self._linked_count += 1
+            yield _PendingFolder(real, folder_name, (*links, here))
 
-    def _target(self, path: str) -> str:
+    def _link_target(self, path: str) -> str:
         """Return where the link at *path* led for the command, as a path of this machine."""
         target = Path(os.path.dirname(path), os.readlink(path))  # noqa: PTH115, PTH120
         for tmp in ("/tmp", "/var/tmp") if self._sandboxed else ():  # noqa: S108  (the sandbox's)
@@ -191,16 +196,16 @@ class _Walk:
                 return str(self._root / TEMPORARY / target.relative_to(tmp))
         return str(target)
 
-    def _file(self, path: str, name: str) -> None:
-        files = self.outcome.logs if name.startswith(STORED[LOGS]) else self.outcome.results
-        if not os.access(path, os.R_OK) and not _made_readable(path, stat.S_IRUSR):
-            self._leave_out(name, "it cannot be read")
+    def _add_file(self, path: str, name: str) -> None:
+        files = self.found.logs if name.startswith(OBJECT_PREFIXES[LOGS]) else self.found.results
+        if not os.access(path, os.R_OK) and not _make_readable(path, stat.S_IRUSR):
+            self._skip(name, "it cannot be read")
         elif self._prefix + name in files:
-            self._leave_out(name, "another file is stored under that name")
+            self._skip(name, "another file is stored under that name")
         else:
             files[self._prefix + name] = Path(path)
 
-    def _cannot_be_named(self, name: str) -> str | None:
+    def _invalid_name_reason(self, name: str) -> str | None:
         try:
             length = len((self._prefix + name).encode())
         except UnicodeEncodeError:
@@ -209,20 +214,20 @@ class _Walk:
             return f"its name would be {length} bytes long, and an object store takes {MAX_OBJECT_NAME_BYTES}"
         return None
 
-    def _leave_out(self, name: str, why: str, *, has_content: bool = True) -> None:
-        self.outcome.left_out.append(LeftOut(printable(name), why, has_content))
+    def _skip(self, name: str, reason: str, *, has_content: bool = True) -> None:
+        self.found.skipped.append(UnstoredFile(printable_name(name), reason, has_content))
 
 
-def _names_in(folder: str) -> list[str]:
+def _list_names(folder: str) -> list[str]:
     try:
         return os.listdir(folder)  # noqa: PTH208  (a Path for each of many files costs more)
     except PermissionError:
-        if not _made_readable(folder, stat.S_IRWXU):
+        if not _make_readable(folder, stat.S_IRWXU):
             raise
         return os.listdir(folder)  # noqa: PTH208
 
 
-def _made_readable(path: str, bits: int) -> bool:
+def _make_readable(path: str, bits: int) -> bool:
     """Give the owner, who is this process's user as a rule, the right to read what the command has closed."""
     try:
         os.chmod(path, os.stat(path).st_mode | bits)  # noqa: PTH101, PTH116

@@ -12,14 +12,14 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from airflow_dlaas.service.job_files import JobFolder
-from airflow_dlaas.service.learner.command_env import CODE, FOLDERS, TEMPORARY
-from airflow_dlaas.service.runtimes.provision import Provision
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.learner.command_env import CODE, COMMAND_FOLDERS, TEMPORARY
+from airflow_dlaas.service.runtimes.provision import RuntimePaths
 
-SYSTEM = ("/usr", "/opt", "/nix", "/sys", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+SYSTEM_PATHS = ("/usr", "/opt", "/nix", "/sys", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 """Where programs and libraries lie, and what the hardware is; most of the short names are links into /usr."""
 
-ETC = (
+ETC_PATHS = (
     *("passwd", "group", "nsswitch.conf", "hosts", "host.conf", "hostname", "resolv.conf", "gai.conf"),
     *("protocols", "services", "networks", "rpc", "ssl/certs", "ssl/openssl.cnf", "pki", "ca-certificates"),
     *("ca-certificates.conf", "crypto-policies", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives"),
@@ -29,31 +29,37 @@ ETC = (
 )
 """What programs read of /etc: names, certificates, settings of libraries. Neither keys nor password hashes."""
 
-KERNEL = ("/proc/sys", "/proc/sysrq-trigger", "/proc/fs")
+KERNEL_PATHS = ("/proc/sys", "/proc/sysrq-trigger", "/proc/fs")
 """The kernel's own parameters. They are files of root's: it could set them, and with one of them get out."""
 
-TMP = ("/tmp", "--symlink", "/tmp", "/var/tmp")  # noqa: S108 - the sandbox's own
+TMP_MOUNTS = ("/tmp", "--symlink", "/tmp", "/var/tmp")  # noqa: S108 - the sandbox's own
 
-DEVICES = ("nvidia*", "dri", "kfd", "infiniband", "dxg")
+GPU_DEVICE_PATTERNS = ("nvidia*", "dri", "kfd", "infiniband", "dxg")
 """Device files that a booked GPU is used by; which of several GPUs, CUDA_VISIBLE_DEVICES says."""
 
-ROOT_KEEPS = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
+ROOT_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
 """What root can still do in there, so that tar and pip work as they do outside; none of it leads out."""
 
-NO_TREES = ("/", "/root", "/home", "/usr/local")
+NEVER_WHOLE_TREES = ("/", "/root", "/home", "/usr/local")
 """Folders that are never shown whole because a runtime's ``bin`` lies right in them; as anybody's home folder."""
 
-PARTS = ("lib", "lib64", "include", "share")
+PREFIX_SUBFOLDERS = ("lib", "lib64", "include", "share")
 """What is shown of such a folder besides its ``bin``."""
 
 
-def sandbox_command(
-    bwrap: str, command: Sequence[str], *, job: JobFolder, shown: Sequence[Path], devices: bool, root: bool
+def sandbox_argv(
+    bwrap_path: str,
+    command: Sequence[str],
+    *,
+    job: JobDirectory,
+    readable_paths: Sequence[Path],
+    with_gpus: bool,
+    as_root: bool,
 ) -> list[str]:
     """
     Put together what runs *command* with its environment and network, in *job*'s code folder.
 
-    Everything has the path it has outside. *shown* can be read, too, where it exists. The job's folder itself is an
+    Everything has the path it has outside. *readable_paths* can be read, too, where it exists. The job's folder itself is an
     empty one, without the marks in it, and is lost at the end; only the command's own folders below it are real. /tmp
     is the job's own on disk.
 
@@ -61,51 +67,57 @@ def sandbox_command(
     ``--die-with-parent``: with that, all processes are killed once the first one has ended, and a shell that ends of
     TERM at once would leave a training that it waits for no time to save.
     """
-    line = [bwrap, "--unshare-pid", "--unshare-ipc"]
-    if root:
-        line += ["--cap-drop", "ALL", *(word for one in ROOT_KEEPS for word in ("--cap-add", f"CAP_{one}"))]
+    line = [bwrap_path, "--unshare-pid", "--unshare-ipc"]
+    if as_root:
+        line += ["--cap-drop", "ALL", *(word for one in ROOT_CAPABILITIES for word in ("--cap-add", f"CAP_{one}"))]
     line += ["--dev", "/dev"]
-    if devices:
-        line += _each("--dev-bind-try", (path for one in DEVICES for path in sorted(Path("/dev").glob(one))))
-    line += ["--proc", "/proc", *_each("--ro-bind-try", map(Path, KERNEL))]
-    line += ["--bind", str(job.folder(TEMPORARY)), *TMP, "--dir", "/run"]
-    for path in map(Path, SYSTEM):
-        line += ["--symlink", str(path.readlink()), str(path)] if path.is_symlink() else _each("--ro-bind-try", [path])
-    line += _each("--ro-bind-try", (Path("/etc", one) for one in ETC))
-    line += _shown(shown, hidden=job.path.parent.parent)
-    line += ["--tmpfs", str(job.path), *_each("--bind", (job.folder(one) for one in FOLDERS))]
-    return [*line, "--remount-ro", "/", "--chdir", str(job.folder(CODE)), "--", *command]
+    if with_gpus:
+        line += _repeat_option(
+            "--dev-bind-try", (path for one in GPU_DEVICE_PATTERNS for path in sorted(Path("/dev").glob(one)))
+        )
+    line += ["--proc", "/proc", *_repeat_option("--ro-bind-try", map(Path, KERNEL_PATHS))]
+    line += ["--bind", str(job.subdirectory(TEMPORARY)), *TMP_MOUNTS, "--dir", "/run"]
+    for path in map(Path, SYSTEM_PATHS):
+        line += (
+            ["--symlink", str(path.readlink()), str(path)]
+            if path.is_symlink()
+            else _repeat_option("--ro-bind-try", [path])
+        )
+    line += _repeat_option("--ro-bind-try", (Path("/etc", one) for one in ETC_PATHS))
+    line += _readable_mounts(readable_paths, hidden_folder=job.path.parent.parent)
+    line += ["--tmpfs", str(job.path), *_repeat_option("--bind", (job.subdirectory(one) for one in COMMAND_FOLDERS))]
+    return [*line, "--remount-ro", "/", "--chdir", str(job.subdirectory(CODE)), "--", *command]
 
 
-def _shown(shown: Sequence[Path], *, hidden: Path) -> list[str]:
-    """Show paths, but of the folder *hidden* only what is named in it."""
-    outside = [one for one in shown if not one.is_relative_to(hidden)]
-    line = _each("--ro-bind-try", outside)
-    if any(hidden.is_relative_to(one) for one in (*map(Path, SYSTEM), *outside)):
-        line += ["--tmpfs", str(hidden)]
-    return line + _each("--ro-bind-try", (one for one in shown if one.is_relative_to(hidden)))
+def _readable_mounts(readable_paths: Sequence[Path], *, hidden_folder: Path) -> list[str]:
+    """Show paths, but of the folder *hidden_folder* only what is named in it."""
+    outside = [one for one in readable_paths if not one.is_relative_to(hidden_folder)]
+    line = _repeat_option("--ro-bind-try", outside)
+    if any(hidden_folder.is_relative_to(one) for one in (*map(Path, SYSTEM_PATHS), *outside)):
+        line += ["--tmpfs", str(hidden_folder)]
+    return line + _repeat_option("--ro-bind-try", (one for one in readable_paths if one.is_relative_to(hidden_folder)))
 
 
-def _each(option: str, paths: Iterator[Path] | Sequence[Path] | map[Path]) -> list[str]:
+def _repeat_option(option: str, paths: Iterator[Path] | Sequence[Path] | map[Path]) -> list[str]:
     return [word for path in paths for word in (option, str(path), str(path))]
 
 
-def runtime_paths(provision: Provision) -> list[Path]:
+def runtime_paths(provision: RuntimePaths) -> list[Path]:
     """Name what a runtime is made of: its trees, those of the interpreters behind it, its folders of libraries."""
     found: dict[Path, None] = {}
     for folder in provision.path:
         for program in (folder / "python3", *_interpreters(folder)):
-            found.update(dict.fromkeys(_tree(program.parent)))
-        found.update(dict.fromkeys(_linked(folder.parent)))
+            found.update(dict.fromkeys(_prefix_paths(program.parent)))
+        found.update(dict.fromkeys(_uv_cache_folders(folder.parent)))
     found.update(dict.fromkeys((*provision.python_path, *provision.library_path)))
-    return [path for path in found if str(path) not in SYSTEM]
+    return [path for path in found if str(path) not in SYSTEM_PATHS]
 
 
-def _tree(folder: Path) -> list[Path]:
+def _prefix_paths(folder: Path) -> list[Path]:
     """Name the tree that the ``bin`` *folder* belongs to."""
     tree = folder.parent if folder.name == "bin" else folder
-    if str(tree) in NO_TREES or tree.parent == Path("/home") or tree in (Path.home(), Path.home() / ".local"):
-        return [folder, *(tree / one for one in PARTS)]
+    if str(tree) in NEVER_WHOLE_TREES or tree.parent == Path("/home") or tree in (Path.home(), Path.home() / ".local"):
+        return [folder, *(tree / one for one in PREFIX_SUBFOLDERS)]
     return [tree]
 
 
@@ -124,7 +136,7 @@ def _interpreters(folder: Path) -> Iterator[Path]:
             yield Path(value.strip()) / "python3"  # An environment of copies has no links.
 
 
-def _linked(environment: Path) -> Iterator[Path]:
+def _uv_cache_folders(environment: Path) -> Iterator[Path]:
     """Name uv's cache where *environment* was made of links into it (``UV_LINK_MODE=symlink``)."""
     for one in environment.glob("lib/python*/site-packages/*.dist-info/METADATA"):
         for parent in one.resolve().parents if one.is_symlink() else ():

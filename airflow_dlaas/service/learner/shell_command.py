@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-BASH = ("/bin/bash", "/usr/bin/bash")
+BASH_PATHS = ("/bin/bash", "/usr/bin/bash")
 
-CHOOSE_SHELL = 'if command -v bash >/dev/null; then exec bash -e -c "$0"; else exec sh -e -c "$0"; fi'
+SELECT_SHELL_SCRIPT = 'if command -v bash >/dev/null; then exec bash -e -c "$0"; else exec sh -e -c "$0"; fi'
 """Runs the script in ``$0`` with the best shell of a container's image."""
 
 
-def shell_text(command: str) -> str:
+def normalize_command(command: str) -> str:
     """
     Return *command* as the shell gets it.
 
@@ -24,33 +24,33 @@ def shell_text(command: str) -> str:
     would take the ``\\r`` for the last character of a word.
     """
     command = command.replace("\r\n", "\n")
-    lines = _lines(command)
+    lines = _non_blank_lines(command)
     if _is_script(lines):
         return command
     if "\n" not in command:
         return command.strip()
-    return " ".join(_without_continuation(line) for line in lines).strip()
+    return " ".join(_strip_continuation(line) for line in lines).strip()
 
 
 def is_script(command: str) -> bool:
     """Return whether *command* consists of several lines that do not belong to one."""
-    return _is_script(_lines(command.replace("\r\n", "\n")))
+    return _is_script(_non_blank_lines(command.replace("\r\n", "\n")))
 
 
-def shell_arguments(command: str) -> list[str]:
+def shell_argv(command: str) -> list[str]:
     """Return the argument list that runs *command* on this machine: a script ends with its first failing line."""
-    shell = next((one for one in BASH if Path(one).exists()), "/bin/sh")
-    return [shell, *(["-e"] if is_script(command) else []), "-c", shell_text(command)]
+    shell = next((one for one in BASH_PATHS if Path(one).exists()), "/bin/sh")
+    return [shell, *(["-e"] if is_script(command) else []), "-c", normalize_command(command)]
 
 
-def container_arguments(command: str) -> list[str]:
+def container_argv(command: str) -> list[str]:
     """Return the same for a container: which shells its image has is found out inside."""
     if is_script(command):
-        return ["/bin/sh", "-c", CHOOSE_SHELL, shell_text(command)]
-    return ["/bin/sh", "-c", shell_text(command)]
+        return ["/bin/sh", "-c", SELECT_SHELL_SCRIPT, normalize_command(command)]
+    return ["/bin/sh", "-c", normalize_command(command)]
 
 
-def _lines(command: str) -> list[str]:
+def _non_blank_lines(command: str) -> list[str]:
     return [line for line in command.split("\n") if line.strip()]
 
 
@@ -58,7 +58,7 @@ def _is_script(lines: Sequence[str]) -> bool:
     return not all(line.lstrip().startswith("-") for line in lines[1:])
 
 
-def _without_continuation(line: str) -> str:
+def _strip_continuation(line: str) -> str:
     """Return *line* without the backslash at its end; an even number of them are escaped backslashes."""
     text = line.rstrip()
     backslashes = len(text) - len(text.rstrip("\\"))

@@ -18,7 +18,7 @@ class Canceled(Exception):
     """The learner was asked to stop."""
 
 
-class Bell:
+class SignalWaker:
     """
     The one thing the learner's main thread waits for.
 
@@ -29,40 +29,40 @@ class Bell:
 
     def __init__(self) -> None:
         self.canceled = False
-        self._ear, self._mouth = os.pipe()
-        os.set_blocking(self._ear, False)
-        os.set_blocking(self._mouth, False)
-        signal.set_wakeup_fd(self._mouth, warn_on_full_buffer=False)
+        self._read_fd, self._write_fd = os.pipe()
+        os.set_blocking(self._read_fd, False)
+        os.set_blocking(self._write_fd, False)
+        signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._cancel)
+            signal.signal(number, self._on_cancel_signal)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
 
-    def _cancel(self, _number: int, _frame: FrameType | None) -> None:
+    def _on_cancel_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.canceled = True
 
     def wait(self, seconds: float | None) -> None:
         """Wait until something happened, at most *seconds*; None waits without end."""
-        select.select([self._ear], [], [], seconds)
+        select.select([self._read_fd], [], [], seconds)
         try:
-            while os.read(self._ear, 4096):
+            while os.read(self._read_fd, 4096):
                 pass
         except BlockingIOError:
             return
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Say from any thread that something happened."""
         try:
-            os.write(self._mouth, b"\0")
+            os.write(self._write_fd, b"\0")
         except BlockingIOError:
             return  # So much has happened already that the pipe is full: nobody sleeps.
 
-    def carry_out(self, work: Callable[[], T], *, heed: bool = True) -> T:
+    def run_in_thread(self, work: Callable[[], T], *, cancellable: bool = True) -> T:
         """
         Do *work* in a thread and give its result.
 
         :raises Canceled: the learner was asked to stop meanwhile. The thread is left behind, and ends with the
-            process at the latest. Not with *heed* off.
+            process at the latest. Not with *cancellable* off.
         """
         future: Future[T] = Future()
 
@@ -71,11 +71,11 @@ class Bell:
                 future.set_result(work())
             except BaseException as error:  # noqa: BLE001  # carried over to whoever waits
                 future.set_exception(error)
-            self.ring()
+            self.wake()
 
         Thread(target=body, daemon=True).start()
         while not future.done():
-            if heed and self.canceled:
+            if cancellable and self.canceled:
                 raise Canceled
             self.wait(None)
         return future.result()

@@ -10,43 +10,43 @@ from airflow_dlaas.exceptions import StoreError
 
 T = TypeVar("T")
 
-PATIENCE = 900.0
+RETRY_TIMEOUT = 900.0
 """Seconds of trying that a training's data and results are worth."""
 
-LAST_PATIENCE = 60.0
+CANCELED_RETRY_TIMEOUT = 60.0
 """The same once somebody asked for the training's end."""
 
-LONGEST_PAUSE = 20.0
+MAX_RETRY_DELAY = 20.0
 """Seconds between two attempts, at most: a store that is back should not be waited for much longer."""
 
 
-def pauses() -> Iterator[float]:
+def retry_delays() -> Iterator[float]:
     """Give the seconds to wait between attempts."""
     pause = 0.5
     while True:
         yield pause
-        pause = min(pause * 2, LONGEST_PAUSE)
+        pause = min(pause * 2, MAX_RETRY_DELAY)
 
 
-def patiently(
-    work: Callable[[], T], *, patience: Callable[[], float], say: Callable[[str], None], tick: float = 1.0
+def with_storage_retry(
+    work: Callable[[], T], *, get_timeout: Callable[[], float], say: Callable[[str], None], check_interval: float = 1.0
 ) -> T:
     """
     Do *work*, again while the store says that it may succeed later.
 
-    *patience* is asked at least every *tick* seconds, so it can shrink on the way.
+    *get_timeout* is asked at least every *check_interval* seconds, so it can shrink on the way.
 
     :raises StoreError: the last one, when it is not transient or patience has run out.
     """
-    begun, waits = time.monotonic(), pauses()
+    begun, waits = time.monotonic(), retry_delays()
     while True:
         try:
             return work()
         except StoreError as error:
             pause = next(waits)
-            if not error.transient or time.monotonic() + pause - begun > patience():
+            if not error.transient or time.monotonic() + pause - begun > get_timeout():
                 raise
             say(f"{error}; trying again in {pause:.1f} s")
         again = time.monotonic() + pause
-        while (left := again - time.monotonic()) > 0 and time.monotonic() - begun <= patience():
-            time.sleep(min(left, tick))
+        while (left := again - time.monotonic()) > 0 and time.monotonic() - begun <= get_timeout():
+            time.sleep(min(left, check_interval))

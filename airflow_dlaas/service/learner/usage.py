@@ -14,20 +14,20 @@ from threading import Event
 import psutil
 
 from airflow_dlaas.contract.training import GpuUsage, ResourceUsage
-from airflow_dlaas.service.learner.background import alongside
+from airflow_dlaas.service.learner.background import background_thread
 
-EVERY = 5.0
+MEASURE_INTERVAL = 5.0
 """Seconds between two measurements."""
 
-ASKING_LIMIT = 5.0
+NVIDIA_SMI_TIMEOUT = 5.0
 """Seconds that nvidia-smi may take; a driver in trouble lets it hang."""
 
-FIELDS = ("index", "uuid", "utilization.gpu", "memory.used", "memory.total")
+NVIDIA_SMI_FIELDS = ("index", "uuid", "utilization.gpu", "memory.used", "memory.total")
 MIB = 1024**2
 
 
 @contextmanager
-def measuring(path: Path, gpus: Sequence[str]) -> Iterator[None]:
+def record_usage(path: Path, gpus: Sequence[str]) -> Iterator[None]:
     """
     Write what the processes below this one use to *path* every few seconds, while the block runs.
 
@@ -37,84 +37,84 @@ def measuring(path: Path, gpus: Sequence[str]) -> Iterator[None]:
 
     def body(done: Event) -> None:
         known: dict[int, psutil.Process] = {}
-        while not done.wait(EVERY):
+        while not done.wait(MEASURE_INTERVAL):
             with suppress(OSError, psutil.Error):
-                _write(path, measure(known, gpus))
+                _write_usage(path, measure_usage(known, gpus))
 
     try:
-        with alongside(body, patience=ASKING_LIMIT):  # a driver that hangs can't be killed either
+        with background_thread(body, join_timeout=NVIDIA_SMI_TIMEOUT):  # a driver that hangs can't be killed either
             yield
     finally:
         with suppress(OSError):
             path.unlink(missing_ok=True)
 
 
-def measure(known: dict[int, psutil.Process], gpus: Sequence[str]) -> ResourceUsage:
+def measure_usage(processes: dict[int, psutil.Process], gpus: Sequence[str]) -> ResourceUsage:
     """
-    Measure all processes below this one; *known* keeps them from one time to the next, by pid.
+    Measure all processes below this one; *processes* keeps them from one time to the next, by pid.
 
     CPU is what was used since the last time, so a process that is new counts from the next one on.
     """
     memory, percent = 0, 0.0
     here = {one.pid: one for one in psutil.Process().children(recursive=True)}
     for pid, process in here.items():
-        one = known.setdefault(pid, process)
+        one = processes.setdefault(pid, process)
         if one != process:  # the pid was given anew
-            one = known[pid] = process
+            one = processes[pid] = process
         with suppress(psutil.Error):
             memory += one.memory_info().rss
             percent += one.cpu_percent(None)
-    for pid in known.keys() - here.keys():
-        del known[pid]
+    for pid in processes.keys() - here.keys():
+        del processes[pid]
     return ResourceUsage(
         at=datetime.now(timezone.utc),
         memory_bytes=memory,
         cpu_percent=round(percent, 1),
-        gpus=read_gpus(_ask_gpus(), gpus) if gpus else (),
+        gpus=parse_gpu_usage(_query_nvidia_smi(), gpus) if gpus else (),
     )
 
 
-def read_gpus(table: str, booked: Sequence[str]) -> tuple[GpuUsage, ...]:
-    """Read nvidia-smi's *table* (the columns are `FIELDS`) for the *booked* GPUs, named by index or UUID."""
+def parse_gpu_usage(csv_text: str, reserved_gpus: Sequence[str]) -> tuple[GpuUsage, ...]:
+    """Read nvidia-smi's *csv_text* (the columns are `NVIDIA_SMI_FIELDS`) for the *reserved_gpus* GPUs, named by index or UUID."""
     found: list[GpuUsage] = []
-    for row in csv.reader(table.splitlines(), skipinitialspace=True):
-        if len(row) != len(FIELDS):
+    for row in csv.reader(csv_text.splitlines(), skipinitialspace=True):
+        if len(row) != len(NVIDIA_SMI_FIELDS):
             continue
         index, uuid, busy, used, total = row
-        if name := next((one for one in booked if one in (index, uuid)), None):
+        if name := next((one for one in reserved_gpus if one in (index, uuid)), None):
             found.append(
                 GpuUsage(
                     name=name,
-                    utilization=_number(busy),
-                    memory_used=_bytes(used),
-                    memory_total=_bytes(total),
+                    utilization=_parse_number(busy),
+                    memory_used=_mebibytes_to_bytes(used),
+                    memory_total=_mebibytes_to_bytes(total),
                 )
             )
     return tuple(found)
 
 
-def _ask_gpus() -> str:
-    command = ["nvidia-smi", f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits"]
+def _query_nvidia_smi() -> str:
+    command = ["nvidia-smi", f"--query-gpu={','.join(NVIDIA_SMI_FIELDS)}", "--format=csv,noheader,nounits"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=ASKING_LIMIT, check=True).stdout
+        return subprocess.run(command, capture_output=True, text=True, timeout=NVIDIA_SMI_TIMEOUT, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return ""
 
 
-def _number(said: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     """Read a number; a GPU that has no such figure says "[N/A]"."""
     try:
-        return float(said)
+        return float(text)
     except ValueError:
         return None
 
 
-def _bytes(mebibytes: str) -> int | None:
-    number = _number(mebibytes)
+def _mebibytes_to_bytes(mebibytes: str) -> int | None:
+    number = _parse_number(mebibytes)
     return None if number is None else int(number * MIB)
 
 
-def _write(path: Path, usage: ResourceUsage) -> None:
+def _write_usage(path: Path, usage: ResourceUsage) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.write_text(usage.model_dump_json(), encoding="utf-8")
     aside.replace(path)

@@ -8,26 +8,26 @@ from collections.abc import Sequence
 from airflow_dlaas.contract.curves import Point
 
 
-def thin(points: Sequence[Point], most: int) -> list[Point]:
+def downsample(points: Sequence[Point], max_points: int) -> list[Point]:
     """
-    Keep at most *most* of *points*: the first, the last, and of every stretch between them the lowest and the highest.
+    Keep at most *max_points* of *points*: the first, the last, and of every stretch between them the lowest and the highest.
 
     So a spike of one point is never lost. A value that is no number counts as both lowest and highest, since where a
     loss became NaN is what one looks for. The order stays.
     """
-    if len(points) <= most:
+    if len(points) <= max_points:
         return list(points)
-    if most < 4:
-        return [points[0], points[-1]][: max(most, 0)]
-    stretches = (most - 2) // 2
+    if max_points < 4:
+        return [points[0], points[-1]][: max(max_points, 0)]
+    bucket_count = (max_points - 2) // 2
     inner = len(points) - 2
     kept: list[Point] = [points[0]]
-    for number in range(stretches):
-        begin, end = 1 + inner * number // stretches, 1 + inner * (number + 1) // stretches
-        stretch = range(begin, end)
-        odd = next((one for one in stretch if not math.isfinite(points[one][1])), None)
-        low = min(stretch, key=lambda one: points[one][1]) if odd is None else odd
-        high = max(stretch, key=lambda one: points[one][1]) if odd is None else odd
+    for number in range(bucket_count):
+        begin, end = 1 + inner * number // bucket_count, 1 + inner * (number + 1) // bucket_count
+        bucket = range(begin, end)
+        non_finite = next((one for one in bucket if not math.isfinite(points[one][1])), None)
+        low = min(bucket, key=lambda one: points[one][1]) if non_finite is None else non_finite
+        high = max(bucket, key=lambda one: points[one][1]) if non_finite is None else non_finite
         kept.extend(points[one] for one in sorted({low, high}))
     kept.append(points[-1])
     return kept

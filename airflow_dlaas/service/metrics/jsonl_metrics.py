@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from airflow_dlaas.contract.training import Metric, MetricValue
-from airflow_dlaas.service.metrics.log_metrics import readable
+from airflow_dlaas.service.metrics.log_metrics import replace_surrogates
 
 
-def read_line(line: str, now: datetime) -> Metric | None:
+def parse_line(line: str, now: datetime) -> Metric | None:
     """Read one line; None when it holds no metrics. *now* is when it was seen."""
     try:
         record = json.loads(line)
@@ -25,23 +25,25 @@ def read_line(line: str, now: datetime) -> Metric | None:
     if not isinstance(record, dict) or not isinstance(record.get("values"), dict):
         return None
     values = {
-        readable(name): number for name, said in record["values"].items() if (number := _number(said)) is not None
+        replace_surrogates(name): number
+        for name, raw_value in record["values"].items()
+        if (number := _parse_number(raw_value)) is not None
     }
     if not values:
         return None
     etimes = record.get("etimes")
-    iteration = _number(etimes.get("iteration")) if isinstance(etimes, dict) else None
+    iteration = _parse_number(etimes.get("iteration")) if isinstance(etimes, dict) else None
     return Metric(
         timestamp=now,
         iteration=int(iteration or 0),
-        phase=readable(str(record.get("grouplabel") or "")),
+        phase=replace_surrogates(str(record.get("grouplabel") or "")),
         values=tuple(MetricValue(name=name, value=value) for name, value in values.items()),
     )
 
 
-def _number(said: Any) -> float | None:
+def _parse_number(raw_value: Any) -> float | None:
     """Take the number out of ``{type, value}``; numbers may be written as text."""
-    value = said.get("value") if isinstance(said, dict) else said
+    value = raw_value.get("value") if isinstance(raw_value, dict) else raw_value
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

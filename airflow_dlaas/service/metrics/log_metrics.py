@@ -14,43 +14,45 @@ from datetime import datetime
 
 from airflow_dlaas.contract.training import Metric, MetricValue
 
-LINE_LIMIT = 4096
+MAX_LINE_LENGTH = 4096
 """Characters of a line that are looked at: it bounds the time any line can take."""
 
-VALUES_LIMIT = 32
+MAX_VALUES_PER_LINE = 32
 """The most values taken from one line."""
 
-MEASURE = re.compile(
+METRIC_NAME_PATTERN = re.compile(
     r"loss|acc|err|\blr\b|learning.?rate|auc|\bf1|precision|recall|perplexity|\bppl\b|\bm[as]e\b|rmse|reward|score|bleu|dice|\biou\b|\bmap\b",
     re.IGNORECASE,
 )
 """Names that are measures of a training."""
 
-WORD = r"[A-Za-z_][\w@./()%-]{0,40}"
-NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+WORD_REGEX = r"[A-Za-z_][\w@./()%-]{0,40}"
+NUMBER_REGEX = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
-PAIR = re.compile(rf"(?P<name>{WORD}(?: {WORD}){{0,3}}) ?[=:] ?(?P<value>{NUMBER})(?![\w.])")
+NAME_VALUE_PATTERN = re.compile(
+    rf"(?P<name>{WORD_REGEX}(?: {WORD_REGEX}){{0,3}}) ?[=:] ?(?P<value>{NUMBER_REGEX})(?![\w.])"
+)
 """A name of up to four words, a sign, a number. Every repetition is bounded: no line can make it run away."""
 
-STEP = re.compile(
+STEP_PATTERN = re.compile(
     r"\b(?:global.?step|iter(?:ation)?s?|step|batch|epoch)\b[ ]?[=:#]?[ ]?\[?(?P<step>\d{1,15})", re.IGNORECASE
 )
 """Where in the training a line is."""
 
-STEP_NAMES = ("global_step", "step", "iteration", "iter", "epoch", "batch")
+STEP_KEYS = ("global_step", "step", "iteration", "iter", "epoch", "batch")
 """The same as keys of a JSON object, the most telling first."""
 
-BAR = re.compile(r"^\s*(?P<done>\d+)/(?P<all>\d+)\s")
+PROGRESS_BAR_PATTERN = re.compile(r"^\s*(?P<done>\d+)/(?P<all>\d+)\s")
 """The start of a Keras progress bar."""
 
-EPOCH = re.compile(r"^\s*Epoch (?P<epoch>\d+)/\d+\s*$")
+EPOCH_PATTERN = re.compile(r"^\s*Epoch (?P<epoch>\d+)/\d+\s*$")
 """What Keras prints above one."""
 
-TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+ANSI_ESCAPE_PATTERN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 """Colours and cursor movements."""
 
 
-class LogMetrics:
+class LogMetricsParser:
     """
     Finds metrics in a log's lines, fed in order.
 
@@ -59,70 +61,70 @@ class LogMetrics:
     """
 
     def __init__(self) -> None:
-        self._epoch: int | None = None
-        self._found = 0
+        self._last_epoch: int | None = None
+        self._metric_line_count = 0
 
-    def feed(self, line: str, now: datetime) -> Metric | None:
+    def parse_line(self, line: str, now: datetime) -> Metric | None:
         """Read one line, without its newline; *now* is when it was seen."""
-        text = shown(line)
-        if (announced := EPOCH.match(text)) is not None:
-            self._epoch = int(announced["epoch"])
+        text = visible_text(line)
+        if (epoch_match := EPOCH_PATTERN.match(text)) is not None:
+            self._last_epoch = int(epoch_match["epoch"])
             return None
         if text.lstrip().startswith("{"):
-            step, values = _from_json(text)
+            step, values = _parse_json(text)
         elif "=" in text or ":" in text:
-            step, values = _from_words(text)
+            step, values = _parse_text(text)
         else:
             return None
-        bar = BAR.match(text)
+        bar = PROGRESS_BAR_PATTERN.match(text)
         if bar is not None and bar["done"] != bar["all"]:
             return None
         if not values:
             return None
-        self._found += 1
+        self._metric_line_count += 1
         if step is None or bar is not None:
-            step = self._epoch if self._epoch is not None else self._found
+            step = self._last_epoch if self._last_epoch is not None else self._metric_line_count
         return Metric(
             timestamp=now, iteration=step, values=tuple(MetricValue(name=n, value=v) for n, v in values.items())
         )
 
 
-def shown(line: str) -> str:
+def visible_text(line: str) -> str:
     """Give what a terminal would show of *line* in the end: a bar redraws itself with carriage returns, say."""
-    return re.split(r"[\r\x08]+", TERMINAL.sub("", line[-LINE_LIMIT:]).rstrip("\r\x08 "))[-1]
+    return re.split(r"[\r\x08]+", ANSI_ESCAPE_PATTERN.sub("", line[-MAX_LINE_LENGTH:]).rstrip("\r\x08 "))[-1]
 
 
-def readable(name: str) -> str:
+def replace_surrogates(name: str) -> str:
     """Give *name* as it can be written: JSON may hold half of a surrogate pair, and UTF-8 may not."""
     return name.encode(errors="replace").decode()
 
 
-def _from_words(text: str) -> tuple[int | None, dict[str, float]]:
+def _parse_text(text: str) -> tuple[int | None, dict[str, float]]:
     values: dict[str, float] = {}
-    for found in PAIR.finditer(text):
+    for found in NAME_VALUE_PATTERN.finditer(text):
         name = found["name"].strip().split(" - ")[-1]
         value = float(found["value"])
-        if MEASURE.search(name) and math.isfinite(value) and len(values) < VALUES_LIMIT:
+        if METRIC_NAME_PATTERN.search(name) and math.isfinite(value) and len(values) < MAX_VALUES_PER_LINE:
             values[name] = value
-    return step_in(text), values
+    return find_step(text), values
 
 
-def step_in(text: str) -> int | None:
+def find_step(text: str) -> int | None:
     """Find where in the training a line is."""
-    found = STEP.search(text)
+    found = STEP_PATTERN.search(text)
     return int(found["step"]) if found else None
 
 
-def _from_json(text: str) -> tuple[int | None, dict[str, float]]:
+def _parse_json(text: str) -> tuple[int | None, dict[str, float]]:
     try:
         record = json.loads(text)
     except (ValueError, RecursionError):
         return None, {}
     numbers = {
-        readable(name): float(value)
+        replace_surrogates(name): float(value)
         for name, value in record.items()
         if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
     }
-    step = next((int(numbers[name]) for name in STEP_NAMES if name in numbers), None)
-    measures = [(name, value) for name, value in numbers.items() if MEASURE.search(name.replace("_", " "))]
-    return step, dict(measures[:VALUES_LIMIT])
+    step = next((int(numbers[name]) for name in STEP_KEYS if name in numbers), None)
+    measures = [(name, value) for name, value in numbers.items() if METRIC_NAME_PATTERN.search(name.replace("_", " "))]
+    return step, dict(measures[:MAX_VALUES_PER_LINE])

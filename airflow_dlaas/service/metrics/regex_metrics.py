@@ -10,19 +10,19 @@ import re2
 
 from airflow_dlaas.contract.metric_definition import STEP_GROUP, MetricDefinition, value_group
 from airflow_dlaas.contract.training import Metric, MetricValue
-from airflow_dlaas.service.metrics.log_metrics import EPOCH, shown, step_in
+from airflow_dlaas.service.metrics.log_metrics import EPOCH_PATTERN, find_step, visible_text
 
-FIELD = "metric_definitions"
+DEFINITIONS_FIELD = "metric_definitions"
 
-MEMORY = 1024**2
+MAX_REGEX_MEMORY = 1024**2
 """Bytes that one expression may take while it is looked for; RE2 takes time in proportion to the line, always."""
 
 
-LARGEST_STEP = 1e15
+MAX_STEP = 1e15
 """A float tells all whole numbers apart up to here."""
 
 
-class DefinedMetrics:
+class RegexMetricsParser:
     """
     Finds in a log's lines, fed in order, what the *definitions* say, and nothing else.
 
@@ -33,46 +33,46 @@ class DefinedMetrics:
     def __init__(self, definitions: Sequence[MetricDefinition]) -> None:
         compiled = [(one.name, _compile(one.regex)) for one in definitions]
         self._expressions = [(name, one, value_group(one.groups, one.groupindex)) for name, one in compiled]
-        self._epoch: int | None = None
-        self._found = dict.fromkeys((one.name for one in definitions), 0)
+        self._last_epoch: int | None = None
+        self._match_counts = dict.fromkeys((one.name for one in definitions), 0)
 
-    def feed(self, line: str, now: datetime) -> Iterator[Metric]:
+    def parse_line(self, line: str, now: datetime) -> Iterator[Metric]:
         """Read one line, without its newline; *now* is when it was seen."""
-        text = shown(line)
-        if (announced := EPOCH.match(text)) is not None:
-            self._epoch = int(announced["epoch"])
+        text = visible_text(line)
+        if (epoch_match := EPOCH_PATTERN.match(text)) is not None:
+            self._last_epoch = int(epoch_match["epoch"])
         by_step: dict[int, list[MetricValue]] = {}
         for name, expression, group in self._expressions:
-            found = expression.search(text)
-            number = None if found is None else _number(found.group(group))
-            if found is None or number is None:
+            match = expression.search(text)
+            number = None if match is None else _parse_number(match.group(group))
+            if match is None or number is None:
                 continue
-            self._found[name] += 1
-            step = _step(found.groupdict().get(STEP_GROUP))
+            self._match_counts[name] += 1
+            step = _parse_step(match.groupdict().get(STEP_GROUP))
             if step is None:
-                step = step_in(text)
+                step = find_step(text)
             if step is None:
-                step = self._found[name] if self._epoch is None else self._epoch
+                step = self._match_counts[name] if self._last_epoch is None else self._last_epoch
             by_step.setdefault(step, []).append(MetricValue(name=name, value=number))
         for step, values in by_step.items():
             yield Metric(timestamp=now, iteration=step, values=tuple(values))
 
-    def unfound(self) -> list[str]:
+    def unmatched_metrics(self) -> list[str]:
         """Name the metrics of which no line has told anything."""
-        return [name for name, number in self._found.items() if not number]
+        return [name for name, number in self._match_counts.items() if not number]
 
 
-def complaints(definitions: Sequence[MetricDefinition]) -> list[str]:
+def regex_errors(definitions: Sequence[MetricDefinition]) -> list[str]:
     """Say, as ``field: sentence``, which expressions cannot be looked for."""
     return [
-        f"{FIELD}[{index}].regex: is no expression of RE2's syntax, which has no look-around and no back references, "
+        f"{DEFINITIONS_FIELD}[{index}].regex: is no expression of RE2's syntax, which has no look-around and no back references, "
         "and repeats at most 1000 times"
         for index, one in enumerate(definitions)
-        if not _compiles(one.regex)
+        if not _is_valid_regex(one.regex)
     ]
 
 
-def _compiles(regex: str) -> bool:
+def _is_valid_regex(regex: str) -> bool:
     try:
         _compile(regex)
     except re2.error:
@@ -83,16 +83,16 @@ def _compiles(regex: str) -> bool:
 def _compile(regex: str) -> Any:
     options = re2.Options()
     options.log_errors = False  # to stderr, where they would stand in nobody's words
-    options.max_mem = MEMORY
+    options.max_mem = MAX_REGEX_MEMORY
     return re2.compile(regex, options)
 
 
-def _step(text: str | None) -> int | None:
-    number = _number(text)
-    return int(number) if number is not None and abs(number) < LARGEST_STEP else None
+def _parse_step(text: str | None) -> int | None:
+    number = _parse_number(text)
+    return int(number) if number is not None and abs(number) < MAX_STEP else None
 
 
-def _number(text: str | None) -> float | None:
+def _parse_number(text: str | None) -> float | None:
     try:
         return None if text is None else float(text)
     except ValueError:

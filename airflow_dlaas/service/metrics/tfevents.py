@@ -18,15 +18,15 @@ from typing import Any
 
 import google_crc32c
 
-FRAME_LIMIT = 16 * 1024**2
+MAX_FRAME_SIZE = 16 * 1024**2
 """Bytes of one frame; a longer one (a picture, a graph) is passed over without being held in memory."""
 
-PIECE = 4 * 1024**2
+CHUNK_SIZE = 4 * 1024**2
 """Bytes read at one look at a file: the rest comes at the next."""
 
-_HEAD = 12
-_CRC = 4
-_FLOATS = {1: "<f", 2: "<d"}
+_HEADER_SIZE = 12
+_CRC_SIZE = 4
+_FLOAT_FORMATS = {1: "<f", 2: "<d"}
 """TensorFlow's numbers for the types of tensors that scalars are written in: float and double."""
 
 
@@ -43,155 +43,155 @@ class Scalar:
 
 @dataclass(slots=True)
 class EventFile:
-    """Reads the new whole frames of one file. A frame that is none, or is damaged, ends the reading: `broken`."""
+    """Reads the new whole frames of one file. A frame that is none, or is damaged, ends the reading: `is_corrupt`."""
 
     path: Path
     offset: int = 0
-    broken: bool = False
-    frame_limit: int = FRAME_LIMIT
-    piece: int = PIECE
+    is_corrupt: bool = False
+    max_frame_size: int = MAX_FRAME_SIZE
+    chunk_size: int = CHUNK_SIZE
 
-    def scalars(self) -> Iterator[Scalar]:
+    def read_scalars(self) -> Iterator[Scalar]:
         """Give what has come since the last time; a frame that is still being written waits."""
-        while not self.broken:
-            before = self.offset
+        while not self.is_corrupt:
+            previous_offset = self.offset
             # The command may have put a link or a pipe in its place since it was found.
             with os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
                 file.seek(self.offset)
-                piece = file.read(self.piece)
-                yield from self._frames(piece)
-                if self.offset == before and len(piece) == self.piece:  # one frame is longer than a piece
+                piece = file.read(self.chunk_size)
+                yield from self._parse_frames(piece)
+                if self.offset == previous_offset and len(piece) == self.chunk_size:  # one frame is longer than a piece
                     file.seek(self.offset)
-                    yield from self._frames(file.read(self.frame_limit + _HEAD + _CRC))
-            if self.offset == before:
+                    yield from self._parse_frames(file.read(self.max_frame_size + _HEADER_SIZE + _CRC_SIZE))
+            if self.offset == previous_offset:
                 return
 
-    def _frames(self, piece: bytes) -> Iterator[Scalar]:
-        at = 0
-        while len(piece) - at >= _HEAD:
-            (length,) = struct.unpack_from("<Q", piece, at)
-            whole = _HEAD + length + _CRC
-            if not _is_sound(piece[at : at + 8], piece, at + 8):
-                self.broken = True
+    def _parse_frames(self, chunk: bytes) -> Iterator[Scalar]:
+        position = 0
+        while len(chunk) - position >= _HEADER_SIZE:
+            (length,) = struct.unpack_from("<Q", chunk, position)
+            frame_size = _HEADER_SIZE + length + _CRC_SIZE
+            if not _is_crc_valid(chunk[position : position + 8], chunk, position + 8):
+                self.is_corrupt = True
                 return
-            if length > self.frame_limit:
+            if length > self.max_frame_size:
                 size = self.path.stat().st_size
-                if self.offset + whole > size:
+                if self.offset + frame_size > size:
                     return
-                self.offset += whole
+                self.offset += frame_size
                 return
-            if len(piece) - at < whole:
+            if len(chunk) - position < frame_size:
                 return
-            data = piece[at + _HEAD : at + _HEAD + length]
-            if not _is_sound(data, piece, at + _HEAD + length):
-                self.broken = True
+            data = chunk[position + _HEADER_SIZE : position + _HEADER_SIZE + length]
+            if not _is_crc_valid(data, chunk, position + _HEADER_SIZE + length):
+                self.is_corrupt = True
                 return
             try:
-                found = list(read_event(memoryview(data)))
+                found = list(parse_event_scalars(memoryview(data)))
             except (ValueError, struct.error, IndexError):
-                self.broken = True
+                self.is_corrupt = True
                 return
-            at += whole
-            self.offset += whole
+            position += frame_size
+            self.offset += frame_size
             yield from found
 
 
-def _is_sound(data: bytes, piece: bytes, at: int) -> bool:
+def _is_crc_valid(data: bytes, chunk: bytes, crc_offset: int) -> bool:
     """Whether the CRC at *at* is that of *data*: CRC-32C, masked as TensorFlow does."""
-    (told,) = struct.unpack_from("<I", piece, at)
+    (told,) = struct.unpack_from("<I", chunk, crc_offset)
     crc: int = google_crc32c.value(data)
     return bool(told == (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
-def read_event(event: memoryview) -> Iterator[Scalar]:
+def parse_event_scalars(event: memoryview) -> Iterator[Scalar]:
     """
     Give the scalars of one `Event`.
 
     :raises ValueError, IndexError, struct.error: it is none.
     """
     wall_time, step, summary = 0.0, 0, None
-    for number, value in _fields(event):
+    for number, value in _parse_fields(event):
         if number == 1 and isinstance(value, bytes):
             (wall_time,) = struct.unpack("<d", value)
         elif number == 2 and isinstance(value, int):
             step = value if value < 2**63 else value - 2**64
         elif number == 5 and isinstance(value, memoryview):
             summary = value
-    for number, one in _fields(summary) if summary is not None else ():
+    for number, one in _parse_fields(summary) if summary is not None else ():
         if number == 1 and isinstance(one, memoryview):
-            tag, scalar = _value(one)
+            tag, scalar = _parse_value(one)
             if tag and scalar is not None:
                 yield Scalar(tag, step, wall_time, scalar)
 
 
-def _value(message: memoryview) -> tuple[str, float | None]:
+def _parse_value(message: memoryview) -> tuple[str, float | None]:
     tag, scalar = "", None
-    for number, value in _fields(message):
+    for number, value in _parse_fields(message):
         if number == 1 and isinstance(value, memoryview):
             tag = bytes(value).decode("utf-8", "replace")
         elif number == 2 and isinstance(value, bytes):
             (scalar,) = struct.unpack("<f", value)
         elif number == 8 and isinstance(value, memoryview):
-            scalar = _tensor(value)
+            scalar = _parse_scalar_tensor(value)
     return tag, scalar
 
 
-def _tensor(message: memoryview) -> float | None:
+def _parse_scalar_tensor(message: memoryview) -> float | None:
     """Read a tensor of one number: TensorFlow 2 and Keras write scalars so."""
-    kind, number_of, dims = 0, None, 1
-    for number, value in _fields(message):
+    dtype, scalar, dims = 0, None, 1
+    for number, value in _parse_fields(message):
         if number == 1 and isinstance(value, int):
-            kind = value
+            dtype = value
         elif number == 2 and isinstance(value, memoryview):
-            dims = math.prod(_dims(value))
+            dims = math.prod(_parse_dims(value))
         elif number == 4 and isinstance(value, memoryview):
-            form = _FLOATS.get(kind)
+            form = _FLOAT_FORMATS.get(dtype)
             if form is not None and len(value) == struct.calcsize(form):
-                (number_of,) = struct.unpack(form, value)
+                (scalar,) = struct.unpack(form, value)
         elif number in (5, 6):  # float_val, double_val: packed, or one by one
             form = "<f" if number == 5 else "<d"
             if isinstance(value, (bytes, memoryview)) and len(value) == struct.calcsize(form):
-                (number_of,) = struct.unpack(form, value)
-    return number_of if dims == 1 else None
+                (scalar,) = struct.unpack(form, value)
+    return scalar if dims == 1 else None
 
 
-def _dims(shape: memoryview) -> Iterator[int]:
-    for number, dim in _fields(shape):
+def _parse_dims(shape: memoryview) -> Iterator[int]:
+    for number, dim in _parse_fields(shape):
         if number == 2 and isinstance(dim, memoryview):
-            yield next((size for key, size in _fields(dim) if key == 1 and isinstance(size, int)), 0)
+            yield next((size for key, size in _parse_fields(dim) if key == 1 and isinstance(size, int)), 0)
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
+def _parse_fields(message: memoryview) -> Iterator[tuple[int, Any]]:
     """Give each field's number with its value: an int, 4 or 8 bytes, or a view of what has a length."""
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
-        number, kind = key >> 3, key & 7
-        if kind == 0:
-            value, at = _varint(message, at)
+    offset = 0
+    while offset < len(message):
+        key, offset = _parse_varint(message, offset)
+        number, wire_type = key >> 3, key & 7
+        if wire_type == 0:
+            value, offset = _parse_varint(message, offset)
             yield number, value
             continue
-        if kind == 2:
-            length, at = _varint(message, at)
-        elif kind in (1, 5):
-            length = 8 if kind == 1 else 4
+        if wire_type == 2:
+            length, offset = _parse_varint(message, offset)
+        elif wire_type in (1, 5):
+            length = 8 if wire_type == 1 else 4
         else:
-            raise ValueError(f"no such wire type: {kind}")
-        if at + length > len(message):
+            raise ValueError(f"no such wire type: {wire_type}")
+        if offset + length > len(message):
             raise ValueError("a field is longer than its message")
-        view = message[at : at + length]
-        yield number, view if kind == 2 else bytes(view)
-        at += length
+        view = message[offset : offset + length]
+        yield number, view if wire_type == 2 else bytes(view)
+        offset += length
 
 
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
+def _parse_varint(message: memoryview, offset: int) -> tuple[int, int]:
     value = shift = 0
     while True:
-        byte = message[at]
-        at += 1
+        byte = message[offset]
+        offset += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, at
+            return value, offset
         shift += 7
         if shift > 63:
             raise ValueError("a number is too long")

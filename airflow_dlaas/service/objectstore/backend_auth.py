@@ -14,19 +14,19 @@ import hmac
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-HEADER = "X-Backend-Shared-Secret"
+SECRET_HEADER = "X-Backend-Shared-Secret"
 """Swift's gatekeeper filter removes ``X-Backend-*`` from what clients send to the proxy, and from what they get."""
 
-App = Callable[[dict[str, Any], Any], Iterable[bytes]]
+WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
-_KEY = "HTTP_" + HEADER.upper().replace("-", "_")
-_BODY = b"This server answers the object store's own processes only.\n"
+_ENVIRON_KEY = "HTTP_" + SECRET_HEADER.upper().replace("-", "_")
+_FORBIDDEN_BODY = b"This server answers the object store's own processes only.\n"
 
 
 class BackendAuth:
     """Answers 403 to a request without the secret; neither its path nor its body is looked at."""
 
-    def __init__(self, app: App, secret: str) -> None:
+    def __init__(self, app: WsgiApp, secret: str) -> None:
         """Raise `ValueError` for an empty *secret*: every request would have it."""
         if not secret:
             raise ValueError("the secret of the object store's servers is empty")
@@ -34,17 +34,19 @@ class BackendAuth:
         self._secret = secret.encode()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        sent = environ.pop(_KEY, "")
+        sent = environ.pop(_ENVIRON_KEY, "")
         if not hmac.compare_digest(sent.encode("latin-1"), self._secret):
-            start_response("403 Forbidden", [("Content-Type", "text/plain"), ("Content-Length", str(len(_BODY)))])
-            return [_BODY]
+            start_response(
+                "403 Forbidden", [("Content-Type", "text/plain"), ("Content-Length", str(len(_FORBIDDEN_BODY)))]
+            )
+            return [_FORBIDDEN_BODY]
         return self.app(environ, start_response)
 
 
-def filter_factory(_global_conf: Mapping[str, str], *, secret: str, **_local_conf: str) -> Callable[[App], App]:
+def filter_factory(_global_conf: Mapping[str, str], *, secret: str, **_local_conf: str) -> Callable[[WsgiApp], WsgiApp]:
     """Make the filter from its section of the configuration file. PasteDeploy calls this."""
 
-    def wrap(app: App) -> App:
+    def wrap(app: WsgiApp) -> WsgiApp:
         return BackendAuth(app, secret)
 
     return wrap

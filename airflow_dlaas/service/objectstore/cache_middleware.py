@@ -13,23 +13,23 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-LIMIT = 10_000
+MAX_ENTRIES = 10_000
 """Entries kept; the one not used for longest goes first."""
 
-App = Callable[[dict[str, Any], Any], Any]
+WsgiApp = Callable[[dict[str, Any], Any], Any]
 
 
-class Cache:
+class MemoryCache:
     """The part of Swift's memcached client that its proxy uses; the odd parameters are its own."""
 
-    def __init__(self, limit: int = LIMIT, now: Callable[[], float] = clock.monotonic) -> None:
-        self._limit = limit
-        self._now = now
+    def __init__(self, max_entries: int = MAX_ENTRIES, monotonic_clock: Callable[[], float] = clock.monotonic) -> None:
+        self._max_entries = max_entries
+        self._monotonic_clock = monotonic_clock
         self._entries: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
     def get(self, key: str, raise_on_error: bool = False) -> Any:  # noqa: ARG002
         expires, value = self._entries.get(key, (0.0, "null"))
-        if expires <= self._now():
+        if expires <= self._monotonic_clock():
             self._entries.pop(key, None)
             return None
         self._entries.move_to_end(key)
@@ -38,9 +38,9 @@ class Cache:
     def set(self, key: str, value: Any, serialize: bool = True, time: float = 0, **_: Any) -> None:  # noqa: ARG002
         """Remember *value* for *time* seconds; 0 is for ever."""
         text = json.dumps(value.decode() if isinstance(value, bytes) else value)
-        self._entries[key] = (self._now() + time if time else float("inf"), text)
+        self._entries[key] = (self._monotonic_clock() + time if time else float("inf"), text)
         self._entries.move_to_end(key)
-        if len(self._entries) > self._limit:
+        if len(self._entries) > self._max_entries:
             self._entries.popitem(last=False)
 
     def delete(self, key: str, server_key: str | None = None) -> None:  # noqa: ARG002
@@ -63,20 +63,20 @@ class Cache:
         return [self.get(key) for key in keys]
 
 
-def filter_factory(_global_conf: Mapping[str, str], **_local_conf: str) -> Callable[[App], App]:
+def filter_factory(_global_conf: Mapping[str, str], **_local_conf: str) -> Callable[[WsgiApp], WsgiApp]:
     """What PasteDeploy calls for ``[filter:cache]``."""
-    cache = Cache()
+    cache = MemoryCache()
 
-    def around(app: App) -> App:
-        return Remembering(app, cache)
+    def around(app: WsgiApp) -> WsgiApp:
+        return CacheMiddleware(app, cache)
 
     return around
 
 
-class Remembering:
+class CacheMiddleware:
     """Hands the cache to every request. A class, because Swift sets attributes on each part of its pipeline."""
 
-    def __init__(self, app: App, cache: Cache) -> None:
+    def __init__(self, app: WsgiApp, cache: MemoryCache) -> None:
         self.app = app
         self.cache = cache
 

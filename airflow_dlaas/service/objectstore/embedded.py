@@ -27,20 +27,20 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.config.tls import Tls
+from airflow_dlaas.service.config.tls import TlsConfig
 from airflow_dlaas.service.objectstore import rotating_log
-from airflow_dlaas.service.objectstore.swift_config import Folders, Order
-from airflow_dlaas.service.process.ports import called, web_url
+from airflow_dlaas.service.objectstore.swift_config import LaunchConfig, StoreFolders
+from airflow_dlaas.service.process.ports import connect_host, web_url
 
-START = 30.0
+START_TIMEOUT = 30.0
 """Seconds the store may take to start, on the slowest of machines; about one is usual."""
 
-STOP = 12.0
+STOP_TIMEOUT = 12.0
 """Seconds it may take to end by itself before it is killed."""
 
 
 @dataclass(frozen=True)
-class Access:
+class SwiftLogin:
     """How a client gets in: Swift auth v1. ``user`` is ``ACCOUNT:user``."""
 
     auth_url: str
@@ -52,7 +52,7 @@ class EmbeddedSwift:
     """
     The real OpenStack Swift in *folder*, one replica, reachable at ``http://host:port/auth/v1.0``.
 
-    With *tls* it speaks https only. *name* is what clients call the host, where that is another name.
+    With *tls* it speaks https only. *public_host* is what clients call the host, where that is another name.
 
     - What is stored stays over restarts, and so does the address: *port* is fixed because connections hold it.
       Tokens stay valid as well, as long as the key is the same.
@@ -73,13 +73,13 @@ class EmbeddedSwift:
         port: int,
         user: str,
         key: str,
-        name: str | None = None,
-        tls: Tls | None = None,
+        public_host: str | None = None,
+        tls: TlsConfig | None = None,
     ) -> None:
-        self._folders = Folders(folder.absolute())
-        self._name = name or called(host)
-        pair = (str(tls.certificate), str(tls.key)) if tls else (None, None)
-        self._order = Order(host, port, user, key, os.getpid(), *pair)
+        self._folders = StoreFolders(folder.absolute())
+        self._public_host = public_host or connect_host(host)
+        tls_files = (str(tls.certificate), str(tls.key)) if tls else (None, None)
+        self._launch_config = LaunchConfig(host, port, user, key, os.getpid(), *tls_files)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -93,34 +93,38 @@ class EmbeddedSwift:
 
     @property
     def port(self) -> int:
-        return self._order.port
+        return self._launch_config.port
 
     @property
-    def access(self) -> Access:
-        scheme = "https" if self._order.certificate else "http"
-        return Access(web_url(scheme, self._name, self._order.port) + "/auth/v1.0", self._order.user, self._order.key)
+    def login(self) -> SwiftLogin:
+        scheme = "https" if self._launch_config.certificate else "http"
+        return SwiftLogin(
+            web_url(scheme, self._public_host, self._launch_config.port) + "/auth/v1.0",
+            self._launch_config.user,
+            self._launch_config.key,
+        )
 
-    def start(self) -> Access:
+    def start(self) -> SwiftLogin:
         """
         Start the store and return once it has answered a real request, with a token, through all its servers.
 
         Raises `HostError` where this machine stands in the way: the port is taken, the filesystem keeps no extended
         attributes, Swift is not installed, another service runs in the folder. Then no process is left.
         """
-        if self.alive():
-            return self.access
-        _check_host()
-        _make_private(self._folders.root)
+        if self.is_running():
+            return self.login
+        _require_supported_host()
+        _create_private_folder(self._folders.root)
         self._folders.devices.mkdir(mode=0o700, exist_ok=True)
-        _check_filesystem(self._folders.devices)
-        deadline = time.monotonic() + START
+        _require_xattr_support(self._folders.devices)
+        deadline = time.monotonic() + START_TIMEOUT
         try:
             self._launch(deadline)
-            self._ask(deadline)
+            self._require_ready(deadline)
         except BaseException:
             self.stop()
             raise
-        return self.access
+        return self.login
 
     def stop(self) -> None:
         """End the store and wait until its last process is gone. Does nothing when it is not running."""
@@ -131,12 +135,12 @@ class EmbeddedSwift:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()  # this is how the supervisor learns of it
         try:
-            process.wait(STOP)
+            process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def alive(self) -> bool:
+    def is_running(self) -> bool:
         """Whether the store's processes are there. A single server that fails is started again by the store itself."""
         return self._process is not None and self._process.poll() is None
 
@@ -152,41 +156,41 @@ class EmbeddedSwift:
         assert process.stdout is not None  # noqa: S101
         with process.stdout as reply:
             with contextlib.suppress(BrokenPipeError):  # it has ended already; its log says why
-                process.stdin.write(self._order.to_line())
+                process.stdin.write(self._launch_config.to_line())
                 process.stdin.flush()
             readable, _, _ = select.select([reply], [], [], max(0.0, deadline - time.monotonic()))
             line = reply.readline() if readable else b""
         if not line:
-            raise HostError(self._failure("did not start"))
+            raise HostError(self._failure_message("did not start"))
         answer: dict[str, str] = json.loads(line)
         if "error" in answer:
             raise HostError(answer["error"])
 
-    def _ask(self, deadline: float) -> None:
+    def _require_ready(self, deadline: float) -> None:
         """Look for an object that does not exist: the honest 404 takes the proxy, a token and all three servers."""
-        login = {"X-Auth-User": self._order.user, "X-Auth-Key": self._order.key}
-        connection = self._connection(deadline - time.monotonic())
+        auth_headers = {"X-Auth-User": self._launch_config.user, "X-Auth-Key": self._launch_config.key}
+        connection = self._create_connection(deadline - time.monotonic())
         try:
             with contextlib.closing(connection):
-                reply = _get(connection, "/auth/v1.0", login, HTTPStatus.OK)
+                reply = _get(connection, "/auth/v1.0", auth_headers, HTTPStatus.OK)
                 account = urlsplit(reply["X-Storage-Url"]).path
                 token = {"X-Auth-Token": reply["X-Auth-Token"]}
                 _get(connection, f"{account}/.ready/.ready", token, HTTPStatus.NOT_FOUND)
         except (OSError, http.client.HTTPException) as error:
-            raise HostError(self._failure(f"does not answer ({error})")) from error
+            raise HostError(self._failure_message(f"does not answer ({error})")) from error
 
-    def _connection(self, timeout: float) -> http.client.HTTPConnection:
-        host = called(self._order.host)
-        if not self._order.certificate:
-            return http.client.HTTPConnection(host, self._order.port, timeout=timeout)
+    def _create_connection(self, timeout: float) -> http.client.HTTPConnection:
+        host = connect_host(self._launch_config.host)
+        if not self._launch_config.certificate:
+            return http.client.HTTPConnection(host, self._launch_config.port, timeout=timeout)
         # The port is our own child's, and the name in its certificate is for others: no need to see it proved.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return http.client.HTTPSConnection(host, self._order.port, timeout=timeout, context=context)
+        return http.client.HTTPSConnection(host, self._launch_config.port, timeout=timeout, context=context)
 
-    def _failure(self, what: str) -> str:
+    def _failure_message(self, problem: str) -> str:
         last = rotating_log.tail(self._folders.log)
-        return f"The embedded object store {what}. The end of {self._folders.log}:\n{last or '(empty)'}"
+        return f"The embedded object store {problem}. The end of {self._folders.log}:\n{last or '(empty)'}"
 
 
 def _get(
@@ -200,17 +204,17 @@ def _get(
     return reply.headers
 
 
-def _check_host() -> None:
-    elsewhere = "Use an existing Swift instead: DLAAS_OBJECTSTORE=off, and its host in DLAAS_OBJECT_STORES."
+def _require_supported_host() -> None:
+    alternative = "Use an existing Swift instead: DLAAS_OBJECTSTORE=off, and its host in DLAAS_OBJECT_STORES."
     if sys.platform != "linux":
-        raise HostError(f"The embedded object store runs on Linux only. {elsewhere}")
+        raise HostError(f"The embedded object store runs on Linux only. {alternative}")
     if importlib.util.find_spec("swift") is None:
         raise HostError(
-            f'The embedded object store needs OpenStack Swift: pip install "airflow-dlaas[service]". {elsewhere}'
+            f'The embedded object store needs OpenStack Swift: pip install "airflow-dlaas[service]". {alternative}'
         )
 
 
-def _make_private(folder: Path) -> None:
+def _create_private_folder(folder: Path) -> None:
     """Make *folder* if it is missing, and close it to other users: it holds keys and the data of all users."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -222,7 +226,7 @@ def _make_private(folder: Path) -> None:
         ) from error
 
 
-def _check_filesystem(folder: Path) -> None:
+def _require_xattr_support(folder: Path) -> None:
     """Swift keeps an object's metadata in extended attributes of its file."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:

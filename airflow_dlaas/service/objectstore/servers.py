@@ -40,30 +40,30 @@ from swift.common.ring import RingBuilder
 from swift.common.utils import logs
 
 from airflow_dlaas.service.objectstore import backend_auth, swift_config
-from airflow_dlaas.service.objectstore.swift_config import Folders, Ports
+from airflow_dlaas.service.objectstore.swift_config import BackendPorts, StoreFolders
 
-LINE = 4000
+MAX_LINE_BYTES = 4000
 """Bytes of a log line: a write to a pipe of fewer than 4096 is never mixed with another process's."""
 
 _PR_SET_PDEATHSIG = 1
 
 
-def prepare(folders: Folders) -> None:
+def configure_swift(folders: StoreFolders) -> None:
     """
     Make Swift, as loaded here, read its configuration under *folders* and log to standard error.
 
     From here on ``socket``, ``select`` and ``threading`` are eventlet's.
     """
-    utils.set_swift_dir(str(folders.settings))
+    utils.set_swift_dir(str(folders.config_dir))
     constraints.reload_constraints()  # read from /etc/swift when Swift was loaded
     # Without /dev/log Swift's handler sends to UDP port 514, whoever listens there; and the setting for it
     # does not reach every logger.
-    logs.ThreadSafeSysLogHandler = StandardError
+    logs.ThreadSafeSysLogHandler = StderrHandler
     # Here and not in each server: it looks at every object there is, and what it touches is no longer shared.
     utils.monkey_patch()
 
 
-def send_secret(secret: str, ports: Ports) -> None:
+def add_secret_header(secret: str, ports: BackendPorts) -> None:
     """
     Make every request that Swift, as loaded here, sends to the servers at *ports* carry *secret*.
 
@@ -71,17 +71,17 @@ def send_secret(secret: str, ports: Ports) -> None:
     the updaters, replicators and the expirer) connect by this class or one derived from it. A connection to another
     address gets no secret.
     """
-    plain = bufferedhttp.BufferedHTTPConnection.putrequest
+    original_putrequest = bufferedhttp.BufferedHTTPConnection.putrequest
 
     def putrequest(connection: Any, *args: Any, **options: Any) -> None:
-        plain(connection, *args, **options)
+        original_putrequest(connection, *args, **options)
         if connection.host == swift_config.LOOPBACK and connection.port in ports:
-            connection.putheader(backend_auth.HEADER, secret)
+            connection.putheader(backend_auth.SECRET_HEADER, secret)
 
     bufferedhttp.BufferedHTTPConnection.putrequest = putrequest
 
 
-def write_rings(folders: Folders, ports: Ports) -> None:
+def write_rings(folders: StoreFolders, ports: BackendPorts) -> None:
     """Say where the one replica of everything is: the ports are new at each start, the places on disk are not."""
     for kind, port in ports._asdict().items():
         builder = RingBuilder(swift_config.PART_POWER, 1, 1)
@@ -91,7 +91,7 @@ def write_rings(folders: Folders, ports: Ports) -> None:
                 "region": 1,
                 "zone": 1,
                 "weight": 1,
-                "device": swift_config.DEVICE,
+                "device": swift_config.DEVICE_NAME,
                 "ip": swift_config.LOOPBACK,
                 "port": port,
                 "replication_ip": swift_config.LOOPBACK,
@@ -99,16 +99,18 @@ def write_rings(folders: Folders, ports: Ports) -> None:
             }
         )
         builder.rebalance()
-        builder.get_ring().save(str(folders.settings / f"{kind}.ring.gz"))
+        builder.get_ring().save(str(folders.config_dir / f"{kind}.ring.gz"))
 
 
-def fork(name: str, sock: socket.socket, folders: Folders, stderr: int, pair: tuple[str, str] | None = None) -> int:
+def fork_server(
+    name: str, sock: socket.socket, folders: StoreFolders, stderr_fd: int, tls_files: tuple[str, str] | None = None
+) -> int:
     """
     Start a process that runs the server *name* at *sock*, where it listens already, and return the process's id.
 
-    With *pair*, files of a certificate and its key, it speaks TLS and nothing else.
+    With *tls_files*, files of a certificate and its key, it speaks TLS and nothing else.
 
-    It writes what it has to say to the descriptor *stderr* and is killed when this process ends, however it ends.
+    It writes what it has to say to the descriptor *stderr_fd* and is killed when this process ends, however it ends.
     """
     parent = os.getpid()
     gc.freeze()  # what is loaded stays shared: the collector would write to it
@@ -116,14 +118,14 @@ def fork(name: str, sock: socket.socket, folders: Folders, stderr: int, pair: tu
     if pid:
         return pid
     try:
-        _die_with(parent)
+        _die_with_parent(parent)
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         null = os.open(os.devnull, os.O_RDWR)
-        for old, new in ((null, 0), (null, 1), (stderr, 2)):
+        for old, new in ((null, 0), (null, 1), (stderr_fd, 2)):
             os.dup2(old, new)
-        _serve(name, sock, folders.settings / f"{name}.conf", pair)
+        _run_server(name, sock, folders.config_dir / f"{name}.conf", tls_files)
     except BaseException:
         traceback.print_exc()
         raise
@@ -131,7 +133,7 @@ def fork(name: str, sock: socket.socket, folders: Folders, stderr: int, pair: tu
         os._exit(1)  # a server that returns has failed; a fork must never go on in the supervisor's code
 
 
-def _die_with(parent: int) -> None:
+def _die_with_parent(parent: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
@@ -139,18 +141,18 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _serve(name: str, sock: socket.socket, conf_file: Path, pair: tuple[str, str] | None) -> None:
+def _run_server(name: str, sock: socket.socket, conf_file: Path, tls_files: tuple[str, str] | None) -> None:
     conf = wsgi.appconfig(str(conf_file), name=name)
     logger = utils.get_logger(conf, name, log_route="wsgi")
-    door = greenio.GreenSocket(sock)
-    if pair is not None:
+    listener = greenio.GreenSocket(sock)
+    if tls_files is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*pair)
-        door = SealedDoor(door, context)
-    wsgi.run_server(conf, logger, door)
+        context.load_cert_chain(*tls_files)
+        listener = TlsListener(listener, context)
+    wsgi.run_server(conf, logger, listener)
 
 
-class SealedDoor:
+class TlsListener:
     """
     A socket to listen at whose connections speak TLS.
 
@@ -159,29 +161,29 @@ class SealedDoor:
     server for such a one.)
     """
 
-    def __init__(self, door: Any, context: Any) -> None:
-        self._door = door
+    def __init__(self, listener: Any, context: Any) -> None:
+        self._listener = listener
         self._context = context
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._door, name)
+        return getattr(self._listener, name)
 
     def accept(self) -> tuple[Any, Any]:
         while True:
-            connection, address = self._door.accept()
+            connection, address = self._listener.accept()
             try:
                 connection.getpeername()  # what has no peer any more is not wrapped, but taken for a listening socket
-                sealed = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+                tls_connection = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
             except (OSError, ValueError):
                 connection.close()
             else:
-                return sealed, address
+                return tls_connection, address
 
     def do_handshake(self) -> None:
         """Never called: by its being there eventlet knows that URLs here begin with https."""
 
 
-class StandardError(logging.Handler):
+class StderrHandler(logging.Handler):
     """
     Writes records to descriptor 2, each in one piece. Takes the place of Swift's syslog handler, arguments and all.
 
@@ -197,4 +199,4 @@ class StandardError(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         when = logging.Formatter().formatTime(record)
         line = f"{when} {record.levelname} {self.format(record)}".replace("\n", "\n  ")
-        os.write(2, line.encode(errors="replace")[: LINE - 1] + b"\n")
+        os.write(2, line.encode(errors="replace")[: MAX_LINE_BYTES - 1] + b"\n")

@@ -27,53 +27,60 @@ from typing import IO
 
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.objectstore import rotating_log, servers, swift_config
-from airflow_dlaas.service.objectstore.swift_config import Folders, Order, Ports
+from airflow_dlaas.service.objectstore.swift_config import BackendPorts, LaunchConfig, StoreFolders
 
-PATIENCE = 3.0
+PROCESS_EXIT_TIMEOUT = 3.0
 """Seconds for the processes of a killed predecessor to vanish, and for ours to end when asked."""
 
-TOO_SOON = 5.0
+MIN_UPTIME = 5.0
 """A server that ends within so many seconds of its start would do so again: then we give up."""
 
 
-def supervise(folder: Path, order: Order, proxy: swift_config.Proxy = swift_config.proxy) -> None:
+def supervise(
+    folder: Path, launch_config: LaunchConfig, proxy_config: swift_config.ProxyConfigFactory = swift_config.proxy_config
+) -> None:
     """
     Run the store until the service ends or asks for it; returns when no server is left.
 
-    *proxy* writes the configuration of the server that clients talk to.
+    *proxy_config* writes the configuration of the server that clients talk to.
     Writes one line of JSON to standard output: ``{}`` once every port is open, or ``{"error": …}``.
     """
-    folders = Folders(folder)
+    folders = StoreFolders(folder)
     os.umask(0o077)
     try:
-        lock = _lock(folders.lock)
-        public = _listen(order.host, order.port)
-        back = {f"{kind}-server": _listen(swift_config.LOOPBACK, 0) for kind in Ports._fields}
-        _write_settings(folders, order, Ports(*(sock.getsockname()[1] for sock in back.values())), proxy)
+        lock = _acquire_lock(folders.lock)
+        proxy_socket = _listen(launch_config.host, launch_config.port)
+        backend_sockets = {f"{kind}-server": _listen(swift_config.LOOPBACK, 0) for kind in BackendPorts._fields}
+        _write_config(
+            folders,
+            launch_config,
+            BackendPorts(*(sock.getsockname()[1] for sock in backend_sockets.values())),
+            proxy_config,
+        )
     except HostError as error:
-        _report({"error": str(error)})
+        _write_reply({"error": str(error)})
         return
     os.chdir("/")
     try:
-        _watch({"proxy-server": public, **back}, folders, order)
+        _run_servers({"proxy-server": proxy_socket, **backend_sockets}, folders, launch_config)
     finally:
         lock.close()
 
 
-def _report(message: Mapping[str, str]) -> None:
+def _write_reply(message: Mapping[str, str]) -> None:
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
 
 
-def _lock(path: Path) -> IO[bytes]:
+def _acquire_lock(path: Path) -> IO[bytes]:
     """
     Make the folder ours; the servers inherit the lock, so who gets it knows that no server of another is left.
 
     The processes of a store that was killed need a moment to go, hence the patience.
     """
     file = path.open("ab")
-    deadline = time.monotonic() + PATIENCE
-    while not _locked(file):
+    deadline = time.monotonic() + PROCESS_EXIT_TIMEOUT
+    while not _try_lock(file):
         if time.monotonic() > deadline:
             file.close()
             raise HostError(
@@ -83,7 +90,7 @@ def _lock(path: Path) -> IO[bytes]:
     return file
 
 
-def _locked(file: IO[bytes]) -> bool:
+def _try_lock(file: IO[bytes]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -105,37 +112,42 @@ def _listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _write_settings(folders: Folders, order: Order, ports: Ports, proxy: swift_config.Proxy) -> None:
-    for path in (folders.settings, folders.devices / swift_config.DEVICE):
+def _write_config(
+    folders: StoreFolders,
+    launch_config: LaunchConfig,
+    ports: BackendPorts,
+    proxy_config: swift_config.ProxyConfigFactory,
+) -> None:
+    for path in (folders.config_dir, folders.devices / swift_config.DEVICE_NAME):
         path.mkdir(parents=True, exist_ok=True)
-    suffix = _identity(folders)
+    suffix = _ensure_hash_suffix(folders)
     secret = secrets.token_hex(32)
-    for kind in Ports._fields:
-        _write(folders.settings / f"{kind}-server.conf", swift_config.backend(kind, folders, secret))
-    _write(folders.settings / "proxy-server.conf", proxy(order, folders, suffix))
+    for kind in BackendPorts._fields:
+        _write_atomic(folders.config_dir / f"{kind}-server.conf", swift_config.backend_config(kind, folders, secret))
+    _write_atomic(folders.config_dir / "proxy-server.conf", proxy_config(launch_config, folders, suffix))
     # What an upload cut short by a crash has left; its parts have no name yet and never will.
-    shutil.rmtree(folders.devices / swift_config.DEVICE / "tmp", ignore_errors=True)
-    servers.prepare(folders)
-    servers.send_secret(secret, ports)
+    shutil.rmtree(folders.devices / swift_config.DEVICE_NAME / "tmp", ignore_errors=True)
+    servers.configure_swift(folders)
+    servers.add_secret_header(secret, ports)
     servers.write_rings(folders, ports)
 
 
-def _identity(folders: Folders) -> str:
+def _ensure_hash_suffix(folders: StoreFolders) -> str:
     """Read the hash suffix this store was made with, or make a store: ``swift.conf`` is written exactly once."""
-    path = folders.settings / "swift.conf"
+    path = folders.config_dir / "swift.conf"
     if not path.exists():
-        if (folders.devices / swift_config.DEVICE / "objects").exists():
+        if (folders.devices / swift_config.DEVICE_NAME / "objects").exists():
             raise HostError(
                 f"{folders.devices} holds objects, but {path}, which tells where each of them lies, is gone. "
                 "Bring it back, or give the service an empty folder."
             )
-        _write(path, swift_config.identity(secrets.token_hex(16), secrets.token_hex(16)))
+        _write_atomic(path, swift_config.swift_conf(secrets.token_hex(16), secrets.token_hex(16)))
     parser = configparser.ConfigParser()
     parser.read(path)
     return parser["swift-hash"]["swift_hash_path_suffix"]
 
 
-def _write(path: Path, text: str) -> None:
+def _write_atomic(path: Path, text: str) -> None:
     """Whole or not at all, and readable by its owner only (by the process's umask)."""
     new = path.with_name(path.name + ".new")
     with new.open("w") as file:
@@ -145,67 +157,74 @@ def _write(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def _watch(sockets: Mapping[str, socket.socket], folders: Folders, order: Order) -> None:
-    words, mouth = os.pipe()
-    stop = _stop_signal()
+def _run_servers(sockets: Mapping[str, socket.socket], folders: StoreFolders, launch_config: LaunchConfig) -> None:
+    log_read_fd, log_write_fd = os.pipe()
+    stop_fd = _stop_signal_fd()
     running: dict[int, tuple[str, float]] = {}
 
     # The servers behind the proxy are on loopback, and speak to nobody else.
-    pairs = {"proxy-server": (order.certificate, order.private_key)} if order.certificate and order.private_key else {}
+    tls_files = (
+        {"proxy-server": (launch_config.certificate, launch_config.private_key)}
+        if launch_config.certificate and launch_config.private_key
+        else {}
+    )
 
     def start(name: str) -> None:
-        running[servers.fork(name, sockets[name], folders, mouth, pairs.get(name))] = (name, time.monotonic())
+        running[servers.fork_server(name, sockets[name], folders, log_write_fd, tls_files.get(name))] = (
+            name,
+            time.monotonic(),
+        )
 
     for name in sockets:
         start(name)
-    _report({})
+    _write_reply({})
     try:
-        while os.getppid() == order.parent:
-            ready, _, _ = select([words, sys.stdin, stop], [], [], 1.0)
-            if words in ready:
-                rotating_log.append(folders.log, os.read(words, 1 << 16))
-            if sys.stdin in ready or stop in ready:
+        while os.getppid() == launch_config.parent_pid:
+            ready, _, _ = select([log_read_fd, sys.stdin, stop_fd], [], [], 1.0)
+            if log_read_fd in ready:
+                rotating_log.append(folders.log, os.read(log_read_fd, 1 << 16))
+            if sys.stdin in ready or stop_fd in ready:
                 break
-            for pid, status in _ended(running):
-                name, since = running.pop(pid)
+            for pid, status in _reap_ended(running):
+                name, started_at = running.pop(pid)
                 rotating_log.append(folders.log, f"{name} ended with {os.waitstatus_to_exitcode(status)}\n".encode())
-                if time.monotonic() - since < TOO_SOON:
+                if time.monotonic() - started_at < MIN_UPTIME:
                     return
                 start(name)
     finally:
-        _end(running)
-        os.set_blocking(words, False)
+        _stop_servers(running)
+        os.set_blocking(log_read_fd, False)
         with contextlib.suppress(BlockingIOError):
-            rotating_log.append(folders.log, os.read(words, 1 << 16))
+            rotating_log.append(folders.log, os.read(log_read_fd, 1 << 16))
 
 
-def _stop_signal() -> int:
+def _stop_signal_fd() -> int:
     """A descriptor that becomes readable on SIGTERM or SIGINT."""
-    wake, ring = os.pipe()
-    os.set_blocking(ring, False)
-    signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
+    signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
-    return wake
+    return read_fd
 
 
-def _ended(running: Iterable[int]) -> list[tuple[int, int]]:
+def _reap_ended(running: Iterable[int]) -> list[tuple[int, int]]:
     answers = [os.waitpid(pid, os.WNOHANG) for pid in running]
     return [(pid, status) for pid, status in answers if pid]
 
 
-def _end(running: dict[int, tuple[str, float]]) -> None:
+def _stop_servers(running: dict[int, tuple[str, float]]) -> None:
     """
     End every server: politely, then for good.
 
     Cutting one off in the middle of a write is safe: an object gets its name only when it is whole.
     """
-    for number, patience in ((signal.SIGTERM, PATIENCE), (signal.SIGKILL, PATIENCE)):
+    for number, timeout in ((signal.SIGTERM, PROCESS_EXIT_TIMEOUT), (signal.SIGKILL, PROCESS_EXIT_TIMEOUT)):
         for pid in running:
             os.kill(pid, number)
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while running and time.monotonic() < deadline:
-            for pid, _ in _ended(running):
+            for pid, _ in _reap_ended(running):
                 del running[pid]
             if running:
                 time.sleep(0.01)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from airflow_dlaas.exceptions import NotConfigured
 
-DEVICE = "d1"
+DEVICE_NAME = "d1"
 PART_POWER = 4
 """Fixed for ever: it decides under which path an object lies."""
 
@@ -27,13 +27,13 @@ LOOPBACK = "127.0.0.1"
 """Where the account, container and object servers listen. Only the proxy and each other have a reason to reach them."""
 
 
-class Folders(NamedTuple):
+class StoreFolders(NamedTuple):
     """Where things lie under the store's folder."""
 
     root: Path
 
     @property
-    def settings(self) -> Path:
+    def config_dir(self) -> Path:
         return self.root / "etc"
 
     @property
@@ -50,7 +50,7 @@ class Folders(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Order:
+class LaunchConfig:
     """
     What the service tells the store's process, over its standard input: the key is on no command line.
 
@@ -63,7 +63,7 @@ class Order:
     port: int
     user: str
     key: str = field(repr=False)
-    parent: int = 0
+    parent_pid: int = 0
     certificate: str | None = None
     private_key: str | None = None
 
@@ -80,11 +80,11 @@ class Order:
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod
-    def from_line(cls, line: bytes) -> Order:
+    def from_line(cls, line: bytes) -> LaunchConfig:
         return cls(**json.loads(line))
 
 
-class Ports(NamedTuple):
+class BackendPorts(NamedTuple):
     """The loopback ports of the servers behind the proxy; new ones at each start."""
 
     account: int
@@ -92,21 +92,21 @@ class Ports(NamedTuple):
     object: int
 
 
-def identity(prefix: str, suffix: str) -> str:
+def swift_conf(hash_prefix: str, hash_suffix: str) -> str:
     """
     ``swift.conf``: what is mixed into the name of every object's place on disk.
 
     Written once. With another prefix or suffix everything stored before is still there and can't be found.
     """
-    return f"[swift-hash]\nswift_hash_path_prefix = {prefix}\nswift_hash_path_suffix = {suffix}\n"
+    return f"[swift-hash]\nswift_hash_path_prefix = {hash_prefix}\nswift_hash_path_suffix = {hash_suffix}\n"
 
 
-def _common(folders: Folders) -> str:
+def _default_section(folders: StoreFolders) -> str:
     # A device here is a folder, not a mounted disk. Nothing is kept free on it: full is full, and said as 507.
     # The timeouts are meant for a busy machine rather than for a node that may have vanished.
     return f"""\
 [DEFAULT]
-swift_dir = {folders.settings}
+swift_dir = {folders.config_dir}
 devices = {folders.devices}
 recon_cache_path = {folders.root / "recon"}
 mount_check = false
@@ -118,7 +118,7 @@ node_timeout = 60
 """
 
 
-def backend(kind: str, folders: Folders, secret: str) -> str:
+def backend_config(server_type: str, folders: StoreFolders, secret: str) -> str:
     """
     The configuration of the account, the container or the object server.
 
@@ -127,51 +127,53 @@ def backend(kind: str, folders: Folders, secret: str) -> str:
     # A listing must show an object as soon as its PUT is answered: no updater runs here that would bring
     # late news later, so the object server waits for the container server as long as it takes.
     return f"""\
-{_common(folders)}
+{_default_section(folders)}
 [pipeline:main]
-pipeline = backend_auth {kind}-server
+pipeline = backend_auth {server_type}-server
 
 [filter:backend_auth]
 paste.filter_factory = airflow_dlaas.service.objectstore.backend_auth:filter_factory
 secret = {secret}
 
-[app:{kind}-server]
-use = egg:swift#{kind}
+[app:{server_type}-server]
+use = egg:swift#{server_type}
 log_requests = false
 container_update_timeout = 60
 """
 
 
-def proxy(order: Order, folders: Folders, suffix: str) -> str:
+def proxy_config(launch_config: LaunchConfig, folders: StoreFolders, hash_suffix: str) -> str:
     """
     The configuration of the server that clients talk to. It holds the key: write it where only its owner reads.
 
-    Tokens are sealed with a key made from *suffix* and the user's own, so they outlive a restart and no token
+    Tokens are sealed with a key made from *hash_suffix* and the user's own, so they outlive a restart and no token
     has to be kept anywhere; a new key makes old tokens worthless.
     """
-    account, user = (base64.b64encode(part.encode()).decode().rstrip("=") for part in order.user.split(":"))
-    seal = base64.urlsafe_b64encode(hmac.digest(suffix.encode(), order.key.encode(), hashlib.sha256)).decode()
+    account, user = (base64.b64encode(part.encode()).decode().rstrip("=") for part in launch_config.user.split(":"))
+    fernet_key = base64.urlsafe_b64encode(
+        hmac.digest(hash_suffix.encode(), launch_config.key.encode(), hashlib.sha256)
+    ).decode()
     tempauth = f"""\
 use = egg:swift#tempauth
-user64_{account}_{user} = {order.key} .admin
-fernet_key_1 = {seal}
+user64_{account}_{user} = {launch_config.key} .admin
+fernet_key_1 = {fernet_key}
 active_fernet_key_id = 1
 """
-    return guarded({"tempauth": tempauth}, folders)
+    return proxy_config_with_auth({"tempauth": tempauth}, folders)
 
 
-Proxy = Callable[[Order, Folders, str], str]
-"""How `proxy` is called: whoever starts the store may say otherwise who is let in."""
+ProxyConfigFactory = Callable[[LaunchConfig, StoreFolders, str], str]
+"""How `proxy_config` is called: whoever starts the store may say otherwise who is let in."""
 
 
-def guarded(guards: Mapping[str, str], folders: Folders) -> str:
-    """The configuration of a proxy where *guards* decide who is let in: filters in their order, with their options."""
-    filters = {**guards, **{name: f"use = egg:swift#{name}\n" for name in _PLAIN}}
+def proxy_config_with_auth(auth_filters: Mapping[str, str], folders: StoreFolders) -> str:
+    """The configuration of a proxy where *auth_filters* decide who is let in: filters in their order, with their options."""
+    filters = {**auth_filters, **{name: f"use = egg:swift#{name}\n" for name in _FILTERS_WITHOUT_OPTIONS}}
     # Of a single node nothing is gained by leaving it alone after errors: hence the suppression limits.
     return f"""\
-{_common(folders)}
+{_default_section(folders)}
 [pipeline:main]
-pipeline = catch_errors gatekeeper healthcheck cache listing_formats bulk tempurl {" ".join(guards)} copy slo dlo \
+pipeline = catch_errors gatekeeper healthcheck cache listing_formats bulk tempurl {" ".join(auth_filters)} copy slo dlo \
 versioned_writes symlink proxy-server
 
 [app:proxy-server]
@@ -189,7 +191,7 @@ paste.filter_factory = airflow_dlaas.service.objectstore.cache_middleware:filter
 """ + "".join(f"\n[filter:{name}]\n{options}" for name, options in filters.items())
 
 
-_PLAIN = (
+_FILTERS_WITHOUT_OPTIONS = (
     "catch_errors",
     "gatekeeper",
     "healthcheck",

@@ -22,13 +22,13 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
     To be called in the main thread.
     """
     service = Service(settings)
-    with _signals(service.stopped) as starting:
+    with _handle_signals(service.stopped) as starting:
         try:
             service.start()
             starting.clear()
-            say(_greeting(service))
+            say(_ready_message(service))
             service.stopped.wait()
-        except _Stopped:
+        except _StopRequested:
             return 0
         finally:
             starting.clear()
@@ -38,13 +38,13 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
     return 0
 
 
-class _Stopped(BaseException):
+class _StopRequested(BaseException):
     """Asked to stop while starting. No `Exception`, so that nothing on the way takes it for a failure."""
 
 
 @contextlib.contextmanager
-def _signals(stopped: threading.Event) -> Iterator[threading.Event]:
-    """Turn SIGTERM and SIGINT into *stopped*, and into `_Stopped` as long as the event handed out is set."""
+def _handle_signals(stopped: threading.Event) -> Iterator[threading.Event]:
+    """Turn SIGTERM and SIGINT into *stopped*, and into `_StopRequested` as long as the event handed out is set."""
     starting = threading.Event()
     starting.set()
 
@@ -52,7 +52,7 @@ def _signals(stopped: threading.Event) -> Iterator[threading.Event]:
         stopped.set()
         if starting.is_set():
             starting.clear()
-            raise _Stopped
+            raise _StopRequested
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
@@ -62,12 +62,12 @@ def _signals(stopped: threading.Event) -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _greeting(service: Service) -> str:
+def _ready_message(service: Service) -> str:
     real = not service.gpus[0].startswith("virtual:")
     gpus = ", ".join(service.gpus) if real else f"{len(service.gpus)} virtual slots"
     return (
         f"airflow-dlaas {__version__} is ready at {service.credentials.url} (pid {os.getpid()}), "
         f"object store {service.credentials.auth_url or 'off'}, GPUs {gpus}, "
-        f"credentials in {service.home.credentials_file}; "
-        f"connections for Airflow: airflow connections import {service.home.connections_file}"
+        f"credentials in {service.data_dir.credentials_file}; "
+        f"connections for Airflow: airflow connections import {service.data_dir.connections_file}"
     )

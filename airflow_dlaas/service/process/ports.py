@@ -12,72 +12,72 @@ from airflow_dlaas.exceptions import HostError, NotConfigured
 BACKLOG = 2048
 """Connections that may wait to be accepted: they do while the service starts."""
 
-PATIENCE = 5.0
+PORT_RELEASE_TIMEOUT = 5.0
 """Seconds to wait for the port of the last start: the processes of a service that was killed need a moment to go."""
 
 
-def listen(host: str, port: int, *, last: int | None = None) -> socket.socket:
+def listen(host: str, port: int, *, previous_port: int | None = None) -> socket.socket:
     """
-    Listen at *port* of *host*; with 0, at the port of the *last* start if it is free and else at any that is.
+    Listen at *port* of *host*; with 0, at the port of the *previous_port* start if it is free and else at any that is.
 
     Whoever connects waits until the socket is served.
 
     :raises HostError: the port is taken, or not for us.
     :raises NotConfigured: the host is none of this machine's.
     """
-    if port == 0 and last is not None:
+    if port == 0 and previous_port is not None:
         try:
-            return _listen(host, last)
+            return _create_listener(host, previous_port)
         except HostError:
-            return _listen(host, 0)
-    return _listen(host, port)
+            return _create_listener(host, 0)
+    return _create_listener(host, port)
 
 
-def free_port(host: str, *, last: int | None = None) -> int:
+def find_free_port(host: str, *, previous_port: int | None = None) -> int:
     """
-    Find a port for somebody else to listen at: that of the *last* start, if it becomes free soon, else any.
+    Find a port for somebody else to listen at: that of the *previous_port* start, if it becomes free soon, else any.
 
     Another program may take it before they do; they will notice.
     """
-    until = time.monotonic() + PATIENCE
-    while last is not None and time.monotonic() < until:
-        if _is_free(host, last):
-            return last
+    until = time.monotonic() + PORT_RELEASE_TIMEOUT
+    while previous_port is not None and time.monotonic() < until:
+        if _is_free(host, previous_port):
+            return previous_port
         time.sleep(0.05)
-    with _listen(host, 0) as found:
-        return port_of(found)
+    with _create_listener(host, 0) as found:
+        return socket_port(found)
 
 
-def port_of(sock: socket.socket) -> int:
+def socket_port(sock: socket.socket) -> int:
     """Tell the port a socket listens at."""
     port: int = sock.getsockname()[1]
     return port
 
 
-def port_in(url: str | None) -> int | None:
+def url_port(url: str | None) -> int | None:
     """Tell the port in a URL that was written by us; None where there is none."""
     return urlsplit(url).port if url else None
 
 
-def called(host: str) -> str:
+def connect_host(host: str) -> str:
     """Tell what clients on this machine call an address to listen at."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is read, not listened at
 
 
-def web_url(scheme: str, name: str, port: int) -> str:
+def web_url(scheme: str, host: str, port: int) -> str:
     """Spell the root of a server."""
-    return f"{scheme}://[{name}]:{port}" if ":" in name else f"{scheme}://{name}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _is_free(host: str, port: int) -> bool:
     try:
-        _listen(host, port).close()
+        _create_listener(host, port).close()
     except HostError:
         return False
     return True
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _create_listener(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)

@@ -12,20 +12,20 @@ from airflow_dlaas.exceptions import DlaasError
 from airflow_dlaas.service.dispatcher.loop import Dispatcher
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
-WATCH_PAUSE = 1.0
+CHECK_INTERVAL = 1.0
 """Seconds between looks at the parts that may fail by themselves."""
 
-SWIFT_PAUSE = 30.0
+RESTART_RETRY_INTERVAL = 30.0
 """Seconds to the next try where the embedded Swift can't be started again."""
 
-SWEEP_PAUSE = 3600.0
+SWEEP_INTERVAL = 3600.0
 """Seconds between sweeps of zips that nothing needs any more."""
 
 
 @contextlib.contextmanager
-def starting(swift: EmbeddedSwift) -> Iterator[Future[object]]:
+def start_in_background(swift: EmbeddedSwift) -> Iterator[Future[object]]:
     """Start the store while other parts are made: it is the slowest, and mostly waits."""
     with ThreadPoolExecutor(1, "swift") as pool:
         starting: Future[object] = pool.submit(swift.start)
@@ -37,39 +37,39 @@ def starting(swift: EmbeddedSwift) -> Iterator[Future[object]]:
 
 
 @contextlib.contextmanager
-def watching(
+def supervise(
     swift: EmbeddedSwift | None,
     dispatcher: Dispatcher,
     server: threading.Thread,
     *,
-    sweep: Callable[[], int],
-    give_up: Callable[[str], None],
+    sweep_blobs: Callable[[], int],
+    on_failure: Callable[[str], None],
 ) -> Iterator[None]:
     """
     Look after the parts: the store's processes are started again, and nothing goes on without the others.
 
-    *sweep* is called now and then; *give_up* once, with a sentence, where the service can't go on.
+    *sweep_blobs* is called now and then; *on_failure* once, with a sentence, where the service can't go on.
     """
     done = threading.Event()
 
     def watch() -> None:
-        since_sweep, pause = SWEEP_PAUSE, WATCH_PAUSE
+        since_sweep, pause = SWEEP_INTERVAL, CHECK_INTERVAL
         while not done.wait(pause):
             since_sweep += pause
-            pause = WATCH_PAUSE
-            if not server.is_alive() or not dispatcher.running:
-                give_up("The API or the dispatcher ended by itself; its last words are in the log")
+            pause = CHECK_INTERVAL
+            if not server.is_alive() or not dispatcher.is_running:
+                on_failure("The API or the dispatcher ended by itself; its last words are in the log")
                 return
             try:
-                if swift is not None and not swift.alive():
-                    log.error("The embedded object store ended by itself; starting it again")
+                if swift is not None and not swift.is_running():
+                    logger.error("The embedded object store ended by itself; starting it again")
                     swift.start()
-                if since_sweep >= SWEEP_PAUSE:
+                if since_sweep >= SWEEP_INTERVAL:
                     since_sweep = 0.0
-                    sweep()
+                    sweep_blobs()
             except DlaasError:
-                log.exception("The service could not look after one of its parts; trying again")
-                pause = SWIFT_PAUSE
+                logger.exception("The service could not look after one of its parts; trying again")
+                pause = RESTART_RETRY_INTERVAL
 
     thread = threading.Thread(target=watch, name="watch")
     thread.start()

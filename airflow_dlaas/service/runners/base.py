@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from enum import Enum
 from typing import Protocol
 
-from airflow_dlaas.service.job_files import JobFolder
+from airflow_dlaas.service.job_files import JobDirectory
 
 
-class Sighting(Enum):
+class Liveness(Enum):
     """What a runner sees of a learner that has left no exit.json."""
 
     WAITING = "waiting"
@@ -25,7 +25,7 @@ class Sighting(Enum):
 class Runner(Protocol):
     """Starts learners. Blocking; called from the dispatcher's own thread."""
 
-    def start(self, job: JobFolder) -> str:
+    def start(self, job: JobDirectory) -> str:
         """
         Start the learner of *job*, whose spec.json is in place; the handle to find it again by.
 
@@ -35,10 +35,10 @@ class Runner(Protocol):
         :raises HostError: it could not be started.
         """
 
-    def look(self, jobs: Mapping[str, JobFolder]) -> Mapping[str, Sighting]:
+    def poll(self, jobs: Mapping[str, JobDirectory]) -> Mapping[str, Liveness]:
         """See how the learners with these handles are doing, all in one question."""
 
-    def stop(self, handles: Collection[str], jobs: Mapping[str, JobFolder]) -> None:
+    def stop(self, handles: Collection[str], jobs: Mapping[str, JobDirectory]) -> None:
         """
         Ask learners to stop.
 
@@ -46,7 +46,7 @@ class Runner(Protocol):
         that has gone meanwhile is no error.
         """
 
-    def clear(self, job: JobFolder) -> None:
+    def kill_leftovers(self, job: JobDirectory) -> None:
         """
         End whatever the learner of *job*, which is gone, has left running, its container included: it would go on using
         its GPUs.

@@ -15,44 +15,60 @@ from threading import Thread
 from typing import BinaryIO
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import UNREADABLE, JobFolder, RunMark, Spec, read_mark
-from airflow_dlaas.service.process.process_info import alive, carrying, identify, of_sessions, speaking_into
-from airflow_dlaas.service.regular_file import open_regular
-from airflow_dlaas.service.runners.base import Sighting
-from airflow_dlaas.service.runtimes.container import container_name, installed_engines, remove
+from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, JobSpec, ProcessIdentity, read_job_file
+from airflow_dlaas.service.process.process_info import (
+    identify,
+    is_alive,
+    pids_in_sessions,
+    pids_with_env,
+    pids_with_output_file,
+)
+from airflow_dlaas.service.regular_file import open_regular_fd
+from airflow_dlaas.service.runners.base import Liveness
+from airflow_dlaas.service.runtimes.container import container_name, installed_engines, remove_container
 
 log = logging.getLogger(__name__)
 
-PREFIX = "local:"
+HANDLE_PREFIX = "local:"
 
-LEARNER = "airflow_dlaas.service.learner"
+LEARNER_MODULE = "airflow_dlaas.service.learner"
 """The program a learner runs."""
 
-NOBODY = RunMark(pid=0, start_ticks=0, boot_id="")
+UNREADABLE_OWNER = ProcessIdentity(pid=0, start_ticks=0, boot_id="")
 """Who the learner was where its mark can't be read: nobody that is still there."""
 
-HANDED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "PYTHONPATH")
+INHERITED_VARIABLES = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "TZ",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "PYTHONPATH",
+)
 """Variables a learner gets of the service's. The command it runs gets none of them."""
 
-HANDED_ON_FOR_CONTAINERS = (
+INHERITED_CONTAINER_VARIABLES = (
     *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"),
     *("CONTAINER_HOST", "XDG_RUNTIME_DIR"),
 )
 """The same: where a container engine is reached. The service's check of the engine and the learner's must agree."""
 
-HANDED_ON_BY_START = ("LC_", "UV_", "PIP_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+INHERITED_VARIABLE_PREFIXES = ("LC_", "UV_", "PIP_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """The same, by how their names begin: where packages come from, and whose certificates are trusted."""
 
-CLEARED_WITHIN = 5.0
+KILL_TIMEOUT = 5.0
 """Seconds that killed processes may take to vanish; one that hangs in the kernel is left to itself."""
 
-EMPTY_LOOKS = 3
+REQUIRED_EMPTY_POLLS = 3
 """Looks in a row that must find no process: within `execve` a process has no environment for a moment."""
 
-LOOK_PAUSE = 0.03
+POLL_INTERVAL = 0.03
 """Seconds between two of these looks."""
 
-PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
 
 class LocalRunner:
@@ -67,16 +83,16 @@ class LocalRunner:
         self._environ = learner_environment(os.environ if environ is None else environ)
         self._children: set[int] = set()
 
-    def start(self, job: JobFolder) -> str:
+    def start(self, job: JobDirectory) -> str:
         """Start the learner of *job*; see `Runner.start`."""
-        self._reap()
-        logs = job.folder("logs")
+        self._reap_children()
+        logs = job.subdirectory("logs")
         try:
             logs.mkdir(exist_ok=True)
-            with _open_log(logs / "learner.log") as output, _term_held_back():
+            with _open_log(logs / "learner.log") as output, _sigterm_blocked():
                 child = subprocess.Popen(
                     # -P: no module of the job's may stand in for one of ours.
-                    [sys.executable, "-P", "-m", LEARNER, str(job.path)],
+                    [sys.executable, "-P", "-m", LEARNER_MODULE, str(job.path)],
                     env=self._environ,
                     cwd=job.path,
                     stdin=subprocess.DEVNULL,
@@ -90,45 +106,45 @@ class LocalRunner:
         child.returncode = 0
         self._children.add(child.pid)
         # One that is gone already gets a mark that fits no process.
-        mark = identify(child.pid) or RunMark(pid=child.pid, start_ticks=0, boot_id="")
-        return PREFIX + mark.model_dump_json()
+        process = identify(child.pid) or ProcessIdentity(pid=child.pid, start_ticks=0, boot_id="")
+        return HANDLE_PREFIX + process.model_dump_json()
 
-    def look(self, jobs: Mapping[str, JobFolder]) -> Mapping[str, Sighting]:
-        """See how the learners are doing; see `Runner.look`."""
-        self._reap()
-        return {handle: _look(handle, job) for handle, job in jobs.items()}
+    def poll(self, jobs: Mapping[str, JobDirectory]) -> Mapping[str, Liveness]:
+        """See how the learners are doing; see `Runner.poll`."""
+        self._reap_children()
+        return {handle: _poll_job(handle, job) for handle, job in jobs.items()}
 
-    def stop(self, handles: Collection[str], jobs: Mapping[str, JobFolder]) -> None:
+    def stop(self, handles: Collection[str], jobs: Mapping[str, JobDirectory]) -> None:
         """Ask learners to stop; see `Runner.stop`."""
         for handle in handles:
-            for mark in (_owner(jobs[handle]), _read_handle(handle)):
-                if mark is not None and alive(mark):
-                    _send(mark.pid, signal.SIGTERM)
+            for process in (_read_owner(jobs[handle]), _parse_handle(handle)):
+                if process is not None and is_alive(process):
+                    _send_signal(process.pid, signal.SIGTERM)
                     break
 
-    def clear(self, job: JobFolder) -> None:
+    def kill_leftovers(self, job: JobDirectory) -> None:
         """
-        End what is left of *job*; see `Runner.clear`.
+        End what is left of *job*; see `Runner.kill_leftovers`.
 
         With the learner gone its processes are nobody's children. They are known by the job's folder in their
         environment, by writing to the job's pipe (or to its log, in jobs of earlier versions), or by a session that was
         begun by one of these. A daemon that has left all of them behind is not found. A container is known by its name.
         """
-        until = time.monotonic() + CLEARED_WITHIN
-        removals = self._remove_containers(job)
-        empty_looks = 0
-        while empty_looks < EMPTY_LOOKS and time.monotonic() < until:
-            left = _left(job)
-            empty_looks = 0 if left else empty_looks + 1
-            for pid in left:
-                _send(pid, signal.SIGKILL)
-            time.sleep(LOOK_PAUSE)
-        for name, one in removals:
-            one.join(max(0.0, until - time.monotonic()))
-            if one.is_alive():
-                log.warning("Container %s is not removed after %g s; its engine has not answered", name, CLEARED_WITHIN)
+        deadline = time.monotonic() + KILL_TIMEOUT
+        removals = self._start_container_removals(job)
+        empty_polls = 0
+        while empty_polls < REQUIRED_EMPTY_POLLS and time.monotonic() < deadline:
+            leftover_pids = _leftover_pids(job)
+            empty_polls = 0 if leftover_pids else empty_polls + 1
+            for pid in leftover_pids:
+                _send_signal(pid, signal.SIGKILL)
+            time.sleep(POLL_INTERVAL)
+        for name, thread in removals:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                log.warning("Container %s is not removed after %g s; its engine has not answered", name, KILL_TIMEOUT)
 
-    def _remove_containers(self, job: JobFolder) -> list[tuple[str, Thread]]:
+    def _start_container_removals(self, job: JobDirectory) -> list[tuple[str, Thread]]:
         """
         Begin to remove the container of *job*, in a thread for each engine that is installed.
 
@@ -138,18 +154,18 @@ class LocalRunner:
         if not _may_have_container(job):
             return []
         name = container_name(job.path.name)
-        begun = []
+        removals = []
         for engine in installed_engines(self._environ.get("PATH")):
             thread = Thread(target=self._remove_container, args=(engine, name), name=f"remove {name}", daemon=True)
             thread.start()
-            begun.append((name, thread))
-        return begun
+            removals.append((name, thread))
+        return removals
 
     def _remove_container(self, engine: str, name: str) -> None:
-        if (reason := remove(engine, name, environment=self._environ)) is not None:
+        if (reason := remove_container(engine, name, environment=self._environ)) is not None:
             log.warning("Container %s could not be removed by %s: %s", name, engine, reason)
 
-    def _reap(self) -> None:
+    def _reap_children(self) -> None:
         """Let no zombie stand around."""
         self._children = {pid for pid in self._children if not _has_ended(pid)}
 
@@ -161,7 +177,7 @@ def _open_log(path: Path) -> BinaryIO:
     :raises OSError: the disk is full, or the folder is not there.
     """
     try:
-        return os.fdopen(open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab")
+        return os.fdopen(open_regular_fd(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab")
     except OSError as error:
         if not os.path.lexists(path):
             raise
@@ -174,9 +190,9 @@ def learner_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environ.items()
-        if name in (*HANDED_ON, *HANDED_ON_FOR_CONTAINERS)
-        or name.startswith(HANDED_ON_BY_START)
-        or name.lower() in PROXIES
+        if name in (*INHERITED_VARIABLES, *INHERITED_CONTAINER_VARIABLES)
+        or name.startswith(INHERITED_VARIABLE_PREFIXES)
+        or name.lower() in PROXY_VARIABLES
     }
 
 
@@ -187,57 +203,63 @@ def _has_ended(child: int) -> bool:
         return True
 
 
-def _look(handle: str, job: JobFolder) -> Sighting:
-    started = _read_handle(handle)
+def _poll_job(handle: str, job: JobDirectory) -> Liveness:
+    started = _parse_handle(handle)
     if started is None:
-        return Sighting.UNKNOWN
+        return Liveness.UNKNOWN
     # First the process, then its mark: one that takes the job between the two looks is still seen.
-    there = alive(started)
-    owner = _owner(job)
-    if owner is NOBODY:  # run.json cannot be read: the process that was started is the learner, if it is still there
-        return Sighting.ALIVE if there else Sighting.GONE
+    was_alive = is_alive(started)
+    owner = _read_owner(job)
+    if (
+        owner is UNREADABLE_OWNER
+    ):  # run.json cannot be read: the process that was started is the learner, if it is still there
+        return Liveness.ALIVE if was_alive else Liveness.GONE
     if owner is not None:
-        return Sighting.ALIVE if alive(owner) else Sighting.GONE
-    return Sighting.WAITING if there else Sighting.GONE
+        return Liveness.ALIVE if is_alive(owner) else Liveness.GONE
+    return Liveness.WAITING if was_alive else Liveness.GONE
 
 
-def _owner(job: JobFolder) -> RunMark | None:
+def _read_owner(job: JobDirectory) -> ProcessIdentity | None:
     try:
-        return read_mark(job.run, RunMark)
-    except UNREADABLE:
-        return NOBODY
+        return read_job_file(job.run, ProcessIdentity)
+    except READ_ERRORS:
+        return UNREADABLE_OWNER
 
 
-def _may_have_container(job: JobFolder) -> bool:
+def _may_have_container(job: JobDirectory) -> bool:
     """Return whether *job* runs in a container, as far as that is known."""
     try:
-        spec = read_mark(job.spec, Spec)
-    except UNREADABLE:
+        spec = read_job_file(job.spec, JobSpec)
+    except READ_ERRORS:
         return True
     return spec is None or spec.runtime.kind == "container"
 
 
-def _left(job: JobFolder) -> set[int]:
-    known = {*carrying(f"JOB_STATE_DIR={job.path}"), *speaking_into(job.output), *speaking_into(job.log)}
-    return {*known, *of_sessions(known)} - {os.getpid()}
+def _leftover_pids(job: JobDirectory) -> set[int]:
+    known = {
+        *pids_with_env(f"JOB_STATE_DIR={job.path}"),
+        *pids_with_output_file(job.output),
+        *pids_with_output_file(job.log),
+    }
+    return {*known, *pids_in_sessions(known)} - {os.getpid()}
 
 
-def _read_handle(handle: str) -> RunMark | None:
+def _parse_handle(handle: str) -> ProcessIdentity | None:
     try:
-        return RunMark.model_validate_json(handle.removeprefix(PREFIX))
+        return ProcessIdentity.model_validate_json(handle.removeprefix(HANDLE_PREFIX))
     except ValueError:
         return None
 
 
-def _send(pid: int, number: signal.Signals) -> None:
+def _send_signal(pid: int, signum: signal.Signals) -> None:
     try:
-        os.kill(pid, number)
+        os.kill(pid, signum)
     except ProcessLookupError:
         return  # It ended this very moment.
 
 
 @contextmanager
-def _term_held_back() -> Iterator[None]:
+def _sigterm_blocked() -> Iterator[None]:
     """
     Let a child begin with SIGTERM held back.
 

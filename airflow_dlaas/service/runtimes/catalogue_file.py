@@ -16,11 +16,11 @@ from airflow_dlaas.service.job_files import RuntimeSpec
 
 GIGABYTE = 10**9
 
-NEEDED = {"uv": "requirements", "venv": "python", "prefix": "path", "container": "image"}
+REQUIRED_KEYS = {"uv": "requirements", "venv": "python", "prefix": "path", "container": "image"}
 """The key without which an entry of a kind means nothing."""
 
 
-class Entry(ApiModel):
+class CatalogueEntry(ApiModel):
     """What can be run, under which names, and with what. The keys are explained at the head of catalogue.toml."""
 
     framework: str
@@ -46,24 +46,24 @@ class Entry(ApiModel):
 
     @field_validator("framework")
     @classmethod
-    def _is_known(cls, value: str) -> str:
+    def _require_known_framework(cls, value: str) -> str:
         if value.lower() not in FRAMEWORKS:
             raise ValueError(f"must be one of {', '.join(FRAMEWORKS)}")
         return value.lower()
 
     @field_validator("version")
     @classmethod
-    def _in_lower_case(cls, value: str) -> str:
+    def _lowercase_version(cls, value: str) -> str:
         return value.lower()
 
     @field_validator("aliases")
     @classmethod
-    def _all_in_lower_case(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _lowercase_aliases(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(one.lower() for one in value)
 
     @model_validator(mode="after")
-    def _has_what_its_kind_needs(self) -> Self:
-        needed = NEEDED[self.kind]
+    def _require_kind_key(self) -> Self:
+        needed = REQUIRED_KEYS[self.kind]
         if self.enabled and not getattr(self, needed):
             raise ValueError(f"{needed} is missing: kind {self.kind} means nothing without it")
         return self
@@ -74,19 +74,19 @@ class Entry(ApiModel):
         return f"{self.framework}-{self.version}"
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def accepted_versions(self) -> tuple[str, ...]:
         """Every version that a definition may say to mean this entry."""
         return (self.version, *self.aliases)
 
-    def spec(self, *, gpus: bool) -> RuntimeSpec:
+    def to_spec(self, *, has_gpus: bool) -> RuntimeSpec:
         """All that is needed to provide it, on a machine with real GPUs or without."""
         compatible = f" (compatibility entry for {self.version})" if self.compatibility else ""
-        room = self.gpu_room_gb if gpus and self.gpu_room_gb is not None else self.room_gb
+        room = self.gpu_room_gb if has_gpus and self.gpu_room_gb is not None else self.room_gb
         return RuntimeSpec(
             key=self.key,
             kind=self.kind,
             provides=self.provides + compatible,
-            requirements=self.gpu_requirements if gpus and self.gpu_requirements else self.requirements,
+            requirements=self.gpu_requirements if has_gpus and self.gpu_requirements else self.requirements,
             otherwise=self.otherwise,
             room=int(room * GIGABYTE),
             python=self.python,
@@ -98,7 +98,7 @@ class Entry(ApiModel):
             compatibility=self.compatibility,
         )
 
-    def listed(self, unavailable: str | None) -> Runtime:
+    def to_runtime(self, unavailable_reason: str | None) -> Runtime:
         """The entry as the API lists it."""
         return Runtime(
             framework=self.framework,
@@ -106,25 +106,25 @@ class Entry(ApiModel):
             aliases=self.aliases,
             provides=self.provides,
             compatibility=self.compatibility,
-            unavailable=unavailable,
+            unavailable=unavailable_reason,
         )
 
 
-class File(ApiModel):
+class CatalogueFile(ApiModel):
     """A catalogue file."""
 
-    runtime: tuple[Entry, ...] = ()
+    runtime: tuple[CatalogueEntry, ...] = ()
 
 
-def read_entries(text: str, where: str) -> tuple[Entry, ...]:
+def parse_entries(text: str, source: str) -> tuple[CatalogueEntry, ...]:
     """
-    Read the entries of a catalogue file; *where* names it in complaints.
+    Read the entries of a catalogue file; *source* names it in complaints.
 
     :raises NotConfigured: it is no TOML, has an unknown key, or misses one.
     """
     try:
-        return File.model_validate(tomllib.loads(text)).runtime
+        return CatalogueFile.model_validate(tomllib.loads(text)).runtime
     except tomllib.TOMLDecodeError as error:
-        raise NotConfigured(f"The runtime catalogue {where} is no TOML: {error}") from error
+        raise NotConfigured(f"The runtime catalogue {source} is no TOML: {error}") from error
     except ValidationError as error:
-        raise NotConfigured(f"The runtime catalogue {where}: " + "; ".join(validation_messages(error))) from None
+        raise NotConfigured(f"The runtime catalogue {source}: " + "; ".join(validation_messages(error))) from None

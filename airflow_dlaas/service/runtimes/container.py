@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.runtimes.probe_command import failure_of
+from airflow_dlaas.service.runtimes.probe_command import command_failure
 
 ENGINES = {"podman": "info", "docker": "version"}
 """
@@ -21,17 +21,17 @@ none) reads storage and user namespaces. Tried in this order.
 ENGINE_TIMEOUT = 10.0
 """Seconds in which an engine must answer; it takes a tenth of one."""
 
-PRESENT_FOR = 60.0
+AVAILABLE_TTL = 60.0
 """Seconds for which an engine that answered counts as present. A training that is submitted in them although the engine
 has gone ends with the engine's reason: its learner asks again."""
 
-ABSENT_FOR = 10.0
+UNAVAILABLE_TTL = 10.0
 """Seconds for which an engine that did not answer counts as absent: how long one that was started is overlooked."""
 
 REMOVAL_TIMEOUT = 60.0
 """Seconds in which an engine must remove a container; the training's end does not wait for longer."""
 
-NOT_THERE = ("no such container", "is already in progress")
+ALREADY_REMOVED_PHRASES = ("no such container", "is already in progress")
 """What an engine says, in lower case, where a container to be removed is not there, or is being removed."""
 
 
@@ -44,7 +44,7 @@ def find_engine(*, timeout: float = ENGINE_TIMEOUT) -> str:
     reasons: list[str] = []
     for name, command in ENGINES.items():
         if (found := shutil.which(name)) is not None:
-            if (reason := failure_of([found, command], timeout=timeout)) is None:
+            if (reason := command_failure([found, command], timeout=timeout)) is None:
                 return found
             reasons.append(f"{name}: {reason}")
     if not reasons:
@@ -54,46 +54,46 @@ def find_engine(*, timeout: float = ENGINE_TIMEOUT) -> str:
 
 class EngineCheck:
     """
-    Remembers whether an engine can start containers here, for `PRESENT_FOR` or `ABSENT_FOR` seconds. Thread-safe.
+    Remembers whether an engine can start containers here, for `AVAILABLE_TTL` or `UNAVAILABLE_TTL` seconds. Thread-safe.
 
     The engine is asked by one thread at a time. While it is asked again, other threads get the previous answer: an
     engine that hangs does not hold up all requests.
     """
 
     def __init__(self, find: Callable[[], str] = find_engine, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._find = find
+        self._find_engine = find
         self._clock = clock
-        self._asking = threading.Lock()
-        self._known: _Known | None = None
+        self._check_lock = threading.Lock()
+        self._cached: _CachedCheck | None = None
 
-    def reason(self) -> str | None:
+    def failure_reason(self) -> str | None:
         """Return why no container can be started here; None if one can."""
-        known = self._known
-        if known is None:
-            self._asking.acquire()
-        elif self._clock() < known.until or not self._asking.acquire(blocking=False):
-            return known.reason
+        cached = self._cached
+        if cached is None:
+            self._check_lock.acquire()
+        elif self._clock() < cached.expires_at or not self._check_lock.acquire(blocking=False):
+            return cached.failure_reason
         try:
-            if (current := self._known) is None or current is known:
-                self._known = current = self._ask()
-            return current.reason
+            if (current := self._cached) is None or current is cached:
+                self._cached = current = self._check()
+            return current.failure_reason
         finally:
-            self._asking.release()
+            self._check_lock.release()
 
-    def _ask(self) -> _Known:
+    def _check(self) -> _CachedCheck:
         try:
-            self._find()
+            self._find_engine()
         except HostError as error:
-            return _Known(str(error), self._clock() + ABSENT_FOR)
-        return _Known(None, self._clock() + PRESENT_FOR)
+            return _CachedCheck(str(error), self._clock() + UNAVAILABLE_TTL)
+        return _CachedCheck(None, self._clock() + AVAILABLE_TTL)
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _CachedCheck:
     """An engine's answer, and until when it counts."""
 
-    reason: str | None
-    until: float
+    failure_reason: str | None
+    expires_at: float
 
 
 def installed_engines(path: str | None) -> list[str]:
@@ -124,19 +124,19 @@ def container_command(
     *folders* appear inside at the paths they have outside, so one environment is right in both places. The image's
     own PATH is kept. *gpus* are device indices or UUIDs; none means no device is visible.
     """
-    line = [engine, "run", "--rm", f"--name={name}", "--init", f"--workdir={workdir}"]
+    arguments = [engine, "run", "--rm", f"--name={name}", "--init", f"--workdir={workdir}"]
     if Path(engine).name == "docker":
-        line.append(f"--user={user[0]}:{user[1]}")
+        arguments.append(f"--user={user[0]}:{user[1]}")
         if gpus:
             # docker splits the value at commas unless it is quoted.
-            line.append(f'--gpus="device={",".join(gpus)}"')
+            arguments.append(f'--gpus="device={",".join(gpus)}"')
     else:
-        line.extend(f"--device=nvidia.com/gpu={one}" for one in gpus)
-    line.extend(f"--volume={folder}:{folder}" for folder in folders)
+        arguments.extend(f"--device=nvidia.com/gpu={one}" for one in gpus)
+    arguments.extend(f"--volume={folder}:{folder}" for folder in folders)
     # Inside, the devices that were handed in are all there are, and are counted from 0.
-    hidden = {"PATH", "CUDA_VISIBLE_DEVICES"}
-    line.extend(f"--env={key}={value}" for key, value in sorted(environment.items()) if key not in hidden)
-    return [*line, "--entrypoint=", image, *command]
+    excluded = {"PATH", "CUDA_VISIBLE_DEVICES"}
+    arguments.extend(f"--env={key}={value}" for key, value in sorted(environment.items()) if key not in excluded)
+    return [*arguments, "--entrypoint=", image, *command]
 
 
 def removal_command(engine: str, name: str) -> list[str]:
@@ -144,7 +144,7 @@ def removal_command(engine: str, name: str) -> list[str]:
     return [engine, "rm", "--force", name]
 
 
-def remove(engine: str, name: str, *, environment: Mapping[str, str] | None = None) -> str | None:
+def remove_container(engine: str, name: str, *, environment: Mapping[str, str] | None = None) -> str | None:
     """
     Remove the container *name*, running or not. One that is not there is removed.
 
@@ -153,5 +153,5 @@ def remove(engine: str, name: str, *, environment: Mapping[str, str] | None = No
     :param environment: all that the engine gets of variables; without it, those of this process.
     :return: why it could not be removed; None if it is not there any more.
     """
-    reason = failure_of(removal_command(engine, name), timeout=REMOVAL_TIMEOUT, environment=environment)
-    return None if reason is None or any(one in reason.lower() for one in NOT_THERE) else reason
+    reason = command_failure(removal_command(engine, name), timeout=REMOVAL_TIMEOUT, environment=environment)
+    return None if reason is None or any(one in reason.lower() for one in ALREADY_REMOVED_PHRASES) else reason

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 # https://docs.astral.sh/uv/reference/environment/ and https://pip.pypa.io/en/stable/cli/pip_install/
-TRANSLATION = {
+UV_VARIABLES = {
     "index-url": ("UV_DEFAULT_INDEX", "UV_INDEX_URL"),
     "extra-index-url": ("UV_INDEX", "UV_EXTRA_INDEX_URL"),
     "find-links": ("UV_FIND_LINKS",),
@@ -18,35 +18,35 @@ TRANSLATION = {
 """pip's option: uv's variables of that meaning. The first is set, unless one of them is there already."""
 
 
-def as_uv_settings(environ: Mapping[str, str], files: Iterable[Path] | None = None) -> dict[str, str]:
+def with_uv_variables(environ: Mapping[str, str], config_files: Iterable[Path] | None = None) -> dict[str, str]:
     """
     Add to *environ* what uv must be told to find packages where pip finds them here.
 
     What uv has been told itself stands. Values go by environment and never by command line: an index URL may
-    hold credentials. *files* are pip's configuration files, weakest first; by default those pip reads.
+    hold credentials. *config_files* are pip's configuration files, weakest first; by default those pip reads.
     """
     options: dict[str, str] = {}
-    for file in _pip_files(environ) if files is None else files:
-        options.update(_read(file))
+    for file in _pip_config_files(environ) if config_files is None else config_files:
+        options.update(_read_options(file))
     options.update(
         {
             name: environ[variable]
-            for name in TRANSLATION
+            for name in UV_VARIABLES
             if (variable := f"PIP_{name.upper().replace('-', '_')}") in environ
         }
     )
-    settings = dict(environ)
-    for name, variables in TRANSLATION.items():
+    uv_environ = dict(environ)
+    for name, variables in UV_VARIABLES.items():
         value = options.get(name, "").split()
         if value and not any(variable in environ for variable in variables):
-            settings[variables[0]] = ("," if name == "find-links" else " ").join(value)
+            uv_environ[variables[0]] = ("," if name == "find-links" else " ").join(value)
             if name == "extra-index-url":
                 # pip takes the best version of all its indexes, uv by default the first index that has the name.
-                settings.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
-    return settings
+                uv_environ.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
+    return uv_environ
 
 
-def _read(file: Path) -> dict[str, str]:
+def _read_options(file: Path) -> dict[str, str]:
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(file.read_text("utf-8"))
@@ -60,7 +60,7 @@ def _read(file: Path) -> dict[str, str]:
     return found
 
 
-def _pip_files(environ: Mapping[str, str]) -> list[Path]:
+def _pip_config_files(environ: Mapping[str, str]) -> list[Path]:
     # https://pip.pypa.io/en/stable/topics/configuration/#location
     home = Path(environ.get("HOME", "/nonexistent"))
     configuration = Path(environ.get("XDG_CONFIG_HOME", home / ".config"))

@@ -8,7 +8,7 @@ from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.job_files import RuntimeSpec
 
 
-def path(spec: RuntimeSpec) -> tuple[Path, ...]:
+def prefix_folders(spec: RuntimeSpec) -> tuple[Path, ...]:
     """
     Name the folders its programs lie in.
 

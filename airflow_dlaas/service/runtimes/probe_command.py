@@ -6,12 +6,12 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 
-def failure_of(
+def command_failure(
     command: Sequence[str],
     *,
     timeout: float,
     environment: Mapping[str, str] | None = None,
-    with_stdout: bool = False,
+    include_stdout: bool = False,
 ) -> str | None:
     """
     Run *command*, and return why it failed: the last line that it printed to stderr, or its exit code. None if it ended
@@ -19,15 +19,15 @@ def failure_of(
 
     :param timeout: seconds after which it is killed, and has failed.
     :param environment: all that it gets of variables; without it, those of this process.
-    :param with_stdout: whether the reason may be the last line of stdout as well.
+    :param include_stdout: whether the reason may be the last line of stdout as well.
     """
     try:
         done = subprocess.run(
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if with_stdout else subprocess.DEVNULL,
-            stderr=subprocess.STDOUT if with_stdout else subprocess.PIPE,
+            stdout=subprocess.PIPE if include_stdout else subprocess.DEVNULL,
+            stderr=subprocess.STDOUT if include_stdout else subprocess.PIPE,
             timeout=timeout,
             check=False,
         )
@@ -37,6 +37,6 @@ def failure_of(
         return f"it cannot be started: {error.strerror}"
     if done.returncode == 0:
         return None
-    printed = done.stdout if with_stdout else done.stderr
+    printed = done.stdout if include_stdout else done.stderr
     lines = printed.decode("utf-8", "replace").strip().splitlines()
     return lines[-1] if lines else f"exit code {done.returncode}"

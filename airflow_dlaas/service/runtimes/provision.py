@@ -10,11 +10,11 @@ from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.job_files import RuntimeSpec
 from airflow_dlaas.service.runtimes import container, prefix, uv, venv
 
-SHIMS = Path(__file__).parent / "shims"
+SHIMS_DIR = Path(__file__).parent / "shims"
 
 
 @dataclass(frozen=True, slots=True)
-class Provision:
+class RuntimePaths:
     """Folders to put in front of PATH, PYTHONPATH and LD_LIBRARY_PATH."""
 
     path: tuple[Path, ...] = ()
@@ -22,7 +22,7 @@ class Provision:
     library_path: tuple[Path, ...] = ()
 
 
-def provide(spec: RuntimeSpec, environments: Path, say: Callable[[str], None]) -> Provision:
+def provision_runtime(spec: RuntimeSpec, environments_dir: Path, say: Callable[[str], None]) -> RuntimePaths:
     """
     Provide what *spec* names; *say* hears of progress, a line at a time.
 
@@ -32,20 +32,22 @@ def provide(spec: RuntimeSpec, environments: Path, say: Callable[[str], None]) -
     """
     match spec.kind:
         case "uv":
-            path: tuple[Path, ...] = (uv.ensure(spec, environments, say),)
+            path: tuple[Path, ...] = (uv.ensure_environment(spec, environments_dir, say),)
         case "venv":
-            path = venv.path(spec)
+            path = venv.venv_bin_folders(spec)
         case "prefix":
-            path = prefix.path(spec)
+            path = prefix.prefix_folders(spec)
         case "container":
             container.find_engine()
             path = ()
         case other:
             raise HostError(f"The runtime {spec.key} is of kind {other}, which this version does not know")
-    return Provision(path=path, python_path=shim(spec), library_path=tuple(Path(one) for one in spec.ld_library_path))
+    return RuntimePaths(
+        path=path, python_path=shim_folders(spec), library_path=tuple(Path(one) for one in spec.ld_library_path)
+    )
 
 
-def shim(spec: RuntimeSpec) -> tuple[Path, ...]:
+def shim_folders(spec: RuntimeSpec) -> tuple[Path, ...]:
     """
     Name the folder of the compatibility layer that *spec* asks for.
 
@@ -53,7 +55,7 @@ def shim(spec: RuntimeSpec) -> tuple[Path, ...]:
     """
     if spec.shim is None:
         return ()
-    folder = SHIMS / spec.shim
+    folder = SHIMS_DIR / spec.shim
     if not (folder / "sitecustomize.py").is_file():
         raise HostError(f"The runtime {spec.key} asks for the layer {spec.shim}, which this version does not have")
     return (folder,)

@@ -21,19 +21,26 @@ from pathlib import Path
 
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.job_files import RuntimeSpec
-from airflow_dlaas.service.runtimes.pip_config import as_uv_settings
+from airflow_dlaas.service.runtimes.pip_config import with_uv_variables
 
-MARKER = "dlaas-environment.json"
+MARKER_FILE = "dlaas-environment.json"
 """Written last into an environment: what it was made of."""
 
-LAST_LINES = 6
+MAX_ERROR_LINES = 6
 """How many of uv's last lines an error repeats."""
 
-NO_NETWORK = ("error sending request", "dns error", "failed to fetch", "connection refused", "timed out", "network")
+NETWORK_ERROR_PHRASES = (
+    "error sending request",
+    "dns error",
+    "failed to fetch",
+    "connection refused",
+    "timed out",
+    "network",
+)
 """What uv says, in lower case, when an index does not answer."""
 
 
-def program() -> str:
+def find_uv() -> str:
     """
     Find uv: the package's own, else the one on PATH.
 
@@ -50,31 +57,37 @@ def program() -> str:
     return found
 
 
-def ensure(
-    spec: RuntimeSpec, environments: Path, say: Callable[[str], None], *, settings: Mapping[str, str] | None = None
+def ensure_environment(
+    spec: RuntimeSpec,
+    environments_dir: Path,
+    say: Callable[[str], None],
+    *,
+    uv_environ: Mapping[str, str] | None = None,
 ) -> Path:
     """
-    Make the environment of *spec* in the folder *environments* if it is not there, and name its ``bin`` folder.
+    Make the environment of *spec* in the folder *environments_dir* if it is not there, and name its ``bin`` folder.
 
-    Of several processes that ask at once, one makes it and the others wait. *settings* is the environment uv runs
+    Of several processes that ask at once, one makes it and the others wait. *uv_environ* is the environment uv runs
     in, by default this process's with pip's sources added (uv reads no pip configuration of its own).
 
     :raises HostError: no disk space, no network, or no such packages; with uv's last lines.
     """
-    home = environments / environment_name(spec)
-    if (home / MARKER).exists():
-        return home / "bin"
-    environments.mkdir(parents=True, exist_ok=True)
-    with _locked(home.with_name(f"{home.name}.lock"), say) as lock:
-        if not (home / MARKER).exists():
-            _check_room(spec, environments)
-            _make(spec, home, say, as_uv_settings(os.environ) if settings is None else settings, lock)
-    return home / "bin"
+    environment_dir = environments_dir / environment_name(spec)
+    if (environment_dir / MARKER_FILE).exists():
+        return environment_dir / "bin"
+    environments_dir.mkdir(parents=True, exist_ok=True)
+    with _exclusive_lock(environment_dir.with_name(f"{environment_dir.name}.lock"), say) as lock:
+        if not (environment_dir / MARKER_FILE).exists():
+            _require_disk_space(spec, environments_dir)
+            _create_environment(
+                spec, environment_dir, say, with_uv_variables(os.environ) if uv_environ is None else uv_environ, lock
+            )
+    return environment_dir / "bin"
 
 
-def ready(spec: RuntimeSpec, environments: Path) -> bool:
+def has_environment(spec: RuntimeSpec, environments_dir: Path) -> bool:
     """Whether the environment of *spec* is there already."""
-    return (environments / environment_name(spec) / MARKER).exists()
+    return (environments_dir / environment_name(spec) / MARKER_FILE).exists()
 
 
 def environment_name(spec: RuntimeSpec) -> str:
@@ -84,31 +97,33 @@ def environment_name(spec: RuntimeSpec) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _make(spec: RuntimeSpec, home: Path, say: Callable[[str], None], settings: Mapping[str, str], lock: int) -> None:
-    uv, aside = program(), home.with_name(f"{home.name}.part")
-    _remove(aside)
+def _create_environment(
+    spec: RuntimeSpec, environment_dir: Path, say: Callable[[str], None], uv_environ: Mapping[str, str], lock_fd: int
+) -> None:
+    uv, temp_dir = find_uv(), environment_dir.with_name(f"{environment_dir.name}.part")
+    _remove_folder(temp_dir)
     say(f"Making the environment for {spec.provides}; this happens once")
 
     def run(*arguments: str) -> list[str] | None:
-        return _run([uv, *arguments], settings, say, lock)
+        return _run_uv([uv, *arguments], uv_environ, say, lock_fd)
 
     # Relocatable: the environment's own programs must work after the rename.
-    said = run("venv", "--no-project", "--relocatable", "--python", spec.python or sys.executable, str(aside))
-    for attempt in attempts(spec) if said is None else ():
-        said = run("pip", "install", "--python", str(aside / "bin" / "python"), *attempt)
-        if said is None or not any("No solution found" in line for line in said):
+    error_lines = run("venv", "--no-project", "--relocatable", "--python", spec.python or sys.executable, str(temp_dir))
+    for attempt in install_attempts(spec) if error_lines is None else ():
+        error_lines = run("pip", "install", "--python", str(temp_dir / "bin" / "python"), *attempt)
+        if error_lines is None or not any("No solution found" in line for line in error_lines):
             break
-    if said is not None:
-        _remove(aside)
-        raise HostError(_put(spec, said))
+    if error_lines is not None:
+        _remove_folder(temp_dir)
+        raise HostError(_failure_message(spec, error_lines))
     made_of = {"provides": spec.provides, "requirements": spec.requirements, "python": spec.python or sys.executable}
-    (aside / MARKER).write_text(json.dumps(made_of, indent=2), encoding="utf-8")
-    _remove(home)
-    aside.rename(home)
+    (temp_dir / MARKER_FILE).write_text(json.dumps(made_of, indent=2), encoding="utf-8")
+    _remove_folder(environment_dir)
+    temp_dir.rename(environment_dir)
     say(f"The environment for {spec.provides} is ready")
 
 
-def attempts(spec: RuntimeSpec) -> Iterator[Sequence[str]]:
+def install_attempts(spec: RuntimeSpec) -> Iterator[Sequence[str]]:
     """
     Give what to ask uv for, in order; the next is tried only where the one before is not to be had.
 
@@ -122,19 +137,21 @@ def attempts(spec: RuntimeSpec) -> Iterator[Sequence[str]]:
         yield spec.otherwise
 
 
-def _run(line: Sequence[str], settings: Mapping[str, str], say: Callable[[str], None], lock: int) -> list[str] | None:
+def _run_uv(
+    command: Sequence[str], uv_environ: Mapping[str, str], say: Callable[[str], None], lock_fd: int
+) -> list[str] | None:
     """Run uv, repeating what it says; None when it did what was asked, else its last lines."""
     try:
         process = subprocess.Popen(
-            line,
-            env=dict(settings),
+            command,
+            env=dict(uv_environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
             # Should this process be killed, uv keeps the lock for as long as it goes on writing.
-            pass_fds=(lock,),
+            pass_fds=(lock_fd,),
         )
     except OSError as error:
         return [f"uv could not be started: {error}"]
@@ -143,32 +160,32 @@ def _run(line: Sequence[str], settings: Mapping[str, str], say: Callable[[str], 
         for text in process.stdout or ():
             if text.strip():
                 say(text.rstrip())
-                last = [*last[-LAST_LINES:], text.rstrip()]
+                last = [*last[-MAX_ERROR_LINES:], text.rstrip()]
     return None if process.returncode == 0 else last
 
 
-def _put(spec: RuntimeSpec, said: Sequence[str]) -> str:
-    text = "\n".join(said)
+def _failure_message(spec: RuntimeSpec, output_lines: Sequence[str]) -> str:
+    text = "\n".join(output_lines)
     if "No space left" in text:
         why = "the disk is full"
-    elif any(word in text.lower() for word in NO_NETWORK):
+    elif any(word in text.lower() for word in NETWORK_ERROR_PHRASES):
         why = "the package index does not answer (is there a network? a proxy to be set?)"
     else:
         why = "uv failed"
     return f"The environment for {spec.provides} could not be made: {why}. uv's last lines:\n{text}"
 
 
-def _check_room(spec: RuntimeSpec, environments: Path) -> None:
-    free = shutil.disk_usage(environments).free
+def _require_disk_space(spec: RuntimeSpec, environments_dir: Path) -> None:
+    free = shutil.disk_usage(environments_dir).free
     if free < spec.room:
         raise HostError(
-            f"The environment for {spec.provides} needs {spec.room / 1e9:.1f} GB in {environments}, "
+            f"The environment for {spec.provides} needs {spec.room / 1e9:.1f} GB in {environments_dir}, "
             f"and {free / 1e9:.1f} GB are free"
         )
 
 
 @contextmanager
-def _locked(path: Path, say: Callable[[str], None]) -> Iterator[int]:
+def _exclusive_lock(path: Path, say: Callable[[str], None]) -> Iterator[int]:
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
@@ -181,6 +198,6 @@ def _locked(path: Path, say: Callable[[str], None]) -> Iterator[int]:
         os.close(lock)
 
 
-def _remove(folder: Path) -> None:
+def _remove_folder(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)

@@ -12,12 +12,12 @@ from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import HostError
 
-LONGEST_LEASE = timedelta(minutes=1)
+MAX_LEASE = timedelta(minutes=1)
 """Nobody leases for longer. A lease that has more to run was taken before the date was set back, and counts as lapsed:
 it would keep everybody out until the date is there again."""
 
 
-class SealBroken(HostError):
+class DecryptionError(HostError):
     """Secrets cannot be read: another key sealed them, or they are damaged; trying again does not help."""
 
 
@@ -30,7 +30,7 @@ class ExperimentRecord:
     draft: Mapping[str, Any]
     """The JSON it was created from."""
     created_at: datetime
-    damage: str | None = None
+    unreadable_columns: str | None = None
     """Columns of its row that cannot be read, where there are any; the fields of these hold stand-ins."""
 
 
@@ -46,7 +46,7 @@ class VersionRecord:
     """SHA-256 of the zip, by which its bytes are found; None until they were uploaded."""
     size: int | None = None
     """Bytes of the zip."""
-    damage: str | None = None
+    unreadable_columns: str | None = None
     """Columns of its row that cannot be read, where there are any; the fields of these hold stand-ins."""
 
 
@@ -89,13 +89,13 @@ class TrainingRecord:
     acknowledged_at: datetime | None = None
     """When its client confirmed that it has taken the result; None until then."""
     revision: int = 0
-    """Grows with every change of any training: the cursor of `Store.changes`."""
-    damage: str | None = None
+    """Grows with every change of any training: the cursor of `Store.list_changes`."""
+    unreadable_columns: str | None = None
     """Columns of its row that cannot be read, where there are any; the fields of these hold stand-ins."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrainingOutcome:
     """How a training ended."""
 
     state: TrainingState
@@ -107,21 +107,21 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class TrainingCounts:
     """How many trainings there are, of all owners together. What there is none of may be missing in a mapping."""
 
-    states: Mapping[TrainingState, int]
-    failures: Mapping[str, int]
+    by_state: Mapping[TrainingState, int]
+    errors_by_code: Mapping[str, int]
     """Those that ended in `error`, by the code they ended with."""
     queued: int
     """Those that were not started yet."""
-    queued_since: datetime | None
+    oldest_queued_at: datetime | None
     """When the one that has waited longest was submitted."""
     slots_held: int
     """GPU slots that trainings hold."""
-    led_until: Mapping[str, datetime]
+    lease_expiry: Mapping[str, datetime]
     """Until when each role is somebody's: a past time means that nobody fills it."""
-    unknown: int = 0
+    unknown_states: int = 0
     """Trainings in a state that this version does not know."""
 
 
@@ -144,16 +144,16 @@ class Store(Protocol):
     def add_version(self, owner: str, experiment_id: str, version_id: str, now: datetime) -> VersionRecord:
         """Add the next version, numbered one above the newest."""
 
-    def experiments(self, owner: str) -> Sequence[tuple[ExperimentRecord, VersionRecord]]:
+    def list_experiments(self, owner: str) -> Sequence[tuple[ExperimentRecord, VersionRecord]]:
         """All experiments with their newest version, newest first."""
 
-    def experiment(self, owner: str, experiment_id: str) -> tuple[ExperimentRecord, VersionRecord]:
+    def get_experiment(self, owner: str, experiment_id: str) -> tuple[ExperimentRecord, VersionRecord]:
         """One experiment with its newest version."""
 
-    def versions(self, owner: str, experiment_id: str) -> Sequence[VersionRecord]:
+    def list_versions(self, owner: str, experiment_id: str) -> Sequence[VersionRecord]:
         """All versions, oldest first."""
 
-    def version(self, owner: str, experiment_id: str, version_id: str) -> VersionRecord:
+    def get_version(self, owner: str, experiment_id: str, version_id: str) -> VersionRecord:
         """One version."""
 
     def set_content(self, owner: str, experiment_id: str, version_id: str, digest: str, size: int) -> None:
@@ -162,13 +162,18 @@ class Store(Protocol):
     def delete_experiment(self, owner: str, experiment_id: str) -> None:
         """Forget an experiment and its versions. Trainings keep the digest of the code they run."""
 
-    def digests(self) -> frozenset[str]:
+    def list_used_digests(self) -> frozenset[str]:
         """Every digest that a version or an unfinished training still needs."""
 
     # -- trainings, the API's side -------------------------------------------
 
     def create_training(
-        self, training: TrainingRecord, secrets: TrainingDefinition, *, key: str | None, request_digest: str
+        self,
+        training: TrainingRecord,
+        definition_with_secrets: TrainingDefinition,
+        *,
+        key: str | None,
+        request_digest: str,
     ) -> tuple[TrainingRecord, bool]:
         """
         Keep a new training, with its definition as sent (secrets included) until its end.
@@ -179,39 +184,39 @@ class Store(Protocol):
         :raises Conflict: the key came with another *request_digest* before.
         """
 
-    def recall(self, owner: str, key: str, request_digest: str) -> TrainingRecord | None:
+    def find_by_key(self, owner: str, key: str, request_digest: str) -> TrainingRecord | None:
         """
         The training that *key* created; None where it created none.
 
         :raises Conflict: the key came with another *request_digest*.
         """
 
-    def training(self, owner: str, training_id: str) -> TrainingRecord:
+    def get_training(self, owner: str, training_id: str) -> TrainingRecord:
         """One training."""
 
-    def trainings(self, owner: str, *, limit: int, before: str | None = None) -> Sequence[TrainingRecord]:
+    def list_trainings(self, owner: str, *, limit: int, before: str | None = None) -> Sequence[TrainingRecord]:
         """Up to *limit* trainings, newest first, those submitted before the training with id *before*."""
 
-    def changes(self, owner: str, *, after: int, limit: int) -> Sequence[TrainingRecord]:
+    def list_changes(self, owner: str, *, after: int, limit: int) -> Sequence[TrainingRecord]:
         """Trainings whose revision is above *after*, lowest revision first."""
 
-    def revision(self) -> int:
+    def current_revision(self) -> int:
         """The highest revision given so far; cheap enough to ask several times a second."""
 
-    def states(self, ids: Collection[str]) -> Mapping[str, TrainingState | None]:
+    def get_states(self, ids: Collection[str]) -> Mapping[str, TrainingState | None]:
         """
         States of the trainings with these *ids*, of any owner; an id without a training is left out.
 
         A state that this version does not know is None. Nothing else of a record is read.
         """
 
-    def counts(self) -> Counts:
+    def count_trainings(self) -> TrainingCounts:
         """Count the trainings of all owners; no record is read for it."""
 
-    def queue(self) -> Sequence[str]:
+    def list_queue(self) -> Sequence[str]:
         """Ids of all trainings of any owner that were not started yet, in the order of submission."""
 
-    def queue_position(self, training_id: str) -> int | None:
+    def get_queue_position(self, training_id: str) -> int | None:
         """How many not yet started trainings of any owner come before this one; None once it was started."""
 
     def request_cancel(self, owner: str, training_id: str, now: datetime) -> TrainingRecord:
@@ -226,7 +231,7 @@ class Store(Protocol):
         """
         Record that the client has taken the result of a completed training; repeating it keeps the first time.
 
-        Not a change in the sense of `changes`: the revision stays, so no long poll is answered because of it.
+        Not a change in the sense of `list_changes`: the revision stays, so no long poll is answered because of it.
 
         :raises Conflict: the training is in any other state than `completed`.
         """
@@ -240,24 +245,24 @@ class Store(Protocol):
 
     # -- trainings, the dispatcher's side ------------------------------------
 
-    def lead(self, role: str, holder: str, now: datetime, until: datetime) -> bool:
+    def acquire_lease(self, role: str, holder: str, now: datetime, until: datetime) -> bool:
         """
         Take or extend the lease on *role*: whether *holder* has it until *until*.
 
-        It is given to one holder at a time, for `LONGEST_LEASE` at most; a lapsed one goes to whoever asks next.
+        It is given to one holder at a time, for `MAX_LEASE` at most; a lapsed one goes to whoever asks next.
         """
 
-    def unfinished(self) -> Sequence[TrainingRecord]:
+    def list_unfinished(self) -> Sequence[TrainingRecord]:
         """Every training in no final state, in the order of submission."""
 
-    def secrets(self, training_id: str) -> TrainingDefinition:
+    def get_definition_with_secrets(self, training_id: str) -> TrainingDefinition:
         """
         The definition as it was sent. Gone (`NotFound`) once the training has ended.
 
         :raises SealBroken: it cannot be read any more; the training cannot be started.
         """
 
-    def book(self, training_id: str, gpus: Sequence[str], now: datetime) -> bool:
+    def reserve_gpus(self, training_id: str, gpus: Sequence[str], now: datetime) -> bool:
         """
         Book *gpus* for a training that is about to be started.
 
@@ -266,13 +271,13 @@ class Store(Protocol):
         that both believe to lead, one books.
         """
 
-    def started(self, training_id: str, handle: str) -> None:
+    def set_handle(self, training_id: str, handle: str) -> None:
         """Keep how the runner finds a booked training again."""
 
-    def advance(self, training_id: str, state: TrainingState, phase: Phase | None, now: datetime) -> None:
+    def record_progress(self, training_id: str, state: TrainingState, phase: Phase | None, now: datetime) -> None:
         """Record progress; a change that `TRANSITIONS` does not allow is refused with `ValueError`."""
 
-    def finish(self, training_id: str, outcome: Outcome) -> None:
+    def finish(self, training_id: str, outcome: TrainingOutcome) -> None:
         """
         Record the end and erase the secrets, in one transaction. A final state is final: a second end is ignored.
         Erased means from the disk, too, as far as the database lets go of it.

@@ -10,36 +10,38 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, Text, cast, func, select
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.store.base import Counts
-from airflow_dlaas.service.store.row_reader import lease_on, slots_held
-from airflow_dlaas.service.store.rows import DAMAGE
-from airflow_dlaas.service.store.tables import WAITING, leases, trainings
+from airflow_dlaas.service.store.base import TrainingCounts
+from airflow_dlaas.service.store.row_reader import get_lease, list_held_slots
+from airflow_dlaas.service.store.rows import ROW_READ_ERRORS
+from airflow_dlaas.service.store.tables import IS_QUEUED, leases, trainings
 
-_STATES = frozenset(str(state) for state in TrainingState)
+_STATE_NAMES = frozenset(str(state) for state in TrainingState)
 
 
-def count(connection: Connection) -> Counts:
+def count_trainings(connection: Connection) -> TrainingCounts:
     """Count. What cannot be read is left out of the number that it belongs to."""
     states: dict[TrainingState, int] = {}
     unknown = 0
     for state, number in connection.execute(select(trainings.c.state, func.count()).group_by(trainings.c.state)):
-        if state in _STATES:
+        if state in _STATE_NAMES:
             states[TrainingState(state)] = number
         else:
             unknown += number
-    found = ((role, lease_on(connection, role)) for role in connection.execute(select(leases.c.role)).scalars().all())
-    return Counts(
-        states=states,
-        failures=_failures(connection),
-        queued=connection.execute(select(func.count()).select_from(trainings).where(WAITING)).scalar_one(),
-        queued_since=_oldest(connection),
-        slots_held=len(slots_held(connection)),
-        led_until={role: lease.until for role, lease in found if lease is not None},
-        unknown=unknown,
+    role_leases = (
+        (role, get_lease(connection, role)) for role in connection.execute(select(leases.c.role)).scalars().all()
+    )
+    return TrainingCounts(
+        by_state=states,
+        errors_by_code=_count_errors_by_code(connection),
+        queued=connection.execute(select(func.count()).select_from(trainings).where(IS_QUEUED)).scalar_one(),
+        oldest_queued_at=_oldest_queued_at(connection),
+        slots_held=len(list_held_slots(connection)),
+        lease_expiry={role: lease.until for role, lease in role_leases if lease is not None},
+        unknown_states=unknown,
     )
 
 
-def _failures(connection: Connection) -> dict[str, int]:
+def _count_errors_by_code(connection: Connection) -> dict[str, int]:
     # Grouped by a label that is no column's name: PostgreSQL would take the column.
     failure = trainings.c.error["code"].as_string().label("failure")
     query = select(failure, func.count()).where(trainings.c.state == str(TrainingState.ERROR)).group_by("failure")
@@ -48,23 +50,25 @@ def _failures(connection: Connection) -> dict[str, int]:
     try:
         with connection.begin_nested():  # an error ends PostgreSQL's transaction, or back to here
             return {str(code): number for code, number in connection.execute(query) if code is not None}
-    except DAMAGE:  # PostgreSQL takes no text out of JSON that has a null character, in whichever of its strings
+    except (
+        ROW_READ_ERRORS
+    ):  # PostgreSQL takes no text out of JSON that has a null character, in whichever of its strings
         texts = connection.execute(
             select(cast(trainings.c.error, Text)).where(trainings.c.state == str(TrainingState.ERROR))
         ).scalars()
-        return Counter(code for text in texts if (code := _code(text)) is not None)
+        return Counter(code for text in texts if (code := _error_code(text)) is not None)
 
 
-def _code(text: Any) -> str | None:
+def _error_code(text: Any) -> str | None:
     try:
         code = from_json(text)["code"]
-    except DAMAGE:
+    except ROW_READ_ERRORS:
         return None
     return code if isinstance(code, str) else None
 
 
-def _oldest(connection: Connection) -> datetime | None:
+def _oldest_queued_at(connection: Connection) -> datetime | None:
     try:
-        return connection.execute(select(func.min(trainings.c.submitted_at)).where(WAITING)).scalar()
-    except DAMAGE:
+        return connection.execute(select(func.min(trainings.c.submitted_at)).where(IS_QUEUED)).scalar()
+    except ROW_READ_ERRORS:
         return None

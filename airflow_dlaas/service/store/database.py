@@ -16,17 +16,17 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from airflow_dlaas.exceptions import HostError, NotConfigured
-from airflow_dlaas.service.store.tables import SCHEMA, counter
+from airflow_dlaas.service.store.tables import SCHEMA_VERSION, counter
 
 log = logging.getLogger(__name__)
 
-FORGET_TIMEOUT = 1.0
+WAL_TRUNCATE_TIMEOUT = 1.0
 """Seconds that the erasing of what was deleted waits for readers; they take milliseconds."""
 
 BUSY_TIMEOUT = 30.0
 """Seconds a writer waits for another process's turn to end; turns take milliseconds."""
 
-MIGRATION_LOCK = 0x646C6161
+MIGRATION_LOCK_ID = 0x646C6161
 """PostgreSQL's advisory lock for upgrades; any number, as long as nobody else's."""
 
 
@@ -42,19 +42,21 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = _checked(url)
-        self._lite = self._url.get_backend_name() == "sqlite"
+        self._url = _parse_url(url)
+        self._is_sqlite = self._url.get_backend_name() == "sqlite"
         # Threads of one process queue here in order; SQLite itself lets waiting writers poll.
-        self._turn = threading.Lock() if self._lite else nullcontext()
-        options: dict[str, Any] = {"connect_args": {"timeout": BUSY_TIMEOUT}} if self._lite else {"pool_pre_ping": True}
+        self._write_lock = threading.Lock() if self._is_sqlite else nullcontext()
+        options: dict[str, Any] = (
+            {"connect_args": {"timeout": BUSY_TIMEOUT}} if self._is_sqlite else {"pool_pre_ping": True}
+        )
         # Parameters hold secrets: no error message and no log may show them.
         self._engine = create_engine(self._url, hide_parameters=True, max_overflow=-1, **options)
-        if self._lite:
-            _prepare(self._engine)
+        if self._is_sqlite:
+            _configure_sqlite(self._engine)
         try:
-            with _translated(self._url):
+            with _translate_errors(self._url):
                 self._upgrade()
-            self.forget()
+            self.truncate_wal()
         except BaseException:
             self.close()
             raise
@@ -64,49 +66,52 @@ class Database:
         self._engine.dispose()
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def read_transaction(self) -> Iterator[Connection]:
         """Look at what was committed; each statement sees one state of it."""
-        with _translated(self._url), self._engine.connect() as connection:
+        with _translate_errors(self._url), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def write_transaction(self) -> Iterator[Connection]:
         """Change things: all or nothing, durable on leaving, one writer at a time."""
-        with _translated(self._url), self._turn, self._engine.connect() as connection:
+        with _translate_errors(self._url), self._write_lock, self._engine.connect() as connection:
             connection.execution_options(writes=True)
             with connection.begin():
                 connection.execute(select(counter.c.revision).with_for_update())
                 yield connection
 
-    def forget(self) -> None:
+    def truncate_wal(self) -> None:
         """
         Let SQLite's write-ahead log go: pages as they were before a change lie in it until somebody does.
 
         Where a reader holds it, the next call does it, or the next start. PostgreSQL's own is its operator's concern.
         """
-        if not self._lite:
+        if not self._is_sqlite:
             return
         try:
             # A connection of its own, since waiting for readers has another limit than waiting for writers.
-            with self._turn, closing(sqlite3.connect(str(self._url.database), timeout=FORGET_TIMEOUT)) as connection:
+            with (
+                self._write_lock,
+                closing(sqlite3.connect(str(self._url.database), timeout=WAL_TRUNCATE_TIMEOUT)) as connection,
+            ):
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
             # What was to be recorded is. Whoever recorded it has nothing to do about this.
-            log.warning("The write-ahead log of %s could not be emptied: %s", _spell(self._url), error)
+            log.warning("The write-ahead log of %s could not be emptied: %s", _format_url(self._url), error)
 
     def _upgrade(self) -> None:
-        with self._alone(), self._engine.connect() as connection:
+        with self._migration_lock(), self._engine.connect() as connection:
             connection.execution_options(writes=True)
             with connection.begin():
-                if not self._lite:
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
-                if _version(connection) != SCHEMA:
-                    _migrate(connection, self._url)
+                if not self._is_sqlite:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK_ID})
+                if _schema_version(connection) != SCHEMA_VERSION:
+                    _run_migrations(connection, self._url)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _migration_lock(self) -> Iterator[None]:
         """Keep other processes out while SQLite is switched to WAL, which its own busy timeout does not cover."""
-        if not self._lite:
+        if not self._is_sqlite:
             yield
             return
         with Path(f"{self._url.database}.lock").open("w") as file:
@@ -114,7 +119,7 @@ class Database:
             yield
 
 
-def _checked(url: str) -> URL:
+def _parse_url(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -134,7 +139,7 @@ def _checked(url: str) -> URL:
             raise NotConfigured(f"The database may be sqlite or postgresql, not {other}")
 
 
-def _prepare(engine: Engine) -> None:
+def _configure_sqlite(engine: Engine) -> None:
     """Take transactions out of the driver's hands: it would begin them late, and never as IMMEDIATE."""
 
     @event.listens_for(engine, "connect")
@@ -157,13 +162,13 @@ def _prepare(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _version(connection: Connection) -> str | None:
+def _schema_version(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _migrate(connection: Connection, url: URL) -> None:
+def _run_migrations(connection: Connection, url: URL) -> None:
     # Imported here: it costs more than opening a database that is up to date.
     from alembic import command
     from alembic.config import Config
@@ -176,20 +181,20 @@ def _migrate(connection: Connection, url: URL) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise HostError(
-            f"The database {_spell(url)} was written by another version of airflow-dlaas: {error}. "
+            f"The database {_format_url(url)} was written by another version of airflow-dlaas: {error}. "
             "Install that version, or give the service a database of its own"
         ) from error
 
 
 @contextmanager
-def _translated(url: URL) -> Iterator[None]:
+def _translate_errors(url: URL) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        raise HostError(f"The database {_spell(url)} failed ({type(error).__name__})") from error
+        raise HostError(f"The database {_format_url(url)} failed ({type(error).__name__})") from error
     except OSError as error:
-        raise HostError(f"The database {_spell(url)} cannot be opened: {error.strerror}") from error
+        raise HostError(f"The database {_format_url(url)} cannot be opened: {error.strerror}") from error
 
 
-def _spell(url: URL) -> str:
+def _format_url(url: URL) -> str:
     return url.render_as_string(hide_password=True)

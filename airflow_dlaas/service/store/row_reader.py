@@ -8,40 +8,42 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic_core import from_json
 from sqlalchemy import Column, ColumnElement, Connection, Select, Text, cast, select
 
-from airflow_dlaas.service.store.rows import DAMAGE
+from airflow_dlaas.service.store.rows import ROW_READ_ERRORS
 from airflow_dlaas.service.store.tables import HOLDS_SLOTS, leases, trainings
-from airflow_dlaas.service.store.unreadable_rows import EPOCH
+from airflow_dlaas.service.store.unreadable_rows import UNIX_EPOCH
 
 T = TypeVar("T")
 
 
-def each(
+def read_rows(
     connection: Connection,
     query: Select[Any],
-    key: Column[Any],
-    read: Callable[[Mapping[str, Any]], T],
-    salvage: Callable[[Callable[[ColumnElement[Any]], Any]], T],
+    key_column: Column[Any],
+    parse_row: Callable[[Mapping[str, Any]], T],
+    parse_unreadable_row: Callable[[Callable[[ColumnElement[Any]], Any]], T],
 ) -> list[T]:
     """
     Read what *query* finds, in one go; where a value fails that, row by row, and the damaged ones column by column.
 
-    :param key: a column whose value names one row of the query.
-    :param read: makes a record of a row; raises one of `DAMAGE` for what is none.
-    :param salvage: makes a record of a damaged row; it is given what reads one column of it.
+    :param key_column: a column whose value names one row of the query.
+    :param parse_row: makes a record of a row; raises one of `ROW_READ_ERRORS` for what is none.
+    :param parse_unreadable_row: makes a record of a damaged row; it is given what reads one column of it.
     """
     try:
-        return [read(dict(row)) for row in connection.execute(query).mappings().all()]
-    except DAMAGE:
+        return [parse_row(dict(row)) for row in connection.execute(query).mappings().all()]
+    except ROW_READ_ERRORS:
         pass
-    found = connection.execute(query.with_only_columns(key)).scalars().all()
-    records = (_one(connection, query.where(key == value), read, salvage) for value in found)
+    found = connection.execute(query.with_only_columns(key_column)).scalars().all()
+    records = (
+        _read_row(connection, query.where(key_column == value), parse_row, parse_unreadable_row) for value in found
+    )
     return [record for record in records if record is not None]
 
 
-def slots_held(connection: Connection) -> list[str]:
+def list_held_slots(connection: Connection) -> list[str]:
     """Name the GPU slots that are held (`HOLDS_SLOTS`); a booking that cannot be read holds none."""
     held = connection.execute(select(cast(trainings.c.gpus, Text)).where(HOLDS_SLOTS)).scalars()
-    return [slot for text in held for slot in _names(text)]
+    return [slot for text in held for slot in _parse_slot_names(text)]
 
 
 class Lease(NamedTuple):
@@ -51,34 +53,34 @@ class Lease(NamedTuple):
     until: Any
 
 
-def lease_on(connection: Connection, role: str) -> Lease | None:
+def get_lease(connection: Connection, role: str) -> Lease | None:
     """Read the lease on *role*; one that cannot be read has lapsed."""
     query = select(leases.c.holder, leases.c.until).where(leases.c.role == role)
     try:
         row = connection.execute(query).one_or_none()
-    except DAMAGE:
-        return Lease("", EPOCH)
+    except ROW_READ_ERRORS:
+        return Lease("", UNIX_EPOCH)
     return None if row is None else Lease(row.holder, row.until)
 
 
-def _one(
+def _read_row(
     connection: Connection,
     query: Select[Any],
-    read: Callable[[Mapping[str, Any]], T],
-    salvage: Callable[[Callable[[ColumnElement[Any]], Any]], T],
+    parse_row: Callable[[Mapping[str, Any]], T],
+    parse_unreadable_row: Callable[[Callable[[ColumnElement[Any]], Any]], T],
 ) -> T | None:
     """Read one row; None where it was deleted since its key was read, or the query does not hold for it any more."""
     try:
         row = connection.execute(query).mappings().one_or_none()
-        return None if row is None else read(dict(row))
-    except DAMAGE:
-        return salvage(lambda column: connection.execute(query.with_only_columns(column)).scalar())
+        return None if row is None else parse_row(dict(row))
+    except ROW_READ_ERRORS:
+        return parse_unreadable_row(lambda column: connection.execute(query.with_only_columns(column)).scalar())
 
 
-def _names(text: Any) -> Iterator[str]:
+def _parse_slot_names(text: Any) -> Iterator[str]:
     try:
         names = from_json(text)
-    except DAMAGE:
+    except ROW_READ_ERRORS:
         return
     if isinstance(names, list):
         yield from (name for name in names if isinstance(name, str))

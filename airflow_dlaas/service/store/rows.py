@@ -17,10 +17,10 @@ from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.service.store.base import ExperimentRecord, TrainingRecord, VersionRecord
 from airflow_dlaas.service.store.tables import experiments, trainings, versions
 
-R = TypeVar("R", ExperimentRecord, TrainingRecord, VersionRecord)
+RecordT = TypeVar("RecordT", ExperimentRecord, TrainingRecord, VersionRecord)
 
-VERSION = tuple(versions.c)
-EXPERIMENT: tuple[ColumnElement[Any], ...] = (
+VERSION_COLUMNS = tuple(versions.c)
+EXPERIMENT_COLUMNS: tuple[ColumnElement[Any], ...] = (
     experiments.c.id,
     experiments.c.owner,
     experiments.c.draft,
@@ -28,52 +28,54 @@ EXPERIMENT: tuple[ColumnElement[Any], ...] = (
     *(column.label(f"version_{column.name}") for column in versions.c),
 )
 
-_KEPT_APART = {"seq", "secrets", "key", "request_digest"}
-TRAINING: tuple[Column[Any], ...] = tuple(column for column in trainings.c if column.name not in _KEPT_APART)
+_EXCLUDED_COLUMNS = {"seq", "secrets", "key", "request_digest"}
+TRAINING_COLUMNS: tuple[Column[Any], ...] = tuple(
+    column for column in trainings.c if column.name not in _EXCLUDED_COLUMNS
+)
 """All of a training but what is asked for by name: no listing carries secrets about."""
 
-DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, DataError)
+ROW_READ_ERRORS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, DataError)
 """What reading a value raises that the database holds and that is not of its column's kind: drivers convert values
 while rows are fetched, so one such value ends the whole query."""
 
 
-def version(row: Mapping[str, Any]) -> VersionRecord:
+def version_from_row(row: Mapping[str, Any]) -> VersionRecord:
     """
-    Read a row of `VERSION`.
+    Read a row of `VERSION_COLUMNS`.
 
     :raises one of DAMAGE: a value is not of its column's kind.
     """
-    return _checked(VersionRecord, row)
+    return _validated_record(VersionRecord, row)
 
 
-def experiment(row: Mapping[str, Any]) -> tuple[ExperimentRecord, VersionRecord]:
+def experiment_from_row(row: Mapping[str, Any]) -> tuple[ExperimentRecord, VersionRecord]:
     """
-    Read a row of `EXPERIMENT`: an experiment and one of its versions.
-
-    :raises one of DAMAGE: a value is not of its column's kind.
-    """
-    values = dict(row)
-    of_version = {column.name: values.pop(f"version_{column.name}") for column in versions.c}
-    return _checked(ExperimentRecord, values), _checked(VersionRecord, of_version)
-
-
-def training(row: Mapping[str, Any]) -> TrainingRecord:
-    """
-    Read a row of `TRAINING`.
+    Read a row of `EXPERIMENT_COLUMNS`: an experiment and one of its versions.
 
     :raises one of DAMAGE: a value is not of its column's kind.
     """
     values = dict(row)
-    for name, read in READ.items():
-        values[name] = read(values[name])
+    version_values = {column.name: values.pop(f"version_{column.name}") for column in versions.c}
+    return _validated_record(ExperimentRecord, values), _validated_record(VersionRecord, version_values)
+
+
+def training_from_row(row: Mapping[str, Any]) -> TrainingRecord:
+    """
+    Read a row of `TRAINING_COLUMNS`.
+
+    :raises one of DAMAGE: a value is not of its column's kind.
+    """
+    values = dict(row)
+    for name, parse in COLUMN_PARSERS.items():
+        values[name] = parse(values[name])
     if values["slots"] < 0:
         raise ValueError("a training takes no negative number of slots")
-    return _checked(TrainingRecord, values)
+    return _validated_record(TrainingRecord, values)
 
 
-def training_values(record: TrainingRecord) -> dict[str, Any]:
+def training_to_row(record: TrainingRecord) -> dict[str, Any]:
     """Spell *record* as the columns of its row."""
-    values = {column.name: getattr(record, column.name) for column in TRAINING}
+    values = {column.name: getattr(record, column.name) for column in TRAINING_COLUMNS}
     values["state"] = str(record.state)
     values["phase"] = str(record.phase) if record.phase else None
     values["gpus"] = list(record.gpus)
@@ -82,16 +84,16 @@ def training_values(record: TrainingRecord) -> dict[str, Any]:
     return values
 
 
-def _gpus(raw: Any) -> tuple[str, ...]:
+def _parse_gpus(raw: Any) -> tuple[str, ...]:
     if not isinstance(raw, list):
         raise TypeError("not a list")
     return tuple(raw)
 
 
-READ: dict[str, Callable[[Any], Any]] = {
+COLUMN_PARSERS: dict[str, Callable[[Any], Any]] = {
     "state": TrainingState,
     "phase": lambda raw: Phase(raw) if raw else None,
-    "gpus": _gpus,
+    "gpus": _parse_gpus,
     "error": lambda raw: ErrorItem.model_validate(raw) if raw else None,
     "definition": without_nulls,  # older versions stored a key that was sent as null
 }
@@ -99,21 +101,21 @@ READ: dict[str, Callable[[Any], Any]] = {
 
 
 @cache
-def _adapters(kind: Hashable) -> tuple[TypeAdapter[dict[str, Any]], dict[str, TypeAdapter[Any]]]:
-    """What checks all fields of *kind*, a record, at once, and what checks each."""
-    hints = get_type_hints(kind)
-    del hints["damage"]
+def _type_adapters(record_type: Hashable) -> tuple[TypeAdapter[dict[str, Any]], dict[str, TypeAdapter[Any]]]:
+    """What checks all fields of *record_type*, a record, at once, and what checks each."""
+    hints = get_type_hints(record_type)
+    del hints["unreadable_columns"]
     # A dictionary with typed keys: strictly, a dataclass would take instances of itself only.
     whole: TypeAdapter[dict[str, Any]] = TypeAdapter(TypedDict("Row", hints))  # type: ignore[operator]
     return whole, {name: TypeAdapter(hint) for name, hint in hints.items()}
 
 
-def _checked(kind: type[R], values: Mapping[str, Any]) -> R:
-    whole, _ = _adapters(cast("Hashable", kind))
-    return kind(**whole.validate_python(values, strict=True))
+def _validated_record(record_type: type[RecordT], values: Mapping[str, Any]) -> RecordT:
+    whole, _ = _type_adapters(cast("Hashable", record_type))
+    return record_type(**whole.validate_python(values, strict=True))
 
 
-def field_of(kind: type[R], name: str, value: Any) -> Any:
-    """Check the value of one field of a record; raises one of `DAMAGE`."""
-    _, each = _adapters(cast("Hashable", kind))
-    return each[name].validate_python(value, strict=True)
+def validate_field(record_type: type[RecordT], name: str, value: Any) -> Any:
+    """Check the value of one field of a record; raises one of `ROW_READ_ERRORS`."""
+    _, field_adapters = _type_adapters(cast("Hashable", record_type))
+    return field_adapters[name].validate_python(value, strict=True)

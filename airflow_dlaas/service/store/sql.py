@@ -15,22 +15,22 @@ from airflow_dlaas.contract.stores import REVEAL_SECRETS
 from airflow_dlaas.exceptions import Conflict, NotFound
 from airflow_dlaas.service.store import rows, unreadable_rows
 from airflow_dlaas.service.store.base import (
-    LONGEST_LEASE,
-    Counts,
+    MAX_LEASE,
+    DecryptionError,
     ExperimentRecord,
-    Outcome,
-    SealBroken,
+    TrainingCounts,
+    TrainingOutcome,
     TrainingRecord,
     VersionRecord,
 )
-from airflow_dlaas.service.store.counts import count
+from airflow_dlaas.service.store.counts import count_trainings
 from airflow_dlaas.service.store.database import Database
-from airflow_dlaas.service.store.row_reader import each, lease_on, slots_held
-from airflow_dlaas.service.store.secret_encryption import Seal
+from airflow_dlaas.service.store.row_reader import get_lease, list_held_slots, read_rows
+from airflow_dlaas.service.store.secret_encryption import SecretCipher
 from airflow_dlaas.service.store.tables import (
-    FINAL,
-    UNFINISHED,
-    WAITING,
+    FINAL_STATES,
+    IS_QUEUED,
+    IS_UNFINISHED,
     counter,
     experiments,
     leases,
@@ -38,10 +38,10 @@ from airflow_dlaas.service.store.tables import (
     versions,
 )
 
-IDS_AT_ONCE = 1000
+MAX_IDS_PER_QUERY = 1000
 """Ids in one query: databases bound how many parameters a statement takes."""
 
-KNOWN_STATES = {str(state): state for state in TrainingState}
+STATES_BY_NAME = {str(state): state for state in TrainingState}
 
 
 class SqlStore:
@@ -56,23 +56,23 @@ class SqlStore:
     """
 
     def __init__(self, url: str, *, key: bytes | None = None) -> None:
-        self._seal = Seal(key)
+        self._cipher = SecretCipher(key)
         self._database = Database(url)
 
     def close(self) -> None:
         """Close all connections."""
         self._database.close()
 
-    def _reading(self) -> AbstractContextManager[Connection]:
-        return self._database.reading()
+    def _read_transaction(self) -> AbstractContextManager[Connection]:
+        return self._database.read_transaction()
 
-    def _writing(self) -> AbstractContextManager[Connection]:
-        return self._database.writing()
+    def _write_transaction(self) -> AbstractContextManager[Connection]:
+        return self._database.write_transaction()
 
     # -- experiments ---------------------------------------------------------
 
     def create_experiment(self, experiment: ExperimentRecord, version: VersionRecord) -> None:
-        with self._writing() as connection:
+        with self._write_transaction() as connection:
             connection.execute(
                 insert(experiments).values(
                     id=experiment.id,
@@ -84,141 +84,150 @@ class SqlStore:
             _insert_version(connection, version)
 
     def add_version(self, owner: str, experiment_id: str, version_id: str, now: datetime) -> VersionRecord:
-        with self._writing() as connection:
-            _, newest = _experiment(connection, owner, experiment_id)
+        with self._write_transaction() as connection:
+            _, newest = _get_experiment(connection, owner, experiment_id)
             version = VersionRecord(version_id, experiment_id, newest.number + 1, now)
             _insert_version(connection, version)
         return version
 
-    def experiments(self, owner: str) -> Sequence[tuple[ExperimentRecord, VersionRecord]]:
-        with self._reading() as connection:
-            return _experiments(connection, _newest(owner).order_by(experiments.c.seq.desc()))
+    def list_experiments(self, owner: str) -> Sequence[tuple[ExperimentRecord, VersionRecord]]:
+        with self._read_transaction() as connection:
+            return _select_experiments(connection, _newest_version_query(owner).order_by(experiments.c.seq.desc()))
 
-    def experiment(self, owner: str, experiment_id: str) -> tuple[ExperimentRecord, VersionRecord]:
-        with self._reading() as connection:
-            return _experiment(connection, owner, experiment_id)
+    def get_experiment(self, owner: str, experiment_id: str) -> tuple[ExperimentRecord, VersionRecord]:
+        with self._read_transaction() as connection:
+            return _get_experiment(connection, owner, experiment_id)
 
-    def versions(self, owner: str, experiment_id: str) -> Sequence[VersionRecord]:
-        with self._reading() as connection:
-            query = select(*rows.VERSION).join(experiments).where(_is(owner, experiment_id))
-            found = _versions(connection, query.order_by(versions.c.number))
+    def list_versions(self, owner: str, experiment_id: str) -> Sequence[VersionRecord]:
+        with self._read_transaction() as connection:
+            query = select(*rows.VERSION_COLUMNS).join(experiments).where(_matches_experiment(owner, experiment_id))
+            found = _select_versions(connection, query.order_by(versions.c.number))
         if not found:
-            raise _no_experiment(experiment_id)
+            raise _experiment_not_found(experiment_id)
         return found
 
-    def version(self, owner: str, experiment_id: str, version_id: str) -> VersionRecord:
-        with self._reading() as connection:
-            return _version(connection, owner, experiment_id, version_id)
+    def get_version(self, owner: str, experiment_id: str, version_id: str) -> VersionRecord:
+        with self._read_transaction() as connection:
+            return _get_version(connection, owner, experiment_id, version_id)
 
     def set_content(self, owner: str, experiment_id: str, version_id: str, digest: str, size: int) -> None:
-        with self._writing() as connection:
-            _version(connection, owner, experiment_id, version_id)
+        with self._write_transaction() as connection:
+            _get_version(connection, owner, experiment_id, version_id)
             connection.execute(update(versions).where(versions.c.id == version_id).values(digest=digest, size=size))
 
     def delete_experiment(self, owner: str, experiment_id: str) -> None:
-        with self._writing() as connection:
-            if not connection.execute(delete(experiments).where(_is(owner, experiment_id))).rowcount:
-                raise _no_experiment(experiment_id)
+        with self._write_transaction() as connection:
+            if not connection.execute(delete(experiments).where(_matches_experiment(owner, experiment_id))).rowcount:
+                raise _experiment_not_found(experiment_id)
 
-    def digests(self) -> frozenset[str]:
+    def list_used_digests(self) -> frozenset[str]:
         kept = select(versions.c.digest).where(versions.c.digest.is_not(None))
-        running = select(trainings.c.code).where(UNFINISHED)
-        with self._reading() as connection:
+        running = select(trainings.c.code).where(IS_UNFINISHED)
+        with self._read_transaction() as connection:
             return frozenset(connection.execute(kept.union(running)).scalars())
 
     # -- trainings, the API's side -------------------------------------------
 
     def create_training(
-        self, training: TrainingRecord, secrets: TrainingDefinition, *, key: str | None, request_digest: str
+        self,
+        training: TrainingRecord,
+        definition_with_secrets: TrainingDefinition,
+        *,
+        key: str | None,
+        request_digest: str,
     ) -> tuple[TrainingRecord, bool]:
-        with self._writing() as connection:
-            known = _by_key(connection, training.owner, key, request_digest)
+        with self._write_transaction() as connection:
+            known = _find_by_key(connection, training.owner, key, request_digest)
             if known is not None:
                 return known, False
-            values = rows.training_values(training) | {
-                "secrets": self._seal.close(secrets.model_dump_json(context=REVEAL_SECRETS, exclude_unset=True)),
+            values = rows.training_to_row(training) | {
+                "secrets": self._cipher.encrypt(
+                    definition_with_secrets.model_dump_json(context=REVEAL_SECRETS, exclude_unset=True)
+                ),
                 "key": key,
                 "request_digest": request_digest,
                 "revision": _next_revision(connection),
             }
             connection.execute(insert(trainings).values(values))
-            return _training(connection, training.id, training.owner), True
+            return _get_training(connection, training.id, training.owner), True
 
-    def recall(self, owner: str, key: str, request_digest: str) -> TrainingRecord | None:
-        with self._reading() as connection:
-            return _by_key(connection, owner, key, request_digest)
+    def find_by_key(self, owner: str, key: str, request_digest: str) -> TrainingRecord | None:
+        with self._read_transaction() as connection:
+            return _find_by_key(connection, owner, key, request_digest)
 
-    def training(self, owner: str, training_id: str) -> TrainingRecord:
-        with self._reading() as connection:
-            return _training(connection, training_id, owner)
+    def get_training(self, owner: str, training_id: str) -> TrainingRecord:
+        with self._read_transaction() as connection:
+            return _get_training(connection, training_id, owner)
 
-    def trainings(self, owner: str, *, limit: int, before: str | None = None) -> Sequence[TrainingRecord]:
-        query = select(*rows.TRAINING).where(trainings.c.owner == owner)
-        with self._reading() as connection:
+    def list_trainings(self, owner: str, *, limit: int, before: str | None = None) -> Sequence[TrainingRecord]:
+        query = select(*rows.TRAINING_COLUMNS).where(trainings.c.owner == owner)
+        with self._read_transaction() as connection:
             if before is not None:
                 seq = connection.execute(
                     select(trainings.c.seq).where(trainings.c.owner == owner, trainings.c.id == before)
                 ).scalar()
                 if seq is None:
-                    raise _no_training(before)
+                    raise _training_not_found(before)
                 query = query.where(trainings.c.seq < seq)
-            return _records(connection, query.order_by(trainings.c.seq.desc()).limit(limit))
+            return _select_trainings(connection, query.order_by(trainings.c.seq.desc()).limit(limit))
 
-    def changes(self, owner: str, *, after: int, limit: int) -> Sequence[TrainingRecord]:
-        query = select(*rows.TRAINING).where(trainings.c.owner == owner, trainings.c.revision > after)
-        with self._reading() as connection:
-            found = _records(connection, query.order_by(trainings.c.revision).limit(limit))
+    def list_changes(self, owner: str, *, after: int, limit: int) -> Sequence[TrainingRecord]:
+        query = select(*rows.TRAINING_COLUMNS).where(trainings.c.owner == owner, trainings.c.revision > after)
+        with self._read_transaction() as connection:
+            found = _select_trainings(connection, query.order_by(trainings.c.revision).limit(limit))
             highest = connection.execute(select(counter.c.revision)).scalar_one()
         # A damaged revision has no place in the order: the training would be given again each time.
         return [record for record in found if after < record.revision <= highest]
 
-    def revision(self) -> int:
-        with self._reading() as connection:
+    def current_revision(self) -> int:
+        with self._read_transaction() as connection:
             return int(connection.execute(select(counter.c.revision)).scalar_one())
 
-    def states(self, ids: Collection[str]) -> Mapping[str, TrainingState | None]:
+    def get_states(self, ids: Collection[str]) -> Mapping[str, TrainingState | None]:
         wanted, found = list(ids), dict[str, TrainingState | None]()
         query = select(trainings.c.id, trainings.c.state)
-        with self._reading() as connection:
-            for start in range(0, len(wanted), IDS_AT_ONCE):
-                some = trainings.c.id.in_(wanted[start : start + IDS_AT_ONCE])
-                found.update((row.id, KNOWN_STATES.get(row.state)) for row in connection.execute(query.where(some)))
+        with self._read_transaction() as connection:
+            for start in range(0, len(wanted), MAX_IDS_PER_QUERY):
+                some = trainings.c.id.in_(wanted[start : start + MAX_IDS_PER_QUERY])
+                found.update((row.id, STATES_BY_NAME.get(row.state)) for row in connection.execute(query.where(some)))
         return found
 
-    def counts(self) -> Counts:
-        with self._reading() as connection:
-            return count(connection)
+    def count_trainings(self) -> TrainingCounts:
+        with self._read_transaction() as connection:
+            return count_trainings(connection)
 
-    def queue(self) -> Sequence[str]:
-        with self._reading() as connection:
-            return connection.execute(select(trainings.c.id).where(WAITING).order_by(trainings.c.seq)).scalars().all()
+    def list_queue(self) -> Sequence[str]:
+        with self._read_transaction() as connection:
+            return connection.execute(select(trainings.c.id).where(IS_QUEUED).order_by(trainings.c.seq)).scalars().all()
 
-    def queue_position(self, training_id: str) -> int | None:
+    def get_queue_position(self, training_id: str) -> int | None:
         mine = trainings.alias("mine")
-        before = select(func.count()).select_from(trainings).where(WAITING, trainings.c.seq < mine.c.seq)
+        before = select(func.count()).select_from(trainings).where(IS_QUEUED, trainings.c.seq < mine.c.seq)
         query = select(before.correlate(mine).scalar_subquery()).where(
-            mine.c.id == training_id, mine.c.state.not_in(FINAL), mine.c.started_at.is_(None)
+            mine.c.id == training_id, mine.c.state.not_in(FINAL_STATES), mine.c.started_at.is_(None)
         )
-        with self._reading() as connection:
+        with self._read_transaction() as connection:
             return connection.execute(query).scalar()
 
     def request_cancel(self, owner: str, training_id: str, now: datetime) -> TrainingRecord:
-        with self._writing() as connection:
-            record = _training(connection, training_id, owner)
+        with self._write_transaction() as connection:
+            record = _get_training(connection, training_id, owner)
             if record.state.is_final or record.cancel_requested:
                 return record
             if record.started_at is None:
-                _end(connection, record, Outcome(TrainingState.CANCELED, now), cancel_requested=True)
+                _finish_training(
+                    connection, record, TrainingOutcome(TrainingState.CANCELED, now), cancel_requested=True
+                )
             else:
-                _change(connection, training_id, modified_at=now, cancel_requested=True)
-            record = _training(connection, training_id)
+                _update_training(connection, training_id, modified_at=now, cancel_requested=True)
+            record = _get_training(connection, training_id)
         if record.state.is_final:
-            self._database.forget()
+            self._database.truncate_wal()
         return record
 
     def acknowledge(self, owner: str, training_id: str, now: datetime) -> TrainingRecord:
-        with self._writing() as connection:
-            record = _training(connection, training_id, owner)
+        with self._write_transaction() as connection:
+            record = _get_training(connection, training_id, owner)
             if record.state is not TrainingState.COMPLETED:
                 raise Conflict(
                     f"Training {training_id} is {record.state}: only the result of a completed training can be "
@@ -228,64 +237,66 @@ class SqlStore:
                 return record
             # Without a new revision: nothing that a waiting client asks for has changed.
             connection.execute(update(trainings).where(trainings.c.id == training_id).values(acknowledged_at=now))
-            return _training(connection, training_id)
+            return _get_training(connection, training_id)
 
     def delete_training(self, owner: str, training_id: str) -> None:
-        with self._writing() as connection:
-            record = _training(connection, training_id, owner)
+        with self._write_transaction() as connection:
+            record = _get_training(connection, training_id, owner)
             if not record.state.is_final:
                 raise Conflict(f"Training {training_id} is {record.state}: cancel it, and delete it once it has ended")
             connection.execute(delete(trainings).where(trainings.c.id == training_id))
 
     # -- trainings, the dispatcher's side ------------------------------------
 
-    def lead(self, role: str, holder: str, now: datetime, until: datetime) -> bool:
-        with self._writing() as connection:
-            lease = lease_on(connection, role)
+    def acquire_lease(self, role: str, holder: str, now: datetime, until: datetime) -> bool:
+        with self._write_transaction() as connection:
+            lease = get_lease(connection, role)
             if lease is None:
                 connection.execute(insert(leases).values(role=role, holder=holder, until=until))
-            elif lease.holder == holder or not now < lease.until <= now + LONGEST_LEASE:
+            elif lease.holder == holder or not now < lease.until <= now + MAX_LEASE:
                 connection.execute(update(leases).where(leases.c.role == role).values(holder=holder, until=until))
             else:
                 return False
         return True
 
-    def unfinished(self) -> Sequence[TrainingRecord]:
-        with self._reading() as connection:
-            return _records(connection, select(*rows.TRAINING).where(UNFINISHED).order_by(trainings.c.seq))
+    def list_unfinished(self) -> Sequence[TrainingRecord]:
+        with self._read_transaction() as connection:
+            return _select_trainings(
+                connection, select(*rows.TRAINING_COLUMNS).where(IS_UNFINISHED).order_by(trainings.c.seq)
+            )
 
-    def secrets(self, training_id: str) -> TrainingDefinition:
-        with self._reading() as connection:
+    def get_definition_with_secrets(self, training_id: str) -> TrainingDefinition:
+        with self._read_transaction() as connection:
             sent = connection.execute(select(trainings.c.secrets).where(trainings.c.id == training_id)).scalar()
         if sent is None:
             raise NotFound(f"There are no secrets of training {training_id}: it is unknown, or has ended")
         try:
-            return TrainingDefinition.model_validate_json(self._seal.open(sent))
-        except rows.DAMAGE:
+            return TrainingDefinition.model_validate_json(self._cipher.decrypt(sent))
+        except rows.ROW_READ_ERRORS:
             pass  # Nothing of it goes into the error.
-        raise SealBroken(
+        raise DecryptionError(
             "What was stored to start it with (its definition and the credentials of its object stores) cannot be read "
             "any more. Submit the training again"
         )
 
-    def book(self, training_id: str, gpus: Sequence[str], now: datetime) -> bool:
-        with self._writing() as connection:
-            record = _training(connection, training_id)
+    def reserve_gpus(self, training_id: str, gpus: Sequence[str], now: datetime) -> bool:
+        with self._write_transaction() as connection:
+            record = _get_training(connection, training_id)
             if record.state.is_final or record.started_at is not None or record.cancel_requested:
                 return False
-            if not set(gpus).isdisjoint(slots_held(connection)):
+            if not set(gpus).isdisjoint(list_held_slots(connection)):
                 return False
-            _change(connection, training_id, modified_at=now, gpus=list(gpus), started_at=now)
+            _update_training(connection, training_id, modified_at=now, gpus=list(gpus), started_at=now)
         return True
 
-    def started(self, training_id: str, handle: str) -> None:
-        with self._writing() as connection:
-            if _training(connection, training_id).handle != handle:
-                _change(connection, training_id, handle=handle)
+    def set_handle(self, training_id: str, handle: str) -> None:
+        with self._write_transaction() as connection:
+            if _get_training(connection, training_id).handle != handle:
+                _update_training(connection, training_id, handle=handle)
 
-    def advance(self, training_id: str, state: TrainingState, phase: Phase | None, now: datetime) -> None:
-        with self._writing() as connection:
-            record = _training(connection, training_id)
+    def record_progress(self, training_id: str, state: TrainingState, phase: Phase | None, now: datetime) -> None:
+        with self._write_transaction() as connection:
+            record = _get_training(connection, training_id)
             if state.is_final or not (state == record.state or record.state.can_transition_to(state)):
                 raise ValueError(f"Training {training_id} is {record.state} and cannot advance to {state}")
             values: dict[str, Any] = {"phase": str(phase) if phase else None}
@@ -293,43 +304,47 @@ class SqlStore:
                 values |= {"state": str(state), "running_at": now}
             elif phase == record.phase:
                 return
-            _change(connection, training_id, modified_at=now, **values)
+            _update_training(connection, training_id, modified_at=now, **values)
 
-    def finish(self, training_id: str, outcome: Outcome) -> None:
+    def finish(self, training_id: str, outcome: TrainingOutcome) -> None:
         if not outcome.state.is_final:
             raise ValueError(f"A training does not end as {outcome.state}")
-        with self._writing() as connection:
-            record = _training(connection, training_id)
+        with self._write_transaction() as connection:
+            record = _get_training(connection, training_id)
             if not record.state.is_final:
-                _end(connection, record, outcome)
-        self._database.forget()
+                _finish_training(connection, record, outcome)
+        self._database.truncate_wal()
 
 
-def _newest(owner: str) -> Select[Any]:
+def _newest_version_query(owner: str) -> Select[Any]:
     """Experiments of *owner*, each with its newest version."""
     other = versions.alias("other")
     newest = select(func.max(other.c.number)).where(other.c.experiment_id == experiments.c.id).scalar_subquery()
     return (
-        select(*rows.EXPERIMENT)
+        select(*rows.EXPERIMENT_COLUMNS)
         .join(versions, versions.c.experiment_id == experiments.c.id)
         .where(experiments.c.owner == owner, versions.c.number == newest)
     )
 
 
-def _is(owner: str, experiment_id: str) -> Any:
+def _matches_experiment(owner: str, experiment_id: str) -> Any:
     return (experiments.c.owner == owner) & (experiments.c.id == experiment_id)
 
 
-def _experiment(connection: Connection, owner: str, experiment_id: str) -> tuple[ExperimentRecord, VersionRecord]:
-    found = _experiments(connection, _newest(owner).where(experiments.c.id == experiment_id))
+def _get_experiment(connection: Connection, owner: str, experiment_id: str) -> tuple[ExperimentRecord, VersionRecord]:
+    found = _select_experiments(connection, _newest_version_query(owner).where(experiments.c.id == experiment_id))
     if not found:
-        raise _no_experiment(experiment_id)
+        raise _experiment_not_found(experiment_id)
     return found[0]
 
 
-def _version(connection: Connection, owner: str, experiment_id: str, version_id: str) -> VersionRecord:
-    query = select(*rows.VERSION).join(experiments).where(_is(owner, experiment_id), versions.c.id == version_id)
-    found = _versions(connection, query)
+def _get_version(connection: Connection, owner: str, experiment_id: str, version_id: str) -> VersionRecord:
+    query = (
+        select(*rows.VERSION_COLUMNS)
+        .join(experiments)
+        .where(_matches_experiment(owner, experiment_id), versions.c.id == version_id)
+    )
+    found = _select_versions(connection, query)
     if not found:
         raise NotFound(f"There is no version {version_id} of an experiment {experiment_id}")
     return found[0]
@@ -340,29 +355,35 @@ def _insert_version(connection: Connection, version: VersionRecord) -> None:
     connection.execute(insert(versions).values(values))
 
 
-def _records(connection: Connection, query: Select[Any]) -> list[TrainingRecord]:
-    return each(connection, query, trainings.c.seq, rows.training, unreadable_rows.salvage_training)
+def _select_trainings(connection: Connection, query: Select[Any]) -> list[TrainingRecord]:
+    return read_rows(
+        connection, query, trainings.c.seq, rows.training_from_row, unreadable_rows.training_from_unreadable_row
+    )
 
 
-def _experiments(connection: Connection, query: Select[Any]) -> list[tuple[ExperimentRecord, VersionRecord]]:
-    return each(connection, query, versions.c.id, rows.experiment, unreadable_rows.salvage_experiment)
+def _select_experiments(connection: Connection, query: Select[Any]) -> list[tuple[ExperimentRecord, VersionRecord]]:
+    return read_rows(
+        connection, query, versions.c.id, rows.experiment_from_row, unreadable_rows.experiment_from_unreadable_row
+    )
 
 
-def _versions(connection: Connection, query: Select[Any]) -> list[VersionRecord]:
-    return each(connection, query, versions.c.id, rows.version, unreadable_rows.salvage_version)
+def _select_versions(connection: Connection, query: Select[Any]) -> list[VersionRecord]:
+    return read_rows(
+        connection, query, versions.c.id, rows.version_from_row, unreadable_rows.version_from_unreadable_row
+    )
 
 
-def _training(connection: Connection, training_id: str, owner: str | None = None) -> TrainingRecord:
-    query = select(*rows.TRAINING).where(trainings.c.id == training_id)
+def _get_training(connection: Connection, training_id: str, owner: str | None = None) -> TrainingRecord:
+    query = select(*rows.TRAINING_COLUMNS).where(trainings.c.id == training_id)
     if owner is not None:
         query = query.where(trainings.c.owner == owner)
-    found = _records(connection, query)
+    found = _select_trainings(connection, query)
     if not found:
-        raise _no_training(training_id)
+        raise _training_not_found(training_id)
     return found[0]
 
 
-def _by_key(connection: Connection, owner: str, key: str | None, request_digest: str) -> TrainingRecord | None:
+def _find_by_key(connection: Connection, owner: str, key: str | None, request_digest: str) -> TrainingRecord | None:
     if key is None:
         return None
     query = select(trainings.c.id, trainings.c.request_digest).where(trainings.c.owner == owner, trainings.c.key == key)
@@ -374,7 +395,7 @@ def _by_key(connection: Connection, owner: str, key: str | None, request_digest:
             f"This key created training {row.id} from another definition: send another key, or the same definition",
             target="Idempotency-Key",
         )
-    return _training(connection, row.id)
+    return _get_training(connection, row.id)
 
 
 def _next_revision(connection: Connection) -> int:
@@ -382,19 +403,19 @@ def _next_revision(connection: Connection) -> int:
     return int(connection.execute(up).scalar_one())
 
 
-def _change(connection: Connection, training_id: str, **values: Any) -> None:
+def _update_training(connection: Connection, training_id: str, **values: Any) -> None:
     values["revision"] = _next_revision(connection)
     connection.execute(update(trainings).where(trainings.c.id == training_id).values(values))
 
 
-def _end(connection: Connection, record: TrainingRecord, outcome: Outcome, **values: Any) -> None:
+def _finish_training(connection: Connection, record: TrainingRecord, outcome: TrainingOutcome, **values: Any) -> None:
     running_at = record.running_at
     if not record.state.can_transition_to(outcome.state):
         # The one way to get here: a learner ran from start to end while no dispatcher looked. It did run in between.
         if outcome.state not in TRANSITIONS[TrainingState.RUNNING]:
             raise ValueError(f"Training {record.id} is {record.state} and cannot end as {outcome.state}")
         running_at = record.started_at or outcome.finished_at
-    _change(
+    _update_training(
         connection,
         record.id,
         state=str(outcome.state),
@@ -411,9 +432,9 @@ def _end(connection: Connection, record: TrainingRecord, outcome: Outcome, **val
     )
 
 
-def _no_experiment(experiment_id: str) -> NotFound:
+def _experiment_not_found(experiment_id: str) -> NotFound:
     return NotFound(f"There is no experiment {experiment_id}")
 
 
-def _no_training(training_id: str) -> NotFound:
+def _training_not_found(training_id: str) -> NotFound:
     return NotFound(f"There is no training {training_id}")

@@ -24,11 +24,11 @@ from sqlalchemy import (
 
 from airflow_dlaas.contract.state import Phase, TrainingState
 
-SCHEMA = "0003"
+SCHEMA_VERSION = "0003"
 """The newest migration: a database that says this of itself needs none."""
 
 
-class Instant(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """A point in time, in UTC on every database: SQLite's own type forgets the zone."""
 
     impl = DateTime(timezone=True)
@@ -43,7 +43,7 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
 
 
-NUMBER = BigInteger().with_variant(Integer, "sqlite")
+ROW_ID = BigInteger().with_variant(Integer, "sqlite")
 """Numbers a row itself: SQLite does that for the type INTEGER only."""
 
 metadata = MetaData()
@@ -59,11 +59,11 @@ counter = Table(
 experiments = Table(
     "experiments",
     metadata,
-    Column("seq", NUMBER, primary_key=True),
+    Column("seq", ROW_ID, primary_key=True),
     Column("id", String(64), nullable=False, unique=True),
     Column("owner", String(255), nullable=False, index=True),
     Column("draft", JSON, nullable=False),
-    Column("created_at", Instant, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
     sqlite_autoincrement=True,
 )
 
@@ -73,7 +73,7 @@ versions = Table(
     Column("id", String(64), primary_key=True),
     Column("experiment_id", String(64), ForeignKey("experiments.id", ondelete="CASCADE"), nullable=False),
     Column("number", Integer, nullable=False),
-    Column("created_at", Instant, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
     Column("digest", String(64)),
     Column("size", BigInteger),
     UniqueConstraint("experiment_id", "number", name="uq_versions_number"),
@@ -82,7 +82,7 @@ versions = Table(
 trainings = Table(
     "trainings",
     metadata,
-    Column("seq", NUMBER, primary_key=True),
+    Column("seq", ROW_ID, primary_key=True),
     Column("id", String(64), nullable=False, unique=True),
     Column("owner", String(255), nullable=False),
     Column("definition", JSON, nullable=False),
@@ -95,11 +95,11 @@ trainings = Table(
     Column("provides", Text, nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("phase", String(16)),
-    Column("submitted_at", Instant, nullable=False),
-    Column("modified_at", Instant, nullable=False),
-    Column("started_at", Instant),
-    Column("running_at", Instant),
-    Column("finished_at", Instant),
+    Column("submitted_at", UtcDateTime, nullable=False),
+    Column("modified_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("running_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
     Column("gpus", JSON, nullable=False),
     Column("handle", Text),
     Column("cancel_requested", Boolean, nullable=False),
@@ -107,7 +107,7 @@ trainings = Table(
     Column("error", JSON(none_as_null=True)),
     Column("stored", Boolean, nullable=False),
     Column("isolation", String(16)),
-    Column("acknowledged_at", Instant),
+    Column("acknowledged_at", UtcDateTime),
     Column("revision", BigInteger, nullable=False),
     UniqueConstraint("owner", "key", name="uq_trainings_key"),
     Index("ix_trainings_changes", "owner", "revision"),
@@ -115,12 +115,12 @@ trainings = Table(
 )
 """``secrets`` is the definition as it was sent, sealed (`sealing`), and NULL from the end of the training on."""
 
-FINAL = tuple(str(state) for state in TrainingState if state.is_final)
-UNFINISHED = trainings.c.state.not_in(FINAL)
-WAITING = UNFINISHED & trainings.c.started_at.is_(None)
+FINAL_STATES = tuple(str(state) for state in TrainingState if state.is_final)
+IS_UNFINISHED = trainings.c.state.not_in(FINAL_STATES)
+IS_QUEUED = IS_UNFINISHED & trainings.c.started_at.is_(None)
 # An end that was recorded frees the slots even where the state beside it cannot be read.
 HOLDS_SLOTS = (
-    UNFINISHED
+    IS_UNFINISHED
     & trainings.c.finished_at.is_(None)
     & trainings.c.started_at.is_not(None)
     & trainings.c.phase.is_distinct_from(str(Phase.STORING))
@@ -132,5 +132,5 @@ leases = Table(
     metadata,
     Column("role", String(64), primary_key=True),
     Column("holder", String(255), nullable=False),
-    Column("until", Instant, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
 )

@@ -13,43 +13,50 @@ from sqlalchemy import ColumnElement
 from airflow_dlaas._util.logged_once import LoggedOnce
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.store.base import ExperimentRecord, TrainingRecord, VersionRecord
-from airflow_dlaas.service.store.rows import DAMAGE, EXPERIMENT, READ, TRAINING, VERSION, field_of
+from airflow_dlaas.service.store.rows import (
+    COLUMN_PARSERS,
+    EXPERIMENT_COLUMNS,
+    ROW_READ_ERRORS,
+    TRAINING_COLUMNS,
+    VERSION_COLUMNS,
+    validate_field,
+)
 from airflow_dlaas.service.store.tables import versions
 
-_damaged = LoggedOnce(logging.getLogger(__name__))
+_log_once = LoggedOnce(logging.getLogger(__name__))
 
-R = TypeVar("R", ExperimentRecord, TrainingRecord, VersionRecord)
+RecordT = TypeVar("RecordT", ExperimentRecord, TrainingRecord, VersionRecord)
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 """Stands for a time that cannot be read."""
 
 
-def salvage_training(read: Callable[[ColumnElement[Any]], Any]) -> TrainingRecord:
+def training_from_unreadable_row(read_column: Callable[[ColumnElement[Any]], Any]) -> TrainingRecord:
     """
     Make a record of a row that `training` cannot read: what is readable, and stand-ins for the rest.
 
     ``damage`` of the record names what could not be read. For a state that cannot be read stands that of a started or
     of a waiting training; so one that was started is followed to its end, which writes its state anew.
 
-    :param read: reads one column of the row; may raise one of `DAMAGE`.
+    :param read_column: reads one column of the row; may raise one of `ROW_READ_ERRORS`.
     """
     found: dict[str, Any] = {}
-    damage: list[str] = []
-    for column in TRAINING:
+    unreadable_columns: list[str] = []
+    for column in TRAINING_COLUMNS:
         try:
-            raw = read(column)
-            value = READ[column.name](raw) if column.name in READ else raw
-            found[column.name] = field_of(TrainingRecord, column.name, value)
-        except DAMAGE:  # noqa: PERF203 - each column by itself is what this is for
-            damage.append(column.name)
+            raw = read_column(column)
+            value = COLUMN_PARSERS[column.name](raw) if column.name in COLUMN_PARSERS else raw
+            found[column.name] = validate_field(TrainingRecord, column.name, value)
+        except ROW_READ_ERRORS:  # noqa: PERF203 - each column by itself is what this is for
+            unreadable_columns.append(column.name)
     if found.get("slots", 0) < 0:
         del found["slots"]
-        damage.append("slots")
-    submitted = found.get("submitted_at") or found.get("modified_at") or EPOCH
+        unreadable_columns.append("slots")
+    submitted = found.get("submitted_at") or found.get("modified_at") or UNIX_EPOCH
     modified = found.get("modified_at") or submitted
     # A time that is there was recorded: the training was started, or has ended.
-    started = found.get("started_at") is not None or "started_at" in damage
-    stand_ins: dict[str, Any] = {
+    started = found.get("started_at") is not None or "started_at" in unreadable_columns
+    placeholders: dict[str, Any] = {
         "id": "",
         "owner": "",
         "definition": {},
@@ -62,56 +69,65 @@ def salvage_training(read: Callable[[ColumnElement[Any]], Any]) -> TrainingRecor
         "modified_at": modified,
         "started_at": modified if started else None,
     }
-    record = TrainingRecord(**{**stand_ins, **found}, damage=", ".join(damage) or "(unknown)")
-    _damaged.warning(
+    record = TrainingRecord(
+        **{**placeholders, **found}, unreadable_columns=", ".join(unreadable_columns) or "(unknown)"
+    )
+    _log_once.warning(
         record.id,
         "The record of training %s cannot be read (columns: %s). The training is shown as unreadable, and is not "
         "started if it waits; restore the database from a backup, or delete the training",
         record.id,
-        record.damage,
+        record.unreadable_columns,
     )
     return record
 
 
-def salvage_experiment(read: Callable[[ColumnElement[Any]], Any]) -> tuple[ExperimentRecord, VersionRecord]:
-    """Make records of a row that `experiment` cannot read; see `salvage_training`."""
-    values = {column.name: _or_none(read, column) for column in EXPERIMENT}
-    of_version = {column.name: values.pop(f"version_{column.name}") for column in versions.c}
-    made, first = _salvaged(ExperimentRecord, values), _salvaged(VersionRecord, of_version)
-    _damaged.warning(
-        made.id,
+def experiment_from_unreadable_row(
+    read_column: Callable[[ColumnElement[Any]], Any],
+) -> tuple[ExperimentRecord, VersionRecord]:
+    """Make records of a row that `experiment` cannot read; see `training_from_unreadable_row`."""
+    values = {column.name: _read_column_or_none(read_column, column) for column in EXPERIMENT_COLUMNS}
+    version_values = {column.name: values.pop(f"version_{column.name}") for column in versions.c}
+    experiment, version = (
+        _record_with_placeholders(ExperimentRecord, values),
+        _record_with_placeholders(VersionRecord, version_values),
+    )
+    _log_once.warning(
+        experiment.id,
         "The record of experiment %s cannot be read (columns: %s). Restore the database from a backup, or delete the "
         "experiment",
-        made.id,
-        made.damage or first.damage,
+        experiment.id,
+        experiment.unreadable_columns or version.unreadable_columns,
     )
-    return made, first
+    return experiment, version
 
 
-def salvage_version(read: Callable[[ColumnElement[Any]], Any]) -> VersionRecord:
-    """Make a record of a row that `version` cannot read; see `salvage_training`."""
-    return _salvaged(VersionRecord, {column.name: _or_none(read, column) for column in VERSION})
+def version_from_unreadable_row(read_column: Callable[[ColumnElement[Any]], Any]) -> VersionRecord:
+    """Make a record of a row that `version` cannot read; see `training_from_unreadable_row`."""
+    return _record_with_placeholders(
+        VersionRecord, {column.name: _read_column_or_none(read_column, column) for column in VERSION_COLUMNS}
+    )
 
 
-def _or_none(read: Callable[[ColumnElement[Any]], Any], column: ColumnElement[Any]) -> Any:
+def _read_column_or_none(read_column: Callable[[ColumnElement[Any]], Any], column: ColumnElement[Any]) -> Any:
     try:
-        return read(column)
-    except DAMAGE:
+        return read_column(column)
+    except ROW_READ_ERRORS:
         return None
 
 
-def _salvaged(kind: type[R], values: Mapping[str, Any]) -> R:
+def _record_with_placeholders(record_type: type[RecordT], values: Mapping[str, Any]) -> RecordT:
     """Make a record with stand-ins for *values* that are not of their field's kind."""
-    stand_ins = {str: "", int: 0, datetime: EPOCH}
-    made: dict[str, Any] = {}
-    damage: list[str] = []
-    for field in fields(kind):
+    placeholders = {str: "", int: 0, datetime: UNIX_EPOCH}
+    field_values: dict[str, Any] = {}
+    unreadable_columns: list[str] = []
+    for field in fields(record_type):
         if field.name not in values:
             continue
         try:
-            made[field.name] = field_of(kind, field.name, values[field.name])
-        except DAMAGE:
-            damage.append(field.name)
-            hint = get_type_hints(kind)[field.name]
-            made[field.name] = field.default if field.default is not MISSING else stand_ins.get(hint, {})
-    return kind(**made, damage=", ".join(damage) or None)
+            field_values[field.name] = validate_field(record_type, field.name, values[field.name])
+        except ROW_READ_ERRORS:
+            unreadable_columns.append(field.name)
+            hint = get_type_hints(record_type)[field.name]
+            field_values[field.name] = field.default if field.default is not MISSING else placeholders.get(hint, {})
+    return record_type(**field_values, unreadable_columns=", ".join(unreadable_columns) or None)

@@ -117,7 +117,7 @@ class ObjectWriter(AtomicFile, io.BufferedIOBase):
 
 
 class CompressedWriter(AtomicFile, io.BufferedIOBase):
-    """What goes to *file* through *packer*, which compresses it; closed together."""
+    """What goes to *file* through *compressor*, which compresses it; closed together."""
 
     def __init__(self, compressor: Any, file: ObjectWriter) -> None:
         self._compressor = compressor

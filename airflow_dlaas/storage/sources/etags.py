@@ -56,7 +56,7 @@ def to_epoch_seconds(timestamp: datetime) -> float:
 
 
 def has_stable_etags(etags: ETags, now: float) -> bool:
-    """Whether a change after *now* would be seen in *tags*."""
+    """Whether a change after *now* would be seen in *etags*."""
     if not etags:
         return False
     name, value = etags[0]

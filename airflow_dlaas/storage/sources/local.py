@@ -24,7 +24,7 @@ class SourceFile(Protocol):
 
     @property
     def location(self) -> str:
-        """Names it for people and for `Known`: an absolute path or a URL."""
+        """Names it for people and for `ChecksumCache`: an absolute path or a URL."""
 
     @property
     def size(self) -> int:
@@ -36,7 +36,7 @@ class SourceFile(Protocol):
 
     @property
     def has_stable_fingerprint(self) -> bool:
-        """Whether a change after this moment would be seen in its `identity`."""
+        """Whether a change after this moment would be seen in its `fingerprint`."""
 
     @property
     def is_local(self) -> bool:
@@ -102,7 +102,7 @@ class LocalFile:
 
 def local_sources(location: str | Path, include: Patterns = None, exclude: Patterns = ()) -> list[Source]:
     """
-    Find what *place* means: one file, a folder with everything in it, or what a glob matches.
+    Find what *location* means: one file, a folder with everything in it, or what a glob matches.
 
     A file is named by its own name; what is in a folder by its path below it; what a glob matches by its path below
     the last folder that is spelled out. ``**`` goes through folders; a hidden file is matched where the dot is spelled
@@ -130,7 +130,7 @@ def local_sources(location: str | Path, include: Patterns = None, exclude: Patte
 
 
 def nothing_selected_error(location: str, include: tuple[str, ...] | None, exclude: tuple[str, ...]) -> NothingSelected:
-    """Make the error for a *place* that holds no selected file."""
+    """Make the error for a *location* that holds no selected file."""
     reasons = []
     if include is not None:
         reasons.append(f"include {list(include)}")

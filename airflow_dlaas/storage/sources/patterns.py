@@ -1,7 +1,7 @@
 """
 Names and globs that select files. No I/O.
 
-A parameter for patterns accepts one text or a sequence of texts. `as_patterns` is the one place that reads it; the
+A parameter for patterns accepts one text or a sequence of texts. `parse_patterns` is the one place that reads it; the
 functions that compare names accept its result only, so that a text is never taken letter by letter.
 """
 
@@ -47,7 +47,7 @@ def parse_object_names(value: object, parameter: str = "names") -> tuple[str, ..
     """
     Read the names of objects given for *parameter*: a text is one name; None stays None.
 
-    :raises InvalidArgument: as `as_patterns`.
+    :raises InvalidArgument: as `parse_patterns`.
     :raises InvalidName: a text that cannot be the name of an object.
     """
     texts = _parse_strings(value, parameter, "name")

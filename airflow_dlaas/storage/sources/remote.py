@@ -91,7 +91,7 @@ def remote_sources(
     Names are given as by `sources.local`; that a ``*`` matches hidden files too is fsspec's custom. Objects that only
     mark a folder are left out.
 
-    :param label: what people call *path*, an address.
+    :param uri: what people call *path*, an address.
     :raises NothingSelected: the folder is empty, the glob matches nothing, or the patterns leave nothing.
     :raises StoreError: there is no such place, it cannot be read, or the other side does not report a file's size.
     """

@@ -56,7 +56,7 @@ class Authenticator:
 
     def get_token(self, *, rejected: AuthToken | None = None) -> AuthToken:
         """
-        The grant to use: a new one if there is none yet, or *instead_of* one the store has just refused.
+        The grant to use: a new one if there is none yet, or *rejected* one the store has just refused.
 
         Many threads whose token ends at once cause one authentication, not one each.
         """
@@ -75,7 +75,7 @@ class Authenticator:
 
 
 def connect(url: str, http_options: HttpOptions) -> SwiftclientConnection:
-    """Make swiftclient's connection to *url*, which follows no redirect."""
+    """Make swiftclient's connection to *storage_url*, which follows no redirect."""
     connection: SwiftclientConnection = swiftclient.http_connection(
         url,
         cacert=http_options.verify if isinstance(http_options.verify, str) else None,

@@ -50,7 +50,7 @@ class ConnectionRoute:
 
 
 def route_to(base_url: str, verify: bool | str) -> ConnectionRoute:
-    """Find the way to the store at *root*, as requests would: by the environment's proxies and certificates."""
+    """Find the way to the store at *base_url*, as requests would: by the environment's proxies and certificates."""
     store_url = urlsplit(base_url)
     with requests.Session() as session:
         settings = session.merge_environment_settings(base_url, {}, None, verify, None)

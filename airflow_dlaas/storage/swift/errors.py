@@ -44,7 +44,7 @@ def translate_errors(auth_url: str, *, container: str | None = None, name: str |
     """
     Raise what the libraries raise within as one of our errors, the original as its cause.
 
-    :param where: the address, as people know it: it stands in every message.
+    :param auth_url: the address, as people know it: it stands in every message.
     """
     try:
         yield

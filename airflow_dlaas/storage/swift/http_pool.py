@@ -51,9 +51,9 @@ class HttpPool:
         self, base_url: str, path: str, headers: Mapping[str, str], body: Body, on_progress: BytesCallback | None
     ) -> tuple[http.client.HTTPMessage, bytes]:
         """
-        PUT *content*; headers and body of the answer.
+        PUT *body*; headers and body of the answer.
 
-        :param root: the address that the token is for; *path*, quoted, goes on from there.
+        :param base_url: the address that the token is for; *path*, quoted, goes on from there.
         """
         sent = 0
         try:
@@ -128,7 +128,7 @@ def _pop_alive(idle: deque[http.client.HTTPConnection]) -> http.client.HTTPConne
 
 
 def _send_body(connection: http.client.HTTPConnection, body: Body) -> Iterator[int]:
-    """Send *content*, on the shortest way there is; yields how many bytes went each time."""
+    """Send *body*, on the shortest way there is; yields how many bytes went each time."""
     if isinstance(body, SendfileBody) and not isinstance(connection, http.client.HTTPSConnection):
         yield from body.sendfile(connection.sock)
         return

@@ -28,7 +28,7 @@ from airflow_dlaas.storage.swift.session import SwiftSession
 
 
 class ObjectRequests:
-    """Thread-safe. Tokens and the meaning of refusals are `Asking`'s business, repeating is the caller's."""
+    """Thread-safe. Tokens and the meaning of refusals are `SwiftSession`'s business, repeating is the caller's."""
 
     def __init__(self, session: SwiftSession, http_options: HttpOptions) -> None:
         self._session = session
@@ -47,7 +47,7 @@ class ObjectRequests:
         content_type: str | None,
         on_progress: BytesCallback | None,
     ) -> str:
-        """Store *content*; its MD5, which the store compares where it is known, and we do in any case."""
+        """Store *body*; its MD5, which the store compares where it is known, and we do in any case."""
         headers = {"ETag": md5} if md5 else {}
         if content_type:
             headers["Content-Type"] = content_type

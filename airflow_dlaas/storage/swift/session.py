@@ -71,7 +71,7 @@ class SwiftSession:
 
     def call(self, function: Callable[..., T], *names: str, **options: Any) -> T:
         """
-        Ask about the container and the object in *names* with *question*, one of swiftclient's functions.
+        Ask about the container and the object in *names* with *function*, one of swiftclient's functions.
 
         Once more with a new token where this one is not accepted.
         """
@@ -84,7 +84,7 @@ class SwiftSession:
         return self.with_token(request, container, name)
 
     def with_token(self, request: Callable[[AuthToken], T], container: str | None = None, name: str | None = None) -> T:
-        """Do *work* on *container* and *name* with a token; once more with a new one where it is not accepted."""
+        """Do *request* on *container* and *name* with a token; once more with a new one where it is not accepted."""
         token = self._authenticator.get_token()
         with translate_errors(self.auth_url, container=container, name=name):
             try:

@@ -1,4 +1,4 @@
-"""`ObjectStore` over OpenStack Swift: swiftclient asks about accounts and containers, `Haulage` moves bytes."""
+"""`ObjectStore` over OpenStack Swift: swiftclient asks about accounts and containers, `ObjectRequests` moves bytes."""
 
 from __future__ import annotations
 

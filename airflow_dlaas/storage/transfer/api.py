@@ -96,11 +96,11 @@ def upload(
 
     :param include: names and globs of those files that are meant, see `patterns.matches`; *exclude* wins over it.
         A text is one pattern.
-    :param delete: afterwards delete what lies under *prefix* and is not among *sources*; see `plan.deleting` for
+    :param deletions: afterwards delete what lies under *prefix* and is not among *sources*; see `plan.deleting` for
         what stays all the same. Nothing outside *prefix* is touched, and nothing at all where there are no sources.
     :param allow_empty: whether a source without any file, or patterns that select none, are accepted. Files given by
         name are the caller's choice: there, none are always accepted.
-    :param known: MD5s of local files, so that those that did not change need not be read.
+    :param checksum_cache: MD5s of local files, so that those that did not change need not be read.
     :param threads: how many files, or segments of large ones, at a time; None finds a good number.
     :param segment_size: bytes of each; a file of more than two is large. The next upload takes up a broken one, or
         finds it unchanged without reading the store's list of segments, if it has the same.
@@ -157,7 +157,7 @@ def download(
     left. Each appears complete and verified.
 
     :param names: objects to fetch, with their full names; a text is one name.
-    :param leave_out: chooses objects under *prefix* that are not fetched.
+    :param exclude_filter: chooses objects under *prefix* that are not fetched.
     :param allow_empty: whether it is accepted that there is nothing to fetch: the report then has 0 files.
     :param segment_size: bytes of the stretches that an object in one piece, and larger than two, is fetched in.
     :raises InvalidArgument: an argument is not valid; no request was sent.
@@ -200,7 +200,7 @@ def delete_objects(
     What is not there is no error. A container itself stays.
 
     :param names: objects to delete, with their full names; a text is one name.
-    :param leave_out: chooses objects that stay.
+    :param exclude_filter: chooses objects that stay.
     :raises InvalidArgument: an argument is not valid; no request was sent.
     """
     container, prefix = require_container_name(container), require_prefix(prefix)

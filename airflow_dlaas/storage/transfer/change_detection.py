@@ -14,7 +14,7 @@ from airflow_dlaas.storage.transfer.plan import PlannedUpload
 
 
 def cached_md5(file: SourceFile, checksum_cache: ChecksumCache) -> str:
-    """The MD5 of all of *origin*; read unless it is known."""
+    """The MD5 of all of *file*; read unless it is known."""
     noted = checksum_cache.get_md5s(file, 0)
     if noted:
         return noted[0]

@@ -67,7 +67,7 @@ class ChecksumCache:
         self.save()
 
     def prefetch(self, files: Iterable[SourceFile]) -> None:
-        """Look up *origins* all at once, so that `md5s` need not ask for each."""
+        """Look up *files* all at once, so that `get_md5s` need not ask for each."""
         places = [origin.location for origin in files]
         found: dict[CacheKey, tuple[str, str]] = {}
 
@@ -83,13 +83,13 @@ class ChecksumCache:
             self._prefetched.update(found)
 
     def get_md5s(self, file: SourceFile, segment_size: int) -> Sequence[str] | None:
-        """The MD5s of *origin*'s stretches, if they were noted of the very file that is there now."""
+        """The MD5s of *file*'s stretches, if they were noted of the very file that is there now."""
         key = (file.location, segment_size)
         identity, md5s = self._pending.get(key) or self._prefetched.get(key) or ("", "")
         return md5s.split() if file.fingerprint and identity == file.fingerprint else None
 
     def set_md5s(self, file: SourceFile, segment_size: int, md5s: Sequence[str]) -> None:
-        """Remember the MD5s of *origin*; not of one whose change might have gone unseen."""
+        """Remember the MD5s of *file*; not of one whose change might have gone unseen."""
         if file.has_stable_fingerprint and (identity := file.fingerprint):
             self._pending[file.location, segment_size] = (identity, " ".join(md5s))
 

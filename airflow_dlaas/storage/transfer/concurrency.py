@@ -28,12 +28,12 @@ class AdaptiveConcurrency:
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or INITIAL_THREADS
         self.update_interval: float | None = None if threads else MEASURE_INTERVAL
-        """Seconds after which to `note` how it goes; None when nothing would come of it."""
+        """Seconds after which to `update` how it goes; None when nothing would come of it."""
         self._last_sample: tuple[float, float] | None = None
         self._last_speed = 0.0
 
     def update(self, now: float, work_done: float) -> None:
-        """Take note that *work* (in any unit) had been done by *now* (in seconds, from any beginning)."""
+        """Take note that *work_done* (in any unit) had been done by *now* (in seconds, from any beginning)."""
         if self.update_interval is None:
             return
         if self._last_sample is None:

@@ -87,7 +87,7 @@ def _copy_through_client(
 
 def read_part(store: ObjectStore, container: str, name: str, layout: ObjectLayout, part: Part) -> bytearray:
     """
-    A stretch of the very content that *shape* was a look at, in memory.
+    A stretch of the very content that *layout* was a look at, in memory.
 
     :raises StoreError: the object was replaced since.
     """

@@ -29,7 +29,7 @@ _CONTENT_TAG = re.compile(r"[0-9A-Za-z]+-\d+")
 
 class PartFile:
     """
-    Gathers an object of *shape* for *target*; nobody else may at the same time.
+    Gathers an object of *layout* for *target*; nobody else may at the same time.
 
     Its name tells which content it is of, so what is left of another one is not taken for it, but removed.
 
@@ -61,7 +61,7 @@ class PartFile:
             os.close(handle)  # just before it was locked, another process has made it the target
 
     def close(self) -> None:
-        """Leave it for another attempt; nothing happens after `place` or `drop`."""
+        """Leave it for another attempt; nothing happens after `commit` or `delete`."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -81,7 +81,7 @@ class PartFile:
         ]
 
     def write(self, offset: int, chunk: bytes) -> None:
-        """Put *piece* where it belongs."""
+        """Put *chunk* where it belongs."""
         with _translate_errors(self._target):
             rest = memoryview(chunk)
             while rest:

@@ -73,7 +73,7 @@ def folder_prefix(prefix: str) -> str:
 
 def require_valid_names(sources: Iterable[Source]) -> None:
     """
-    Check the names that *sources* would have in the store, by the rules that `fetching` has for a download.
+    Check the names that *sources* would have in the store, by the rules that `planned_downloads` has for a download.
 
     :raises InvalidName: one cannot be the name of an object, or no download could write it as a file.
     :raises StoreError: one would be a file and a folder at once.

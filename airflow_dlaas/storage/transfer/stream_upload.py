@@ -72,7 +72,7 @@ class StreamUpload:
             data = data[room:]
 
     def flush(self, max_buffered: int) -> None:
-        """Wait, with no more than *most* bytes in memory."""
+        """Wait, with no more than *max_buffered* bytes in memory."""
         if len(self._buffer) > max_buffered:
             self._upload_segment()
 

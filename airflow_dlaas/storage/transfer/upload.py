@@ -124,7 +124,7 @@ class Uploader:
             self._store.put(self._container, name, content, md5=md5_of(content), on_progress=advance)
 
     def _read_into_memory(self, file: SourceFile) -> BytesBody | None:
-        """Read all of *origin*; None where it is here, and was written since it was found: there may be more of it."""
+        """Read all of *file*; None where it is here, and was written since it was found: there may be more of it."""
         with suppress(Corrupted):
             data = b"".join(map(bytes, file.part(0, file.size).chunks()))
             if (

@@ -85,7 +85,7 @@ class WorkerPool:
         self._failure: BaseException | None = None
 
     def add(self, items: Iterable[WorkItem]) -> None:
-        """Give it *jobs* to do before all others, in their order."""
+        """Give it *items* to do before all others, in their order."""
         with self._condition:
             self._queue.extendleft(reversed(list(items)))
             self._condition.notify_all()

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from airflow_dlaas.demo.service_process import ServiceChild
+from airflow_dlaas.demo.service_process import ServiceProcess
 from airflow_dlaas.exceptions import DlaasError, HostError
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.chaos.airflow.audit import Aftermath, violations
@@ -26,7 +26,7 @@ class Storm:
     """Batches of rounds; what was found is told, and kept."""
 
     stage: Stage
-    service: ServiceChild
+    service: ServiceProcess
     store: SwiftStore
     say: Callable[[str], None]
     rounds: int = 0
@@ -91,9 +91,9 @@ class Storm:
                 with self.stage.frozen("triggerer"):
                     time.sleep(FROZEN)
             case Blow.KILL_SCHEDULER:
-                self.stage.airflow.components["scheduler"].crash()
+                self.stage.airflow.components["scheduler"].kill_and_restart()
             case Blow.KILL_SERVICE:
-                self.service.crash()
+                self.service.kill_and_restart()
 
     def _wait_for_calm(self, runs: list[Run]) -> None:
         """Wait until every run has ended, and every training; or long enough to know that it never will."""

@@ -28,7 +28,7 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         swift = EmbeddedSwift(folder / "swift", port=free_port(), user="dlaas:trainer", key="made-up-key-of-the-tests")
-        access = stack.enter_context(swift).access
+        access = stack.enter_context(swift).login
         store = StoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
         service = stack.enter_context(contextlib.closing(MortalService(folder / "home")))
         service.start()

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_dlaas.contract.state import Phase
-from airflow_dlaas.service.job_files import JobFolder, Spec, read_mark
+from airflow_dlaas.service.job_files import JobDirectory, JobSpec, read_job_file
 from airflow_dlaas.service.learner import command_process, lifecycle
 from airflow_dlaas.service.learner.__main__ import main
 
@@ -47,9 +47,9 @@ def order(step: str, when: str) -> str:
     return f": kill-learner {step} {when};"
 
 
-def prepare(job: JobFolder) -> None:
+def prepare(job: JobDirectory) -> None:
     """Read where to die."""
-    spec = read_mark(job.spec, Spec)
+    spec = read_job_file(job.spec, JobSpec)
     if spec and LINGER in spec.command:
         _linger(job)
     found = ORDER.search(spec.command) if spec else None
@@ -64,24 +64,26 @@ def prepare(job: JobFolder) -> None:
 
     if step.startswith("enter-"):
         phase = step.removeprefix("enter-")
-        lifecycle.Life.enter = _around(lifecycle.Life.enter, when, kill, lambda _life, entered: str(entered) == phase)  # type: ignore[method-assign]
+        lifecycle.JobLifecycle.set_phase = _around(
+            lifecycle.JobLifecycle.set_phase, when, kill, lambda _life, entered: str(entered) == phase
+        )  # type: ignore[method-assign]
     else:
         setattr(lifecycle, step, _around(getattr(lifecycle, step), when, kill, lambda *_: True))
 
 
-def _linger(job: JobFolder) -> None:
-    enter = lifecycle.Life.enter
+def _linger(job: JobDirectory) -> None:
+    enter = lifecycle.JobLifecycle.set_phase
 
-    def stay(this: lifecycle.Life, phase: Phase) -> None:
+    def stay(this: lifecycle.JobLifecycle, phase: Phase) -> None:
         enter(this, phase)
         until = time.monotonic() + LONGEST_LINGER
         while _recorded(job) != str(phase) and time.monotonic() < until:
             time.sleep(0.05)
 
-    lifecycle.Life.enter = stay  # type: ignore[method-assign]
+    lifecycle.JobLifecycle.set_phase = stay  # type: ignore[method-assign]
 
 
-def _recorded(job: JobFolder) -> str | None:
+def _recorded(job: JobDirectory) -> str | None:
     """The phase that the service's database, in its home folder, has for *job*."""
     with contextlib.closing(sqlite3.connect(job.path.parents[1] / "database.sqlite", timeout=60)) as database:
         row = database.execute("SELECT phase FROM trainings WHERE id = ?", (job.path.name,)).fetchone()
@@ -106,8 +108,8 @@ def _around(
 
 
 if __name__ == "__main__":
-    command_process.GRACE = GRACE  # type: ignore[misc]
-    prepare(JobFolder(Path(sys.argv[1]).absolute()))
+    command_process.GRACE_PERIOD = GRACE  # type: ignore[misc]
+    prepare(JobDirectory(Path(sys.argv[1]).absolute()))
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()

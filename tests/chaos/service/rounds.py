@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import psutil
 
-from airflow_dlaas.service.job_files import JobFolder, RunMark, read_mark
+from airflow_dlaas.service.job_files import JobDirectory, ProcessIdentity, read_job_file
 from tests.chaos.service.audit import violations
 from tests.chaos.service.customer import Customer, Promise
 from tests.chaos.service.faults import AFTER, BEFORE, WITHIN, Point
@@ -142,7 +142,9 @@ class Chaos:
 
     def kill_learner(self) -> str:
         promise = self._pick(lambda one: not one.deleted and self._state(one) in {"pending", "running"})
-        owner = promise and read_mark(JobFolder(self.service.home / "jobs" / str(promise.id)).run, RunMark)
+        owner = promise and read_job_file(
+            JobDirectory(self.service.home / "jobs" / str(promise.id)).run, ProcessIdentity
+        )
         for one in self.service.workers(str(promise.id)) if promise and owner else ():
             if owner and one.pid == owner.pid:
                 assert promise is not None

@@ -88,10 +88,10 @@ def prepare(fuse: Fuse) -> None:
     """Put parts that can kill in the place of the service's own, in the one file that joins them."""
     app.SqlStore = fragile(app.SqlStore, fuse, _store_names, *STORE)  # type: ignore[misc]
     app.LocalRunner = fragile(app.LocalRunner, fuse, _names("runner"), *RUNNER)  # type: ignore[misc]
-    app.Workplace = fragile(app.Workplace, fuse, _names("workplace"), *WORKPLACE)  # type: ignore[misc]
+    app.JobDirectories = fragile(app.JobDirectories, fuse, _names("workplace"), *WORKPLACE)  # type: ignore[misc]
     event.listen(Engine, "commit", lambda _connection: fuse.commits())
-    loop.LEASE = LEASE  # type: ignore[misc]
-    local.LEARNER = "tests.chaos.service.learner"
+    loop.LEASE_DURATION = LEASE  # type: ignore[misc]
+    local.LEARNER_MODULE = "tests.chaos.service.learner"
 
 
 def serve() -> int:

@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.store.base import Outcome
-from airflow_dlaas.service.store.row_reader import each
+from airflow_dlaas.service.store.base import TrainingOutcome
+from airflow_dlaas.service.store.row_reader import read_rows
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.service.store.tables import trainings
 from tests.conformance.store.conftest import NOW, add, an_experiment, later
@@ -43,33 +43,33 @@ def ids(records) -> set[str]:
 @pytest.mark.parametrize("column", COLUMNS)
 def test_a_damaged_column_of_a_training_fails_nothing_about_another(store: SqlStore, column: str) -> None:
     add(store, "bad", "good")
-    store.book("bad", ["0"], NOW)
+    store.reserve_gpus("bad", ["0"], NOW)
     for value in VALUES:
         if not damage(store, "trainings", column, value):
             continue
-        assert "good" in ids(store.trainings("me", limit=9))
-        assert "good" in ids(store.changes("me", after=0, limit=9))
-        assert "good" in ids(store.unfinished())
-        assert store.training("me", "bad").id == "bad"
-        assert "good" in store.queue()
-        store.counts()
-    assert store.book("good", ["1"], NOW)
-    store.finish("good", Outcome(TrainingState.COMPLETED, later(1)))
-    assert store.training("me", "good").state is TrainingState.COMPLETED
-    store.digests()
+        assert "good" in ids(store.list_trainings("me", limit=9))
+        assert "good" in ids(store.list_changes("me", after=0, limit=9))
+        assert "good" in ids(store.list_unfinished())
+        assert store.get_training("me", "bad").id == "bad"
+        assert "good" in store.list_queue()
+        store.count_trainings()
+    assert store.reserve_gpus("good", ["1"], NOW)
+    store.finish("good", TrainingOutcome(TrainingState.COMPLETED, later(1)))
+    assert store.get_training("me", "good").state is TrainingState.COMPLETED
+    store.list_used_digests()
 
 
 def test_an_unknown_state_is_counted_and_its_slots_are_held_until_it_ends(store: SqlStore) -> None:
     add(store, "bad", "good")
-    store.book("bad", ["0"], NOW)
+    store.reserve_gpus("bad", ["0"], NOW)
     damage(store, "trainings", "state", "paused")
-    assert (store.counts().unknown, store.counts().slots_held) == (1, 1)
-    assert not store.book("good", ["0"], NOW)
-    record = store.training("me", "bad")
-    assert (record.damage, record.state) == ("state", TrainingState.RUNNING)
-    store.finish("bad", Outcome(TrainingState.COMPLETED, later(1), exit_code=0))
-    assert store.training("me", "bad").damage is None
-    assert store.book("good", ["0"], NOW)
+    assert (store.count_trainings().unknown_states, store.count_trainings().slots_held) == (1, 1)
+    assert not store.reserve_gpus("good", ["0"], NOW)
+    record = store.get_training("me", "bad")
+    assert (record.unreadable_columns, record.state) == ("state", TrainingState.RUNNING)
+    store.finish("bad", TrainingOutcome(TrainingState.COMPLETED, later(1), exit_code=0))
+    assert store.get_training("me", "bad").unreadable_columns is None
+    assert store.reserve_gpus("good", ["0"], NOW)
 
 
 def test_damage_is_logged_once_with_the_columns(store: SqlStore, caplog: pytest.LogCaptureFixture) -> None:
@@ -77,7 +77,7 @@ def test_damage_is_logged_once_with_the_columns(store: SqlStore, caplog: pytest.
     damage(store, "trainings", "gpus", '{"a": 1}')
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            store.trainings("me", limit=9)
+            store.list_trainings("me", limit=9)
     assert len([line for line in caplog.messages if "training bad" in line and "gpus" in line]) <= 1
 
 
@@ -89,8 +89,8 @@ def test_a_definition_stored_with_nulls_is_read_without_them(store: SqlStore) ->
         "definition",
         '{"model_definition": {"name": "n", "author": null}, "training_results": null}',
     )
-    record = store.training("me", "bad")
-    assert (record.definition, record.damage) == ({"model_definition": {"name": "n"}}, None)
+    record = store.get_training("me", "bad")
+    assert (record.definition, record.unreadable_columns) == ({"model_definition": {"name": "n"}}, None)
 
 
 @pytest.mark.parametrize("value", ["[]", "5", "null"])
@@ -98,7 +98,7 @@ def test_a_damaged_draft_fails_nothing_about_another_experiment(store: SqlStore,
     for one in ("bad", "good"):
         store.create_experiment(*an_experiment(one))
     assert damage(store, "experiments", "draft", value)
-    found = {experiment.id: experiment.damage for experiment, _ in store.experiments("me")}
+    found = {experiment.id: experiment.unreadable_columns for experiment, _ in store.list_experiments("me")}
     assert found == {"good": None, "bad": "draft"}
     store.delete_experiment("me", "bad")
 
@@ -114,18 +114,18 @@ def test_a_training_that_is_deleted_while_others_are_read_one_by_one_is_left_out
         connection.execute(delete(trainings).where(trainings.c.id == "deleted"))
         return str(row["id"])
 
-    with store._database.reading() as connection:
+    with store._database.read_transaction() as connection:
         query = select(trainings.c.seq, trainings.c.id).order_by(trainings.c.seq)
-        assert each(connection, query, trainings.c.seq, read, lambda _: "salvaged") == ["good"]
+        assert read_rows(connection, query, trainings.c.seq, read, lambda _: "salvaged") == ["good"]
         connection.rollback()
 
 
 def test_a_null_character_in_the_reason_of_one_failure_fails_no_count_of_others(store: SqlStore) -> None:
     add(store, "bad", "good")
     for one, message in (("bad", "a\0b"), ("good", "plain")):
-        store.book(one, [one], NOW)
-        store.finish(one, Outcome(TrainingState.ERROR, later(1), error=ErrorItem(code="C201", message=message)))
-    assert store.counts().failures == {"C201": 2}
-    error = store.training("me", "bad").error
+        store.reserve_gpus(one, [one], NOW)
+        store.finish(one, TrainingOutcome(TrainingState.ERROR, later(1), error=ErrorItem(code="C201", message=message)))
+    assert store.count_trainings().errors_by_code == {"C201": 2}
+    error = store.get_training("me", "bad").error
     assert error is not None
     assert error.message == "a\0b"

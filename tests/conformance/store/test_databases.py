@@ -18,9 +18,9 @@ from sqlalchemy import create_engine, text
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.store import migrations
-from airflow_dlaas.service.store.base import Outcome
+from airflow_dlaas.service.store.base import TrainingOutcome
 from airflow_dlaas.service.store.sql import SqlStore
-from airflow_dlaas.service.store.tables import SCHEMA, metadata
+from airflow_dlaas.service.store.tables import SCHEMA_VERSION, metadata
 from tests.conformance.store.conftest import NOW, SECRET, a_training, add, later
 
 WRITER = """
@@ -45,7 +45,7 @@ def test_trainings_of_the_version_before_are_there_after_the_upgrade(url: str) -
     """A database of revision 0002 is brought up to date; its completed trainings count as not acknowledged."""
     store = SqlStore(url)
     add(store, "a")
-    store.finish("a", Outcome(TrainingState.COMPLETED, later(1), exit_code=0))
+    store.finish("a", TrainingOutcome(TrainingState.COMPLETED, later(1), exit_code=0))
     store.close()
     engine = create_engine(url)
     with engine.begin() as connection:
@@ -53,7 +53,7 @@ def test_trainings_of_the_version_before_are_there_after_the_upgrade(url: str) -
         connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
     engine.dispose()
     upgraded = SqlStore(url)
-    assert upgraded.training("me", "a").acknowledged_at is None
+    assert upgraded.get_training("me", "a").acknowledged_at is None
     assert upgraded.acknowledge("me", "a", later(2)).acknowledged_at == later(2)
     upgraded.close()
 
@@ -61,7 +61,7 @@ def test_trainings_of_the_version_before_are_there_after_the_upgrade(url: str) -
 def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA
+    assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA_VERSION
 
 
 def test_migrating_leaves_the_logging_alone(url: str) -> None:
@@ -74,10 +74,10 @@ def test_migrating_leaves_the_logging_alone(url: str) -> None:
 def test_what_was_kept_is_there_after_a_restart(url: str) -> None:
     first = SqlStore(url)
     add(first, "a")
-    kept = first.training("me", "a")
+    kept = first.get_training("me", "a")
     first.close()
     second = SqlStore(url)
-    assert second.training("me", "a") == kept
+    assert second.get_training("me", "a") == kept
     second.close()
 
 
@@ -88,7 +88,7 @@ def test_processes_that_start_together_share_one_database(url: str) -> None:
     ]
     assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
     store = SqlStore(url)
-    assert len(store.unfinished()) == store.revision() == 20
+    assert len(store.list_unfinished()) == store.current_revision() == 20
     store.close()
 
 
@@ -105,12 +105,12 @@ def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
 def test_sqlite_is_durable_and_forgets_what_is_erased(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     store = SqlStore(f"sqlite:///{path}")
-    with store._database.reading() as connection:
+    with store._database.read_transaction() as connection:
         found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
     assert found == ["wal", 2]
     add(store, "a")
     assert SECRET.encode() in b"".join(file.read_bytes() for file in tmp_path.iterdir())
-    store.finish("a", Outcome(a_training("a").state.ERROR, later(1)))
+    store.finish("a", TrainingOutcome(a_training("a").state.ERROR, later(1)))
     store.close()
     assert SECRET.encode() not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
 
@@ -142,6 +142,6 @@ def test_nothing_of_a_failed_write_stays(tmp_path: Path) -> None:
     add(store, "a")
     with pytest.raises(HostError):
         add(store, "a")  # the same id again
-    assert store.revision() == 1
-    assert store.training("me", "a").submitted_at == NOW
+    assert store.current_revision() == 1
+    assert store.get_training("me", "a").submitted_at == NOW
     store.close()

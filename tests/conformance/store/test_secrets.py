@@ -21,17 +21,17 @@ from sqlalchemy.engine import make_url
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import REVEAL_SECRETS
 from airflow_dlaas.exceptions import DlaasError
-from airflow_dlaas.service.dispatcher.job_directories import Workplace
+from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.job_files import RuntimeSpec
-from airflow_dlaas.service.learner.claim import claim, read_orders
+from airflow_dlaas.service.learner.claim import claim, read_spec
 from airflow_dlaas.service.store import migrations
-from airflow_dlaas.service.store.base import Outcome, SealBroken
+from airflow_dlaas.service.store.base import DecryptionError, TrainingOutcome
 from airflow_dlaas.service.store.secret_encryption import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
 from tests.conformance.store.conftest import NOW, SECRET, a_definition, a_training, add, later
 
 KEY = derive_key(bytes(range(32)))
-ENDED = Outcome(TrainingState.ERROR, later(1), isolation="bubblewrap")
+ENDED = TrainingOutcome(TrainingState.ERROR, later(1), isolation="bubblewrap")
 
 SPELLINGS = [
     SECRET.encode(),
@@ -73,12 +73,12 @@ def test_a_dump_of_the_database_holds_no_secret_while_a_training_waits(url: str,
     found = dump(url)
     assert b"my-first" in found or b"softlayer_objectstore" in found  # it is a dump with the training in it
     assert traces(found) == []
-    assert sealed.secrets("a") == a_definition()
+    assert sealed.get_definition_with_secrets("a") == a_definition()
 
 
 def test_the_same_secret_looks_different_each_time(url: str, sealed: SqlStore) -> None:
     add(sealed, "a", "b")
-    with sealed._database.reading() as connection:
+    with sealed._database.read_transaction() as connection:
         kept = connection.execute(text("SELECT secrets FROM trainings")).scalars().all()
     assert len(set(kept)) == 2
 
@@ -88,7 +88,7 @@ def test_what_an_older_version_kept_in_the_clear_can_still_be_read(url: str) -> 
     add(older, "a")
     older.close()
     newer = SqlStore(url, key=KEY)
-    assert newer.secrets("a") == a_definition()
+    assert newer.get_definition_with_secrets("a") == a_definition()
     newer.close()
 
 
@@ -98,8 +98,8 @@ def test_with_another_key_they_cannot_be_read_and_the_error_says_what_to_do(url:
     add(first, "a")
     first.close()
     second = SqlStore(url, key=key)
-    with pytest.raises(SealBroken, match="Submit the training again") as error:
-        second.secrets("a")
+    with pytest.raises(DecryptionError, match="Submit the training again") as error:
+        second.get_definition_with_secrets("a")
     assert isinstance(error.value, DlaasError)
     assert error.value.__suppress_context__ or error.value.__context__ is None
     second.finish("a", ENDED)  # and the training can be ended
@@ -129,7 +129,7 @@ def test_after_the_end_no_byte_of_a_secret_is_in_the_files_of_sqlite(tmp_path: P
     store.finish("b", ENDED)
     assert traces(everything(tmp_path))
     end(store)
-    assert store.training("me", "a").state.is_final
+    assert store.get_training("me", "a").state.is_final
     assert traces(everything(tmp_path)) == []
     store.close()
 
@@ -137,10 +137,10 @@ def test_after_the_end_no_byte_of_a_secret_is_in_the_files_of_sqlite(tmp_path: P
 def test_a_reader_in_the_way_delays_the_erasing_to_the_next_end_and_fails_nothing(tmp_path: Path) -> None:
     store = SqlStore(f"sqlite:///{tmp_path / 'store.db'}")
     add(store, "a", "b")
-    with store._database.reading() as connection:
+    with store._database.read_transaction() as connection:
         connection.execute(text("SELECT secrets FROM trainings")).all()
         store.finish("a", ENDED)
-    assert store.training("me", "a").state.is_final
+    assert store.get_training("me", "a").state.is_final
     store.finish("b", ENDED)
     assert traces(everything(tmp_path)) == []
     store.close()
@@ -149,7 +149,7 @@ def test_a_reader_in_the_way_delays_the_erasing_to_the_next_end_and_fails_nothin
 def test_what_a_crash_left_in_the_write_ahead_log_is_erased_at_the_next_start(tmp_path: Path) -> None:
     store = SqlStore(f"sqlite:///{tmp_path / 'store.db'}")
     add(store, "a")
-    store._database.forget = lambda: None  # type: ignore[method-assign]
+    store._database.truncate_wal = lambda: None  # type: ignore[method-assign]
     store.finish("a", ENDED)
     for name in ("store.db", "store.db-wal"):
         (tmp_path / "crashed").mkdir(exist_ok=True)
@@ -167,21 +167,23 @@ def test_from_submit_to_the_end_the_job_folder_is_the_only_place_in_the_clear(tm
     add(store, "a")
     assert traces(everything(tmp_path)) == []
     jobs = tmp_path / "jobs"
-    workplace = Workplace(
-        jobs=jobs,
-        environments=tmp_path / "environments",
-        code=lambda digest: tmp_path / digest,
-        runtime=lambda key: RuntimeSpec(key=key, kind="venv", provides="x"),
+    workplace = JobDirectories(
+        jobs_dir=jobs,
+        environments_dir=tmp_path / "environments",
+        code_path=lambda digest: tmp_path / digest,
+        runtime_spec=lambda key: RuntimeSpec(key=key, kind="venv", provides="x"),
     )
     before = os.umask(0)  # the worst that a service can be started with
     try:
-        job = workplace.hand_over(replace(a_training("a"), gpus=("0",), started_at=NOW), store.secrets("a"))
+        job = workplace.prepare_job(
+            replace(a_training("a"), gpus=("0",), started_at=NOW), store.get_definition_with_secrets("a")
+        )
     finally:
         os.umask(before)
     assert [one.name for one in jobs.rglob("*") if one.is_file() and traces(one.read_bytes())] == ["secrets.json"]
     assert (job.path.stat().st_mode & 0o777, job.secrets.stat().st_mode & 0o777) == (0o700, 0o600)
     assert claim(job)
-    _, definition = read_orders(job)
+    _, definition = read_spec(job)
     assert definition.model_dump(context=REVEAL_SECRETS) == a_definition().model_dump(context=REVEAL_SECRETS)
     assert traces(everything(tmp_path)) == []
     store.finish("a", ENDED)
@@ -190,9 +192,9 @@ def test_from_submit_to_the_end_the_job_folder_is_the_only_place_in_the_clear(tm
 
 
 def test_what_a_broken_off_write_of_secrets_left_is_removed_with_them(tmp_path: Path) -> None:
-    from airflow_dlaas.service.job_files import JobFolder
+    from airflow_dlaas.service.job_files import JobDirectory
 
-    job = JobFolder(tmp_path)
+    job = JobDirectory(tmp_path)
     for name in ("secrets.json", ".secrets.json.17", ".secrets.json.4711", "spec.json"):
         (tmp_path / name).write_text(json.dumps({"password": SECRET}))
     job.erase_secrets()
@@ -217,7 +219,7 @@ def test_an_older_database_is_brought_up_to_date_with_its_trainings(url: str) ->
         )
     engine.dispose()
     store = SqlStore(url, key=KEY)
-    assert store.training("me", "a").isolation is None
+    assert store.get_training("me", "a").isolation is None
     store.finish("a", ENDED)
-    assert store.training("me", "a").isolation == "bubblewrap"
+    assert store.get_training("me", "a").isolation == "bubblewrap"
     store.close()

@@ -13,10 +13,10 @@ from sqlalchemy import create_engine, text
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
 from airflow_dlaas.exceptions import Conflict, NotFound
-from airflow_dlaas.service.store.base import Outcome, Store
+from airflow_dlaas.service.store.base import Store, TrainingOutcome
 from tests.conformance.store.conftest import NOW, SECRET, a_definition, a_training, add, an_experiment, later
 
-COMPLETED = Outcome(TrainingState.COMPLETED, later(9), exit_code=0, stored=True)
+COMPLETED = TrainingOutcome(TrainingState.COMPLETED, later(9), exit_code=0, stored=True)
 
 
 def at_once(number: int, do: Callable[[int], None]) -> None:
@@ -43,9 +43,9 @@ def ids(records) -> list[str]:
 def test_an_experiment_comes_back_as_it_was_kept(store: Store) -> None:
     experiment, version = an_experiment("e")
     store.create_experiment(experiment, version)
-    assert store.experiment("me", "e") == (experiment, version)
-    assert store.versions("me", "e") == [version]
-    assert store.version("me", "e", "e-1") == version
+    assert store.get_experiment("me", "e") == (experiment, version)
+    assert store.list_versions("me", "e") == [version]
+    assert store.get_version("me", "e", "e-1") == version
 
 
 def test_the_newest_version_goes_with_the_experiment(store: Store) -> None:
@@ -53,32 +53,32 @@ def test_the_newest_version_goes_with_the_experiment(store: Store) -> None:
         store.create_experiment(*an_experiment(name))
     second = store.add_version("me", "a", "a-2", later(1))
     assert (second.number, second.digest, second.size) == (2, None, None)
-    assert [(one.id, newest.id) for one, newest in store.experiments("me")] == [("b", "b-1"), ("a", "a-2")]
-    assert [one.id for one in store.versions("me", "a")] == ["a-1", "a-2"]
+    assert [(one.id, newest.id) for one, newest in store.list_experiments("me")] == [("b", "b-1"), ("a", "a-2")]
+    assert [one.id for one in store.list_versions("me", "a")] == ["a-1", "a-2"]
 
 
 def test_racing_versions_have_numbers_of_their_own(store: Store) -> None:
     store.create_experiment(*an_experiment("a"))
     at_once(6, lambda index: store.add_version("me", "a", f"v{index}", NOW) and None)
-    assert [one.number for one in store.versions("me", "a")] == [1, 2, 3, 4, 5, 6, 7]
+    assert [one.number for one in store.list_versions("me", "a")] == [1, 2, 3, 4, 5, 6, 7]
 
 
 def test_content_belongs_to_one_version(store: Store) -> None:
     store.create_experiment(*an_experiment("a"))
     store.add_version("me", "a", "a-2", NOW)
     store.set_content("me", "a", "a-1", "d" * 64, 2**40)
-    assert (store.version("me", "a", "a-1").digest, store.version("me", "a", "a-1").size) == ("d" * 64, 2**40)
-    assert store.version("me", "a", "a-2").digest is None
+    assert (store.get_version("me", "a", "a-1").digest, store.get_version("me", "a", "a-1").size) == ("d" * 64, 2**40)
+    assert store.get_version("me", "a", "a-2").digest is None
 
 
 def test_a_deleted_experiment_takes_its_versions_along(store: Store) -> None:
     store.create_experiment(*an_experiment("a"))
     store.set_content("me", "a", "a-1", "d" * 64, 1)
     store.delete_experiment("me", "a")
-    for ask in (lambda: store.experiment("me", "a"), lambda: store.version("me", "a", "a-1")):
+    for ask in (lambda: store.get_experiment("me", "a"), lambda: store.get_version("me", "a", "a-1")):
         with pytest.raises(NotFound):
             ask()
-    assert store.digests() == frozenset()
+    assert store.list_used_digests() == frozenset()
 
 
 def test_digests_are_those_of_versions_and_of_unfinished_trainings(store: Store) -> None:
@@ -87,7 +87,7 @@ def test_digests_are_those_of_versions_and_of_unfinished_trainings(store: Store)
     store.add_version("me", "a", "a-2", NOW)
     add(store, "t1", "t2")
     store.finish("t2", replace(COMPLETED, state=TrainingState.ERROR))
-    assert store.digests() == {"d" * 64, "code-of-t1"}
+    assert store.list_used_digests() == {"d" * 64, "code-of-t1"}
 
 
 # -- trainings ---------------------------------------------------------------
@@ -97,7 +97,7 @@ def test_a_training_comes_back_as_it_was_kept(store: Store) -> None:
     kept, created = store.create_training(a_training("t"), a_definition(), key=None, request_digest="d")
     assert created
     assert kept == replace(a_training("t"), revision=1)
-    assert store.training("me", "t") == kept
+    assert store.get_training("me", "t") == kept
     assert SECRET not in repr(kept)
 
 
@@ -105,38 +105,40 @@ def test_what_belongs_to_another_owner_is_not_found(store: Store) -> None:
     store.create_experiment(*an_experiment("a"))
     add(store, "t")
     for ask in (
-        lambda: store.experiment("you", "a"),
-        lambda: store.versions("you", "a"),
-        lambda: store.version("you", "a", "a-1"),
+        lambda: store.get_experiment("you", "a"),
+        lambda: store.list_versions("you", "a"),
+        lambda: store.get_version("you", "a", "a-1"),
         lambda: store.add_version("you", "a", "a-2", NOW),
         lambda: store.set_content("you", "a", "a-1", "d" * 64, 1),
         lambda: store.delete_experiment("you", "a"),
-        lambda: store.training("you", "t"),
+        lambda: store.get_training("you", "t"),
         lambda: store.request_cancel("you", "t", NOW),
         lambda: store.delete_training("you", "t"),
         lambda: store.acknowledge("you", "t", NOW),
     ):
         with pytest.raises(NotFound):
             ask()
-    assert (store.experiments("you"), store.trainings("you", limit=9), store.changes("you", after=0, limit=9)) == (
-        [],
-    ) * 3
+    assert (
+        store.list_experiments("you"),
+        store.list_trainings("you", limit=9),
+        store.list_changes("you", after=0, limit=9),
+    ) == ([],) * 3
 
 
 def test_a_key_creates_one_training_and_then_recalls_it(store: Store) -> None:
     first = store.create_training(a_training("t1"), a_definition(), key="k", request_digest="d")
     second = store.create_training(a_training("t2"), a_definition(), key="k", request_digest="d")
     assert second == (first[0], False)
-    assert store.recall("me", "k", "d") == first[0]
-    assert store.recall("me", "other", "d") is None
-    assert store.recall("you", "k", "d") is None
+    assert store.find_by_key("me", "k", "d") == first[0]
+    assert store.find_by_key("me", "other", "d") is None
+    assert store.find_by_key("you", "k", "d") is None
     for ask in (
         lambda: store.create_training(a_training("t3"), a_definition(), key="k", request_digest="other"),
-        lambda: store.recall("me", "k", "other"),
+        lambda: store.find_by_key("me", "k", "other"),
     ):
         with pytest.raises(Conflict, match="t1"):
             ask()
-    assert ids(store.trainings("me", limit=9)) == ["t1"]
+    assert ids(store.list_trainings("me", limit=9)) == ["t1"]
 
 
 def test_of_racing_calls_with_one_key_one_creates(store: Store) -> None:
@@ -152,78 +154,78 @@ def test_of_racing_calls_with_one_key_one_creates(store: Store) -> None:
 
 
 def test_trainings_of_all_owners_are_counted(store: Store) -> None:
-    nothing = store.counts()
-    assert (nothing.states, nothing.failures, nothing.queued, nothing.slots_held) == ({}, {}, 0, 0)
-    assert nothing.queued_since is None
+    nothing = store.count_trainings()
+    assert (nothing.by_state, nothing.errors_by_code, nothing.queued, nothing.slots_held) == ({}, {}, 0, 0)
+    assert nothing.oldest_queued_at is None
     for name in ("a", "b", "c"):
         add(store, name)
-    store.book("a", ["0"], NOW)
-    store.started("a", "handle")
-    store.advance("a", TrainingState.RUNNING, Phase.LOADING, NOW)
+    store.reserve_gpus("a", ["0"], NOW)
+    store.set_handle("a", "handle")
+    store.record_progress("a", TrainingState.RUNNING, Phase.LOADING, NOW)
     add(store, "d", owner="you")
-    store.book("d", ["1", "2"], NOW)
+    store.reserve_gpus("d", ["1", "2"], NOW)
     error = ErrorItem(code="C201", message="it exited with 3")
-    store.finish("d", Outcome(TrainingState.ERROR, NOW, error=error))
-    store.lead("dispatcher", "me", NOW, NOW + timedelta(seconds=9))
-    counts = store.counts()
-    assert counts.states == {TrainingState.PENDING: 2, TrainingState.RUNNING: 1, TrainingState.ERROR: 1}
-    assert counts.failures == {"C201": 1}
-    assert (counts.queued, counts.queued_since, counts.slots_held) == (2, NOW, 1)
-    assert counts.led_until == {"dispatcher": NOW + timedelta(seconds=9)}
+    store.finish("d", TrainingOutcome(TrainingState.ERROR, NOW, error=error))
+    store.acquire_lease("dispatcher", "me", NOW, NOW + timedelta(seconds=9))
+    counts = store.count_trainings()
+    assert counts.by_state == {TrainingState.PENDING: 2, TrainingState.RUNNING: 1, TrainingState.ERROR: 1}
+    assert counts.errors_by_code == {"C201": 1}
+    assert (counts.queued, counts.oldest_queued_at, counts.slots_held) == (2, NOW, 1)
+    assert counts.lease_expiry == {"dispatcher": NOW + timedelta(seconds=9)}
 
 
 def test_lists_are_newest_first_and_go_on_before_an_id(store: Store) -> None:
     add(store, "a", "b", "c")
     add(store, "x", owner="you")
-    assert ids(store.trainings("me", limit=2)) == ["c", "b"]
-    assert ids(store.trainings("me", limit=2, before="b")) == ["a"]
+    assert ids(store.list_trainings("me", limit=2)) == ["c", "b"]
+    assert ids(store.list_trainings("me", limit=2, before="b")) == ["a"]
     with pytest.raises(NotFound):
-        store.trainings("me", limit=2, before="x")
+        store.list_trainings("me", limit=2, before="x")
 
 
 def test_every_change_is_told_after_the_cursor_before_it(store: Store) -> None:
     add(store, "a", "b")
     changes: list[Callable[[], object]] = [
-        lambda: store.book("a", ["0"], later(1)),
-        lambda: store.started("a", "h"),
-        lambda: store.advance("a", TrainingState.RUNNING, Phase.LOADING, later(2)),
-        lambda: store.advance("a", TrainingState.RUNNING, Phase.PROCESSING, later(3)),
+        lambda: store.reserve_gpus("a", ["0"], later(1)),
+        lambda: store.set_handle("a", "h"),
+        lambda: store.record_progress("a", TrainingState.RUNNING, Phase.LOADING, later(2)),
+        lambda: store.record_progress("a", TrainingState.RUNNING, Phase.PROCESSING, later(3)),
         lambda: store.request_cancel("me", "a", later(4)),
-        lambda: store.finish("a", Outcome(TrainingState.CANCELED, later(5))),
+        lambda: store.finish("a", TrainingOutcome(TrainingState.CANCELED, later(5))),
     ]
     for change in changes:
-        before = store.revision()
+        before = store.current_revision()
         change()
-        (told,) = store.changes("me", after=before, limit=9)
-        assert (told.id, told.revision) == ("a", store.revision())
-        assert store.changes("me", after=store.revision(), limit=9) == []
+        (told,) = store.list_changes("me", after=before, limit=9)
+        assert (told.id, told.revision) == ("a", store.current_revision())
+        assert store.list_changes("me", after=store.current_revision(), limit=9) == []
 
 
 def test_what_changes_nothing_is_no_change(store: Store) -> None:
     add(store, "a")
-    store.book("a", ["0"], NOW)
-    store.started("a", "h")
-    store.advance("a", TrainingState.RUNNING, Phase.LOADING, NOW)
+    store.reserve_gpus("a", ["0"], NOW)
+    store.set_handle("a", "h")
+    store.record_progress("a", TrainingState.RUNNING, Phase.LOADING, NOW)
     store.request_cancel("me", "a", NOW)
-    before = store.revision()
-    store.started("a", "h")
-    store.advance("a", TrainingState.RUNNING, Phase.LOADING, later(1))
+    before = store.current_revision()
+    store.set_handle("a", "h")
+    store.record_progress("a", TrainingState.RUNNING, Phase.LOADING, later(1))
     store.request_cancel("me", "a", later(1))
-    store.book("a", ["0"], later(1))
-    assert store.revision() == before
+    store.reserve_gpus("a", ["0"], later(1))
+    assert store.current_revision() == before
 
 
 def test_an_acknowledgement_is_recorded_once_and_wakes_no_long_poll(store: Store) -> None:
     add(store, "a")
-    store.book("a", ["0"], NOW)
+    store.reserve_gpus("a", ["0"], NOW)
     store.finish("a", COMPLETED)
-    before = store.training("me", "a")
+    before = store.get_training("me", "a")
     assert before.acknowledged_at is None
     marked = store.acknowledge("me", "a", later(20))
     assert marked == replace(before, acknowledged_at=later(20))
     assert store.acknowledge("me", "a", later(30)) == marked
-    assert store.training("me", "a") == marked
-    assert (store.revision(), store.changes("me", after=before.revision, limit=9)) == (before.revision, [])
+    assert store.get_training("me", "a") == marked
+    assert (store.current_revision(), store.list_changes("me", after=before.revision, limit=9)) == (before.revision, [])
 
 
 @pytest.mark.parametrize("state", [None, TrainingState.ERROR, TrainingState.CANCELED])
@@ -233,28 +235,28 @@ def test_only_the_result_of_a_completed_training_can_be_acknowledged(store: Stor
         store.finish("a", replace(COMPLETED, state=state))
     with pytest.raises(Conflict, match=str(state or TrainingState.PENDING)):
         store.acknowledge("me", "a", NOW)
-    assert store.training("me", "a").acknowledged_at is None
+    assert store.get_training("me", "a").acknowledged_at is None
 
 
 def test_racing_writers_leave_no_gap_for_a_cursor(store: Store) -> None:
     seen, cursor = [], 0
     at_once(4, lambda index: add(store, *(f"t{index}-{number}" for number in range(5))))
-    while found := store.changes("me", after=cursor, limit=3):
+    while found := store.list_changes("me", after=cursor, limit=3):
         seen += ids(found)
         cursor = found[-1].revision
     assert len(seen) == len(set(seen)) == 20
-    assert cursor == store.revision() == 20
+    assert cursor == store.current_revision() == 20
 
 
 def test_places_in_the_queue_are_counted_over_all_owners(store: Store) -> None:
     add(store, "a", "b")
     add(store, "x", owner="you")
     add(store, "c")
-    assert [store.queue_position(each) for each in ("a", "b", "x", "c")] == [0, 1, 2, 3]
-    store.book("a", ["0"], NOW)
+    assert [store.get_queue_position(each) for each in ("a", "b", "x", "c")] == [0, 1, 2, 3]
+    store.reserve_gpus("a", ["0"], NOW)
     store.request_cancel("me", "b", NOW)
-    assert [store.queue_position(each) for each in ("a", "b", "x", "c", "none")] == [None, None, 0, 1, None]
-    assert store.queue() == ["x", "c"]
+    assert [store.get_queue_position(each) for each in ("a", "b", "x", "c", "none")] == [None, None, 0, 1, None]
+    assert store.list_queue() == ["x", "c"]
 
 
 def test_a_training_not_started_is_canceled_at_once_and_its_secrets_go(store: Store) -> None:
@@ -262,25 +264,25 @@ def test_a_training_not_started_is_canceled_at_once_and_its_secrets_go(store: St
     record = store.request_cancel("me", "a", later(1))
     assert (record.state, record.finished_at, record.cancel_requested) == (TrainingState.CANCELED, later(1), True)
     with pytest.raises(NotFound):
-        store.secrets("a")
-    assert not store.book("a", ["0"], later(2))
+        store.get_definition_with_secrets("a")
+    assert not store.reserve_gpus("a", ["0"], later(2))
 
 
 def test_a_started_training_is_only_asked_to_stop(store: Store) -> None:
     add(store, "a")
-    store.book("a", ["0"], NOW)
+    store.reserve_gpus("a", ["0"], NOW)
     record = store.request_cancel("me", "a", later(1))
     assert (record.state, record.cancel_requested) == (TrainingState.PENDING, True)
-    assert ids(store.unfinished()) == ["a"]
+    assert ids(store.list_unfinished()) == ["a"]
 
 
 @pytest.mark.parametrize("attempt", range(5))
 def test_of_a_racing_booking_and_cancel_one_comes_first(store: Store, attempt: int) -> None:
     add(store, "t")
     booked: list[bool] = []
-    race = (lambda: booked.append(store.book("t", ["0"], NOW)), lambda: store.request_cancel("me", "t", NOW))
+    race = (lambda: booked.append(store.reserve_gpus("t", ["0"], NOW)), lambda: store.request_cancel("me", "t", NOW))
     at_once(2, lambda index: race[index]() and None)
-    record = store.training("me", "t")
+    record = store.get_training("me", "t")
     assert booked == [record.state is TrainingState.PENDING]
     assert record.cancel_requested
 
@@ -292,27 +294,30 @@ def test_only_a_finished_training_can_be_deleted_and_its_key_is_free_again(store
     store.request_cancel("me", "a", NOW)
     store.delete_training("me", "a")
     with pytest.raises(NotFound):
-        store.training("me", "a")
+        store.get_training("me", "a")
     assert store.create_training(a_training("b"), a_definition(), key="k", request_digest="other")[1]
 
 
 def test_states_are_those_of_the_trainings_asked_for_whoever_owns_them(store: Store) -> None:
     add(store, "waits", "runs")
     add(store, "others", owner="you")
-    store.book("runs", ["gpu-0"], NOW)
-    store.advance("runs", TrainingState.RUNNING, Phase.LOADING, NOW)
+    store.reserve_gpus("runs", ["gpu-0"], NOW)
+    store.record_progress("runs", TrainingState.RUNNING, Phase.LOADING, NOW)
     store.request_cancel("you", "others", NOW)
-    assert store.states(["waits", "runs", "others", "unknown"]) == {
+    assert store.get_states(["waits", "runs", "others", "unknown"]) == {
         "waits": TrainingState.PENDING,
         "runs": TrainingState.RUNNING,
         "others": TrainingState.CANCELED,
     }
-    assert store.states([]) == {}
+    assert store.get_states([]) == {}
 
 
 def test_states_of_more_trainings_than_one_query_takes_are_all_found(store: Store) -> None:
     add(store, "first", "last")
-    assert set(store.states(["first", *(f"unknown-{number}" for number in range(40_000)), "last"])) == {"first", "last"}
+    assert set(store.get_states(["first", *(f"unknown-{number}" for number in range(40_000)), "last"])) == {
+        "first",
+        "last",
+    }
 
 
 def test_a_state_that_this_version_does_not_know_is_none(store: Store, url: str) -> None:
@@ -321,85 +326,85 @@ def test_a_state_that_this_version_does_not_know_is_none(store: Store, url: str)
     with engine.begin() as connection:
         connection.execute(text("UPDATE trainings SET state = 'paused' WHERE id = 'of-the-future'"))
     engine.dispose()
-    assert store.states(["of-the-future", "of-today"]) == {"of-the-future": None, "of-today": TrainingState.PENDING}
+    assert store.get_states(["of-the-future", "of-today"]) == {"of-the-future": None, "of-today": TrainingState.PENDING}
 
 
 # -- the dispatcher's side ---------------------------------------------------
 
 
 def test_a_lease_is_one_holder_s_until_it_lapses(store: Store) -> None:
-    assert store.lead("dispatcher", "a", NOW, later(10))
-    assert not store.lead("dispatcher", "b", later(9), later(20))
-    assert store.lead("dispatcher", "a", later(9), later(15))
-    assert not store.lead("dispatcher", "b", later(14), later(30))
-    assert store.lead("dispatcher", "b", later(15), later(30))
-    assert not store.lead("dispatcher", "a", later(16), later(40))
-    assert store.lead("sweeper", "a", NOW, later(10))
+    assert store.acquire_lease("dispatcher", "a", NOW, later(10))
+    assert not store.acquire_lease("dispatcher", "b", later(9), later(20))
+    assert store.acquire_lease("dispatcher", "a", later(9), later(15))
+    assert not store.acquire_lease("dispatcher", "b", later(14), later(30))
+    assert store.acquire_lease("dispatcher", "b", later(15), later(30))
+    assert not store.acquire_lease("dispatcher", "a", later(16), later(40))
+    assert store.acquire_lease("sweeper", "a", NOW, later(10))
 
 
 def test_of_racing_holders_one_leads(store: Store) -> None:
     won = []
-    at_once(6, lambda index: won.append(store.lead("dispatcher", f"h{index}", NOW, later(10))))
+    at_once(6, lambda index: won.append(store.acquire_lease("dispatcher", f"h{index}", NOW, later(10))))
     assert won.count(True) == 1
 
 
 def test_what_is_unfinished_comes_in_the_order_of_submission(store: Store) -> None:
     add(store, "c", "a")
     add(store, "b", owner="you")
-    store.book("c", ["0"], NOW)
-    assert ids(store.unfinished()) == ["c", "a", "b"]
+    store.reserve_gpus("c", ["0"], NOW)
+    assert ids(store.list_unfinished()) == ["c", "a", "b"]
     store.finish("c", COMPLETED)
-    assert ids(store.unfinished()) == ["a", "b"]
+    assert ids(store.list_unfinished()) == ["a", "b"]
 
 
 def test_secrets_are_kept_until_the_end_and_no_longer(store: Store) -> None:
     add(store, "a")
-    assert store.secrets("a").training_data[0].connection.password.get_secret_value() == SECRET
+    assert store.get_definition_with_secrets("a").training_data[0].connection.password.get_secret_value() == SECRET
     store.finish("a", replace(COMPLETED, state=TrainingState.ERROR))
     with pytest.raises(NotFound):
-        store.secrets("a")
+        store.get_definition_with_secrets("a")
 
 
 def test_a_training_is_booked_once(store: Store) -> None:
     add(store, "a")
-    assert store.book("a", ["0", "1"], later(1))
-    assert not store.book("a", ["2"], later(2))
-    record = store.training("me", "a")
+    assert store.reserve_gpus("a", ["0", "1"], later(1))
+    assert not store.reserve_gpus("a", ["2"], later(2))
+    record = store.get_training("me", "a")
     assert (record.gpus, record.started_at, record.state) == (("0", "1"), later(1), TrainingState.PENDING)
 
 
 def test_a_slot_is_held_by_one_training_until_its_end(store: Store) -> None:
     add(store, "a", "b")
-    assert store.book("a", ["0", "1"], NOW)
-    assert not store.book("b", ["1", "2"], NOW)
-    assert store.training("me", "b").started_at is None
+    assert store.reserve_gpus("a", ["0", "1"], NOW)
+    assert not store.reserve_gpus("b", ["1", "2"], NOW)
+    assert store.get_training("me", "b").started_at is None
     store.finish("a", COMPLETED)
-    assert store.training("me", "a").gpus == ("0", "1")
-    assert store.book("b", ["1", "2"], NOW)
+    assert store.get_training("me", "a").gpus == ("0", "1")
+    assert store.reserve_gpus("b", ["1", "2"], NOW)
 
 
 def test_a_training_that_stores_its_results_has_given_its_slots_back(store: Store) -> None:
     add(store, "a", "b", "c")
-    store.book("a", ["0", "1"], NOW)
-    store.advance("a", TrainingState.RUNNING, Phase.PROCESSING, NOW)
-    assert store.counts().slots_held == 2
-    assert not store.book("b", ["1"], NOW)
-    store.advance("a", TrainingState.RUNNING, Phase.STORING, NOW)
-    assert store.counts().slots_held == 0
-    assert store.training("me", "a").gpus == ("0", "1")
-    assert store.book("b", ["1"], NOW)
-    assert not store.book("c", ["1"], NOW)
+    store.reserve_gpus("a", ["0", "1"], NOW)
+    store.record_progress("a", TrainingState.RUNNING, Phase.PROCESSING, NOW)
+    assert store.count_trainings().slots_held == 2
+    assert not store.reserve_gpus("b", ["1"], NOW)
+    store.record_progress("a", TrainingState.RUNNING, Phase.STORING, NOW)
+    assert store.count_trainings().slots_held == 0
+    assert store.get_training("me", "a").gpus == ("0", "1")
+    assert store.reserve_gpus("b", ["1"], NOW)
+    assert not store.reserve_gpus("c", ["1"], NOW)
 
 
 def test_progress_is_recorded(store: Store) -> None:
     add(store, "a")
-    store.book("a", ["0"], later(1))
-    store.started("a", "handle")
-    store.advance("a", TrainingState.PENDING, Phase.PREPARING, later(2))
-    assert store.training("me", "a").phase is Phase.PREPARING
-    store.advance("a", TrainingState.RUNNING, Phase.LOADING, later(3))
-    store.advance("a", TrainingState.RUNNING, Phase.STORING, later(4))
-    record = store.training("me", "a")
+    store.reserve_gpus("a", ["0"], later(1))
+    store.set_handle("a", "handle")
+    store.record_progress("a", TrainingState.PENDING, Phase.PREPARING, later(2))
+    assert store.get_training("me", "a").phase is Phase.PREPARING
+    store.record_progress("a", TrainingState.RUNNING, Phase.LOADING, later(3))
+    store.record_progress("a", TrainingState.RUNNING, Phase.STORING, later(4))
+    record = store.get_training("me", "a")
     assert (record.state, record.phase, record.handle) == (TrainingState.RUNNING, Phase.STORING, "handle")
     assert (record.running_at, record.modified_at) == (later(3), later(4))
 
@@ -411,59 +416,59 @@ def test_no_state_follows_that_the_table_does_not_allow(
 ) -> None:
     add(store, "a")
     if before is TrainingState.RUNNING:
-        store.advance("a", before, None, NOW)
+        store.record_progress("a", before, None, NOW)
     elif before.is_final:
-        store.finish("a", Outcome(before, NOW))
+        store.finish("a", TrainingOutcome(before, NOW))
     if not after.is_final and (after is before or after in TRANSITIONS[before]):
-        store.advance("a", after, Phase.PROCESSING, NOW)
-        assert store.training("me", "a").state is after
+        store.record_progress("a", after, Phase.PROCESSING, NOW)
+        assert store.get_training("me", "a").state is after
     else:
         with pytest.raises(ValueError, match="cannot advance"):
-            store.advance("a", after, None, NOW)
-        assert store.training("me", "a").state is before
+            store.record_progress("a", after, None, NOW)
+        assert store.get_training("me", "a").state is before
 
 
 def test_the_end_is_recorded_whole(store: Store) -> None:
     add(store, "a")
-    store.advance("a", TrainingState.RUNNING, Phase.STORING, later(1))
+    store.record_progress("a", TrainingState.RUNNING, Phase.STORING, later(1))
     error = ErrorItem(code="C201", message="dl_job_failed")
-    store.finish("a", Outcome(TrainingState.ERROR, later(2), exit_code=3, error=error, stored=True))
-    record = store.training("me", "a")
+    store.finish("a", TrainingOutcome(TrainingState.ERROR, later(2), exit_code=3, error=error, stored=True))
+    record = store.get_training("me", "a")
     assert (record.state, record.phase, record.finished_at) == (TrainingState.ERROR, None, later(2))
     assert (record.exit_code, record.error, record.stored, record.modified_at) == (3, error, True, later(2))
 
 
 def test_a_final_state_is_final(store: Store) -> None:
     add(store, "a")
-    store.advance("a", TrainingState.RUNNING, None, later(1))
+    store.record_progress("a", TrainingState.RUNNING, None, later(1))
     store.finish("a", COMPLETED)
-    ended = store.training("me", "a")
-    store.finish("a", Outcome(TrainingState.ERROR, later(20)))
+    ended = store.get_training("me", "a")
+    store.finish("a", TrainingOutcome(TrainingState.ERROR, later(20)))
     store.request_cancel("me", "a", later(21))
-    assert store.training("me", "a") == ended
+    assert store.get_training("me", "a") == ended
 
 
 def test_what_ran_while_nobody_looked_did_run(store: Store) -> None:
     add(store, "a")
-    store.book("a", ["0"], later(1))
+    store.reserve_gpus("a", ["0"], later(1))
     store.finish("a", COMPLETED)
-    record = store.training("me", "a")
+    record = store.get_training("me", "a")
     assert (record.state, record.running_at) == (TrainingState.COMPLETED, later(1))
 
 
 def test_nothing_ends_in_a_state_that_is_no_end(store: Store) -> None:
     add(store, "a")
     with pytest.raises(ValueError, match="does not end"):
-        store.finish("a", Outcome(TrainingState.RUNNING, NOW))
+        store.finish("a", TrainingOutcome(TrainingState.RUNNING, NOW))
 
 
 def test_unknown_trainings_are_not_found(store: Store) -> None:
     for ask in (
-        lambda: store.training("me", "none"),
-        lambda: store.secrets("none"),
-        lambda: store.book("none", ["0"], NOW),
-        lambda: store.started("none", "h"),
-        lambda: store.advance("none", TrainingState.RUNNING, None, NOW),
+        lambda: store.get_training("me", "none"),
+        lambda: store.get_definition_with_secrets("none"),
+        lambda: store.reserve_gpus("none", ["0"], NOW),
+        lambda: store.set_handle("none", "h"),
+        lambda: store.record_progress("none", TrainingState.RUNNING, None, NOW),
         lambda: store.finish("none", COMPLETED),
     ):
         with pytest.raises(NotFound):

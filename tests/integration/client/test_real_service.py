@@ -22,12 +22,12 @@ from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.exceptions import Conflict, InvalidRequest, NotFound, Unauthenticated
 from airflow_dlaas.service.api.app import create_api
-from airflow_dlaas.service.api.authentication import Identity
-from airflow_dlaas.service.api.dependencies import Parts, utc_now
-from airflow_dlaas.service.config.object_store_allowlist import AllowedStores
-from airflow_dlaas.service.config.users import OwnUser
+from airflow_dlaas.service.api.authentication import TokenAuthenticator
+from airflow_dlaas.service.api.dependencies import ApiDeps, utc_now
+from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
+from airflow_dlaas.service.config.users import ServiceUser
 from airflow_dlaas.service.job_files import RuntimeSpec
-from airflow_dlaas.service.store.base import Outcome
+from airflow_dlaas.service.store.base import TrainingOutcome
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.store.sql import SqlStore
 from tests.waiting import PATIENCE, until
@@ -45,17 +45,17 @@ class Shelf:
 def parts(tmp_path):
     store = SqlStore(f"sqlite:///{tmp_path / 'store.db'}")
     (tmp_path / "jobs").mkdir()
-    yield Parts(
+    yield ApiDeps(
         store=store,
         blobs=BlobStore(tmp_path / "blobs"),
-        jobs=tmp_path / "jobs",
+        jobs_dir=tmp_path / "jobs",
         catalogue=Shelf(),
-        slots=2,
-        identity=Identity(OwnUser("dlaas", "pass-word"), b"k" * 32, clock=utc_now),
-        allowed=AllowedStores.read("store"),
-        check_store=lambda *_: None,
+        gpu_slots=2,
+        authenticator=TokenAuthenticator(ServiceUser("dlaas", "pass-word"), b"k" * 32, clock=utc_now),
+        allowlist=ObjectStoreAllowlist.parse("store"),
+        check_container=lambda *_: None,
         create_container=lambda *_: None,
-        wake=lambda: None,
+        wake_dispatcher=lambda: None,
     )
     store.close()
 
@@ -120,7 +120,9 @@ def run(parts, id, lines):
             log.write(line)
             log.flush()
             time.sleep(0.01)
-    parts.store.finish(id, Outcome(state=TrainingState.COMPLETED, finished_at=utc_now(), exit_code=0, stored=True))
+    parts.store.finish(
+        id, TrainingOutcome(state=TrainingState.COMPLETED, finished_at=utc_now(), exit_code=0, stored=True)
+    )
 
 
 def test_the_service_advertises_what_the_client_uses(client):
@@ -215,7 +217,7 @@ def test_the_service_records_that_a_result_was_taken(client, parts, location):
     made = client.send(calls.create_training(a_definition(location)))
     with pytest.raises(Conflict, match="pending"):
         client.send(calls.acknowledge_training(made.id))
-    parts.store.finish(made.id, Outcome(TrainingState.COMPLETED, utc_now(), exit_code=0))
+    parts.store.finish(made.id, TrainingOutcome(TrainingState.COMPLETED, utc_now(), exit_code=0))
     client.send(calls.acknowledge_training(made.id))
     first = client.send(calls.get_training(made.id)).status.acknowledged_at
     client.send(calls.acknowledge_training(made.id))

@@ -50,7 +50,7 @@ def airflow(*answers: tuple[int, object], repeat_for: float = 60.0) -> Iterator[
     with Answers(*answers) as server:
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         asked = AirflowApi(
-            f"http://127.0.0.1:{server.server_port}", "admin", "made-up", repeat_for=repeat_for, pause=0.01
+            f"http://127.0.0.1:{server.server_port}", "admin", "made-up", retry_timeout=repeat_for, retry_interval=0.01
         )
         try:
             yield asked, server
@@ -91,7 +91,7 @@ def test_what_is_read_and_what_is_set_is_asked_again() -> None:
 
 def test_what_would_be_done_twice_is_asked_once() -> None:
     with airflow(LOCKED, (200, {})) as (asked, server), pytest.raises(HostError, match="Database error"):
-        asked.clear("nightly", "r", ["train"])
+        asked.clear_tasks("nightly", "r", ["train"])
     assert len(server.requests) == 1
 
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from airflow_dlaas.demo import ports
-from airflow_dlaas.demo.process_guard import Leash
+from airflow_dlaas.demo.process_guard import ProcessGuard
 from airflow_dlaas.exceptions import HostError
 from tests.waiting import until
 
@@ -35,12 +35,14 @@ SCRIPT = FAMILY.replace("{script!r}", "SCRIPT").replace("SCRIPT", "os.environ['S
 
 @pytest.fixture
 def family(tmp_path: Path):
-    leash = Leash([sys.executable, "-c", SCRIPT], log=tmp_path / "log", env={**os.environ, "SCRIPT": SCRIPT}, grace=0.5)
+    leash = ProcessGuard(
+        [sys.executable, "-c", SCRIPT], log=tmp_path / "log", env={**os.environ, "SCRIPT": SCRIPT}, grace_period=0.5
+    )
     yield leash
     leash.stop()
 
 
-def members(leash: Leash, number: int = 2) -> list[int]:
+def members(leash: ProcessGuard, number: int = 2) -> list[int]:
     """Who has said its number, once as many have."""
     return [int(pid) for pid in until(lambda: leash.tail().split(), lambda said: len(said) >= number)]
 
@@ -49,7 +51,7 @@ def alive(pids: list[int]) -> list[int]:
     return [pid for pid in pids if psutil.pid_exists(pid)]
 
 
-def test_stopping_ends_even_who_ignores_it_in_a_session_of_its_own(family: Leash):
+def test_stopping_ends_even_who_ignores_it_in_a_session_of_its_own(family: ProcessGuard):
     pids = members(family)
     family.stop()
     assert not alive(pids)
@@ -71,9 +73,9 @@ os.kill(os.getpid(), 9)
     until(lambda: alive(pids), lambda left: not left)
 
 
-def test_a_crash_kills_the_program_alone_and_starts_it_again(family: Leash):
+def test_a_crash_kills_the_program_alone_and_starts_it_again(family: ProcessGuard):
     before = members(family)
-    family.crash()
+    family.kill_and_restart()
     now = alive(members(family, 4))
     assert len(now) == 3
     assert set(before) & set(now)
@@ -81,12 +83,12 @@ def test_a_crash_kills_the_program_alone_and_starts_it_again(family: Leash):
 
 @pytest.mark.parametrize(("ending", "status"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 15)", 143)])
 def test_the_exit_status_comes_through(tmp_path: Path, ending: str, status: int):
-    with Leash([sys.executable, "-c", f"import os, sys; print('bye'); {ending}"], log=tmp_path / "log") as leash:
-        until(lambda: leash.ended() is not None)
-        assert leash.ended() == status
+    with ProcessGuard([sys.executable, "-c", f"import os, sys; print('bye'); {ending}"], log=tmp_path / "log") as leash:
+        until(lambda: leash.poll() is not None)
+        assert leash.poll() == status
 
 
-def test_ctrl_c_in_our_terminal_is_not_heard_by_the_program(family: Leash):
+def test_ctrl_c_in_our_terminal_is_not_heard_by_the_program(family: ProcessGuard):
     assert os.getsid(family.pid) != os.getsid(0)
 
 
@@ -98,10 +100,10 @@ def test_a_port_that_is_taken_is_named_with_its_option():
         server.listen()
         port = server.getsockname()[1]
         with pytest.raises(HostError, match=f"Port {port} is already in use.*--airflow-port"):
-            ports.require_free({"--airflow-port": port})
+            ports.require_free_ports({"--airflow-port": port})
 
 
 def test_one_port_for_two_is_refused():
-    port = ports.free()[0]
+    port = ports.find_free_ports()[0]
     with pytest.raises(HostError, match="--one and --two"):
-        ports.require_free({"--one": port, "--two": port})
+        ports.require_free_ports({"--one": port, "--two": port})

@@ -8,13 +8,13 @@ import pytest
 import swiftclient
 
 from airflow_dlaas.demo import ports
-from airflow_dlaas.service.objectstore.embedded import Access, EmbeddedSwift
+from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift, SwiftLogin
 
 USER, KEY = "dlaas:trainer", "s3cret/with=odd#signs;%"
 
 
 def free_port() -> int:
-    return ports.free()[0]
+    return ports.find_free_ports()[0]
 
 
 def swift_in(folder: Path, port: int | None = None, key: str = KEY) -> EmbeddedSwift:
@@ -22,7 +22,7 @@ def swift_in(folder: Path, port: int | None = None, key: str = KEY) -> EmbeddedS
 
 
 @contextmanager
-def connected(access: Access, key: str | None = None) -> Iterator[swiftclient.Connection]:
+def connected(access: SwiftLogin, key: str | None = None) -> Iterator[swiftclient.Connection]:
     """A client of its own, as every thread needs one; it does not try again, so that a test sees each answer."""
     # A server that starts again on a busy machine, which is mostly imports, takes its time to answer.
     connection = swiftclient.Connection(access.auth_url, access.user, key or access.key, retries=0, timeout=90)
@@ -40,5 +40,5 @@ def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSwift]:
 
 @pytest.fixture
 def client(swift: EmbeddedSwift) -> Iterator[swiftclient.Connection]:
-    with connected(swift.access) as connection:
+    with connected(swift.login) as connection:
         yield connection

@@ -16,7 +16,7 @@ import psutil
 import pytest
 import swiftclient
 
-from airflow_dlaas.service.objectstore.backend_auth import HEADER
+from airflow_dlaas.service.objectstore.backend_auth import SECRET_HEADER
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from tests.integration.objectstore.conftest import connected, swift_in
 
@@ -43,7 +43,7 @@ class Backends(NamedTuple):
 def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
     folder = tmp_path_factory.mktemp("backends")
     with swift_in(folder) as swift:
-        with connected(swift.access) as connection:
+        with connected(swift.login) as connection:
             connection.put_container("box")
             connection.put_object("box", "a", b"as it was stored")
         yield Backends(folder, swift, [one for one in listening(swift) if one != swift.port])
@@ -71,7 +71,7 @@ def ask(port: int, method: str, path: str, headers: Mapping[str, str] | None = N
 
 
 def unchanged(backends: Backends) -> bool:
-    with connected(backends.swift.access) as connection:
+    with connected(backends.swift.login) as connection:
         listed = [one["name"] for one in connection.get_container("box")[1]]
         return listed == ["a"] and connection.get_object("box", "a")[1] == b"as it was stored"
 
@@ -95,10 +95,10 @@ def test_a_request_without_the_secret_is_refused_and_changes_nothing(
 @pytest.mark.parametrize(
     "headers",
     [
-        {HEADER: ""},
-        {HEADER: "0" * 64},
-        {HEADER: "é" * 32},
-        {HEADER: "x" * 4000},
+        {SECRET_HEADER: ""},
+        {SECRET_HEADER: "0" * 64},
+        {SECRET_HEADER: "é" * 32},
+        {SECRET_HEADER: "x" * 4000},
         {"X-Auth-Token": "TOKEN"},
         {"X-Auth-Key": "KEY"},
         {"User-Agent": "proxy-server 1"},
@@ -106,9 +106,9 @@ def test_a_request_without_the_secret_is_refused_and_changes_nothing(
     ids=["empty", "zeros", "no ascii", "long", "a client's token", "the client's key", "the proxy's name"],
 )
 def test_nothing_else_opens_them(backends: Backends, headers: dict[str, str]) -> None:
-    with connected(backends.swift.access) as connection:
+    with connected(backends.swift.login) as connection:
         token = connection.get_auth()[1]
-    said = {"TOKEN": token, "KEY": backends.swift.access.key}
+    said = {"TOKEN": token, "KEY": backends.swift.login.key}
     sent = {name: said.get(value, value) for name, value in headers.items()}
     for port in backends.ports:
         for path in backends.paths("object"):
@@ -124,14 +124,14 @@ def test_no_other_path_is_answered_either(backends: Backends, path: str) -> None
 
 def test_the_secret_does_not_come_in_by_the_front_door_nor_go_out_by_it(backends: Backends) -> None:
     """A client that names the header is not taken for the proxy, and its request is not spoiled by it."""
-    with connected(backends.swift.access) as connection:
+    with connected(backends.swift.login) as connection:
         url, token = connection.get_auth()
-        headers = {"X-Auth-Token": token, HEADER: "guessed"}
+        headers = {"X-Auth-Token": token, SECRET_HEADER: "guessed"}
         path = urlsplit(url).path
         assert ask(backends.swift.port, "GET", f"{path}/box/a", headers) == (200, b"as it was stored")
-        assert ask(backends.swift.port, "GET", f"{path}/box/a", {HEADER: "guessed"})[0] == 401
+        assert ask(backends.swift.port, "GET", f"{path}/box/a", {SECRET_HEADER: "guessed"})[0] == 401
         shown = {*connection.head_object("box", "a"), *connection.head_container("box"), *connection.head_account()}
-    assert HEADER.lower() not in shown
+    assert SECRET_HEADER.lower() not in shown
 
 
 def test_the_secret_is_on_no_command_line_and_in_no_environment_log_or_other_file(backends: Backends) -> None:
@@ -153,7 +153,7 @@ def secret_of(folder: Path) -> str:
 def test_each_start_has_a_secret_of_its_own(tmp_path: Path) -> None:
     known = set()
     for _ in range(2):
-        with swift_in(tmp_path) as swift, connected(swift.access) as connection:
+        with swift_in(tmp_path) as swift, connected(swift.login) as connection:
             connection.put_container("box")
             known.add(secret_of(tmp_path))
     assert len(known) == 2
@@ -214,7 +214,7 @@ for send in (
 
 def test_the_large_and_the_many_still_arrive(backends: Backends) -> None:
     """Each of the proxy's ways to the servers behind it: segments, bulk deletion, copies, versions, temporary URLs."""
-    with connected(backends.swift.access) as connection:
+    with connected(backends.swift.login) as connection:
         connection.put_container("ways")
         connection.put_object("ways", "a", b"x" * 200_000)
         connection.copy_object("ways", "a", destination="/ways/b")
@@ -234,7 +234,7 @@ def test_the_large_and_the_many_still_arrive(backends: Backends) -> None:
 
 
 def test_a_server_that_was_started_again_has_the_same_secret(tmp_path: Path) -> None:
-    with swift_in(tmp_path) as swift, connected(swift.access) as connection:
+    with swift_in(tmp_path) as swift, connected(swift.login) as connection:
         begun = time.monotonic()  # the store has noted before when it started its servers
         connection.put_container("box")
         ports = [one for one in listening(swift) if one != swift.port]
@@ -246,4 +246,4 @@ def test_a_server_that_was_started_again_has_the_same_secret(tmp_path: Path) -> 
         connection.put_object("box", "a", b"x")
         assert [one["name"] for one in connection.get_container("box")[1]] == ["a"]
         assert {ask(port, "GET", "/")[0] for port in ports} == {403}
-        assert swift.alive()
+        assert swift.is_running()

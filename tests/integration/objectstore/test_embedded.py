@@ -93,20 +93,20 @@ def test_a_body_that_does_not_match_its_checksum_is_not_stored(client):
 
 def test_data_address_and_tokens_outlive_a_restart(tmp_path):
     with swift_in(tmp_path) as first:
-        port = urlsplit(first.access.auth_url).port
-        with connected(first.access) as connection:
+        port = urlsplit(first.login.auth_url).port
+        with connected(first.login) as connection:
             connection.put_container("kept")
             connection.put_object("kept", "x", b"still here")
             url, token = connection.get_auth()
     with swift_in(tmp_path, port) as second:
-        assert second.access.auth_url == first.access.auth_url
+        assert second.login.auth_url == first.login.auth_url
         assert swiftclient.get_object(url, token, "kept", "x")[1] == b"still here"
 
 
 def test_a_token_of_the_old_key_is_worth_nothing_under_a_new_one(tmp_path):
     with swift_in(tmp_path) as first:
-        port = urlsplit(first.access.auth_url).port
-        with connected(first.access) as connection:
+        port = urlsplit(first.login.auth_url).port
+        with connected(first.login) as connection:
             url, token = connection.get_auth()
     with swift_in(tmp_path, port, key="another"), pytest.raises(swiftclient.ClientException) as caught:
         swiftclient.head_account(url, token)

@@ -34,10 +34,10 @@ def test_stop_leaves_no_process_and_may_be_repeated(tmp_path):
     swift.start()
     processes = family(swift)
     assert len(processes) == 5
-    assert swift.alive()
+    assert swift.is_running()
     swift.stop()
     swift.stop()
-    assert not swift.alive()
+    assert not swift.is_running()
     assert ended(processes)
 
 
@@ -74,14 +74,14 @@ def test_no_server_outlives_a_supervisor_that_is_killed(tmp_path):
         processes = family(swift)
         processes[0].kill()
         assert ended(processes)
-        assert not swift.alive()
+        assert not swift.is_running()
 
 
 def test_it_can_be_started_again_at_once_after_being_killed(tmp_path):
     with swift_in(tmp_path) as swift:
         os.kill(swift._process.pid, signal.SIGKILL)
-        with swift_in(tmp_path, urlsplit(swift.access.auth_url).port) as again:
-            assert again.alive()
+        with swift_in(tmp_path, urlsplit(swift.login.auth_url).port) as again:
+            assert again.is_running()
 
 
 def test_a_taken_port_is_named_with_the_setting_that_moves_it(tmp_path):
@@ -90,7 +90,7 @@ def test_a_taken_port_is_named_with_the_setting_that_moves_it(tmp_path):
         swift = swift_in(tmp_path, port)
         with pytest.raises(HostError, match=rf"port {port} .*in use.*DLAAS_OBJECTSTORE_PORT"):
             swift.start()
-    assert not swift.alive()
+    assert not swift.is_running()
 
 
 def test_two_services_do_not_share_a_folder(tmp_path):
@@ -99,7 +99,7 @@ def test_two_services_do_not_share_a_folder(tmp_path):
 
 
 def test_a_store_that_lost_its_identity_says_so_instead_of_looking_empty(tmp_path):
-    with swift_in(tmp_path) as swift, connected(swift.access) as connection:
+    with swift_in(tmp_path) as swift, connected(swift.login) as connection:
         connection.put_container("box")
         connection.put_object("box", "x", b"x")
     (tmp_path / "etc" / "swift.conf").unlink()
@@ -116,7 +116,7 @@ def test_what_cannot_start_shows_the_end_of_its_log(tmp_path):
 
 def test_a_folder_that_cannot_hold_files_is_named():
     with pytest.raises(HostError, match="/proc/self"):
-        embedded._check_filesystem(Path("/proc/self"))
+        embedded._require_xattr_support(Path("/proc/self"))
 
 
 def test_it_uses_no_port_that_others_reach(tmp_path):
@@ -127,7 +127,7 @@ def test_it_uses_no_port_that_others_reach(tmp_path):
 
 
 def test_what_goes_wrong_inside_is_written_down(tmp_path):
-    with swift_in(tmp_path) as swift, connected(swift.access) as connection:
+    with swift_in(tmp_path) as swift, connected(swift.login) as connection:
         connection.put_container("box")
         (tmp_path / "devices").rename(tmp_path / "gone")  # as when a disk is lost
         with pytest.raises(swiftclient.ClientException):

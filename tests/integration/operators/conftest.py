@@ -19,7 +19,7 @@ from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.operators.training import TrainModelOperator
 from airflow_dlaas.packaging import archive
-from airflow_dlaas.service.job_files import JobFolder
+from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
 from tests.troublemaker import Troublemaker
@@ -33,7 +33,7 @@ GATE = "while [ ! -e $LOG_DIR/gate ]; do sleep 0.05; done"
 
 def open_gate(service: ServiceProcess, training_id: str) -> None:
     """Let the training go on whose command is `GATE`, be it not begun yet."""
-    gate = JobFolder(service.home / "jobs" / training_id).folder("logs") / "gate"
+    gate = JobDirectory(service.home / "jobs" / training_id).subdirectory("logs") / "gate"
     until(gate.parent.exists)
     gate.touch()
 

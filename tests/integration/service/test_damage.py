@@ -13,7 +13,7 @@ import pytest
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import HostError, NotFound
 from airflow_dlaas.service.dispatcher.decide import LOST_AFTER
-from airflow_dlaas.service.runners.base import Sighting
+from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.service.store.tables import trainings
 from tests.integration.service.test_dispatcher import Bench
@@ -45,13 +45,13 @@ def damage(bench: Bench, id: str, column: str, value: Any) -> bool:
 def trains(bench: Bench, id: str) -> None:
     """Another training is submitted, started, followed and ended."""
     bench.submit(id)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert bench.training(id).gpus, "it was not started"
     bench.reach(id, Phase.PROCESSING)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert bench.training(id).state is TrainingState.RUNNING
     bench.leave(id)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert bench.training(id).state is TrainingState.COMPLETED
 
 
@@ -101,10 +101,10 @@ def test_without_its_secrets_a_training_ends_with_the_reason(bench, secrets: Any
 
 @pytest.mark.parametrize(
     ("name", "sight"),
-    [(name, sight) for name in ("exit.json", "exit-if-lost.json", "run.json", "spec.json") for sight in Sighting]
-    + [(name, Sighting.ALIVE) for name in (*FILES[3:], "secrets.json")],
+    [(name, sight) for name in ("exit.json", "exit-if-lost.json", "run.json", "spec.json") for sight in Liveness]
+    + [(name, Liveness.ALIVE) for name in (*FILES[3:], "secrets.json")],
 )
-def test_a_job_file_that_cannot_be_read_stops_no_other_training(bench, name: str, sight: Sighting) -> None:
+def test_a_job_file_that_cannot_be_read_stops_no_other_training(bench, name: str, sight: Liveness) -> None:
     for number, _ in enumerate(spoil(bench.workplace.jobs / "training-bad" / name)) if _made(bench) else ():
         bad = f"training-bad{number}"
         bench.submit(bad)
@@ -121,12 +121,12 @@ def test_a_job_file_that_cannot_be_read_stops_no_other_training(bench, name: str
             bench.dispatcher.round()
             bench.pass_time(LOST_AFTER + 1)
         state = bench.training(bad).state
-        if sight is Sighting.GONE:
+        if sight is Liveness.GONE:
             assert state is TrainingState.ERROR
-        elif sight is Sighting.ALIVE:
+        elif sight is Liveness.ALIVE:
             assert not state.final
         bench.store.request_cancel("dlaas", bad, bench.clock.now)
-        bench.stage.sights[bad] = Sighting.GONE
+        bench.stage.sights[bad] = Liveness.GONE
         for _round in range(3):
             bench.dispatcher.round()
             bench.pass_time(LOST_AFTER + 1)
@@ -134,7 +134,7 @@ def test_a_job_file_that_cannot_be_read_stops_no_other_training(bench, name: str
 
 
 def _made(bench: Bench) -> bool:
-    (bench.workplace.jobs / "training-bad").mkdir(parents=True)
+    (bench.workplace.jobs_dir / "training-bad").mkdir(parents=True)
     return True
 
 
@@ -156,7 +156,7 @@ def test_what_holds_if_the_learner_is_lost_counts_only_where_it_can_be_read(benc
     bench.reach(one, Phase.STORING)
     bench.workplace.folder(one).exit_if_lost.write_bytes(left)
     bench.workplace.folder(one).run.touch()
-    bench.stage.sights[one] = Sighting.GONE
+    bench.stage.sights[one] = Liveness.GONE
     for _ in range(2):
         bench.dispatcher.round()
         bench.pass_time(LOST_AFTER + 1)
@@ -186,7 +186,7 @@ def test_a_truncated_exit_of_a_learner_that_is_gone_ends_the_training_with_the_r
     one = bench.submit("training-a")
     bench.dispatcher.round()
     bench.workplace.folder(one).exit.write_text("{broken")
-    bench.stage.sights[one] = Sighting.GONE
+    bench.stage.sights[one] = Liveness.GONE
     bench.dispatcher.round()
     assert not bench.training(one).state.final  # another machine's rename may still be on its way
     bench.pass_time(LOST_AFTER + 1)

@@ -16,21 +16,21 @@ from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import HostError, NotFound
 from airflow_dlaas.service.dispatcher import loop
 from airflow_dlaas.service.dispatcher.decide import LOST_AFTER
-from airflow_dlaas.service.dispatcher.job_directories import Workplace
-from airflow_dlaas.service.dispatcher.loop import LEASE, READ_AGAIN, Dispatcher
+from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
+from airflow_dlaas.service.dispatcher.loop import LEASE_DURATION, RELOAD_INTERVAL, Dispatcher
 from airflow_dlaas.service.job_files import (
-    Exit,
-    ExitIfLost,
-    JobFolder,
-    PhaseMark,
-    RunMark,
+    ExitFile,
+    ExitIfLostFile,
+    JobDirectory,
+    JobSpec,
+    PhaseFile,
+    ProcessIdentity,
     RuntimeSpec,
-    Spec,
-    read_mark,
-    write_mark,
+    read_job_file,
+    write_text_atomic,
 )
 from airflow_dlaas.service.learner.claim import claim
-from airflow_dlaas.service.runners.base import Sighting
+from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.store.base import TrainingRecord
 from airflow_dlaas.service.store.sql import SqlStore
 from tests.waiting import until
@@ -46,13 +46,13 @@ class Stage:
     started: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     cleared: list[str] = field(default_factory=list)
-    sights: dict[str, Sighting] = field(default_factory=dict)
+    sights: dict[str, Liveness] = field(default_factory=dict)
     broken: bool = False
     while_looking: Callable[[], object] | None = None
     """What happens elsewhere while it looks."""
     while_starting: Callable[[], object] | None = None
 
-    def start(self, job: JobFolder) -> str:
+    def start(self, job: JobDirectory) -> str:
         if self.broken:
             raise HostError("no more processes")
         if self.while_starting is not None:
@@ -60,17 +60,17 @@ class Stage:
         self.started.append(job.path.name)
         return f"handle of {job.path.name}"
 
-    def look(self, jobs: Mapping[str, JobFolder]) -> Mapping[str, Sighting]:
+    def look(self, jobs: Mapping[str, JobDirectory]) -> Mapping[str, Liveness]:
         happening, self.while_looking = self.while_looking, None
         if happening is not None:
             happening()
-        return {handle: self.sights.get(handle.removeprefix("handle of "), Sighting.ALIVE) for handle in jobs}
+        return {handle: self.sights.get(handle.removeprefix("handle of "), Liveness.ALIVE) for handle in jobs}
 
-    def stop(self, handles: Collection[str], jobs: Mapping[str, JobFolder]) -> None:
+    def stop(self, handles: Collection[str], jobs: Mapping[str, JobDirectory]) -> None:
         assert set(handles) == set(jobs)
         self.stopped += [handle.removeprefix("handle of ") for handle in handles]
 
-    def clear(self, job: JobFolder) -> None:
+    def clear(self, job: JobDirectory) -> None:
         self.cleared.append(job.path.name)
 
 
@@ -93,12 +93,12 @@ class Bench:
 
     def __init__(self, folder: Path, store: SqlStore) -> None:
         self.store, self.stage, self.clock = store, Stage(), Clock()
-        self.workplace = Workplace(
-            jobs=folder / "jobs",
-            environments=folder / "environments",
-            code=lambda digest: folder / "blobs" / digest,
-            runtime=lambda key: RuntimeSpec(key=key, kind="prefix", provides="something", path=("/bin",)),
-            run_limit=60,
+        self.workplace = JobDirectories(
+            jobs_dir=folder / "jobs",
+            environments_dir=folder / "environments",
+            code_path=lambda digest: folder / "blobs" / digest,
+            runtime_spec=lambda key: RuntimeSpec(key=key, kind="prefix", provides="something", path=("/bin",)),
+            run_timeout=60,
         )
         self.dispatcher = self.another("one")
 
@@ -108,10 +108,10 @@ class Bench:
             self.store,
             self.stage,
             self.workplace,
-            inventory=inventory,
-            holder=holder,
+            slots=inventory,
+            lease_holder=holder,
             clock=self.clock,
-            steady=self.clock.steady,
+            monotonic_clock=self.clock.steady,
         )
 
     def submit(self, id: str, slots: int = 1) -> str:
@@ -132,14 +132,16 @@ class Bench:
         return id
 
     def training(self, id: str) -> TrainingRecord:
-        return self.store.training("dlaas", id)
+        return self.store.get_training("dlaas", id)
 
     def reach(self, id: str, phase: Phase) -> None:
-        write_mark(self.workplace.folder(id).phase, PhaseMark(phase=phase, since=self.clock.now).model_dump_json())
+        write_text_atomic(
+            self.workplace.job_directory(id).phase, PhaseFile(phase=phase, since=self.clock.now).model_dump_json()
+        )
 
     def leave(self, id: str, state: TrainingState = TrainingState.COMPLETED, exit_code: int = 0) -> None:
-        left = Exit(state=state, exit_code=exit_code, stored=True, finished_at=self.clock.now)
-        write_mark(self.workplace.folder(id).exit, left.model_dump_json())
+        left = ExitFile(state=state, exit_code=exit_code, stored=True, finished_at=self.clock.now)
+        write_text_atomic(self.workplace.job_directory(id).exit, left.model_dump_json())
 
     def pass_time(self, seconds: float) -> None:
         self.clock.now += timedelta(seconds=seconds)
@@ -199,7 +201,7 @@ def test_the_learner_is_handed_the_secrets_and_everything_else_without_them(benc
     assert TrainingDefinition.parse(sent) == a_definition()
     assert SECRET in job.secrets.read_text()
     assert SECRET not in job.spec.read_text()
-    spec = read_mark(job.spec, Spec)
+    spec = read_job_file(job.spec, JobSpec)
     assert spec is not None
     assert (spec.command, spec.gpus, spec.timeout) == ("true", ("virtual:0",), 60)
 
@@ -241,8 +243,10 @@ def test_a_cancel_reaches_the_learner_and_its_own_end_counts(bench):
 def test_a_learner_that_vanished_is_reported_as_lost_after_a_moment(bench, caplog):
     one = bench.submit("training-a")
     bench.dispatcher.round()
-    bench.stage.sights[one] = Sighting.GONE
-    write_mark(bench.workplace.folder(one).run, RunMark(pid=1, start_ticks=1, boot_id="?").model_dump_json())
+    bench.stage.sights[one] = Liveness.GONE
+    write_text_atomic(
+        bench.workplace.folder(one).run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json()
+    )
     bench.dispatcher.round()
     assert bench.training(one).state is TrainingState.PENDING
     bench.pass_time(5)
@@ -257,7 +261,7 @@ def test_what_a_learner_left_that_was_lost_while_no_service_ran_is_ended_by_the_
     one = bench.submit("training-a")
     bench.dispatcher.round()
     bench.workplace.folder(one).run.touch()
-    bench.stage.sights[one] = Sighting.GONE
+    bench.stage.sights[one] = Liveness.GONE
     bench.dispatcher = bench.another("one")  # the service was started again
     bench.dispatcher.round()
     bench.pass_time(LOST_AFTER + 1)
@@ -270,13 +274,13 @@ def test_the_exit_code_of_a_command_outlives_a_learner_that_is_lost_while_it_sto
     one = bench.submit("training-a")
     bench.dispatcher.round()
     bench.reach(one, Phase.STORING)
-    known = ExitIfLost(
+    known = ExitIfLostFile(
         state=TrainingState.ERROR, exit_code=0, code="S303", reason="interrupted", finished_at=bench.clock.now
     )
-    write_mark(bench.workplace.folder(one).exit_if_lost, known.model_dump_json())
+    write_text_atomic(bench.workplace.folder(one).exit_if_lost, known.model_dump_json())
     bench.dispatcher.round()
     assert bench.training(one).state is TrainingState.RUNNING  # the learner is alive
-    bench.stage.sights[one] = Sighting.GONE
+    bench.stage.sights[one] = Liveness.GONE
     bench.dispatcher.round()
     bench.pass_time(LOST_AFTER + 1)
     bench.dispatcher.round()
@@ -298,7 +302,7 @@ def test_a_job_that_a_learner_has_taken_is_not_given_its_secrets_again(bench):
     assert bench.store.book(one, ["virtual:0"], bench.clock.now)
     job = bench.workplace.folder(one)
     job.path.mkdir(parents=True)
-    write_mark(job.run, RunMark(pid=1, start_ticks=1, boot_id="?").model_dump_json())
+    write_text_atomic(job.run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json())
     bench.dispatcher.round()
     assert not job.secrets.exists()
 
@@ -309,7 +313,7 @@ def test_of_two_dispatchers_on_one_store_only_the_leader_acts(bench):
     bench.submit("training-a")
     assert not second.round()
     assert bench.stage.started == []
-    bench.pass_time(LEASE.total_seconds() + 1)
+    bench.pass_time(LEASE_DURATION.total_seconds() + 1)
     assert second.round()
     assert bench.stage.started == ["training-a"]
 
@@ -330,7 +334,7 @@ def test_the_same_service_started_again_waits_for_nobody(bench):
 
 
 def test_a_submit_that_wakes_the_dispatcher_is_started_without_waiting_for_the_next_round(bench, monkeypatch):
-    monkeypatch.setattr(loop, "IDLE_PAUSE", 3600.0)
+    monkeypatch.setattr(loop, "IDLE_INTERVAL", 3600.0)
     bench.store = Counting(bench.store)
     dispatcher = bench.another("one")
     dispatcher.start()
@@ -349,7 +353,7 @@ def test_a_leader_that_was_frozen_past_its_lease_does_nothing_more(bench):
     one = bench.submit("training-a")
     first.round()
     # Frozen between seeing what there is and acting on it; the other one leads meanwhile.
-    bench.stage.while_looking = lambda: (bench.pass_time(LEASE.total_seconds() + 1), second.round())
+    bench.stage.while_looking = lambda: (bench.pass_time(LEASE_DURATION.total_seconds() + 1), second.round())
     other = bench.submit("training-b")
     first.round()
     assert bench.stage.started == [one, other]
@@ -363,7 +367,7 @@ def test_a_leader_that_woke_too_late_starts_nothing_even_if_nobody_came(bench, c
     one = bench.submit("training-a")
     bench.dispatcher.round()
     bench.submit("training-b")
-    bench.stage.while_looking = lambda: bench.pass_time(LEASE.total_seconds())
+    bench.stage.while_looking = lambda: bench.pass_time(LEASE_DURATION.total_seconds())
     bench.dispatcher.round()
     assert bench.stage.started == [one]
     assert "lease ran out" in caplog.text
@@ -374,7 +378,7 @@ def test_a_leader_that_woke_too_late_starts_nothing_even_if_nobody_came(bench, c
 def test_a_round_that_takes_long_renews_the_lease_on_its_way(bench):
     for name in "abc":
         bench.submit(f"training-{name}")
-    bench.stage.while_starting = lambda: bench.pass_time(LEASE.total_seconds() * 0.6)
+    bench.stage.while_starting = lambda: bench.pass_time(LEASE_DURATION.total_seconds() * 0.6)
     bench.dispatcher.round()
     assert len(bench.stage.started) == 3
     assert not bench.another("two").round()
@@ -386,7 +390,7 @@ def test_a_date_that_jumps_keeps_no_role_empty_for_longer_than_a_lease(bench, ho
     bench.dispatcher.round()
     bench.correct_the_date(hours * 3600)
     # The first one is dead by now: whoever asks is let in within one lease.
-    bench.pass_time(LEASE.total_seconds())
+    bench.pass_time(LEASE_DURATION.total_seconds())
     bench.submit("training-a")
     assert second.round()
     assert bench.stage.started == ["training-a"]
@@ -395,7 +399,7 @@ def test_a_date_that_jumps_keeps_no_role_empty_for_longer_than_a_lease(bench, ho
 def test_a_leader_whose_date_was_set_back_goes_on_renewing(bench):
     bench.dispatcher.round()
     bench.correct_the_date(-3600)
-    bench.pass_time(LEASE.total_seconds())
+    bench.pass_time(LEASE_DURATION.total_seconds())
     bench.submit("training-a")
     bench.dispatcher.round()
     assert not bench.store.lead("dispatcher", "two", bench.clock.now, bench.clock.now)
@@ -405,8 +409,10 @@ def test_a_cancel_and_a_loss_come_through_although_the_date_was_set_back(bench, 
     one, two = bench.submit("training-a"), bench.submit("training-b")
     bench.dispatcher.round()
     bench.store.request_cancel("dlaas", one, bench.clock.now)
-    bench.stage.sights[two] = Sighting.GONE
-    write_mark(bench.workplace.folder(two).run, RunMark(pid=1, start_ticks=1, boot_id="?").model_dump_json())
+    bench.stage.sights[two] = Liveness.GONE
+    write_text_atomic(
+        bench.workplace.folder(two).run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json()
+    )
     bench.dispatcher.round()
     bench.correct_the_date(-3600)
     bench.pass_time(11)
@@ -421,7 +427,7 @@ def test_a_start_that_fails_does_not_end_a_training_that_a_learner_works_on(benc
     assert bench.store.book(one, ["virtual:0"], bench.clock.now)  # by a dispatcher that died after it started a learner
     job = bench.workplace.folder(one)
     job.path.mkdir(parents=True)
-    write_mark(job.run, RunMark(pid=1, start_ticks=1, boot_id="?").model_dump_json())
+    write_text_atomic(job.run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json())
     bench.stage.broken = True
     bench.dispatcher.round()
     assert bench.training(one).state is TrainingState.PENDING
@@ -443,13 +449,13 @@ def test_no_learner_can_take_a_job_that_was_given_up(bench, caplog):
 def test_an_end_that_cannot_be_recorded_is_the_same_end_when_it_can(bench, caplog):
     store = Fragile(bench.store, "finish")
     dispatcher = Dispatcher(
-        store, bench.stage, bench.workplace, inventory=["virtual:0"], holder="one", clock=bench.clock
+        store, bench.stage, bench.workplace, slots=["virtual:0"], lease_holder="one", clock=bench.clock
     )
     bench.stage.broken = True
     one = bench.submit("training-a")
-    dispatcher.round()
+    dispatcher.run_once()
     assert bench.training(one).state is TrainingState.PENDING
-    dispatcher.round()
+    dispatcher.run_once()
     ended = bench.training(one)
     assert ended.error is not None
     assert (ended.error.code, "no more processes" in ended.error.message) == ("S101", True)
@@ -460,19 +466,21 @@ def test_a_database_that_takes_no_handle_costs_neither_the_training_nor_ever_mor
         Fragile(bench.store, "started", times=10),
         bench.stage,
         bench.workplace,
-        inventory=["virtual:0"],
-        holder="one",
+        slots=["virtual:0"],
+        lease_holder="one",
         clock=bench.clock,
-        steady=bench.clock.steady,
+        monotonic_clock=bench.clock.steady,
     )
     one = bench.submit("training-a")
     for _ in range(20):
-        dispatcher.round()
+        dispatcher.run_once()
     assert bench.stage.started == [one]
-    write_mark(bench.workplace.folder(one).run, RunMark(pid=1, start_ticks=1, boot_id="?").model_dump_json())
+    write_text_atomic(
+        bench.workplace.folder(one).run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json()
+    )
     for _ in range(15):
         bench.pass_time(20)
-        dispatcher.round()
+        dispatcher.run_once()
     assert bench.training(one).handle == f"handle of {one}"
     assert not bench.training(one).state.final
 
@@ -493,8 +501,8 @@ def test_a_broken_database_is_waited_for(bench, caplog):
         Fragile(bench.store, "unfinished"),
         bench.stage,
         bench.workplace,
-        inventory=["virtual:0"],
-        holder="one",
+        slots=["virtual:0"],
+        lease_holder="one",
         clock=bench.clock,
     )
     bench.submit("training-a")
@@ -513,17 +521,17 @@ def test_trainings_are_read_again_only_after_a_change_and_after_a_while(bench):
         store,
         bench.stage,
         bench.workplace,
-        inventory=["virtual:0"],
-        holder="one",
+        slots=["virtual:0"],
+        lease_holder="one",
         clock=bench.clock,
-        steady=bench.clock.steady,
+        monotonic_clock=bench.clock.steady,
     )
     one, two = bench.submit("training-a"), bench.submit("training-b")
 
     def reads(rounds: int = 5) -> int:
         before = store.asked["unfinished"]
         for _ in range(rounds):
-            dispatcher.round()
+            dispatcher.run_once()
         return store.asked["unfinished"] - before
 
     reads()
@@ -532,7 +540,7 @@ def test_trainings_are_read_again_only_after_a_change_and_after_a_while(bench):
     bench.store.request_cancel("dlaas", two, bench.clock())
     assert reads() == 1
     assert bench.training(two).state is TrainingState.CANCELED
-    bench.pass_time(READ_AGAIN)
+    bench.pass_time(RELOAD_INTERVAL)
     assert reads() >= 1
 
 

@@ -27,10 +27,10 @@ from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import RateLimited
 from airflow_dlaas.service.api import log_stream as monitoring
 from airflow_dlaas.service.api.app import create_api
-from airflow_dlaas.service.api.dependencies import Limits, Parts, utc_now
-from airflow_dlaas.service.job_files import JobFolder
+from airflow_dlaas.service.api.dependencies import ApiDeps, ApiLimits, utc_now
+from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.process import ports, server
-from airflow_dlaas.service.store.base import Outcome, Store
+from airflow_dlaas.service.store.base import Store, TrainingOutcome
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.task_runs.wait_for_training import wait_for_training
 from tests.conformance.store.conftest import a_definition, a_training
@@ -45,7 +45,7 @@ class Serving:
     """An API at a port, its store and its job folders."""
 
     port: int
-    parts: Parts
+    parts: ApiDeps
 
     @property
     def store(self) -> Store:
@@ -68,15 +68,15 @@ class Serving:
             self.start(training_id)
             self.log(training_id).write_bytes(log)
         if state.is_final:
-            self.store.finish(training_id, Outcome(state, utc_now()))
+            self.store.finish(training_id, TrainingOutcome(state, utc_now()))
         return training_id
 
     def start(self, training_id: str) -> None:
-        self.store.book(training_id, [training_id], utc_now())
-        self.store.advance(training_id, TrainingState.RUNNING, Phase.PROCESSING, utc_now())
+        self.store.reserve_gpus(training_id, [training_id], utc_now())
+        self.store.record_progress(training_id, TrainingState.RUNNING, Phase.PROCESSING, utc_now())
 
     def log(self, training_id: str) -> Path:
-        folder = JobFolder(self.parts.jobs / training_id)
+        folder = JobDirectory(self.parts.jobs_dir / training_id)
         folder.path.mkdir(exist_ok=True)
         return folder.log
 
@@ -122,10 +122,10 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def serving(tmp_path: Path, empty_database: Path, request: pytest.FixtureRequest) -> Iterator[Serving]:
     """A server; an indirect parameter bounds its monitors."""
-    parts = replace(parts_in(tmp_path, empty_database), limits=Limits(monitors=getattr(request, "param", 2000)))
+    parts = replace(parts_in(tmp_path, empty_database), limits=ApiLimits(log_streams=getattr(request, "param", 2000)))
     door = ports.listen("127.0.0.1", 0)
-    with server.serving(create_api(parts), door, None):
-        yield Serving(ports.port_of(door), parts)
+    with server.serve_in_thread(create_api(parts), door, None):
+        yield Serving(ports.socket_port(door), parts)
     parts.store.close()
 
 
@@ -149,10 +149,10 @@ def test_what_is_sent_is_not_compressed(serving: Serving) -> None:
 
 def test_a_client_that_is_gone_without_a_word_is_noticed(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     serving.training("training-a")
-    monkeypatch.setattr(server, "PING", 0.2)
+    monkeypatch.setattr(server, "PING_INTERVAL", 0.2)
     door = ports.listen("127.0.0.1", 0)
-    with server.serving(create_api(serving.parts), door, None):
-        quick = Serving(ports.port_of(door), serving.parts)
+    with server.serve_in_thread(create_api(serving.parts), door, None):
+        quick = Serving(ports.socket_port(door), serving.parts)
         with quick.knock("training-a") as one:
             heard = b"".join(iter(lambda: one.recv(4096), b""))  # until the service ends it: nothing pongs
             assert heard.startswith(b"HTTP/1.1 101 ")
@@ -166,8 +166,8 @@ def test_a_client_that_reads_nothing_is_given_up_and_its_connection_dropped(
     monkeypatch.setattr(monitoring, "SEND_TIMEOUT", 0.3)
     monkeypatch.setattr(server, "UNREAD_TIMEOUT", 1.0)
     door = ports.listen("127.0.0.1", 0)
-    with server.serving(create_api(serving.parts), door, None):
-        quick = Serving(ports.port_of(door), serving.parts)
+    with server.serve_in_thread(create_api(serving.parts), door, None):
+        quick = Serving(ports.socket_port(door), serving.parts)
         with quick.knock("training-a", receive_buffer=4096) as one:
             quick.until_monitors(0)
             until = time.monotonic() + PATIENCE
@@ -185,14 +185,14 @@ def connected(one: socket.socket) -> bool:
 def test_hundreds_of_monitors_do_not_hold_up_the_end_of_the_service(
     tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(server, "GOODBYE", 120)  # on a machine that does a lot else the end may take a while
+    monkeypatch.setattr(server, "SHUTDOWN_TIMEOUT", 120)  # on a machine that does a lot else the end may take a while
     parts = parts_in(tmp_path, empty_database)
 
     async def scene() -> None:
         with ExitStack() as stack:
             door = ports.listen("127.0.0.1", 0)
-            stack.enter_context(server.serving(create_api(parts), door, None))
-            serving = Serving(ports.port_of(door), parts)
+            stack.enter_context(server.serve_in_thread(create_api(parts), door, None))
+            serving = Serving(ports.socket_port(door), parts)
             ids = [serving.training(f"training-{number:03}", b"one\n") for number in range(20)]
             monitors = await opened(serving, ids * 15)
             await asyncio.gather(*(one.recv() for one in monitors))
@@ -268,7 +268,7 @@ def test_waits_open_no_monitor_while_their_trainings_are_queued_and_get_the_whol
         for one in ids:
             with serving.log(one).open("ab") as log:
                 log.write(b"written meanwhile\nwritten last, without an end")
-            serving.store.finish(one, Outcome(TrainingState.COMPLETED, utc_now()))
+            serving.store.finish(one, TrainingOutcome(TrainingState.COMPLETED, utc_now()))
         await waiting
         return waits.said
 
@@ -289,10 +289,10 @@ def test_a_wait_that_found_no_room_for_a_monitor_goes_on_and_gets_its_log_at_the
         second = asyncio.create_task(waits.of([other]))
         await waits.until_said("Following the log of training", other)
         assert "the log" not in waits.said[other]
-        serving.store.finish(other, Outcome(TrainingState.COMPLETED, utc_now()))
+        serving.store.finish(other, TrainingOutcome(TrainingState.COMPLETED, utc_now()))
         await second
         assert not first.done()
-        serving.store.finish(one, Outcome(TrainingState.COMPLETED, utc_now()))
+        serving.store.finish(one, TrainingOutcome(TrainingState.COMPLETED, utc_now()))
         await first
         return waits.said
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.dispatcher.job_directories import Workplace
+from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.dispatcher.loop import Dispatcher
 from airflow_dlaas.service.job_files import RuntimeSpec
 from airflow_dlaas.service.runners.local import LocalRunner
@@ -20,18 +20,18 @@ def test_a_training_whose_secrets_were_sealed_with_another_key_ends_with_a_reaso
     add(before, "training-a")
     before.close()
     store = SqlStore(url, key=derive_key(b"the key now"))
-    workplace = Workplace(
-        jobs=tmp_path / "jobs",
-        environments=tmp_path / "environments",
-        code=lambda digest: tmp_path / digest,
-        runtime=lambda key: RuntimeSpec(key=key, kind="venv", provides="x"),
+    workplace = JobDirectories(
+        jobs_dir=tmp_path / "jobs",
+        environments_dir=tmp_path / "environments",
+        code_path=lambda digest: tmp_path / digest,
+        runtime_spec=lambda key: RuntimeSpec(key=key, kind="venv", provides="x"),
     )
-    dispatcher = Dispatcher(store, LocalRunner(), workplace, inventory=("virtual:0",), holder="one")
-    dispatcher.round()
-    ended = store.training("me", "training-a")
+    dispatcher = Dispatcher(store, LocalRunner(), workplace, slots=("virtual:0",), lease_holder="one")
+    dispatcher.run_once()
+    ended = store.get_training("me", "training-a")
     assert ended.state is TrainingState.ERROR
     assert ended.error is not None
     assert ended.error.code == "S101"
     assert "sealed with another key" in ended.error.message
-    assert not dispatcher.round()  # nothing is tried again
+    assert not dispatcher.run_once()  # nothing is tried again
     store.close()

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.store.secret_encryption import SIGN
+from airflow_dlaas.service.store.secret_encryption import ENCRYPTED_PREFIX
 from tests.running import NO_BUBBLEWRAP
 
 KEEPERS = ("credentials.json", "connections.json", "swift")
@@ -46,7 +46,7 @@ def test_after_its_end_nothing_of_a_training_s_secrets_is_left(own_customer):
     assert {"database.sqlite", "log", "exit.json"} <= {one.name for one in files}
     assert traces(secret, [service.home / "credentials.json"])  # it would be found
     assert traces(secret, [*files, service.log]) == []
-    sealed = [one.name for one in files if SIGN.encode() in content(one)]
+    sealed = [one.name for one in files if ENCRYPTED_PREFIX.encode() in content(one)]
     assert sealed == []  # and what was sealed is gone, too
     assert secret not in own_customer.said(done)
 

@@ -20,7 +20,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import DlaasError
-from airflow_dlaas.service.job_files import JobFolder, PhaseMark, read_mark
+from airflow_dlaas.service.job_files import JobDirectory, PhaseFile, read_job_file
 from tests.integration.service.conftest import GATE, PATIENCE
 from tests.waiting import until
 
@@ -106,7 +106,7 @@ def test_a_service_killed_in_the_middle_of_a_training_records_its_end_when_it_is
     service.kill()
     own_customer.open_gate(training)
     # The command ends while nobody is there to see it; its learner then waits for the object store.
-    folder = JobFolder(service.home / "jobs" / training.id)
+    folder = JobDirectory(service.home / "jobs" / training.id)
     until(
         lambda: phase_of(folder) is Phase.STORING, details=lambda: f"its phase is {phase_of(folder)}", seconds=PATIENCE
     )
@@ -313,9 +313,9 @@ def test_a_long_poll_does_not_hold_up_the_stop(own_customer):
     assert "Traceback" not in own_customer.service.log.read_text()
 
 
-def phase_of(folder: JobFolder) -> Phase | None:
+def phase_of(folder: JobDirectory) -> Phase | None:
     """Where the learner of a job says that it is."""
-    mark = read_mark(folder.phase, PhaseMark)
+    mark = read_job_file(folder.phase, PhaseFile)
     return None if mark is None else mark.phase
 
 

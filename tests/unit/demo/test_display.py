@@ -7,13 +7,15 @@ import io
 from rich.console import Console
 
 from airflow_dlaas.demo.display import Display, task_table
-from airflow_dlaas.demo.view_model import Picture, Row, Step
+from airflow_dlaas.demo.view_model import DemoView, StartupStep, TaskRow
 
 
 def test_a_long_note_does_not_push_the_state_out_of_a_narrow_terminal():
     console = Console(file=(out := io.StringIO()), width=80, force_terminal=True, color_system=None)
     with Display(console) as display:
-        display.show(Picture((Step("Airflow", "done"),), (Row("create_experiment", "deferred", 12.34, "x" * 300),)))
+        display.show(
+            DemoView((StartupStep("Airflow", "done"),), (TaskRow("create_experiment", "deferred", 12.34, "x" * 300),))
+        )
     assert "create_experiment" in out.getvalue()
     assert "deferred" in out.getvalue()
     assert "12.3" in out.getvalue()
@@ -22,12 +24,12 @@ def test_a_long_note_does_not_push_the_state_out_of_a_narrow_terminal():
 def test_without_a_terminal_each_change_is_a_line_and_no_markup_is_read_into_it():
     console = Console(file=(out := io.StringIO()), width=20)
     with Display(console) as display:
-        display.show(Picture(rows=(Row("a", "failed", 1, "[red]no[/red] end of this line, however narrow"),)))
+        display.show(DemoView(rows=(TaskRow("a", "failed", 1, "[red]no[/red] end of this line, however narrow"),)))
     assert out.getvalue() == "a: failed (1.0 s): [red]no[/red] end of this line, however narrow\n"
 
 
 def test_the_closing_table_has_no_notes():
     console = Console(file=(out := io.StringIO()), width=80)
-    console.print(task_table((Row("a", "success", 1, "a note"),)))
+    console.print(task_table((TaskRow("a", "success", 1, "a note"),)))
     assert "success" in out.getvalue()
     assert "a note" not in out.getvalue()

@@ -20,7 +20,15 @@ import pytest
 
 from airflow_dlaas.contract.stores import REVEAL_SECRETS, StoreConnection
 from airflow_dlaas.demo import ports
-from airflow_dlaas.service.job_files import Exit, JobFolder, PhaseMark, RunMark, RuntimeSpec, Spec, read_mark
+from airflow_dlaas.service.job_files import (
+    ExitFile,
+    JobDirectory,
+    JobSpec,
+    PhaseFile,
+    ProcessIdentity,
+    RuntimeSpec,
+    read_job_file,
+)
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.service.process.process_info import identify
 from airflow_dlaas.service.runners.local import LocalRunner
@@ -35,7 +43,7 @@ LONGEST = 600.0
 
 
 GATE = "while [ ! -e $CHECKPOINT_DIR/gate ]; do sleep 0.05; done"
-"""A command that waits for `Job.open_gate`."""
+"""A command that waits for `WorkItem.open_gate`."""
 
 BEGUN = "touch $CHECKPOINT_DIR/begun"
 """What a command does in the background to let `AWAIT_BEGUN` end."""
@@ -53,7 +61,7 @@ class Job:
     """A job folder as the dispatcher puts it in place, and what the learner makes of it."""
 
     def __init__(self, path: Path, connection: StoreConnection, runner: LocalRunner) -> None:
-        self.folder = JobFolder(path)
+        self.folder = JobDirectory(path)
         self.id = path.name
         self.connection = connection
         self.runner = runner
@@ -117,7 +125,7 @@ class Job:
             "isolation": self.isolation,
             **spec,
         }
-        self.folder.spec.write_text(Spec.model_validate(whole).model_dump_json())
+        self.folder.spec.write_text(JobSpec.model_validate(whole).model_dump_json())
 
     def start(self, command: str, **spec: Any) -> str:
         """Put everything in place and start the learner; its handle."""
@@ -126,19 +134,19 @@ class Job:
 
     def open_gate(self) -> None:
         """Let a command go on that waits at its `GATE`."""
-        (self.folder.folder("checkpoints") / "gate").touch()
+        (self.folder.subdirectory("checkpoints") / "gate").touch()
 
-    def end(self) -> Exit:
+    def end(self) -> ExitFile:
         """Wait for the learner's last mark, and for the learner."""
         self.wait(lambda: self.folder.exit.exists(), "exit.json", LONGEST)
-        mark = read_mark(self.folder.run, RunMark)
+        mark = read_job_file(self.folder.run, ProcessIdentity)
         assert mark is not None
         self.wait(lambda: identify(mark.pid) != mark, "the learner's end")
-        ended = read_mark(self.folder.exit, Exit)
+        ended = read_job_file(self.folder.exit, ExitFile)
         assert ended is not None
         return ended
 
-    def run(self, command: str, **spec: Any) -> Exit:
+    def run(self, command: str, **spec: Any) -> ExitFile:
         self.start(command, **spec)
         return self.end()
 
@@ -150,11 +158,11 @@ class Job:
 
     def told(self) -> str:
         """Everything the job's logs say."""
-        logs = [self.folder.log, *self.folder.folder("logs").glob("*")]
+        logs = [self.folder.log, *self.folder.subdirectory("logs").glob("*")]
         return "\n".join(f"--- {one.name}\n{one.read_text()}" for one in logs if one.is_file())
 
     def phase(self) -> str | None:
-        mark = read_mark(self.folder.phase, PhaseMark)
+        mark = read_job_file(self.folder.phase, PhaseFile)
         return None if mark is None else str(mark.phase)
 
     def says(self, text: str) -> bool:
@@ -174,7 +182,7 @@ def a_zip(files: dict[str, str]) -> bytes:
 def own_swift(tmp_path: Path) -> Iterator[EmbeddedSwift]:
     """A store of the test's own, running, to be stopped and started again at the same address."""
     with EmbeddedSwift(
-        tmp_path / "swift", port=ports.free()[0], user="dlaas:trainer", key="made-up-key-of-the-tests"
+        tmp_path / "swift", port=ports.find_free_ports()[0], user="dlaas:trainer", key="made-up-key-of-the-tests"
     ) as store:
         yield store
 
@@ -199,7 +207,7 @@ def job(tmp_path: Path, swift: StoreConnection, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-of-the-service")
     made = Job(tmp_path / f"training-{uuid.uuid4().hex[:9]}", swift, LocalRunner())
     yield made
-    mark = read_mark(made.folder.run, RunMark)
+    mark = read_job_file(made.folder.run, ProcessIdentity)
     if mark is not None and identify(mark.pid) == mark:
         with contextlib.suppress(psutil.NoSuchProcess):  # it may end by itself meanwhile
             learner = psutil.Process(mark.pid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.api.submit import COMMAND_BYTES
+from airflow_dlaas.service.api.submit import MAX_COMMAND_BYTES
 
 TRAIN = "import os, sys; print('TRAINED', sys.argv[1:], os.environ.get('LR', ''))"
 """``train.py`` of every row: prints its arguments and the variable LR."""
@@ -58,7 +58,7 @@ def test_a_script_ends_with_its_first_failing_line_and_that_exit_code(job, comma
 
 def test_a_command_of_the_greatest_length_runs_and_its_environment_has_it(job):
     command = "echo $(( ${#TRAINING_COMMAND} ))\n: "
-    command += "x" * (COMMAND_BYTES - len(command))
+    command += "x" * (MAX_COMMAND_BYTES - len(command))
     ended = job.run(command)
     assert ended.state is TrainingState.COMPLETED, job.told()[-1000:]
-    assert job.folder.log.read_text().splitlines()[1:] == [str(COMMAND_BYTES)]
+    assert job.folder.log.read_text().splitlines()[1:] == [str(MAX_COMMAND_BYTES)]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.job_files import RunMark, read_mark
+from airflow_dlaas.service.job_files import ProcessIdentity, read_job_file
 from airflow_dlaas.service.process.process_info import identify
 from airflow_dlaas.service.runners.local import LocalRunner
 
@@ -69,7 +69,7 @@ def test_a_container_may_be_there_still_where_the_engine_says_that_it_failed(job
 def test_the_container_of_a_killed_learner_is_removed(job, calls):
     job.start("echo ready; sleep 1000", runtime=RUNTIME)
     job.wait(lambda: job.says("ready"), "the command")
-    learner = read_mark(job.folder.run, RunMark)
+    learner = read_job_file(job.folder.run, ProcessIdentity)
     assert learner is not None
     os.kill(learner.pid, signal.SIGKILL)
     job.wait(lambda: identify(learner.pid) != learner, "the learner's end")

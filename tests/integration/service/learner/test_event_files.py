@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.service.job_files import BoardsMark, read_mark
+from airflow_dlaas.service.job_files import EventDirsFile, read_job_file
 from tests.builders import writes_events
 
 WRITES = f"{writes_events('$LOG_DIR/tb/validation')}; echo 'Iter 8, accuracy= 0.5'"
@@ -17,7 +17,7 @@ def test_what_a_command_writes_for_tensorboard_is_told_beside_what_it_prints(job
         ("", 8, "accuracy", 0.5),
         ("validation", 7, "loss", 0.25),
     ]
-    mark = read_mark(job.folder.boards, BoardsMark)
+    mark = read_job_file(job.folder.boards, EventDirsFile)
     assert mark is not None
     [folder] = mark.folders
     assert f"{folder}/events.out.tfevents.1.host" in job.stored()
@@ -36,6 +36,6 @@ def test_a_folder_whose_name_is_no_text_stops_no_metrics(job):
     assert job.run(command).warnings  # an object store takes no such name
     told = [Metric.model_validate_json(line) for line in job.folder.metrics.read_text().splitlines()]
     assert {one.values[0].name for one in told} == {"loss", "accuracy"}
-    mark = read_mark(job.folder.boards, BoardsMark)
+    mark = read_job_file(job.folder.boards, EventDirsFile)
     assert mark is not None
     assert mark.folders == ("learner-1/tb?",)

@@ -57,7 +57,7 @@ def digits() -> ModuleType:
 
 
 def _resolved(name: str, version: str):
-    return catalogue.load().resolve(Framework(name=name, version=version), "python3")
+    return catalogue.load_catalogue().resolve(Framework(name=name, version=version), "python3")
 
 
 def _accuracy(log: str) -> float:

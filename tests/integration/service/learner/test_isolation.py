@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.job_files import PhaseMark, RunMark, read_mark
+from airflow_dlaas.service.job_files import PhaseFile, ProcessIdentity, read_job_file
 from airflow_dlaas.service.process.process_info import identify
 from airflow_dlaas.service.runners.local import LocalRunner
 
@@ -137,7 +137,7 @@ if __name__ == "__main__":
 def test_a_killed_learner_s_sandbox_is_found_and_cleared(job, home):
     handle = job.start("echo ready; sleep 1000")
     job.wait(lambda: job.says("ready"), "the command")
-    os.kill(read_mark(job.folder.run, RunMark).pid, signal.SIGKILL)
+    os.kill(read_job_file(job.folder.run, ProcessIdentity).pid, signal.SIGKILL)
     job.wait(lambda: job.runner.look({handle: job.folder})[handle].value == "gone", "the end")
     job.runner.clear(job.folder)
     assert not [one for one in Path("/proc").glob("[0-9]*/environ") if job.id.encode() in _read(one)]
@@ -146,7 +146,7 @@ def test_a_killed_learner_s_sandbox_is_found_and_cleared(job, home):
 def test_what_applies_is_told_while_it_runs(job, home):
     job.start("echo ready; sleep 1")
     job.wait(lambda: job.says("ready"), "the command")
-    assert read_mark(job.folder.phase, PhaseMark).isolation == "bubblewrap"
+    assert read_job_file(job.folder.phase, PhaseFile).isolation == "bubblewrap"
     job.end()
 
 

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.service.job_files import RunMark, read_mark
+from airflow_dlaas.service.job_files import ProcessIdentity, read_job_file
 from airflow_dlaas.service.runners import local
 from tests.integration.service.learner.conftest import AWAIT_BEGUN, BEGUN, GATE, PATIENCE, Job
 
@@ -255,7 +255,7 @@ def test_secrets_are_gone_before_the_command_runs(job):
 def test_a_learner_that_is_killed_leaves_no_last_mark_and_is_seen_as_gone(job):
     handle = job.start("echo ready; sleep 1000")
     job.wait(lambda: job.says("ready"), "the command")
-    mark = read_mark(job.folder.run, RunMark)
+    mark = read_job_file(job.folder.run, ProcessIdentity)
     os.kill(mark.pid, signal.SIGKILL)
     try:
         job.wait(lambda: job.runner.look({handle: job.folder})[handle].value == "gone", "the end")
@@ -374,7 +374,7 @@ def test_a_cancel_while_an_environment_is_made_ends_it_at_once(job, tmp_path):
 def with_constants(job: Job, monkeypatch: pytest.MonkeyPatch, **constants: float) -> None:
     """Give the learner other *constants* of `supervise`: ones that a slow machine keeps to as well."""
     job.folder.path.with_name("constants.json").write_text(json.dumps(constants))
-    monkeypatch.setattr(local, "LEARNER", "tests.integration.service.learner.with_constants")
+    monkeypatch.setattr(local, "LEARNER_MODULE", "tests.integration.service.learner.with_constants")
     job.runner = local.LocalRunner({**os.environ, "PYTHONPATH": str(ROOT)})
 
 

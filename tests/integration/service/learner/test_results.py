@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from airflow_dlaas.contract.results import MARKER_BASENAME
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.service.job_files import ExitIfLost, RunMark, read_mark
+from airflow_dlaas.service.job_files import ExitIfLostFile, ProcessIdentity, read_job_file
 from airflow_dlaas.service.process.process_info import identify
 
 MODEL = "mkdir $RESULT_DIR/model; echo weights > $RESULT_DIR/model/w; "
@@ -230,12 +230,12 @@ def test_a_learner_that_is_killed_while_it_stores_leaves_the_exit_code(job, own_
     (job.folder.folder("code") / "go").touch()
     storing = job.folder.folder("logs") / "store-results.log"
     job.wait(lambda: storing.exists() and "trying again" in storing.read_text(), "the attempt to store")
-    learner = read_mark(job.folder.run, RunMark)
+    learner = read_job_file(job.folder.run, ProcessIdentity)
     assert learner is not None
     os.kill(learner.pid, signal.SIGKILL)
     job.wait(lambda: identify(learner.pid) != learner, "the learner's end")
     assert not job.folder.exit.exists()
-    known = read_mark(job.folder.exit_if_lost, ExitIfLost)
+    known = read_job_file(job.folder.exit_if_lost, ExitIfLostFile)
     assert known is not None
     assert (known.state, known.exit_code, known.code) == (TrainingState.ERROR, exit_code, code)
     assert "storing the results was interrupted" in (known.reason or "")

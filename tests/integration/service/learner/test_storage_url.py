@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.config.object_store_allowlist import AllowedStores
+from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
 from tests.redirector import Server, serving
 
 
@@ -28,8 +28,8 @@ def login(thief: Server) -> Iterator[Server]:
         yield server
 
 
-def allowed(*urls: str) -> AllowedStores:
-    return AllowedStores.read(",".join(urlsplit(one).netloc for one in urls))
+def allowed(*urls: str) -> ObjectStoreAllowlist:
+    return ObjectStoreAllowlist.parse(",".join(urlsplit(one).netloc for one in urls))
 
 
 def with_login(job: Any, field: str, login: Server) -> None:

@@ -21,10 +21,10 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.exceptions import DlaasError, InvalidRequest, StoreRefused
 from airflow_dlaas.service.api.app import create_api
-from airflow_dlaas.service.api.authentication import Identity
-from airflow_dlaas.service.api.dependencies import Limits, Parts
-from airflow_dlaas.service.config.object_store_allowlist import AllowedStores
-from airflow_dlaas.service.job_files import JobFolder, RuntimeSpec
+from airflow_dlaas.service.api.authentication import TokenAuthenticator
+from airflow_dlaas.service.api.dependencies import ApiDeps, ApiLimits
+from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
+from airflow_dlaas.service.job_files import JobDirectory, RuntimeSpec
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.store.sql import SqlStore
 
@@ -143,7 +143,7 @@ class Service:
     """The API, its parts, and the usual first steps."""
 
     client: TestClient
-    parts: Parts
+    parts: ApiDeps
     store: SqlStore
     clock: Clock
     stores: Stores
@@ -181,8 +181,8 @@ class Service:
         run: str = reply.json()["metadata"]["guid"]
         return run
 
-    def job(self, training_id: str) -> JobFolder:
-        job = JobFolder(self.parts.jobs / training_id)
+    def job(self, training_id: str) -> JobDirectory:
+        job = JobDirectory(self.parts.jobs_dir / training_id)
         job.path.mkdir(exist_ok=True)
         return job
 
@@ -195,23 +195,23 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def parts_in(folder: Path, empty_database: Path) -> Parts:
+def parts_in(folder: Path, empty_database: Path) -> ApiDeps:
     """Make the parts of a service that keeps everything in *folder*."""
     copyfile(empty_database, folder / "store.db")
     (folder / "jobs").mkdir()
     clock, stores = Clock(), Stores()
-    return Parts(
+    return ApiDeps(
         store=SqlStore(f"sqlite:///{folder / 'store.db'}"),
         blobs=BlobStore(folder / "blobs"),
-        jobs=folder / "jobs",
+        jobs_dir=folder / "jobs",
         catalogue=Shelf(),
-        slots=2,
-        identity=Identity(Users(PASSWORDS), b"k" * 32, clock=clock),
-        allowed=AllowedStores.read("*.objectstorage.service.networklayer.com, x"),
-        check_store=stores,
+        gpu_slots=2,
+        authenticator=TokenAuthenticator(Users(PASSWORDS), b"k" * 32, clock=clock),
+        allowlist=ObjectStoreAllowlist.parse("*.objectstorage.service.networklayer.com, x"),
+        check_container=stores,
         create_container=stores.create,
-        wake=Bell(),
-        limits=Limits(zip_bytes=200_000, json_bytes=20_000, containers=4),
+        wake_dispatcher=Bell(),
+        limits=ApiLimits(zip_bytes=200_000, json_bytes=20_000, containers=4),
         clock=clock,
     )
 
@@ -232,7 +232,7 @@ def service(
     """Log in as ``dlaas``; indirect parameters replace parts."""
     parts = replace(parts_in(tmp_path, empty_database), **getattr(request, "param", {}))
     client.app.state.parts = parts
-    made = Service(client, parts, parts.store, parts.clock, parts.check_store, parts.wake.rung)
+    made = Service(client, parts, parts.store, parts.clock, parts.check_container, parts.wake_dispatcher.rung)
     client.headers["Authorization"] = f"Bearer {made.log_in()}"
     yield made
     parts.store.close()

@@ -7,13 +7,13 @@ import pytest
 from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.service.store.base import Outcome
+from airflow_dlaas.service.store.base import TrainingOutcome
 
 
 def ended(service, state: TrainingState = TrainingState.COMPLETED) -> str:
     run = service.submit()
     service.store.book(run, ["virtual:0"], service.clock())
-    service.store.finish(run, Outcome(state, service.clock()))
+    service.store.finish(run, TrainingOutcome(state, service.clock()))
     return run
 
 

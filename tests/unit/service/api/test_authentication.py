@@ -13,9 +13,9 @@ import jwt
 import pytest
 
 from airflow_dlaas.exceptions import NotConfigured, Unauthenticated
-from airflow_dlaas.service.api.authentication import ALGORITHM, AUDIENCE, ISSUER, Identity
-from airflow_dlaas.service.api.login_throttle import ATTEMPTS, PENALTY, SPRAYED
-from airflow_dlaas.service.api.tokens import LOGINS_AT_ONCE
+from airflow_dlaas.service.api.authentication import ALGORITHM, AUDIENCE, ISSUER, TokenAuthenticator
+from airflow_dlaas.service.api.login_throttle import LOCKOUT_TIME, MAX_ADDRESS_FAILURES, MAX_LOGIN_FAILURES
+from airflow_dlaas.service.api.tokens import MAX_CONCURRENT_LOGINS
 from tests.unit.service.api.conftest import PASSWORDS, Users
 
 
@@ -53,7 +53,7 @@ def test_a_refresh_that_holds_no_token_is_a_bad_request(service, body: bytes) ->
 
 
 SEAL = jwt.decode(
-    Identity(Users(PASSWORDS), b"k" * 32, clock=lambda: datetime.now(timezone.utc)).log_in(
+    TokenAuthenticator(Users(PASSWORDS), b"k" * 32, clock=lambda: datetime.now(timezone.utc)).log_in(
         basic("dlaas", PASSWORDS["dlaas"])["Authorization"], "127.0.0.1"
     ),
     options={"verify_signature": False},
@@ -111,18 +111,18 @@ def test_wrong_credentials_buy_nothing(service, header: str | None) -> None:
 
 
 def test_guessing_passwords_is_slowed_down_and_others_are_not(service) -> None:
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_LOGIN_FAILURES):
         assert service.client.get("/v3/identity/token", headers=basic("dlaas", "wrong")).status_code == 401
     refused = service.client.get("/v3/identity/token", headers=basic("dlaas", "geheim-1"))
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (429, "rate_limit_exceeded")
-    assert int(refused.headers["Retry-After"]) == PENALTY.total_seconds()
+    assert int(refused.headers["Retry-After"]) == LOCKOUT_TIME.total_seconds()
     assert service.client.get("/v3/identity/token", headers=basic("other", "geheim-2")).status_code == 200
-    service.clock.advance(seconds=PENALTY.total_seconds() + 1)
+    service.clock.advance(seconds=LOCKOUT_TIME.total_seconds() + 1)
     assert service.client.get("/v3/identity/token", headers=basic("dlaas", "geheim-1")).status_code == 200
 
 
 def test_trying_one_password_with_many_logins_is_slowed_down_too(service) -> None:
-    for number in range(SPRAYED):
+    for number in range(MAX_ADDRESS_FAILURES):
         assert service.client.get("/v3/identity/token", headers=basic(f"user{number}", "summer")).status_code == 401
     refused = service.client.get("/v3/identity/token", headers=basic("other", "geheim-2"))
     assert refused.status_code == 429
@@ -145,13 +145,13 @@ def test_a_token_with_one_letter_changed_is_refused(service) -> None:
 
 def test_a_token_ends_with_its_user_and_with_their_password(service) -> None:
     users = Users({"ada": "first"})
-    identity = Identity(users, b"k" * 32, clock=service.clock)
+    identity = TokenAuthenticator(users, b"k" * 32, clock=service.clock)
     token = identity.log_in(basic("ada", "first")["Authorization"], "127.0.0.1")
-    assert identity.user(f"Bearer {token}") == "ada"
+    assert identity.authenticate(f"Bearer {token}") == "ada"
     for changed in ({"ada": "second"}, {}):
         users.passwords = changed
         with pytest.raises(Unauthenticated, match="no longer known"):
-            identity.user(f"Bearer {token}")
+            identity.authenticate(f"Bearer {token}")
         with pytest.raises(Unauthenticated, match="no longer known"):
             identity.refresh(token)
 
@@ -159,19 +159,19 @@ def test_a_token_ends_with_its_user_and_with_their_password(service) -> None:
 def test_a_password_is_in_no_token_nor_what_could_be_compared_with_it(service) -> None:
     claims = jwt.decode(service.log_in(), options={"verify_signature": False})
     assert set(claims) == {"sub", "iss", "aud", "iat", "exp", "jti", "pwd"}
-    elsewhere = Identity(Users(PASSWORDS), b"K" * 32, clock=service.clock)
+    elsewhere = TokenAuthenticator(Users(PASSWORDS), b"K" * 32, clock=service.clock)
     token = elsewhere.log_in(basic("dlaas", PASSWORDS["dlaas"])["Authorization"], "127.0.0.1")
     assert jwt.decode(token, options={"verify_signature": False})["pwd"] != claims["pwd"]
 
 
 def test_a_site_says_how_long_tokens_live(service) -> None:
-    identity = Identity(Users({"ada": "x"}), b"k" * 32, clock=service.clock, lifetime=timedelta(minutes=5))
+    identity = TokenAuthenticator(Users({"ada": "x"}), b"k" * 32, clock=service.clock, lifetime=timedelta(minutes=5))
     token = identity.log_in(basic("ada", "x")["Authorization"], "127.0.0.1")
     service.clock.advance(seconds=299)
-    assert identity.user(f"Bearer {token}") == "ada"
+    assert identity.authenticate(f"Bearer {token}") == "ada"
     service.clock.advance(seconds=1)
     with pytest.raises(Unauthenticated, match="expired"):
-        identity.user(f"Bearer {token}")
+        identity.authenticate(f"Bearer {token}")
 
 
 def test_many_logins_at_once_leave_the_api_its_threads(service) -> None:
@@ -184,7 +184,7 @@ def test_many_logins_at_once_leave_the_api_its_threads(service) -> None:
             return gate.wait(60) and super().knows(login, password)
 
     token = service.log_in()
-    identity = Identity(Slow(PASSWORDS), b"k" * 32, clock=service.clock)
+    identity = TokenAuthenticator(Slow(PASSWORDS), b"k" * 32, clock=service.clock)
     service.client.app.state.parts = replace(service.parts, identity=identity)
     with ThreadPoolExecutor(60) as pool:
         logins = [
@@ -193,11 +193,13 @@ def test_many_logins_at_once_leave_the_api_its_threads(service) -> None:
         ]
         try:
             door, deadline = service.client.app.state.logins, monotonic() + 30
-            while door.statistics().tasks_waiting < 60 - LOGINS_AT_ONCE or len(looked_at) < LOGINS_AT_ONCE:
+            while (
+                door.statistics().tasks_waiting < 60 - MAX_CONCURRENT_LOGINS or len(looked_at) < MAX_CONCURRENT_LOGINS
+            ):
                 assert monotonic() < deadline
                 reply = service.client.get("/v3/models", headers={"Authorization": f"Bearer {token}"})
                 assert reply.status_code == 200
-            assert len(looked_at) == LOGINS_AT_ONCE
+            assert len(looked_at) == MAX_CONCURRENT_LOGINS
         finally:
             gate.set()
         assert {one.result().status_code for one in logins} == {200}
@@ -205,7 +207,7 @@ def test_many_logins_at_once_leave_the_api_its_threads(service) -> None:
 
 def test_a_short_key_signs_nothing(service) -> None:
     with pytest.raises(NotConfigured, match="32 bytes"):
-        Identity(Users({}), b"short", clock=service.clock)
+        TokenAuthenticator(Users({}), b"short", clock=service.clock)
 
 
 def test_passwords_and_keys_are_in_no_repr(service) -> None:

@@ -14,7 +14,7 @@ import pytest
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import MASK
 from airflow_dlaas.exceptions import ContainerNotFound, StoreRefused
-from airflow_dlaas.service.store.base import Outcome
+from airflow_dlaas.service.store.base import TrainingOutcome
 from tests.unit.contract.test_null import keys
 from tests.unit.contract.test_validation_messages import with_value
 from tests.unit.service.api.conftest import DEFINITION, a_zip
@@ -72,7 +72,7 @@ def test_training_results_may_be_null(service) -> None:
     run = reply.json()["metadata"]["guid"]
     assert "training_results" not in reads(service, run)
     service.store.book(run, ["virtual:0"], service.clock())
-    service.store.finish(run, Outcome(TrainingState.COMPLETED, service.clock(), exit_code=0, stored=True))
+    service.store.finish(run, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0, stored=True))
     location = {"container": "c", "model_location": run}
     assert reads(service, run)["training_results"] == {"location": location}
 
@@ -124,7 +124,7 @@ def test_any_key_of_an_experiment_may_be_null_where_it_may_be_left_out(service, 
 def test_what_an_earlier_version_stored_with_nulls_is_read_without_them(service, nulls, stored: bool) -> None:
     run = service.submit()
     service.store.book(run, ["virtual:0"], service.clock())
-    service.store.finish(run, Outcome(TrainingState.COMPLETED, service.clock(), exit_code=0, stored=stored))
+    service.store.finish(run, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0, stored=stored))
     with closing(sqlite3.connect(service.parts.jobs.parent / "store.db")) as database:
         database.execute("update trainings set definition = ?", (json.dumps({**DEFINITION, **nulls}),))
         database.commit()
@@ -182,7 +182,7 @@ def test_source_is_an_older_spelling_of_target_and_is_echoed_as_it_was_sent(serv
     assert "r" in service.stores.asked
     assert service.store.secrets(run).results.target.container == "r"
     service.store.book(run, ["virtual:0"], service.clock())
-    service.store.finish(run, Outcome(TrainingState.COMPLETED, service.clock(), exit_code=0, stored=True))
+    service.store.finish(run, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0, stored=True))
     location = {"container": "r", "model_location": run}
     assert reads(service, run)["training_results"] == {**shown, "location": location}
 

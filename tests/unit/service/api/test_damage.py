@@ -16,7 +16,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import UNREADABLE_RECORD, UnreadableTraining
 from airflow_dlaas.exceptions import ProtocolError
-from airflow_dlaas.service.store.base import Outcome
+from airflow_dlaas.service.store.base import TrainingOutcome
 from airflow_dlaas.service.store.tables import experiments, leases, trainings, versions
 from tests.unit.service.api.conftest import a_zip
 
@@ -171,7 +171,7 @@ def test_a_training_that_cannot_be_read_can_be_canceled_and_deleted(service, pai
 def test_the_end_of_a_training_in_an_unknown_state_makes_its_record_whole(service, pair) -> None:
     started, _ = pair
     damage(service, "trainings", "state", "paused", f"id = '{started}'")
-    service.store.finish(started, Outcome(TrainingState.COMPLETED, service.clock(), exit_code=0))
+    service.store.finish(started, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0))
     assert service.client.get(f"/v3/models/{started}").json()["entity"]["status"]["state"] == "completed"
 
 

@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 
 from airflow_dlaas.contract.error import ERROR_CODES, ErrorReport, parse_api_error
 from airflow_dlaas.contract.training import Runtime
-from airflow_dlaas.service.api.error_responses import answer
+from airflow_dlaas.service.api.error_responses import error_response
 from tests.unit.contract.test_validation_messages import LIBRARY
 
 EXPERIMENTS = "/v3/ml_assets/experiments"
@@ -190,7 +190,7 @@ def test_the_catalogue_is_listed_with_the_number_of_gpus(service) -> None:
 def test_every_refusal_crosses_the_wire_as_itself(code: str) -> None:
     sent = ERROR_CODES[code]("No.", code=code, target="a.field", more_info="see there", retry_after=3)
     scope = {"type": "http", "method": "GET", "path": "/v3/models", "headers": []}
-    answered = answer(sent, HTTPConnection(scope))
+    answered = error_response(sent, HTTPConnection(scope))
     arrived = parse_api_error(answered.status_code, bytes(answered.body))
     assert type(arrived) is type(sent)
     assert (arrived.code, arrived.message, arrived.target, arrived.more_info) == (code, "No.", "a.field", "see there")

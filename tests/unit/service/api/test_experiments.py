@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_dlaas.service.api.dependencies import Limits
+from airflow_dlaas.service.api.dependencies import ApiLimits
 from tests.unit.service.api.conftest import a_zip
 
 PATH = "/v3/ml_assets/experiments"
@@ -137,7 +137,7 @@ def a_link() -> bytes:
     return content.getvalue()
 
 
-@pytest.mark.parametrize("service", [{"limits": Limits(zip_bytes=200_000, unpacked_bytes=1_000_000)}], indirect=True)
+@pytest.mark.parametrize("service", [{"limits": ApiLimits(zip_bytes=200_000, unpacked_bytes=1_000_000)}], indirect=True)
 @pytest.mark.parametrize(
     "content",
     [

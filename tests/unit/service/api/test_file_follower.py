@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.service.api.file_follower import PIECE, Follower, tail
+from airflow_dlaas.service.api.file_follower import CHUNK_SIZE, FileFollower, tail_offset
 
 
 def test_a_line_still_being_written_is_kept_back_until_the_file_has_ended(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    follower = Follower(log)
+    follower = FileFollower(log)
     assert follower.read(ended=False) == b""
     log.write_bytes(b"one\ntw")
     assert follower.read(ended=False) == b"one\n"
@@ -25,18 +25,18 @@ def test_a_long_log_comes_in_pieces_of_whole_lines(tmp_path: Path) -> None:
     log = tmp_path / "log"
     content = b"".join(b"line %d of the log\n" % number for number in range(20_000))
     log.write_bytes(content)
-    follower, pieces = Follower(log), []
+    follower, pieces = FileFollower(log), []
     while piece := follower.read(ended=True):
         pieces.append(piece)
     assert b"".join(pieces) == content
-    assert all(len(piece) <= PIECE and piece.endswith(b"\n") for piece in pieces)
+    assert all(len(piece) <= CHUNK_SIZE and piece.endswith(b"\n") for piece in pieces)
 
 
 def test_a_line_longer_than_a_piece_is_cut_between_characters(tmp_path: Path) -> None:
     log = tmp_path / "log"
     text = "x" + "ä€😀" * 30_000
     log.write_text(text, encoding="utf-8")
-    follower, pieces = Follower(log), []
+    follower, pieces = FileFollower(log), []
     while piece := follower.read(ended=True):
         pieces.append(piece.decode("utf-8"))
     assert "".join(pieces) == text
@@ -44,9 +44,9 @@ def test_a_line_longer_than_a_piece_is_cut_between_characters(tmp_path: Path) ->
 
 def test_bytes_that_are_no_text_do_not_stop_the_reading(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    log.write_bytes(b"\x80" * (PIECE + 5))
-    follower = Follower(log)
-    assert len(follower.read(ended=True)) + len(follower.read(ended=True)) == PIECE + 5
+    log.write_bytes(b"\x80" * (CHUNK_SIZE + 5))
+    follower = FileFollower(log)
+    assert len(follower.read(ended=True)) + len(follower.read(ended=True)) == CHUNK_SIZE + 5
 
 
 @pytest.mark.parametrize("ending", [b"\n", b""])
@@ -56,10 +56,10 @@ def test_the_tail_begins_at_the_line_asked_for(tmp_path: Path, lines: int, first
     content = b"\n".join(b"line %d" % number for number in range(10_000)) + ending
     log.write_bytes(content)
     expected = b"" if first is None else b"\n".join(b"line %d" % number for number in range(first, 10_000)) + ending
-    assert content[tail(log, lines) :] == expected
+    assert content[tail_offset(log, lines) :] == expected
 
 
 def test_the_tail_of_nothing_is_its_beginning(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
-    assert tail(tmp_path / "empty", 5) == 0
-    assert tail(tmp_path / "missing", 5) == 0
+    assert tail_offset(tmp_path / "empty", 5) == 0
+    assert tail_offset(tmp_path / "missing", 5) == 0

@@ -17,8 +17,8 @@ from airflow_dlaas.contract.base import parse_response
 from airflow_dlaas.contract.log_stream import LOG_COMPLETE_REASON, Frame
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.service.api import log_stream as monitoring
-from airflow_dlaas.service.api.dependencies import Limits
-from airflow_dlaas.service.store.base import Outcome
+from airflow_dlaas.service.api.dependencies import ApiLimits
+from airflow_dlaas.service.store.base import TrainingOutcome
 from tests.conformance.store.conftest import a_definition, a_training
 
 METRIC = '{"timestamp":"2026-03-01T12:00:04Z","iteration":%d,"phase":"train","values":[{"name":"loss","value":0.5}]}\n'
@@ -30,7 +30,7 @@ def finished(service, log: bytes, metrics: int = 0) -> str:
     job.log.write_bytes(log)
     job.metrics.write_text("".join(METRIC % number for number in range(metrics)))
     service.store.book(run, ["virtual:0"], service.clock())
-    service.store.finish(run, Outcome(TrainingState.COMPLETED, service.clock(), exit_code=0))
+    service.store.finish(run, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0))
     return run
 
 
@@ -119,7 +119,7 @@ def test_a_run_is_followed_from_the_queue_to_its_end(service) -> None:
         job.metrics.write_text(METRIC % 1)
         assert socket_status(socket.receive_text())["metrics"][0]["iteration"] == 1
         job.log.write_bytes(b"one\nhalf a line\nthe end")
-        service.store.finish(run, Outcome(TrainingState.ERROR, service.clock()))
+        service.store.finish(run, TrainingOutcome(TrainingState.ERROR, service.clock()))
         assert socket_status(socket.receive_text()) == {"state": "error", "offset": 23, "message": "the end"}
         with pytest.raises(WebSocketDisconnect) as end:
             socket.receive_text()
@@ -204,7 +204,7 @@ def test_each_of_several_monitors_gets_the_whole_log(service) -> None:
             assert socket_status(socket.receive_text()) == {"state": "running", "offset": 0}
         service.job(run).log.write_bytes(b"one\n")
         assert [socket_status(socket.receive_text())["message"] for socket in sockets] == ["one\n"] * 5
-        service.store.finish(run, Outcome(TrainingState.COMPLETED, service.clock(), exit_code=0))
+        service.store.finish(run, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0))
         assert [socket_status(socket.receive_text())["state"] for socket in sockets] == ["completed"] * 5
 
 
@@ -218,7 +218,7 @@ def other_users_log(service) -> str:
         return socket_status(socket.receive_text())["message"]
 
 
-@pytest.mark.parametrize("service", [{"limits": Limits(monitors=3)}], indirect=True)
+@pytest.mark.parametrize("service", [{"limits": ApiLimits(log_streams=3)}], indirect=True)
 def test_one_monitor_too_many_is_refused_until_another_closes(service) -> None:
     run, ended = service.submit(), finished(service, b"one\n")
     path = f"/v3/models/{run}/monitor"

@@ -9,39 +9,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dlaas.exceptions import RateLimited
-from airflow_dlaas.service.api.log_stream_limit import LATEST, SOONEST, SPACING, MonitorLimit, share
+from airflow_dlaas.service.api.log_stream_limit import (
+    MAX_RETRY_AFTER,
+    MIN_RETRY_AFTER,
+    RETRY_SPACING,
+    LogStreamLimit,
+    user_share,
+)
 
 
-def refused(limit: MonitorLimit, most: int, user: str = "ada", *, ended: bool = False) -> float:
-    with pytest.raises(RateLimited, match="DLAAS_MONITOR_LIMIT") as error, limit.one_more(user, most, ended=ended):
+def refused(limit: LogStreamLimit, most: int, user: str = "ada", *, ended: bool = False) -> float:
+    with pytest.raises(RateLimited, match="DLAAS_MONITOR_LIMIT") as error, limit.acquire(user, most, ended=ended):
         pass
     assert error.value.retry_after is not None
     return error.value.retry_after
 
 
-def fill(limit: MonitorLimit, most: int, user: str, stack: ExitStack, *, ended: bool = False) -> int:
+def fill(limit: LogStreamLimit, most: int, user: str, stack: ExitStack, *, ended: bool = False) -> int:
     """Open as many monitors of *user* as there may be; their number."""
     number = 0
     with suppress(RateLimited):
         for number in range(most + 1):  # noqa: B007
-            stack.enter_context(limit.one_more(user, most, ended=ended))
+            stack.enter_context(limit.acquire(user, most, ended=ended))
     return number
 
 
 def test_one_more_is_refused_until_another_closes() -> None:
-    limit = MonitorLimit(lambda: 0.0)
+    limit = LogStreamLimit(lambda: 0.0)
     with ExitStack() as first, ExitStack() as second:
-        first.enter_context(limit.one_more("ada", 2, ended=False))
-        second.enter_context(limit.one_more("bob", 2, ended=False))
+        first.enter_context(limit.acquire("ada", 2, ended=False))
+        second.enter_context(limit.acquire("bob", 2, ended=False))
         refused(limit, 2, "eve")
         first.close()
-        with limit.one_more("eve", 2, ended=False):
+        with limit.acquire("eve", 2, ended=False):
             refused(limit, 2, "ada")
 
 
 def test_what_has_ended_is_counted_apart() -> None:
-    limit = MonitorLimit(lambda: 0.0)
-    with limit.one_more("ada", 1, ended=False), limit.one_more("ada", 1, ended=True):
+    limit = LogStreamLimit(lambda: 0.0)
+    with limit.acquire("ada", 1, ended=False), limit.acquire("ada", 1, ended=True):
         refused(limit, 1, ended=False)
         refused(limit, 1, ended=True)
 
@@ -51,56 +57,56 @@ def test_what_has_ended_is_counted_apart() -> None:
 def test_one_user_gets_nine_tenths_of_the_places_that_others_leave(
     most: int, first: int, second: int, ended: bool
 ) -> None:
-    limit = MonitorLimit(lambda: 0.0)
+    limit = LogStreamLimit(lambda: 0.0)
     with ExitStack() as stack, ExitStack() as others:
         assert fill(limit, most, "ada", stack, ended=ended) == first
         assert fill(limit, most, "bob", others, ended=ended) == second
         refused(limit, most, "ada", ended=ended)
         stack.close()
-        assert fill(limit, most, "ada", stack, ended=ended) == share(most, taken_by_others=second)
+        assert fill(limit, most, "ada", stack, ended=ended) == user_share(most, used_by_others=second)
 
 
 @given(st.integers(2, 200), st.lists(st.sampled_from("abcdefgh"), max_size=400))
 def test_a_user_who_has_more_than_one_place_leaves_one_to_others(most: int, opened: list[str]) -> None:
-    limit, held = MonitorLimit(lambda: 0.0), dict.fromkeys(opened, 0)
+    limit, held = LogStreamLimit(lambda: 0.0), dict.fromkeys(opened, 0)
     with ExitStack() as stack:
         for user in opened:
             free = most - sum(held.values())
             try:
-                stack.enter_context(limit.one_more(user, most, ended=False))
+                stack.enter_context(limit.acquire(user, most, ended=False))
             except RateLimited:
                 assert not free or held[user]  # a user without any gets a free place
                 continue
             held[user] += 1
             assert free > 1 or held[user] == 1  # the last place is not given to a user who has one already
-    assert fill(limit, most, "a", ExitStack()) == share(most, taken_by_others=0)  # all were given back
+    assert fill(limit, most, "a", ExitStack()) == user_share(most, used_by_others=0)  # all were given back
 
 
 def test_thousands_that_are_refused_do_not_come_back_together() -> None:
     now = 100.0
-    limit = MonitorLimit(lambda: now)
-    with limit.one_more("ada", 1, ended=False):
+    limit = LogStreamLimit(lambda: now)
+    with limit.acquire("ada", 1, ended=False):
         times = [refused(limit, 1) for _ in range(1000)]
-        assert times[0] == pytest.approx(SOONEST + SPACING)
+        assert times[0] == pytest.approx(MIN_RETRY_AFTER + RETRY_SPACING)
         assert times == sorted(times)
-        assert times[-1] == pytest.approx(SOONEST + 1000 * SPACING)
-        assert max(refused(limit, 1) for _ in range(10_000)) == LATEST
+        assert times[-1] == pytest.approx(MIN_RETRY_AFTER + 1000 * RETRY_SPACING)
+        assert max(refused(limit, 1) for _ in range(10_000)) == MAX_RETRY_AFTER
         now += 10_000
-        assert refused(limit, 1) == pytest.approx(SOONEST + SPACING)
+        assert refused(limit, 1) == pytest.approx(MIN_RETRY_AFTER + RETRY_SPACING)
 
 
 def test_the_clients_of_one_user_do_not_send_those_of_another_to_the_end_of_the_line() -> None:
-    limit = MonitorLimit(lambda: 0.0)
-    with limit.one_more("ada", 1, ended=False):
+    limit = LogStreamLimit(lambda: 0.0)
+    with limit.acquire("ada", 1, ended=False):
         for _ in range(1000):
             refused(limit, 1, "ada")
-        assert refused(limit, 1, "bob") == pytest.approx(SOONEST + SPACING)
+        assert refused(limit, 1, "bob") == pytest.approx(MIN_RETRY_AFTER + RETRY_SPACING)
 
 
 def test_the_operator_reads_once_that_there_are_too_many(caplog: pytest.LogCaptureFixture) -> None:
-    limit = MonitorLimit(lambda: 0.0)
+    limit = LogStreamLimit(lambda: 0.0)
     for _ in range(2):
-        with limit.one_more("ada", 1, ended=False):
+        with limit.acquire("ada", 1, ended=False):
             for _ in range(5):
                 refused(limit, 1)
     assert [one.levelname for one in caplog.records] == ["WARNING"] * 2
@@ -108,11 +114,11 @@ def test_the_operator_reads_once_that_there_are_too_many(caplog: pytest.LogCaptu
 
 
 def test_the_operator_reads_once_which_user_has_too_many(caplog: pytest.LogCaptureFixture) -> None:
-    limit = MonitorLimit(lambda: 0.0)
-    with limit.one_more("ada", 2, ended=False):
+    limit = LogStreamLimit(lambda: 0.0)
+    with limit.acquire("ada", 2, ended=False):
         for _ in range(5):
             refused(limit, 2, "ada")
-        with limit.one_more("bob", 2, ended=False):
+        with limit.acquire("bob", 2, ended=False):
             pass
         refused(limit, 2, "ada")
     assert ["User ada has 1 monitors open" in one.getMessage() for one in caplog.records] == [True]

@@ -13,7 +13,7 @@ import pytest
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.api.log_watcher import INTERVAL, SHARE, LogWatcher, Signal
+from airflow_dlaas.service.api.log_watcher import MAX_POLL_SHARE, POLL_INTERVAL, LogWatcher, LoopEvent
 
 PENDING, RUNNING, COMPLETED = TrainingState.PENDING, TrainingState.RUNNING, TrainingState.COMPLETED
 
@@ -54,7 +54,7 @@ class Disk:
         return self.sizes[path]
 
 
-async def woken(*signals: Signal) -> list[bool]:
+async def woken(*signals: LoopEvent) -> list[bool]:
     """Which of *signals* are set by now; all are cleared."""
     await asyncio.sleep(0)
     found = [one.event.is_set() for one in signals]
@@ -65,7 +65,7 @@ async def woken(*signals: Signal) -> list[bool]:
 
 def watcher(store: States, disk: Disk, **options: Any) -> LogWatcher:
     """A watcher whose looks are the test's."""
-    return LogWatcher(lambda: store, size=disk, **{"start": lambda _: None, **options})  # type: ignore[arg-type,return-value]
+    return LogWatcher(lambda: store, get_file_size=disk, **{"start": lambda _: None, **options})  # type: ignore[arg-type,return-value]
 
 
 def log(name: str) -> str:
@@ -77,16 +77,16 @@ def test_only_monitors_of_what_has_grown_are_woken() -> None:
         store, disk = States(a=RUNNING, b=RUNNING), Disk()
         looks = watcher(store, disk)
         with (
-            looks.following("a", RUNNING, Path("a")) as (_, one),
-            looks.following("a", RUNNING, Path("a")) as (_, two),
-            looks.following("b", RUNNING, Path("b")) as (_, other),
+            looks.follow("a", RUNNING, Path("a")) as (_, one),
+            looks.follow("a", RUNNING, Path("a")) as (_, two),
+            looks.follow("b", RUNNING, Path("b")) as (_, other),
         ):
-            looks.look()
+            looks.poll()
             assert await woken(one, two, other) == [False, False, False]
             disk.sizes[log("a")] += 10
-            looks.look()
+            looks.poll()
             assert await woken(one, two, other) == [True, True, False]
-            looks.look()
+            looks.poll()
             assert await woken(one, two, other) == [False, False, False]
 
     asyncio.run(scene())
@@ -98,9 +98,9 @@ def test_a_look_costs_the_same_however_many_monitors_a_training_has() -> None:
         looks = watcher(store, disk)
         with ExitStack() as stack:
             for _ in range(50):
-                stack.enter_context(looks.following("a", RUNNING, Path("a")))
+                stack.enter_context(looks.follow("a", RUNNING, Path("a")))
             for _ in range(10):
-                looks.look()
+                looks.poll()
         return disk.asked, store.asked
 
     assert asyncio.run(scene()) == (2 * 10, Counter(revision=10, states=1))
@@ -112,13 +112,13 @@ def test_states_are_asked_for_once_for_all_and_only_after_a_change() -> None:
         store, disk = States(**dict.fromkeys(names, PENDING)), Disk()
         looks = watcher(store, disk)
         with ExitStack() as stack:
-            signals = [stack.enter_context(looks.following(name, PENDING, Path(name)))[1] for name in names]
+            signals = [stack.enter_context(looks.follow(name, PENDING, Path(name)))[1] for name in names]
             for _ in range(5):
-                looks.look()
+                looks.poll()
             assert store.asked == Counter(revision=5, states=1)
             assert not any(await woken(*signals))
             store.put(t7=RUNNING)
-            looks.look()
+            looks.poll()
             assert store.asked == Counter(revision=6, states=2)
             assert [number for number, set_ in enumerate(await woken(*signals)) if set_] == [7]
 
@@ -131,10 +131,10 @@ def test_one_that_comes_later_is_asked_for_although_nothing_has_changed_since() 
     async def scene() -> None:
         store, disk = States(a=RUNNING, b=COMPLETED), Disk()
         looks = watcher(store, disk)
-        with looks.following("a", RUNNING, Path("a")):
-            looks.look()
-            with looks.following("b", RUNNING, Path("b")) as (followed, signal):
-                looks.look()
+        with looks.follow("a", RUNNING, Path("a")):
+            looks.poll()
+            with looks.follow("b", RUNNING, Path("b")) as (followed, signal):
+                looks.poll()
                 assert await woken(signal) == [True]
                 assert followed.state is COMPLETED
 
@@ -146,14 +146,14 @@ def test_a_training_that_is_gone_is_known_to_be_and_one_in_an_unknown_state_is_n
         store, disk = States(a=PENDING, b=PENDING), Disk()
         looks = watcher(store, disk)
         with (
-            looks.following("a", PENDING, Path("a")) as (gone, signal),
-            looks.following("b", PENDING, Path("b")) as (unknown, other),
+            looks.follow("a", PENDING, Path("a")) as (gone, signal),
+            looks.follow("b", PENDING, Path("b")) as (unknown, other),
         ):
-            looks.look()
+            looks.poll()
             del store.held["a"]
             store.held["b"] = None
             store.put()
-            looks.look()
+            looks.poll()
             assert await woken(signal, other) == [True, False]
             assert (gone.deleted, unknown.deleted, unknown.state) == (True, False, PENDING)
 
@@ -164,12 +164,12 @@ def test_files_of_what_has_ended_are_looked_at_no_more() -> None:
     async def scene() -> int:
         store, disk = States(a=RUNNING), Disk()
         looks = watcher(store, disk)
-        with looks.following("a", RUNNING, Path("a")):
-            looks.look()
+        with looks.follow("a", RUNNING, Path("a")):
+            looks.poll()
             store.put(a=COMPLETED)
-            looks.look()
+            looks.poll()
             before = disk.asked
-            looks.look()
+            looks.poll()
             return disk.asked - before
 
     assert asyncio.run(scene()) == 0
@@ -177,9 +177,9 @@ def test_files_of_what_has_ended_are_looked_at_no_more() -> None:
 
 def test_nothing_is_asked_when_nobody_follows() -> None:
     async def scene() -> None:
-        with looks.following("a", RUNNING, Path("a")):
+        with looks.follow("a", RUNNING, Path("a")):
             pass
-        looks.look()
+        looks.poll()
 
     store, disk = States(a=RUNNING), Disk()
     looks = watcher(store, disk)
@@ -193,16 +193,16 @@ def test_logs_are_followed_on_while_the_database_fails_and_states_are_caught_up_
     async def scene() -> None:
         store, disk = States(a=RUNNING), Disk()
         looks = watcher(store, disk)
-        with looks.following("a", RUNNING, Path("a")) as (followed, signal):
-            looks.look()
+        with looks.follow("a", RUNNING, Path("a")) as (followed, signal):
+            looks.poll()
             store.failing = True
             for _ in range(3):
                 disk.sizes[log("a")] += 1
-                looks.look()
+                looks.poll()
                 assert await woken(signal) == [True]
             store.failing = False
             store.held["a"] = COMPLETED  # with the same revision: a database that was put back
-            looks.look()
+            looks.poll()
             assert await woken(signal) == [True]
             assert followed.state is COMPLETED
 
@@ -244,10 +244,12 @@ def pauses(*, look_takes: float, failing: type[Exception] | None = None) -> list
         with ExitStack() as stack:
             nonlocal time
             time = Time(sleeps=4, leave=stack.close)
-            looks = LogWatcher(lambda: store, size=slow, start=started.append, clock=time, sleep=time.sleep)  # type: ignore[arg-type,return-value]
-            stack.enter_context(looks.following("a", RUNNING, Path("a")))
+            looks = LogWatcher(
+                lambda: store, get_file_size=slow, spawn_thread=started.append, clock=time, sleep=time.sleep
+            )  # type: ignore[arg-type,return-value]
+            stack.enter_context(looks.follow("a", RUNNING, Path("a")))
             started.pop()()
-            with looks.following("a", RUNNING, Path("a")):
+            with looks.follow("a", RUNNING, Path("a")):
                 assert len(started) == 1  # the one before has ended, so there is another
 
     store = States(a=RUNNING)
@@ -257,8 +259,8 @@ def pauses(*, look_takes: float, failing: type[Exception] | None = None) -> list
 
 
 def test_looks_that_take_long_are_further_apart() -> None:
-    assert pauses(look_takes=0.001) == [INTERVAL] * 4
-    assert pauses(look_takes=1.0) == [pytest.approx(1.0 / SHARE)] * 4
+    assert pauses(look_takes=0.001) == [POLL_INTERVAL] * 4
+    assert pauses(look_takes=1.0) == [pytest.approx(1.0 / MAX_POLL_SHARE)] * 4
 
 
 def test_a_look_that_fails_unexpectedly_is_logged_and_is_not_the_last(caplog: pytest.LogCaptureFixture) -> None:
@@ -278,11 +280,11 @@ def test_a_thread_that_cannot_be_started_fails_one_monitor_and_is_tried_again_by
 
         store, disk = States(a=RUNNING, b=RUNNING), Disk()
         looks = watcher(store, disk, start=start)
-        with pytest.raises(RuntimeError), looks.following("a", RUNNING, Path("a")):
+        with pytest.raises(RuntimeError), looks.follow("a", RUNNING, Path("a")):
             pass
-        with looks.following("b", RUNNING, Path("b")):
+        with looks.follow("b", RUNNING, Path("b")):
             assert len(started) == 1
-            looks.look()
+            looks.poll()
         assert disk.asked == 2, "the training of the monitor that failed is followed still"
 
     asyncio.run(scene())
@@ -299,13 +301,13 @@ def test_states_are_asked_for_again_after_a_look_that_failed_in_any_way() -> Non
 
         store, disk = Broken(a=PENDING), Disk()
         looks = watcher(store, disk)
-        with looks.following("a", PENDING, Path("a")):
-            looks.look()
+        with looks.follow("a", PENDING, Path("a")):
+            looks.poll()
             store.held["b"] = COMPLETED  # ended between the monitor's own look and the watcher's: no new revision
-            with looks.following("b", RUNNING, Path("b")) as (followed, signal):
+            with looks.follow("b", RUNNING, Path("b")) as (followed, signal):
                 with pytest.raises(ValueError, match="no driver"):
-                    looks.look()
-                looks.look()
+                    looks.poll()
+                looks.poll()
                 assert followed.state is COMPLETED
                 assert await woken(signal) == [True]
 

@@ -6,64 +6,71 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from airflow_dlaas.service.api.login_throttle import ATTEMPTS, FORGIVEN_EVERY, PENALTY, REMEMBERED, SPRAYED, Failures
+from airflow_dlaas.service.api.login_throttle import (
+    FAILURE_DECAY_INTERVAL,
+    LOCKOUT_TIME,
+    MAX_ADDRESS_FAILURES,
+    MAX_ENTRIES,
+    MAX_LOGIN_FAILURES,
+    LoginThrottle,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 NONE = timedelta()
 
 
-def failed(login: str, address: str, times: int) -> Failures:
-    failures = Failures()
+def failed(login: str, address: str, times: int) -> LoginThrottle:
+    failures = LoginThrottle()
     for _ in range(times):
-        failures.note(login, address, NOW)
+        failures.record_failure(login, address, NOW)
     return failures
 
 
 def test_a_few_failures_cost_nothing():
-    assert failed("ada", "10.0.0.1", ATTEMPTS - 1).wait("ada", "10.0.0.1", NOW) == NONE
+    assert failed("ada", "10.0.0.1", MAX_LOGIN_FAILURES - 1).remaining_lockout("ada", "10.0.0.1", NOW) == NONE
 
 
 def test_many_failures_cost_this_login_at_this_address_a_pause():
-    failures = failed("ada", "10.0.0.1", ATTEMPTS)
-    assert failures.wait("ada", "10.0.0.1", NOW) == PENALTY
-    assert failures.wait("bob", "10.0.0.1", NOW) == NONE
-    assert failures.wait("ada", "10.0.0.2", NOW) == NONE
+    failures = failed("ada", "10.0.0.1", MAX_LOGIN_FAILURES)
+    assert failures.remaining_lockout("ada", "10.0.0.1", NOW) == LOCKOUT_TIME
+    assert failures.remaining_lockout("bob", "10.0.0.1", NOW) == NONE
+    assert failures.remaining_lockout("ada", "10.0.0.2", NOW) == NONE
 
 
 def test_after_the_pause_there_is_one_try_and_not_ten():
-    failures = failed("ada", "10.0.0.1", ATTEMPTS)
-    later = NOW + PENALTY + timedelta(seconds=1)
-    assert failures.wait("ada", "10.0.0.1", later) <= NONE
-    failures.note("ada", "10.0.0.1", later)
-    assert failures.wait("ada", "10.0.0.1", later) == PENALTY
+    failures = failed("ada", "10.0.0.1", MAX_LOGIN_FAILURES)
+    later = NOW + LOCKOUT_TIME + timedelta(seconds=1)
+    assert failures.remaining_lockout("ada", "10.0.0.1", later) <= NONE
+    failures.record_failure("ada", "10.0.0.1", later)
+    assert failures.remaining_lockout("ada", "10.0.0.1", later) == LOCKOUT_TIME
 
 
 def test_a_right_password_forgives_its_login_but_not_its_address():
-    failures = Failures()
-    for number in range(SPRAYED):
-        failures.note(f"user{number % 20}", "10.0.0.1", NOW)
-        failures.forgive(f"user{number % 20}", "10.0.0.1")
-    assert failures.wait("mallory", "10.0.0.1", NOW) > NONE
-    assert failures.wait("mallory", "10.0.0.2", NOW) == NONE
+    failures = LoginThrottle()
+    for number in range(MAX_ADDRESS_FAILURES):
+        failures.record_failure(f"user{number % 20}", "10.0.0.1", NOW)
+        failures.reset(f"user{number % 20}", "10.0.0.1")
+    assert failures.remaining_lockout("mallory", "10.0.0.1", NOW) > NONE
+    assert failures.remaining_lockout("mallory", "10.0.0.2", NOW) == NONE
 
 
 def test_a_task_with_an_old_password_never_locks_out_its_machine():
-    failures, now = Failures(), NOW
+    failures, now = LoginThrottle(), NOW
     for _ in range(3600):  # an hour of a try a second
-        if failures.wait("old", "10.0.0.1", now) <= NONE:
-            failures.note("old", "10.0.0.1", now)
-        assert failures.wait("ada", "10.0.0.1", now) <= NONE
+        if failures.remaining_lockout("old", "10.0.0.1", now) <= NONE:
+            failures.record_failure("old", "10.0.0.1", now)
+        assert failures.remaining_lockout("ada", "10.0.0.1", now) <= NONE
         now += timedelta(seconds=1)
 
 
 def test_an_address_that_sprays_gets_one_try_for_each_that_is_forgiven():
-    failures, now, tries = Failures(), NOW, 0
+    failures, now, tries = LoginThrottle(), NOW, 0
     for number in range(1000):
-        if failures.wait(f"user{number}", "10.0.0.1", now) <= NONE:
-            failures.note(f"user{number}", "10.0.0.1", now)
+        if failures.remaining_lockout(f"user{number}", "10.0.0.1", now) <= NONE:
+            failures.record_failure(f"user{number}", "10.0.0.1", now)
             tries += 1
         now += timedelta(seconds=1)
-    assert tries <= SPRAYED + 1000 / FORGIVEN_EVERY.total_seconds() + 1
+    assert tries <= MAX_ADDRESS_FAILURES + 1000 / FAILURE_DECAY_INTERVAL.total_seconds() + 1
 
 
 @pytest.mark.parametrize(
@@ -71,12 +78,12 @@ def test_an_address_that_sprays_gets_one_try_for_each_that_is_forgiven():
     [("2001:db8::1", "2001:db8::ffff:2"), ("::ffff:10.0.0.1", "10.0.0.1"), ("fe80::1%eth0", "fe80::2%eth1")],
 )
 def test_addresses_that_one_machine_has_count_as_one(one, other):
-    assert failed("ada", one, ATTEMPTS).wait("ada", other, NOW) == PENALTY
+    assert failed("ada", one, MAX_LOGIN_FAILURES).remaining_lockout("ada", other, NOW) == LOCKOUT_TIME
 
 
 def test_no_more_is_remembered_than_there_is_room_for():
-    failures = Failures()
-    for number in range(REMEMBERED + 500):
-        failures.note("x" * 5000 + str(number), f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", NOW)
-    assert len(failures._pairs) == len(failures._addresses) == REMEMBERED
-    assert {len(key) for key in failures._pairs} == {16}
+    failures = LoginThrottle()
+    for number in range(MAX_ENTRIES + 500):
+        failures.record_failure("x" * 5000 + str(number), f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", NOW)
+    assert len(failures._by_login) == len(failures._by_address) == MAX_ENTRIES
+    assert {len(key) for key in failures._by_login} == {16}

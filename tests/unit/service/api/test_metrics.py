@@ -66,7 +66,7 @@ def test_lines_are_found_whatever_their_case_and_the_search_goes_on_where_it_sto
     service, run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.job(run).log.write_text("Epoch 1\nnothing\nepoch 2\nEPOCH 3\n")
-    monkeypatch.setattr(log_slices, "MATCHES", 2)  # a constant of hundreds: the promise is the same with two
+    monkeypatch.setattr(log_slices, "MAX_MATCHES", 2)  # a constant of hundreds: the promise is the same with two
     first = ask(service, run, "log/search", text="ePoch")
     assert [one["line"] for one in first["matches"]] == ["Epoch 1", "epoch 2"]
     assert first["matches"][1]["start"] == 16

@@ -16,8 +16,8 @@ from airflow_dlaas.contract.base import parse_response
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import CANCEL_PATCH, ResourceUsage, Training, TrainingChanges, TrainingList
-from airflow_dlaas.service.api.models import LONGEST_WAIT
-from airflow_dlaas.service.store.base import Outcome
+from airflow_dlaas.service.api.models import MAX_WAIT
+from airflow_dlaas.service.store.base import TrainingOutcome
 
 CANCELED = [one.model_dump() for one in CANCEL_PATCH]
 
@@ -30,7 +30,7 @@ def start(service, run: str) -> None:
 
 
 def end(service, run: str, state: TrainingState = TrainingState.COMPLETED, **values: object) -> None:
-    service.store.finish(run, Outcome(state, service.clock(), **values))
+    service.store.finish(run, TrainingOutcome(state, service.clock(), **values))
 
 
 def status(service, run: str) -> dict[str, object]:
@@ -194,10 +194,10 @@ def test_a_long_poll_answers_as_soon_as_something_changes(service) -> None:
 
     service.client.app.state.parts = replace(service.parts, store=Watched())
     with ThreadPoolExecutor(1) as pool:
-        poll = pool.submit(service.client.get, f"/v3/models?after={cursor}&wait={LONGEST_WAIT}")
-        assert waiting.wait(LONGEST_WAIT / 2), f"looked {len(looks)} times"
+        poll = pool.submit(service.client.get, f"/v3/models?after={cursor}&wait={MAX_WAIT}")
+        assert waiting.wait(MAX_WAIT / 2), f"looked {len(looks)} times"
         start(service, run)
-        page = poll.result(LONGEST_WAIT / 2).json()
+        page = poll.result(MAX_WAIT / 2).json()
     assert [one["metadata"]["guid"] for one in page["resources"]] == [run]
 
 

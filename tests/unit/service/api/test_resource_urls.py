@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_dlaas.exceptions import InvalidRequest
-from airflow_dlaas.service.api.resource_urls import locate
+from airflow_dlaas.service.api.resource_urls import parse_definition_location
 
 BASES = ("https://dlaas.example/base/", "http://localhost:8480/")
 VERSION = "/v3/ml_assets/experiments/e-1/versions/v-1"
@@ -24,7 +24,7 @@ VERSION = "/v3/ml_assets/experiments/e-1/versions/v-1"
     ],
 )
 def test_all_four_spellings_are_understood(base: str, path: str, meant: tuple[str, str | None]) -> None:
-    assert locate(base + path, BASES) == meant
+    assert parse_definition_location(base + path, BASES) == meant
 
 
 @pytest.mark.parametrize(
@@ -49,5 +49,5 @@ def test_all_four_spellings_are_understood(base: str, path: str, meant: tuple[st
 )
 def test_anything_else_is_refused_by_the_field_s_name(location: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:
-        locate(location, BASES)
+        parse_definition_location(location, BASES)
     assert (refusal.value.code, refusal.value.target) == ("C101", "model_definition.definition_location")

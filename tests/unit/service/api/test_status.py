@@ -6,8 +6,8 @@ import pytest
 
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.service.job_files import PhaseMark
-from airflow_dlaas.service.store.base import Outcome
+from airflow_dlaas.service.job_files import PhaseFile
+from airflow_dlaas.service.store.base import TrainingOutcome
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_cancel_that_was_asked_for_shows_until_the_end(service, run: str) -> N
     assert told(service, run).cancel_requested is None
     cancel(service, run)
     assert (told(service, run).state, told(service, run).cancel_requested) == (TrainingState.PENDING, True)
-    service.store.finish(run, Outcome(TrainingState.CANCELED, service.clock()))
+    service.store.finish(run, TrainingOutcome(TrainingState.CANCELED, service.clock()))
     assert (told(service, run).state, told(service, run).cancel_requested) == (TrainingState.CANCELED, None)
 
 
@@ -51,15 +51,17 @@ def test_isolation_is_told_by_the_job_while_it_runs_and_by_the_store_for_ever(se
     for mark in ("{broken", '{"phase": "loading", "since": "2026-03-01T12:00:00Z"}'):
         job.phase.write_text(mark)
         assert told(service, run).isolation is None
-    mark = PhaseMark(phase=Phase.PROCESSING, since=service.clock(), isolation="bubblewrap")
+    mark = PhaseFile(phase=Phase.PROCESSING, since=service.clock(), isolation="bubblewrap")
     job.phase.write_text(mark.model_dump_json())
     assert told(service, run).isolation == "bubblewrap"
     service.store.advance(run, TrainingState.RUNNING, Phase.PROCESSING, service.clock())
-    service.store.finish(run, Outcome(TrainingState.COMPLETED, service.clock(), exit_code=0, isolation="bubblewrap"))
+    service.store.finish(
+        run, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0, isolation="bubblewrap")
+    )
     job.phase.unlink()
     assert told(service, run).isolation == "bubblewrap"
 
 
 def test_one_that_ended_before_it_came_to_that_tells_nothing_of_it(service, run: str) -> None:
-    service.store.finish(run, Outcome(TrainingState.ERROR, service.clock()))
+    service.store.finish(run, TrainingOutcome(TrainingState.ERROR, service.clock()))
     assert told(service, run).isolation is None

@@ -18,8 +18,8 @@ from airflow_dlaas.exceptions import (
     StoreRefused,
     StoreUnreachable,
 )
-from airflow_dlaas.service.api.dependencies import Limits
-from airflow_dlaas.service.api.submit import COMMAND_BYTES
+from airflow_dlaas.service.api.dependencies import ApiLimits
+from airflow_dlaas.service.api.submit import MAX_COMMAND_BYTES
 from tests.unit.service.api.conftest import DEFINITION, STORE_PASSWORD, a_zip
 
 CONNECTION = DEFINITION["training_data"][0]["connection"]
@@ -75,11 +75,11 @@ def test_secrets_are_in_no_reply_and_reach_the_dispatcher(service, caplog: pytes
     assert data.connection.password.get_secret_value() == STORE_PASSWORD
 
 
-@pytest.mark.parametrize("service", [{"limits": Limits()}], indirect=True)
+@pytest.mark.parametrize("service", [{"limits": ApiLimits()}], indirect=True)
 def test_a_command_longer_than_linux_takes_is_refused_with_the_limit(service) -> None:
-    longest = service.definition(model_definition__execution__command="x" * COMMAND_BYTES)
+    longest = service.definition(model_definition__execution__command="x" * MAX_COMMAND_BYTES)
     assert service.client.post("/v3/models", json=longest).status_code == 202
-    longer = service.definition(model_definition__execution__command="ä" * (COMMAND_BYTES // 2 + 1))
+    longer = service.definition(model_definition__execution__command="ä" * (MAX_COMMAND_BYTES // 2 + 1))
     reply = service.client.post("/v3/models", json=longer)
     assert reply.status_code == 400
     assert errors(reply) == [("C101", "model_definition.execution.command")]

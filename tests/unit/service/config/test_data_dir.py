@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from airflow_dlaas.exceptions import HostError, NotConfigured
-from airflow_dlaas.service.config.data_dir import Home, access, connections
+from airflow_dlaas.service.config.data_dir import DataDir, airflow_connections, resolve_connection
 
 
 @pytest.fixture
 def home(tmp_path):
-    home = Home(tmp_path / "home")
-    home.make()
+    home = DataDir(tmp_path / "home")
+    home.create()
     return home
 
 
@@ -82,14 +82,14 @@ def test_airflow_can_import_the_connections(home):
 
 def test_airflow_is_told_whose_certificates_to_trust(home):
     made = replace(home.enrol("dlaas", None), auth_url="https://h:8481/auth/v1.0", ca_file="/etc/dlaas/ca.pem")
-    assert {one["extra"] for one in connections(made).values()} == {'{"ca_file": "/etc/dlaas/ca.pem"}'}
+    assert {one["extra"] for one in airflow_connections(made).values()} == {'{"ca_file": "/etc/dlaas/ca.pem"}'}
 
 
 def test_a_client_trusts_whom_the_service_s_home_names_unless_told_otherwise(home):
     home.keep(replace(home.enrol("dlaas", None), url="https://h:8480", ca_file="/etc/dlaas/ca.pem"))
-    assert access(home, {}).verify == "/etc/dlaas/ca.pem"
-    assert access(home, {"tls_ca": "/mine.pem"}).verify == "/mine.pem"
-    assert access(home, {"url": "https://h:1", "user": "u", "password": "p"}).verify is True
+    assert resolve_connection(home, {}).verify == "/etc/dlaas/ca.pem"
+    assert resolve_connection(home, {"tls_ca": "/mine.pem"}).verify == "/mine.pem"
+    assert resolve_connection(home, {"url": "https://h:1", "user": "u", "password": "p"}).verify is True
 
 
 def test_credentials_of_an_older_service_are_read(home):
@@ -101,26 +101,26 @@ def test_credentials_of_an_older_service_are_read(home):
 
 
 def test_without_an_embedded_store_no_connection_to_one_is_offered(home):
-    assert "swift_default" not in connections(home.enrol("dlaas", None))
+    assert "swift_default" not in airflow_connections(home.enrol("dlaas", None))
 
 
 def test_a_client_finds_the_service_of_its_home(home):
     home.keep(replace(home.enrol("dlaas", "hush"), url="http://127.0.0.1:8480"))
-    found = access(home, {})
+    found = resolve_connection(home, {})
     assert (found.url, found.user, found.password) == ("http://127.0.0.1:8480", "dlaas", "hush")
 
 
 def test_a_client_told_everything_needs_no_home(tmp_path):
-    found = access(Home(tmp_path / "nowhere"), {"url": "http://h:1/", "user": "u", "password": "p"})
+    found = resolve_connection(DataDir(tmp_path / "nowhere"), {"url": "http://h:1/", "user": "u", "password": "p"})
     assert (found.url, found.user, found.password) == ("http://h:1", "u", "p")
 
 
 def test_a_foreign_service_is_not_shown_our_password(home):
     home.keep(replace(home.enrol("dlaas", "hush"), url="http://127.0.0.1:8480"))
     with pytest.raises(NotConfigured, match="DLAAS_PASSWORD"):
-        access(home, {"url": "http://elsewhere:8480"})
+        resolve_connection(home, {"url": "http://elsewhere:8480"})
 
 
 def test_a_client_without_a_service_is_told_what_to_do(tmp_path):
     with pytest.raises(NotConfigured, match="airflow-dlaas serve"):
-        access(Home(tmp_path / "nowhere"), {})
+        resolve_connection(DataDir(tmp_path / "nowhere"), {})

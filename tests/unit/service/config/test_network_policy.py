@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.service.config.data_dir import Home
-from airflow_dlaas.service.config.network_policy import insist_on_password, weakness
+from airflow_dlaas.service.config.data_dir import DataDir
+from airflow_dlaas.service.config.network_policy import password_weakness, require_strong_password
 
 
 @pytest.mark.parametrize(
@@ -23,16 +23,16 @@ from airflow_dlaas.service.config.network_policy import insist_on_password, weak
 )
 def test_a_weak_password_is_said_to_be_why(password, why):
     user = "grace-hopper-1906" if "Grace" in password else "dlaas"
-    assert why in (weakness(user, password) or "")
+    assert why in (password_weakness(user, password) or "")
 
 
 def test_a_password_that_was_made_up_is_none(tmp_path):
-    assert weakness("dlaas", Home(tmp_path).enrol("dlaas", None).password) is None
+    assert password_weakness("dlaas", DataDir(tmp_path).load_or_create_credentials("dlaas", None).password) is None
 
 
 def test_a_weak_one_is_refused_where_others_reach_the_service_and_not_shown():
     with pytest.raises(NotConfigured, match=r"fewer than 12.*DLAAS_PASSWORD.*--insecure-listen") as caught:
-        insist_on_password("10.1.2.3", "dlaas", "geheim")
+        require_strong_password("10.1.2.3", "dlaas", "geheim")
     assert "geheim" not in str(caught.value)
-    insist_on_password("127.0.0.1", "dlaas", "geheim")
-    insist_on_password("10.1.2.3", "dlaas", "a-long-enough-one")
+    require_strong_password("127.0.0.1", "dlaas", "geheim")
+    require_strong_password("10.1.2.3", "dlaas", "a-long-enough-one")

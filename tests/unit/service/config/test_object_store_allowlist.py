@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.exceptions import StoreNotAllowed
-from airflow_dlaas.service.config.object_store_allowlist import ANY, NONE, AllowedStores, place_of
-from airflow_dlaas.service.job_files import RuntimeSpec, Spec
+from airflow_dlaas.service.config.object_store_allowlist import (
+    ALLOW_ANY,
+    ALLOW_NONE,
+    ObjectStoreAllowlist,
+    parse_host_port,
+)
+from airflow_dlaas.service.job_files import JobSpec, RuntimeSpec
 
 SOME = "swift.example.org, other.example.org:8080, *.example.net, 10.0.0.7:8080, [2001:db8::7]:8080, 2001:db8::8"
 
@@ -31,7 +36,7 @@ SOME = "swift.example.org, other.example.org:8080, *.example.net, 10.0.0.7:8080,
     ],
 )
 def test_what_is_listed_may_be_called_however_it_is_spelled(url):
-    assert AllowedStores.read(SOME).admit(url)
+    assert ObjectStoreAllowlist.parse(SOME).allows(url)
 
 
 @pytest.mark.parametrize(
@@ -76,22 +81,22 @@ def test_what_is_listed_may_be_called_however_it_is_spelled(url):
     ],
 )
 def test_nothing_else_may(url):
-    assert not AllowedStores.read(SOME).admit(url)
+    assert not ObjectStoreAllowlist.parse(SOME).allows(url)
 
 
 def test_any_is_any_that_is_plainly_one_host():
-    anything = AllowedStores.read(" Any ")
-    assert anything.admit("http://10.9.8.7/auth/v1.0")
-    assert not anything.admit("http://swift.example.org@evil.example/")
+    anything = ObjectStoreAllowlist.parse(" Any ")
+    assert anything.allows("http://10.9.8.7/auth/v1.0")
+    assert not anything.allows("http://swift.example.org@evil.example/")
 
 
 def test_without_a_list_there_is_the_embedded_store_only():
-    embedded = NONE.and_also(["http://127.0.0.1:8481", "http://[::1]:8481"])
-    assert embedded.admit("http://127.0.0.1:8481/auth/v1.0")
-    assert embedded.admit("http://[0::1]:8481/auth/v1.0")
+    embedded = ALLOW_NONE.with_urls(["http://127.0.0.1:8481", "http://[::1]:8481"])
+    assert embedded.allows("http://127.0.0.1:8481/auth/v1.0")
+    assert embedded.allows("http://[0::1]:8481/auth/v1.0")
     for url in ("http://127.0.0.1:8480/", "http://127.0.0.1/", "http://127.0.0.2:8481/", "http://169.254.169.254/"):
-        assert not embedded.admit(url)
-    assert not NONE.admit("http://127.0.0.1:8481/auth/v1.0")
+        assert not embedded.allows(url)
+    assert not ALLOW_NONE.allows("http://127.0.0.1:8481/auth/v1.0")
 
 
 @pytest.mark.parametrize(
@@ -101,44 +106,44 @@ def test_without_a_list_there_is_the_embedded_store_only():
 )  # fmt: skip
 def test_what_is_no_host_is_no_entry(text):
     with pytest.raises(ValueError, match=r".*"):
-        AllowedStores.read(text)
+        ObjectStoreAllowlist.parse(text)
 
 
 def test_the_scheme_s_own_port_is_meant_where_none_is_named():
-    assert str(place_of("http://h/")) == "h:80"
-    assert str(place_of("HTTPS://H./x")) == "h:443"
-    assert str(place_of("https://[::1]:8443")) == "[::1]:8443"
-    assert AllowedStores.read("h:443").admit("https://h/")
-    assert not AllowedStores.read("h:443").admit("http://h/")
+    assert str(parse_host_port("http://h/")) == "h:80"
+    assert str(parse_host_port("HTTPS://H./x")) == "h:443"
+    assert str(parse_host_port("https://[::1]:8443")) == "[::1]:8443"
+    assert ObjectStoreAllowlist.parse("h:443").allows("https://h/")
+    assert not ObjectStoreAllowlist.parse("h:443").allows("http://h/")
 
 
 def test_all_of_them_can_be_told():
-    assert AllowedStores.read("b.org:1, *.a.org, [::1]:5").spelled == "*.a.org, [::1]:5, b.org:1"
-    assert NONE.spelled == "none"
+    assert ObjectStoreAllowlist.parse("b.org:1, *.a.org, [::1]:5").description == "*.a.org, [::1]:5, b.org:1"
+    assert ALLOW_NONE.description == "none"
 
 
 @pytest.mark.parametrize("url", ["https://swift.example.org/v1/AUTH_a", "http://10.0.0.7:8080/v1/AUTH_a"])
 def test_a_storage_url_on_an_allowed_host_is_accepted(url):
-    AllowedStores.read(SOME).require(url)
-    ANY.require(url)
+    ObjectStoreAllowlist.parse(SOME).require_allowed(url)
+    ALLOW_ANY.require_allowed(url)
 
 
 def test_a_storage_url_on_another_host_is_refused_with_what_to_add():
     with pytest.raises(StoreNotAllowed, match=r"on 10\.0\.0\.8:8080, .*\(a\.org\).*adds 10\.0\.0\.8:8080 to DLAAS_OBJ"):
-        AllowedStores.read("a.org").require("http://10.0.0.8:8080/v1/AUTH_a")
+        ObjectStoreAllowlist.parse("a.org").require_allowed("http://10.0.0.8:8080/v1/AUTH_a")
 
 
 @pytest.mark.parametrize("url", ["http://user:secret@10.0.0.8/v1", "/v1/AUTH_secret", "", "http:\\\\secret/"])
 def test_a_storage_url_that_is_not_plainly_one_host_is_refused_and_not_shown(url):
-    for stores in (AllowedStores.read("10.0.0.8"), ANY):
+    for stores in (ObjectStoreAllowlist.parse("10.0.0.8"), ALLOW_ANY):
         with pytest.raises(StoreNotAllowed, match="not plainly the URL of one host") as caught:
-            stores.require(url)
+            stores.require_allowed(url)
         assert "secret" not in str(caught.value)
 
 
 def test_a_learner_reads_them_as_they_were_written():
     runtime = RuntimeSpec(key="k", kind="venv", provides="x")
     paths = {"code": Path("/c"), "environments": Path("/e")}
-    for stores in (AllowedStores.read(SOME), ANY, NONE):
-        spec = Spec(training_id="t", command="true", runtime=runtime, gpus=(), object_stores=stores, **paths)
-        assert Spec.model_validate_json(spec.model_dump_json()).object_stores == stores
+    for stores in (ObjectStoreAllowlist.parse(SOME), ALLOW_ANY, ALLOW_NONE):
+        spec = JobSpec(training_id="t", command="true", runtime=runtime, gpus=(), object_stores=stores, **paths)
+        assert JobSpec.model_validate_json(spec.model_dump_json()).object_stores == stores

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.service.config.object_store_allowlist import AllowedStores
-from airflow_dlaas.service.config.settings import Settings, read_client, read_settings
-from airflow_dlaas.service.config.tls import Tls
+from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
+from airflow_dlaas.service.config.settings import Settings, read_client_settings, read_settings
+from airflow_dlaas.service.config.tls import TlsConfig
 
 
 def test_nothing_said_is_a_service_on_loopback():
@@ -42,9 +42,9 @@ def test_an_empty_variable_is_none():
         (
             "DLAAS_OBJECT_STORES",
             "swift.example.org:8080, *.example.net",
-            AllowedStores.read("*.example.net,swift.example.org:8080"),
+            ObjectStoreAllowlist.parse("*.example.net,swift.example.org:8080"),
         ),
-        ("DLAAS_OBJECT_STORES", "any", AllowedStores(anything=True)),
+        ("DLAAS_OBJECT_STORES", "any", ObjectStoreAllowlist(anything=True)),
         ("DLAAS_TOKEN_LIFETIME", "3600", timedelta(hours=1)),
         ("DLAAS_USERS", "/etc/dlaas/users", Path("/etc/dlaas/users")),
         ("DLAAS_PASSWORD", " s p ", " s p "),
@@ -123,7 +123,7 @@ def test_half_of_a_pair_is_no_tls(given, missing):
 
 def test_with_tls_others_may_be_let_in():
     pair = {"DLAAS_TLS_CERTIFICATE": "/c.pem", "DLAAS_TLS_KEY": "/k.pem"}
-    assert read_settings({"DLAAS_HOST": "0.0.0.0", **pair}).tls == Tls(Path("/c.pem"), Path("/k.pem"))
+    assert read_settings({"DLAAS_HOST": "0.0.0.0", **pair}).tls == TlsConfig(Path("/c.pem"), Path("/k.pem"))
 
 
 def test_no_secret_is_in_the_repr():
@@ -133,8 +133,8 @@ def test_no_secret_is_in_the_repr():
 
 def test_the_client_reads_its_own_part():
     said = {"DLAAS_HOME": "/srv/dlaas", "DLAAS_URL": "http://h:1", "DLAAS_USER": "u", "DLAAS_PORT": "1"}
-    assert read_client(said) == (Path("/srv/dlaas"), {"url": "http://h:1", "user": "u"})
-    assert read_client({"DLAAS_TLS_CA": "~/ca.pem"})[1] == {"tls_ca": str(Path("~/ca.pem").expanduser())}
+    assert read_client_settings(said) == (Path("/srv/dlaas"), {"url": "http://h:1", "user": "u"})
+    assert read_client_settings({"DLAAS_TLS_CA": "~/ca.pem"})[1] == {"tls_ca": str(Path("~/ca.pem").expanduser())}
 
 
 def test_every_setting_says_what_it_is():

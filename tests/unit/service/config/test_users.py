@@ -13,13 +13,13 @@ import pytest
 
 from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.service.config.users import (
-    LONGEST_PASSWORD,
-    OwnUser,
+    MAX_PASSWORD_BYTES,
+    CombinedUsers,
+    ServiceUser,
     UserFile,
-    Users,
-    editing,
+    edit_users,
     hash_password,
-    is_name,
+    is_valid_name,
     read_users,
 )
 
@@ -42,17 +42,17 @@ def path(tmp_path):
 
 def test_each_user_has_their_password(path):
     users = UserFile(path)
-    assert users.knows("ada", "ada's password")
-    assert users.knows("bob", "ada's password")  # htpasswd's own spelling of bcrypt
-    assert not users.knows("ada", "bob's password")
-    assert not users.knows("eve", "ada's password")
-    assert not users.knows("ada", "")
+    assert users.check_password("ada", "ada's password")
+    assert users.check_password("bob", "ada's password")  # htpasswd's own spelling of bcrypt
+    assert not users.check_password("ada", "bob's password")
+    assert not users.check_password("eve", "ada's password")
+    assert not users.check_password("ada", "")
 
 
 @pytest.mark.skipif(shutil.which("htpasswd") is None, reason="htpasswd is not installed: apt-get install apache2-utils")
 def test_what_htpasswd_writes_is_read(path):
     subprocess.run(["htpasswd", "-bB", str(path), "carol", "carol's password"], check=True)
-    assert UserFile(path).knows("carol", "carol's password")
+    assert UserFile(path).check_password("carol", "carol's password")
 
 
 @pytest.mark.parametrize(
@@ -100,15 +100,15 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
 
 def test_a_change_counts_at_once(path):
     users = UserFile(path)
-    before = users.stamp("ada")
-    with editing(path) as known:
+    before = users.security_stamp("ada")
+    with edit_users(path) as known:
         known["carol"] = hashed("carol's password")
         known["ada"] = hashed("another")
         del known["bob"]
-    assert users.knows("carol", "carol's password")
-    assert not users.knows("bob", "ada's password")
-    assert users.stamp("bob") is None
-    assert users.stamp("ada") not in (None, before)
+    assert users.check_password("carol", "carol's password")
+    assert not users.check_password("bob", "ada's password")
+    assert users.security_stamp("bob") is None
+    assert users.security_stamp("ada") not in (None, before)
 
 
 def test_a_file_that_is_damaged_or_gone_changes_nobody_s_rights(path, caplog):
@@ -116,22 +116,22 @@ def test_a_file_that_is_damaged_or_gone_changes_nobody_s_rights(path, caplog):
     path.write_text("ada:damaged\n")
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
-            assert users.knows("ada", "ada's password")
+            assert users.check_password("ada", "ada's password")
     assert caplog.text.count("line 1") == 1
     path.unlink()
-    assert users.stamp("bob") is not None
+    assert users.security_stamp("bob") is not None
     path.write_text("")
-    assert users.stamp("bob") is None
+    assert users.security_stamp("bob") is None
 
 
 def test_an_unknown_user_costs_what_a_known_one_does(tmp_path):
     path = tmp_path / "users"
     path.write_text(f"ada:{hashed('x', cost=9)}\n")
-    users = Users(OwnUser("dlaas", "the own password"), UserFile(path))
+    users = CombinedUsers(ServiceUser("dlaas", "the own password"), UserFile(path))
 
     def cost(login: str, password: str) -> float:
         begun = time.process_time()
-        assert not users.knows(login, password)
+        assert not users.check_password(login, password)
         return time.process_time() - begun
 
     known = min(cost("ada", "wrong") for _ in range(3))
@@ -140,20 +140,20 @@ def test_an_unknown_user_costs_what_a_known_one_does(tmp_path):
 
 
 def test_the_own_user_is_who_it_is_whatever_the_file_says(path):
-    users = Users(OwnUser("ada", "the own password"), UserFile(path))
-    assert users.knows("ada", "the own password")
-    assert not users.knows("ada", "ada's password")
-    assert users.stamp("ada") == "the own password"
-    assert users.knows("bob", "ada's password")
+    users = CombinedUsers(ServiceUser("ada", "the own password"), UserFile(path))
+    assert users.check_password("ada", "the own password")
+    assert not users.check_password("ada", "ada's password")
+    assert users.security_stamp("ada") == "the own password"
+    assert users.check_password("bob", "ada's password")
 
 
 def test_two_passwords_that_differ_behind_bcrypt_s_end_are_not_the_same(tmp_path):
     path = tmp_path / "users"
-    longest = "x" * LONGEST_PASSWORD
+    longest = "x" * MAX_PASSWORD_BYTES
     path.write_text(f"ada:{hashed(longest)}\n")
     users = UserFile(path)
-    assert users.knows("ada", longest)
-    assert not users.knows("ada", longest + "y")
+    assert users.check_password("ada", longest)
+    assert not users.check_password("ada", longest + "y")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_password_that_would_not_count_as_a_whole_is_refused(password, why):
 
 
 def spoil(path: Path) -> None:
-    with editing(path) as known:
+    with edit_users(path) as known:
         known.clear()
         _ = 1 / 0
 
@@ -173,7 +173,7 @@ def spoil(path: Path) -> None:
 def test_a_file_is_written_for_its_owner_only_and_whole(path):
     path.chmod(0o644)
     inode = path.stat().st_ino
-    with editing(path) as known:
+    with edit_users(path) as known:
         known["carol"] = ADA
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.stat().st_ino != inode
@@ -185,16 +185,16 @@ def test_a_file_is_written_for_its_owner_only_and_whole(path):
 
 
 def test_no_secret_is_in_a_repr(path):
-    users = Users(OwnUser("dlaas", "hush"), UserFile(path))
+    users = CombinedUsers(ServiceUser("dlaas", "hush"), UserFile(path))
     assert "hush" not in repr(users)
     assert ADA not in repr(users)
 
 
 @pytest.mark.parametrize("name", ["ada", "ada.lovelace@example.org", "Ädä", "a" * 64])
 def test_names(name):
-    assert is_name(name)
+    assert is_valid_name(name)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a:b", "a\tb", "a\nb", "#a", "a" * 65, "a\0"])
 def test_no_names(name):
-    assert not is_name(name)
+    assert not is_valid_name(name)

@@ -14,32 +14,32 @@ from pydantic import ValidationError
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
 from airflow_dlaas.service.dispatcher.decide import (
     LOST_AFTER,
+    MAX_STARTS,
     MAX_STORING,
-    MOST_STARTS,
-    START_AGAIN_AFTER,
-    STOP_AGAIN_AFTER,
-    Advance,
-    Clear,
+    RESTART_INTERVAL,
+    STOP_RETRY_INTERVAL,
+    Abandon,
+    Action,
+    DispatcherMemory,
     Finish,
-    GiveUp,
-    Past,
-    Seen,
+    KillLeftovers,
+    Observation,
+    RecordProgress,
+    Restart,
     Start,
-    StartAgain,
-    Step,
     Stop,
     decide,
-    remember,
+    update_memory,
 )
-from airflow_dlaas.service.job_files import Exit, ExitIfLost, PhaseMark
-from airflow_dlaas.service.runners.base import Sighting
-from airflow_dlaas.service.store.base import Outcome, TrainingRecord
+from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, PhaseFile
+from airflow_dlaas.service.runners.base import Liveness
+from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 TICK = 1000.0
 """The same moment by the clock that only goes forward."""
 FOUR = ("virtual:0", "virtual:1", "virtual:2", "virtual:3")
-ALIVE = Seen(sighting=Sighting.ALIVE)
+ALIVE = Observation(liveness=Liveness.ALIVE)
 
 
 def a_training(id: str, slots: int = 1, **more: object) -> TrainingRecord:
@@ -69,20 +69,20 @@ def a_started(id: str, *gpus: str, **more: object) -> TrainingRecord:
 
 def steps(
     *entries: TrainingRecord,
-    seen: dict[str, Seen] | None = None,
-    past: dict[str, Past] | None = None,
+    seen: dict[str, Observation] | None = None,
+    past: dict[str, DispatcherMemory] | None = None,
     inventory: Sequence[str] = FOUR,
-) -> list[Step]:
+) -> list[Action]:
     seen = {entry.id: ALIVE for entry in entries if entry.started_at} | (seen or {})
-    return list(decide(entries, seen, past or {}, inventory=inventory, now=NOW, tick=TICK))
+    return list(decide(entries, seen, past or {}, slots=inventory, now=NOW, monotonic_now=TICK))
 
 
-def an_exit(state: TrainingState = TrainingState.COMPLETED, **more: object) -> Exit:
-    return Exit.model_validate({"state": state, "finished_at": NOW, "exit_code": 0, "stored": True} | more)
+def an_exit(state: TrainingState = TrainingState.COMPLETED, **more: object) -> ExitFile:
+    return ExitFile.model_validate({"state": state, "finished_at": NOW, "exit_code": 0, "stored": True} | more)
 
 
-def a_phase(phase: Phase) -> PhaseMark:
-    return PhaseMark(phase=phase, since=NOW - timedelta(seconds=1))
+def a_phase(phase: Phase) -> PhaseFile:
+    return PhaseFile(phase=phase, since=NOW - timedelta(seconds=1))
 
 
 # -- the queue ---------------------------------------------------------------
@@ -107,16 +107,16 @@ def test_nobody_overtakes_a_large_one_that_waits():
 
 def test_an_ending_frees_its_slots_in_the_same_round():
     ending = a_started("a", *FOUR[:3], state=TrainingState.RUNNING, phase=Phase.STORING)
-    found = steps(ending, a_training("b", 3), seen={"a": Seen(exit=an_exit())})
+    found = steps(ending, a_training("b", 3), seen={"a": Observation(exit_file=an_exit())})
     assert [type(step) for step in found] == [Finish, Start]
 
 
 def test_a_training_that_begins_to_store_its_results_frees_its_slots_in_the_same_round():
     running = a_started("a", *FOUR[:3], state=TrainingState.RUNNING, phase=Phase.PROCESSING)
-    seen = {"a": replace(ALIVE, phase=a_phase(Phase.STORING))}
+    seen = {"a": replace(ALIVE, phase_file=a_phase(Phase.STORING))}
     found = steps(running, a_training("b", 3), seen=seen)
-    assert [type(step) for step in found] == [Advance, Start]
-    storing = replace(running, phase=Phase.STORING)
+    assert [type(step) for step in found] == [RecordProgress, Start]
+    storing = replace(running, phase_file=Phase.STORING)
     assert steps(storing, a_training("b", 3), seen=seen) == [Start("b", FOUR[:3])]
 
 
@@ -164,23 +164,23 @@ def test_however_the_queue_looks_no_slot_is_given_twice_and_nobody_overtakes(siz
 
 
 def test_a_training_whose_environment_is_made_is_still_pending():
-    found = steps(a_started("a"), seen={"a": replace(ALIVE, phase=a_phase(Phase.PREPARING))})
-    assert found == [Advance("a", TrainingState.PENDING, Phase.PREPARING, a_phase(Phase.PREPARING).since)]
+    found = steps(a_started("a"), seen={"a": replace(ALIVE, phase_file=a_phase(Phase.PREPARING))})
+    assert found == [RecordProgress("a", TrainingState.PENDING, Phase.PREPARING, a_phase(Phase.PREPARING).since)]
 
 
 def test_a_training_runs_from_the_moment_its_code_is_loaded():
-    found = steps(a_started("a"), seen={"a": replace(ALIVE, phase=a_phase(Phase.LOADING))})
-    assert found == [Advance("a", TrainingState.RUNNING, Phase.LOADING, a_phase(Phase.LOADING).since)]
+    found = steps(a_started("a"), seen={"a": replace(ALIVE, phase_file=a_phase(Phase.LOADING))})
+    assert found == [RecordProgress("a", TrainingState.RUNNING, Phase.LOADING, a_phase(Phase.LOADING).since)]
 
 
 def test_what_is_known_is_not_recorded_again():
     known = a_started("a", state=TrainingState.RUNNING, phase=Phase.PROCESSING)
-    assert steps(known, seen={"a": replace(ALIVE, phase=a_phase(Phase.PROCESSING))}) == []
+    assert steps(known, seen={"a": replace(ALIVE, phase_file=a_phase(Phase.PROCESSING))}) == []
 
 
 def test_no_training_goes_back_from_running_to_pending():
     running = a_started("a", state=TrainingState.RUNNING, phase=Phase.LOADING)
-    assert steps(running, seen={"a": replace(ALIVE, phase=a_phase(Phase.PREPARING))}) == []
+    assert steps(running, seen={"a": replace(ALIVE, phase_file=a_phase(Phase.PREPARING))}) == []
 
 
 # -- the end -----------------------------------------------------------------
@@ -188,20 +188,20 @@ def test_no_training_goes_back_from_running_to_pending():
 
 def test_exit_json_is_taken_at_its_word():
     running = a_started("a", state=TrainingState.RUNNING, phase=Phase.STORING)
-    assert steps(running, seen={"a": Seen(exit=an_exit())}) == [
-        Finish("a", Outcome(TrainingState.COMPLETED, NOW, exit_code=0, stored=True))
+    assert steps(running, seen={"a": Observation(exit_file=an_exit())}) == [
+        Finish("a", TrainingOutcome(TrainingState.COMPLETED, NOW, exit_code=0, stored=True))
     ]
 
 
 def test_exit_json_wins_over_a_cancel_and_over_a_learner_that_is_gone():
     running = a_started("a", state=TrainingState.RUNNING, cancel_requested=True)
-    found = steps(running, seen={"a": Seen(exit=an_exit(), sighting=Sighting.GONE)})
-    assert found == [Finish("a", Outcome(TrainingState.COMPLETED, NOW, exit_code=0, stored=True))]
+    found = steps(running, seen={"a": Observation(exit_file=an_exit(), liveness=Liveness.GONE)})
+    assert found == [Finish("a", TrainingOutcome(TrainingState.COMPLETED, NOW, exit_code=0, stored=True))]
 
 
 def test_a_training_that_ended_before_anybody_looked_was_running_once():
-    found = steps(a_started("a"), seen={"a": Seen(exit=an_exit())})
-    assert found[0] == Advance("a", TrainingState.RUNNING, Phase.QUEUED, NOW)
+    found = steps(a_started("a"), seen={"a": Observation(exit_file=an_exit())})
+    assert found[0] == RecordProgress("a", TrainingState.RUNNING, Phase.QUEUED, NOW)
     assert isinstance(found[1], Finish)
 
 
@@ -210,8 +210,8 @@ def test_whatever_the_learner_leaves_the_table_allows_what_is_recorded(state, ph
     entry = a_started("a")
     mark = a_phase(phase) if phase else None
     at = entry.state
-    for step in steps(entry, seen={"a": Seen(exit=an_exit(state, code="C201"), phase=mark)}):
-        to = step.state if isinstance(step, Advance) else step.outcome.state  # type: ignore[union-attr]
+    for step in steps(entry, seen={"a": Observation(exit_file=an_exit(state, code="C201"), phase_file=mark)}):
+        to = step.state if isinstance(step, RecordProgress) else step.outcome.state  # type: ignore[union-attr]
         assert to is at or to in TRANSITIONS[at]
         at = to
     assert at is state
@@ -220,7 +220,7 @@ def test_whatever_the_learner_leaves_the_table_allows_what_is_recorded(state, ph
 def test_a_failed_command_carries_its_code_and_its_reason():
     running = a_started("a", state=TrainingState.RUNNING)
     left = an_exit(TrainingState.ERROR, exit_code=3, code="C201", reason="the command ended with 3")
-    [found] = steps(running, seen={"a": Seen(exit=left)})
+    [found] = steps(running, seen={"a": Observation(exit_file=left)})
     assert isinstance(found, Finish)
     assert found.outcome.exit_code == 3
     assert found.outcome.error is not None
@@ -228,13 +228,13 @@ def test_a_failed_command_carries_its_code_and_its_reason():
 
 
 def test_a_learner_just_gone_is_given_a_moment():
-    gone = {"a": Seen(sighting=Sighting.GONE)}
-    assert steps(a_started("a"), seen=gone, past={"a": Past(gone_since=TICK - LOST_AFTER / 2)}) == []
+    gone = {"a": Observation(liveness=Liveness.GONE)}
+    assert steps(a_started("a"), seen=gone, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER / 2)}) == []
 
 
 def test_a_learner_gone_for_good_is_the_service_s_fault():
-    gone = {"a": Seen(sighting=Sighting.GONE, taken=True)}
-    _, found = steps(a_started("a"), seen=gone, past={"a": Past(gone_since=TICK - LOST_AFTER)})
+    gone = {"a": Observation(liveness=Liveness.GONE, is_claimed=True)}
+    _, found = steps(a_started("a"), seen=gone, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER)})
     assert isinstance(found, Finish)
     assert found.outcome.error is not None
     assert found.outcome.error.code == "S100"
@@ -243,32 +243,32 @@ def test_a_learner_gone_for_good_is_the_service_s_fault():
 
 def test_what_a_lost_learner_left_running_is_ended_before_its_slots_are_given_away():
     lost = a_started("a", *FOUR[:2])
-    gone = {"a": Seen(sighting=Sighting.GONE, taken=True)}
-    found = steps(lost, a_training("b", 3), seen=gone, past={"a": Past(gone_since=TICK - LOST_AFTER)})
-    assert [type(step) for step in found] == [Clear, Finish, Start]
+    gone = {"a": Observation(liveness=Liveness.GONE, is_claimed=True)}
+    found = steps(lost, a_training("b", 3), seen=gone, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER)})
+    assert [type(step) for step in found] == [KillLeftovers, Finish, Start]
 
 
 def test_a_restarted_machine_is_named():
-    gone = {"a": Seen(sighting=Sighting.GONE, taken=True, rebooted=True)}
-    _, found = steps(a_started("a"), seen=gone, past={"a": Past(gone_since=TICK - LOST_AFTER)})
+    gone = {"a": Observation(liveness=Liveness.GONE, is_claimed=True, is_from_earlier_boot=True)}
+    _, found = steps(a_started("a"), seen=gone, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER)})
     assert isinstance(found, Finish)
     assert found.outcome.error is not None
     assert "restarted" in found.outcome.error.message
 
 
 def test_a_learner_lost_while_it_was_to_stop_has_stopped():
-    gone = {"a": Seen(sighting=Sighting.GONE, taken=True)}
+    gone = {"a": Observation(liveness=Liveness.GONE, is_claimed=True)}
     entry = a_started("a", cancel_requested=True)
-    _, found = steps(entry, seen=gone, past={"a": Past(gone_since=TICK - LOST_AFTER)})
-    assert found == Finish("a", Outcome(TrainingState.CANCELED, NOW))
+    _, found = steps(entry, seen=gone, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER)})
+    assert found == Finish("a", TrainingOutcome(TrainingState.CANCELED, NOW))
 
 
-def lost_while_storing(known: ExitIfLost, *, cancel: bool = False, **seen: object) -> Outcome:
+def lost_while_storing(known: ExitIfLostFile, *, cancel: bool = False, **seen: object) -> TrainingOutcome:
     """Return what is recorded of a training whose learner was lost while it stored results."""
-    gone = replace(Seen(sighting=Sighting.GONE, taken=True, exit_if_lost=known), **seen)  # type: ignore[arg-type]
+    gone = replace(Observation(liveness=Liveness.GONE, is_claimed=True, exit_if_lost=known), **seen)  # type: ignore[arg-type]
     entry = a_started("a", state=TrainingState.RUNNING, phase=Phase.STORING, cancel_requested=cancel)
-    clear, found = steps(entry, seen={"a": gone}, past={"a": Past(gone_since=TICK - LOST_AFTER)})
-    assert clear == Clear("a")
+    clear, found = steps(entry, seen={"a": gone}, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER)})
+    assert clear == KillLeftovers("a")
     assert isinstance(found, Finish)
     return found.outcome
 
@@ -276,9 +276,9 @@ def lost_while_storing(known: ExitIfLost, *, cancel: bool = False, **seen: objec
 INTERRUPTED = "storing the results was interrupted"
 
 
-def an_exit_if_lost(state: TrainingState = TrainingState.ERROR, **more: object) -> ExitIfLost:
+def an_exit_if_lost(state: TrainingState = TrainingState.ERROR, **more: object) -> ExitIfLostFile:
     known = {"state": state, "finished_at": NOW - timedelta(minutes=1), "reason": INTERRUPTED, "isolation": "none"}
-    return ExitIfLost.model_validate(known | more)
+    return ExitIfLostFile.model_validate(known | more)
 
 
 @pytest.mark.parametrize(("exit_code", "code"), [(0, "S303"), (3, "C201")])
@@ -300,7 +300,7 @@ def test_a_machine_that_was_restarted_while_a_learner_stored_is_named():
 
 def test_a_canceled_training_whose_learner_was_lost_while_it_stored_is_canceled():
     known = an_exit_if_lost(exit_code=3, code="C201")
-    expected = Outcome(TrainingState.CANCELED, NOW, exit_code=3, isolation="none")
+    expected = TrainingOutcome(TrainingState.CANCELED, NOW, exit_code=3, isolation="none")
     assert lost_while_storing(known, cancel=True) == expected
     # Canceled by a signal that the service did not send: there is no request.
     assert lost_while_storing(an_exit_if_lost(TrainingState.CANCELED, exit_code=3)) == expected
@@ -316,9 +316,9 @@ def test_the_exit_code_is_known_although_exit_json_cannot_be_read():
 
 def test_what_exit_json_says_counts_more_than_what_would_hold_without_it():
     running = a_started("a", state=TrainingState.RUNNING)
-    seen = Seen(exit=an_exit(), sighting=Sighting.GONE, exit_if_lost=an_exit_if_lost(code="S303"))
+    seen = Observation(exit_file=an_exit(), liveness=Liveness.GONE, exit_if_lost=an_exit_if_lost(code="S303"))
     assert steps(running, seen={"a": seen}) == [
-        Finish("a", Outcome(TrainingState.COMPLETED, NOW, exit_code=0, stored=True))
+        Finish("a", TrainingOutcome(TrainingState.COMPLETED, NOW, exit_code=0, stored=True))
     ]
 
 
@@ -332,10 +332,10 @@ def test_no_training_completes_whose_learner_was_lost():
 
 
 def test_gone_is_counted_from_the_first_round_that_saw_it_and_forgotten_when_it_is_back():
-    gone, entry = Seen(sighting=Sighting.GONE), a_started("a")
-    once = remember(entry, gone, Past(), TICK)
-    assert remember(entry, gone, once, TICK + LOST_AFTER).gone_since == TICK
-    assert remember(entry, ALIVE, once, TICK + LOST_AFTER).gone_since is None
+    gone, entry = Observation(liveness=Liveness.GONE), a_started("a")
+    once = update_memory(entry, gone, DispatcherMemory(), TICK)
+    assert update_memory(entry, gone, once, TICK + LOST_AFTER).gone_since == TICK
+    assert update_memory(entry, ALIVE, once, TICK + LOST_AFTER).gone_since is None
 
 
 # -- cancel and revival ------------------------------------------------------
@@ -347,74 +347,77 @@ def test_a_cancel_is_passed_on():
 
 def test_a_cancel_is_repeated_only_after_a_while():
     entry = a_started("a", cancel_requested=True)
-    assert steps(entry, past={"a": Past(last_stop=TICK - STOP_AGAIN_AFTER / 2)}) == []
-    assert steps(entry, past={"a": Past(last_stop=TICK - STOP_AGAIN_AFTER)}) == [Stop("a")]
+    assert steps(entry, past={"a": DispatcherMemory(last_stop_at=TICK - STOP_RETRY_INTERVAL / 2)}) == []
+    assert steps(entry, past={"a": DispatcherMemory(last_stop_at=TICK - STOP_RETRY_INTERVAL)}) == [Stop("a")]
 
 
 def test_what_was_booked_and_never_started_is_started_at_once():
-    assert steps(a_started("a", handle=None)) == [StartAgain("a")]
+    assert steps(a_started("a", handle=None)) == [Restart("a")]
 
 
 def test_a_learner_nobody_knows_is_given_time_to_come_up_and_then_started_again():
-    unknown = {"a": Seen(sighting=Sighting.UNKNOWN)}
+    unknown = {"a": Observation(liveness=Liveness.UNKNOWN)}
     entry = a_started("a")
-    assert steps(entry, seen=unknown, past={"a": remember(entry, unknown["a"], Past(), TICK)}) == []
-    past = remember(entry, unknown["a"], Past(), TICK - START_AGAIN_AFTER)
-    assert steps(entry, seen=unknown, past={"a": past}) == [StartAgain("a")]
+    assert steps(entry, seen=unknown, past={"a": update_memory(entry, unknown["a"], DispatcherMemory(), TICK)}) == []
+    past = update_memory(entry, unknown["a"], DispatcherMemory(), TICK - RESTART_INTERVAL)
+    assert steps(entry, seen=unknown, past={"a": past}) == [Restart("a")]
 
 
 def test_a_learner_that_never_shows_itself_is_given_up():
-    unknown = {"a": Seen(sighting=Sighting.UNKNOWN)}
-    tried = {"a": Past(starts=MOST_STARTS, last_start=TICK - START_AGAIN_AFTER)}
+    unknown = {"a": Observation(liveness=Liveness.UNKNOWN)}
+    tried = {"a": DispatcherMemory(starts=MAX_STARTS, last_started_at=TICK - RESTART_INTERVAL)}
     [found] = steps(a_started("a"), seen=unknown, past=tried)
-    assert isinstance(found, GiveUp)
+    assert isinstance(found, Abandon)
     assert found.outcome.error is not None
     assert found.outcome.error.code == "S101"
     [found] = steps(a_started("a", cancel_requested=True), seen=unknown, past=tried)
-    assert found == GiveUp("a", Outcome(TrainingState.CANCELED, NOW))
+    assert found == Abandon("a", TrainingOutcome(TrainingState.CANCELED, NOW))
 
 
 def test_a_learner_that_waits_in_the_engine_s_own_queue_is_left_alone():
-    assert steps(a_started("a"), seen={"a": Seen(sighting=Sighting.WAITING)}) == []
+    assert steps(a_started("a"), seen={"a": Observation(liveness=Liveness.WAITING)}) == []
 
 
 def test_a_learner_gone_before_it_took_the_job_has_done_nothing_and_is_started_again():
-    gone = {"a": Seen(sighting=Sighting.GONE, handed_over=True)}
-    past = Past(starts=1, last_start=TICK, gone_since=TICK - LOST_AFTER)
-    assert steps(a_started("a"), seen=gone, past={"a": past}) == [StartAgain("a")]
+    gone = {"a": Observation(liveness=Liveness.GONE, has_spec=True)}
+    past = DispatcherMemory(starts=1, last_started_at=TICK, gone_since=TICK - LOST_AFTER)
+    assert steps(a_started("a"), seen=gone, past={"a": past}) == [Restart("a")]
     canceled = a_started("a", cancel_requested=True)
-    assert steps(canceled, seen=gone, past={"a": past}) == [GiveUp("a", Outcome(TrainingState.CANCELED, NOW))]
-    [found] = steps(a_started("a"), seen=gone, past={"a": replace(past, starts=MOST_STARTS)})
-    assert isinstance(found, GiveUp)
+    assert steps(canceled, seen=gone, past={"a": past}) == [Abandon("a", TrainingOutcome(TrainingState.CANCELED, NOW))]
+    [found] = steps(a_started("a"), seen=gone, past={"a": replace(past, starts=MAX_STARTS)})
+    assert isinstance(found, Abandon)
 
 
 def test_a_learner_gone_together_with_its_folder_is_lost_since_it_may_have_done_everything():
-    gone, past = {"a": Seen(sighting=Sighting.GONE)}, Past(starts=1, last_start=TICK, gone_since=TICK - LOST_AFTER)
-    assert [type(step) for step in steps(a_started("a"), seen=gone, past={"a": past})] == [Clear, Finish]
+    gone, past = (
+        {"a": Observation(liveness=Liveness.GONE)},
+        DispatcherMemory(starts=1, last_started_at=TICK, gone_since=TICK - LOST_AFTER),
+    )
+    assert [type(step) for step in steps(a_started("a"), seen=gone, past={"a": past})] == [KillLeftovers, Finish]
 
 
 def test_a_learner_at_work_whose_handle_was_never_recorded_is_not_given_up():
-    at_work = {"a": Seen(taken=True)}
-    tried = Past(starts=MOST_STARTS, last_start=TICK - START_AGAIN_AFTER)
-    assert steps(a_started("a", handle=None), seen=at_work, past={"a": tried}) == [StartAgain("a")]
-    just_now = replace(tried, last_start=TICK)
+    at_work = {"a": Observation(is_claimed=True)}
+    tried = DispatcherMemory(starts=MAX_STARTS, last_started_at=TICK - RESTART_INTERVAL)
+    assert steps(a_started("a", handle=None), seen=at_work, past={"a": tried}) == [Restart("a")]
+    just_now = replace(tried, last_started_at=TICK)
     assert steps(a_started("a", handle=None), seen=at_work, past={"a": just_now}) == []
 
 
 def test_the_slots_of_one_given_up_are_free_only_when_it_is_certain_that_nobody_works():
-    unknown = {"a": Seen(sighting=Sighting.UNKNOWN)}
-    tried = {"a": Past(starts=MOST_STARTS, last_start=TICK - START_AGAIN_AFTER)}
+    unknown = {"a": Observation(liveness=Liveness.UNKNOWN)}
+    tried = {"a": DispatcherMemory(starts=MAX_STARTS, last_started_at=TICK - RESTART_INTERVAL)}
     found = steps(a_started("a", *FOUR), a_training("b"), seen=unknown, past=tried)
-    assert [type(step) for step in found] == [GiveUp]
+    assert [type(step) for step in found] == [Abandon]
 
 
 @given(st.floats(-1e9, 1e9))
 def test_no_correction_of_the_date_keeps_anybody_waiting(jump):
-    entry, gone = a_started("a", cancel_requested=True), Seen(sighting=Sighting.GONE, taken=True)
-    past = remember(entry, gone, Past(), TICK)
+    entry, gone = a_started("a", cancel_requested=True), Observation(liveness=Liveness.GONE, is_claimed=True)
+    past = update_memory(entry, gone, DispatcherMemory(), TICK)
     later = NOW + timedelta(seconds=jump)
-    ended = list(decide([entry], {"a": gone}, {"a": past}, inventory=FOUR, now=later, tick=TICK + LOST_AFTER))
-    assert [type(step) for step in ended] == [Clear, Finish]
-    asked = {"a": Past(last_stop=TICK)}
-    again = decide([entry], {"a": ALIVE}, asked, inventory=FOUR, now=later, tick=TICK + STOP_AGAIN_AFTER)
+    ended = list(decide([entry], {"a": gone}, {"a": past}, slots=FOUR, now=later, monotonic_now=TICK + LOST_AFTER))
+    assert [type(step) for step in ended] == [KillLeftovers, Finish]
+    asked = {"a": DispatcherMemory(last_stop_at=TICK)}
+    again = decide([entry], {"a": ALIVE}, asked, slots=FOUR, now=later, monotonic_now=TICK + STOP_RETRY_INTERVAL)
     assert list(again) == [Stop("a")]

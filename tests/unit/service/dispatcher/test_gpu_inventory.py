@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_dlaas.exceptions import HostError, NotConfigured
-from airflow_dlaas.service.dispatcher.gpu_inventory import listed_slots, spelled_slots
+from airflow_dlaas.service.dispatcher.gpu_inventory import parse_nvidia_smi, parse_slots
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from airflow_dlaas.service.dispatcher.gpu_inventory import listed_slots, spelled
     ],
 )
 def test_an_inventory_is_read_as_spelled(said, slots):
-    assert spelled_slots(said) == slots
+    assert parse_slots(said) == slots
 
 
 @pytest.mark.parametrize(
@@ -26,17 +26,17 @@ def test_an_inventory_is_read_as_spelled(said, slots):
 )
 def test_what_is_no_inventory_is_refused_and_repeated(said):
     with pytest.raises(NotConfigured, match="no inventory of GPUs"):
-        spelled_slots(said)
+        parse_slots(said)
 
 
 def test_a_gpu_named_twice_is_refused():
     with pytest.raises(NotConfigured, match="twice"):
-        spelled_slots("0,1,0")
+        parse_slots("0,1,0")
 
 
 def test_gpus_are_named_by_uuid_where_nvidia_smi_tells_it():
     answer = "0, GPU-11111111-2222-3333-4444-555555555555\n1, GPU-aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee\n"
-    assert listed_slots(answer) == (
+    assert parse_nvidia_smi(answer) == (
         "GPU-11111111-2222-3333-4444-555555555555",
         "GPU-aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
     )
@@ -44,4 +44,4 @@ def test_gpus_are_named_by_uuid_where_nvidia_smi_tells_it():
 
 def test_an_answer_that_lists_no_gpu_is_not_guessed_at():
     with pytest.raises(HostError, match="DLAAS_GPUS"):
-        listed_slots("No devices were found\n")
+        parse_nvidia_smi("No devices were found\n")

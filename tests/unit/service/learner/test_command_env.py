@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.service.job_files import JobFolder, RuntimeSpec, Spec
-from airflow_dlaas.service.learner.command_env import data_folders, environment, first_lines
-from airflow_dlaas.service.runtimes.provision import Provision
+from airflow_dlaas.service.job_files import JobDirectory, JobSpec, RuntimeSpec
+from airflow_dlaas.service.learner.command_env import command_environment, data_subfolders, log_header
+from airflow_dlaas.service.runtimes.provision import RuntimePaths
 
-JOB = JobFolder(Path("/jobs/training-abcdefghi"))
+JOB = JobDirectory(Path("/jobs/training-abcdefghi"))
 
 
-def spec(**changes: object) -> Spec:
+def spec(**changes: object) -> JobSpec:
     runtime = RuntimeSpec(key="k", kind="venv", provides="TensorFlow 2", env={"TF": "1", "DATA_DIR": "/elsewhere"})
-    return Spec.model_validate(
+    return JobSpec.model_validate(
         {
             "training_id": "training-abcdefghi",
             "command": "python3 a.py",
@@ -30,8 +30,8 @@ def test_the_environment_holds_the_contract_s_names_and_nothing_of_the_service_s
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DLAAS_SECRET", "x")
-    provision = Provision((Path("/env/bin"),), (Path("/shim"),), (Path("/lib64"),))
-    assert environment(JOB, spec(), provision) == {
+    provision = RuntimePaths((Path("/env/bin"),), (Path("/shim"),), (Path("/lib64"),))
+    assert command_environment(JOB, spec(), provision) == {
         "TF": "1",
         "DATA_DIR": "/jobs/training-abcdefghi/data",
         "DATA": "/jobs/training-abcdefghi/data",
@@ -57,27 +57,27 @@ def test_the_environment_holds_the_contract_s_names_and_nothing_of_the_service_s
 
 
 def test_real_gpus_are_visible_by_their_names() -> None:
-    assert environment(JOB, spec(gpus=["0", "GPU-abc"]), Provision())["CUDA_VISIBLE_DEVICES"] == "0,GPU-abc"
+    assert command_environment(JOB, spec(gpus=["0", "GPU-abc"]), RuntimePaths())["CUDA_VISIBLE_DEVICES"] == "0,GPU-abc"
 
 
 def test_the_variable_holds_the_command_as_the_shell_gets_it() -> None:
-    assert environment(JOB, spec(command="python3 a.py \\\n  --x 1"), Provision())["TRAINING_COMMAND"] == (
+    assert command_environment(JOB, spec(command="python3 a.py \\\n  --x 1"), RuntimePaths())["TRAINING_COMMAND"] == (
         "python3 a.py    --x 1"
     )
 
 
 def test_the_log_begins_with_what_really_runs() -> None:
-    assert first_lines(spec(), "none (it is switched off)") == (
+    assert log_header(spec(), "none (it is switched off)") == (
         "training-abcdefghi runs on TensorFlow 2, no GPU (virtual slots: 2), isolation: none (it is switched off)\n"
     )
     page = spec(gpus=["3"], runtime=RuntimeSpec(key="k", kind="uv", provides="TF 2 (for 1.2)", compatibility=True))
-    assert first_lines(page, "bubblewrap").splitlines() == [
+    assert log_header(page, "bubblewrap").splitlines() == [
         "training-abcdefghi runs on TF 2 (for 1.2), GPU 3, isolation: bubblewrap",
         "This is a compatibility entry: something newer stands in for the version that was named",
     ]
 
 
 def test_one_container_fills_the_data_folder_and_several_get_one_each() -> None:
-    assert data_folders(["a"]) == ["."]
-    assert data_folders(["a", "b", "a"]) == ["a", "b", "a-2"]
-    assert len(set(data_folders(["a-2", "a", "a"]))) == 3
+    assert data_subfolders(["a"]) == ["."]
+    assert data_subfolders(["a", "b", "a"]) == ["a", "b", "a-2"]
+    assert len(set(data_subfolders(["a-2", "a", "a"]))) == 3

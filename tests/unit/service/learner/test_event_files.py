@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.service.learner.event_files import EventFollower
-from airflow_dlaas.service.learner.metrics_collector import Follower
+from airflow_dlaas.service.learner.event_files import EventFileReader
+from airflow_dlaas.service.learner.metrics_collector import MetricsCollector
 from tests.unit.service.metrics.test_tfevents import event
 
 
@@ -16,7 +16,7 @@ def test_event_files_are_found_wherever_they_lie_and_their_folder_tells_the_phas
     for folder in ("train", "deep/validation"):
         (tmp_path / "logs" / folder).mkdir(parents=True)
         (tmp_path / "logs" / folder / "events.out.tfevents.1.host").write_bytes(event("loss", 0.5, 1))
-    found = list(EventFollower([tmp_path / "logs", tmp_path / "never-made"], [].append).look())
+    found = list(EventFileReader([tmp_path / "logs", tmp_path / "never-made"], [].append).read_new())
     assert sorted(told(found)) == [("train", "loss", 1, 0.5), ("validation", "loss", 1, 0.5)]
 
 
@@ -24,9 +24,9 @@ def test_a_file_that_is_no_event_file_is_complained_of_once(tmp_path: Path) -> N
     (tmp_path / "events.out.tfevents.1").write_bytes(event("loss", 0.5, 1) + b"\xff" * 100)
     (tmp_path / "read_tfevents.py").write_bytes(b"\xff" * 100)  # only has the word in its name
     complaints: list[str] = []
-    follower = EventFollower([tmp_path], complaints.append)
+    follower = EventFileReader([tmp_path], complaints.append)
     # `last` looks for files anew each time, as happens every few seconds of a training's life.
-    assert [len(list(follower.look(last=True))) for _ in range(4)] == [1, 0, 0, 0]
+    assert [len(list(follower.read_new(final=True))) for _ in range(4)] == [1, 0, 0, 0]
     assert len(complaints) == 1
 
 
@@ -36,7 +36,7 @@ def test_a_link_out_of_the_job_s_folders_leads_nowhere(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "there").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "logs" / "events.out.tfevents.2").symlink_to(tmp_path / "elsewhere" / "events.out.tfevents.1")
-    assert list(EventFollower([tmp_path / "logs"], [].append).look()) == []
+    assert list(EventFileReader([tmp_path / "logs"], [].append).read_new()) == []
 
 
 def test_what_event_files_tell_is_not_taken_from_the_log_again(tmp_path: Path) -> None:
@@ -44,10 +44,10 @@ def test_what_event_files_tell_is_not_taken_from_the_log_again(tmp_path: Path) -
     (tmp_path / "logs" / "events.out.tfevents.1").write_bytes(event("loss", 0.5, 1))
     (tmp_path / "logs" / "validation" / "events.out.tfevents.1").write_bytes(event("loss", 0.4, 1))
     (tmp_path / "log").write_text("Iter 1, train_loss= 0.5\nIter 1, loss= 0.5, accuracy= 0.9\nIter 1, val_loss= 9\n")
-    follower = Follower(
-        tmp_path / "log", tmp_path / "own", tmp_path / "metrics", events=[tmp_path / "logs"], complain=[].append
+    follower = MetricsCollector(
+        tmp_path / "log", tmp_path / "own", tmp_path / "metrics", event_dirs=[tmp_path / "logs"], on_error=[].append
     )
-    follower.look(last=True)
+    follower.collect(final=True)
     kept = [Metric.model_validate_json(line) for line in (tmp_path / "metrics").read_text().splitlines()]
     told = sorted((one.phase, value.name) for one in kept for value in one.values)
     assert told == [("", "accuracy"), ("", "loss"), ("", "train_loss"), ("validation", "loss")]

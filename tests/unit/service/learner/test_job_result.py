@@ -8,72 +8,78 @@ import pytest
 from airflow_dlaas.contract.error import TRAINING_ERROR_CODES
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import HostError, InvalidBundle, StoreRefused
-from airflow_dlaas.service.learner.command_process import Ended
+from airflow_dlaas.service.learner.command_process import CommandResult
 from airflow_dlaas.service.learner.job_result import (
-    WARNINGS,
-    Ending,
-    Setback,
-    account,
-    interrupted,
-    judge,
-    remarks,
-    step,
+    MAX_WARNINGS,
+    JobResult,
+    StageError,
+    describe_termination,
+    result_of,
+    stage_errors,
+    with_upload_interrupted,
+    with_upload_report,
 )
-from airflow_dlaas.service.learner.result_files import LeftOut
-from airflow_dlaas.service.learner.upload_results import Stored
+from airflow_dlaas.service.learner.result_files import UnstoredFile
+from airflow_dlaas.service.learner.upload_results import UploadReport
 
 
 def test_a_command_that_ends_with_0_completes_the_training() -> None:
-    assert judge(Ended(0), None).state is TrainingState.COMPLETED
+    assert result_of(CommandResult(0), None).state is TrainingState.COMPLETED
 
 
 @pytest.mark.parametrize(
     ("ended", "timeout", "reason"),
     [
-        (Ended(3), None, "dl_job_failed: the command exited with 3"),
-        (Ended(255), None, "dl_job_failed: the command exited with 255"),
-        (Ended(139), None, "dl_job_failed: the command was ended by SIGSEGV (139)"),
-        (Ended(137), None, "dl_job_failed: the command was killed (137): most often, the machine's memory had run out"),
+        (CommandResult(3), None, "dl_job_failed: the command exited with 3"),
+        (CommandResult(255), None, "dl_job_failed: the command exited with 255"),
+        (CommandResult(139), None, "dl_job_failed: the command was ended by SIGSEGV (139)"),
         (
-            Ended(143, overdue=True),
+            CommandResult(137),
+            None,
+            "dl_job_failed: the command was killed (137): most often, the machine's memory had run out",
+        ),
+        (
+            CommandResult(143, timed_out=True),
             2.5,
             "dl_job_failed: the command was stopped after 2.5 seconds, the longest it may take here",
         ),
     ],
 )
 def test_a_command_that_fails_is_the_caller_s_c201_with_the_reason(
-    ended: Ended, timeout: float | None, reason: str
+    ended: CommandResult, timeout: float | None, reason: str
 ) -> None:
-    ending = judge(ended, timeout)
+    ending = result_of(ended, timeout)
     assert (ending.state, ending.exit_code, ending.code) == (TrainingState.ERROR, ended.exit_code, "C201")
     assert ending.reason == reason
 
 
 def test_a_canceled_command_is_no_error() -> None:
-    ending = judge(Ended(143, canceled=True), None)
+    ending = result_of(CommandResult(143, canceled=True), None)
     assert (ending.state, ending.exit_code, ending.code) == (TrainingState.CANCELED, 143, None)
 
 
 @pytest.mark.parametrize(
     ("ended", "lines"),
     [
-        (Ended(0), []),
+        (CommandResult(0), []),
         (
-            Ended(143, canceled=True, grace=10, took=0.26),
+            CommandResult(143, canceled=True, grace_period=10, termination_seconds=0.26),
             ["The command ended 0.3 seconds after SIGTERM; it had 10"],
         ),
         (
-            Ended(137, overdue=True, grace=10, took=10.04),
+            CommandResult(137, timed_out=True, grace_period=10, termination_seconds=10.04),
             ["The command was killed: it had not ended 10 seconds after SIGTERM"],
         ),
         (
-            Ended(0, grace=1, took=1.5, left_running=("sleep", "python3", "python3")),
+            CommandResult(
+                0, grace_period=1, termination_seconds=1.5, leftover_programs=("sleep", "python3", "python3")
+            ),
             ["Ended 3 processes that the command had left running in the background: python3, sleep"],
         ),
     ],
 )
-def test_the_log_says_how_processes_came_to_their_end(ended: Ended, lines: list[str]) -> None:
-    assert list(remarks(ended)) == lines
+def test_the_log_says_how_processes_came_to_their_end(ended: CommandResult, lines: list[str]) -> None:
+    assert list(describe_termination(ended)) == lines
 
 
 INTERRUPTED = "storing the results was interrupted, and they may be incomplete"
@@ -82,36 +88,36 @@ INTERRUPTED = "storing the results was interrupted, and they may be incomplete"
 @pytest.mark.parametrize(
     ("ending", "becomes"),
     [
-        (Ending(TrainingState.COMPLETED, 0), Ending(TrainingState.ERROR, 0, "S303", INTERRUPTED)),
+        (JobResult(TrainingState.COMPLETED, 0), JobResult(TrainingState.ERROR, 0, "S303", INTERRUPTED)),
         (
-            Ending(TrainingState.ERROR, 3, "C201", "exited with 3"),
-            Ending(TrainingState.ERROR, 3, "C201", f"exited with 3; {INTERRUPTED}"),
+            JobResult(TrainingState.ERROR, 3, "C201", "exited with 3"),
+            JobResult(TrainingState.ERROR, 3, "C201", f"exited with 3; {INTERRUPTED}"),
         ),
         (
-            Ending(TrainingState.CANCELED, 143, reason="canceled"),
-            Ending(TrainingState.CANCELED, 143, reason=f"canceled; {INTERRUPTED}"),
+            JobResult(TrainingState.CANCELED, 143, reason="canceled"),
+            JobResult(TrainingState.CANCELED, 143, reason=f"canceled; {INTERRUPTED}"),
         ),
     ],
 )
 def test_a_job_whose_learner_is_lost_while_it_stores_ends_as_one_whose_results_were_not_stored(
-    ending: Ending, becomes: Ending
+    ending: JobResult, becomes: JobResult
 ) -> None:
-    assert interrupted(ending) == becomes
+    assert with_upload_interrupted(ending) == becomes
 
 
-BAD_NAME, LINK = LeftOut("caf\\xe9", "its name is not UTF-8"), LeftOut("l", "a link out", has_content=False)
-FULL = LeftOut("model/w", "quota")
-DONE, FAILED = Ending(TrainingState.COMPLETED, 0), Ending(TrainingState.ERROR, 3, "C201", "exited with 3")
+BAD_NAME, LINK = UnstoredFile("caf\\xe9", "its name is not UTF-8"), UnstoredFile("l", "a link out", has_content=False)
+FULL = UnstoredFile("model/w", "quota")
+DONE, FAILED = JobResult(TrainingState.COMPLETED, 0), JobResult(TrainingState.ERROR, 3, "C201", "exited with 3")
 
 
 @pytest.mark.parametrize(
     ("ending", "stored", "canceled", "becomes"),
     [
-        (DONE, Stored(2), False, replace(DONE, stored=True)),
-        (DONE, Stored(0), False, DONE),
+        (DONE, UploadReport(2), False, replace(DONE, stored=True)),
+        (DONE, UploadReport(0), False, DONE),
         (
             DONE,
-            Stored(2, (BAD_NAME, LINK)),
+            UploadReport(2, (BAD_NAME, LINK)),
             False,
             replace(
                 DONE,
@@ -120,12 +126,12 @@ DONE, FAILED = Ending(TrainingState.COMPLETED, 0), Ending(TrainingState.ERROR, 3
                 keep_results=True,
             ),
         ),
-        (DONE, Stored(0, (LINK,)), False, replace(DONE, warnings=("not stored: l: a link out",))),
+        (DONE, UploadReport(0, (LINK,)), False, replace(DONE, warnings=("not stored: l: a link out",))),
         (
             DONE,
-            Stored(2, (), (FULL, FULL)),
+            UploadReport(2, (), (FULL, FULL)),
             False,
-            Ending(
+            JobResult(
                 TrainingState.ERROR,
                 0,
                 "S303",
@@ -137,9 +143,9 @@ DONE, FAILED = Ending(TrainingState.COMPLETED, 0), Ending(TrainingState.ERROR, 3
         ),
         (
             DONE,
-            Stored(0, (), (FULL,)),
+            UploadReport(0, (), (FULL,)),
             True,
-            Ending(
+            JobResult(
                 TrainingState.CANCELED,
                 0,
                 None,
@@ -150,7 +156,7 @@ DONE, FAILED = Ending(TrainingState.COMPLETED, 0), Ending(TrainingState.ERROR, 3
         ),
         (
             FAILED,
-            Stored(1, (), (FULL,)),
+            UploadReport(1, (), (FULL,)),
             False,
             replace(
                 FAILED,
@@ -163,14 +169,14 @@ DONE, FAILED = Ending(TrainingState.COMPLETED, 0), Ending(TrainingState.ERROR, 3
     ],
 )
 def test_what_was_not_stored_fails_a_training_only_where_the_store_refused_it(
-    ending: Ending, stored: Stored, canceled: bool, becomes: Ending
+    ending: JobResult, stored: UploadReport, canceled: bool, becomes: JobResult
 ) -> None:
-    assert account(ending, stored, canceled=canceled) == becomes
+    assert with_upload_report(ending, stored, canceled=canceled) == becomes
 
 
 def test_of_many_files_that_are_not_stored_the_status_names_some() -> None:
-    ending = account(DONE, Stored(1, (LINK,) * 100), canceled=False)
-    assert len(ending.warnings) == WARNINGS + 1
+    ending = with_upload_report(DONE, UploadReport(1, (LINK,) * 100), canceled=False)
+    assert len(ending.warnings) == MAX_WARNINGS + 1
     assert ending.warnings[-1] == "not stored: 80 more files; see store-results.log"
 
 
@@ -184,7 +190,7 @@ def test_of_many_files_that_are_not_stored_the_status_names_some() -> None:
     ],
 )
 def test_what_fails_on_the_way_says_whose_fault_it_is(error: Exception, code: str, reason: str) -> None:
-    with pytest.raises(Setback) as caught, step("S302"):
+    with pytest.raises(StageError) as caught, stage_errors("S302"):
         raise error
     assert (caught.value.code, caught.value.reason) == (code, reason)
     assert code in {*TRAINING_ERROR_CODES, "C102"}

@@ -12,7 +12,7 @@ import pytest
 from airflow_dlaas.service.learner import log_pipe
 from airflow_dlaas.service.learner.log_pipe import PIPE_BYTES, LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
-from airflow_dlaas.service.learner.metrics_collector import BACKLOG, Tail
+from airflow_dlaas.service.learner.metrics_collector import MAX_BACKLOG_BYTES, TailReader
 
 LAST = "\n[dlaas] The log ends here: it may have 10 bytes; the command goes on\n"
 
@@ -51,9 +51,9 @@ def test_what_exceeds_the_limit_is_dropped_and_said_once(make: Make, path: Path)
 
 def test_the_learner_s_own_lines_begin_a_line_and_are_written_beyond_the_limit(make: Make, path: Path) -> None:
     log = make(20)
-    log.say("one\ntwo")
+    log.write_message("one\ntwo")
     log.write(b"\r50%")
-    log.say("canceled")
+    log.write_message("canceled")
     assert path.read_bytes() == (
         b"[dlaas] one\n[dlaas] two\n[dlaas] The log ends here: it may have 20 bytes; the command goes on\n"
         b"[dlaas] canceled\n"
@@ -63,12 +63,12 @@ def test_the_learner_s_own_lines_begin_a_line_and_are_written_beyond_the_limit(m
 def test_a_line_of_the_learner_s_own_never_ends_a_progress_bar(make: Make, path: Path) -> None:
     log = make()
     log.write(b"\r50%")
-    log.say("canceled")
+    log.write_message("canceled")
     assert path.read_bytes() == b"\r50%\n[dlaas] canceled\n"
 
 
 def test_a_name_that_is_no_text_can_be_said(make: Make, path: Path) -> None:
-    make().say("caf\udce9")
+    make().write_message("caf\udce9")
     assert path.read_text() == "[dlaas] caf\\udce9\n"
 
 
@@ -146,19 +146,19 @@ def test_a_command_that_prints_faster_than_the_disk_takes_it_waits(path: Path, t
 
 
 def test_a_reader_that_was_beyond_the_cut_reads_on_from_there(path: Path) -> None:
-    tail = Tail(path)
+    tail = TailReader(path)
     path.write_text("a\n" * 100)
-    assert len(list(tail.lines())) == 100
+    assert len(list(tail.read_lines())) == 100
     path.write_text("a\n" * 10)
-    assert list(tail.lines()) == []
+    assert list(tail.read_lines()) == []
     with path.open("a") as command:
         command.write("new\n")
-    assert list(tail.lines()) == ["new"]
+    assert list(tail.read_lines()) == ["new"]
 
 
 def test_of_a_flood_only_the_end_is_read(path: Path) -> None:
-    tail = Tail(path)
-    path.write_bytes(b"x" * 99 + b"\n" + (b"y" * 99 + b"\n") * (2 * BACKLOG // 100) + b"last\n")
-    lines = list(tail.lines())
-    assert len(lines) < BACKLOG // 100 + 2
+    tail = TailReader(path)
+    path.write_bytes(b"x" * 99 + b"\n" + (b"y" * 99 + b"\n") * (2 * MAX_BACKLOG_BYTES // 100) + b"last\n")
+    lines = list(tail.read_lines())
+    assert len(lines) < MAX_BACKLOG_BYTES // 100 + 2
     assert lines[-1] == "last"

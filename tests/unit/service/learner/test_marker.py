@@ -7,7 +7,7 @@ import json
 import pytest
 
 from airflow_dlaas.exceptions import ContainerNotFound, StoreError, StoreUnreachable
-from airflow_dlaas.service.learner.load_inputs import without_results
+from airflow_dlaas.service.learner.load_inputs import exclude_results
 from airflow_dlaas.service.learner.marker import store_marker
 from tests.memory_store import MemoryStore
 
@@ -51,15 +51,15 @@ def test_only_marked_folders_are_left_out_of_the_data_and_the_log_names_them() -
     said: list[str] = []
     results = [f"{ID}/.dlaas-training", f"{ID}/model/x", "run+7/.dlaas-training"]
     data = ["a.csv", "training-set000001/b.csv", "training-set000001/learner-1/x"]
-    assert without_results("c", [*data, *results], said.append) == results
+    assert exclude_results("c", [*data, *results], said.append) == results
     (line,) = said
     assert f"3 objects in 2 folders: {ID} (2), run+7 (1)." in line
-    assert without_results("c", data, said.append) == []
+    assert exclude_results("c", data, said.append) == []
     assert said == [line]
 
 
 def test_of_many_folders_the_log_names_the_largest() -> None:
     said: list[str] = []
-    without_results("c", [f"run-{number}/.dlaas-training" for number in range(30)], said.append)
+    exclude_results("c", [f"run-{number}/.dlaas-training" for number in range(30)], said.append)
     assert "30 objects in 30 folders: run-0 (1), " in said[0]
     assert " and 10 more. " in said[0]

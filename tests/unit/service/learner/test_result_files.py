@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.exceptions import StoreFull, StoreUnreachable
-from airflow_dlaas.service.job_files import JobFolder
-from airflow_dlaas.service.learner.result_files import LINKED_FOLDERS, gather, printable
-from airflow_dlaas.service.learner.upload_results import REFUSED, Sending
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.learner.result_files import MAX_LINKED_FOLDERS, find_result_files, printable_name
+from airflow_dlaas.service.learner.upload_results import MAX_FAILED_FILES, BisectingUpload
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from tests.memory_store import MemoryStore
 
@@ -30,14 +30,14 @@ def test_results_logs_and_checkpoints_have_the_contract_s_names(tmp_path: Path) 
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    found = gather(JobFolder(tmp_path), "training-1")
+    found = find_result_files(JobDirectory(tmp_path), "training-1")
     assert sorted(found.results) == ["training-1/checkpoints/c.h5", "training-1/model/a/b.bin", "training-1/notes.txt"]
     assert sorted(found.logs) == [
         "training-1/learner-1/load-data.log",
         "training-1/learner-1/tb/events",
         "training-1/learner-1/training-log.txt",
     ]
-    assert found.left_out == []
+    assert found.skipped == []
 
 
 def test_a_link_is_stored_when_it_points_to_the_job_s_own_files_and_no_other(tmp_path: Path) -> None:
@@ -51,10 +51,10 @@ def test_a_link_is_stored_when_it_points_to_the_job_s_own_files_and_no_other(tmp
     (job / "results" / "stolen").symlink_to(secret)
     (job / "results" / "mark").symlink_to("../spec.json")
     (job / "results" / "dangling").symlink_to("nowhere")
-    found = gather(JobFolder(job), "t")
+    found = find_result_files(JobDirectory(job), "t")
     assert sorted(found.results) == ["t/checkpoints/last", "t/model"]
-    assert sorted(one.name for one in found.left_out) == ["dangling", "mark", "stolen"]
-    assert not any(one.has_content for one in found.left_out)
+    assert sorted(one.name for one in found.skipped) == ["dangling", "mark", "stolen"]
+    assert not any(one.has_content for one in found.skipped)
 
 
 def test_folders_full_of_links_to_each_other_have_an_end(tmp_path: Path) -> None:
@@ -65,15 +65,15 @@ def test_folders_full_of_links_to_each_other_have_an_end(tmp_path: Path) -> None
     for folder in folders:
         for other in folders:
             (folder / f"to-{other.name}").symlink_to(other)
-    found = gather(JobFolder(tmp_path), "t")
-    assert len(found.results) == len(folders) + LINKED_FOLDERS
-    assert any("more than" in one.why for one in found.left_out)
+    found = find_result_files(JobDirectory(tmp_path), "t")
+    assert len(found.results) == len(folders) + MAX_LINKED_FOLDERS
+    assert any("more than" in one.reason for one in found.skipped)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user: run the tests as root")
 def test_what_cannot_be_read_is_named() -> None:
     code = (
-        f"from pathlib import Path; from {gather.__module__} import gather, JobFolder; import os, sys\n"
+        f"from pathlib import Path; from {find_result_files.__module__} import gather, JobFolder; import os, sys\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "print(*gather(JobFolder(Path(sys.argv[1])), 't').left_out, sep='\\n')"
     )
@@ -98,7 +98,7 @@ def test_what_cannot_be_read_is_named() -> None:
     ("name", "text"), [("a b", "a b"), ("a\nb\x1b[31m", r"a\nb\x1b[31m"), ("caf\udce9", r"caf\xe9"), ("é", "é")]
 )
 def test_a_name_is_printed_on_one_line(name: str, text: str) -> None:
-    assert printable(name) == text
+    assert printable_name(name) == text
 
 
 def files(folder: Path, *names: str) -> dict[str, Path]:
@@ -109,27 +109,27 @@ def files(folder: Path, *names: str) -> dict[str, Path]:
 
 def test_a_file_that_the_store_does_not_take_takes_no_other_with_it(tmp_path: Path) -> None:
     store = MemoryStore()
-    sending = Sending(store, "c", ChecksumCache())
+    sending = BisectingUpload(store, "c", ChecksumCache())
     names = [f"f{number}" for number in range(20)]
-    sending.send(files(tmp_path, *names, "7-full", "8-full"))
+    sending.upload(files(tmp_path, *names, "7-full", "8-full"))
     assert sorted(store.objects) == sorted(names)
     assert set(sending.failed) == {"7-full", "8-full"}
 
 
 def test_a_file_that_vanishes_before_it_is_sent_takes_no_other_with_it(tmp_path: Path) -> None:
     store = MemoryStore()
-    sending = Sending(store, "c", ChecksumCache())
-    sending.send(files(tmp_path, "a", "b") | {"gone": tmp_path / "gone"})
+    sending = BisectingUpload(store, "c", ChecksumCache())
+    sending.upload(files(tmp_path, "a", "b") | {"gone": tmp_path / "gone"})
     assert sorted(store.objects) == ["a", "b"]
     assert "cannot be read" in sending.failed["gone"]
 
 
 def test_a_full_store_is_not_asked_for_each_of_many_files(tmp_path: Path) -> None:
     store = MemoryStore()
-    sending = Sending(store, "c", ChecksumCache())
-    sending.send(files(tmp_path, *(f"{number}-full" for number in range(1000))))
+    sending = BisectingUpload(store, "c", ChecksumCache())
+    sending.upload(files(tmp_path, *(f"{number}-full" for number in range(1000))))
     assert len(sending.failed) == 1000
-    assert len(store.asked) < 20 * REFUSED
+    assert len(store.asked) < 20 * MAX_FAILED_FILES
 
 
 @pytest.mark.parametrize("kind", [StoreUnreachable, StoreFull])
@@ -141,7 +141,7 @@ def test_a_store_that_is_away_or_has_no_such_container_is_no_file_s_fault(tmp_pa
         def check(self, container: str) -> None:  # noqa: ARG002
             raise kind("away")
 
-    sending = Sending(Away(), "c", ChecksumCache())
+    sending = BisectingUpload(Away(), "c", ChecksumCache())
     with pytest.raises(kind):
-        sending.send(files(tmp_path, "a", "b"))
+        sending.upload(files(tmp_path, "a", "b"))
     assert sending.failed == {}

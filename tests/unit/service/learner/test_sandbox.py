@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.service.job_files import JobFolder
-from airflow_dlaas.service.learner.sandbox import runtime_paths, sandbox_command
-from airflow_dlaas.service.runtimes.provision import Provision
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.learner.sandbox import runtime_paths, sandbox_argv
+from airflow_dlaas.service.runtimes.provision import RuntimePaths
 
-JOB = JobFolder(Path("/srv/dlaas/jobs/training-abcdefghi"))
+JOB = JobDirectory(Path("/srv/dlaas/jobs/training-abcdefghi"))
 
 
-def a_sandbox(job: JobFolder = JOB, *shown: str, devices: bool = False, root: bool = False) -> list[str]:
-    return sandbox_command("bwrap", ["run"], job=job, shown=[*map(Path, shown)], devices=devices, root=root)
+def a_sandbox(job: JobDirectory = JOB, *shown: str, devices: bool = False, root: bool = False) -> list[str]:
+    return sandbox_argv("bwrap", ["run"], job=job, readable_paths=[*map(Path, shown)], with_gpus=devices, as_root=root)
 
 
 def mounts(line: list[str]) -> list[tuple[str, str]]:
@@ -43,7 +43,7 @@ def test_a_home_that_lies_in_something_shown_is_covered_and_what_is_named_in_it_
 
 
 def test_a_home_below_opt_is_covered() -> None:
-    job = JobFolder(Path("/opt/dlaas/jobs/training-abcdefghi"))
+    job = JobDirectory(Path("/opt/dlaas/jobs/training-abcdefghi"))
     assert ("--tmpfs", "/opt/dlaas") in mounts(a_sandbox(job))
 
 
@@ -69,7 +69,7 @@ def test_an_environment_is_shown_with_every_interpreter_on_the_way(tmp_path: Pat
     (tmp_path / "env/bin").mkdir(parents=True)
     (tmp_path / "env/bin/python").symlink_to(tmp_path / "python/3.12/bin/python3.12")
     (tmp_path / "env/bin/python3").symlink_to("python")
-    found = runtime_paths(Provision((tmp_path / "env/bin",), (tmp_path / "shim",), (tmp_path / "lib",)))
+    found = runtime_paths(RuntimePaths((tmp_path / "env/bin",), (tmp_path / "shim",), (tmp_path / "lib",)))
     assert set(found) == {tmp_path / one for one in ("env", "python/3.12", "python/3.12.1", "shim", "lib")}
 
 
@@ -77,12 +77,12 @@ def test_an_environment_of_copies_is_shown_with_the_interpreter_it_names(tmp_pat
     (tmp_path / "env/bin").mkdir(parents=True)
     (tmp_path / "env/bin/python3").touch()
     (tmp_path / "env/pyvenv.cfg").write_text(f"home = {tmp_path}/base/bin\nversion = 3\n")
-    assert tmp_path / "base" in runtime_paths(Provision((tmp_path / "env/bin",)))
+    assert tmp_path / "base" in runtime_paths(RuntimePaths((tmp_path / "env/bin",)))
 
 
 @pytest.mark.parametrize("home", ["/root", "/home/somebody", str(Path.home()), f"{Path.home()}/.local"])
 def test_nobody_s_home_is_shown_because_programs_lie_in_it(home: str) -> None:
-    found = {str(one) for one in runtime_paths(Provision((Path(home, "bin"),)))}
+    found = {str(one) for one in runtime_paths(RuntimePaths((Path(home, "bin"),)))}
     assert f"{home}/bin" in found
     assert home not in found
 
@@ -94,4 +94,4 @@ def test_what_uv_has_linked_to_is_shown(tmp_path: Path) -> None:
         one.mkdir(parents=True)
     kept.touch()
     (packages / "METADATA").symlink_to(kept)
-    assert tmp_path / "cache/archive-v0" in runtime_paths(Provision((tmp_path / "env/bin",)))
+    assert tmp_path / "cache/archive-v0" in runtime_paths(RuntimePaths((tmp_path / "env/bin",)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.service.learner.shell_command import container_arguments, is_script, shell_arguments, shell_text
+from airflow_dlaas.service.learner.shell_command import container_argv, is_script, normalize_command, shell_argv
 
 
 @pytest.mark.parametrize(
@@ -23,16 +23,16 @@ from airflow_dlaas.service.learner.shell_command import container_arguments, is_
 )
 def test_lines_that_begin_with_a_dash_belong_to_the_first(command: str, text: str) -> None:
     assert not is_script(command)
-    assert shell_text(command) == text
-    assert shell_arguments(command)[1:] == ["-c", text]
+    assert normalize_command(command) == text
+    assert shell_argv(command)[1:] == ["-c", text]
 
 
 @pytest.mark.parametrize("command", ["a\nb", "# a\nb\n", "\n\na\n  -x\nb", "cat <<'E'\n- a\n\n  - b\nE", "a\x0bb\n c"])
 def test_other_lines_are_a_script_and_stay_as_they_are(command: str) -> None:
     assert is_script(command)
-    assert shell_text(command) == command
-    assert shell_arguments(command)[1:] == ["-e", "-c", command]
-    assert shell_text(command.replace("\n", "\r\n")) == command
+    assert normalize_command(command) == command
+    assert shell_argv(command)[1:] == ["-e", "-c", command]
+    assert normalize_command(command.replace("\n", "\r\n")) == command
 
 
 @pytest.mark.parametrize("bash", [True, False])
@@ -41,6 +41,6 @@ def test_a_script_in_a_container_runs_with_bash_or_where_there_is_none_with_sh(t
         (tmp_path / name).symlink_to(f"/bin/{name}")
     script = "echo \"${BASH_VERSION:+bash}$((1 + 1)) '$1'\"\nfalse\necho never"
     done = subprocess.run(
-        container_arguments(script), env={"PATH": os.fspath(tmp_path)}, capture_output=True, text=True, timeout=30
+        container_argv(script), env={"PATH": os.fspath(tmp_path)}, capture_output=True, text=True, timeout=30
     )
     assert (done.returncode, done.stdout) == (1, "bash2 ''\n" if bash else "2 ''\n")

@@ -7,22 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dlaas.contract.training import Metric
-from airflow_dlaas.service.metrics.downsample import thin
-from airflow_dlaas.service.metrics.metric_phases import phase_of_folder, split
-from airflow_dlaas.service.metrics.metrics_cache import KEPT, Gatherings
+from airflow_dlaas.service.metrics.downsample import downsample
+from airflow_dlaas.service.metrics.metric_phases import phase_from_folders, split_phase
+from airflow_dlaas.service.metrics.metrics_cache import MAX_CACHED_TRAININGS, MetricsCache
 
 LINE = '{{"timestamp":"2026-03-01T12:00:00Z","iteration":{},"phase":"","values":[{{"name":"{}","value":{}}}]}}\n'
 
 
-def gatherings() -> Gatherings:
-    return Gatherings(Metric.model_validate_json)
+def gatherings() -> MetricsCache:
+    return MetricsCache(Metric.model_validate_json)
 
 
 def test_a_spike_of_one_point_survives_thinning() -> None:
     points = [(float(step), 1.0, 0.0) for step in range(50_000)]
     points[31_234] = (31_234.0, 9.0, 0.0)
     points[40_001] = (40_001.0, math.nan, 0.0)
-    kept = thin(points, 100)
+    kept = downsample(points, 100)
     assert len(kept) <= 100
     assert points[31_234] in kept
     assert any(math.isnan(value) for _, value, _ in kept)
@@ -31,7 +31,7 @@ def test_a_spike_of_one_point_survives_thinning() -> None:
 @given(st.lists(st.floats(), max_size=300), st.integers(2, 60))
 def test_thinning_keeps_ends_and_order_and_never_more_than_was_asked_for(values: list[float], most: int) -> None:
     points = [(float(step), value, 0.0) for step, value in enumerate(values)]
-    kept = thin(points, most)
+    kept = downsample(points, most)
     steps = [step for step, _, _ in kept]
     assert len(kept) <= most
     assert steps == sorted(set(steps))
@@ -54,7 +54,7 @@ def test_only_what_is_new_is_read_and_half_a_line_waits(tmp_path: Path) -> None:
 
 def test_one_that_was_forgotten_is_read_anew(tmp_path: Path) -> None:
     kept = gatherings()
-    for number in range(KEPT + 2):
+    for number in range(MAX_CACHED_TRAININGS + 2):
         path = tmp_path / str(number)
         path.write_text(LINE.format(1, "loss", number))
         kept.curves(path, 10, None, complete=True)
@@ -63,14 +63,14 @@ def test_one_that_was_forgotten_is_read_anew(tmp_path: Path) -> None:
 
 
 def test_training_and_validation_are_told_apart_by_name_by_folder_and_by_what_is_said() -> None:
-    assert split("", "val_loss") == ("validation", "loss")
-    assert split("", "Training Accuracy") == ("train", "Accuracy")
-    assert split("eval", "loss") == ("validation", "loss")
-    assert split("validation", "val_loss") == ("validation", "loss")
-    assert split("", "test") == ("", "test")
-    assert split("", "Loss/train") == ("train", "Loss")
-    assert split("validation", "Loss/test") == ("validation", "Loss")
-    assert split("", "std_dev") == ("", "std_dev")
-    assert split("", "valuation") == ("", "valuation")
-    assert phase_of_folder(("logs", "validation")) == "validation"
-    assert phase_of_folder(("runs", "a")) == ""
+    assert split_phase("", "val_loss") == ("validation", "loss")
+    assert split_phase("", "Training Accuracy") == ("train", "Accuracy")
+    assert split_phase("eval", "loss") == ("validation", "loss")
+    assert split_phase("validation", "val_loss") == ("validation", "loss")
+    assert split_phase("", "test") == ("", "test")
+    assert split_phase("", "Loss/train") == ("train", "Loss")
+    assert split_phase("validation", "Loss/test") == ("validation", "Loss")
+    assert split_phase("", "std_dev") == ("", "std_dev")
+    assert split_phase("", "valuation") == ("", "valuation")
+    assert phase_from_folders(("logs", "validation")) == "validation"
+    assert phase_from_folders(("runs", "a")) == ""

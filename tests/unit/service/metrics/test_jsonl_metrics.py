@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_dlaas.service.metrics.jsonl_metrics import read_line
+from airflow_dlaas.service.metrics.jsonl_metrics import parse_line
 
 NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
 
@@ -19,7 +19,7 @@ def test_the_form_that_clients_know_is_read() -> None:
             "values": {"loss": {"type": 3, "value": 0.5}, "accuracy": {"type": 3, "value": "0.75"}},
         }
     )
-    metric = read_line(line, NOW)
+    metric = parse_line(line, NOW)
     assert metric is not None
     assert (metric.iteration, metric.phase) == (20, "test")
     assert {one.name: one.value for one in metric.values} == {"loss": 0.5, "accuracy": 0.75}
@@ -29,4 +29,4 @@ def test_the_form_that_clients_know_is_read() -> None:
     "line", ["", "{", "[]", "{}", '{"values": {}}', '{"values": {"a": {"value": "NaN"}}}', '{"values": {"a": {}}}']
 )
 def test_a_line_without_numbers_is_passed_over(line: str) -> None:
-    assert read_line(line, NOW) is None
+    assert parse_line(line, NOW) is None

@@ -5,14 +5,14 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_dlaas.service.metrics.log_metrics import LogMetrics
+from airflow_dlaas.service.metrics.log_metrics import LogMetricsParser
 
 NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
 
 
 def read(*lines: str) -> list[tuple[int, dict[str, float]]]:
-    log = LogMetrics()
-    found = [metric for line in lines if (metric := log.feed(line, NOW)) is not None]
+    log = LogMetricsParser()
+    found = [metric for line in lines if (metric := log.parse_line(line, NOW)) is not None]
     return [(one.iteration, {value.name: value.value for value in one.values}) for one in found]
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 import pytest
 
 from airflow_dlaas.contract.metric_definition import MetricDefinition
-from airflow_dlaas.service.metrics.regex_metrics import DefinedMetrics, complaints
+from airflow_dlaas.service.metrics.regex_metrics import RegexMetricsParser, regex_errors
 
 NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
 
@@ -16,14 +16,14 @@ def definitions(**regexes: str) -> tuple[MetricDefinition, ...]:
 
 
 def found(line: str, **regexes: str) -> list[tuple[int, str, float]]:
-    return told(DefinedMetrics(definitions(**regexes)), line)
+    return told(RegexMetricsParser(definitions(**regexes)), line)
 
 
-def told(reader: DefinedMetrics, *lines: str) -> list[tuple[int, str, float]]:
+def told(reader: RegexMetricsParser, *lines: str) -> list[tuple[int, str, float]]:
     return [
         (metric.iteration, value.name, value.value)
         for line in lines
-        for metric in reader.feed(line, NOW)
+        for metric in reader.parse_line(line, NOW)
         for value in metric.values
     ]
 
@@ -60,7 +60,7 @@ def test_what_holds_no_number_is_passed_over(line: str) -> None:
 
 
 def test_steps_are_counted_for_each_metric_where_nothing_tells_them() -> None:
-    reader = DefinedMetrics(definitions(a=r"a (\d)", b=r"b (\d)"))
+    reader = RegexMetricsParser(definitions(a=r"a (\d)", b=r"b (\d)"))
     assert told(reader, "a 1", "a 2", "b 3", "Epoch 5/9", "a 4") == [(1, "a", 1), (2, "a", 2), (1, "b", 3), (5, "a", 4)]
 
 
@@ -69,11 +69,11 @@ def test_two_steps_in_one_line_are_two_metrics() -> None:
 
 
 def test_no_expression_makes_a_line_run_away() -> None:
-    reader = DefinedMetrics(definitions(x=r"(?:x+x+)+y(\d)"))
+    reader = RegexMetricsParser(definitions(x=r"(?:x+x+)+y(\d)"))
     assert told(reader, "x" * 4096) == []  # a backtracking engine would need the age of the universe
 
 
 @pytest.mark.parametrize("regex", [r"(?=a)(b)", r"(?<!a)(b)", r"(a)\1", r"(a{1001})"])
 def test_what_re2_cannot_look_for_is_named_by_its_field(regex: str) -> None:
-    [said] = complaints(definitions(fine=r"(\d)", other=regex)[:2])
+    [said] = regex_errors(definitions(fine=r"(\d)", other=regex)[:2])
     assert said.startswith("metric_definitions[1].regex: ")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
-from airflow_dlaas.service.metrics.tfevents import FRAME_LIMIT, EventFile
+from airflow_dlaas.service.metrics.tfevents import MAX_FRAME_SIZE, EventFile
 
 tensorboard = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 
@@ -33,26 +33,26 @@ def event(tag: str, value: float, step: int) -> bytes:
 
 
 def read(path: Path) -> list[tuple[str, int, float]]:
-    return [(one.tag, one.step, one.value) for one in EventFile(path).scalars()]
+    return [(one.tag, one.step, one.value) for one in EventFile(path).read_scalars()]
 
 
 def test_a_growing_file_is_read_on_where_one_left_off_and_half_a_frame_waits(tmp_path: Path) -> None:
     path, last = tmp_path / "events.out.tfevents.1", event("loss", 0.25, 3)
     path.write_bytes(event("loss", 1.0, 1) + event("loss", 0.5, 2) + last[:-5])
     file = EventFile(path)
-    assert [(one.step, one.value) for one in file.scalars()] == [(1, 1.0), (2, 0.5)]
-    assert list(file.scalars()) == []
+    assert [(one.step, one.value) for one in file.read_scalars()] == [(1, 1.0), (2, 0.5)]
+    assert list(file.read_scalars()) == []
     with path.open("ab") as more:
         more.write(last[-5:])
-    assert [(one.step, one.value, one.wall_time) for one in file.scalars()] == [(3, 0.25, 1003.0)]
+    assert [(one.step, one.value, one.wall_time) for one in file.read_scalars()] == [(3, 0.25, 1003.0)]
 
 
 def test_what_is_no_event_file_ends_the_reading_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "events.out.tfevents.1"
     path.write_bytes(event("loss", 1.0, 1) + os.urandom(3) + b"\xff" * 4096)
     file = EventFile(path)
-    assert [one.value for one in file.scalars()] == [1.0]
-    assert file.broken
+    assert [one.value for one in file.read_scalars()] == [1.0]
+    assert file.is_corrupt
 
 
 @pytest.mark.parametrize("place", [0, 7, 8, 12, 20, -6, -1])
@@ -61,22 +61,25 @@ def test_one_flipped_bit_is_told_as_nothing_and_ends_the_reading(tmp_path: Path,
     spoilt[place] ^= 4
     path.write_bytes(event("loss", 1.0, 1) + spoilt + event("loss", 0.25, 3))
     file = EventFile(path)
-    assert [one.value for one in file.scalars()] == [1.0]
-    assert file.broken
+    assert [one.value for one in file.read_scalars()] == [1.0]
+    assert file.is_corrupt
 
 
 def test_a_frame_that_is_too_large_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "events.out.tfevents.1"
     path.write_bytes(event("loss", 1.0, 1) + frame(bytes(1001)) + event("loss", 0.5, 2))
-    assert FRAME_LIMIT == 16 * 1024**2
+    assert MAX_FRAME_SIZE == 16 * 1024**2
     for piece in (100, 10_000):  # the frame ends beyond what is read at one look, or within it
-        assert [one.value for one in EventFile(path, frame_limit=1000, piece=piece).scalars()] == [1.0, 0.5]
+        assert [one.value for one in EventFile(path, max_frame_size=1000, chunk_size=piece).read_scalars()] == [
+            1.0,
+            0.5,
+        ]
 
 
 def test_a_frame_longer_than_a_piece_is_read_up_to_the_limit(tmp_path: Path) -> None:
     path = tmp_path / "events.out.tfevents.1"
     path.write_bytes(frame(bytes([0x1A, 100]) + bytes(100)) + event("loss", 0.5, 2))
-    assert [one.value for one in EventFile(path, frame_limit=102, piece=20).scalars()] == [0.5]
+    assert [one.value for one in EventFile(path, max_frame_size=102, chunk_size=20).read_scalars()] == [0.5]
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
@@ -84,7 +87,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     path = tmp_path / "events.out.tfevents.1"
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic"):
-        list(EventFile(path).scalars())
+        list(EventFile(path).read_scalars())
 
 
 def test_it_reads_what_tensorboard_itself_reads(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_dlaas.service.objectstore.backend_auth import HEADER, BackendAuth, filter_factory
-from airflow_dlaas.service.objectstore.swift_config import Folders, Ports, backend
+from airflow_dlaas.service.objectstore.backend_auth import SECRET_HEADER, BackendAuth, filter_factory
+from airflow_dlaas.service.objectstore.swift_config import BackendPorts, StoreFolders, backend_config
 
 SECRET = "0123456789abcdef"
 KEY = "HTTP_X_BACKEND_SHARED_SECRET"
@@ -47,12 +47,12 @@ def test_an_empty_secret_is_no_secret() -> None:
 
 
 def test_swifts_gatekeeper_removes_the_header_from_what_clients_send_and_get() -> None:
-    assert HEADER.lower().startswith("x-backend")
+    assert SECRET_HEADER.lower().startswith("x-backend")
 
 
-@pytest.mark.parametrize("kind", Ports._fields)
+@pytest.mark.parametrize("kind", BackendPorts._fields)
 def test_each_server_has_the_filter_before_everything_else(kind: str) -> None:
     parser = configparser.RawConfigParser()
-    parser.read_string(backend(kind, Folders(Path("/store")), SECRET))
+    parser.read_string(backend_config(kind, StoreFolders(Path("/store")), SECRET))
     assert parser["pipeline:main"]["pipeline"].split() == ["backend_auth", f"{kind}-server"]
     assert parser["filter:backend_auth"]["secret"] == SECRET

@@ -6,7 +6,7 @@ from airflow_dlaas.service.objectstore import rotating_log
 def test_a_log_never_grows_past_its_limit_twice(tmp_path):
     path = tmp_path / "log"
     for number in range(100):
-        rotating_log.append(path, f"line {number:04}\n".encode(), limit=100)
+        rotating_log.append(path, f"line {number:04}\n".encode(), max_bytes=100)
     assert {file.name for file in tmp_path.iterdir()} == {"log", "log.1"}
     assert all(file.stat().st_size <= 110 for file in tmp_path.iterdir())
     assert rotating_log.tail(path, 1) == "line 0099"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_dlaas.service.process.server import _allow_files
+from airflow_dlaas.service.process.server import _raise_file_limit
 
 
 @pytest.fixture
@@ -26,15 +26,15 @@ def soft() -> int:
 
 
 def test_the_limit_is_raised_to_what_is_needed_and_never_lowered(hard: int) -> None:
-    _allow_files(800)
+    _raise_file_limit(800)
     assert soft() == 800
-    _allow_files(100)
+    _raise_file_limit(100)
     assert soft() == 800
 
 
 def test_where_the_system_allows_fewer_the_operator_reads_it(hard: int, caplog: pytest.LogCaptureFixture) -> None:
     if hard == resource.RLIM_INFINITY:
         pytest.skip("this process may have any number of files open: ulimit -n 4096")
-    _allow_files(hard + 7)
+    _raise_file_limit(hard + 7)
     assert soft() == hard
     assert "DLAAS_MONITOR_LIMIT by 7" in caplog.text

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.service.job_files import JobFolder, RuntimeSpec, Spec
+from airflow_dlaas.service.job_files import JobDirectory, JobSpec, RuntimeSpec
 from airflow_dlaas.service.runners import local
 from airflow_dlaas.service.runners.local import LocalRunner
 
@@ -19,8 +19,8 @@ Start = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> JobFolder:
-    folder = JobFolder(tmp_path / "training-a")
+def job(tmp_path: Path) -> JobDirectory:
+    folder = JobDirectory(tmp_path / "training-a")
     folder.path.mkdir()
     folder.log.touch()
     return folder
@@ -42,31 +42,31 @@ def start() -> Iterator[Start]:
         one.wait()
 
 
-def test_a_process_is_known_by_its_environment_by_the_log_and_by_their_session(job: JobFolder, start: Start) -> None:
+def test_a_process_is_known_by_its_environment_by_the_log_and_by_their_session(job: JobDirectory, start: Start) -> None:
     named = start("exec sleep 60", env={"JOB_STATE_DIR": str(job.path), "PATH": os.environ["PATH"]})
     line = "env -i sleep 60 >/dev/null 2>&1 & echo $! >&2; exec env -i sleep 60 2>/dev/null"
     with job.log.open("ab") as log:
         speaking = start(line, stdout=log, stderr=subprocess.PIPE)
     assert speaking.stderr is not None
     beside = os.pidfd_open(int(speaking.stderr.readline()))
-    LocalRunner().clear(job)
+    LocalRunner().kill_leftovers(job)
     assert (named.wait(30), speaking.wait(30)) == (-9, -9)
     assert select.select([beside], [], [], 30)[0]  # readable: it has ended
     os.close(beside)
     speaking.stderr.close()
 
 
-def test_a_process_that_writes_into_the_pipe_of_a_lost_learner_is_found(job: JobFolder, start: Start) -> None:
+def test_a_process_that_writes_into_the_pipe_of_a_lost_learner_is_found(job: JobDirectory, start: Start) -> None:
     os.mkfifo(job.output)
     reader = os.open(job.output, os.O_RDONLY | os.O_NONBLOCK)
     with job.output.open("wb", buffering=0) as pipe:
         daemon = start("exec env -i sleep 60", stdout=pipe, stderr=pipe)
     os.close(reader)
-    LocalRunner().clear(job)
+    LocalRunner().kill_leftovers(job)
     assert daemon.wait(30) == -9
 
 
-def test_whoever_only_reads_the_log_or_has_begun_the_session_is_left_alone(job: JobFolder, start: Start) -> None:
+def test_whoever_only_reads_the_log_or_has_begun_the_session_is_left_alone(job: JobDirectory, start: Start) -> None:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     reader = start(f"exec 3<{job.log}; echo begun; read word; echo $word", **pipes)
     named = f"env JOB_STATE_DIR={job.path} sh -c 'echo begun; exec sleep 60' &"
@@ -74,19 +74,19 @@ def test_whoever_only_reads_the_log_or_has_begun_the_session_is_left_alone(job: 
     for one in (reader, at_work_by_hand):
         assert one.stdout is not None
         assert one.stdout.readline() == b"begun\n"
-    LocalRunner().clear(job)
+    LocalRunner().kill_leftovers(job)
     for one in (reader, at_work_by_hand):
         assert one.communicate(b"alive\n", timeout=30) == (b"alive\n", None)
 
 
 def test_a_process_that_is_seen_a_moment_later_is_ended(
-    job: JobFolder, start: Start, monkeypatch: pytest.MonkeyPatch
+    job: JobDirectory, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a process is within `execve` its environment reads as empty, and it is not found."""
     process = start("exec sleep 60")
     looks = iter([set(), set(), {process.pid}])
-    monkeypatch.setattr(local, "_left", lambda _job: next(looks, set()))
-    LocalRunner().clear(job)
+    monkeypatch.setattr(local, "_leftover_pids", lambda _job: next(looks, set()))
+    LocalRunner().kill_leftovers(job)
     assert process.wait(30) == -9
 
 
@@ -109,50 +109,52 @@ def engine(tmp_path: Path) -> Callable[..., Path]:
     return install
 
 
-def runner(job: JobFolder, **environment: str) -> LocalRunner:
+def runner(job: JobDirectory, **environment: str) -> LocalRunner:
     return LocalRunner({"PATH": str(job.path.parent / "bin"), **environment})
 
 
-def runs(job: JobFolder, kind: str) -> None:
+def runs(job: JobDirectory, kind: str) -> None:
     """Give *job* a runtime of *kind*."""
     runtime = RuntimeSpec(key="torch-7", kind=kind, provides="Lua Torch", image="site/torch7", path=("/bin",))
-    spec = Spec(
+    spec = JobSpec(
         training_id=job.path.name, command="true", runtime=runtime, code=job.path, environments=job.path, gpus=()
     )
     job.spec.write_text(spec.model_dump_json())
 
 
-def test_the_container_of_a_lost_learner_is_removed(job: JobFolder, engine: Callable[..., Path]) -> None:
+def test_the_container_of_a_lost_learner_is_removed(job: JobDirectory, engine: Callable[..., Path]) -> None:
     runs(job, "container")
     calls = engine("", "docker", "podman")
-    runner(job, DOCKER_HOST=" at tcp://there").clear(job)
+    runner(job, DOCKER_HOST=" at tcp://there").kill_leftovers(job)
     expected = [f"{name} rm --force dlaas-training-a at tcp://there" for name in ("docker", "podman")]
     assert sorted(calls.read_text().splitlines()) == expected
 
 
-def test_no_engine_is_called_for_a_training_without_a_container(job: JobFolder, engine: Callable[..., Path]) -> None:
+def test_no_engine_is_called_for_a_training_without_a_container(job: JobDirectory, engine: Callable[..., Path]) -> None:
     runs(job, "prefix")
     calls = engine()
-    runner(job).clear(job)
+    runner(job).kill_leftovers(job)
     assert calls.read_text() == ""
 
 
-def test_where_the_runtime_is_not_known_a_container_may_be_there(job: JobFolder, engine: Callable[..., Path]) -> None:
+def test_where_the_runtime_is_not_known_a_container_may_be_there(
+    job: JobDirectory, engine: Callable[..., Path]
+) -> None:
     calls = engine()
-    runner(job).clear(job)  # there is no spec.json
+    runner(job).kill_leftovers(job)  # there is no spec.json
     job.spec.write_text("{broken")
-    runner(job).clear(job)
+    runner(job).kill_leftovers(job)
     assert calls.read_text().splitlines() == ["docker rm --force dlaas-training-a"] * 2
 
 
 def test_an_engine_that_hangs_holds_up_no_other_training(
-    job: JobFolder, engine: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    job: JobDirectory, engine: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(local, "CLEARED_WITHIN", 0.2)
+    monkeypatch.setattr(local, "KILL_TIMEOUT", 0.2)
     runs(job, "container")
     released = job.path / "released"
     calls = engine(f"until test -e {released}; do /bin/sleep 0.02; done")
-    runner(job).clear(job)
+    runner(job).kill_leftovers(job)
     assert calls.read_text() == ""
     assert "Container dlaas-training-a is not removed after 0.2 s" in caplog.text
     released.touch()  # the engine answers after all
@@ -171,7 +173,7 @@ def test_an_engine_that_hangs_holds_up_no_other_training(
     ],
 )
 def test_a_container_that_cannot_be_removed_is_logged(
-    job: JobFolder,
+    job: JobDirectory,
     engine: Callable[..., Path],
     caplog: pytest.LogCaptureFixture,
     script: str,
@@ -179,6 +181,6 @@ def test_a_container_that_cannot_be_removed_is_logged(
 ) -> None:
     runs(job, "container")
     engine(script)
-    runner(job).clear(job)
+    runner(job).kill_leftovers(job)
     assert [one.levelname for one in caplog.records] == (["WARNING"] if logged else [])
     assert (logged or "") in caplog.text

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.service.job_files import MARK_LIMIT, JobFolder, RunMark, read_mark
+from airflow_dlaas.service.job_files import MAX_JOB_FILE_SIZE, JobDirectory, ProcessIdentity, read_job_file
 from airflow_dlaas.service.process.process_info import identify
-from airflow_dlaas.service.runners.base import Sighting
-from airflow_dlaas.service.runners.local import PREFIX, LocalRunner
+from airflow_dlaas.service.runners.base import Liveness
+from airflow_dlaas.service.runners.local import HANDLE_PREFIX, LocalRunner
 from tests.unit.service.api.test_damage import spoil
 
-GONE = PREFIX + RunMark(pid=1, start_ticks=1, boot_id="another").model_dump_json()
+GONE = HANDLE_PREFIX + ProcessIdentity(pid=1, start_ticks=1, boot_id="another").model_dump_json()
 
 
 @pytest.fixture
@@ -21,28 +21,28 @@ def here() -> str:
     """The handle of a process that is there: this one."""
     mark = identify(os.getpid())
     assert mark is not None
-    return PREFIX + mark.model_dump_json()
+    return HANDLE_PREFIX + mark.model_dump_json()
 
 
 def test_a_learner_whose_mark_cannot_be_read_is_known_by_its_handle(tmp_path: Path, here: str) -> None:
-    job, runner = JobFolder(tmp_path / "training-a"), LocalRunner({})
+    job, runner = JobDirectory(tmp_path / "training-a"), LocalRunner({})
     job.path.mkdir()
     for what in spoil(job.run):
         if what == "a link to nothing":
             continue  # the same as no mark: the learner has not taken the job yet
-        assert runner.look({here: job, GONE: job}) == {here: Sighting.ALIVE, GONE: Sighting.GONE}, what
+        assert runner.poll({here: job, GONE: job}) == {here: Liveness.ALIVE, GONE: Liveness.GONE}, what
 
 
 def test_what_is_left_of_a_damaged_job_is_cleared_without_an_error(tmp_path: Path) -> None:
-    job, runner = JobFolder(tmp_path / "training-a"), LocalRunner({})
+    job, runner = JobDirectory(tmp_path / "training-a"), LocalRunner({})
     job.path.mkdir()
     for _ in spoil(job.log):
-        runner.clear(job)
+        runner.kill_leftovers(job)
 
 
 @pytest.mark.parametrize("name", ["secrets.json", ".secrets.json.17"])
 def test_secrets_are_erased_whatever_lies_in_their_place(tmp_path: Path, name: str) -> None:
-    job = JobFolder(tmp_path)
+    job = JobDirectory(tmp_path)
     for _ in spoil(tmp_path / name):
         job.erase_secrets()
         assert not os.path.lexists(tmp_path / name)
@@ -50,36 +50,36 @@ def test_secrets_are_erased_whatever_lies_in_their_place(tmp_path: Path, name: s
 
 def test_there_are_no_secrets_to_erase_in_a_folder_that_is_none(tmp_path: Path) -> None:
     for _ in spoil(tmp_path / "training-a"):
-        JobFolder(tmp_path / "training-a").erase_secrets()
+        JobDirectory(tmp_path / "training-a").erase_secrets()
 
 
 def test_no_more_of_a_mark_is_read_than_a_mark_may_have(tmp_path: Path) -> None:
-    job = JobFolder(tmp_path)
+    job = JobDirectory(tmp_path)
     with job.run.open("wb") as file:
-        file.truncate(MARK_LIMIT * 1024)  # a hole: it takes no room on the disk
+        file.truncate(MAX_JOB_FILE_SIZE * 1024)  # a hole: it takes no room on the disk
     with pytest.raises(ValueError, match="longer than"):
-        read_mark(job.run, RunMark)
+        read_job_file(job.run, ProcessIdentity)
 
 
 def test_a_link_in_the_place_of_a_mark_is_not_followed(tmp_path: Path) -> None:
-    job, other = JobFolder(tmp_path), tmp_path / "other.json"
-    other.write_text(RunMark(pid=1, start_ticks=1, boot_id="another").model_dump_json())
+    job, other = JobDirectory(tmp_path), tmp_path / "other.json"
+    other.write_text(ProcessIdentity(pid=1, start_ticks=1, boot_id="another").model_dump_json())
     job.run.symlink_to(other)
     with pytest.raises(OSError, match="Too many levels"):
-        read_mark(job.run, RunMark)
+        read_job_file(job.run, ProcessIdentity)
 
 
 @pytest.mark.parametrize("what", ["a pipe", "a link out of the folder", "a directory"])
 def test_what_a_command_put_in_place_of_the_learners_log_keeps_no_second_learner_from_starting(
     tmp_path: Path, what: str
 ) -> None:
-    job, elsewhere = JobFolder(tmp_path / "training-a"), tmp_path / "elsewhere"
-    path = job.folder("logs") / "learner.log"
+    job, elsewhere = JobDirectory(tmp_path / "training-a"), tmp_path / "elsewhere"
+    path = job.subdirectory("logs") / "learner.log"
     path.parent.mkdir(parents=True)
     job.run.write_text("{}")  # another learner has taken the job: this one ends at once
     {"a pipe": os.mkfifo, "a directory": Path.mkdir, "a link out of the folder": lambda one: one.symlink_to(elsewhere)}[
         what
     ](path)
     handle = LocalRunner().start(job)
-    os.waitpid(RunMark.model_validate_json(handle.removeprefix(PREFIX)).pid, 0)
+    os.waitpid(ProcessIdentity.model_validate_json(handle.removeprefix(HANDLE_PREFIX)).pid, 0)
     assert not elsewhere.exists()

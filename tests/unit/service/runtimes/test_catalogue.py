@@ -7,12 +7,12 @@ import pytest
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.exceptions import HostError, InvalidRequest, NotConfigured
 from airflow_dlaas.service.job_files import RuntimeSpec
-from airflow_dlaas.service.runtimes.catalogue import Catalogue, load
+from airflow_dlaas.service.runtimes.catalogue import RuntimeCatalogue, load_catalogue
 
 TORCH_7 = "[[runtime]]\nframework='torch'\nversion='7'\nkind='uv'\nprovides='x'\nrequirements=['x']\n"
 
 
-def resolve(catalogue: Catalogue, name: str, version: str, command: str = "python3 train.py") -> RuntimeSpec:
+def resolve(catalogue: RuntimeCatalogue, name: str, version: str, command: str = "python3 train.py") -> RuntimeSpec:
     return catalogue.resolve(Framework(name=name, version=version), command)
 
 
@@ -22,7 +22,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def test_the_page_s_version_is_a_compatibility_entry_that_says_so() -> None:
-    spec = resolve(load(), "tensorflow", "1.2-py3")
+    spec = resolve(load_catalogue(), "tensorflow", "1.2-py3")
     assert spec.compatibility
     assert spec.shim == "tf1"
     assert spec.provides == "TensorFlow 2.21.0 through its v1 API (compatibility entry for 1.2-py3)"
@@ -32,31 +32,31 @@ def test_the_page_s_version_is_a_compatibility_entry_that_says_so() -> None:
     ("name", "version"), [("tensorflow", "2"), ("TensorFlow", "2.21.0"), ("torch", "2.13"), ("tensorflow", "1.3-PY3")]
 )
 def test_a_version_or_an_alias_is_found_in_any_case(name: str, version: str) -> None:
-    assert resolve(load(), name, version).kind == "uv"
+    assert resolve(load_catalogue(), name, version).kind == "uv"
 
 
 @pytest.mark.parametrize("version", ["2.2", "2.21.1", "1.2-py2", "latest", "1"])
 def test_a_version_is_never_rounded_to_something_near(version: str) -> None:
     with pytest.raises(InvalidRequest, match=r"this service has tensorflow 2\.21 or 2") as caught:
-        resolve(load(), "tensorflow", version)
+        resolve(load_catalogue(), "tensorflow", version)
     assert (caught.value.code, caught.value.target) == ("C101", "model_definition.framework.version")
 
 
 def test_a_framework_nobody_has_filled_in_is_refused_with_the_list() -> None:
     with pytest.raises(InvalidRequest, match=r"There is no caffe here; .*torch 2\.13") as caught:
-        resolve(load(), "caffe", "1.0-py2")
+        resolve(load_catalogue(), "caffe", "1.0-py2")
     assert caught.value.target == "model_definition.framework.name"
 
 
 def test_a_lua_command_on_pytorch_is_refused_with_that_reason() -> None:
     with pytest.raises(InvalidRequest, match="Lua's th") as caught:
-        resolve(load(), "torch", "2.13", "th cnn.lua -epoch 3")
+        resolve(load_catalogue(), "torch", "2.13", "th cnn.lua -epoch 3")
     assert caught.value.target == "model_definition.execution.command"
 
 
 def test_gpus_decide_what_is_installed_and_the_two_tensorflow_entries_share_it() -> None:
     for gpus, wanted in ((False, "tensorflow-cpu==2.21.0"), (True, "tensorflow[and-cuda]==2.21.0")):
-        catalogue = load(gpus=gpus)
+        catalogue = load_catalogue(has_gpus=gpus)
         modern, page = resolve(catalogue, "tensorflow", "2.21"), resolve(catalogue, "tensorflow", "1.2-py3")
         assert modern.requirements[0] == wanted
         assert modern.requirements == page.requirements
@@ -88,7 +88,7 @@ def test_a_site_s_entries_come_on_top_replace_and_take_away(site: Path) -> None:
         enabled = false
         """
     )
-    catalogue = load(site)
+    catalogue = load_catalogue(site)
     assert resolve(catalogue, "caffe", "1.0-PY2").path == ("/opt/caffe/bin",)
     assert resolve(catalogue, "tensorflow", "2").provides == "the site's own"
     assert resolve(catalogue, "tensorflow", "2.21").kind == "uv"
@@ -113,25 +113,25 @@ def test_a_site_s_entries_come_on_top_replace_and_take_away(site: Path) -> None:
 def test_a_site_s_mistake_is_named(site: Path, text: str, complaint: str) -> None:
     site.write_text(text)
     with pytest.raises(NotConfigured, match=complaint):
-        load(site)
+        load_catalogue(site)
 
 
 def test_a_missing_site_file_is_named(site: Path) -> None:
     with pytest.raises(NotConfigured, match=r"runtimes\.toml cannot be read"):
-        load(site)
+        load_catalogue(site)
 
 
 def test_what_cannot_be_used_is_listed_with_the_reason_and_refused_with_it() -> None:
-    catalogue = load(examine=lambda entry: "no disk" if entry.framework == "torch" else None)
-    listed = {one.framework: one.unavailable for one in catalogue.listing()}
+    catalogue = load_catalogue(check_entry=lambda entry: "no disk" if entry.framework == "torch" else None)
+    listed = {one.framework: one.unavailable for one in catalogue.list_runtimes()}
     assert listed == {"tensorflow": None, "torch": "no disk"}
     with pytest.raises(InvalidRequest, match=r"cannot be used now: no disk; this service has tensorflow"):
         resolve(catalogue, "torch", "2")
 
 
 def test_what_was_resolved_is_found_again_by_its_key() -> None:
-    catalogue = load()
+    catalogue = load_catalogue()
     spec = resolve(catalogue, "tensorflow", "1.3")
-    assert catalogue.spec(spec.key) == spec
+    assert catalogue.get_spec(spec.key) == spec
     with pytest.raises(HostError, match="not in the catalogue any more"):
-        catalogue.spec("torch-7")
+        catalogue.get_spec("torch-7")

@@ -9,18 +9,18 @@ import pytest
 
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.exceptions import HostError, InvalidRequest
-from airflow_dlaas.service.runtimes.catalogue import Catalogue
-from airflow_dlaas.service.runtimes.catalogue_file import Entry
+from airflow_dlaas.service.runtimes.catalogue import RuntimeCatalogue
+from airflow_dlaas.service.runtimes.catalogue_file import CatalogueEntry
 from airflow_dlaas.service.runtimes.container import (
-    ABSENT_FOR,
-    PRESENT_FOR,
+    AVAILABLE_TTL,
+    UNAVAILABLE_TTL,
     EngineCheck,
     container_command,
     find_engine,
     removal_command,
 )
-from airflow_dlaas.service.runtimes.probe import examine
-from airflow_dlaas.service.runtimes.provision import provide
+from airflow_dlaas.service.runtimes.probe import check_entry
+from airflow_dlaas.service.runtimes.provision import provision_runtime
 
 
 def line(engine: str, gpus: tuple[str, ...]) -> list[str]:
@@ -109,20 +109,22 @@ def test_without_an_engine_both_are_named(programs: Callable[..., None]) -> None
 
 
 def test_an_entry_in_a_container_is_offered_only_where_an_engine_answers(programs: Callable[..., None]) -> None:
-    entry = Entry(framework="torch", version="7", kind="container", image="site/torch7", provides="Lua Torch")
+    entry = CatalogueEntry(framework="torch", version="7", kind="container", image="site/torch7", provides="Lua Torch")
     programs(docker=NO_DAEMON)
-    catalogue = Catalogue((entry,), unavailable={entry.key: str(examine(entry))}, examine=examine)
+    catalogue = RuntimeCatalogue(
+        (entry,), unavailable_reasons={entry.key: str(check_entry(entry))}, check_entry=check_entry
+    )
     with pytest.raises(HostError, match="daemon"):
-        provide(entry.spec(gpus=False), Path("/nowhere"), [].append)
-    [listed] = catalogue.listing()
+        provision_runtime(entry.to_spec(has_gpus=False), Path("/nowhere"), [].append)
+    [listed] = catalogue.list_runtimes()
     assert "Cannot connect to the Docker daemon" in (listed.unavailable or "")
     with pytest.raises(InvalidRequest, match=r"torch 7 cannot be used now: .*daemon.*; this service has no runtime"):
         catalogue.resolve(Framework(name="torch", version="7"), "th a.lua")
     programs(docker="exit 0")  # the daemon was started meanwhile
-    assert [one.unavailable for one in catalogue.listing()] == [None]
+    assert [one.unavailable for one in catalogue.list_runtimes()] == [None]
     assert catalogue.resolve(Framework(name="torch", version="7"), "th a.lua").image == "site/torch7"
     programs(docker=NO_DAEMON)
-    assert "daemon" in (catalogue.listing()[0].unavailable or "")
+    assert "daemon" in (catalogue.list_runtimes()[0].unavailable or "")
 
 
 class Engine:
@@ -149,17 +151,17 @@ class Clock:
         return self.seconds
 
 
-@pytest.mark.parametrize(("reason", "remembered"), [(None, PRESENT_FOR), ("docker: no answer", ABSENT_FOR)])
+@pytest.mark.parametrize(("reason", "remembered"), [(None, AVAILABLE_TTL), ("docker: no answer", UNAVAILABLE_TTL)])
 def test_the_answer_of_an_engine_is_remembered_for_a_while(reason: str | None, remembered: float) -> None:
     engine, clock = Engine(), Clock()
     engine.reason = reason
     check = EngineCheck(engine.find, clock=clock)
-    assert [check.reason() for _ in range(3)] == [reason] * 3
+    assert [check.failure_reason() for _ in range(3)] == [reason] * 3
     clock.seconds += remembered - 1
-    assert (check.reason(), engine.asked) == (reason, 1)
+    assert (check.failure_reason(), engine.asked) == (reason, 1)
     clock.seconds += 1
     engine.reason = "docker: it went away"
-    assert (check.reason(), engine.asked) == ("docker: it went away", 2)
+    assert (check.failure_reason(), engine.asked) == ("docker: it went away", 2)
 
 
 def test_the_answer_of_an_engine_that_hangs_is_remembered_from_its_end_on() -> None:
@@ -167,11 +169,11 @@ def test_the_answer_of_an_engine_that_hangs_is_remembered_from_its_end_on() -> N
     engine.reason = "docker: no answer within 10 seconds"
 
     def take_longer_than_it_is_remembered() -> None:
-        clock.seconds += 2 * ABSENT_FOR
+        clock.seconds += 2 * UNAVAILABLE_TTL
 
     engine.while_asked = take_longer_than_it_is_remembered
     check = EngineCheck(engine.find, clock=clock)
-    assert [check.reason(), check.reason()] == [engine.reason] * 2
+    assert [check.failure_reason(), check.failure_reason()] == [engine.reason] * 2
     assert engine.asked == 1
 
 
@@ -185,7 +187,7 @@ def test_an_engine_is_asked_once_however_many_ask_at_once() -> None:
     engine.while_asked = hang
     check = EngineCheck(engine.find, clock=Clock())
     found: list[str | None] = []
-    threads = [threading.Thread(target=lambda: found.append(check.reason()), daemon=True) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: found.append(check.failure_reason()), daemon=True) for _ in range(8)]
     for one in threads:
         one.start()
     assert begun.wait(30)
@@ -198,8 +200,8 @@ def test_an_engine_is_asked_once_however_many_ask_at_once() -> None:
 def test_while_an_engine_is_asked_again_others_get_its_last_answer_at_once() -> None:
     engine, clock, begun, answered = Engine(), Clock(), threading.Event(), threading.Event()
     check = EngineCheck(engine.find, clock=clock)
-    assert check.reason() is None
-    clock.seconds += PRESENT_FOR
+    assert check.failure_reason() is None
+    clock.seconds += AVAILABLE_TTL
     engine.reason = "docker: no answer within 10 seconds"
 
     def hang() -> None:
@@ -207,13 +209,13 @@ def test_while_an_engine_is_asked_again_others_get_its_last_answer_at_once() -> 
         assert answered.wait(30)
 
     engine.while_asked = hang
-    asking = threading.Thread(target=check.reason, daemon=True)
+    asking = threading.Thread(target=check.failure_reason, daemon=True)
     asking.start()
     assert begun.wait(30)
-    assert check.reason() is None
+    assert check.failure_reason() is None
     answered.set()
     asking.join(30)
-    assert (check.reason(), engine.asked) == (engine.reason, 2)
+    assert (check.failure_reason(), engine.asked) == (engine.reason, 2)
 
 
 def test_an_engine_is_asked_again_after_a_question_that_broke() -> None:
@@ -225,21 +227,23 @@ def test_an_engine_is_asked_again_after_a_question_that_broke() -> None:
     engine.while_asked = break_down
     check = EngineCheck(engine.find, clock=Clock())
     with pytest.raises(RuntimeError):
-        check.reason()
+        check.failure_reason()
     engine.while_asked = lambda: None
-    assert (check.reason(), engine.asked) == (None, 2)
+    assert (check.failure_reason(), engine.asked) == (None, 2)
 
 
 def test_the_list_of_runtimes_does_not_ask_the_engine_each_time(programs: Callable[..., None], tmp_path: Path) -> None:
     entries = tuple(
-        Entry(framework="torch", version=one, kind="container", image="site/torch7", provides="Lua Torch")
+        CatalogueEntry(framework="torch", version=one, kind="container", image="site/torch7", provides="Lua Torch")
         for one in ("7", "8")
     )
     programs(docker=f"echo asked >> {tmp_path}/asked; {NO_DAEMON}")
-    ask = partial(examine, engine=EngineCheck(clock=Clock()).reason)
-    catalogue = Catalogue(entries, unavailable={one.key: str(ask(one)) for one in entries}, examine=ask)
+    ask = partial(check_entry, engine_check=EngineCheck(clock=Clock()).failure_reason)
+    catalogue = RuntimeCatalogue(
+        entries, unavailable_reasons={one.key: str(ask(one)) for one in entries}, check_entry=ask
+    )
     for _ in range(3):
-        assert ["daemon" in str(one.unavailable) for one in catalogue.listing()] == [True, True]
+        assert ["daemon" in str(one.unavailable) for one in catalogue.list_runtimes()] == [True, True]
     with pytest.raises(InvalidRequest, match="daemon"):
         catalogue.resolve(Framework(name="torch", version="7"), "th a.lua")
     assert (tmp_path / "asked").read_text() == "asked\n"

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airflow_dlaas.service.runtimes.pip_config import as_uv_settings
+from airflow_dlaas.service.runtimes.pip_config import with_uv_variables
 
 
 def test_pip_s_files_and_variables_are_told_to_uv_the_variables_last(tmp_path: Path) -> None:
     file = tmp_path / "pip.conf"
     file.write_text("[global]\nfind-links = /a\n  /b\nindex-url = https://one.example/simple\n[install]\ncert=/c.pem\n")
-    settings = as_uv_settings({"PIP_INDEX_URL": "https://two.example/simple", "HOME": "/h"}, [file, tmp_path / "none"])
+    settings = with_uv_variables(
+        {"PIP_INDEX_URL": "https://two.example/simple", "HOME": "/h"}, [file, tmp_path / "none"]
+    )
     assert settings["UV_FIND_LINKS"] == "/a,/b"
     assert settings["UV_DEFAULT_INDEX"] == "https://two.example/simple"
     assert settings["SSL_CERT_FILE"] == "/c.pem"
@@ -17,11 +19,11 @@ def test_pip_s_files_and_variables_are_told_to_uv_the_variables_last(tmp_path: P
 
 def test_what_uv_was_told_itself_stands() -> None:
     environ = {"UV_INDEX_URL": "https://uv.example", "PIP_INDEX_URL": "https://pip.example"}
-    assert as_uv_settings(environ, []) == environ
+    assert with_uv_variables(environ, []) == environ
 
 
 def test_several_indexes_are_searched_as_pip_does() -> None:
-    settings = as_uv_settings({"PIP_EXTRA_INDEX_URL": "https://a.example https://b.example"}, [])
+    settings = with_uv_variables({"PIP_EXTRA_INDEX_URL": "https://a.example https://b.example"}, [])
     assert settings["UV_INDEX"] == "https://a.example https://b.example"
     assert settings["UV_INDEX_STRATEGY"] == "unsafe-best-match"
 
@@ -29,4 +31,4 @@ def test_several_indexes_are_searched_as_pip_does() -> None:
 def test_a_file_that_is_no_pip_configuration_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "pip.conf"
     file.write_text("index-url = https://a.example\n")
-    assert as_uv_settings({}, [file]) == {}
+    assert with_uv_variables({}, [file]) == {}

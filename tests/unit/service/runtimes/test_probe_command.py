@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_dlaas.service.runtimes.catalogue_file import Entry
-from airflow_dlaas.service.runtimes.probe import examine
-from airflow_dlaas.service.runtimes.probe_command import failure_of
+from airflow_dlaas.service.runtimes.catalogue_file import CatalogueEntry
+from airflow_dlaas.service.runtimes.probe import check_entry
+from airflow_dlaas.service.runtimes.probe_command import command_failure
 
 
 @pytest.mark.parametrize(
@@ -19,21 +19,24 @@ from airflow_dlaas.service.runtimes.probe_command import failure_of
     ],
 )
 def test_the_reason_of_a_failure_is_the_last_line_printed(script: str, with_stdout: bool, reason: str | None) -> None:
-    assert failure_of(["/bin/sh", "-c", script], timeout=60, with_stdout=with_stdout) == reason
+    assert command_failure(["/bin/sh", "-c", script], timeout=60, include_stdout=with_stdout) == reason
 
 
 def test_a_program_that_does_not_end_or_begin_has_failed() -> None:
-    assert failure_of(["/bin/sleep", "60"], timeout=0.1) == "no answer within 0.1 seconds"
-    assert failure_of(["/nowhere/docker"], timeout=60) == "it cannot be started: No such file or directory"
+    assert command_failure(["/bin/sleep", "60"], timeout=0.1) == "no answer within 0.1 seconds"
+    assert command_failure(["/nowhere/docker"], timeout=60) == "it cannot be started: No such file or directory"
 
 
 def test_a_program_gets_the_environment_it_is_given_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DLAAS_PASSWORD", "a-setting-of-the-service")
     script = 'echo "$NAME ${DLAAS_PASSWORD:-nothing}"; exit 1'
-    assert failure_of(["/bin/sh", "-c", script], timeout=60, environment={"NAME": "x"}, with_stdout=True) == "x nothing"
+    assert (
+        command_failure(["/bin/sh", "-c", script], timeout=60, environment={"NAME": "x"}, include_stdout=True)
+        == "x nothing"
+    )
 
 
 def test_an_entry_whose_probe_fails_is_unavailable_with_the_probes_last_line() -> None:
     entry = {"framework": "torch", "version": "7", "kind": "prefix", "path": ("/bin",), "provides": "Lua Torch"}
-    assert examine(Entry(**entry, probe="true")) is None
-    assert examine(Entry(**entry, probe="echo no GPU; exit 1")) == "its probe failed: no GPU"
+    assert check_entry(CatalogueEntry(**entry, probe="true")) is None
+    assert check_entry(CatalogueEntry(**entry, probe="echo no GPU; exit 1")) == "its probe failed: no GPU"

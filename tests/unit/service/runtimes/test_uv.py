@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from airflow_dlaas.service.job_files import RuntimeSpec
-from airflow_dlaas.service.runtimes.uv import attempts, environment_name
+from airflow_dlaas.service.runtimes.uv import environment_name, install_attempts
 
 
 def spec(**changes: object) -> RuntimeSpec:
@@ -17,7 +17,7 @@ def test_an_environment_is_named_by_what_is_in_it_and_by_nothing_else() -> None:
 
 def test_a_cpu_build_is_looked_for_here_then_at_its_makers_and_only_then_given_up() -> None:
     wanted = spec(requirements=["torch==2+cpu", "numpy"], otherwise=["torch==2"])
-    assert [list(one) for one in attempts(wanted)] == [
+    assert [list(one) for one in install_attempts(wanted)] == [
         ["torch==2+cpu", "numpy"],
         ["--torch-backend=cpu", "torch==2", "numpy"],
         ["torch==2"],
@@ -25,4 +25,4 @@ def test_a_cpu_build_is_looked_for_here_then_at_its_makers_and_only_then_given_u
 
 
 def test_ordinary_requirements_are_asked_for_once() -> None:
-    assert [list(one) for one in attempts(spec(requirements=["a"]))] == [["a"]]
+    assert [list(one) for one in install_attempts(spec(requirements=["a"]))] == [["a"]]

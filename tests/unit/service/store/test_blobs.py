@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.exceptions import HostError, TooLarge
-from airflow_dlaas.service.store.blobs import GRACE, Blob, BlobStore
+from airflow_dlaas.service.store.blobs import GRACE_PERIOD, Blob, BlobStore
 
 CONTENT = b"some bytes"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
 def kept(blobs: BlobStore, *pieces: bytes) -> Blob:
-    with blobs.incoming(1000) as incoming:
+    with blobs.start_upload(1000) as incoming:
         for piece in pieces:
             incoming.write(piece)
-        return incoming.keep()
+        return incoming.commit()
 
 
 def age(path: Path, seconds: float) -> None:
@@ -41,16 +41,16 @@ def test_the_same_bytes_are_kept_once(tmp_path: Path) -> None:
 
 def test_what_is_not_kept_leaves_nothing(tmp_path: Path) -> None:
     blobs = BlobStore(tmp_path)
-    with blobs.incoming(1000) as incoming:
+    with blobs.start_upload(1000) as incoming:
         incoming.write(CONTENT)
-        assert incoming.seal().digest == DIGEST
-        assert incoming.path.read_bytes() == CONTENT
+        assert incoming.finalize().digest == DIGEST
+        assert incoming.temp_path.read_bytes() == CONTENT
     assert list(tmp_path.iterdir()) == []
 
 
 def test_more_than_the_limit_is_refused_where_it_passes_it(tmp_path: Path) -> None:
     blobs = BlobStore(tmp_path)
-    with blobs.incoming(9) as incoming:
+    with blobs.start_upload(9) as incoming:
         incoming.write(b"123456789")
         with pytest.raises(TooLarge, match="larger than the 9 bytes"):
             incoming.write(b"0")
@@ -63,18 +63,18 @@ def test_a_sweep_keeps_what_is_needed_and_what_is_fresh(tmp_path: Path) -> None:
     left = tmp_path / ".incoming-of-a-crash"
     left.touch()
     for path in (blobs.path(needed), blobs.path(old), left):
-        age(path, GRACE + 1)
-    assert blobs.sweep({needed}) == 2
+        age(path, GRACE_PERIOD + 1)
+    assert blobs.delete_unused({needed}) == 2
     assert {file.name for file in tmp_path.iterdir()} == {needed, fresh}
 
 
 def test_what_is_held_survives_the_next_sweep(tmp_path: Path) -> None:
     blobs = BlobStore(tmp_path)
     digest = kept(blobs, CONTENT).digest
-    age(blobs.path(digest), GRACE + 1)
-    assert blobs.hold(digest)
-    assert blobs.sweep(()) == 0
-    assert not blobs.hold("0" * 64)
+    age(blobs.path(digest), GRACE_PERIOD + 1)
+    assert blobs.touch(digest)
+    assert blobs.delete_unused(()) == 0
+    assert not blobs.touch("0" * 64)
 
 
 @pytest.mark.parametrize("name", ["", "../secret", "x" * 63, "../" + "x" * 61])

@@ -16,18 +16,18 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any, NoReturn
 
-GONE = {
+REMOVED_MODULES = {
     "tensorflow.contrib": "tf.contrib went with TensorFlow 2, and no compatibility layer brings it back",
     "tensorflow.examples": "tensorflow.examples went with TensorFlow 2: read the data set's own files instead",
 }
 
 
-class _Gone(ModuleType):
+class _RemovedModule(ModuleType):
     """Stands where a package was, and says so whenever something of it is asked for."""
 
-    def __init__(self, name: str, why: str) -> None:
+    def __init__(self, name: str, reason: str) -> None:
         super().__init__(name)
-        self.__dict__["_why"] = why
+        self.__dict__["_why"] = reason
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{self.__name__}.{name}: {self._why}")
@@ -51,7 +51,7 @@ class _Version1Loader(Loader):
         for name, value in vars(v1).items():
             if not name.startswith("_"):
                 setattr(module, name, value)
-        module.__dict__["contrib"] = _Gone("tensorflow.contrib", GONE["tensorflow.contrib"])
+        module.__dict__["contrib"] = _RemovedModule("tensorflow.contrib", REMOVED_MODULES["tensorflow.contrib"])
 
     def __getattr__(self, name: str) -> Any:
         # Tools ask loaders for sources and resources; those are the real one's business.
@@ -60,8 +60,8 @@ class _Version1Loader(Loader):
 
 class _Version1Finder(MetaPathFinder):
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        for gone, why in GONE.items():
-            if name == gone or name.startswith(gone + "."):
+        for removed, why in REMOVED_MODULES.items():
+            if name == removed or name.startswith(removed + "."):
                 raise ModuleNotFoundError(why, name=name)
         if name != "tensorflow":
             return None
