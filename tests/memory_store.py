@@ -55,21 +55,21 @@ class MemoryStore:
     def limits(self) -> StoreLimits:
         return self._limits
 
-    def containers(self) -> Sequence[str]:
+    def list_containers(self) -> Sequence[str]:
         return sorted(self.all)
 
     def create_container(self, name: str) -> None:
         self.all.setdefault(name, {})
 
-    def list(self, container: str, prefix: str = "") -> Iterator[StoredObject]:
+    def list_objects(self, container: str, prefix: str = "") -> Iterator[StoredObject]:
         self.check(container)
         for name in sorted(self.all[container]):
             if name.startswith(prefix):
-                shape = self.look(container, name)
+                shape = self.get_layout(container, name)
                 joint = shape.etag if shape.parts else None
                 yield StoredObject(name, shape.size, shape.md5, NOW, slo_etag=joint)
 
-    def browse(self, container: str, folder: str) -> Iterator[StoredObject | str]:
+    def list_dir(self, container: str, folder: str) -> Iterator[StoredObject | str]:
         raise NotImplementedError
 
     def put(
@@ -80,15 +80,15 @@ class MemoryStore:
         *,
         md5: str | None = None,
         content_type: str | None = None,  # noqa: ARG002
-        advance: BytesCallback | None = None,
+        on_progress: BytesCallback | None = None,
     ) -> str:
-        return self._keep(container, name, as_body(source), md5, advance)
+        return self._keep(container, name, as_body(source), md5, on_progress)
 
-    def put_segment(self, container: str, name: str, content: Body, *, advance: BytesCallback | None = None) -> str:
-        return self._keep(container, name, content, None, advance)
+    def put_segment(self, container: str, name: str, body: Body, *, on_progress: BytesCallback | None = None) -> str:
+        return self._keep(container, name, body, None, on_progress)
 
     def _keep(
-        self, container: str, name: str, content: Body, announced: str | None, advance: BytesCallback | None
+        self, container: str, name: str, body: Body, announced: str | None, on_progress: BytesCallback | None
     ) -> str:
         self.check(container)
         with self.lock:
@@ -97,10 +97,10 @@ class MemoryStore:
         if name.endswith("full"):
             raise StoreFull(name)
         data = b""
-        for piece in content.chunks():
+        for piece in body.chunks():
             data += piece
-            if advance:
-                advance(len(piece))
+            if on_progress:
+                on_progress(len(piece))
         if announced not in {None, md5(data)}:
             raise Corrupted(name)
         with self.lock:
@@ -108,7 +108,9 @@ class MemoryStore:
             self.all[container][name] = data
         return md5(data)
 
-    def join(self, container: str, name: str, parts: Sequence[Part], *, content_type: str | None = None) -> None:  # noqa: ARG002
+    def complete_multipart(
+        self, container: str, name: str, parts: Sequence[Part], *, content_type: str | None = None
+    ) -> None:  # noqa: ARG002
         for part in parts:
             where, segment = part.segment or ("", "")
             kept = self.all.get(where, {}).get(segment)
@@ -117,7 +119,7 @@ class MemoryStore:
         self.asked.append(name)
         self.all[container][name] = list(parts)
 
-    def look(self, container: str, name: str) -> ObjectLayout:
+    def get_layout(self, container: str, name: str) -> ObjectLayout:
         self.check(container)
         kept = self.all[container].get(name)
         if kept is None:
@@ -126,31 +128,31 @@ class MemoryStore:
             return ObjectLayout(len(kept), md5(kept), md5(kept))
         return ObjectLayout(sum(one.size for one in kept), slo_etag(one.md5 or "" for one in kept), None, tuple(kept))
 
-    def get(self, container: str, name: str, destination: Path, *, advance: BytesCallback | None = None) -> int:
+    def get(self, container: str, name: str, destination: Path, *, on_progress: BytesCallback | None = None) -> int:
         self.asked.append(name)
         data = self.content(container, name)
         destination.write_bytes(data)
-        if advance:
-            advance(len(data))
+        if on_progress:
+            on_progress(len(data))
         return len(data)
 
     def get_part(
         self,
         container: str,
         name: str,
-        shape: ObjectLayout,
+        layout: ObjectLayout,
         part: Part,
-        write: WriteAt,
+        write_at: WriteAt,
         *,
-        advance: BytesCallback | None = None,
+        on_progress: BytesCallback | None = None,
     ) -> None:
-        assert self.look(container, name) == shape
+        assert self.get_layout(container, name) == layout
         self.asked.append(f"{name}@{part.start}")
-        write(part.start, self.content(container, name)[part.start : part.start + part.size])
-        if advance:
-            advance(part.size)
+        write_at(part.start, self.content(container, name)[part.start : part.start + part.size])
+        if on_progress:
+            on_progress(part.size)
 
-    def read(self, container: str, name: str, start: int, end: int) -> bytes:
+    def read_range(self, container: str, name: str, start: int, end: int) -> bytes:
         return self.content(container, name)[start:end]
 
     def delete(self, container: str, names: Iterable[str]) -> None:
@@ -163,10 +165,10 @@ class FarFile:
     """A file elsewhere, whose content is *data*."""
 
     data: bytes
-    place: str = "far://file"
-    identity: str = ""
-    settled: bool = True
-    near: bool = False
+    location: str = "far://file"
+    fingerprint: str = ""
+    has_stable_fingerprint: bool = True
+    is_local: bool = False
 
     @property
     def size(self) -> int:
@@ -175,5 +177,5 @@ class FarFile:
     def part(self, start: int, size: int) -> Body:
         return BytesBody(self.data[start : start + size])
 
-    def changed(self) -> bool:
+    def has_changed(self) -> bool:
         return False

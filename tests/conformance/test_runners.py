@@ -23,10 +23,10 @@ RUNNERS: dict[str, Callable[[], Runner]] = {"local": LocalRunner}
 WORKER = """
 import os, sys, time
 from pathlib import Path
-from airflow_dlaas.service.job_files import JobFolder
+from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.learner.claim import claim
 
-job = JobFolder(Path(sys.argv[1]))
+job = JobDirectory(Path(sys.argv[1]))
 assert claim(job)
 time.sleep(1000)
 """

@@ -37,7 +37,7 @@ class Shelf:
     def resolve(self, *_):
         return RuntimeSpec(key="tf", kind="venv", provides="TensorFlow")
 
-    def listing(self):
+    def list_runtimes(self):
         return (Runtime(framework="tensorflow", version="1.2-py3", provides="TensorFlow"),)
 
 

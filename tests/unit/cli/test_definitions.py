@@ -44,7 +44,7 @@ def test_a_connection_may_be_a_name(read):
     document["training_results"] = {"connection": "other", "target": place}
     definition = read(document)
     assert definition.training_data[0].connection.user == "swift_default"
-    assert definition.results.connection.user == "other"
+    assert definition.results_store.connection.user == "other"
 
 
 @pytest.mark.parametrize(

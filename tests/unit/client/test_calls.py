@@ -125,9 +125,9 @@ BROKEN = {"metadata": {"guid": "training-b"}, "entity": {"status": {"state": "pa
 )
 def test_one_training_that_cannot_be_read_hides_no_other_of_a_listing(call):
     resources = [BROKEN, json.loads(a_reply()), BROKEN]
-    page = call.read(json.dumps({"resources": resources, "next": None}).encode())
+    page = call.parse(json.dumps({"resources": resources, "next": None}).encode())
     assert [one.metadata.guid for one in page.resources] == ["training-AbC_12-xY"]
-    assert page.unreadable == {"training-b"}
+    assert page.unreadable_ids == {"training-b"}
 
 
 def test_one_training_that_cannot_be_read_hides_no_other_of_the_change_feed():
@@ -163,9 +163,9 @@ WITHOUT_ID = [5, None, {}, {"metadata": {}}, *({"metadata": {"guid": guid}, "ent
 )
 def test_one_training_without_a_usable_id_hides_no_other_of_a_listing(call, bad):
     resources = [bad, json.loads(a_reply()), bad, BROKEN]
-    page = call.read(json.dumps({"resources": resources, "cursor": "7"}).encode())
+    page = call.parse(json.dumps({"resources": resources, "cursor": "7"}).encode())
     assert [one.metadata.guid for one in page.resources] == ["training-AbC_12-xY"]
-    assert (page.unreadable, page.unidentified) == ({"training-b"}, 2)
+    assert (page.unreadable_ids, page.unidentified_count) == ({"training-b"}, 2)
 
 
 def test_a_training_without_an_id_is_misunderstood():

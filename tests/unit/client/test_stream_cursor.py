@@ -12,7 +12,7 @@ def text(message, offset=None):
 
 
 def told(place, *frames):
-    return "".join(frame.status.message or "" for one in frames if (frame := place.take(one)) is not None)
+    return "".join(frame.status.message or "" for one in frames if (frame := place.accept(one)) is not None)
 
 
 def test_what_a_foreign_server_tells_again_is_dropped_to_the_byte():

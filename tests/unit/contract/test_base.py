@@ -88,4 +88,4 @@ def test_what_ended_a_wait_survives_pickling() -> None:
     import pickle
 
     error = pickle.loads(pickle.dumps(TrainingFailed(a_training("error"), "why")))  # noqa: S301
-    assert (error.why, error.training.id) == ("why", "training-AbC_12-xY")
+    assert (error.reason, error.training.id) == ("why", "training-AbC_12-xY")

@@ -43,7 +43,7 @@ class Service:
             raise NotFound("There is nothing with this id")
         return found
 
-    def trainings(self, conn_id: str, *, lasts: float = 0.0) -> tuple[Training, ...]:  # noqa: ARG002
+    def list_trainings(self, conn_id: str, *, lasts: float = 0.0) -> tuple[Training, ...]:  # noqa: ARG002
         if self.away:
             raise Unreachable("The service is away")
         return tuple(self.known[: self.listed])
@@ -89,7 +89,7 @@ def find(
 
 def test_a_task_s_training_is_found_by_what_the_task_says_and_the_training_confirms() -> None:
     found = find(airflow(mine="training-1"), Service([training_of(MINE, "training-1")]))
-    assert (found.training.id, found.source, found.connection) == ("training-1", "service", "c")
+    assert (found.training.id, found.source, found.conn_id) == ("training-1", "service", "c")
 
 
 def test_a_training_submitted_before_the_tag_had_its_second_form_is_found() -> None:
@@ -131,7 +131,7 @@ def test_a_training_of_another_airflow_with_a_task_of_the_same_name_is_neither_s
 def test_an_earlier_try_of_the_same_task_may_be_asked_for() -> None:
     known = [training_of(MINE, "training-1"), training_of(MINE, "training-2", attempt=1)]
     found = find(airflow(mine="training-2"), Service(known), wanted="training-1")
-    assert (found.training.id, found.current) == ("training-1", "training-2")
+    assert (found.training.id, found.current_id) == ("training-1", "training-2")
 
 
 def test_whoever_writes_another_dag_s_training_into_an_xcom_is_not_shown_it() -> None:
@@ -171,14 +171,14 @@ def test_what_the_task_has_kept_is_shown_when_the_service_has_forgotten_it() -> 
     there = airflow(mine="training-1")
     there.xcoms[MINE, SUMMARY_XCOM_KEY] = summarize_training(training_of(MINE, "training-1"), None, "c")
     found = find(there, Service([]))
-    assert (found.training.id, found.source, found.away) == ("training-1", "task", False)
+    assert (found.training.id, found.source, found.is_unavailable) == ("training-1", "task", False)
 
 
 def test_a_service_that_is_away_is_told_as_such_beside_what_the_task_has_kept() -> None:
     there = airflow(mine="training-1")
     there.xcoms[MINE, SUMMARY_XCOM_KEY] = summarize_training(training_of(MINE, "training-1"), None, "c")
     found = find(there, Service([], away=True))
-    assert (found.training.id, found.away, found.trouble) == ("training-1", True, "The service is away")
+    assert (found.training.id, found.is_unavailable, found.service_error) == ("training-1", True, "The service is away")
 
 
 def test_a_listing_holds_what_airflow_lists_for_this_user_and_no_more() -> None:

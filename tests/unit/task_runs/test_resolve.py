@@ -40,36 +40,36 @@ def test_where_there_is_none_one_is_made_under_the_first_tag() -> None:
 @pytest.mark.parametrize("state", ["pending", "running", "completed"])
 def test_what_a_crash_has_left_is_taken_up(state: str) -> None:
     there = training(state)
-    assert chosen([(TAG, there)]).known is there
+    assert chosen([(TAG, there)]).existing is there
 
 
 @pytest.mark.parametrize("state", ["error", "canceled"])
 def test_after_one_that_ended_badly_the_next_try_trains_anew(state: str) -> None:
     choice = chosen([(TAG, training(state))])
-    assert (choice.tag, choice.known) == (TAG.next_attempt, None)
+    assert (choice.run_key, choice.existing) == (TAG.next_attempt, None)
 
 
 def test_one_that_was_asked_to_stop_counts_as_ended() -> None:
     choice = chosen([(TAG, training("running", cancel_requested=True))])
-    assert (choice.tag, choice.known) == (TAG.next_attempt, None)
+    assert (choice.run_key, choice.existing) == (TAG.next_attempt, None)
 
 
 def test_within_one_try_a_failed_training_is_not_repeated() -> None:
     """A triggerer that takes up the task anew learns how its training ended meanwhile."""
     there = training("error")
-    assert chosen([(TAG, there)], try_number=1).known is there
+    assert chosen([(TAG, there)], try_number=1).existing is there
     again = training("error", id="training-2")
-    assert chosen([(TAG, there), (TAG.next_attempt, again)], try_number=2).known is again
+    assert chosen([(TAG, there), (TAG.next_attempt, again)], try_number=2).existing is again
 
 
 def test_the_third_try_trains_for_the_third_time() -> None:
     found = [(TAG, training("error")), (TAG.next_attempt, training("error", id="training-2"))]
-    assert chosen(found, try_number=3).tag == TAG.next_attempt.next_attempt
+    assert chosen(found, try_number=3).run_key == TAG.next_attempt.next_attempt
 
 
 def test_the_author_can_choose_that_a_failure_is_final() -> None:
     there = training("error")
-    assert chosen([(TAG, there)], retry_failed=False).known is there
+    assert chosen([(TAG, there)], retry_failed=False).existing is there
 
 
 def test_a_clear_trains_anew_and_ends_what_was_left_running() -> None:
@@ -79,7 +79,7 @@ def test_a_clear_trains_anew_and_ends_what_was_left_running() -> None:
 
 def test_of_two_that_raced_into_being_the_earlier_one_is_ours() -> None:
     early, late = training(id="training-2"), training(id="training-1", later=1)
-    assert chosen([(TAG, late), (TAG, early)]).known is early
+    assert chosen([(TAG, late), (TAG, early)]).existing is early
 
 
 # -- two Airflows that share a service's user ---------------------------------
@@ -112,7 +112,7 @@ def test_where_either_airflow_is_unknown_a_training_of_this_very_generation_is_t
     there = training("running")
     choice = resolve_training(
         replace(TAG, airflow_digest=ours),
-        [(replace(TAG, airflow=theirs), there)],
+        [(replace(TAG, airflow_digest=theirs), there)],
         current_try=TaskTry(2),
         retry_failed=True,
     )
@@ -128,11 +128,11 @@ FORM_1 = RunKey("f" * 32, TAG.generation, version=1)
 def test_a_training_submitted_under_the_earlier_form_is_taken_up_under_its_own_key(state: str) -> None:
     there = training(state)
     choice = chosen([(FORM_1, there)])
-    assert (choice.tag, choice.known) == (FORM_1, there)
+    assert (choice.run_key, choice.existing) == (FORM_1, there)
 
 
 def test_after_one_of_the_earlier_form_that_ended_badly_the_next_one_is_counted_on() -> None:
-    assert chosen([(FORM_1, training("error"))]).tag == FORM_1.next_attempt
+    assert chosen([(FORM_1, training("error"))]).run_key == FORM_1.next_attempt
 
 
 def test_of_another_generation_one_of_the_earlier_form_is_left_alone() -> None:

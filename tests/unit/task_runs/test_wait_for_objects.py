@@ -89,7 +89,7 @@ class Shelf:
     def __init__(self, *names: str) -> None:
         self.names = names
 
-    def list(self, container: str, prefix: str) -> Iterator[StoredObject]:
+    def list_objects(self, container: str, prefix: str) -> Iterator[StoredObject]:
         if container != "c":
             raise ContainerNotFound(container)
         for name in self.names:
@@ -149,7 +149,7 @@ class Watched(Shelf):
         super().__init__()
         self.looked = looked
 
-    def list(self, container: str, prefix: str) -> Iterator[StoredObject]:
+    def list_objects(self, container: str, prefix: str) -> Iterator[StoredObject]:
         self.looked()
         return super().list(container, prefix)
 

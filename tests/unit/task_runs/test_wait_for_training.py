@@ -133,12 +133,12 @@ def test_whoever_stops_listening_can_close_what_was_listened_to() -> None:
 class Silent:
     """A watch that hears nothing for a while."""
 
-    trouble: str | None = "Nothing is heard"
+    last_error: str | None = "Nothing is heard"
 
     def __init__(self) -> None:
         self.news = asyncio.Event()
 
-    async def states(self, _training_id: str) -> AsyncGenerator[Any, None]:
+    async def updates(self, _training_id: str) -> AsyncGenerator[Any, None]:
         await self.news.wait()
         yield a_training("completed")
 
@@ -188,7 +188,7 @@ def test_a_deadline_holds_though_nothing_is_heard(monkeypatch: pytest.MonkeyPatc
 class Course:
     """A watch that reports what a test puts into it, and a client that records what is asked of it about the log."""
 
-    trouble: str | None = None
+    last_error: str | None = None
 
     def __init__(self, *refusals: Exception) -> None:
         self.seen: asyncio.Queue[Training] = asyncio.Queue()
@@ -198,7 +198,7 @@ class Course:
         self._asked: asyncio.Queue[int] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
 
-    async def states(self, _training_id: str) -> AsyncGenerator[Training, None]:
+    async def updates(self, _training_id: str) -> AsyncGenerator[Training, None]:
         while True:
             training = await self.seen.get()
             yield training
@@ -330,7 +330,7 @@ def test_no_log_is_tried_while_the_service_does_not_answer_at_all(monkeypatch: p
 
         class Looked(Course):
             @property
-            def trouble(self) -> str | None:  # type: ignore[override]
+            def last_error(self) -> str | None:  # type: ignore[override]
                 nonlocal looks
                 looks += 1
                 return "Nothing is heard" if looks < 20 else None

@@ -82,7 +82,7 @@ class Shelf:
             )
         return RuntimeSpec(key="tf", kind="venv", provides="TensorFlow, as the page has it")
 
-    def listing(self) -> tuple[Runtime, ...]:
+    def list_runtimes(self) -> tuple[Runtime, ...]:
         return (Runtime(framework="tensorflow", version="1.2-py3", provides="TensorFlow, as the page has it"),)
 
 
@@ -92,10 +92,10 @@ class Users:
 
     passwords: dict[str, str]
 
-    def knows(self, login: str, password: str) -> bool:
+    def check_password(self, login: str, password: str) -> bool:
         return self.passwords.get(login) == password
 
-    def stamp(self, login: str) -> str | None:
+    def security_stamp(self, login: str) -> str | None:
         return self.passwords.get(login)
 
 

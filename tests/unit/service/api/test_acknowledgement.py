@@ -12,7 +12,7 @@ from airflow_dlaas.service.store.base import TrainingOutcome
 
 def ended(service, state: TrainingState = TrainingState.COMPLETED) -> str:
     run = service.submit()
-    service.store.book(run, ["virtual:0"], service.clock())
+    service.store.reserve_gpus(run, ["virtual:0"], service.clock())
     service.store.finish(run, TrainingOutcome(state, service.clock()))
     return run
 
@@ -67,4 +67,4 @@ def test_what_is_unknown_or_another_user_s_is_not_found(service) -> None:
     assert acknowledge(service, "training-none").status_code == 404
     service.client.headers["Authorization"] = f"Bearer {service.log_in('other')}"
     assert acknowledge(service, run).status_code == 404
-    assert service.store.training("dlaas", run).acknowledged_at is None
+    assert service.store.get_training("dlaas", run).acknowledged_at is None

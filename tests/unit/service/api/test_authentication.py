@@ -185,7 +185,7 @@ def test_many_logins_at_once_leave_the_api_its_threads(service) -> None:
 
     token = service.log_in()
     identity = TokenAuthenticator(Slow(PASSWORDS), b"k" * 32, clock=service.clock)
-    service.client.app.state.parts = replace(service.parts, identity=identity)
+    service.client.app.state.parts = replace(service.parts, authenticator=identity)
     with ThreadPoolExecutor(60) as pool:
         logins = [
             pool.submit(service.client.get, "/v3/identity/token", headers=basic("dlaas", "geheim-1"))

@@ -71,7 +71,7 @@ def test_training_results_may_be_null(service) -> None:
     assert reply.status_code == 202, reply.text
     run = reply.json()["metadata"]["guid"]
     assert "training_results" not in reads(service, run)
-    service.store.book(run, ["virtual:0"], service.clock())
+    service.store.reserve_gpus(run, ["virtual:0"], service.clock())
     service.store.finish(run, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0, stored=True))
     location = {"container": "c", "model_location": run}
     assert reads(service, run)["training_results"] == {"location": location}
@@ -94,7 +94,7 @@ def test_any_key_of_a_definition_may_be_null_where_it_may_be_left_out(service, p
     reply = service.client.post("/v3/models", json=with_value(document, path, None))
     assert reply.status_code in {202, 400}, reply.text
     if reply.status_code == 202:
-        service.store.book(reply.json()["metadata"]["guid"], ["virtual:0"], service.clock())
+        service.store.reserve_gpus(reply.json()["metadata"]["guid"], ["virtual:0"], service.clock())
         reads(service, reply.json()["metadata"]["guid"])
     else:
         assert "missing" in reply.text
@@ -123,9 +123,9 @@ def test_any_key_of_an_experiment_may_be_null_where_it_may_be_left_out(service, 
 @pytest.mark.parametrize("stored", [True, False])
 def test_what_an_earlier_version_stored_with_nulls_is_read_without_them(service, nulls, stored: bool) -> None:
     run = service.submit()
-    service.store.book(run, ["virtual:0"], service.clock())
+    service.store.reserve_gpus(run, ["virtual:0"], service.clock())
     service.store.finish(run, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0, stored=stored))
-    with closing(sqlite3.connect(service.parts.jobs.parent / "store.db")) as database:
+    with closing(sqlite3.connect(service.parts.jobs_dir.parent / "store.db")) as database:
         database.execute("update trainings set definition = ?", (json.dumps({**DEFINITION, **nulls}),))
         database.commit()
     entity = reads(service, run)
@@ -180,8 +180,8 @@ def test_source_is_an_older_spelling_of_target_and_is_echoed_as_it_was_sent(serv
     shown = reads(service, run)["training_results"]
     assert shown == {**OLDER, "connection": {**CONNECTION, "password": MASK}}
     assert "r" in service.stores.asked
-    assert service.store.secrets(run).results.target.container == "r"
-    service.store.book(run, ["virtual:0"], service.clock())
+    assert service.store.get_definition_with_secrets(run).results_store.target.container == "r"
+    service.store.reserve_gpus(run, ["virtual:0"], service.clock())
     service.store.finish(run, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0, stored=True))
     location = {"container": "r", "model_location": run}
     assert reads(service, run)["training_results"] == {**shown, "location": location}

@@ -32,7 +32,7 @@ VALUES: tuple[Any, ...] = (
 
 def damage(service, table: str, column: str, value: Any, where: str) -> bool:
     """Put *value* into a column; False where the database itself does not take it."""
-    path = service.parts.jobs.parent / "store.db"
+    path = service.parts.jobs_dir.parent / "store.db"
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA busy_timeout = 10000")
         try:
@@ -44,7 +44,7 @@ def damage(service, table: str, column: str, value: Any, where: str) -> bool:
 
 
 def content(service, table: str, column: str, where: str) -> Any:
-    with closing(sqlite3.connect(service.parts.jobs.parent / "store.db")) as database:
+    with closing(sqlite3.connect(service.parts.jobs_dir.parent / "store.db")) as database:
         return database.execute(f'select "{column}" from {table} where {where}').fetchone()[0]  # noqa: S608
 
 
@@ -77,7 +77,7 @@ def ask_for_parts(service, damaged: str, good: str) -> None:
 def pair(service) -> tuple[str, str]:
     """A started training and a waiting one, of one user."""
     first, second = service.submit(), service.submit()
-    service.store.book(first, ["virtual:0"], service.clock())
+    service.store.reserve_gpus(first, ["virtual:0"], service.clock())
     return first, second
 
 
@@ -97,11 +97,11 @@ def test_a_column_of_one_training_that_cannot_be_read_fails_no_other_reply(servi
 @pytest.mark.parametrize("column", [column.name for column in leases.c if column.name != "role"])
 def test_a_lease_that_cannot_be_read_has_lapsed(service, pair, column: str) -> None:
     now = service.clock()
-    service.store.lead("dispatcher", "other", now, now)
+    service.store.acquire_lease("dispatcher", "other", now, now)
     for value in VALUES:
         if damage(service, "leases", column, value, "role = 'dispatcher'"):
             assert service.client.get("/metrics").status_code == 200
-            assert service.store.lead("dispatcher", "me", now, now)
+            assert service.store.acquire_lease("dispatcher", "me", now, now)
 
 
 @pytest.mark.parametrize(
@@ -227,5 +227,5 @@ def test_a_job_file_that_cannot_be_read_fails_no_reply_but_its_own(service, pair
 
 def test_a_job_folder_that_is_none_fails_no_reply_but_its_own(service, pair) -> None:
     damaged, good = pair
-    for _ in spoil(service.parts.jobs / damaged):
+    for _ in spoil(service.parts.jobs_dir / damaged):
         ask_everything(service, damaged, good)

@@ -140,7 +140,7 @@ def test_a_refusal_comes_before_the_body_where_there_is_no_token(service) -> Non
 class Broken:
     """A catalogue that fails as no part of the service should."""
 
-    def listing(self) -> tuple[Runtime, ...]:
+    def list_runtimes(self) -> tuple[Runtime, ...]:
         raise IsADirectoryError("secret place")
 
 

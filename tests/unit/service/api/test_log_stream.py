@@ -29,7 +29,7 @@ def finished(service, log: bytes, metrics: int = 0) -> str:
     job = service.job(run)
     job.log.write_bytes(log)
     job.metrics.write_text("".join(METRIC % number for number in range(metrics)))
-    service.store.book(run, ["virtual:0"], service.clock())
+    service.store.reserve_gpus(run, ["virtual:0"], service.clock())
     service.store.finish(run, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0))
     return run
 
@@ -108,8 +108,8 @@ def test_a_run_is_followed_from_the_queue_to_its_end(service) -> None:
     run = service.submit()
     with service.client.websocket_connect(f"/v3/models/{run}/monitor") as socket:
         assert socket_status(socket.receive_text()) == {"state": "pending", "offset": 0}
-        service.store.book(run, ["virtual:0"], service.clock())
-        service.store.advance(run, TrainingState.RUNNING, Phase.PROCESSING, service.clock())
+        service.store.reserve_gpus(run, ["virtual:0"], service.clock())
+        service.store.record_progress(run, TrainingState.RUNNING, Phase.PROCESSING, service.clock())
         assert socket_status(socket.receive_text()) == {"state": "running", "offset": 0}
         job = service.job(run)
         job.log.write_bytes(b"one\nhalf a li")
@@ -166,7 +166,7 @@ def test_a_file_that_cannot_be_read_closes_its_monitor_with_the_reason(
     service, name: str, put: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     run = service.submit()
-    service.store.book(run, ["virtual:0"], service.clock())
+    service.store.reserve_gpus(run, ["virtual:0"], service.clock())
     put(service.job(run).path / name)
     for _ in range(2):
         path = f"/v3/models/{run}/monitor"
@@ -196,8 +196,8 @@ def test_others_cannot_watch(service) -> None:
 
 def test_each_of_several_monitors_gets_the_whole_log(service) -> None:
     run = service.submit()
-    service.store.book(run, ["virtual:0"], service.clock())
-    service.store.advance(run, TrainingState.RUNNING, Phase.PROCESSING, service.clock())
+    service.store.reserve_gpus(run, ["virtual:0"], service.clock())
+    service.store.record_progress(run, TrainingState.RUNNING, Phase.PROCESSING, service.clock())
     with ExitStack() as stack:
         sockets = [stack.enter_context(service.client.websocket_connect(f"/v3/models/{run}/monitor")) for _ in range(5)]
         for socket in sockets:
@@ -212,7 +212,7 @@ def other_users_log(service) -> str:
     """Read the log of a running training of another user by a monitor."""
     authorization = {"Authorization": f"Bearer {service.log_in('other')}"}
     service.store.create_training(a_training("training-others", "other"), a_definition(), key=None, request_digest="d")
-    service.store.book("training-others", ["virtual:1"], service.clock())
+    service.store.reserve_gpus("training-others", ["virtual:1"], service.clock())
     service.job("training-others").log.write_bytes(b"two\n")
     with service.client.websocket_connect("/v3/models/training-others/monitor", headers=authorization) as socket:
         return socket_status(socket.receive_text())["message"]

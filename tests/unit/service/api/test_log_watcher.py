@@ -31,13 +31,13 @@ class States:
         self.held |= states
         self.number += 1
 
-    def revision(self) -> int:
+    def current_revision(self) -> int:
         self.asked["revision"] += 1
         if self.failing:
             raise HostError("The database is locked")
         return self.number
 
-    def states(self, ids: Collection[str]) -> Mapping[str, TrainingState | None]:
+    def get_states(self, ids: Collection[str]) -> Mapping[str, TrainingState | None]:
         self.asked["states"] += 1
         return {one: self.held[one] for one in ids if one in self.held}
 
@@ -279,7 +279,7 @@ def test_a_thread_that_cannot_be_started_fails_one_monitor_and_is_tried_again_by
             started.append(run)
 
         store, disk = States(a=RUNNING, b=RUNNING), Disk()
-        looks = watcher(store, disk, start=start)
+        looks = watcher(store, disk, spawn_thread=start)
         with pytest.raises(RuntimeError), looks.follow("a", RUNNING, Path("a")):
             pass
         with looks.follow("b", RUNNING, Path("b")):

@@ -23,10 +23,10 @@ CANCELED = [one.model_dump() for one in CANCEL_PATCH]
 
 
 def start(service, run: str) -> None:
-    service.store.book(run, ["virtual:0"], service.clock())
-    service.store.started(run, "handle")
-    service.store.advance(run, TrainingState.RUNNING, Phase.LOADING, service.clock())
-    service.store.advance(run, TrainingState.RUNNING, Phase.PROCESSING, service.clock())
+    service.store.reserve_gpus(run, ["virtual:0"], service.clock())
+    service.store.set_handle(run, "handle")
+    service.store.record_progress(run, TrainingState.RUNNING, Phase.LOADING, service.clock())
+    service.store.record_progress(run, TrainingState.RUNNING, Phase.PROCESSING, service.clock())
 
 
 def end(service, run: str, state: TrainingState = TrainingState.COMPLETED, **values: object) -> None:
@@ -294,7 +294,7 @@ def make_deep(folder: Path, depth: int) -> None:
 
 def test_a_training_whose_log_folder_is_deep_can_be_deleted(service) -> None:
     run = service.submit()
-    logs = service.job(run).folder("logs")
+    logs = service.job(run).subdirectory("logs")
     logs.mkdir()
     try:
         make_deep(logs, 3000)

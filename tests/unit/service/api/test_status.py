@@ -14,7 +14,7 @@ from airflow_dlaas.service.store.base import TrainingOutcome
 def run(service) -> str:
     """A started training."""
     made = service.submit()
-    service.store.book(made, ["virtual:0"], service.clock())
+    service.store.reserve_gpus(made, ["virtual:0"], service.clock())
     return made
 
 
@@ -54,7 +54,7 @@ def test_isolation_is_told_by_the_job_while_it_runs_and_by_the_store_for_ever(se
     mark = PhaseFile(phase=Phase.PROCESSING, since=service.clock(), isolation="bubblewrap")
     job.phase.write_text(mark.model_dump_json())
     assert told(service, run).isolation == "bubblewrap"
-    service.store.advance(run, TrainingState.RUNNING, Phase.PROCESSING, service.clock())
+    service.store.record_progress(run, TrainingState.RUNNING, Phase.PROCESSING, service.clock())
     service.store.finish(
         run, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0, isolation="bubblewrap")
     )

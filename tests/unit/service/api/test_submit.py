@@ -71,7 +71,7 @@ def test_secrets_are_in_no_reply_and_reach_the_dispatcher(service, caplog: pytes
     for path in ("/v3/models", f"/v3/models/{run}", "/v3/models?after=0"):
         assert STORE_PASSWORD not in service.client.get(path).text
     assert STORE_PASSWORD not in caplog.text
-    (data,) = service.store.secrets(run).training_data
+    (data,) = service.store.get_definition_with_secrets(run).training_data
     assert data.connection.password.get_secret_value() == STORE_PASSWORD
 
 
@@ -151,8 +151,8 @@ def test_the_code_may_be_named_in_all_spellings(service, spelling: str, absolute
     if not absolute:
         location = location.removeprefix("http://dlaas.example:8480")
     run = service.submit(model_definition__definition_location=location)
-    digest = service.store.version("dlaas", made["metadata"]["guid"], version["guid"]).digest
-    assert service.store.training("dlaas", run).code == digest
+    digest = service.store.get_version("dlaas", made["metadata"]["guid"], version["guid"]).digest
+    assert service.store.get_training("dlaas", run).code == digest
 
 
 def test_a_version_without_content_cannot_be_trained(service) -> None:

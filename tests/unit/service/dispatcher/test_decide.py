@@ -292,7 +292,7 @@ def test_a_learner_lost_while_it_stored_leaves_the_exit_code_of_the_command(exit
 
 
 def test_a_machine_that_was_restarted_while_a_learner_stored_is_named():
-    found = lost_while_storing(an_exit_if_lost(exit_code=0, code="S303"), rebooted=True)
+    found = lost_while_storing(an_exit_if_lost(exit_code=0, code="S303"), is_from_earlier_boot=True)
     assert found.exit_code == 0
     assert found.error is not None
     assert found.error.message.startswith(f"{INTERRUPTED}. The machine was restarted")
@@ -307,7 +307,7 @@ def test_a_canceled_training_whose_learner_was_lost_while_it_stored_is_canceled(
 
 
 def test_the_exit_code_is_known_although_exit_json_cannot_be_read():
-    found = lost_while_storing(an_exit_if_lost(exit_code=3, code="C201"), exit_damage="broken")
+    found = lost_while_storing(an_exit_if_lost(exit_code=3, code="C201"), exit_read_error="broken")
     assert (found.exit_code, found.isolation) == (3, "none")
     assert found.error is not None
     assert found.error.code == "S100"
@@ -323,7 +323,9 @@ def test_what_exit_json_says_counts_more_than_what_would_hold_without_it():
 
 
 def test_a_command_that_has_ended_is_not_run_again_although_run_json_is_missing():
-    assert lost_while_storing(an_exit_if_lost(code="S303"), taken=False, handed_over=True).state is TrainingState.ERROR
+    assert (
+        lost_while_storing(an_exit_if_lost(code="S303"), is_claimed=False, has_spec=True).state is TrainingState.ERROR
+    )
 
 
 def test_no_training_completes_whose_learner_was_lost():

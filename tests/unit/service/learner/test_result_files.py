@@ -73,9 +73,9 @@ def test_folders_full_of_links_to_each_other_have_an_end(tmp_path: Path) -> None
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user: run the tests as root")
 def test_what_cannot_be_read_is_named() -> None:
     code = (
-        f"from pathlib import Path; from {find_result_files.__module__} import gather, JobFolder; import os, sys\n"
+        f"from pathlib import Path; from {find_result_files.__module__} import find_result_files, JobDirectory; import os, sys\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "print(*gather(JobFolder(Path(sys.argv[1])), 't').left_out, sep='\\n')"
+        "print(*find_result_files(JobDirectory(Path(sys.argv[1])), 't').left_out, sep='\\n')"
     )
     with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others
         results = Path(folder, "results")

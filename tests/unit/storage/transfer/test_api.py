@@ -317,7 +317,7 @@ def test_what_others_have_cut_another_way_is_recognized(tmp_path: Path) -> None:
     lay(tmp_path, big=b"0123456789")
     store.all["others"] = {"1": b"01234", "2": b"56789"}
     parts = [Part(0, 5, md5(b"01234"), ("others", "1")), Part(5, 5, md5(b"56789"), ("others", "2"))]
-    store.join("c", "big", parts)
+    store.complete_multipart("c", "big", parts)
     assert send_large(store, tmp_path / "big") == TransferReport(0, 0, 1)
     lay(tmp_path, big=b"x123456789")
     assert send_large(store, tmp_path / "big").files == 1

@@ -14,7 +14,7 @@ from tests.stored import noise
 
 
 class Store(MemoryStore):
-    def browse(self, container: str, *_: str, **__: int) -> Iterator[str]:
+    def list_dir(self, container: str, *_: str, **__: int) -> Iterator[str]:
         self.check(container)
         return iter(())
 
