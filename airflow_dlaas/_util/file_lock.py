@@ -97,8 +97,8 @@ def acquire_file_lock(
                 if deadline is not None and clock() >= deadline:
                     raise
                 if on_wait is not None:
-                    on_wait, waited = None, on_wait
-                    waited()
+                    on_wait()
+                    on_wait = None
                 if deadline is None:
                     fcntl.flock(descriptor, operation)
                 else:
