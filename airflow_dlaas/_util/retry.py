@@ -13,12 +13,19 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
 DEADLINE_INTERVAL = 1.0
 """Seconds between two reads of a deadline that may change during a pause."""
+
+
+class Logger(Protocol):
+    """A `logging.Logger`, or the `log` of Airflow's operators, hooks and triggers, which is a structlog logger."""
+
+    def log(self, level: int, message: Any, /, *args: Any) -> Any:
+        """Log *message*, with *args* put into it, at a level of `logging`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,7 @@ def call_with_retry(
     *,
     what: str,
     is_transient: Callable[[Exception], bool],
-    logger: logging.Logger | None,
+    logger: Logger | None,
     later_level: int = logging.WARNING,
     retry_after: Callable[[Exception], float | None] | None = None,
     deadline: Callable[[], float] | None = None,
@@ -164,7 +171,7 @@ async def call_with_retry_async(
     *,
     what: str,
     is_transient: Callable[[Exception], bool],
-    logger: logging.Logger | None,
+    logger: Logger | None,
     later_level: int = logging.WARNING,
     retry_after: Callable[[Exception], float | None] | None = None,
     on_retry: Callable[[str], object] | None = None,
@@ -214,7 +221,7 @@ def _log_retry(
     what: str,
     error: Exception,
     pause: float,
-    logger: logging.Logger | None,
+    logger: Logger | None,
     later_level: int,
     on_retry: Callable[[str], object] | None,
 ) -> None:
