@@ -1,7 +1,7 @@
 """
-What runs inside a job: one process that owns it from its first second to its last.
+The program inside a job: one process that owns the job from its start to its end.
 
-It takes the job exclusively, brings code and data in place, runs the command, stores what came of it, and leaves
-``exit.json``. It knows the job folder, the object stores and the runtimes; it knows nothing of the API, the service's
-store or the dispatcher, and never asks them anything. ``python -m airflow_dlaas.service.learner <job folder>``
+It claims the job directory exclusively, loads code and data, runs the command, stores the results and writes
+``exit.json``. It uses the job directory, object stores and runtimes. It imports neither the API nor the service's store
+nor the dispatcher, and sends them no requests. ``python -m airflow_dlaas.service.learner <job directory>``
 """

@@ -1,4 +1,4 @@
-"""``python -m airflow_dlaas.service.learner <job folder>``"""
+"""``python -m airflow_dlaas.service.learner <job directory>``"""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from airflow_dlaas.service.learner.lifecycle import run_job
 
 
 def main() -> int:
-    """Own one job; the exit code tells only whether the learner itself went well."""
+    """Run one job. The exit code shows only whether the learner itself worked, not how the command ended."""
     if len(sys.argv) != 2:
-        sys.stderr.write("usage: python -m airflow_dlaas.service.learner <job folder>\n")
+        sys.stderr.write("usage: python -m airflow_dlaas.service.learner <job directory>\n")
         return 2
     os.umask(0o027)
     try:
         run_job(Path(sys.argv[1]).absolute())
-    except BaseException:  # noqa: BLE001  # written out here, since the process leaves by the shortest way
+    except BaseException:  # noqa: BLE001  # printed here: `os._exit` below prints nothing
         traceback.print_exc()
         return 1
     return 0
@@ -28,5 +28,5 @@ if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Threads that a cancel has left behind are not waited for.
+    # Do not wait for threads that a cancellation left running.
     os._exit(code)

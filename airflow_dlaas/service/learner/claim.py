@@ -1,4 +1,4 @@
-"""How a learner takes a job: once, whole, or not at all."""
+"""Claims a job for one learner, and reads what it has to do."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ PR_SET_CHILD_SUBREAPER = 36
 
 def claim(job: JobDirectory) -> bool:
     """
-    Take *job* for this process; False when somebody has taken it before, alive or not.
+    Claim *job* for this process; return False if another process has claimed it, whether it is alive or not.
 
-    The mark appears whole, and for one of several at most: a hard link is refused where the name is taken.
+    ``run.json`` appears complete, and at most one of several processes succeeds: a hard link fails if the name exists.
     """
     mark = identify(os.getpid())
     if mark is None:
@@ -39,10 +39,10 @@ def claim(job: JobDirectory) -> bool:
 
 def read_spec(job: JobDirectory) -> tuple[JobSpec, TrainingDefinition]:
     """
-    Read what to do, and remove the secrets before anything else happens.
+    Read the job's spec and definition; remove the file with the secrets before anything else.
 
     :raises HostError: one of the two files is missing.
-    :raises pydantic.ValidationError: the service that wrote them is of another version.
+    :raises pydantic.ValidationError: another version of the service wrote them.
     """
     try:
         definition = read_job_file(job.secrets, TrainingDefinition)
@@ -51,17 +51,17 @@ def read_spec(job: JobDirectory) -> tuple[JobSpec, TrainingDefinition]:
     spec = read_job_file(job.spec, JobSpec)
     if spec is None or definition is None:
         missing = job.spec if spec is None else job.secrets
-        raise HostError(f"{missing.name} is missing in the job's folder")
+        raise HostError(f"{missing.name} is missing in the job directory")
     return spec, definition
 
 
 def become_subreaper() -> None:
     """
-    Become the process that orphaned descendants fall to.
+    Become the parent of orphaned descendants.
 
-    Nothing a command starts can get out of sight then, however often it forks or starts new sessions.
+    So every process that a command starts stays a descendant, however often it forks or starts sessions.
 
-    :raises HostError: the kernel does not know it (Linux before 3.4).
+    :raises HostError: the kernel does not support it (Linux before 3.4).
     """
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise HostError(f"The process cannot become a subreaper: {os.strerror(ctypes.get_errno())}")

@@ -1,4 +1,4 @@
-"""What the command finds around itself: folders and variables. Values only."""
+"""Folders and environment variables of the command. No I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_dlaas.service.learner.shell_command import normalize_command
 from airflow_dlaas.service.runtimes.provision import RuntimePaths
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""PATH behind the runtime's own: never the service's, whose Python is no business of the command's."""
+"""PATH after the runtime's folders. The service's own PATH, with its Python, is not used."""
 
 CODE, DATA, RESULTS, CHECKPOINTS, LOGS, HOME, TEMPORARY = (
     "code",
@@ -22,20 +22,20 @@ CODE, DATA, RESULTS, CHECKPOINTS, LOGS, HOME, TEMPORARY = (
     "tmp",
 )
 COMMAND_FOLDERS = (CODE, DATA, RESULTS, CHECKPOINTS, LOGS, HOME, TEMPORARY)
-"""The command's own folders in the job's."""
+"""The command's folders in the job directory."""
 
 USER_METRICS_FILE = "evaluation-metrics.txt"
-"""File in LOG_DIR to which a command may write metrics itself, one JSON object a line."""
+"""File in LOG_DIR for metrics that the command writes itself, one JSON object in each line."""
 
 VIRTUAL_GPU_PREFIX = "virtual:"
-"""Start of a slot's name that is no device."""
+"""Prefix of a GPU slot that is no device."""
 
 
 def command_environment(job: JobDirectory, spec: JobSpec, provision: RuntimePaths) -> dict[str, str]:
     """
-    Put together the command's environment: a whitelist, so nothing of the service's own gets in.
+    Return the command's environment. It contains only what is listed here, nothing of the service's environment.
 
-    The names are the page's successors' (contract, section 5); ``DATA`` is the page's older spelling.
+    The names are in the contract, section 5; ``DATA`` is the spelling of 2017.
     """
     code = job.subdirectory(CODE)
     devices = physical_gpus(spec.gpus)
@@ -66,25 +66,25 @@ def command_environment(job: JobDirectory, spec: JobSpec, provision: RuntimePath
 
 
 def physical_gpus(gpus: Sequence[str]) -> list[str]:
-    """Name the booked slots that are devices."""
+    """Return the reserved slots that are devices."""
     return [one for one in gpus if not one.startswith(VIRTUAL_GPU_PREFIX)]
 
 
 def log_header(spec: JobSpec, isolation: str) -> str:
-    """Return the first lines of the log: what really runs the command."""
+    """Return the first lines of the log: runtime, GPUs and isolation."""
     devices = physical_gpus(spec.gpus)
     on = f"GPU {', '.join(devices)}" if devices else f"no GPU (virtual slots: {len(spec.gpus)})"
     text = f"{spec.training_id} runs on {spec.runtime.provides}, {on}, isolation: {isolation}\n"
     if spec.runtime.compatibility:
-        text += "This is a compatibility entry: something newer stands in for the version that was named\n"
+        text += "This is a compatibility entry: a newer version runs in place of the requested one\n"
     return text
 
 
 def data_subfolders(containers: Sequence[str]) -> list[str]:
     """
-    Say where under DATA_DIR each container goes, as relative paths.
+    Return the folder of each container, relative to DATA_DIR.
 
-    The only one fills DATA_DIR itself; several get a folder each, by name, numbered where stores share a name.
+    A single container fills DATA_DIR itself. Several get one folder each, by name, numbered if names are equal.
     """
     if len(containers) == 1:
         return ["."]

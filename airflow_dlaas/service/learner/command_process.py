@@ -1,4 +1,4 @@
-"""Runs the command and owns everything it starts, until none of it is left."""
+"""Runs the command, and terminates every process that it started."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from airflow_dlaas.service.learner.signal_waker import SignalWaker
 from airflow_dlaas.service.process.process_info import descendants, program_name
 
 GRACE_PERIOD = 10.0
-"""Seconds a canceled command has between TERM and KILL, to save a checkpoint."""
+"""Seconds between SIGTERM and SIGKILL for a canceled command, to save a checkpoint."""
 
 LEFTOVER_GRACE_PERIOD = 1.0
-"""The same for what a command left running when it ended by itself."""
+"""Seconds between SIGTERM and SIGKILL for background processes of a command that ended by itself."""
 
 KILL_TIMEOUT = 30.0
-"""Seconds after which a process that even KILL does not end (it hangs in the kernel) is left to itself."""
+"""Seconds after SIGKILL; a process that is still there hangs in the kernel and is given up."""
 
 LEFTOVER_EXIT_TIMEOUT = 0.25
-"""Seconds in which what a command leaves behind may end by itself: helpers that follow its end, as Python's own."""
+"""Seconds for helper processes that end shortly after the command, such as Python's resource tracker."""
 
 SANDBOX_PROGRAM = "bwrap"
-"""The program that holds a sandbox together. It is not the command's."""
+"""The program that runs the sandbox. It is not one of the command's."""
 
 POLL_INTERVAL = 0.05
-"""Seconds between looks at a tree that is being ended."""
+"""Seconds between two checks of the processes that are being terminated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +39,19 @@ class CommandResult:
     """How the command ended."""
 
     exit_code: int
-    """Its own; 128 + N where signal N ended it."""
+    """The command's exit code; 128 + N if signal N ended it."""
     canceled: bool = False
     timed_out: bool = False
     grace_period: float = 0.0
-    """Seconds it had to end after TERM, where it was asked to end."""
+    """Seconds that it had to end after SIGTERM, if one was sent."""
     termination_seconds: float = 0.0
-    """Seconds it took of them, with all its processes."""
+    """Seconds until all its processes had ended."""
     leftover_programs: tuple[str, ...] = ()
-    """Programs that it had left running when it ended by itself, and that were ended."""
+    """Background programs that were terminated after the command ended by itself."""
 
     @property
     def was_killed(self) -> bool:
-        """Whether its grace was not enough, so that it was killed."""
+        """Whether the grace period was over and it was killed."""
         return (self.canceled or self.timed_out) and self.termination_seconds >= self.grace_period
 
 
@@ -66,13 +66,12 @@ def run_supervised(
     in_sandbox: bool = False,
 ) -> CommandResult:
     """
-    Run *argv* until it ends, *timeout* seconds have passed or the learner is asked to stop.
+    Run *argv* until it ends, until *timeout* seconds have passed, or until the learner receives a request to stop.
 
-    Both of its streams go to *output*. When this returns, nothing it started is running any more.
+    stdout and stderr go to *output*. When this returns, no process that it started is running.
 
-    *in_sandbox* says that the process started only waits for the command and ends as it did: TERM is not for it.
-
-    :raises HostError: it could not be started.
+    :param in_sandbox: the started process only waits for the command and ends with its exit code; it gets no SIGTERM.
+    :raises HostError: the process could not be started.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
     try:
@@ -101,7 +100,7 @@ def run_supervised(
     grace, asked_at = GRACE_PERIOD if status is None else LEFTOVER_GRACE_PERIOD, time.monotonic()
     late = _terminate_and_reap(process.pid, grace, waker, {process.pid} if in_sandbox else set())
     code = status if status is not None else late if late is not None else -signal.SIGKILL
-    process.returncode = code  # It was reaped here, not by Popen, which would go on looking for it.
+    process.returncode = code  # reaped here, not by Popen, which would wait for it
     return CommandResult(
         exit_code=code if code >= 0 else 128 - code,
         canceled=canceled,
@@ -113,7 +112,7 @@ def run_supervised(
 
 
 def _find_leftover_programs(waker: SignalWaker, excluded_programs: set[str]) -> tuple[str, ...]:
-    """Name the programs below this process that do not end by themselves after the command."""
+    """Return the names of descendants that did not end shortly after the command."""
     until = time.monotonic() + LEFTOVER_EXIT_TIMEOUT
     while (left := descendants(os.getpid())) and time.monotonic() < until:
         waker.wait(POLL_INTERVAL)
@@ -123,16 +122,16 @@ def _find_leftover_programs(waker: SignalWaker, excluded_programs: set[str]) -> 
 
 def terminate_descendants(waker: SignalWaker) -> None:
     """
-    End whatever is running below this process.
+    Terminate all descendants of this process.
 
-    Nothing is reaped: a thread that was left behind waits for its own child, and must learn that it was killed.
+    Nothing is reaped here, because a thread that still runs waits for its own child.
     """
     for _ in _termination_steps(LEFTOVER_GRACE_PERIOD, waker, set()):
         pass
 
 
 def _reap(target_pid: int) -> int | None:
-    """Reap every child that has ended; the exit code of *target_pid* (negative: a signal) if it is among them."""
+    """Reap all children that have ended; return the exit code of *target_pid* (negative: a signal) if it is one."""
     code = None
     while True:
         try:
@@ -148,7 +147,7 @@ def _reap(target_pid: int) -> int | None:
 def _terminate_and_reap(
     target_pid: int, grace_period: float, waker: SignalWaker, excluded_pids: set[int]
 ) -> int | None:
-    """End whatever is running below, and reap it; the exit code of *target_pid* if it was among it."""
+    """Terminate and reap all descendants; return the exit code of *target_pid* if it is one of them."""
     code = None
     for _ in _termination_steps(grace_period, waker, excluded_pids):
         reaped = _reap(target_pid)
@@ -159,9 +158,9 @@ def _terminate_and_reap(
 
 def _termination_steps(grace_period: float, waker: SignalWaker, excluded_pids: set[int]) -> Iterator[None]:
     """
-    Send TERM to everything below but *excluded_pids*, after *grace_period* seconds KILL, until nothing is left; one turn a look.
+    Send SIGTERM to all descendants but *excluded_pids*, SIGKILL after *grace_period* seconds; yield after each check.
 
-    The first process of a PID namespace takes no TERM from outside: a sandbox stays as long as a command in it does.
+    The first process of a PID namespace ignores a SIGTERM from outside: a sandbox lives as long as the command in it.
     """
     begun = time.monotonic()
     asked = set(excluded_pids)

@@ -1,4 +1,4 @@
-"""Follows TensorBoard's event files, wherever the command writes them below its own folders."""
+"""Follows the TensorBoard event files that a command writes in its own folders."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from airflow_dlaas.service.metrics.metric_phases import phase_from_folders
 from airflow_dlaas.service.metrics.tfevents import EventFile, Scalar
 
 SEARCH_INTERVAL = 3.0
-"""Seconds between two searches for new files; those that are known are read at every look."""
+"""Seconds between two searches for new files; known files are read each time."""
 
 MAX_EVENT_FILES = 100
-"""Event files followed of one training."""
+"""Event files that are followed for one training."""
 
 MAX_SCANNED_ENTRIES = 20_000
-"""Files and folders looked at in one search: a training that unpacks millions of pictures holds up nobody."""
+"""Directory entries read in one search, so that millions of unpacked pictures delay nothing."""
 
 MAX_SCAN_DEPTH = 6
 
 MAX_TAG_LENGTH = 200
-"""Characters kept of a tag."""
+"""Characters of a tag that are kept."""
 
 EVENT_FILE_MARKER = "events.out.tfevents."
-"""What an event file's name has in it; a time and a host follow."""
+"""Part of each event file's name; a time and a host name follow."""
 
 
 class EventFileReader:
     """
-    Turns what is new in the event files below *roots* into metrics.
+    Reads new metrics from the event files below *roots*.
 
-    Links are not followed: a command could make them point anywhere. A file that is no event file is let go, with one
-    sentence to *on_error*.
+    Links are not followed, because a command could make them point anywhere. A file with invalid content is reported to
+    *on_error* once and not read again.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class EventFileReader:
         self._broken_files: set[Path] = set()
 
     def read_new(self, *, final: bool = False) -> Iterator[Metric]:
-        """Give what has come since the last look; with *final*, from files that were made just now, too."""
+        """Yield the metrics since the last call; with *final*, also from files that no search has found yet."""
         now = self._clock()
         if final or self._last_search is None or now - self._last_search >= SEARCH_INTERVAL:
             self._last_search = now
@@ -64,15 +64,15 @@ class EventFileReader:
             try:
                 for scalar in file.read_scalars():
                     yield _to_metric(scalar, phase)
-            except OSError:  # removed, or a link by now
+            except OSError:  # removed, or replaced by a link
                 del self._files[path]
                 continue
             if file.is_corrupt:
-                self._on_error(f"{path.name} is no event file from byte {file.offset} on; it is not read any more")
+                self._on_error(f"{path.name} is no valid event file from byte {file.offset} on and is no longer read")
                 self._broken_files.add(path)
 
     def event_dirs(self) -> list[Path]:
-        """Name the folders of all event files that could be read so far."""
+        """Return the folders of all event files that could be read so far."""
         return sorted({path.parent for path, (file, _) in self._files.items() if file.offset})
 
     def _find_new_files(self) -> None:
@@ -91,7 +91,7 @@ def _iter_event_files(root: Path) -> Iterator[Path]:
         try:
             entries = os.scandir(folder)
         except OSError:
-            continue  # gone again, or never made
+            continue  # removed meanwhile, or never created
         with entries:
             for entry in entries:
                 left -= 1
@@ -105,7 +105,7 @@ def _iter_event_files(root: Path) -> Iterator[Path]:
 
 
 def _to_metric(scalar: Scalar, phase: str) -> Metric:
-    # A writer's clock may say anything; a time that is none is told as the beginning of all time.
+    # Any number may stand for the time; one that is no valid time becomes the epoch.
     try:
         moment = datetime.fromtimestamp(scalar.wall_time, timezone.utc)
     except (ValueError, OverflowError, OSError):

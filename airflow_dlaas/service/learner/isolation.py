@@ -1,4 +1,4 @@
-"""What keeps a command from the rest of the machine: chosen once, and said in the run's record."""
+"""The isolation of a command from the machine: detected once for each job, recorded in its status."""
 
 from __future__ import annotations
 
@@ -15,46 +15,44 @@ from airflow_dlaas.service.runtimes.probe_command import command_failure
 from airflow_dlaas.service.runtimes.provision import RuntimePaths
 
 PROBE_TIMEOUT = 20.0
-"""Seconds in which a sandbox must have come and gone; it takes milliseconds."""
+"""Seconds for a sandbox to start and end; it takes milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
-    """What applies to a job."""
+    """The isolation of one job."""
 
     mode: str
     """``bubblewrap``, ``container``, or ``none``."""
     reason: str | None = None
-    """Why it is none."""
+    """Why there is none."""
     bwrap_path: str = ""
-    """The program."""
+    """Path of the program bwrap."""
 
     def __str__(self) -> str:
         return self.mode if self.reason is None else f"{self.mode} ({self.reason})"
 
     def wrap(self, argv: Sequence[str], job: JobDirectory, spec: JobSpec, provision: RuntimePaths) -> list[str]:
-        """Give what really runs *argv*."""
+        """Return the argument list that runs *argv* with this isolation."""
         if self.mode != "bubblewrap":
             return list(argv)
         return _sandbox_argv(self.bwrap_path, argv, job, spec, provision)
 
     def require_requested(self, spec: JobSpec) -> None:
         """
-        See that what the service's operator demands applies.
+        Check that the isolation that the service's operator requires is there.
 
-        :raises HostError: it does not.
+        :raises HostError: it is not.
         """
         if spec.isolation == "bubblewrap" and self.mode == "none":
-            raise HostError(
-                f"Trainings must run in bubblewrap here, and it does not work on this machine: {self.reason}"
-            )
+            raise HostError(f"DLAAS_ISOLATION requires bubblewrap, and it does not work on this machine: {self.reason}")
 
 
 def detect_isolation(job: JobDirectory, spec: JobSpec) -> Isolation:
     """
-    Find out what can keep *job* apart, by doing it: a sandbox like the command's own is made, once.
+    Return the isolation that works for *job*: a sandbox like the command's is started once as a test.
 
-    bwrap may well be there and not work: in containers and where user namespaces are forbidden.
+    bwrap may be installed and not work: in containers, and where user namespaces are forbidden.
     """
     if spec.runtime.kind == "container":
         return Isolation("container")

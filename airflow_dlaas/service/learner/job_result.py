@@ -1,4 +1,4 @@
-"""How a job ends, in words and codes, and the mark that says so."""
+"""The result of a job: state, exit code, error code and reason; and ``exit.json``, which records it."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ MAX_NAMED_PROGRAMS = 5
 """Names of background programs in one line of the log."""
 
 MAX_WARNINGS = 20
-"""Files named in a training's status and log."""
+"""Unstored files that a training's status and log name."""
 
 MAX_EXIT_ATTEMPTS = 5
-"""How often a disk without room is asked again to take the last mark, a second apart."""
+"""Attempts to write ``exit.json`` on a full disk, one second apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """How the work ended, before anything of it was stored."""
+    """How a job ended."""
 
     state: TrainingState
     exit_code: int | None = None
     code: str | None = None
     reason: str | None = None
     stored: bool = False
-    """Whether anything of it lies in the results container."""
+    """Whether the results container has at least one object of it."""
     warnings: tuple[str, ...] = ()
-    """Files that are not stored, each with the reason."""
+    """Files that were not stored, each with the reason."""
     keep_results: bool = False
-    """Whether the job's folder has results that are nowhere else."""
+    """Whether the job directory holds results that were not stored."""
 
 
 class StageError(Exception):
-    """A step on the way failed."""
+    """A stage of the job failed."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -59,7 +59,7 @@ class StageError(Exception):
 
 @contextmanager
 def stage_errors(code: str) -> Iterator[None]:
-    """Whatever fails inside is a `StageError` with *code*; an unusable zip is the author's C102 wherever it turns up."""
+    """Convert errors of the block to `StageError` with *code*; an invalid zip is always the author's C102."""
     try:
         yield
     except InvalidBundle as error:
@@ -69,18 +69,19 @@ def stage_errors(code: str) -> Iterator[None]:
 
 
 def describe_error(error: Exception) -> str:
-    """Put *error* for whoever reads why a training ended."""
+    """Return *error* as the reason in a training's status."""
     if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
-        return "The disk that holds the job's folder is full"
+        return "The disk of the job directory is full"
     return str(error)
 
 
 def describe_termination(command_result: CommandResult) -> Iterator[str]:
-    """Describe how the command's processes were ended, if any were."""
+    """Describe how the command's processes were terminated, if they were."""
     if command_result.was_killed:
         yield f"The command was killed: it had not ended {command_result.grace_period:g} seconds after SIGTERM"
     elif command_result.canceled or command_result.timed_out:
-        yield f"The command ended {command_result.termination_seconds:.1f} seconds after SIGTERM; it had {command_result.grace_period:g}"
+        seconds, limit = command_result.termination_seconds, command_result.grace_period
+        yield f"The command ended {seconds:.1f} seconds after SIGTERM; it had {limit:g}"
     if count := len(command_result.leftover_programs):
         programs = ", ".join(sorted(set(command_result.leftover_programs))[:MAX_NAMED_PROGRAMS])
         processes = "1 process that the command had" if count == 1 else f"{count} processes that the command had"
@@ -89,10 +90,10 @@ def describe_termination(command_result: CommandResult) -> Iterator[str]:
 
 def with_upload_report(result: JobResult, report: UploadReport, *, canceled: bool) -> JobResult:
     """
-    Add to *result* what became of the results.
+    Return *result* with the outcome of storing the results.
 
-    What cannot be stored by its nature (its name, a pipe, a link out of the folders) is a warning: the command's end
-    stands. What the store did not take is the service's S303, unless the training has failed already.
+    A file that cannot be stored by its nature (its name, a pipe, a link out of the folders) is a warning; the command's
+    result stays. A file that the store refused is an error of the service (S303), unless the training failed before.
     """
     everything = (*report.failed, *report.skipped)
     warnings = tuple(f"not stored: {one}" for one in everything[:MAX_WARNINGS])
@@ -111,12 +112,12 @@ def with_upload_report(result: JobResult, report: UploadReport, *, canceled: boo
 
 
 def with_upload_failure(result: JobResult, reason: str, *, canceled: bool) -> JobResult:
-    """Return the ending of a job whose results were not stored: an earlier failure stays the reported one."""
+    """Return *result* for results that were not stored; an earlier failure stays the reported one."""
     return _with_incomplete_results(result, f"the results were not stored: {reason}", canceled=canceled)
 
 
 def with_upload_interrupted(result: JobResult) -> JobResult:
-    """Return the ending of a job whose learner is lost while it stores the results: as if they were not stored."""
+    """Return *result* for a learner that is lost while it stores the results: as if they were not stored."""
     reason = "storing the results was interrupted, and they may be incomplete"
     return _with_incomplete_results(result, reason, canceled=False)
 
@@ -129,11 +130,11 @@ def _with_incomplete_results(result: JobResult, reason: str, *, canceled: bool) 
 
 
 def result_of(command_result: CommandResult, timeout: float | None) -> JobResult:
-    """Say what the command's end means."""
+    """Return the job's result for the end of its command."""
     if command_result.canceled:
         return JobResult(TrainingState.CANCELED, command_result.exit_code, reason="canceled while the command ran")
     if command_result.timed_out:
-        why = f"dl_job_failed: the command was stopped after {timeout:g} seconds, the longest it may take here"
+        why = f"dl_job_failed: the command was stopped after {timeout:g} seconds, the time limit of this service"
         return JobResult(TrainingState.ERROR, command_result.exit_code, "C201", why)
     if command_result.exit_code == 0:
         return JobResult(TrainingState.COMPLETED, 0)
@@ -147,7 +148,7 @@ def result_of(command_result: CommandResult, timeout: float | None) -> JobResult
 
 def _describe_exit_code(code: int) -> str:
     if code == 128 + signal.SIGKILL:
-        return "the command was killed (137): most often, the machine's memory had run out"
+        return "the command was killed (137), most often because the machine ran out of memory"
     try:
         return f"the command was ended by {signal.Signals(code - 128).name} ({code})"
     except ValueError:
@@ -156,9 +157,9 @@ def _describe_exit_code(code: int) -> str:
 
 def write_exit_if_lost(job: JobDirectory, result: JobResult, *, isolation: str) -> None:
     """
-    Write down durably how the job ends if this process is lost while it stores the results.
+    Write ``exit-if-lost.json`` durably: the job's result if this process is lost while it stores the results.
 
-    :raises OSError: the disk is full, or a command has made the job's folder unusable.
+    :raises OSError: the disk is full, or a command has made the job directory unusable.
     """
     write_text_atomic(
         job.exit_if_lost, _exit_model(ExitIfLostFile, with_upload_interrupted(result), isolation).model_dump_json()
@@ -167,10 +168,10 @@ def write_exit_if_lost(job: JobDirectory, result: JobResult, *, isolation: str) 
 
 def write_exit(job: JobDirectory, result: JobResult, *, isolation: str | None = None) -> None:
     """
-    Write the last mark, then remove what only the command needed.
+    Write ``exit.json``, then remove the folders that only the command needed.
 
-    Results that could not be stored stay. On a full disk the order is the other way round: the mark matters most. So it
-    replaces whatever a command may have put in its place.
+    Results that were not stored stay. On a full disk the folders are removed first, because ``exit.json`` is more
+    important. It replaces anything that a command put at its path.
     """
     mark = _exit_model(ExitFile, result, isolation).model_dump_json()
     for attempt in range(MAX_EXIT_ATTEMPTS):
@@ -183,13 +184,13 @@ def write_exit(job: JobDirectory, result: JobResult, *, isolation: str | None = 
             _remove_folders(job, DATA, CODE, TEMPORARY, HOME)
             _clear_exit_path(job)
             time.sleep(1)
-    with suppress(OSError):  # it is not there, or a command without a sandbox has put something in its place
+    with suppress(OSError):  # missing, or replaced by a command without a sandbox
         job.exit_if_lost.unlink()
     _remove_folders(job, DATA, CODE, TEMPORARY, HOME)
     if not result.keep_results:
         _remove_folders(job, RESULTS, CHECKPOINTS)
     for name in (RESULTS, CHECKPOINTS):
-        with suppress(OSError):  # something is in it
+        with suppress(OSError):  # not empty
             job.subdirectory(name).rmdir()
 
 
@@ -207,7 +208,7 @@ def _exit_model(model: type[E], result: JobResult, isolation: str | None) -> E:
 
 
 def _clear_exit_path(job: JobDirectory) -> None:
-    """Undo what a command without a sandbox can do to the place of the last mark."""
+    """Make the path of ``exit.json`` writable again: a command without a sandbox may have changed it."""
     with suppress(OSError):
         job.path.chmod(0o700)
     if job.exit.is_dir() and not job.exit.is_symlink():

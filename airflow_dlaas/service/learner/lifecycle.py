@@ -1,4 +1,4 @@
-"""The life of a job, from taking it to its last mark."""
+"""The lifecycle of a job, from claiming it to ``exit.json``."""
 
 from __future__ import annotations
 
@@ -53,46 +53,46 @@ from airflow_dlaas.service.runtimes.provision import RuntimePaths, provision_run
 
 def run_job(folder: Path) -> None:
     """
-    Own the job in *folder* until it has ended. Somebody else's job is left alone.
+    Run the job in *folder* until it has ended. A job that another process has claimed is not touched.
 
-    However it ends, its last mark is written; only a killed learner leaves none.
+    ``exit.json`` is written however the job ends; only a killed learner leaves none.
     """
     job = JobDirectory(folder)
     if not claim(job):
         return
-    bell = SignalWaker()
-    # The largest import, needed in a moment: it goes on while marks are written and the code is unpacked.
+    waker = SignalWaker()
+    # The slowest import, needed soon: it runs while the code is unpacked.
     Thread(target=importlib.import_module, args=["airflow_dlaas.storage.swift.store"], daemon=True).start()
-    applies = None
+    isolation_mode = None
     try:
         spec, definition = read_spec(job)
         become_subreaper()
         for name in command_env.COMMAND_FOLDERS:
             job.subdirectory(name).mkdir(exist_ok=True)
-        applied = detect_isolation(job, spec)
-        applies = applied.mode
+        isolation = detect_isolation(job, spec)
+        isolation_mode = isolation.mode
         complain = LogFile(job.subdirectory(command_env.LOGS) / "learner.log").write_message
         log = LogWriter(job.log, spec.log_limit, complain)
-        ending = JobLifecycle(job, spec, definition, bell, applied, log).run()
+        result = JobLifecycle(job, spec, definition, waker, isolation, log).run()
     except (HostError, OSError, ValidationError) as error:
-        what = (
+        reason = (
             describe_error(error)
             if not isinstance(error, ValidationError)
             else "spec.json or secrets.json cannot be read"
         )
-        ending = JobResult(TrainingState.ERROR, code="S101", reason=f"The training could not be started: {what}")
+        result = JobResult(TrainingState.ERROR, code="S101", reason=f"The training could not be started: {reason}")
     except BaseException:
-        # A mistake of ours. Whoever waits for this job must still hear of its end; the rest is in learner.log.
-        terminate_descendants(bell)
-        broken = JobResult(TrainingState.ERROR, code="S101", reason="The learner broke down", keep_results=True)
-        write_exit(job, broken, isolation=applies)
+        # A bug. The job still gets a result; the traceback is in learner.log.
+        terminate_descendants(waker)
+        broken = JobResult(TrainingState.ERROR, code="S101", reason="Internal error in the learner", keep_results=True)
+        write_exit(job, broken, isolation=isolation_mode)
         raise
-    write_exit(job, ending, isolation=applies)
+    write_exit(job, result, isolation=isolation_mode)
 
 
 @dataclass(frozen=True, slots=True)
 class JobLifecycle:
-    """What a job goes through once it is taken."""
+    """The stages of a claimed job."""
 
     job: JobDirectory
     spec: JobSpec
@@ -101,10 +101,10 @@ class JobLifecycle:
     isolation: Isolation
     log: LogWriter
     previous_phases: list[PhaseTime] = field(default_factory=list)
-    """The phases it has entered."""
+    """The phases before the current one."""
 
     def run(self) -> JobResult:
-        """Do the work and store what came of it; how it ended."""
+        """Run the stages and store the results; return how the job ended."""
         self.log.write_message(command_env.log_header(self.spec, str(self.isolation)))
         try:
             ending = self.run_stages()
@@ -113,18 +113,18 @@ class JobLifecycle:
         except Canceled:
             terminate_descendants(self.waker)
             ending = JobResult(TrainingState.CANCELED, reason="canceled before the command ran")
-        except Exception as error:  # noqa: BLE001  # a mistake of ours: it is in learner.log, and the log is stored
+        except Exception as error:  # noqa: BLE001  # a bug: the traceback is in learner.log, and results and log are stored
             traceback.print_exc()
             terminate_descendants(self.waker)
             ending = JobResult(
-                TrainingState.ERROR, code="S101", reason=f"The learner broke down ({type(error).__name__})"
+                TrainingState.ERROR, code="S101", reason=f"Internal error in the learner ({type(error).__name__})"
             )
         if ending.reason is not None:
             self.log.write_message(ending.reason)
         return self.store_outputs(ending)
 
     def run_stages(self) -> JobResult:
-        """Prepare, load, run."""
+        """Prepare the runtime, load code and data, run the command."""
         code, data = self.job.subdirectory(command_env.CODE), self.job.subdirectory(command_env.DATA)
         with stage_errors("S101"):
             self.isolation.require_requested(self.spec)
@@ -167,20 +167,20 @@ class JobLifecycle:
         return result_of(ended, self.spec.timeout)
 
     def event_dirs(self) -> list[Path]:
-        """Name the folders in which a command may leave event files."""
+        """Return the folders in which a command may write event files."""
         return [
             self.job.subdirectory(one)
             for one in (command_env.LOGS, command_env.RESULTS, command_env.CHECKPOINTS, command_env.CODE)
         ]
 
     def write_event_dirs(self, folders: list[Path]) -> None:
-        """Say where event files lie, by the names they will be stored under."""
-        # A command may have named them in bytes that are no text.
+        """Record the folders of event files, by the names that they will be stored under."""
+        # The bytes of a folder's name may be invalid UTF-8.
         names = [replace_surrogates(name) for folder in folders if (name := stored_path(self.job, folder)) is not None]
         write_text_atomic(self.job.event_dirs, EventDirsFile(folders=tuple(names)).model_dump_json())
 
     def provision_runtime(self) -> RuntimePaths:
-        """Provide the runtime; the command's log shows how its environment is made, the first time."""
+        """Provide the runtime; if its environment is made first, the command's log shows the progress."""
         runtime, environments = self.spec.runtime, self.spec.environments
         if runtime.kind == "uv" and not uv.has_environment(runtime, environments):
             self.set_phase(Phase.PREPARING)
@@ -194,7 +194,7 @@ class JobLifecycle:
         return self.waker.run_in_thread(lambda: provision_runtime(runtime, environments, say))
 
     def run_command(self, provision: RuntimePaths) -> CommandResult:
-        """Run the command in its surroundings."""
+        """Run the command in its environment, sandbox or container."""
         environment = command_env.command_environment(self.job, self.spec, provision)
         code, runtime = self.job.subdirectory(command_env.CODE), self.spec.runtime
         line = shell_argv(self.spec.command)
@@ -212,7 +212,7 @@ class JobLifecycle:
                 gpus=command_env.physical_gpus(self.spec.gpus),
                 user=(os.getuid(), os.getgid()),
             )
-            environment = dict(os.environ)  # The engine's own; the command's goes in by the command line.
+            environment = dict(os.environ)  # the engine's; the command's is passed on the command line
         ended: CommandResult | None = None
         try:
             with LogPipe(self.job.output, self.log) as output:
@@ -226,23 +226,23 @@ class JobLifecycle:
                     in_sandbox=self.isolation.mode == "bubblewrap",
                 )
         finally:
-            # The engine's client may have ended without the container, except where it ended by itself with 0.
+            # The engine's client may have ended before the container, unless it ended by itself with 0.
             if engine is not None and (ended is None or ended.canceled or ended.timed_out or ended.exit_code != 0):
                 self.remove_container(engine, name)
         return ended
 
     def remove_container(self, engine: str, name: str) -> None:
-        """Remove the command's container; the log says where that failed."""
+        """Remove the command's container; a failure is in the log."""
         if (reason := container.remove_container(engine, name)) is not None:
             self.log.write_message(f"Container {name} could not be removed: {reason}")
 
     def store_outputs(self, result: JobResult) -> JobResult:
         """
-        Store results, and then the logs by themselves, however the work ended. The command's processes have ended, so
+        Store the results, then the logs separately, however the stages ended. The command's processes have ended, so
         the training's GPUs are free from now on.
 
-        A cancel comes too late now to change what the command did. It only shortens the waiting for a store that does
-        not answer. If this process is lost on the way, the command's exit code is known all the same.
+        A cancellation no longer changes the command's result; it only shortens the retries of a store that does not
+        answer. If this process is lost meanwhile, ``exit-if-lost.json`` has the command's exit code.
         """
         try:
             write_exit_if_lost(self.job, result, isolation=self.isolation.mode)
@@ -251,21 +251,21 @@ class JobLifecycle:
         self.set_phase(Phase.STORING)
         with contextlib.suppress(OSError):  # a command without a sandbox can remove or replace it
             self.job.subdirectory(command_env.LOGS).mkdir(exist_ok=True)
-        before, patience = result.reason, self.retry_timeout
+        reason_before, get_timeout = result.reason, self.retry_timeout
         try:
             result = with_upload_report(
-                result, self.store_with_retry(upload_results, patience), canceled=self.waker.canceled
+                result, self.store_with_retry(upload_results, get_timeout), canceled=self.waker.canceled
             )
         except StageError as error:
-            patience = partial(float, CANCELED_RETRY_TIMEOUT)  # the store has been waited for
+            get_timeout = partial(float, CANCELED_RETRY_TIMEOUT)  # the full timeout was already used
             result = replace(result, keep_results=True)
             result = with_upload_failure(result, error.reason, canceled=self.waker.canceled)
         for one in result.warnings:
             self.log.write_message(one)
-        if result.reason != before:
+        if result.reason != reason_before:
             self.log.write_message(result.reason or "")
         try:
-            logs = self.store_with_retry(upload_logs, patience)
+            logs = self.store_with_retry(upload_logs, get_timeout)
         except StageError as error:
             return replace(result, warnings=(*result.warnings, f"the logs were not stored: {error.reason}"))
         missing = tuple(f"not stored: {one}" for one in logs.failed)
@@ -273,9 +273,9 @@ class JobLifecycle:
 
     def store_with_retry(self, store: Callable[..., UploadReport], get_timeout: Callable[[], float]) -> UploadReport:
         """
-        Store something, patiently.
+        Run *store*, with retries.
 
-        :raises Setback: S303. A mistake of ours is one, too: neither the exit code nor the log is lost by it.
+        :raises StageError: S303, also for a bug, so that exit code and log are kept.
         """
         say = self.log_file("store-results.log").write_message
 
@@ -293,14 +293,14 @@ class JobLifecycle:
             raise
         except Exception as error:
             traceback.print_exc()  # into learner.log
-            raise StageError("S303", f"the learner broke down ({type(error).__name__})") from error
+            raise StageError("S303", f"internal error in the learner ({type(error).__name__})") from error
 
     def retry_timeout(self) -> float:
-        """Seconds that the object stores may take to answer."""
+        """Return the seconds after which retries of an object store end."""
         return CANCELED_RETRY_TIMEOUT if self.waker.canceled else RETRY_TIMEOUT
 
     def set_phase(self, phase: Phase) -> None:
-        """Say where the job is. A full disk does not keep it from going on; what needs the room will say so."""
+        """Record the job's phase. On a full disk the job continues; the stage that needs space reports it."""
         mark = PhaseFile(
             phase=phase,
             since=datetime.now(timezone.utc),
@@ -314,5 +314,5 @@ class JobLifecycle:
             self.log_file("learner.log").write_message(f"Phase {phase} could not be written: {error.strerror}")
 
     def log_file(self, name: str) -> LogFile:
-        """Give a journal among the job's logs."""
+        """Return a log file in the job's folder of logs."""
         return LogFile(self.job.subdirectory(command_env.LOGS) / name)

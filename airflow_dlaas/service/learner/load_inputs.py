@@ -1,4 +1,4 @@
-"""Brings code and training data in place."""
+"""Unpacks the code and downloads the training data."""
 
 from __future__ import annotations
 
@@ -16,32 +16,31 @@ from airflow_dlaas.service.learner.command_env import data_subfolders
 from airflow_dlaas.service.learner.log_file import throttled
 
 MAX_LOGGED_FOLDERS = 20
-"""Folders that the log names; a number stands for those beyond."""
+"""Folders that the log names; of more, it gives the number."""
 
 
 def unpack_code(spec: JobSpec, code: Path, say: Callable[[str], None]) -> None:
     """
-    Unpack the zip.
+    Unpack the zip of code.
 
-    :raises InvalidBundle: it is unusable.
+    :raises InvalidBundle: the zip is invalid.
     """
     from airflow_dlaas.packaging import archive
 
     say(f"Unpacking {spec.code.stat().st_size} bytes of code")
     archive.unpack(spec.code, code, allow_nested=spec.allow_nested, unpacked_limit=spec.unpacked_limit)
-    say("The code is in place")
+    say("Unpacked the code")
 
 
 def download_data(
     definition: TrainingDefinition, data: Path, say: Callable[[str], None], allowed_stores: ObjectStoreAllowlist
 ) -> None:
     """
-    Download every container of training data, whole, and lay them where the command looks.
+    Download each container of training data completely into its folder below *data*.
 
-    Only the results of trainings are left out (`airflow_dlaas.contract.results`), and the log names them. Safe to
-    repeat.
+    Results of trainings are excluded (`airflow_dlaas.contract.results`), and the log names them. Safe to repeat.
 
-    :raises StoreError: one of them cannot be had.
+    :raises StoreError: a container cannot be downloaded.
     """
     sources = definition.training_data
     for source, place in zip(sources, data_subfolders([one.source.container for one in sources]), strict=True):
@@ -77,22 +76,22 @@ def exclude_results(container: str, names: Sequence[str], say: Callable[[str], N
     placed = [(name, enclosing_folder(name, folders)) for name in names]
     left_out = Counter(folder for _, folder in placed if folder is not None)
     if left_out:
-        # Without this, each training of a nightly series would download the models of all before it.
+        # Otherwise each training of a nightly series would download the models of all earlier ones.
         listed = ", ".join(f"{folder} ({number})" for folder, number in left_out.most_common(MAX_LOGGED_FOLDERS))
         more = f" and {len(left_out) - MAX_LOGGED_FOLDERS} more" if len(left_out) > MAX_LOGGED_FOLDERS else ""
         say(
             f"Results of trainings in container {container} are left out of the data: {left_out.total()} objects in "
-            f"{len(left_out)} folders: {listed}{more}. A folder counts as results while it holds an object {MARKER_BASENAME}, "
-            "or the log of a training of an earlier release; copied without these, it is data"
+            f"{len(left_out)} folders: {listed}{more}. A folder counts as results while it holds an object "
+            f"{MARKER_BASENAME}, or the log of a training of an earlier release; copied without these, it is data"
         )
     return [name for name, folder in placed if folder is not None]
 
 
 def link_data(data: Path, code: Path) -> None:
     """
-    Make the data's top level visible from the working directory.
+    Link the top level of *data* into the working directory *code*.
 
-    So plain relative names of data files work, as the page has them; a file of the code with the same name comes first.
+    So relative names of data files work, as in the documentation of 2017. A file of the code with the same name stays.
     """
     for entry in data.iterdir():
         here = code / entry.name

@@ -1,4 +1,4 @@
-"""Where the learner says what it does: lines in files, of which all but its own are stored with the results."""
+"""The learner's own log files. All but ``learner.log`` are stored with the results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_dlaas.contract.base import format_time
 from airflow_dlaas.service.regular_file import open_regular_fd
 
 LOG_PREFIX = "[dlaas] "
-"""In front of the learner's own lines in the command's log."""
+"""Start of the learner's lines in the command's log."""
 
 PROGRESS_INTERVAL = 2.0
 """Seconds between two lines of progress."""
@@ -21,7 +21,7 @@ PROGRESS_INTERVAL = 2.0
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """Appends lines to a file. One that cannot be written loses lines and stops nothing."""
+    """Appends lines to a file. If it cannot be written, lines are lost and the job continues."""
 
     path: Path
 
@@ -30,7 +30,7 @@ class LogFile:
         head = f"{format_time(datetime.now(timezone.utc))} "
         lines = "".join(f"{head}{line}\n" for line in text.splitlines())
         try:
-            # A command may have put something else in its place: it must not lead the learner out of its folders.
+            # A command may have replaced it by a link out of the job directory.
             file = open_regular_fd(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             with os.fdopen(file, "a", encoding="utf-8", errors="backslashreplace") as opened:
                 opened.write(lines)
@@ -39,7 +39,7 @@ class LogFile:
 
 
 def throttled(say: Callable[[str], None], interval: float = PROGRESS_INTERVAL) -> Callable[[Callable[[], str]], None]:
-    """Pass on one sentence every so many seconds at most; the others are not even put together."""
+    """Return a function that passes on one message each *interval* seconds; others are not formatted."""
     last = time.monotonic()
 
     def maybe(sentence: Callable[[], str]) -> None:

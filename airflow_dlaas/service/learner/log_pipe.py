@@ -1,9 +1,9 @@
 """
 The pipe from a command to its log.
 
-A pipe, and not the file, is the command's stdout and stderr: nothing that a command does to its own output reaches what
-is in the log already. It has a name in the job's folder, by which the runner finds processes that write into it after
-their learner was killed. Back-pressure is the kernel's: a command that prints faster than the disk takes it waits.
+The command's stdout and stderr are a pipe, not the log file, so a command cannot change what is in the log. The pipe
+has a name in the job directory; by it the runner finds processes that still write after their learner was killed. The
+kernel applies back-pressure: a command that prints faster than the disk writes waits.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from typing_extensions import Self
 from airflow_dlaas.service.learner.log_writer import LogWriter
 
 PIPE_BYTES = 1024**2
-"""Size of the pipe: the most that an unprivileged user may ask for. A command can print that much without waiting."""
+"""Size of the pipe: the maximum for an unprivileged user. A command can print that much without waiting."""
 
 READ_BYTES = 256 * 1024
-"""Bytes read at once: what this holds in memory."""
+"""Bytes read at once, and held in memory."""
 
 DRAIN_TIMEOUT = 5.0
-"""Seconds for what is in the pipe after the last process has ended. Only a process elsewhere that has opened the pipe
-and goes on writing takes that long."""
+"""Seconds for the rest of the pipe after the last process has ended. It takes that long only if a process outside the
+job has opened the pipe and continues to write."""
 
 
 class LogPipe:
@@ -52,10 +52,10 @@ class LogPipe:
             self._reader = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
             self.writer = os.open(self._path, os.O_WRONLY)
             """File descriptor for the command's stdout and stderr."""
-        except OSError:  # a full disk, or a file system without pipes: then the pipe has no name
+        except OSError:  # full disk, or no pipes on this file system: use a pipe without a name
             self._reader, self.writer = os.pipe()
             os.set_blocking(self._reader, False)
-        with contextlib.suppress(OSError):  # the user's share of memory for pipes is used up
+        with contextlib.suppress(OSError):  # the user's limit of pipe memory is reached
             fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._wake = os.eventfd(0)
         self._thread = threading.Thread(target=self._copy, name="log", daemon=True)
@@ -70,11 +70,11 @@ class LogPipe:
         os.eventfd_write(self._wake, 1)
         self._thread.join()
         os.close(self._wake)
-        with contextlib.suppress(OSError):  # the command has closed the job's folder to its own user
+        with contextlib.suppress(OSError):  # the command removed the user's rights to the job directory
             self._path.unlink(missing_ok=True)
 
     def close_writer(self) -> None:
-        """Close `writer` in this process, once the command has it: the pipe then ends with the command's processes."""
+        """Close `writer` in this process after the command has started, so that the pipe ends with its processes."""
         if self.writer >= 0:
             os.close(self.writer)
             self.writer = -1
@@ -85,7 +85,7 @@ class LogPipe:
         ready.register(self._wake, select.POLLIN)
         try:
             while self._ended_at is None or time.monotonic() < self._ended_at + DRAIN_TIMEOUT:
-                ended = self._ended_at is not None  # looked at first: what was written before is then read
+                ended = self._ended_at is not None  # read before the pipe: what was written before is copied
                 try:
                     output = os.read(self._reader, READ_BYTES)
                 except BlockingIOError:
@@ -97,4 +97,4 @@ class LogPipe:
                     return
                 self._log.write(output)
         finally:
-            os.close(self._reader)  # whatever happens here, no command waits for a reader that is gone
+            os.close(self._reader)  # so that no command waits for a reader that has ended

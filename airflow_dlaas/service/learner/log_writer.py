@@ -35,7 +35,7 @@ class LogWriter:
         self._at_line_start = True
         self._is_full = False
         self._missing_bytes = 0
-        """Bytes that could not be written since the last ones that were, and why."""
+        """Bytes that could not be written since the last successful write."""
         self._write_error = ""
 
     def write(self, output: bytes) -> None:
@@ -47,10 +47,10 @@ class LogWriter:
             self._append(output[:room])
             if len(output) > room:
                 self._is_full = True
-                self._append_line(f"The log ends here: it may have {self._limit} bytes; the command goes on")
+                self._append_line(f"The log ends here: the limit is {self._limit} bytes. The command continues")
 
     def write_message(self, text: str) -> None:
-        """Append lines of the learner's own, at the start of a line, also beyond the limit."""
+        """Append lines of the learner, each at the start of a line, also beyond the limit."""
         with self._lock:
             for line in text.splitlines():
                 self._append_line(line)
@@ -74,7 +74,7 @@ class LogWriter:
         self._missing_bytes += self._write(data)
 
     def _write(self, data: bytes) -> int:
-        """Write *data*; the number of bytes at its end that could not be written."""
+        """Write *data*; return the number of bytes at its end that could not be written."""
         left = memoryview(data)
         try:
             while left:

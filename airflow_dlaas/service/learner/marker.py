@@ -1,4 +1,4 @@
-"""Marks the results of a training, so that they are not taken for training data later."""
+"""Stores the marker of a training's results, so that later trainings do not load them as data."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 def store_marker(store: ObjectStore, container: str, training_id: str, say: Callable[[str], None]) -> None:
     """
-    Store the marker of the training's results. Call it before the first result is stored: if storing breaks off, what
-    was stored until then is marked too. Safe to repeat.
+    Store the marker of the training's results. Call it before the first result is stored, so that an interrupted upload
+    is marked too. Safe to repeat.
 
-    A store that takes no marker, for whatever reason of its own, costs no result: the log of storing has the reason.
+    If the store refuses the marker, the results are stored nevertheless, and ``store-results.log`` has the reason.
 
     :raises StoreError: the store cannot be reached, refuses the credentials, or has no such container.
     """
@@ -29,4 +29,4 @@ def store_marker(store: ObjectStore, container: str, training_id: str, say: Call
     except StoreError as error:
         if error.transient:
             raise
-        say(f"The results are not marked as such, {name} could not be stored: {error}")
+        say(f"The marker {name} could not be stored: {error}; later trainings may load these results as data")

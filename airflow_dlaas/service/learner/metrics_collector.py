@@ -1,4 +1,4 @@
-"""Follows what the command writes, and keeps the metrics in it."""
+"""Collects metrics from what the command writes: its log, its metrics file and its event files."""
 
 from __future__ import annotations
 
@@ -24,40 +24,40 @@ if TYPE_CHECKING:
     LineParser = Callable[[str, datetime], Iterator[Metric]]
 
 COLLECT_INTERVAL = 0.5
-"""Seconds between looks: how old a loss curve may be."""
+"""Seconds between two reads, the maximum age of a curve's end."""
 
 MAX_VALUES_PER_SOURCE = 250_000
-"""The most values kept of one training from each source: its event files, its log, its own metrics file."""
+"""Values that are kept for one training from each source: event files, log, own metrics file."""
 
 BATCH_SIZE = 2000
-"""Metrics that are written together."""
+"""Metrics written in one append."""
 
 CHUNK_BYTES = 1 << 16
 
 MAX_BACKLOG_BYTES = 4 * 1024**2
-"""Bytes that are read at one look; of what came faster (nobody prints metrics that fast), only the end is."""
+"""Bytes read in one pass; of more output, only the end is read, because no program prints metrics that fast."""
 
 MAX_LINE_BYTES = 4096
-"""Bytes that are kept of a line; metrics stand at its end."""
+"""Bytes of a line that are kept, from its end, where metrics are."""
 
 
 @dataclass(slots=True)
 class TailReader:
-    """Reads the new whole lines of a growing file; of a line that never ends, only the last characters are kept."""
+    """Reads new complete lines of a growing file; of a line without an end, the last `MAX_LINE_BYTES` are kept."""
 
     path: Path
     offset: int = 0
     _partial_line: bytes = field(default=b"", repr=False)
 
     def read_lines(self, *, final: bool = False) -> Iterator[str]:
-        """Give the lines that have come since the last time; with *final*, an unfinished one too."""
+        """Yield the lines since the last call; with *final*, also an incomplete one."""
         try:
             file = os.fdopen(open_regular_fd(self.path, os.O_RDONLY), "rb")
-        except OSError:  # not there (yet), or no regular file
+        except OSError:  # missing, or no regular file
             return
         with file:
             end = file.seek(0, os.SEEK_END)
-            if not end - MAX_BACKLOG_BYTES <= self.offset <= end:  # Beyond the end, where the file was cut.
+            if not end - MAX_BACKLOG_BYTES <= self.offset <= end:  # beyond the end if the file was truncated
                 self.offset, self._partial_line = max(0, end - MAX_BACKLOG_BYTES) if self.offset < end else end, b""
             file.seek(self.offset)
             while chunk := file.read(min(CHUNK_BYTES, end - self.offset)):
@@ -73,14 +73,14 @@ class TailReader:
 
 class MetricsCollector:
     """
-    Turns what is new in the command's log, its own metrics file and its event files into lines of ``metrics.jsonl``.
+    Appends new metrics of the command's log, its own metrics file and its event files to ``metrics.jsonl``.
 
-    What event files tell under a name is not taken from the log as well: they have every step of it. With *definitions*
-    the log is read by these alone, and what they name is not taken from event files.
+    A name that event files have is not taken from the log, because event files have each step. With *definitions*, only
+    these read the log, and the names that they define are not taken from event files.
     """
 
     max_values: ClassVar[int] = MAX_VALUES_PER_SOURCE
-    """The most values kept from each source."""
+    """Values that are kept from each source."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class MetricsCollector:
         definitions: Sequence[MetricDefinition] = (),
         on_event_dirs: Callable[[list[Path]], None] = lambda _: None,
     ) -> None:
-        # Not above: these take a tenth of a second to import, and while the command starts, nobody waits for it.
+        # Imported here, while the command starts: it takes a tenth of a second.
         from airflow_dlaas.service.learner.event_files import EventFileReader
         from airflow_dlaas.service.metrics import jsonl_metrics
         from airflow_dlaas.service.metrics.log_metrics import LogMetricsParser
@@ -106,7 +106,7 @@ class MetricsCollector:
         self._event_metric_names: set[tuple[str, str]] = set()
         self._defined_names = {split_phase("", one.name) for one in definitions}
         self.unmatched_names: Callable[[], list[str]] = list
-        """Names the metrics that are defined and that no line has told of."""
+        """Returns the names of defined metrics that no line has matched."""
         read_log: LineParser = _as_line_parser(LogMetricsParser().parse_line)
         if definitions:
             from airflow_dlaas.service.metrics.regex_metrics import RegexMetricsParser
@@ -123,7 +123,7 @@ class MetricsCollector:
         )
 
     def collect(self, *, final: bool = False) -> None:
-        """Take in what has come since the last look."""
+        """Append the metrics since the last call."""
         now = datetime.now(timezone.utc)
         for batch in _batches(self._read_new(now, final=final)):
             with self._output.open("a", encoding="utf-8") as file:
@@ -143,7 +143,7 @@ class MetricsCollector:
 
 @dataclass(slots=True)
 class SourceQuota:
-    """How much is kept of one source, so that a talkative one takes nothing from the others."""
+    """The number of values that one source may add, so that no source uses up the limit of another."""
 
     source: str
     on_error: Callable[[str], None]
@@ -154,17 +154,19 @@ class SourceQuota:
         self.remaining = self.limit
 
     def take(self, metrics: Iterator[Metric], *, excluded: AbstractSet[tuple[str, str]]) -> Iterator[Metric]:
-        """Give *output*, without the values that *excluded* names, as long as the ration lasts."""
+        """Yield *metrics* without the *excluded* names, until the quota is used up."""
         for found in metrics:
             for metric in _exclude_values(excluded, found) if self.remaining > 0 else ():
                 self.remaining -= len(metric.values)
                 yield metric
                 if self.remaining <= 0:
-                    self.on_error(f"No more than {self.limit:,} values of {self.source} are kept")
+                    self.on_error(
+                        f"The limit of {self.limit:,} values from {self.source} is reached; further values are dropped"
+                    )
 
 
 def _exclude_values(excluded: AbstractSet[tuple[str, str]], metric: Metric) -> Iterator[Metric]:
-    """Leave out of *metric* the values that are *excluded* elsewhere."""
+    """Yield *metric* without the *excluded* values, if any value is left."""
     left = tuple(one for one in metric.values if split_phase(metric.phase, one.name) not in excluded)
     if left:
         yield metric.model_copy(update={"values": left})
@@ -180,7 +182,7 @@ def _as_line_parser(read: Callable[[str, datetime], Metric | None]) -> LineParse
 
 
 def _batches(metrics: Iterator[Metric]) -> Iterator[list[Metric]]:
-    """Take *output* in turns of a bounded number: an event file may hold a million."""
+    """Yield *metrics* in lists of at most `BATCH_SIZE`: an event file may hold a million."""
     while batch := list(islice(metrics, BATCH_SIZE)):
         yield batch
 
@@ -198,9 +200,10 @@ def collect_metrics(
     on_event_dirs: Callable[[list[Path]], None] = lambda _: None,
 ) -> Iterator[None]:
     """
-    Follow from a thread while the block runs; at its end, everything written is taken in.
+    Collect metrics in a thread while the block runs; when it ends, everything that was written is collected.
 
-    Whoever wrote *definitions* is told of those that found nothing; *on_event_dirs* is given the folders with event files.
+    :param on_unmatched: called at the end for each of *definitions* that matched no line.
+    :param on_event_dirs: called with the folders of event files when they change.
     """
 
     def body(done: Event) -> None:
@@ -220,8 +223,8 @@ def collect_metrics(
             for name in follower.unmatched_names():
                 on_unmatched(f"Metric {name!r}: its expression found no number in this log")
         except OSError as error:
-            # A full disk, most likely. The curve ends here; the training must not.
-            on_error(f"Metrics are not recorded any more: {error.strerror}")
+            # Most likely a full disk. The curve ends here; the training continues.
+            on_error(f"Metrics are no longer recorded: {error.strerror}")
 
     with background_thread(body):
         yield

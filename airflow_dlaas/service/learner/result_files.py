@@ -1,4 +1,4 @@
-"""What a training leaves behind, under which names it is stored, and what cannot be stored."""
+"""Finds the files of a training's results and logs, their object names, and what cannot be stored."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.learner.command_env import CHECKPOINTS, COMMAND_FOLDERS, DATA, LOGS, RESULTS, TEMPORARY
 
 LEARNER_LOG = "learner.log"
-"""What the learner itself says in its last need; for the service's operator, not for the results."""
+"""The learner's own log of unexpected errors, for the operator of the service. It is not uploaded with the results."""
 
 OBJECT_PREFIXES = {RESULTS: "", CHECKPOINTS: "checkpoints/", LOGS: "learner-1/"}
-"""The job's folders that are stored, and what their files' names begin with."""
+"""Folders of the job directory that are stored, with the prefix of their objects' names."""
 
 TRAINING_LOG_NAME = f"{OBJECT_PREFIXES[LOGS]}training-log.txt"
 
 MAX_LINKED_FOLDERS = 1000
-"""Links to folders that are followed: folders full of links to each other have no end."""
+"""Links to folders that are followed: folders that link to each other would have no end."""
 
 FILE_TYPE_NAMES = {
     stat.S_IFIFO: "a pipe",
@@ -33,13 +33,13 @@ FILE_TYPE_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class UnstoredFile:
-    """Something that is not stored."""
+    """A file or folder that is not stored."""
 
     name: str
-    """Where it would be below the training's results, on one line."""
+    """Its name below the training's results, printable on one line."""
     reason: str
     has_content: bool = True
-    """Whether something is lost with it; a pipe or a link has nothing of its own."""
+    """Whether content is lost; a pipe or a link has none."""
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
@@ -47,25 +47,25 @@ class UnstoredFile:
 
 @dataclass(frozen=True, slots=True)
 class ResultFiles:
-    """Files by the names of their objects, without links: each is the file itself."""
+    """Files by object name; links are resolved."""
 
     results: dict[str, Path] = field(default_factory=dict)
-    """The model, checkpoints and whatever else the command left."""
+    """The model, checkpoints and other files of the command."""
     logs: dict[str, Path] = field(default_factory=dict)
     skipped: list[UnstoredFile] = field(default_factory=list)
 
 
 def find_result_files(job: JobDirectory, training_id: str, *, sandboxed: bool = False) -> ResultFiles:
     """
-    Find everything to store.
+    Find all files to store.
 
-    ``<id>/…`` is what lies in RESULT_DIR (the model in ``<id>/model/``), ``<id>/checkpoints/…``, and
-    ``<id>/learner-1/…`` the logs, the command's as ``training-log.txt``.
+    RESULT_DIR becomes ``<id>/…`` (the model is in ``<id>/model/``), CHECKPOINT_DIR ``<id>/checkpoints/…``, and the logs
+    ``<id>/learner-1/…``, the command's as ``training-log.txt``.
 
-    A link counts as what it points to, if that lies in one of the job's own folders; nothing else of the machine is
-    ever read. Of training data only single files are stored that way: all of it lies in its container already.
+    A link to a file or a folder in the job's own folders is stored as its target; nothing else of the machine is read.
+    Of training data only single linked files are stored, because the data is in its container.
 
-    :param sandboxed: the command saw the job's folder for temporary files as /tmp.
+    :param sandboxed: the command saw the job's folder of temporary files as /tmp.
     """
     walk = _FolderScan(job, f"{training_id}/", sandboxed)
     if job.log.is_file() and not job.log.is_symlink():
@@ -77,7 +77,7 @@ def find_result_files(job: JobDirectory, training_id: str, *, sandboxed: bool = 
 
 
 def stored_path(job: JobDirectory, folder: Path) -> str | None:
-    """Say under which name below the training's *folder* is stored; None where it is not."""
+    """Return the name of *folder* below the training's results; None if it is not stored."""
     for name, prefix in OBJECT_PREFIXES.items():
         if folder.is_relative_to(job.subdirectory(name)):
             return f"{prefix}{folder.relative_to(job.subdirectory(name)).as_posix()}".removesuffix("/.")
@@ -85,34 +85,34 @@ def stored_path(job: JobDirectory, folder: Path) -> str | None:
 
 
 def printable_name(name: str) -> str:
-    """Return *name* on one line and in UTF-8, whatever bytes it is made of."""
+    """Return *name* printable on one line and in UTF-8."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 @dataclass(frozen=True, slots=True)
 class _PendingFolder:
-    """A folder to look into, and the name of what is in it."""
+    """A folder to scan, and the name prefix of its entries."""
 
     path: str
     name: str
     links: tuple[str, ...] = ()
-    """Where the links lie that led here."""
+    """Folders of the links that led here."""
 
 
 class _FolderScan:
-    """One search through a job's folders."""
+    """One scan of a job's folders."""
 
     def __init__(self, job: JobDirectory, prefix: str, sandboxed: bool) -> None:
         self._prefix = prefix
         self._sandboxed = sandboxed
-        # Not resolved themselves: a command may have put a link in a folder's place.
+        # The folders themselves are not resolved: a command may have replaced one by a link.
         self._root = Path(os.path.realpath(job.path))
         self._linked_count = 0
         self.found = ResultFiles()
 
     def scan_folder(self, folder: str) -> None:
-        """Take in one of the job's folders, or what is in its place."""
+        """Add one of the job's folders, or what a command has put at its path."""
         path, name = str(self._root / folder), OBJECT_PREFIXES[folder]
         try:
             mode = os.lstat(path).st_mode
@@ -124,13 +124,13 @@ class _FolderScan:
             self._scan_tree(one)
 
     def skip_conflicting_files(self) -> None:
-        """Leave out files with the names of other folders' results: on a disk the two cannot be side by side."""
+        """Skip files that have the name of a folder: a download could not write both."""
         results = self.found.results
         for folder in filter(None, OBJECT_PREFIXES.values()):
             name = self._prefix + folder.removesuffix("/")
             if name in results and any(one.startswith(f"{name}/") for one in (*results, *self.found.logs)):
                 del results[name]
-                self._skip(folder.removesuffix("/"), "a folder has that name, too")
+                self._skip(folder.removesuffix("/"), "a folder has the same name")
 
     def _scan_tree(self, top: _PendingFolder) -> None:
         left = [top]
@@ -153,7 +153,7 @@ class _FolderScan:
     def _add_entry(
         self, path: str, name: str, mode: int, links: tuple[str, ...], *, folder_name: str | None = None
     ) -> Iterator[_PendingFolder]:
-        """Take in a file, or give the folder to look into."""
+        """Add a file, or yield the folder to scan."""
         if (why := self._invalid_name_reason(name)) is not None:
             self._skip(name, f"{why}, nothing in this folder is stored" if stat.S_ISDIR(mode) else why)
         elif stat.S_ISLNK(mode):
@@ -170,18 +170,18 @@ class _FolderScan:
             real = os.path.realpath(self._link_target(path), strict=True)
             mode = os.lstat(real).st_mode
         except OSError as error:
-            self._skip(name, f"a link that leads nowhere ({error.strerror})", has_content=False)
+            self._skip(name, f"a broken link ({error.strerror})", has_content=False)
             return
         home = next((one for one in COMMAND_FOLDERS if Path(real).is_relative_to(self._root / one)), None)
         here = os.path.dirname(path)  # noqa: PTH120
         if home is None:
             self._skip(name, "a link out of the training's folders", has_content=False)
         elif home == DATA and (links or stat.S_ISDIR(mode)):
-            self._skip(name, "a link to training data, which lies in its own container", has_content=False)
+            self._skip(name, "a link to training data, which is stored in its own container", has_content=False)
         elif not stat.S_ISDIR(mode):
             yield from self._add_entry(real, name, mode, links)
         elif any(Path(one).is_relative_to(real) for one in (here, *links)):
-            self._skip(name, "a link to a folder that it lies in", has_content=False)
+            self._skip(name, "a link to a folder that contains it", has_content=False)
         elif self._linked_count == MAX_LINKED_FOLDERS:
             self._skip(name, f"more than {MAX_LINKED_FOLDERS} links to folders", has_content=False)
         else:
@@ -189,7 +189,7 @@ class _FolderScan:
             yield _PendingFolder(real, folder_name, (*links, here))
 
     def _link_target(self, path: str) -> str:
-        """Return where the link at *path* led for the command, as a path of this machine."""
+        """Return the target of the link at *path* as the command saw it, as a path of this machine."""
         target = Path(os.path.dirname(path), os.readlink(path))  # noqa: PTH115, PTH120
         for tmp in ("/tmp", "/var/tmp") if self._sandboxed else ():  # noqa: S108  (the sandbox's)
             if target.is_relative_to(tmp) and not target.is_relative_to(self._root):
@@ -211,7 +211,7 @@ class _FolderScan:
         except UnicodeEncodeError:
             return "its name is not UTF-8"
         if length > MAX_OBJECT_NAME_BYTES:
-            return f"its name would be {length} bytes long, and an object store takes {MAX_OBJECT_NAME_BYTES}"
+            return f"its name has {length} bytes, and an object store permits {MAX_OBJECT_NAME_BYTES}"
         return None
 
     def _skip(self, name: str, reason: str, *, has_content: bool = True) -> None:
@@ -228,7 +228,7 @@ def _list_names(folder: str) -> list[str]:
 
 
 def _make_readable(path: str, bits: int) -> bool:
-    """Give the owner, who is this process's user as a rule, the right to read what the command has closed."""
+    """Give the owner the right to read again; the owner usually is this process's user."""
     try:
         os.chmod(path, os.stat(path).st_mode | bits)  # noqa: PTH101, PTH116
     except OSError:

@@ -1,9 +1,8 @@
 """
-The command line that runs a command in bubblewrap, as a value.
+The argument list that runs a command in bubblewrap. No I/O but looking at paths.
 
-What is named here is there, and nothing else is: the system and the runtime to read, the job's own folders to write.
-So neither the service's home, with its credentials and other jobs, nor anybody's home folder is in sight, wherever
-they lie. https://github.com/containers/bubblewrap
+The sandbox contains only what is listed here: the system and the runtime, read-only, and the job's own folders. The
+service's home (credentials, other jobs) and all home folders are absent. https://github.com/containers/bubblewrap
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from airflow_dlaas.service.learner.command_env import CODE, COMMAND_FOLDERS, TEM
 from airflow_dlaas.service.runtimes.provision import RuntimePaths
 
 SYSTEM_PATHS = ("/usr", "/opt", "/nix", "/sys", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-"""Where programs and libraries lie, and what the hardware is; most of the short names are links into /usr."""
+"""Programs, libraries and hardware information; most of the short names are links into /usr."""
 
 ETC_PATHS = (
     *("passwd", "group", "nsswitch.conf", "hosts", "host.conf", "hostname", "resolv.conf", "gai.conf"),
@@ -27,24 +26,24 @@ ETC_PATHS = (
     *("profile", "profile.d", "bash.bashrc", "inputrc", "terminfo", "environment", "xdg", "pip.conf", "uv"),
     *("python3", "perl", "OpenCL", "vulkan", "glvnd", "nvidia", "libibverbs.d", "openmpi", "selinux/config"),
 )
-"""What programs read of /etc: names, certificates, settings of libraries. Neither keys nor password hashes."""
+"""Files of /etc that programs read: names, certificates, settings of libraries. No keys and no password hashes."""
 
 KERNEL_PATHS = ("/proc/sys", "/proc/sysrq-trigger", "/proc/fs")
-"""The kernel's own parameters. They are files of root's: it could set them, and with one of them get out."""
+"""Kernel parameters. As root a command could set them, and leave the sandbox by one of them."""
 
 TMP_MOUNTS = ("/tmp", "--symlink", "/tmp", "/var/tmp")  # noqa: S108 - the sandbox's own
 
 GPU_DEVICE_PATTERNS = ("nvidia*", "dri", "kfd", "infiniband", "dxg")
-"""Device files that a booked GPU is used by; which of several GPUs, CUDA_VISIBLE_DEVICES says."""
+"""Device files of GPUs; CUDA_VISIBLE_DEVICES selects one of several."""
 
 ROOT_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
-"""What root can still do in there, so that tar and pip work as they do outside; none of it leads out."""
+"""Capabilities that root keeps, so that tar and pip work. None of them gives access to the outside."""
 
 NEVER_WHOLE_TREES = ("/", "/root", "/home", "/usr/local")
-"""Folders that are never shown whole because a runtime's ``bin`` lies right in them; as anybody's home folder."""
+"""Folders that are not mounted completely although a runtime's ``bin`` is in them. The same holds for home folders."""
 
 PREFIX_SUBFOLDERS = ("lib", "lib64", "include", "share")
-"""What is shown of such a folder besides its ``bin``."""
+"""Subfolders of such a folder that are mounted, and its ``bin``."""
 
 
 def sandbox_argv(
@@ -57,15 +56,14 @@ def sandbox_argv(
     as_root: bool,
 ) -> list[str]:
     """
-    Put together what runs *command* with its environment and network, in *job*'s code folder.
+    Return the argument list that runs *command* in *job*'s code folder, with its environment and the network.
 
-    Everything has the path it has outside. *readable_paths* can be read, too, where it exists. The job's folder itself is an
-    empty one, without the marks in it, and is lost at the end; only the command's own folders below it are real. /tmp
-    is the job's own on disk.
+    All paths are the same as outside. *readable_paths* are readable if they exist. The job directory itself is an empty
+    temporary folder without the job files; only the command's own folders in it are real. /tmp is a folder of the job.
 
-    Not asked for are ``--new-session`` (whoever starts this does so in a session of its own, without a terminal) and
-    ``--die-with-parent``: with that, all processes are killed once the first one has ended, and a shell that ends of
-    TERM at once would leave a training that it waits for no time to save.
+    ``--new-session`` is not used, because the caller starts a session without a terminal. ``--die-with-parent`` is not
+    used, because it kills all processes when the first one ends: a shell that ends at SIGTERM would leave its training
+    no time to save.
     """
     line = [bwrap_path, "--unshare-pid", "--unshare-ipc"]
     if as_root:
@@ -90,7 +88,7 @@ def sandbox_argv(
 
 
 def _readable_mounts(readable_paths: Sequence[Path], *, hidden_folder: Path) -> list[str]:
-    """Show paths, but of the folder *hidden_folder* only what is named in it."""
+    """Mount *readable_paths*; of *hidden_folder* only the paths in it that are listed."""
     outside = [one for one in readable_paths if not one.is_relative_to(hidden_folder)]
     line = _repeat_option("--ro-bind-try", outside)
     if any(hidden_folder.is_relative_to(one) for one in (*map(Path, SYSTEM_PATHS), *outside)):
@@ -103,7 +101,7 @@ def _repeat_option(option: str, paths: Iterator[Path] | Sequence[Path] | map[Pat
 
 
 def runtime_paths(provision: RuntimePaths) -> list[Path]:
-    """Name what a runtime is made of: its trees, those of the interpreters behind it, its folders of libraries."""
+    """Return the paths of a runtime: its trees, those of its interpreters, and its library folders."""
     found: dict[Path, None] = {}
     for folder in provision.path:
         for program in (folder / "python3", *_interpreters(folder)):
@@ -114,7 +112,7 @@ def runtime_paths(provision: RuntimePaths) -> list[Path]:
 
 
 def _prefix_paths(folder: Path) -> list[Path]:
-    """Name the tree that the ``bin`` *folder* belongs to."""
+    """Return the tree of the ``bin`` *folder*."""
     tree = folder.parent if folder.name == "bin" else folder
     if str(tree) in NEVER_WHOLE_TREES or tree.parent == Path("/home") or tree in (Path.home(), Path.home() / ".local"):
         return [folder, *(tree / one for one in PREFIX_SUBFOLDERS)]
@@ -122,7 +120,7 @@ def _prefix_paths(folder: Path) -> list[Path]:
 
 
 def _interpreters(folder: Path) -> Iterator[Path]:
-    """Follow the links of an environment's Python to the one it was made with: each of them must be there."""
+    """Yield the chain of links from an environment's Python to its base; each must exist in the sandbox."""
     for name in ("python3", "python"):
         path = folder / name
         while path.is_symlink():
@@ -133,11 +131,11 @@ def _interpreters(folder: Path) -> Iterator[Path]:
     for line in settings.read_text("utf-8").splitlines() if settings.is_file() else ():
         key, _, value = line.partition("=")
         if key.strip() == "home" and value.strip():
-            yield Path(value.strip()) / "python3"  # An environment of copies has no links.
+            yield Path(value.strip()) / "python3"  # an environment made with copies has no links
 
 
 def _uv_cache_folders(environment: Path) -> Iterator[Path]:
-    """Name uv's cache where *environment* was made of links into it (``UV_LINK_MODE=symlink``)."""
+    """Yield uv's cache folders if *environment* links into them (``UV_LINK_MODE=symlink``)."""
     for one in environment.glob("lib/python*/site-packages/*.dist-info/METADATA"):
         for parent in one.resolve().parents if one.is_symlink() else ():
             if parent.name.startswith("archive-v"):

@@ -1,5 +1,5 @@
 """
-How a shell runs a training's command. Values only.
+The argument list that runs a training's command in a shell. No I/O but the search for bash.
 
 A command of several lines is either one line that was wrapped before its options, or a script (contract, section 5).
 """
@@ -33,7 +33,7 @@ def normalize_command(command: str) -> str:
 
 
 def is_script(command: str) -> bool:
-    """Return whether *command* consists of several lines that do not belong to one."""
+    """Return whether *command* is a script: several lines that are not one wrapped line."""
     return _is_script(_non_blank_lines(command.replace("\r\n", "\n")))
 
 
@@ -44,7 +44,7 @@ def shell_argv(command: str) -> list[str]:
 
 
 def container_argv(command: str) -> list[str]:
-    """Return the same for a container: which shells its image has is found out inside."""
+    """Return the argument list for a container; the shell is selected inside, because images differ."""
     if is_script(command):
         return ["/bin/sh", "-c", SELECT_SHELL_SCRIPT, normalize_command(command)]
     return ["/bin/sh", "-c", normalize_command(command)]

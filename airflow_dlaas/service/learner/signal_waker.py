@@ -1,4 +1,4 @@
-"""What wakes the learner: a signal to stop, the end of a child, the end of a piece of work."""
+"""Wakes the learner's main thread: after a signal, the end of a child process, or the end of a task in a thread."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ T = TypeVar("T")
 
 
 class Canceled(Exception):
-    """The learner was asked to stop."""
+    """The learner received a request to stop."""
 
 
 class SignalWaker:
     """
-    The one thing the learner's main thread waits for.
+    The learner's main thread waits on this object only.
 
-    Signals arrive as bytes in a pipe, so none is lost between a look and a wait, and no lock is held by a handler.
-    Make it in the main thread, once: it takes SIGTERM, SIGINT and SIGCHLD, and unblocks SIGTERM, which the
-    runner keeps blocked until somebody here can hear it.
+    Signals arrive as bytes in a pipe, so none is lost between a check and a wait, and no handler holds a lock.
+    Create one, in the main thread. It handles SIGTERM, SIGINT and SIGCHLD, and unblocks SIGTERM, which the runner
+    blocks until the learner can handle it.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class SignalWaker:
         self.canceled = True
 
     def wait(self, seconds: float | None) -> None:
-        """Wait until something happened, at most *seconds*; None waits without end."""
+        """Wait for the next event, at most *seconds*; None waits without a limit."""
         select.select([self._read_fd], [], [], seconds)
         try:
             while os.read(self._read_fd, 4096):
@@ -51,25 +51,25 @@ class SignalWaker:
             return
 
     def wake(self) -> None:
-        """Say from any thread that something happened."""
+        """Wake the waiting thread. Callable from any thread."""
         try:
             os.write(self._write_fd, b"\0")
         except BlockingIOError:
-            return  # So much has happened already that the pipe is full: nobody sleeps.
+            return  # the pipe is full, so the waiting thread is awake
 
     def run_in_thread(self, work: Callable[[], T], *, cancellable: bool = True) -> T:
         """
-        Do *work* in a thread and give its result.
+        Run *work* in a thread and return its result.
 
-        :raises Canceled: the learner was asked to stop meanwhile. The thread is left behind, and ends with the
-            process at the latest. Not with *cancellable* off.
+        :param cancellable: False: wait for the result also after a request to stop.
+        :raises Canceled: a request to stop came first. The thread continues, at the latest until the process ends.
         """
         future: Future[T] = Future()
 
         def body() -> None:
             try:
                 future.set_result(work())
-            except BaseException as error:  # noqa: BLE001  # carried over to whoever waits
+            except BaseException as error:  # noqa: BLE001  # raised in the waiting thread
                 future.set_exception(error)
             self.wake()
 

@@ -1,4 +1,4 @@
-"""Trying again what may succeed later. An object store restarts with its service; trainings outlive that."""
+"""Retries of object-store operations: the embedded store restarts with its service, and trainings continue."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from airflow_dlaas.exceptions import StoreError
 T = TypeVar("T")
 
 RETRY_TIMEOUT = 900.0
-"""Seconds of trying that a training's data and results are worth."""
+"""Seconds of retries for a training's data or results."""
 
 CANCELED_RETRY_TIMEOUT = 60.0
-"""The same once somebody asked for the training's end."""
+"""Seconds of retries for a training that is being canceled."""
 
 MAX_RETRY_DELAY = 20.0
-"""Seconds between two attempts, at most: a store that is back should not be waited for much longer."""
+"""Maximum seconds between two attempts, so that a store is used soon after it is back."""
 
 
 def retry_delays() -> Iterator[float]:
-    """Give the seconds to wait between attempts."""
+    """Yield the seconds to wait between attempts."""
     pause = 0.5
     while True:
         yield pause
@@ -32,11 +32,11 @@ def with_storage_retry(
     work: Callable[[], T], *, get_timeout: Callable[[], float], say: Callable[[str], None], check_interval: float = 1.0
 ) -> T:
     """
-    Do *work*, again while the store says that it may succeed later.
+    Call *work*, with retries while its error is transient.
 
-    *get_timeout* is asked at least every *check_interval* seconds, so it can shrink on the way.
+    *get_timeout* is called at least each *check_interval* seconds, so the timeout may become shorter meanwhile.
 
-    :raises StoreError: the last one, when it is not transient or patience has run out.
+    :raises StoreError: the last error, if it is not transient or the timeout is over.
     """
     begun, waits = time.monotonic(), retry_delays()
     while True:

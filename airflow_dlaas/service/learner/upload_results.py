@@ -1,4 +1,4 @@
-"""Stores what a training leaves behind; on failure and on cancel too."""
+"""Uploads results and logs of a training, also after a failure or a cancellation."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ if TYPE_CHECKING:
     from airflow_dlaas.storage.transfer.worker_pool import Progress, ProgressCallback
 
 MAX_LOGGED_FILES = 1000
-"""Lines about what was left out, in the log of storing."""
+"""Unstored files that ``store-results.log`` names."""
 
 MAX_FAILED_FILES = 100
-"""Files that a store may refuse one by one before the others are not tried any more."""
+"""Single files that the store may refuse before the rest is given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadReport:
-    """What came of storing."""
+    """The outcome of an upload."""
 
     stored_count: int
-    """Objects that lie in the results container now."""
+    """Objects that are in the results container now."""
     skipped: tuple[UnstoredFile, ...] = ()
-    """What cannot be stored, by its nature."""
+    """Files that cannot be stored by their nature: name, type, links."""
     failed: tuple[UnstoredFile, ...] = ()
-    """Files that the store did not take; trying again may help."""
+    """Files that the store refused; a later attempt may succeed."""
 
 
 def upload_results(
     job: JobDirectory, spec: JobSpec, definition: TrainingDefinition, say: Callable[[str], None], *, sandboxed: bool
 ) -> UploadReport:
     """
-    Upload model and checkpoints to the results container: whatever can be stored, even where something cannot.
+    Upload model and checkpoints to the results container; files that cannot be stored do not stop the others.
 
-    Safe to repeat: what lies there already, with the same content, is not sent again.
+    Safe to repeat: an object with the same content is not sent again.
 
-    :raises StoreError: the store takes nothing, or cannot be reached.
+    :raises StoreError: the store refuses every file, or cannot be reached.
     """
     outcome = find_result_files(job, spec.training_id, sandboxed=sandboxed)
     for one in outcome.skipped[:MAX_LOGGED_FILES]:
@@ -64,7 +64,7 @@ def upload_logs(
     """
     Upload the logs. Safe to repeat.
 
-    :raises StoreError: the store takes nothing, or cannot be reached.
+    :raises StoreError: the store refuses every file, or cannot be reached.
     """
     outcome = find_result_files(job, spec.training_id, sandboxed=sandboxed)
     return _upload_files(spec, outcome, outcome.logs, definition, say)
@@ -90,8 +90,8 @@ def _upload_files(
         store_marker(store, results.target.container, spec.training_id, say)
         sending = BisectingUpload(store, results.target.container, ChecksumCache(), progress)
         sending.upload(files)
-    unreadable = [one for one in sending.failed if not os.access(files[one], os.R_OK)]  # gone since it was found
-    left_out = (*result_files.skipped, *(_unstored_file(one, "it cannot be read any more") for one in unreadable))
+    unreadable = [one for one in sending.failed if not os.access(files[one], os.R_OK)]  # removed since it was found
+    left_out = (*result_files.skipped, *(_unstored_file(one, "it can no longer be read") for one in unreadable))
     refused = tuple(_unstored_file(one, why) for one, why in sending.failed.items() if one not in unreadable)
     for one in refused[:MAX_LOGGED_FILES]:
         say(f"Not stored: {one}")
@@ -104,7 +104,7 @@ def _unstored_file(name: str, reason: str) -> UnstoredFile:
 
 
 class BisectingUpload:
-    """Uploads files so that one that fails takes no other with it. ``failed`` has the reason for each by name."""
+    """Uploads files so that a refused file does not stop the others. ``failed`` has the reason by name."""
 
     def __init__(
         self,
@@ -121,9 +121,9 @@ class BisectingUpload:
 
     def upload(self, files: Mapping[str, Path]) -> None:
         """
-        Upload all of *stored_count*; where that fails, each half by itself, down to the single files that fail.
+        Upload all of *files*; if that fails, upload each half by itself, down to the single files that fail.
 
-        What has arrived is found unchanged by later attempts, and not sent again.
+        Later attempts find stored files unchanged and do not send them again.
 
         :raises StoreError: the store refuses the credentials, has no such container, or may succeed later.
         """
@@ -137,7 +137,7 @@ class BisectingUpload:
             if error.transient:
                 raise
             if len(files) <= 1 or len(self.failed) >= MAX_FAILED_FILES:
-                self._store.check(self._container)  # raises where it is no file's fault
+                self._store.check(self._container)  # raises if the cause is not the file
                 self.failed.update(dict.fromkeys(files, str(error)))
                 return
             names = list(files)

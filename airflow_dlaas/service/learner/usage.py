@@ -1,4 +1,4 @@
-"""What the command uses: memory and CPU of all its processes, and of the GPUs it has booked."""
+"""Measures memory and CPU of a command's processes, and its reserved GPUs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEASURE_INTERVAL = 5.0
 """Seconds between two measurements."""
 
 NVIDIA_SMI_TIMEOUT = 5.0
-"""Seconds that nvidia-smi may take; a driver in trouble lets it hang."""
+"""Seconds for nvidia-smi; it hangs if the driver does."""
 
 NVIDIA_SMI_FIELDS = ("index", "uuid", "utilization.gpu", "memory.used", "memory.total")
 MIB = 1024**2
@@ -29,10 +29,10 @@ MIB = 1024**2
 @contextmanager
 def record_usage(path: Path, gpus: Sequence[str]) -> Iterator[None]:
     """
-    Write what the processes below this one use to *path* every few seconds, while the block runs.
+    Write the usage of this process's descendants to *path* each `MEASURE_INTERVAL` seconds while the block runs.
 
-    Nothing is written durably: after a power failure nobody wants to know. What can't be measured or written is left
-    out, since no training fails for that.
+    Nothing is synced to disk, because the figures are worthless after a crash. What cannot be measured or written is
+    skipped; no training fails because of it.
     """
 
     def body(done: Event) -> None:
@@ -42,7 +42,7 @@ def record_usage(path: Path, gpus: Sequence[str]) -> Iterator[None]:
                 _write_usage(path, measure_usage(known, gpus))
 
     try:
-        with background_thread(body, join_timeout=NVIDIA_SMI_TIMEOUT):  # a driver that hangs can't be killed either
+        with background_thread(body, join_timeout=NVIDIA_SMI_TIMEOUT):  # a hanging driver cannot be killed
             yield
     finally:
         with suppress(OSError):
@@ -51,15 +51,15 @@ def record_usage(path: Path, gpus: Sequence[str]) -> Iterator[None]:
 
 def measure_usage(processes: dict[int, psutil.Process], gpus: Sequence[str]) -> ResourceUsage:
     """
-    Measure all processes below this one; *processes* keeps them from one time to the next, by pid.
+    Measure all descendants of this process; *processes* keeps them between calls, by pid.
 
-    CPU is what was used since the last time, so a process that is new counts from the next one on.
+    CPU is the use since the last call, so a new process counts from the next call on.
     """
     memory, percent = 0, 0.0
     here = {one.pid: one for one in psutil.Process().children(recursive=True)}
     for pid, process in here.items():
         one = processes.setdefault(pid, process)
-        if one != process:  # the pid was given anew
+        if one != process:  # the pid was reused
             one = processes[pid] = process
         with suppress(psutil.Error):
             memory += one.memory_info().rss
@@ -75,7 +75,7 @@ def measure_usage(processes: dict[int, psutil.Process], gpus: Sequence[str]) -> 
 
 
 def parse_gpu_usage(csv_text: str, reserved_gpus: Sequence[str]) -> tuple[GpuUsage, ...]:
-    """Read nvidia-smi's *csv_text* (the columns are `NVIDIA_SMI_FIELDS`) for the *reserved_gpus* GPUs, named by index or UUID."""
+    """Return the usage of *reserved_gpus* (index or UUID) from nvidia-smi's output with `NVIDIA_SMI_FIELDS`."""
     found: list[GpuUsage] = []
     for row in csv.reader(csv_text.splitlines(), skipinitialspace=True):
         if len(row) != len(NVIDIA_SMI_FIELDS):
@@ -102,7 +102,7 @@ def _query_nvidia_smi() -> str:
 
 
 def _parse_number(text: str) -> float | None:
-    """Read a number; a GPU that has no such figure says "[N/A]"."""
+    """Return the number; None for a figure that the GPU does not have (``[N/A]``)."""
     try:
         return float(text)
     except ValueError:
