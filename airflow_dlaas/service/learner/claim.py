@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 
+from airflow_dlaas._util.atomic_write import atomic_write_text
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.job_files import JobDirectory, JobSpec, read_job_file
@@ -20,20 +21,13 @@ def claim(job: JobDirectory) -> bool:
 
     ``run.json`` appears complete, and at most one of several processes succeeds: a hard link fails if the name exists.
     """
-    mark = identify(os.getpid())
-    if mark is None:
+    identity = identify(os.getpid())
+    if identity is None:
         raise HostError("This process does not find itself in /proc")
-    aside = job.path / f".run.{os.getpid()}"
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(mark.model_dump_json())
-        file.flush()
-        os.fsync(file.fileno())
     try:
-        os.link(aside, job.run)
+        atomic_write_text(job.run, identity.model_dump_json(), fsync=True, overwrite=False)
     except FileExistsError:
         return False
-    finally:
-        aside.unlink()
     return True
 
 

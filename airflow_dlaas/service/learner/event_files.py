@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,19 +35,19 @@ class EventFileReader:
     """
     Reads new metrics from the event files below *roots*.
 
-    Links are not followed, because a command could make them point anywhere. A file with invalid content is reported to
-    *on_error* once and not read again.
+    Links are not followed, because a command could make them point anywhere. A file with invalid content is logged once
+    and not read again.
     """
 
     def __init__(
         self,
         roots: Sequence[Path],
-        on_error: Callable[[str], None],
+        logger: logging.Logger,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._roots = roots
-        self._on_error = on_error
+        self._logger = logger
         self._clock = clock
         self._last_search: float | None = None
         self._files: dict[Path, tuple[EventFile, str]] = {}
@@ -68,7 +69,9 @@ class EventFileReader:
                 del self._files[path]
                 continue
             if file.is_corrupt:
-                self._on_error(f"{path.name} is no valid event file from byte {file.offset} on and is no longer read")
+                self._logger.warning(
+                    "%s is no valid event file from byte %d on and is no longer read", path.name, file.offset
+                )
                 self._broken_files.add(path)
 
     def event_dirs(self) -> list[Path]:

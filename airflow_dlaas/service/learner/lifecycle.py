@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 import os
 import traceback
 from collections.abc import Callable
@@ -36,11 +37,11 @@ from airflow_dlaas.service.learner.job_result import (
     write_exit,
     write_exit_if_lost,
 )
-from airflow_dlaas.service.learner.log_file import LogFile
+from airflow_dlaas.service.learner.log_file import file_logger
 from airflow_dlaas.service.learner.log_pipe import LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
 from airflow_dlaas.service.learner.metrics_collector import collect_metrics
-from airflow_dlaas.service.learner.result_files import stored_path
+from airflow_dlaas.service.learner.result_files import LEARNER_LOG, stored_path
 from airflow_dlaas.service.learner.shell_command import container_argv, shell_argv
 from airflow_dlaas.service.learner.signal_waker import Canceled, SignalWaker
 from airflow_dlaas.service.learner.storage_retry import CANCELED_RETRY_TIMEOUT, RETRY_TIMEOUT, with_storage_retry
@@ -71,8 +72,8 @@ def run_job(folder: Path) -> None:
             job.subdirectory(name).mkdir(exist_ok=True)
         isolation = detect_isolation(job, spec)
         isolation_mode = isolation.mode
-        complain = LogFile(job.subdirectory(command_env.LOGS) / "learner.log").write_message
-        log = LogWriter(job.log, spec.log_limit, complain)
+        learner_logger = file_logger(job.subdirectory(command_env.LOGS) / LEARNER_LOG)
+        log = LogWriter(job.log, spec.log_limit, learner_logger)
         result = JobLifecycle(job, spec, definition, waker, isolation, log).run()
     except (HostError, OSError, ValidationError) as error:
         reason = (
@@ -131,30 +132,27 @@ class JobLifecycle:
             provision = self.provision_runtime()
         self.set_phase(Phase.LOADING)
         with stage_errors("S301"):
-            say = self.log_file("load-model.log").write_message
-            self.waker.run_in_thread(lambda: load_inputs.unpack_code(self.spec, code, say))
+            code_logger = self.logger("load-model.log")
+            self.waker.run_in_thread(lambda: load_inputs.unpack_code(self.spec, code, code_logger))
         with stage_errors("S302"):
-            say_data = self.log_file("load-data.log").write_message
+            data_logger = self.logger("load-data.log")
             self.waker.run_in_thread(
                 lambda: with_storage_retry(
-                    lambda: load_inputs.download_data(self.definition, data, say_data, self.spec.object_stores),
+                    lambda: load_inputs.download_data(self.definition, data, data_logger, self.spec.object_stores),
+                    what="Loading the data",
                     get_timeout=self.retry_timeout,
-                    say=say_data,
+                    logger=data_logger,
                 )
             )
             load_inputs.link_data(data, code)
         self.set_phase(Phase.PROCESSING)
-        own, complain = (
-            self.job.subdirectory(command_env.LOGS) / command_env.USER_METRICS_FILE,
-            self.log_file("learner.log").write_message,
-        )
         with (
             stage_errors("S101"),
             collect_metrics(
                 self.job.log,
-                own,
+                self.job.subdirectory(command_env.LOGS) / command_env.USER_METRICS_FILE,
                 self.job.metrics,
-                complain,
+                self.logger(LEARNER_LOG),
                 event_dirs=self.event_dirs(),
                 definitions=self.definition.metric_definitions or (),
                 on_unmatched=self.log.write_message,
@@ -184,10 +182,10 @@ class JobLifecycle:
         runtime, environments = self.spec.runtime, self.spec.environments
         if runtime.kind == "uv" and not uv.has_environment(runtime, environments):
             self.set_phase(Phase.PREPARING)
-        whole = self.log_file("prepare.log")
+        logger = self.logger("prepare.log")
 
         def say(line: str) -> None:
-            whole.write_message(line)
+            logger.info("%s", line)
             if not line.startswith(" + "):
                 self.log.write_message(line.strip())
 
@@ -247,7 +245,7 @@ class JobLifecycle:
         try:
             write_exit_if_lost(self.job, result, isolation=self.isolation.mode)
         except OSError as error:
-            self.log_file("learner.log").write_message(f"exit-if-lost.json could not be written: {error.strerror}")
+            self.logger(LEARNER_LOG).warning("exit-if-lost.json could not be written: %s", error.strerror)
         self.set_phase(Phase.STORING)
         with contextlib.suppress(OSError):  # a command without a sandbox can remove or replace it
             self.job.subdirectory(command_env.LOGS).mkdir(exist_ok=True)
@@ -277,19 +275,20 @@ class JobLifecycle:
 
         :raises StageError: S303, also for a bug, so that exit code and log are kept.
         """
-        say = self.log_file("store-results.log").write_message
+        logger = self.logger("store-results.log")
 
         def once() -> UploadReport:
             sandboxed = self.isolation.mode == "bubblewrap"
-            return store(self.job, self.spec, self.definition, say, sandboxed=sandboxed)
+            return store(self.job, self.spec, self.definition, logger, sandboxed=sandboxed)
 
         try:
             with stage_errors("S303"):
                 return self.waker.run_in_thread(
-                    lambda: with_storage_retry(once, get_timeout=get_timeout, say=say), cancellable=False
+                    lambda: with_storage_retry(once, what="Storing the files", get_timeout=get_timeout, logger=logger),
+                    cancellable=False,
                 )
         except StageError as error:
-            say(error.reason)
+            logger.error("%s", error.reason)
             raise
         except Exception as error:
             traceback.print_exc()  # into learner.log
@@ -311,8 +310,8 @@ class JobLifecycle:
         try:
             write_text_atomic(self.job.phase, mark.model_dump_json())
         except OSError as error:
-            self.log_file("learner.log").write_message(f"Phase {phase} could not be written: {error.strerror}")
+            self.logger(LEARNER_LOG).warning("Phase %s could not be written: %s", phase, error.strerror)
 
-    def log_file(self, name: str) -> LogFile:
-        """Return a log file in the job's folder of logs."""
-        return LogFile(self.job.subdirectory(command_env.LOGS) / name)
+    def logger(self, name: str) -> logging.Logger:
+        """Return a logger that writes to the file *name* in the job's folder of logs."""
+        return file_logger(self.job.subdirectory(command_env.LOGS) / name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
@@ -13,13 +14,13 @@ from airflow_dlaas.contract.stores import TrainingData
 from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.job_files import JobSpec
 from airflow_dlaas.service.learner.command_env import data_subfolders
-from airflow_dlaas.service.learner.log_file import throttled
+from airflow_dlaas.service.learner.log_file import progress_text, throttled
 
 MAX_LOGGED_FOLDERS = 20
 """Folders that the log names; of more, it gives the number."""
 
 
-def unpack_code(spec: JobSpec, code: Path, say: Callable[[str], None]) -> None:
+def unpack_code(spec: JobSpec, code: Path, logger: logging.Logger) -> None:
     """
     Unpack the zip of code.
 
@@ -27,13 +28,13 @@ def unpack_code(spec: JobSpec, code: Path, say: Callable[[str], None]) -> None:
     """
     from airflow_dlaas.packaging import archive
 
-    say(f"Unpacking {spec.code.stat().st_size} bytes of code")
+    logger.info("Unpacking %d bytes of code", spec.code.stat().st_size)
     archive.unpack(spec.code, code, allow_nested=spec.allow_nested, unpacked_limit=spec.unpacked_limit)
-    say("Unpacked the code")
+    logger.info("Unpacked the code")
 
 
 def download_data(
-    definition: TrainingDefinition, data: Path, say: Callable[[str], None], allowed_stores: ObjectStoreAllowlist
+    definition: TrainingDefinition, data: Path, logger: logging.Logger, allowed_stores: ObjectStoreAllowlist
 ) -> None:
     """
     Download each container of training data completely into its folder below *data*.
@@ -46,31 +47,32 @@ def download_data(
     for source, place in zip(sources, data_subfolders([one.source.container for one in sources]), strict=True):
         folder = data / place
         folder.mkdir(parents=True, exist_ok=True)
-        _download_container(source, folder, say, allowed_stores)
+        _download_container(source, folder, logger, allowed_stores)
 
 
 def _download_container(
-    source: TrainingData, folder: Path, say: Callable[[str], None], allowed_stores: ObjectStoreAllowlist
+    source: TrainingData, folder: Path, logger: logging.Logger, allowed_stores: ObjectStoreAllowlist
 ) -> None:
     from airflow_dlaas.storage.swift.store import SwiftStore
     from airflow_dlaas.storage.transfer.api import download
 
     begun, name = time.monotonic(), source.source.container
-    maybe = throttled(say)
-    say(f"Loading container {name}")
+    log_progress = throttled(logger)
+    logger.info("Loading container %s", name)
     with SwiftStore.open(source.connection, require_allowed=allowed_stores.require_allowed) as store:
         report = download(
             store,
             name,
             folder,
-            exclude_filter=lambda names: exclude_results(name, names, say),
+            exclude_filter=lambda names: exclude_results(name, names, logger),
             allow_empty=True,
-            progress=lambda at: maybe(lambda: f"{at.files_done} of {at.files_total} files, {at.bytes_done} bytes"),
+            progress=lambda at: log_progress(lambda: progress_text(at)),
         )
-    say(f"Loaded {report.files} files, {report.bytes} bytes in {time.monotonic() - begun:.1f} s")
+    seconds = time.monotonic() - begun
+    logger.info("Loaded %d files, %d bytes in %.1f s", report.files, report.bytes, seconds)
 
 
-def exclude_results(container: str, names: Sequence[str], say: Callable[[str], None]) -> list[str]:
+def exclude_results(container: str, names: Sequence[str], logger: logging.Logger) -> list[str]:
     """Return those of *names*, all objects of *container*, that belong to results of trainings; log their folders."""
     folders = result_folders(names)
     placed = [(name, enclosing_folder(name, folders)) for name in names]
@@ -79,10 +81,16 @@ def exclude_results(container: str, names: Sequence[str], say: Callable[[str], N
         # Otherwise each training of a nightly series would download the models of all earlier ones.
         listed = ", ".join(f"{folder} ({number})" for folder, number in left_out.most_common(MAX_LOGGED_FOLDERS))
         more = f" and {len(left_out) - MAX_LOGGED_FOLDERS} more" if len(left_out) > MAX_LOGGED_FOLDERS else ""
-        say(
-            f"Results of trainings in container {container} are left out of the data: {left_out.total()} objects in "
-            f"{len(left_out)} folders: {listed}{more}. A folder counts as results while it holds an object "
-            f"{MARKER_BASENAME}, or the log of a training of an earlier release; copied without these, it is data"
+        logger.info(
+            "Results of trainings in container %s are excluded from the data: %d objects in %d folders: %s%s. A folder "
+            "counts as results while it holds an object %s, or the log of a training of an earlier release; copied "
+            "without these, it is data",
+            container,
+            left_out.total(),
+            len(left_out),
+            listed,
+            more,
+            MARKER_BASENAME,
         )
     return [name for name, folder in placed if folder is not None]
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airflow_dlaas.contract.base import format_time
 from airflow_dlaas.service.regular_file import open_regular_fd
+
+if TYPE_CHECKING:
+    from airflow_dlaas.storage.transfer.worker_pool import Progress
 
 LOG_PREFIX = "[dlaas] "
 """Start of the learner's lines in the command's log."""
@@ -19,33 +23,52 @@ PROGRESS_INTERVAL = 2.0
 """Seconds between two lines of progress."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogFile:
-    """Appends lines to a file. If it cannot be written, lines are lost and the job continues."""
+def file_logger(path: Path) -> logging.Logger:
+    """
+    Return a logger that appends to the file at *path*: time, level from WARNING on, message.
 
-    path: Path
+    If the file cannot be written, lines are lost and the job continues. The logger is not registered, so it has no
+    parent and ends with its last reference.
+    """
+    logger = logging.Logger(f"learner.{path.stem}", logging.INFO)  # noqa: LOG001  # `getLogger` keeps it for ever
+    logger.addHandler(_AppendHandler(path))
+    return logger
 
-    def write_message(self, text: str) -> None:
-        """Append *text*."""
-        head = f"{format_time(datetime.now(timezone.utc))} "
-        lines = "".join(f"{head}{line}\n" for line in text.splitlines())
+
+class _AppendHandler(logging.Handler):
+    """Opens the file for each record: a command may replace it at any time."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def emit(self, record: logging.LogRecord) -> None:
+        head = f"{format_time(datetime.fromtimestamp(record.created, timezone.utc))} "
+        if record.levelno >= logging.WARNING:
+            head += f"{record.levelname} "
+        lines = "".join(f"{head}{line}\n" for line in self.format(record).splitlines())
         try:
             # A command may have replaced it by a link out of the job directory.
-            file = open_regular_fd(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            file = open_regular_fd(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             with os.fdopen(file, "a", encoding="utf-8", errors="backslashreplace") as opened:
                 opened.write(lines)
         except OSError:
             return
 
 
-def throttled(say: Callable[[str], None], interval: float = PROGRESS_INTERVAL) -> Callable[[Callable[[], str]], None]:
-    """Return a function that passes on one message each *interval* seconds; others are not formatted."""
+def progress_text(progress: Progress) -> str:
+    """Return the progress of a transfer in words."""
+    return f"{progress.files_done} of {progress.files_total} files, {progress.bytes_done} bytes"
+
+
+def throttled(logger: logging.Logger, interval: float = PROGRESS_INTERVAL) -> Callable[[Callable[[], str]], None]:
+    """Return a function that logs one message each *interval* seconds at INFO; others are not formatted."""
     last = time.monotonic()
 
-    def maybe(sentence: Callable[[], str]) -> None:
+    def log_progress(message: Callable[[], str]) -> None:
         nonlocal last
         if time.monotonic() - last >= interval:
             last = time.monotonic()
-            say(sentence())
+            logger.info("%s", message())
 
-    return maybe
+    return log_progress

@@ -7,9 +7,9 @@ that must hold for each byte of a log belongs here: its size limit, and the mask
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from airflow_dlaas.service.learner.log_file import LOG_PREFIX
@@ -20,16 +20,16 @@ class LogWriter:
     Writes a log of at most *limit* bytes and one line that states the limit. Thread-safe. A call returns when its text
     is in the file.
 
-    A disk without room stops nothing: *on_error* gets the reason, and the log states how many bytes are missing once
+    A full disk does not stop the command: *logger* gets the reason, and the log states how many bytes are missing once
     there is room again.
 
     :raises OSError: the file cannot be created.
     """
 
-    def __init__(self, path: Path, limit: int, on_error: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, limit: int, logger: logging.Logger) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o666)
         self._limit = limit
-        self._on_error = on_error
+        self._logger = logger
         self._lock = threading.Lock()
         self._size = 0
         self._at_line_start = True
@@ -85,5 +85,5 @@ class LogWriter:
         except OSError as error:
             if not self._missing_bytes:
                 self._write_error = error.strerror or str(error)
-                self._on_error(f"The log cannot be written: {self._write_error}")
+                self._logger.warning("The log cannot be written: %s", self._write_error)
         return len(left)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from typing import TYPE_CHECKING
 
 from airflow_dlaas.contract.results import marker_content, marker_name
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from airflow_dlaas.storage.object_store import ObjectStore
 
 
-def store_marker(store: ObjectStore, container: str, training_id: str, say: Callable[[str], None]) -> None:
+def store_marker(store: ObjectStore, container: str, training_id: str, logger: logging.Logger) -> None:
     """
     Store the marker of the training's results. Call it before the first result is stored, so that an interrupted upload
     is marked too. Safe to repeat.
@@ -29,4 +29,6 @@ def store_marker(store: ObjectStore, container: str, training_id: str, say: Call
     except StoreError as error:
         if error.transient:
             raise
-        say(f"The marker {name} could not be stored: {error}; later trainings may load these results as data")
+        logger.warning(
+            "The marker %s could not be stored (%s); later trainings may load these results as data", name, error
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -13,7 +14,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, ClassVar
 
-from airflow_dlaas.service.learner.background import background_thread
+from airflow_dlaas._util.threads import background_thread
 from airflow_dlaas.service.metrics.metric_phases import split_phase
 from airflow_dlaas.service.regular_file import open_regular_fd
 
@@ -89,7 +90,7 @@ class MetricsCollector:
         output: Path,
         *,
         event_dirs: Sequence[Path],
-        on_error: Callable[[str], None],
+        logger: logging.Logger,
         definitions: Sequence[MetricDefinition] = (),
         on_event_dirs: Callable[[list[Path]], None] = lambda _: None,
     ) -> None:
@@ -99,8 +100,8 @@ class MetricsCollector:
         from airflow_dlaas.service.metrics.log_metrics import LogMetricsParser
 
         self._output = output
-        self._event_quota = SourceQuota("event files", on_error, self.max_values)
-        self._event_reader = EventFileReader(event_dirs, on_error)
+        self._event_quota = SourceQuota("event files", logger, self.max_values)
+        self._event_reader = EventFileReader(event_dirs, logger)
         self._event_dirs: list[Path] = []
         self._on_event_dirs = on_event_dirs
         self._event_metric_names: set[tuple[str, str]] = set()
@@ -114,11 +115,11 @@ class MetricsCollector:
             defined = RegexMetricsParser(definitions)
             read_log, self.unmatched_names = defined.parse_line, defined.unmatched_metrics
         self._sources = (
-            (TailReader(log), read_log, SourceQuota("the log", on_error, self.max_values)),
+            (TailReader(log), read_log, SourceQuota("the log", logger, self.max_values)),
             (
                 TailReader(user_metrics),
                 _as_line_parser(jsonl_metrics.parse_line),
-                SourceQuota("its own metrics", on_error, self.max_values),
+                SourceQuota("its own metrics", logger, self.max_values),
             ),
         )
 
@@ -146,7 +147,7 @@ class SourceQuota:
     """The number of values that one source may add, so that no source uses up the limit of another."""
 
     source: str
-    on_error: Callable[[str], None]
+    logger: logging.Logger
     limit: int
     remaining: int = field(init=False)
 
@@ -160,8 +161,8 @@ class SourceQuota:
                 self.remaining -= len(metric.values)
                 yield metric
                 if self.remaining <= 0:
-                    self.on_error(
-                        f"The limit of {self.limit:,} values from {self.source} is reached; further values are dropped"
+                    self.logger.warning(
+                        "The limit of %s values from %s is reached; the rest is dropped", f"{self.limit:,}", self.source
                     )
 
 
@@ -192,7 +193,7 @@ def collect_metrics(
     log: Path,
     user_metrics: Path,
     output: Path,
-    on_error: Callable[[str], None],
+    logger: logging.Logger,
     *,
     event_dirs: Sequence[Path] = (),
     definitions: Sequence[MetricDefinition] = (),
@@ -212,7 +213,7 @@ def collect_metrics(
             user_metrics,
             output,
             event_dirs=event_dirs,
-            on_error=on_error,
+            logger=logger,
             definitions=definitions,
             on_event_dirs=on_event_dirs,
         )
@@ -224,7 +225,7 @@ def collect_metrics(
                 on_unmatched(f"Metric {name!r}: its expression found no number in this log")
         except OSError as error:
             # Most likely a full disk. The curve ends here; the training continues.
-            on_error(f"Metrics are no longer recorded: {error.strerror}")
+            logger.warning("Metrics are no longer recorded: %s", error.strerror)
 
-    with background_thread(body):
+    with background_thread(body, name="metrics"):
         yield

@@ -6,10 +6,10 @@ import os
 import select
 import signal
 from collections.abc import Callable
-from concurrent.futures import Future
-from threading import Thread
 from types import FrameType
 from typing import TypeVar
+
+from airflow_dlaas._util.threads import start_in_thread
 
 T = TypeVar("T")
 
@@ -64,16 +64,8 @@ class SignalWaker:
         :param cancellable: False: wait for the result also after a request to stop.
         :raises Canceled: a request to stop came first. The thread continues, at the latest until the process ends.
         """
-        future: Future[T] = Future()
-
-        def body() -> None:
-            try:
-                future.set_result(work())
-            except BaseException as error:  # noqa: BLE001  # raised in the waiting thread
-                future.set_exception(error)
-            self.wake()
-
-        Thread(target=body, daemon=True).start()
+        future = start_in_thread(work, name="stage")
+        future.add_done_callback(lambda _: self.wake())
         while not future.done():
             if cancellable and self.canceled:
                 raise Canceled

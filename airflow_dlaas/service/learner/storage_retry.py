@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
+from airflow_dlaas._util.retry import RetryPolicy, call_with_retry
 from airflow_dlaas.exceptions import StoreError
 
 T = TypeVar("T")
@@ -16,37 +18,27 @@ RETRY_TIMEOUT = 900.0
 CANCELED_RETRY_TIMEOUT = 60.0
 """Seconds of retries for a training that is being canceled."""
 
-MAX_RETRY_DELAY = 20.0
-"""Maximum seconds between two attempts, so that a store is used soon after it is back."""
-
-
-def retry_delays() -> Iterator[float]:
-    """Yield the seconds to wait between attempts."""
-    pause = 0.5
-    while True:
-        yield pause
-        pause = min(pause * 2, MAX_RETRY_DELAY)
+POLICY = RetryPolicy(attempts=None, first_pause=0.5, max_pause=20.0, jitter=0)
+"""The maximum pause is short, so that a store is used soon after it is back."""
 
 
 def with_storage_retry(
-    work: Callable[[], T], *, get_timeout: Callable[[], float], say: Callable[[str], None], check_interval: float = 1.0
+    operation: Callable[[], T], *, what: str, get_timeout: Callable[[], float], logger: logging.Logger
 ) -> T:
     """
-    Call *work*, with retries while its error is transient.
+    Call *operation*, with retries while its error is transient; each retry is logged.
 
-    *get_timeout* is called at least each *check_interval* seconds, so the timeout may become shorter meanwhile.
-
+    :param what: the operation as the start of a sentence: "Loading the data".
+    :param get_timeout: seconds from the call of this function, called again each second: the timeout may become
+        shorter meanwhile.
     :raises StoreError: the last error, if it is not transient or the timeout is over.
     """
-    begun, waits = time.monotonic(), retry_delays()
-    while True:
-        try:
-            return work()
-        except StoreError as error:
-            pause = next(waits)
-            if not error.transient or time.monotonic() + pause - begun > get_timeout():
-                raise
-            say(f"{error}; trying again in {pause:.1f} s")
-        again = time.monotonic() + pause
-        while (left := again - time.monotonic()) > 0 and time.monotonic() - begun <= get_timeout():
-            time.sleep(min(left, check_interval))
+    started_at = time.monotonic()
+    return call_with_retry(
+        operation,
+        POLICY,
+        what=what,
+        is_transient=lambda error: isinstance(error, StoreError) and error.transient,
+        logger=logger,
+        deadline=lambda: started_at + get_timeout(),
+    )

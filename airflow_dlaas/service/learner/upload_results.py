@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.exceptions import ContainerNotFound, StoreError, StoreRefused
 from airflow_dlaas.service.job_files import JobDirectory, JobSpec
-from airflow_dlaas.service.learner.log_file import throttled
+from airflow_dlaas.service.learner.log_file import progress_text, throttled
 from airflow_dlaas.service.learner.marker import store_marker
 from airflow_dlaas.service.learner.result_files import ResultFiles, UnstoredFile, find_result_files, printable_name
 
@@ -41,7 +42,7 @@ class UploadReport:
 
 
 def upload_results(
-    job: JobDirectory, spec: JobSpec, definition: TrainingDefinition, say: Callable[[str], None], *, sandboxed: bool
+    job: JobDirectory, spec: JobSpec, definition: TrainingDefinition, logger: logging.Logger, *, sandboxed: bool
 ) -> UploadReport:
     """
     Upload model and checkpoints to the results container; files that cannot be stored do not stop the others.
@@ -52,14 +53,14 @@ def upload_results(
     """
     outcome = find_result_files(job, spec.training_id, sandboxed=sandboxed)
     for one in outcome.skipped[:MAX_LOGGED_FILES]:
-        say(f"Left out: {one}")
+        logger.warning("Not stored: %s", one)
     if len(outcome.skipped) > MAX_LOGGED_FILES:
-        say(f"Left out: {len(outcome.skipped) - MAX_LOGGED_FILES} more")
-    return _upload_files(spec, outcome, outcome.results, definition, say)
+        logger.warning("Not stored: %d more", len(outcome.skipped) - MAX_LOGGED_FILES)
+    return _upload_files(spec, outcome, outcome.results, definition, logger)
 
 
 def upload_logs(
-    job: JobDirectory, spec: JobSpec, definition: TrainingDefinition, say: Callable[[str], None], *, sandboxed: bool
+    job: JobDirectory, spec: JobSpec, definition: TrainingDefinition, logger: logging.Logger, *, sandboxed: bool
 ) -> UploadReport:
     """
     Upload the logs. Safe to repeat.
@@ -67,7 +68,7 @@ def upload_logs(
     :raises StoreError: the store refuses every file, or cannot be reached.
     """
     outcome = find_result_files(job, spec.training_id, sandboxed=sandboxed)
-    return _upload_files(spec, outcome, outcome.logs, definition, say)
+    return _upload_files(spec, outcome, outcome.logs, definition, logger)
 
 
 def _upload_files(
@@ -75,28 +76,29 @@ def _upload_files(
     result_files: ResultFiles,
     files: Mapping[str, Path],
     definition: TrainingDefinition,
-    say: Callable[[str], None],
+    logger: logging.Logger,
 ) -> UploadReport:
     from airflow_dlaas.storage.swift.store import SwiftStore
     from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 
-    begun, results, maybe = time.monotonic(), definition.results_store, throttled(say)
-    say(f"Storing {len(files)} files in container {results.target.container}")
+    begun, results, log_progress = time.monotonic(), definition.results_store, throttled(logger)
+    logger.info("Storing %d files in container %s", len(files), results.target.container)
 
     def progress(at: Progress) -> None:
-        maybe(lambda: f"{at.files_done} of {at.files_total} files, {at.bytes_done} bytes")
+        log_progress(lambda: progress_text(at))
 
     with SwiftStore.open(results.connection, require_allowed=spec.object_stores.require_allowed) as store:
-        store_marker(store, results.target.container, spec.training_id, say)
+        store_marker(store, results.target.container, spec.training_id, logger)
         sending = BisectingUpload(store, results.target.container, ChecksumCache(), progress)
         sending.upload(files)
     unreadable = [one for one in sending.failed if not os.access(files[one], os.R_OK)]  # removed since it was found
     left_out = (*result_files.skipped, *(_unstored_file(one, "it can no longer be read") for one in unreadable))
     refused = tuple(_unstored_file(one, why) for one, why in sending.failed.items() if one not in unreadable)
     for one in refused[:MAX_LOGGED_FILES]:
-        say(f"Not stored: {one}")
-    say(f"Stored {len(files) - len(sending.failed)} of {len(files)} files in {time.monotonic() - begun:.1f} s")
-    return UploadReport(len(files) - len(sending.failed), left_out, refused)
+        logger.warning("Not stored: %s", one)
+    stored, seconds = len(files) - len(sending.failed), time.monotonic() - begun
+    logger.info("Stored %d of %d files in %.1f s", stored, len(files), seconds)
+    return UploadReport(stored, left_out, refused)
 
 
 def _unstored_file(name: str, reason: str) -> UnstoredFile:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,8 +12,9 @@ from threading import Event
 
 import psutil
 
+from airflow_dlaas._util.atomic_write import atomic_write_text
+from airflow_dlaas._util.threads import background_thread
 from airflow_dlaas.contract.training import GpuUsage, ResourceUsage
-from airflow_dlaas.service.learner.background import background_thread
 
 MEASURE_INTERVAL = 5.0
 """Seconds between two measurements."""
@@ -42,7 +42,8 @@ def record_usage(path: Path, gpus: Sequence[str]) -> Iterator[None]:
                 _write_usage(path, measure_usage(known, gpus))
 
     try:
-        with background_thread(body, join_timeout=NVIDIA_SMI_TIMEOUT):  # a hanging driver cannot be killed
+        # With a timeout: a hanging driver cannot be killed.
+        with background_thread(body, name="usage", join_timeout=NVIDIA_SMI_TIMEOUT):
             yield
     finally:
         with suppress(OSError):
@@ -115,6 +116,4 @@ def _mebibytes_to_bytes(mebibytes: str) -> int | None:
 
 
 def _write_usage(path: Path, usage: ResourceUsage) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(usage.model_dump_json(), encoding="utf-8")
-    aside.replace(path)
+    atomic_write_text(path, usage.model_dump_json())
