@@ -110,7 +110,7 @@ class MemoryStore:
 
     def complete_multipart(
         self, container: str, name: str, parts: Sequence[Part], *, content_type: str | None = None
-    ) -> None:  # noqa: ARG002
+    ) -> None:
         for part in parts:
             where, segment = part.segment or ("", "")
             kept = self.all.get(where, {}).get(segment)

@@ -35,7 +35,7 @@ from airflow_dlaas.service.runners.local import LocalRunner
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.running import NO_BUBBLEWRAP
 
-PATIENCE = 120.0
+WAIT_TIMEOUT = 120.0
 """Seconds that anything but a training may take on a busy machine."""
 
 LONGEST = 600.0
@@ -52,13 +52,13 @@ AWAIT_BEGUN = "while [ ! -e $CHECKPOINT_DIR/begun ]; do sleep 0.05; done"
 
 
 def bubblewrap_works() -> bool:
-    """Whether this machine lets anybody make a sandbox."""
+    """Whether a user can make a sandbox on this machine."""
     line = ["bwrap", "--unshare-pid", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
     return shutil.which("bwrap") is not None and subprocess.run(line, capture_output=True, timeout=60).returncode == 0
 
 
 class Job:
-    """A job folder as the dispatcher puts it in place, and what the learner makes of it."""
+    """A job directory as the dispatcher creates it, and the results of the learner."""
 
     def __init__(self, path: Path, connection: StoreConnection, runner: LocalRunner) -> None:
         self.folder = JobDirectory(path)
@@ -80,7 +80,7 @@ class Job:
             store.put(container or self.container, name, content)
 
     def stored(self) -> dict[str, bytes]:
-        """What lies under the training's name in the results container."""
+        """The stored objects of the training, by name below its prefix."""
         found = {}
         with self.store() as store:
             for one in store.list_objects(self.container, f"{self.id}/"):
@@ -91,7 +91,7 @@ class Job:
     def prepare(
         self, command: str, *, containers: tuple[str, ...] = (), code: bytes | None = None, **spec: Any
     ) -> None:
-        """Put everything in place, as the dispatcher does."""
+        """Create the job directory, as the dispatcher does."""
         self.folder.path.mkdir()
         zipped = self.folder.path.with_name(f"{self.id}.zip")
         zipped.write_bytes(a_zip({"main.py": "print('hello')"}) if code is None else code)
@@ -128,16 +128,16 @@ class Job:
         self.folder.spec.write_text(JobSpec.model_validate(whole).model_dump_json())
 
     def start(self, command: str, **spec: Any) -> str:
-        """Put everything in place and start the learner; its handle."""
+        """Create the job directory and start the learner; return the handle."""
         self.prepare(command, **spec)
         return self.runner.start(self.folder)
 
     def open_gate(self) -> None:
-        """Let a command go on that waits at its `GATE`."""
+        """Let a command continue that waits at its `GATE`."""
         (self.folder.subdirectory("checkpoints") / "gate").touch()
 
     def end(self) -> ExitFile:
-        """Wait for the learner's last mark, and for the learner."""
+        """Wait for ``exit.json`` and for the end of the learner."""
         self.wait(lambda: self.folder.exit.exists(), "exit.json", LONGEST)
         mark = read_job_file(self.folder.run, ProcessIdentity)
         assert mark is not None
@@ -150,14 +150,14 @@ class Job:
         self.start(command, **spec)
         return self.end()
 
-    def wait(self, holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+    def wait(self, holds: Callable[[], bool], what: str, seconds: float = WAIT_TIMEOUT) -> None:
         until = time.monotonic() + seconds
         while not holds():
-            assert time.monotonic() < until, f"{what} does not come; {self.told()}"
+            assert time.monotonic() < until, f"{what} does not come; {self.logs()}"
             time.sleep(0.01)
 
-    def told(self) -> str:
-        """Everything the job's logs say."""
+    def logs(self) -> str:
+        """The content of all logs of the job."""
         logs = [self.folder.log, *self.folder.subdirectory("logs").glob("*")]
         return "\n".join(f"--- {one.name}\n{one.read_text()}" for one in logs if one.is_file())
 
@@ -165,7 +165,7 @@ class Job:
         mark = read_job_file(self.folder.phase, PhaseFile)
         return None if mark is None else str(mark.phase)
 
-    def says(self, text: str) -> bool:
+    def log_contains(self, text: str) -> bool:
         """Whether the command has printed *text*."""
         return self.folder.log.exists() and text in self.folder.log.read_text()
 

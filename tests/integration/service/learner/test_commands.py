@@ -35,9 +35,9 @@ LINES = {
 
 
 @pytest.mark.parametrize(("command", "printed"), LINES.values(), ids=LINES)
-def test_a_command_of_several_lines_runs_as_a_shell_runs_it(job, zipped, command, printed):
+def test_command_of_several_lines_runs_as_in_a_shell(job, zipped, command, printed):
     ended = job.run(command, code=zipped({"train.py": TRAIN}))
-    assert (ended.state, ended.exit_code) == (TrainingState.COMPLETED, 0), job.told()
+    assert (ended.state, ended.exit_code) == (TrainingState.COMPLETED, 0), job.logs()
     assert " ".join(job.folder.log.read_text().splitlines()[1:]).strip() == printed
 
 
@@ -50,15 +50,15 @@ def test_a_command_of_several_lines_runs_as_a_shell_runs_it(job, zipped, command
         ("echo begun\n--lr 0.1\necho done", 127),
     ],
 )
-def test_a_script_ends_with_its_first_failing_line_and_that_exit_code(job, command, exit_code):
+def test_script_ends_with_the_exit_code_of_its_first_failing_line(job, command, exit_code):
     ended = job.run(command)
-    assert (ended.state, ended.exit_code, ended.code) == (TrainingState.ERROR, exit_code, "C201"), job.told()
+    assert (ended.state, ended.exit_code, ended.code) == (TrainingState.ERROR, exit_code, "C201"), job.logs()
     assert "done" not in job.folder.log.read_text().splitlines()
 
 
-def test_a_command_of_the_greatest_length_runs_and_its_environment_has_it(job):
+def test_command_of_maximum_length_runs(job):
     command = "echo $(( ${#TRAINING_COMMAND} ))\n: "
     command += "x" * (MAX_COMMAND_BYTES - len(command))
     ended = job.run(command)
-    assert ended.state is TrainingState.COMPLETED, job.told()[-1000:]
+    assert ended.state is TrainingState.COMPLETED, job.logs()[-1000:]
     assert job.folder.log.read_text().splitlines()[1:] == [str(MAX_COMMAND_BYTES)]

@@ -76,12 +76,12 @@ def _accuracy(log: str) -> float:
         ("2.21", "example_dags/code/convolutional_network.py", {"model/model.keras", "model/model.tflite"}, 0.95),
     ],
 )
-def test_the_page_s_command_trains_digits_well(job, environments, digits, zipped, version, script, model, least):
+def test_example_of_2017_trains_digits(job, environments, digits, zipped, version, script, model, least):
     for name, content in digits.idx_files().items():
         job.put(name, content)
     code = zipped({"convolutional_network.py": (ROOT / script).read_text()})
     ended = job.run(COMMAND, code=code, runtime=_resolved("tensorflow", version), environments=environments)
-    assert ended.state is TrainingState.COMPLETED, job.told()
+    assert ended.state is TrainingState.COMPLETED, job.logs()
     stored = job.stored()
     log = stored["learner-1/training-log.txt"].decode()
     assert _accuracy(log) >= least, log
@@ -94,7 +94,7 @@ def test_the_page_s_command_trains_digits_well(job, environments, digits, zipped
 def test_pytorch_trains(job, environments, zipped):
     runtime = _resolved("torch", "2.13")
     ended = job.run("python3 main.py", code=zipped({"main.py": TORCH}), runtime=runtime, environments=environments)
-    assert ended.state is TrainingState.COMPLETED, job.told()
+    assert ended.state is TrainingState.COMPLETED, job.logs()
     assert "model/net.pt" in job.stored()
     losses = re.findall(r"loss: ([0-9.]+)", job.folder.log.read_text())
     assert float(losses[-1]) < 0.01

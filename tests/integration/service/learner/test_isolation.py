@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("bubblewrap")
 
 @pytest.fixture
 def home(tmp_path: Path, job) -> Path:
-    """The service's home as it is: credentials, a database, a job of somebody else's beside ours."""
+    """The service's home as it is: credentials, a database, a job of another user."""
     home = tmp_path / "home"
     for one in ("jobs/training-other/results", "blobs", "environments"):
         (home / one).mkdir(parents=True)
@@ -35,7 +35,7 @@ def home(tmp_path: Path, job) -> Path:
     return home
 
 
-def test_neither_the_service_s_home_nor_anybody_s_is_there(job, home):
+def test_home_folders_are_absent(job, home):
     ended = job.run(
         f"cat {home}/credentials.json {home}/database.sqlite {home}/jobs/training-other/results/model; "
         f"ls -A {home} {home}/jobs /root /home; cat /etc/shadow /etc/ssh/ssh_host_*; "
@@ -51,7 +51,7 @@ def test_neither_the_service_s_home_nor_anybody_s_is_there(job, home):
     assert "root:" not in log.replace("/root:", "")
 
 
-def test_of_its_own_job_it_sees_its_own_folders_only(job, home):
+def test_only_the_command_s_folders_of_the_job_are_visible(job, home):
     job.run("cd $JOB_STATE_DIR; ls -A; echo x > exit.json; echo x > own && cat own")
     assert job.folder.log.read_text().splitlines()[1:] == [
         *("checkpoints", "code", "data", "home", "logs", "results", "tmp"),
@@ -60,7 +60,7 @@ def test_of_its_own_job_it_sees_its_own_folders_only(job, home):
     assert not (job.folder.path / "own").exists()
 
 
-def test_no_process_outside_can_be_seen_read_or_killed(job, home):
+def test_processes_outside_are_invisible(job, home):
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"]) as outside:
         try:
             job.run(
@@ -75,7 +75,7 @@ def test_no_process_outside_can_be_seen_read_or_killed(job, home):
     assert "time.sleep" not in log
 
 
-def test_the_learner_s_environment_is_out_of_reach(job, home):
+def test_environment_of_the_learner_is_unreadable(job, home):
     job.runner = LocalRunner({**os.environ, "UV_INDEX_PASSWORD": "the-secret-of-the-index"})
     job.run('cat /proc/*/environ /proc/$PPID/environ | tr "\\0" "\\n"; true')
     log = job.folder.log.read_text()
@@ -83,7 +83,7 @@ def test_the_learner_s_environment_is_out_of_reach(job, home):
     assert "the-secret" not in log
 
 
-def test_nothing_outside_can_be_written(job, home, tmp_path):
+def test_nothing_outside_is_writable(job, home, tmp_path):
     job.run(
         f"for file in {home}/x {tmp_path}/x /x /usr/x /etc/x /opt/x /root/x; "
         'do echo x > $file && echo "written: $file"; done; '
@@ -98,14 +98,14 @@ def test_nothing_outside_can_be_written(job, home, tmp_path):
     assert not any(Path(one, "x").exists() for one in (home, tmp_path, "/", "/usr", "/etc", "/opt", "/root"))
 
 
-def test_a_home_inside_what_is_shown_is_hidden_all_the_same(job, home, tmp_path):
+def test_home_inside_a_visible_path_is_hidden(job, home, tmp_path):
     (tmp_path / "site.txt").write_text("data of the site's\n")
     job.run(f"cat {tmp_path}/site.txt; ls -A {home}; echo x > {tmp_path}/x", visible=[str(tmp_path)])
     assert job.folder.log.read_text().splitlines()[1:3] == ["data of the site's", "jobs"]
     assert not (tmp_path / "x").exists()
 
 
-def test_a_training_finds_all_it_needs(job, home, zipped):
+def test_sandbox_has_everything_that_a_training_needs(job, home, zipped):
     """Network, threads, subprocesses, temporary files, shared memory, pseudo-terminals, names of users and hosts."""
     job.put("train.csv", b"1,2\n")
     code = """
@@ -129,29 +129,29 @@ if __name__ == "__main__":
         greeter.start()
         ended = job.run(f"python3 main.py {server.getsockname()[1]}", code=zipped({"main.py": code}))
         greeter.join()
-    assert ended.state is TrainingState.COMPLETED, job.told()
+    assert ended.state is TrainingState.COMPLETED, job.logs()
     assert job.folder.log.read_text().splitlines()[1] == f"{sys.prefix} 3"
     assert "auc" in job.folder.metrics.read_text()
 
 
-def test_a_killed_learner_s_sandbox_is_found_and_cleared(job, home):
+def test_sandbox_of_a_killed_learner_is_killed(job, home):
     handle = job.start("echo ready; sleep 1000")
-    job.wait(lambda: job.says("ready"), "the command")
+    job.wait(lambda: job.log_contains("ready"), "the command")
     os.kill(read_job_file(job.folder.run, ProcessIdentity).pid, signal.SIGKILL)
-    job.wait(lambda: job.runner.look({handle: job.folder})[handle].value == "gone", "the end")
-    job.runner.clear(job.folder)
+    job.wait(lambda: job.runner.poll({handle: job.folder})[handle].value == "gone", "the end")
+    job.runner.kill_leftovers(job.folder)
     assert not [one for one in Path("/proc").glob("[0-9]*/environ") if job.id.encode() in _read(one)]
 
 
-def test_what_applies_is_told_while_it_runs(job, home):
+def test_isolation_is_shown_while_the_training_runs(job, home):
     job.start("echo ready; sleep 1")
-    job.wait(lambda: job.says("ready"), "the command")
+    job.wait(lambda: job.log_contains("ready"), "the command")
     assert read_job_file(job.folder.phase, PhaseFile).isolation == "bubblewrap"
     job.end()
 
 
 @pytest.mark.parametrize("isolation", ["auto", "bubblewrap"])
-def test_where_bubblewrap_does_not_work_auto_goes_without_and_the_other_refuses(job, home, tmp_path, isolation):
+def test_auto_runs_without_bubblewrap_and_bubblewrap_refuses(job, home, tmp_path, isolation):
     """As in a container that forbids it."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/bwrap").write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2; exit 1\n")
@@ -183,7 +183,7 @@ def _read(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("links", ["copy", "symlink"])
-def test_an_environment_made_by_uv_works_in_it(job, home, links):
+def test_uv_environment_works_in_the_sandbox(job, home, links):
     wheel = home / "blobs" / "answer-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("answer.py", "VALUE = 42\n")
@@ -198,6 +198,6 @@ def test_an_environment_made_by_uv_works_in_it(job, home, links):
         environments=str(home / "environments"),
     )
     log = job.folder.log.read_text()
-    assert f"42 {home}/environments/" in log, job.told()
+    assert f"42 {home}/environments/" in log, job.logs()
     assert "Read-only file system" in log
     assert ended.isolation == "bubblewrap"

@@ -25,31 +25,31 @@ def lines(job) -> list[str]:
     return job.folder.log.read_text().splitlines()[1:]
 
 
-def test_a_command_cannot_empty_its_log(job):
+def test_command_cannot_truncate_its_log(job):
     empty = "".join(f": > {stream}; truncate -s 0 {stream} 2> $TMPDIR/x; " for stream in STREAMS)
     ended = job.run(f"echo before; {empty} echo after")
     assert (ended.state, lines(job)) == (TrainingState.COMPLETED, ["before", "after"])
     assert job.stored()["learner-1/training-log.txt"].decode().splitlines()[1:] == ["before", "after"]
 
 
-def test_a_command_cannot_overwrite_what_it_has_printed(job):
+def test_command_cannot_overwrite_its_log(job):
     seeks = "import os; print('before', flush=True); os.lseek(1, 0, os.SEEK_SET)"
     job.run(f'python3 -c "{seeks}"; echo forged')
     assert lines(job)[0] == "before"
     assert lines(job)[-1] == "forged"
 
 
-def test_a_stream_can_be_opened_by_its_name(job):
+def test_stdout_can_be_opened_by_its_name(job):
     job.run("".join(f"echo one > {stream}; echo two | tee {stream} >&2; echo three; " for stream in STREAMS))
     assert lines(job) == ["one", "two", "two", "three"] * len(STREAMS)
 
 
-def test_both_streams_are_in_the_order_they_were_written(job):
+def test_stdout_and_stderr_keep_their_order(job):
     job.run("for i in $(seq 300); do echo out $i; echo err $i >&2; done")
     assert lines(job) == [f"{stream} {i}" for i in range(1, 301) for stream in ("out", "err")]
 
 
-def test_bytes_that_are_no_text_and_a_line_without_end_arrive_as_they_are(job):
+def test_binary_output_and_a_line_without_end_are_unchanged(job):
     blob = (
         "import os; b = bytes(range(256)) * 20_000; [os.write(1, b[at : at + 7919]) for at in range(0, len(b), 7919)]"
     )
@@ -57,15 +57,15 @@ def test_bytes_that_are_no_text_and_a_line_without_end_arrive_as_they_are(job):
     assert job.folder.log.read_bytes().partition(b"\n")[2] == bytes(range(256)) * 20_000
 
 
-def test_a_progress_bar_without_newlines_is_in_the_log_at_once(job):
+def test_progress_bar_is_logged_at_once(job):
     bar = "import sys, time; [(sys.stderr.write(f'\\\\r{i}% loss=0.5'), time.sleep(0.1)) for i in range(6000)]"
     job.start(f'python3 -c "{bar}"')
     job.wait(lambda: job.phase() == "processing" and b"\r3% loss=0.5" in job.folder.log.read_bytes(), "the bar")
 
 
-def test_a_process_outside_that_holds_the_pipe_does_not_hold_up_the_end(job):
+def test_process_outside_with_the_pipe_does_not_delay_the_end(job):
     job.start(f"echo ready; {GATE}")
-    job.wait(lambda: job.says("ready"), "the command")
+    job.wait(lambda: job.log_contains("ready"), "the command")
     held = os.open(job.folder.output, os.O_WRONLY | os.O_NONBLOCK)
     job.open_gate()
     try:
@@ -75,7 +75,7 @@ def test_a_process_outside_that_holds_the_pipe_does_not_hold_up_the_end(job):
     assert not job.folder.output.exists()
 
 
-def test_what_is_left_running_with_the_pipe_open_is_ended_and_the_end_does_not_wait(job):
+def test_background_process_with_the_pipe_is_ended(job):
     """It never ends by itself: were it waited for, there would be no end."""
     ended = job.run(f"(trap '' TERM; while :; do echo again; {BEGUN}; sleep 0.1; done) & {AWAIT_BEGUN}; echo done")
     assert ended.state is TrainingState.COMPLETED

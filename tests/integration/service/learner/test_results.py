@@ -1,4 +1,4 @@
-"""Results are stored whatever a command leaves: what can be stored is, the rest is named, exit code and log survive."""
+"""Files that can be stored are stored, the others are named, and exit code and log are kept."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MODEL = "mkdir $RESULT_DIR/model; echo weights > $RESULT_DIR/model/w; "
 
 LEFT = {
     "links": {
-        "a link loop": ("ln -s loop $RESULT_DIR/loop", "loop: a link that leads nowhere (Too many levels"),
-        "two links in a loop": ("cd $RESULT_DIR; ln -s b a; ln -s a b", "a: a link that leads nowhere"),
-        "a folder in itself": ("ln -s . $RESULT_DIR/model/self", "model/self: a link to a folder that it lies in"),
-        "a folder above": ("ln -s $RESULT_DIR $RESULT_DIR/model/up", "model/up: a link to a folder that it lies in"),
-        "a dangling link": ("ln -s nowhere $RESULT_DIR/dangling", "dangling: a link that leads nowhere (No such file"),
+        "a link loop": ("ln -s loop $RESULT_DIR/loop", "loop: a broken link (Too many levels"),
+        "two links in a loop": ("cd $RESULT_DIR; ln -s b a; ln -s a b", "a: a broken link"),
+        "a folder in itself": ("ln -s . $RESULT_DIR/model/self", "model/self: a link to a folder that contains it"),
+        "a folder above": ("ln -s $RESULT_DIR $RESULT_DIR/model/up", "model/up: a link to a folder that contains it"),
+        "a dangling link": ("ln -s nowhere $RESULT_DIR/dangling", "dangling: a broken link (No such file"),
         "a link out": ("ln -s /etc/passwd $RESULT_DIR/stolen", "stolen: a link out of the training's folders"),
         "a link to a folder outside": ("ln -s /etc $RESULT_DIR/etc", "etc: a link out of the training's folders"),
         "a link to the job's marks": ("ln -s ../spec.json $RESULT_DIR/mark", "mark: a link "),
@@ -42,11 +42,11 @@ LEFT = {
         ),
         "a long name": (
             "cd $RESULT_DIR; name=$(printf '%0250d' 7); for i in 1 2 3 4 5; do mkdir $name; cd $name; done; touch x",
-            "its name would be ",
+            "and an object store permits ",
         ),
         "a name over lines": (
             "mkdir $RESULT_DIR/$'a\\nb'; ln -s x $RESULT_DIR/$'a\\nb'/l",
-            "a\\nb/l: a link that leads",
+            "a\\nb/l: a broken link",
         ),
         "a log of that name": (
             "echo forged > $LOG_DIR/training-log.txt",
@@ -54,7 +54,7 @@ LEFT = {
         ),
         "a file in a folder's place": (
             "touch $RESULT_DIR/checkpoints; touch $CHECKPOINT_DIR/x",
-            "checkpoints: a folder has that name, too",
+            "checkpoints: a folder has the same name",
         ),
     },
     "kinds": {
@@ -70,7 +70,7 @@ LEFT = {
         ),
     },
 }
-"""Commands, and what the warning about what each leaves begins with or holds; those of a group in one training."""
+"""Commands, each with a part of the warning about its file; one training for each group."""
 
 
 @pytest.fixture(params=["bubblewrap", "none"], autouse=True)
@@ -82,7 +82,7 @@ def isolation(request: pytest.FixtureRequest, job) -> str:
 
 
 @pytest.mark.parametrize("group", LEFT)
-def test_what_cannot_be_stored_is_named_and_takes_nothing_with_it(job, group):
+def test_unstorable_file_is_named_and_others_are_stored(job, group):
     commands = "".join(f"({command}); " for command, _ in LEFT[group].values())
     ended = job.run(f"{MODEL} {commands}")
     assert (ended.state, ended.exit_code, ended.code, ended.reason) == (TrainingState.COMPLETED, 0, None, None)
@@ -95,13 +95,13 @@ def test_what_cannot_be_stored_is_named_and_takes_nothing_with_it(job, group):
     assert not [one for one in stored.values() if b"root:" in one]
 
 
-def test_an_exit_code_and_the_log_survive_what_cannot_be_stored(job):
+def test_unstorable_results_keep_exit_code_and_log(job):
     ended = job.run(f"{MODEL} ln -s loop $RESULT_DIR/loop; echo last words; exit 7")
     assert (ended.state, ended.exit_code, ended.code) == (TrainingState.ERROR, 7, "C201")
     assert b"last words" in job.stored()["learner-1/training-log.txt"]
 
 
-def test_links_within_the_training_s_folders_are_stored_as_what_they_point_to(job, isolation):
+def test_internal_links_are_stored_as_their_targets(job, isolation):
     job.put("vocabulary.txt", b"words")
     tmp = "$TMPDIR" if isolation == "none" else "/tmp"
     job.run(
@@ -123,7 +123,7 @@ def test_links_within_the_training_s_folders_are_stored_as_what_they_point_to(jo
 NAMES = ["a b", "tab\there", "new\nline", "bell\a", "trailing.", "back\\slash", "ü-Ö", "50%?#&+", "~", "-rf", "a" * 255]
 
 
-def test_any_name_that_is_utf_8_is_stored(job, zipped):
+def test_any_utf_8_name_is_stored(job, zipped):
     code = f"import os\nfor name in {NAMES!r}: open(os.environ['RESULT_DIR'] + '/' + name, 'w').write(name)"
     ended = job.run("python3 main.py", code=zipped({"main.py": code}))
     assert (ended.state, ended.warnings) == (TrainingState.COMPLETED, ())
@@ -135,7 +135,7 @@ def test_any_name_that_is_utf_8_is_stored(job, zipped):
     assert stored == {name: name.encode() for name in NAMES}
 
 
-def test_a_folder_a_thousand_folders_deep_is_left_out_and_removed(job, zipped):
+def test_very_deep_folder_is_skipped_and_removed(job, zipped):
     code = "import os\nos.chdir(os.environ['RESULT_DIR'])\nfor _ in range(3000): os.mkdir('d'); os.chdir('d')"
     try:
         ended = job.run(f"{MODEL} python3 main.py", code=zipped({"main.py": code}))
@@ -161,7 +161,7 @@ def test_a_folder_a_thousand_folders_deep_is_left_out_and_removed(job, zipped):
         ("chmod 0 $RESULT_DIR; chmod 0 $JOB_STATE_DIR", set()),
     ],
 )
-def test_a_command_that_removes_or_replaces_its_folders_keeps_exit_code_and_log(job, command, stored):
+def test_removed_or_replaced_folders_keep_exit_code_and_log(job, command, stored):
     """Without a sandbox: in one, the folders are mounts that can be neither removed nor replaced."""
     ended = job.run(f"echo words; {command}; exit 3")
     assert (ended.state, ended.exit_code) == (TrainingState.ERROR, 3)
@@ -171,24 +171,24 @@ def test_a_command_that_removes_or_replaces_its_folders_keeps_exit_code_and_log(
     assert {one for one in found if not one.endswith(("-data.log", "-model.log", "-results.log"))} == stored
 
 
-def test_what_the_command_has_closed_to_itself_is_stored(job):
+def test_files_without_read_permission_are_stored(job):
     job.run("mkdir $RESULT_DIR/m; echo w > $RESULT_DIR/m/w; chmod 000 $RESULT_DIR/m/w $RESULT_DIR/m")
     assert job.stored()["m/w"] == b"w\n"
 
 
-def test_a_link_in_a_log_s_place_leads_the_learner_nowhere(job, tmp_path):
+def test_link_in_place_of_a_log_is_not_followed(job, tmp_path):
     (tmp_path / "victim").write_text("untouched")
     job.run(f"ln -sf {tmp_path}/victim $LOG_DIR/store-results.log; ln -s {os.devnull} $LOG_DIR/evaluation-metrics.txt")
     assert (tmp_path / "victim").read_text() == "untouched"
 
 
 BROKEN = """
-from airflow_dlaas.service.learner import __main__, life
+from airflow_dlaas.service.learner import __main__, lifecycle
 
 def {0}(*_arguments, **_named):
-    raise KeyError("a mistake")
+    raise KeyError("a bug")
 
-life.{0} = {0}
+lifecycle.{0} = {0}
 __main__.main()
 """
 
@@ -196,13 +196,13 @@ __main__.main()
 @pytest.mark.parametrize(
     ("step", "command", "ends"),
     [
-        ("store_results", "exit 3", (TrainingState.ERROR, 3, "C201")),
-        ("store_results", "true", (TrainingState.ERROR, 0, "S303")),
-        ("store_logs", "true", (TrainingState.COMPLETED, 0, None)),
-        ("supervise", "true", (TrainingState.ERROR, None, "S101")),
+        ("upload_results", "exit 3", (TrainingState.ERROR, 3, "C201")),
+        ("upload_results", "true", (TrainingState.ERROR, 0, "S303")),
+        ("upload_logs", "true", (TrainingState.COMPLETED, 0, None)),
+        ("run_supervised", "true", (TrainingState.ERROR, None, "S101")),
     ],
 )
-def test_a_mistake_of_the_learner_s_own_loses_neither_exit_code_nor_log(job, step, command, ends):
+def test_internal_error_keeps_exit_code_and_log(job, step, command, ends):
     job.prepare(f"{MODEL} echo words; {command}")
     done = subprocess.run(
         [sys.executable, "-c", BROKEN.format(step), job.folder.path], capture_output=True, text=True, timeout=240
@@ -211,25 +211,25 @@ def test_a_mistake_of_the_learner_s_own_loses_neither_exit_code_nor_log(job, ste
     assert (ended.state, ended.exit_code, ended.code) == ends
     assert "KeyError" in done.stderr
     stored = job.stored()
-    assert ("model/w" in stored) == (step == "store_logs")
-    if step == "store_logs":
-        assert ended.warnings == ("the logs were not stored: the learner broke down (KeyError)",)
+    assert ("model/w" in stored) == (step == "upload_logs")
+    if step == "upload_logs":
+        assert ended.warnings == ("the logs were not stored: internal error in the learner (KeyError)",)
     else:
         assert f"[dlaas] {ended.reason}".encode() in stored["learner-1/training-log.txt"]
         assert ended.stored
 
 
 @pytest.mark.parametrize(("command", "exit_code", "code"), [("true", 0, "S303"), ("exit 3", 3, "C201")])
-def test_a_learner_that_is_killed_while_it_stores_leaves_the_exit_code(job, own_swift, command, exit_code, code):
+def test_learner_killed_while_storing_keeps_the_exit_code(job, own_swift, command, exit_code, code):
     access = own_swift.access
     job.connection = StoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
     job.put("a", b"1")
     job.start(f"echo ready; until test -e go; do sleep 0.02; done; {command}")
-    job.wait(lambda: job.says("ready"), "the command")
+    job.wait(lambda: job.log_contains("ready"), "the command")
     own_swift.stop()
-    (job.folder.folder("code") / "go").touch()
-    storing = job.folder.folder("logs") / "store-results.log"
-    job.wait(lambda: storing.exists() and "trying again" in storing.read_text(), "the attempt to store")
+    (job.folder.subdirectory("code") / "go").touch()
+    storing = job.folder.subdirectory("logs") / "store-results.log"
+    job.wait(lambda: storing.exists() and "retrying in" in storing.read_text(), "the attempt to store")
     learner = read_job_file(job.folder.run, ProcessIdentity)
     assert learner is not None
     os.kill(learner.pid, signal.SIGKILL)
@@ -241,9 +241,9 @@ def test_a_learner_that_is_killed_while_it_stores_leaves_the_exit_code(job, own_
     assert "storing the results was interrupted" in (known.reason or "")
 
 
-def test_a_job_whose_end_cannot_be_noted_before_storing_is_stored_all_the_same(job):
+def test_results_are_stored_if_exit_if_lost_cannot_be_written(job):
     job.isolation = "none"
     ended = job.run("mkdir -p ../exit-if-lost.json/x; exit 3")
     assert (ended.state, ended.exit_code, ended.code) == (TrainingState.ERROR, 3, "C201")
-    assert "exit-if-lost.json could not be written" in job.told()
+    assert "exit-if-lost.json could not be written" in job.logs()
     assert "learner-1/training-log.txt" in job.stored()

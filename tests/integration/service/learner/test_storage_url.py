@@ -22,7 +22,7 @@ def thief() -> Iterator[Server]:
 
 @pytest.fixture
 def login(thief: Server) -> Iterator[Server]:
-    """A login whose data, it says, lies with the thief."""
+    """A login that names a storage URL on another host."""
     headers = {"X-Storage-Url": f"{thief.url}/v1/AUTH_a", "X-Auth-Token": "a-token"}
     with serving(Server(headers=headers)) as server:
         yield server
@@ -41,7 +41,7 @@ def with_login(job: Any, field: str, login: Server) -> None:
 
 
 @pytest.mark.parametrize(("field", "code"), [("training_data", "S302"), ("training_results", "S303")])
-def test_no_token_and_no_data_go_to_a_host_that_is_not_allowed(
+def test_disallowed_storage_host_gets_no_token_and_no_data(
     job: Any, login: Server, thief: Server, field: str, code: str
 ) -> None:
     job.put("numbers.txt", b"1 2 3\n")
@@ -57,7 +57,7 @@ def test_no_token_and_no_data_go_to_a_host_that_is_not_allowed(
 
 @pytest.mark.parametrize("status", [302, 307])
 @pytest.mark.parametrize(("field", "code"), [("training_data", "S302"), ("training_results", "S303")])
-def test_nor_does_a_login_that_redirects_lead_there(
+def test_redirected_login_reaches_no_disallowed_host(
     job: Any, login: Server, thief: Server, field: str, code: str, status: int
 ) -> None:
     job.prepare("echo it ran")
@@ -70,7 +70,7 @@ def test_nor_does_a_login_that_redirects_lead_there(
     assert thief.asked == []
 
 
-def test_what_is_allowed_is_used(job: Any) -> None:
+def test_allowed_storage_host_is_used(job: Any) -> None:
     job.put("numbers.txt", b"1 2 3\n")
     ended = job.run("cat numbers.txt", object_stores=allowed(job.connection.auth_url))
     assert ended.state is TrainingState.COMPLETED

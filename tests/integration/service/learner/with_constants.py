@@ -1,4 +1,4 @@
-"""The learner, with the constants of `supervise` that ``constants.json`` beside its job's folder names."""
+"""The learner, with the constants of `command_process` that ``constants.json`` beside the job directory contains."""
 
 from __future__ import annotations
 

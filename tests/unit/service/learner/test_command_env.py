@@ -26,7 +26,7 @@ def spec(**changes: object) -> JobSpec:
     )
 
 
-def test_the_environment_holds_the_contract_s_names_and_nothing_of_the_service_s(
+def test_environment_has_the_names_of_the_contract_and_nothing_of_the_service(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DLAAS_SECRET", "x")
@@ -56,28 +56,28 @@ def test_the_environment_holds_the_contract_s_names_and_nothing_of_the_service_s
     }
 
 
-def test_real_gpus_are_visible_by_their_names() -> None:
+def test_cuda_visible_devices_names_physical_gpus() -> None:
     assert command_environment(JOB, spec(gpus=["0", "GPU-abc"]), RuntimePaths())["CUDA_VISIBLE_DEVICES"] == "0,GPU-abc"
 
 
-def test_the_variable_holds_the_command_as_the_shell_gets_it() -> None:
+def test_training_command_variable_equals_what_the_shell_gets() -> None:
     assert command_environment(JOB, spec(command="python3 a.py \\\n  --x 1"), RuntimePaths())["TRAINING_COMMAND"] == (
         "python3 a.py    --x 1"
     )
 
 
-def test_the_log_begins_with_what_really_runs() -> None:
+def test_log_header_names_runtime_gpus_and_isolation() -> None:
     assert log_header(spec(), "none (it is switched off)") == (
         "training-abcdefghi runs on TensorFlow 2, no GPU (virtual slots: 2), isolation: none (it is switched off)\n"
     )
     page = spec(gpus=["3"], runtime=RuntimeSpec(key="k", kind="uv", provides="TF 2 (for 1.2)", compatibility=True))
     assert log_header(page, "bubblewrap").splitlines() == [
         "training-abcdefghi runs on TF 2 (for 1.2), GPU 3, isolation: bubblewrap",
-        "This is a compatibility entry: something newer stands in for the version that was named",
+        "This is a compatibility entry: a newer version runs in place of the requested one",
     ]
 
 
-def test_one_container_fills_the_data_folder_and_several_get_one_each() -> None:
+def test_data_subfolders_for_one_and_several_containers() -> None:
     assert data_subfolders(["a"]) == ["."]
     assert data_subfolders(["a", "b", "a"]) == ["a", "b", "a-2"]
     assert len(set(data_subfolders(["a-2", "a", "a"]))) == 3

@@ -1,53 +1,59 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+
+import pytest
 
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.service.learner.event_files import EventFileReader
 from airflow_dlaas.service.learner.metrics_collector import MetricsCollector
 from tests.unit.service.metrics.test_tfevents import event
 
+LOGGER = logging.getLogger("test")
 
-def told(metrics: list[Metric]) -> list[tuple[str, str, int, float]]:
+
+def values(metrics: list[Metric]) -> list[tuple[str, str, int, float]]:
     return [(one.phase, one.values[0].name, one.iteration, one.values[0].value) for one in metrics]
 
 
-def test_event_files_are_found_wherever_they_lie_and_their_folder_tells_the_phase(tmp_path: Path) -> None:
+def test_event_files_are_found_in_subfolders_which_give_the_phase(tmp_path: Path) -> None:
     for folder in ("train", "deep/validation"):
         (tmp_path / "logs" / folder).mkdir(parents=True)
         (tmp_path / "logs" / folder / "events.out.tfevents.1.host").write_bytes(event("loss", 0.5, 1))
-    found = list(EventFileReader([tmp_path / "logs", tmp_path / "never-made"], [].append).read_new())
-    assert sorted(told(found)) == [("train", "loss", 1, 0.5), ("validation", "loss", 1, 0.5)]
+    found = list(EventFileReader([tmp_path / "logs", tmp_path / "never-made"], LOGGER).read_new())
+    assert sorted(values(found)) == [("train", "loss", 1, 0.5), ("validation", "loss", 1, 0.5)]
 
 
-def test_a_file_that_is_no_event_file_is_complained_of_once(tmp_path: Path) -> None:
+def test_invalid_event_file_is_logged_once(
+    tmp_path: Path, logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "events.out.tfevents.1").write_bytes(event("loss", 0.5, 1) + b"\xff" * 100)
-    (tmp_path / "read_tfevents.py").write_bytes(b"\xff" * 100)  # only has the word in its name
-    complaints: list[str] = []
-    follower = EventFileReader([tmp_path], complaints.append)
-    # `last` looks for files anew each time, as happens every few seconds of a training's life.
+    (tmp_path / "read_tfevents.py").write_bytes(b"\xff" * 100)  # has only the word in its name
+    follower = EventFileReader([tmp_path], logger)
+    # `final` searches for files each time, as happens every few seconds during a training.
     assert [len(list(follower.read_new(final=True))) for _ in range(4)] == [1, 0, 0, 0]
-    assert len(complaints) == 1
+    assert len(caplog.messages) == 1
 
 
-def test_a_link_out_of_the_job_s_folders_leads_nowhere(tmp_path: Path) -> None:
+def test_links_out_of_the_job_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "events.out.tfevents.1").write_bytes(event("loss", 0.5, 1))
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "there").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "logs" / "events.out.tfevents.2").symlink_to(tmp_path / "elsewhere" / "events.out.tfevents.1")
-    assert list(EventFileReader([tmp_path / "logs"], [].append).read_new()) == []
+    assert list(EventFileReader([tmp_path / "logs"], LOGGER).read_new()) == []
 
 
-def test_what_event_files_tell_is_not_taken_from_the_log_again(tmp_path: Path) -> None:
+def test_names_of_event_files_are_not_taken_from_the_log(tmp_path: Path) -> None:
     (tmp_path / "logs" / "validation").mkdir(parents=True)
     (tmp_path / "logs" / "events.out.tfevents.1").write_bytes(event("loss", 0.5, 1))
     (tmp_path / "logs" / "validation" / "events.out.tfevents.1").write_bytes(event("loss", 0.4, 1))
     (tmp_path / "log").write_text("Iter 1, train_loss= 0.5\nIter 1, loss= 0.5, accuracy= 0.9\nIter 1, val_loss= 9\n")
     follower = MetricsCollector(
-        tmp_path / "log", tmp_path / "own", tmp_path / "metrics", event_dirs=[tmp_path / "logs"], on_error=[].append
+        tmp_path / "log", tmp_path / "own", tmp_path / "metrics", event_dirs=[tmp_path / "logs"], logger=LOGGER
     )
     follower.collect(final=True)
     kept = [Metric.model_validate_json(line) for line in (tmp_path / "metrics").read_text().splitlines()]
-    told = sorted((one.phase, value.name) for one in kept for value in one.values)
-    assert told == [("", "accuracy"), ("", "loss"), ("", "train_loss"), ("validation", "loss")]
+    names = sorted((one.phase, value.name) for one in kept for value in one.values)
+    assert names == [("", "accuracy"), ("", "loss"), ("", "train_loss"), ("validation", "loss")]

@@ -23,7 +23,7 @@ from airflow_dlaas.service.learner.result_files import UnstoredFile
 from airflow_dlaas.service.learner.upload_results import UploadReport
 
 
-def test_a_command_that_ends_with_0_completes_the_training() -> None:
+def test_exit_code_0_completes_the_training() -> None:
     assert result_of(CommandResult(0), None).state is TrainingState.COMPLETED
 
 
@@ -36,24 +36,22 @@ def test_a_command_that_ends_with_0_completes_the_training() -> None:
         (
             CommandResult(137),
             None,
-            "dl_job_failed: the command was killed (137): most often, the machine's memory had run out",
+            "dl_job_failed: the command was killed (137), most often because the machine ran out of memory",
         ),
         (
             CommandResult(143, timed_out=True),
             2.5,
-            "dl_job_failed: the command was stopped after 2.5 seconds, the longest it may take here",
+            "dl_job_failed: the command was stopped after 2.5 seconds, the time limit of this service",
         ),
     ],
 )
-def test_a_command_that_fails_is_the_caller_s_c201_with_the_reason(
-    ended: CommandResult, timeout: float | None, reason: str
-) -> None:
+def test_failed_command_is_c201_with_the_reason(ended: CommandResult, timeout: float | None, reason: str) -> None:
     ending = result_of(ended, timeout)
     assert (ending.state, ending.exit_code, ending.code) == (TrainingState.ERROR, ended.exit_code, "C201")
     assert ending.reason == reason
 
 
-def test_a_canceled_command_is_no_error() -> None:
+def test_canceled_command_is_no_error() -> None:
     ending = result_of(CommandResult(143, canceled=True), None)
     assert (ending.state, ending.exit_code, ending.code) == (TrainingState.CANCELED, 143, None)
 
@@ -78,7 +76,7 @@ def test_a_canceled_command_is_no_error() -> None:
         ),
     ],
 )
-def test_the_log_says_how_processes_came_to_their_end(ended: CommandResult, lines: list[str]) -> None:
+def test_termination_of_processes_is_described(ended: CommandResult, lines: list[str]) -> None:
     assert list(describe_termination(ended)) == lines
 
 
@@ -99,9 +97,7 @@ INTERRUPTED = "storing the results was interrupted, and they may be incomplete"
         ),
     ],
 )
-def test_a_job_whose_learner_is_lost_while_it_stores_ends_as_one_whose_results_were_not_stored(
-    ending: JobResult, becomes: JobResult
-) -> None:
+def test_interrupted_upload_counts_as_results_not_stored(ending: JobResult, becomes: JobResult) -> None:
     assert with_upload_interrupted(ending) == becomes
 
 
@@ -168,13 +164,13 @@ DONE, FAILED = JobResult(TrainingState.COMPLETED, 0), JobResult(TrainingState.ER
         ),
     ],
 )
-def test_what_was_not_stored_fails_a_training_only_where_the_store_refused_it(
+def test_unstored_files_fail_a_training_only_if_the_store_refused_them(
     ending: JobResult, stored: UploadReport, canceled: bool, becomes: JobResult
 ) -> None:
     assert with_upload_report(ending, stored, canceled=canceled) == becomes
 
 
-def test_of_many_files_that_are_not_stored_the_status_names_some() -> None:
+def test_warnings_name_a_limited_number_of_files() -> None:
     ending = with_upload_report(DONE, UploadReport(1, (LINK,) * 100), canceled=False)
     assert len(ending.warnings) == MAX_WARNINGS + 1
     assert ending.warnings[-1] == "not stored: 80 more files; see store-results.log"
@@ -186,10 +182,10 @@ def test_of_many_files_that_are_not_stored_the_status_names_some() -> None:
         (StoreRefused("no"), "S302", "no"),
         (HostError("no uv"), "S302", "no uv"),
         (InvalidBundle("no zip"), "C102", "no zip"),
-        (OSError(errno.ENOSPC, "No space left on device"), "S302", "The disk that holds the job's folder is full"),
+        (OSError(errno.ENOSPC, "No space left on device"), "S302", "The disk of the job directory is full"),
     ],
 )
-def test_what_fails_on_the_way_says_whose_fault_it_is(error: Exception, code: str, reason: str) -> None:
+def test_stage_errors_have_the_code_of_their_stage(error: Exception, code: str, reason: str) -> None:
     with pytest.raises(StageError) as caught, stage_errors("S302"):
         raise error
     assert (caught.value.code, caught.value.reason) == (code, reason)

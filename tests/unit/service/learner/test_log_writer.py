@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import resource
 import threading
@@ -14,7 +15,7 @@ from airflow_dlaas.service.learner.log_pipe import PIPE_BYTES, LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
 from airflow_dlaas.service.learner.metrics_collector import MAX_BACKLOG_BYTES, TailReader
 
-LAST = "\n[dlaas] The log ends here: it may have 10 bytes; the command goes on\n"
+LIMIT_LINE = "\n[dlaas] The log ends here: the limit is 10 bytes. The command continues\n"
 
 
 @pytest.fixture
@@ -22,58 +23,53 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
-@pytest.fixture
-def said() -> list[str]:
-    return []
-
-
 Make = Callable[..., LogWriter]
 
 
 @pytest.fixture
-def make(path: Path, said: list[str]) -> Make:
-    return lambda limit=10**9: LogWriter(path, limit, said.append)
+def make(path: Path, logger: logging.Logger) -> Make:
+    return lambda limit=10**9: LogWriter(path, limit, logger)
 
 
-def test_a_log_within_its_limit_is_whole(make: Make, path: Path) -> None:
+def test_log_within_its_limit_is_complete(make: Make, path: Path) -> None:
     log = make(10)
     log.write(b"01234")
     log.write(b"56789")
     assert path.read_text() == "0123456789"
 
 
-def test_what_exceeds_the_limit_is_dropped_and_said_once(make: Make, path: Path) -> None:
+def test_output_beyond_the_limit_is_dropped_and_stated_once(make: Make, path: Path) -> None:
     log = make(10)
     for text in (b"0123456789A", b"BCD" * 100, b"E"):
         log.write(text)
-        assert path.read_text() == "0123456789" + LAST
+        assert path.read_text() == "0123456789" + LIMIT_LINE
 
 
-def test_the_learner_s_own_lines_begin_a_line_and_are_written_beyond_the_limit(make: Make, path: Path) -> None:
+def test_messages_start_a_line_and_ignore_the_limit(make: Make, path: Path) -> None:
     log = make(20)
     log.write_message("one\ntwo")
     log.write(b"\r50%")
     log.write_message("canceled")
     assert path.read_bytes() == (
-        b"[dlaas] one\n[dlaas] two\n[dlaas] The log ends here: it may have 20 bytes; the command goes on\n"
+        b"[dlaas] one\n[dlaas] two\n[dlaas] The log ends here: the limit is 20 bytes. The command continues\n"
         b"[dlaas] canceled\n"
     )
 
 
-def test_a_line_of_the_learner_s_own_never_ends_a_progress_bar(make: Make, path: Path) -> None:
+def test_message_after_a_progress_bar_starts_a_new_line(make: Make, path: Path) -> None:
     log = make()
     log.write(b"\r50%")
     log.write_message("canceled")
     assert path.read_bytes() == b"\r50%\n[dlaas] canceled\n"
 
 
-def test_a_name_that_is_no_text_can_be_said(make: Make, path: Path) -> None:
+def test_message_may_contain_invalid_utf_8(make: Make, path: Path) -> None:
     make().write_message("caf\udce9")
     assert path.read_text() == "[dlaas] caf\\udce9\n"
 
 
-def test_a_disk_without_room_loses_output_says_how_much_and_stops_nothing(
-    make: Make, path: Path, said: list[str]
+def test_full_disk_loses_output_and_the_log_states_how_much(
+    make: Make, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = make()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -85,16 +81,16 @@ def test_a_disk_without_room_loses_output_says_how_much_and_stops_nothing(
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     log.write(b"after\n")
     assert path.read_text() == "lin\n[dlaas] 12 bytes are missing here: File too large\nafter\n"
-    assert said == ["The log cannot be written: File too large"]
+    assert caplog.messages == ["The log cannot be written: File too large"]
 
 
-def test_a_log_is_not_written_through_a_link(make: Make, path: Path, tmp_path: Path) -> None:
+def test_log_is_not_written_through_a_link(make: Make, path: Path, tmp_path: Path) -> None:
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic links"):
         make()
 
 
-def test_a_pipe_copies_all_and_ends_with_its_writers(make: Make, path: Path, tmp_path: Path) -> None:
+def test_pipe_copies_everything_and_ends_with_its_writers(make: Make, path: Path, tmp_path: Path) -> None:
     blob = os.urandom(3 * PIPE_BYTES)
     with LogPipe(tmp_path / "output", make()) as pipe:
         other = os.dup(pipe.writer)
@@ -105,14 +101,14 @@ def test_a_pipe_copies_all_and_ends_with_its_writers(make: Make, path: Path, tmp
     assert not (tmp_path / "output").exists()
 
 
-def test_where_no_pipe_can_be_named_one_without_a_name_does(make: Make, path: Path, tmp_path: Path) -> None:
+def test_pipe_without_a_name_is_used_if_the_path_is_taken(make: Make, path: Path, tmp_path: Path) -> None:
     (tmp_path / "output").mkdir()  # cannot be unlinked
     with LogPipe(tmp_path / "output", make()) as pipe:
         os.write(pipe.writer, b"printed")
     assert path.read_bytes() == b"printed"
 
 
-def test_a_pipe_that_is_still_open_elsewhere_ends_with_what_is_in_it(
+def test_pipe_that_is_open_elsewhere_ends_after_its_content(
     make: Make, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_pipe, "DRAIN_TIMEOUT", 3600.0)  # longer than this test may take
@@ -125,8 +121,8 @@ def test_a_pipe_that_is_still_open_elsewhere_ends_with_what_is_in_it(
     os.close(held)
 
 
-def test_a_command_that_prints_faster_than_the_disk_takes_it_waits(path: Path, tmp_path: Path) -> None:
-    """What is in memory is one read, however much is printed."""
+def test_fast_writer_waits_for_the_log(path: Path, tmp_path: Path) -> None:
+    """One read is in memory, however much is printed."""
     gate, sizes = threading.Event(), []
 
     class Slow(LogWriter):
@@ -134,7 +130,7 @@ def test_a_command_that_prints_faster_than_the_disk_takes_it_waits(path: Path, t
             gate.wait(30)
             sizes.append(len(output))
 
-    with LogPipe(tmp_path / "output", Slow(path, 10**9, [].append)) as pipe:
+    with LogPipe(tmp_path / "output", Slow(path, 10**9, logging.getLogger("test"))) as pipe:
         os.set_blocking(pipe.writer, False)
         sent = 0
         with contextlib.suppress(BlockingIOError):
@@ -145,7 +141,7 @@ def test_a_command_that_prints_faster_than_the_disk_takes_it_waits(path: Path, t
     assert sum(sizes) == sent
 
 
-def test_a_reader_that_was_beyond_the_cut_reads_on_from_there(path: Path) -> None:
+def test_tail_of_a_truncated_file_continues_at_its_new_end(path: Path) -> None:
     tail = TailReader(path)
     path.write_text("a\n" * 100)
     assert len(list(tail.read_lines())) == 100
@@ -156,7 +152,7 @@ def test_a_reader_that_was_beyond_the_cut_reads_on_from_there(path: Path) -> Non
     assert list(tail.read_lines()) == ["new"]
 
 
-def test_of_a_flood_only_the_end_is_read(path: Path) -> None:
+def test_tail_reads_only_the_end_of_a_large_backlog(path: Path) -> None:
     tail = TailReader(path)
     path.write_bytes(b"x" * 99 + b"\n" + (b"y" * 99 + b"\n") * (2 * MAX_BACKLOG_BYTES // 100) + b"last\n")
     lines = list(tail.read_lines())

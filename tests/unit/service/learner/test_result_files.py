@@ -16,7 +16,7 @@ from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from tests.memory_store import MemoryStore
 
 
-def test_results_logs_and_checkpoints_have_the_contract_s_names(tmp_path: Path) -> None:
+def test_object_names_of_results_logs_and_checkpoints(tmp_path: Path) -> None:
     for name in (
         "results/model/a/b.bin",
         "results/notes.txt",
@@ -40,7 +40,7 @@ def test_results_logs_and_checkpoints_have_the_contract_s_names(tmp_path: Path) 
     assert found.skipped == []
 
 
-def test_a_link_is_stored_when_it_points_to_the_job_s_own_files_and_no_other(tmp_path: Path) -> None:
+def test_only_links_to_the_job_s_own_files_are_stored(tmp_path: Path) -> None:
     job, secret = tmp_path / "job", tmp_path / "secret"
     (job / "results").mkdir(parents=True)
     (job / "checkpoints").mkdir()
@@ -57,7 +57,7 @@ def test_a_link_is_stored_when_it_points_to_the_job_s_own_files_and_no_other(tmp
     assert not any(one.has_content for one in found.skipped)
 
 
-def test_folders_full_of_links_to_each_other_have_an_end(tmp_path: Path) -> None:
+def test_number_of_followed_links_is_limited(tmp_path: Path) -> None:
     folders = [tmp_path / "results" / str(number) for number in range(8)]
     for folder in folders:
         folder.mkdir(parents=True)
@@ -71,11 +71,12 @@ def test_folders_full_of_links_to_each_other_have_an_end(tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user: run the tests as root")
-def test_what_cannot_be_read_is_named() -> None:
+def test_unreadable_files_are_named() -> None:
     code = (
-        f"from pathlib import Path; from {find_result_files.__module__} import find_result_files, JobDirectory; import os, sys\n"
+        "import os, sys; from pathlib import Path\n"
+        f"from {find_result_files.__module__} import find_result_files, JobDirectory\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "print(*find_result_files(JobDirectory(Path(sys.argv[1])), 't').left_out, sep='\\n')"
+        "print(*find_result_files(JobDirectory(Path(sys.argv[1])), 't').skipped, sep='\\n')"
     )
     with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others
         results = Path(folder, "results")
@@ -97,7 +98,7 @@ def test_what_cannot_be_read_is_named() -> None:
 @pytest.mark.parametrize(
     ("name", "text"), [("a b", "a b"), ("a\nb\x1b[31m", r"a\nb\x1b[31m"), ("caf\udce9", r"caf\xe9"), ("é", "é")]
 )
-def test_a_name_is_printed_on_one_line(name: str, text: str) -> None:
+def test_name_is_printed_on_one_line(name: str, text: str) -> None:
     assert printable_name(name) == text
 
 
@@ -107,7 +108,7 @@ def files(folder: Path, *names: str) -> dict[str, Path]:
     return {name: folder / name for name in names}
 
 
-def test_a_file_that_the_store_does_not_take_takes_no_other_with_it(tmp_path: Path) -> None:
+def test_refused_file_does_not_stop_the_others(tmp_path: Path) -> None:
     store = MemoryStore()
     sending = BisectingUpload(store, "c", ChecksumCache())
     names = [f"f{number}" for number in range(20)]
@@ -116,7 +117,7 @@ def test_a_file_that_the_store_does_not_take_takes_no_other_with_it(tmp_path: Pa
     assert set(sending.failed) == {"7-full", "8-full"}
 
 
-def test_a_file_that_vanishes_before_it_is_sent_takes_no_other_with_it(tmp_path: Path) -> None:
+def test_removed_file_does_not_stop_the_others(tmp_path: Path) -> None:
     store = MemoryStore()
     sending = BisectingUpload(store, "c", ChecksumCache())
     sending.upload(files(tmp_path, "a", "b") | {"gone": tmp_path / "gone"})
@@ -124,7 +125,7 @@ def test_a_file_that_vanishes_before_it_is_sent_takes_no_other_with_it(tmp_path:
     assert "cannot be read" in sending.failed["gone"]
 
 
-def test_a_full_store_is_not_asked_for_each_of_many_files(tmp_path: Path) -> None:
+def test_full_store_is_not_asked_for_each_file(tmp_path: Path) -> None:
     store = MemoryStore()
     sending = BisectingUpload(store, "c", ChecksumCache())
     sending.upload(files(tmp_path, *(f"{number}-full" for number in range(1000))))
@@ -133,7 +134,7 @@ def test_a_full_store_is_not_asked_for_each_of_many_files(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", [StoreUnreachable, StoreFull])
-def test_a_store_that_is_away_or_has_no_such_container_is_no_file_s_fault(tmp_path: Path, kind: type) -> None:
+def test_unreachable_store_or_missing_container_is_raised(tmp_path: Path, kind: type) -> None:
     class Away(MemoryStore):
         def limits(self):  # type: ignore[no-untyped-def]
             raise kind("away")

@@ -16,25 +16,25 @@ def a_sandbox(job: JobDirectory = JOB, *shown: str, devices: bool = False, root:
 
 
 def mounts(line: list[str]) -> list[tuple[str, str]]:
-    """What is put where, in order."""
+    """Return the mounts in order: option and target."""
     kinds = {"--bind": 2, "--ro-bind-try": 2, "--dev-bind-try": 2, "--tmpfs": 1}
     return [(word, line[place + kinds[word]]) for place, word in enumerate(line) if word in kinds]
 
 
-def test_only_the_job_s_own_folders_and_its_tmp_can_be_written() -> None:
+def test_only_the_job_s_folders_and_tmp_are_writable() -> None:
     writable = [place for kind, place in mounts(a_sandbox()) if kind == "--bind"]
     folders = ("code", "data", "results", "checkpoints", "logs", "home", "tmp")
     assert writable == ["/tmp", *(f"{JOB.path}/{one}" for one in folders)]
 
 
-def test_nothing_of_the_job_s_parents_is_shown() -> None:
+def test_parents_of_the_job_are_not_mounted() -> None:
     places = [place for _, place in mounts(a_sandbox())]
     assert not {"/", "/srv", "/srv/dlaas", "/srv/dlaas/jobs", "/home", "/root", "/etc", "/var"} & set(places)
-    assert ("--tmpfs", str(JOB.path)) in mounts(a_sandbox())  # the marks in it are not
+    assert ("--tmpfs", str(JOB.path)) in mounts(a_sandbox())  # without the job files
 
 
 @pytest.mark.parametrize("shown", [["/srv"], ["/srv/dlaas"], ["/srv", "/srv/dlaas/environments/x"]])
-def test_a_home_that_lies_in_something_shown_is_covered_and_what_is_named_in_it_is_not(shown: list[str]) -> None:
+def test_home_inside_a_mounted_path_is_hidden_but_its_listed_paths(shown: list[str]) -> None:
     found = mounts(a_sandbox(JOB, *shown))
     cover = found.index(("--tmpfs", "/srv/dlaas")) if shown != ["/srv/dlaas"] else -1
     for one in shown:
@@ -42,18 +42,18 @@ def test_a_home_that_lies_in_something_shown_is_covered_and_what_is_named_in_it_
     assert found.index(("--tmpfs", str(JOB.path))) > cover
 
 
-def test_a_home_below_opt_is_covered() -> None:
+def test_home_below_opt_is_hidden() -> None:
     job = JobDirectory(Path("/opt/dlaas/jobs/training-abcdefghi"))
     assert ("--tmpfs", "/opt/dlaas") in mounts(a_sandbox(job))
 
 
-def test_devices_are_there_for_booked_gpus_only() -> None:
+def test_gpu_devices_are_mounted_only_for_reserved_gpus() -> None:
     assert "--dev-bind-try" not in a_sandbox()
     tried = [place for kind, place in mounts(a_sandbox(devices=True)) if kind == "--dev-bind-try"]
     assert {str(path) for path in Path("/dev").glob("nvidia*")} <= set(tried)
 
 
-def test_root_keeps_no_power_that_leads_out() -> None:
+def test_root_keeps_no_capability_that_leaves_the_sandbox() -> None:
     line = a_sandbox(root=True)
     kept = {line[place + 1] for place, word in enumerate(line) if word == "--cap-add"}
     assert line[line.index("--cap-drop") + 1] == "ALL"
@@ -61,7 +61,7 @@ def test_root_keeps_no_power_that_leads_out() -> None:
     assert "--cap-add" not in a_sandbox()
 
 
-def test_an_environment_is_shown_with_every_interpreter_on_the_way(tmp_path: Path) -> None:
+def test_environment_is_mounted_with_its_chain_of_interpreters(tmp_path: Path) -> None:
     """As uv makes them: the link goes through a folder that is a link itself."""
     (tmp_path / "python/3.12.1/bin").mkdir(parents=True)
     (tmp_path / "python/3.12.1/bin/python3.12").touch()
@@ -73,21 +73,21 @@ def test_an_environment_is_shown_with_every_interpreter_on_the_way(tmp_path: Pat
     assert set(found) == {tmp_path / one for one in ("env", "python/3.12", "python/3.12.1", "shim", "lib")}
 
 
-def test_an_environment_of_copies_is_shown_with_the_interpreter_it_names(tmp_path: Path) -> None:
+def test_environment_of_copies_is_mounted_with_its_base_interpreter(tmp_path: Path) -> None:
     (tmp_path / "env/bin").mkdir(parents=True)
     (tmp_path / "env/bin/python3").touch()
     (tmp_path / "env/pyvenv.cfg").write_text(f"home = {tmp_path}/base/bin\nversion = 3\n")
     assert tmp_path / "base" in runtime_paths(RuntimePaths((tmp_path / "env/bin",)))
 
 
-@pytest.mark.parametrize("home", ["/root", "/home/somebody", str(Path.home()), f"{Path.home()}/.local"])
-def test_nobody_s_home_is_shown_because_programs_lie_in_it(home: str) -> None:
+@pytest.mark.parametrize("home", ["/root", "/home/ann", str(Path.home()), f"{Path.home()}/.local"])
+def test_home_folder_with_programs_is_not_mounted_completely(home: str) -> None:
     found = {str(one) for one in runtime_paths(RuntimePaths((Path(home, "bin"),)))}
     assert f"{home}/bin" in found
     assert home not in found
 
 
-def test_what_uv_has_linked_to_is_shown(tmp_path: Path) -> None:
+def test_cache_that_uv_links_to_is_mounted(tmp_path: Path) -> None:
     kept = tmp_path / "cache/archive-v0/x/six.dist-info/METADATA"
     packages = tmp_path / "env/lib/python3.12/site-packages/six.dist-info"
     for one in (kept.parent, packages, tmp_path / "env/bin"):

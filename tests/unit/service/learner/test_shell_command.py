@@ -21,14 +21,14 @@ from airflow_dlaas.service.learner.shell_command import container_argv, is_scrip
         ("echo \\", "echo \\"),
     ],
 )
-def test_lines_that_begin_with_a_dash_belong_to_the_first(command: str, text: str) -> None:
+def test_lines_that_begin_with_a_dash_are_joined(command: str, text: str) -> None:
     assert not is_script(command)
     assert normalize_command(command) == text
     assert shell_argv(command)[1:] == ["-c", text]
 
 
 @pytest.mark.parametrize("command", ["a\nb", "# a\nb\n", "\n\na\n  -x\nb", "cat <<'E'\n- a\n\n  - b\nE", "a\x0bb\n c"])
-def test_other_lines_are_a_script_and_stay_as_they_are(command: str) -> None:
+def test_other_lines_are_a_script_and_stay(command: str) -> None:
     assert is_script(command)
     assert normalize_command(command) == command
     assert shell_argv(command)[1:] == ["-e", "-c", command]
@@ -36,7 +36,7 @@ def test_other_lines_are_a_script_and_stay_as_they_are(command: str) -> None:
 
 
 @pytest.mark.parametrize("bash", [True, False])
-def test_a_script_in_a_container_runs_with_bash_or_where_there_is_none_with_sh(tmp_path: Path, bash: bool) -> None:
+def test_script_in_a_container_runs_with_bash_or_else_sh(tmp_path: Path, bash: bool) -> None:
     for name in ("sh", "bash") if bash else ("sh",):
         (tmp_path / name).symlink_to(f"/bin/{name}")
     script = "echo \"${BASH_VERSION:+bash}$((1 + 1)) '$1'\"\nfalse\necho never"

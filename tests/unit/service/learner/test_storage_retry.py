@@ -1,33 +1,40 @@
 from __future__ import annotations
 
-from itertools import islice
+import logging
 
 import pytest
 
 from airflow_dlaas.exceptions import StoreRefused, StoreUnreachable
-from airflow_dlaas.service.learner.storage_retry import MAX_RETRY_DELAY, retry_delays, with_storage_retry
+from airflow_dlaas.service.learner.storage_retry import with_storage_retry
 
 
-def test_pauses_grow_to_a_limit() -> None:
-    given = list(islice(retry_delays(), 12))
-    assert given == sorted(given)
-    assert given[-1] == MAX_RETRY_DELAY
-
-
-def test_an_error_that_will_not_pass_is_raised_at_once() -> None:
-    def work() -> None:
+def test_permanent_error_is_raised_at_once(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+    def operation() -> None:
         raise StoreRefused("no")
 
     with pytest.raises(StoreRefused):
-        with_storage_retry(work, get_timeout=lambda: 900, say=lambda _: None)
+        with_storage_retry(operation, what="Loading", get_timeout=lambda: 900, logger=logger)
+    assert caplog.messages == []
 
 
-def test_patience_can_run_out_at_once() -> None:
-    said: list[str] = []
-
-    def work() -> None:
+def test_transient_error_is_raised_after_the_timeout(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+    def operation() -> None:
         raise StoreUnreachable("down")
 
     with pytest.raises(StoreUnreachable):
-        with_storage_retry(work, get_timeout=lambda: 0, say=said.append)
-    assert said == []
+        with_storage_retry(operation, what="Loading", get_timeout=lambda: 0, logger=logger)
+    assert caplog.messages == []
+
+
+def test_retry_is_logged_with_cause_and_pause(logger: logging.Logger, caplog: pytest.LogCaptureFixture) -> None:
+    answers = [StoreUnreachable("down"), None]
+
+    def operation() -> str:
+        if (error := answers.pop(0)) is not None:
+            raise error
+        return "loaded"
+
+    assert with_storage_retry(operation, what="Loading", get_timeout=lambda: 900, logger=logger) == "loaded"
+    assert caplog.record_tuples == [
+        ("test", logging.WARNING, "Loading failed (down); retrying in 0.5 s (attempt 2)"),
+    ]
