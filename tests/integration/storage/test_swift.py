@@ -45,7 +45,7 @@ def container(store: SwiftStore) -> str:
 def test_swift_is_an_object_store(store: SwiftStore, container: str) -> None:
     one: ObjectStore = store
     one.check(container)
-    assert container in one.containers()
+    assert container in one.list_containers()
 
 
 def test_making_a_container_that_exists_is_no_error(store: SwiftStore, container: str) -> None:
