@@ -7,23 +7,20 @@ Whatever carries a password or a token follows no redirect.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import requests
-from swiftclient import client as swiftclient
 from swiftclient.exceptions import ClientException
 
 from airflow_dlaas.contract.redirects import describe_redirect
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError, StoreRedirected, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.swift.errors import AUTH_URL_SETTING, REDIRECT_STATUSES, RETRYABLE_STATUSES, translate_errors
-
-SwiftclientConnection = tuple[Any, Any]
-"""swiftclient's pair of the parsed address and the connection, kept alive between requests."""
+from airflow_dlaas.storage.swift.http_options import HttpOptions
+from airflow_dlaas.storage.swift.swiftclient_pool import connect
 
 
 @dataclass(frozen=True)
@@ -32,17 +29,6 @@ class AuthToken:
 
     storage_url: str
     value: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class HttpOptions:
-    """How to reach servers: timeouts in seconds, trusted certificates, and which servers may be called."""
-
-    verify: bool | str
-    connect_timeout: float
-    read_timeout: float
-    require_allowed: Callable[[str], None] | None = None
-    """Raises `StoreNotAllowed` for a storage URL (the one that a login answers with) that must not be called."""
 
 
 class Authenticator:
@@ -72,18 +58,6 @@ class Authenticator:
                     self._http_options.require_allowed(token.storage_url)
                 self._token = token
             return self._token
-
-
-def connect(url: str, http_options: HttpOptions) -> SwiftclientConnection:
-    """Make swiftclient's connection to *storage_url*, which follows no redirect."""
-    connection: SwiftclientConnection = swiftclient.http_connection(
-        url,
-        cacert=http_options.verify if isinstance(http_options.verify, str) else None,
-        insecure=http_options.verify is False,
-        timeout=(http_options.connect_timeout, http_options.read_timeout),
-    )
-    connection[1].requests_args["allow_redirects"] = False
-    return connection
 
 
 def _authenticate_v1(connection: StoreConnection, http_options: HttpOptions) -> AuthToken:

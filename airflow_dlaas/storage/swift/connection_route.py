@@ -12,7 +12,7 @@ import requests
 from requests.auth import _basic_auth_str
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_proxy
 
-from airflow_dlaas.storage.swift.auth import HttpOptions
+from airflow_dlaas.storage.swift.http_options import HttpOptions
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from swiftclient.exceptions import ClientException
 
 from airflow_dlaas.storage.body import Body, SendfileBody
 from airflow_dlaas.storage.object_store import BytesCallback
-from airflow_dlaas.storage.swift.auth import HttpOptions
 from airflow_dlaas.storage.swift.connection_route import ConnectionRoute, route_to
+from airflow_dlaas.storage.swift.http_options import HttpOptions
 
 MAX_RESPONSE_BODY = 1024**2
 """Bytes of an answer's body that are read for what it says: it may name each of a thousand segments that are gone."""

@@ -21,8 +21,9 @@ from airflow_dlaas.storage.checksums import ChecksumVerifier
 from airflow_dlaas.storage.object_store import BytesCallback, ObjectLayout, Part, WriteAt
 from airflow_dlaas.storage.placing import atomic_write
 from airflow_dlaas.storage.segments import slo_etag
-from airflow_dlaas.storage.swift.auth import AuthToken, HttpOptions
+from airflow_dlaas.storage.swift.auth import AuthToken
 from airflow_dlaas.storage.swift.errors import translate_errors, translate_parse_errors
+from airflow_dlaas.storage.swift.http_options import HttpOptions
 from airflow_dlaas.storage.swift.http_pool import HttpPool
 from airflow_dlaas.storage.swift.session import SwiftSession
 

@@ -7,24 +7,22 @@ body of bytes and renewed the Keystone token of a user known by id.
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
-import urllib3
 from swiftclient import client as swiftclient
 from swiftclient.exceptions import ClientException
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.patience import RetryPolicy
-from airflow_dlaas.storage.swift.auth import Authenticator, AuthToken, HttpOptions, SwiftclientConnection, connect
+from airflow_dlaas.storage.swift.auth import Authenticator, AuthToken
 from airflow_dlaas.storage.swift.errors import retry_after, translate_errors
+from airflow_dlaas.storage.swift.http_options import HttpOptions
+from airflow_dlaas.storage.swift.swiftclient_pool import SwiftclientPool
 
 T = TypeVar("T")
 
@@ -35,26 +33,13 @@ class SwiftSession:
     def __init__(self, connection: StoreConnection, http_options: HttpOptions, retry_policy: RetryPolicy) -> None:
         self.auth_url = connection.auth_url
         """The address, as people know it."""
-        self._http_options = http_options
         self._retry_policy = retry_policy
         self._authenticator = Authenticator(connection, http_options)
-        self._lock = threading.Lock()
-        self._idle: list[tuple[str, SwiftclientConnection]] = []
-        # By default a log line on a refused request begins the token; this applies to the whole process.
-        swiftclient.logger_settings.update(redact_sensitive_headers=True, reveal_sensitive_prefix=0)
-        if http_options.verify is False:
-            # Once said in the connection, it need not be said again with every request.
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        if not swiftclient.logger.level:
-            # At INFO it tells of every answer that is no success, headers and all; ours is told when it matters.
-            swiftclient.logger.setLevel(logging.WARNING)
+        self.swiftclient_pool = SwiftclientPool(http_options)
 
     def close(self) -> None:
         """Close idle connections; others are made when somebody asks again."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for _, connection in idle:
-            connection[1].close()
+        self.swiftclient_pool.close()
 
     def with_retry(self, attempt: Callable[[], T]) -> T:
         """Repeat what failed for a while only, as long as patience lasts."""
@@ -77,7 +62,7 @@ class SwiftSession:
         """
 
         def request(token: AuthToken) -> T:
-            with self.connection(token.storage_url) as connection:
+            with self.swiftclient_pool.connection(token.storage_url) as connection:
                 return function(token.storage_url, token.value, *names, http_conn=connection, **options)
 
         container, name = (*names, None, None)[:2]
@@ -98,7 +83,7 @@ class SwiftSession:
         """What the store says of itself to everybody; empty where it keeps that to itself."""
 
         def request(token: AuthToken) -> Mapping[str, Any]:
-            with self.connection(urljoin(token.storage_url, "/info")) as connection:
+            with self.swiftclient_pool.connection(urljoin(token.storage_url, "/info")) as connection:
                 info: Mapping[str, Any] = swiftclient.get_capabilities(connection)
                 return info
 
@@ -108,22 +93,3 @@ class SwiftSession:
             if error.transient:
                 raise
             return {}
-
-    @contextmanager
-    def connection(self, url: str) -> Iterator[SwiftclientConnection]:
-        """A connection nobody else uses meanwhile; kept for the next only after a clean end."""
-        with self._lock:
-            connected_url, connection = self._idle.pop() if self._idle else (url, None)
-        if connection is not None and connected_url != url:
-            connection[1].close()
-            connection = None
-        if connection is None:
-            connection = connect(url, self._http_options)
-        try:
-            yield connection
-        except BaseException:
-            # After an answer that came before all was sent, the two sides may be out of step.
-            connection[1].close()
-            raise
-        with self._lock:
-            self._idle.append((url, connection))

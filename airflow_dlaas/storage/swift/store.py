@@ -28,8 +28,9 @@ from airflow_dlaas.exceptions import ObjectNotFound, StoreError, StoreUnreachabl
 from airflow_dlaas.storage.body import Body, as_body, md5_of
 from airflow_dlaas.storage.object_store import BytesCallback, ObjectLayout, Part, StoredObject, StoreLimits, WriteAt
 from airflow_dlaas.storage.patience import RetryPolicy
-from airflow_dlaas.storage.swift.auth import AuthToken, HttpOptions
+from airflow_dlaas.storage.swift.auth import AuthToken
 from airflow_dlaas.storage.swift.errors import translate_parse_errors
+from airflow_dlaas.storage.swift.http_options import HttpOptions
 from airflow_dlaas.storage.swift.object_requests import ObjectRequests
 from airflow_dlaas.storage.swift.session import SwiftSession
 
@@ -268,7 +269,7 @@ class SwiftStore:
 
         def request(token: AuthToken) -> bytes:
             # Answered with 200 before it is done: what came of it stands at the end of the body.
-            with self._session.connection(token.storage_url) as connection:
+            with self._session.swiftclient_pool.connection(token.storage_url) as connection:
                 response_body: bytes = swiftclient.post_account(
                     token.storage_url, token.value, headers, http_conn=connection, query_string="bulk-delete", data=body
                 )[1]

@@ -169,7 +169,7 @@ def test_many_threads_share_a_store(store: SwiftStore, container: str, tmp_path:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(round_trip, range(80)))
-    assert len(store._session._idle) <= 8
+    assert len(store._session.swiftclient_pool._idle) <= 8
 
 
 def test_a_folder_makes_the_round_trip_and_the_second_time_nothing_moves(
@@ -222,10 +222,10 @@ def test_closing_leaves_no_connection_open(swift: StoreConnection, container: st
     with closing(SwiftStore.open(swift)) as store:
         store.check(container)
         store.put(container, "a", b"x")
-        assert store._session._idle
+        assert store._session.swiftclient_pool._idle
         (lines,) = (idle for _, idle in store._object_requests._http_pool._routes.values())
         (line,) = lines
-    assert not store._session._idle
+    assert not store._session.swiftclient_pool._idle
     assert not lines
     assert line.sock is None
     assert threading.active_count() < 20
