@@ -63,7 +63,7 @@ def make_store(connection: SwiftConnection, *, retry: bool = True) -> SwiftStore
 
     :param retry: sit transient trouble out; whoever will ask again anyway need not.
     """
-    from airflow_dlaas.storage.patience import NO_RETRY, RetryPolicy
+    from airflow_dlaas._util.retry import NO_RETRY, RetryPolicy
     from airflow_dlaas.storage.swift.store import SwiftStore
 
     return SwiftStore.open(

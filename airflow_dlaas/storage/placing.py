@@ -1,37 +1,28 @@
-"""Files that appear complete or not at all."""
+"""Files on this machine that appear complete or not at all."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
+from airflow_dlaas._util import atomic_write as files
 from airflow_dlaas.exceptions import HostError
 
 
 @contextmanager
-def atomic_write(target: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
+def atomic_write(target: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
     """
-    Write beside *target* and rename at the end; after an error nothing is left, and what was there before stays.
+    Yield a file beside *target* to write to; rename it to *target* when the block ends, without `fsync`.
 
-    Against a crash of the program, not of the machine: nothing is forced to disk.
+    After an error in the block nothing is left of it, and the file at *target* stays as it was.
 
-    :raises HostError: the file cannot be written here. An OSError from within the block is taken for that.
+    :param mode: the permission bits of the finished file.
+    :raises HostError: the file cannot be written. Every OSError of the block is taken for this.
     """
-    aside: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)
-        aside = Path(name)
-        with os.fdopen(handle, "wb") as file:
+        with files.atomic_write(target, mode=mode) as file:
             yield file
-            os.fchmod(file.fileno(), mode)
-        aside.replace(target)
-        aside = None
     except OSError as error:
         raise HostError(f"{target} cannot be written: {error.strerror or error}") from error
-    finally:
-        if aside is not None:
-            aside.unlink(missing_ok=True)

@@ -7,13 +7,13 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import requests
 import urllib3
 from swiftclient.exceptions import ClientException
 
+from airflow_dlaas._util.retry import parse_retry_after
 from airflow_dlaas.contract.redirects import describe_redirect
 from airflow_dlaas.exceptions import (
     ContainerNotFound,
@@ -133,16 +133,9 @@ def network_error(error: Exception, auth_url: str) -> StoreError:
     return StoreUnreachable(f"The object store at {auth_url} cannot be reached: {_root_cause(error)}")
 
 
-def retry_after(error: StoreError) -> float:
-    """Seconds the store wants to be left alone, by Retry-After, a number or a date; 0 where it did not say."""
-    headers = getattr(error.__cause__, "http_response_headers", None) or {}
-    value = str(headers.get("Retry-After", ""))
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError, OverflowError):
-        return 0.0
+def retry_after(error: Exception) -> float | None:
+    """Return the seconds that the store requested with the response behind *error* (Retry-After); None without any."""
+    return parse_retry_after(getattr(error.__cause__, "http_response_headers", None) or {}, time.time())
 
 
 def _root_cause(error: BaseException) -> str:

@@ -7,7 +7,7 @@ body of bytes and renewed the Keystone token of a user known by id.
 
 from __future__ import annotations
 
-import time
+import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -16,15 +16,17 @@ from urllib.parse import urljoin
 from swiftclient import client as swiftclient
 from swiftclient.exceptions import ClientException
 
+from airflow_dlaas._util.retry import RetryPolicy, call_with_retry
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError
-from airflow_dlaas.storage.patience import RetryPolicy
 from airflow_dlaas.storage.swift.auth import Authenticator, AuthToken
 from airflow_dlaas.storage.swift.errors import retry_after, translate_errors
 from airflow_dlaas.storage.swift.http_options import HttpOptions
 from airflow_dlaas.storage.swift.swiftclient_pool import SwiftclientPool
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 class SwiftSession:
@@ -42,17 +44,16 @@ class SwiftSession:
         self.swiftclient_pool.close()
 
     def with_retry(self, attempt: Callable[[], T]) -> T:
-        """Repeat what failed for a while only, as long as patience lasts."""
-        delays = self._retry_policy.delays()
-        while True:
-            try:
-                return attempt()
-            except StoreError as error:  # noqa: PERF203  (that is what the loop is for)
-                delay = next(delays, None) if error.transient else None
-                requested_delay = retry_after(error)
-                if delay is None or requested_delay > self._retry_policy.max_delay:
-                    raise
-                time.sleep(max(delay, requested_delay))
+        """Call *attempt* until it succeeds, as long as the retry policy permits."""
+        return call_with_retry(
+            attempt,
+            self._retry_policy,
+            what=f"A request to {self.auth_url}",
+            is_transient=lambda error: isinstance(error, StoreError) and error.transient,
+            retry_after=retry_after,
+            logger=_log,
+            later_level=logging.DEBUG,
+        )
 
     def call(self, function: Callable[..., T], *names: str, **options: Any) -> T:
         """

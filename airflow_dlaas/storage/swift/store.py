@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote
 from swiftclient import client as swiftclient
 from typing_extensions import Self
 
+from airflow_dlaas._util.retry import RetryPolicy
 from airflow_dlaas.contract.store_names import (
     has_dot_component,
     require_container_name,
@@ -27,7 +28,6 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import ObjectNotFound, StoreError, StoreUnreachable
 from airflow_dlaas.storage.body import Body, as_body, md5_of
 from airflow_dlaas.storage.object_store import BytesCallback, ObjectLayout, Part, StoredObject, StoreLimits, WriteAt
-from airflow_dlaas.storage.patience import RetryPolicy
 from airflow_dlaas.storage.swift.auth import AuthToken
 from airflow_dlaas.storage.swift.errors import translate_parse_errors
 from airflow_dlaas.storage.swift.http_options import HttpOptions

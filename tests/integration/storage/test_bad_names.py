@@ -17,12 +17,12 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
+from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import InvalidArgument, InvalidName, StoreError
 from airflow_dlaas.storage.body import BytesBody
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
 from airflow_dlaas.storage.object_store import ObjectLayout, ObjectStore, Part
-from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer import api
 from airflow_dlaas.storage.transfer.copy import copy

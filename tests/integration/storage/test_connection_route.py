@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError
-from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.certificates import for_loopback
 from tests.integration.storage.test_trouble import CONTENT, MD5, Handler, Troubled

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from airflow_dlaas._util.retry import RetryPolicy
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import Corrupted, StoreError, StoreFull, StoreRefused, StoreUnreachable
-from airflow_dlaas.storage.patience import RetryPolicy
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer.api import Progress, delete_objects, download, upload
 from tests.stored import Tree, contents, laid, lay, noise, orphans, settle, speaks_clearly
@@ -41,12 +41,12 @@ from tests.troublemaker import (
     Truncate,
 )
 
-QUICK = RetryPolicy(attempts=3, initial_delay=0.01)
+QUICK = RetryPolicy(attempts=3, first_pause=0.01)
 
 SILENT = 0.8
 """Seconds after which a store counts as silent where one is: enough for a real one unless the machine is busy."""
 
-STUBBORN = RetryPolicy(attempts=12, initial_delay=0.01)
+STUBBORN = RetryPolicy(attempts=12, first_pause=0.01)
 """For a store that counts as silent so soon: on a busy machine a real one may take longer again and again."""
 
 CUT = 640 * 1024
@@ -361,7 +361,7 @@ def test_lasting_trouble_ends_a_download_and_leaves_the_files_of_before(
 def test_a_store_that_stays_silent_is_given_up(
     uploads: Uploads, downloads: Downloads, store: SwiftStore, trouble: Troublemaker
 ) -> None:
-    two = RetryPolicy(attempts=2, initial_delay=0.01)
+    two = RetryPolicy(attempts=2, first_pause=0.01)
     old, new = uploads.stored(), uploads.write(1)
     cases: list[tuple[Place, Fault, Callable[[SwiftStore], None]]] = [
         (UPLOADING["login"], Silence(), uploads.send),

@@ -21,10 +21,10 @@ from fsspec.callbacks import Callback
 from pydantic import SecretStr
 from swiftclient import client as swiftclient
 
+from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound, StoreError, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
-from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.segments import MIB
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.stored import contents, noise, orphans, segments

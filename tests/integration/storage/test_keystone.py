@@ -14,11 +14,11 @@ import pytest
 from airflow.sdk import Connection
 from pydantic import SecretStr
 
+from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.contract.stores import StoreConnection, StoreType
 from airflow_dlaas.exceptions import StoreRefused
 from airflow_dlaas.hooks.connections import SwiftConnection
 from airflow_dlaas.hooks.swift import SwiftHook
-from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer.api import download, upload
 from tests.keystone.cloud import BARE_REGION, Cloud

@@ -26,9 +26,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from airflow_dlaas._util.retry import RetryPolicy
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError
-from airflow_dlaas.storage.patience import RetryPolicy
 from airflow_dlaas.storage.sources import local
 from airflow_dlaas.storage.sources.patterns import is_selected
 from airflow_dlaas.storage.swift.store import SwiftStore
@@ -49,7 +49,7 @@ from tests.troublemaker import (
     Truncate,
 )
 
-QUICK = RetryPolicy(attempts=2, initial_delay=0.001)
+QUICK = RetryPolicy(attempts=2, first_pause=0.001)
 
 CUT = 1000
 """Bytes of a segment: what is larger than two is sent in some."""

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError, StoreRedirected
 from airflow_dlaas.storage.body import as_body
 from airflow_dlaas.storage.object_store import ObjectLayout, Part
-from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.integration.storage.test_trouble import Troubled
 from tests.redirector import STATUSES, Server, serving

@@ -12,10 +12,10 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
+from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import Corrupted, StoreError, StoreUnreachable
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
-from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.segments import MIB
 from airflow_dlaas.storage.sources.local import local_sources
 from airflow_dlaas.storage.sources.remote import remote_sources

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import pytest
 
+from airflow_dlaas._util.retry import RetryPolicy
 from airflow_dlaas.contract.stores import REVEAL_SECRETS, StoreConnection
 from airflow_dlaas.exceptions import Corrupted, DlaasError, HostError, ObjectNotFound, StoreError, StoreUnreachable
 from airflow_dlaas.storage.body import CHUNK_SIZE
 from airflow_dlaas.storage.object_store import ObjectLayout, Part
-from airflow_dlaas.storage.patience import RetryPolicy
 from airflow_dlaas.storage.segments import segment_container
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer.api import Progress, TransferReport, delete_objects, download, upload
@@ -32,7 +32,7 @@ from tests.stored import contents, laid, lay, noise, orphans, segments, settle
 from tests.troublemaker import ResetReply, ResetRequest, Say, StallReply, StallRequest, Troublemaker
 from tests.waiting import PATIENCE, until
 
-QUICK = RetryPolicy(attempts=2, initial_delay=0.01)
+QUICK = RetryPolicy(attempts=2, first_pause=0.01)
 
 KIB = 1024
 CUT = 64 * KIB

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import (
     ContainerNotFound,
@@ -24,7 +25,6 @@ from airflow_dlaas.exceptions import (
     StoreUnreachable,
 )
 from airflow_dlaas.storage.object_store import ObjectStore
-from airflow_dlaas.storage.patience import NO_RETRY
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer.api import Progress, TransferReport, download, upload
 

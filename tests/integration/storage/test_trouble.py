@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from airflow_dlaas._util.retry import NO_RETRY, RetryPolicy
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import Corrupted, StoreError, StoreFull, StoreRedirected, StoreRefused, StoreUnreachable
-from airflow_dlaas.storage.patience import NO_RETRY, RetryPolicy
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.waiting import PATIENCE
 
-QUICK = RetryPolicy(attempts=3, initial_delay=0.01)
+QUICK = RetryPolicy(attempts=3, first_pause=0.01)
 CONTENT = b"content" * 1000
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 
