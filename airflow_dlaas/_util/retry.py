@@ -156,7 +156,7 @@ def call_with_retry(
             pause = _next_pause(state, error, is_transient, retry_after, clock(), deadline and deadline())
             if pause is None:
                 raise
-            _log_retry(state, what, error, pause, logger, later_level, on_retry)
+            log_retry(state, what, error, pause, logger, later_level, on_retry)
         if deadline is None:
             sleep(pause)
             continue
@@ -198,7 +198,7 @@ async def call_with_retry_async(
             pause = _next_pause(state, error, is_transient, retry_after, clock(), None)
             if pause is None:
                 raise
-            _log_retry(state, what, error, pause, logger, later_level, on_retry)
+            log_retry(state, what, error, pause, logger, later_level, on_retry)
         await sleep(pause)
 
 
@@ -216,15 +216,20 @@ def _next_pause(
     return state.next_pause(now, retry_after=wanted, deadline=deadline)
 
 
-def _log_retry(
+def log_retry(
     state: RetryState,
     what: str,
     error: Exception,
     pause: float,
     logger: Logger | None,
-    later_level: int,
-    on_retry: Callable[[str], object] | None,
+    later_level: int = logging.WARNING,
+    on_retry: Callable[[str], object] | None = None,
 ) -> None:
+    """
+    Log a retry as `call_with_retry` does, for a loop of its own shape; the parameters have the same meaning.
+
+    :param state: after `RetryState.next_pause` returned *pause*.
+    """
     limit = "" if state.policy.attempts is None else f" of {state.policy.attempts}"
     cause = str(error) or type(error).__name__
     message = f"{what} failed ({cause}); retrying in {pause:.1f} s (attempt {state.failures + 1}{limit})"

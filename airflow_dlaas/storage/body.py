@@ -122,6 +122,46 @@ class FileBody:
         return self.path
 
 
+class HashingBody:
+    """A body whose MD5 is computed while it is sent, for content that is read once."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self.size = body.size
+        self.md5 = ""
+        """The MD5 of what was sent last, in hex; set when all of it was sent."""
+
+    def chunks(self) -> Iterator[bytes | memoryview]:
+        """Read the body from the beginning, and set `md5` at the end."""
+        md5 = hashlib.md5(usedforsecurity=False)
+        for chunk in self._body.chunks():
+            md5.update(chunk)
+            yield chunk
+        self.md5 = md5.hexdigest()
+
+    def __str__(self) -> str:
+        return str(self._body)
+
+
+class HashingFileBody(HashingBody):
+    """A `HashingBody` that the kernel can send."""
+
+    def __init__(self, file: FileBody) -> None:
+        super().__init__(file)
+        self._file = file
+
+    def sendfile(self, sock: socket.socket) -> Iterator[int]:
+        """Send the file, and set `md5` at the end; yield how many bytes went each time."""
+        md5 = hashlib.md5(usedforsecurity=False)
+        yield from self._file.sendfile(sock, md5.update)
+        self.md5 = md5.hexdigest()
+
+
+def hashing_body(body: Body) -> HashingBody:
+    """Wrap *body*, so that its MD5 is known after it was sent."""
+    return HashingFileBody(body) if isinstance(body, FileBody) else HashingBody(body)
+
+
 def as_body(source: Path | bytes | Body) -> Body:
     """*path* as content; the size of a file is what it is now."""
     if isinstance(source, bytes):

@@ -12,6 +12,7 @@ import requests
 from requests.auth import _basic_auth_str
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_proxy
 
+from airflow_dlaas._util.tls import tls_context
 from airflow_dlaas.storage.swift.http_options import HttpOptions
 
 
@@ -61,15 +62,6 @@ def route_to(base_url: str, verify: bool | str) -> ConnectionRoute:
     if store_url.scheme != "https":
         path_prefix = f"http://{store_url.netloc}{store_url.path}" if proxy_url else store_url.path
         return ConnectionRoute(store_url, proxy_url, None, path_prefix.rstrip("/"), proxy_auth, {})
-    return ConnectionRoute(
-        store_url, proxy_url, _ssl_context(settings["verify"]), store_url.path.rstrip("/"), {}, proxy_auth
-    )
-
-
-def _ssl_context(verify: bool | str | None) -> ssl.SSLContext:
-    if verify is False:
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    return ssl.create_default_context(cafile=verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH)
+    trusted = True if settings["verify"] is None else settings["verify"]
+    ssl_context = tls_context(trusted, default_ca=DEFAULT_CA_BUNDLE_PATH)
+    return ConnectionRoute(store_url, proxy_url, ssl_context, store_url.path.rstrip("/"), {}, proxy_auth)

@@ -1,11 +1,11 @@
 """
-Carries objects' bytes, over connections that are kept alive: the only place that sends and receives them.
+Sends and receives the content of objects, over connections that stay open. No other module does.
 
-It follows no redirect: each request carries a token, which is for one address.
+No redirect is followed: each request carries a token, which is valid for one storage URL.
 
-On the standard library's ``http.client``, set up as requests would (proxies, certificates): a request through urllib3
-costs twice the processor time, one through requests three times, one through swiftclient's own commands ten times,
-which matters when ten thousand small files are sent.
+The pool uses the standard library's ``http.client``, set up as requests would (proxies, certificates): a request by
+urllib3 needs twice the processor time, one by requests three times, one by swiftclient's own commands ten times. That
+matters when ten thousand small files are sent.
 """
 
 from __future__ import annotations
@@ -23,24 +23,27 @@ from swiftclient.exceptions import ClientException
 
 from airflow_dlaas.storage.body import Body, SendfileBody
 from airflow_dlaas.storage.object_store import BytesCallback
+from airflow_dlaas.storage.swift.auth import AuthToken
 from airflow_dlaas.storage.swift.connection_route import ConnectionRoute, route_to
 from airflow_dlaas.storage.swift.http_options import HttpOptions
 
 MAX_RESPONSE_BODY = 1024**2
-"""Bytes of an answer's body that are read for what it says: it may name each of a thousand segments that are gone."""
+"""Bytes that are kept of a response's body: it may name each of a thousand segments that are gone."""
+
+IdleConnections = deque[http.client.HTTPConnection]
+"""Open connections without a request. A deque needs no lock, for which all threads would wait at each request."""
 
 
 class HttpPool:
-    """Sends and receives over as many connections as are asked for at the same time. Thread-safe."""
+    """As many connections as threads send requests at the same time. Thread-safe."""
 
     def __init__(self, http_options: HttpOptions) -> None:
         self._http_options = http_options
         self._lock = threading.Lock()
-        # Of a deque any thread may take one: a lock for each request would have them wait for each other.
-        self._routes: dict[str, tuple[ConnectionRoute, deque[http.client.HTTPConnection]]] = {}
+        self._routes: dict[str, tuple[ConnectionRoute, IdleConnections]] = {}
 
     def close(self) -> None:
-        """Close idle connections; others are made when somebody asks again."""
+        """Close idle connections. The pool can be used afterwards; it then makes new ones."""
         with self._lock:
             routes, self._routes = self._routes, {}
         for _, idle in routes.values():
@@ -48,73 +51,75 @@ class HttpPool:
                 idle.pop().close()
 
     def put(
-        self, base_url: str, path: str, headers: Mapping[str, str], body: Body, on_progress: BytesCallback | None
+        self, token: AuthToken, path: str, headers: Mapping[str, str], body: Body, on_progress: BytesCallback | None
     ) -> tuple[http.client.HTTPMessage, bytes]:
         """
-        PUT *body*; headers and body of the answer.
+        PUT *body*; return the headers and the body of the response.
 
-        :param base_url: the address that the token is for; *path*, quoted, goes on from there.
+        :param path: quoted, below the storage URL of *token*.
+        :param on_progress: after an error, it takes back what it was called with before.
+        :raises ClientException: the response has a status of 300 or more.
         """
+        route, idle = self._route_to(token.storage_url)
+        connection = _pop_alive(idle) or route.connect(self._http_options)
         sent = 0
         try:
-            with self._start_request(
-                base_url, "PUT", path, {**headers, "Content-Length": str(body.size)}
-            ) as connection:
-                try:
-                    for count in _send_body(connection, body):
-                        sent += count
-                        if on_progress is not None:
-                            on_progress(count)
-                except (BrokenPipeError, ConnectionResetError) as error:
-                    # It may have answered before it hung up, and why is what we want to know.
-                    with suppress(http.client.HTTPException, OSError):
-                        _require_success(connection.getresponse(), "PUT", base_url)
-                    raise error from None
-                response = connection.getresponse()
-                _require_success(response, "PUT", base_url)
-                return response.headers, _drain_body(response)
+            _send_head(connection, "PUT", route, path, token, {**headers, "Content-Length": str(body.size)})
+            try:
+                for count in _send_body(connection, body):
+                    sent += count
+                    if on_progress is not None:
+                        on_progress(count)
+            except (BrokenPipeError, ConnectionResetError) as error:
+                # The store may have sent a response before it closed the connection: the response has the cause.
+                with suppress(http.client.HTTPException, OSError):
+                    _require_success(connection.getresponse(), "PUT", token.storage_url)
+                raise error from None
+            response = connection.getresponse()
+            _require_success(response, "PUT", token.storage_url)
+            content = _drain_body(response)
         except BaseException:
+            connection.close()
             if on_progress is not None:
                 on_progress(-sent)
             raise
+        _keep_open(connection, idle)
+        return response.headers, content
 
     @contextmanager
-    def get(self, base_url: str, path: str, headers: Mapping[str, str]) -> Iterator[http.client.HTTPResponse]:
-        """GET; the answer, its body still to be read. One that ends too early is only seen by its number of bytes."""
-        with self._start_request(base_url, "GET", path, headers) as connection:
-            response = connection.getresponse()
-            _require_success(response, "GET", base_url)
-            yield response
-            if not response.isclosed():
-                connection.close()  # what is left of it must not be taken for the next answer
+    def get(self, token: AuthToken, path: str, headers: Mapping[str, str]) -> Iterator[http.client.HTTPResponse]:
+        """
+        GET *path*, as `put` has it; yield the response before its body is read.
 
-    @contextmanager
-    def _start_request(
-        self, base_url: str, method: str, path: str, headers: Mapping[str, str]
-    ) -> Iterator[http.client.HTTPConnection]:
-        """A connection with the head of a request sent; kept for the next one only after a clean end."""
-        route_and_idle = self._routes.get(base_url)
-        if route_and_idle is None:
-            with self._lock:
-                route_and_idle = self._routes.setdefault(
-                    base_url, (route_to(base_url, self._http_options.verify), deque())
-                )
-        route, idle = route_and_idle
+        If the connection breaks, the body ends early without an error: compare the number of bytes.
+
+        :raises ClientException: the response has a status of 300 or more.
+        """
+        route, idle = self._route_to(token.storage_url)
         connection = _pop_alive(idle) or route.connect(self._http_options)
         try:
-            connection.putrequest(method, route.path_prefix + path, skip_accept_encoding=True)
-            for name, value in (*route.proxy_headers.items(), *headers.items()):
-                connection.putheader(name, value)
-            connection.endheaders()
-            yield connection
+            _send_head(connection, "GET", route, path, token, headers)
+            response = connection.getresponse()
+            _require_success(response, "GET", token.storage_url)
+            yield response
         except BaseException:
             connection.close()
             raise
-        if connection.sock is not None:  # which it is after "Connection: close", too
-            idle.append(connection)
+        if not response.isclosed():
+            connection.close()  # the rest of the body would be taken for the next response
+        _keep_open(connection, idle)
+
+    def _route_to(self, storage_url: str) -> tuple[ConnectionRoute, IdleConnections]:
+        found = self._routes.get(storage_url)
+        if found is None:
+            with self._lock:
+                found = self._routes.setdefault(
+                    storage_url, (route_to(storage_url, self._http_options.verify), deque())
+                )
+        return found
 
 
-def _pop_alive(idle: deque[http.client.HTTPConnection]) -> http.client.HTTPConnection | None:
+def _pop_alive(idle: IdleConnections) -> http.client.HTTPConnection | None:
     while True:
         try:
             connection = idle.pop()
@@ -124,11 +129,31 @@ def _pop_alive(idle: deque[http.client.HTTPConnection]) -> http.client.HTTPConne
         poll.register(connection.sock, select.POLLIN)
         if not poll.poll(0):
             return connection
-        connection.close()  # readable, and nothing was asked: the other side has hung up
+        connection.close()  # it is readable without a request: the other side has closed it
+
+
+def _keep_open(connection: http.client.HTTPConnection, idle: IdleConnections) -> None:
+    """Make a connection available for the next request, unless it is closed (by "Connection: close", too)."""
+    if connection.sock is not None:
+        idle.append(connection)
+
+
+def _send_head(
+    connection: http.client.HTTPConnection,
+    method: str,
+    route: ConnectionRoute,
+    path: str,
+    token: AuthToken,
+    headers: Mapping[str, str],
+) -> None:
+    connection.putrequest(method, route.path_prefix + path, skip_accept_encoding=True)
+    for name, value in (*route.proxy_headers.items(), ("X-Auth-Token", token.value), *headers.items()):
+        connection.putheader(name, value)
+    connection.endheaders()
 
 
 def _send_body(connection: http.client.HTTPConnection, body: Body) -> Iterator[int]:
-    """Send *body*, on the shortest way there is; yields how many bytes went each time."""
+    """Send *body*, by the kernel where there is no TLS; yield how many bytes went each time."""
     if isinstance(body, SendfileBody) and not isinstance(connection, http.client.HTTPSConnection):
         yield from body.sendfile(connection.sock)
         return
@@ -137,11 +162,11 @@ def _send_body(connection: http.client.HTTPConnection, body: Body) -> Iterator[i
         yield len(chunk)
 
 
-def _require_success(response: http.client.HTTPResponse, method: str, base_url: str) -> None:
-    """Raise what swiftclient would for an answer that is no success, so that it is understood in one place."""
+def _require_success(response: http.client.HTTPResponse, method: str, storage_url: str) -> None:
+    """Raise swiftclient's error for a status of 300 or more, so that one function translates both libraries' errors."""
     if response.status < HTTPStatus.MULTIPLE_CHOICES:
         return
-    parsed_url = urlsplit(base_url)
+    parsed_url = urlsplit(storage_url)
     raise ClientException(
         f"{method} failed",
         http_scheme=parsed_url.scheme,
@@ -156,7 +181,7 @@ def _require_success(response: http.client.HTTPResponse, method: str, base_url: 
 
 
 def _drain_body(response: http.client.HTTPResponse) -> bytes:
-    """The beginning of a body that is read to its end, so that the connection can be used again."""
+    """Read a body to its end, so that the connection can be used again; return its beginning."""
     body = response.read(MAX_RESPONSE_BODY)
     while response.read(MAX_RESPONSE_BODY):
         pass

@@ -1,12 +1,11 @@
-"""`ObjectStore` over OpenStack Swift: swiftclient asks about accounts and containers, `ObjectRequests` moves bytes."""
+"""`ObjectStore` over OpenStack Swift: checks the names, and runs each request in the session."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -26,12 +25,15 @@ from airflow_dlaas.contract.store_names import (
 )
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import ObjectNotFound, StoreError, StoreUnreachable
-from airflow_dlaas.storage.body import Body, as_body, md5_of
+from airflow_dlaas.storage.body import Body, hashing_body
 from airflow_dlaas.storage.object_store import BytesCallback, ObjectLayout, Part, StoredObject, StoreLimits, WriteAt
 from airflow_dlaas.storage.swift.auth import AuthToken
 from airflow_dlaas.storage.swift.errors import translate_parse_errors
 from airflow_dlaas.storage.swift.http_options import HttpOptions
-from airflow_dlaas.storage.swift.object_requests import ObjectRequests
+from airflow_dlaas.storage.swift.object_download import ObjectDownload, PartDownload, fetch_range
+from airflow_dlaas.storage.swift.object_layout import read_layout
+from airflow_dlaas.storage.swift.object_upload import ManifestUpload, ObjectUpload
+from airflow_dlaas.storage.swift.responses import parse_entry, parse_head, parse_limits
 from airflow_dlaas.storage.swift.session import SwiftSession
 
 Names = list[str]
@@ -41,9 +43,6 @@ Page = list[dict[str, Any]]
 
 MAX_BULK_DELETE = 1000
 """Objects deleted by one request at the most: it is answered when all are gone, at about 200 a second."""
-
-FOLDER_CONTENT_TYPE = "application/directory"
-"""The content type of objects that only mark a folder, by convention of Swift's tools."""
 
 
 class SwiftStore:
@@ -56,9 +55,6 @@ class SwiftStore:
     def __init__(self, connection: StoreConnection, http_options: HttpOptions, retry_policy: RetryPolicy) -> None:
         self._connection = connection
         self._session = SwiftSession(connection, http_options, retry_policy)
-        self._call = self._session.call
-        self._with_retry = self._session.with_retry
-        self._object_requests = ObjectRequests(self._session, http_options)
         self._lock = threading.Lock()
         self._limits: StoreLimits | None = None
 
@@ -97,41 +93,40 @@ class SwiftStore:
     def close(self) -> None:
         """Close idle connections. A store may be used again after it."""
         self._session.close()
-        self._object_requests.close()
 
     # ---- the verbs: see ObjectStore for what each guarantees
 
     def check(self, container: str) -> None:
         require_container_name(container)
-        self._call(swiftclient.head_container, container)
+        self._session.call_once(swiftclient.head_container, container)
 
     def limits(self) -> StoreLimits:
         with self._lock:
             if self._limits is None:
-                self._limits = _parse_limits(self._with_retry(self._session.capabilities))
+                self._limits = parse_limits(self._session.capabilities())
             return self._limits
 
     def list_containers(self) -> Sequence[str]:
         names: Names = []
-        while page := self._with_retry(partial(self._list_containers_page, names[-1] if names else "")):
+        while page := self._list_containers_page(names[-1] if names else ""):
             with translate_parse_errors(self._session.auth_url):
                 names += [one["name"] for one in page]
         return names
 
     def create_container(self, name: str) -> None:
         require_container_name(name)
-        self._with_retry(partial(self._call, swiftclient.put_container, name))
+        self._session.call(f"Creating container {name}", swiftclient.put_container, name)
 
     def delete_container(self, name: str) -> None:
         require_container_name(name)
-        self._with_retry(partial(self._call, swiftclient.delete_container, name))
+        self._session.call(f"Deleting container {name}", swiftclient.delete_container, name)
 
     def list_objects(self, container: str, prefix: str = "") -> Iterator[StoredObject]:
         _require_valid_prefix(container, prefix)
         marker = ""
-        while page := self._with_retry(partial(self._list_objects_page, container, prefix, marker)):
+        while page := self._list_objects_page(container, prefix, marker):
             with translate_parse_errors(self._session.auth_url):
-                found = [_parse_entry(entry) for entry in page]
+                found = [parse_entry(entry) for entry in page]
             yield from found
             if self._limits is not None and len(page) < self._limits.page_size:
                 return
@@ -142,11 +137,9 @@ class SwiftStore:
     def list_dir(self, container: str, folder: str = "", *, limit: int = 0) -> Iterator[StoredObject | str]:
         _require_valid_prefix(container, folder)
         marker = ""
-        while page := self._with_retry(
-            partial(self._list_objects_page, container, folder, marker, delimiter="/", limit=limit)
-        ):
+        while page := self._list_objects_page(container, folder, marker, delimiter="/", limit=limit):
             with translate_parse_errors(self._session.auth_url):
-                found = [entry.get("subdir") or _parse_entry(entry) for entry in page]
+                found = [entry.get("subdir") or parse_entry(entry) for entry in page]
                 last = str(page[-1].get("subdir") or page[-1]["name"])
             yield from found
             if limit or (self._limits is not None and len(page) < self._limits.page_size):
@@ -157,9 +150,11 @@ class SwiftStore:
 
     def stat(self, container: str, name: str) -> StoredObject:
         _require_valid_name(container, name)
-        headers = self._with_retry(partial(self._call, swiftclient.head_object, container, name))
+        headers = self._session.call(
+            f"Reading the headers of {container}/{name}", swiftclient.head_object, container, name
+        )
         with translate_parse_errors(self._session.auth_url):
-            return _parse_entry(_entry_from_headers(name, headers))
+            return parse_head(name, headers)
 
     def put(
         self,
@@ -172,20 +167,14 @@ class SwiftStore:
         on_progress: BytesCallback | None = None,
     ) -> str:
         _require_valid_new_name(container, name)
-        given_md5 = [md5] if md5 else []
-
-        def attempt() -> str:
-            # Looked at and hashed anew for another attempt: the file may have been written meanwhile.
-            body = as_body(source)
-            return self._object_requests.put(
-                container, name, body, given_md5.pop() if given_md5 else md5_of(body), content_type, on_progress
-            )
-
-        return self._with_retry(attempt)
+        upload = ObjectUpload(self._session, container, name, source, md5, content_type, on_progress)
+        # Without the object's name: a status of 404 is about the container.
+        return self._session.run(upload.send, container, what=f"Uploading {container}/{name}")
 
     def put_segment(self, container: str, name: str, body: Body, *, on_progress: BytesCallback | None = None) -> str:
         _require_valid_new_name(container, name)
-        return self._with_retry(partial(self._object_requests.put, container, name, body, None, None, on_progress))
+        upload = ObjectUpload(self._session, container, name, hashing_body(body), on_progress=on_progress)
+        return self._session.run(upload.send, container, what=f"Uploading segment {container}/{name}")
 
     def complete_multipart(
         self, container: str, name: str, parts: Sequence[Part], *, content_type: str | None = None
@@ -194,15 +183,24 @@ class SwiftStore:
         for part in parts:
             if part.segment:
                 _require_valid_name(*part.segment)
-        self._with_retry(partial(self._object_requests.complete_multipart, container, name, parts, content_type))
+        upload = ManifestUpload(self._session, container, name, parts, content_type)
+        self._session.run(upload.send, container, name, what=f"Uploading the manifest of {container}/{name}")
 
     def get_layout(self, container: str, name: str) -> ObjectLayout:
         _require_valid_name(container, name)
-        return self._with_retry(partial(self._object_requests.get_layout, container, name))
+        return self._session.run(
+            lambda _token: read_layout(self._session, container, name),
+            what=f"Reading the layout of {container}/{name}",
+        )
 
     def get(self, container: str, name: str, destination: Path, *, on_progress: BytesCallback | None = None) -> int:
         _require_valid_name(container, name)
-        return self._with_retry(partial(self._object_requests.get, container, name, destination, on_progress))
+        download = ObjectDownload(self._session, container, name, destination, on_progress)
+        try:
+            return self._session.run(download.fetch, container, name, what=f"Downloading {container}/{name}")
+        except ObjectNotFound:
+            self._require_container(container)  # a missing container gives the same response
+            raise
 
     def get_part(
         self,
@@ -215,16 +213,30 @@ class SwiftStore:
         on_progress: BytesCallback | None = None,
     ) -> None:
         _require_valid_name(container, name)
-        self._with_retry(self._object_requests.resumable_get_part(container, name, layout, part, write_at, on_progress))
+        download = PartDownload(self._session, container, name, layout, part, write_at, on_progress)
+        what = f"Downloading {part.size} bytes from {part.start} on of {container}/{name}"
+        self._session.run(download.fetch, container, name, what=what)
 
     def read_range(self, container: str, name: str, start: int, end: int) -> bytes:
         _require_valid_name(container, name)
-        return self._with_retry(partial(self._object_requests.read_range, container, name, start, end))
+        if end <= start:
+            return b""
+        return self._session.run(
+            partial(fetch_range, self._session, container, name, start, end),
+            container,
+            name,
+            what=f"Reading bytes {start} to {end} of {container}/{name}",
+        )
 
     def copy(self, container: str, name: str, to_container: str, to_name: str) -> None:
         _require_valid_name(container, name)
         _require_valid_new_name(to_container, to_name)
-        self._with_retry(partial(self._copy, container, name, to_container, to_name))
+        what, destination = f"Copying {container}/{name} to {to_container}/{to_name}", f"/{to_container}/{to_name}"
+        try:
+            self._session.call(what, swiftclient.copy_object, container, name, destination=destination)
+        except ObjectNotFound:
+            self._require_container(to_container)  # a missing destination gives the same response
+            raise
 
     def delete(self, container: str, names: Iterable[str]) -> None:
         require_container_name(container)
@@ -238,44 +250,34 @@ class SwiftStore:
             require_object_name(dotted[0], "names")  # in an address it would name another object
         while batch_size and remaining:
             batch, remaining = remaining[:batch_size], remaining[batch_size:]
-            self._with_retry(partial(self._bulk_delete, container, batch))
+            attempt = partial(self._bulk_delete, container, batch)
+            self._session.run(attempt, container, what=f"Deleting {len(batch)} objects of {container}")
         for name in remaining:
-            self._with_retry(partial(self._delete, container, name))
-
-    # ---- one attempt each
+            with suppress(ObjectNotFound):
+                self._session.call(f"Deleting {container}/{name}", swiftclient.delete_object, container, name)
 
     def _list_containers_page(self, marker: str) -> Page:
-        page: Page = self._call(swiftclient.get_account, marker=marker)[1]
+        what = f"Listing the containers at {self._session.auth_url}"
+        page: Page = self._session.call(what, swiftclient.get_account, marker=marker)[1]
         return page
 
     def _list_objects_page(self, container: str, prefix: str, marker: str, **options: Any) -> Page:
-        page: Page = self._call(swiftclient.get_container, container, prefix=prefix, marker=marker, **options)[1]
+        what = f"Listing container {container}"
+        options = {"prefix": prefix, "marker": marker, **options}
+        page: Page = self._session.call(what, swiftclient.get_container, container, **options)[1]
         return page
 
-    def _copy(self, container: str, name: str, to_container: str, to_name: str) -> None:
-        try:
-            self._call(swiftclient.copy_object, container, name, destination=f"/{to_container}/{to_name}")
-        except ObjectNotFound:
-            self._call(swiftclient.head_container, to_container)  # a missing destination answers the same
-            raise
+    def _require_container(self, container: str) -> None:
+        self._session.call(f"Reading the headers of container {container}", swiftclient.head_container, container)
 
-    def _delete(self, container: str, name: str) -> None:
-        with suppress(ObjectNotFound):
-            self._call(swiftclient.delete_object, container, name)
-
-    def _bulk_delete(self, container: str, names: Names) -> None:
+    def _bulk_delete(self, container: str, names: Names, token: AuthToken) -> None:
         body = "\n".join(quote(f"/{container}/{name}") for name in names).encode()
         headers = {"Content-Type": "text/plain", "Accept": "application/json"}
-
-        def request(token: AuthToken) -> bytes:
-            # Answered with 200 before it is done: what came of it stands at the end of the body.
-            with self._session.swiftclient_pool.connection(token.storage_url) as connection:
-                response_body: bytes = swiftclient.post_account(
-                    token.storage_url, token.value, headers, http_conn=connection, query_string="bulk-delete", data=body
-                )[1]
-                return response_body
-
-        response_body = self._session.with_token(request, container)
+        with self._session.swiftclient_pool.connection(token.storage_url) as connection:
+            # The status 200 is sent before the objects are deleted; the result is at the end of the body.
+            response_body: bytes = swiftclient.post_account(
+                token.storage_url, token.value, headers, http_conn=connection, query_string="bulk-delete", data=body
+            )[1]
         with translate_parse_errors(self._session.auth_url):
             answer = json.loads(response_body)
             failed = [f"{unquote(name)} ({status})" for name, status in answer.get("Errors", [])]
@@ -299,41 +301,3 @@ def _require_valid_name(container: str, name: str) -> None:
 def _require_valid_new_name(container: str, name: str) -> None:
     require_container_name(container)
     require_new_object_name(name)
-
-
-def _parse_entry(entry: dict[str, Any]) -> StoredObject:
-    name, size = entry["name"], int(entry["bytes"])
-    slo_etag = entry.get("slo_etag")
-    # For an object made of segments `hash` is that of its manifest.
-    md5 = None if slo_etag else entry.get("hash")
-    modified = datetime.fromisoformat(entry["last_modified"]).replace(tzinfo=timezone.utc)
-    is_folder_marker = not size and (
-        name.endswith("/") or entry.get("content_type", "").startswith(FOLDER_CONTENT_TYPE)
-    )
-    return StoredObject(name, size, md5, modified, is_folder_marker, slo_etag.strip('"') if slo_etag else None)
-
-
-def _entry_from_headers(name: str, headers: Mapping[str, str]) -> dict[str, Any]:
-    """What a listing would say of an object that answered *headers*."""
-    etag = headers["etag"].strip('"').lower()
-    return {
-        "name": name,
-        "bytes": headers["content-length"],
-        "hash": None if "x-object-manifest" in headers else etag,
-        "slo_etag": etag if headers.get("x-static-large-object", "").lower() == "true" else None,
-        "last_modified": datetime.fromtimestamp(float(headers["x-timestamp"]), timezone.utc).isoformat(),
-        "content_type": headers.get("content-type", ""),
-    }
-
-
-def _parse_limits(info: Any) -> StoreLimits:
-    defaults = StoreLimits()
-    try:
-        return StoreLimits(
-            max_object_size=int(info.get("swift", {}).get("max_file_size", defaults.max_object_size)),
-            max_segments=int(info.get("slo", {}).get("max_manifest_segments", 0)),
-            max_deletes=int(info.get("bulk_delete", {}).get("max_deletes_per_request", 0)),
-            page_size=int(info.get("swift", {}).get("container_listing_limit", 0)),
-        )
-    except (AttributeError, TypeError, ValueError) as error:
-        raise StoreError("What the object store says of itself (/info) is not what a Swift says") from error

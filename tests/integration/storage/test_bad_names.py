@@ -23,6 +23,7 @@ from airflow_dlaas.exceptions import InvalidArgument, InvalidName, StoreError
 from airflow_dlaas.storage.body import BytesBody
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
 from airflow_dlaas.storage.object_store import ObjectLayout, ObjectStore, Part
+from airflow_dlaas.storage.swift.object_upload import ManifestUpload, ObjectUpload
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer import api
 from airflow_dlaas.storage.transfer.copy import copy
@@ -159,9 +160,10 @@ def test_objects_of_odd_names_are_listed_and_deleted_and_nothing_else_is(
             store.create_container(name)
         store.put(other, "x", b"1")
         for name in odd:
-            store._object_requests.put(box, name, BytesBody(b"1"), None, None, None)
+            store._session.run(ObjectUpload(store._session, box, name, b"1").send, what="Uploading")
         segment = Part(0, 1, store.put_segment(other, "x", BytesBody(b"1")), (other, "x"))
-        store._object_requests.complete_multipart(box, f"../{other}/large", [segment], None)
+        manifest = ManifestUpload(store._session, box, f"../{other}/large", [segment])
+        store._session.run(manifest.send, what="Uploading")
         assert sorted(one.name for one in store.list_objects(box)) == sorted([*odd, f"../{other}/large"])
         with pytest.raises(StoreError, match=r"'\.\.' \(it has the step '\.\.'\)"):
             api.download(store, box, tmp_path / "to")

@@ -223,7 +223,7 @@ def test_closing_leaves_no_connection_open(swift: StoreConnection, container: st
         store.check(container)
         store.put(container, "a", b"x")
         assert store._session.swiftclient_pool._idle
-        (lines,) = (idle for _, idle in store._object_requests._http_pool._routes.values())
+        (lines,) = (idle for _, idle in store._session.http_pool._routes.values())
         (line,) = lines
     assert not store._session.swiftclient_pool._idle
     assert not lines
