@@ -1,4 +1,4 @@
-"""Reading what is to be stored, with complaints in our own words."""
+"""Content that is uploaded: how it is read, hashed and sent, with errors of this package."""
 
 from __future__ import annotations
 
@@ -13,35 +13,34 @@ from typing import Protocol, runtime_checkable
 from airflow_dlaas.exceptions import Corrupted, StoreError
 
 CHUNK_SIZE = 256 * 1024
-"""Bytes moved at a time: what a transfer holds in memory for each of its threads. Fits a processor's cache, so that
-hashing a piece and sending it read memory once."""
-
+"""Bytes that are read or received at a time, and that a transfer has in memory for each thread. They fit the cache of a
+processor, so that hashing and sending them read the memory once."""
 
 SEND_SIZE = 1024**2
-"""Bytes that the kernel is told to send at a time: each time costs a little, and is when a transfer can be ended."""
+"""Bytes that the kernel sends in one call. Each call has a cost; between two calls a transfer can be aborted."""
 
 
 class Body(Protocol):
-    """Bytes to be stored; may be read again for another attempt."""
+    """Content to be stored; it can be read again for another attempt."""
 
     @property
     def size(self) -> int:
-        """How many bytes there are."""
+        """The number of bytes."""
 
     def chunks(self) -> Iterator[bytes | memoryview]:
         """
-        Read them from the beginning: exactly `size` bytes. A piece is good until the next is asked for.
+        Yield exactly `size` bytes from the beginning. A chunk is valid until the next one is requested.
 
-        :raises Corrupted: there are fewer than that by now. (Of more, the rest is left.)
+        :raises Corrupted: there are fewer bytes than that now. If there are more, the rest is ignored.
         """
 
 
 @runtime_checkable
 class SendfileBody(Protocol):
-    """Content that gets to a socket without passing through this process."""
+    """Content that the kernel can copy from a file to a socket."""
 
     def sendfile(self, sock: socket.socket) -> Iterator[int]:
-        """Send it; yields how many bytes went each time."""
+        """Send the content; yield how many bytes each call sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +51,11 @@ class BytesBody:
 
     @property
     def size(self) -> int:
-        """How many bytes there are."""
+        """The number of bytes."""
         return len(self.data)
 
     def chunks(self) -> Iterator[bytes | memoryview]:
-        """Cut it up: a line may be slow, and a limit of time is for each piece."""
+        """Yield chunks of `SEND_SIZE`: a connection may be slow, and the timeout is for each chunk."""
         view = memoryview(self.data)
         for start in range(0, len(view), SEND_SIZE):
             yield view[start : start + SEND_SIZE]
@@ -67,23 +66,23 @@ class BytesBody:
 
 @dataclass(frozen=True, slots=True)
 class FileBody:
-    """A stretch of a local file."""
+    """A range of a file on this machine."""
 
     path: str
     start: int
     size: int
 
     def chunks(self) -> Iterator[bytes | memoryview]:
-        """Read them into one buffer, over and over."""
+        """Read into one buffer, which each chunk reuses."""
         with self._open() as file:
             yield from self._read_chunks(file, self.start, self.size)
 
     def sendfile(self, sock: socket.socket, on_chunk: Callable[[memoryview], None] | None = None) -> Iterator[int]:
         """
-        Have the kernel hand them to *sock*, a socket without TLS; yields how many went each time.
+        Have the kernel send the range to *sock*, a socket without TLS; yield how many bytes each call sent.
 
-        :param on_chunk: gets the same bytes before they go. Of a file that is being written they may be others; then the
-            store's MD5 is another one, too.
+        :param on_chunk: receives the same bytes before they are sent. If the file is written at the same time, they may
+            differ from what is sent; the MD5 of the store then differs, too.
         """
         end = self.start + self.size
         with self._open() as file:
@@ -116,7 +115,7 @@ class FileBody:
             raise unreadable_error(self.path, error) from error
 
     def _truncated_error(self) -> Corrupted:
-        return Corrupted(f"{self.path} has become shorter while it was being sent: let it be written first")
+        return Corrupted(f"{self.path} became shorter while it was sent: upload it when it is complete")
 
     def __str__(self) -> str:
         return self.path
@@ -163,14 +162,18 @@ def hashing_body(body: Body) -> HashingBody:
 
 
 def as_body(source: Path | bytes | Body) -> Body:
-    """*path* as content; the size of a file is what it is now."""
+    """Return *source* as a body; a file has the size that it has now."""
     if isinstance(source, bytes):
         return BytesBody(source)
     return FileBody(str(source), 0, file_size(source)) if isinstance(source, Path) else source
 
 
 def file_size(path: Path) -> int:
-    """Bytes of the file *path*; refuses what is no regular file."""
+    """
+    Return the bytes of the file *path*.
+
+    :raises StoreError: it is no regular file, or cannot be read.
+    """
     try:
         if path.exists() and not path.is_file():
             raise StoreError(f"{path} cannot be stored: it is no regular file")
@@ -180,7 +183,7 @@ def file_size(path: Path) -> int:
 
 
 def md5_of(source: Path | bytes | Body) -> str:
-    """The MD5 of *path*, in hex: what Swift compares. Not for secrecy."""
+    """Return the MD5 of *source* in hex, which Swift compares; it is a checksum, and protects no secret."""
     md5 = hashlib.md5(usedforsecurity=False)
     for chunk in as_body(source).chunks():
         md5.update(chunk)
@@ -188,5 +191,5 @@ def md5_of(source: Path | bytes | Body) -> str:
 
 
 def unreadable_error(path: Path | str, error: OSError) -> StoreError:
-    """Say that the file at *path* cannot be read."""
+    """Return the error for a file that cannot be read."""
     return StoreError(f"{path} cannot be read: {error.strerror or error}")

@@ -1,4 +1,4 @@
-"""Comparing what arrives with what was stored. No I/O."""
+"""Comparison of received bytes with the MD5s of what was stored. No I/O."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from airflow_dlaas.storage.object_store import Part
 
 class ChecksumVerifier:
     """
-    Told the bytes of an object in their order, says whether they are those that were stored.
+    Receives the bytes of an object in their order, and checks that they are those that were stored.
 
-    :param object_name: the object, for the complaint.
-    :param parts: all of it; each is compared as soon as it is complete. One without an MD5 is compared by its size.
+    :param object_name: the object, for errors.
+    :param parts: the whole object. Each part is compared when it is complete; a part without an MD5 by its size.
     """
 
     def __init__(self, object_name: str, parts: Sequence[Part]) -> None:
@@ -24,42 +24,42 @@ class ChecksumVerifier:
         self._part_remaining = self._parts[0].size if self._parts else 0
         self._part_index = 0
         self.bytes_received = 0
-        """Bytes told so far."""
+        """The number of bytes so far."""
 
     def update(self, chunk: bytes) -> None:
         """
-        Go on with *chunk*.
+        Add *chunk*.
 
-        :raises Corrupted: a part that is now complete has another MD5, or there are more bytes than there should be.
+        :raises Corrupted: a part is complete and has another MD5, or there are more bytes than were stored.
         """
         remaining = memoryview(chunk)
         self.bytes_received += len(chunk)
         while remaining:
             if self._part_index >= len(self._parts):
-                raise Corrupted(f"{self._object_name} is longer than it should be")
-            now = remaining[: self._part_remaining]
-            self._md5.update(now)
-            self._part_remaining -= len(now)
-            remaining = remaining[len(now) :]
+                raise Corrupted(f"{self._object_name} is longer than what was stored")
+            of_part = remaining[: self._part_remaining]
+            self._md5.update(of_part)
+            self._part_remaining -= len(of_part)
+            remaining = remaining[len(of_part) :]
             if not self._part_remaining:
                 self._verify_part()
 
     def finalize(self) -> None:
         """
-        Say that no more will come.
+        Check that all bytes were received.
 
-        :raises Corrupted: there should have been more.
+        :raises Corrupted: there were fewer bytes than were stored, or an empty object has another MD5.
         """
         if self._part_index < len(self._parts) and not self._part_remaining:  # an empty object
             self._verify_part()
         if self._part_index < len(self._parts):
-            whole = sum(part.size for part in self._parts)
-            raise Corrupted(f"{self._object_name} ended after {self.bytes_received} of {whole} bytes")
+            total = sum(part.size for part in self._parts)
+            raise Corrupted(f"{self._object_name} ended after {self.bytes_received} of {total} bytes")
 
     def _verify_part(self) -> None:
         part, received_md5 = self._parts[self._part_index], self._md5.hexdigest()
         if part.md5 and part.md5 != received_md5:
-            raise Corrupted(f"{self._object_name} arrived with the MD5 {received_md5}, and {part.md5} was stored")
+            raise Corrupted(f"{self._object_name} arrived with the MD5 {received_md5}, but {part.md5} was stored")
         self._part_index += 1
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._part_remaining = self._parts[self._part_index].size if self._part_index < len(self._parts) else 0

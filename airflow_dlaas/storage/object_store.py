@@ -1,4 +1,4 @@
-"""What every object store promises, whichever it is."""
+"""The interface of an object store, and the guarantees of every implementation. No I/O."""
 
 from __future__ import annotations
 
@@ -11,123 +11,125 @@ from typing import Protocol
 from airflow_dlaas.storage.body import Body
 
 BytesCallback = Callable[[int], None]
-"""Told how many bytes just went through; a negative number takes back those of an attempt that failed."""
+"""Receives the number of bytes just sent or received; a negative number takes back those of a failed attempt."""
 
 WriteAt = Callable[[int, bytes], None]
-"""Given bytes and the offset in the object where they belong."""
+"""Receives an offset in the object, and the bytes that begin there."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object as a listing has it."""
+    """An object, as a listing has it."""
 
     name: str
     size: int
     """Bytes."""
     md5: str | None
-    """Of the content, in lower-case hex; None where the store does not know it (an object made of segments)."""
+    """The MD5 of the content, in lower-case hex; None if the store does not know it (an object of segments)."""
     modified: datetime
     is_folder_marker: bool = False
-    """Whether it only marks a folder: some tools store an empty object for each."""
+    """Whether the object only marks a folder: some tools store an empty object for each folder."""
     slo_etag: str | None = None
-    """Of an object made of segments: the MD5 of their MD5s, where the listing tells. See `segments.joint_md5`."""
+    """For an object of segments: the MD5 of their MD5s, if the listing has it; see `segments.slo_etag`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of an object's content."""
+    """A range of an object's content."""
 
     start: int
     size: int
     md5: str | None = None
     segment: tuple[str, str] | None = None
-    """Container and name of the segment that holds it, where one does."""
+    """Container and name of the segment that has these bytes, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectLayout:
-    """An object as a look at it alone tells."""
+    """The size, the ETag and the segments of one object."""
 
     size: int
     etag: str
-    """Names this very content; for `ObjectStore.get_part`."""
+    """Identifies this content, for `ObjectStore.get_part`."""
     md5: str | None
-    """Of the whole content; None for an object made of segments."""
+    """The MD5 of the whole content; None for an object that consists of segments."""
     parts: tuple[Part, ...] = ()
-    """The segments it is made of; empty where it is in one piece, or where the store does not tell."""
+    """The segments; empty if the object is in one piece, or if the store does not list them."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreLimits:
-    """What a store says it takes."""
+    """The limits that a store publishes."""
 
     max_object_size: int = 5 * 1024**3
-    """Bytes of an object in one piece; Swift's default."""
+    """Bytes of an object in one piece. The default is Swift's own."""
     max_segments: int = 0
-    """Segments of one object at the most; 0 where the store does not say that it joins segments."""
+    """Segments of one object; 0 if the store does not publish that it supports objects of segments."""
     max_deletes: int = 0
-    """Objects deleted by one request; 0 where each needs its own."""
+    """Objects that one request can delete; 0 if each needs a request."""
     page_size: int = 0
-    """Objects on a full page of a listing; 0 where only an empty page tells the end."""
+    """Objects on a full page of a listing; 0 if it is unknown, so that only an empty page marks the end."""
 
 
 class ObjectStore(Protocol):
     """
-    The verbs.
+    The operations of a store.
 
-    - Thread-safe: any number of threads may use one store at once.
-    - Every verb but `check` sits transient trouble out, within bounds; a transient error that leaves has been retried.
-    - Names are checked before any request is sent (`airflow_dlaas.contract.store_names`): `InvalidName` for what cannot
-      be a container or an object, and for storing under a name that no download could write as a file.
-    - Errors are those of `airflow_dlaas.exceptions`: `StoreError` and below; `HostError` when a file cannot be
-      written on this machine. None of them holds a secret.
+    - Thread-safe: any number of threads may use one store at the same time.
+    - Every method but `check` retries after transient errors, within limits; a transient error that it raises was
+      retried before.
+    - Names are checked before any request is sent (`airflow_dlaas.contract.store_names`). `InvalidName` is raised for
+      what cannot be the name of a container or an object, and for a new object whose name no download could write as a
+      file.
+    - Errors are those of `airflow_dlaas.exceptions`: `StoreError` and its subclasses; `HostError` if a file cannot be
+      written on this machine. None of them contains a secret.
     """
 
     def check(self, container: str) -> None:
         """
-        See whether *container* can be reached, at once: no retries.
+        Check that *container* can be reached, without retries.
 
-        :raises StoreRefused: the credentials are wrong, or do not reach that far.
+        :raises StoreRefused: the credentials are wrong, or have no access to the container.
         :raises ContainerNotFound: there is no such container.
-        :raises StoreUnreachable: no answer, or one that says "later".
+        :raises StoreUnreachable: there is no response, or one that asks for a later request.
         """
 
     def limits(self) -> StoreLimits:
-        """What the store takes; asked once, then remembered."""
+        """Return the limits of the store; the first call sends the request, later calls return its result."""
 
     def list_containers(self) -> Sequence[str]:
-        """The names of all containers."""
+        """Return the names of all containers."""
 
     def create_container(self, name: str) -> None:
-        """Make sure the container exists."""
+        """Create the container, if it does not exist."""
 
     def delete_container(self, name: str) -> None:
         """
         Delete an empty container.
 
-        :raises StoreError: there is an object in it.
+        :raises StoreError: the container has an object.
         """
 
     def list_objects(self, container: str, prefix: str = "") -> Iterator[StoredObject]:
         """
-        All objects whose names start with *prefix*, in the store's order, page by page as they are asked for.
+        Yield all objects whose names begin with *prefix*, in the store's order; pages are requested when they are needed.
 
-        What is stored or deleted meanwhile may or may not appear.
+        Objects that are stored or deleted during the listing may or may not appear.
         """
 
     def list_dir(self, container: str, folder: str = "", *, limit: int = 0) -> Iterator[StoredObject | str]:
         """
-        One level of names: what is right below *is_folder_marker*, which is empty or ends with a slash.
+        Yield the entries directly below *folder*, which is empty or ends with a slash.
 
-        :param limit: entries to give at the most, in one request; 0 for all.
-        :return: objects, and for each subfolder its full name, which ends with a slash.
+        :param limit: the largest number of entries, from one request; 0 for all.
+        :return: objects, and the full name of each subfolder, which ends with a slash.
         """
 
     def stat(self, container: str, name: str) -> StoredObject:
         """
-        Say of one object what a listing would, but as it is now: a listing may lag behind.
+        Return one object as it is now; a listing may show an older state.
 
-        :raises ObjectNotFound: there is none of that name.
+        :raises ObjectNotFound: there is no object of that name.
         """
 
     def put(
@@ -141,46 +143,47 @@ class ObjectStore(Protocol):
         on_progress: BytesCallback | None = None,
     ) -> str:
         """
-        Store *source* as the whole content of *name*, in place of what was there; its MD5.
+        Store *source* as the whole content of *name*, which replaces an object of that name; return its MD5.
 
-        All or nothing: the store compares the MD5 itself, so that what arrived damaged, or changed while it was being
-        sent, is not kept and the object before it stays. *md5* saves reading the source twice where it is known.
+        All or nothing: the store compares the MD5 itself. It does not keep content that was damaged on the way, or that
+        was written while it was sent; the object of before stays.
 
-        :raises Corrupted: it differed at every attempt.
+        :param md5: the MD5 of *source*, if it is known: the source is then read once, not twice.
+        :raises Corrupted: the MD5 differed at every attempt.
         """
 
     def put_segment(self, container: str, name: str, body: Body, *, on_progress: BytesCallback | None = None) -> str:
         """
-        Store *body* under a name that nobody reads yet; its MD5, taken on the way: read once.
+        Store *body* as a segment; return its MD5, which is computed while it is sent: *body* is read once.
 
-        What arrived damaged may stay under *name*, so use it only for what `complete_multipart` puts together later.
+        Damaged content may stay under *name*, so use this only for segments that `complete_multipart` checks later.
 
-        :raises Corrupted: the store's MD5 was another one at every attempt.
+        :raises Corrupted: the MD5 of the store differed at every attempt.
         """
 
     def complete_multipart(
         self, container: str, name: str, parts: Sequence[Part], *, content_type: str | None = None
     ) -> None:
         """
-        Make *name* the object that consists of the segments *parts*, in place of what was there, in one step.
+        Make *name* an object that consists of the segments in *parts*; it replaces an object of that name in one step.
 
-        The store looks at each segment's size and MD5 first.
+        The store checks the size and the MD5 of each segment first.
 
-        :raises Corrupted: a segment is gone, or another one.
+        :raises Corrupted: a segment is gone, or was replaced.
         """
 
     def get_layout(self, container: str, name: str) -> ObjectLayout:
         """
-        Say what an object is made of.
+        Return the size, the ETag and the segments of an object.
 
-        :raises ObjectNotFound: there is none of that name.
+        :raises ObjectNotFound: there is no object of that name.
         """
 
     def get(self, container: str, name: str, destination: Path, *, on_progress: BytesCallback | None = None) -> int:
         """
-        Fetch *name* into the file *destination*, whose folder exists; the number of bytes.
+        Download *name* to the file *destination*, whose folder exists; return the number of bytes.
 
-        The file appears complete and verified, or not at all. What was there before is replaced in one step.
+        The file appears complete and verified, or not at all. It replaces an existing file in one step.
         """
 
     def get_part(
@@ -194,25 +197,25 @@ class ObjectStore(Protocol):
         on_progress: BytesCallback | None = None,
     ) -> None:
         """
-        Fetch *part* of the very content that *layout* was a look at; where it broke off, it goes on.
+        Download *part* of the content that *layout* describes. A retry resumes where the attempt before ended.
 
-        :raises Corrupted: what came had another MD5 at every attempt.
-        :raises StoreError: the object was replaced since.
+        :raises Corrupted: what was received had another MD5 at every attempt.
+        :raises StoreError: the object was replaced after its layout was read.
         """
 
     def read_range(self, container: str, name: str, start: int, end: int) -> bytes:
         """
-        The bytes from *start* up to *end* of an object, or what there is of them; held in memory.
+        Return the bytes of an object from *start* up to *end*, or those of them that exist; all are in memory.
 
-        Checked for their number only: a stretch has no checksum.
+        Only their number is checked: a range has no checksum.
         """
 
     def copy(self, container: str, name: str, to_container: str, to_name: str) -> None:
         """
-        Store the content of an object in one piece as *to_name* in the container *to_container* too, without moving it here.
+        Copy an object in one piece to *to_name* in *to_container*, inside the store.
 
-        The store answers when it is done, which for a large object may be later than it may be silent.
+        The store responds when the copy is complete. For a large object that may take longer than the read timeout.
         """
 
     def delete(self, container: str, names: Iterable[str]) -> None:
-        """Delete objects; one that is already gone is no error. The segments of one made of them stay."""
+        """Delete objects; a missing object is no error. The segments of an object that consists of segments stay."""

@@ -1,10 +1,10 @@
 """
-How a large file is cut, and what its segments are called. No I/O.
+How a large file is divided into segments, and the names of the segments. No I/O.
 
-The segments of ``container/name`` lie in ``container_segments`` as ``name/dlaas/<size>/<cut>/<upload>/<number>``:
-a container beside the object's is what Swift's own tools use, the size and the cut tell a later attempt which of them
-may be what it is about to send, and the upload, made up anew each time, keeps a segment that an object consists of
-from being overwritten.
+The segments of ``container/name`` are in ``container_segments``, as ``name/dlaas/<size>/<cut>/<upload>/<number>``.
+Swift's own tools use such a second container, too. By the size of the file and the size of a segment (``<cut>``), a
+later attempt finds the segments that it may not have to send again. The id of the upload is new for each upload, so
+that no upload overwrites a segment that an object consists of.
 """
 
 from __future__ import annotations
@@ -19,19 +19,18 @@ from airflow_dlaas.storage.object_store import Part, StoredObject, StoreLimits
 MIB = 1024**2
 
 DEFAULT_SEGMENT_SIZE = 64 * MIB
-"""Bytes of a segment: what a broken upload sends again for each connection at the most."""
-
+"""Bytes of a segment: the most that a resumed upload sends again for each connection."""
 
 _SEGMENT_NAME = re.compile(r"dlaas/(?P<size>\d+)/(?P<cut>\d+)/(?P<upload>[0-9a-f]{16})/(?P<number>\d{8})")
 
 
 def is_large(size: int, segment_size: int = DEFAULT_SEGMENT_SIZE) -> bool:
-    """Whether a file or an object is moved in parts: up to two of them one connection is as quick as several."""
+    """Whether a file or an object is transferred in parts. Up to two parts, one connection is as fast as several."""
     return size > 2 * segment_size
 
 
 def segment_size_for(size: int, limits: StoreLimits, segment_size: int = DEFAULT_SEGMENT_SIZE) -> int:
-    """Bytes of each segment that a large file of *file_size* is cut into; 0 where the store joins no segments."""
+    """Return the bytes of each segment of a large file of *size* bytes; 0 if the store has no objects of segments."""
     if not limits.max_segments:
         return 0
     min_size = -(-size // limits.max_segments)
@@ -39,39 +38,39 @@ def segment_size_for(size: int, limits: StoreLimits, segment_size: int = DEFAULT
 
 
 def max_file_size(limits: StoreLimits) -> int:
-    """Bytes of the largest file that can be stored."""
+    """Return the bytes of the largest file that can be stored."""
     return limits.max_object_size * max(1, limits.max_segments)
 
 
 def split_ranges(size: int, part_size: int) -> Iterator[Part]:
-    """Cut *file_size* bytes into parts of *cut*; the last may be smaller."""
+    """Divide *size* bytes into parts of *part_size* bytes; the last part may be smaller."""
     for start in range(0, size, part_size):
         yield Part(start, min(part_size, size - start))
 
 
 def slo_etag(md5s: Iterable[str]) -> str:
-    """What Swift calls the ETag of an object made of segments: the MD5 of their MD5s, written one after another."""
+    """Return the ETag that Swift gives an object of segments: the MD5 of the MD5s in hex, joined."""
     return hashlib.md5("".join(md5s).encode(), usedforsecurity=False).hexdigest()
 
 
 def segment_container(container: str) -> str:
-    """Name the container that holds the segments of *container*'s objects."""
+    """Return the name of the container for the segments of the objects in *container*."""
     return f"{container}_segments"
 
 
 def segment_prefix(name: str) -> str:
-    """The prefix of all segments of the object *name*, of whatever upload; another object's may begin with it too."""
+    """Return the prefix of all segments of *name*. Segments of other objects may begin with it, too."""
     return f"{name}/dlaas/"
 
 
 def segment_name(name: str, size: int, segment_size: int, upload_id: str, number: int) -> str:
-    """The name of a segment."""
+    """Return the name of a segment."""
     return f"{segment_prefix(name)}{size}/{segment_size}/{upload_id}/{number:08}"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSegment:
-    """A segment that some upload has left."""
+    """A segment of an upload, complete or not."""
 
     stored: StoredObject
     file_size: int
@@ -80,7 +79,7 @@ class StoredSegment:
 
 
 def find_segments(name: str, listing: Iterable[StoredObject]) -> Iterator[StoredSegment]:
-    """Those objects of *listing* that are segments of *name*."""
+    """Yield the objects of *listing* that are segments of *name*."""
     for one in listing:
         match = _SEGMENT_NAME.fullmatch(one.name.removeprefix(f"{name}/"))
         if match:
@@ -89,9 +88,10 @@ def find_segments(name: str, listing: Iterable[StoredObject]) -> Iterator[Stored
 
 def owned_segments(container: str, name: str, parts: Iterable[Part]) -> set[str]:
     """
-    Name the segments among *parts* that belong to the object alone, and go when it goes.
+    Return the names of the segments in *parts* that belong to this object only, and are deleted with it.
 
-    That is what Swift's tools mean by a name below the object's in the container beside; others may be shared.
+    These are the segments in the container for segments whose names are below the object's name: a convention of
+    Swift's tools. Other segments may be shared with other objects.
     """
     segments = (part.segment for part in parts if part.segment)
     return {
