@@ -112,7 +112,7 @@ class ObjectStore(Protocol):
 
     def list_objects(self, container: str, prefix: str = "") -> Iterator[StoredObject]:
         """
-        Yield all objects whose names begin with *prefix*, in the store's order; pages are requested when they are needed.
+        Yield all objects whose names begin with *prefix*, in the store's order. Pages are requested when needed.
 
         Objects that are stored or deleted during the listing may or may not appear.
         """

@@ -1,1 +1,15 @@
-"""OpenStack Swift as an object store: authentication, requests, errors. It plans no transfers."""
+"""
+OpenStack Swift as an object store: authentication, requests, retries, errors. It plans no transfers of many files.
+
+swiftclient serves for authentication (v1), listings, HEAD requests, reading manifests, copies and deletions. `http_pool`
+carries the content of objects, because swiftclient's own commands need ten times the processor time.
+
+``store``            the methods of `ObjectStore`: each checks its names and runs one operation in the session
+``session``          renews the token, retries, and translates errors, for every request
+``auth``             logs in to Swift (v1) or Keystone (v3)
+``object_upload``    one attempt to store an object, verified; ``object_download``  one attempt to fetch it
+``object_layout``    reads the segments of an object
+``http_pool``        the connections for content; ``swiftclient_pool``  those of swiftclient
+``connection_route``  how to connect: proxy, TLS; ``http_options``  timeouts and trusted certificates
+``responses``        parses responses, without I/O; ``errors``  what failed responses mean
+"""

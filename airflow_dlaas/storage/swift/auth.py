@@ -1,7 +1,7 @@
 """
-Who lets us in: Swift's own v1 authentication, or Keystone v3. One token for all threads.
+Authentication: Swift's own v1, or Keystone v3. One token for all threads.
 
-Whatever carries a password or a token follows no redirect.
+No request with a password or a token follows a redirect.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from airflow_dlaas.storage.swift.swiftclient_pool import connect
 
 @dataclass(frozen=True)
 class AuthToken:
-    """A token, and the address it is good for."""
+    """A token, and the storage URL that it is valid for."""
 
     storage_url: str
     value: str = field(repr=False)
 
 
 class Authenticator:
-    """Asks for a token when there is none, and once more when that one no longer works. Thread-safe."""
+    """Logs in when there is no token, and again when the store rejects the token. Thread-safe."""
 
     def __init__(self, connection: StoreConnection, http_options: HttpOptions) -> None:
         self._connection = connection
@@ -42,9 +42,12 @@ class Authenticator:
 
     def get_token(self, *, rejected: AuthToken | None = None) -> AuthToken:
         """
-        The grant to use: a new one if there is none yet, or *rejected* one the store has just refused.
+        Return the current token; log in if there is none, or if it is *rejected*, which the store has refused.
 
-        Many threads whose token ends at once cause one authentication, not one each.
+        Many threads whose token expires at the same time cause one login, not one each.
+
+        :raises StoreError: the login failed.
+        :raises StoreNotAllowed: the login returned a storage URL that must not be called.
         """
         current = self._token
         if current is not None and current is not rejected:
@@ -74,14 +77,14 @@ def _authenticate_v1(connection: StoreConnection, http_options: HttpOptions) -> 
                 or (error.http_status or 0) >= 500
             ):
                 raise
-            raise _wrong_auth_url_error(connection, "such an address usually ends in /auth/v1.0") from error
+            raise _wrong_auth_url_error(connection, "such a URL usually ends in /auth/v1.0") from error
     if not url or not token:
-        raise _wrong_auth_url_error(connection, "such an address usually ends in /auth/v1.0")
+        raise _wrong_auth_url_error(connection, "such a URL usually ends in /auth/v1.0")
     return AuthToken(url, token)
 
 
 def _request_v1_token(connection: StoreConnection, http_options: HttpOptions) -> tuple[str | None, str | None]:
-    """Return storage URL and token. swiftclient's own ``get_auth_1_0`` would take the key along on a redirect."""
+    """Return storage URL and token. swiftclient's ``get_auth_1_0`` would send the key to the target of a redirect."""
     parsed_url, http_connection = connect(connection.auth_url, http_options)
     try:
         headers = {"X-Auth-User": connection.user, "X-Auth-Key": connection.password.get_secret_value()}
@@ -91,7 +94,7 @@ def _request_v1_token(connection: StoreConnection, http_options: HttpOptions) ->
     finally:
         http_connection.close()
     url = response.getheader("x-storage-url")
-    # A page in place of an answer comes with 200, and without a storage URL.
+    # A web page instead of a login response has the status 200, and no storage URL.
     if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES or (body and not url):
         raise ClientException.from_response(response, "Auth GET failed", body)
     return url, response.getheader("x-storage-token", response.getheader("x-auth-token"))
@@ -112,7 +115,7 @@ def _authenticate_keystone(connection: StoreConnection, http_options: HttpOption
         project_id=connection.project_id,  # an id needs no domain
         **user,
     )
-    # It takes one number for both times.
+    # keystoneauth has one timeout for connecting and reading.
     session = Session(auth=password, verify=http_options.verify, timeout=http_options.read_timeout, redirect=False)
     session.session.hooks["response"].append(partial(_require_no_redirect, auth_url))
     try:
@@ -122,18 +125,18 @@ def _authenticate_keystone(connection: StoreConnection, http_options: HttpOption
         raise _wrong_credentials_error(connection) from error
     except exceptions.SSLError as error:
         raise StoreError(
-            f"The certificate of {auth_url} is not trusted: name the file of the authority that signed it (verify)"
+            f"The certificate of {auth_url} is not trusted: set verify to the file of the authority that signed it"
         ) from error
     except exceptions.HttpError as error:
         if error.http_status in RETRYABLE_STATUSES or error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise StoreUnreachable(f"Keystone at {auth_url} cannot answer now ({error.http_status})") from error
-        raise _wrong_auth_url_error(connection, "such an address usually ends in /v3") from error
+            raise StoreUnreachable(f"Keystone at {auth_url} permits no login now ({error.http_status})") from error
+        raise _wrong_auth_url_error(connection, "such a URL usually ends in /v3") from error
     except exceptions.ConnectionError as error:
         raise StoreUnreachable(f"Keystone at {auth_url} cannot be reached") from error
     except exceptions.CatalogException as error:
         raise _no_endpoint_error(connection) from error
     except exceptions.ClientException as error:
-        raise _wrong_auth_url_error(connection, "such an address usually ends in /v3") from error
+        raise _wrong_auth_url_error(connection, "such a URL usually ends in /v3") from error
     finally:
         session.session.close()
     if not url or not token:
@@ -144,7 +147,7 @@ def _authenticate_keystone(connection: StoreConnection, http_options: HttpOption
 def _require_no_redirect(auth_url: str, response: requests.Response, **_: Any) -> None:
     if response.status_code in REDIRECT_STATUSES:
         location = response.headers.get("Location")
-        response.close()  # its body is not read yet, and the session would never get the connection back
+        response.close()  # without this the session would not get the connection back: the body is not read yet
         raise StoreRedirected(
             describe_redirect(auth_url, response.url, response.status_code, location, AUTH_URL_SETTING)
         )
@@ -153,18 +156,17 @@ def _require_no_redirect(auth_url: str, response: requests.Response, **_: Any) -
 def _wrong_credentials_error(connection: StoreConnection) -> StoreRefused:
     fields = "userId, password, project_id and domain_name" if connection.is_keystone else "userId and password"
     return StoreRefused(
-        f"The object store at {connection.auth_url} does not know user {connection.user!r} with this password: "
-        f"check {fields}"
+        f"The object store at {connection.auth_url} rejects user {connection.user!r} with this password: check {fields}"
     )
 
 
 def _no_endpoint_error(connection: StoreConnection) -> StoreRefused:
     return StoreRefused(
-        f"Keystone at {connection.auth_url} knows no object store for project {connection.project_id!r} in region "
+        f"Keystone at {connection.auth_url} has no object store for project {connection.project_id!r} in region "
         f"{connection.region!r}: check region and project_id"
     )
 
 
 def _wrong_auth_url_error(connection: StoreConnection, hint: str) -> StoreError:
     version = "Keystone v3" if connection.is_keystone else "Swift v1"
-    return StoreError(f"{connection.auth_url} does not answer as {version} does: check auth_url ({hint})")
+    return StoreError(f"{connection.auth_url} does not respond as {version} does: check auth_url ({hint})")

@@ -1,4 +1,4 @@
-"""Connections to a store: straight or through a proxy, plain or with TLS, as the environment and the caller say."""
+"""Connections to a store: direct or by a proxy, plain or with TLS, by the environment and the caller's options."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from airflow_dlaas.storage.swift.http_options import HttpOptions
 
 @dataclass(frozen=True)
 class ConnectionRoute:
-    """The way to a store."""
+    """How to connect to a store, and what requests to it begin with."""
 
     store_url: SplitResult
     proxy_url: SplitResult | None
     ssl_context: ssl.SSLContext | None
     path_prefix: str
-    """What a request's path begins with; a proxy is told the whole address."""
+    """The beginning of a request's target: a path, or for a proxy without TLS a whole URL."""
     proxy_headers: Mapping[str, str] = field(repr=False)
-    """What every request has to say on the way."""
+    """Headers of every request, for a proxy without TLS."""
     tunnel_headers: Mapping[str, str] = field(repr=False)
-    """What a proxy wants to hear before it opens a tunnel."""
+    """Headers of the request to a proxy to open a tunnel, for TLS."""
 
     def connect(self, http_options: HttpOptions) -> http.client.HTTPConnection:
-        """Connect; the limits hold for each wait, never for the whole."""
+        """Return an open connection. Its timeouts are for each wait, not for a whole request."""
         peer_url = self.proxy_url or self.store_url
         port = peer_url.port or (443 if peer_url.scheme == "https" else 80)
         connection: http.client.HTTPConnection
@@ -51,7 +51,7 @@ class ConnectionRoute:
 
 
 def route_to(base_url: str, verify: bool | str) -> ConnectionRoute:
-    """Find the way to the store at *base_url*, as requests would: by the environment's proxies and certificates."""
+    """Return the route to the store at *base_url*, as requests would: by the environment's proxies and certificates."""
     store_url = urlsplit(base_url)
     with requests.Session() as session:
         settings = session.merge_environment_settings(base_url, {}, None, verify, None)

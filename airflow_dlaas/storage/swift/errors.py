@@ -1,4 +1,4 @@
-"""What goes wrong with a Swift, in our words: the only place that knows the libraries' errors."""
+"""Translation of failed responses, and of errors of the HTTP libraries, into errors of this package."""
 
 from __future__ import annotations
 
@@ -27,24 +27,25 @@ from airflow_dlaas.exceptions import (
 )
 
 RETRYABLE_STATUSES = {408, 429, 498, 499}
-"""Answers below 500 that mean "later": two time limits, and two rate limits (498 is Swift's own)."""
+"""Statuses below 500 after which a retry can help: timeouts (408, 499) and rate limits (429; 498 is Swift's own)."""
 
 REDIRECT_STATUSES = range(300, 400)
-"""Answers that name another address, or none; never followed."""
+"""Statuses of redirects, which are never followed."""
 
 AUTH_URL_SETTING = "the connection's URL (auth_url)"
-"""What errors call the field of a connection that has the address of its store."""
+"""The name that errors give to the field of a connection with the URL of its store."""
 
 NETWORK_ERRORS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
-"""How the libraries below say that no answer came."""
+"""Errors of the HTTP libraries that mean that there is no response."""
 
 
 @contextmanager
 def translate_errors(auth_url: str, *, container: str | None = None, name: str | None = None) -> Iterator[None]:
     """
-    Raise what the libraries raise within as one of our errors, the original as its cause.
+    Translate errors of the libraries in the block into errors of this package, with the original as their cause.
 
-    :param auth_url: the address, as people know it: it stands in every message.
+    :param auth_url: the URL of the connection, which every message names.
+    :param container: the container, and *name* the object, that the request is about.
     """
     try:
         yield
@@ -52,13 +53,13 @@ def translate_errors(auth_url: str, *, container: str | None = None, name: str |
         raise response_error(error, auth_url, container=container, name=name) from error
     except NETWORK_ERRORS as error:
         raise network_error(error, auth_url) from error
-    except ValueError as error:  # a body that is no JSON
+    except ValueError as error:  # the body is no JSON
         raise _invalid_response_error(auth_url) from error
 
 
 @contextmanager
 def translate_parse_errors(auth_url: str) -> Iterator[None]:
-    """Take what within makes no sense of an answer's content for an answer that is no Swift's."""
+    """Translate errors of the block, which parses a response, into the error that the response is not one of Swift."""
     try:
         yield
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -66,17 +67,17 @@ def translate_parse_errors(auth_url: str) -> Iterator[None]:
 
 
 def _invalid_response_error(auth_url: str) -> StoreError:
-    return StoreError(f"{auth_url} answered something that is no Swift's answer: look at auth_url")
+    return StoreError(f"{auth_url} sent a response that is not one of Swift: check auth_url")
 
 
 def response_error(error: ClientException, auth_url: str, *, container: str | None, name: str | None) -> StoreError:
-    """Say what an answer with a status of 300 or more means."""
+    """Return the error that a response with a status of 300 or more means."""
     status: int = error.http_status or 0
     target = f"{container}/{name}" if name else container or "the account"
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         return StoreRefused(
-            f"The object store at {auth_url} does not let this user into {target} ({status}): check the credentials, "
-            "and who may use the container"
+            f"The object store at {auth_url} denies this user access to {target} ({status}): check the credentials "
+            "and the access rights of the container"
         )
     if status == HTTPStatus.NOT_FOUND and name:
         return ObjectNotFound(f"There is no object {name!r} in container {container!r} at {auth_url}")
@@ -89,7 +90,7 @@ def response_error(error: ClientException, auth_url: str, *, container: str | No
             f"The object store at {auth_url} has no room for {target} ({status}): {_storage_full_reason(error)}"
         )
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
-        return Corrupted(f"{target} did not reach {auth_url} as it was sent (its MD5 differs), so it was not stored")
+        return Corrupted(f"{target} arrived at {auth_url} with another MD5 than it was sent with, so it was not stored")
     if status in RETRYABLE_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return StoreUnreachable(
             f"The object store at {auth_url} cannot serve {target} now ({status} {error.http_reason})"
@@ -103,7 +104,7 @@ def response_error(error: ClientException, auth_url: str, *, container: str | No
 
 
 def _request_url(error: ClientException) -> str:
-    """The URL that was asked, without query; empty where the error does not name it."""
+    """Return the URL of the request without its query; empty if the error does not have it."""
     if not error.http_host:
         return ""
     host = f"[{error.http_host}]" if ":" in error.http_host else error.http_host
@@ -113,23 +114,23 @@ def _request_url(error: ClientException) -> str:
 
 def _storage_full_reason(error: ClientException) -> str:
     if error.http_status == HTTPStatus.INSUFFICIENT_STORAGE:
-        return "its disks are full, which whoever runs it has to change"
+        return "its disks are full: its operator has to make room"
     body = error.http_response_content or b""
     if b"quota" in (body.encode() if isinstance(body, str) else body).lower():
-        return "the quota of the container or of the account is used up; delete what is not needed, or ask for more"
+        return "the quota of the container or of the account is used up: delete objects, or request a larger quota"
     return "the object is larger than it takes in one piece"
 
 
 def network_error(error: Exception, auth_url: str) -> StoreError:
-    """Say what it means that no answer came."""
+    """Return the error that a missing response means."""
     if isinstance(error, (requests.exceptions.SSLError, ssl.SSLError)) and "certificate" in str(error).lower():
         return StoreError(
-            f"The certificate of {auth_url} is not trusted: name the file of the authority that signed it (verify)"
+            f"The certificate of {auth_url} is not trusted: set verify to the file of the authority that signed it"
         )
     if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-        return StoreError(f"{auth_url} is not an address that can be asked: check auth_url")
+        return StoreError(f"{auth_url} is no usable URL: check auth_url")
     if isinstance(error, (requests.Timeout, TimeoutError, urllib3.exceptions.TimeoutError)):
-        return StoreUnreachable(f"The object store at {auth_url} did not answer in time")
+        return StoreUnreachable(f"The object store at {auth_url} did not respond in time (timeout)")
     return StoreUnreachable(f"The object store at {auth_url} cannot be reached: {_root_cause(error)}")
 
 
@@ -139,7 +140,7 @@ def retry_after(error: Exception) -> float | None:
 
 
 def _root_cause(error: BaseException) -> str:
-    """The innermost error: what wraps it repeats addresses and ids of objects in memory."""
+    """Return the text of the innermost error: the errors around it repeat URLs, and addresses of objects in memory."""
     while True:
         inner = error.__cause__ or error.__context__ or next((a for a in error.args if isinstance(a, Exception)), None)
         if inner is None or isinstance(inner, ClientException):

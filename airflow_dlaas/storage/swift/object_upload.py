@@ -108,7 +108,7 @@ class ManifestUpload:
                 raise
             raise Corrupted(
                 f"{self.container}/{self.name} was not put together: a segment of it is gone or was replaced "
-                f"({error.http_status} {error.http_reason}). Was the same file being uploaded by somebody else?"
+                f"({error.http_status} {error.http_reason}). Did another upload write the same object at the same time?"
             ) from error
         if normalize_etag(etag) != expected:
             raise Corrupted(f"{self.container}/{self.name} has the ETag {etag!r}, but its segments make {expected}")

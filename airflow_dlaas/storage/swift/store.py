@@ -39,17 +39,17 @@ from airflow_dlaas.storage.swift.session import SwiftSession
 Names = list[str]
 
 Page = list[dict[str, Any]]
-"""A page of a listing, as Swift's JSON has it."""
+"""A page of a listing, as it is in Swift's JSON."""
 
 MAX_BULK_DELETE = 1000
-"""Objects deleted by one request at the most: it is answered when all are gone, at about 200 a second."""
+"""Objects that one request deletes: its response comes when all are deleted, at about 200 a second."""
 
 
 class SwiftStore:
     """
-    One account of a Swift; as many connections as there are threads asking at the same time, and one token.
+    One account of a Swift; as many connections as threads send requests at the same time, and one token.
 
-    Use it as a context manager, or call `close`. Opening it asks nobody; the first verb authenticates.
+    Use it as a context manager, or call `close`. `open` sends no request; the first method that does logs in.
     """
 
     def __init__(self, connection: StoreConnection, http_options: HttpOptions, retry_policy: RetryPolicy) -> None:
@@ -70,10 +70,10 @@ class SwiftStore:
         retry_policy: RetryPolicy = RetryPolicy(),  # noqa: B008  (frozen)
     ) -> Self:
         """
-        Make a store of *connection*; nothing is sent yet.
+        Make a store of *connection*, without a request.
 
         :param verify: whether to check certificates, or the path of the authorities to trust.
-        :param connect_timeout: seconds to reach the server; *read_timeout*: seconds it may be silent.
+        :param connect_timeout: seconds to reach the server; *read_timeout*: seconds that it may be silent.
         :param require_allowed: raises `StoreNotAllowed` for a storage URL that must not be called; by default every
             URL that a login answers with is used.
         """
@@ -91,10 +91,10 @@ class SwiftStore:
         self.close()
 
     def close(self) -> None:
-        """Close idle connections. A store may be used again after it."""
+        """Close idle connections. The store can be used afterwards."""
         self._session.close()
 
-    # ---- the verbs: see ObjectStore for what each guarantees
+    # ---- the methods of ObjectStore, which has their guarantees
 
     def check(self, container: str) -> None:
         require_container_name(container)
@@ -247,7 +247,7 @@ class SwiftStore:
                 require_object_name(name, "names")
         batch_size = min(self.limits().max_deletes, MAX_BULK_DELETE) if len(remaining) > 1 or dotted else 0
         if dotted and not batch_size:
-            require_object_name(dotted[0], "names")  # in an address it would name another object
+            require_object_name(dotted[0], "names")  # in a URL the name would mean another object
         while batch_size and remaining:
             batch, remaining = remaining[:batch_size], remaining[batch_size:]
             attempt = partial(self._bulk_delete, container, batch)
@@ -285,7 +285,7 @@ class SwiftStore:
         if failed or not status.startswith("2"):
             is_transient = status.startswith("5") or (bool(failed) and all(" (5" in one for one in failed))
             kind = StoreUnreachable if is_transient else StoreError
-            raise kind(f"Of {container} these were not deleted: {', '.join(failed[:5]) or status}")
+            raise kind(f"These objects of {container} were not deleted: {', '.join(failed[:5]) or status}")
 
 
 def _require_valid_prefix(container: str, prefix: str) -> None:

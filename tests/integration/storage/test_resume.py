@@ -355,7 +355,7 @@ def test_an_upload_whose_segments_another_one_deleted_says_so(
     trouble.release()
     slow.join()
     assert isinstance(ended[0], Corrupted)
-    assert "being uploaded by somebody else" in str(ended[0])
+    assert "Did another upload write the same object" in str(ended[0])
     assert contents(direct, container) == laid(pair[1])
     send(store, pair[0], container)
     assert contents(direct, container) == laid(pair[0])

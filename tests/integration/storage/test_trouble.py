@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -173,9 +175,22 @@ def test_the_store_may_ask_for_a_longer_pause_within_bounds(server: Troubled, op
         opened().create_container("c")
 
 
+def test_retries_are_logged_with_their_cause_the_first_as_a_warning(
+    server: Troubled, opened: Opened, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "airflow_dlaas.storage.swift.session")
+    server.script = [(503, {}, b""), (429, {}, b"")]
+    opened().put("c", "a", CONTENT)
+    first, second = [one for one in caplog.records if one.name == "airflow_dlaas.storage.swift.session"]
+    assert (first.levelname, second.levelname) == ("WARNING", "DEBUG")
+    assert re.search(r"^Uploading c/a failed \(.*503.*\); retrying in [\d.]+ s \(attempt 2 of 3\)$", first.getMessage())
+    assert "(attempt 3 of 3)" in second.getMessage()
+    assert "token-" not in caplog.text
+
+
 def test_a_silent_store_is_given_up(server: Troubled, opened: Opened) -> None:
     server.script = ["silence"]
-    with pytest.raises(StoreUnreachable, match="did not answer in time"):
+    with pytest.raises(StoreUnreachable, match="did not respond in time"):
         opened(NO_RETRY, read_timeout=0.2).create_container("c")
 
 
@@ -191,7 +206,7 @@ def test_a_lapsed_token_is_renewed_once_for_all(server: Troubled, opened: Opened
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_fresh_token_that_does_not_help_is_a_refusal(server: Troubled, opened: Opened, status: int) -> None:
     server.script = [(status, {}, b"")] * 9
-    with pytest.raises(StoreRefused, match="does not let this user into c"):
+    with pytest.raises(StoreRefused, match="denies this user access to c"):
         opened().create_container("c")
     assert len(server.seen) <= 2
 
@@ -253,7 +268,7 @@ def test_a_redirect_gets_no_token(server: Troubled, opened: Opened) -> None:
 
 def test_a_page_that_is_no_listing_is_said(server: Troubled, opened: Opened) -> None:
     server.script = [(200, {"Content-Type": "text/html"}, b"<html>log in</html>")]
-    with pytest.raises(StoreError, match="no Swift's answer"):
+    with pytest.raises(StoreError, match="not one of Swift"):
         list(opened().list_objects("c"))
 
 
