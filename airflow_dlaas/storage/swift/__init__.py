@@ -1,8 +1,8 @@
 """
 OpenStack Swift as an object store: authentication, requests, retries, errors. It plans no transfers of many files.
 
-swiftclient serves for authentication (v1), listings, HEAD requests, reading manifests, copies and deletions. `http_pool`
-carries the content of objects, because swiftclient's own commands need ten times the processor time.
+swiftclient serves for authentication (v1), listings, HEAD requests, manifests to read, copies and deletions.
+`http_pool` carries the content of objects, because swiftclient's own commands need ten times the processor time.
 
 ``store``            the methods of `ObjectStore`: each checks its names and runs one operation in the session
 ``session``          renews the token, retries, and translates errors, for every request
