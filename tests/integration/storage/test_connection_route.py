@@ -1,4 +1,4 @@
-"""Ways to a store that are not straight: TLS, and proxies that the environment names."""
+"""Connections to a store with TLS, and through proxies that the environment names."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.certificates import for_loopback
-from tests.integration.storage.test_trouble import CONTENT, MD5, Handler, Troubled
+from tests.integration.storage.test_trouble import CONTENT, MD5, Handler, ScriptedServer
 
 
-class Secure(Troubled):
-    """A store that speaks TLS only."""
+class TlsServer(ScriptedServer):
+    """A store with TLS only."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Secure(Troubled):
 
 
 class ProxyHandler(Handler):
-    """Understands requests as a proxy gets them, and notes how they came."""
+    """Handles requests as a proxy receives them, and records their URLs and credentials."""
 
     def do_GET(self) -> None:  # noqa: N802
         self.server.logins.append((self.path, self.headers["Proxy-Authorization"]))
@@ -47,18 +47,18 @@ def certificate(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def secure(certificate: Path) -> Iterator[Troubled]:
-    yield from serving(Secure(for_loopback(certificate)))
+def secure(certificate: Path) -> Iterator[ScriptedServer]:
+    yield from serving(TlsServer(for_loopback(certificate)))
 
 
 @pytest.fixture
-def plain() -> Iterator[Troubled]:
-    server = Troubled()
+def plain() -> Iterator[ScriptedServer]:
+    server = ScriptedServer()
     server.RequestHandlerClass = ProxyHandler
     yield from serving(server)
 
 
-def serving(server: Troubled) -> Iterator[Troubled]:
+def serving(server: ScriptedServer) -> Iterator[ScriptedServer]:
     with server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
@@ -67,7 +67,7 @@ def serving(server: Troubled) -> Iterator[Troubled]:
         thread.join()
 
 
-def there_and_back(server: Troubled, verify: bool | str, path: Path) -> bytes:
+def round_trip(server: ScriptedServer, verify: bool | str, path: Path) -> bytes:
     known = {"auth_url": f"{server.url}/auth/v1.0", "userId": "a:u", "password": "p4ssw0rd"}
     (path / "here").write_bytes(CONTENT)
     with SwiftStore.open(StoreConnection.model_validate(known), verify=verify, retry_policy=NO_RETRY) as store:
@@ -76,30 +76,32 @@ def there_and_back(server: Troubled, verify: bool | str, path: Path) -> bytes:
     return (path / "there").read_bytes()
 
 
-def test_content_goes_over_tls_with_a_named_authority(secure: Troubled, certificate: Path, tmp_path: Path) -> None:
-    assert there_and_back(secure, str(certificate), tmp_path) == CONTENT
-    assert secure.seen[0][2] == CONTENT
+def test_content_is_transferred_with_tls_and_a_given_authority(
+    secure: ScriptedServer, certificate: Path, tmp_path: Path
+) -> None:
+    assert round_trip(secure, str(certificate), tmp_path) == CONTENT
+    assert secure.requests[0][2] == CONTENT
 
 
-def test_trusting_anybody_is_possible(secure: Troubled, tmp_path: Path) -> None:
-    assert there_and_back(secure, False, tmp_path) == CONTENT
+def test_verification_of_certificates_can_be_switched_off(secure: ScriptedServer, tmp_path: Path) -> None:
+    assert round_trip(secure, False, tmp_path) == CONTENT
 
 
-def test_a_certificate_nobody_vouches_for_is_refused(secure: Troubled, tmp_path: Path) -> None:
+def test_untrusted_certificate_is_refused(secure: ScriptedServer, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is not trusted"):
-        there_and_back(secure, True, tmp_path)
-    assert not secure.seen
+        round_trip(secure, True, tmp_path)
+    assert not secure.requests
 
 
-def test_a_proxy_of_the_environment_is_told_the_whole_address_and_who_asks(
-    plain: Troubled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_proxy_of_the_environment_receives_whole_urls_and_credentials(
+    plain: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.setenv(name, plain.url.replace("http://", "http://me:secret@"))
-    assert there_and_back(plain, True, tmp_path) == CONTENT
-    passport = f"Basic {b64encode(b'me:secret').decode()}"
-    told = [one for one in plain.logins if isinstance(one, tuple)]
-    assert (f"{plain.url}/v1/AUTH_a/c/a", passport) in told
-    assert all(path.startswith("http://") and said == passport for path, said in told)
+    assert round_trip(plain, True, tmp_path) == CONTENT
+    expected = f"Basic {b64encode(b'me:secret').decode()}"
+    proxied = [one for one in plain.logins if isinstance(one, tuple)]
+    assert (f"{plain.url}/v1/AUTH_a/c/a", expected) in proxied
+    assert all(path.startswith("http://") and credentials == expected for path, credentials in proxied)

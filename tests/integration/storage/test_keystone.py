@@ -45,7 +45,7 @@ def fields(connection: StoreConnection) -> dict[str, str | None]:
     return {"project_id": connection.project_id, "region": connection.region, "domain_name": connection.domain_name}
 
 
-def test_the_ids_that_bluemix_gave_are_enough(
+def test_login_by_user_id_and_project_id(
     store: SwiftStore, keystone: StoreConnection, container: str, tmp_path: Path
 ) -> None:
     assert keystone.user_name is None
@@ -59,22 +59,20 @@ def test_the_ids_that_bluemix_gave_are_enough(
     assert not list(store.list_objects(container))
 
 
-def test_a_user_may_be_known_by_name_in_his_domain(keystone: StoreConnection, cloud: Cloud, container: str) -> None:
+def test_login_by_user_name_and_domain(keystone: StoreConnection, cloud: Cloud, container: str) -> None:
     named = keystone.model_copy(update={"user_id": None, "user_name": cloud.user_name})
     with SwiftStore.open(named) as store:
         assert container in store.list_containers()
 
 
 @pytest.mark.parametrize("end", ["", "/", "/v3", "/v3/"])
-def test_the_address_may_name_the_version_or_not(keystone: StoreConnection, container: str, end: str) -> None:
+def test_auth_url_works_with_and_without_the_version(keystone: StoreConnection, container: str, end: str) -> None:
     address = keystone.auth_url.removesuffix("/v3") + end
     with SwiftStore.open(keystone.model_copy(update={"auth_url": address})) as store:
         store.check(container)
 
 
-def test_a_wrong_password_is_refused_and_said_nowhere(
-    keystone: StoreConnection, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_wrong_password_is_refused_and_never_shown(keystone: StoreConnection, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     wrong = keystone.model_copy(update={"password": SecretStr(WRONG)})
     with SwiftStore.open(wrong) as store, pytest.raises(StoreRefused, match="check userId, password") as refused:
@@ -82,7 +80,7 @@ def test_a_wrong_password_is_refused_and_said_nowhere(
     assert WRONG not in caplog.text + repr(store) + str(refused.value) + repr(refused.value.__cause__)
 
 
-def test_no_part_of_a_token_or_password_is_logged(
+def test_log_contains_no_part_of_a_token_or_password(
     keystone: StoreConnection, cloud: Cloud, container: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -106,21 +104,19 @@ def test_no_part_of_a_token_or_password_is_logged(
     ],
     ids=["project", "user", "name", "domain"],
 )
-def test_whom_keystone_does_not_know_is_refused(keystone: StoreConnection, change: dict[str, str]) -> None:
+def test_unknown_user_or_project_is_refused(keystone: StoreConnection, change: dict[str, str]) -> None:
     with SwiftStore.open(keystone.model_copy(update=change)) as store, pytest.raises(StoreRefused, match="project_id"):
         store.check("c")
 
 
 @pytest.mark.parametrize("region", [BARE_REGION, "atlantis"])
-def test_a_region_without_a_store_is_named(keystone: StoreConnection, region: str) -> None:
+def test_region_without_an_object_store_is_named(keystone: StoreConnection, region: str) -> None:
     elsewhere = keystone.model_copy(update={"region": region})
     with SwiftStore.open(elsewhere) as store, pytest.raises(StoreRefused, match=f"region '{region}'.*check region"):
         store.check("c")
 
 
-def test_a_token_that_ends_midway_is_renewed_once(
-    keystone: StoreConnection, cloud: Cloud, container: str, tmp_path: Path
-) -> None:
+def test_revoked_token_is_renewed_once(keystone: StoreConnection, cloud: Cloud, container: str, tmp_path: Path) -> None:
     """Also for a user known by id, whom swiftclient would not let in again."""
     (tmp_path / "source").write_bytes(b"y" * 3_000_000)
     with SwiftStore.open(keystone, retry_policy=NO_RETRY) as store:
@@ -142,7 +138,7 @@ def test_a_token_that_ends_midway_is_renewed_once(
     assert (tmp_path / "got").read_bytes() == b"y" * 3_000_000
 
 
-def test_many_threads_ask_for_one_token_at_first_and_for_one_when_it_ends(
+def test_threads_log_in_once_together_and_renew_a_revoked_token_once(
     keystone: StoreConnection, cloud: Cloud, container: str
 ) -> None:
     threads, before = 8, len(cloud.tokens())
@@ -161,7 +157,7 @@ def test_many_threads_ask_for_one_token_at_first_and_for_one_when_it_ends(
         assert sum(one.size for one in store.list_objects(container)) == sum(range(2 * threads))
 
 
-def test_a_folder_makes_the_round_trip(store: SwiftStore, container: str, tmp_path: Path) -> None:
+def test_folder_round_trip(store: SwiftStore, container: str, tmp_path: Path) -> None:
     for number in range(30):
         path = tmp_path / "here" / f"{number % 3}" / f"{number}.bin"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -172,7 +168,7 @@ def test_a_folder_makes_the_round_trip(store: SwiftStore, container: str, tmp_pa
         assert (tmp_path / "there" / path.relative_to(tmp_path / "here")).read_bytes() == path.read_bytes()
 
 
-def test_a_connection_of_airflows_means_the_same(keystone: StoreConnection) -> None:
+def test_airflow_connection_gives_the_same_credentials(keystone: StoreConnection) -> None:
     connection = Connection(
         conn_id="bluemix",
         conn_type="swift",
@@ -186,7 +182,7 @@ def test_a_connection_of_airflows_means_the_same(keystone: StoreConnection) -> N
     assert access.store_type is StoreType.BLUEMIX
 
 
-def test_the_connection_forms_test_lets_us_in_or_says_why_not(
+def test_connection_test_of_the_hook_succeeds_or_gives_the_reason(
     keystone: StoreConnection, container: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ask(password: str) -> tuple[bool, str]:
@@ -206,6 +202,6 @@ def test_the_connection_forms_test_lets_us_in_or_says_why_not(
     assert WRONG not in said
 
 
-def test_the_swift_behind_keystone_is_the_embedded_one() -> None:
+def test_swift_of_the_keystone_environment_is_the_pinned_version() -> None:
     (pinned,) = [one for one in (CHECKOUT / "constraints.txt").read_text().splitlines() if one.startswith("swift==")]
     assert pinned.partition(" ;")[0] in requirements()

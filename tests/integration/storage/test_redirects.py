@@ -1,4 +1,4 @@
-"""What carries a credential follows no redirect: logins, and every request with a token."""
+"""Requests with a credential follow no redirect: logins, and every request with a token."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from airflow_dlaas.exceptions import StoreError, StoreRedirected
 from airflow_dlaas.storage.body import as_body
 from airflow_dlaas.storage.object_store import ObjectLayout, Part
 from airflow_dlaas.storage.swift.store import SwiftStore
-from tests.integration.storage.test_trouble import Troubled
+from tests.integration.storage.test_trouble import ScriptedServer
 from tests.redirector import STATUSES, Server, serving
 
 SECRET = "p4ssw0rd-of-the-tests"
 
 
-def opened(connection: StoreConnection) -> SwiftStore:
+def open_store(connection: StoreConnection) -> SwiftStore:
     return SwiftStore.open(connection, retry_policy=NO_RETRY)
 
 
-def at(connection: StoreConnection, url: str) -> StoreConnection:
-    """The same connection with its login at *url*."""
+def with_login_at(connection: StoreConnection, url: str) -> StoreConnection:
+    """Return the same connection with its login at *url*."""
     return connection.model_copy(update={"auth_url": url + urlsplit(connection.auth_url).path})
 
 
@@ -38,61 +38,64 @@ def origin(url: str) -> str:
 
 @pytest.fixture(params=["swift", "keystone"])
 def login(request: pytest.FixtureRequest) -> StoreConnection:
-    """The way into the real Swift, and into the real Keystone: a login that is redirected there would succeed."""
+    """A connection to the real Swift and to the real Keystone: a redirected login would succeed."""
     found: StoreConnection = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_login_is_not_redirected_to_another_port(login: StoreConnection, status: int) -> None:
+def test_login_is_not_redirected_to_another_port(login: StoreConnection, status: int) -> None:
     with (
-        serving(Server(target=origin(login.auth_url), status=status)) as asked,
-        opened(at(login, asked.url)) as store,
+        serving(Server(target=origin(login.auth_url), status=status)) as redirecting,
+        open_store(with_login_at(login, redirecting.url)) as store,
         pytest.raises(StoreRedirected) as caught,
     ):
         store.list_containers()
-    assert len(asked.asked) == 1
-    said = str(caught.value)
-    assert asked.url in said
-    assert login.auth_url in said
-    assert f"({status})" in said
-    assert "auth_url" in said
-    assert login.password.get_secret_value() not in said
+    assert len(redirecting.asked) == 1
+    message = str(caught.value)
+    assert redirecting.url in message
+    assert login.auth_url in message
+    assert f"({status})" in message
+    assert "auth_url" in message
+    assert login.password.get_secret_value() not in message
     assert not caught.value.transient
 
 
 @pytest.mark.parametrize("status", STATUSES)
-@pytest.mark.parametrize("there", ["127.0.0.2", "localhost", "127.0.0.1"], ids=["address", "name", "port"])
-def test_nothing_of_a_login_reaches_the_host_redirected_to(login: StoreConnection, status: int, there: str) -> None:
-    host = "127.0.0.2" if there == "127.0.0.2" else "127.0.0.1"
-    with serving(Server(host)) as thief:
-        target = f"http://{there}:{thief.server_port}"
+@pytest.mark.parametrize("target_host", ["127.0.0.2", "localhost", "127.0.0.1"], ids=["address", "name", "port"])
+def test_login_sends_nothing_to_the_target_of_a_redirect(login: StoreConnection, status: int, target_host: str) -> None:
+    host = "127.0.0.2" if target_host == "127.0.0.2" else "127.0.0.1"
+    with serving(Server(host)) as target_server:
+        target = f"http://{target_host}:{target_server.server_port}"
         with (
-            serving(Server(target=target, status=status)) as asked,
-            opened(at(login, asked.url)) as store,
+            serving(Server(target=target, status=status)) as redirecting,
+            open_store(with_login_at(login, redirecting.url)) as store,
             pytest.raises(StoreRedirected, match=target),
         ):
             store.check("box")
-        assert thief.asked == []
-        assert len(asked.asked) == 1
+        assert target_server.asked == []
+        assert len(redirecting.asked) == 1
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_login_is_not_redirected_to_another_path_of_its_host(login: StoreConnection, status: int) -> None:
-    with serving(Server(status=status, target="/elsewhere")) as asked, opened(at(login, asked.url)) as store:
-        with pytest.raises(StoreRedirected, match=f"{asked.url}/elsewhere"):
+def test_login_is_not_redirected_to_another_path_of_its_host(login: StoreConnection, status: int) -> None:
+    with (
+        serving(Server(status=status, target="/elsewhere")) as redirecting,
+        open_store(with_login_at(login, redirecting.url)) as store,
+    ):
+        with pytest.raises(StoreRedirected, match=f"{redirecting.url}/elsewhere"):
             store.check("box")
-        assert len(asked.asked) == 1
+        assert len(redirecting.asked) == 1
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_the_error_shows_no_more_of_the_address_than_is_needed(
+def test_redirect_error_shows_no_user_and_no_query_of_the_target(
     login: StoreConnection, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Users and queries of addresses are secrets, often."""
+    """The user and the query of a URL are often secrets."""
     caplog.set_level(logging.DEBUG)
     server = Server(status=status, target="http://user:s3cret-user@127.0.0.1:9/sso?ticket=s3cret-ticket#s3cret&x=")
-    with serving(server) as asked, opened(at(login, asked.url)) as store:
+    with serving(server) as redirecting, open_store(with_login_at(login, redirecting.url)) as store:
         with pytest.raises(StoreRedirected, match=r"http://127\.0\.0\.1:9\b") as caught:
             store.check("box")
         for hidden in ("s3cret", login.password.get_secret_value()):
@@ -101,16 +104,20 @@ def test_the_error_shows_no_more_of_the_address_than_is_needed(
 
 
 @pytest.mark.parametrize("location", ["http://[", "http://exa mple/", "//", "ftp://x/", "\x00", "http://é/", ""])
-def test_a_redirect_to_nowhere_is_said_as_such(login: StoreConnection, location: str) -> None:
+def test_redirect_without_a_usable_target_raises_store_error(login: StoreConnection, location: str) -> None:
     server = Server(status=302, target=Location(location))
-    with serving(server) as asked, opened(at(login, asked.url)) as store, pytest.raises(StoreError) as caught:
+    with (
+        serving(server) as redirecting,
+        open_store(with_login_at(login, redirecting.url)) as store,
+        pytest.raises(StoreError) as caught,
+    ):
         store.check("box")
-    assert asked.url in str(caught.value)
+    assert redirecting.url in str(caught.value)
     assert not caught.value.transient
 
 
 class Location(str):
-    """A location that no path is added to."""
+    """A location without the path of the request."""
 
     __slots__ = ()
 
@@ -121,9 +128,9 @@ class Location(str):
         return True
 
 
-Ask = Callable[[SwiftStore, Path], object]
+Call = Callable[[SwiftStore, Path], object]
 
-ASKS: dict[str, Ask] = {
+METHODS: dict[str, Call] = {
     "HEAD a container": lambda store, _: store.check("c"),
     "GET the account": lambda store, _: store.list_containers(),
     "GET a container": lambda store, _: list(store.list_objects("c")),
@@ -147,12 +154,12 @@ ASKS: dict[str, Ask] = {
 
 
 @pytest.fixture
-def server() -> Iterator[Troubled]:
-    with Troubled() as one:
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as one:
         thread = threading.Thread(target=one.serve_forever, args=(0.02,))
         thread.start()
         yield one
-        one.over.set()
+        one.stopped.set()
         one.shutdown()
         thread.join()
 
@@ -164,36 +171,36 @@ KINDS = {
 
 
 @pytest.mark.parametrize("status", STATUSES)
-@pytest.mark.parametrize("ask", ASKS)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_request_with_a_token_is_redirected(
-    server: Troubled, tmp_path: Path, kind: str, ask: str, status: int
+def test_request_with_a_token_is_not_redirected(
+    server: ScriptedServer, tmp_path: Path, kind: str, method: str, status: int
 ) -> None:
     (tmp_path / "here").write_bytes(b"content")
     more = dict(KINDS[kind])
     known = {"auth_url": server.url + more.pop("path"), "userId": "a:u", "password": SECRET, **more}
-    with serving(Server("127.0.0.2")) as thief:
-        for there in (f"{thief.url}/v1/AUTH_a/c/a", f"{server.url}/elsewhere"):
-            server.script = [(status, {"Location": there}, b"")] * 5
-            before = len(server.seen)
-            with opened(StoreConnection.model_validate(known)) as store, pytest.raises(StoreRedirected) as caught:
-                ASKS[ask](store, tmp_path)
-            assert len(server.seen) == before + 1
+    with serving(Server("127.0.0.2")) as target_server:
+        for target in (f"{target_server.url}/v1/AUTH_a/c/a", f"{server.url}/elsewhere"):
+            server.script = [(status, {"Location": target}, b"")] * 5
+            before = len(server.requests)
+            with open_store(StoreConnection.model_validate(known)) as store, pytest.raises(StoreRedirected) as caught:
+                METHODS[method](store, tmp_path)
+            assert len(server.requests) == before + 1
             assert server.url in str(caught.value)
-            assert origin(there) in str(caught.value)
+            assert origin(target) in str(caught.value)
             assert f"({status})" in str(caught.value)
             assert not [one for one in ("token-", SECRET) if one in str(caught.value)]
-        assert thief.asked == []
+        assert target_server.asked == []
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_deleting_many_is_not_redirected(server: Troubled, status: int) -> None:
-    """A POST whose body says what to delete, after a GET that asks the store what it can do."""
+def test_bulk_delete_is_not_redirected(server: ScriptedServer, status: int) -> None:
+    """A POST with the names to delete, after a GET of the capabilities."""
     known = {"auth_url": f"{server.url}/auth/v1.0", "userId": "a:u", "password": SECRET}
     able = b'{"bulk_delete": {"max_deletes_per_request": 100}}'
-    with serving(Server("127.0.0.2")) as thief:
-        server.script = [(200, {}, able), (status, {"Location": f"{thief.url}/v1/AUTH_a"}, b"")]
-        with opened(StoreConnection.model_validate(known)) as store, pytest.raises(StoreRedirected):
+    with serving(Server("127.0.0.2")) as target_server:
+        server.script = [(200, {}, able), (status, {"Location": f"{target_server.url}/v1/AUTH_a"}, b"")]
+        with open_store(StoreConnection.model_validate(known)) as store, pytest.raises(StoreRedirected):
             store.delete("c", ["a", "b"])
-        assert thief.asked == []
-    assert [method for method, _, _ in server.seen] == ["GET", "POST"]
+        assert target_server.asked == []
+    assert [method for method, _, _ in server.requests] == ["GET", "POST"]

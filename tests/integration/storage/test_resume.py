@@ -1,7 +1,7 @@
 """
-Large files that break off and are taken up again, are replaced by others, or are at two places at once.
+Transfers of large files that are interrupted and resumed, replaced, or run twice at the same time.
 
-A proxy breaks them off and counts what moves; what is really stored is looked at from beside it.
+A proxy interrupts them and counts the bytes. The tests read the store directly to check what is stored.
 """
 
 from __future__ import annotations
@@ -32,43 +32,43 @@ from tests.stored import contents, laid, lay, noise, orphans, segments, settle
 from tests.troublemaker import ResetReply, ResetRequest, Say, StallReply, StallRequest, Troublemaker
 from tests.waiting import PATIENCE, until
 
-QUICK = RetryPolicy(attempts=2, first_pause=0.01)
+FAST_RETRIES = RetryPolicy(attempts=2, first_pause=0.01)
 
 KIB = 1024
-CUT = 64 * KIB
-"""Bytes of a segment here."""
+SEGMENT = 64 * KIB
+"""Bytes of a segment in these tests."""
 
 THREADS = 8
-"""Segments at a time: what is under way when it breaks off is lost, one for each."""
+"""Segments that are transferred at the same time; an interruption loses them."""
 
-COUNT = 30
-"""Segments of a large file here; a tenth of them are beyond the place where it breaks off."""
+SEGMENT_COUNT = 30
+"""Segments of a large file in these tests; a tenth of them come after the interruption."""
 
-SIZE = COUNT * CUT - 1000
+SIZE = SEGMENT_COUNT * SEGMENT - 1000
 
 
 @pytest.fixture(scope="module")
 def direct(swift: StoreConnection) -> Iterator[SwiftStore]:
-    """A store that meets no trouble."""
+    """A store without the proxy."""
     with SwiftStore.open(swift) as opened:
         yield opened
 
 
 @pytest.fixture
-def trouble(swift: StoreConnection) -> Iterator[Troublemaker]:
+def proxy(swift: StoreConnection) -> Iterator[Troublemaker]:
     with Troublemaker(swift.auth_url) as one:
         yield one
 
 
 @pytest.fixture
-def troubled(swift: StoreConnection, trouble: Troublemaker) -> StoreConnection:
-    """The way into the store that leads through trouble."""
-    return swift.model_copy(update={"auth_url": trouble.auth_url})
+def proxied(swift: StoreConnection, proxy: Troublemaker) -> StoreConnection:
+    """A connection to the store that passes through the proxy."""
+    return swift.model_copy(update={"auth_url": proxy.auth_url})
 
 
 @pytest.fixture
-def store(troubled: StoreConnection) -> Iterator[SwiftStore]:
-    with SwiftStore.open(troubled, retry_policy=QUICK, read_timeout=PATIENCE) as opened:
+def store(proxied: StoreConnection) -> Iterator[SwiftStore]:
+    with SwiftStore.open(proxied, retry_policy=FAST_RETRIES, read_timeout=PATIENCE) as opened:
         yield opened
 
 
@@ -81,16 +81,16 @@ def container(direct: SwiftStore) -> str:
 
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
-    """A folder to send, with one large file."""
+    """A folder with one large file."""
     return lay(tmp_path / "here", {"large": noise(SIZE, "one")})
 
 
-def send(store: SwiftStore, here: Path, container: str, cut: int = CUT, **more: object) -> TransferReport:
+def send(store: SwiftStore, here: Path, container: str, cut: int = SEGMENT, **more: object) -> TransferReport:
     return upload(store, here, container, segment_size=cut, threads=THREADS, **more)  # type: ignore[arg-type]
 
 
 def fetch(store: SwiftStore, container: str, there: Path, **more: object) -> TransferReport:
-    return download(store, container, there, segment_size=CUT, threads=THREADS, **more)  # type: ignore[arg-type]
+    return download(store, container, there, segment_size=SEGMENT, threads=THREADS, **more)  # type: ignore[arg-type]
 
 
 CHILD = """
@@ -118,14 +118,19 @@ before = peak()
 report = move(order["verb"], folder, container)
 print(json.dumps([report.bytes, (peak() - before) * 1024]))
 """
-"""Another process that moves a folder, and says how many bytes that were and by how many its memory grew."""
+"""A program that transfers a folder, and prints the number of bytes and the growth of its memory."""
 
 
 @contextlib.contextmanager
-def another(
-    verb: str, connection: StoreConnection, container: str, folder: Path, cut: int = CUT, warm: Path | None = None
+def other_process(
+    verb: str,
+    connection: StoreConnection,
+    container: str,
+    folder: Path,
+    cut: int = SEGMENT,
+    warm: Path | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
-    """A process of its own at it, killed with -9 at the end if it is still there."""
+    """Transfer *folder* in another process, which is killed with SIGKILL at the end if it still runs."""
     order = {
         "verb": verb,
         "connection": connection.model_dump(by_alias=True, context=REVEAL_SECRETS, exclude_none=True),
@@ -151,92 +156,92 @@ def another(
             process.kill()
 
 
-# ---- uploads that break off
+# ---- interrupted uploads
 
 LAST = re.compile(r"_segments/.*/000000(2[7-9])$")
 """The last tenth of the segments."""
 
 
-def test_an_upload_that_broke_off_is_taken_up_where_it_was(
-    store: SwiftStore, trouble: Troublemaker, direct: SwiftStore, container: str, here: Path
+def test_upload_resumes_after_a_failure(
+    store: SwiftStore, proxy: Troublemaker, direct: SwiftStore, container: str, here: Path
 ) -> None:
-    trouble.on(ResetRequest(1000), method="PUT", path=LAST, times=None)
+    proxy.on(ResetRequest(1000), method="PUT", path=LAST, times=None)
     with pytest.raises(StoreUnreachable):
         send(store, here, container)
     store.close()
-    settle(trouble)
+    settle(proxy)
     assert not contents(direct, container)
     there = sum(segments(direct, container).values())
-    trouble.calm()
-    trouble.clear()
+    proxy.calm()
+    proxy.clear()
     assert send(store, here, container) == TransferReport(1, SIZE - there, 0)
-    assert trouble.sent(method="PUT", path="_segments") == SIZE - there <= SIZE // 10 + THREADS * CUT
-    assert [one.path for one in trouble.requests if one.method == "PUT"][-1].endswith(
+    assert proxy.sent(method="PUT", path="_segments") == SIZE - there <= SIZE // 10 + THREADS * SEGMENT
+    assert [one.path for one in proxy.requests if one.method == "PUT"][-1].endswith(
         "multipart-manifest=put&heartbeat=on"
     )
     assert contents(direct, container) == laid(here)
     assert not orphans(direct, container)
 
 
-def test_an_upload_whose_process_was_killed_is_taken_up_by_another(
+def test_upload_of_a_killed_process_is_resumed_by_another_process(
     swift: StoreConnection,
     store: SwiftStore,
-    trouble: Troublemaker,
+    proxy: Troublemaker,
     direct: SwiftStore,
     container: str,
     tmp_path: Path,
 ) -> None:
-    """With segments of a MiB, as large as some in use."""
+    """With segments of 1 MiB, a realistic size."""
     cut, count = KIB**2, 20
     here = lay(tmp_path / "here", {"large": noise(count * cut, "mib")})
-    with Troublemaker(swift.auth_url) as last:  # with it ends what the kernel has taken from the process for sending
+    with Troublemaker(swift.auth_url) as last:  # its end discards what the kernel accepted from the process for sending
         last.on(StallRequest(100_000), method="PUT", path=re.compile("/0000001[89]$"), times=None)
         through = swift.model_copy(update={"auth_url": last.auth_url})
-        with another("upload", through, container, here, cut=cut):
+        with other_process("upload", through, container, here, cut=cut):
             until(lambda: (last.stalled, len(segments(direct, container))), lambda seen: seen == (2, count - 2))
     assert not contents(direct, container)
     assert send(store, here, container, cut) == TransferReport(1, 2 * cut, 0)
-    assert trouble.sent(method="PUT", path="_segments") == 2 * cut
+    assert proxy.sent(method="PUT", path="_segments") == 2 * cut
     assert contents(direct, container) == laid(here)
     assert not orphans(direct, container)
 
 
-def test_of_a_file_that_changed_after_an_attempt_only_what_changed_is_sent(
-    store: SwiftStore, trouble: Troublemaker, direct: SwiftStore, container: str, here: Path
+def test_upload_of_a_changed_file_sends_only_changed_segments(
+    store: SwiftStore, proxy: Troublemaker, direct: SwiftStore, container: str, here: Path
 ) -> None:
     old = noise(SIZE, "old")
     direct.put(container, "large", old)
-    trouble.on(Say(503), method="PUT", path=LAST, times=None)
+    proxy.on(Say(503), method="PUT", path=LAST, times=None)
     with pytest.raises(StoreUnreachable):
         send(store, here, container)
     store.close()
-    settle(trouble)
+    settle(proxy)
     there = sum(segments(direct, container).values())
     changed = bytearray((here / "large").read_bytes())
-    changed[5 * CUT : 7 * CUT] = noise(2 * CUT, "changed")
+    changed[5 * SEGMENT : 7 * SEGMENT] = noise(2 * SEGMENT, "changed")
     (here / "large").write_bytes(changed)
-    trouble.calm()
-    trouble.clear()
-    trouble.on(Say(503), path="multipart-manifest=put", times=None)
+    proxy.calm()
+    proxy.clear()
+    proxy.on(Say(503), path="multipart-manifest=put", times=None)
     with pytest.raises(StoreUnreachable):
         send(store, here, container)
-    assert trouble.sent(method="PUT", path="_segments") == SIZE - there + 2 * CUT
+    assert proxy.sent(method="PUT", path="_segments") == SIZE - there + 2 * SEGMENT
     assert contents(direct, container) == {"large": old}
-    trouble.calm()
-    trouble.clear()
+    proxy.calm()
+    proxy.clear()
     send(store, here, container)
-    assert not trouble.sent(method="PUT", path="_segments")
+    assert not proxy.sent(method="PUT", path="_segments")
     assert contents(direct, container) == laid(here)
     assert not orphans(direct, container)
 
 
-def test_a_segment_that_arrived_damaged_is_not_taken_up(
-    store: SwiftStore, trouble: Troublemaker, direct: SwiftStore, container: str, here: Path
+def test_damaged_segment_is_not_reused(
+    store: SwiftStore, proxy: Troublemaker, direct: SwiftStore, container: str, here: Path
 ) -> None:
-    trouble.on(Say(503), method="PUT", path=LAST, times=None)
+    proxy.on(Say(503), method="PUT", path=LAST, times=None)
     with pytest.raises(StoreUnreachable):
         send(store, here, container)
-    trouble.calm()
+    proxy.calm()
     name, size = sorted(segments(direct, container).items())[3]
     direct.put(segment_container(container), name, noise(size, "damage"))
     send(store, here, container)
@@ -245,11 +250,11 @@ def test_a_segment_that_arrived_damaged_is_not_taken_up(
 
 
 @pytest.mark.parametrize("size", [1000, SIZE])
-def test_a_file_that_is_written_while_it_is_sent_is_not_stored_as_it_never_was(
+def test_file_written_during_its_upload_is_not_stored_in_a_mixed_state(
     direct: SwiftStore, container: str, tmp_path: Path, size: int
 ) -> None:
-    """A small one is stored as it is then; a large one has to be let be."""
-    here = lay(tmp_path / "here", {"changing": noise(size, "one"), "first": noise(size + CUT, "first")})
+    """A small file is stored with its new content; the upload of a large file fails."""
+    here = lay(tmp_path / "here", {"changing": noise(size, "one"), "first": noise(size + SEGMENT, "first")})
     direct.put(container, "changing", b"before")
     longer = noise(size + 500, "two")
 
@@ -258,7 +263,7 @@ def test_a_file_that_is_written_while_it_is_sent_is_not_stored_as_it_never_was(
             (here / "changing").write_bytes(longer)
 
     def sending() -> TransferReport:
-        return upload(direct, here, container, segment_size=CUT, threads=1, progress=change)
+        return upload(direct, here, container, segment_size=SEGMENT, threads=1, progress=change)
 
     if size == SIZE:
         with pytest.raises(Corrupted, match="was written while it was being sent"):
@@ -272,27 +277,39 @@ def test_a_file_that_is_written_while_it_is_sent_is_not_stored_as_it_never_was(
     assert not orphans(direct, container)
 
 
-# ---- what replaces what
+# ---- objects that replace each other, and concurrent uploads
 
 
-def test_large_and_small_replace_each_other_and_leave_nothing_behind(
+def test_large_and_small_objects_replace_each_other_without_orphan_segments(
     direct: SwiftStore, container: str, tmp_path: Path
 ) -> None:
     here = tmp_path / "here"
-    for size in (3 * CUT, 10, 5 * CUT, 4 * CUT, 2 * CUT, 3 * CUT + 1, 0, 3 * CUT):
+    for size in (
+        3 * SEGMENT,
+        10,
+        5 * SEGMENT,
+        4 * SEGMENT,
+        2 * SEGMENT,
+        3 * SEGMENT + 1,
+        0,
+        3 * SEGMENT,
+    ):
         send(direct, lay(here, {"a": noise(size, size)}), container)
         assert contents(direct, container) == laid(here)
-        assert len(segments(direct, container)) == (-(-size // CUT) if size > 2 * CUT else 0)
+        assert len(segments(direct, container)) == (-(-size // SEGMENT) if size > 2 * SEGMENT else 0)
 
 
 @pytest.mark.parametrize("way", ["remove", "upload"])
-def test_what_is_deleted_takes_its_segments_along(direct: SwiftStore, container: str, tmp_path: Path, way: str) -> None:
-    here = lay(tmp_path / "here", {"p/a": noise(3 * CUT, 1), "p/b": noise(3 * CUT, 2), "pp": noise(3 * CUT, 3)})
+def test_deletion_includes_the_segments(direct: SwiftStore, container: str, tmp_path: Path, way: str) -> None:
+    here = lay(
+        tmp_path / "here",
+        {"p/a": noise(3 * SEGMENT, 1), "p/b": noise(3 * SEGMENT, 2), "pp": noise(3 * SEGMENT, 3)},
+    )
     send(direct, here, container)
     if way == "remove":
         assert list(delete_objects(direct, container, prefix="p")) == ["p/a", "p/b"]
     else:
-        only = lay(tmp_path / "only", {"c": noise(3 * CUT, 4)})
+        only = lay(tmp_path / "only", {"c": noise(3 * SEGMENT, 4)})
         assert send(direct, only, container, prefix="p", exclude=["a"], delete=True).deleted == 1
         assert send(direct, only, container, prefix="p", delete=True).deleted == 1
         delete_objects(direct, container, names=["p/c"])
@@ -300,102 +317,114 @@ def test_what_is_deleted_takes_its_segments_along(direct: SwiftStore, container:
     assert len(segments(direct, container)) == 3
 
 
-FEW = 6
-"""Segments of a file that two are at."""
+FEW_SEGMENTS = 6
+"""Segments of a file that two uploads send at the same time."""
 
 
 @pytest.fixture
 def pair(tmp_path: Path) -> list[Path]:
-    """Two folders with one name and two contents."""
-    return [lay(tmp_path / f"{number}", {"large": noise(FEW * CUT, number)}) for number in range(2)]
+    """Two folders with a file of the same name and different content."""
+    return [lay(tmp_path / f"{number}", {"large": noise(FEW_SEGMENTS * SEGMENT, number)}) for number in range(2)]
 
 
-def ending(
-    store: SwiftStore, folder: Path, container: str, ended: list[TransferReport | DlaasError]
+def upload_thread(
+    store: SwiftStore, folder: Path, container: str, results: list[TransferReport | DlaasError]
 ) -> threading.Thread:
-    """A thread that sends *folder*, and notes how that ended."""
+    """Return a thread that uploads *folder*, and appends its report or error to *results*."""
 
     def run() -> None:
         try:
-            ended.append(send(store, folder, container))
+            results.append(send(store, folder, container))
         except DlaasError as error:
-            ended.append(error)
+            results.append(error)
 
     return threading.Thread(target=run)
 
 
-def test_two_uploads_of_one_name_at_once_leave_the_one_or_the_other(
+def test_two_concurrent_uploads_of_one_name_store_one_of_the_files(
     swift: StoreConnection, direct: SwiftStore, container: str, pair: list[Path]
 ) -> None:
     for _ in range(5):
-        ended: list[TransferReport | DlaasError] = []
-        with SwiftStore.open(swift, retry_policy=QUICK) as first, SwiftStore.open(swift, retry_policy=QUICK) as second:
-            threads = [ending(store, here, container, ended) for store, here in zip((first, second), pair, strict=True)]
+        results: list[TransferReport | DlaasError] = []
+        with (
+            SwiftStore.open(swift, retry_policy=FAST_RETRIES) as first,
+            SwiftStore.open(swift, retry_policy=FAST_RETRIES) as second,
+        ):
+            threads = [
+                upload_thread(store, here, container, results)
+                for store, here in zip((first, second), pair, strict=True)
+            ]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-        assert any(isinstance(one, TransferReport) for one in ended)
-        assert all(isinstance(one, (TransferReport, Corrupted)) for one in ended), ended
+        assert any(isinstance(one, TransferReport) for one in results)
+        assert all(isinstance(one, (TransferReport, Corrupted)) for one in results), results
         assert contents(direct, container)["large"] in [laid(folder)["large"] for folder in pair]
-        lay(pair[0], {"large": noise(FEW * CUT, uuid.uuid4())})
+        lay(pair[0], {"large": noise(FEW_SEGMENTS * SEGMENT, uuid.uuid4())})
     send(direct, pair[1], container)
     assert contents(direct, container) == laid(pair[1])
 
 
-def test_an_upload_whose_segments_another_one_deleted_says_so(
-    store: SwiftStore, trouble: Troublemaker, direct: SwiftStore, container: str, pair: list[Path]
+def test_upload_whose_segments_were_deleted_by_another_upload_fails(
+    store: SwiftStore, proxy: Troublemaker, direct: SwiftStore, container: str, pair: list[Path]
 ) -> None:
-    trouble.on(StallRequest(1000), method="PUT", path=re.compile("/00000005$"))
-    ended: list[TransferReport | DlaasError] = []
-    slow = ending(store, pair[0], container, ended)
+    proxy.on(StallRequest(1000), method="PUT", path=re.compile("/00000005$"))
+    results: list[TransferReport | DlaasError] = []
+    slow = upload_thread(store, pair[0], container, results)
     slow.start()
-    until(lambda: (trouble.stalled, len(segments(direct, container))), lambda seen: seen == (1, FEW - 1))
+    until(lambda: (proxy.stalled, len(segments(direct, container))), lambda seen: seen == (1, FEW_SEGMENTS - 1))
     send(direct, pair[1], container)
-    trouble.release()
+    proxy.release()
     slow.join()
-    assert isinstance(ended[0], Corrupted)
-    assert "Did another upload write the same object" in str(ended[0])
+    assert isinstance(results[0], Corrupted)
+    assert "Did another upload write the same object" in str(results[0])
     assert contents(direct, container) == laid(pair[1])
     send(store, pair[0], container)
     assert contents(direct, container) == laid(pair[0])
     assert not orphans(direct, container)
 
 
-def test_an_upload_that_ends_while_another_tidies_up_is_whole(
+def test_upload_that_ends_while_another_deletes_segments_is_complete(
     swift: StoreConnection,
     store: SwiftStore,
-    trouble: Troublemaker,
+    proxy: Troublemaker,
     direct: SwiftStore,
     container: str,
     pair: list[Path],
 ) -> None:
-    """What the other found superfluous may be what an object consists of when it comes to deleting it."""
-    ended: list[TransferReport | DlaasError] = []
+    """A segment that the other upload wants to delete may belong to an object when it deletes it."""
+    results: list[TransferReport | DlaasError] = []
     with Troublemaker(swift.auth_url) as others:
         through = swift.model_copy(update={"auth_url": others.auth_url})
-        with SwiftStore.open(through, retry_policy=QUICK, read_timeout=PATIENCE) as other:
-            first, second = ending(store, pair[0], container, ended), ending(other, pair[1], container, ended)
-            trouble.on(StallRequest(1000), method="PUT", path=re.compile("/00000005$"))
+        with SwiftStore.open(through, retry_policy=FAST_RETRIES, read_timeout=PATIENCE) as other:
+            first, second = (
+                upload_thread(store, pair[0], container, results),
+                upload_thread(other, pair[1], container, results),
+            )
+            proxy.on(StallRequest(1000), method="PUT", path=re.compile("/00000005$"))
             first.start()
-            until(lambda: (trouble.stalled, len(segments(direct, container))), lambda seen: seen == (1, FEW - 1))
+            until(
+                lambda: (proxy.stalled, len(segments(direct, container))),
+                lambda seen: seen == (1, FEW_SEGMENTS - 1),
+            )
             others.on(StallRequest(10), method="POST", path="bulk-delete")
             second.start()
             until(lambda: others.stalled, lambda stalled: stalled == 1)
-            trouble.release()
+            proxy.release()
             first.join()
             others.release()
             second.join()
-    assert [type(one) for one in ended] == [TransferReport, TransferReport]
+    assert [type(one) for one in results] == [TransferReport, TransferReport]
     assert contents(direct, container) == laid(pair[1])
 
 
-# ---- downloads that break off
+# ---- interrupted downloads
 
 
 @pytest.fixture(params=["segments", "one piece"])
 def stored(request: pytest.FixtureRequest, direct: SwiftStore, container: str, here: Path) -> str:
-    """How the large file is stored."""
+    """The form in which the large file is stored."""
     way: str = request.param
     put(direct, container, way, here)
     return way
@@ -408,44 +437,44 @@ def put(direct: SwiftStore, container: str, way: str, here: Path) -> None:
         direct.put(container, "large", here / "large")
 
 
-def replied(trouble: Troublemaker) -> int:
-    """Bytes of content that were fetched."""
-    return sum(one.reply_bytes for one in trouble.requests if one.method == "GET" and one.path.endswith("/large"))
+def bytes_replied(proxy: Troublemaker) -> int:
+    """The number of bytes of content that were fetched."""
+    return sum(one.reply_bytes for one in proxy.requests if one.method == "GET" and one.path.endswith("/large"))
 
 
 GETS = re.compile("/large$")
 
 
-def test_a_download_that_broke_off_fetches_only_what_is_missing(
-    store: SwiftStore, trouble: Troublemaker, container: str, here: Path, tmp_path: Path, stored: str
+def test_download_resumes_and_fetches_only_missing_parts(
+    store: SwiftStore, proxy: Troublemaker, container: str, here: Path, tmp_path: Path, stored: str
 ) -> None:
     there = lay(tmp_path / "there", {"large": b"before"})
-    trouble.on(ResetReply(100), method="GET", path=GETS, times=None, skip=COUNT * 9 // 10)
+    proxy.on(ResetReply(100), method="GET", path=GETS, times=None, skip=SEGMENT_COUNT * 9 // 10)
     with pytest.raises(StoreUnreachable):
         fetch(store, container, there)
     assert (there / "large").read_bytes() == b"before"
-    trouble.calm()
-    trouble.clear()
+    proxy.calm()
+    proxy.clear()
     fetch(store, container, there)
-    assert 0 < replied(trouble) <= SIZE // 10 + THREADS * CUT
+    assert 0 < bytes_replied(proxy) <= SIZE // 10 + THREADS * SEGMENT
     assert laid(there) == laid(here)
 
 
-def test_a_part_goes_on_where_it_broke_off(
-    store: SwiftStore, trouble: Troublemaker, direct: SwiftStore, container: str, tmp_path: Path
+def test_part_download_resumes_within_the_part(
+    store: SwiftStore, proxy: Troublemaker, direct: SwiftStore, container: str, tmp_path: Path
 ) -> None:
     here = lay(tmp_path / "here", {"large": noise(5 * KIB**2, "mib")})
     send(direct, here, container, KIB**2)
-    trouble.on(ResetReply(900 * KIB), method="GET", path=GETS, times=5)
+    proxy.on(ResetReply(900 * KIB), method="GET", path=GETS, times=5)
     fetch(store, container, tmp_path / "there")
-    assert 5 * KIB**2 <= replied(trouble) <= 5 * KIB**2 + 5 * CHUNK_SIZE
+    assert 5 * KIB**2 <= bytes_replied(proxy) <= 5 * KIB**2 + 5 * CHUNK_SIZE
     assert laid(tmp_path / "there") == laid(here)
 
 
-def test_while_a_process_is_at_it_another_is_told_and_goes_on_after_its_end(
-    troubled: StoreConnection,
+def test_download_of_another_process_is_refused_and_resumed_after_its_end(
+    proxied: StoreConnection,
     store: SwiftStore,
-    trouble: Troublemaker,
+    proxy: Troublemaker,
     direct: SwiftStore,
     container: str,
     here: Path,
@@ -453,21 +482,21 @@ def test_while_a_process_is_at_it_another_is_told_and_goes_on_after_its_end(
     stored: str,
 ) -> None:
     there = tmp_path / "there"
-    trouble.on(StallReply(100), method="GET", path=GETS, times=None, skip=COUNT * 9 // 10)
-    with another("download", troubled, container, there):
-        until(lambda: trouble.stalled, lambda stalled: stalled == COUNT - COUNT * 9 // 10)
+    proxy.on(StallReply(100), method="GET", path=GETS, times=None, skip=SEGMENT_COUNT * 9 // 10)
+    with other_process("download", proxied, container, there):
+        until(lambda: proxy.stalled, lambda stalled: stalled == SEGMENT_COUNT - SEGMENT_COUNT * 9 // 10)
         with pytest.raises(HostError, match="by another process"):
             fetch(direct, container, there)
-    settle(trouble)
+    settle(proxy)
     assert not (there / "large").exists()
-    trouble.calm()
-    trouble.clear()
+    proxy.calm()
+    proxy.clear()
     fetch(store, container, there)
-    assert 0 < replied(trouble) <= SIZE // 10 + THREADS * CUT
+    assert 0 < bytes_replied(proxy) <= SIZE // 10 + THREADS * SEGMENT
     assert laid(there) == laid(here)
 
 
-def test_an_object_that_is_replaced_while_it_is_fetched_is_never_a_mixture(
+def test_object_replaced_during_its_download_is_never_mixed(
     direct: SwiftStore, container: str, here: Path, tmp_path: Path, stored: str
 ) -> None:
     there = lay(tmp_path / "there", {"large": b"before"})
@@ -487,7 +516,7 @@ def test_an_object_that_is_replaced_while_it_is_fetched_is_never_a_mixture(
     assert laid(there) == laid(here)
 
 
-def test_an_object_that_is_deleted_while_it_is_fetched_is_said_to_be_gone(
+def test_object_deleted_during_its_download_is_reported_as_not_found(
     direct: SwiftStore, container: str, tmp_path: Path, stored: str
 ) -> None:
     there = lay(tmp_path / "there", {"large": b"before"})
@@ -497,11 +526,11 @@ def test_an_object_that_is_deleted_while_it_is_fetched_is_said_to_be_gone(
 
 
 @pytest.mark.parametrize("damage", ["flipped", "shorter", "longer", "marks"])
-def test_what_became_of_the_parts_that_are_there_is_noticed(
-    store: SwiftStore, trouble: Troublemaker, container: str, here: Path, tmp_path: Path, stored: str, damage: str
+def test_damaged_part_file_is_detected(
+    store: SwiftStore, proxy: Troublemaker, container: str, here: Path, tmp_path: Path, stored: str, damage: str
 ) -> None:
     there = tmp_path / "there"
-    trouble.on(ResetReply(100), method="GET", path=GETS, times=None, skip=COUNT // 2)
+    proxy.on(ResetReply(100), method="GET", path=GETS, times=None, skip=SEGMENT_COUNT // 2)
     with pytest.raises(StoreUnreachable):
         fetch(store, container, there)
     (part,) = there.iterdir()
@@ -509,26 +538,26 @@ def test_what_became_of_the_parts_that_are_there_is_noticed(
     if damage == "flipped":
         content[12_345] ^= 1
     elif damage == "marks":
-        content[SIZE:] = b"\1" * COUNT
+        content[SIZE:] = b"\1" * SEGMENT_COUNT
     part.write_bytes(content[:-1] if damage == "shorter" else content + b"\1" if damage == "longer" else content)
-    trouble.calm()
+    proxy.calm()
     fetch(store, container, there)
     assert laid(there) == laid(here)
 
 
-def test_names_that_begin_alike_do_not_disturb_each_other(direct: SwiftStore, container: str, tmp_path: Path) -> None:
-    long = "x" * 245  # beyond 200 letters the same, and in parts too long for what is added to them
+def test_downloads_of_similar_names_do_not_interfere(direct: SwiftStore, container: str, tmp_path: Path) -> None:
+    long = "x" * 245  # equal up to more than 200 letters, and too long for the suffix of a part file
     names = ["m", "m.data", "m.data.part", ".m", "m*", "[m]", f"{long}1", f"{long}2", "日" * 80, "m.00-5.part"]
-    here = lay(tmp_path / "here", {name: noise(5 * CUT, "same") for name in names})
+    here = lay(tmp_path / "here", {name: noise(5 * SEGMENT, "same") for name in names})
     send(direct, here, container)
     fetch(direct, container, tmp_path / "there")
     assert laid(tmp_path / "there") == laid(here)
 
 
-def test_what_another_has_just_finished_is_not_taken_for_an_unfinished_one(
+def test_part_file_that_another_process_has_just_committed_is_not_reused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that opens the part file a moment before another one makes it the target."""
+    """A process opens the part file directly before another process renames it to the target."""
     target, shape, parts = tmp_path / "large", ObjectLayout(10, "etag", None), [Part(0, 10)]
     first = PartFile(target, shape, parts)
     assert first.missing_parts() == [0]
@@ -552,14 +581,16 @@ def test_what_another_has_just_finished_is_not_taken_for_an_unfinished_one(
 # ---- memory
 
 
-def test_memory_stays_flat(swift: StoreConnection, direct: SwiftStore, container: str, tmp_path: Path) -> None:
+def test_transfer_memory_does_not_grow_with_the_file_size(
+    swift: StoreConnection, direct: SwiftStore, container: str, tmp_path: Path
+) -> None:
     size, cut = 200 * KIB**2, 8 * KIB**2
     few = lay(tmp_path / "few", {"warm": noise(3 * cut, "warm")})
     here = lay(tmp_path / "here", {"large": noise(KIB**2, "large") * (size // KIB**2)})
     for verb, folder in (("upload", here), ("download", tmp_path / "there")):
-        with another(verb, swift, container, folder, cut=cut, warm=few) as process:
-            said, _ = process.communicate(timeout=120)
-        moved, grown = json.loads(said)
+        with other_process(verb, swift, container, folder, cut=cut, warm=few) as process:
+            output, _ = process.communicate(timeout=120)
+        moved, grown = json.loads(output)
         assert moved >= size
         assert grown < 60 * KIB**2
     assert (tmp_path / "there" / "large").read_bytes() == (here / "large").read_bytes()

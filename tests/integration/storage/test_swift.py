@@ -48,14 +48,14 @@ def test_swift_is_an_object_store(store: SwiftStore, container: str) -> None:
     assert container in one.list_containers()
 
 
-def test_making_a_container_that_exists_is_no_error(store: SwiftStore, container: str) -> None:
+def test_create_container_accepts_an_existing_container(store: SwiftStore, container: str) -> None:
     store.put(container, "a", b"x")
     store.create_container(container)
     assert [one.name for one in store.list_objects(container)] == ["a"]
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\x00\xff" * 2_000_000])
-def test_what_is_put_comes_back(store: SwiftStore, container: str, tmp_path: Path, content: bytes) -> None:
+def test_get_returns_what_put_stored(store: SwiftStore, container: str, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "source").write_bytes(content)
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     assert store.put(container, "file", tmp_path / "source") == md5
@@ -67,7 +67,7 @@ def test_what_is_put_comes_back(store: SwiftStore, container: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["a b", "ü/ö", "100%", "a?b=c&d#e", "deep/er/file", "%2e%2e", "日本"])
-def test_any_name_keeps_its_spelling(store: SwiftStore, container: str, tmp_path: Path, name: str) -> None:
+def test_object_names_keep_their_spelling(store: SwiftStore, container: str, tmp_path: Path, name: str) -> None:
     store.put(container, name, b"x", content_type="text/plain")
     assert [one.name for one in store.list_objects(container, name)] == [name]
     assert store.get(container, name, tmp_path / "x") == 1
@@ -75,7 +75,7 @@ def test_any_name_keeps_its_spelling(store: SwiftStore, container: str, tmp_path
     assert not list(store.list_objects(container))
 
 
-def test_a_listing_goes_on_over_pages(swift: StoreConnection, container: str, tmp_path: Path) -> None:
+def test_listing_continues_on_the_next_page(swift: StoreConnection, container: str, tmp_path: Path) -> None:
     names = [f"{number:05}" for number in range(60)]
     for name in names:
         (tmp_path / name).touch()
@@ -86,7 +86,7 @@ def test_a_listing_goes_on_over_pages(swift: StoreConnection, container: str, tm
         assert [one["name"] for one in store._list_objects_page(container, "", names[29])] == names[30:]
 
 
-def test_what_only_marks_a_folder_is_told_apart(store: SwiftStore, container: str, tmp_path: Path) -> None:
+def test_folder_markers_are_recognized(store: SwiftStore, container: str, tmp_path: Path) -> None:
     store.put(container, "a", b"", content_type="application/directory")
     store.put(container, "a/b", b"x")
     store.put(container, "empty", b"")
@@ -94,7 +94,9 @@ def test_what_only_marks_a_folder_is_told_apart(store: SwiftStore, container: st
     assert download(store, container, tmp_path).files == 2
 
 
-def test_missing_things_are_said_by_what_is_missing(store: SwiftStore, container: str, tmp_path: Path) -> None:
+def test_missing_container_and_missing_object_are_distinguished(
+    store: SwiftStore, container: str, tmp_path: Path
+) -> None:
     with pytest.raises(ContainerNotFound, match="'no-such'"):
         store.check("no-such")
     with pytest.raises(ContainerNotFound):
@@ -109,7 +111,7 @@ def test_missing_things_are_said_by_what_is_missing(store: SwiftStore, container
     assert not list(tmp_path.iterdir())
 
 
-def test_a_wrong_password_is_refused_and_said_nowhere(swift: StoreConnection, caplog: pytest.LogCaptureFixture) -> None:
+def test_wrong_password_is_refused_and_never_shown(swift: StoreConnection, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     wrong = swift.model_copy(update={"password": SecretStr("hunter2-hunter2")})
     with SwiftStore.open(wrong) as store, pytest.raises(StoreRefused, match="check userId and password") as refused:
@@ -117,7 +119,7 @@ def test_a_wrong_password_is_refused_and_said_nowhere(swift: StoreConnection, ca
     assert "hunter2" not in caplog.text + repr(store) + str(refused.value) + repr(refused.value.__cause__)
 
 
-def test_no_part_of_a_token_or_key_is_logged(
+def test_log_contains_no_part_of_a_token_or_key(
     swift: StoreConnection, container: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -139,19 +141,21 @@ def test_no_part_of_a_token_or_key_is_logged(
         ({"auth_url": "http://no-such-host.invalid/auth/v1.0"}, StoreUnreachable),
     ],
 )
-def test_a_wrong_address_is_said(swift: StoreConnection, change: dict[str, str], kind: type[StoreError]) -> None:
+def test_wrong_auth_url_is_named_in_the_error(
+    swift: StoreConnection, change: dict[str, str], kind: type[StoreError]
+) -> None:
     with SwiftStore.open(swift.model_copy(update=change), retry_policy=NO_RETRY) as store, pytest.raises(kind) as error:
         store.check("c")
     assert change["auth_url"] in str(error.value)
 
 
-def test_another_path_than_that_of_the_authentication_is_said(swift: StoreConnection) -> None:
+def test_wrong_path_of_auth_url_is_named_in_the_error(swift: StoreConnection) -> None:
     wrong = swift.model_copy(update={"auth_url": swift.auth_url.replace("/auth/v1.0", "/elsewhere")})
     with SwiftStore.open(wrong) as store, pytest.raises(StoreError, match=r"usually ends in /auth/v1\.0"):
         store.check("c")
 
 
-def test_a_renewed_token_goes_unnoticed(store: SwiftStore, container: str, tmp_path: Path) -> None:
+def test_expired_token_is_renewed_without_an_error(store: SwiftStore, container: str, tmp_path: Path) -> None:
     """A token the store no longer knows is replaced, for a body of bytes too."""
     access = store._session._authenticator
     access._token = type(access.get_token())(access.get_token().storage_url, "AUTH_tk_expired")
@@ -160,7 +164,7 @@ def test_a_renewed_token_goes_unnoticed(store: SwiftStore, container: str, tmp_p
     assert store.get(container, "a", tmp_path / "a") == 7
 
 
-def test_many_threads_share_a_store(store: SwiftStore, container: str, tmp_path: Path) -> None:
+def test_threads_share_a_store(store: SwiftStore, container: str, tmp_path: Path) -> None:
     def round_trip(number: int) -> bool:
         content = f"{number}".encode() * number
         store.put(container, f"{number}", content)
@@ -172,9 +176,7 @@ def test_many_threads_share_a_store(store: SwiftStore, container: str, tmp_path:
     assert len(store._session.swiftclient_pool._idle) <= 8
 
 
-def test_a_folder_makes_the_round_trip_and_the_second_time_nothing_moves(
-    store: SwiftStore, container: str, tmp_path: Path
-) -> None:
+def test_folder_round_trip_transfers_nothing_the_second_time(store: SwiftStore, container: str, tmp_path: Path) -> None:
     for number in range(30):
         path = tmp_path / "here" / f"{number % 3}" / f"{number}.bin"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -190,9 +192,7 @@ def test_a_folder_makes_the_round_trip_and_the_second_time_nothing_moves(
     assert download(store, container, tmp_path / "there", prefix="p") == TransferReport(0, 0, 30)
 
 
-def test_what_has_another_md5_than_was_announced_is_not_stored(
-    store: SwiftStore, container: str, tmp_path: Path
-) -> None:
+def test_put_with_a_wrong_md5_keeps_the_old_object(store: SwiftStore, container: str, tmp_path: Path) -> None:
     store.put(container, "a", b"before")
     with pytest.raises(Corrupted, match="was not stored"):
         store.put(container, "a", b"after", md5="0" * 32)
@@ -200,7 +200,7 @@ def test_what_has_another_md5_than_was_announced_is_not_stored(
     assert (tmp_path / "a").read_bytes() == b"before"
 
 
-def test_a_file_written_while_it_is_sent_is_never_stored_half(
+def test_file_written_during_its_upload_is_never_stored_partially(
     store: SwiftStore, container: str, tmp_path: Path
 ) -> None:
     """Whatever is stored at the end is what the file holds then, or the one of before."""
@@ -218,7 +218,7 @@ def test_a_file_written_while_it_is_sent_is_never_stored_half(
     assert one.md5 == hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
-def test_closing_leaves_no_connection_open(swift: StoreConnection, container: str) -> None:
+def test_close_leaves_no_connection_open(swift: StoreConnection, container: str) -> None:
     with closing(SwiftStore.open(swift)) as store:
         store.check(container)
         store.put(container, "a", b"x")

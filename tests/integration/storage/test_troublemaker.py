@@ -128,7 +128,7 @@ def there(direct: Plain, container: str) -> str:
     return f"{container}/there"
 
 
-def test_everything_after_the_login_comes_through_too(client: Plain, trouble: Troublemaker, there: str) -> None:
+def test_requests_after_the_login_pass_through_the_proxy(client: Plain, trouble: Troublemaker, there: str) -> None:
     assert client.storage.netloc == urlsplit(trouble.auth_url).netloc
     assert client.storage.path.startswith("/v1/AUTH_")
     assert client.get(there) == CONTENT
@@ -136,7 +136,7 @@ def test_everything_after_the_login_comes_through_too(client: Plain, trouble: Tr
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * 1024, 20_000_000])
-def test_what_passes_is_the_same_on_the_other_side(client: Plain, direct: Plain, container: str, size: int) -> None:
+def test_bodies_pass_unchanged(client: Plain, direct: Plain, container: str, size: int) -> None:
     content = random.Random(size).randbytes(size)
     reply = client.ask("PUT", f"{container}/%C3%BC%20?x=%3F", content)
     assert reply.status == 201
@@ -145,7 +145,7 @@ def test_what_passes_is_the_same_on_the_other_side(client: Plain, direct: Plain,
     assert client.get(f"{container}/%C3%BC%20") == content
 
 
-def test_one_connection_carries_many_requests(client: Plain, trouble: Troublemaker, direct: Plain, there: str) -> None:
+def test_connection_is_kept_for_many_requests(client: Plain, trouble: Troublemaker, direct: Plain, there: str) -> None:
     port = client.connection.sock.getsockname()[1]
     container = there.split("/")[0]
     for number in range(8):
@@ -162,13 +162,13 @@ def test_one_connection_carries_many_requests(client: Plain, trouble: Troublemak
     assert direct.ask("HEAD", there).headers["X-Object-Meta-Number"] == "7"
 
 
-def test_headers_pass_unharmed(client: Plain, direct: Plain, there: str) -> None:
+def test_headers_pass_unchanged(client: Plain, direct: Plain, there: str) -> None:
     own, passed = direct.ask("HEAD", there).headers, client.ask("HEAD", there).headers
     assert [name for name, _ in own.items()] == [name for name, _ in passed.items()]
     assert {name for name in own if own[name] != passed[name]} <= {"Date", "X-Trans-Id", "X-Openstack-Request-Id"}
 
 
-def test_chunks_are_passed_on_as_they_come(client: Plain, direct: Plain, trouble: Troublemaker, container: str) -> None:
+def test_chunked_request_passes(client: Plain, direct: Plain, trouble: Troublemaker, container: str) -> None:
     pieces = [CONTENT[:1], CONTENT[1:200_000], CONTENT[200_000:]]
     assert client.put(f"{container}/a", iter(pieces)) == 201
     assert direct.get(f"{container}/a") == CONTENT
@@ -176,12 +176,12 @@ def test_chunks_are_passed_on_as_they_come(client: Plain, direct: Plain, trouble
     assert client.ask("HEAD", f"{container}/a").status == 200
 
 
-def test_an_early_answer_of_the_store_arrives(client: Plain, direct: Plain, trouble: Troublemaker) -> None:
+def test_early_response_of_the_store_arrives(client: Plain, direct: Plain, trouble: Troublemaker) -> None:
     assert client.put(f"missing-{uuid.uuid4().hex}/a", bytes(20_000_000)) == 404
     assert [(one.status, one.fault) for one in trouble.requests] == [(404, None)]
 
 
-def test_a_client_that_leaves_is_gone_for_the_store_too(
+def test_client_that_disconnects_is_disconnected_from_the_store(
     client: Plain, direct: Plain, trouble: Troublemaker, container: str
 ) -> None:
     client.connection.putrequest("PUT", f"{client.storage.path}/{container}/a")
@@ -194,7 +194,7 @@ def test_a_client_that_leaves_is_gone_for_the_store_too(
     assert direct.ask("HEAD", f"{container}/a").status == 404
 
 
-def test_who_asks_before_sending_is_told_to_go_on(client: Plain, direct: Plain, container: str) -> None:
+def test_expect_100_continue_is_answered(client: Plain, direct: Plain, container: str) -> None:
     head = (
         f"PUT {client.storage.path}/{container}/a HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {client.token}\r\n"
         f"Content-Length: 5\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
@@ -208,7 +208,7 @@ def test_who_asks_before_sending_is_told_to_go_on(client: Plain, direct: Plain, 
     assert direct.get(f"{container}/a") == b"12345"
 
 
-def test_clients_do_not_wait_for_each_other(
+def test_clients_are_served_concurrently(
     swift: StoreConnection, client: Plain, trouble: Troublemaker, there: str
 ) -> None:
     trouble.on(Silence(), path=there)
@@ -223,7 +223,7 @@ def test_clients_do_not_wait_for_each_other(
 
 
 @pytest.mark.parametrize("after", [0, 1, MIDDLE, len(CONTENT)])
-def test_a_request_is_reset_and_the_store_keeps_nothing(
+def test_reset_request_stores_nothing(
     client: Plain, direct: Plain, trouble: Troublemaker, container: str, after: int
 ) -> None:
     trouble.on(ResetRequest(after), method="PUT")
@@ -240,7 +240,7 @@ def test_a_request_is_reset_and_the_store_keeps_nothing(
 
 
 @pytest.mark.parametrize("after", [0, 1, MIDDLE])
-def test_a_reply_is_reset_after_what_was_asked_for(
+def test_reset_reply_after_the_given_number_of_bytes(
     client: Plain, trouble: Troublemaker, there: str, after: int
 ) -> None:
     trouble.on(ResetReply(after), path=there)
@@ -253,14 +253,16 @@ def test_a_reply_is_reset_after_what_was_asked_for(
     assert (seen.reply_bytes, seen.fault) == (after, ResetReply(after))
 
 
-def test_a_reply_may_be_whole_before_the_reset(client: Plain, trouble: Troublemaker, there: str) -> None:
+def test_reset_after_a_complete_reply(client: Plain, trouble: Troublemaker, there: str) -> None:
     trouble.on(ResetReply(len(CONTENT)), path=there)
     assert client.get(there) == CONTENT
     with pytest.raises(BROKEN):
         client.get(there)
 
 
-def test_a_lost_reply_leaves_the_work_done(client: Plain, direct: Plain, trouble: Troublemaker, container: str) -> None:
+def test_lost_reply_leaves_the_object_stored(
+    client: Plain, direct: Plain, trouble: Troublemaker, container: str
+) -> None:
     trouble.on(LoseReply(), method="PUT")
     with pytest.raises(ConnectionResetError):
         client.put(f"{container}/a")
@@ -269,7 +271,7 @@ def test_a_lost_reply_leaves_the_work_done(client: Plain, direct: Plain, trouble
     assert (seen.request_bytes, seen.status, seen.reply_bytes, seen.fault) == (len(CONTENT), 201, 0, LoseReply())
 
 
-def test_the_proxy_answers_in_the_stores_place(
+def test_proxy_responds_instead_of_the_store(
     client: Plain, direct: Plain, trouble: Troublemaker, container: str
 ) -> None:
     busy = Say(503, {"Retry-After": "1"}, b"busy")
@@ -287,7 +289,7 @@ def test_the_proxy_answers_in_the_stores_place(
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 503), ("GET", 204)])
-def test_what_is_said_has_no_body_where_none_belongs(
+def test_response_of_the_proxy_has_no_body_for_head_and_204(
     client: Plain, trouble: Troublemaker, there: str, method: str, status: int
 ) -> None:
     trouble.on(Say(status, body=b"" if status == 204 else b"busy"), path=there)
@@ -295,7 +297,7 @@ def test_what_is_said_has_no_body_where_none_belongs(
 
 
 @pytest.mark.parametrize("size", [1, 20_000_000])
-def test_an_early_answer_is_there_for_who_still_sends(
+def test_early_response_of_the_proxy_can_be_read_while_sending(
     client: Plain, trouble: Troublemaker, container: str, size: int
 ) -> None:
     trouble.on(Say(401, body=b"no", early=True), method="PUT")
@@ -307,7 +309,7 @@ def test_an_early_answer_is_there_for_who_still_sends(
 
 
 @pytest.mark.parametrize("after", [0, 1, MIDDLE])
-def test_a_truncated_reply_ends_in_good_order(client: Plain, trouble: Troublemaker, there: str, after: int) -> None:
+def test_truncated_reply_ends_without_a_reset(client: Plain, trouble: Troublemaker, there: str, after: int) -> None:
     trouble.on(Truncate(after), path=there)
     reply = client.begin("GET", there)
     assert reply.headers["Content-Length"] == str(len(CONTENT))
@@ -317,7 +319,7 @@ def test_a_truncated_reply_ends_in_good_order(client: Plain, trouble: Troublemak
 
 
 @pytest.mark.parametrize("at", [0, MIDDLE, len(CONTENT) - 1])
-def test_one_byte_is_spoiled_on_its_way(
+def test_corruption_changes_one_byte(
     client: Plain, direct: Plain, trouble: Troublemaker, container: str, there: str, at: int
 ) -> None:
     spoiled = CONTENT[:at] + bytes([CONTENT[at] ^ 1]) + CONTENT[at + 1 :]
@@ -329,16 +331,14 @@ def test_one_byte_is_spoiled_on_its_way(
     assert [one.fault for one in trouble.requests] == [CorruptRequest(at), CorruptReply(at)]
 
 
-def test_the_store_refuses_spoiled_bytes_whose_sum_it_was_told(
-    client: Plain, trouble: Troublemaker, container: str
-) -> None:
+def test_store_refuses_corrupted_content_by_its_md5(client: Plain, trouble: Troublemaker, container: str) -> None:
     trouble.on(CorruptRequest(0), method="PUT")
     md5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
     assert client.ask("PUT", f"{container}/a", CONTENT, ETag=md5).status == 422
 
 
 @pytest.mark.parametrize("after", [0, MIDDLE])
-def test_a_reply_stalls_until_it_is_released(client: Plain, trouble: Troublemaker, there: str, after: int) -> None:
+def test_reply_stalls_until_release(client: Plain, trouble: Troublemaker, there: str, after: int) -> None:
     trouble.on(StallReply(after), path=there)
     reply = client.begin("GET", there)
     assert reply.read(after) == CONTENT[:after]
@@ -355,7 +355,7 @@ def test_a_reply_stalls_until_it_is_released(client: Plain, trouble: Troublemake
 
 
 @pytest.mark.parametrize("fault", [StallRequest(0), StallRequest(MIDDLE), StallRequest(len(CONTENT)), Silence()])
-def test_a_request_stalls_until_it_is_released(
+def test_request_stalls_until_release(
     client: Plain, direct: Plain, trouble: Troublemaker, container: str, fault: Fault
 ) -> None:
     trouble.on(fault, method="PUT")
@@ -372,7 +372,9 @@ def test_a_request_stalls_until_it_is_released(
     assert direct.get(f"{container}/a") == CONTENT
 
 
-def test_a_client_that_gives_up_ends_the_stall(client: Plain, direct: Plain, trouble: Troublemaker, there: str) -> None:
+def test_stall_ends_when_the_client_disconnects(
+    client: Plain, direct: Plain, trouble: Troublemaker, there: str
+) -> None:
     trouble.on(StallRequest(10_000), method="PUT")
     client.connection.timeout = 0.2
     client.connection.close()
@@ -383,7 +385,7 @@ def test_a_client_that_gives_up_ends_the_stall(client: Plain, direct: Plain, tro
     assert direct.ask("HEAD", f"{there}-2").status == 404
 
 
-def test_closing_the_proxy_ends_what_stands_still(swift: StoreConnection, there: str) -> None:
+def test_close_ends_stalled_requests(swift: StoreConnection, there: str) -> None:
     with Troublemaker(swift.auth_url) as trouble:
         one = Plain(swift, trouble.auth_url)
         trouble.on(StallReply(1), path=there)
@@ -396,14 +398,14 @@ def test_closing_the_proxy_ends_what_stands_still(swift: StoreConnection, there:
         Plain(swift, trouble.auth_url)
 
 
-def test_slow_is_slow(client: Plain, trouble: Troublemaker, there: str) -> None:
+def test_slow_limits_the_rate(client: Plain, trouble: Troublemaker, there: str) -> None:
     trouble.on(Slow(10 * len(CONTENT)), path=there)
     begun = time.monotonic()
     assert client.get(there) == CONTENT
     assert time.monotonic() - begun > 0.09  # whatever else the machine does, it is no faster
 
 
-def test_expired_tokens_are_refused_and_a_new_login_helps(
+def test_expired_tokens_are_refused_until_a_new_login(
     client: Plain, direct: Plain, trouble: Troublemaker, there: str
 ) -> None:
     old = client.token
@@ -428,7 +430,7 @@ def test_tokens_expire_at_a_request(client: Plain, trouble: Troublemaker, there:
     assert client.ask("GET", there).status == 200
 
 
-def test_rules_are_taken_in_order_and_counted(client: Plain, trouble: Troublemaker, container: str) -> None:
+def test_rules_apply_in_order_and_are_counted(client: Plain, trouble: Troublemaker, container: str) -> None:
     trouble.on(Say(500), method="GET", skip=1, times=2)
     trouble.on(Say(501), method="GET", path=re.compile(r"/a\?.*=1$"))
     trouble.on(Say(502), path=f"{container}/b", times=None)
@@ -440,13 +442,13 @@ def test_rules_are_taken_in_order_and_counted(client: Plain, trouble: Troublemak
     assert (trouble.count(), trouble.count(method="PUT"), trouble.count(path="c")) == (9, 3, 9)
 
 
-def test_a_fault_beyond_the_end_strikes_nobody(client: Plain, trouble: Troublemaker, container: str) -> None:
+def test_fault_beyond_the_end_of_the_body_does_not_occur(client: Plain, trouble: Troublemaker, container: str) -> None:
     trouble.on(ResetRequest(2))
     assert client.put(f"{container}/a", b"x") == 201
     assert [one.fault for one in trouble.requests] == [None]
 
 
-def test_a_store_that_is_not_there_shows_as_a_connection_that_ends() -> None:
+def test_unreachable_store_closes_the_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as one:
         port = one.getsockname()[1]
     with Troublemaker(f"http://127.0.0.1:{port}/auth/v1.0") as trouble:

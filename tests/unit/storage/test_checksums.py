@@ -22,7 +22,7 @@ def parts(content: bytes, cut: int) -> list[Part]:
 
 
 @given(st.binary(max_size=60), st.integers(1, 30), st.integers(1, 30))
-def test_the_very_bytes_pass_in_whatever_pieces_they_come(content: bytes, cut: int, piece: int) -> None:
+def test_verifier_accepts_the_stored_bytes_in_any_chunks(content: bytes, cut: int, piece: int) -> None:
     checker = ChecksumVerifier("it", parts(content, cut))
     for start in range(0, len(content), piece):
         checker.update(content[start : start + piece])
@@ -31,7 +31,7 @@ def test_the_very_bytes_pass_in_whatever_pieces_they_come(content: bytes, cut: i
 
 
 @given(st.binary(min_size=1, max_size=60), st.integers(1, 30), st.data())
-def test_a_single_other_byte_is_noticed(content: bytes, cut: int, data: st.DataObject) -> None:
+def test_verifier_detects_one_changed_byte(content: bytes, cut: int, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(content) - 1))
     other = content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
     checker = ChecksumVerifier("it", parts(content, cut))
@@ -40,7 +40,7 @@ def test_a_single_other_byte_is_noticed(content: bytes, cut: int, data: st.DataO
 
 
 @given(st.binary(min_size=1, max_size=60), st.integers(1, 30))
-def test_fewer_and_more_bytes_are_noticed(content: bytes, cut: int) -> None:
+def test_verifier_detects_missing_and_extra_bytes(content: bytes, cut: int) -> None:
     short = ChecksumVerifier("it", parts(content, cut))
     short.update(content[:-1])
     with pytest.raises(Corrupted, match="ended after"):
@@ -49,12 +49,12 @@ def test_fewer_and_more_bytes_are_noticed(content: bytes, cut: int) -> None:
         ChecksumVerifier("it", parts(content, cut)).update(content + b"x")
 
 
-def test_an_empty_object_is_compared_too() -> None:
+def test_verifier_compares_an_empty_object() -> None:
     with pytest.raises(Corrupted):
         ChecksumVerifier("it", [Part(0, 0, "0" * 32)]).finalize()
 
 
-def test_a_part_whose_md5_nobody_knows_is_compared_by_its_size() -> None:
+def test_verifier_compares_a_part_without_md5_by_its_size() -> None:
     checker = ChecksumVerifier("it", [Part(0, 3)])
     checker.update(b"abc")
     checker.finalize()

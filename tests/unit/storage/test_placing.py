@@ -12,7 +12,7 @@ from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.storage.placing import atomic_write
 
 
-def test_the_file_is_there_at_the_end_and_not_before(tmp_path: Path) -> None:
+def test_atomic_write_shows_the_file_at_the_end_only(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "a") as file:
         file.write(b"new")
         assert not (tmp_path / "a").exists()
@@ -20,7 +20,7 @@ def test_the_file_is_there_at_the_end_and_not_before(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
 
 
-def test_after_a_failure_what_was_there_stays_and_nothing_else(tmp_path: Path) -> None:
+def test_atomic_write_keeps_the_old_file_after_an_error(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"before")
     with suppress(ZeroDivisionError), atomic_write(tmp_path / "a") as file:
         file.write(b"half")
@@ -28,7 +28,7 @@ def test_after_a_failure_what_was_there_stays_and_nothing_else(tmp_path: Path) -
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]
 
 
-def test_a_place_that_cannot_be_written_is_this_machines_fault(tmp_path: Path) -> None:
+def test_atomic_write_raises_host_error_for_an_unwritable_path(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(HostError, match="cannot be written"), atomic_write(tmp_path / "folder"):
         pass

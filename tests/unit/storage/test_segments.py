@@ -29,13 +29,13 @@ def stored(name: str) -> StoredObject:
 
 
 @given(st.integers(1, 10**14), st.integers(1, 2000), st.integers(1, 10**9))
-def test_a_file_never_has_more_segments_than_the_store_joins(size: int, most: int, segment_size: int) -> None:
+def test_segment_size_for_never_exceeds_the_number_of_segments(size: int, most: int, segment_size: int) -> None:
     cut = segment_size_for(size, StoreLimits(max_object_size=2**60, max_segments=most), segment_size)
     assert -(-size // cut) <= most
     assert cut >= segment_size
 
 
-def test_the_cut_depends_on_nothing_but_the_size_and_the_store() -> None:
+def test_segment_size_for_depends_only_on_the_file_size_and_the_limits() -> None:
     """So that the next attempt cuts alike."""
     limits = StoreLimits(max_segments=1000)
     assert segment_size_for(1000 * DEFAULT_SEGMENT_SIZE, limits) == DEFAULT_SEGMENT_SIZE
@@ -44,7 +44,7 @@ def test_the_cut_depends_on_nothing_but_the_size_and_the_store() -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 400))
-def test_the_parts_are_all_of_it_and_in_order(size: int, cut: int) -> None:
+def test_split_ranges_covers_the_file_in_order(size: int, cut: int) -> None:
     at = 0
     for part in split_ranges(size, cut):
         assert part.start == at
@@ -53,7 +53,7 @@ def test_the_parts_are_all_of_it_and_in_order(size: int, cut: int) -> None:
     assert at == size
 
 
-def test_the_joint_md5_is_swifts() -> None:
+def test_slo_etag_is_that_of_swift() -> None:
     """https://docs.openstack.org/swift/latest/overview_large_objects.html: of the segments' ETags, joined as text."""
     md5s = [hashlib.md5(data, usedforsecurity=False).hexdigest() for data in (b"a", b"b")]
     assert slo_etag(md5s) == hashlib.md5("".join(md5s).encode(), usedforsecurity=False).hexdigest()
@@ -69,12 +69,12 @@ def test_the_joint_md5_is_swifts() -> None:
         ("a/dlaas/x", False),
     ],
 )
-def test_only_what_we_have_named_counts_as_a_segment_of_ours(name: str, mine: bool) -> None:
+def test_find_segments_ignores_other_names(name: str, mine: bool) -> None:
     assert [one.number for one in find_segments("a", [stored(name)])] == ([2] if mine else [])
     assert name.startswith(segment_prefix("a")) or not mine
 
 
-def test_segments_that_others_may_share_are_not_an_objects_own() -> None:
+def test_owned_segments_excludes_segments_that_may_be_shared() -> None:
     parts = [
         Part(0, 1, "m", (segment_container("c"), "big/dlaas/1")),
         Part(1, 1, "m", (segment_container("c"), "shared/1")),
