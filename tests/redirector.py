@@ -1,4 +1,4 @@
-"""Servers that redirect, and servers that note what reaches them."""
+"""Servers that redirect requests, and servers that record them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ STATUSES = (301, 302, 303, 307, 308)
 
 class Server(ThreadingHTTPServer):
     """
-    Answers every request in the same way, and notes it.
+    Records every request, and sends each the same response.
 
-    With a *target* it redirects there, under the same path; without one it answers 200 with *headers* and *body*.
+    With a *target*, the response redirects to it, with the path of the request. Without one, its status is 200.
     """
 
     daemon_threads = True

@@ -1,9 +1,9 @@
 """
-A real Swift behind a real Keystone v3, and what a customer finds in them.
+A real Swift with a real Keystone v3, a project and a user.
 
-The two run in an environment of their own: whoever installs this package has none of Keystone's sixty others, nor
-shall its tests. `environment` makes it; ``serve_keystone.py`` and ``serve_swift.py`` are its programs, which `servers`
-starts and nobody imports.
+The two run in an environment of their own, so that neither this package nor its tests depend on the sixty packages of
+Keystone. `environment` makes it. `servers` starts its programs, ``serve_keystone.py`` and ``serve_swift.py``, which no
+module imports.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from airflow_dlaas.service.objectstore.swift_config import LOOPBACK, LaunchConfi
 from tests.keystone.servers import started
 
 REGION, BARE_REGION = "dallas", "london"
-"""Keystone knows both; the Swift is in the first."""
+"""Regions of the Keystone; only the first has a Swift."""
 
 DOMAIN = "1172311"
-"""Bluemix named its customers' domains by number."""
+"""The name of the domain. Bluemix used numbers."""
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """What Bluemix was to a customer: a domain with one project and one user, and a Swift in one of two regions."""
+    """A domain with one project and one user, and a Swift in one of two regions: what a customer of Bluemix had."""
 
     connection: StoreConnection
-    """The way in, as Bluemix gave it: by the ids of user and project."""
+    """The credentials in the form of Bluemix: the ids of user and project."""
     user_name: str
     folder: Path
-    """Keystone's."""
+    """The folder of Keystone."""
 
     def tokens(self) -> list[str]:
-        """Every token the user has been given so far, in their order."""
+        """Return every token that Keystone issued to the user, in their order."""
         notes = [json.loads(line) for line in (self.folder / "issued.jsonl").read_text().splitlines()]
         return [note["token"] for note in notes if note["user"] == self.connection.user_id]
 
     def revoke(self, token: str) -> None:
-        """Make *token* worthless from now on."""
+        """Revoke *token*."""
         headers = {"X-Auth-Token": token, "X-Subject-Token": token}
         requests.delete(f"{self.connection.auth_url}/auth/tokens", headers=headers, timeout=30).raise_for_status()
 
@@ -57,15 +57,17 @@ class Cloud:
 @contextmanager
 def running(python: Path, folder: Path, *, port: int, store_port: int) -> Iterator[Cloud]:
     """
-    A cloud in the empty *folder*: Keystone at *port* and its Swift at *store_port* of loopback.
+    Run Keystone at *port* and its Swift at *store_port* of the loopback address, with their files in *folder*.
 
-    *python* is that of the environment. Both servers end with the block, or with this process, however it ends.
+    Both servers end with the block, or with this process, even if it is killed.
+
+    :param python: the interpreter of the environment.
     """
     url = f"http://{LOOPBACK}:{port}/v3"
     admin = secrets.token_hex()
     keystone = json.dumps({"port": port, "password": admin}).encode() + b"\n"
     swift = LaunchConfig(LOOPBACK, store_port, "service:swift", secrets.token_hex(), os.getpid())
-    # Both at once: the Swift asks nothing of Keystone before somebody asks something of it.
+    # Both start at the same time: the Swift sends no request to Keystone before it receives one.
     with (
         started(python, "serve_keystone.py", keystone, folder / "keystone") as first,
         started(python, "serve_swift.py", swift.to_line(), folder / "swift", url) as second,
@@ -76,7 +78,7 @@ def running(python: Path, folder: Path, *, port: int, store_port: int) -> Iterat
 
 
 def _furnish(url: str, password: str, swift: LaunchConfig) -> StoreConnection:
-    """Make what a customer needs, and what his Swift does."""
+    """Create the project and the user, and the service account and the endpoints of the Swift."""
     default = {"user_domain_id": "default", "project_domain_id": "default"}
     me = v3.Password(url, username="admin", password=password, project_name="admin", **default)
     with closing(requests.Session()) as session:
@@ -102,7 +104,7 @@ def _furnish(url: str, password: str, swift: LaunchConfig) -> StoreConnection:
 
 
 def _make(admin: Adapter, kind: str, **fields: str) -> str:
-    """Make a *kind*, and name its id."""
+    """Create a *kind*; return its id."""
     made: str = admin.post(f"/{kind}s", json={kind: fields}).json()[kind]["id"]
     return made
 

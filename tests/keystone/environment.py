@@ -1,4 +1,4 @@
-"""The environment that Keystone and its Swift run in."""
+"""The Python environment of Keystone and its Swift."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ CHECKOUT = Path(__file__).parents[2]
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 ROOM = 500_000_000
-"""Bytes of disk it needs while it is being made; 170 million stay."""
+"""Bytes of disk that its installation needs; 170 million of them stay in use."""
 
-said = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def ensure() -> Path:
     """
-    Name the environment's Python; the first time, and when the requirements have changed, uv makes it.
+    Return the interpreter of the environment; uv makes the environment if it is missing or its requirements changed.
 
-    Several test sessions may ask at once. Where it can't be made, the test that asks is skipped; in CI it fails.
+    Several test sessions can call this at the same time. If the environment can't be made, the test is skipped;
+    in CI it fails.
     """
     wanted = RuntimeSpec(key="keystone", kind="uv", provides="Keystone", requirements=requirements(), room=ROOM)
     try:
-        return uv.ensure_environment(wanted, CHECKOUT / ".venv-keystone", said.info) / "python"
+        return uv.ensure_environment(wanted, CHECKOUT / ".venv-keystone", log.info) / "python"
     except HostError as error:
         if os.environ.get("CI") == "true":
             raise
@@ -37,6 +38,6 @@ def ensure() -> Path:
 
 
 def requirements() -> tuple[str, ...]:
-    """The pinned packages, each as uv takes it."""
+    """Return the pinned packages, in the form of uv."""
     lines = REQUIREMENTS.read_text().splitlines()
     return tuple(line for line in lines if line and not line.startswith("#"))

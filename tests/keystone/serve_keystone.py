@@ -1,10 +1,11 @@
 """
-A Keystone v3 in an empty folder, with nothing in it but its administrator.
+A Keystone v3 in an empty folder, with an administrator and nothing else.
 
-``python serve_keystone.py FOLDER``, in Keystone's environment. Standard input gives one line of JSON, ``port`` and
-``password``; one line comes back, ``{}``, once it is served. It ends when standard input does, or with its parent.
+``python serve_keystone.py FOLDER``, in Keystone's environment. Standard input has one line of JSON: ``port`` and
+``password``. The line ``{}`` on standard output means that it accepts requests. It ends with standard input, or
+with its parent process.
 
-Every token it issues is written to ``issued.jsonl``, with its user's id, before whoever asked for it is told.
+Every token that it issues is written to ``issued.jsonl``, with the id of its user, before the response is sent.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from werkzeug.serving import make_server
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-# Standard output is for the answer. Without the cache every call is two hundred questions to the database; with the
-# usual rounds every password takes a quarter of a second.
+# Standard output is for the line above. Without the cache every call sends two hundred queries to the database. With
+# the default number of rounds every password takes a quarter of a second.
 SETTINGS = """\
 [DEFAULT]
 use_stderr = true
@@ -62,7 +63,7 @@ def main() -> None:
     manage(settings, "fernet_setup", *owner)
     manage(settings, "bootstrap", f"--bootstrap-password={order['password']}", *addresses)
     os.environ["OS_KEYSTONE_CONFIG_FILES"] = str(settings)
-    app = noting(initialize_public_application(), folder / "issued.jsonl")
+    app = recording_tokens(initialize_public_application(), folder / "issued.jsonl")
     server = make_server("127.0.0.1", order["port"], app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print("{}", flush=True)  # noqa: T201
@@ -71,7 +72,7 @@ def main() -> None:
 
 
 def manage(settings: Path, *command: str) -> None:
-    """Run a command of ``keystone-manage`` in a fork: its settings are the process's, and can be read once only."""
+    """Run a command of ``keystone-manage`` in a fork: a process can read Keystone's settings only once."""
     line = ["keystone-manage", "--config-file", str(settings), *command]
     process = multiprocessing.get_context("fork").Process(target=cli.main, args=(line,))
     process.start()
@@ -80,8 +81,8 @@ def manage(settings: Path, *command: str) -> None:
         raise SystemExit(f"keystone-manage {command[0]} ended with {process.exitcode}")
 
 
-def noting(app: App, issued: Path) -> App:
-    """Stand around *app*, and write the tokens it issues to *issued*."""
+def recording_tokens(app: App, issued: Path) -> App:
+    """Wrap *app*, and append the tokens that it issues to the file *issued*."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ("POST", "/v3/auth/tokens"):
@@ -94,9 +95,9 @@ def noting(app: App, issued: Path) -> App:
 
         body = b"".join(app(environ, start))
         if token := headers.get("X-Subject-Token"):
-            note = {"user": json.loads(body)["token"]["user"]["id"], "token": token}
+            entry = {"user": json.loads(body)["token"]["user"]["id"], "token": token}
             with issued.open("a") as file:
-                file.write(json.dumps(note) + "\n")
+                file.write(json.dumps(entry) + "\n")
         return [body]
 
     return answer

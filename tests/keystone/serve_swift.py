@@ -1,8 +1,9 @@
 """
-The embedded Swift, where Keystone says who is let in.
+The embedded Swift, with Keystone for its authentication.
 
-``python serve_swift.py FOLDER KEYSTONE``, in Keystone's environment. It is the store's own process in all else: the
-same order on standard input, the same answer, the same end. The order's user is Swift's own at Keystone: PROJECT:user.
+``python serve_swift.py FOLDER KEYSTONE``, in Keystone's environment. Everything else is as in the process of the
+embedded store: the configuration on standard input, the line on standard output, the end. The user in the configuration
+is Swift's own account at Keystone: PROJECT:user.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ KEYSTONE = sys.argv[2]
 
 def behind_keystone(order: LaunchConfig, folders: StoreFolders, suffix: str) -> str:
     project, user = order.user.split(":")
-    # No token is remembered: one that Keystone revokes is refused at once.
+    # Tokens are not cached, so that a revoked token is refused immediately.
     authtoken = f"""\
 paste.filter_factory = keystonemiddleware.auth_token:filter_factory
 www_authenticate_uri = {KEYSTONE}

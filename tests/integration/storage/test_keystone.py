@@ -1,4 +1,4 @@
-"""The store behind Keystone v3, as Bluemix had it: the same promises, kept by a real Keystone and a real Swift."""
+"""The store with Keystone v3, as Bluemix had it: the same guarantees, with a real Keystone and a real Swift."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def container(store: SwiftStore) -> str:
 
 
 def fields(connection: StoreConnection) -> dict[str, str | None]:
-    """The extra fields that mean Keystone."""
+    """Return the extra fields of a connection with Keystone."""
     return {"project_id": connection.project_id, "region": connection.region, "domain_name": connection.domain_name}
 
 
@@ -117,10 +117,10 @@ def test_region_without_an_object_store_is_named(keystone: StoreConnection, regi
 
 
 def test_revoked_token_is_renewed_once(keystone: StoreConnection, cloud: Cloud, container: str, tmp_path: Path) -> None:
-    """Also for a user known by id, whom swiftclient would not let in again."""
+    """Also for a user that is known by id, for which swiftclient does not renew the token."""
     (tmp_path / "source").write_bytes(b"y" * 3_000_000)
     with SwiftStore.open(keystone, retry_policy=NO_RETRY) as store:
-        works: list[Callable[[], object]] = [
+        operations: list[Callable[[], object]] = [
             lambda: store.put(container, "bytes", b"xx"),
             lambda: store.put(container, "file", tmp_path / "source"),
             lambda: store.get(container, "file", tmp_path / "got"),
@@ -129,9 +129,9 @@ def test_revoked_token_is_renewed_once(keystone: StoreConnection, cloud: Cloud, 
         ]
         store.put(container, "bytes", b"x")
         before = len(cloud.tokens())
-        for renewals, work in enumerate(works, 1):
+        for renewals, operation in enumerate(operations, 1):
             cloud.revoke(cloud.tokens()[-1])
-            work()
+            operation()
             store.check(container)
             assert len(cloud.tokens()) - before == renewals
         assert [(one.name, one.size) for one in store.list_objects(container)] == [("bytes", 2)]
@@ -142,11 +142,11 @@ def test_threads_log_in_once_together_and_renew_a_revoked_token_once(
     keystone: StoreConnection, cloud: Cloud, container: str
 ) -> None:
     threads, before = 8, len(cloud.tokens())
-    together = threading.Barrier(threads)
+    barrier = threading.Barrier(threads)
     with SwiftStore.open(keystone, retry_policy=NO_RETRY) as store, ThreadPoolExecutor(threads) as pool:
 
         def put(number: int) -> None:
-            together.wait(60)
+            barrier.wait(60)
             store.put(container, f"{number}", b"x" * number)
 
         list(pool.map(put, range(threads)))
@@ -185,7 +185,7 @@ def test_airflow_connection_gives_the_same_credentials(keystone: StoreConnection
 def test_connection_test_of_the_hook_succeeds_or_gives_the_reason(
     keystone: StoreConnection, container: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def ask(password: str) -> tuple[bool, str]:
+    def test_connection(password: str) -> tuple[bool, str]:
         given = {"conn_type": "swift", "host": keystone.auth_url, "login": keystone.user_id, "password": password}
         monkeypatch.setenv("AIRFLOW_CONN_BLUEMIX", json.dumps(given | {"extra": fields(keystone)}))
         hook = SwiftHook("bluemix")
@@ -194,12 +194,12 @@ def test_connection_test_of_the_hook_succeeds_or_gives_the_reason(
         finally:
             hook.store.close()
 
-    works, said = ask(keystone.password.get_secret_value())
-    assert works, said
-    works, said = ask(WRONG)
-    assert not works
-    assert "check userId, password" in said
-    assert WRONG not in said
+    accepted, message = test_connection(keystone.password.get_secret_value())
+    assert accepted, message
+    accepted, message = test_connection(WRONG)
+    assert not accepted
+    assert "check userId, password" in message
+    assert WRONG not in message
 
 
 def test_swift_of_the_keystone_environment_is_the_pinned_version() -> None:

@@ -284,16 +284,7 @@ def test_large_and_small_objects_replace_each_other_without_orphan_segments(
     direct: SwiftStore, container: str, tmp_path: Path
 ) -> None:
     here = tmp_path / "here"
-    for size in (
-        3 * SEGMENT,
-        10,
-        5 * SEGMENT,
-        4 * SEGMENT,
-        2 * SEGMENT,
-        3 * SEGMENT + 1,
-        0,
-        3 * SEGMENT,
-    ):
+    for size in (3 * SEGMENT, 10, 5 * SEGMENT, 4 * SEGMENT, 2 * SEGMENT, 3 * SEGMENT + 1, 0, 3 * SEGMENT):
         send(direct, lay(here, {"a": noise(size, size)}), container)
         assert contents(direct, container) == laid(here)
         assert len(segments(direct, container)) == (-(-size // SEGMENT) if size > 2 * SEGMENT else 0)
@@ -398,10 +389,8 @@ def test_upload_that_ends_while_another_deletes_segments_is_complete(
     with Troublemaker(swift.auth_url) as others:
         through = swift.model_copy(update={"auth_url": others.auth_url})
         with SwiftStore.open(through, retry_policy=FAST_RETRIES, read_timeout=PATIENCE) as other:
-            first, second = (
-                upload_thread(store, pair[0], container, results),
-                upload_thread(other, pair[1], container, results),
-            )
+            first = upload_thread(store, pair[0], container, results)
+            second = upload_thread(other, pair[1], container, results)
             proxy.on(StallRequest(1000), method="PUT", path=re.compile("/00000005$"))
             first.start()
             until(

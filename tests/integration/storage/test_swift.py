@@ -1,4 +1,4 @@
-"""The store's promises, kept by a real OpenStack Swift."""
+"""The guarantees of `ObjectStore`, with a real OpenStack Swift."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from airflow_dlaas.exceptions import (
     StoreUnreachable,
 )
 from airflow_dlaas.storage.object_store import ObjectStore
+from airflow_dlaas.storage.swift.auth import AuthToken
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer.api import Progress, TransferReport, download, upload
 
@@ -82,7 +83,7 @@ def test_listing_continues_on_the_next_page(swift: StoreConnection, container: s
     with SwiftStore.open(swift) as store:
         upload(store, tmp_path, container)
         assert [one.name for one in store.list_objects(container)] == names
-        # Swift's own pages hold 10,000: begin in the middle, as a second page does.
+        # A page of Swift has 10,000 objects: the test requests a page that begins after the 30th object.
         assert [one["name"] for one in store._list_objects_page(container, "", names[29])] == names[30:]
 
 
@@ -156,11 +157,11 @@ def test_wrong_path_of_auth_url_is_named_in_the_error(swift: StoreConnection) ->
 
 
 def test_expired_token_is_renewed_without_an_error(store: SwiftStore, container: str, tmp_path: Path) -> None:
-    """A token the store no longer knows is replaced, for a body of bytes too."""
-    access = store._session._authenticator
-    access._token = type(access.get_token())(access.get_token().storage_url, "AUTH_tk_expired")
+    """A token that the store rejects is replaced, also when the body is bytes."""
+    authenticator = store._session._authenticator
+    authenticator._token = AuthToken(authenticator.get_token().storage_url, "AUTH_tk_expired")
     store.put(container, "a", b"content")
-    access._token = type(access.get_token())(access.get_token().storage_url, "AUTH_tk_expired")
+    authenticator._token = AuthToken(authenticator.get_token().storage_url, "AUTH_tk_expired")
     assert store.get(container, "a", tmp_path / "a") == 7
 
 
@@ -203,7 +204,7 @@ def test_put_with_a_wrong_md5_keeps_the_old_object(store: SwiftStore, container:
 def test_file_written_during_its_upload_is_never_stored_partially(
     store: SwiftStore, container: str, tmp_path: Path
 ) -> None:
-    """Whatever is stored at the end is what the file holds then, or the one of before."""
+    """What is stored at the end is the new content of the file."""
     path = tmp_path / "log"
     path.write_bytes(b"x" * 3_000_000)
     store.put(container, "log", b"before")
@@ -212,8 +213,8 @@ def test_file_written_during_its_upload_is_never_stored_partially(
         if count > 0 and path.stat().st_size == 3_000_000:
             path.write_bytes(b"y" * 2_000_000)
 
-    with SwiftStore.open(store._connection) as patient:
-        patient.put(container, "log", path, on_progress=change)
+    with SwiftStore.open(store._connection) as retrying_store:
+        retrying_store.put(container, "log", path, on_progress=change)
     (one,) = store.list_objects(container)
     assert one.md5 == hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
@@ -223,9 +224,9 @@ def test_close_leaves_no_connection_open(swift: StoreConnection, container: str)
         store.check(container)
         store.put(container, "a", b"x")
         assert store._session.swiftclient_pool._idle
-        (lines,) = (idle for _, idle in store._session.http_pool._routes.values())
-        (line,) = lines
+        (idle,) = (idle for _, idle in store._session.http_pool._routes.values())
+        (connection,) = idle
     assert not store._session.swiftclient_pool._idle
-    assert not lines
-    assert line.sock is None
+    assert not idle
+    assert connection.sock is None
     assert threading.active_count() < 20

@@ -1,4 +1,4 @@
-"""How large files are cut, and which objects are taken for their segments."""
+"""How large files are divided, and which objects are their segments."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def stored(name: str) -> StoredObject:
 
 
 @given(st.integers(1, 10**14), st.integers(1, 2000), st.integers(1, 10**9))
-def test_segment_size_for_never_exceeds_the_number_of_segments(size: int, most: int, segment_size: int) -> None:
-    cut = segment_size_for(size, StoreLimits(max_object_size=2**60, max_segments=most), segment_size)
-    assert -(-size // cut) <= most
-    assert cut >= segment_size
+def test_segment_size_for_never_exceeds_the_number_of_segments(size: int, max_segments: int, segment_size: int) -> None:
+    part_size = segment_size_for(size, StoreLimits(max_object_size=2**60, max_segments=max_segments), segment_size)
+    assert -(-size // part_size) <= max_segments
+    assert part_size >= segment_size
 
 
 def test_segment_size_for_depends_only_on_the_file_size_and_the_limits() -> None:
-    """So that the next attempt cuts alike."""
+    """So that the next attempt has the same segments."""
     limits = StoreLimits(max_segments=1000)
     assert segment_size_for(1000 * DEFAULT_SEGMENT_SIZE, limits) == DEFAULT_SEGMENT_SIZE
     assert segment_size_for(1000 * DEFAULT_SEGMENT_SIZE + 1, limits) == DEFAULT_SEGMENT_SIZE + MIB
@@ -44,13 +44,13 @@ def test_segment_size_for_depends_only_on_the_file_size_and_the_limits() -> None
 
 
 @given(st.integers(0, 10_000), st.integers(1, 400))
-def test_split_ranges_covers_the_file_in_order(size: int, cut: int) -> None:
-    at = 0
-    for part in split_ranges(size, cut):
-        assert part.start == at
-        assert 0 < part.size <= cut
-        at += part.size
-    assert at == size
+def test_split_ranges_covers_the_file_in_order(size: int, part_size: int) -> None:
+    offset = 0
+    for part in split_ranges(size, part_size):
+        assert part.start == offset
+        assert 0 < part.size <= part_size
+        offset += part.size
+    assert offset == size
 
 
 def test_slo_etag_is_that_of_swift() -> None:
@@ -60,7 +60,7 @@ def test_slo_etag_is_that_of_swift() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "mine"),
+    ("name", "expected"),
     [
         (segment_name("a", 10, 4, "0123456789abcdef", 2), True),
         (segment_name("a/b", 10, 4, "0123456789abcdef", 2), False),
@@ -69,9 +69,9 @@ def test_slo_etag_is_that_of_swift() -> None:
         ("a/dlaas/x", False),
     ],
 )
-def test_find_segments_ignores_other_names(name: str, mine: bool) -> None:
-    assert [one.number for one in find_segments("a", [stored(name)])] == ([2] if mine else [])
-    assert name.startswith(segment_prefix("a")) or not mine
+def test_find_segments_ignores_other_names(name: str, expected: bool) -> None:
+    assert [one.number for one in find_segments("a", [stored(name)])] == ([2] if expected else [])
+    assert name.startswith(segment_prefix("a")) or not expected
 
 
 def test_owned_segments_excludes_segments_that_may_be_shared() -> None:
