@@ -1,10 +1,11 @@
 """
-Trouble on the way to a real object store.
+Faults on the way to a real object store.
 
-`Troublemaker` is an HTTP proxy to put between a client and the store; `faults` are what it may do to a request.
-Behind it everything is real, so what a fault leaves behind in the store can be looked at afterwards.
+`Troublemaker` is an HTTP proxy between a client and the store; `faults` has the faults that it can apply to a request.
+The store is real, so a test can read what a fault leaves in it.
 
-What does not belong here: anything of ours. The proxy knows HTTP and Swift's v1 login, never the code under test.
+Code of this package does not belong here: the proxy handles HTTP and Swift's v1 login, and never imports the code under
+test.
 """
 
 from tests.troublemaker.faults import (

@@ -1,56 +1,56 @@
-"""What can be done to a body on its way: pieces in, pieces out."""
+"""Operations on a body that passes through: chunks in, chunks out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 
-def marked(pieces: Iterator[bytes], mark: int, deed: Callable[[], None]) -> Iterator[bytes]:
-    """The same bytes, with *deed* done when the first *mark* of them were taken; never where there are fewer."""
-    gone = 0
-    if mark == 0:
-        deed()
-    for piece in pieces:
-        if gone < mark <= gone + len(piece):
-            yield piece[: mark - gone]
-            deed()
-            if mark < gone + len(piece):
-                yield piece[mark - gone :]
+def with_action(chunks: Iterator[bytes], offset: int, action: Callable[[], None]) -> Iterator[bytes]:
+    """Yield the same bytes; call *action* when the first *offset* of them were taken, and never if there are fewer."""
+    passed = 0
+    if offset == 0:
+        action()
+    for chunk in chunks:
+        if passed < offset <= passed + len(chunk):
+            yield chunk[: offset - passed]
+            action()
+            if offset < passed + len(chunk):
+                yield chunk[offset - passed :]
         else:
-            yield piece
-        gone += len(piece)
+            yield chunk
+        passed += len(chunk)
 
 
-def flipped(pieces: Iterator[bytes], at: int, deed: Callable[[], None]) -> Iterator[bytes]:
-    """The same but for one bit of the byte at *at*; *deed* is done just before."""
-    gone = 0
-    for piece in pieces:
-        if gone <= at < gone + len(piece):
-            deed()
-            spoiled = bytearray(piece)
-            spoiled[at - gone] ^= 1
-            yield bytes(spoiled)
+def flip_bit(chunks: Iterator[bytes], offset: int, action: Callable[[], None]) -> Iterator[bytes]:
+    """Yield the same bytes with one bit of the byte at *offset* flipped; call *action* directly before it."""
+    passed = 0
+    for chunk in chunks:
+        if passed <= offset < passed + len(chunk):
+            action()
+            changed = bytearray(chunk)
+            changed[offset - passed] ^= 1
+            yield bytes(changed)
         else:
-            yield piece
-        gone += len(piece)
+            yield chunk
+        passed += len(chunk)
 
 
-def late(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same, each piece only once the next is there: where they break off, the last is lost."""
-    held = b""
-    for piece in pieces:
-        if held:
-            yield held
-        held = piece
-    if held:
-        yield held
+def delay_last(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield each chunk when the next one has arrived: if the input ends with an error, the last chunk is lost."""
+    last = b""
+    for chunk in chunks:
+        if last:
+            yield last
+        last = chunk
+    if last:
+        yield last
 
 
-def slowed(pieces: Iterator[bytes], rate: int, pause: Callable[[float], None]) -> Iterator[bytes]:
-    """The same at *rate* bytes a second, in twenty steps a second."""
+def limit_rate(chunks: Iterator[bytes], rate: int, pause: Callable[[float], None]) -> Iterator[bytes]:
+    """Yield the same bytes at *rate* bytes a second, in twenty steps a second."""
     step = max(1, rate // 20)
-    for piece in pieces:
-        for start in range(0, len(piece), step):
-            part = piece[start : start + step]
-            pause(len(part) / rate)
-            yield part
+    for chunk in chunks:
+        for start in range(0, len(chunk), step):
+            step_bytes = chunk[start : start + step]
+            pause(len(step_bytes) / rate)
+            yield step_bytes

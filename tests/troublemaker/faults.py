@@ -1,8 +1,8 @@
 """
-What can go wrong with one request. Values only: `connection` carries them out.
+The faults of one request, as values; `connection` applies them.
 
-Offsets count bytes of the body, without what chunking adds, and a fault strikes when that many have gone by: 0 is
-before the first, the body's length is after the last. One beyond the end of the body never strikes.
+Offsets count bytes of the body, without those that chunked encoding adds. A fault occurs when that many bytes have
+passed: 0 is before the first byte, the length of the body is after the last. Beyond the end a fault never occurs.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True)
 class ResetRequest:
     """
-    The client's connection is reset once *after* bytes of what it sends were read.
+    The client's connection is reset after *after* bytes of its request body.
 
-    The store sees a client that went away: the last piece read is never passed on, so it never has the whole.
+    The store sees a client that disconnected. The last chunk is not passed on, so the store never has the whole body.
     """
 
     after: int
@@ -24,23 +24,23 @@ class ResetRequest:
 
 @dataclass(frozen=True)
 class ResetReply:
-    """The client's connection is reset once it holds the reply's head and *after* bytes of its body."""
+    """The client's connection is reset after it received the head of the reply and *after* bytes of its body."""
 
     after: int
 
 
 @dataclass(frozen=True)
 class LoseReply:
-    """The store carries the request out, and the client's connection is reset in place of the answer."""
+    """The store carries out the request, and the client's connection is reset instead of the reply."""
 
 
 @dataclass(frozen=True)
 class Say:
     """
-    The proxy answers; the store never hears of it.
+    The proxy sends the reply; the store does not receive the request.
 
-    The request's body is read first and the connection stays, as Swift does it. *early* answers without reading
-    it and closes: a client still sending sees its connection break, with the answer there to be read.
+    As with Swift, the request's body is read first and the connection stays open. With *early*, the proxy replies
+    without reading the body, and closes the connection: a client that still sends gets an error, and can read it.
     """
 
     status: int
@@ -51,12 +51,12 @@ class Say:
 
 @dataclass(frozen=True)
 class ExpireTokens:
-    """Every token known so far is void from this request on, which is the first to be refused with 401."""
+    """Every token up to now is invalid from this request on, which is the first to be refused with 401."""
 
 
 @dataclass(frozen=True)
 class Truncate:
-    """The reply promises its whole length, and the connection is closed in good order after *after* bytes."""
+    """The connection is closed without a reset after *after* bytes of the reply, whose header has the whole length."""
 
     after: int
 
@@ -77,26 +77,26 @@ class CorruptReply:
 
 @dataclass(frozen=True)
 class StallRequest:
-    """After *after* bytes of the request nothing moves any more, until `Troublemaker.release`."""
+    """After *after* bytes of the request nothing is passed on until `Troublemaker.release`."""
 
     after: int
 
 
 @dataclass(frozen=True)
 class StallReply:
-    """After the head and *after* bytes of the reply nothing moves any more, until `Troublemaker.release`."""
+    """After the head and *after* bytes of the reply nothing is passed on until `Troublemaker.release`."""
 
     after: int
 
 
 @dataclass(frozen=True)
 class Silence:
-    """The store carries the request out, and nothing of the answer comes, until `Troublemaker.release`."""
+    """The store carries out the request, and nothing of the reply is passed on until `Troublemaker.release`."""
 
 
 @dataclass(frozen=True)
 class Slow:
-    """Both bodies move at *bytes_per_second*."""
+    """Both bodies are passed on at *bytes_per_second*."""
 
     bytes_per_second: int
 

@@ -1,4 +1,4 @@
-"""What the proxy's threads and the test share: faults to come, tokens handed out, requests seen."""
+"""What the threads of the proxy and the test share: rules with faults, tokens, and the log of requests."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from tests.troublemaker.faults import Fault
 
 Path = str | re.Pattern[str]
-"""A part of the path and query as they were sent, or a pattern to find in them."""
+"""A part of the path and the query as they were sent, or a pattern to search in them."""
 
 
-def fits(method: str, path: str, wanted_method: str | None, wanted_path: Path) -> bool:
+def matches(method: str, path: str, wanted_method: str | None, wanted_path: Path) -> bool:
     if wanted_method not in (None, method):
         return False
     return wanted_path in path if isinstance(wanted_path, str) else bool(wanted_path.search(path))
@@ -21,11 +21,11 @@ def fits(method: str, path: str, wanted_method: str | None, wanted_path: Path) -
 @dataclass(frozen=True)
 class Seen:
     """
-    One request, as far as it has come.
+    One request and its progress.
 
-    *request_bytes* were read from the client and *reply_bytes* handed to it, of the bodies. *status* is what the
-    store or the proxy answered, even where the client was never given it. *fault* is what struck, None where
-    nothing has.
+    *request_bytes* and *reply_bytes* are the bytes of the bodies that were read from the client and sent to it.
+    *status* is that of the store or of the proxy, also if the client did not receive it. *fault* is the fault that
+    occurred, or None.
     """
 
     method: str
@@ -38,7 +38,7 @@ class Seen:
 
 @dataclass
 class Entry:
-    """A request being carried out, written by its own thread only."""
+    """A request in progress; only its own thread changes it."""
 
     method: str
     path: str
@@ -51,11 +51,11 @@ class Entry:
         return Seen(self.method, self.path, self.request_bytes, self.status, self.reply_bytes, self.fault)
 
 
-class Ledger:
+class RequestLog:
     """
-    The requests in the order they came.
+    The requests in the order of their arrival.
 
-    An entry is up to date before the client is given what it speaks of: a test that has its answer finds it here.
+    An entry is updated before the client receives the corresponding bytes: a test that has the reply finds it here.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Ledger:
 
     def find(self, method: str | None = None, path: Path = "") -> list[Seen]:
         with self._lock:
-            return [one.seen() for one in self._entries if fits(one.method, one.path, method, path)]
+            return [one.seen() for one in self._entries if matches(one.method, one.path, method, path)]
 
     def clear(self) -> None:
         with self._lock:
@@ -79,7 +79,7 @@ class Ledger:
 
 @dataclass
 class Rule:
-    """A fault, and which requests it is for: *times* of them, or all for None, after *skip* that are spared."""
+    """A fault, and its requests: *times* of them (None: all), after the first *skip*."""
 
     fault: Fault
     method: str | None
@@ -90,7 +90,7 @@ class Rule:
 
 @dataclass
 class Rules:
-    """Faults that wait for a request."""
+    """The faults that are applied to the next requests."""
 
     _pending: list[Rule] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -100,10 +100,10 @@ class Rules:
             self._pending.append(rule)
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The fault of the first rule for this request, which counts as used. One spared by a rule may meet another."""
+        """Return the fault of the first rule for this request. A request that a rule skips can match another."""
         with self._lock:
             for rule in self._pending:
-                if rule.times == 0 or not fits(method, path, rule.method, rule.path):
+                if rule.times == 0 or not matches(method, path, rule.method, rule.path):
                     continue
                 if rule.skip:
                     rule.skip -= 1
@@ -120,10 +120,10 @@ class Rules:
 
 class Tokens:
     """
-    The names that the client knows the store's tokens by.
+    The names of the store's tokens for the client.
 
-    Swift hands out the same token again while it is valid. Under a name of the proxy's own, one and the same can
-    expire for the client and be given anew.
+    Swift returns the same token again while it is valid. With the proxy's own names, the same token can expire for the
+    client and be issued again.
     """
 
     def __init__(self) -> None:
@@ -132,14 +132,14 @@ class Tokens:
         self._known: dict[str, tuple[int, str]] = {}
 
     def name(self, token: str) -> str:
-        """What to call the store's *token* when it is handed out now."""
+        """Return the name under which the store's *token* is issued now."""
         with self._lock:
             name = f"{self._generation}-{token}"
             self._known[name] = (self._generation, token)
             return name
 
     def token(self, name: str) -> str | None:
-        """The store's own token, or None where it has expired. A name that was not given here is a token itself."""
+        """Return the store's token, or None if it has expired. A name that was not issued here is a token itself."""
         with self._lock:
             generation, token = self._known.setdefault(name, (self._generation, name))
             return token if generation == self._generation else None

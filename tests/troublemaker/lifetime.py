@@ -1,4 +1,4 @@
-"""When a proxy ends, everything that waits in it ends too."""
+"""The lifetime of a proxy: its end also ends everything that waits in it."""
 
 from __future__ import annotations
 
@@ -8,66 +8,66 @@ import threading
 import time
 from collections.abc import Callable
 
-STALL = 300.0
-"""Seconds that nothing moves when nobody lets it go on: longer than the read timeout of any test, and than any test."""
+STALL_TIMEOUT = 300.0
+"""Seconds after which a stall ends without `release`: longer than any test and any read timeout."""
 
-LOOK = 0.02
-"""Seconds between two looks whether the client of a stalled request is still there."""
+POLL_INTERVAL = 0.02
+"""Seconds between two checks whether the client of a stalled request is still connected."""
 
 
-class Over(Exception):
+class Closed(Exception):
     """The proxy is closed."""
 
 
 class Lifetime:
     """
-    The open sockets, and the threads that stand still on purpose.
+    The open sockets, and the stalled threads.
 
-    A socket is shut down from here and closed by the thread that uses it, which has to `forget` it first.
+    `end` shuts a socket down; the thread that uses it closes it, and has to `unregister` it first.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._over = threading.Event()
+        self._closed = threading.Event()
         self._sockets: set[socket.socket] = set()
         self._stalled: set[threading.Event] = set()
 
     @property
     def stalled(self) -> int:
-        """How many requests stand still."""
+        """The number of stalled requests."""
         with self._lock:
             return len(self._stalled)
 
-    def keep(self, one: socket.socket) -> None:
+    def register(self, one: socket.socket) -> None:
         with self._lock:
-            if self._over.is_set():
+            if self._closed.is_set():
                 one.close()
-                raise Over
+                raise Closed
             self._sockets.add(one)
 
-    def forget(self, one: socket.socket) -> None:
+    def unregister(self, one: socket.socket) -> None:
         with self._lock:
             self._sockets.discard(one)
 
-    def stall(self, ended: Callable[[], bool]) -> None:
-        """Stand still until `release`, `end` or *ended*."""
+    def stall(self, disconnected: Callable[[], bool]) -> None:
+        """Wait until `release`, `end`, or until *disconnected* returns True."""
         released = threading.Event()
-        deadline = time.monotonic() + STALL
+        deadline = time.monotonic() + STALL_TIMEOUT
         with self._lock:
             self._stalled.add(released)
         try:
-            while not released.wait(LOOK) and not self._over.is_set() and time.monotonic() < deadline:
-                if ended():
-                    raise Over
+            while not released.wait(POLL_INTERVAL) and not self._closed.is_set() and time.monotonic() < deadline:
+                if disconnected():
+                    raise Closed
         finally:
             with self._lock:
                 self._stalled.discard(released)
         self.pause(0)
 
     def pause(self, seconds: float) -> None:
-        """Sleep, but not past the end."""
-        if self._over.wait(seconds):
-            raise Over
+        """Sleep, at most until `end`."""
+        if self._closed.wait(seconds):
+            raise Closed
 
     def release(self) -> None:
         with self._lock:
@@ -76,7 +76,7 @@ class Lifetime:
 
     def end(self) -> None:
         with self._lock:
-            self._over.set()
+            self._closed.set()
             for one in self._sockets:
-                with contextlib.suppress(OSError):  # the peer may have left already
+                with contextlib.suppress(OSError):  # the peer may have disconnected already
                     one.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""One request's way there and back, and what its fault does to it."""
+"""The bodies of one request and its reply, with the fault of the request."""
 
 from __future__ import annotations
 
@@ -25,68 +25,68 @@ from tests.troublemaker.lifetime import Lifetime
 
 
 class Reset(Exception):
-    """The client is to see a reset."""
+    """The client's connection must be reset."""
 
 
 class Finish(Exception):
-    """The client is to see the connection end in good order."""
+    """The client's connection must be closed without a reset."""
 
 
 @dataclass(frozen=True)
 class Passage:
-    """What goes by is counted in *entry*, and *fault* noted there when it strikes."""
+    """Counts the bytes in *entry*, and applies *fault*, which it records there when it occurs."""
 
     entry: Entry
     fault: Fault | None
     lifetime: Lifetime
-    ended: Callable[[], bool]
-    """Whether the client is no longer there."""
+    disconnected: Callable[[], bool]
+    """Whether the client has disconnected."""
 
-    def request(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """The request's body, as it is to reach the store."""
+    def request(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the request's body as the store receives it."""
         match self.fault:
             case CorruptRequest(at):
-                return self._counted_there(bodies.flipped(pieces, at, self._note))
+                return self._count_request(bodies.flip_bit(chunks, at, self._note))
             case StallRequest(after):
-                return self._counted_there(bodies.marked(pieces, after, self._stall))
+                return self._count_request(bodies.with_action(chunks, after, self._stall))
             case ResetRequest(after):
-                return bodies.late(self._counted_there(bodies.marked(pieces, after, self._reset)))
+                return bodies.delay_last(self._count_request(bodies.with_action(chunks, after, self._reset)))
             case Slow(rate):
                 self._note()
-                return self._counted_there(bodies.slowed(pieces, rate, self.lifetime.pause))
-        return self._counted_there(pieces)
+                return self._count_request(bodies.limit_rate(chunks, rate, self.lifetime.pause))
+        return self._count_request(chunks)
 
-    def answered(self, pieces: Iterator[bytes]) -> None:
-        """The store has answered, and the client has heard nothing yet; *pieces* are the reply's body."""
+    def before_reply(self, chunks: Iterator[bytes]) -> None:
+        """Apply faults between the store's reply and the first byte for the client; *chunks* are the reply's body."""
         match self.fault:
             case LoseReply():
-                for _ in pieces:
-                    """The store is to have done all its work."""
+                for _ in chunks:
+                    """The body is read to its end, so that the store completes the request."""
                 self._reset()
             case Silence():
                 self._stall()
 
-    def reply(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """The reply's body, as it is to reach the client."""
+    def reply(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield the reply's body as the client receives it."""
         match self.fault:
             case CorruptReply(at):
-                pieces = bodies.flipped(pieces, at, self._note)
+                chunks = bodies.flip_bit(chunks, at, self._note)
             case ResetReply(after):
-                pieces = bodies.marked(pieces, after, self._reset)
+                chunks = bodies.with_action(chunks, after, self._reset)
             case Truncate(after):
-                pieces = bodies.marked(pieces, after, self._finish)
+                chunks = bodies.with_action(chunks, after, self._finish)
             case StallReply(after):
-                pieces = bodies.marked(pieces, after, self._stall)
+                chunks = bodies.with_action(chunks, after, self._stall)
             case Slow(rate):
-                pieces = bodies.slowed(pieces, rate, self.lifetime.pause)
-        for piece in pieces:
-            self.entry.reply_bytes += len(piece)
-            yield piece
+                chunks = bodies.limit_rate(chunks, rate, self.lifetime.pause)
+        for chunk in chunks:
+            self.entry.reply_bytes += len(chunk)
+            yield chunk
 
-    def _counted_there(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        for piece in pieces:
-            self.entry.request_bytes += len(piece)
-            yield piece
+    def _count_request(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.entry.request_bytes += len(chunk)
+            yield chunk
 
     def _note(self) -> None:
         self.entry.fault = self.fault
@@ -101,4 +101,4 @@ class Passage:
 
     def _stall(self) -> None:
         self._note()
-        self.lifetime.stall(self.ended)
+        self.lifetime.stall(self.disconnected)

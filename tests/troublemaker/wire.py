@@ -1,4 +1,4 @@
-"""HTTP/1.1 on a socket: heads as values, bodies as pieces, nothing kept whole."""
+"""HTTP/1.1 on a socket: heads as values, bodies as chunks that are never collected."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Literal
 
-PIECE = 64 * 1024
-"""The most bytes of a body in hand at once."""
+CHUNK_SIZE = 64 * 1024
+"""The most bytes of a body in memory at a time."""
 
-LINE = 64 * 1024
-"""The longest line of a head; Swift itself stops at 8 KiB."""
+MAX_LINE = 64 * 1024
+"""Bytes of the longest line of a head; the limit of Swift is 8 KiB."""
 
-DELIVERY = 30.0
-"""Seconds that a peer which does not read may hold up a reset."""
+DELIVERY_TIMEOUT = 30.0
+"""Seconds that a reset waits for a peer that does not read."""
 
 Framing = int | Literal["chunked", "end"]
-"""How long a body is: so many bytes, as its chunks say, or until the connection ends."""
+"""The length of a body: a number of bytes, by chunked encoding, or until the end of the connection."""
 
 
-class Gone(Exception):
-    """The peer ended in the middle of a message, or did not speak HTTP."""
+class ProtocolError(Exception):
+    """The peer closed the connection within a message, or sent what is not HTTP."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """The first line and the fields, in latin-1: written again, they are byte for byte what was read."""
+    """The first line and the fields, in latin-1: written again, they have the same bytes."""
 
     line: str
     fields: tuple[tuple[str, str], ...] = ()
@@ -45,33 +45,33 @@ class Head:
         return word in (one.strip().lower() for one in (self.get(name) or "").split(","))
 
     def put(self, name: str, value: str) -> Head:
-        """With another value for a field; one that is not there is not added."""
+        """Return the head with another value of a field; a missing field is not added."""
         return replace(self, fields=tuple((k, value if k.lower() == name.lower() else v) for k, v in self.fields))
 
     def without(self, name: str) -> Head:
         return replace(self, fields=tuple((k, v) for k, v in self.fields if k.lower() != name.lower()))
 
     def word(self, number: int) -> str:
-        """A word of the first line."""
+        """Return a word of the first line."""
         try:
             return self.line.split(" ")[number]
         except IndexError:
-            raise Gone(f"not HTTP: {self.line!r}") from None
+            raise ProtocolError(f"not HTTP: {self.line!r}") from None
 
     @property
     def status(self) -> int:
         return _number(self.word(1))
 
-    def framing(self, otherwise: Framing) -> Framing:
-        """How long the body is, which is *otherwise* where the fields do not say."""
+    def framing(self, default: Framing) -> Framing:
+        """Return the length of the body; *default* if the fields do not have it."""
         if self.has("Transfer-Encoding", "chunked"):
             return "chunked"
         length = self.get("Content-Length")
-        return otherwise if length is None else _number(length)
+        return default if length is None else _number(length)
 
     def reply_framing(self, method: str) -> Framing:
-        bare = method == "HEAD" or self.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
-        return 0 if bare else self.framing("end")
+        has_no_body = method == "HEAD" or self.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+        return 0 if has_no_body else self.framing("end")
 
     def __bytes__(self) -> bytes:
         lines = [self.line, *(f"{name}: {value}" for name, value in self.fields), "", ""]
@@ -82,11 +82,11 @@ def _number(text: str | bytes, base: int = 10) -> int:
     try:
         return int(text, base)
     except ValueError:
-        raise Gone(f"not HTTP: {text!r} for a number") from None
+        raise ProtocolError(f"not HTTP: {text!r} for a number") from None
 
 
 class Stream:
-    """One end of a connection. Reading raises `Gone` for any trouble of the peer's, writing `OSError`."""
+    """One end of a connection. Reading raises `ProtocolError` for any failure of the peer, writing raises `OSError`."""
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -94,7 +94,7 @@ class Stream:
         self._reader = connection.makefile("rb")
 
     def head(self) -> Head | None:
-        """The next message's head, or None where the peer has closed in good order instead."""
+        """Return the head of the next message, or None if the peer has closed the connection without a reset."""
         line = self._line()
         if not line:
             return None
@@ -105,43 +105,43 @@ class Stream:
         return Head(line.decode("latin-1").rstrip("\r\n"), tuple(fields))
 
     def body(self, framing: Framing) -> Iterator[bytes]:
-        """Its bytes as they come, without what chunking adds."""
+        """Yield the bytes of the body as they arrive, without those of chunked encoding."""
         if framing == "chunked":
             while size := _number(self._line(needed=True).split(b";")[0], 16):
-                yield from self._some(size)
+                yield from self._read_exactly(size)
                 self._line(needed=True)
             while self._line(needed=True).strip():
-                """A trailer, which Swift has no use for."""
+                """A trailer is dropped: Swift does not use it."""
         elif framing == "end":
-            while piece := self._read():
-                yield piece
+            while chunk := self._read():
+                yield chunk
         else:
-            yield from self._some(framing)
+            yield from self._read_exactly(framing)
 
     def write(self, content: bytes) -> None:
         self.socket.sendall(content)
 
-    def write_body(self, pieces: Iterator[bytes], framing: Framing) -> None:
-        for piece in pieces:
-            self.write(b"%x\r\n%b\r\n" % (len(piece), piece) if framing == "chunked" else piece)
+    def write_body(self, chunks: Iterator[bytes], framing: Framing) -> None:
+        for chunk in chunks:
+            self.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if framing == "chunked" else chunk)
         if framing == "chunked":
             self.write(b"0\r\n\r\n")
 
-    def ended(self) -> bool:
-        """Whether the peer sends nothing more, even where what it sent before is still to be read."""
+    def is_disconnected(self) -> bool:
+        """Whether the peer has ended its side, even if bytes from before are not read yet."""
         return self._poll(select.POLLRDHUP)
 
-    def stirs(self) -> bool:
-        """Whether there is something to read, be it the end."""
+    def is_readable(self) -> bool:
+        """Whether there is something to read, or the end of the connection."""
         return self._poll(select.POLLIN)
 
     def prepare_reset(self) -> None:
-        """Let `close` show as a reset (RST), after the peer was given all that was written."""
+        """Make `close` send a reset (RST), after the peer received everything that was written."""
         self._deliver()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def finish(self) -> None:
-        """Say that nothing more comes (FIN), after the peer was given all that was written."""
+        """End this side of the connection (FIN), after the peer received everything that was written."""
         self._deliver()
         self.socket.shutdown(socket.SHUT_WR)
 
@@ -150,8 +150,8 @@ class Stream:
         self.socket.close()
 
     def _deliver(self) -> None:
-        """Wait until the peer's kernel has all that was written: a reset throws away what is still on its way."""
-        deadline = time.monotonic() + DELIVERY
+        """Wait until the peer's kernel has everything that was written: a reset discards what is in transit."""
+        deadline = time.monotonic() + DELIVERY_TIMEOUT
         while self._undelivered() and not self._poll(0) and time.monotonic() < deadline:
             time.sleep(0.001)
 
@@ -160,30 +160,30 @@ class Stream:
         return int(count)
 
     def _poll(self, events: int) -> bool:
-        """Whether there is any of *events*, or no connection any more."""
-        watch = select.poll()
-        watch.register(self.socket, events)
-        return bool(watch.poll(0))
+        """Whether one of *events* has occurred, or the connection is closed."""
+        poll = select.poll()
+        poll.register(self.socket, events)
+        return bool(poll.poll(0))
 
-    def _some(self, left: int) -> Iterator[bytes]:
-        while left:
-            piece = self._read(min(left, PIECE))
-            if not piece:
-                raise Gone(f"ended {left} bytes too early")
-            left -= len(piece)
-            yield piece
+    def _read_exactly(self, remaining: int) -> Iterator[bytes]:
+        while remaining:
+            chunk = self._read(min(remaining, CHUNK_SIZE))
+            if not chunk:
+                raise ProtocolError(f"the connection ended {remaining} bytes too early")
+            remaining -= len(chunk)
+            yield chunk
 
-    def _read(self, size: int = PIECE) -> bytes:
+    def _read(self, size: int = CHUNK_SIZE) -> bytes:
         try:
             return self._reader.read1(size)
         except OSError as error:
-            raise Gone(str(error)) from error
+            raise ProtocolError(str(error)) from error
 
     def _line(self, *, needed: bool = False) -> bytes:
         try:
-            line = self._reader.readline(LINE)
+            line = self._reader.readline(MAX_LINE)
         except OSError as error:
-            raise Gone(str(error)) from error
+            raise ProtocolError(str(error)) from error
         if not line.endswith(b"\n") and (line or needed):
-            raise Gone("ended within a line")
+            raise ProtocolError("the connection ended within a line")
         return line
