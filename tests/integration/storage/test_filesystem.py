@@ -425,9 +425,8 @@ def test_large_objects_of_other_tools_are_read_and_copied(store: SwiftStore, fs:
     store.put(box, "parts/2", b"second")
     store._session.call_once(swiftclient.put_object, box, "dynamic", headers={"X-Object-Manifest": f"{box}/parts/"})
     stretches = [{"path": f"/{box}/parts/{part}", "range": "2-4"} for part in (1, 2)]
-    store._session.call_once(
-        swiftclient.put_object, box, "stretches", json.dumps(stretches), query_string="multipart-manifest=put"
-    )
+    manifest = {"contents": json.dumps(stretches), "query_string": "multipart-manifest=put"}
+    store._session.call_once(swiftclient.put_object, box, "stretches", **manifest)
     for name, content in [("dynamic", b"first second"), ("stretches", b"rstcon")]:
         fs.cp_file(f"{box}/{name}", f"{box}/copy of {name}")
         fs.rm(f"{box}/{name}")
