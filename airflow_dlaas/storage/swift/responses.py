@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 from swiftclient.exceptions import ClientException
 
@@ -15,6 +16,9 @@ from airflow_dlaas.storage.object_store import Part, StoredObject, StoreLimits
 
 FOLDER_CONTENT_TYPE = "application/directory"
 """The content type of objects that only mark a folder, by a convention of Swift's tools."""
+
+MAX_ERRORS = 5
+"""Segments that an error names; a manifest can have a thousand."""
 
 
 def normalize_etag(etag: str) -> str:
@@ -91,7 +95,7 @@ def parse_manifest_result(body: bytes) -> str:
 
     With a heartbeat the status of the response is sent before the manifest is processed, so the body has the result.
 
-    :raises ClientException: the store rejected the manifest; with the status, and the segments as its reason.
+    :raises ClientException: the store rejected the manifest; its reason has the status and up to `MAX_ERRORS` segments.
     """
     answer = json.loads(body)
     status = str(answer.get("Response Status", ""))
@@ -99,7 +103,10 @@ def parse_manifest_result(body: bytes) -> str:
         return str(answer.get("Etag", ""))
     code, reason = int(status[:3]), status[4:]
     if code == HTTPStatus.BAD_REQUEST:
-        reason = f"{reason}: {answer.get('Errors') or answer.get('Response Body')}"
+        errors = answer.get("Errors") or []
+        details = ", ".join(f"{unquote(name)} ({cause})" for name, cause in errors[:MAX_ERRORS])
+        more = f", and {len(errors) - MAX_ERRORS} more" if len(errors) > MAX_ERRORS else ""
+        reason = f"{reason}: {details or answer.get('Response Body')}{more}"
     raise ClientException(
         "PUT of the manifest failed", http_status=code, http_reason=reason, http_response_content=body.decode()
     )
