@@ -11,14 +11,14 @@ from urllib.parse import unquote
 
 from swiftclient.exceptions import ClientException
 
-from airflow_dlaas.exceptions import StoreError
+from airflow_dlaas.exceptions import StoreError, StoreUnreachable
 from airflow_dlaas.storage.object_store import Part, StoredObject, StoreLimits
 
 FOLDER_CONTENT_TYPE = "application/directory"
 """The content type of objects that only mark a folder, by a convention of Swift's tools."""
 
 MAX_ERRORS = 5
-"""Segments that an error names; a manifest can have a thousand."""
+"""Segments or objects that an error names; a request can have a thousand."""
 
 
 def normalize_etag(etag: str) -> str:
@@ -110,3 +110,19 @@ def parse_manifest_result(body: bytes) -> str:
     raise ClientException(
         "PUT of the manifest failed", http_status=code, http_reason=reason, http_response_content=body.decode()
     )
+
+
+def require_deleted(container: str, body: bytes) -> None:
+    """
+    Check the result of a bulk deletion. Its status is sent before the objects are deleted, so the body has the result.
+
+    :raises StoreUnreachable: the store failed (5xx) to delete objects; a retry can help.
+    :raises StoreError: the store refused to delete objects.
+    """
+    answer = json.loads(body)
+    failed = [f"{unquote(name)} ({status})" for name, status in answer.get("Errors", [])]
+    status = str(answer.get("Response Status", ""))
+    if failed or not status.startswith("2"):
+        is_transient = status.startswith("5") or (bool(failed) and all(" (5" in one for one in failed))
+        kind = StoreUnreachable if is_transient else StoreError
+        raise kind(f"These objects of {container} were not deleted: {', '.join(failed[:MAX_ERRORS]) or status}")

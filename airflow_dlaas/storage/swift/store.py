@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -10,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from swiftclient import client as swiftclient
 from typing_extensions import Self
@@ -24,7 +23,7 @@ from airflow_dlaas.contract.store_names import (
     require_object_name,
 )
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.exceptions import ObjectNotFound, StoreError, StoreUnreachable
+from airflow_dlaas.exceptions import ObjectNotFound, StoreError
 from airflow_dlaas.storage.body import Body, hashing_body
 from airflow_dlaas.storage.object_store import BytesCallback, ObjectLayout, Part, StoredObject, StoreLimits, WriteAt
 from airflow_dlaas.storage.swift.auth import AuthToken
@@ -33,7 +32,7 @@ from airflow_dlaas.storage.swift.http_options import HttpOptions
 from airflow_dlaas.storage.swift.object_download import ObjectDownload, PartDownload, fetch_range
 from airflow_dlaas.storage.swift.object_layout import read_layout
 from airflow_dlaas.storage.swift.object_upload import ManifestUpload, ObjectUpload
-from airflow_dlaas.storage.swift.responses import parse_entry, parse_head, parse_limits
+from airflow_dlaas.storage.swift.responses import parse_entry, parse_head, parse_limits, require_deleted
 from airflow_dlaas.storage.swift.session import SwiftSession
 
 Names = list[str]
@@ -75,7 +74,7 @@ class SwiftStore:
         :param verify: whether to check certificates, or the path of the authorities to trust.
         :param connect_timeout: seconds to reach the server; *read_timeout*: seconds that it may be silent.
         :param require_allowed: raises `StoreNotAllowed` for a storage URL that must not be called; by default every
-            URL that a login answers with is used.
+            URL that a login returns is used.
         """
         return cls(connection, HttpOptions(verify, connect_timeout, read_timeout, require_allowed), retry_policy)
 
@@ -279,13 +278,7 @@ class SwiftStore:
                 token.storage_url, token.value, headers, http_conn=connection, query_string="bulk-delete", data=body
             )[1]
         with translate_parse_errors(self._session.auth_url):
-            answer = json.loads(response_body)
-            failed = [f"{unquote(name)} ({status})" for name, status in answer.get("Errors", [])]
-            status = str(answer.get("Response Status", ""))
-        if failed or not status.startswith("2"):
-            is_transient = status.startswith("5") or (bool(failed) and all(" (5" in one for one in failed))
-            kind = StoreUnreachable if is_transient else StoreError
-            raise kind(f"These objects of {container} were not deleted: {', '.join(failed[:5]) or status}")
+            require_deleted(container, response_body)
 
 
 def _require_valid_prefix(container: str, prefix: str) -> None:

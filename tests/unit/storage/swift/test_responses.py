@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import pytest
 from swiftclient.exceptions import ClientException
 
-from airflow_dlaas.exceptions import StoreError
+from airflow_dlaas.exceptions import StoreError, StoreUnreachable
 from airflow_dlaas.storage.object_store import Part, StoredObject, StoreLimits
 from airflow_dlaas.storage.swift.responses import (
     MAX_ERRORS,
@@ -17,6 +17,7 @@ from airflow_dlaas.storage.swift.responses import (
     parse_limits,
     parse_manifest_result,
     parse_segments,
+    require_deleted,
 )
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -73,3 +74,24 @@ def test_manifest_error_names_a_limited_number_of_segments() -> None:
     assert reason.startswith("Bad Request: /c/s 0 (404 Not Found), /c/s 1 (404 Not Found)")
     assert reason.endswith(f", and {1000 - MAX_ERRORS} more")
     assert len(reason) < 300
+
+
+@pytest.mark.parametrize(
+    ("status", "errors", "kind"),
+    [
+        ("400 Bad Request", [["/c/a", "503 Service Unavailable"]], StoreUnreachable),
+        ("400 Bad Request", [["/c/a", "503 Service Unavailable"], ["/c/b", "403 Forbidden"]], StoreError),
+        ("502 Bad Gateway", [], StoreUnreachable),
+        ("403 Forbidden", [], StoreError),
+    ],
+)
+def test_failed_bulk_deletion_is_transient_only_if_the_store_failed(
+    status: str, errors: list[list[str]], kind: type[StoreError]
+) -> None:
+    with pytest.raises(StoreError, match="objects of c were not deleted") as caught:
+        require_deleted("c", json.dumps({"Response Status": status, "Errors": errors}).encode())
+    assert type(caught.value) is kind
+
+
+def test_successful_bulk_deletion_raises_nothing() -> None:
+    require_deleted("c", b' {"Response Status": "200 OK", "Errors": [], "Number Not Found": 2}')
