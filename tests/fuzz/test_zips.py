@@ -61,7 +61,7 @@ EXTRAS = st.one_of(
 def zips(draw: st.DrawFn) -> bytes:
     """A real zip with made-up entries."""
     memory = io.BytesIO()
-    with warnings.catch_warnings(), zipfile.ZipFile(memory, "w") as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(memory, "w") as zip_file:
         warnings.simplefilter("ignore")  # a name that is there twice is what we want
         for name in draw(st.lists(NAMES, max_size=4)):
             entry = zipfile.ZipInfo("x")
@@ -71,7 +71,7 @@ def zips(draw: st.DrawFn) -> bytes:
             entry.compress_type = draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
             extra = draw(EXTRAS)
             content = draw(st.one_of(st.binary(max_size=50), st.just(b"0" * LIMIT), st.just(a_zip())))
-            archive.writestr(entry, content)
+            zip_file.writestr(entry, content)
             entry.extra = extra  # now in the list of entries only
     return memory.getvalue()
 
@@ -99,8 +99,8 @@ def spoilt_zips(draw: st.DrawFn) -> bytes:
 
 def a_zip() -> bytes:
     memory = io.BytesIO()
-    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("train.py", "print(1)\n")
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as zip_file:
+        zip_file.writestr("train.py", "print(1)\n")
     return memory.getvalue()
 
 
@@ -172,8 +172,8 @@ def entry(name: str = "train.py", **fields: object) -> bytes:
     memory = io.BytesIO()
     made = zipfile.ZipInfo(name)
     made.filename = name
-    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(made, b"print(1)\n")
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as zip_file:
+        zip_file.writestr(made, b"print(1)\n")
         for field, value in fields.items():
             setattr(made, field, value)
     return memory.getvalue()
@@ -181,8 +181,8 @@ def entry(name: str = "train.py", **fields: object) -> bytes:
 
 def bomb() -> bytes:
     memory = io.BytesIO()
-    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("train.py", b"\0" * 50_000_000)
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as zip_file:
+        zip_file.writestr("train.py", b"\0" * 50_000_000)
     return memory.getvalue()
 
 
@@ -197,10 +197,10 @@ def lying_bomb() -> bytes:
 
 def twice() -> bytes:
     memory = io.BytesIO()
-    with warnings.catch_warnings(), zipfile.ZipFile(memory, "w") as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(memory, "w") as zip_file:
         warnings.simplefilter("ignore")
-        archive.writestr("train.py", "1")
-        archive.writestr("train.py", "2")
+        zip_file.writestr("train.py", "1")
+        zip_file.writestr("train.py", "2")
     return memory.getvalue()
 
 
@@ -244,6 +244,6 @@ def test_no_known_trick_gets_in(make: Callable[[], bytes], nested: bool) -> None
 
 def test_a_zip_in_a_zip_is_a_file_like_any_other() -> None:
     memory = io.BytesIO()
-    with zipfile.ZipFile(memory, "w") as archive:
-        archive.writestr("inner.zip", bomb())
+    with zipfile.ZipFile(memory, "w") as zip_file:
+        zip_file.writestr("inner.zip", bomb())
     assert insist(memory.getvalue(), nested=False)

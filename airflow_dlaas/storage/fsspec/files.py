@@ -36,8 +36,8 @@ class ObjectReader(AbstractBufferedFile):  # type: ignore[misc]
             raise is_directory_error(path)
 
     def _fetch_range(self, start: int, end: int) -> bytes:
-        stretch: bytes = self.fs.stretch(self.details, start, end)
-        return stretch
+        content: bytes = self.fs.read_range(self.details, start, end)
+        return content
 
 
 class AtomicFile(io.IOBase):

@@ -34,7 +34,7 @@ BAD_LIST_PREFIXES = [*NOT_TEXTS, "\udcff", "x" * 1025, "a\0"]
 
 BAD: dict[str, list[Any]] = {
     "container": BAD_CONTAINERS,
-    "to": BAD_CONTAINERS,
+    "to_container": BAD_CONTAINERS,
     "prefix": BAD_LIST_PREFIXES,
     "folder": BAD_LIST_PREFIXES,
     "to_name": BAD_NEW_NAMES,
@@ -43,9 +43,9 @@ BAD: dict[str, list[Any]] = {
 }
 """For each parameter of a verb that is a name: what it cannot be."""
 
-STORING = {"put", "put_segment", "join"}
+STORING = {"put", "put_segment", "complete_multipart"}
 
-NO_NAMES = {"limits", "containers"}
+NO_NAMES = {"limits", "list_containers"}
 
 
 @pytest.fixture
@@ -96,18 +96,18 @@ def bad(verb: str, parameter: str) -> list[Any]:
 GOOD: dict[str, Any] = {
     "container": "c",
     "name": "n",
-    "to": "c",
+    "to_container": "c",
     "to_name": "m",
     "prefix": "",
     "folder": "",
     "names": ["n"],
     "source": b"x",
-    "content": BytesBody(b"x"),
+    "body": BytesBody(b"x"),
     "parts": [],
     "destination": Path("/nonexistent/file"),
-    "shape": ObjectLayout(1, "e", None),
+    "layout": ObjectLayout(1, "e", None),
     "part": Part(0, 1),
-    "write": lambda *_: None,
+    "write_at": lambda *_: None,
     "start": 0,
     "end": 1,
 }

@@ -73,7 +73,7 @@ def test_a_listing_has_one_level_and_files_know_their_content(fs: SwiftFileSyste
 
 def test_a_listing_goes_on_over_pages(swift: StoreConnection, box: str) -> None:
     class SmallPages(SwiftStore):
-        def _page(self, container: str, prefix: str, marker: str, **more: Any) -> Any:
+        def _list_objects_page(self, container: str, prefix: str, marker: str, **more: Any) -> Any:
             return super()._list_objects_page(container, prefix, marker, **{**more, "limit": more.get("limit") or 3})
 
     with SmallPages.open(swift) as store:

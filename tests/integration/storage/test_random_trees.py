@@ -272,7 +272,7 @@ class Trees(RuleBasedStateMachine):
         assert contents(self.ways.direct, self.container) == new
         assert self.failed or not orphans(self.ways.direct, self.container)
         sent = sorted(name for name in laid(self.here) if is_selected(name, include, exclude))
-        again = {"known": ChecksumCache(self.known), **filters}
+        again = {"checksum_cache": ChecksumCache(self.known), **filters}
         assert plan_upload(self.store, self.here, self.container, **again) == UploadPlan((), len(sent), ())  # type: ignore[arg-type]
         self.ways.trouble.clear()
         assert upload(self.store, self.here, self.container, **again) == TransferReport(0, 0, len(sent))  # type: ignore[arg-type]
@@ -305,7 +305,12 @@ class Trees(RuleBasedStateMachine):
         folder, there = folder_prefix(prefix), self.home / "there" / (prefix.replace("/", "-") or "all")
         new = {name[len(folder) :]: content for name, content in self.stored.items() if name.startswith(folder)}
         old = finished(there)
-        again = {"prefix": prefix, "known": ChecksumCache(self.known), "segment_size": CUT, "allow_empty": True}
+        again = {
+            "prefix": prefix,
+            "checksum_cache": ChecksumCache(self.known),
+            "segment_size": CUT,
+            "allow_empty": True,
+        }
         if trouble:
             self.ways.trouble.on(trouble[1], method=trouble[0], times=times, skip=skip)
         try:
@@ -319,7 +324,7 @@ class Trees(RuleBasedStateMachine):
         finally:
             self.ways.trouble.calm()
         assert finished(there) == old | new
-        again["known"] = ChecksumCache(self.known)
+        again["checksum_cache"] = ChecksumCache(self.known)
         assert download(self.store, self.container, there, **again) == TransferReport(0, 0, len(new))  # type: ignore[arg-type]
         if not new or edited is None:
             return

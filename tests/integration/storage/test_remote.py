@@ -77,8 +77,8 @@ def test_files_are_named_as_those_of_this_machine(place: Place, tmp_path: Path) 
         expected = [one.name for one in local_sources(here / pattern if pattern else here)]
         found = place.find(pattern)
         assert [one.name for one in found] == expected, pattern
-        assert all(one.origin.place.startswith(f"{place.address}/") for one in found)
-        assert all(one.origin.place.endswith(one.name) for one in found)
+        assert all(one.file.location.startswith(f"{place.address}/") for one in found)
+        assert all(one.file.location.endswith(one.name) for one in found)
 
 
 def test_include_and_exclude_mean_what_they_mean_here(place: Place, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_what_is_not_there_is_said_with_its_address(place: Place) -> None:
     (gone,) = place.find("a")
     place.fs.rm(f"{place.folder}/a")
     with pytest.raises(StoreError, match="data/a"):
-        list(gone.origin.part(0, 1).chunks())
+        list(gone.file.part(0, 1).chunks())
 
 
 def test_objects_that_mark_folders_are_not_sent(store: SwiftStore, box: str) -> None:

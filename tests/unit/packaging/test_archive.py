@@ -70,9 +70,9 @@ def zipped(tmp_path: Path) -> Callable[..., Path]:
 
     def make(*content: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
         path = tmp_path / "code.zip"
-        with zipfile.ZipFile(path, "w") as archive:
+        with zipfile.ZipFile(path, "w") as made:
             for name, data in content:
-                archive.writestr(name, data)
+                made.writestr(name, data)
         return path
 
     return make
@@ -230,10 +230,10 @@ def test_packing_into_a_place_that_cannot_be_written_leaves_nothing(tmp_path: Pa
 
 def tar_of(data: bytes) -> bytes:
     memory = io.BytesIO()
-    with tarfile.open(fileobj=memory, mode="w") as archive:
+    with tarfile.open(fileobj=memory, mode="w") as made:
         entry = tarfile.TarInfo("train.py")
         entry.size = len(data)
-        archive.addfile(entry, io.BytesIO(data))
+        made.addfile(entry, io.BytesIO(data))
     return memory.getvalue()
 
 
@@ -389,8 +389,8 @@ def test_a_zip_that_says_it_unpacks_to_too_much_is_refused(zipped: Callable[...,
 
 def test_a_bomb_that_lies_about_its_size_is_not_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "bomb.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.py", bytes(50_000_000))
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("a.py", bytes(50_000_000))
     patched(path, DIRECTORY, 24, struct.pack("<I", 10), local=22)
     assert "damaged" in refusal(path, unpacked_limit=1000)
 
@@ -415,9 +415,9 @@ def test_a_list_of_entries_that_would_fill_the_memory_is_not_read(tmp_path: Path
 @given(st.data())
 def test_a_damaged_zip_is_sound_or_refused_and_nothing_else(data: st.DataObject) -> None:
     memory = io.BytesIO()
-    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("train.py", b"import this\n" * 20)
-        archive.writestr("net.py", b"x = 1\n")
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("train.py", b"import this\n" * 20)
+        made.writestr("net.py", b"x = 1\n")
     content = bytearray(memory.getvalue())
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(4, len(content) - 1))] = data.draw(st.integers(0, 255))

@@ -20,7 +20,7 @@ from airflow_dlaas.exceptions import (
 )
 from airflow_dlaas.storage.body import Body
 from airflow_dlaas.storage.object_store import ObjectStore, Part, StoreLimits
-from airflow_dlaas.storage.sources import local as local_sources
+from airflow_dlaas.storage.sources import local
 from airflow_dlaas.storage.sources.local import MTIME_RESOLUTION_NS, LocalFile, Source, local_sources
 from airflow_dlaas.storage.transfer.api import (
     Progress,
@@ -385,7 +385,7 @@ def test_a_file_that_is_known_is_not_read_again(tmp_path: Path) -> None:
 
 def test_a_file_that_has_just_changed_is_not_known_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its times might not show another change that follows at once."""
-    monkeypatch.setattr(local_sources, "SETTLED", 3600 * 10**9)  # however long it takes from here to the upload
+    monkeypatch.setattr(local, "MTIME_RESOLUTION_NS", 3600 * 10**9)  # however long it takes from here to the upload
     store, place = MemoryStore(), tmp_path / "cache" / "md5"
     folder = lay(tmp_path / "here", a=b"abc")
     with ChecksumCache(place) as known:
@@ -404,7 +404,7 @@ class Unread(LocalFile):
 def found_later(folder: Path, kind: type[LocalFile]) -> list[Source]:
     """Find the files in *folder*, as if that were so long after their last change that another one would be seen."""
     later = time.time_ns() + MTIME_RESOLUTION_NS + 1
-    return [Source(one.name, kind(**{**asdict(one.file), "found_ns": later})) for one in local_sources(folder)]
+    return [Source(one.name, kind(**{**asdict(one.file), "stat_time_ns": later})) for one in local_sources(folder)]
 
 
 # ---- room
