@@ -129,13 +129,13 @@ from pydantic import SecretStr
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import upload
+from airflow_dlaas.storage.transfer.api import UploadOptions, upload
 auth_url, user, key, source, container = sys.argv[1:]
 sys.stdin.readline()
 started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF)
 with SwiftStore.open(StoreConnection(auth_url=auth_url, user_id=user, password=SecretStr(key))) as store:
     store.create_container(container)
-    upload(store, source, container, checksum_cache=ChecksumCache(default_path()))
+    upload(store, source, container, UploadOptions(checksum_cache=ChecksumCache(default_path())))
 wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF)
 print(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 """

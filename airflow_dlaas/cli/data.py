@@ -63,13 +63,15 @@ def upload(
                 store,
                 source,
                 container,
-                prefix=prefix,
-                include=include,
-                exclude=exclude or (),
-                delete=delete,
-                allow_empty=allow_empty,
-                checksum_cache=known,
-                threads=threads,
+                api.UploadOptions(
+                    prefix=prefix,
+                    include=include,
+                    exclude=exclude or (),
+                    delete=delete,
+                    allow_empty=allow_empty,
+                    checksum_cache=known,
+                    threads=threads,
+                ),
             )
             _print_plan(plan)
             return
@@ -78,15 +80,17 @@ def upload(
                 store,
                 source,
                 container,
-                prefix=prefix,
-                include=include,
-                exclude=exclude or (),
-                delete=delete,
-                allow_empty=allow_empty,
-                checksum_cache=known,
-                threads=threads,
-                progress=watch,
-                create_container=True,
+                api.UploadOptions(
+                    prefix=prefix,
+                    include=include,
+                    exclude=exclude or (),
+                    delete=delete,
+                    allow_empty=allow_empty,
+                    checksum_cache=known,
+                    threads=threads,
+                    progress=watch,
+                    create_container=True,
+                ),
             )
     deleted = f", {report.deleted} deleted" if delete else ""
     typer.echo(f"{report.files} files sent ({report.bytes:,} bytes), {report.unchanged} unchanged{deleted}")
@@ -113,12 +117,14 @@ def download(
             store,
             container,
             destination,
-            prefix=prefix,
-            exclude_filter=lambda names: result_folder_markers(names, prefix),
-            allow_empty=allow_empty,
-            checksum_cache=ChecksumCache(default_path()),
-            threads=threads,
-            progress=watch,
+            api.DownloadOptions(
+                prefix=prefix,
+                exclude_filter=lambda names: result_folder_markers(names, prefix),
+                allow_empty=allow_empty,
+                checksum_cache=ChecksumCache(default_path()),
+                threads=threads,
+                progress=watch,
+            ),
         )
     typer.echo(f"{report.files} files fetched ({report.bytes:,} bytes), {report.unchanged} unchanged")
 

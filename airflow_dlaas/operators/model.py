@@ -68,7 +68,7 @@ class FetchModelOperator(CheckedOperator):
         from airflow_dlaas.client import calls
         from airflow_dlaas.contract.results import is_marker
         from airflow_dlaas.exceptions import ObjectNotFound
-        from airflow_dlaas.storage.transfer.api import download
+        from airflow_dlaas.storage.transfer.api import DownloadOptions, download
         from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
         from airflow_dlaas.task_runs.resumable_folder import resumable_folder
         from airflow_dlaas.task_runs.transfer_progress import ProgressLogger
@@ -86,11 +86,13 @@ class FetchModelOperator(CheckedOperator):
                 store,
                 location.container,
                 folder,
-                prefix=prefix,
-                exclude_filter=lambda names: [name for name in names if is_marker(name)],
-                allow_empty=True,
-                checksum_cache=ChecksumCache(default_path()),
-                progress=ProgressLogger("Download:", self.log.info),
+                DownloadOptions(
+                    prefix=prefix,
+                    exclude_filter=lambda names: [name for name in names if is_marker(name)],
+                    allow_empty=True,
+                    checksum_cache=ChecksumCache(default_path()),
+                    progress=ProgressLogger("Download:", self.log.info),
+                ),
             )
             if not report.files + report.unchanged:
                 raise ObjectNotFound(f"There is nothing under {prefix} in container {location.container}")

@@ -54,7 +54,7 @@ def _download_container(
     source: TrainingData, folder: Path, logger: logging.Logger, allowed_stores: ObjectStoreAllowlist
 ) -> None:
     from airflow_dlaas.storage.swift.store import SwiftStore
-    from airflow_dlaas.storage.transfer.api import download
+    from airflow_dlaas.storage.transfer.api import DownloadOptions, download
 
     begun, name = time.monotonic(), source.source.container
     log_progress = throttled(logger)
@@ -64,9 +64,11 @@ def _download_container(
             store,
             name,
             folder,
-            exclude_filter=lambda names: exclude_results(name, names, logger),
-            allow_empty=True,
-            progress=lambda at: log_progress(lambda: progress_text(at)),
+            DownloadOptions(
+                exclude_filter=lambda names: exclude_results(name, names, logger),
+                allow_empty=True,
+                progress=lambda at: log_progress(lambda: progress_text(at)),
+            ),
         )
     seconds = time.monotonic() - begun
     logger.info("Loaded %d files, %d bytes in %.1f s", report.files, report.bytes, seconds)

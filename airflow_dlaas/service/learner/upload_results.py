@@ -129,10 +129,15 @@ class BisectingUpload:
 
         :raises StoreError: the store refuses the credentials, has no such container, or may succeed later.
         """
-        from airflow_dlaas.storage.transfer.api import upload
+        from airflow_dlaas.storage.transfer.api import UploadOptions, upload
 
         try:
-            upload(self._store, files, self._container, checksum_cache=self._checksum_cache, progress=self._progress)
+            upload(
+                self._store,
+                files,
+                self._container,
+                UploadOptions(checksum_cache=self._checksum_cache, progress=self._progress),
+            )
         except (StoreRefused, ContainerNotFound):
             raise
         except StoreError as error:

@@ -16,10 +16,10 @@ from airflow_dlaas.storage.fsspec.files import CompressedWriter, ObjectReader, O
 from airflow_dlaas.storage.fsspec.listing import FileInfo, StoreListing
 from airflow_dlaas.storage.object_store import ObjectLayout, Part
 from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, is_large
-from airflow_dlaas.storage.transfer.api import upload
-from airflow_dlaas.storage.transfer.copy import read_part
-from airflow_dlaas.storage.transfer.multipart_upload import delete_orphan_segments
-from airflow_dlaas.storage.transfer.stream_upload import StreamUpload, current_segments
+from airflow_dlaas.storage.store_helpers import read_part
+from airflow_dlaas.storage.transfer.api import UploadOptions, upload
+from airflow_dlaas.storage.transfer.segment_cleanup import current_segments, delete_orphan_segments
+from airflow_dlaas.storage.transfer.stream_upload import StreamUpload
 from airflow_dlaas.storage.transfer.worker_pool import Progress
 
 
@@ -124,7 +124,7 @@ class StoreContent(StoreListing):
 
         with translate_to_os_errors(rpath):
             if is_large(size):
-                upload(self.store, {key: local}, container, progress=tell)
+                upload(self.store, {key: local}, container, UploadOptions(progress=tell))
             else:
                 before = current_segments(self.store, container, key)
                 self.store.put(container, key, local, on_progress=callback.relative_update)

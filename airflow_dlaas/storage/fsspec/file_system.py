@@ -19,11 +19,9 @@ from airflow_dlaas.storage.fsspec.errors import (
     translate_to_os_errors,
 )
 from airflow_dlaas.storage.object_store import StoredObject
-from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
+from airflow_dlaas.storage.store_helpers import require_container_exists
 from airflow_dlaas.storage.transfer.copy import copy
-from airflow_dlaas.storage.transfer.stream_upload import require_container_exists
-from airflow_dlaas.storage.transfer.upload import Uploader
-from airflow_dlaas.storage.transfer.worker_pool import ProgressTracker, WorkerPool
+from airflow_dlaas.storage.transfer.deletion import delete_stored_objects
 
 
 class SwiftFileSystem(StoreContent):
@@ -104,9 +102,8 @@ class SwiftFileSystem(StoreContent):
         for container, one in objects:
             by_container[container].append(one)
         for container, found in by_container.items():
-            tally = ProgressTracker(0, len(found), None)
             with translate_to_os_errors(container):
-                Uploader(self.store, container, ChecksumCache(), tally, WorkerPool(tally, None)).delete(found)
+                delete_stored_objects(self.store, container, found)
 
     # ---- folders
 

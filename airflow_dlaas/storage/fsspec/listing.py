@@ -13,7 +13,7 @@ from airflow_dlaas.contract.store_names import require_container_name, require_o
 from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound
 from airflow_dlaas.storage.fsspec.errors import is_directory_error, not_found_error, translate_to_os_errors
 from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
-from airflow_dlaas.storage.transfer.stream_upload import require_container_exists
+from airflow_dlaas.storage.store_helpers import require_container_exists
 
 FileInfo = dict[str, Any]
 """

@@ -1,1 +1,1 @@
-"""Transfers of many files: planned first, then carried out in parallel, resumable and verified."""
+"""Transfers of many files: planned from one listing, then carried out in parallel, resumable and verified."""

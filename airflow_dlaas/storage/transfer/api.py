@@ -1,14 +1,14 @@
 """
-Whole folders to and from a container: planned, then carried out, several files at a time, every byte verified.
+Transfer of whole folders to and from a container: planned from one listing, then carried out in parallel, verified.
 
-What is unchanged is not moved. The first failure ends the whole; what has arrived until then stays and is skipped by
-the next attempt, which takes up a large file where it broke off.
+Files that did not change are not transferred. The first failure ends the transfer; what has arrived by then stays and
+is skipped by the next attempt, which also resumes a large file where the last one was interrupted.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,11 +17,12 @@ from airflow_dlaas.contract.results import marker_name, result_folders
 from airflow_dlaas.contract.store_names import require_container_name, require_prefix
 from airflow_dlaas.exceptions import ObjectNotFound, StoreError
 from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
-from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE
 from airflow_dlaas.storage.sources.local import Source
 from airflow_dlaas.storage.sources.patterns import Patterns, parse_object_names
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
+from airflow_dlaas.storage.transfer.deletion import delete_stored_objects
 from airflow_dlaas.storage.transfer.download import Downloader, ensure_folder
+from airflow_dlaas.storage.transfer.options import DownloadOptions, ExcludeFilter, TransferOptions, UploadOptions
 from airflow_dlaas.storage.transfer.plan import (
     PlannedUpload,
     folder_prefix,
@@ -35,9 +36,11 @@ from airflow_dlaas.storage.transfer.upload import Uploader
 from airflow_dlaas.storage.transfer.worker_pool import Progress, ProgressCallback, ProgressTracker, WorkerPool
 
 __all__ = [
+    "DownloadOptions",
     "Progress",
     "ProgressCallback",
     "TransferReport",
+    "UploadOptions",
     "UploadPlan",
     "delete_objects",
     "download",
@@ -45,13 +48,10 @@ __all__ = [
     "upload",
 ]
 
-ExcludeFilter = Callable[[Sequence[str]], Collection[str]]
-"""Given the names of all objects found, returns those that are not fetched, or not deleted."""
-
 
 @dataclass(frozen=True, slots=True)
 class TransferReport:
-    """What a transfer moved, how many files it found unchanged, and how many objects it deleted."""
+    """Files and bytes that a transfer moved, files that it found unchanged, and objects that it deleted."""
 
     files: int
     bytes: int
@@ -63,7 +63,7 @@ class TransferReport:
 
 @dataclass(frozen=True, slots=True)
 class UploadPlan:
-    """What an upload would do; full names, in the order of the container."""
+    """What an upload would do; names are full names, in the order of the container."""
 
     uploads: tuple[Source, ...]
     unchanged: int
@@ -71,119 +71,83 @@ class UploadPlan:
 
     @property
     def bytes(self) -> int:
-        """Bytes that would be sent; of a large file some may be there from an attempt that broke off."""
+        """Bytes that would be sent; segments of a large file may already be there from an interrupted upload."""
         return sum(source.size for source in self.uploads)
 
 
 def upload(
-    store: ObjectStore,
-    sources: UploadSources,
-    container: str,
-    *,
-    prefix: str = "",
-    include: Patterns = None,
-    exclude: Patterns = (),
-    delete: bool = False,
-    allow_empty: bool = False,
-    checksum_cache: ChecksumCache | None = None,
-    threads: int | None = None,
-    segment_size: int = DEFAULT_SEGMENT_SIZE,
-    progress: ProgressCallback | None = None,
-    create_container: bool = False,
+    store: ObjectStore, sources: UploadSources, container: str, options: UploadOptions | None = None
 ) -> TransferReport:
     """
-    Store *sources* under the folder *prefix*. One listing decides what has to be sent.
+    Store *sources* in *container*, under the folder ``options.prefix``. One listing decides what has to be sent.
 
-    :param include: names and globs of those files that are meant, see `patterns.matches`; *exclude* wins over it.
-        A text is one pattern.
-    :param deletions: afterwards delete what lies under *prefix* and is not among *sources*; see `plan.deleting` for
-        what stays all the same. Nothing outside *prefix* is touched, and nothing at all where there are no sources.
-    :param allow_empty: whether a source without any file, or patterns that select none, are accepted. Files given by
-        name are the caller's choice: there, none are always accepted.
-    :param checksum_cache: MD5s of local files, so that those that did not change need not be read.
-    :param threads: how many files, or segments of large ones, at a time; None finds a good number.
-    :param segment_size: bytes of each; a file of more than two is large. The next upload takes up a broken one, or
-        finds it unchanged without reading the store's list of segments, if it has the same.
-    :param create_container: make the container if it is missing, once the arguments and the sources are known to be
-        right.
     :raises InvalidArgument: an argument is not valid, or a file has a name that no download could write; no request
         was sent.
-    :raises NothingSelected: there is no file to send; no request was sent.
+    :raises NothingSelected: there is no file to upload, because a source holds none or the patterns select none, and
+        ``options.allow_empty`` is False; no request was sent. A mapping of named files may always be empty.
     :raises StoreError: a file cannot be read or named, or is too large; then nothing was sent.
     """
-    selection = Selection.from_arguments(sources, container, prefix, include, exclude, allow_empty)
-    if create_container:
+    options = options or UploadOptions()
+    selection = Selection.from_arguments(sources, container, options)
+    if options.create_container:
         store.create_container(container)
-    return _UploadRun(store, selection, delete, checksum_cache, threads, segment_size, progress).run()
+    work = _compare_with_store(store, selection, options)
+    with options.checksum_cache or ChecksumCache() as checksum_cache:
+        uploader = _uploader(store, container, work.uploads, checksum_cache, options)
+        uploader.upload(work.uploads)
+        delete_stored_objects(store, container, work.deletions, uploader.pool)
+    folders = tuple(sorted(result_folders(one.name for one in selection.files)))
+    return TransferReport(uploader.files, uploader.bytes, len(uploader.unchanged), len(work.deletions), folders)
 
 
 def plan_upload(
-    store: ObjectStore,
-    sources: UploadSources,
-    container: str,
-    *,
-    prefix: str = "",
-    include: Patterns = None,
-    exclude: Patterns = (),
-    delete: bool = False,
-    allow_empty: bool = False,
-    checksum_cache: ChecksumCache | None = None,
-    threads: int | None = None,
-    segment_size: int = DEFAULT_SEGMENT_SIZE,
+    store: ObjectStore, sources: UploadSources, container: str, options: UploadOptions | None = None
 ) -> UploadPlan:
-    """Find out what `upload` with the same arguments would do, and change nothing."""
-    selection = Selection.from_arguments(sources, container, prefix, include, exclude, allow_empty)
-    return _UploadRun(store, selection, delete, checksum_cache, threads, segment_size, None).plan()
+    """Find out what `upload` with the same arguments would do; changes nothing and creates no container."""
+    options = options or UploadOptions()
+    selection = Selection.from_arguments(sources, container, options)
+    work = _compare_with_store(store, selection, options)
+    with options.checksum_cache or ChecksumCache() as checksum_cache:
+        uploader = _uploader(store, container, work.uploads, checksum_cache, options)
+        uploader.compare(work.uploads)
+    unchanged = {one.source.name for one in uploader.unchanged}
+    changed = [one.source for one in work.uploads if one.source.name not in unchanged]
+    changed.sort(key=lambda source: source.name)
+    return UploadPlan(tuple(changed), len(unchanged), tuple(one.name for one in work.deletions))
 
 
 def download(
-    store: ObjectStore,
-    container: str,
-    destination: Path,
-    *,
-    prefix: str = "",
-    names: Patterns = None,
-    exclude_filter: ExcludeFilter | None = None,
-    allow_empty: bool = False,
-    checksum_cache: ChecksumCache | None = None,
-    threads: int | None = None,
-    segment_size: int = DEFAULT_SEGMENT_SIZE,
-    progress: ProgressCallback | None = None,
+    store: ObjectStore, container: str, destination: Path, options: DownloadOptions | None = None
 ) -> TransferReport:
     """
-    Fetch what lies under the folder *prefix* into the folder *destination*, made if missing; all of it, or *names*.
+    Fetch the objects under the folder ``options.prefix`` into the folder *destination*, which is created if missing.
 
-    Files are named by the rest of the object's name; those that are there already with the same size and MD5 are
-    left. Each appears complete and verified.
+    Files are named by the rest of the object's name. Files that are already there with the same size and MD5 are left
+    as they are. Each file appears complete and verified.
 
-    :param names: objects to fetch, with their full names; a text is one name.
-    :param exclude_filter: chooses objects under *prefix* that are not fetched.
-    :param allow_empty: whether it is accepted that there is nothing to fetch: the report then has 0 files.
-    :param segment_size: bytes of the stretches that an object in one piece, and larger than two, is fetched in.
     :raises InvalidArgument: an argument is not valid; no request was sent.
-    :raises ObjectNotFound: there is nothing to fetch, or one of *names* is not there; nothing was fetched.
+    :raises ObjectNotFound: there is nothing to fetch and ``options.allow_empty`` is False, or one of ``options.names``
+        does not exist; nothing was fetched.
     :raises StoreError: a name would lead out of *destination*; nothing was fetched.
-    :raises HostError: *destination* cannot be written, or has no room.
+    :raises HostError: *destination* cannot be written, or its disk is full.
     """
-    container, prefix = require_container_name(container), require_prefix(prefix)
-    only = parse_object_names(names)
-    listing = list(store.list_objects(container, folder_prefix(prefix)))
-    if exclude_filter is not None:
-        left = frozenset(exclude_filter([one.name for one in listing]))
-        listing = [one for one in listing if one.name not in left]
-    fetches = planned_downloads(listing, prefix, only)
-    if missing := sorted(set(only or ()) - {fetch.stored.name for fetch in fetches}):
+    options = options or DownloadOptions()
+    container, prefix = require_container_name(container), require_prefix(options.prefix)
+    names = parse_object_names(options.names)
+    listing = _without_excluded(list(store.list_objects(container, folder_prefix(prefix))), options.exclude_filter)
+    planned = planned_downloads(listing, prefix, names)
+    if missing := sorted(set(names or ()) - {one.stored.name for one in planned}):
         raise ObjectNotFound(f"There is no object {missing[0]!r} under {prefix!r} in container {container!r}")
-    if not fetches and not allow_empty and only is None:
+    if not planned and not options.allow_empty and names is None:
         raise ObjectNotFound(
             f"There is nothing under {prefix!r} in container {container!r}. If that may be so, set allow_empty"
         )
-    tally = ProgressTracker(sum(fetch.size for fetch in fetches), len(fetches), progress)
-    with checksum_cache or ChecksumCache() as memory:
+    pool = _worker_pool([one.size for one in planned], options)
+    with options.checksum_cache or ChecksumCache() as checksum_cache:
         root = ensure_folder(destination).resolve()
-        work = Downloader(store, container, root, memory, tally, WorkerPool(tally, threads), segment_size)
-        work.download(fetches)
-    return TransferReport(work.files, work.bytes, work.unchanged)
+        downloader = Downloader(store, container, root, checksum_cache, pool, options.segment_size)
+        downloader.download(planned)
+    return TransferReport(downloader.files, downloader.bytes, downloader.unchanged)
 
 
 def delete_objects(
@@ -195,91 +159,88 @@ def delete_objects(
     exclude_filter: ExcludeFilter | None = None,
 ) -> Sequence[str]:
     """
-    Delete what lies under the folder *prefix*, or of it only *names*, with the segments of large objects; their names.
+    Delete the objects under the folder *prefix*, or only *names* of them, with the segments of large objects.
 
-    What is not there is no error. A container itself stays.
+    An object that does not exist is no error. The container itself stays.
 
-    :param names: objects to delete, with their full names; a text is one name.
-    :param exclude_filter: chooses objects that stay.
+    :param names: full names of the objects to delete; a text is one name.
+    :param exclude_filter: selects objects that stay.
+    :return: the names of the deleted objects.
     :raises InvalidArgument: an argument is not valid; no request was sent.
     """
     container, prefix = require_container_name(container), require_prefix(prefix)
-    given = parse_object_names(names)
-    only = None if given is None else set(given)
-    common = folder_prefix(prefix)
-    if only:
-        common = os.path.commonprefix(list(only)) or common  # noqa: RUF071
+    parsed_names = parse_object_names(names)
+    only = None if parsed_names is None else set(parsed_names)
+    folder = folder_prefix(prefix)
+    common_prefix = (os.path.commonprefix(list(only)) if only else "") or folder  # noqa: RUF071
     found = [
         one
-        for one in store.list_objects(container, common)
-        if one.name.startswith(folder_prefix(prefix)) and (only is None or one.name in only)
+        for one in store.list_objects(container, common_prefix)
+        if one.name.startswith(folder) and (only is None or one.name in only)
     ]
-    if exclude_filter is not None:
-        left = frozenset(exclude_filter([one.name for one in found]))
-        found = [one for one in found if one.name not in left]
-    tally = ProgressTracker(0, len(found), None)
-    Uploader(store, container, ChecksumCache(), tally, WorkerPool(tally, None)).delete(found)
+    found = _without_excluded(found, exclude_filter)
+    delete_stored_objects(store, container, found)
     return [one.name for one in found]
 
 
-class _UploadRun:
-    """One upload: its files, the one listing, and what follows from comparing the two."""
+@dataclass(frozen=True, slots=True)
+class _UploadWork:
+    """What follows from comparing the files of an upload with one listing of the container."""
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        selection: Selection,
-        delete: bool,
-        checksum_cache: ChecksumCache | None,
-        threads: int | None,
-        segment_size: int,
-        progress: ProgressCallback | None,
-    ) -> None:
-        self._checksum_cache = checksum_cache or ChecksumCache()
-        files, container, prefix = selection.files, selection.container, selection.prefix
-        self.planned: list[PlannedUpload] = []
-        self.objects_to_delete: list[StoredObject] = []
-        if files or delete:
-            common = folder_prefix(prefix) if delete else os.path.commonprefix([one.name for one in files])  # noqa: RUF071
-            limits = store.limits()  # first: a listing then knows where it ends
-            listing = list(store.list_objects(container, common))
-            self.planned = planned_uploads(files, listing, limits, segment_size)
-            require_valid_segment_names(self.planned, container)
-            if delete:
-                self.objects_to_delete = planned_deletions(files, listing, prefix, selection.include, selection.exclude)
-            if self.objects_to_delete and _is_inside_results(store, container, prefix):
-                self.objects_to_delete = []
-            if self.objects_to_delete and not files:
-                raise StoreError(
-                    f"There is no file to upload, and {len(self.objects_to_delete)} objects would be deleted: is the source "
-                    "the right one, and is its disk mounted? To delete them is another step"
-                )
-            self._checksum_cache.prefetch(one.file for one in files)
-        else:
-            store.check(container)
-        self._result_folders = tuple(sorted(result_folders(one.name for one in files)))
-        tally = ProgressTracker(sum(send.source.size for send in self.planned), len(self.planned), progress)
-        self._uploader = Uploader(store, container, self._checksum_cache, tally, WorkerPool(tally, threads))
+    uploads: Sequence[PlannedUpload] = ()
+    deletions: Sequence[StoredObject] = ()
 
-    def run(self) -> TransferReport:
-        with self._checksum_cache:
-            self._uploader.upload(self.planned)
-            self._uploader.delete(self.objects_to_delete)
-        work, deleted = self._uploader, len(self.objects_to_delete)
-        return TransferReport(work.files, work.bytes, len(work.unchanged), deleted, self._result_folders)
 
-    def plan(self) -> UploadPlan:
-        with self._checksum_cache:
-            self._uploader.compare(self.planned)
-        same = {send.source.name for send in self._uploader.unchanged}
-        changed = sorted((s.source for s in self.planned if s.source.name not in same), key=lambda source: source.name)
-        return UploadPlan(tuple(changed), len(same), tuple(one.name for one in self.objects_to_delete))
+def _compare_with_store(store: ObjectStore, selection: Selection, options: UploadOptions) -> _UploadWork:
+    files, container, prefix = selection.files, selection.container, selection.prefix
+    if not files and not options.delete:
+        store.check(container)
+        return _UploadWork()
+    limits = store.limits()  # first: with the limits known, a listing detects its last page
+    common_prefix = folder_prefix(prefix) if options.delete else os.path.commonprefix([one.name for one in files])  # noqa: RUF071
+    listing = list(store.list_objects(container, common_prefix))
+    uploads = planned_uploads(files, listing, limits, options.segment_size)
+    require_valid_segment_names(uploads, container)
+    deletions: list[StoredObject] = []
+    if options.delete:
+        deletions = planned_deletions(files, listing, prefix, selection.include, selection.exclude)
+    if deletions and _is_inside_results(store, container, prefix):
+        deletions = []
+    if deletions and not files:
+        raise StoreError(
+            f"There is no file to upload, and {len(deletions)} objects would be deleted: is the source "
+            "the right one, and is its disk mounted? To delete them is another step"
+        )
+    return _UploadWork(uploads, deletions)
+
+
+def _uploader(
+    store: ObjectStore,
+    container: str,
+    planned: Sequence[PlannedUpload],
+    checksum_cache: ChecksumCache,
+    options: UploadOptions,
+) -> Uploader:
+    checksum_cache.prefetch(one.source.file for one in planned)
+    pool = _worker_pool([one.source.size for one in planned], options)
+    return Uploader(store, container, checksum_cache, pool)
+
+
+def _worker_pool(file_sizes: Sequence[int], options: TransferOptions) -> WorkerPool:
+    return WorkerPool(ProgressTracker(sum(file_sizes), len(file_sizes), options.progress), options.threads)
+
+
+def _without_excluded(found: list[StoredObject], exclude_filter: ExcludeFilter | None) -> list[StoredObject]:
+    if exclude_filter is None:
+        return found
+    excluded = frozenset(exclude_filter([one.name for one in found]))
+    return [one for one in found if one.name not in excluded]
 
 
 def _is_inside_results(store: ObjectStore, container: str, prefix: str) -> bool:
-    """Whether the folder *prefix* lies in a folder of results; the listing below *prefix* does not show its marker."""
+    """Whether a folder above *prefix* holds results of a training; a listing of *prefix* does not show its marker."""
     above = prefix.strip("/").split("/")[:-1]
     folders = ["/".join(above[:depth]) for depth in range(1, len(above) + 1)]
-    signs = [sign for one in folders for sign in (marker_name(one), f"{one}/learner-1/training-log.txt")]
-    found = [one.name for sign in signs for one in islice(store.list_objects(container, sign), 1)]
+    markers = [marker for one in folders for marker in (marker_name(one), f"{one}/learner-1/training-log.txt")]
+    found = [one.name for marker in markers for one in islice(store.list_objects(container, marker), 1)]
     return not result_folders(found).isdisjoint(folders)

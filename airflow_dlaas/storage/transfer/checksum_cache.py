@@ -1,12 +1,13 @@
 """
-What is known of files already: their MD5s, so that nobody reads again what did not change.
+Checksum cache: the MD5s of files, so that a file that did not change is not read again.
 
-An aid, never a condition: where it cannot be read or written, files are hashed as if there were none.
+The cache is optional: where it cannot be read or written, files are hashed as if it were empty.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 import threading
@@ -21,14 +22,16 @@ from typing_extensions import Self
 if TYPE_CHECKING:
     from airflow_dlaas.storage.sources.local import SourceFile
 
+logger = logging.getLogger(__name__)
+
 QUERY_BATCH_SIZE = 400
-"""Files asked for in one statement: SQLite takes 999 values in its oldest builds."""
+"""Files that one statement looks up: the oldest builds of SQLite accept 999 values."""
 
 LOCK_TIMEOUT = 2.0
-"""Seconds to wait for another process that is writing; then do without."""
+"""Seconds to wait for another process that is writing; after that the cache is not used."""
 
 MAX_AGE = 180 * 24 * 3600
-"""Seconds until what was noted is forgotten."""
+"""Seconds after which an entry is deleted."""
 
 _CREATE_TABLE = """
 CREATE TABLE IF NOT EXISTS known (
@@ -37,26 +40,29 @@ CREATE TABLE IF NOT EXISTS known (
 """
 
 CacheKey = tuple[str, int]
-"""The place of a file, and the size of the stretches it was hashed by; 0 for the whole."""
+"""The location of a file, and the bytes of each part that has an MD5; 0 for the whole file in one part."""
+
+CacheEntry = tuple[str, str]
+"""The fingerprint of a file, and the MD5s of its parts, separated by spaces."""
 
 
 def default_path() -> Path:
-    """Where a user's caches lie, by the XDG convention."""
+    """Return the path of the cache file in the user's cache directory, by the XDG convention."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "airflow-dlaas" / "md5.sqlite3"
 
 
 class ChecksumCache:
     """
-    A table of files in one SQLite file; for any number of threads and processes.
+    The MD5s of files in one SQLite file. Any number of threads and processes may use it at the same time.
 
-    :param path: that file, made with its folders if missing. None remembers for as long as this object lives.
+    :param path: the SQLite file; it is created with its folders if missing. None keeps the entries in this object only.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._prefetched: dict[CacheKey, tuple[str, str]] = {}
-        self._pending: dict[CacheKey, tuple[str, str]] = {}
+        self._prefetched: dict[CacheKey, CacheEntry] = {}
+        self._pending: dict[CacheKey, CacheEntry] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -67,41 +73,44 @@ class ChecksumCache:
         self.save()
 
     def prefetch(self, files: Iterable[SourceFile]) -> None:
-        """Look up *files* all at once, so that `get_md5s` need not ask for each."""
-        places = [origin.location for origin in files]
-        found: dict[CacheKey, tuple[str, str]] = {}
+        """Look up all *files* with a few statements; `get_md5s` does not read the SQLite file itself."""
+        locations = [file.location for file in files]
+        found: dict[CacheKey, CacheEntry] = {}
 
         def look_up(database: sqlite3.Connection) -> None:
-            for start in range(0, len(places), QUERY_BATCH_SIZE):
-                some = places[start : start + QUERY_BATCH_SIZE]
-                marks = ",".join("?" * len(some))
-                rows = database.execute(f"SELECT place, cut, identity, md5s FROM known WHERE place IN ({marks})", some)  # noqa: S608
-                found.update({(place, cut): (identity, md5s) for place, cut, identity, md5s in rows})
+            for start in range(0, len(locations), QUERY_BATCH_SIZE):
+                batch = locations[start : start + QUERY_BATCH_SIZE]
+                marks = ",".join("?" * len(batch))
+                rows = database.execute(
+                    f"SELECT place, cut, identity, md5s FROM known WHERE place IN ({marks})",  # noqa: S608
+                    batch,
+                )
+                found.update({(location, size): (fingerprint, md5s) for location, size, fingerprint, md5s in rows})
 
         self._run_on_database(look_up)
         with self._lock:
             self._prefetched.update(found)
 
     def get_md5s(self, file: SourceFile, segment_size: int) -> Sequence[str] | None:
-        """The MD5s of *file*'s stretches, if they were noted of the very file that is there now."""
+        """Return the MD5s of the parts of *file*; None unless they were set for a file of the same fingerprint."""
         key = (file.location, segment_size)
-        identity, md5s = self._pending.get(key) or self._prefetched.get(key) or ("", "")
-        return md5s.split() if file.fingerprint and identity == file.fingerprint else None
+        fingerprint, md5s = self._pending.get(key) or self._prefetched.get(key) or ("", "")
+        return md5s.split() if file.fingerprint and fingerprint == file.fingerprint else None
 
     def set_md5s(self, file: SourceFile, segment_size: int, md5s: Sequence[str]) -> None:
-        """Remember the MD5s of *file*; not of one whose change might have gone unseen."""
-        if file.has_stable_fingerprint and (identity := file.fingerprint):
-            self._pending[file.location, segment_size] = (identity, " ".join(md5s))
+        """Store the MD5s of *file*, unless its fingerprint might not show a change that follows now."""
+        if file.has_stable_fingerprint and (fingerprint := file.fingerprint):
+            self._pending[file.location, segment_size] = (fingerprint, " ".join(md5s))
 
     def save(self) -> None:
-        """Write what was noted."""
+        """Write the new entries to the SQLite file, and delete old ones."""
         with self._lock:
-            notes, self._pending = self._pending, {}
-            self._prefetched.update(notes)
-        if not notes:
+            entries, self._pending = self._pending, {}
+            self._prefetched.update(entries)
+        if not entries:
             return
         now = int(time.time())
-        rows = [(place, cut, identity, md5s, now) for (place, cut), (identity, md5s) in notes.items()]
+        rows = [(location, size, fingerprint, md5s, now) for (location, size), (fingerprint, md5s) in entries.items()]
 
         def write(database: sqlite3.Connection) -> None:
             with database:
@@ -116,12 +125,18 @@ class ChecksumCache:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with contextlib.closing(sqlite3.connect(self._path, timeout=LOCK_TIMEOUT)) as database:
-                database.execute("PRAGMA synchronous = OFF")  # losing it in a crash costs reading files once more
+                database.execute("PRAGMA synchronous = OFF")  # a crash may lose it; then files are read once more
                 database.execute(_CREATE_TABLE)
                 action(database)
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorname", "") in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
+                logger.warning("The checksum cache %s is damaged (%s); it is deleted and made anew", self._path, error)
                 with contextlib.suppress(OSError):
                     self._path.unlink()
-        except OSError:
-            return  # a home that cannot be written: every file is hashed
+            else:
+                self._log_unusable(error)
+        except OSError as error:  # for example a home directory that cannot be written
+            self._log_unusable(error)
+
+    def _log_unusable(self, error: Exception) -> None:
+        logger.info("The checksum cache %s cannot be used (%s); files are hashed again", self._path, error)

@@ -1,48 +1,55 @@
-"""How many things to do at a time. No I/O, no clock: told how it goes, says what next."""
+"""The number of threads of a transfer, adapted to the measured speed. No I/O and no clock."""
 
 from __future__ import annotations
 
 INITIAL_THREADS = 8
-"""Threads to begin with: as quick as any number on a store next door."""
+"""Threads at the beginning: on a store nearby more are no faster."""
 
 MAX_THREADS = 64
-"""Threads beyond which one process gets no quicker, however far away the store is."""
+"""Threads beyond which one process is no faster, however far away the store is."""
 
 MEASURE_INTERVAL = 1.0
 """Seconds over which the speed is measured."""
 
 MIN_SPEEDUP = 1.15
-"""How much quicker twice the threads must be to be kept: less may be chance."""
+"""Speed after a doubling of the threads, relative to the speed before, below which the doubling is taken back.
+
+A smaller gain may be chance."""
 
 
 class AdaptiveConcurrency:
     """
-    Doubles the threads as long as each doubling pays, and takes the last one back when it did not.
+    Doubles the number of threads as long as that increases the speed, and takes the last doubling back otherwise.
 
-    On a store nearby eight connections keep it busy; over a line on which each answer takes long, more are
-    proportionally quicker, and nothing but trying tells the two apart.
+    Eight connections use a store nearby to the full. If each response takes long, the speed grows with the number of
+    connections. Only a measurement distinguishes the two cases.
 
-    :param threads: keep to that number; None finds one.
+    :param threads: a fixed number of threads; None adapts the number.
     """
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or INITIAL_THREADS
         self.update_interval: float | None = None if threads else MEASURE_INTERVAL
-        """Seconds after which to `update` how it goes; None when nothing would come of it."""
+        """Seconds until the next call of `update`; None when the number of threads is final."""
         self._last_sample: tuple[float, float] | None = None
         self._last_speed = 0.0
 
     def update(self, now: float, work_done: float) -> None:
-        """Take note that *work_done* (in any unit) had been done by *now* (in seconds, from any beginning)."""
+        """
+        Choose the number of threads from the progress since the last measurement.
+
+        :param now: in seconds, from any origin.
+        :param work_done: the total until now, in any unit.
+        """
         if self.update_interval is None:
             return
         if self._last_sample is None:
             self._last_sample = now, work_done
             return
-        began, done = self._last_sample
-        if now - began < MEASURE_INTERVAL:
+        last_time, last_work = self._last_sample
+        if now - last_time < MEASURE_INTERVAL:
             return
-        speed = (work_done - done) / (now - began)
+        speed = (work_done - last_work) / (now - last_time)
         if self._last_speed and speed < self._last_speed * MIN_SPEEDUP:
             self.threads //= 2
             self.update_interval = None

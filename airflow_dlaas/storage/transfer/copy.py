@@ -1,9 +1,10 @@
-"""A second object with the same content, made by the store itself wherever it can."""
+"""Copies of objects, made by the store itself wherever that is possible."""
 
 from __future__ import annotations
 
+import logging
 import secrets
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
@@ -11,27 +12,30 @@ from airflow_dlaas.contract.store_names import require_container_name, require_n
 from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.object_store import ObjectLayout, ObjectStore, Part
 from airflow_dlaas.storage.segments import MIB, segment_container, segment_name, split_ranges
-from airflow_dlaas.storage.transfer.multipart_upload import delete_orphan_segments
-from airflow_dlaas.storage.transfer.stream_upload import StreamUpload, current_segments, require_container_exists
+from airflow_dlaas.storage.store_helpers import read_part, require_container_exists
+from airflow_dlaas.storage.transfer.segment_cleanup import current_segments, delete_orphan_segments
+from airflow_dlaas.storage.transfer.stream_upload import StreamUpload
 from airflow_dlaas.storage.transfer.worker_pool import ProgressTracker, WorkerPool
 
+logger = logging.getLogger(__name__)
+
 MAX_SERVER_COPY_SIZE = 512 * MIB
-"""Bytes that a store copies in less time than it may be silent for; it says nothing before it is done."""
+"""Bytes that a store copies within its response timeout; it sends nothing before the copy is complete."""
 
 COPY_CHUNK_SIZE = 8 * MIB
-"""Bytes of what is larger, and in one piece, that are fetched at a time."""
+"""Bytes that are fetched at a time of an object that is larger and in one piece."""
 
 
 def copy(store: ObjectStore, container: str, name: str, to_container: str, to_name: str) -> None:
     """
-    Store an object a second time, in place of what was there, in one step.
+    Copy an object; the copy replaces a previous object *to_name* in one step.
 
     A copy of an object made of segments has segments of its own: either may be deleted without the other.
 
     :raises InvalidName: a name is not valid; no request was sent.
-    :raises StoreError: it was replaced meanwhile.
+    :raises StoreError: the object was replaced during the copy.
     """
-    require_container_name(to_container, "to")
+    require_container_name(to_container, "to_container")
     require_new_object_name(to_name, "to_name")
     layout = store.get_layout(container, name)
     replaced = current_segments(store, to_container, to_name)
@@ -58,44 +62,36 @@ def _copy_segments(store: ObjectStore, layout: ObjectLayout, to_container: str, 
             store.copy(*part.segment, *segment)
 
     def delete_copies() -> None:
-        with suppress(StoreError):
+        try:
             store.delete(segment_container(to_container), [name for _, name in segments])
+        except StoreError as error:
+            logger.warning(
+                "Deleting the segments of the failed copy %s/%s failed (%s); the next upload of a large file to this "
+                "name deletes them",
+                to_container,
+                to_name,
+                error,
+            )
 
-    with ExitStack() as undoing:
-        undoing.callback(delete_copies)
+    with ExitStack() as undo:
+        undo.callback(delete_copies)
         pool = WorkerPool(ProgressTracker(layout.size, 1, None), None)
-        pool.add(partial(copy_one, part, place) for part, place in zip(layout.parts, segments, strict=True))
+        pool.add(partial(copy_one, part, segment) for part, segment in zip(layout.parts, segments, strict=True))
         pool.run()
         store.complete_multipart(
             to_container,
             to_name,
-            [replace(part, segment=place) for part, place in zip(layout.parts, segments, strict=True)],
+            [replace(part, segment=segment) for part, segment in zip(layout.parts, segments, strict=True)],
         )
-        undoing.pop_all()
+        undo.pop_all()
 
 
 def _copy_through_client(
     store: ObjectStore, container: str, name: str, layout: ObjectLayout, to_container: str, to_name: str
 ) -> None:
     stream = StreamUpload(store, to_container, to_name)
-    with ExitStack() as undoing:
-        undoing.callback(stream.discard)
+    with ExitStack() as undo:
+        undo.callback(stream.discard)
         for part in split_ranges(layout.size, COPY_CHUNK_SIZE):
             stream.write(memoryview(read_part(store, container, name, layout, part)))
         stream.finish()
-
-
-def read_part(store: ObjectStore, container: str, name: str, layout: ObjectLayout, part: Part) -> bytearray:
-    """
-    A stretch of the very content that *layout* was a look at, in memory.
-
-    :raises StoreError: the object was replaced since.
-    """
-    data = bytearray(part.size)
-
-    def write_at(start: int, chunk: bytes) -> None:
-        begin = start - part.start
-        data[begin : begin + len(chunk)] = chunk
-
-    store.get_part(container, name, layout, part, write_at)
-    return data

@@ -1,13 +1,12 @@
 """
-The file a large object is gathered in, beside its destination, until it is complete.
+Part files: the partial download of a large object, beside its destination, until it is complete.
 
-It outlives an attempt that breaks off. Behind the content it keeps a mark for each part that is there, so that the
-next attempt fetches only the others; parts whose MD5 is known are looked at again before they are believed.
+A part file outlives an interrupted attempt. After the content it has one byte for each part, which is set when the part
+is there, so that the next attempt fetches only the others. Parts whose MD5 is known are verified again first.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -15,25 +14,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from airflow_dlaas._util.file_lock import acquire_file_lock
 from airflow_dlaas.exceptions import Corrupted, HostError
 from airflow_dlaas.storage.body import FileBody, md5_of
 from airflow_dlaas.storage.object_store import ObjectLayout, Part
 
 FILE_MODE = 0o644
+"""Permission bits of the finished file; before that only the owner can read it."""
 
 MAX_STEM_BYTES = 150
-"""Bytes of a name to which all that follows can be added: 255 are the most."""
+"""Bytes of the target's name in the name of the part file, which may have 255 bytes in all."""
 
 _CONTENT_TAG = re.compile(r"[0-9A-Za-z]+-\d+")
 
 
 class PartFile:
     """
-    Gathers an object of *layout* for *target*; nobody else may at the same time.
+    The partial download of the object with *layout* to *target*, locked against other processes and threads.
 
-    Its name tells which content it is of, so what is left of another one is not taken for it, but removed.
+    The name of the file identifies the content. Part files of another content for the same target are deleted.
 
-    :raises HostError: it cannot be written here, or another process is at it.
+    :raises HostError: the file cannot be written, or another process has locked it.
     """
 
     def __init__(self, target: Path, layout: ObjectLayout, parts: Sequence[Part]) -> None:
@@ -48,26 +49,19 @@ class PartFile:
             self._fd = self._open_locked()
 
     def _open_locked(self) -> int:
-        while True:
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                with suppress(FileNotFoundError):
-                    if os.path.samestat(os.fstat(handle), self.path.stat()):
-                        return handle
-            except BlockingIOError:
-                os.close(handle)
-                raise HostError(f"{self._target} is being fetched by another process: wait for it, or end it") from None
-            os.close(handle)  # just before it was locked, another process has made it the target
+        try:
+            return acquire_file_lock(self.path, timeout=0)
+        except BlockingIOError:
+            raise HostError(f"{self._target} is being fetched by another process: wait for it, or end it") from None
 
     def close(self) -> None:
-        """Leave it for another attempt; nothing happens after `commit` or `delete`."""
+        """Close the file and keep it for another attempt; does nothing after `commit` or `delete`."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     def missing_parts(self) -> list[int]:
-        """Say which parts are still to be fetched. Of one whose MD5 is known the file's content is compared."""
+        """Return the numbers of the parts that are not there, or whose content does not have their MD5."""
         with _translate_errors(self._target):
             size = self._layout.size
             if os.fstat(self._fd).st_size != size + len(self._parts):
@@ -81,26 +75,26 @@ class PartFile:
         ]
 
     def write(self, offset: int, chunk: bytes) -> None:
-        """Put *chunk* where it belongs."""
+        """Write *chunk* at *offset* of the content."""
         with _translate_errors(self._target):
-            rest = memoryview(chunk)
-            while rest:
-                done = os.pwrite(self._fd, rest, offset)
-                offset, rest = offset + done, rest[done:]
+            remaining = memoryview(chunk)
+            while remaining:
+                count = os.pwrite(self._fd, remaining, offset)
+                offset, remaining = offset + count, remaining[count:]
 
     def mark_done(self, part_number: int) -> None:
-        """Note that a part is there."""
+        """Record that a part is there."""
         with _translate_errors(self._target):
             os.pwrite(self._fd, b"\1", self._layout.size + part_number)
 
     def commit(self) -> None:
         """
-        Make it the target, in one step, now that all parts are there.
+        Rename the file to the target. All parts must be there.
 
-        :raises Corrupted: it has another MD5 than was stored. It is gone then.
+        :raises Corrupted: the content has another MD5 than the stored object. The file is deleted then.
         """
-        whole = self._layout.md5
-        if whole and md5_of(FileBody(str(self.path), 0, self._layout.size)) != whole:
+        stored_md5 = self._layout.md5
+        if stored_md5 and md5_of(FileBody(str(self.path), 0, self._layout.size)) != stored_md5:
             self.delete()
             raise Corrupted(f"{self._target} did not arrive as it was stored (its MD5 differs): fetch it again")
         with _translate_errors(self._target):
@@ -110,19 +104,19 @@ class PartFile:
         self.close()
 
     def delete(self) -> None:
-        """Remove it."""
+        """Delete the file."""
         with suppress(OSError):
             self.path.unlink()
         self.close()
 
 
 def find_part_files(target: Path) -> list[Path]:
-    """What attempts to fetch *target* have left behind, of whatever content."""
+    """Find the part files of *target* that interrupted attempts have left, of any content."""
     before, after = f".{_file_stem(target)}.", ".part"
     return [
-        one
-        for one in target.parent.glob(f".*{after}")
-        if one.name.startswith(before) and _CONTENT_TAG.fullmatch(one.name[len(before) : -len(after)])
+        path
+        for path in target.parent.glob(f".*{after}")
+        if path.name.startswith(before) and _CONTENT_TAG.fullmatch(path.name[len(before) : -len(after)])
     ]
 
 

@@ -1,7 +1,7 @@
 """
-What to send, to fetch and to delete, decided before the first byte moves. No I/O.
+Plans of transfers: what to send, to fetch and to delete, decided before the first byte moves. No I/O.
 
-Every plan refuses as a whole: a name that cannot be placed is found before anything was changed.
+A plan is refused as a whole: a name that cannot be stored, or written as a file, is found before anything is changed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from airflow_dlaas.contract.format_list import format_list
 from airflow_dlaas.contract.results import enclosing_folder, result_folders
 from airflow_dlaas.contract.store_names import (
     MAX_OBJECT_NAME_BYTES,
@@ -30,32 +31,29 @@ from airflow_dlaas.storage.segments import (
 from airflow_dlaas.storage.sources.local import Source
 from airflow_dlaas.storage.sources.patterns import Patterns, is_selected, parse_patterns
 
-MAX_NAMES_SHOWN = 5
-"""Objects that an error names; a number stands for those beyond."""
-
 MAX_REMOTE_BUFFER = 16 * 1024**2
-"""Bytes of a file elsewhere that are held in memory, to know their MD5 before they are sent."""
+"""Bytes of a remote file that is held in memory, so that its MD5 is known before it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedUpload:
-    """One file to store, unless it is what is stored already."""
+    """One file to store, unless its content is already stored."""
 
     source: Source
     stored: StoredObject | None
-    """What there is under its name now."""
+    """The object that has its name now."""
     segment_size: int
-    """Bytes of each segment it is sent in; 0 for one piece."""
+    """Bytes of each segment; 0 for a file that is sent in one piece."""
 
     @property
     def has_same_size(self) -> bool:
-        """Whether only the content tells if it has changed."""
+        """Whether the stored object has the size of the file; then only the content shows whether it has changed."""
         return self.stored is not None and self.stored.size == self.source.size
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedDownload:
-    """One object to fetch, and its place below the destination."""
+    """One object to fetch, and its path below the destination."""
 
     relative_path: PurePosixPath
     stored: StoredObject
@@ -67,16 +65,16 @@ class PlannedDownload:
 
 
 def folder_prefix(prefix: str) -> str:
-    """*prefix* with the slash that ends the name of a folder; nothing stays nothing."""
+    """Return *prefix* with a slash at its end; an empty prefix stays empty."""
     return prefix if not prefix or prefix.endswith("/") else prefix + "/"
 
 
 def require_valid_names(sources: Iterable[Source]) -> None:
     """
-    Check the names that *sources* would have in the store, by the rules that `planned_downloads` has for a download.
+    Check the names that *sources* would have in the store, by the rules of `planned_downloads`.
 
-    :raises InvalidName: one cannot be the name of an object, or no download could write it as a file.
-    :raises StoreError: one would be a file and a folder at once.
+    :raises InvalidName: a name cannot be that of an object, or no download could write it as a file.
+    :raises StoreError: a name would be that of a file and of a folder.
     """
     names: set[str] = set()
     for source in sources:
@@ -84,7 +82,7 @@ def require_valid_names(sources: Iterable[Source]) -> None:
             names.add(require_new_object_name(source.name))
             if source.name.endswith("/"):
                 raise InvalidName(f"name: {source.name!r} ends with a slash")
-        except InvalidName as error:  # noqa: PERF203  (which file it is has to be named)
+        except InvalidName as error:  # noqa: PERF203  (the error names the file)
             raise InvalidName(
                 f"{source.file.location!r} cannot be stored. {error}. Rename the file, or change the prefix"
             ) from None
@@ -103,9 +101,9 @@ def planned_uploads(
     segment_size: int = DEFAULT_SEGMENT_SIZE,
 ) -> list[PlannedUpload]:
     """
-    Compare *sources* with one listing: how each is to be sent if it has changed, the largest first.
+    Compare *sources* with one listing; return how to send each file if it has changed, the largest first.
 
-    :raises StoreError: two files would get the same name, a file is too large.
+    :raises StoreError: two files would get the same name, or a file is too large.
     """
     by_name: dict[str, Source] = {}
     for source in sources:
@@ -115,16 +113,17 @@ def planned_uploads(
             raise StoreError(
                 f"{other.file.location} and {source.file.location} would both be stored as {source.name!r}"
             )
-    there = {one.name: one for one in stored if one.name in by_name}
-    sends = [
-        PlannedUpload(source, there.get(name), _choose_segment_size(source, limits, segment_size))
+    stored_by_name = {one.name: one for one in stored if one.name in by_name}
+    planned = [
+        PlannedUpload(source, stored_by_name.get(name), _choose_segment_size(source, limits, segment_size))
         for name, source in by_name.items()
     ]
-    return sorted(sends, key=lambda send: -send.source.size)
+    return sorted(planned, key=lambda one: -one.source.size)
 
 
 def _choose_segment_size(source: Source, limits: StoreLimits, segment_size: int) -> int:
-    # What is elsewhere is read once, so its MD5 is known when it has been sent: as segments that nobody sees yet.
+    # A remote file is read once, so its MD5 is known only after it was sent: it is sent as segments, which become
+    # visible as an object later.
     large = is_large(source.size, segment_size) or (not source.file.is_local and source.size > MAX_REMOTE_BUFFER)
     return segment_size_for(source.size, limits, segment_size) if large else 0
 
@@ -137,21 +136,21 @@ def planned_deletions(
     exclude: Patterns = (),
 ) -> list[StoredObject]:
     """
-    Say which objects under the folder *prefix* are no longer among *sources*.
+    Return the objects under the folder *prefix* that are no longer among *sources*.
 
-    What *include* and *exclude* leave out of an upload they leave in the store too. So stay the results of trainings,
-    which lie in the same container when a definition names no other, and objects that only mark folders.
+    Objects stay that *include* and *exclude* leave out of an upload, objects that only mark folders, and the results of
+    trainings, which are in the same container if the training definition names no other.
     """
     folder = folder_prefix(prefix)
     included, excluded = parse_patterns(include, "include"), parse_patterns(exclude, "exclude") or ()
     stored = list(stored)
     results = result_folders(one.name for one in stored)
-    here = {source.name for source in sources}
+    source_names = {source.name for source in sources}
     return [
         one
         for one in stored
         if one.name.startswith(folder)
-        and one.name not in here
+        and one.name not in source_names
         and not one.is_folder_marker
         and enclosing_folder(one.name, results) is None
         and is_selected(one.name[len(folder) :], included, excluded)
@@ -162,57 +161,57 @@ def planned_downloads(
     stored: Iterable[StoredObject], prefix: str = "", names: Iterable[str] | None = None
 ) -> list[PlannedDownload]:
     """
-    Place what lies under the folder *prefix* (or of it only *names*, in full), the largest first.
+    Return the objects under the folder *prefix* with their paths below the destination, the largest first.
 
     Objects that only mark folders are left out.
 
-    :raises StoreError: names that do not lead to a file below the destination, each with the reason, or two objects
-        of which one would have to be a file and a folder at once.
+    :param names: the full names of the objects to fetch; None means all.
+    :raises StoreError: names do not lead to a file below the destination (the error has the reason for each), or an
+        object would have to be a file and a folder.
     """
     folder = folder_prefix(prefix)
     only = None if names is None else set(names)
-    fetches: dict[str, PlannedDownload] = {}
+    planned: dict[str, PlannedDownload] = {}
     problems: list[str] = []
     for one in stored:
         if one.is_folder_marker or not one.name.startswith(folder) or (only is not None and one.name not in only):
             continue
-        rest = one.name[len(folder) :]
-        if problem := path_problem(rest):
-            problems.append(f"{one.name!r} ({'it' if rest == one.name else repr(rest)} {problem})")
+        path = one.name[len(folder) :]
+        if problem := path_problem(path):
+            problems.append(f"{one.name!r} ({'it' if path == one.name else repr(path)} {problem})")
             continue
-        fetches[one.name] = PlannedDownload(PurePosixPath(rest), one)
+        planned[one.name] = PlannedDownload(PurePosixPath(path), one)
     if problems:
-        more = f" and {len(problems) - MAX_NAMES_SHOWN} more" if len(problems) > MAX_NAMES_SHOWN else ""
         raise StoreError(
-            f"Nothing is fetched, because these objects have names that do not lead to a file below the destination: "
-            f"{', '.join(problems[:MAX_NAMES_SHOWN])}{more}. Rename them in the store, or name the objects that are wanted"
+            "Nothing is fetched, because these objects have names that do not lead to a file below the destination: "
+            f"{format_list(problems)}. Rename them in the store, or name the objects to fetch"
         )
-    if conflict := _find_name_conflict(fetches):
+    if conflict := _find_name_conflict(planned):
         file, below = conflict
         raise StoreError(
             f"{file!r} and {below!r} are both stored, but on disk the first would have to be a file and a folder at "
             "once: rename or delete one of them"
         )
-    return sorted(fetches.values(), key=lambda fetch: -fetch.size)
+    return sorted(planned.values(), key=lambda one: -one.size)
 
 
 def require_valid_segment_names(planned: Iterable[PlannedUpload], container: str) -> None:
     """
-    Check that what is sent in segments has valid names for them too.
+    Check the names of the segments of large files, and of their container.
 
-    :raises InvalidName: the name of the container, or of an object, leaves no room for what is added to it.
+    :raises InvalidName: the name of the container, or of an object, is too long for the text that is added to it.
     """
-    for send in planned:
-        if not send.segment_size:
+    for one in planned:
+        if not one.segment_size:
             continue
-        source = send.source
+        source = one.source
         problem = container_name_problem(segment_container(container))
         if problem:
             raise InvalidName(
                 f"container: {source.name!r} is large and would be sent in segments, but the name of their container, "
                 f"{segment_container(container)!r}, {problem}: choose a shorter name"
             )
-        length = len(segment_name(source.name, source.size, send.segment_size, "0" * 16, 0).encode())
+        length = len(segment_name(source.name, source.size, one.segment_size, "0" * 16, 0).encode())
         if length > MAX_OBJECT_NAME_BYTES:
             raise InvalidName(
                 f"name: {source.file.location} is large and would be sent in segments, whose names would be {length} "
@@ -221,7 +220,7 @@ def require_valid_segment_names(planned: Iterable[PlannedUpload], container: str
 
 
 def _find_name_conflict(names: Collection[str]) -> tuple[str, str] | None:
-    """Find a name that is also the folder of another one."""
+    """Find a name that is also a folder of another name; return both names."""
     for name in names:
         above = name.rpartition("/")[0]
         while above:
@@ -235,5 +234,6 @@ def _require_storable_size(source: Source, limits: StoreLimits) -> None:
     if source.size > max_file_size(limits):
         raise StoreError(
             f"{source.file.location} is {source.size / 1024**3:.1f} GiB; this object store takes "
-            f"{max_file_size(limits) / 1024**3:.0f} GiB at most. Split the file, training data may be in any number of files"
+            f"{max_file_size(limits) / 1024**3:.0f} GiB at most. Split the file, training data may be in any number of "
+            "files"
         )

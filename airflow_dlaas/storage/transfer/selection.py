@@ -1,4 +1,4 @@
-"""What an upload is about: its arguments checked, its files found and named, before any request is sent."""
+"""The files of an upload: its arguments are checked, its files found and named, before any request is sent."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from pathlib import Path
 from airflow_dlaas.contract.store_names import require_container_name, require_prefix
 from airflow_dlaas.exceptions import NothingSelected
 from airflow_dlaas.storage.sources.local import Source, local_sources, named_sources
-from airflow_dlaas.storage.sources.patterns import Patterns, parse_patterns
+from airflow_dlaas.storage.sources.patterns import parse_patterns
+from airflow_dlaas.storage.transfer.options import UploadOptions
 from airflow_dlaas.storage.transfer.plan import folder_prefix, require_valid_names
 
 UploadSources = Path | str | Mapping[str, Path] | Sequence[Source]
-"""A file, a folder or a glob on this machine; files by the names given; or what was found already."""
+"""A file, a folder or a glob on this machine; files under given names; or sources that were already found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The files of one upload under the names they will have, and where they go; every argument has been checked."""
+    """The files of one upload under the names they will have, and their destination; every argument is checked."""
 
     files: Sequence[Source]
     container: str
@@ -27,27 +28,20 @@ class Selection:
     exclude: tuple[str, ...]
 
     @classmethod
-    def from_arguments(
-        cls,
-        sources: UploadSources,
-        container: str,
-        prefix: str,
-        include: Patterns,
-        exclude: Patterns,
-        allow_empty: bool,
-    ) -> Selection:
-        """Check the arguments and find the files. Sends nothing."""
-        container, prefix = require_container_name(container), require_prefix(prefix)
-        included, excluded = parse_patterns(include, "include"), parse_patterns(exclude, "exclude") or ()
+    def from_arguments(cls, sources: UploadSources, container: str, options: UploadOptions) -> Selection:
+        """Check the arguments of `upload` and find the files; sends no request and raises as `upload` does."""
+        container, prefix = require_container_name(container), require_prefix(options.prefix)
+        include = parse_patterns(options.include, "include")
+        exclude = parse_patterns(options.exclude, "exclude") or ()
         try:
-            found = _find_sources(sources, included, excluded)
+            found = _find_sources(sources, include, exclude)
         except NothingSelected:
-            if not allow_empty:
+            if not options.allow_empty:
                 raise
             found = ()
         files = [replace(one, name=folder_prefix(prefix) + one.name) for one in found]
         require_valid_names(files)
-        return cls(files, container, prefix, included, excluded)
+        return cls(files, container, prefix, include, exclude)
 
 
 def _find_sources(

@@ -1,39 +1,45 @@
-"""Storing an object whose size nobody knows yet: as it is written, with no more of it in memory than one segment."""
+"""The upload of an object of unknown size while it is written, with no more than one segment of it in memory."""
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from airflow_dlaas.contract.store_names import require_container_name, require_new_object_name
-from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound, StoreError
+from airflow_dlaas.exceptions import ContainerNotFound, StoreError
 from airflow_dlaas.storage.body import CHUNK_SIZE
 from airflow_dlaas.storage.object_store import ObjectStore, Part
-from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, owned_segments, segment_container, segment_name
-from airflow_dlaas.storage.transfer.multipart_upload import delete_orphan_segments
+from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, segment_container, segment_name
+from airflow_dlaas.storage.store_helpers import require_container_exists
+from airflow_dlaas.storage.transfer.segment_cleanup import current_segments, delete_orphan_segments
+
+logger = logging.getLogger(__name__)
 
 UNKNOWN_SIZE = 0
-"""What the names of segments say for the size of a file that is still being written: no large one has it."""
+"""The file size in the names of segments of a file that is still being written; no large file has this size."""
 
 SEGMENT_SIZE_DOUBLINGS = 4
-"""The segments of a file double in size after each quarter of as many as a store joins: 240 GiB with Swift's 1000."""
+"""The segment size doubles each time a quarter of the store's maximum number of segments is used.
+
+With the 1000 segments of Swift's default, a file may have about 234 GiB.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class BufferBody:
-    """Bytes in memory, sent in pieces: a limit of time holds for each."""
+    """Bytes in memory that are sent in pieces, because the store's timeout applies to each piece."""
 
     data: bytearray = field(repr=False)
 
     @property
     def size(self) -> int:
-        """How many bytes there are."""
+        """The number of bytes."""
         return len(self.data)
 
     def chunks(self) -> Iterator[bytes | memoryview]:
-        """Give them from the beginning."""
+        """Yield the bytes from the beginning."""
         with memoryview(self.data) as view:
             for start in range(0, len(view), CHUNK_SIZE):
                 yield view[start : start + CHUNK_SIZE]
@@ -44,9 +50,9 @@ class BufferBody:
 
 class StreamUpload:
     """
-    One object being written. Nothing of it can be seen before `finish`, and nothing is left after `discard`.
+    One object that is being written. It appears at `finish`; after `discard` nothing of it is left.
 
-    What fits one segment is stored in one piece. Not thread-safe: it has one writer.
+    Content that fits into one segment is stored in one piece. Not thread-safe: it has one writer.
     """
 
     def __init__(self, store: ObjectStore, container: str, name: str, segment_size: int = DEFAULT_SEGMENT_SIZE) -> None:
@@ -61,23 +67,23 @@ class StreamUpload:
         """Bytes written so far."""
 
     def write(self, data: memoryview) -> None:
-        """Take bytes; a segment is sent when there is more than fits it."""
+        """Append *data*; a segment is sent when the buffer holds more than fits into it."""
         while data:
-            room = self._next_segment_size() - len(self._buffer)
-            if not room:
+            free = self._next_segment_size() - len(self._buffer)
+            if not free:
                 self._upload_segment()
                 continue
-            self._buffer += data[:room]
-            self.size += len(data[:room])
-            data = data[room:]
+            self._buffer += data[:free]
+            self.size += len(data[:free])
+            data = data[free:]
 
     def flush(self, max_buffered: int) -> None:
-        """Wait, with no more than *max_buffered* bytes in memory."""
+        """Send the buffer as a segment if it holds more than *max_buffered* bytes."""
         if len(self._buffer) > max_buffered:
             self._upload_segment()
 
     def finish(self) -> None:
-        """Make the object appear, in place of what was there."""
+        """Make the object appear; it replaces the previous object of this name."""
         replaced = current_segments(self._store, self._container, self._name)
         if self._parts:
             if self._buffer:
@@ -89,11 +95,20 @@ class StreamUpload:
         delete_orphan_segments(self._store, self._container, self._name, replaced)
 
     def discard(self) -> None:
-        """Delete what was sent; what cannot be deleted now goes with the next upload of a large file to this name."""
+        """Delete the segments that were sent; a later upload of a large file to this name deletes those that remain."""
         names = [part.segment[1] for part in self._parts if part.segment]
         self._parts, self._buffer = [], bytearray()
-        with suppress(StoreError):
+        try:
             self._store.delete(segment_container(self._container), names)
+        except StoreError as error:
+            logger.warning(
+                "Deleting %d segments of the discarded object %s/%s failed (%s); the next upload of a large file to "
+                "this name deletes them",
+                len(names),
+                self._container,
+                self._name,
+                error,
+            )
 
     def _next_segment_size(self) -> int:
         limits = self._store.limits()
@@ -109,7 +124,7 @@ class StreamUpload:
                 "written to this object store as a stream: write it to a file and upload that, or several objects"
             )
         if not number:
-            require_container_exists(self._store, self._container)  # said now, not at the end
+            require_container_exists(self._store, self._container)  # raises now instead of in `finish`
         segment = (
             segment_container(self._container),
             segment_name(self._name, UNKNOWN_SIZE, self._base_segment_size, self._upload_id, number),
@@ -122,20 +137,3 @@ class StreamUpload:
             md5 = self._store.put_segment(*segment, body)
         self._parts.append(Part(self.size - size, size, md5, segment))
         self._buffer = bytearray()
-
-
-def current_segments(store: ObjectStore, container: str, name: str) -> set[str]:
-    """Name the segments that belong to what is stored as *name* now, if it consists of any."""
-    try:
-        return owned_segments(container, name, store.get_layout(container, name).parts)
-    except ObjectNotFound:
-        return set()
-
-
-def require_container_exists(store: ObjectStore, container: str) -> None:
-    """
-    See whether *container* is there, patiently.
-
-    :raises ContainerNotFound: it is not.
-    """
-    next(iter(store.list_dir(container, limit=1)), None)

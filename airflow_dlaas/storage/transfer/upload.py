@@ -1,4 +1,4 @@
-"""Carrying out a plan to send: what is unchanged stays, the rest goes, several at a time."""
+"""The upload of planned files: those that did not change are skipped, the others are sent in parallel."""
 
 from __future__ import annotations
 
@@ -8,46 +8,35 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from airflow_dlaas.contract.store_names import has_dot_component
-from airflow_dlaas.exceptions import Corrupted, ObjectNotFound, StoreError
+from airflow_dlaas.exceptions import Corrupted, StoreError
 from airflow_dlaas.storage.body import BytesBody, md5_of
-from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
-from airflow_dlaas.storage.segments import owned_segments, segment_container
+from airflow_dlaas.storage.object_store import ObjectStore
 from airflow_dlaas.storage.sources.local import SourceFile
 from airflow_dlaas.storage.transfer.change_detection import cached_md5, is_unchanged
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
-from airflow_dlaas.storage.transfer.multipart_upload import MultipartUpload, delete_orphan_segments, replaced_segments
+from airflow_dlaas.storage.transfer.multipart_upload import MultipartUpload
 from airflow_dlaas.storage.transfer.plan import MAX_REMOTE_BUFFER, PlannedUpload
-from airflow_dlaas.storage.transfer.worker_pool import ProgressTracker, WorkerPool
+from airflow_dlaas.storage.transfer.segment_cleanup import delete_orphan_segments, replaced_segments
+from airflow_dlaas.storage.transfer.worker_pool import WorkerPool
 
 MAX_LOCAL_BUFFER = 1024**2
-"""Bytes of a local file that is read once, to be hashed and sent; a larger one is read for each, in pieces."""
-
-DELETE_BATCH_SIZE = 1000
-"""Objects deleted by one job."""
+"""Bytes of a local file that is read once, to be hashed and sent; a larger one is read in pieces, once for each."""
 
 
 class Uploader:
-    """One transfer to a container; told what to send and what to delete, counts what it did."""
+    """Uploads planned files to one container and counts them. It sends nothing when it is made."""
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        container: str,
-        checksum_cache: ChecksumCache,
-        tracker: ProgressTracker,
-        pool: WorkerPool,
-    ) -> None:
+    def __init__(self, store: ObjectStore, container: str, checksum_cache: ChecksumCache, pool: WorkerPool) -> None:
+        self.pool = pool
+        """Runs the uploads; its tracker receives their progress."""
+        self.unchanged: list[PlannedUpload] = []
+        """The files whose content is already stored."""
         self._store = store
         self._container = container
         self._checksum_cache = checksum_cache
-        self._tracker = tracker
-        self._pool = pool
         self._lock = threading.Lock()
         self._multipart_uploads: list[MultipartUpload] = []
         self._sent_sizes: list[int] = []
-        self.unchanged: list[PlannedUpload] = []
-        """What turned out to be there already."""
 
     @property
     def files(self) -> int:
@@ -56,90 +45,66 @@ class Uploader:
 
     @property
     def bytes(self) -> int:
-        """Bytes sent, those of failed attempts left out."""
+        """Bytes sent, without those of failed attempts."""
         return sum(self._sent_sizes) + sum(one.bytes_sent for one in self._multipart_uploads)
 
     def upload(self, planned: Sequence[PlannedUpload]) -> None:
-        """Send what has changed; returns when it is there."""
-        self._pool.add(partial(self._upload_file, send) for send in planned)
-        self._pool.run()
+        """Upload the files that have changed; return when they are stored."""
+        self.pool.add(partial(self._upload_file, one) for one in planned)
+        self.pool.run()
 
     def compare(self, planned: Sequence[PlannedUpload]) -> None:
-        """Only find out what has changed."""
-        self._pool.add(partial(self._skip_if_unchanged, send) for send in planned)
-        self._pool.run()
-
-    def delete(self, objects: Sequence[StoredObject]) -> None:
-        """
-        Delete objects, with the segments that only they consist of.
-
-        The segments of an object whose name has a step ``.`` or ``..`` stay: no request can ask what it consists of.
-        """
-        large = [one for one in objects if one.slo_etag and not has_dot_component(one.name)]
-        plain = [one.name for one in objects if not one.slo_etag or has_dot_component(one.name)]
-        batches = [plain[start : start + DELETE_BATCH_SIZE] for start in range(0, len(plain), DELETE_BATCH_SIZE)]
-        self._pool.add(partial(self._store.delete, self._container, batch) for batch in batches)
-        self._pool.add(partial(self._delete_segmented, one) for one in large)
-        self._pool.run()
+        """Only find out which files have not changed."""
+        self.pool.add(partial(self._skip_if_unchanged, one) for one in planned)
+        self.pool.run()
 
     def _upload_file(self, planned: PlannedUpload) -> None:
         if self._skip_if_unchanged(planned):
             return
+        tracker = self.pool.tracker
         if planned.segment_size:
-            large = MultipartUpload(self._store, self._container, planned, self._checksum_cache, self._tracker)
-            self._multipart_uploads.append(large)
-            self._pool.add(large.plan_tasks())
+            multipart = MultipartUpload(self._store, self._container, planned, self._checksum_cache, tracker)
+            self._multipart_uploads.append(multipart)
+            self.pool.add(multipart.plan_tasks())
             return
-        before = replaced_segments(self._store, self._container, planned)
+        replaced = replaced_segments(self._store, self._container, planned)
         self._put_file(planned.source.name, planned.source.file)
-        delete_orphan_segments(self._store, self._container, planned.source.name, before)
+        delete_orphan_segments(self._store, self._container, planned.source.name, replaced)
         with self._lock:
             self._sent_sizes.append(planned.source.size)
-        self._tracker.advance(0, file_count=1)
+        tracker.advance(0, file_count=1)
 
     def _skip_if_unchanged(self, planned: PlannedUpload) -> bool:
         if not is_unchanged(self._store, self._container, planned, self._checksum_cache):
             return False
         with self._lock:
             self.unchanged.append(planned)
-        self._tracker.advance(planned.source.size, file_count=1)
+        self.pool.tracker.advance(planned.source.size, file_count=1)
         return True
 
     def _put_file(self, name: str, file: SourceFile) -> None:
-        advance = self._tracker.advance
-        held = (
-            self._read_into_memory(file)
-            if file.size <= (MAX_LOCAL_BUFFER if file.is_local else MAX_REMOTE_BUFFER)
-            else None
-        )
-        if held is not None:
-            self._checksum_cache.set_md5s(file, 0, [self._store.put(self._container, name, held, on_progress=advance)])
+        advance = self.pool.tracker.advance
+        max_buffer = MAX_LOCAL_BUFFER if file.is_local else MAX_REMOTE_BUFFER
+        content = self._read_into_memory(file) if file.size <= max_buffer else None
+        if content is not None:
+            md5 = self._store.put(self._container, name, content, on_progress=advance)
+            self._checksum_cache.set_md5s(file, 0, [md5])
         elif file.is_local and file.has_changed():
             self._store.put(self._container, name, Path(file.location), on_progress=advance)
         elif file.is_local:
             md5 = cached_md5(file, self._checksum_cache)
             self._store.put(self._container, name, Path(file.location), md5=md5, on_progress=advance)
         else:
-            content = file.part(0, file.size)
-            self._store.put(self._container, name, content, md5=md5_of(content), on_progress=advance)
+            body = file.part(0, file.size)
+            self._store.put(self._container, name, body, md5=md5_of(body), on_progress=advance)
 
     def _read_into_memory(self, file: SourceFile) -> BytesBody | None:
-        """Read all of *file*; None where it is here, and was written since it was found: there may be more of it."""
+        """Read all of *file*; None for a local file that was written since it was found: it may be longer now."""
         with suppress(Corrupted):
             data = b"".join(map(bytes, file.part(0, file.size).chunks()))
-            if (
-                not file.is_local and file.size > MAX_LOCAL_BUFFER and file.has_changed()
-            ):  # it was read in more than one request
+            # A remote file above this size was read by more than one request.
+            if not file.is_local and file.size > MAX_LOCAL_BUFFER and file.has_changed():
                 raise StoreError(f"{file.location} was written while it was being read: let it be written first")
             if not (file.is_local and file.has_changed()):
                 return BytesBody(data)
         return None
-
-    def _delete_segmented(self, stored: StoredObject) -> None:
-        segments: set[str] = set()
-        with suppress(ObjectNotFound):  # somebody else is deleting it
-            segments = owned_segments(
-                self._container, stored.name, self._store.get_layout(self._container, stored.name).parts
-            )
-        self._store.delete(self._container, [stored.name])
-        self._store.delete(segment_container(self._container), sorted(segments))

@@ -1,7 +1,13 @@
-"""Doing many things at a time: a crew of threads, as many as are worth it, and one count of what they have done."""
+"""
+A pool of worker threads, as many as increase the speed, and one count of their progress.
+
+`concurrent.futures.ThreadPoolExecutor` does not serve: its number of threads is fixed, its queue has one order, and it
+does not stop running work when one work item fails.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -11,12 +17,17 @@ from dataclasses import dataclass
 from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.transfer.concurrency import AdaptiveConcurrency
 
+logger = logging.getLogger(__name__)
+
 WorkItem = Callable[[], object]
+
+FILE_WORK = 64 * 1024
+"""Bytes that a file counts for in addition to its content, when the speed is measured: an empty file is work too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a transfer is; what turned out to be unchanged counts as done."""
+    """The progress of a transfer; files that did not change count as done."""
 
     bytes_done: int
     bytes_total: int
@@ -25,19 +36,19 @@ class Progress:
 
 
 ProgressCallback = Callable[[Progress], None]
-"""Told of every step, from any of the threads, one call at a time: keep it short. Its errors end the transfer."""
+"""Called after every step, from any of the threads, one call at a time: keep it short. Its errors end the transfer."""
 
 
 class TransferAborted(StoreError):
-    """Somebody else has failed, or pressed Ctrl-C: not worth telling."""
+    """Ends a work item after another one has failed, whose error is reported instead, or after Ctrl-C."""
 
 
 class ProgressTracker:
-    """Counts for all threads, tells, and stops whoever counts once all is over."""
+    """Counts the progress of all threads, reports it, and stops the threads after a failure."""
 
     def __init__(self, bytes_total: int, files_total: int, callback: ProgressCallback | None) -> None:
         self.is_aborted = False
-        """Set when what is under way has to stop at the next piece."""
+        """Whether running work has to stop at its next step."""
         self._bytes_done = self._files_done = 0
         self._totals = bytes_total, files_total
         self._callback = callback
@@ -45,9 +56,9 @@ class ProgressTracker:
 
     def advance(self, byte_count: int, file_count: int = 0) -> None:
         """
-        Count bytes and files that are done.
+        Count bytes and files that are done; a negative *byte_count* takes back the bytes of a failed attempt.
 
-        :raises Over: there is no use in going on.
+        :raises TransferAborted: the transfer has been aborted; not for a negative *byte_count*.
         """
         if self.is_aborted:
             if byte_count < 0:
@@ -61,22 +72,23 @@ class ProgressTracker:
 
     @property
     def work_done(self) -> float:
-        """What has been done, in bytes; a file counts for some even if it is empty."""
-        return self._bytes_done + 64 * 1024 * self._files_done
+        """Bytes done, plus `FILE_WORK` for each file."""
+        return self._bytes_done + FILE_WORK * self._files_done
 
 
 class WorkerPool:
     """
-    Does jobs in the order they are given, several at a time. The first failure ends the whole.
+    Runs work items in the order they were added, several at the same time. The first failure ends all of them.
 
-    A job may give more jobs to do; those come before what else waits, so that a large file is finished before the
-    next one is begun.
+    A work item may add others; these come before all that wait, so that a large file is complete before the next one
+    begins.
 
-    :param threads: how many at a time; None starts with some and takes on more while that makes it quicker.
+    :param tracker: receives the progress of the work items; `run` aborts it after a failure.
+    :param threads: the number of worker threads; None begins with some and adds more while that increases the speed.
     """
 
     def __init__(self, tracker: ProgressTracker, threads: int | None) -> None:
-        self._tracker = tracker
+        self.tracker = tracker
         self._concurrency = AdaptiveConcurrency(threads)
         self._queue: deque[WorkItem] = deque()
         self._condition = threading.Condition()
@@ -85,21 +97,21 @@ class WorkerPool:
         self._failure: BaseException | None = None
 
     def add(self, items: Iterable[WorkItem]) -> None:
-        """Give it *items* to do before all others, in their order."""
+        """Put *items* before all others in the queue, in their order."""
         with self._condition:
             self._queue.extendleft(reversed(list(items)))
             self._condition.notify_all()
 
     def run(self) -> None:
-        """Do all there is to do; returns when it is done, or raises the first failure once nobody is at work."""
+        """Run all work items; return when all are done, or raise the first failure when no thread works any more."""
         try:
             with self._condition:
                 while not self._is_finished():
                     self._spawn_workers()
                     self._condition.wait(self._concurrency.update_interval)
-                    self._concurrency.update(time.monotonic(), self._tracker.work_done)
+                    self._concurrency.update(time.monotonic(), self.tracker.work_done)
         except BaseException:  # Ctrl-C
-            self._tracker.is_aborted = True
+            self.tracker.is_aborted = True
             raise
         finally:
             with self._condition:
@@ -114,13 +126,13 @@ class WorkerPool:
         return self._failure is not None or not (self._queue or self._active_count)
 
     def _spawn_workers(self) -> None:
-        for number in range(len(self._threads), min(self._concurrency.threads, self._active_count + len(self._queue))):
-            thread = threading.Thread(target=self._run_worker, args=[number], name=f"transfer-{number}", daemon=True)
+        for index in range(len(self._threads), min(self._concurrency.threads, self._active_count + len(self._queue))):
+            thread = threading.Thread(target=self._run_worker, args=[index], name=f"transfer-{index}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
     def _next_item(self, worker_index: int) -> WorkItem | None:
-        """The next job; None when there will be none for this thread."""
+        """Wait for the next work item; None when this thread gets no more."""
         with self._condition:
             while not self._queue and self._active_count and worker_index < self._concurrency.threads:
                 self._condition.wait()
@@ -130,18 +142,23 @@ class WorkerPool:
             return self._queue.popleft()
 
     def _run_worker(self, worker_index: int) -> None:
-        while job := self._next_item(worker_index):
+        while item := self._next_item(worker_index):
             try:
-                if self._tracker.is_aborted:
+                if self.tracker.is_aborted:
                     raise TransferAborted
-                job()
-            except BaseException as error:  # noqa: BLE001, PERF203  (carried to whoever waits in `run`)
-                self._tracker.is_aborted = True
-                with self._condition:
-                    if self._failure is None or isinstance(self._failure, TransferAborted):
-                        self._failure = error
+                item()
+            except BaseException as error:  # noqa: BLE001, PERF203  (raised by `run`)
+                self.tracker.is_aborted = True
+                self._record_failure(error)
             finally:
                 with self._condition:
                     self._active_count -= 1
                     if not self._queue or self._failure is not None:
                         self._condition.notify_all()
+
+    def _record_failure(self, error: BaseException) -> None:
+        with self._condition:
+            if self._failure is None or isinstance(self._failure, TransferAborted):
+                self._failure = error
+            elif not isinstance(error, TransferAborted):
+                logger.debug("Another work item failed after the first failure: %s", error, exc_info=error)

@@ -187,24 +187,30 @@ def calls(store: SwiftStore, folder: Path) -> dict[tuple[str, str], tuple[list[A
     return {
         ("upload", "container"): (
             BAD_CONTAINERS,
-            lambda bad: api.upload(store, folder, bad, create_container=True),
+            lambda bad: api.upload(store, folder, bad, api.UploadOptions(create_container=True)),
         ),
         ("upload", "prefix"): (
             BAD_PREFIXES,
-            lambda bad: api.upload(store, folder, "c", prefix=bad, create_container=True),
+            lambda bad: api.upload(store, folder, "c", api.UploadOptions(prefix=bad, create_container=True)),
         ),
         ("upload", "sources"): (
             [one for one in BAD_NEW_NAMES if isinstance(one, str)] + ["a/"],
-            lambda bad: api.upload(store, {bad: folder / "file"}, "c", create_container=True),
+            lambda bad: api.upload(store, {bad: folder / "file"}, "c", api.UploadOptions(create_container=True)),
         ),
         ("plan_upload", "container"): (BAD_CONTAINERS, lambda bad: api.plan_upload(store, folder, bad)),
-        ("plan_upload", "prefix"): (BAD_PREFIXES, lambda bad: api.plan_upload(store, folder, "c", prefix=bad)),
+        ("plan_upload", "prefix"): (
+            BAD_PREFIXES,
+            lambda bad: api.plan_upload(store, folder, "c", api.UploadOptions(prefix=bad)),
+        ),
         ("download", "container"): (BAD_CONTAINERS, lambda bad: api.download(store, bad, folder / "to")),
         ("download", "prefix"): (
             BAD_PREFIXES,
-            lambda bad: api.download(store, "c", folder / "to", prefix=bad),
+            lambda bad: api.download(store, "c", folder / "to", api.DownloadOptions(prefix=bad)),
         ),
-        ("download", "names"): (BAD_NAMES, lambda bad: api.download(store, "c", folder / "to", names=[bad])),
+        ("download", "names"): (
+            BAD_NAMES,
+            lambda bad: api.download(store, "c", folder / "to", api.DownloadOptions(names=[bad])),
+        ),
         ("remove", "container"): (BAD_CONTAINERS, lambda bad: api.delete_objects(store, bad)),
         ("remove", "prefix"): (BAD_PREFIXES, lambda bad: api.delete_objects(store, "c", prefix=bad)),
         ("remove", "names"): (BAD_NAMES, lambda bad: api.delete_objects(store, "c", names=[bad])),

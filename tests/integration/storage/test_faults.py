@@ -22,7 +22,14 @@ from airflow_dlaas._util.retry import RetryPolicy
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import Corrupted, StoreError, StoreFull, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import Progress, delete_objects, download, upload
+from airflow_dlaas.storage.transfer.api import (
+    DownloadOptions,
+    Progress,
+    UploadOptions,
+    delete_objects,
+    download,
+    upload,
+)
 from tests.stored import Tree, contents, laid, lay, noise, orphans, settle, speaks_clearly
 from tests.troublemaker import (
     CorruptReply,
@@ -213,7 +220,12 @@ class Uploads:
         return OUTSIDE | {f"data/{name}": content for name, content in tree.items()}
 
     def send(self, store: SwiftStore, threads: int | None = None) -> None:
-        upload(store, self.here, self.container, prefix="data", delete=True, segment_size=SEGMENT_SIZE, threads=threads)
+        upload(
+            store,
+            self.here,
+            self.container,
+            UploadOptions(prefix="data", delete=True, segment_size=SEGMENT_SIZE, threads=threads),
+        )
 
     def stored(self) -> Tree:
         return contents(self.direct, self.container)
@@ -293,7 +305,12 @@ class Downloads:
     there: Path
 
     def fetch(self, store: SwiftStore, threads: int | None = None) -> None:
-        download(store, self.container, self.there, prefix="data", segment_size=SEGMENT_SIZE, threads=threads)
+        download(
+            store,
+            self.container,
+            self.there,
+            DownloadOptions(prefix="data", segment_size=SEGMENT_SIZE, threads=threads),
+        )
 
     def visible(self) -> Tree:
         """The files whose names do not begin with a dot."""
@@ -308,7 +325,12 @@ def versions(direct: SwiftStore, tmp_path_factory: pytest.TempPathFactory) -> tu
     sizes = SIZES | {"wide": SIZES["large"]}
     old, new = ({name: noise(size, f"{age} {name}") for name, size in sizes.items()} for age in ("old", "new"))
     files = {name: content for name, content in new.items() if name != "wide"}
-    upload(direct, lay(tmp_path_factory.mktemp("new"), files), container, prefix="data", segment_size=SEGMENT_SIZE)
+    upload(
+        direct,
+        lay(tmp_path_factory.mktemp("new"), files),
+        container,
+        UploadOptions(prefix="data", segment_size=SEGMENT_SIZE),
+    )
     direct.put(container, "data/wide", new["wide"])
     return container, old, new
 
@@ -415,7 +437,7 @@ def test_threads_whose_token_expires_log_in_once_together(
             expired = True
             proxy.expire_tokens()
 
-    upload(store, here, container, threads=8, progress=expire)
+    upload(store, here, container, UploadOptions(threads=8, progress=expire))
     assert proxy.logins == 2
     assert contents(direct, container) == laid(here)
 
@@ -632,7 +654,7 @@ def test_segment_container_is_created_in_spite_of_faults(
     here = lay(tmp_path / "here", {"large": noise(3 * SEGMENT_SIZE, 1)})
     for fault in (Say(503), LoseReply()):
         proxy.on(fault, method="PUT", path=re.compile("_segments$"))
-    upload(store, here, container, segment_size=SEGMENT_SIZE)
+    upload(store, here, container, UploadOptions(segment_size=SEGMENT_SIZE))
     assert proxy.count(method="PUT", path=re.compile("_segments$")) == 3
     assert contents(direct, container) == laid(here)
 

@@ -20,7 +20,7 @@ from airflow_dlaas.exceptions import StoreRefused
 from airflow_dlaas.hooks.connections import SwiftConnection
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import download, upload
+from airflow_dlaas.storage.transfer.api import DownloadOptions, UploadOptions, download, upload
 from tests.keystone.cloud import BARE_REGION, Cloud
 from tests.keystone.environment import CHECKOUT, requirements
 
@@ -162,8 +162,8 @@ def test_folder_round_trip(store: SwiftStore, container: str, tmp_path: Path) ->
         path = tmp_path / "here" / f"{number % 3}" / f"{number}.bin"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes([number]) * number * 1000)
-    assert upload(store, tmp_path / "here", container, prefix="p").files == 30
-    assert download(store, container, tmp_path / "there", prefix="p").files == 30
+    assert upload(store, tmp_path / "here", container, UploadOptions(prefix="p")).files == 30
+    assert download(store, container, tmp_path / "there", DownloadOptions(prefix="p")).files == 30
     for path in (tmp_path / "here").rglob("*.bin"):
         assert (tmp_path / "there" / path.relative_to(tmp_path / "here")).read_bytes() == path.read_bytes()
 

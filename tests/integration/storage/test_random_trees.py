@@ -32,7 +32,15 @@ from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.sources import local
 from airflow_dlaas.storage.sources.patterns import is_selected
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import TransferReport, UploadPlan, download, plan_upload, upload
+from airflow_dlaas.storage.transfer.api import (
+    DownloadOptions,
+    TransferReport,
+    UploadOptions,
+    UploadPlan,
+    download,
+    plan_upload,
+    upload,
+)
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from airflow_dlaas.storage.transfer.plan import folder_prefix
 from tests.stored import contents, laid, lay, noise, orphans, settle
@@ -248,13 +256,18 @@ class Trees(RuleBasedStateMachine):
         emptied = delete and not any(is_selected(name, include, exclude) for name in laid(self.here))
         if emptied and new != self.stored:
             with pytest.raises(StoreError, match="no file to upload"):
-                upload(self.store, self.here, self.container, **filters)  # type: ignore[arg-type]
+                upload(self.store, self.here, self.container, UploadOptions(**filters))  # type: ignore[arg-type]
             return
         if trouble:
             self.ways.trouble.on(trouble[1], method=trouble[0], times=times, skip=skip)
         failed = False
         try:
-            upload(self.store, self.here, self.container, checksum_cache=ChecksumCache(self.known), **filters)  # type: ignore[arg-type]
+            upload(
+                self.store,
+                self.here,
+                self.container,
+                UploadOptions(checksum_cache=ChecksumCache(self.known), **filters),
+            )  # type: ignore[arg-type]
         except StoreError:
             failed = True
         self.ways.trouble.calm()
@@ -273,16 +286,18 @@ class Trees(RuleBasedStateMachine):
         assert self.failed or not orphans(self.ways.direct, self.container)
         sent = sorted(name for name in laid(self.here) if is_selected(name, include, exclude))
         again = {"checksum_cache": ChecksumCache(self.known), **filters}
-        assert plan_upload(self.store, self.here, self.container, **again) == UploadPlan((), len(sent), ())  # type: ignore[arg-type]
+        assert plan_upload(self.store, self.here, self.container, UploadOptions(**again)) == UploadPlan(
+            (), len(sent), ()
+        )  # type: ignore[arg-type]
         self.ways.trouble.clear()
-        assert upload(self.store, self.here, self.container, **again) == TransferReport(0, 0, len(sent))  # type: ignore[arg-type]
+        assert upload(self.store, self.here, self.container, UploadOptions(**again)) == TransferReport(0, 0, len(sent))  # type: ignore[arg-type]
         assert {one.method for one in self.ways.trouble.requests} <= {"GET", "HEAD"}
         if not sent or edited is None:
             return
         one = sent[edited % len(sent)]
         self.edit(self.here / one, back=True)
         self.stored[folder_prefix(prefix) + one] = content = (self.here / one).read_bytes()
-        report = upload(self.store, self.here, self.container, **again)  # type: ignore[arg-type]
+        report = upload(self.store, self.here, self.container, UploadOptions(**again))  # type: ignore[arg-type]
         assert report == (
             TransferReport(1, len(content), len(sent) - 1) if content else TransferReport(0, 0, len(sent))
         )
@@ -314,7 +329,7 @@ class Trees(RuleBasedStateMachine):
         if trouble:
             self.ways.trouble.on(trouble[1], method=trouble[0], times=times, skip=skip)
         try:
-            download(self.store, self.container, there, **again)  # type: ignore[arg-type]
+            download(self.store, self.container, there, DownloadOptions(**again))  # type: ignore[arg-type]
         except StoreError:
             assert trouble
             now = finished(there)
@@ -325,13 +340,13 @@ class Trees(RuleBasedStateMachine):
             self.ways.trouble.calm()
         assert finished(there) == old | new
         again["checksum_cache"] = ChecksumCache(self.known)
-        assert download(self.store, self.container, there, **again) == TransferReport(0, 0, len(new))  # type: ignore[arg-type]
+        assert download(self.store, self.container, there, DownloadOptions(**again)) == TransferReport(0, 0, len(new))  # type: ignore[arg-type]
         if not new or edited is None:
             return
         one = sorted(new)[edited % len(new)]
         self.edit(there / one, back=True)
         time.sleep(2 * SETTLED / 10**9)
-        assert download(self.store, self.container, there, **again).files == bool(new[one])  # type: ignore[arg-type]
+        assert download(self.store, self.container, there, DownloadOptions(**again)).files == bool(new[one])  # type: ignore[arg-type]
         assert finished(there) == old | new
 
 

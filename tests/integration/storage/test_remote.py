@@ -20,7 +20,7 @@ from airflow_dlaas.storage.segments import MIB
 from airflow_dlaas.storage.sources.local import local_sources
 from airflow_dlaas.storage.sources.remote import remote_sources
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import TransferReport, upload
+from airflow_dlaas.storage.transfer.api import TransferReport, UploadOptions, upload
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from tests.stored import contents, lay, noise, segments
 
@@ -91,12 +91,12 @@ def test_include_and_exclude_mean_what_they_mean_here(place: Place, tmp_path: Pa
 
 def test_everything_arrives_and_what_did_not_change_is_not_sent(place: Place, store: SwiftStore, box: str) -> None:
     place.lay(TREE)
-    assert upload(store, place.find(), box, prefix="p") == TransferReport(4, 7, 0)
+    assert upload(store, place.find(), box, UploadOptions(prefix="p")) == TransferReport(4, 7, 0)
     assert contents(store, box) == {f"p/{name}": content for name, content in TREE.items()}
-    assert upload(store, place.find(), box, prefix="p") == TransferReport(0, 0, 4)
+    assert upload(store, place.find(), box, UploadOptions(prefix="p")) == TransferReport(0, 0, 4)
     place.lay({"a.csv": b"9"})
-    assert upload(store, place.find(), box, prefix="p") == TransferReport(1, 1, 3)
-    assert upload(store, place.find("a.csv"), box, prefix="p") == TransferReport(0, 0, 1)
+    assert upload(store, place.find(), box, UploadOptions(prefix="p")) == TransferReport(1, 1, 3)
+    assert upload(store, place.find("a.csv"), box, UploadOptions(prefix="p")) == TransferReport(0, 0, 1)
 
 
 @pytest.mark.parametrize("segment_size", [8 * MIB, 64 * MIB])
@@ -109,7 +109,7 @@ def test_a_large_file_goes_as_segments_without_being_held(
     store.limits()
     tracemalloc.start()
     try:
-        report = upload(store, sources, box, segment_size=segment_size, threads=2)
+        report = upload(store, sources, box, UploadOptions(segment_size=segment_size, threads=2))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -125,7 +125,12 @@ def test_what_is_known_of_a_file_is_believed_until_it_changes(
     place.lay({"large": noise(20 * MIB, 0)})
 
     def again() -> TransferReport:
-        return upload(store, place.find(), box, checksum_cache=ChecksumCache(tmp_path / "known"), segment_size=8 * MIB)
+        return upload(
+            store,
+            place.find(),
+            box,
+            UploadOptions(checksum_cache=ChecksumCache(tmp_path / "known"), segment_size=8 * MIB),
+        )
 
     assert again().files == 1
     assert again() == TransferReport(0, 0, 1)
@@ -139,10 +144,10 @@ def test_a_file_that_changes_on_its_way_is_not_stored(place: Place, store: Swift
     sources = place.find("large")
     place.lay({"large": noise(20 * MIB, 1)})
     with pytest.raises(Corrupted, match="large was written while it was being sent"):
-        upload(store, sources, box, segment_size=8 * MIB)
+        upload(store, sources, box, UploadOptions(segment_size=8 * MIB))
     place.lay({"large": b"short"})
     with pytest.raises((Corrupted, StoreError), match="large"):
-        upload(store, sources, box, segment_size=8 * MIB)
+        upload(store, sources, box, UploadOptions(segment_size=8 * MIB))
     assert not contents(store, box)
 
 

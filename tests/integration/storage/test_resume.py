@@ -26,7 +26,15 @@ from airflow_dlaas.storage.body import CHUNK_SIZE
 from airflow_dlaas.storage.object_store import ObjectLayout, Part
 from airflow_dlaas.storage.segments import segment_container
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import Progress, TransferReport, delete_objects, download, upload
+from airflow_dlaas.storage.transfer.api import (
+    DownloadOptions,
+    Progress,
+    TransferReport,
+    UploadOptions,
+    delete_objects,
+    download,
+    upload,
+)
 from airflow_dlaas.storage.transfer.part_file import PartFile
 from tests.stored import contents, laid, lay, noise, orphans, segments, settle
 from tests.troublemaker import ResetReply, ResetRequest, Say, StallReply, StallRequest, Troublemaker
@@ -86,11 +94,11 @@ def here(tmp_path: Path) -> Path:
 
 
 def send(store: SwiftStore, here: Path, container: str, cut: int = SEGMENT, **more: object) -> TransferReport:
-    return upload(store, here, container, segment_size=cut, threads=THREADS, **more)  # type: ignore[arg-type]
+    return upload(store, here, container, UploadOptions(segment_size=cut, threads=THREADS, **more))  # type: ignore[arg-type]
 
 
 def fetch(store: SwiftStore, container: str, there: Path, **more: object) -> TransferReport:
-    return download(store, container, there, segment_size=SEGMENT, threads=THREADS, **more)  # type: ignore[arg-type]
+    return download(store, container, there, DownloadOptions(segment_size=SEGMENT, threads=THREADS, **more))  # type: ignore[arg-type]
 
 
 CHILD = """
@@ -98,7 +106,7 @@ import json, sys
 from pathlib import Path
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import download, upload
+from airflow_dlaas.storage.transfer.api import DownloadOptions, UploadOptions, download, upload
 
 order = json.load(sys.stdin)
 store = SwiftStore.open(StoreConnection.model_validate(order["connection"]))
@@ -263,7 +271,7 @@ def test_file_written_during_its_upload_is_not_stored_in_a_mixed_state(
             (here / "changing").write_bytes(longer)
 
     def sending() -> TransferReport:
-        return upload(direct, here, container, segment_size=SEGMENT, threads=1, progress=change)
+        return upload(direct, here, container, UploadOptions(segment_size=SEGMENT, threads=1, progress=change))
 
     if size == SIZE:
         with pytest.raises(Corrupted, match="was written while it was being sent"):

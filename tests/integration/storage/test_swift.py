@@ -27,7 +27,14 @@ from airflow_dlaas.exceptions import (
 from airflow_dlaas.storage.object_store import ObjectStore
 from airflow_dlaas.storage.swift.auth import AuthToken
 from airflow_dlaas.storage.swift.store import SwiftStore
-from airflow_dlaas.storage.transfer.api import Progress, TransferReport, download, upload
+from airflow_dlaas.storage.transfer.api import (
+    DownloadOptions,
+    Progress,
+    TransferReport,
+    UploadOptions,
+    download,
+    upload,
+)
 
 
 @pytest.fixture
@@ -184,13 +191,15 @@ def test_folder_round_trip_transfers_nothing_the_second_time(store: SwiftStore, 
         path.write_bytes(bytes([number]) * number * 1000)
     total = 1000 * sum(range(30))
     seen: list[Progress] = []
-    assert upload(store, tmp_path / "here", container, prefix="p", progress=seen.append) == TransferReport(30, total, 0)
+    assert upload(
+        store, tmp_path / "here", container, UploadOptions(prefix="p", progress=seen.append)
+    ) == TransferReport(30, total, 0)
     assert seen[-1] == Progress(total, total, 30, 30)
-    assert download(store, container, tmp_path / "there", prefix="p") == TransferReport(30, total, 0)
+    assert download(store, container, tmp_path / "there", DownloadOptions(prefix="p")) == TransferReport(30, total, 0)
     for path in (tmp_path / "here").rglob("*.bin"):
         assert (tmp_path / "there" / path.relative_to(tmp_path / "here")).read_bytes() == path.read_bytes()
-    assert upload(store, tmp_path / "here", container, prefix="p") == TransferReport(0, 0, 30)
-    assert download(store, container, tmp_path / "there", prefix="p") == TransferReport(0, 0, 30)
+    assert upload(store, tmp_path / "here", container, UploadOptions(prefix="p")) == TransferReport(0, 0, 30)
+    assert download(store, container, tmp_path / "there", DownloadOptions(prefix="p")) == TransferReport(0, 0, 30)
 
 
 def test_put_with_a_wrong_md5_keeps_the_old_object(store: SwiftStore, container: str, tmp_path: Path) -> None:

@@ -14,7 +14,14 @@ from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.sources.local import local_sources
 from airflow_dlaas.storage.sources.patterns import parse_object_names, parse_patterns
 from airflow_dlaas.storage.sources.remote import remote_sources
-from airflow_dlaas.storage.transfer.api import delete_objects, download, plan_upload, upload
+from airflow_dlaas.storage.transfer.api import (
+    DownloadOptions,
+    UploadOptions,
+    delete_objects,
+    download,
+    plan_upload,
+    upload,
+)
 from airflow_dlaas.storage.transfer.plan import planned_deletions
 from tests.memory_store import MemoryStore
 from tests.unit.storage.transfer.test_plan import stored
@@ -73,12 +80,14 @@ def _local(folder: Path, parameter: str, value: Any) -> list[str]:
 
 def _upload(folder: Path, parameter: str, value: Any) -> list[str]:
     store = MemoryStore()
-    upload(store, folder, "c", **{parameter: value})
+    upload(store, folder, "c", UploadOptions(**{parameter: value}))
     return sorted(store.objects)
 
 
 def _plan_upload(folder: Path, parameter: str, value: Any) -> list[str]:
-    return sorted(one.name for one in plan_upload(MemoryStore(), folder, "c", **{parameter: value}).uploads)
+    return sorted(
+        one.name for one in plan_upload(MemoryStore(), folder, "c", UploadOptions(**{parameter: value})).uploads
+    )
 
 
 def _remote(folder: Path, parameter: str, value: Any) -> list[str]:
@@ -182,10 +191,10 @@ def test_nothing_is_deleted_by_a_single_pattern_that_selects_nothing_here(tmp_pa
     store = MemoryStore(**{"old.csv": b"1", "notes.md": b"2"})
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(NothingSelected):
-        upload(store, tmp_path, "c", include="*.csv", delete=True)
+        upload(store, tmp_path, "c", UploadOptions(include="*.csv", delete=True))
     assert sorted(store.objects) == ["notes.md", "old.csv"]
     (tmp_path / "new.csv").write_text("x")
-    assert upload(store, tmp_path, "c", include="*.csv", delete=True).deleted == 1
+    assert upload(store, tmp_path, "c", UploadOptions(include="*.csv", delete=True)).deleted == 1
     assert sorted(store.objects) == ["new.csv", "notes.md"]
 
 
@@ -193,7 +202,7 @@ def test_one_name_is_one_object(tmp_path: Path) -> None:
     store = MemoryStore(a=b"1", b=b"2", ab=b"3")
     assert delete_objects(store, "c", names="ab") == ["ab"]
     assert sorted(store.objects) == ["a", "b"]
-    download(store, "c", tmp_path, names="a")
+    download(store, "c", tmp_path, DownloadOptions(names="a"))
     assert [one.name for one in tmp_path.iterdir()] == ["a"]
 
 

@@ -23,8 +23,10 @@ from airflow_dlaas.storage.object_store import ObjectStore, Part, StoreLimits
 from airflow_dlaas.storage.sources import local
 from airflow_dlaas.storage.sources.local import MTIME_RESOLUTION_NS, LocalFile, Source, local_sources
 from airflow_dlaas.storage.transfer.api import (
+    DownloadOptions,
     Progress,
     TransferReport,
+    UploadOptions,
     UploadPlan,
     delete_objects,
     download,
@@ -55,7 +57,7 @@ def test_a_folder_goes_up_with_everything_in_it(tmp_path: Path) -> None:
     lay(tmp_path, **{"a": b"1", "deep/er/b": b"22", ".hidden": b"", "link": b""})
     (tmp_path / "link").unlink()
     (tmp_path / "link").symlink_to("a")
-    assert upload(store, tmp_path, "c", prefix="data") == TransferReport(4, 4, 0)
+    assert upload(store, tmp_path, "c", UploadOptions(prefix="data")) == TransferReport(4, 4, 0)
     assert store.objects == {"data/a": b"1", "data/deep/er/b": b"22", "data/.hidden": b"", "data/link": b"1"}
 
 
@@ -64,8 +66,8 @@ def test_an_upload_reports_which_of_its_folders_count_as_results_of_trainings(tm
     lay(tmp_path, **{".dlaas-training": b"{}", "r/.dlaas-training": b"{}", "r/model/w": b"1", "data": b"2"})
     store = MemoryStore()
     assert upload(store, tmp_path, "c").result_folders == ("r",)
-    assert upload(store, tmp_path, "c", prefix="p").result_folders == ("p", "p/r")
-    assert upload(store, tmp_path, "c", exclude=".dlaas-training").result_folders == ()
+    assert upload(store, tmp_path, "c", UploadOptions(prefix="p")).result_folders == ("p", "p/r")
+    assert upload(store, tmp_path, "c", UploadOptions(exclude=".dlaas-training")).result_folders == ()
 
 
 def test_one_file_goes_up_under_its_own_name_and_named_ones_under_theirs(tmp_path: Path) -> None:
@@ -94,14 +96,14 @@ def test_what_is_here_already_is_not_fetched(tmp_path: Path) -> None:
 
 def test_a_folder_of_the_store_comes_down_without_its_prefix(tmp_path: Path) -> None:
     store = MemoryStore(**{"run/model/a": b"1", "run/model/b/c": b"2", "run/models": b"3"})
-    assert download(store, "c", tmp_path / "new", prefix="run/model") == TransferReport(2, 2, 0)
+    assert download(store, "c", tmp_path / "new", DownloadOptions(prefix="run/model")) == TransferReport(2, 2, 0)
     assert {str(path.relative_to(tmp_path / "new")) for path in (tmp_path / "new").rglob("*")} == {"a", "b", "b/c"}
 
 
 def test_a_name_that_is_not_there_is_said_before_anything_is_fetched(tmp_path: Path) -> None:
     store = MemoryStore(a=b"1")
     with pytest.raises(ObjectNotFound, match="'b'"):
-        download(store, "c", tmp_path, names=["a", "b"])
+        download(store, "c", tmp_path, DownloadOptions(names=["a", "b"]))
     assert not store.asked
 
 
@@ -123,12 +125,12 @@ def test_a_link_that_lies_in_the_destination_leads_nowhere(tmp_path: Path) -> No
 
 def test_nothing_to_transfer_is_an_error_unless_it_is_allowed(tmp_path: Path) -> None:
     with pytest.raises(ObjectNotFound, match="nothing under 'p' in container 'c'"):
-        download(MemoryStore(a=b"1"), "c", tmp_path / "to", prefix="p")
+        download(MemoryStore(a=b"1"), "c", tmp_path / "to", DownloadOptions(prefix="p"))
     assert not (tmp_path / "to").exists()
-    assert download(MemoryStore(), "c", tmp_path, allow_empty=True) == TransferReport(0, 0, 0)
+    assert download(MemoryStore(), "c", tmp_path, DownloadOptions(allow_empty=True)) == TransferReport(0, 0, 0)
     with pytest.raises(NothingSelected, match=f"{tmp_path}: there is no file in it"):
         upload(MemoryStore(), tmp_path, "c")
-    assert upload(MemoryStore(), tmp_path, "c", allow_empty=True) == TransferReport(0, 0, 0)
+    assert upload(MemoryStore(), tmp_path, "c", UploadOptions(allow_empty=True)) == TransferReport(0, 0, 0)
 
 
 @pytest.mark.parametrize("files", [{}, {"a": b"1"}])
@@ -136,7 +138,7 @@ def test_a_missing_container_is_said_even_when_there_is_nothing_to_send(
     tmp_path: Path, files: dict[str, bytes]
 ) -> None:
     with pytest.raises(ContainerNotFound):
-        upload(MemoryStore(), lay(tmp_path, **files), "missing", allow_empty=True)
+        upload(MemoryStore(), lay(tmp_path, **files), "missing", UploadOptions(allow_empty=True))
 
 
 @pytest.mark.parametrize("name", ["missing", "dangling", "folder"])
@@ -156,14 +158,14 @@ def test_the_first_failure_ends_the_whole_and_is_the_one_told(tmp_path: Path) ->
     store = MemoryStore()
     files = {"full": b"x" * 10, **{f"{number}": b"" for number in range(200)}}
     with pytest.raises(StoreFull):
-        upload(store, lay(tmp_path, **files), "c", threads=1)
+        upload(store, lay(tmp_path, **files), "c", UploadOptions(threads=1))
     assert store.asked[0] == "full"
     assert len(store.asked) < 10
 
 
 def test_progress_adds_up_and_tells_of_skipped_files_as_done(tmp_path: Path) -> None:
     seen: list[Progress] = []
-    upload(MemoryStore(a=b"1"), lay(tmp_path, a=b"1", b=b"22", c=b""), "c", progress=seen.append)
+    upload(MemoryStore(a=b"1"), lay(tmp_path, a=b"1", b=b"22", c=b""), "c", UploadOptions(progress=seen.append))
     assert seen[-1] == Progress(3, 3, 3, 3)
     assert [one.bytes_done for one in seen] == sorted(one.bytes_done for one in seen)
 
@@ -173,7 +175,7 @@ def test_an_error_of_the_progress_ends_the_transfer(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        upload(MemoryStore(), lay(tmp_path, a=b"1"), "c", progress=refuse)
+        upload(MemoryStore(), lay(tmp_path, a=b"1"), "c", UploadOptions(progress=refuse))
 
 
 def test_no_thread_is_left_behind(tmp_path: Path) -> None:
@@ -188,14 +190,14 @@ def test_no_thread_is_left_behind(tmp_path: Path) -> None:
 def test_include_and_exclude_say_which_files_of_a_folder_go_up(tmp_path: Path) -> None:
     store = MemoryStore()
     folder = lay(tmp_path, **{"a.gz": b"1", "b.txt": b"2", "deep/c.gz": b"3", "raw/d.gz": b"4"})
-    upload(store, folder, "c", include=["*.gz"], exclude=["raw"])
+    upload(store, folder, "c", UploadOptions(include=["*.gz"], exclude=["raw"]))
     assert sorted(store.objects) == ["a.gz", "deep/c.gz"]
 
 
 def test_a_glob_names_what_it_matches_from_the_last_folder_spelled_out(tmp_path: Path) -> None:
     store = MemoryStore()
     lay(tmp_path, **{"x/a.gz": b"1", "x/b.txt": b"2", "y/c.gz": b"3"})
-    upload(store, f"{tmp_path}/*/*.gz", "c", prefix="p")
+    upload(store, f"{tmp_path}/*/*.gz", "c", UploadOptions(prefix="p"))
     assert sorted(store.objects) == ["p/x/a.gz", "p/y/c.gz"]
     upload(store, f"{tmp_path}/**/*.txt", "c")
     assert "x/b.txt" in store.objects
@@ -224,29 +226,31 @@ def test_nothing_is_deleted_unless_asked_for(tmp_path: Path) -> None:
 
 def test_what_is_no_longer_there_is_deleted_below_the_prefix_only(tmp_path: Path) -> None:
     store = MemoryStore(**{"p/old": b"1", "p/keep": b"2", "pq": b"3", "other": b"4"})
-    assert upload(store, lay(tmp_path, keep=b"2"), "c", prefix="p", delete=True) == TransferReport(0, 0, 1, deleted=1)
+    assert upload(store, lay(tmp_path, keep=b"2"), "c", UploadOptions(prefix="p", delete=True)) == TransferReport(
+        0, 0, 1, deleted=1
+    )
     assert sorted(store.objects) == ["other", "p/keep", "pq"]
 
 
 def test_what_was_left_out_of_the_upload_is_left_in_the_store(tmp_path: Path) -> None:
     store = MemoryStore(**{"a.tmp": b"1", "b.gz": b"2"})
-    upload(store, lay(tmp_path, **{"c.gz": b"3"}), "c", exclude=["*.tmp"], delete=True)
+    upload(store, lay(tmp_path, **{"c.gz": b"3"}), "c", UploadOptions(exclude=["*.tmp"], delete=True))
     assert sorted(store.objects) == ["a.tmp", "c.gz"]
 
 
 def test_results_of_trainings_in_the_same_container_stay(tmp_path: Path) -> None:
     mark = f"{RESULT.partition('/')[0]}/.dlaas-training"
     store = MemoryStore(**{RESULT: b"1", mark: b"{}", "old": b"2", "training-set000001/x": b"4"})
-    upload(store, lay(tmp_path, new=b"3"), "c", delete=True)
+    upload(store, lay(tmp_path, new=b"3"), "c", UploadOptions(delete=True))
     assert sorted(store.objects) == ["new", mark, RESULT]
-    upload(store, tmp_path, "c", prefix=RESULT.rpartition("/")[0], delete=True)
+    upload(store, tmp_path, "c", UploadOptions(prefix=RESULT.rpartition("/")[0], delete=True))
     assert RESULT in store.objects
 
 
 def test_nothing_is_deleted_when_the_upload_fails(tmp_path: Path) -> None:
     store = MemoryStore(old=b"1")
     with pytest.raises(StoreFull):
-        upload(store, lay(tmp_path, full=b"2"), "c", delete=True)
+        upload(store, lay(tmp_path, full=b"2"), "c", UploadOptions(delete=True))
     assert sorted(store.objects) == ["old"]
 
 
@@ -255,9 +259,9 @@ def test_an_empty_source_deletes_nothing(tmp_path: Path) -> None:
     store = MemoryStore(old=b"1")
     (tmp_path / "empty").mkdir()
     with pytest.raises(NothingSelected, match="there is no file in it"):
-        upload(store, tmp_path / "empty", "c", delete=True)
+        upload(store, tmp_path / "empty", "c", UploadOptions(delete=True))
     with pytest.raises(StoreError, match="1 objects would be deleted"):
-        upload(store, tmp_path / "empty", "c", delete=True, allow_empty=True)
+        upload(store, tmp_path / "empty", "c", UploadOptions(delete=True, allow_empty=True))
     assert sorted(store.objects) == ["old"]
 
 
@@ -267,7 +271,7 @@ def test_an_empty_source_deletes_nothing(tmp_path: Path) -> None:
 def test_a_plan_says_what_would_be_done_and_does_nothing(tmp_path: Path) -> None:
     store = MemoryStore(same=b"abc", edited=b"abc", old=b"1")
     folder = lay(tmp_path, same=b"abc", edited=b"abd", new=b"2")
-    plan = plan_upload(store, folder, "c", delete=True)
+    plan = plan_upload(store, folder, "c", UploadOptions(delete=True))
     assert isinstance(plan, UploadPlan)
     assert [one.name for one in plan.uploads] == ["edited", "new"]
     assert (plan.bytes, plan.unchanged, plan.deletions) == (4, 1, ("old",))
@@ -279,7 +283,7 @@ def test_a_plan_says_what_would_be_done_and_does_nothing(tmp_path: Path) -> None
 
 
 def send_large(store: MemoryStore, path: Path, known: ChecksumCache | None = None) -> TransferReport:
-    return upload(store, path, "c", segment_size=4, checksum_cache=known)
+    return upload(store, path, "c", UploadOptions(segment_size=4, checksum_cache=known))
 
 
 def test_a_large_file_goes_up_in_segments_and_comes_down_whole(tmp_path: Path) -> None:
@@ -288,7 +292,7 @@ def test_a_large_file_goes_up_in_segments_and_comes_down_whole(tmp_path: Path) -
     assert send_large(store, tmp_path / "big") == TransferReport(1, 10, 0)
     assert store.objects == {"big": b"0123456789"}
     assert len(store.segments()) == 3
-    assert download(store, "c", tmp_path / "there", segment_size=4) == TransferReport(1, 10, 0)
+    assert download(store, "c", tmp_path / "there", DownloadOptions(segment_size=4)) == TransferReport(1, 10, 0)
     assert (tmp_path / "there" / "big").read_bytes() == b"0123456789"
     assert [one.name for one in (tmp_path / "there").iterdir()] == ["big"]
 
@@ -298,7 +302,7 @@ def test_a_large_file_that_did_not_change_sends_no_byte(tmp_path: Path) -> None:
     lay(tmp_path, big=b"0123456789")
     send_large(store, tmp_path / "big")
     assert send_large(store, tmp_path / "big") == TransferReport(0, 0, 1)
-    assert download(store, "c", tmp_path, segment_size=4) == TransferReport(0, 0, 1)
+    assert download(store, "c", tmp_path, DownloadOptions(segment_size=4)) == TransferReport(0, 0, 1)
     assert store.sent == 10
 
 
@@ -336,7 +340,7 @@ def test_the_segments_of_a_file_that_became_small_are_gone(tmp_path: Path) -> No
 def test_removing_a_large_object_removes_its_segments_and_no_others(tmp_path: Path) -> None:
     store = MemoryStore()
     lay(tmp_path, big=b"0123456789", **{"big.2": b"9876543210"})
-    upload(store, tmp_path, "c", segment_size=4)
+    upload(store, tmp_path, "c", UploadOptions(segment_size=4))
     assert delete_objects(store, "c", names=["big"]) == ["big"]
     assert store.objects == {"big.2": b"9876543210"}
     assert len(store.segments()) == 3
@@ -351,7 +355,7 @@ def test_a_file_that_is_written_while_it_goes_up_is_refused_and_the_old_object_s
             (tmp_path / "big").write_bytes(b"9876543210")
 
     with pytest.raises(Corrupted, match="was written while it was being sent"):
-        upload(store, tmp_path / "big", "c", segment_size=4, threads=1, progress=write)
+        upload(store, tmp_path / "big", "c", UploadOptions(segment_size=4, threads=1, progress=write))
     assert store.objects == {"big": b"before"}
 
 
@@ -364,8 +368,8 @@ def test_a_store_that_joins_no_segments_gets_it_in_one_piece(tmp_path: Path) -> 
 def test_a_file_elsewhere_is_read_once_and_goes_up_verified() -> None:
     store = MemoryStore()
     small, large = Source("small", FarFile(b"123")), Source("large", FarFile(b"0123456789"))
-    assert upload(store, [small, large], "c", segment_size=4) == TransferReport(2, 13, 0)
-    assert upload(store, [small, large], "c", segment_size=4) == TransferReport(0, 0, 2)
+    assert upload(store, [small, large], "c", UploadOptions(segment_size=4)) == TransferReport(2, 13, 0)
+    assert upload(store, [small, large], "c", UploadOptions(segment_size=4)) == TransferReport(0, 0, 2)
     assert store.objects == {"small": b"123", "large": b"0123456789"}
 
 
@@ -376,9 +380,11 @@ def test_a_file_that_is_known_is_not_read_again(tmp_path: Path) -> None:
     store, place = MemoryStore(), tmp_path / "cache" / "md5"
     folder = lay(tmp_path / "here", a=b"abc", big=b"0123456789")
     with ChecksumCache(place) as known:
-        upload(store, found_later(folder, LocalFile), "c", segment_size=4, checksum_cache=known)
+        upload(store, found_later(folder, LocalFile), "c", UploadOptions(segment_size=4, checksum_cache=known))
     assert (
-        upload(store, found_later(folder, Unread), "c", segment_size=4, checksum_cache=ChecksumCache(place)).unchanged
+        upload(
+            store, found_later(folder, Unread), "c", UploadOptions(segment_size=4, checksum_cache=ChecksumCache(place))
+        ).unchanged
         == 2
     )
 
@@ -389,9 +395,9 @@ def test_a_file_that_has_just_changed_is_not_known_yet(tmp_path: Path, monkeypat
     store, place = MemoryStore(), tmp_path / "cache" / "md5"
     folder = lay(tmp_path / "here", a=b"abc")
     with ChecksumCache(place) as known:
-        upload(store, folder, "c", checksum_cache=known)
+        upload(store, folder, "c", UploadOptions(checksum_cache=known))
     with pytest.raises(AssertionError, match="is read"):
-        upload(store, found_later(folder, Unread), "c", checksum_cache=ChecksumCache(place))
+        upload(store, found_later(folder, Unread), "c", UploadOptions(checksum_cache=ChecksumCache(place)))
 
 
 class Unread(LocalFile):
@@ -413,6 +419,6 @@ def found_later(folder: Path, kind: type[LocalFile]) -> list[Source]:
 def test_a_disk_without_room_is_said_before_anything_is_fetched(tmp_path: Path) -> None:
     store = MemoryStore()
     store.all["c"]["huge"] = [Part(0, 2**62, "0" * 32, ("c_segments", "x"))]
-    with pytest.raises(HostError, match="bytes of room"):
+    with pytest.raises(HostError, match="bytes of free space"):
         download(store, "c", tmp_path / "there")
     assert not [one for one in store.asked if one.startswith("huge@")]
