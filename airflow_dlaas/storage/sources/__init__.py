@@ -1,1 +1,1 @@
-"""Files to upload: where they are, what they are named, and whether they changed. It sends nothing."""
+"""Files to upload: their locations, their names, and whether they changed. Nothing here sends them."""

@@ -1,4 +1,4 @@
-"""What file systems say of a file that changes when its content does. No I/O."""
+"""ETags: properties of a file, as a file system reports them, that change with its content. No I/O."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ CONTENT_KEYS = (
 )
 VERSION_KEYS = ("generation", "versionid", "version")
 MTIME_KEYS = ("lastmodified", "modified", "mtime", "updated", "modificationtime")
-"""What file systems call what changes with a file's content; in lower case, without signs, the surest first."""
+"""Keys under which file systems report such a property, in lower case, without signs; the most reliable first."""
 
 MTIME_RESOLUTION_SECONDS = 2
-"""Seconds after a change until a time of modification would show another one."""
+"""Seconds after a change until a modification time shows another change."""
 
 ETags = tuple[tuple[str, str], ...]
-"""Names, as above, and values."""
+"""Keys, as above, and values."""
 
 
 def find_etags(info: Mapping[str, Any]) -> ETags:
-    """Those of the surest kind that *info*, what fsspec tells of a file, holds; none where nothing in it will do."""
-    said = {"".join(filter(str.isalnum, name)).lower(): value for name, value in info.items() if value}
-    for names in (CONTENT_KEYS, VERSION_KEYS, MTIME_KEYS):
-        spell = _format_mtime if names is MTIME_KEYS else str
-        if tags := tuple((name, spell(said[name])) for name in names if name in said):
-            return tags
+    """Return the ETags of the most reliable kind in *info*, fsspec's description of a file; empty without any."""
+    values = {"".join(filter(str.isalnum, name)).lower(): value for name, value in info.items() if value}
+    for keys in (CONTENT_KEYS, VERSION_KEYS, MTIME_KEYS):
+        format_value = _format_mtime if keys is MTIME_KEYS else str
+        if etags := tuple((key, format_value(values[key])) for key in keys if key in values):
+            return etags
     return ()
 
 
 def _format_mtime(value: Any) -> str:
-    """Spell a time as seconds; dates in whole ones, since some stores tell fractions only in a listing."""
+    """Format a time as seconds; a date as whole seconds, because some stores report fractions only in a listing."""
     with suppress(ValueError, TypeError):
         if isinstance(value, str):
             value = parsedate_to_datetime(value)
@@ -51,18 +51,18 @@ def _format_mtime(value: Any) -> str:
 
 
 def to_epoch_seconds(timestamp: datetime) -> float:
-    """Since 1970; a time without a zone is taken for one of Greenwich."""
+    """Return the seconds since 1970; a time without a zone counts as UTC."""
     return timestamp.replace(tzinfo=timestamp.tzinfo or timezone.utc).timestamp()
 
 
 def has_stable_etags(etags: ETags, now: float) -> bool:
-    """Whether a change after *now* would be seen in *etags*."""
+    """Whether a change after *now*, in seconds since 1970, would change *etags*."""
     if not etags:
         return False
-    name, value = etags[0]
-    if name not in MTIME_KEYS:
+    key, value = etags[0]
+    if key not in MTIME_KEYS:
         return True
     try:
         return now - float(value) > MTIME_RESOLUTION_SECONDS
-    except ValueError:  # a spelling of time that nobody here knows
+    except ValueError:  # an unknown format of time
         return False

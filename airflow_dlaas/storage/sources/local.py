@@ -1,4 +1,4 @@
-"""Finding what is to be stored: files, folders and globs on this machine."""
+"""Sources on this machine: files, folders and globs."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from airflow_dlaas.storage.body import Body, FileBody, unreadable_error
 from airflow_dlaas.storage.sources.patterns import GLOB_CHARACTERS, Patterns, is_selected, matches_any, parse_patterns
 
 MTIME_RESOLUTION_NS = 2 * 10**9
-"""Nanoseconds after a change until a file's times would show another one: file systems round them, some to 2 s."""
+"""Nanoseconds after a change until a file's times show another change: file systems round them, some to 2 s."""
 
 
 class SourceFile(Protocol):
-    """Where bytes to be stored come from: a file, here or elsewhere."""
+    """A file to upload, on this machine or remote."""
 
     @property
     def location(self) -> str:
-        """Names it for people and for `ChecksumCache`: an absolute path or a URL."""
+        """Absolute path or URL: the name of the file in messages and in `ChecksumCache`."""
 
     @property
     def size(self) -> int:
-        """Bytes it had when it was found."""
+        """Bytes of the file when it was found."""
 
     @property
     def fingerprint(self) -> str:
-        """Differs when the content does; empty where nothing tells."""
+        """A text that changes with the content; empty if the file system reports nothing of that kind."""
 
     @property
     def has_stable_fingerprint(self) -> bool:
-        """Whether a change after this moment would be seen in its `fingerprint`."""
+        """Whether a change from now on would change the `fingerprint`."""
 
     @property
     def is_local(self) -> bool:
-        """Whether reading it twice costs little."""
+        """Whether the file is on this machine, where it costs little to read it twice."""
 
     def part(self, start: int, size: int) -> Body:
-        """A stretch of it."""
+        """Return *size* bytes of the content from *start* on."""
 
     def has_changed(self) -> bool:
-        """Whether it is another than it was when it was found."""
+        """Whether the file differs from the one that was found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to store, and the name to store it under."""
+    """A file to upload, and the name of its object."""
 
     name: str
     file: SourceFile
@@ -70,15 +70,16 @@ class LocalFile:
     size: int
     inode: int
     mtime_ctime_ns: tuple[int, int]
-    """When its content, and when anything of it was changed."""
+    """Times of the last change of the content, and of any change."""
     is_local: bool = True
     stat_time_ns: int = field(default_factory=time.time_ns, compare=False)
+    """Time at which the file was found."""
 
     @classmethod
     def from_stat(cls, path: str, status: os.stat_result) -> LocalFile:
-        """Make one of what `os.stat` says; refuses what is no regular file."""
+        """Make one from the result of `os.stat`. Raises `StoreError` if the file is not a regular one."""
         if not stat.S_ISREG(status.st_mode):
-            raise StoreError(f"{path} cannot be stored: it is no regular file")
+            raise StoreError(f"{path} cannot be stored: it is not a regular file")
         return cls(path, status.st_size, status.st_ino, (status.st_mtime_ns, status.st_ctime_ns))
 
     @property
@@ -88,28 +89,29 @@ class LocalFile:
 
     @property
     def has_stable_fingerprint(self) -> bool:
-        """Whether its last change was long enough ago when it was found: it may have been read right after."""
+        """Whether the last change was long before the file was found: it may have been read right after that."""
         return self.stat_time_ns - max(self.mtime_ctime_ns) > MTIME_RESOLUTION_NS
 
     def part(self, start: int, size: int) -> Body:
-        """A stretch of it."""
+        """Return *size* bytes of the content from *start* on."""
         return FileBody(self.location, start, size)
 
     def has_changed(self) -> bool:
-        """Whether it is another than it was when it was found."""
+        """Whether the file differs from the one that was found."""
         return _stat_file(self.location).fingerprint != self.fingerprint
 
 
 def local_sources(location: str | Path, include: Patterns = None, exclude: Patterns = ()) -> list[Source]:
     """
-    Find what *location* means: one file, a folder with everything in it, or what a glob matches.
+    Find the files of *location*: one file, a folder with everything in it, or everything that a glob matches.
 
-    A file is named by its own name; what is in a folder by its path below it; what a glob matches by its path below
-    the last folder that is spelled out. ``**`` goes through folders; a hidden file is matched where the dot is spelled
-    out. *include* and *exclude* (see `patterns.matches`) are compared with those names.
+    The name of a single file is its own name; of a file in a folder, the path below the folder; of a match of a glob,
+    the path below the last folder without a wildcard. ``**`` matches any number of folders; a hidden file is matched
+    only by a pattern with the dot. *include* and *exclude* (see `patterns.matches_any`) are compared with these names.
 
-    :raises NothingSelected: the folder is empty, the glob matches nothing, or the patterns leave nothing.
-    :raises StoreError: there is no such place, something cannot be read, is no regular file, or is a link to a folder.
+    :raises NothingSelected: the folder is empty, the glob matches nothing, or the patterns select nothing.
+    :raises StoreError: the location does not exist, or a file cannot be read, is not a regular file or is a link to a
+        folder.
     """
     included, excluded = parse_patterns(include, "include"), parse_patterns(exclude, "exclude") or ()
     path = os.path.abspath(location)  # noqa: PTH100  (a Path for each of many files costs more)
@@ -130,7 +132,7 @@ def local_sources(location: str | Path, include: Patterns = None, exclude: Patte
 
 
 def nothing_selected_error(location: str, include: tuple[str, ...] | None, exclude: tuple[str, ...]) -> NothingSelected:
-    """Make the error for a *location* that holds no selected file."""
+    """Return the error for a *location* without a selected file."""
     reasons = []
     if include is not None:
         reasons.append(f"include {list(include)}")
@@ -141,19 +143,19 @@ def nothing_selected_error(location: str, include: tuple[str, ...] | None, exclu
 
 
 def named_sources(files: Mapping[str, Path]) -> list[Source]:
-    """Take *files* under the names given."""
+    """Return the sources for *files*, a mapping of object names to paths."""
     return [Source(name, _stat_file(os.path.abspath(path))) for name, path in files.items()]  # noqa: PTH100
 
 
 def _glob_files(pattern: str, exclude: tuple[str, ...]) -> Iterator[tuple[str, LocalFile]]:
-    steps = pattern.split(os.sep)  # noqa: PTH206  (it begins with a separator)
-    plain = next(at for at, step in enumerate(steps) if GLOB_CHARACTERS & set(step))
-    base = os.sep.join(steps[:plain]) or os.sep  # noqa: PTH118
+    components = pattern.split(os.sep)  # noqa: PTH206  (it begins with a separator)
+    first_wildcard = next(index for index, one in enumerate(components) if GLOB_CHARACTERS & set(one))
+    base = os.sep.join(components[:first_wildcard]) or os.sep  # noqa: PTH118
     for path in glob.iglob(pattern, recursive=True):  # noqa: PTH207  (pathlib's matches hidden files)
         name = os.path.relpath(path, base)
         if not os.path.isdir(path):  # noqa: PTH112
             yield name, _stat_file(path)
-        elif "**" not in steps:  # which names everything below by itself
+        elif "**" not in components:  # "**" matches everything in the folder itself
             yield from _walk_files(path, f"{name}/", exclude)
 
 

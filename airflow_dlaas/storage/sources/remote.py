@@ -1,4 +1,4 @@
-"""Finding what is to be stored elsewhere: files, folders and globs of any file system of fsspec's."""
+"""Remote sources: files, folders and globs of any file system of fsspec."""
 
 from __future__ import annotations
 
@@ -19,60 +19,61 @@ from airflow_dlaas.storage.sources.local import Source, nothing_selected_error
 from airflow_dlaas.storage.sources.patterns import GLOB_CHARACTERS, Patterns, is_selected, parse_patterns
 
 READ_SIZE = 8 * 1024**2
-"""Bytes asked for at a time, and held by each thread: a request to a store far away takes hundredths of a second."""
+"""Bytes read at a time and held by each thread: a request to a store far away takes hundredths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file that some file system of fsspec's can read."""
+    """A file that a file system of fsspec can read."""
 
     fs: AbstractFileSystem = field(repr=False, compare=False)
     path: str
     location: str
     size: int
     etags: ETags
-    """What the other side says of its content."""
+    """Properties that change with the content, as the file system reports them."""
     has_stable_fingerprint: bool
     is_local: bool = False
 
     @property
     def fingerprint(self) -> str:
-        """Size and tags; empty without any."""
+        """Size and ETags; empty without ETags."""
         return ";".join([f"{self.size}", *(f"{name}={value}" for name, value in self.etags)]) if self.etags else ""
 
     def part(self, start: int, size: int) -> Body:
-        """A stretch of it."""
+        """Return *size* bytes of the content from *start* on."""
         return RemotePart(self, start, size)
 
     def has_changed(self) -> bool:
-        """Whether its size, or a tag it had when it was found, is another now."""
+        """Whether the size, or an ETag that the file had when it was found, differs now."""
         fs = _thread_fs(self.fs)
         with _translate_errors(self.location):
             fs.invalidate_cache()
-            size, tags = _fetch_size_and_etags(fs, self.path)
-        now = dict(tags)
-        return size != self.size or any(now.get(name, value) != value for name, value in self.etags)
+            size, etags = _fetch_size_and_etags(fs, self.path)
+        current = dict(etags)
+        return size != self.size or any(current.get(key, value) != value for key, value in self.etags)
 
 
 @dataclass(frozen=True, slots=True)
 class RemotePart:
-    """A stretch of a remote file."""
+    """A range of a remote file."""
 
     file: RemoteFile
     start: int
     size: int
 
     def chunks(self) -> Iterator[bytes | memoryview]:
-        """Open the file afresh, and read on from where the stretch begins."""
-        left, place = self.size, self.file.location
-        with _translate_errors(place), _thread_fs(self.file.fs).open(self.file.path, "rb", cache_type="none") as file:
+        """Open the file and read the range."""
+        remaining, location = self.size, self.file.location
+        fs = _thread_fs(self.file.fs)
+        with _translate_errors(location), fs.open(self.file.path, "rb", cache_type="none") as file:
             for data in _read_range(file, self.start, self.size):
-                left -= len(data)
+                remaining -= len(data)
                 view = memoryview(data)
-                for at in range(0, len(view), CHUNK_SIZE):
-                    yield view[at : at + CHUNK_SIZE]
-        if left:
-            raise Corrupted(f"{place} has become shorter while it was being sent: let it be written first")
+                for offset in range(0, len(view), CHUNK_SIZE):
+                    yield view[offset : offset + CHUNK_SIZE]
+        if remaining:
+            raise Corrupted(f"{location} has become shorter while it was being sent: let it be written first")
 
     def __str__(self) -> str:
         return self.file.location
@@ -86,17 +87,17 @@ def remote_sources(
     exclude: Patterns = (),
 ) -> list[Source]:
     """
-    Find what *path* means to *fs*: one file, a folder with everything in it, or what a glob matches.
+    Find the files of *path* in *fs*: one file, a folder with everything in it, or everything that a glob matches.
 
-    Names are given as by `sources.local`; that a ``*`` matches hidden files too is fsspec's custom. Objects that only
-    mark a folder are left out.
+    The files get the names that `local_sources` gives, but ``*`` matches hidden files too, as usual in fsspec. Objects
+    that only mark a folder are left out.
 
-    :param uri: what people call *path*, an address.
-    :raises NothingSelected: the folder is empty, the glob matches nothing, or the patterns leave nothing.
-    :raises StoreError: there is no such place, it cannot be read, or the other side does not report a file's size.
+    :param uri: the URI of *path*, for messages and as the location of the files.
+    :raises NothingSelected: the folder is empty, the glob matches nothing, or the patterns select nothing.
+    :raises StoreError: the path does not exist or cannot be read, or the file system does not report a file's size.
     """
     included, excluded = parse_patterns(include, "include"), parse_patterns(exclude, "exclude") or ()
-    path, uri = fs._strip_protocol(path), uri.rstrip("/") or uri  # noqa: SLF001  (part of what fsspec specifies)
+    path, uri = fs._strip_protocol(path), uri.rstrip("/") or uri  # noqa: SLF001  (part of the interface of fsspec)
     with _translate_errors(uri):
         fs.invalidate_cache()
         try:
@@ -129,15 +130,15 @@ def remote_sources(
 
 
 def _glob_files(fs: AbstractFileSystem, pattern: str) -> tuple[str, dict[str, Any]]:
-    steps = pattern.split("/")
-    plain = next(at for at, step in enumerate(steps) if GLOB_CHARACTERS & set(step))
+    components = pattern.split("/")
+    first_wildcard = next(index for index, one in enumerate(components) if GLOB_CHARACTERS & set(one))
     found: dict[str, Any] = {}
     for full, info in fs.glob(pattern, detail=True).items():
         if info["type"] != "directory":
             found[full] = info
-        elif "**" not in steps:  # which names everything below by itself
+        elif "**" not in components:  # "**" matches everything in the folder itself
             found |= fs.find(full, detail=True)
-    return "/".join(steps[:plain]), found
+    return "/".join(components[:first_wildcard]), found
 
 
 def _relative_name(base: str, path: str) -> str:
@@ -149,35 +150,37 @@ def _is_folder_marker(path: str, info: Mapping[str, Any]) -> bool:
 
 
 def _describe_file(fs: AbstractFileSystem, path: str, location: str, info: Mapping[str, Any]) -> RemoteFile:
-    size, tags = info.get("size"), find_etags(info)
-    if size is None or not tags:  # some tell less in a listing
-        size, tags = _fetch_size_and_etags(fs, path)
+    size, etags = info.get("size"), find_etags(info)
+    if size is None or not etags:  # the listings of some file systems contain less
+        size, etags = _fetch_size_and_etags(fs, path)
     if size is None:
         raise StoreError(
-            f"{location} does not say how large it is, so it cannot be sent piece by piece: fetch it to a file"
+            f"The file system does not report the size of {location}, so it cannot be sent piece by piece: download it "
+            "to a file and upload that"
         )
-    return RemoteFile(fs, path, location, int(size), tags, has_stable_etags(tags, time.time()))
+    return RemoteFile(fs, path, location, int(size), etags, has_stable_etags(etags, time.time()))
 
 
 def _fetch_size_and_etags(fs: AbstractFileSystem, path: str) -> tuple[int | None, ETags]:
     info = fs.info(path)
-    tags = find_etags(info)
-    if not tags:
+    etags = find_etags(info)
+    if not etags:
         with suppress(NotImplementedError):
-            tags = find_etags({"modified": to_epoch_seconds(fs.modified(path))})
-    return info.get("size"), tags
+            etags = find_etags({"modified": to_epoch_seconds(fs.modified(path))})
+    return info.get("size"), etags
 
 
 def _thread_fs(fs: AbstractFileSystem) -> AbstractFileSystem:
-    """Give the instance of *fs* that belongs to this thread: fsspec has one for each unless one can serve them all."""
+    """Return the instance of *fs* for this thread: fsspec has one per thread, unless the file system is async."""
     return fs if fs.async_impl else type(fs)(*fs.storage_args, **fs.storage_options)
 
 
 def _read_range(file: Any, start: int, size: int) -> Iterator[bytes]:
-    """Read *size* bytes from *start* on, or what there is of them."""
+    """Read *size* bytes from *start* on, fewer at the end of the file."""
     end = start + size
-    if isinstance(file, io.BytesIO):  # fsspec's file system in memory gives everybody the same one
-        yield from (bytes(file.getbuffer()[at : min(at + READ_SIZE, end)]) for at in range(start, end, READ_SIZE))
+    if isinstance(file, io.BytesIO):  # the memory file system of fsspec returns one object to all callers
+        for offset in range(start, end, READ_SIZE):
+            yield bytes(file.getbuffer()[offset : min(offset + READ_SIZE, end)])
         return
     if start:
         file.seek(start)
@@ -191,10 +194,10 @@ def _translate_errors(location: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise StoreError(f"{location} is not there") from error
+        raise StoreError(f"{location} does not exist") from error
     except (ConnectionError, TimeoutError, FSTimeoutError) as error:
         raise StoreUnreachable(f"{location} cannot be reached: {error}") from error
     except OSError as error:
         raise StoreError(f"{location} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # what cannot be read from the middle says so by this
-        raise StoreError(f"{location} cannot be read as it has to be; fetch it to a file ({error})") from error
+    except ValueError as error:  # for example of a file that cannot be read from its middle
+        raise StoreError(f"{location} cannot be read in parts: download it to a file ({error})") from error

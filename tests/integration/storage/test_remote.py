@@ -189,6 +189,6 @@ class OfUnknownSize(MemoryFileSystem):
 def test_a_file_of_unknown_size_is_refused_with_the_way_out() -> None:
     fs = OfUnknownSize()
     fs.pipe_file("/unknown/a", b"1")
-    with pytest.raises(StoreError, match=r"memory:///unknown/a does not say how large it is.*fetch it to a file"):
+    with pytest.raises(StoreError, match=r"the size of memory:///unknown/a, .*download it to a file"):
         remote_sources(fs, "/unknown/a", "memory:///unknown/a")
     fs.rm("/unknown", recursive=True)
