@@ -1,1 +1,1 @@
-"""Assets that DAGs are scheduled on; Airflow finds their kinds by the provider's description."""
+"""Assets that schedule DAGs; Airflow finds their URI schemes by the provider info."""

@@ -1,8 +1,8 @@
 """
-What lies in a container, as an asset: ``swift://connection@container/prefix``.
+The content of a container as an asset: ``swift://connection@container/prefix``.
 
-That is what `UploadDataOperator` returns. Airflow drops what stands before the ``@`` only where a password is in it,
-so the connection stays: the same container name means another container to another account.
+`UploadDataOperator` returns this URI. Airflow removes the text before the ``@`` only if it contains a password, so the
+connection stays. It is needed: two accounts may each have a container of the same name.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
 URI_FORMAT = "swift://connection@container/prefix, where connection@ and prefix may be left out"
 
 SAFE_CHARACTERS = "/!$&'()*+,;=:@"
-"""Signs that stand for themselves in the path of an address (RFC 3986)."""
+"""Characters that are not quoted in the path of a URI (RFC 3986)."""
 
 
 def create_asset(
     *, container: str, prefix: str = "", conn_id: str = "swift_default", extra: dict[str, Any] | None = None
 ) -> Asset:
     """
-    Make the asset of all that lies under *prefix* in *container*.
+    Return the asset of everything under *prefix* in *container*.
 
-    :raises ValueError: *container* is not the name of a container, or *prefix* not a folder in one.
+    :raises ValueError: *container* is not the name of a container, or *prefix* is not a folder in one.
     """
     from airflow.sdk import Asset
 
     folder = _require_location(container, prefix)
-    place = f"{quote(conn_id, safe='')}@{quote(container, safe='')}/{quote(folder, safe=SAFE_CHARACTERS)}"
-    return Asset(uri=f"swift://{place}", extra=extra)
+    location = f"{quote(conn_id, safe='')}@{quote(container, safe='')}/{quote(folder, safe=SAFE_CHARACTERS)}"
+    return Asset(uri=f"swift://{location}", extra=extra)
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
     """
-    Bring an asset's address into its one form.
+    Check the URI of an asset; return it unchanged.
 
-    :raises ValueError: the container is missing or is not the name of one, or what follows is not a folder in it.
+    :raises ValueError: the container is missing or has no valid name, or the text after it is not a folder in it.
     """
     if not uri.netloc.rpartition("@")[2]:
         raise ValueError(f"swift://{uri.netloc}{uri.path} names no container: an asset of Swift is {URI_FORMAT}")
@@ -52,7 +52,7 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
 
 
 def _require_location(container: object, prefix: object) -> str:
-    """Return *prefix* without the slashes at its ends."""
+    """Check both names; return *prefix* without the slashes at its ends."""
     try:
         require_container_name(container)
         return require_prefix(prefix.strip("/") if isinstance(prefix, str) else prefix)

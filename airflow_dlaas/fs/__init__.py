@@ -1,1 +1,1 @@
-"""File systems for Airflow's `ObjectStoragePath`, which finds them by the provider's description."""
+"""File systems for `ObjectStoragePath` of Airflow, which finds them by the provider info."""

@@ -1,12 +1,12 @@
 """
-What universal_pathlib makes of ``swift://container/key``: the base of Airflow's `ObjectStoragePath`.
+The class of universal_pathlib for ``swift://container/key``: the base of Airflow's `ObjectStoragePath`.
 
-It finds this module by its entry point, when it meets such a path for the first time. Paths are taken apart by the
-class that fsspec knows for them, so that is seen to here; without it, and without a class of its own, universal_pathlib
-would warn that nobody has tested such paths.
+universal_pathlib finds this module by its entry point when it parses the first such path. It parses paths by the class
+that fsspec has for their protocol, so this module registers that class. Without both classes universal_pathlib would
+warn that such paths are not tested.
 
-Airflow 3.1 does not look for it: there, import this module before the first path is made, or addresses come out with a
-slash too many, though what they mean is the same.
+Airflow 3.1 does not use the entry point: there, import this module before the first path is made. Otherwise URIs are
+written with one slash too many, although they mean the same path.
 """
 
 from __future__ import annotations
@@ -20,6 +20,6 @@ register_implementation("swift", ConnectionFileSystem, clobber=True)
 
 
 class SwiftPath(CloudPath):
-    """A path in an object store; its first step is the container."""
+    """A path in an object store; its first component is the container."""
 
     __slots__ = ()

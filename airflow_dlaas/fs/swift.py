@@ -1,7 +1,8 @@
 """
-The file system that ``swift://connection@container/key`` means: to Airflow, and wherever fsspec opens an address.
+The file system of ``swift://connection@container/key``, for Airflow and for every URI that fsspec opens.
 
-Made when a DAG is parsed, if a path stands at its top level; so the connection is read when the store is first used.
+It is made while a DAG file is parsed if the file has a path at its top level; therefore the connection is read when the
+store is first used.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from fsspec.utils import stringify_path  # type: ignore[import-untyped]
 from airflow_dlaas.contract.store_names import require_container_name
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
-from airflow_dlaas.storage.fsspec.errors import translate_to_os_errors
+from airflow_dlaas.storage.fsspec.os_errors import translate_to_os_errors
 
 if TYPE_CHECKING:
     from airflow_dlaas.storage.object_store import ObjectStore
@@ -24,19 +25,19 @@ if TYPE_CHECKING:
 schemes = ["swift"]
 
 HAS_EXTRA_SLASH = airflow_version.startswith("3.1.")
-"""Whether Airflow itself may write ``swift:///container`` for a path it was given as ``swift://container``."""
+"""Whether Airflow may write ``swift:///container`` for the path ``swift://container``."""
 
 
 def get_fs(conn_id: str | None, storage_options: dict[str, Any] | None = None) -> SwiftFileSystem:
-    """Make the file system of an Airflow connection; without one, of `swift_default`."""
+    """Return the file system of an Airflow connection; of `swift_default` if *conn_id* is None."""
     return ConnectionFileSystem(conn_id or SwiftHook.default_conn_name, **(storage_options or {}))
 
 
 class ConnectionFileSystem(SwiftFileSystem):
     """
-    The object store of an Airflow connection, as files and folders.
+    The object store of an Airflow connection as files and folders.
 
-    It holds the connection's id and nothing else, and so does what is kept or sent of it.
+    It has the id of the connection and nothing else, so that a pickled or serialized instance contains no secret.
     """
 
     cachable = True
@@ -53,7 +54,9 @@ class ConnectionFileSystem(SwiftFileSystem):
         text = None if isinstance(path, list) else stringify_path(path)
         if isinstance(text, str) and text.startswith(f"{cls.protocol}://") and not HAS_EXTRA_SLASH:
             container, _, key = text.partition("://")[2].partition("/")
-            if key.strip("/"):  # else `swift://conn@/folder`, a name left empty, would mean the container "folder"
+            if key.strip(
+                "/"
+            ):  # otherwise `swift://conn@/folder`, without a container, would mean the container "folder"
                 with translate_to_os_errors(text):
                     require_container_name(container.rpartition("@")[2])
         return super()._strip_protocol(path)
@@ -70,6 +73,6 @@ class ConnectionFileSystem(SwiftFileSystem):
 
 
 @cache
-def _cached_store(conn_id: str, process_id: int) -> ObjectStore:  # noqa: ARG001  (forked processes cannot share connections)
-    """One for all instances: fsspec makes another for each thread."""
+def _cached_store(conn_id: str, process_id: int) -> ObjectStore:  # noqa: ARG001  (a forked process must not share connections)
+    """Return one store for all instances of a connection: fsspec makes an instance for each thread."""
     return SwiftHook(conn_id).store

@@ -1,4 +1,4 @@
-"""Giving names to files and folders, and taking them away."""
+"""The complete file system: it adds to listing and content how files and folders are copied, moved and deleted."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from fsspec.core import has_magic  # type: ignore[import-untyped]
 
 from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound
-from airflow_dlaas.storage.fsspec.content import StoreContent
-from airflow_dlaas.storage.fsspec.errors import (
+from airflow_dlaas.storage.fsspec.file_content import StoreContent
+from airflow_dlaas.storage.fsspec.os_errors import (
     file_exists_error,
     is_directory_error,
     not_found_error,
@@ -25,29 +25,29 @@ from airflow_dlaas.storage.transfer.deletion import delete_stored_objects
 
 
 class SwiftFileSystem(StoreContent):
-    """An object store, as files and folders. Thread-safe."""
+    """An object store as files and folders. Thread-safe."""
 
     def cp_file(self, path1: str, path2: str, **_: Any) -> None:
-        """Copy a file; the store does that by itself. Of a folder, only see to the container."""
+        """Copy a file, inside the store where possible. For a folder, only make sure that the container exists."""
         source, target = self._strip_protocol(path1), self._strip_protocol(path2)
         if source == target:
             return
         container, key = self._split_path(source)
-        to, to_key = self._split_path(target)
+        to_container, to_key = self._split_path(target)
         try:
             with translate_to_os_errors(source):
                 if not key:
                     raise ObjectNotFound("A container is a folder")
                 if not to_key:
                     raise is_directory_error(target)
-                copy(self.store, container, key, to, to_key)
+                copy(self.store, container, key, to_container, to_key)
         except FileNotFoundError:
             if not self.isdir(source):
                 raise
             self.makedirs(target, exist_ok=True)
 
     def mv(self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **options: Any) -> None:
-        """Copy, then delete. Nothing is done where it is there already."""
+        """Copy, then delete the source; does nothing if the source already has this path."""
         source, target = self._strip_protocol(path1), self._strip_protocol(path2)
         if target in (source, self._parent(source) if isinstance(source, str) else None):
             return
@@ -59,16 +59,16 @@ class SwiftFileSystem(StoreContent):
         """
         Delete files, and with *recursive* folders and containers; a large object with its segments.
 
-        :raises FileNotFoundError: one of the paths is not there; nothing was deleted.
-        :raises IsADirectoryError: one of them is a folder, without *recursive*; nothing was deleted.
+        :raises FileNotFoundError: a path does not exist; nothing was deleted.
+        :raises IsADirectoryError: a path is a folder, without *recursive*; nothing was deleted.
         """
         paths = self._strip_protocol([path] if isinstance(path, (str, PathLike)) else list(path))
-        meant = [name for one in paths for name in (self.glob(one) if has_magic(one) else [one])]
-        if not meant:
+        expanded = [name for one in paths for name in (self.glob(one) if has_magic(one) else [one])]
+        if not expanded:
             raise not_found_error(str(path))
-        self._delete_objects([victim for one in meant for victim in self._objects_to_delete(one, recursive, maxdepth)])
+        self._delete_objects([found for one in expanded for found in self._objects_to_delete(one, recursive, maxdepth)])
         if recursive and maxdepth is None:
-            for one in meant:
+            for one in expanded:
                 if "/" not in one:
                     self.rmdir(one)
 
@@ -108,7 +108,7 @@ class SwiftFileSystem(StoreContent):
     # ---- folders
 
     def mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
-        """Make a container. Below it folders need no making, so there only the container is seen to."""
+        """Create a container. Folders in it need not be created: for them, only make sure that the container exists."""
         path = self._strip_protocol(path)
         container, key = self._split_path(path)
         if self.exists(path):
@@ -124,7 +124,7 @@ class SwiftFileSystem(StoreContent):
             self.store.create_container(container)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
-        """Make the container of *path*, if it is missing."""
+        """Create the container of *path* if it is missing."""
         try:
             self.mkdir(path)
         except FileExistsError:
@@ -132,7 +132,7 @@ class SwiftFileSystem(StoreContent):
                 raise
 
     def rmdir(self, path: str) -> None:
-        """Delete an empty container; a folder that is empty is not there."""
+        """Delete an empty container, or the object that marks an empty folder."""
         path = self._strip_protocol(path)
         container, key = self._split_path(path)
         info = self.info(path)
@@ -142,10 +142,10 @@ class SwiftFileSystem(StoreContent):
             raise OSError(errno.ENOTEMPTY, "This folder is not empty", path)
         with translate_to_os_errors(path):
             if key:
-                self.store.delete(container, [key, f"{key}/"])  # what marks it
+                self.store.delete(container, [key, f"{key}/"])  # either may mark the folder
             else:
                 self.store.delete_container(container)
 
     def sign(self, path: str, expiration: int = 100, **_: Any) -> str:
-        """Not possible: a temporary URL is signed with a key of the account that a connection does not have."""
-        raise NotImplementedError("A Swift signs URLs with a secret of the account, which the connection does not hold")
+        """Not possible: a temporary URL is signed with a key of the account that the connection does not have."""
+        raise NotImplementedError("Swift signs URLs with a secret of the account, which the connection does not have")

@@ -1,4 +1,4 @@
-"""What is there."""
+"""The listing of an object store as files and folders, and their properties."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ from fsspec.utils import stringify_path  # type: ignore[import-untyped]
 
 from airflow_dlaas.contract.store_names import require_container_name, require_object_name
 from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound
-from airflow_dlaas.storage.fsspec.errors import is_directory_error, not_found_error, translate_to_os_errors
+from airflow_dlaas.storage.fsspec.os_errors import is_directory_error, not_found_error, translate_to_os_errors
 from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
 from airflow_dlaas.storage.store_helpers import require_container_exists
 
 FileInfo = dict[str, Any]
 """
-What fsspec is told of a path: ``name``, ``size`` in bytes and ``type`` ("file" or "directory"); of a file also ``md5``
-(None where it consists of segments), ``etag``, which names its content, and when it was stored.
+The properties of a path for fsspec: ``name``, ``size`` in bytes and ``type`` ("file" or "directory").
+
+A file also has ``md5`` (None if it consists of segments), ``etag``, which identifies its content, and ``modified``, the
+time at which it was stored.
 """
 
 
 class StoreListing(AbstractFileSystem):  # type: ignore[misc]
-    """What is in *store*, as files and folders. A folder is there while something is in it."""
+    """The content of *store* as files and folders. A folder exists while there is an object in it."""
 
     protocol: ClassVar[str] = "swift"
-    cachable = False  # fsspec keeps instances by their arguments; this one is a store
+    cachable = False  # fsspec would cache the instance by its arguments, of which one is a store
 
     def __init__(self, store: ObjectStore | None) -> None:
         super().__init__(use_listings_cache=False)
@@ -34,8 +36,8 @@ class StoreListing(AbstractFileSystem):  # type: ignore[misc]
 
     @property
     def store(self) -> ObjectStore:
-        """The object store. Whoever makes it later than `__init__` says how."""
-        assert self._store is not None  # noqa: S101  (see above)
+        """The object store. A subclass that opens it later than in `__init__` overrides this."""
+        assert self._store is not None  # noqa: S101  (a subclass overrides the property otherwise)
         return self._store
 
     @classmethod
@@ -45,8 +47,8 @@ class StoreListing(AbstractFileSystem):  # type: ignore[misc]
         path = stringify_path(path)
         if path.startswith(f"{cls.protocol}://"):
             container, slash, key = path.partition("://")[2].partition("/")
-            path = container.rpartition("@")[2] + slash + key  # what stands before it is a connection's
-        return path.strip("/")  # some put one before it, where an account would be
+            path = container.rpartition("@")[2] + slash + key  # the text before "@" is the connection
+        return path.strip("/")  # some programs write a slash before the container, where an account would be
 
     def _split_path(self, path: str) -> tuple[str, str]:
         path = self._strip_protocol(path)
@@ -59,7 +61,7 @@ class StoreListing(AbstractFileSystem):  # type: ignore[misc]
         return container, key
 
     def info(self, path: str, **_: Any) -> FileInfo:
-        """Say what *path* is; a file of that name before a folder."""
+        """Return the properties of *path*; of the file if there are a file and a folder of that name."""
         path = self._strip_protocol(path)
         container, key = self._split_path(path)
         with translate_to_os_errors(path):
@@ -75,15 +77,15 @@ class StoreListing(AbstractFileSystem):  # type: ignore[misc]
                 return _folder_info(path)
 
     def exists(self, path: str, **_: Any) -> bool:
-        """Whether there is a file or a folder."""
+        """Whether *path* is a file or a folder."""
         return self._type(path) is not None
 
     def isdir(self, path: str) -> bool:
-        """Whether it is a folder."""
+        """Whether *path* is a folder."""
         return self._type(path) == "directory"
 
     def isfile(self, path: str) -> bool:
-        """Whether it is a file."""
+        """Whether *path* is a file."""
         return self._type(path) == "file"
 
     def _type(self, path: str) -> str | None:
@@ -93,11 +95,11 @@ class StoreListing(AbstractFileSystem):  # type: ignore[misc]
             return None
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[FileInfo] | list[str]:
-        """List a folder; of a file, itself. Without a container: the containers."""
+        """List a folder; for a file, the file itself; for an empty path, the containers."""
         path = self._strip_protocol(path)
         container, key = self._split_path(path)
         with translate_to_os_errors(path):
-            self.store.limits()  # which tell that a page is the last
+            self.store.limits()  # with the limits known, a listing detects its last page
             if not container:
                 found = [_folder_info(name) for name in self.store.list_containers()]
             else:
@@ -109,7 +111,7 @@ class StoreListing(AbstractFileSystem):  # type: ignore[misc]
     def walk(
         self, path: str, maxdepth: int | None = None, topdown: bool = True, on_error: Any = "omit", **options: Any
     ) -> Iterator[Any]:
-        """As fsspec's, but "omit" leaves out only what is not there."""
+        """Walk as fsspec does, but "omit" ignores only paths that do not exist; other errors are raised."""
 
         def omit(error: OSError) -> None:
             if not isinstance(error, FileNotFoundError):
@@ -121,15 +123,15 @@ class StoreListing(AbstractFileSystem):  # type: ignore[misc]
     def find(
         self, path: str, maxdepth: int | None = None, withdirs: bool = False, detail: bool = False, **options: Any
     ) -> list[str] | dict[str, FileInfo]:
-        """All files below *path*, by one listing where no depth is given; of a file, itself."""
+        """Find all files below *path*, by one listing if no depth is given; for a file, the file itself."""
         path = self._strip_protocol(path)
         if not path or maxdepth is not None:
             found: list[str] | dict[str, FileInfo] = super().find(path, maxdepth, withdirs, detail, **options)
             return found
-        out = {one["name"]: one for one in self._find_below(path) if withdirs or one["type"] == "file"}
-        if not out and (kind := self._type(path)) and (withdirs or kind == "file"):
-            out = {path: self.info(path)}
-        return dict(sorted(out.items())) if detail else sorted(out)
+        by_name = {one["name"]: one for one in self._find_below(path) if withdirs or one["type"] == "file"}
+        if not by_name and (kind := self._type(path)) and (withdirs or kind == "file"):
+            by_name = {path: self.info(path)}
+        return dict(sorted(by_name.items())) if detail else sorted(by_name)
 
     def _find_below(self, path: str) -> Iterator[FileInfo]:
         container, key = self._split_path(path)
@@ -155,14 +157,14 @@ class StoreListing(AbstractFileSystem):  # type: ignore[misc]
     def du(
         self, path: str, total: bool = True, maxdepth: int | None = None, withdirs: bool = False, **options: Any
     ) -> int | dict[str, int]:
-        """Bytes below *path*, by what the listing says."""
+        """Return the bytes below *path*, from the listing."""
         found = self.find(path, maxdepth, withdirs, detail=True, **options)
-        assert isinstance(found, dict)  # noqa: S101  (asked for)
+        assert isinstance(found, dict)  # noqa: S101  (detail=True returns a dict)
         sizes = {name: int(info["size"]) for name, info in found.items()}
         return sum(sizes.values()) if total else sizes
 
     def modified(self, path: str) -> datetime:
-        """When the content was stored."""
+        """Return the time at which the content was stored."""
         info = self.info(path)
         if info["type"] != "file":
             raise is_directory_error(path)
@@ -170,15 +172,15 @@ class StoreListing(AbstractFileSystem):  # type: ignore[misc]
         return stored
 
     def created(self, path: str) -> datetime:
-        """When the content was stored: an object is never changed, only replaced."""
+        """Return the time at which the content was stored: an object is never changed, only replaced."""
         return self.modified(path)
 
     def ukey(self, path: str) -> str:
-        """Name the content: the same for the same, in any place."""
+        """Return a key that identifies the content: equal content has the same key, at any path."""
         return str(self.info(path).get("etag") or super().ukey(path))
 
     def checksum(self, path: str) -> int:
-        """The same, as a number."""
+        """Return `ukey` as a number."""
         return int(self.ukey(path), 16)
 
 
@@ -197,7 +199,7 @@ def _object_info(container: str, stored: StoredObject) -> FileInfo:
         "md5": stored.md5,
         "etag": stored.md5 or stored.slo_etag,
         "modified": stored.modified,
-        "LastModified": stored.modified,  # under this name Airflow looks for it
+        "LastModified": stored.modified,  # Airflow reads it under this key
     }
 
 
@@ -205,7 +207,7 @@ def _list_level(container: str, entries: Iterable[StoredObject | str], folder: s
     found: dict[tuple[str, str], FileInfo] = {}
     for entry in entries:
         one = _folder_info(f"{container}/{entry[:-1]}") if isinstance(entry, str) else _object_info(container, entry)
-        # A name with an empty step means, as a path, the folder above; only `find` lists it.
+        # As a path, a name with an empty component is that of the folder above; only `find` lists such an object.
         if not one["name"].endswith("/") and one["name"] != f"{container}/{folder}":
             found.setdefault((one["name"], one["type"]), one)
     return list(found.values())

@@ -1,8 +1,8 @@
 """
-The files that `filesystem` opens.
+The file objects that `open` returns.
 
-What is written appears when the file is closed, and not at all where the block it is open in fails, or where nobody
-closes it: Python's and fsspec's files would leave a beginning.
+A written file appears when the file object is closed. It does not appear if the ``with`` block fails or if the file
+object is never closed, where the files of Python and fsspec would leave a part of the content.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from typing import Any
 from fsspec.spec import AbstractBufferedFile  # type: ignore[import-untyped]
 from typing_extensions import Buffer, Self
 
-from airflow_dlaas.storage.fsspec.errors import is_directory_error, translate_to_os_errors
+from airflow_dlaas.storage.fsspec.os_errors import is_directory_error, translate_to_os_errors
 from airflow_dlaas.storage.transfer.stream_upload import StreamUpload
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MAX_UNCOMMITTED_BYTES = 1024**2
-"""Bytes of a file that wait in memory until a transaction ends; more wait in the store, as a segment."""
+"""Bytes of a file that stay in memory until a transaction ends; more are sent to the store as a segment."""
 
 
 class ObjectReader(AbstractBufferedFile):  # type: ignore[misc]
-    """An object being read, in stretches: of the one content it had when it was opened, or an error."""
+    """An object that is read in ranges; an error if it is replaced after it was opened."""
 
     def __init__(self, fs: Any, path: str, **options: Any) -> None:
         super().__init__(fs, path, "rb", **options)
@@ -41,10 +41,10 @@ class ObjectReader(AbstractBufferedFile):  # type: ignore[misc]
 
 
 class AtomicFile(io.IOBase):
-    """Leaving a block by an error discards what was written in it; so does forgetting to close."""
+    """A file that is discarded if the ``with`` block fails or if it is never closed."""
 
     def discard(self) -> None:
-        """Store nothing."""
+        """Close the file without storing anything."""
         raise NotImplementedError
 
     def __exit__(
@@ -56,14 +56,14 @@ class AtomicFile(io.IOBase):
             self.discard()
 
     def __del__(self) -> None:
-        with suppress(ValueError):  # one that was never quite made
+        with suppress(ValueError):  # raised for an instance whose `__init__` failed
             if not self.closed:
-                log.warning("%r was not closed, so nothing was stored", self)
+                logger.warning("%r was not closed, so nothing was stored", self)
                 self.discard()
 
 
 class ObjectWriter(AtomicFile, io.BufferedIOBase):
-    """An object being written. After an error it is discarded."""
+    """An object that is being written. An error discards it."""
 
     def __init__(self, stream: StreamUpload, path: str, *, autocommit: bool) -> None:
         self._stream = stream
@@ -82,7 +82,7 @@ class ObjectWriter(AtomicFile, io.BufferedIOBase):
         return self._stream.size
 
     def write(self, data: Buffer) -> int:
-        """Take bytes, all of them; after `discard` they go nowhere."""
+        """Write all of *data*; after `discard` it is ignored."""
         if self.closed and not self._discarded:
             raise ValueError(f"{self.path} is closed")
         with memoryview(data) as view, view.cast("B") as raw:
@@ -91,7 +91,7 @@ class ObjectWriter(AtomicFile, io.BufferedIOBase):
             return len(raw)
 
     def close(self) -> None:
-        """Store what was written; in a transaction, wait for `commit`."""
+        """Store the object; in a transaction, `commit` does that later."""
         if self.closed:
             return
         super().close()
@@ -100,24 +100,24 @@ class ObjectWriter(AtomicFile, io.BufferedIOBase):
         )
 
     def commit(self) -> None:
-        """Make it appear; after an error nothing is left of it."""
+        """Store the object at the end of a transaction; an error discards it."""
         self._discard_on_error(self._stream.finish)
 
     def discard(self) -> None:
-        """Leave what was there before as it was."""
+        """Close the file; the previous object stays as it was."""
         self._discarded = True
         super().close()
         self._stream.discard()
 
     def _discard_on_error(self, action: Callable[[], None]) -> None:
-        with ExitStack() as undoing, translate_to_os_errors(self.path):
-            undoing.callback(self.discard)
+        with ExitStack() as undo, translate_to_os_errors(self.path):
+            undo.callback(self.discard)
             action()
-            undoing.pop_all()
+            undo.pop_all()
 
 
 class CompressedWriter(AtomicFile, io.BufferedIOBase):
-    """What goes to *file* through *compressor*, which compresses it; closed together."""
+    """Writes through *compressor* to *file*; both are closed together."""
 
     def __init__(self, compressor: Any, file: ObjectWriter) -> None:
         self._compressor = compressor
@@ -131,21 +131,21 @@ class CompressedWriter(AtomicFile, io.BufferedIOBase):
         return count
 
     def close(self) -> None:
-        """Write what the packer still holds, and store the whole."""
+        """Write the rest of the compressor's output, and store the object."""
         if not self.closed:
             super().close()
             self._compressor.close()
             self._file.close()
 
     def discard(self) -> None:
-        """Leave what was there before as it was."""
+        """Close the file; the previous object stays as it was."""
         super().close()
         self._file.discard()
         self._compressor.close()
 
 
 class TextWriter(AtomicFile, io.TextIOWrapper):
-    """Text that goes to a file of bytes."""
+    """Text that is encoded and written to a file of bytes."""
 
     buffer: AtomicFile  # type: ignore[assignment]
 
@@ -153,5 +153,5 @@ class TextWriter(AtomicFile, io.TextIOWrapper):
         return self
 
     def discard(self) -> None:
-        """Leave what was there before as it was."""
+        """Close the file; the previous object stays as it was."""
         self.buffer.discard()

@@ -1,4 +1,4 @@
-"""What files hold: reading and writing them."""
+"""The content of files: open, read, write, upload and download them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from fsspec.core import get_compression  # type: ignore[import-untyped]
 from fsspec.utils import isfilelike  # type: ignore[import-untyped]
 
 from airflow_dlaas.contract.store_names import require_new_object_name
-from airflow_dlaas.storage.fsspec.errors import file_exists_error, is_directory_error, translate_to_os_errors
-from airflow_dlaas.storage.fsspec.files import CompressedWriter, ObjectReader, ObjectWriter, TextWriter
+from airflow_dlaas.storage.fsspec.file_objects import CompressedWriter, ObjectReader, ObjectWriter, TextWriter
 from airflow_dlaas.storage.fsspec.listing import FileInfo, StoreListing
+from airflow_dlaas.storage.fsspec.os_errors import file_exists_error, is_directory_error, translate_to_os_errors
 from airflow_dlaas.storage.object_store import ObjectLayout, Part
 from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE, is_large
 from airflow_dlaas.storage.store_helpers import read_part
@@ -24,7 +24,7 @@ from airflow_dlaas.storage.transfer.worker_pool import Progress
 
 
 class StoreContent(StoreListing):
-    """Files of a store, with what they hold."""
+    """Adds the content of files to the listing."""
 
     def open(
         self,
@@ -36,21 +36,21 @@ class StoreContent(StoreListing):
         **options: Any,
     ) -> Any:
         """
-        Open a file as fsspec's do; what is written appears when it is closed, and not at all after an error.
+        Open a file as other file systems of fsspec do. A written file appears when it is closed; not after an error.
 
-        A file of any size may be written: beyond *segment_size* bytes it is sent while it is written. Mode "x" looks
-        whether there is something when the file is opened, not again when it is closed.
+        A file of any size may be written: beyond *segment_size* bytes (an option, passed on) it is sent while it is
+        written. Mode "x" checks that the path is free when the file is opened, and not again when it is closed.
         """
         if mode.strip("bt") == "r":
             return super().open(path, mode, block_size, cache_options, compression, **options)
-        text = {name: options.pop(name) for name in ("encoding", "errors", "newline") if name in options}
+        text_options = {name: options.pop(name) for name in ("encoding", "errors", "newline") if name in options}
         autocommit = options.pop("autocommit", not self._intrans)
         writer: Any = self._open(self._strip_protocol(path), mode.strip("bt") + "b", autocommit=autocommit, **options)
         if not autocommit:
             self.transaction.files.append(writer)
-        packing = get_compression(path, compression)
-        file: Any = CompressedWriter(compr[packing](writer, mode="w"), writer) if packing else writer
-        return file if "b" in mode else TextWriter(file, **text)
+        codec = get_compression(path, compression)
+        file: Any = CompressedWriter(compr[codec](writer, mode="w"), writer) if codec else writer
+        return file if "b" in mode else TextWriter(file, **text_options)
 
     def _open(
         self,
@@ -67,8 +67,8 @@ class StoreContent(StoreListing):
             return ObjectReader(self, path, block_size=block_size, cache_options=cache_options, **options)
         if mode not in {"wb", "xb"}:
             raise NotImplementedError(
-                f"An object is stored as a whole, so {path} cannot be opened with {mode!r}: write it anew, or write "
-                "another one beside it"
+                f"An object is stored as a whole, so {path} cannot be opened with {mode!r}: write the whole file, or "
+                "write another one beside it"
             )
         if not key:
             raise is_directory_error(path)
@@ -79,7 +79,7 @@ class StoreContent(StoreListing):
         return ObjectWriter(stream, path, autocommit=autocommit)
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
-        """Read a file, verified, or a stretch of it, which has no checksum; as a slice of Python's takes numbers."""
+        """Read a file, verified, or the slice from *start* to *end* of it, which has no checksum."""
         path = self._strip_protocol(path)
         if start is not None and end is not None and min(start, end) >= 0:
             with translate_to_os_errors(path):
@@ -90,7 +90,7 @@ class StoreContent(StoreListing):
         return self.read_range(info, *slice(start, end).indices(info["size"])[:2])
 
     def read_range(self, info: FileInfo, start: int, end: int) -> bytes:
-        """Read a stretch of the very content that *info* tells of; verified where it is all of it."""
+        """Read a range of the content that *info* describes; verified if it is the whole content."""
         container, key = self._split_path(info["name"])
         size, end = info["size"], min(end, info["size"])
         if start >= end:
@@ -104,7 +104,7 @@ class StoreContent(StoreListing):
     def put_file(
         self, lpath: str, rpath: str, callback: Any = DEFAULT_CALLBACK, mode: str = "overwrite", **_: Any
     ) -> None:
-        """Store a local file, verified; a large one as segments, which a second attempt takes up."""
+        """Store a local file, verified; a large one as segments, so that a second attempt resumes it."""
         local = Path(lpath)
         if local.is_dir():
             self.makedirs(rpath, exist_ok=True)
@@ -119,21 +119,21 @@ class StoreContent(StoreListing):
         size = local.stat().st_size
         callback.set_size(size)
 
-        def tell(progress: Progress) -> None:
+        def report_progress(progress: Progress) -> None:
             callback.absolute_update(progress.bytes_done)
 
         with translate_to_os_errors(rpath):
             if is_large(size):
-                upload(self.store, {key: local}, container, UploadOptions(progress=tell))
+                upload(self.store, {key: local}, container, UploadOptions(progress=report_progress))
             else:
-                before = current_segments(self.store, container, key)
+                replaced = current_segments(self.store, container, key)
                 self.store.put(container, key, local, on_progress=callback.relative_update)
-                delete_orphan_segments(self.store, container, key, before)
+                delete_orphan_segments(self.store, container, key, replaced)
 
     def get_file(
         self, rpath: str, lpath: Any = None, callback: Any = DEFAULT_CALLBACK, outfile: Any = None, **options: Any
     ) -> None:
-        """Fetch a file into one that appears complete and verified, or not at all."""
+        """Fetch a file; the local file appears complete and verified, or not at all."""
         if outfile is not None or isfilelike(lpath):
             super().get_file(rpath, lpath, callback, outfile, **options)
             return

@@ -1,4 +1,4 @@
-"""Our errors as Python's own of files, which is what callers of a file system look for. They stay the cause."""
+"""Translation of our errors into OSErrors, which callers of a file system expect. Ours stay the cause."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ERRNO_BY_ERROR: dict[type[StoreError], int] = {
     StoreFull: errno.ENOSPC,
     InvalidName: errno.EINVAL,
 }
-"""Python picks the class by the number: a `FileNotFoundError`, a `PermissionError`. Others are input or output."""
+"""The errno of each class, from which Python chooses a `FileNotFoundError` or a `PermissionError`; others get EIO."""
 
 
 @contextmanager
 def translate_to_os_errors(path: str) -> Iterator[None]:
-    """Raise a `StoreError` or a `HostError` from within as the OSError about *path* that says the same."""
+    """Raise a `StoreError` or a `HostError` of the block as an OSError about *path* with the same message."""
     try:
         yield
     except StoreUnreachable as error:
@@ -41,15 +41,15 @@ def translate_to_os_errors(path: str) -> Iterator[None]:
 
 
 def not_found_error(path: str) -> FileNotFoundError:
-    """Say that there is nothing at *path*."""
+    """Return the error for a *path* that does not exist."""
     return FileNotFoundError(errno.ENOENT, "There is no such object or folder", path)
 
 
 def is_directory_error(path: str) -> IsADirectoryError:
-    """Say that *path* is a folder, where a file is needed."""
+    """Return the error for a folder *path* where a file is needed."""
     return IsADirectoryError(errno.EISDIR, "This is a folder", path)
 
 
 def file_exists_error(path: str) -> FileExistsError:
-    """Say that something is at *path* already."""
-    return FileExistsError(errno.EEXIST, "This is there already", path)
+    """Return the error for a *path* that must not exist."""
+    return FileExistsError(errno.EEXIST, "This path exists already", path)
