@@ -1,9 +1,9 @@
 """
-What packaging costs: a folder of code into one zip, beside what people use for that otherwise.
+The time to pack a folder of code into one archive, compared with ``zip`` and with `shutil.make_archive`.
 
-Run by hand: ``python benchmarks/bundle.py``. 200 files of source-like text, about 5 MiB, the same on every machine.
-Each way in turn, round by round, in an order that changes; ours also refuses secrets and gives the same bytes each
-time, which neither of the others does.
+Run by hand: ``python benchmarks/bundle.py``. The code is 200 files of source-like text, about 5 MiB, the same on every
+machine. Each round measures every method once, in random order. Only `archive.pack` also refuses secrets and gives the
+same bytes each time.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ FILES = 200
 SIZE = 26 * 1024
 """Bytes of a file: together about 5 MiB."""
 ROUNDS = 9
-TARGET = 2.0
-"""How many times as long as ``zip`` it may take."""
+MAX_RATIO = 2.0
+"""The aim: at most this many times the time of ``zip``."""
 
 WORDS = """
 batch weights layer loss epoch learning_rate train evaluate tensor images labels session graph optimizer
@@ -46,73 +46,73 @@ LINES = (
 )
 
 
-def a_program(chance: random.Random) -> str:
-    """Text that compresses as code does, to about a quarter."""
+def source_text(rng: random.Random) -> str:
+    """Make text that compresses as code does, to about a quarter of its size."""
     names = WORDS.split()
     lines: list[str] = []
     length = 0
     while length < SIZE:
-        words = chance.choices(names, k=5)
-        lines.append(chance.choice(LINES).format(*words, chance.randrange(1000), chance.randrange(1000)))
+        words = rng.choices(names, k=5)
+        lines.append(rng.choice(LINES).format(*words, rng.randrange(1000), rng.randrange(1000)))
         length += len(lines[-1])
     return "".join(lines)
 
 
-def lay(folder: Path) -> int:
-    """Write the files; their bytes together."""
+def write_code(folder: Path) -> int:
+    """Write the files; return the total of their bytes."""
     folder.mkdir()
     for number in range(FILES):
-        (folder / f"module_{number:03}.py").write_text(a_program(random.Random(number)))
+        (folder / f"module_{number:03}.py").write_text(source_text(random.Random(number)))
     return sum(one.stat().st_size for one in folder.iterdir())
 
 
-def by_zip(code: Path, target: Path) -> None:
+def pack_by_zip(code: Path, target: Path) -> None:
     subprocess.run(["zip", "-r", "-q", target, "."], cwd=code, check=True)
 
 
-def by_make_archive(code: Path, target: Path) -> None:
+def pack_by_make_archive(code: Path, target: Path) -> None:
     shutil.make_archive(str(target.with_suffix("")), "zip", code)
 
 
-def by_pack(code: Path, target: Path) -> None:
+def pack_by_us(code: Path, target: Path) -> None:
     archive.pack(code, target=target)
 
 
-WAYS: dict[str, Callable[[Path, Path], None]] = {
-    "bundle.pack": by_pack,
-    "zip -r -q": by_zip,
-    "shutil.make_archive": by_make_archive,
+METHODS: dict[str, Callable[[Path, Path], None]] = {
+    "archive.pack": pack_by_us,
+    "zip -r -q": pack_by_zip,
+    "shutil.make_archive": pack_by_make_archive,
 }
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        total = lay(folder / "code")
+        total = write_code(folder / "code")
         print(f"{FILES} files, {total / 2**20:.2f} MiB")
-        seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+        seconds: dict[str, list[float]] = {method: [] for method in METHODS}
         sizes: dict[str, int] = {}
         for number in range(-1, ROUNDS):  # the first round only warms up
-            for way in sorted(WAYS, key=lambda _: random.random()):
+            for method in sorted(METHODS, key=lambda _: random.random()):
                 target = folder / "out" / f"{number}.zip"
                 target.parent.mkdir()
                 begun = time.perf_counter()
-                WAYS[way](folder / "code", target)
+                METHODS[method](folder / "code", target)
                 if number >= 0:
-                    seconds[way].append(time.perf_counter() - begun)
-                sizes[way] = target.stat().st_size
+                    seconds[method].append(time.perf_counter() - begun)
+                sizes[method] = target.stat().st_size
                 shutil.rmtree(target.parent)
-        medians = {way: statistics.median(taken) for way, taken in seconds.items()}
-        for way, median in medians.items():
+        medians = {method: statistics.median(taken) for method, taken in seconds.items()}
+        for method, median in medians.items():
             print(
-                f"{way:20} {median:.3f} s ({min(seconds[way]):.3f} to {max(seconds[way]):.3f}; "
-                f"median of {ROUNDS}), {sizes[way] / 2**20:.2f} MiB"
+                f"{method:20} {median:.3f} s ({min(seconds[method]):.3f} to {max(seconds[method]):.3f}; "
+                f"median of {ROUNDS}), {sizes[method] / 2**20:.2f} MiB"
             )
-        ratios = [ours / theirs for ours, theirs in zip(seconds["bundle.pack"], seconds["zip -r -q"], strict=True)]
+        ratios = [ours / theirs for ours, theirs in zip(seconds["archive.pack"], seconds["zip -r -q"], strict=True)]
         print(
-            f"bundle.pack takes {medians['bundle.pack'] / medians['zip -r -q']:.2f} times as long as zip "
-            f"(by rounds {min(ratios):.2f} to {max(ratios):.2f}; at most {TARGET:g} is the aim), "
-            f"{medians['bundle.pack'] / medians['shutil.make_archive']:.2f} times as long as shutil.make_archive"
+            f"archive.pack takes {medians['archive.pack'] / medians['zip -r -q']:.2f} times as long as zip "
+            f"(by rounds {min(ratios):.2f} to {max(ratios):.2f}; at most {MAX_RATIO:g} is the aim), "
+            f"{medians['archive.pack'] / medians['shutil.make_archive']:.2f} times as long as shutil.make_archive"
         )
 
 

@@ -1,5 +1,5 @@
 """
-The zip of training code: which files go in, what a zip may hold, and how it is read safely.
+The archive (zip) of training code: which files it contains, what it may contain, and how it is read safely.
 
-Nothing here knows an object store, a service or Airflow.
+Nothing here uses an object store, the service or Airflow.
 """

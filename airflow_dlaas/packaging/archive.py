@@ -1,8 +1,9 @@
 """
-A folder of code as one zip: made the same every time, and opened with suspicion.
+Archives: a folder of code as one zip, packed reproducibly, and verified before it is unpacked.
 
-The same files give the same bytes, whatever their times and the order they were made in, with the same zlib; another
-zlib may compress differently, so what identifies a version of the code is its `digest_folder`, not the zip's.
+With one version of zlib, equal files give equal bytes, whatever their times and the order in which they were created.
+Another zlib may compress differently, so a version of the code is identified by `digest_folder` and not by the digest
+of the zip.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ CHUNK_SIZE = 1024**2
 """Bytes read at a time."""
 
 MAX_CENTRAL_DIRECTORY_BYTES = 16 * 1024**2
-"""Bytes of the list of entries: room for `entries.MOST` of them with long names, and no more memory than that."""
+"""Bytes of the list of entries: enough for `entries.MAX_ENTRIES` with long names, and a limit of the memory used."""
 
 DEFAULT_UNPACKED_LIMIT = 16 * 1024**3
-"""Bytes a zip may unpack to where it is read but never unpacked: what a service takes is its own decision."""
+"""Unpacked bytes of a zip that is read but never unpacked; the service has a limit of its own."""
 
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The time of every file: the earliest a zip can say."""
+"""The modification time of every file: the earliest that a zip can represent."""
 
 ZIP_ERRORS = (
     zipfile.BadZipFile,
@@ -50,7 +51,7 @@ ZIP_ERRORS = (
     OverflowError,
     OSError,
 )
-"""How `zipfile` complains about damaged ones; an OSError is the seek to a place before the beginning."""
+"""Errors of `zipfile` for damaged archives; an OSError comes from a seek before the beginning of the file."""
 
 
 @overload
@@ -83,17 +84,16 @@ def pack(
     allow_secrets: Patterns = (),
 ) -> bytes | None:
     """
-    Zip the files of *folder*: to the file *target*, which appears complete or not at all, or as the bytes returned.
+    Pack the files of *folder* into the file *target*, which appears complete or not at all; without it, return the zip.
 
-    Patterns are those of a shell (``*.py``, ``data/*``), compared with the whole path below *folder*, with its last
-    part and with each folder above it; *exclude* wins, and a text is one pattern. Hidden folders, ``__pycache__`` and
-    ``*.pyc`` stay out unasked, and so does what the folder's ``.dlaasignore`` names, a file in the manner of a
-    ``.gitignore``.
+    Patterns are shell patterns (``*.py``, ``data/*``), see `patterns.matches_any`; *exclude* takes precedence over
+    *include*, and a text is one pattern. Hidden folders, ``__pycache__`` and ``*.pyc`` are always left out, and so are
+    the files that the ``.dlaasignore`` of the folder matches, which has the syntax of a ``.gitignore``.
 
-    :param allow_secrets: patterns of files that are packed though they look like secrets (`sensitive`).
-    :raises InvalidArgument: patterns that are neither a text nor a sequence of texts.
-    :raises InvalidBundle: nothing to pack, nested folders that were not allowed, a link that leaves the folder, a
-        name that not every system can hold, or what looks like a secret. Nothing was written.
+    :param allow_secrets: patterns of files that are packed although they look like secrets (`secret_scan`).
+    :raises InvalidArgument: patterns are neither a text nor a sequence of texts.
+    :raises InvalidBundle: there is no file to pack, a nested folder without *allow_nested*, a link that leaves the
+        folder, a name that some systems do not support, or a file that looks like a secret. Nothing was written.
     """
     files = files_to_pack(folder, include, exclude, allow_nested, allow_secrets)
     if target is None:
@@ -114,47 +114,48 @@ def digest_folder(
     allow_secrets: Patterns = (),
 ) -> str:
     """
-    Identify what `pack` would pack, in 64 hex digits: every name, whether it is executable, and every byte.
+    Return the digest, 64 hex digits, of the files that `pack` would pack: of the names, executable bits and contents.
 
-    Stays the same wherever and with whatever zlib it is asked. Raises as `pack` does.
+    It is the same on every machine and with every version of zlib. Raises as `pack` does.
     """
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, path in files_to_pack(folder, include, exclude, allow_nested, allow_secrets):
         content = hashlib.sha256()
         with _open_file(path) as file:
-            for piece in _read_chunks(file, path):
-                content.update(piece)
+            for chunk in _read_chunks(file, path):
+                content.update(chunk)
             mode = os.fstat(file.fileno()).st_mode
-        whole.update(_digest_line(name, mode, content.hexdigest()))
-    return whole.hexdigest()
+        digest.update(_digest_line(name, mode, content.hexdigest()))
+    return digest.hexdigest()
 
 
 def digest_archive(path: Path, *, unpacked_limit: int = DEFAULT_UNPACKED_LIMIT) -> str:
     """
-    Identify what the zip at *path* unpacks to: if `pack` made it, as `digest_folder` identified the folder.
+    Return the digest of the files in the zip at *path*; equal to `digest_folder` of the folder that was packed.
 
-    Compression, times and order do not count, and a folder counts only where nothing lies in it. The zip is inspected
-    as by `require_safe_archive`, nested folders allowed, with the same errors.
+    Compression, times and order do not count, and a folder counts only if it is empty. The zip is verified as by
+    `require_safe_archive` with *allow_nested*, with the same errors.
     """
     with _open_zip(path, True, unpacked_limit) as opened:
         contents = {entry.filename: hashlib.sha256() for entry in opened.infolist()}
-        for entry, piece in _read_entries(opened, unpacked_limit):
-            contents[entry.filename].update(piece)
-        inside = sorted(opened.infolist(), key=lambda entry: entry.filename)
-    whole = hashlib.sha256()
-    for entry, following in zip(inside, [*inside[1:], None], strict=True):
+        for entry, chunk in _read_entries(opened, unpacked_limit):
+            contents[entry.filename].update(chunk)
+        in_order = sorted(opened.infolist(), key=lambda entry: entry.filename)
+    digest = hashlib.sha256()
+    for entry, following in zip(in_order, [*in_order[1:], None], strict=True):
         if entry.is_dir() and following and following.filename.startswith(entry.filename):
             continue
-        whole.update(_digest_line(entry.filename, entry.external_attr >> 16, contents[entry.filename].hexdigest()))
-    return whole.hexdigest()
+        digest.update(_digest_line(entry.filename, entry.external_attr >> 16, contents[entry.filename].hexdigest()))
+    return digest.hexdigest()
 
 
 def require_safe_archive(path: Path, *, allow_nested: bool = False, unpacked_limit: int) -> None:
     """
-    Refuse what is no zip of code that can be unpacked safely; every byte of it is read and checked.
+    Check that *path* is a zip of code that can be unpacked safely; every byte of it is read and verified.
 
-    :param unpacked_limit: bytes all files together may unpack to; counted as declared and again as really read.
-    :raises InvalidBundle: with one sentence that says what it is and the way out.
+    :param unpacked_limit: maximum of the unpacked bytes of all files; checked for the declared sizes, and again for the
+        bytes that were read.
+    :raises InvalidBundle: it is not; the message has the cause and what to change.
     """
     with _open_verified(path, allow_nested, unpacked_limit):
         pass
@@ -162,13 +163,13 @@ def require_safe_archive(path: Path, *, allow_nested: bool = False, unpacked_lim
 
 def unpack(path: Path, destination: Path, *, allow_nested: bool = False, unpacked_limit: int) -> None:
     """
-    Unpack into the folder *into*, made if missing, after the same inspection of the same open file.
+    Unpack into the folder *destination*, which is created if missing, after `require_safe_archive` of the open file.
 
-    Files become 0644, or 0755 where the zip says executable. A file of the same name is replaced, never written
-    through, so a link that lies there leads nowhere.
+    Files get mode 0644, or 0755 if they are executable in the zip. An existing file of the same name is replaced and
+    not opened, so that nothing is written through a link.
 
-    :raises InvalidBundle: nothing was written.
-    :raises HostError: *into* cannot be written, or the disk is full.
+    :raises InvalidBundle: the zip is refused; nothing was written.
+    :raises HostError: *destination* cannot be written, or its disk is full.
     """
     with _open_verified(path, allow_nested, unpacked_limit) as opened:
         try:
@@ -180,7 +181,7 @@ def unpack(path: Path, destination: Path, *, allow_nested: bool = False, unpacke
                     continue
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.unlink(missing_ok=True)
-                # "x" refuses whatever appeared there meanwhile.
+                # "x" fails if another process has created the file meanwhile.
                 with opened.open(entry) as content, target.open("xb") as file:
                     shutil.copyfileobj(content, file, CHUNK_SIZE)
                     os.fchmod(file.fileno(), _normalize_mode(entry.external_attr >> 16))
@@ -202,13 +203,13 @@ def _write_zip(file: IO[bytes], files: Sequence[tuple[str, Path]]) -> None:
             with _open_file(path) as content:
                 status = os.fstat(content.fileno())
                 entry = zipfile.ZipInfo(name, ZIP_EPOCH)
-                entry.create_system = 3  # Unix: what the upper half of external_attr is in
+                entry.create_system = 3  # Unix: the system of the mode bits in the upper half of external_attr
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 entry.external_attr = (stat.S_IFREG | _normalize_mode(status.st_mode)) << 16
-                entry.file_size = status.st_size  # decides on the 64-bit form
-                with archive.open(entry, "w") as place:
-                    for piece in _read_chunks(content, path):
-                        place.write(piece)
+                entry.file_size = status.st_size  # chooses the 64-bit format for large files
+                with archive.open(entry, "w") as packed:
+                    for chunk in _read_chunks(content, path):
+                        packed.write(chunk)
 
 
 def _open_file(path: Path) -> IO[bytes]:
@@ -221,16 +222,16 @@ def _open_file(path: Path) -> IO[bytes]:
 def _read_chunks(file: IO[bytes], path: Path) -> Iterator[bytes]:
     while True:
         try:
-            piece = file.read(CHUNK_SIZE)
+            chunk = file.read(CHUNK_SIZE)
         except OSError as error:
             raise InvalidBundle(f"{path} cannot be read: {error.strerror or error}") from error
-        if not piece:
+        if not chunk:
             return
-        yield piece
+        yield chunk
 
 
 class _BoundedReadFile(io.FileIO):
-    """A file that is never read in one piece larger than a list of entries may be: `zipfile` reads that list whole."""
+    """A file that refuses a read of more bytes than a list of entries may have: `zipfile` reads that list at once."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > MAX_CENTRAL_DIRECTORY_BYTES:
@@ -242,7 +243,7 @@ class _BoundedReadFile(io.FileIO):
 
 @contextmanager
 def _open_verified(path: Path, allow_nested: bool, unpacked_limit: int) -> Iterator[zipfile.ZipFile]:
-    """Open *path* and inspect it, all of it."""
+    """Open *path* and verify all of it."""
     with _open_zip(path, allow_nested, unpacked_limit) as opened:
         for _ in _read_entries(opened, unpacked_limit):
             pass
@@ -251,20 +252,20 @@ def _open_verified(path: Path, allow_nested: bool, unpacked_limit: int) -> Itera
 
 @contextmanager
 def _open_zip(path: Path, allow_nested: bool, unpacked_limit: int) -> Iterator[zipfile.ZipFile]:
-    """Open *path* and inspect its list of entries."""
+    """Open *path* and verify its list of entries."""
     try:
         file = _BoundedReadFile(path)
     except OSError as error:
         raise InvalidBundle(f"{path} cannot be opened: {error.strerror or error}") from error
     with file:
-        if complaint := not_zip_reason(file.read(CHUNK_SIZE)):
-            raise InvalidBundle(complaint)
+        if reason := not_zip_reason(file.read(CHUNK_SIZE)):
+            raise InvalidBundle(reason)
         file.seek(0)
         try:
             opened = zipfile.ZipFile(file)
         except ZIP_ERRORS as error:
             raise InvalidBundle(
-                f"The zip is damaged, its list of files cannot be read: make it again ({error})"
+                f"The zip is damaged: its list of files cannot be read. Make the zip again ({error})"
             ) from error
         with opened:
             entries.require_safe_entries(opened.infolist(), allow_nested=allow_nested, unpacked_limit=unpacked_limit)
@@ -272,14 +273,14 @@ def _open_zip(path: Path, allow_nested: bool, unpacked_limit: int) -> Iterator[z
 
 
 def _read_entries(archive: zipfile.ZipFile, unpacked_limit: int) -> Iterator[tuple[zipfile.ZipInfo, bytes]]:
-    """Read each entry piece by piece, to its end: there its checksum is compared."""
-    seen = 0
+    """Read each entry in chunks to its end, where `zipfile` compares its checksum."""
+    total = 0
     for entry in archive.infolist():
         try:
             with archive.open(entry) as content:
-                while piece := content.read(CHUNK_SIZE):
-                    seen += len(piece)
-                    entries.require_unpacked_size(seen, unpacked_limit)
-                    yield entry, piece
-        except ZIP_ERRORS as error:  # noqa: PERF203  (which entry it is has to be said)
+                while chunk := content.read(CHUNK_SIZE):
+                    total += len(chunk)
+                    entries.require_unpacked_size(total, unpacked_limit)
+                    yield entry, chunk
+        except ZIP_ERRORS as error:  # noqa: PERF203  (the error names the entry)
             raise InvalidBundle(f"{entry.filename!r} in the zip is damaged: make the zip again ({error})") from error

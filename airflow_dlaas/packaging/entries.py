@@ -1,7 +1,7 @@
 """
-What a zip of code may hold, decided from its list of entries. No I/O.
+The rules for the entries of an archive, checked by its list of entries. No I/O.
 
-One rule for both directions: what `bundle.pack` would write is what `bundle.inspect` lets in.
+The rules are the same in both directions: `archive.pack` writes what `archive.require_safe_archive` accepts.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from collections.abc import Iterable, Sequence
 from airflow_dlaas.exceptions import InvalidBundle
 
 MAX_ENTRIES = 10_000
-"""Entries of one zip: far above any code, far below what makes unpacking a burden."""
+"""Entries of one zip: far more than any code has, and few enough to be unpacked fast."""
 
 MAX_FILE_NAME_BYTES = 255
-"""Bytes of a file's name, on every file system in use."""
+"""Bytes of a file name that every file system in use supports."""
 
 MAX_PATH_BYTES = 1024
-"""Bytes of a whole name with its folders: with the folder it is unpacked into, what every system can open."""
+"""Bytes of a path in the zip: together with the folder it is unpacked into, every system can open it."""
 
 FLATTEN_HINT = (
     "Put all files at the first level and zip them from inside their folder, or allow nested folders (allow_nested)"
 )
 
 COMPRESSION_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-"""The two every unzip knows; others may claim gigabytes of memory by their header alone."""
+"""The two methods that every unzip supports; the header of another one may request gigabytes of memory."""
 
 _UNSAFE_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\\]|^[A-Za-z]:")
 
 
 def require_safe_name(name: str) -> None:
-    """Refuse a *name* that is no plain relative path; *name* of a folder ends in a slash."""
-    steps = name.removesuffix("/").split("/")
+    """Check that *name* is a plain relative path; the name of a folder ends with a slash."""
+    components = name.removesuffix("/").split("/")
     if "\0" in name:
         raise InvalidBundle(f"The file name {name!r} holds a NUL character: rename the file")
     if _UNSAFE_CHARACTERS.search(name):
@@ -42,12 +42,12 @@ def require_safe_name(name: str) -> None:
             f"The file name {name!r} holds a backslash, a drive letter or a control character: "
             "rename the file, and separate folders with /"
         )
-    if name.startswith("/") or ".." in steps:
+    if name.startswith("/") or ".." in components:
         raise InvalidBundle(f"{name!r} leads out of the folder the zip is unpacked into: use plain relative names")
-    if any(step in {"", "."} for step in steps):
-        raise InvalidBundle(f"{name!r} is no plain file name: it has an empty part or a lone dot")
+    if any(one in {"", "."} for one in components):
+        raise InvalidBundle(f"{name!r} is not a plain file name: a component of it is empty or a single dot")
     try:
-        longest = max(len(step.encode()) for step in steps)
+        longest = max(len(one.encode()) for one in components)
     except UnicodeEncodeError:
         raise InvalidBundle(f"The file name {name!r} is not UTF-8: rename the file") from None
     if len(name.encode()) > MAX_PATH_BYTES:
@@ -56,53 +56,55 @@ def require_safe_name(name: str) -> None:
         )
     if longest > MAX_FILE_NAME_BYTES:
         raise InvalidBundle(
-            f"The file name {name[:40]!r}… has {longest} bytes, {MAX_FILE_NAME_BYTES} are the most: shorten it"
+            f"The file name {name[:40]!r}… has {longest} bytes, and the maximum is {MAX_FILE_NAME_BYTES}: shorten it"
         )
 
 
 def require_flat_name(name: str) -> None:
-    """Refuse a *name* below the first level."""
+    """Check that *name* is at the first level of the zip."""
     if "/" in name:
         raise InvalidBundle(f"{name!r} lies in a nested folder, and the zip has to be flat. {FLATTEN_HINT}")
 
 
 def require_entry_count(count: int) -> None:
-    """Refuse too many entries, and none at all."""
+    """Check that there is an entry, and not more than `MAX_ENTRIES`."""
     if not count:
         raise InvalidBundle("The zip is empty: there is no code in it to run")
     if count > MAX_ENTRIES:
         raise InvalidBundle(
-            f"The zip has {count:,} entries, {MAX_ENTRIES:,} are the most: data belongs in the object store"
+            f"The zip has {count:,} entries, and the maximum is {MAX_ENTRIES:,}: data belongs in the object store"
         )
 
 
 def require_distinct_names(names: Iterable[str]) -> None:
-    """Refuse a name that stands twice, and one that would be a file and a folder at once."""
+    """Check that no name is there twice, and that no name is that of a file and of a folder."""
     seen: set[str] = set()
     files: set[str] = set()
     folders: set[str] = set()
     for name in names:
         if name in seen:
-            raise InvalidBundle(f"{name!r} stands in the zip twice: which one is meant cannot be known, leave one out")
+            raise InvalidBundle(f"{name!r} is in the zip twice: leave one of the two out")
         seen.add(name)
-        steps = name.removesuffix("/").split("/")
-        folders.update("/".join(steps[:depth]) for depth in range(1, len(steps)))
+        components = name.removesuffix("/").split("/")
+        folders.update("/".join(components[:depth]) for depth in range(1, len(components)))
         (folders if name.endswith("/") else files).add(name.removesuffix("/"))
     if both := files & folders:
-        raise InvalidBundle(f"{min(both)!r} stands in the zip as a file and as a folder: rename one of them")
+        raise InvalidBundle(f"{min(both)!r} is in the zip as a file and as a folder: rename one of them")
 
 
 def require_safe_entries(entries: Sequence[zipfile.ZipInfo], *, allow_nested: bool, unpacked_limit: int) -> None:
     """
-    Refuse a list of entries that cannot be unpacked safely, by what it declares.
+    Check that the list of entries declares an archive that can be unpacked safely.
 
-    *unpacked_limit* is in bytes. A list may lie: what is really read has to be counted again.
+    The list may be wrong: the caller counts the unpacked bytes again.
+
+    :param unpacked_limit: maximum of the unpacked bytes of all files.
     """
     require_entry_count(len(entries))
     for entry in entries:
-        # `filename` ends at a NUL, `orig_filename` is what the zip says.
+        # `filename` ends at a NUL; `orig_filename` is the name in the zip.
         require_safe_name(entry.orig_filename)
-        # Newer Pythons take another one from an extra field (Info-ZIP's Unicode path).
+        # Newer versions of Python read another `filename` from an extra field (Unicode path of Info-ZIP).
         require_safe_name(entry.filename)
         _require_supported_entry(entry)
     if not allow_nested:
@@ -115,20 +117,25 @@ def require_safe_entries(entries: Sequence[zipfile.ZipInfo], *, allow_nested: bo
 
 
 def require_unpacked_size(size: int, limit: int) -> None:
-    """Refuse to unpack *size* bytes where *limit* are the most."""
+    """Check that the *size* of the unpacked files is not above *limit*, both in bytes."""
     if size > limit:
         raise InvalidBundle(
-            f"The zip unpacks to more than {limit:,} bytes, the most that is taken here: "
-            "leave out what is not code, data belongs in the object store"
+            f"The zip unpacks to more than {limit:,} bytes, the maximum: leave out everything that is not code; data "
+            "belongs in the object store"
         )
 
 
 def _require_supported_entry(entry: zipfile.ZipInfo) -> None:
     name = entry.filename
     if entry.flag_bits & 0x1:
-        raise InvalidBundle(f"{name!r} is encrypted, and nobody here has the password: zip it without one")
+        raise InvalidBundle(
+            f"{name!r} is encrypted, and cannot be unpacked without a password: zip it without encryption"
+        )
     if entry.compress_type not in COMPRESSION_METHODS:
-        raise InvalidBundle(f"{name!r} is compressed in a way not taken here: zip it with the usual method (deflate)")
+        raise InvalidBundle(
+            f"{name!r} is compressed by method {entry.compress_type}, which is not supported: zip it with the usual "
+            "method (deflate)"
+        )
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind == stat.S_IFLNK:
         raise InvalidBundle(f"{name!r} is a symbolic link: put the file itself into the zip (zip without -y)")

@@ -1,4 +1,4 @@
-"""What a file that should be a zip is instead, by its first bytes. No I/O."""
+"""The type of a file that should be a zip, recognized by its first bytes. No I/O."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import lzma
 import zlib
 from collections.abc import Callable
 
-ZIP_HINT = "Only zip is taken: make one with `zip -j code.zip *.py`, or let the package step do it"
+ZIP_HINT = "Only zip is accepted: make one with `zip -j code.zip *.py`, or let the package step do it"
 
 TAR_MAGIC_OFFSET = 257
-"""Where every tar since POSIX.1-1988 says ``ustar``."""
+"""Offset of the text ``ustar`` in every tar since POSIX.1-1988."""
 
 _COMPRESSED_FORMATS: dict[bytes, tuple[str, Callable[[], object]]] = {
     b"\x1f\x8b": ("gzip", lambda: zlib.decompressobj(wbits=31)),
     b"BZh": ("bzip2", bz2.BZ2Decompressor),
-    # A bound on memory: a header may ask for 4 GiB.
+    # Limits the memory: a header may request 4 GiB.
     b"\xfd7zXZ\x00": ("xz", lambda: lzma.LZMADecompressor(memlimit=64 * 1024**2)),
 }
 
@@ -28,17 +28,16 @@ _OTHER_FORMATS = {
 
 
 def not_zip_reason(head: bytes) -> str | None:
-    """Say in a sentence what a file that begins with *head* is; None when it begins as a zip does."""
+    """Return a sentence with the type of a file that begins with *head*; None if it begins as a zip does."""
     if not head:
         return f"The file is empty. {ZIP_HINT}"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return None
     for magic, (name, decompressor) in _COMPRESSED_FORMATS.items():
         if head.startswith(magic):
-            inside = (
-                f"a tar compressed with {name} (tar.{_SUFFIXES[name]})" if _contains_tar(head, decompressor()) else name
-            )
-            return f"The file is {inside}, not a zip. {ZIP_HINT}"
+            is_tar = _contains_tar(head, decompressor())
+            found = f"a tar compressed with {name} (tar.{_SUFFIXES[name]})" if is_tar else name
+            return f"The file is {found}, not a zip. {ZIP_HINT}"
     for magic, name in _OTHER_FORMATS.items():
         if head.startswith(magic):
             return f"The file is a {name} archive, not a zip. {ZIP_HINT}"

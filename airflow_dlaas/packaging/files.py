@@ -1,4 +1,4 @@
-"""Which files of a folder are code to be packed."""
+"""The files of a folder that are packed into an archive."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from airflow_dlaas.contract.format_list import format_list
 from airflow_dlaas.exceptions import InvalidBundle
 from airflow_dlaas.packaging import entries, ignore_file, secret_scan
 from airflow_dlaas.storage.sources.patterns import Patterns, is_selected, matches_any, parse_patterns
-
-MAX_NAMES_SHOWN = 5
-"""Files that a refusal names; a number stands for those beyond."""
 
 
 def files_to_pack(
@@ -22,15 +20,15 @@ def files_to_pack(
     allow_secrets: Patterns,
 ) -> list[tuple[str, Path]]:
     """
-    Name the files of *folder* to pack and say where they are, in the order of their names.
+    Return the names in the archive and the paths of the files of *folder* to pack, sorted by name.
 
-    :raises InvalidArgument, InvalidBundle: see `bundle.pack`.
+    :raises InvalidArgument, InvalidBundle: see `archive.pack`.
     """
     included, excluded = parse_patterns(include, "include"), parse_patterns(exclude, "exclude") or ()
     allowed = parse_patterns(allow_secrets, "allow_secrets") or ()
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise InvalidBundle(f"{folder} {what}: name the folder the code lies in")
+        raise InvalidBundle(f"{folder} {what}: give the folder that contains the code")
     found: list[tuple[str, Path]] = []
     for name, path in _walk_files(folder, "", folder.resolve(), excluded, ignore_file.read_ignore_rules(folder)):
         if not is_selected(name, included, ()):
@@ -42,7 +40,8 @@ def files_to_pack(
     if not found:
         selection = f"include {list(included)}, exclude" if included is not None else "include, exclude"
         raise InvalidBundle(
-            f"{folder} holds no file to pack: put the code there, or look at {selection} and {ignore_file.IGNORE_FILE_NAME}"
+            f"{folder} holds no file to pack: put the code there, or check {selection} and "
+            f"{ignore_file.IGNORE_FILE_NAME}"
         )
     entries.require_entry_count(len(found))
     found.sort()
@@ -87,22 +86,21 @@ def _is_ignored(ignore_rules: ignore_file.IgnoreRules, entry: os.DirEntry[str], 
 def _require_internal_link(path: Path, name: str, root: Path) -> None:
     try:
         target = path.resolve(strict=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a circle, before Python 3.13
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
         raise InvalidBundle(
             f"{name!r} is a link that leads nowhere: remove it, or leave it out with exclude"
         ) from error
     if not target.is_relative_to(root):
         raise InvalidBundle(f"{name!r} is a link that leaves the folder: copy the file into it, or leave it out")
     if target.is_dir():
-        raise InvalidBundle(f"{name!r} is a link to a folder: leave it out, or put the folder itself there")
+        raise InvalidBundle(f"{name!r} is a link to a folder: leave it out, or replace it by the folder itself")
 
 
 def _require_no_secrets(files: Iterable[tuple[str, Path]]) -> None:
     suspects = [f"{name!r} ({why})" for name, path in files if (why := _secret_reason(name, path))]
     if suspects:
-        more = f" and {len(suspects) - MAX_NAMES_SHOWN} more" if len(suspects) > MAX_NAMES_SHOWN else ""
         raise InvalidBundle(
-            f"A secret does not belong in a zip of code, and this looks like one: {', '.join(suspects[:MAX_NAMES_SHOWN])}{more}. "
+            f"A secret does not belong in a zip of code, and this looks like one: {format_list(suspects)}. "
             f"Leave it out by {ignore_file.IGNORE_FILE_NAME} or exclude, or name it in allow_secrets"
         )
 

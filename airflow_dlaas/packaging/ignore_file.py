@@ -1,4 +1,4 @@
-"""What a folder's `.dlaasignore` leaves out of its zip."""
+"""`.dlaasignore`: the files of a folder that are left out of its archive."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ IGNORE_FILE_NAME = ".dlaasignore"
 
 
 class IgnoreRules:
-    """The patterns of one `.dlaasignore`, which mean what they mean in a `.gitignore`."""
+    """The patterns of one `.dlaasignore`, with the syntax and the meaning of a `.gitignore`."""
 
     def __init__(self, spec: GitIgnoreSpec) -> None:
         self._spec = spec
         self._has_negation = any(pattern.include is False for pattern in spec.patterns)
 
     def ignores_file(self, file: str) -> bool:
-        """Whether *file* stays out."""
+        """Whether *file* is left out."""
         return self._spec.match_file(file)
 
     def ignores_folder(self, folder: str) -> bool:
         """
-        Whether nothing below *folder* needs to be looked at.
+        Whether all files below *folder* are left out, so that the folder need not be read.
 
-        Where a pattern with ``!`` may take back a file, each is looked at; so it does take back one in an ignored
-        folder, which git would not.
+        If a pattern with ``!`` may include a file again, each file is checked. So such a pattern includes a file in an
+        ignored folder again, which git does not do.
         """
         return not self._has_negation and self._spec.match_file(folder + "/")
 
     def ignores_folder_link(self, link: str) -> bool:
-        """Whether *link*, which would be refused, stays out; ``link/`` names it as well as ``link``."""
+        """Whether *link* to a folder, otherwise an error, is left out; the patterns ``link`` and ``link/`` match it."""
         return self._spec.match_file(link) or self._spec.match_file(link + "/")
 
 
 def read_ignore_rules(folder: Path) -> IgnoreRules | None:
     """
-    Read the `.dlaasignore` of *folder*, or None where there is none.
+    Read the `.dlaasignore` of *folder*; return None if there is none.
 
-    :raises InvalidBundle: it cannot be read: packing what was meant to stay out would be worse.
+    :raises InvalidBundle: it cannot be read. Nothing is packed then, so that no file is packed by mistake.
     """
     path = folder / IGNORE_FILE_NAME
     if not os.path.lexists(path):
@@ -57,10 +57,12 @@ def read_ignore_rules(folder: Path) -> IgnoreRules | None:
         raise InvalidBundle(f"{path} cannot be read: {error.strerror or error}") from error
     from pathspec import GitIgnoreSpec
 
-    patterns: list[Any] = []  # of a class that has another name in each major version
+    patterns: list[Any] = []  # their class has another name in each major version of pathspec
     for number, line in enumerate(lines, 1):
         try:
             patterns += GitIgnoreSpec.from_lines([line]).patterns
-        except (ValueError, re.error) as error:  # noqa: PERF203  (which line it is has to be said)
-            raise InvalidBundle(f"{path}, line {number}: {line!r} is no pattern of a .gitignore: mend it") from error
+        except (ValueError, re.error) as error:  # noqa: PERF203  (the error names the line)
+            raise InvalidBundle(
+                f"{path}, line {number}: {line!r} is not a valid pattern of a .gitignore: correct it"
+            ) from error
     return IgnoreRules(GitIgnoreSpec(patterns))

@@ -84,7 +84,7 @@ def test_one_that_leaves_nothing_is_named(tmp_path: Path) -> None:
     ("ignore", "words"),
     [
         (b"\xff\xfed\0a\0t\0a\0", "is not UTF-8: save it as UTF-8"),
-        (b"data\n!\n", "line 2: '!' is no pattern"),
+        (b"data\n!\n", "line 2: '!' is not a valid pattern"),
         (b"[z-a]", "line 1"),
     ],
 )
