@@ -1,4 +1,4 @@
-"""An object store in memory, for tests of what is done with one; and a file that is not on this machine."""
+"""An object store in memory and a remote file, for tests of transfers."""
 
 from __future__ import annotations
 
@@ -23,51 +23,52 @@ def md5(content: bytes) -> str:
 
 class MemoryStore:
     """
-    A container ``c`` with *objects*. Refuses to store objects whose names end in ``full``.
+    An object store with a container ``c`` that holds *objects*. It refuses objects whose names end with ``full``.
 
-    ``asked`` names the objects of the container that were put or fetched, ``sent`` counts bytes put anywhere.
+    ``asked`` has the names of the objects of ``c`` that were stored or fetched; ``bytes_sent`` counts the bytes stored
+    in any container.
     """
 
     def __init__(self, _limits: StoreLimits = StoreLimits(max_segments=1000), /, **objects: bytes) -> None:  # noqa: B008
         self._limits = _limits
-        self.all: dict[str, dict[str, bytes | list[Part]]] = {"c": dict(objects)}
+        self.containers: dict[str, dict[str, bytes | list[Part]]] = {"c": dict(objects)}
         self.asked: list[str] = []
-        self.sent = 0
+        self.bytes_sent = 0
         self.lock = threading.Lock()
 
     @property
     def objects(self) -> dict[str, bytes]:
-        return {name: self.content("c", name) for name in self.all["c"]}
+        return {name: self.content("c", name) for name in self.containers["c"]}
 
     def segments(self) -> set[str]:
-        return set(self.all.get("c_segments", ()))
+        return set(self.containers.get("c_segments", ()))
 
     def content(self, container: str, name: str) -> bytes:
-        kept = self.all[container][name]
-        if isinstance(kept, bytes):
-            return kept
-        return b"".join(self.content(*part.segment) for part in kept if part.segment)
+        stored = self.containers[container][name]
+        if isinstance(stored, bytes):
+            return stored
+        return b"".join(self.content(*part.segment) for part in stored if part.segment)
 
     def check(self, container: str) -> None:
-        if container not in self.all:
+        if container not in self.containers:
             raise ContainerNotFound(container)
 
     def limits(self) -> StoreLimits:
         return self._limits
 
     def list_containers(self) -> Sequence[str]:
-        return sorted(self.all)
+        return sorted(self.containers)
 
     def create_container(self, name: str) -> None:
-        self.all.setdefault(name, {})
+        self.containers.setdefault(name, {})
 
     def list_objects(self, container: str, prefix: str = "") -> Iterator[StoredObject]:
         self.check(container)
-        for name in sorted(self.all[container]):
+        for name in sorted(self.containers[container]):
             if name.startswith(prefix):
-                shape = self.get_layout(container, name)
-                joint = shape.etag if shape.parts else None
-                yield StoredObject(name, shape.size, shape.md5, NOW, slo_etag=joint)
+                layout = self.get_layout(container, name)
+                etag = layout.etag if layout.parts else None
+                yield StoredObject(name, layout.size, layout.md5, NOW, slo_etag=etag)
 
     def list_dir(self, container: str, folder: str) -> Iterator[StoredObject | str]:
         raise NotImplementedError
@@ -82,13 +83,13 @@ class MemoryStore:
         content_type: str | None = None,  # noqa: ARG002
         on_progress: BytesCallback | None = None,
     ) -> str:
-        return self._keep(container, name, as_body(source), md5, on_progress)
+        return self._store(container, name, as_body(source), md5, on_progress)
 
     def put_segment(self, container: str, name: str, body: Body, *, on_progress: BytesCallback | None = None) -> str:
-        return self._keep(container, name, body, None, on_progress)
+        return self._store(container, name, body, None, on_progress)
 
-    def _keep(
-        self, container: str, name: str, body: Body, announced: str | None, on_progress: BytesCallback | None
+    def _store(
+        self, container: str, name: str, body: Body, expected_md5: str | None, on_progress: BytesCallback | None
     ) -> str:
         self.check(container)
         with self.lock:
@@ -97,36 +98,42 @@ class MemoryStore:
         if name.endswith("full"):
             raise StoreFull(name)
         data = b""
-        for piece in body.chunks():
-            data += piece
+        for chunk in body.chunks():
+            data += chunk
             if on_progress:
-                on_progress(len(piece))
-        if announced not in {None, md5(data)}:
+                on_progress(len(chunk))
+        if expected_md5 not in {None, md5(data)}:
             raise Corrupted(name)
         with self.lock:
-            self.sent += len(data)
-            self.all[container][name] = data
+            self.bytes_sent += len(data)
+            self.containers[container][name] = data
         return md5(data)
 
     def complete_multipart(
-        self, container: str, name: str, parts: Sequence[Part], *, content_type: str | None = None
+        self,
+        container: str,
+        name: str,
+        parts: Sequence[Part],
+        *,
+        content_type: str | None = None,  # noqa: ARG002
     ) -> None:
         for part in parts:
-            where, segment = part.segment or ("", "")
-            kept = self.all.get(where, {}).get(segment)
-            if not isinstance(kept, bytes) or md5(kept) != part.md5 or len(kept) != part.size:
+            segment_container, segment = part.segment or ("", "")
+            stored = self.containers.get(segment_container, {}).get(segment)
+            if not isinstance(stored, bytes) or md5(stored) != part.md5 or len(stored) != part.size:
                 raise Corrupted(f"{segment} is gone")
         self.asked.append(name)
-        self.all[container][name] = list(parts)
+        self.containers[container][name] = list(parts)
 
     def get_layout(self, container: str, name: str) -> ObjectLayout:
         self.check(container)
-        kept = self.all[container].get(name)
-        if kept is None:
+        stored = self.containers[container].get(name)
+        if stored is None:
             raise ObjectNotFound(name)
-        if isinstance(kept, bytes):
-            return ObjectLayout(len(kept), md5(kept), md5(kept))
-        return ObjectLayout(sum(one.size for one in kept), slo_etag(one.md5 or "" for one in kept), None, tuple(kept))
+        if isinstance(stored, bytes):
+            return ObjectLayout(len(stored), md5(stored), md5(stored))
+        etag = slo_etag(part.md5 or "" for part in stored)
+        return ObjectLayout(sum(part.size for part in stored), etag, None, tuple(stored))
 
     def get(self, container: str, name: str, destination: Path, *, on_progress: BytesCallback | None = None) -> int:
         self.asked.append(name)
@@ -157,12 +164,12 @@ class MemoryStore:
 
     def delete(self, container: str, names: Iterable[str]) -> None:
         for name in names:
-            self.all[container].pop(name, None)
+            self.containers[container].pop(name, None)
 
 
 @dataclass(frozen=True)
-class FarFile:
-    """A file elsewhere, whose content is *data*."""
+class RemoteTestFile:
+    """A remote file with the content *data*."""
 
     data: bytes
     location: str = "far://file"

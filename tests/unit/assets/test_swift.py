@@ -1,4 +1,4 @@
-"""What lies in a container, as something that DAGs are scheduled on."""
+"""Assets for the content of a container."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from airflow.sdk import DAG, Asset, AssetAny
 from airflow_dlaas.assets.swift import create_asset
 from airflow_dlaas.operators.data import UploadDataOperator
 
-FORM = r"swift://connection@container/prefix"
+URI_PATTERN = r"swift://connection@container/prefix"
 
 
-def test_an_asset_has_the_address_that_an_upload_returns() -> None:
-    """And the same for its name: Airflow takes two names of one address for a mistake."""
+def test_asset_has_the_uri_that_an_upload_returns() -> None:
+    """The name is the URI too: Airflow treats two names of one URI as an error."""
     assert create_asset(container="digits").name == create_asset(container="digits").uri
     assert create_asset(container="digits", prefix="train").uri == "swift://swift_default@digits/train"
     assert create_asset(container="digits", prefix="a/b", conn_id="own").uri == "swift://own@digits/a/b"
@@ -24,28 +24,28 @@ def test_an_asset_has_the_address_that_an_upload_returns() -> None:
 
 
 @pytest.mark.parametrize(
-    "spellings",
+    "variants",
     [
         ("swift://swift_default@digits", "swift://swift_default@digits/", "SWIFT://swift_default@digits//"),
         ("swift://swift_default@digits/train", "swift://swift_default@digits/train/"),
         ("swift://digits", "swift://digits/"),
     ],
 )
-def test_one_place_is_one_asset_however_it_is_spelled(spellings: tuple[str, ...]) -> None:
-    (one,) = {Asset(uri=spelling).uri for spelling in spellings}
+def test_variants_of_a_uri_are_one_asset(variants: tuple[str, ...]) -> None:
+    (one,) = {Asset(uri=variant).uri for variant in variants}
     assert Asset(uri=one).normalized_uri == one
 
 
-def test_the_connection_and_the_case_of_a_name_tell_places_apart() -> None:
-    addresses = ["swift://a@digits/x", "swift://b@digits/x", "swift://digits/x", "swift://a@Digits/x"]
-    assert len({Asset(uri=address).uri for address in addresses}) == len(addresses)
+def test_connection_and_case_of_a_name_distinguish_assets() -> None:
+    uris = ["swift://a@digits/x", "swift://b@digits/x", "swift://digits/x", "swift://a@Digits/x"]
+    assert len({Asset(uri=uri).uri for uri in uris}) == len(uris)
 
 
-def test_a_slash_at_either_end_of_a_prefix_means_nothing() -> None:
+def test_slash_at_the_ends_of_a_prefix_is_ignored() -> None:
     assert create_asset(container="digits", prefix="/train/") == create_asset(container="digits", prefix="train")
 
 
-def test_names_that_an_address_cannot_hold_stay_apart() -> None:
+def test_names_with_special_characters_are_distinct_assets() -> None:
     names = ["a", "a?b", "a?c", "a#b", "a%3Fb", "ü", "a b"]
     assets = [create_asset(container="digits", prefix=name) for name in names]
     assert len({asset.uri for asset in assets}) == len(names)
@@ -53,37 +53,35 @@ def test_names_that_an_address_cannot_hold_stay_apart() -> None:
     assert create_asset(container="at@home").uri == "swift://swift_default@at%40home/"
 
 
-@pytest.mark.parametrize("address", ["swift://", "swift:///train", "swift://conn@", "swift://conn@/train"])
-def test_an_address_without_a_container_is_refused_with_the_way_out(address: str) -> None:
-    with pytest.raises(ValueError, match=f"names no container.*{FORM}"):
-        Asset(uri=address)
+@pytest.mark.parametrize("uri", ["swift://", "swift:///train", "swift://conn@", "swift://conn@/train"])
+def test_uri_without_a_container_is_refused_with_a_hint(uri: str) -> None:
+    with pytest.raises(ValueError, match=f"names no container.*{URI_PATTERN}"):
+        Asset(uri=uri)
 
 
-@pytest.mark.parametrize(
-    "address", ["swift://c@../x", "swift://.", "swift://c/../x", "swift://c/a//b", "swift://c/%20"]
-)
-def test_an_address_of_no_place_is_refused_with_the_way_out(address: str) -> None:
-    with pytest.raises(ValueError, match=rf"^(container|prefix): .*{FORM}"):
-        Asset(uri=address)
+@pytest.mark.parametrize("uri", ["swift://c@../x", "swift://.", "swift://c/../x", "swift://c/a//b", "swift://c/%20"])
+def test_uri_with_invalid_names_is_refused_with_a_hint(uri: str) -> None:
+    with pytest.raises(ValueError, match=rf"^(container|prefix): .*{URI_PATTERN}"):
+        Asset(uri=uri)
 
 
 @pytest.mark.parametrize("container", ["", "digits/train", None, 0, ".", "..", "x" * 257, "a\nb"])
-def test_an_asset_without_a_container_is_refused_with_the_way_out(container: Any) -> None:
-    with pytest.raises(ValueError, match=rf"^container: .*{FORM}"):
+def test_asset_without_a_valid_container_is_refused_with_a_hint(container: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^container: .*{URI_PATTERN}"):
         create_asset(container=container)
 
 
 @pytest.mark.parametrize("prefix", [None, 0, "..", "a//b", "a/./b", " a", "a\nb"])
-def test_an_asset_of_no_folder_is_refused_with_the_way_out(prefix: Any) -> None:
-    with pytest.raises(ValueError, match=rf"^prefix: .*{FORM}"):
+def test_asset_without_a_valid_prefix_is_refused_with_a_hint(prefix: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^prefix: .*{URI_PATTERN}"):
         create_asset(container="c", prefix=prefix)
 
 
-def test_what_else_is_known_of_it_comes_along() -> None:
+def test_asset_keeps_its_extra() -> None:
     assert create_asset(container="digits", extra={"owner": "we"}).extra == {"owner": "we"}
 
 
-def test_a_dag_is_scheduled_on_it() -> None:
+def test_dag_is_scheduled_on_assets() -> None:
     digits, letters = create_asset(container="digits"), create_asset(container="letters")
     with DAG("train", schedule=digits | letters) as dag:
         UploadDataOperator(task_id="upload", source="/srv/digits", container="digits", outlets=[digits])

@@ -1,4 +1,4 @@
-"""Paths of Airflow's `ObjectStoragePath`, before any store is asked."""
+"""Paths of `ObjectStoragePath`, without any request to a store."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from airflow.sdk import ObjectStoragePath
 from airflow_dlaas.fs.swift import HAS_EXTRA_SLASH
 
 
-@pytest.mark.skipif(HAS_EXTRA_SLASH, reason="Airflow 3.1 writes such addresses itself")
-@pytest.mark.parametrize(
-    "address", ["swift:///data", "swift://conn@/data", "swift://conn@/data/train", "swift://@/data"]
-)
-def test_an_address_without_a_container_never_means_the_one_its_folder_is_called(address: str) -> None:
-    """A container's name that was left empty made ``data`` the container, and ``rmdir`` deleted that."""
+@pytest.mark.skipif(HAS_EXTRA_SLASH, reason="Airflow 3.1 writes such URIs itself")
+@pytest.mark.parametrize("uri", ["swift:///data", "swift://conn@/data", "swift://conn@/data/train", "swift://@/data"])
+def test_uri_without_a_container_is_refused(uri: str) -> None:
+    """Without this error, ``data`` would count as the container, and ``rmdir`` would delete it."""
     with pytest.raises(OSError, match="container: '' is not the name of a container: it is empty"):
-        ObjectStoragePath(address)
+        ObjectStoragePath(uri)
 
 
-@pytest.mark.parametrize("address", ["swift://c", "swift://c/", "swift://conn@c/data", "swift://c/data/"])
-def test_an_address_with_a_container_is_kept(address: str) -> None:
-    assert ObjectStoragePath(address).path.strip("/") == address.rpartition("@")[2].removeprefix("swift://").strip("/")
+@pytest.mark.parametrize("uri", ["swift://c", "swift://c/", "swift://conn@c/data", "swift://c/data/"])
+def test_uri_with_a_container_keeps_its_path(uri: str) -> None:
+    assert ObjectStoragePath(uri).path.strip("/") == uri.rpartition("@")[2].removeprefix("swift://").strip("/")

@@ -1,4 +1,4 @@
-"""What `.dlaasignore` leaves out of a zip."""
+"""`.dlaasignore`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_dlaas.exceptions import InvalidBundle
 from airflow_dlaas.packaging import archive
 
 
-def a_folder(path: Path, *names: str, ignore: str | bytes) -> Path:
+def write_code(path: Path, *names: str, ignore: str | bytes) -> Path:
     for name in names:
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text(f"# {name}\n")
@@ -21,13 +21,13 @@ def a_folder(path: Path, *names: str, ignore: str | bytes) -> Path:
     return path
 
 
-def packed(folder: Path, *, include: list[str] | None = None, exclude: tuple[str, ...] = ()) -> list[str]:
+def packed_names(folder: Path, *, include: list[str] | None = None, exclude: tuple[str, ...] = ()) -> list[str]:
     content = archive.pack(folder, include=include, exclude=exclude, allow_nested=True)
     return zipfile.ZipFile(io.BytesIO(content)).namelist()
 
 
 @pytest.mark.parametrize(
-    ("ignore", "left"),
+    ("ignore", "remaining"),
     [
         ("", ["a.py", "b.log", "data/a.py", "data/keep.csv", "lib/b.log"]),
         ("# a comment\n\n*.log\n", ["a.py", "data/a.py", "data/keep.csv"]),
@@ -36,31 +36,31 @@ def packed(folder: Path, *, include: list[str] | None = None, exclude: tuple[str
         ("/b.log\n/a.py", ["data/a.py", "data/keep.csv", "lib/b.log"]),
         ("data/*\n!data/keep.csv\n*.log\n!/b.log", ["a.py", "b.log", "data/keep.csv"]),
         ("*\n!*.py", ["a.py", "data/a.py"]),
-        ("data/\n!data/keep.csv\n*.log", ["a.py", "data/keep.csv"]),  # which git would leave out
+        ("data/\n!data/keep.csv\n*.log", ["a.py", "data/keep.csv"]),  # git would leave it out
         ("**/a.py\nlib/**", ["b.log", "data/keep.csv"]),
     ],
 )
-def test_patterns_mean_what_they_mean_in_a_gitignore(tmp_path: Path, ignore: str, left: list[str]) -> None:
-    folder = a_folder(tmp_path, "a.py", "b.log", "data/a.py", "data/keep.csv", "lib/b.log", ignore=ignore)
-    assert packed(folder) == left
+def test_ignore_file_has_the_syntax_of_a_gitignore(tmp_path: Path, ignore: str, remaining: list[str]) -> None:
+    folder = write_code(tmp_path, "a.py", "b.log", "data/a.py", "data/keep.csv", "lib/b.log", ignore=ignore)
+    assert packed_names(folder) == remaining
 
 
-def test_it_holds_on_top_of_include_and_exclude(tmp_path: Path) -> None:
-    folder = a_folder(tmp_path, "a.py", "b.py", "c.py", "d.md", ignore="a.py")
-    assert packed(folder, include=["*.py"], exclude=("b.py",)) == ["c.py"]
+def test_ignore_file_applies_in_addition_to_include_and_exclude(tmp_path: Path) -> None:
+    folder = write_code(tmp_path, "a.py", "b.py", "c.py", "d.md", ignore="a.py")
+    assert packed_names(folder, include=["*.py"], exclude=("b.py",)) == ["c.py"]
 
 
-def test_it_is_never_packed_itself_and_changes_no_digest(tmp_path: Path) -> None:
-    folder = a_folder(tmp_path, "a.py", "b.py", ignore="b.py")
+def test_ignore_file_is_not_packed_and_does_not_change_the_digest(tmp_path: Path) -> None:
+    folder = write_code(tmp_path, "a.py", "b.py", ignore="b.py")
     before = archive.digest_folder(folder)
     (folder / "b.py").write_text("changed")
     (folder / ".dlaasignore").write_text("!.dlaasignore\nb.*\n")
-    assert packed(folder) == ["a.py"]
+    assert packed_names(folder) == ["a.py"]
     assert archive.digest_folder(folder) == before
 
 
-def test_what_would_be_refused_may_be_left_out(tmp_path: Path) -> None:
-    folder = a_folder(tmp_path, "a.py", ".env", ignore="pipe\ndangling\nelsewhere/\n.env\nnested/\n\\*.py")
+def test_ignore_file_may_leave_out_files_that_would_be_refused(tmp_path: Path) -> None:
+    folder = write_code(tmp_path, "a.py", ".env", ignore="pipe\ndangling\nelsewhere/\n.env\nnested/\n\\*.py")
     os.mkfifo(folder / "pipe")
     (folder / "dangling").symlink_to("nowhere")
     (folder / "elsewhere").symlink_to("/usr")
@@ -69,15 +69,15 @@ def test_what_would_be_refused_may_be_left_out(tmp_path: Path) -> None:
     assert zipfile.ZipFile(io.BytesIO(archive.pack(folder))).namelist() == ["a.py"]
 
 
-def test_what_is_left_out_is_not_even_looked_at(tmp_path: Path) -> None:
-    folder = a_folder(tmp_path, "a.py", "data/x.csv", ignore="data/")
+def test_ignored_folder_is_not_read(tmp_path: Path) -> None:
+    folder = write_code(tmp_path, "a.py", "data/x.csv", ignore="data/")
     (folder / "data" / "loop").symlink_to("loop")
-    assert packed(folder) == ["a.py"]
+    assert packed_names(folder) == ["a.py"]
 
 
-def test_one_that_leaves_nothing_is_named(tmp_path: Path) -> None:
+def test_error_names_the_ignore_file_that_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(InvalidBundle, match=r"holds no file to pack.*\.dlaasignore"):
-        archive.pack(a_folder(tmp_path, "a.py", ignore="*"))
+        archive.pack(write_code(tmp_path, "a.py", ignore="*"))
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_one_that_leaves_nothing_is_named(tmp_path: Path) -> None:
         (b"[z-a]", "line 1"),
     ],
 )
-def test_one_that_cannot_be_read_packs_nothing(tmp_path: Path, ignore: bytes, words: str) -> None:
-    folder = a_folder(tmp_path / "code", "a.py", ignore=ignore)
+def test_invalid_ignore_file_is_an_error(tmp_path: Path, ignore: bytes, words: str) -> None:
+    folder = write_code(tmp_path / "code", "a.py", ignore=ignore)
     with pytest.raises(InvalidBundle, match=words) as packing:
         archive.pack(folder, target=tmp_path / "code.zip")
     with pytest.raises(InvalidBundle) as digesting:
@@ -98,8 +98,8 @@ def test_one_that_cannot_be_read_packs_nothing(tmp_path: Path, ignore: bytes, wo
     assert not (tmp_path / "code.zip").exists()
 
 
-def test_one_that_is_a_link_to_nowhere_packs_nothing(tmp_path: Path) -> None:
-    folder = a_folder(tmp_path, "a.py", ignore="")
+def test_ignore_file_that_is_a_broken_link_is_an_error(tmp_path: Path) -> None:
+    folder = write_code(tmp_path, "a.py", ignore="")
     (folder / ".dlaasignore").unlink()
     (folder / ".dlaasignore").symlink_to("moved-away")
     with pytest.raises(InvalidBundle, match=r"\.dlaasignore cannot be read"):

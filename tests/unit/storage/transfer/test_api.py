@@ -1,4 +1,4 @@
-"""Transfers, against a store in memory."""
+"""Transfers to and from a store in memory."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from airflow_dlaas.storage.transfer.api import (
     upload,
 )
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
-from tests.memory_store import FarFile, MemoryStore, md5
+from tests.memory_store import MemoryStore, RemoteTestFile, md5
 
-RESULT = "training-AbC_12-xY/model/weights"
+RESULT_FILE = "training-AbC_12-xY/model/weights"
 
 
-def lay(folder: Path, **files: bytes) -> Path:
+def write_files(folder: Path, **files: bytes) -> Path:
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,74 +47,74 @@ def lay(folder: Path, **files: bytes) -> Path:
     return folder
 
 
-def test_the_store_of_these_tests_is_one() -> None:
+def test_memory_store_implements_the_interface_of_object_stores() -> None:
     store: ObjectStore = MemoryStore()
     assert store.list_containers() == ["c"]
 
 
-def test_a_folder_goes_up_with_everything_in_it(tmp_path: Path) -> None:
+def test_upload_sends_every_file_of_a_folder(tmp_path: Path) -> None:
     store = MemoryStore()
-    lay(tmp_path, **{"a": b"1", "deep/er/b": b"22", ".hidden": b"", "link": b""})
+    write_files(tmp_path, **{"a": b"1", "deep/er/b": b"22", ".hidden": b"", "link": b""})
     (tmp_path / "link").unlink()
     (tmp_path / "link").symlink_to("a")
     assert upload(store, tmp_path, "c", UploadOptions(prefix="data")) == TransferReport(4, 4, 0)
     assert store.objects == {"data/a": b"1", "data/deep/er/b": b"22", "data/.hidden": b"", "data/link": b"1"}
 
 
-def test_an_upload_reports_which_of_its_folders_count_as_results_of_trainings(tmp_path: Path) -> None:
-    """Later trainings leave these folders out of their data."""
-    lay(tmp_path, **{".dlaas-training": b"{}", "r/.dlaas-training": b"{}", "r/model/w": b"1", "data": b"2"})
+def test_upload_reports_the_folders_that_count_as_results_of_trainings(tmp_path: Path) -> None:
+    """Later trainings leave these folders out of their training data."""
+    write_files(tmp_path, **{".dlaas-training": b"{}", "r/.dlaas-training": b"{}", "r/model/w": b"1", "data": b"2"})
     store = MemoryStore()
     assert upload(store, tmp_path, "c").result_folders == ("r",)
     assert upload(store, tmp_path, "c", UploadOptions(prefix="p")).result_folders == ("p", "p/r")
     assert upload(store, tmp_path, "c", UploadOptions(exclude=".dlaas-training")).result_folders == ()
 
 
-def test_one_file_goes_up_under_its_own_name_and_named_ones_under_theirs(tmp_path: Path) -> None:
+def test_upload_names_a_single_file_by_its_name_and_named_files_by_the_given_names(tmp_path: Path) -> None:
     store = MemoryStore()
-    lay(tmp_path, a=b"1")
+    write_files(tmp_path, a=b"1")
     upload(store, tmp_path / "a", "c")
     upload(store, {"other/name": tmp_path / "a"}, "c")
     assert store.objects == {"a": b"1", "other/name": b"1"}
 
 
-def test_what_did_not_change_is_not_sent(tmp_path: Path) -> None:
+def test_upload_skips_unchanged_files(tmp_path: Path) -> None:
     store = MemoryStore(same=b"abc", edited=b"abc", longer=b"abc", foreign=b"abc")
-    report = upload(store, lay(tmp_path, same=b"abc", edited=b"abd", longer=b"abcd"), "c")
+    report = upload(store, write_files(tmp_path, same=b"abc", edited=b"abd", longer=b"abcd"), "c")
     assert report == TransferReport(files=2, bytes=7, unchanged=1)
     assert sorted(store.asked) == ["edited", "longer"]
     assert "foreign" in store.objects
 
 
-def test_what_is_here_already_is_not_fetched(tmp_path: Path) -> None:
+def test_download_skips_unchanged_files(tmp_path: Path) -> None:
     store = MemoryStore(same=b"abc", edited=b"abc", missing=b"abc")
-    report = download(store, "c", lay(tmp_path, same=b"abc", edited=b"abd"))
+    report = download(store, "c", write_files(tmp_path, same=b"abc", edited=b"abd"))
     assert report == TransferReport(files=2, bytes=6, unchanged=1)
     assert sorted(store.asked) == ["edited", "missing"]
     assert (tmp_path / "edited").read_bytes() == b"abc"
 
 
-def test_a_folder_of_the_store_comes_down_without_its_prefix(tmp_path: Path) -> None:
+def test_download_removes_the_prefix_from_file_names(tmp_path: Path) -> None:
     store = MemoryStore(**{"run/model/a": b"1", "run/model/b/c": b"2", "run/models": b"3"})
     assert download(store, "c", tmp_path / "new", DownloadOptions(prefix="run/model")) == TransferReport(2, 2, 0)
     assert {str(path.relative_to(tmp_path / "new")) for path in (tmp_path / "new").rglob("*")} == {"a", "b", "b/c"}
 
 
-def test_a_name_that_is_not_there_is_said_before_anything_is_fetched(tmp_path: Path) -> None:
+def test_download_of_a_missing_name_fails_before_any_file_is_fetched(tmp_path: Path) -> None:
     store = MemoryStore(a=b"1")
     with pytest.raises(ObjectNotFound, match="'b'"):
         download(store, "c", tmp_path, DownloadOptions(names=["a", "b"]))
     assert not store.asked
 
 
-def test_a_name_that_climbs_out_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
+def test_download_refuses_a_name_outside_the_destination_before_any_file_is_fetched(tmp_path: Path) -> None:
     store = MemoryStore(**{"a": b"1", "../evil": b"2"})
     with pytest.raises(StoreError, match=r"'\.\./evil'"):
         download(store, "c", tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
-def test_a_link_that_lies_in_the_destination_leads_nowhere(tmp_path: Path) -> None:
+def test_download_does_not_write_through_a_link_in_the_destination(tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "sub").symlink_to(tmp_path / "outside")
@@ -123,7 +123,7 @@ def test_a_link_that_lies_in_the_destination_leads_nowhere(tmp_path: Path) -> No
     assert not list((tmp_path / "outside").iterdir())
 
 
-def test_nothing_to_transfer_is_an_error_unless_it_is_allowed(tmp_path: Path) -> None:
+def test_transfer_without_files_is_an_error_unless_allow_empty_is_set(tmp_path: Path) -> None:
     with pytest.raises(ObjectNotFound, match="nothing under 'p' in container 'c'"):
         download(MemoryStore(a=b"1"), "c", tmp_path / "to", DownloadOptions(prefix="p"))
     assert not (tmp_path / "to").exists()
@@ -134,17 +134,15 @@ def test_nothing_to_transfer_is_an_error_unless_it_is_allowed(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("files", [{}, {"a": b"1"}])
-def test_a_missing_container_is_said_even_when_there_is_nothing_to_send(
-    tmp_path: Path, files: dict[str, bytes]
-) -> None:
+def test_upload_to_a_missing_container_fails_even_without_files(tmp_path: Path, files: dict[str, bytes]) -> None:
     with pytest.raises(ContainerNotFound):
-        upload(MemoryStore(), lay(tmp_path, **files), "missing", UploadOptions(allow_empty=True))
+        upload(MemoryStore(), write_files(tmp_path, **files), "missing", UploadOptions(allow_empty=True))
 
 
 @pytest.mark.parametrize("name", ["missing", "dangling", "folder"])
-def test_what_cannot_be_sent_is_said_before_anything_is(tmp_path: Path, name: str) -> None:
+def test_upload_of_an_unreadable_source_fails_before_any_file_is_sent(tmp_path: Path, name: str) -> None:
     store = MemoryStore()
-    folder = lay(tmp_path / "here", a=b"1")
+    folder = write_files(tmp_path / "here", a=b"1")
     (folder / "dangling").symlink_to("nowhere")
     if name == "folder":
         (folder / "dangling").unlink()
@@ -154,108 +152,108 @@ def test_what_cannot_be_sent_is_said_before_anything_is(tmp_path: Path, name: st
     assert not store.asked
 
 
-def test_the_first_failure_ends_the_whole_and_is_the_one_told(tmp_path: Path) -> None:
+def test_the_first_failure_ends_the_transfer_and_is_raised(tmp_path: Path) -> None:
     store = MemoryStore()
     files = {"full": b"x" * 10, **{f"{number}": b"" for number in range(200)}}
     with pytest.raises(StoreFull):
-        upload(store, lay(tmp_path, **files), "c", UploadOptions(threads=1))
+        upload(store, write_files(tmp_path, **files), "c", UploadOptions(threads=1))
     assert store.asked[0] == "full"
     assert len(store.asked) < 10
 
 
-def test_progress_adds_up_and_tells_of_skipped_files_as_done(tmp_path: Path) -> None:
+def test_progress_counts_skipped_files_as_done(tmp_path: Path) -> None:
     seen: list[Progress] = []
-    upload(MemoryStore(a=b"1"), lay(tmp_path, a=b"1", b=b"22", c=b""), "c", UploadOptions(progress=seen.append))
+    upload(MemoryStore(a=b"1"), write_files(tmp_path, a=b"1", b=b"22", c=b""), "c", UploadOptions(progress=seen.append))
     assert seen[-1] == Progress(3, 3, 3, 3)
     assert [one.bytes_done for one in seen] == sorted(one.bytes_done for one in seen)
 
 
-def test_an_error_of_the_progress_ends_the_transfer(tmp_path: Path) -> None:
+def test_an_error_of_the_progress_callback_ends_the_transfer(tmp_path: Path) -> None:
     def refuse(progress: Progress) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        upload(MemoryStore(), lay(tmp_path, a=b"1"), "c", UploadOptions(progress=refuse))
+        upload(MemoryStore(), write_files(tmp_path, a=b"1"), "c", UploadOptions(progress=refuse))
 
 
-def test_no_thread_is_left_behind(tmp_path: Path) -> None:
+def test_upload_ends_its_threads(tmp_path: Path) -> None:
     before = threading.active_count()
-    upload(MemoryStore(), lay(tmp_path, **{f"{number}": b"x" for number in range(50)}), "c")
+    upload(MemoryStore(), write_files(tmp_path, **{f"{number}": b"x" for number in range(50)}), "c")
     assert threading.active_count() == before
 
 
-# ---- which files are meant
+# ---- selection of files
 
 
-def test_include_and_exclude_say_which_files_of_a_folder_go_up(tmp_path: Path) -> None:
+def test_include_and_exclude_select_files_of_a_folder(tmp_path: Path) -> None:
     store = MemoryStore()
-    folder = lay(tmp_path, **{"a.gz": b"1", "b.txt": b"2", "deep/c.gz": b"3", "raw/d.gz": b"4"})
+    folder = write_files(tmp_path, **{"a.gz": b"1", "b.txt": b"2", "deep/c.gz": b"3", "raw/d.gz": b"4"})
     upload(store, folder, "c", UploadOptions(include=["*.gz"], exclude=["raw"]))
     assert sorted(store.objects) == ["a.gz", "deep/c.gz"]
 
 
-def test_a_glob_names_what_it_matches_from_the_last_folder_spelled_out(tmp_path: Path) -> None:
+def test_glob_names_files_by_the_path_below_the_last_folder_without_a_wildcard(tmp_path: Path) -> None:
     store = MemoryStore()
-    lay(tmp_path, **{"x/a.gz": b"1", "x/b.txt": b"2", "y/c.gz": b"3"})
+    write_files(tmp_path, **{"x/a.gz": b"1", "x/b.txt": b"2", "y/c.gz": b"3"})
     upload(store, f"{tmp_path}/*/*.gz", "c", UploadOptions(prefix="p"))
     assert sorted(store.objects) == ["p/x/a.gz", "p/y/c.gz"]
     upload(store, f"{tmp_path}/**/*.txt", "c")
     assert "x/b.txt" in store.objects
 
 
-def test_a_glob_that_matches_a_folder_means_everything_in_it(tmp_path: Path) -> None:
+def test_glob_that_matches_a_folder_selects_everything_in_it(tmp_path: Path) -> None:
     store = MemoryStore()
-    upload(store, f"{lay(tmp_path, **{'day-1/a': b'1', 'day-2/deep/b': b'2', 'other/c': b'3'})}/day-*", "c")
+    upload(store, f"{write_files(tmp_path, **{'day-1/a': b'1', 'day-2/deep/b': b'2', 'other/c': b'3'})}/day-*", "c")
     assert sorted(store.objects) == ["day-1/a", "day-2/deep/b"]
 
 
 @pytest.mark.parametrize("place", ["nowhere", "*.none"])
-def test_a_place_that_is_nothing_is_said(tmp_path: Path, place: str) -> None:
+def test_upload_of_a_missing_source_is_an_error(tmp_path: Path, place: str) -> None:
     with pytest.raises(StoreError, match=r"no such file or folder|matches no file"):
         upload(MemoryStore(), tmp_path / place, "c")
 
 
-# ---- deleting what is no longer there
+# ---- deletion of objects whose files are gone
 
 
-def test_nothing_is_deleted_unless_asked_for(tmp_path: Path) -> None:
+def test_upload_deletes_nothing_by_default(tmp_path: Path) -> None:
     store = MemoryStore(old=b"1")
-    upload(store, lay(tmp_path, new=b"2"), "c")
+    upload(store, write_files(tmp_path, new=b"2"), "c")
     assert sorted(store.objects) == ["new", "old"]
 
 
-def test_what_is_no_longer_there_is_deleted_below_the_prefix_only(tmp_path: Path) -> None:
+def test_delete_removes_objects_without_a_file_below_the_prefix_only(tmp_path: Path) -> None:
     store = MemoryStore(**{"p/old": b"1", "p/keep": b"2", "pq": b"3", "other": b"4"})
-    assert upload(store, lay(tmp_path, keep=b"2"), "c", UploadOptions(prefix="p", delete=True)) == TransferReport(
-        0, 0, 1, deleted=1
-    )
+    assert upload(
+        store, write_files(tmp_path, keep=b"2"), "c", UploadOptions(prefix="p", delete=True)
+    ) == TransferReport(0, 0, 1, deleted=1)
     assert sorted(store.objects) == ["other", "p/keep", "pq"]
 
 
-def test_what_was_left_out_of_the_upload_is_left_in_the_store(tmp_path: Path) -> None:
+def test_delete_keeps_objects_that_the_upload_excludes(tmp_path: Path) -> None:
     store = MemoryStore(**{"a.tmp": b"1", "b.gz": b"2"})
-    upload(store, lay(tmp_path, **{"c.gz": b"3"}), "c", UploadOptions(exclude=["*.tmp"], delete=True))
+    upload(store, write_files(tmp_path, **{"c.gz": b"3"}), "c", UploadOptions(exclude=["*.tmp"], delete=True))
     assert sorted(store.objects) == ["a.tmp", "c.gz"]
 
 
-def test_results_of_trainings_in_the_same_container_stay(tmp_path: Path) -> None:
-    mark = f"{RESULT.partition('/')[0]}/.dlaas-training"
-    store = MemoryStore(**{RESULT: b"1", mark: b"{}", "old": b"2", "training-set000001/x": b"4"})
-    upload(store, lay(tmp_path, new=b"3"), "c", UploadOptions(delete=True))
-    assert sorted(store.objects) == ["new", mark, RESULT]
-    upload(store, tmp_path, "c", UploadOptions(prefix=RESULT.rpartition("/")[0], delete=True))
-    assert RESULT in store.objects
+def test_delete_keeps_results_of_trainings(tmp_path: Path) -> None:
+    mark = f"{RESULT_FILE.partition('/')[0]}/.dlaas-training"
+    store = MemoryStore(**{RESULT_FILE: b"1", mark: b"{}", "old": b"2", "training-set000001/x": b"4"})
+    upload(store, write_files(tmp_path, new=b"3"), "c", UploadOptions(delete=True))
+    assert sorted(store.objects) == ["new", mark, RESULT_FILE]
+    upload(store, tmp_path, "c", UploadOptions(prefix=RESULT_FILE.rpartition("/")[0], delete=True))
+    assert RESULT_FILE in store.objects
 
 
-def test_nothing_is_deleted_when_the_upload_fails(tmp_path: Path) -> None:
+def test_delete_removes_nothing_if_the_upload_fails(tmp_path: Path) -> None:
     store = MemoryStore(old=b"1")
     with pytest.raises(StoreFull):
-        upload(store, lay(tmp_path, full=b"2"), "c", UploadOptions(delete=True))
+        upload(store, write_files(tmp_path, full=b"2"), "c", UploadOptions(delete=True))
     assert sorted(store.objects) == ["old"]
 
 
-def test_an_empty_source_deletes_nothing(tmp_path: Path) -> None:
-    """It is more often a disk that is not mounted."""
+def test_delete_removes_nothing_if_the_source_is_empty(tmp_path: Path) -> None:
+    """An empty source is more often a disk that is not mounted."""
     store = MemoryStore(old=b"1")
     (tmp_path / "empty").mkdir()
     with pytest.raises(NothingSelected, match="there is no file in it"):
@@ -265,12 +263,12 @@ def test_an_empty_source_deletes_nothing(tmp_path: Path) -> None:
     assert sorted(store.objects) == ["old"]
 
 
-# ---- the plan
+# ---- plans
 
 
-def test_a_plan_says_what_would_be_done_and_does_nothing(tmp_path: Path) -> None:
+def test_plan_upload_returns_the_work_and_changes_nothing(tmp_path: Path) -> None:
     store = MemoryStore(same=b"abc", edited=b"abc", old=b"1")
-    folder = lay(tmp_path, same=b"abc", edited=b"abd", new=b"2")
+    folder = write_files(tmp_path, same=b"abc", edited=b"abd", new=b"2")
     plan = plan_upload(store, folder, "c", UploadOptions(delete=True))
     assert isinstance(plan, UploadPlan)
     assert [one.name for one in plan.uploads] == ["edited", "new"]
@@ -282,14 +280,14 @@ def test_a_plan_says_what_would_be_done_and_does_nothing(tmp_path: Path) -> None
 # ---- large files, in segments of four bytes
 
 
-def send_large(store: MemoryStore, path: Path, known: ChecksumCache | None = None) -> TransferReport:
-    return upload(store, path, "c", UploadOptions(segment_size=4, checksum_cache=known))
+def upload_in_segments(store: MemoryStore, path: Path) -> TransferReport:
+    return upload(store, path, "c", UploadOptions(segment_size=4))
 
 
-def test_a_large_file_goes_up_in_segments_and_comes_down_whole(tmp_path: Path) -> None:
+def test_large_file_is_uploaded_in_segments_and_downloaded_complete(tmp_path: Path) -> None:
     store = MemoryStore()
-    lay(tmp_path, big=b"0123456789")
-    assert send_large(store, tmp_path / "big") == TransferReport(1, 10, 0)
+    write_files(tmp_path, big=b"0123456789")
+    assert upload_in_segments(store, tmp_path / "big") == TransferReport(1, 10, 0)
     assert store.objects == {"big": b"0123456789"}
     assert len(store.segments()) == 3
     assert download(store, "c", tmp_path / "there", DownloadOptions(segment_size=4)) == TransferReport(1, 10, 0)
@@ -297,58 +295,58 @@ def test_a_large_file_goes_up_in_segments_and_comes_down_whole(tmp_path: Path) -
     assert [one.name for one in (tmp_path / "there").iterdir()] == ["big"]
 
 
-def test_a_large_file_that_did_not_change_sends_no_byte(tmp_path: Path) -> None:
+def test_unchanged_large_file_sends_no_byte(tmp_path: Path) -> None:
     store = MemoryStore()
-    lay(tmp_path, big=b"0123456789")
-    send_large(store, tmp_path / "big")
-    assert send_large(store, tmp_path / "big") == TransferReport(0, 0, 1)
+    write_files(tmp_path, big=b"0123456789")
+    upload_in_segments(store, tmp_path / "big")
+    assert upload_in_segments(store, tmp_path / "big") == TransferReport(0, 0, 1)
     assert download(store, "c", tmp_path, DownloadOptions(segment_size=4)) == TransferReport(0, 0, 1)
-    assert store.sent == 10
+    assert store.bytes_sent == 10
 
 
-def test_of_a_large_file_that_changed_the_segments_that_did_not_are_not_sent_again(tmp_path: Path) -> None:
+def test_changed_large_file_sends_only_its_changed_segments(tmp_path: Path) -> None:
     store = MemoryStore()
-    lay(tmp_path, big=b"0123456789")
-    send_large(store, tmp_path / "big")
-    lay(tmp_path, big=b"0123xxxx89")
-    assert send_large(store, tmp_path / "big") == TransferReport(1, 4, 0)
+    write_files(tmp_path, big=b"0123456789")
+    upload_in_segments(store, tmp_path / "big")
+    write_files(tmp_path, big=b"0123xxxx89")
+    assert upload_in_segments(store, tmp_path / "big") == TransferReport(1, 4, 0)
     assert store.objects == {"big": b"0123xxxx89"}
     assert len(store.segments()) == 3
 
 
-def test_what_others_have_cut_another_way_is_recognized(tmp_path: Path) -> None:
+def test_segments_of_another_size_made_by_another_program_count_as_unchanged(tmp_path: Path) -> None:
     store = MemoryStore()
-    lay(tmp_path, big=b"0123456789")
-    store.all["others"] = {"1": b"01234", "2": b"56789"}
+    write_files(tmp_path, big=b"0123456789")
+    store.containers["others"] = {"1": b"01234", "2": b"56789"}
     parts = [Part(0, 5, md5(b"01234"), ("others", "1")), Part(5, 5, md5(b"56789"), ("others", "2"))]
     store.complete_multipart("c", "big", parts)
-    assert send_large(store, tmp_path / "big") == TransferReport(0, 0, 1)
-    lay(tmp_path, big=b"x123456789")
-    assert send_large(store, tmp_path / "big").files == 1
-    assert sorted(store.all["others"]) == ["1", "2"]  # which may be shared
+    assert upload_in_segments(store, tmp_path / "big") == TransferReport(0, 0, 1)
+    write_files(tmp_path, big=b"x123456789")
+    assert upload_in_segments(store, tmp_path / "big").files == 1
+    assert sorted(store.containers["others"]) == ["1", "2"]  # which may be shared
 
 
-def test_the_segments_of_a_file_that_became_small_are_gone(tmp_path: Path) -> None:
+def test_segments_of_a_file_that_became_small_are_deleted(tmp_path: Path) -> None:
     store = MemoryStore()
-    lay(tmp_path, big=b"0123456789")
-    send_large(store, tmp_path / "big")
-    lay(tmp_path, big=b"0")
-    send_large(store, tmp_path / "big")
+    write_files(tmp_path, big=b"0123456789")
+    upload_in_segments(store, tmp_path / "big")
+    write_files(tmp_path, big=b"0")
+    upload_in_segments(store, tmp_path / "big")
     assert (store.objects, store.segments()) == ({"big": b"0"}, set())
 
 
-def test_removing_a_large_object_removes_its_segments_and_no_others(tmp_path: Path) -> None:
+def test_deletion_of_a_large_object_deletes_its_segments_only(tmp_path: Path) -> None:
     store = MemoryStore()
-    lay(tmp_path, big=b"0123456789", **{"big.2": b"9876543210"})
+    write_files(tmp_path, big=b"0123456789", **{"big.2": b"9876543210"})
     upload(store, tmp_path, "c", UploadOptions(segment_size=4))
     assert delete_objects(store, "c", names=["big"]) == ["big"]
     assert store.objects == {"big.2": b"9876543210"}
     assert len(store.segments()) == 3
 
 
-def test_a_file_that_is_written_while_it_goes_up_is_refused_and_the_old_object_stays(tmp_path: Path) -> None:
+def test_file_written_during_the_upload_is_refused_and_the_old_object_stays(tmp_path: Path) -> None:
     store = MemoryStore(big=b"before")
-    lay(tmp_path, big=b"0123456789")
+    write_files(tmp_path, big=b"0123456789")
 
     def write(progress: Progress) -> None:
         if progress.bytes_done == 4:
@@ -359,66 +357,73 @@ def test_a_file_that_is_written_while_it_goes_up_is_refused_and_the_old_object_s
     assert store.objects == {"big": b"before"}
 
 
-def test_a_store_that_joins_no_segments_gets_it_in_one_piece(tmp_path: Path) -> None:
+def test_store_without_segments_gets_a_large_file_in_one_piece(tmp_path: Path) -> None:
     store = MemoryStore(StoreLimits())
-    send_large(store, lay(tmp_path, big=b"0123456789") / "big")
-    assert store.all == {"c": {"big": b"0123456789"}}
+    upload_in_segments(store, write_files(tmp_path, big=b"0123456789") / "big")
+    assert store.containers == {"c": {"big": b"0123456789"}}
 
 
-def test_a_file_elsewhere_is_read_once_and_goes_up_verified() -> None:
+def test_remote_files_are_uploaded_and_verified() -> None:
     store = MemoryStore()
-    small, large = Source("small", FarFile(b"123")), Source("large", FarFile(b"0123456789"))
+    small, large = Source("small", RemoteTestFile(b"123")), Source("large", RemoteTestFile(b"0123456789"))
     assert upload(store, [small, large], "c", UploadOptions(segment_size=4)) == TransferReport(2, 13, 0)
     assert upload(store, [small, large], "c", UploadOptions(segment_size=4)) == TransferReport(0, 0, 2)
     assert store.objects == {"small": b"123", "large": b"0123456789"}
 
 
-# ---- what is known of files already
+# ---- checksum cache
 
 
-def test_a_file_that_is_known_is_not_read_again(tmp_path: Path) -> None:
-    store, place = MemoryStore(), tmp_path / "cache" / "md5"
-    folder = lay(tmp_path / "here", a=b"abc", big=b"0123456789")
-    with ChecksumCache(place) as known:
-        upload(store, found_later(folder, LocalFile), "c", UploadOptions(segment_size=4, checksum_cache=known))
+def test_file_in_the_checksum_cache_is_not_read_again(tmp_path: Path) -> None:
+    store, cache_file = MemoryStore(), tmp_path / "cache" / "md5"
+    folder = write_files(tmp_path / "here", a=b"abc", big=b"0123456789")
+    with ChecksumCache(cache_file) as cache:
+        upload(store, stable_sources(folder, LocalFile), "c", UploadOptions(segment_size=4, checksum_cache=cache))
     assert (
         upload(
-            store, found_later(folder, Unread), "c", UploadOptions(segment_size=4, checksum_cache=ChecksumCache(place))
+            store,
+            stable_sources(folder, UnreadableFile),
+            "c",
+            UploadOptions(segment_size=4, checksum_cache=ChecksumCache(cache_file)),
         ).unchanged
         == 2
     )
 
 
-def test_a_file_that_has_just_changed_is_not_known_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its times might not show another change that follows at once."""
-    monkeypatch.setattr(local, "MTIME_RESOLUTION_NS", 3600 * 10**9)  # however long it takes from here to the upload
-    store, place = MemoryStore(), tmp_path / "cache" / "md5"
-    folder = lay(tmp_path / "here", a=b"abc")
-    with ChecksumCache(place) as known:
-        upload(store, folder, "c", UploadOptions(checksum_cache=known))
-    with pytest.raises(AssertionError, match="is read"):
-        upload(store, found_later(folder, Unread), "c", UploadOptions(checksum_cache=ChecksumCache(place)))
+def test_file_that_has_just_changed_is_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file's times might not show another change that follows at once."""
+    monkeypatch.setattr(
+        local, "MTIME_RESOLUTION_NS", 3600 * 10**9
+    )  # longer than the test takes from here to the upload
+    store, cache_file = MemoryStore(), tmp_path / "cache" / "md5"
+    folder = write_files(tmp_path / "here", a=b"abc")
+    with ChecksumCache(cache_file) as cache:
+        upload(store, folder, "c", UploadOptions(checksum_cache=cache))
+    with pytest.raises(AssertionError, match="was read"):
+        upload(
+            store, stable_sources(folder, UnreadableFile), "c", UploadOptions(checksum_cache=ChecksumCache(cache_file))
+        )
 
 
-class Unread(LocalFile):
+class UnreadableFile(LocalFile):
     """A file that must not be read."""
 
     def part(self, *_: int) -> Body:
-        raise AssertionError(f"{self.location} is read")
+        raise AssertionError(f"{self.location} was read")
 
 
-def found_later(folder: Path, kind: type[LocalFile]) -> list[Source]:
-    """Find the files in *folder*, as if that were so long after their last change that another one would be seen."""
+def stable_sources(folder: Path, kind: type[LocalFile]) -> list[Source]:
+    """Find the files in *folder* as if their last change were so long ago that their fingerprints are stable."""
     later = time.time_ns() + MTIME_RESOLUTION_NS + 1
     return [Source(one.name, kind(**{**asdict(one.file), "stat_time_ns": later})) for one in local_sources(folder)]
 
 
-# ---- room
+# ---- disk space
 
 
-def test_a_disk_without_room_is_said_before_anything_is_fetched(tmp_path: Path) -> None:
+def test_download_without_disk_space_fails_before_any_file_is_fetched(tmp_path: Path) -> None:
     store = MemoryStore()
-    store.all["c"]["huge"] = [Part(0, 2**62, "0" * 32, ("c_segments", "x"))]
+    store.containers["c"]["huge"] = [Part(0, 2**62, "0" * 32, ("c_segments", "x"))]
     with pytest.raises(HostError, match="bytes of free space"):
         download(store, "c", tmp_path / "there")
     assert not [one for one in store.asked if one.startswith("huge@")]

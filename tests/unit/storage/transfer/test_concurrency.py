@@ -1,4 +1,4 @@
-"""How many threads a transfer takes on."""
+"""The number of threads of a transfer."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from airflow_dlaas.storage.transfer.concurrency import (
 )
 
 
-def told(pace: AdaptiveConcurrency, speed_of: dict[int, float]) -> list[int]:
-    """Let time pass, at a speed that depends on the threads; how many there were in each period."""
+def threads_per_interval(concurrency: AdaptiveConcurrency, speed_of: dict[int, float]) -> list[int]:
+    """Measure until the number of threads is final, with a speed for each number; return the number per interval."""
     now = work = 0.0
-    seen = []
-    pace.update(now, work)
-    while pace.update_interval is not None and len(seen) < 20:
-        seen.append(pace.threads)
+    counts = []
+    concurrency.update(now, work)
+    while concurrency.update_interval is not None and len(counts) < 20:
+        counts.append(concurrency.threads)
         now += MEASURE_INTERVAL
-        work += speed_of.get(pace.threads, max(speed_of.values()))
-        pace.update(now, work)
-    return seen
+        work += speed_of.get(concurrency.threads, max(speed_of.values()))
+        concurrency.update(now, work)
+    return counts
 
 
-def test_a_given_number_is_kept() -> None:
-    pace = AdaptiveConcurrency(3)
-    pace.update(0, 0)
-    pace.update(10, 1000)
-    assert pace.threads == 3
-    assert pace.update_interval is None
+def test_fixed_number_of_threads_does_not_change() -> None:
+    concurrency = AdaptiveConcurrency(3)
+    concurrency.update(0, 0)
+    concurrency.update(10, 1000)
+    assert concurrency.threads == 3
+    assert concurrency.update_interval is None
 
 
-def test_more_threads_are_taken_on_while_that_makes_it_quicker() -> None:
-    pace = AdaptiveConcurrency()
-    assert told(pace, {8: 100, 16: 200, 32: 400, 64: 800}) == [8, 16, 32, 64]
-    assert pace.threads == MAX_THREADS
+def test_threads_are_doubled_while_the_speed_increases() -> None:
+    concurrency = AdaptiveConcurrency()
+    assert threads_per_interval(concurrency, {8: 100, 16: 200, 32: 400, 64: 800}) == [8, 16, 32, 64]
+    assert concurrency.threads == MAX_THREADS
 
 
-def test_what_did_not_pay_is_taken_back() -> None:
-    pace = AdaptiveConcurrency()
-    told(pace, {8: 100, 16: 105})
-    assert pace.threads == INITIAL_THREADS
+def test_doubling_without_a_speedup_is_taken_back() -> None:
+    concurrency = AdaptiveConcurrency()
+    threads_per_interval(concurrency, {8: 100, 16: 105})
+    assert concurrency.threads == INITIAL_THREADS
 
 
-def test_a_look_that_comes_early_decides_nothing() -> None:
-    pace = AdaptiveConcurrency()
-    pace.update(0, 0)
-    pace.update(MEASURE_INTERVAL / 2, 1000)
-    assert pace.threads == INITIAL_THREADS
+def test_update_before_the_end_of_the_interval_changes_nothing() -> None:
+    concurrency = AdaptiveConcurrency()
+    concurrency.update(0, 0)
+    concurrency.update(MEASURE_INTERVAL / 2, 1000)
+    assert concurrency.threads == INITIAL_THREADS

@@ -1,4 +1,4 @@
-"""Objects that are stored as they are written, against a store in memory."""
+"""Upload of objects while they are written, to a store in memory."""
 
 from __future__ import annotations
 
@@ -13,39 +13,41 @@ from tests.memory_store import MemoryStore
 from tests.stored import noise
 
 
-class Store(MemoryStore):
+class ListableStore(MemoryStore):
+    """A store whose containers exist and look empty in a listing of one level."""
+
     def list_dir(self, container: str, *_: str, **__: int) -> Iterator[str]:
         self.check(container)
         return iter(())
 
 
-def sizes(store: MemoryStore) -> list[int]:
+def segment_sizes(store: MemoryStore) -> list[int]:
     return [len(store.content("c_segments", name)) for name in sorted(store.segments())]
 
 
 @pytest.mark.parametrize("written", [1, 7, 1000])
-def test_segments_are_cut_alike_however_the_writer_cuts(written: int) -> None:
-    store = Store()
+def test_segments_do_not_depend_on_the_size_of_the_writes(written: int) -> None:
+    store = ListableStore()
     stream, content = StreamUpload(store, "c", "a", 100), noise(450, 0)
     for start in range(0, 450, written):
         stream.write(memoryview(content)[start : start + written])
     stream.finish()
-    assert sizes(store) == [100, 100, 100, 100, 50]
+    assert segment_sizes(store) == [100, 100, 100, 100, 50]
     assert store.content("c", "a") == content
 
 
-def test_segments_grow_so_that_no_number_of_them_bounds_a_file_soon() -> None:
-    store = Store(StoreLimits(max_segments=8))
+def test_segment_size_doubles_with_the_number_of_segments() -> None:
+    store = ListableStore(StoreLimits(max_segments=8))
     stream = StreamUpload(store, "c", "a", 10)
     stream.write(memoryview(noise(300, 0)))
     stream.finish()
-    assert sizes(store) == [10, 10, 20, 20, 40, 40, 80, 80]
+    assert segment_sizes(store) == [10, 10, 20, 20, 40, 40, 80, 80]
     assert store.content("c", "a") == noise(300, 0)
 
 
 @pytest.mark.parametrize(("segments", "size"), [(8, 301), (0, 11)])
-def test_what_is_too_large_for_a_stream_is_refused_with_the_way_out(segments: int, size: int) -> None:
-    store = Store(StoreLimits(max_segments=segments))
+def test_stream_that_is_too_large_is_refused_with_a_hint(segments: int, size: int) -> None:
+    store = ListableStore(StoreLimits(max_segments=segments))
     stream = StreamUpload(store, "c", "a", 10)
     with pytest.raises(StoreError, match="write it to a file and upload that"):  # noqa: PT012
         stream.write(memoryview(noise(size, 0)))
@@ -55,9 +57,9 @@ def test_what_is_too_large_for_a_stream_is_refused_with_the_way_out(segments: in
     assert not store.segments()
 
 
-def test_a_missing_container_is_said_before_a_segment_is_sent() -> None:
-    store = Store()
+def test_missing_container_is_an_error_before_a_segment_is_sent() -> None:
+    store = ListableStore()
     stream = StreamUpload(store, "no", "a", 10)
     with pytest.raises(ContainerNotFound):
         stream.write(memoryview(b"x" * 11))
-    assert not store.sent
+    assert not store.bytes_sent

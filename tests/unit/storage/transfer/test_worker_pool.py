@@ -1,4 +1,4 @@
-"""Doing many things at a time."""
+"""The worker pool and its progress."""
 
 from __future__ import annotations
 
@@ -10,68 +10,68 @@ from airflow_dlaas.exceptions import StoreFull
 from airflow_dlaas.storage.transfer.worker_pool import ProgressTracker, TransferAborted, WorkerPool, WorkItem
 
 
-def crew(threads: int = 4) -> WorkerPool:
+def make_pool(threads: int = 4) -> WorkerPool:
     return WorkerPool(ProgressTracker(0, 0, None), threads)
 
 
-def test_every_job_is_done_once() -> None:
+def test_pool_runs_every_work_item_once() -> None:
     done: list[int] = []
-    hands = crew()
-    hands.add([lambda number=number: done.append(number) for number in range(500)])
-    hands.run()
+    pool = make_pool()
+    pool.add([lambda number=number: done.append(number) for number in range(500)])
+    pool.run()
     assert sorted(done) == list(range(500))
 
 
-def test_a_crew_with_nothing_to_do_is_done() -> None:
-    crew().run()
+def test_pool_without_work_items_returns() -> None:
+    make_pool().run()
 
 
-def test_what_a_job_adds_is_done_before_what_waits() -> None:
+def test_added_work_items_run_before_waiting_ones() -> None:
     done: list[str] = []
-    hands = crew(1)
+    pool = make_pool(1)
 
     def first() -> None:
-        hands.add([lambda: done.append("first, part 1"), lambda: done.append("first, part 2")])
+        pool.add([lambda: done.append("first, part 1"), lambda: done.append("first, part 2")])
 
-    hands.add([first, lambda: done.append("second")])
-    hands.run()
+    pool.add([first, lambda: done.append("second")])
+    pool.run()
     assert done == ["first, part 1", "first, part 2", "second"]
 
 
-def test_a_crew_can_be_sent_again() -> None:
+def test_pool_can_run_again() -> None:
     done: list[int] = []
-    hands = crew()
+    pool = make_pool()
     for number in range(3):
-        hands.add([lambda number=number: done.append(number)])
-        hands.run()
+        pool.add([lambda number=number: done.append(number)])
+        pool.run()
     assert done == [0, 1, 2]
 
 
-def test_the_first_failure_ends_it_and_those_at_work_stop_at_their_next_piece() -> None:
-    tally = ProgressTracker(0, 0, None)
-    hands = WorkerPool(tally, 2)
-    at_work = threading.Event()
+def test_first_failure_ends_the_pool_and_stops_running_items_at_their_next_step() -> None:
+    tracker = ProgressTracker(0, 0, None)
+    pool = WorkerPool(tracker, 2)
+    is_running = threading.Event()
 
     def fails() -> None:
-        at_work.wait(30)
+        is_running.wait(30)
         raise StoreFull("full")
 
-    def goes_on() -> None:
-        at_work.set()
+    def runs_on() -> None:
+        is_running.set()
         while True:
-            tally.advance(1)
+            tracker.advance(1)
 
-    never: list[int] = []
-    jobs: list[WorkItem] = [fails, goes_on, lambda: never.append(1)]
-    hands.add(jobs)
+    executed: list[int] = []
+    items: list[WorkItem] = [fails, runs_on, lambda: executed.append(1)]
+    pool.add(items)
     with pytest.raises(StoreFull, match="full"):
-        hands.run()
-    assert not never
+        pool.run()
+    assert not executed
 
 
-def test_taking_back_is_possible_when_all_is_over() -> None:
-    tally = ProgressTracker(10, 1, None)
-    tally.is_aborted = True
-    tally.advance(-3)
+def test_aborted_tracker_accepts_negative_counts_only() -> None:
+    tracker = ProgressTracker(10, 1, None)
+    tracker.is_aborted = True
+    tracker.advance(-3)
     with pytest.raises(TransferAborted):
-        tally.advance(3)
+        tracker.advance(3)
