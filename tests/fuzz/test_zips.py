@@ -1,4 +1,4 @@
-"""Zips of code, as somebody may send them who means no good."""
+"""Malicious and damaged archives of code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from airflow_dlaas.packaging import archive
 from tests.fuzz.effort import effort
 
 LIMIT = 100_000
-"""Bytes that may come out."""
+"""The maximum of the unpacked bytes."""
 
 NAMES = st.one_of(
     st.sampled_from(
@@ -42,9 +42,9 @@ MODES = st.sampled_from(
 )
 
 
-def unicode_path(name: str, told: str) -> bytes:
-    """Info-ZIP's extra field with another name than the entry's own, which newer Pythons believe."""
-    field = struct.pack("<BL", 1, zlib.crc32(name.encode())) + told.encode()
+def unicode_path(name: str, other_name: str) -> bytes:
+    """Return the extra field of Info-ZIP with another name for the entry *name*; newer Pythons use that name."""
+    field = struct.pack("<BL", 1, zlib.crc32(name.encode())) + other_name.encode()
     return struct.pack("<HH", 0x7075, len(field)) + field
 
 
@@ -53,16 +53,16 @@ EXTRAS = st.one_of(
     st.binary(max_size=40),
     st.builds(lambda size, content: struct.pack("<HH", 1, size) + content, st.integers(0, 40), st.binary(max_size=40)),
     st.builds(lambda *sizes: struct.pack("<HHQQQ", 1, 24, *sizes), *[st.integers(0, 2**64 - 1)] * 3),
-    st.builds(lambda told: unicode_path("train.py", told), NAMES.filter(bool)),
+    st.builds(lambda other_name: unicode_path("train.py", other_name), NAMES.filter(bool)),
 )
 
 
 @st.composite
-def zips(draw: st.DrawFn) -> bytes:
-    """A real zip with made-up entries."""
+def zip_files(draw: st.DrawFn) -> bytes:
+    """A valid zip file with random entries."""
     memory = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(memory, "w") as zip_file:
-        warnings.simplefilter("ignore")  # a name that is there twice is what we want
+        warnings.simplefilter("ignore")  # duplicate names are intended
         for name in draw(st.lists(NAMES, max_size=4)):
             entry = zipfile.ZipInfo("x")
             entry.filename = name
@@ -70,17 +70,17 @@ def zips(draw: st.DrawFn) -> bytes:
             entry.create_system = draw(st.sampled_from([0, 3]))
             entry.compress_type = draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
             extra = draw(EXTRAS)
-            content = draw(st.one_of(st.binary(max_size=50), st.just(b"0" * LIMIT), st.just(a_zip())))
+            content = draw(st.one_of(st.binary(max_size=50), st.just(b"0" * LIMIT), st.just(make_zip())))
             zip_file.writestr(entry, content)
-            entry.extra = extra  # now in the list of entries only
+            entry.extra = extra  # set now, it is in the list of entries only
     return memory.getvalue()
 
 
 @st.composite
-def spoilt_zips(draw: st.DrawFn) -> bytes:
-    """A real zip in which bytes were changed where they matter."""
-    content = bytearray(draw(zips()))
-    headers = [found.start() for found in re.finditer(rb"PK(\x01\x02|\x03\x04|\x05\x06|\x06\x06|\x06\x07)", content)]
+def damaged_zip_files(draw: st.DrawFn) -> bytes:
+    """A zip with changed bytes in its headers."""
+    content = bytearray(draw(zip_files()))
+    headers = [match.start() for match in re.finditer(rb"PK(\x01\x02|\x03\x04|\x05\x06|\x06\x06|\x06\x07)", content)]
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.sampled_from(headers)) + draw(st.integers(4, 46))
         new = draw(
@@ -97,7 +97,7 @@ def spoilt_zips(draw: st.DrawFn) -> bytes:
     return draw(st.sampled_from([b"", b"", b"#!/bin/sh\n"])) + bytes(content)
 
 
-def a_zip() -> bytes:
+def make_zip() -> bytes:
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as zip_file:
         zip_file.writestr("train.py", "print(1)\n")
@@ -105,8 +105,8 @@ def a_zip() -> bytes:
 
 
 @contextmanager
-def room() -> Iterator[Path]:
-    """A folder to unpack into, with neighbours that must stay as they are."""
+def folder_with_neighbours() -> Iterator[Path]:
+    """Make a folder to unpack into, with files around it that must not change."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         (root / "deep" / "er").mkdir(parents=True)
@@ -115,60 +115,64 @@ def room() -> Iterator[Path]:
         yield root / "deep" / "er"
 
 
-def insist(content: bytes, *, nested: bool) -> bool:
-    """Unpack *content*; whether it was let in. Nothing but the folder may have changed, and that only if it was."""
-    with room() as folder:
-        path, into = folder / "code.zip", folder / "into"
+def unpack_safely(content: bytes, *, nested: bool) -> bool:
+    """
+    Unpack *content*; return whether it was accepted.
+
+    Only the destination may change, and only if the archive was accepted.
+    """
+    with folder_with_neighbours() as folder:
+        path, destination = folder / "code.zip", folder / "destination"
         path.write_bytes(content)
         root = folder.parent.parent
         before = {one: os.lstat(one).st_mtime_ns for one in root.rglob("*")}
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # newer Pythons warn of some damage
+            warnings.simplefilter("ignore")  # newer Pythons warn about some damage
             try:
                 archive.require_safe_archive(path, allow_nested=nested, unpacked_limit=LIMIT)
-                sound = True
+                accepted = True
             except InvalidBundle as error:
                 assert len(str(error)) < 3000  # noqa: PT017
-                sound = False
+                accepted = False
             try:
-                archive.unpack(path, into, allow_nested=nested, unpacked_limit=LIMIT)
-                assert sound, "it was refused, and then unpacked"
+                archive.unpack(path, destination, allow_nested=nested, unpacked_limit=LIMIT)
+                assert accepted, "it was refused by one function and unpacked by the other"
             except InvalidBundle:
-                assert not sound, "it was found sound, and then refused"
-                assert not into.exists()
+                assert not accepted, "it was accepted by one function and refused by the other"
+                assert not destination.exists()
             try:
                 archive.digest_archive(path, unpacked_limit=LIMIT)
             except InvalidBundle:
-                assert nested is False or not sound
-        found = [*into.rglob("*")]
-        assert {one for one in root.rglob("*") if into not in (one, *one.parents)} == before.keys()
+                assert nested is False or not accepted
+        found = [*destination.rglob("*")]
+        assert {one for one in root.rglob("*") if destination not in (one, *one.parents)} == before.keys()
         assert all(one.read_text() == "untouched" for one in before if one.name == "evil")
         assert all(stat.S_ISREG(one.lstat().st_mode) or stat.S_ISDIR(one.lstat().st_mode) for one in found)
         assert {stat.S_IMODE(one.lstat().st_mode) for one in found if one.is_file()} <= {0o644, 0o755}
         assert sum(one.lstat().st_size for one in found if one.is_file()) <= LIMIT
-        assert nested or all(one.parent == into for one in found)
-        return sound
+        assert nested or all(one.parent == destination for one in found)
+        return accepted
 
 
 @effort(300)
 @given(st.binary(max_size=300).map(lambda tail: tail) | st.binary(max_size=300).map(b"PK\x03\x04".__add__))
-def test_any_bytes_are_refused(content: bytes) -> None:
-    assert not insist(content, nested=True)
+def test_random_bytes_are_refused(content: bytes) -> None:
+    assert not unpack_safely(content, nested=True)
 
 
 @effort(400)
-@given(zips(), st.booleans())
-def test_whatever_a_zip_holds_it_stays_in_its_folder(content: bytes, nested: bool) -> None:
-    insist(content, nested=nested)
+@given(zip_files(), st.booleans())
+def test_zip_of_any_entries_changes_only_its_destination(content: bytes, nested: bool) -> None:
+    unpack_safely(content, nested=nested)
 
 
 @effort(800)
-@given(spoilt_zips(), st.booleans())
-def test_a_damaged_zip_is_refused_or_stays_in_its_folder(content: bytes, nested: bool) -> None:
-    insist(content, nested=nested)
+@given(damaged_zip_files(), st.booleans())
+def test_damaged_zip_changes_only_its_destination(content: bytes, nested: bool) -> None:
+    unpack_safely(content, nested=nested)
 
 
-def entry(name: str = "train.py", **fields: object) -> bytes:
+def zip_with_entry(name: str = "train.py", **fields: object) -> bytes:
     memory = io.BytesIO()
     made = zipfile.ZipInfo(name)
     made.filename = name
@@ -179,23 +183,23 @@ def entry(name: str = "train.py", **fields: object) -> bytes:
     return memory.getvalue()
 
 
-def bomb() -> bytes:
+def zip_bomb() -> bytes:
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as zip_file:
         zip_file.writestr("train.py", b"\0" * 50_000_000)
     return memory.getvalue()
 
 
-def lying_bomb() -> bytes:
-    """Much more comes out than both headers say."""
-    content = bytearray(bomb())
-    for mark, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
-        place = content.index(mark) + at
-        content[place : place + 4] = struct.pack("<I", 100)
+def zip_bomb_with_false_sizes() -> bytes:
+    """Make a zip that unpacks to far more bytes than both headers declare."""
+    content = bytearray(zip_bomb())
+    for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        start = content.index(signature) + offset
+        content[start : start + 4] = struct.pack("<I", 100)
     return bytes(content)
 
 
-def twice() -> bytes:
+def duplicate_names() -> bytes:
     memory = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(memory, "w") as zip_file:
         warnings.simplefilter("ignore")
@@ -204,46 +208,48 @@ def twice() -> bytes:
     return memory.getvalue()
 
 
-def overlapping() -> bytes:
-    """One piece of content under a thousand names: how a small zip becomes a large folder without a great ratio."""
-    content = a_zip()
-    begin = content.index(b"PK\x01\x02")
+def overlapping_entries() -> bytes:
+    """Make a zip with one content under a thousand names: a small zip of a large folder, without a high ratio."""
+    content = make_zip()
+    directory = content.index(b"PK\x01\x02")
     end = content.index(b"PK\x05\x06")
-    listed = b"".join(content[begin:end].replace(b"train.py", b"%08d" % number) for number in range(1000))
-    closing = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1000, 1000, len(listed), begin, 0)
-    return content[:begin] + listed + closing
+    entries = b"".join(content[directory:end].replace(b"train.py", b"%08d" % number) for number in range(1000))
+    end_record = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1000, 1000, len(entries), directory, 0)
+    return content[:directory] + entries + end_record
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        pytest.param(lambda: entry(extra=unicode_path("train.py", "../evil")), id="another name in an extra field"),
-        pytest.param(lambda: entry("../evil"), id="leads out"),
-        pytest.param(lambda: entry("/evil"), id="absolute"),
-        pytest.param(lambda: entry("..\\evil"), id="backslash"),
-        pytest.param(lambda: entry("train.py\0.txt"), id="NUL"),
-        pytest.param(lambda: entry(flag_bits=1), id="encrypted"),
-        pytest.param(lambda: entry(external_attr=(stat.S_IFLNK | 0o777) << 16), id="symbolic link"),
-        pytest.param(lambda: entry(external_attr=(stat.S_IFIFO | 0o644) << 16), id="pipe"),
-        pytest.param(lambda: entry(file_size=2**40), id="declares a terabyte"),
-        pytest.param(lambda: entry(header_offset=2**40), id="lies a terabyte away"),
-        pytest.param(lambda: entry("/".join(["d" * 250] * 20)), id="a path longer than any system takes"),
-        pytest.param(bomb, id="bomb"),
-        pytest.param(lying_bomb, id="bomb that lies"),
-        pytest.param(twice, id="twice"),
-        pytest.param(overlapping, id="overlapping"),
+        pytest.param(
+            lambda: zip_with_entry(extra=unicode_path("train.py", "../evil")), id="another name in an extra field"
+        ),
+        pytest.param(lambda: zip_with_entry("../evil"), id="leads out"),
+        pytest.param(lambda: zip_with_entry("/evil"), id="absolute"),
+        pytest.param(lambda: zip_with_entry("..\\evil"), id="backslash"),
+        pytest.param(lambda: zip_with_entry("train.py\0.txt"), id="NUL"),
+        pytest.param(lambda: zip_with_entry(flag_bits=1), id="encrypted"),
+        pytest.param(lambda: zip_with_entry(external_attr=(stat.S_IFLNK | 0o777) << 16), id="symbolic link"),
+        pytest.param(lambda: zip_with_entry(external_attr=(stat.S_IFIFO | 0o644) << 16), id="pipe"),
+        pytest.param(lambda: zip_with_entry(file_size=2**40), id="declares a terabyte"),
+        pytest.param(lambda: zip_with_entry(header_offset=2**40), id="begins beyond a terabyte"),
+        pytest.param(lambda: zip_with_entry("/".join(["d" * 250] * 20)), id="a path longer than any system supports"),
+        pytest.param(zip_bomb, id="zip bomb"),
+        pytest.param(zip_bomb_with_false_sizes, id="zip bomb with false sizes"),
+        pytest.param(duplicate_names, id="duplicate names"),
+        pytest.param(overlapping_entries, id="overlapping entries"),
     ],
 )
 @pytest.mark.parametrize("nested", [False, True])
-def test_no_known_trick_gets_in(make: Callable[[], bytes], nested: bool) -> None:
+def test_known_attack_is_refused(make: Callable[[], bytes], nested: bool) -> None:
     content = make()
-    sound = insist(content, nested=nested)
-    # Where Python does not know the field, the entry is what it says it is.
-    assert not sound or b"\x75\x70" in content
+    accepted = unpack_safely(content, nested=nested)
+    # A version of Python that ignores the extra field uses the name of the entry itself.
+    assert not accepted or b"\x75\x70" in content
 
 
-def test_a_zip_in_a_zip_is_a_file_like_any_other() -> None:
+def test_zip_inside_a_zip_is_an_ordinary_file() -> None:
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w") as zip_file:
-        zip_file.writestr("inner.zip", bomb())
-    assert insist(memory.getvalue(), nested=False)
+        zip_file.writestr("inner.zip", zip_bomb())
+    assert unpack_safely(memory.getvalue(), nested=False)

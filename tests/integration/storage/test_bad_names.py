@@ -1,8 +1,8 @@
 """
-No verb sends anything about a name that is none.
+No method sends a request with an invalid name.
 
-The store of these tests counts connections. The verbs are found by what the classes have, so that a new one without a
-check fails here.
+The server of these tests accepts connections and never responds, so that each request can be detected. The methods are
+found by introspection of the interface, so that a new method without a check fails here.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ BAD: dict[str, list[Any]] = {
     "prefix": BAD_LIST_PREFIXES,
     "folder": BAD_LIST_PREFIXES,
     "to_name": BAD_NEW_NAMES,
-    # "." and ".." may stand in what is deleted: such names come from a listing, and go into a body, not an address.
+    # Names to delete may contain "." and "..": they come from a listing, and are sent in a body and not in a URL.
     "names": [one for one in BAD_NAMES if not isinstance(one, str) or "." not in one],
 }
-"""For each parameter of a verb that is a name: what it cannot be."""
+"""Invalid values for each parameter of a method that is a name."""
 
-STORING = {"put", "put_segment", "complete_multipart"}
+STORING_METHODS = {"put", "put_segment", "complete_multipart"}
 
-NO_NAMES = {"limits", "list_containers"}
+METHODS_WITHOUT_NAMES = {"limits", "list_containers"}
 
 
 @pytest.fixture
-def silent() -> Iterator[socket.socket]:
+def silent_server() -> Iterator[socket.socket]:
     """A server that never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
         server.setblocking(False)
@@ -57,16 +57,18 @@ def silent() -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def store(silent: socket.socket) -> Iterator[SwiftStore]:
+def store(silent_server: socket.socket) -> Iterator[SwiftStore]:
     connection = StoreConnection(
-        auth_url=f"http://127.0.0.1:{silent.getsockname()[1]}/auth/v1.0", user_id="a:u", password=SecretStr("made-up")
+        auth_url=f"http://127.0.0.1:{silent_server.getsockname()[1]}/auth/v1.0",
+        user_id="a:u",
+        password=SecretStr("made-up"),
     )
     with SwiftStore.open(connection, connect_timeout=1, read_timeout=0.1, retry_policy=NO_RETRY) as opened:
         yield opened
 
 
-def asked(server: socket.socket) -> bool:
-    """Whether anybody has connected."""
+def was_requested(server: socket.socket) -> bool:
+    """Whether a client has connected since the last call."""
     try:
         server.accept()[0].close()
     except BlockingIOError:
@@ -74,23 +76,23 @@ def asked(server: socket.socket) -> bool:
     return True
 
 
-def verbs() -> Iterator[tuple[str, str]]:
-    """Name each verb of an object store, and each of its parameters that is a name."""
-    for verb, function in inspect.getmembers(ObjectStore, inspect.isfunction):
-        if verb.startswith("_"):
+def methods_with_names() -> Iterator[tuple[str, str]]:
+    """Yield each method of an object store with each of its parameters that is a name."""
+    for method, function in inspect.getmembers(ObjectStore, inspect.isfunction):
+        if method.startswith("_"):
             continue
         names = [one for one in inspect.signature(function).parameters if one in {*BAD, "name"}]
-        assert names or verb in NO_NAMES, verb
-        yield from ((verb, one) for one in names)
+        assert names or method in METHODS_WITHOUT_NAMES, method
+        yield from ((method, one) for one in names)
 
 
-def bad(verb: str, parameter: str) -> list[Any]:
-    """What *parameter* of *verb* cannot be."""
+def invalid_values(method: str, parameter: str) -> list[Any]:
+    """Return invalid values for *parameter* of *method*."""
     if parameter != "name":
         return BAD[parameter]
-    if "container" not in inspect.signature(getattr(ObjectStore, verb)).parameters:
+    if "container" not in inspect.signature(getattr(ObjectStore, method)).parameters:
         return BAD_CONTAINERS  # its only name
-    return BAD_NEW_NAMES if verb in STORING else BAD_NAMES
+    return BAD_NEW_NAMES if method in STORING_METHODS else BAD_NAMES
 
 
 GOOD: dict[str, Any] = {
@@ -114,7 +116,7 @@ GOOD: dict[str, Any] = {
 
 
 def call(function: Callable[..., Any], parameter: str, value: Any) -> None:
-    """Call *function* with *value* for *parameter*, and use up what it gives."""
+    """Call *function* with *value* for *parameter*; exhaust the result if it is a generator."""
     needed = [
         name
         for name, one in inspect.signature(function).parameters.items()
@@ -125,112 +127,111 @@ def call(function: Callable[..., Any], parameter: str, value: Any) -> None:
         list(found)
 
 
-@pytest.mark.parametrize(("verb", "parameter"), list(verbs()))
-def test_no_verb_sends_anything_about_a_name_that_is_none(
-    store: SwiftStore, silent: socket.socket, verb: str, parameter: str
+@pytest.mark.parametrize(("method", "parameter"), list(methods_with_names()))
+def test_no_method_sends_a_request_with_an_invalid_name(
+    store: SwiftStore, silent_server: socket.socket, method: str, parameter: str
 ) -> None:
-    function = getattr(store, verb)
-    for value in bad(verb, parameter):
+    function = getattr(store, method)
+    for value in invalid_values(method, parameter):
         given = [value] if parameter == "names" else value
         with pytest.raises(InvalidName):
             call(function, parameter, given)
-        assert not asked(silent), (verb, parameter, value)
+        assert not was_requested(silent_server), (method, parameter, value)
     with pytest.raises(StoreError) as caught:
         call(function, parameter, GOOD[parameter])
     assert not isinstance(caught.value, InvalidName)
-    assert asked(silent)  # so that this test can fail
+    assert was_requested(silent_server)  # proves that a request would be detected
 
 
-def test_a_part_of_a_large_object_lies_in_a_container(store: SwiftStore, silent: socket.socket) -> None:
+def test_segment_in_an_invalid_container_is_refused(store: SwiftStore, silent_server: socket.socket) -> None:
     with pytest.raises(InvalidName):
         store.complete_multipart("c", "n", [Part(0, 1, "m", ("", "x"))])
-    assert not asked(silent)
+    assert not was_requested(silent_server)
 
 
-def test_objects_of_odd_names_are_listed_and_deleted_and_nothing_else_is(
-    swift: StoreConnection, tmp_path: Path
-) -> None:
+def test_objects_with_unusual_names_are_only_listed_and_deleted(swift: StoreConnection, tmp_path: Path) -> None:
     """
-    Other programs may have stored them. A library that shortens ``/c/../d/x`` would be asked about another container.
+    Other programs may have stored them. A library that normalizes ``/c/../d/x`` would send a request for another
+    container.
     """
-    box, other = f"odd-{uuid4().hex[:8]}", f"other-{uuid4().hex[:8]}"
-    odd = sorted(["/x", "a//b", "a/", f"../{other}/x", f"../{other}", "a/./b", "..", " "])
+    container, other = f"odd-{uuid4().hex[:8]}", f"other-{uuid4().hex[:8]}"
+    odd_names = sorted(["/x", "a//b", "a/", f"../{other}/x", f"../{other}", "a/./b", "..", " "])
     with SwiftStore.open(swift) as store:
-        for name in (box, other):
+        for name in (container, other):
             store.create_container(name)
         store.put(other, "x", b"1")
-        for name in odd:
-            store._session.run(ObjectUpload(store._session, box, name, b"1").send, what="Uploading")
+        for name in odd_names:
+            store._session.run(ObjectUpload(store._session, container, name, b"1").send, what="Uploading")
         segment = Part(0, 1, store.put_segment(other, "x", BytesBody(b"1")), (other, "x"))
-        manifest = ManifestUpload(store._session, box, f"../{other}/large", [segment])
+        manifest = ManifestUpload(store._session, container, f"../{other}/large", [segment])
         store._session.run(manifest.send, what="Uploading")
-        assert sorted(one.name for one in store.list_objects(box)) == sorted([*odd, f"../{other}/large"])
+        assert sorted(one.name for one in store.list_objects(container)) == sorted([*odd_names, f"../{other}/large"])
         with pytest.raises(StoreError, match=r"'\.\.' \(it has the step '\.\.'\)"):
-            api.download(store, box, tmp_path / "to")
+            api.download(store, container, tmp_path / "to")
         with pytest.raises(InvalidName):
-            store.stat(box, f"../{other}/x")
-        assert api.delete_objects(store, box, names="/x") == ["/x"]
-        assert sorted(api.delete_objects(store, box, prefix="a")) == ["a/", "a/./b", "a//b"]
-        store.delete(box, "..")
-        gone = [" ", f"../{other}", f"../{other}/large", f"../{other}/x"]
-        assert sorted(api.delete_objects(store, box)) == sorted(gone)
-        assert list(store.list_objects(box)) == []
+            store.stat(container, f"../{other}/x")
+        assert api.delete_objects(store, container, names="/x") == ["/x"]
+        assert sorted(api.delete_objects(store, container, prefix="a")) == ["a/", "a/./b", "a//b"]
+        store.delete(container, "..")
+        deleted = [" ", f"../{other}", f"../{other}/large", f"../{other}/x"]
+        assert sorted(api.delete_objects(store, container)) == sorted(deleted)
+        assert list(store.list_objects(container)) == []
         assert [one.name for one in store.list_objects(other)] == ["x"]
 
 
 # ---- whole transfers
 
 
-def calls(store: SwiftStore, folder: Path) -> dict[tuple[str, str], tuple[list[Any], Callable[[Any], Any]]]:
-    """For each function and parameter: what the latter cannot be, and the call."""
+def transfer_calls(store: SwiftStore, folder: Path) -> dict[tuple[str, str], tuple[list[Any], Callable[[Any], Any]]]:
+    """Return invalid values and a call for each function and parameter."""
     (folder / "file").write_text("x")
     return {
         ("upload", "container"): (
             BAD_CONTAINERS,
-            lambda bad: api.upload(store, folder, bad, api.UploadOptions(create_container=True)),
+            lambda value: api.upload(store, folder, value, api.UploadOptions(create_container=True)),
         ),
         ("upload", "prefix"): (
             BAD_PREFIXES,
-            lambda bad: api.upload(store, folder, "c", api.UploadOptions(prefix=bad, create_container=True)),
+            lambda value: api.upload(store, folder, "c", api.UploadOptions(prefix=value, create_container=True)),
         ),
         ("upload", "sources"): (
             [one for one in BAD_NEW_NAMES if isinstance(one, str)] + ["a/"],
-            lambda bad: api.upload(store, {bad: folder / "file"}, "c", api.UploadOptions(create_container=True)),
+            lambda value: api.upload(store, {value: folder / "file"}, "c", api.UploadOptions(create_container=True)),
         ),
-        ("plan_upload", "container"): (BAD_CONTAINERS, lambda bad: api.plan_upload(store, folder, bad)),
+        ("plan_upload", "container"): (BAD_CONTAINERS, lambda value: api.plan_upload(store, folder, value)),
         ("plan_upload", "prefix"): (
             BAD_PREFIXES,
-            lambda bad: api.plan_upload(store, folder, "c", api.UploadOptions(prefix=bad)),
+            lambda value: api.plan_upload(store, folder, "c", api.UploadOptions(prefix=value)),
         ),
-        ("download", "container"): (BAD_CONTAINERS, lambda bad: api.download(store, bad, folder / "to")),
+        ("download", "container"): (BAD_CONTAINERS, lambda value: api.download(store, value, folder / "to")),
         ("download", "prefix"): (
             BAD_PREFIXES,
-            lambda bad: api.download(store, "c", folder / "to", api.DownloadOptions(prefix=bad)),
+            lambda value: api.download(store, "c", folder / "to", api.DownloadOptions(prefix=value)),
         ),
         ("download", "names"): (
             BAD_NAMES,
-            lambda bad: api.download(store, "c", folder / "to", api.DownloadOptions(names=[bad])),
+            lambda value: api.download(store, "c", folder / "to", api.DownloadOptions(names=[value])),
         ),
-        ("remove", "container"): (BAD_CONTAINERS, lambda bad: api.delete_objects(store, bad)),
-        ("remove", "prefix"): (BAD_PREFIXES, lambda bad: api.delete_objects(store, "c", prefix=bad)),
-        ("remove", "names"): (BAD_NAMES, lambda bad: api.delete_objects(store, "c", names=[bad])),
-        ("copy", "container"): (BAD_CONTAINERS, lambda bad: copy(store, bad, "n", "c", "m")),
-        ("copy", "name"): (BAD_NAMES, lambda bad: copy(store, "c", bad, "c", "m")),
-        ("copy", "to"): (BAD_CONTAINERS, lambda bad: copy(store, "c", "n", bad, "m")),
-        ("copy", "to_name"): (BAD_NEW_NAMES, lambda bad: copy(store, "c", "n", "c", bad)),
-        ("Stream", "container"): (BAD_CONTAINERS, lambda bad: StreamUpload(store, bad, "n")),
-        ("Stream", "name"): (BAD_NEW_NAMES, lambda bad: StreamUpload(store, "c", bad)),
+        ("delete_objects", "container"): (BAD_CONTAINERS, lambda value: api.delete_objects(store, value)),
+        ("delete_objects", "prefix"): (BAD_PREFIXES, lambda value: api.delete_objects(store, "c", prefix=value)),
+        ("delete_objects", "names"): (BAD_NAMES, lambda value: api.delete_objects(store, "c", names=[value])),
+        ("copy", "container"): (BAD_CONTAINERS, lambda value: copy(store, value, "n", "c", "m")),
+        ("copy", "name"): (BAD_NAMES, lambda value: copy(store, "c", value, "c", "m")),
+        ("copy", "to_container"): (BAD_CONTAINERS, lambda value: copy(store, "c", "n", value, "m")),
+        ("copy", "to_name"): (BAD_NEW_NAMES, lambda value: copy(store, "c", "n", "c", value)),
+        ("StreamUpload", "container"): (BAD_CONTAINERS, lambda value: StreamUpload(store, value, "n")),
+        ("StreamUpload", "name"): (BAD_NEW_NAMES, lambda value: StreamUpload(store, "c", value)),
     }
 
 
-def test_no_transfer_sends_anything_about_a_name_that_is_none(
-    store: SwiftStore, silent: socket.socket, tmp_path: Path
+def test_no_transfer_sends_a_request_with_an_invalid_name(
+    store: SwiftStore, silent_server: socket.socket, tmp_path: Path
 ) -> None:
-    for which, (values, transferring) in calls(store, tmp_path).items():
+    for label, (values, call_transfer) in transfer_calls(store, tmp_path).items():
         for value in values:
             with pytest.raises(InvalidArgument):
-                transferring(value)
-            assert not asked(silent), (which, value)
+                call_transfer(value)
+            assert not was_requested(silent_server), (label, value)
     assert not (tmp_path / "to").exists()
 
 
@@ -255,7 +256,7 @@ READING: dict[str, Callable[[SwiftFileSystem, str, Path], Any]] = {
     "checksum": lambda fs, path, _: fs.checksum(path),
     "open": lambda fs, path, _: fs.open(path),
     "cat_file": lambda fs, path, _: fs.cat_file(path),
-    "cat_file, a stretch": lambda fs, path, _: fs.cat_file(path, 0, 1),
+    "cat_file, a range": lambda fs, path, _: fs.cat_file(path, 0, 1),
     "get_file": lambda fs, path, here: fs.get_file(path, here / "got"),
     "cp_file": lambda fs, path, _: fs.cp_file(path, "c/new"),
     "rm_file": lambda fs, path, _: fs.rm_file(path),
@@ -277,20 +278,20 @@ STORING_FILES: dict[str, Callable[[SwiftFileSystem, str, Path], Any]] = {
 }
 
 
-@pytest.mark.parametrize("verb", READING)
-def test_no_verb_of_the_file_system_asks_about_a_name_that_is_none(
-    store: SwiftStore, silent: socket.socket, tmp_path: Path, verb: str
+@pytest.mark.parametrize("function", READING)
+def test_file_system_sends_no_request_with_an_invalid_name(
+    store: SwiftStore, silent_server: socket.socket, tmp_path: Path, function: str
 ) -> None:
     fs = SwiftFileSystem(store)
     for path in (*BAD_PATH_CONTAINERS, *BAD_KEYS):
         with pytest.raises(OSError, match=r"container: |name: "):
-            READING[verb](fs, path, tmp_path)
-        assert not asked(silent), path
+            READING[function](fs, path, tmp_path)
+        assert not was_requested(silent_server), path
 
 
-@pytest.mark.parametrize("verb", STORING_FILES)
-def test_no_verb_of_the_file_system_stores_under_a_name_that_is_none(
-    store: SwiftStore, silent: socket.socket, tmp_path: Path, verb: str
+@pytest.mark.parametrize("function", STORING_FILES)
+def test_file_system_stores_nothing_with_an_invalid_name(
+    store: SwiftStore, silent_server: socket.socket, tmp_path: Path, function: str
 ) -> None:
     (tmp_path / "file").write_text("x")
     fs = SwiftFileSystem(store)
@@ -298,5 +299,5 @@ def test_no_verb_of_the_file_system_stores_under_a_name_that_is_none(
         if path in {".", "..", "x" * 257, "a\nb", "\udcff", "a "}:
             path = f"{path}/n"
         with pytest.raises(OSError, match=r"container: |name: |to_name: "):
-            STORING_FILES[verb](fs, path, tmp_path)
-        assert not asked(silent), path
+            STORING_FILES[function](fs, path, tmp_path)
+        assert not was_requested(silent_server), path

@@ -1,4 +1,4 @@
-"""A real OpenStack Swift, as files and folders."""
+"""The fsspec file system on a real OpenStack Swift."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from airflow_dlaas.storage.segments import MIB
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.stored import contents, noise, orphans, segments
 
-CUT = 64 * 1024
+SEGMENT_SIZE = 64 * 1024
 """Bytes of a segment in these tests."""
 
 
@@ -40,8 +40,8 @@ def store(swift: StoreConnection) -> Iterator[SwiftStore]:
 
 
 @pytest.fixture
-def box(store: SwiftStore) -> str:
-    name = f"box-{uuid.uuid4().hex}"
+def container(store: SwiftStore) -> str:
+    name = f"container-{uuid.uuid4().hex}"
     store.create_container(name)
     return name
 
@@ -52,26 +52,29 @@ def fs(store: SwiftStore) -> SwiftFileSystem:
 
 
 def write(fs: SwiftFileSystem, path: str, content: bytes) -> None:
-    with fs.open(path, "wb", segment_size=CUT) as file:
+    with fs.open(path, "wb", segment_size=SEGMENT_SIZE) as file:
         file.write(content)
 
 
-# ---- what is there
+# ---- listing
 
 
-def test_a_listing_has_one_level_and_files_know_their_content(fs: SwiftFileSystem, box: str) -> None:
-    fs.pipe({f"{box}/a/b": b"1", f"{box}/a/c/d": b"22", f"{box}/top": b""})
-    assert sorted(fs.ls(box, detail=False)) == [f"{box}/a", f"{box}/top"]
-    assert {one["name"]: one["type"] for one in fs.ls(f"{box}/a")} == {f"{box}/a/b": "file", f"{box}/a/c": "directory"}
-    (file,) = fs.ls(f"{box}/a/c")
+def test_ls_lists_one_level_with_the_properties_of_files(fs: SwiftFileSystem, container: str) -> None:
+    fs.pipe({f"{container}/a/b": b"1", f"{container}/a/c/d": b"22", f"{container}/top": b""})
+    assert sorted(fs.ls(container, detail=False)) == [f"{container}/a", f"{container}/top"]
+    assert {one["name"]: one["type"] for one in fs.ls(f"{container}/a")} == {
+        f"{container}/a/b": "file",
+        f"{container}/a/c": "directory",
+    }
+    (file,) = fs.ls(f"{container}/a/c")
     assert file["size"] == 2
     assert file["md5"] == hashlib.md5(b"22", usedforsecurity=False).hexdigest()
-    assert file == fs.info(f"{box}/a/c/d") == fs.ls(f"{box}/a/c/d")[0]
-    assert fs.info(f"{box}/a")["type"] == fs.info(box)["type"] == fs.info("")["type"] == "directory"
-    assert box in fs.ls("", detail=False)
+    assert file == fs.info(f"{container}/a/c/d") == fs.ls(f"{container}/a/c/d")[0]
+    assert fs.info(f"{container}/a")["type"] == fs.info(container)["type"] == fs.info("")["type"] == "directory"
+    assert container in fs.ls("", detail=False)
 
 
-def test_a_listing_goes_on_over_pages(swift: StoreConnection, box: str) -> None:
+def test_list_dir_reads_all_pages(swift: StoreConnection, container: str) -> None:
     class SmallPages(SwiftStore):
         def _list_objects_page(self, container: str, prefix: str, marker: str, **more: Any) -> Any:
             return super()._list_objects_page(container, prefix, marker, **{**more, "limit": more.get("limit") or 3})
@@ -79,68 +82,70 @@ def test_a_listing_goes_on_over_pages(swift: StoreConnection, box: str) -> None:
     with SmallPages.open(swift) as store:
         names = [f"a/{number}" for number in range(7)] + [f"b{number}/x" for number in range(7)]
         for name in names:
-            store.put(box, name, b"")
-        assert list(store.list_dir(box)) == ["a/", *(f"b{number}/" for number in range(7))]
-        assert [one.name for one in store.list_dir(box, "a/") if not isinstance(one, str)] == names[:7]
-        assert len(list(store.list_dir(box, limit=2))) == 2
+            store.put(container, name, b"")
+        assert list(store.list_dir(container)) == ["a/", *(f"b{number}/" for number in range(7))]
+        assert [one.name for one in store.list_dir(container, "a/") if not isinstance(one, str)] == names[:7]
+        assert len(list(store.list_dir(container, limit=2))) == 2
 
 
-def test_what_is_found_by_one_listing_is_what_a_walk_finds(fs: SwiftFileSystem, box: str) -> None:
-    fs.pipe(dict.fromkeys([f"{box}/a/b/c", f"{box}/a/b.txt", f"{box}/a-b", f"{box}/d"], b"x"))
-    for path in (box, f"{box}/a", f"{box}/a/b/c"):
+def test_find_by_one_listing_finds_what_a_walk_finds(fs: SwiftFileSystem, container: str) -> None:
+    fs.pipe(dict.fromkeys([f"{container}/a/b/c", f"{container}/a/b.txt", f"{container}/a-b", f"{container}/d"], b"x"))
+    for path in (container, f"{container}/a", f"{container}/a/b/c"):
         for withdirs in (False, True):
             by_walking = fs.find(path, maxdepth=9, withdirs=withdirs, detail=True)
             assert fs.find(path, withdirs=withdirs, detail=True) == by_walking
-    assert fs.find(f"{box}/no") == fs.find("no-such-container") == []
-    fs.mkdir(f"{box}-empty")
+    assert fs.find(f"{container}/no") == fs.find("no-such-container") == []
+    fs.mkdir(f"{container}-empty")
     assert (
-        fs.find(f"{box}-empty", withdirs=True) == fs.find(f"{box}-empty", withdirs=True, maxdepth=2) == [f"{box}-empty"]
+        fs.find(f"{container}-empty", withdirs=True)
+        == fs.find(f"{container}-empty", withdirs=True, maxdepth=2)
+        == [f"{container}-empty"]
     )
-    assert fs.glob(f"{box}/**/*.txt") == [f"{box}/a/b.txt"]
-    assert fs.glob(f"{box}/a*") == [f"{box}/a", f"{box}/a-b"]
-    assert fs.du(box) == 4
-    assert [(path, dirs, sorted(files)) for path, dirs, files in fs.walk(f"{box}/a")] == [
-        (f"{box}/a", ["b"], ["b.txt"]),
-        (f"{box}/a/b", [], ["c"]),
+    assert fs.glob(f"{container}/**/*.txt") == [f"{container}/a/b.txt"]
+    assert fs.glob(f"{container}/a*") == [f"{container}/a", f"{container}/a-b"]
+    assert fs.du(container) == 4
+    assert [(path, dirs, sorted(files)) for path, dirs, files in fs.walk(f"{container}/a")] == [
+        (f"{container}/a", ["b"], ["b.txt"]),
+        (f"{container}/a/b", [], ["c"]),
     ]
 
 
-def test_objects_that_mark_folders_are_folders(store: SwiftStore, fs: SwiftFileSystem, box: str) -> None:
-    store.put(box, "empty", b"", content_type="application/directory")
-    store.put(box, "full", b"", content_type="application/directory")
-    store.put(box, "full/file", b"x")
-    store.put(box, "slash/", b"")
-    assert {one["name"]: one["type"] for one in fs.ls(box)} == dict.fromkeys(
-        [f"{box}/empty", f"{box}/full", f"{box}/slash"], "directory"
+def test_folder_markers_are_folders(store: SwiftStore, fs: SwiftFileSystem, container: str) -> None:
+    store.put(container, "empty", b"", content_type="application/directory")
+    store.put(container, "full", b"", content_type="application/directory")
+    store.put(container, "full/file", b"x")
+    store.put(container, "slash/", b"")
+    assert {one["name"]: one["type"] for one in fs.ls(container)} == dict.fromkeys(
+        [f"{container}/empty", f"{container}/full", f"{container}/slash"], "directory"
     )
-    assert all(fs.isdir(f"{box}/{name}") for name in ("empty", "full", "slash"))
-    assert fs.find(box) == [f"{box}/full/file"]
-    assert f"{box}/empty" in fs.find(box, withdirs=True)
-    assert fs.ls(f"{box}/slash") == []
+    assert all(fs.isdir(f"{container}/{name}") for name in ("empty", "full", "slash"))
+    assert fs.find(container) == [f"{container}/full/file"]
+    assert f"{container}/empty" in fs.find(container, withdirs=True)
+    assert fs.ls(f"{container}/slash") == []
 
 
-def test_nothing_is_said_to_be_missing_because_the_store_does_not_answer(
-    swift: StoreConnection, fs: SwiftFileSystem, box: str
+def test_unreachable_store_is_an_error_and_not_a_missing_file(
+    swift: StoreConnection, fs: SwiftFileSystem, container: str
 ) -> None:
-    assert not fs.exists(f"{box}/a")
+    assert not fs.exists(f"{container}/a")
     assert not fs.isdir("no-such-container")
-    away = swift.model_copy(update={"auth_url": "http://127.0.0.1:1/auth/v1.0"})
-    with SwiftStore.open(away, retry_policy=NO_RETRY) as store:
-        gone = SwiftFileSystem(store)
-        for question in (gone.exists, gone.isdir, gone.isfile, gone.ls, gone.find, gone.glob):
+    unreachable = swift.model_copy(update={"auth_url": "http://127.0.0.1:1/auth/v1.0"})
+    with SwiftStore.open(unreachable, retry_policy=NO_RETRY) as store:
+        failing = SwiftFileSystem(store)
+        for function in (failing.exists, failing.isdir, failing.isfile, failing.ls, failing.find, failing.glob):
             with pytest.raises(ConnectionError) as error:
-                question(f"{box}/*" if question == gone.glob else f"{box}/a")
+                function(f"{container}/*" if function == failing.glob else f"{container}/a")
             assert isinstance(error.value.__cause__, StoreUnreachable)
         with pytest.raises(ConnectionError):
-            list(gone.walk(box))
+            list(failing.walk(container))
 
 
-def test_errors_are_those_of_files_with_ours_behind_them(
-    swift: StoreConnection, fs: SwiftFileSystem, box: str, tmp_path: Path
+def test_errors_are_os_errors_with_ours_as_their_cause(
+    swift: StoreConnection, fs: SwiftFileSystem, container: str, tmp_path: Path
 ) -> None:
-    for question in (fs.info, fs.ls, fs.cat_file, fs.rm, fs.rm_file, fs.modified, fs.rmdir):
-        with pytest.raises(FileNotFoundError, match=f"{box}/a") as missing:
-            question(f"{box}/a")
+    for function in (fs.info, fs.ls, fs.cat_file, fs.rm, fs.rm_file, fs.modified, fs.rmdir):
+        with pytest.raises(FileNotFoundError, match=f"{container}/a") as missing:
+            function(f"{container}/a")
     with pytest.raises(FileNotFoundError) as missing:
         fs.open("no-such-container/a")
     assert isinstance(missing.value.__cause__, (ContainerNotFound, ObjectNotFound))
@@ -148,21 +153,21 @@ def test_errors_are_those_of_files_with_ours_behind_them(
     with pytest.raises(FileNotFoundError, match="no-such-container"):
         fs.pipe("no-such-container/a", b"x")
     with pytest.raises(IsADirectoryError):
-        fs.open(box)
+        fs.open(container)
     with pytest.raises(IsADirectoryError):
-        fs.open(box, "wb")
-    fs.pipe(f"{box}/folder/a", b"x")
+        fs.open(container, "wb")
+    fs.pipe(f"{container}/folder/a", b"x")
     with pytest.raises(IsADirectoryError):
-        fs.cat_file(f"{box}/folder")
+        fs.cat_file(f"{container}/folder")
     with pytest.raises(NotADirectoryError):
-        fs.rmdir(f"{box}/folder/a")
+        fs.rmdir(f"{container}/folder/a")
     with pytest.raises(NotImplementedError, match="secret of the account"):
-        fs.sign(f"{box}/folder/a")
+        fs.sign(f"{container}/folder/a")
     with pytest.raises(OSError, match="cannot be written"):
-        fs.get_file(f"{box}/folder/a", tmp_path)
+        fs.get_file(f"{container}/folder/a", tmp_path)
     wrong = swift.model_copy(update={"password": SecretStr("hunter2-hunter2")})
     with SwiftStore.open(wrong) as store, pytest.raises(PermissionError) as refused:
-        SwiftFileSystem(store).exists(box)
+        SwiftFileSystem(store).exists(container)
     assert isinstance(refused.value.__cause__, StoreRefused)
     assert "hunter2" not in str(refused.value) + repr(refused.value.__cause__)
 
@@ -170,65 +175,63 @@ def test_errors_are_those_of_files_with_ours_behind_them(
 # ---- reading
 
 
-@pytest.mark.parametrize("size", [0, 1, 3 * CUT + 7])
-def test_what_is_written_is_read_back_as_a_whole_and_in_parts(fs: SwiftFileSystem, box: str, size: int) -> None:
+@pytest.mark.parametrize("size", [0, 1, 3 * SEGMENT_SIZE + 7])
+def test_written_content_is_read_as_a_whole_and_in_ranges(fs: SwiftFileSystem, container: str, size: int) -> None:
     content = noise(size, size)
-    write(fs, f"{box}/a", content)
-    assert fs.cat_file(f"{box}/a") == content
+    write(fs, f"{container}/a", content)
+    assert fs.cat_file(f"{container}/a") == content
     for start, end in [
         (0, 5),
         (2, None),
         (-9, None),
         (None, -1),
-        (CUT - 3, CUT + 3),
+        (SEGMENT_SIZE - 3, SEGMENT_SIZE + 3),
         (size, size + 5),
         (5, 2),
         (-9, 2),
     ]:
-        assert fs.cat_file(f"{box}/a", start, end) == content[start:end]
-    with fs.open(f"{box}/a", block_size=1000) as file:
+        assert fs.cat_file(f"{container}/a", start, end) == content[start:end]
+    with fs.open(f"{container}/a", block_size=1000) as file:
         assert file.read(10) == content[:10]
         file.seek(size // 2)
         assert file.read() == content[size // 2 :]
 
 
-def test_a_file_replaced_while_it_is_read_is_never_half_the_one_and_half_the_other(
-    fs: SwiftFileSystem, box: str
-) -> None:
-    for before in (noise(5000, 1), noise(2 * CUT, 1)):
-        write(fs, f"{box}/a", before)
-        with fs.open(f"{box}/a", cache_type="none") as file:
+def test_file_replaced_during_reading_is_an_error(fs: SwiftFileSystem, container: str) -> None:
+    for before in (noise(5000, 1), noise(2 * SEGMENT_SIZE, 1)):
+        write(fs, f"{container}/a", before)
+        with fs.open(f"{container}/a", cache_type="none") as file:
             assert file.read(1000) == before[:1000]
-            write(fs, f"{box}/a", noise(len(before), 2))
+            write(fs, f"{container}/a", noise(len(before), 2))
             with pytest.raises(OSError, match="was replaced"):
                 file.read(1000)
 
 
-def test_an_open_file_and_its_place_can_be_sent_to_another_process(fs: SwiftFileSystem, box: str) -> None:
-    """As far as the file system can: this one holds a store, which stays where it is."""
-    fs.pipe(f"{box}/a", b"x")
-    with fs.open(f"{box}/a") as file, pytest.raises(TypeError):
+def test_open_file_cannot_be_pickled(fs: SwiftFileSystem, container: str) -> None:
+    """This file system has an open store, which cannot be pickled."""
+    fs.pipe(f"{container}/a", b"x")
+    with fs.open(f"{container}/a") as file, pytest.raises(TypeError):
         pickle.dumps(file)
 
 
-def test_keys_name_the_content(fs: SwiftFileSystem, box: str) -> None:
-    fs.pipe({f"{box}/a": b"1", f"{box}/b": b"1"})
-    write(fs, f"{box}/large", noise(2 * CUT, 0))
-    key, large = fs.ukey(f"{box}/a"), fs.ukey(f"{box}/large")
-    assert fs.ukey(f"{box}/b") == key
-    assert fs.checksum(f"{box}/b") == int(key, 16)
-    fs.pipe(f"{box}/a", b"2")
-    write(fs, f"{box}/large", noise(2 * CUT, 1))
-    assert fs.ukey(f"{box}/a") != key
-    assert fs.ukey(f"{box}/large") != large
-    assert fs.modified(f"{box}/a") == fs.created(f"{box}/a") > fs.modified(f"{box}/b")
+def test_ukey_and_checksum_identify_the_content(fs: SwiftFileSystem, container: str) -> None:
+    fs.pipe({f"{container}/a": b"1", f"{container}/b": b"1"})
+    write(fs, f"{container}/large", noise(2 * SEGMENT_SIZE, 0))
+    key, large = fs.ukey(f"{container}/a"), fs.ukey(f"{container}/large")
+    assert fs.ukey(f"{container}/b") == key
+    assert fs.checksum(f"{container}/b") == int(key, 16)
+    fs.pipe(f"{container}/a", b"2")
+    write(fs, f"{container}/large", noise(2 * SEGMENT_SIZE, 1))
+    assert fs.ukey(f"{container}/a") != key
+    assert fs.ukey(f"{container}/large") != large
+    assert fs.modified(f"{container}/a") == fs.created(f"{container}/a") > fs.modified(f"{container}/b")
 
 
-def test_many_threads_share_one(fs: SwiftFileSystem, box: str) -> None:
+def test_file_system_is_thread_safe(fs: SwiftFileSystem, container: str) -> None:
     def round_trip(number: int) -> bool:
-        content = noise(number * CUT // 8, number)
-        write(fs, f"{box}/{number}", content)
-        return fs.cat_file(f"{box}/{number}") == content and fs.exists(f"{box}/{number}")
+        content = noise(number * SEGMENT_SIZE // 8, number)
+        write(fs, f"{container}/{number}", content)
+        return fs.cat_file(f"{container}/{number}") == content and fs.exists(f"{container}/{number}")
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(round_trip, range(24)))
@@ -237,150 +240,150 @@ def test_many_threads_share_one(fs: SwiftFileSystem, box: str) -> None:
 # ---- writing
 
 
-def test_a_small_file_is_one_object_and_a_large_one_appears_in_one_step(
-    store: SwiftStore, fs: SwiftFileSystem, box: str
+def test_small_file_is_one_object_and_large_file_appears_in_one_step(
+    store: SwiftStore, fs: SwiftFileSystem, container: str
 ) -> None:
-    with fs.open(f"{box}/a", "wb", segment_size=CUT) as file:
-        file.write(noise(CUT, 0))
-        assert not segments(store, box)
+    with fs.open(f"{container}/a", "wb", segment_size=SEGMENT_SIZE) as file:
+        file.write(noise(SEGMENT_SIZE, 0))
+        assert not segments(store, container)
         file.write(b"x")
-        assert file.tell() == CUT + 1
-        assert list(segments(store, box).values()) == [CUT]
-        assert not fs.exists(f"{box}/a")
-    assert fs.cat_file(f"{box}/a") == noise(CUT, 0) + b"x"
-    write(fs, f"{box}/b", noise(CUT, 0))
-    assert len(segments(store, box)) == 2
-    assert not store.get_layout(box, "b").parts
+        assert file.tell() == SEGMENT_SIZE + 1
+        assert list(segments(store, container).values()) == [SEGMENT_SIZE]
+        assert not fs.exists(f"{container}/a")
+    assert fs.cat_file(f"{container}/a") == noise(SEGMENT_SIZE, 0) + b"x"
+    write(fs, f"{container}/b", noise(SEGMENT_SIZE, 0))
+    assert len(segments(store, container)) == 2
+    assert not store.get_layout(container, "b").parts
 
 
 @pytest.mark.parametrize("mode", ["wb", "w"])
 @pytest.mark.parametrize("compression", [None, "gzip"])
-@pytest.mark.parametrize("before", [b"", noise(3 * CUT, "before")])
-def test_after_an_error_everything_is_as_it_was(
-    store: SwiftStore, fs: SwiftFileSystem, box: str, mode: str, compression: str | None, before: bytes
+@pytest.mark.parametrize("before", [b"", noise(3 * SEGMENT_SIZE, "before")])
+def test_error_in_the_with_block_changes_nothing(
+    store: SwiftStore, fs: SwiftFileSystem, container: str, mode: str, compression: str | None, before: bytes
 ) -> None:
-    write(fs, f"{box}/a", before)
-    there = segments(store, box)
-    content: Any = noise(3 * CUT, 0) if mode == "wb" else noise(3 * CUT, 0).hex()
+    write(fs, f"{container}/a", before)
+    segments_before = segments(store, container)
+    content: Any = noise(3 * SEGMENT_SIZE, 0) if mode == "wb" else noise(3 * SEGMENT_SIZE, 0).hex()
     with (  # noqa: PT012
         pytest.raises(ZeroDivisionError),
-        fs.open(f"{box}/a", mode, compression=compression, segment_size=CUT) as file,
+        fs.open(f"{container}/a", mode, compression=compression, segment_size=SEGMENT_SIZE) as file,
     ):
         file.write(content)
         file.flush()
-        assert len(segments(store, box)) > len(there)
+        assert len(segments(store, container)) > len(segments_before)
         1 / 0  # noqa: B018
     assert file.closed
-    assert fs.cat_file(f"{box}/a") == before
-    assert segments(store, box) == there
+    assert fs.cat_file(f"{container}/a") == before
+    assert segments(store, container) == segments_before
 
 
 @pytest.mark.parametrize("mode", ["wb", "w"])
 @pytest.mark.parametrize("compression", [None, "gzip"])
-def test_what_nobody_closed_is_not_stored_and_that_is_said(
-    fs: SwiftFileSystem, box: str, mode: str, compression: str | None, caplog: pytest.LogCaptureFixture
+def test_file_that_is_never_closed_is_not_stored_and_logged(
+    fs: SwiftFileSystem, container: str, mode: str, compression: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    file = fs.open(f"{box}/a", mode, compression=compression)
+    file = fs.open(f"{container}/a", mode, compression=compression)
     file.write(b"half" if mode == "wb" else "half")
     with caplog.at_level(logging.WARNING):
         del file
-    assert not fs.exists(f"{box}/a")
+    assert not fs.exists(f"{container}/a")
     assert "not closed, so nothing was stored" in caplog.text
 
 
-def test_a_file_that_cannot_be_finished_leaves_nothing(store: SwiftStore, fs: SwiftFileSystem, box: str) -> None:
-    file = fs.open(f"{box}/a", "wb", segment_size=CUT)
-    file.write(noise(3 * CUT, 0))
-    store.delete(f"{box}_segments", [next(iter(segments(store, box)))])
+def test_file_that_cannot_be_completed_leaves_nothing(store: SwiftStore, fs: SwiftFileSystem, container: str) -> None:
+    file = fs.open(f"{container}/a", "wb", segment_size=SEGMENT_SIZE)
+    file.write(noise(3 * SEGMENT_SIZE, 0))
+    store.delete(f"{container}_segments", [next(iter(segments(store, container)))])
     with pytest.raises(OSError, match="was not put together"):
         file.close()
     assert file.closed
-    assert not fs.exists(f"{box}/a")
-    assert not segments(store, box)
+    assert not fs.exists(f"{container}/a")
+    assert not segments(store, container)
 
 
-def test_text_and_compressed_files_are_written_as_any(fs: SwiftFileSystem, box: str) -> None:
-    with fs.open(f"{box}/a.txt", "w", encoding="latin-1", newline="\r\n") as file:
+def test_text_and_compressed_files_are_written(fs: SwiftFileSystem, container: str) -> None:
+    with fs.open(f"{container}/a.txt", "w", encoding="latin-1", newline="\r\n") as file:
         file.write("ü\n")
-    assert fs.cat_file(f"{box}/a.txt") == "ü\r\n".encode("latin-1")
-    with fs.open(f"{box}/a.gz", "wt", compression="infer") as file:
+    assert fs.cat_file(f"{container}/a.txt") == "ü\r\n".encode("latin-1")
+    with fs.open(f"{container}/a.gz", "wt", compression="infer") as file:
         file.write("ü\n")
-    assert gzip.decompress(fs.cat_file(f"{box}/a.gz")) == "ü\n".encode()
-    with fs.open(f"{box}/a.gz", "rt", compression="infer") as file:
+    assert gzip.decompress(fs.cat_file(f"{container}/a.gz")) == "ü\n".encode()
+    with fs.open(f"{container}/a.gz", "rt", compression="infer") as file:
         assert list(file) == ["ü\n"]
 
 
-def test_replacing_a_large_file_leaves_none_of_its_segments(
-    store: SwiftStore, fs: SwiftFileSystem, box: str, tmp_path: Path
+def test_replaced_large_file_leaves_no_segments(
+    store: SwiftStore, fs: SwiftFileSystem, container: str, tmp_path: Path
 ) -> None:
     (tmp_path / "small").write_bytes(b"small")
     for replace in (
-        lambda path: write(fs, path, noise(3 * CUT, 1)),
+        lambda path: write(fs, path, noise(3 * SEGMENT_SIZE, 1)),
         lambda path: fs.pipe(path, b"small"),
         lambda path: fs.put_file(str(tmp_path / "small"), path),
-        lambda path: fs.cp_file(f"{box}/other", path),
+        lambda path: fs.cp_file(f"{container}/other", path),
         lambda path: fs.rm(path),
     ):
-        fs.pipe(f"{box}/other", b"other")
-        write(fs, f"{box}/a", noise(3 * CUT, 0))
-        replace(f"{box}/a")
-        assert not orphans(store, box)
-    assert not segments(store, box)
+        fs.pipe(f"{container}/other", b"other")
+        write(fs, f"{container}/a", noise(3 * SEGMENT_SIZE, 0))
+        replace(f"{container}/a")
+        assert not orphans(store, container)
+    assert not segments(store, container)
 
 
-def test_writing_takes_the_memory_of_one_segment(fs: SwiftFileSystem, box: str) -> None:
+def test_writing_needs_the_memory_of_one_segment(fs: SwiftFileSystem, container: str) -> None:
     piece = noise(MIB, 0)
     tracemalloc.start()
     try:
-        with fs.open(f"{box}/a", "wb", segment_size=4 * MIB) as file:
+        with fs.open(f"{container}/a", "wb", segment_size=4 * MIB) as file:
             for _ in range(40):
                 file.write(piece)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 10 * MIB
-    assert fs.size(f"{box}/a") == 40 * MIB
-    assert fs.cat_file(f"{box}/a", 39 * MIB, 40 * MIB) == piece
+    assert fs.size(f"{container}/a") == 40 * MIB
+    assert fs.cat_file(f"{container}/a", 39 * MIB, 40 * MIB) == piece
 
 
-def test_an_object_is_never_appended_to(fs: SwiftFileSystem, box: str) -> None:
-    fs.pipe(f"{box}/a", b"1")
+def test_append_modes_are_not_supported(fs: SwiftFileSystem, container: str) -> None:
+    fs.pipe(f"{container}/a", b"1")
     for mode in ("ab", "a", "r+b", "w+b"):
         with pytest.raises(NotImplementedError):
-            fs.open(f"{box}/a", mode)
+            fs.open(f"{container}/a", mode)
     with pytest.raises(FileExistsError):
-        fs.open(f"{box}/a", "xb")
-    with fs.open(f"{box}/b", "x") as file:
+        fs.open(f"{container}/a", "xb")
+    with fs.open(f"{container}/b", "x") as file:
         file.write("new")
-    assert fs.cat_file(f"{box}/b") == b"new"
+    assert fs.cat_file(f"{container}/b") == b"new"
 
 
 def test_files_of_a_transaction_appear_at_its_end_or_not_at_all(
-    store: SwiftStore, fs: SwiftFileSystem, box: str
+    store: SwiftStore, fs: SwiftFileSystem, container: str
 ) -> None:
     with fs.transaction:
-        fs.pipe({f"{box}/a": b"1", f"{box}/b": b"2"})
-        write(fs, f"{box}/c", noise(2 * CUT, 0))
-        assert not fs.find(box)
-    assert len(fs.find(box)) == 3
+        fs.pipe({f"{container}/a": b"1", f"{container}/b": b"2"})
+        write(fs, f"{container}/c", noise(2 * SEGMENT_SIZE, 0))
+        assert not fs.find(container)
+    assert len(fs.find(container)) == 3
     with pytest.raises(ZeroDivisionError), fs.transaction:  # noqa: PT012
-        write(fs, f"{box}/d", noise(2 * CUT, 0))
-        fs.pipe(f"{box}/e", b"1")
+        write(fs, f"{container}/d", noise(2 * SEGMENT_SIZE, 0))
+        fs.pipe(f"{container}/e", b"1")
         1 / 0  # noqa: B018
-    assert len(fs.find(box)) == 3
-    assert not orphans(store, box)
+    assert len(fs.find(container)) == 3
+    assert not orphans(store, container)
 
 
-def test_touching_makes_an_empty_file_and_empties_one(fs: SwiftFileSystem, box: str) -> None:
-    fs.touch(f"{box}/a")
-    assert fs.info(f"{box}/a")["size"] == 0
-    fs.pipe(f"{box}/a", b"1")
-    fs.touch(f"{box}/a")
-    assert fs.cat_file(f"{box}/a") == b""
+def test_touch_makes_an_empty_file_and_truncates_an_existing_one(fs: SwiftFileSystem, container: str) -> None:
+    fs.touch(f"{container}/a")
+    assert fs.info(f"{container}/a")["size"] == 0
+    fs.pipe(f"{container}/a", b"1")
+    fs.touch(f"{container}/a")
+    assert fs.cat_file(f"{container}/a") == b""
 
 
-def test_a_local_file_goes_and_comes_verified_and_says_how_far_it_is(
-    store: SwiftStore, fs: SwiftFileSystem, box: str, tmp_path: Path
+def test_put_file_and_get_file_report_their_progress(
+    store: SwiftStore, fs: SwiftFileSystem, container: str, tmp_path: Path
 ) -> None:
     small, large = tmp_path / "small", tmp_path / "large"
     small.write_bytes(noise(2 * MIB, 0))
@@ -388,137 +391,155 @@ def test_a_local_file_goes_and_comes_verified_and_says_how_far_it_is(
         file.write(noise(MIB, 1))
         file.truncate(129 * MIB)
     for source in (small, large):
-        told = Callback()
-        fs.put_file(str(source), f"{box}/{source.name}", callback=told)
-        assert told.value == told.size == source.stat().st_size
-        told = Callback()
-        fs.get_file(f"{box}/{source.name}", str(tmp_path / "new" / source.name), callback=told)
-        assert told.value == told.size == source.stat().st_size
+        progress = Callback()
+        fs.put_file(str(source), f"{container}/{source.name}", callback=progress)
+        assert progress.value == progress.size == source.stat().st_size
+        progress = Callback()
+        fs.get_file(f"{container}/{source.name}", str(tmp_path / "new" / source.name), callback=progress)
+        assert progress.value == progress.size == source.stat().st_size
         assert source.read_bytes() == (tmp_path / "new" / source.name).read_bytes()
-    assert len(segments(store, box)) == 3
+    assert len(segments(store, container)) == 3
     buffer = io.BytesIO()
-    fs.get_file(f"{box}/small", buffer)
+    fs.get_file(f"{container}/small", buffer)
     assert buffer.getvalue() == small.read_bytes()
 
 
-# ---- names
+# ---- copy, move, delete, folders
 
 
-def test_a_copy_of_a_large_object_outlives_it(store: SwiftStore, fs: SwiftFileSystem, box: str) -> None:
-    write(fs, f"{box}/a", noise(5 * CUT + 1, 0))
-    fs.mkdir(f"{box}-other")
-    fs.copy(f"{box}/a", f"{box}-other/b")
-    fs.copy(f"{box}/a", f"{box}/c")
-    fs.rm(f"{box}/a")
-    assert fs.cat_file(f"{box}-other/b") == fs.cat_file(f"{box}/c") == noise(5 * CUT + 1, 0)
-    assert not orphans(store, box)
-    fs.mv(f"{box}/c", f"{box}/d")
-    assert contents(store, box) == {"d": noise(5 * CUT + 1, 0)}
-    fs.rm([f"{box}/d", f"{box}-other/b"])
-    assert not segments(store, box)
-    assert not segments(store, f"{box}-other")
+def test_copy_of_a_large_object_has_its_own_segments(store: SwiftStore, fs: SwiftFileSystem, container: str) -> None:
+    write(fs, f"{container}/a", noise(5 * SEGMENT_SIZE + 1, 0))
+    fs.mkdir(f"{container}-other")
+    fs.copy(f"{container}/a", f"{container}-other/b")
+    fs.copy(f"{container}/a", f"{container}/c")
+    fs.rm(f"{container}/a")
+    assert fs.cat_file(f"{container}-other/b") == fs.cat_file(f"{container}/c") == noise(5 * SEGMENT_SIZE + 1, 0)
+    assert not orphans(store, container)
+    fs.mv(f"{container}/c", f"{container}/d")
+    assert contents(store, container) == {"d": noise(5 * SEGMENT_SIZE + 1, 0)}
+    fs.rm([f"{container}/d", f"{container}-other/b"])
+    assert not segments(store, container)
+    assert not segments(store, f"{container}-other")
 
 
-def test_large_objects_of_other_tools_are_read_and_copied(store: SwiftStore, fs: SwiftFileSystem, box: str) -> None:
-    """One that is whatever begins with a name, and one of stretches of segments."""
-    store.put(box, "parts/1", b"first ")
-    store.put(box, "parts/2", b"second")
-    store._session.call_once(swiftclient.put_object, box, "dynamic", headers={"X-Object-Manifest": f"{box}/parts/"})
-    stretches = [{"path": f"/{box}/parts/{part}", "range": "2-4"} for part in (1, 2)]
-    manifest = {"contents": json.dumps(stretches), "query_string": "multipart-manifest=put"}
-    store._session.call_once(swiftclient.put_object, box, "stretches", **manifest)
-    for name, content in [("dynamic", b"first second"), ("stretches", b"rstcon")]:
-        fs.cp_file(f"{box}/{name}", f"{box}/copy of {name}")
-        fs.rm(f"{box}/{name}")
-        assert fs.cat_file(f"{box}/copy of {name}") == content
-        with fs.open(f"{box}/copy of {name}") as file:
+def test_large_objects_of_other_tools_are_read_and_copied(
+    store: SwiftStore, fs: SwiftFileSystem, container: str
+) -> None:
+    """A dynamic large object, and a static one of ranges of segments."""
+    store.put(container, "parts/1", b"first ")
+    store.put(container, "parts/2", b"second")
+    store._session.call_once(
+        swiftclient.put_object, container, "dynamic", headers={"X-Object-Manifest": f"{container}/parts/"}
+    )
+    ranges = [{"path": f"/{container}/parts/{part}", "range": "2-4"} for part in (1, 2)]
+    manifest = {"contents": json.dumps(ranges), "query_string": "multipart-manifest=put"}
+    store._session.call_once(swiftclient.put_object, container, "ranges", **manifest)
+    for name, content in [("dynamic", b"first second"), ("ranges", b"rstcon")]:
+        fs.cp_file(f"{container}/{name}", f"{container}/copy of {name}")
+        fs.rm(f"{container}/{name}")
+        assert fs.cat_file(f"{container}/copy of {name}") == content
+        with fs.open(f"{container}/copy of {name}") as file:
             assert file.read() == content
-    assert fs.cat_file(f"{box}/parts/1") == b"first "
-    assert not orphans(store, box)
+    assert fs.cat_file(f"{container}/parts/1") == b"first "
+    assert not orphans(store, container)
 
 
-def test_a_copy_into_no_container_says_which_is_missing(fs: SwiftFileSystem, box: str) -> None:
-    fs.pipe(f"{box}/a", b"1")
-    write(fs, f"{box}/large", noise(3 * CUT, 0))
+def test_copy_to_a_missing_container_names_it(fs: SwiftFileSystem, container: str) -> None:
+    fs.pipe(f"{container}/a", b"1")
+    write(fs, f"{container}/large", noise(3 * SEGMENT_SIZE, 0))
     for name in ("a", "large"):
         with pytest.raises(FileNotFoundError, match="no container 'no-such-container'"):
-            fs.copy(f"{box}/{name}", "no-such-container/a")
+            fs.copy(f"{container}/{name}", "no-such-container/a")
     with pytest.raises(FileNotFoundError):
-        fs.copy(f"{box}/no", f"{box}/b")
+        fs.copy(f"{container}/no", f"{container}/b")
 
 
-def test_moving_something_to_where_it_is_loses_nothing(fs: SwiftFileSystem, box: str) -> None:
-    fs.pipe(f"{box}/folder/a", b"1")
-    fs.mv(f"{box}/folder/a", f"swift://{box}/folder/a")
-    fs.mv(f"{box}/folder/a", f"{box}/folder")
+def test_move_to_the_same_path_loses_nothing(fs: SwiftFileSystem, container: str) -> None:
+    fs.pipe(f"{container}/folder/a", b"1")
+    fs.mv(f"{container}/folder/a", f"swift://{container}/folder/a")
+    fs.mv(f"{container}/folder/a", f"{container}/folder")
     with pytest.raises(OSError, match="into itself"):
-        fs.mv(f"{box}/folder", f"{box}/folder/deeper", recursive=True)
-    assert fs.find(box) == [f"{box}/folder/a"]
+        fs.mv(f"{container}/folder", f"{container}/folder/deeper", recursive=True)
+    assert fs.find(container) == [f"{container}/folder/a"]
 
 
-def test_only_what_is_meant_is_deleted(store: SwiftStore, fs: SwiftFileSystem, box: str) -> None:
-    fs.pipe(dict.fromkeys([f"{box}/a", f"{box}/a/b", f"{box}/a/c/d", f"{box}/ab", f"{box}/x.csv", f"{box}/y.csv"], b""))
+def test_rm_deletes_only_the_given_paths(store: SwiftStore, fs: SwiftFileSystem, container: str) -> None:
+    fs.pipe(
+        dict.fromkeys(
+            [
+                f"{container}/a",
+                f"{container}/a/b",
+                f"{container}/a/c/d",
+                f"{container}/ab",
+                f"{container}/x.csv",
+                f"{container}/y.csv",
+            ],
+            b"",
+        )
+    )
     with pytest.raises(IsADirectoryError):
-        fs.rm([f"{box}/x.csv", f"{box}/a/c"])
+        fs.rm([f"{container}/x.csv", f"{container}/a/c"])
     with pytest.raises(FileNotFoundError):
-        fs.rm([f"{box}/x.csv", f"{box}/no"], recursive=True)
+        fs.rm([f"{container}/x.csv", f"{container}/no"], recursive=True)
     with pytest.raises(FileNotFoundError):
-        fs.rm(f"{box}/no*")
-    assert len(contents(store, box)) == 6
-    fs.rm(f"{box}/*.csv")
-    fs.rm_file(f"{box}/a")
-    assert set(contents(store, box)) == {"a/b", "a/c/d", "ab"}
-    fs.rm(f"{box}/a", recursive=True, maxdepth=1)
-    assert set(contents(store, box)) == {"a/c/d", "ab"}
-    fs.rm(f"{box}/a", recursive=True)
-    assert set(contents(store, box)) == {"ab"}
-    fs.rm(box, recursive=True)
-    assert not fs.exists(box)
+        fs.rm(f"{container}/no*")
+    assert len(contents(store, container)) == 6
+    fs.rm(f"{container}/*.csv")
+    fs.rm_file(f"{container}/a")
+    assert set(contents(store, container)) == {"a/b", "a/c/d", "ab"}
+    fs.rm(f"{container}/a", recursive=True, maxdepth=1)
+    assert set(contents(store, container)) == {"a/c/d", "ab"}
+    fs.rm(f"{container}/a", recursive=True)
+    assert set(contents(store, container)) == {"ab"}
+    fs.rm(container, recursive=True)
+    assert not fs.exists(container)
 
 
-def test_folders_below_a_container_need_no_making(fs: SwiftFileSystem, box: str) -> None:
-    fs.mkdir(f"{box}/new")
-    assert not fs.exists(f"{box}/new")
-    fs.makedirs(f"{box}-new/a/b")
-    assert fs.isdir(f"{box}-new")
+def test_folders_in_a_container_need_not_be_created(fs: SwiftFileSystem, container: str) -> None:
+    fs.mkdir(f"{container}/new")
+    assert not fs.exists(f"{container}/new")
+    fs.makedirs(f"{container}-new/a/b")
+    assert fs.isdir(f"{container}-new")
     with pytest.raises(FileNotFoundError):
-        fs.mkdir(f"{box}-none/a", create_parents=False)
-    fs.pipe(f"{box}/folder/a", b"")
-    for there in (box, f"{box}/folder", f"{box}/folder/a"):
+        fs.mkdir(f"{container}-none/a", create_parents=False)
+    fs.pipe(f"{container}/folder/a", b"")
+    for existing in (container, f"{container}/folder", f"{container}/folder/a"):
         with pytest.raises(FileExistsError):
-            fs.mkdir(there)
+            fs.mkdir(existing)
         with pytest.raises(FileExistsError):
-            fs.makedirs(there)
-    fs.makedirs(f"{box}/folder", exist_ok=True)
+            fs.makedirs(existing)
+    fs.makedirs(f"{container}/folder", exist_ok=True)
     with pytest.raises(FileExistsError):
-        fs.makedirs(f"{box}/folder/a", exist_ok=True)
+        fs.makedirs(f"{container}/folder/a", exist_ok=True)
 
 
-def test_only_an_empty_container_is_removed_as_a_folder(store: SwiftStore, fs: SwiftFileSystem, box: str) -> None:
-    fs.pipe(f"{box}/folder/a", b"")
-    for full in (box, f"{box}/folder"):
+def test_rmdir_deletes_only_an_empty_container(store: SwiftStore, fs: SwiftFileSystem, container: str) -> None:
+    fs.pipe(f"{container}/folder/a", b"")
+    for full in (container, f"{container}/folder"):
         with pytest.raises(OSError, match="not empty"):
             fs.rmdir(full)
     with pytest.raises(StoreError):
-        store.delete_container(box)
-    store.put(box, "marker", b"", content_type="application/directory")
-    fs.rmdir(f"{box}/marker")
-    fs.rm(f"{box}/folder/a")
-    fs.rmdir(box)
-    assert not fs.exists(box)
+        store.delete_container(container)
+    store.put(container, "marker", b"", content_type="application/directory")
+    fs.rmdir(f"{container}/marker")
+    fs.rm(f"{container}/folder/a")
+    fs.rmdir(container)
+    assert not fs.exists(container)
 
 
 @pytest.mark.parametrize("name", ["a b", "ü/ö", "100%", "a?b=c&d#e", "user@host", "%2e", "日本"])
-def test_any_name_keeps_its_spelling(fs: SwiftFileSystem, box: str, name: str) -> None:
-    fs.pipe(f"{box}/{name}", b"1")
-    fs.cp_file(f"{box}/{name}", f"{box}/copy of {name}")
-    fs.rm_file(f"{box}/{name}")
-    assert fs.find(box) == [f"{box}/copy of {name}"]
-    assert fs.cat_file(f"swift://conn@{box}/copy of {name}") == fs.cat_file(f"/{box}/copy of {name}") == b"1"
+def test_special_characters_in_names_are_kept(fs: SwiftFileSystem, container: str, name: str) -> None:
+    fs.pipe(f"{container}/{name}", b"1")
+    fs.cp_file(f"{container}/{name}", f"{container}/copy of {name}")
+    fs.rm_file(f"{container}/{name}")
+    assert fs.find(container) == [f"{container}/copy of {name}"]
+    assert (
+        fs.cat_file(f"swift://conn@{container}/copy of {name}") == fs.cat_file(f"/{container}/copy of {name}") == b"1"
+    )
 
 
-def test_a_store_that_is_closed_goes_on_when_asked(store: SwiftStore, fs: SwiftFileSystem, box: str) -> None:
-    fs.pipe(f"{box}/a", b"1")
+def test_closed_store_opens_new_connections(store: SwiftStore, fs: SwiftFileSystem, container: str) -> None:
+    fs.pipe(f"{container}/a", b"1")
     store.close()
-    assert fs.cat_file(f"{box}/a") == b"1"
+    assert fs.cat_file(f"{container}/a") == b"1"
     assert threading.active_count() < 20

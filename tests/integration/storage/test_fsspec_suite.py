@@ -1,4 +1,4 @@
-"""fsspec's own tests of what any of its file systems does, kept by ours on a real OpenStack Swift."""
+"""The tests of fsspec for all its file systems, run with ours on a real OpenStack Swift."""
 
 from __future__ import annotations
 
