@@ -1,8 +1,8 @@
 """
-Trees of files that nobody thought of, changed at random, sent and fetched through random trouble.
+Transfers of random trees of files through random faults.
 
-Beside the machine goes a model of what is stored: names and contents, no more. After every step the two are the same;
-after one that failed, each object is what it was or what it was to become.
+The test keeps a model of the container: names and contents. After every step the container is equal to the model. After
+a failed step, each object has either its content from before or its new content.
 """
 
 from __future__ import annotations
@@ -59,10 +59,26 @@ from tests.troublemaker import (
 
 QUICK = RetryPolicy(attempts=2, first_pause=0.001)
 
-CUT = 1000
-"""Bytes of a segment: what is larger than two is sent in some."""
+SEGMENT_SIZE = 1000
+"""Bytes of a segment: a file of more than two is sent in segments."""
 
-SIZES = st.sampled_from([0, 1, 7, CUT - 1, CUT, CUT + 1, 2 * CUT - 1, 2 * CUT, 2 * CUT + 1, 3 * CUT, 5 * CUT + 7])
+MethodFault = tuple[str | None, Fault]
+
+SIZES = st.sampled_from(
+    [
+        0,
+        1,
+        7,
+        SEGMENT_SIZE - 1,
+        SEGMENT_SIZE,
+        SEGMENT_SIZE + 1,
+        2 * SEGMENT_SIZE - 1,
+        2 * SEGMENT_SIZE,
+        2 * SEGMENT_SIZE + 1,
+        3 * SEGMENT_SIZE,
+        5 * SEGMENT_SIZE + 7,
+    ]
+)
 
 LETTERS = st.characters(blacklist_categories=["Cs"], blacklist_characters="/\0")
 
@@ -74,7 +90,7 @@ FILES = st.builds(
     | st.text(LETTERS, min_size=1, max_size=6),
     st.sampled_from([".x", ".y"]),
 )
-"""Names of files; by their end no folder has the same."""
+"""Names of files; no folder has one of these endings."""
 
 FOLDERS = st.sampled_from(["", "d/", "ü %/", "d/dlaas/", "dlaas/3/"])
 
@@ -100,9 +116,9 @@ CHANGES = st.lists(
     min_size=1,
     max_size=4,
 )
-"""What to do, to which of the files that are there, and a name and a size where it takes them."""
+"""Changes: the action, the index of an existing file, and a name and a size for the actions that need them."""
 
-FAULTS: st.SearchStrategy[tuple[str | None, Fault]] = st.one_of(
+FAULTS: st.SearchStrategy[MethodFault] = st.one_of(
     st.tuples(
         st.sampled_from([None, "PUT", "GET", "HEAD", "POST", "DELETE"]),
         st.sampled_from([Say(503), Say(507), Say(400), LoseReply(), ExpireTokens(), ResetReply(0), ResetReply(30)]),
@@ -112,113 +128,140 @@ FAULTS: st.SearchStrategy[tuple[str | None, Fault]] = st.one_of(
         st.just("PUT"), st.sampled_from([ResetRequest(0), ResetRequest(1), ResetRequest(500), CorruptRequest(0)])
     ),
 )
-"""A method, and what happens to such requests. A flipped bit only where there is a checksum."""
+"""A method, and a fault of requests with it. Bits are flipped only where there is a checksum."""
 
-TIMES = st.sampled_from([1, 1, 2, 3, None])
-
-SETTLED = 10 * 10**6
-"""Nanoseconds until a change counts as old here, where the clocks of files are finer than anywhere else."""
+MTIME_RESOLUTION_NS = 10 * 10**6
+"""Nanoseconds until a change counts as old in this test: the times of files have a fine resolution here."""
 
 
-def finished(folder: Path) -> dict[str, bytes]:
-    """The files in *folder*, without those that are still being gathered."""
+@dataclass(frozen=True)
+class FaultPlan:
+    """A fault in some of the requests of one transfer."""
+
+    method: str | None
+    """The method of the requests; None means all."""
+    fault: Fault
+    skip: int
+    """Requests before the first fault."""
+    times: int | None
+    """Requests with the fault; None means all."""
+
+
+def fault_plans(faults: st.SearchStrategy[MethodFault], min_skip: int, max_skip: int) -> st.SearchStrategy[FaultPlan]:
+    """Make plans with one of *faults*, which begins after a random number of requests."""
+    times = st.sampled_from([1, 1, 2, 3, None])
+    return st.builds(
+        lambda fault, skip, times: FaultPlan(*fault, skip, times), faults, st.integers(min_skip, max_skip), times
+    )
+
+
+UPLOAD_FAULTS = st.none() | fault_plans(FAULTS, 0, 6)
+
+DOWNLOAD_FAULTS = st.none() | fault_plans(FAULTS | st.just(("GET", CorruptReply(0))), 3, 9)
+
+
+def complete_files(folder: Path) -> dict[str, bytes]:
+    """Return the files in *folder*, without part files."""
     return {name: content for name, content in laid(folder).items() if not name.endswith(".part")}
 
 
 @dataclass(frozen=True)
-class Ways:
-    """The real store, and the way to it that leads through trouble."""
+class Connections:
+    """The real store, and the connection to it through the proxy that makes faults."""
 
     direct: SwiftStore
-    troubled: StoreConnection
-    trouble: Troublemaker
+    through_proxy: StoreConnection
+    proxy: Troublemaker
 
 
 @pytest.fixture
-def ways(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ways]:
-    monkeypatch.setattr(local, "MTIME_RESOLUTION_NS", SETTLED)
-    with Troublemaker(swift.auth_url) as trouble, SwiftStore.open(swift) as direct:
-        yield Ways(direct, swift.model_copy(update={"auth_url": trouble.auth_url}), trouble)
+def connections(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connections]:
+    monkeypatch.setattr(local, "MTIME_RESOLUTION_NS", MTIME_RESOLUTION_NS)
+    with Troublemaker(swift.auth_url) as proxy, SwiftStore.open(swift) as direct:
+        yield Connections(direct, swift.model_copy(update={"auth_url": proxy.auth_url}), proxy)
 
 
 class Trees(RuleBasedStateMachine):
-    """A folder here, a container there, and what the latter has to hold."""
+    """A local folder, a container, and the model of the container."""
 
-    ways: Ways
+    connections: Connections
 
     def __init__(self) -> None:
         super().__init__()
-        self.open = ExitStack()
-        self.home = Path(self.open.enter_context(tempfile.TemporaryDirectory()))
-        self.here = self.home / "here"
-        self.here.mkdir()
+        self.resources = ExitStack()
+        self.root = Path(self.resources.enter_context(tempfile.TemporaryDirectory()))
+        self.local = self.root / "here"
+        self.local.mkdir()
         self.container = f"c-{uuid.uuid4().hex}"
-        self.ways.direct.create_container(self.container)
-        self.store = self.open.enter_context(SwiftStore.open(self.ways.troubled, retry_policy=QUICK))
+        self.connections.direct.create_container(self.container)
+        self.store = self.resources.enter_context(SwiftStore.open(self.connections.through_proxy, retry_policy=QUICK))
         self.stored: dict[str, bytes] = {}
-        self.fetched: set[str] = set()
         self.seed = 0
-        self.known: Path | None = None
+        self.cache_file: Path | None = None
         self.failed = False
 
     def teardown(self) -> None:
-        self.ways.trouble.calm()
-        self.open.close()
+        self.connections.proxy.calm()
+        self.resources.close()
 
-    @initialize(remembering=st.booleans(), names=st.lists(st.tuples(NAMES, SIZES), min_size=2, max_size=8))
-    def begin(self, remembering: bool, names: Sequence[tuple[str, int]]) -> None:
-        self.known = self.home / "known.sqlite3" if remembering else None
-        lay(self.here, {name: self.content(size) for name, size in names})
+    @initialize(with_cache=st.booleans(), names=st.lists(st.tuples(NAMES, SIZES), min_size=2, max_size=8))
+    def begin(self, with_cache: bool, names: Sequence[tuple[str, int]]) -> None:
+        self.cache_file = self.root / "cache.sqlite3" if with_cache else None
+        lay(self.local, {name: self.content(size) for name, size in names})
 
-    # ---- what changes here and there
+    # ---- changes of the folder and of the container
+
+    def set_fault(self, plan: FaultPlan | None) -> None:
+        if plan:
+            self.connections.proxy.on(plan.fault, method=plan.method, times=plan.times, skip=plan.skip)
 
     def content(self, size: int) -> bytes:
         self.seed += 1
         return noise(size, self.seed)
 
-    def edit(self, path: Path, *, back: bool) -> None:
-        """Write another content of the same size, with the time of the one before if *back*."""
+    def edit(self, path: Path, *, keep_mtime: bool) -> None:
+        """Write another content of the same size; with *keep_mtime*, restore the modification time."""
         status = path.stat()
         path.write_bytes(self.content(status.st_size))
-        if back:
+        if keep_mtime:
             os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
     @rule(changes=CHANGES)
     def change(self, changes: Sequence[tuple[str, int, str, int]]) -> None:
-        for what, number, name, size in changes:
-            found = sorted(path for path in self.here.rglob("*") if path.is_file())
-            if what == "write" or not found:
-                lay(self.here, {name: self.content(size)})
+        for action, number, name, size in changes:
+            found = sorted(path for path in self.local.rglob("*") if path.is_file())
+            if action == "write" or not found:
+                lay(self.local, {name: self.content(size)})
                 continue
             path = found[number % len(found)]
-            match what:
+            match action:
                 case "edit" | "edit back in time":
-                    self.edit(path, back=what != "edit")
+                    self.edit(path, keep_mtime=action != "edit")
                 case "resize":
                     path.write_bytes((path.read_bytes() + self.content(size))[:size])
                 case "delete":
                     path.unlink()
                 case "rename":
-                    (self.here / name).parent.mkdir(parents=True, exist_ok=True)
-                    path.replace(self.here / name)
+                    (self.local / name).parent.mkdir(parents=True, exist_ok=True)
+                    path.replace(self.local / name)
                 case "touch":
                     path.touch()
 
     @rule(prefix=PREFIXES, name=NAMES, size=SIZES)
-    def somebody_stores(self, prefix: str, name: str, size: int) -> None:
+    def other_program_stores(self, prefix: str, name: str, size: int) -> None:
         name, content = folder_prefix(prefix) + name, self.content(size)
-        self.ways.direct.put(self.container, name, content)
+        self.connections.direct.put(self.container, name, content)
         self.stored[name] = content
 
     # ---- uploads
 
-    def becoming(
+    def expected_after_upload(
         self, prefix: str, include: Sequence[str] | None, exclude: Sequence[str], delete: bool
     ) -> dict[str, bytes]:
-        """What the container is to hold after an upload."""
+        """Return the content of the container after an upload."""
         folder = folder_prefix(prefix)
         sent = {
-            folder + name: content for name, content in laid(self.here).items() if is_selected(name, include, exclude)
+            folder + name: content for name, content in laid(self.local).items() if is_selected(name, include, exclude)
         }
         kept = {
             name: content
@@ -232,9 +275,7 @@ class Trees(RuleBasedStateMachine):
         include=INCLUDE,
         exclude=EXCLUDE,
         delete=st.booleans(),
-        trouble=st.none() | FAULTS,
-        skip=st.integers(0, 6),
-        times=TIMES,
+        fault_plan=UPLOAD_FAULTS,
         edited=st.none() | st.integers(0, 99),
     )
     def upload(
@@ -243,120 +284,118 @@ class Trees(RuleBasedStateMachine):
         include: Sequence[str] | None,
         exclude: Sequence[str],
         delete: bool,
-        trouble: tuple[str | None, Fault] | None,
-        skip: int,
-        times: int | None,
+        fault_plan: FaultPlan | None,
         edited: int | None,
     ) -> None:
-        """Afterwards nothing is left to do, until a file is changed in a way that its size and time don't tell."""
-        time.sleep(2 * SETTLED / 10**9)
-        new = self.becoming(prefix, include, exclude, delete)
-        filters = {"prefix": prefix, "include": include, "exclude": exclude, "delete": delete, "segment_size": CUT}
+        """A second upload has no work, until a file changes without a change of its size and modification time."""
+        time.sleep(2 * MTIME_RESOLUTION_NS / 10**9)
+        new = self.expected_after_upload(prefix, include, exclude, delete)
+        filters = {
+            "prefix": prefix,
+            "include": include,
+            "exclude": exclude,
+            "delete": delete,
+            "segment_size": SEGMENT_SIZE,
+        }
         filters["allow_empty"] = True
-        emptied = delete and not any(is_selected(name, include, exclude) for name in laid(self.here))
-        if emptied and new != self.stored:
+        is_empty = delete and not any(is_selected(name, include, exclude) for name in laid(self.local))
+        if is_empty and new != self.stored:
             with pytest.raises(StoreError, match="no file to upload"):
-                upload(self.store, self.here, self.container, UploadOptions(**filters))  # type: ignore[arg-type]
+                upload(self.store, self.local, self.container, UploadOptions(**filters))  # type: ignore[arg-type]
             return
-        if trouble:
-            self.ways.trouble.on(trouble[1], method=trouble[0], times=times, skip=skip)
+        self.set_fault(fault_plan)
         failed = False
         try:
             upload(
                 self.store,
-                self.here,
+                self.local,
                 self.container,
-                UploadOptions(checksum_cache=ChecksumCache(self.known), **filters),
+                UploadOptions(checksum_cache=ChecksumCache(self.cache_file), **filters),
             )  # type: ignore[arg-type]
         except StoreError:
             failed = True
-        self.ways.trouble.calm()
+        self.connections.proxy.calm()
         if failed:
-            assert trouble
+            assert fault_plan
             self.failed = True
             self.store.close()
-            settle(self.ways.trouble)
-            there = contents(self.ways.direct, self.container)
-            for name in self.stored.keys() | new.keys() | there.keys():
-                assert there.get(name) in (self.stored.get(name), new.get(name)), name
-            self.stored = there
+            settle(self.connections.proxy)
+            found = contents(self.connections.direct, self.container)
+            for name in self.stored.keys() | new.keys() | found.keys():
+                assert found.get(name) in (self.stored.get(name), new.get(name)), name
+            self.stored = found
             return
         self.stored = new
-        assert contents(self.ways.direct, self.container) == new
-        assert self.failed or not orphans(self.ways.direct, self.container)
-        sent = sorted(name for name in laid(self.here) if is_selected(name, include, exclude))
-        again = {"checksum_cache": ChecksumCache(self.known), **filters}
-        assert plan_upload(self.store, self.here, self.container, UploadOptions(**again)) == UploadPlan(
+        assert contents(self.connections.direct, self.container) == new
+        assert self.failed or not orphans(self.connections.direct, self.container)
+        sent = sorted(name for name in laid(self.local) if is_selected(name, include, exclude))
+        again = {"checksum_cache": ChecksumCache(self.cache_file), **filters}
+        assert plan_upload(self.store, self.local, self.container, UploadOptions(**again)) == UploadPlan(
             (), len(sent), ()
         )  # type: ignore[arg-type]
-        self.ways.trouble.clear()
-        assert upload(self.store, self.here, self.container, UploadOptions(**again)) == TransferReport(0, 0, len(sent))  # type: ignore[arg-type]
-        assert {one.method for one in self.ways.trouble.requests} <= {"GET", "HEAD"}
+        self.connections.proxy.clear()
+        assert upload(self.store, self.local, self.container, UploadOptions(**again)) == TransferReport(0, 0, len(sent))  # type: ignore[arg-type]
+        assert {one.method for one in self.connections.proxy.requests} <= {"GET", "HEAD"}
         if not sent or edited is None:
             return
         one = sent[edited % len(sent)]
-        self.edit(self.here / one, back=True)
-        self.stored[folder_prefix(prefix) + one] = content = (self.here / one).read_bytes()
-        report = upload(self.store, self.here, self.container, UploadOptions(**again))  # type: ignore[arg-type]
+        self.edit(self.local / one, keep_mtime=True)
+        self.stored[folder_prefix(prefix) + one] = content = (self.local / one).read_bytes()
+        report = upload(self.store, self.local, self.container, UploadOptions(**again))  # type: ignore[arg-type]
         assert report == (
             TransferReport(1, len(content), len(sent) - 1) if content else TransferReport(0, 0, len(sent))
         )
-        assert contents(self.ways.direct, self.container) == self.stored
-        assert self.failed or not orphans(self.ways.direct, self.container)
+        assert contents(self.connections.direct, self.container) == self.stored
+        assert self.failed or not orphans(self.connections.direct, self.container)
 
     # ---- downloads
 
     @rule(
         prefix=PREFIXES,
-        trouble=st.none() | FAULTS | st.just(("GET", CorruptReply(0))),
-        skip=st.integers(3, 9),
-        times=TIMES,
+        fault_plan=DOWNLOAD_FAULTS,
         edited=st.none() | st.integers(0, 99),
     )
-    def download(
-        self, prefix: str, trouble: tuple[str | None, Fault] | None, skip: int, times: int | None, edited: int | None
-    ) -> None:
-        """Into a folder that holds an older state, if it is not the first time; then mend a file there."""
-        folder, there = folder_prefix(prefix), self.home / "there" / (prefix.replace("/", "-") or "all")
+    def download(self, prefix: str, fault_plan: FaultPlan | None, edited: int | None) -> None:
+        """Download into a folder with the files of an earlier step; then restore a file that was changed there."""
+        folder, target = folder_prefix(prefix), self.root / "downloads" / (prefix.replace("/", "-") or "all")
         new = {name[len(folder) :]: content for name, content in self.stored.items() if name.startswith(folder)}
-        old = finished(there)
+        old = complete_files(target)
         again = {
             "prefix": prefix,
-            "checksum_cache": ChecksumCache(self.known),
-            "segment_size": CUT,
+            "checksum_cache": ChecksumCache(self.cache_file),
+            "segment_size": SEGMENT_SIZE,
             "allow_empty": True,
         }
-        if trouble:
-            self.ways.trouble.on(trouble[1], method=trouble[0], times=times, skip=skip)
+        self.set_fault(fault_plan)
         try:
-            download(self.store, self.container, there, DownloadOptions(**again))  # type: ignore[arg-type]
+            download(self.store, self.container, target, DownloadOptions(**again))  # type: ignore[arg-type]
         except StoreError:
-            assert trouble
-            now = finished(there)
-            for name in old.keys() | new.keys() | now.keys():
-                assert now.get(name) in (old.get(name), new.get(name)), name
+            assert fault_plan
+            found = complete_files(target)
+            for name in old.keys() | new.keys() | found.keys():
+                assert found.get(name) in (old.get(name), new.get(name)), name
             return
         finally:
-            self.ways.trouble.calm()
-        assert finished(there) == old | new
-        again["checksum_cache"] = ChecksumCache(self.known)
-        assert download(self.store, self.container, there, DownloadOptions(**again)) == TransferReport(0, 0, len(new))  # type: ignore[arg-type]
+            self.connections.proxy.calm()
+        assert complete_files(target) == old | new
+        again["checksum_cache"] = ChecksumCache(self.cache_file)
+        assert download(self.store, self.container, target, DownloadOptions(**again)) == TransferReport(0, 0, len(new))  # type: ignore[arg-type]
         if not new or edited is None:
             return
         one = sorted(new)[edited % len(new)]
-        self.edit(there / one, back=True)
-        time.sleep(2 * SETTLED / 10**9)
-        assert download(self.store, self.container, there, DownloadOptions(**again)).files == bool(new[one])  # type: ignore[arg-type]
-        assert finished(there) == old | new
+        self.edit(target / one, keep_mtime=True)
+        time.sleep(2 * MTIME_RESOLUTION_NS / 10**9)
+        assert download(self.store, self.container, target, DownloadOptions(**again)).files == bool(new[one])  # type: ignore[arg-type]
+        assert complete_files(target) == old | new
 
 
-def test_trees_arrive_as_they_are_whatever_happens(ways: Ways) -> None:
-    class Here(Trees):
-        """Where the store of this test run is."""
+def test_transfers_of_random_trees_match_the_model_under_faults(connections: Connections) -> None:
+    class ConnectedTrees(Trees):
+        """The machine with the store of this test run."""
 
-    Here.ways = ways
+    ConnectedTrees.connections = connections
     run_state_machine_as_test(
-        Here,
+        ConnectedTrees,
         settings=settings(
             deadline=None,
             max_examples=15,
