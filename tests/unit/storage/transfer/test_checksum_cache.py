@@ -93,3 +93,13 @@ def test_cache_file_is_shared_by_concurrent_writers(tmp_path: Path, monkeypatch:
 def test_default_path_is_in_the_cache_directory_of_the_user() -> None:
     assert default_path().parts[-2:] == ("airflow-dlaas", "md5.sqlite3")
     assert str(default_path()).startswith(os.environ.get("XDG_CACHE_HOME") or str(Path.home()))
+
+
+def test_damaged_cache_file_is_deleted_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "md5"
+    path.write_bytes(b"not a database" * 100)
+    ChecksumCache(path).prefetch([file()])
+    assert not path.exists()
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert f"The checksum cache {path} is damaged" in record.getMessage()

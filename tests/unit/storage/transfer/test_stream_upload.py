@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -63,3 +63,16 @@ def test_missing_container_is_an_error_before_a_segment_is_sent() -> None:
     with pytest.raises(ContainerNotFound):
         stream.write(memoryview(b"x" * 11))
     assert not store.bytes_sent
+
+
+def test_failed_discard_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    class StoreWithoutDeletion(ListableStore):
+        def delete(self, container: str, names: Iterable[str]) -> None:  # noqa: ARG002
+            raise StoreError("no deletion")
+
+    stream = StreamUpload(StoreWithoutDeletion(), "c", "a", 10)
+    stream.write(memoryview(b"x" * 25))
+    stream.discard()
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith("Deleting 2 segments of the discarded object c/a failed (no deletion)")
