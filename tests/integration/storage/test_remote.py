@@ -27,19 +27,6 @@ from tests.stored import contents, lay, noise, segments
 TREE = {"a.csv": b"1", "deep/b.csv": b"22", "deep/er/c.txt": b"333", ".hidden": b"4"}
 
 
-@pytest.fixture
-def store(swift: StoreConnection) -> Iterator[SwiftStore]:
-    with SwiftStore.open(swift, retry_policy=NO_RETRY) as opened:
-        yield opened
-
-
-@pytest.fixture
-def container(store: SwiftStore) -> str:
-    name = f"container-{uuid.uuid4().hex}"
-    store.create_container(name)
-    return name
-
-
 class RemoteFolder:
     """A folder of a file system of fsspec."""
 
