@@ -3,6 +3,7 @@ Part files: the partial download of a large object, beside its destination, unti
 
 A part file outlives an interrupted attempt. After the content it has one byte for each part, which is set when the part
 is there, so that the next attempt fetches only the others. Parts whose MD5 is known are verified again first.
+`_util.atomic_write` does not serve, because its temporary file does not outlive an attempt.
 """
 
 from __future__ import annotations
