@@ -12,9 +12,8 @@ MEASURE_INTERVAL = 1.0
 """Seconds over which the speed is measured."""
 
 MIN_SPEEDUP = 1.15
-"""Speed after a doubling of the threads, relative to the speed before, below which the doubling is taken back.
-
-A smaller gain may be chance."""
+"""Ratio of the speed after a doubling of the threads to the speed before, below which the doubling is taken back: a
+smaller gain may be chance."""
 
 
 class AdaptiveConcurrency:

@@ -21,10 +21,8 @@ UNKNOWN_SIZE = 0
 """The file size in the names of segments of a file that is still being written; no large file has this size."""
 
 SEGMENT_SIZE_DOUBLINGS = 4
-"""The segment size doubles each time a quarter of the store's maximum number of segments is used.
-
-With the 1000 segments of Swift's default, a file may have about 234 GiB.
-"""
+"""The segment size doubles each time a quarter of the store's maximum number of segments is used. With 1000 segments,
+the default of Swift, a file may have about 234 GiB."""
 
 
 @dataclass(frozen=True, slots=True)

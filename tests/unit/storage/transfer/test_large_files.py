@@ -139,9 +139,8 @@ def test_file_in_the_checksum_cache_is_not_read_again(tmp_path: Path) -> None:
 
 def test_file_that_has_just_changed_is_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file's times might not show another change that follows at once."""
-    monkeypatch.setattr(
-        local, "MTIME_RESOLUTION_NS", 3600 * 10**9
-    )  # longer than the test takes from here to the upload
+    # Longer than the test takes until the upload.
+    monkeypatch.setattr(local, "MTIME_RESOLUTION_NS", 3600 * 10**9)
     store, cache_file = MemoryStore(), tmp_path / "cache" / "md5"
     folder = write_files(tmp_path / "here", a=b"abc")
     with ChecksumCache(cache_file) as cache:
