@@ -58,11 +58,15 @@ PROVIDER = (
     "contract",
     "fs",
     "hooks",
+    "integrations",
     "links",
     "operators",
+    "packaging",
+    "parameters",
     "plugin",
     "sensors",
     "storage",
+    "task_runs",
     "triggers",
 )
 """The packages of the provider, which runs on Python 3.10 too."""

@@ -14,19 +14,21 @@ HEX = "0123456789abcdef"
 COUNTS = st.integers(0, 999_999)
 NAMES = (st.text(HEX, min_size=32, max_size=32), st.text(HEX, min_size=12, max_size=12), COUNTS)
 TAGS = st.one_of(
-    st.builds(RunKey, *NAMES, form=st.just(1)),
+    st.builds(RunKey, *NAMES, version=st.just(1)),
     st.builds(
         RunKey,
         *NAMES,
-        airflow=st.none() | st.text(HEX, min_size=16, max_size=16),
-        clears=COUNTS,
+        airflow_digest=st.none() | st.text(HEX, min_size=16, max_size=16),
+        clear_number=COUNTS,
         first_try=COUNTS,
         acknowledges=st.booleans(),
     ),
 )
 PIECES = st.one_of(
     TAGS.map(str),
-    st.builds(lambda outer, inner: f"[airflow-{inner}dlaas {outer.key}]", TAGS, TAGS),  # one that is left when one goes
+    st.builds(
+        lambda outer, inner: f"[airflow-{inner}dlaas {outer.idempotency_key}]", TAGS, TAGS
+    ),  # one that is left when one goes
     st.builds(lambda tag, cut: str(tag)[:cut], TAGS, st.integers(0, 60)),
     st.builds(lambda tag, cut: str(tag)[cut:], TAGS, st.integers(0, 60)),
     st.sampled_from(["[airflow-dlaas ", "]", ".", "[", " ", "\n", "٣"]),

@@ -243,9 +243,9 @@ def test_half_an_answer_is_refused_before_anything_is_sent(login, password, veri
 
 
 def test_a_path_is_expected_where_content_lies(service, client):
-    assert client.path_of(f"{service.url}/v3/x/content") == "/v3/x/content"
+    assert client.path_from_url(f"{service.url}/v3/x/content") == "/v3/x/content"
     with pytest.raises(ProtocolError):
-        client.path_of("http://evil/v3/x/content")
+        client.path_from_url("http://evil/v3/x/content")
 
 
 def test_the_wait_between_attempts_is_the_services(service, client, tmp_path: Path):

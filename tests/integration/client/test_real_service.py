@@ -105,16 +105,16 @@ def location(client) -> str:
         file.writestr("net.py", "print(1)\n")
     draft = ExperimentDraft(name="digits", framework=Framework(name="tensorflow", version="1.2-py3"))
     version = client.send(calls.create_experiment(draft)).entity.experiment_version
-    client.send(calls.put_content(client.path_of(version.content_url), archive.getvalue()))
+    client.send(calls.put_content(client.path_from_url(version.content_url), archive.getvalue()))
     return version.url
 
 
 def run(parts, id, lines):
     """What a dispatcher and a learner would do."""
-    folder = parts.jobs / id
+    folder = parts.jobs_dir / id
     folder.mkdir()
-    parts.store.book(id, ["virtual:0"], utc_now())
-    parts.store.advance(id, TrainingState.RUNNING, Phase.PROCESSING, utc_now())
+    parts.store.reserve_gpus(id, ["virtual:0"], utc_now())
+    parts.store.record_progress(id, TrainingState.RUNNING, Phase.PROCESSING, utc_now())
     with (folder / "log").open("a", encoding="utf-8") as log:
         for line in lines:
             log.write(line)
@@ -173,7 +173,7 @@ def test_a_training_is_watched_and_its_log_followed_to_the_end(client, parts, lo
     async def watched(watch, id, seen):
         """The states of a training; *seen* is set at the first."""
         found = []
-        async with aclosing(watch.states(id)) as states:
+        async with aclosing(watch.updates(id)) as states:
             async for one in states:
                 found.append(str(one.state))
                 seen.set()

@@ -92,7 +92,7 @@ class Split(Client):
 
     socket_root = ""
 
-    def socket_url(self, path: str) -> str:
+    def websocket_url(self, path: str) -> str:
         return self.socket_root + path
 
 

@@ -90,7 +90,7 @@ def test_a_dag_may_leave_a_key_open_with_none() -> None:
     require_valid_definition(document, has_location=False)
 
     class Access:
-        connection = DEFINITION["training_data"][0]["connection"]
+        credentials = DEFINITION["training_data"][0]["connection"]
 
     definition = build_definition(document, lambda _: Access, location=None)  # type: ignore[arg-type,return-value]
     assert definition.training_results is None
