@@ -1,0 +1,30 @@
+"""Requests for a token, and about the service itself."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from airflow_dlaas.client.calls.call import Call, get_request, quote_segment
+from airflow_dlaas.contract.base import ApiModel, parse_response
+from airflow_dlaas.contract.training import RuntimeList, ServiceInstance
+
+
+class TokenResponse(ApiModel):
+    """The response to a request with login and password."""
+
+    token: SecretStr
+
+
+def get_token() -> Call[TokenResponse]:
+    """Request a token."""
+    return Call("GET", "/v3/identity/token", parse_response(TokenResponse), is_idempotent=True, uses_basic_auth=True)
+
+
+def get_instance(instance_id: str = "default") -> Call[ServiceInstance]:
+    """Request the description of the service, with its extensions."""
+    return get_request(f"/v3/wml_instances/{quote_segment(instance_id)}", parse_response(ServiceInstance))
+
+
+def list_runtimes() -> Call[RuntimeList]:
+    """List the frameworks and versions that the service can run (ours; `Extensions.runtimes`)."""
+    return get_request("/v3/runtimes", parse_response(RuntimeList))
