@@ -1,18 +1,17 @@
 """
-Everything this package raises on purpose.
+Every exception that this package raises on purpose, as one tree.
 
-The tree says who can act, and `transient`, stated once on the class, whether the same request may
-succeed later::
+The tree names who can correct the error. `transient`, on the class, states whether the same request may succeed later::
 
     DlaasError
-    ├── InvalidDefinition          the author: a training definition does not hold together
+    ├── InvalidDefinition          the author: the training definition is not valid
     ├── InvalidBundle              the author: the code cannot be packaged, or a zip is unusable
     ├── InvalidArgument            the author: a parameter has a value that it cannot have; also a ValueError
-    ├── NotConfigured              whoever set up the connection or the service: half an answer
+    ├── NotConfigured              the owner of the connection or of the service: a setting is missing or incomplete
     ├── ServiceError
-    │   ├── Unreachable            nobody, wait: no answer came                          (transient)
-    │   ├── Misunderstood          the server's owner: the answer was not this protocol
-    │   └── Refused                the service said no, with a code that survives the wire
+    │   ├── Unreachable            wait: the service did not respond                         (transient)
+    │   ├── ProtocolError          the owner of the server: the response was not one of this protocol
+    │   └── ApiError               the service refused the request; `code` gives the reason
     │       ├── InvalidRequest       400
     │       ├── Unauthenticated      401
     │       ├── NotFound             404
@@ -20,47 +19,51 @@ succeed later::
     │       ├── Conflict             409
     │       ├── TooLarge             413
     │       ├── UpgradeRequired      426
-    │       ├── RateLimited          429                                                 (transient)
-    │       └── Unavailable          5xx                                                 (transient)
+    │       ├── RateLimited          429                                                     (transient)
+    │       └── Unavailable          5xx                                                     (transient)
     ├── StoreError
     │   ├── InvalidName            the author: not a name of a container, a folder or an object; also InvalidArgument
-    │   ├── NothingSelected        the author: a source or a selection holds no file
-    │   ├── StoreUnreachable       nobody, wait: no answer, or one that says "later"     (transient)
-    │   ├── StoreRefused           whoever holds the credentials
-    │   ├── StoreRedirected        the connection's owner: the store is at another address
-    │   ├── StoreNotAllowed        the service's operator: the data is on a host that is not allowed
+    │   ├── NothingSelected        the author: a source or a selection has no file
+    │   ├── StoreUnreachable       wait: no response, or one that asks for a later request   (transient)
+    │   ├── StoreRefused           the owner of the credentials
+    │   ├── StoreRedirected        the owner of the connection: the store is at another address
+    │   ├── StoreNotAllowed        the operator of the service: the data is on a host that is not allowed
     │   ├── ContainerNotFound      the author: no such container
     │   ├── ObjectNotFound         the author: no such object
-    │   ├── StoreFull              the store's owner: a quota or a disk is full
-    │   └── Corrupted              what arrived is not what was sent                     (transient)
-    ├── TrainingEnded              a training is over, and not well; it is carried as `.training`
+    │   ├── StoreFull              the owner of the store: a quota or a disk is full
+    │   └── Corrupted              the received data differs from the sent data              (transient)
+    ├── TrainingEnded              the wait for a training ended without a result; the training is `.training`
     │   ├── TrainingFailed
     │   ├── TrainingCanceled
-    │   └── TrainingOverdue        not over, but nobody waits any longer
-    └── HostError                  whoever runs the machine: a port, a disk, a program is missing
+    │   └── TrainingOverdue        the training has not ended, and the waiter has a timeout
+    └── HostError                  the owner of the machine: a port, a disk or a program is missing
 
-None of them is an `AirflowException` and none is a library's: those are chained as ``__cause__``.
+None of them is an `AirflowException` or an exception of another library; the library's exception is chained as
+``__cause__``. An exception of the API has the same class on both sides of the wire: see `airflow_dlaas.contract.error`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_dlaas.contract.training import Training
-
 
 class DlaasError(Exception):
-    """Everything this package raises on purpose."""
+    """Base class of all exceptions that this package raises on purpose."""
 
     transient: ClassVar[bool] = False
     """Whether the same request may succeed later."""
 
 
+def is_transient(error: Exception) -> bool:
+    """Whether the request that raised *error* may succeed later; False for exceptions of other packages."""
+    return isinstance(error, DlaasError) and error.transient
+
+
 class InvalidDefinition(DlaasError):
-    """A training definition does not hold together; each problem names its field."""
+    """A training definition is not valid; each of `problems` begins with the path of its field."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -71,7 +74,7 @@ class InvalidDefinition(DlaasError):
 
 
 class InvalidBundle(DlaasError):
-    """The code cannot be packaged, or what should be a zip of code is unusable."""
+    """The code cannot be packaged, or a file that should be a zip of code is unusable."""
 
 
 class InvalidArgument(DlaasError, ValueError):
@@ -79,29 +82,29 @@ class InvalidArgument(DlaasError, ValueError):
 
 
 class NotConfigured(DlaasError):
-    """A connection or a setting is missing, or only half given."""
+    """A connection or a setting is missing, incomplete or unusable."""
 
 
 class ServiceError(DlaasError):
-    """A call to the service did not succeed."""
+    """A request to the service did not succeed."""
 
 
 class Unreachable(ServiceError):
-    """No answer came from the service."""
+    """The service did not respond."""
 
     transient = True
 
 
 class ProtocolError(ServiceError):
-    """An answer came that does not speak this protocol."""
+    """The service's response is not one of this protocol."""
 
 
 class ApiError(ServiceError):
     """
-    The service said no.
+    The service refused the request.
 
-    ``code`` is one of `airflow_dlaas.contract.error.CODES` and is what to compare; the message is for people.
-    ``target`` names the field or the header it is about. ``trace`` finds the refusal in the service's log.
+    Compare ``code``, a key of `airflow_dlaas.contract.error.ERROR_CODES`; the message is for people. ``target`` is the
+    name of the field or header that the error is about. ``trace`` is also in the service's log.
     """
 
     status: ClassVar[int] = 400
@@ -124,14 +127,14 @@ class ApiError(ServiceError):
         self.more_info = more_info
         self.trace = trace
         self.retry_after = retry_after
-        """Seconds after which the service wants to be asked again, where it said so."""
+        """Seconds after which the service accepts another request; None if its response does not state them."""
 
     def __str__(self) -> str:
         return f"{self.message} ({self.code})"
 
 
 class InvalidRequest(ApiError):
-    """What was sent is not acceptable, and will not be when sent again."""
+    """The request is not acceptable; sent again without a change, it is refused again."""
 
 
 class Unauthenticated(ApiError):
@@ -142,42 +145,42 @@ class Unauthenticated(ApiError):
 
 
 class NotFound(ApiError):
-    """There is no such thing, or it belongs to somebody else."""
+    """There is no such resource, or it belongs to another user."""
 
     status = 404
     default_code = "not_found"
 
 
 class MethodNotAllowed(ApiError):
-    """The path exists, the method does not."""
+    """The path exists, but not with this method."""
 
     status = 405
     default_code = "method_not_allowed"
 
 
 class Conflict(ApiError):
-    """The request contradicts what is already there."""
+    """The request contradicts the state of the resource."""
 
     status = 409
     default_code = "conflict"
 
 
 class TooLarge(ApiError):
-    """The body is larger than the service takes."""
+    """The body is larger than the service accepts."""
 
     status = 413
     default_code = "payload_too_large"
 
 
 class UpgradeRequired(ApiError):
-    """The path is a WebSocket's, and the request asked for none."""
+    """The path is that of a WebSocket, and the request did not ask for one."""
 
     status = 426
     default_code = "upgrade_required"
 
 
 class RateLimited(ApiError):
-    """Asked too often; ``retry_after`` says when to ask again."""
+    """There were too many requests; ``retry_after`` is the time until the next one."""
 
     status = 429
     default_code = "rate_limit_exceeded"
@@ -185,7 +188,7 @@ class RateLimited(ApiError):
 
 
 class Unavailable(ApiError):
-    """The service is broken or overloaded; not the caller's fault."""
+    """The service has an internal error or is overloaded; the request is not the cause."""
 
     status = 500
     default_code = "underlying_api_error"
@@ -193,7 +196,7 @@ class Unavailable(ApiError):
 
 
 class StoreError(DlaasError):
-    """A call to an object store did not succeed."""
+    """A request to an object store did not succeed."""
 
 
 class InvalidName(InvalidArgument, StoreError):
@@ -201,17 +204,17 @@ class InvalidName(InvalidArgument, StoreError):
 
 
 class NothingSelected(StoreError):
-    """A transfer has no file or object to move, and `allow_empty` is not set. Nothing was changed."""
+    """A transfer selects no file or object, and `allow_empty` is not set. Nothing was changed."""
 
 
 class StoreUnreachable(StoreError):
-    """The object store did not answer, or asked to be asked later."""
+    """The object store did not respond, or asked for a later request."""
 
     transient = True
 
 
 class StoreRefused(StoreError):
-    """The object store does not accept the credentials, or not for this."""
+    """The object store does not accept the credentials, or does not permit them this request."""
 
 
 class StoreRedirected(StoreError):
@@ -219,7 +222,7 @@ class StoreRedirected(StoreError):
 
 
 class StoreNotAllowed(StoreError):
-    """The login names a storage URL on a host that must not be called. Nothing was sent there."""
+    """The login returned a storage URL on a host that is not allowed. Nothing was sent there."""
 
 
 class ContainerNotFound(StoreError):
@@ -231,38 +234,67 @@ class ObjectNotFound(StoreError):
 
 
 class StoreFull(StoreError):
-    """The object store has no room, or a quota is used up."""
+    """The object store has no space left, or a quota is used up."""
 
 
 class Corrupted(StoreError):
-    """What arrived is not what was sent: a checksum or a length differs."""
+    """The received data differs from the sent data in its checksum or its length."""
 
     transient = True
 
 
-class TrainingEnded(DlaasError):
-    """A training is over for whoever waited, and not well."""
+class EndedTraining(Protocol):
+    """
+    The training of a `TrainingEnded`: always an `airflow_dlaas.contract.training.Training`.
 
-    def __init__(self, training: Training, reason: str) -> None:
+    A protocol, because `exceptions` imports no other module of this package. Code that passes the training on narrows
+    its type with ``isinstance(error.training, Training)``.
+    """
+
+    @property
+    def id(self) -> str:
+        """The id of the training."""
+
+    @property
+    def state(self) -> Any:
+        """The state, an `airflow_dlaas.contract.state.TrainingState`."""
+
+    @property
+    def status(self) -> Any:
+        """The status, an `airflow_dlaas.contract.training.TrainingStatus`."""
+
+    @property
+    def metadata(self) -> Any:
+        """The metadata, an `airflow_dlaas.contract.experiment.Metadata`."""
+
+    @property
+    def entity(self) -> Any:
+        """The definition, the location of the results and the status: a `TrainingEntity`."""
+
+
+class TrainingEnded(DlaasError):
+    """The wait for a training ended without a result. It can be pickled together with its training."""
+
+    def __init__(self, training: EndedTraining, reason: str) -> None:
         super().__init__(reason)
         self.training = training
         self.reason = reason
 
-    def __reduce__(self) -> tuple[type[TrainingEnded], tuple[Training, str]]:
+    def __reduce__(self) -> tuple[type[TrainingEnded], tuple[EndedTraining, str]]:
         return type(self), (self.training, self.reason)
 
 
 class TrainingFailed(TrainingEnded):
-    """The command failed, or the service could not carry the training through."""
+    """The command failed, or the service could not complete the training."""
 
 
 class TrainingCanceled(TrainingEnded):
-    """Somebody canceled the training."""
+    """The training was canceled."""
 
 
 class TrainingOverdue(TrainingEnded):
-    """The training has not ended in the time the waiter gave it."""
+    """The training did not end within the timeout of the waiter; it may still run."""
 
 
 class HostError(DlaasError):
-    """This machine lacks something: a free port, room on a disk, a program."""
+    """This machine lacks a resource: a free port, disk space, a file or a program."""

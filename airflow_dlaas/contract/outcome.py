@@ -1,7 +1,7 @@
 """
-What the end of a training means for whoever waited.
+What the final state of a training means for its waiter: a result or an exception.
 
-One function for operator, sensor, resumed trigger and console, so that no two of them judge differently.
+Operators, sensors, resumed tasks and the console use the same function, so that they all decide alike.
 """
 
 from __future__ import annotations
@@ -13,27 +13,31 @@ from airflow_dlaas.exceptions import TrainingCanceled, TrainingFailed, TrainingO
 
 def raise_for_state(training: Training) -> Training:
     """
-    Return *training* if it completed, and raise what went wrong otherwise.
+    Return *training* if it has completed; otherwise raise the exception for its state.
 
-    :raises TrainingFailed: with the service's own reasons.
-    :raises TrainingCanceled: somebody stopped it.
-    :raises TrainingOverdue: it has not ended, and whoever asks will wait no longer.
+    The exception carries *training* as `.training`, and its message states where the log and the results are, if there
+    are any.
+
+    :raises TrainingFailed: the training ended in `error`; the message has the service's reasons.
+    :raises TrainingCanceled: the training was canceled.
+    :raises TrainingOverdue: the training has not ended, and the caller's timeout is over.
     """
     match training.state:
         case TrainingState.COMPLETED:
             return training
         case TrainingState.ERROR:
-            raise TrainingFailed(
-                training, f"Training {training.id} failed: {_failure_reasons(training)}{_results_hint(training)}"
-            )
+            reasons = _failure_reasons(training)
+            raise TrainingFailed(training, f"Training {training.id} failed: {reasons}{_results_hint(training)}")
         case TrainingState.CANCELED:
             raise TrainingCanceled(training, f"Training {training.id} was canceled{_results_hint(training)}")
         case TrainingState.PENDING | TrainingState.RUNNING:
-            raise TrainingOverdue(training, f"Training {training.id} is still {training.state}, and its time is up")
+            raise TrainingOverdue(
+                training, f"Training {training.id} is still {training.state}, and the timeout for it is over"
+            )
 
 
 def describe_results_location(training: Training) -> str | None:
-    """Say in words where results of *training* lie; None where it has left none."""
+    """Describe where the results of *training* are: "in container … under …/"; None if it has left none."""
     results = training.entity.training_results
     if results is None or results.location is None:
         return None
@@ -41,8 +45,8 @@ def describe_results_location(training: Training) -> str | None:
 
 
 def _results_hint(training: Training) -> str:
-    place = describe_results_location(training)
-    return f"; its log, and whatever else it left, lies {place}" if place else ""
+    location = describe_results_location(training)
+    return f"; its log and its other files are {location}" if location else ""
 
 
 def _failure_reasons(training: Training) -> str:

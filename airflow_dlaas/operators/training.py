@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow_dlaas.hooks.dlaas import DlaasHook
 from airflow_dlaas.links.training import TensorBoardLink, TrainingLink, push_training_link
@@ -278,7 +278,7 @@ class TrainModelOperator(SubmitTrainingOperator):
             training = raise_for_state(get_training())
         except BaseException as error:
             if isinstance(error, TrainingEnded) and error.training.state.is_final:
-                self._record_outcome(task_training, error.training)
+                self._record_outcome(task_training, cast("Training", error.training))
             else:
                 task_training.cancel()
             raise

@@ -77,7 +77,7 @@ def test_a_command_that_exits_3_fails_the_task_with_the_services_reason(ran: Ran
 
 
 def test_a_training_that_is_overdue_is_canceled(ran: Ran, client: Client) -> None:
-    assert "its time is up" in ran.log("overdue")
+    assert "the timeout for it is over" in ran.log("overdue")
 
     def endless() -> list[TrainingState]:
         """Tell the states of this one, and of the one that a task canceled."""

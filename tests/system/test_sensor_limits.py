@@ -43,7 +43,7 @@ def test_execution_timeout_ends_a_sensor_in_every_mode(stage: Stage) -> None:
     # Without the limit they would last for five minutes, and not fail.
     assert all(lasting > LIMIT.total_seconds() - 1 for lasting in seconds.values()), seconds
     for task, words in {
-        "deferred": "its time is up",
+        "deferred": "the timeout for it is over",
         "object_deferred": f"{LIMIT.total_seconds():.0f} s have passed without object 'never-there'",
     }.items():
         assert words in run.log(task), run.log(task)[-3000:]
