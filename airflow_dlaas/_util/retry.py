@@ -2,7 +2,7 @@
 Retries: a policy (how often, how long), and helpers that call a function under it.
 
 A loop of its own shape (a generator without I/O, a loop that waits for an event) uses `RetryState` or
-`RetryPolicy.pause` and does the sleeping and the logging itself.
+`RetryPolicy.pause`, does the sleeping itself, and logs `retry_message`.
 """
 
 from __future__ import annotations
@@ -230,13 +230,22 @@ def log_retry(
 
     :param state: after `RetryState.next_pause` returned *pause*.
     """
-    limit = "" if state.policy.attempts is None else f" of {state.policy.attempts}"
-    cause = str(error) or type(error).__name__
-    message = f"{what} failed ({cause}); retrying in {pause:.1f} s (attempt {state.failures + 1}{limit})"
+    message = retry_message(what, error, pause, state.failures + 1, state.policy)
     if logger is not None:
         logger.log(logging.WARNING if state.failures == 1 else later_level, "%s", message)
     if on_retry is not None:
         on_retry(message)
+
+
+def retry_message(what: str, error: BaseException, pause: float, attempt: int, policy: RetryPolicy) -> str:
+    """
+    Return the log message of a retry: "<what> failed (<cause>); retrying in N s (attempt K of M)".
+
+    :param attempt: the number of the attempt that follows.
+    """
+    limit = "" if policy.attempts is None else f" of {policy.attempts}"
+    cause = str(error) or type(error).__name__
+    return f"{what} failed ({cause}); retrying in {pause:.1f} s (attempt {attempt}{limit})"
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:

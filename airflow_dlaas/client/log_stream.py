@@ -1,21 +1,23 @@
-"""Following a training's log and metrics over the WebSocket, across broken connections."""
+"""Follows the log and the metrics of a training over a WebSocket, across broken connections."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import ssl
 import time
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from dataclasses import replace
+from random import random
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, InvalidMessage, InvalidStatus, WebSocketException
 
+from airflow_dlaas._util.retry import NO_RETRY, RetryPolicy, parse_retry_after, retry_message
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.protocol import NO_RETRY, HttpResponse, RequestRetryPolicy, redirect_error, retry_after
+from airflow_dlaas.client.protocol import HttpResponse, redirect_error
 from airflow_dlaas.contract.base import parse_response
 from airflow_dlaas.contract.error import parse_api_error
 from airflow_dlaas.contract.log_stream import LOG_COMPLETE_REASON, Frame, FrameStatus
@@ -30,13 +32,14 @@ from airflow_dlaas.exceptions import (
     Unreachable,
 )
 
-RECONNECT_RETRY = RequestRetryPolicy(max_attempts=8, initial_delay=1, max_delay=30)
-"""How often, without a single new frame between, a broken connection is made anew: some two minutes."""
+RECONNECT_RETRY = RetryPolicy(attempts=8, first_pause=1, max_pause=30, jitter=1)
+"""The attempts to connect without a new frame between them: about two minutes."""
 
 MAX_FRAME_BYTES = 16 * 1024**2
-"""Bytes of one frame; a frame may hold many lines, and one from the start the whole log."""
+"""Bytes of one frame. A frame may have many lines, and the first one the whole log so far."""
 
-_MIN_RECONNECT_DELAY = 0.5  # seconds before a new connection, so that a server that closes at once is not hammered
+_MIN_RECONNECT_DELAY = 0.5  # seconds between two connections, for a server that closes each of them at once
+_log = logging.getLogger(__name__)
 _parse_frame = parse_response(Frame)
 
 
@@ -46,90 +49,104 @@ async def follow_log(
     *,
     offset: int = 0,
     metric_count: int = 0,
-    retries: RequestRetryPolicy = RECONNECT_RETRY,
+    retries: RetryPolicy = RECONNECT_RETRY,
     training_ended: asyncio.Event | None = None,
 ) -> AsyncGenerator[Frame, None]:
     """
-    Yield the frames of a training's log until it has ended and its log is told.
+    Yield the frames of a training's log until the training has ended and its log is complete.
 
-    A broken connection is made anew and taken up where it broke. Every frame yielded carries ``offset``, the bytes
-    of the log up to its end: give it to a later call, with the number of *metric_count* had, to go on from there. A foreign
-    server tells no offsets and always begins at the start: the bytes are counted, and what was seen is dropped. To be
-    closed (`aclose`) when left early.
+    After a broken connection a new one continues at the same place; each retry is logged. Each frame has ``offset``,
+    the bytes of the log up to its end: a later call continues from there with this *offset* and with the number of
+    metrics received as *metric_count*. A foreign server sends no offsets and always begins at the start of the log:
+    then the bytes are counted, and those received before are dropped. Close the generator (`aclose`) to leave early.
 
-    A connection that is closed cleanly has not shown that the log is complete: a proxy or a server that goes away
-    closes so too. The log of an ended training is complete when our service says so (`LOG_COMPLETE_REASON`), or when a
-    connection that was opened after the training had ended is closed cleanly and brought nothing new.
+    A connection that is closed cleanly does not prove that the log is complete: a proxy or a server that shuts down
+    closes in the same way. The log of an ended training is complete when our service states it (`LOG_COMPLETE_REASON`),
+    or when a connection that was opened after the training had ended is closed cleanly and had nothing new.
 
-    A service at its limit of monitors answers 429 with ``Retry-After``. That is waited out where
-    it is no longer than a pause of *retries* may be; else the refusal is raised, for the caller to come back later.
+    A service at its limit of log streams responds with 429 and ``Retry-After``. If that is no longer than the longest
+    pause of *retries*, it is waited for; otherwise the error is raised, and the caller can try again later.
 
-    :param ended: set when the training is known to have ended. Cuts the pause of that moment short, and later pauses
-        take no notice of ``Retry-After``: our service has places kept for monitors of ended trainings.
+    :param training_ended: set when the training is known to have ended. It ends the current pause, and later pauses
+        ignore ``Retry-After``: our service reserves log streams for ended trainings.
     :raises NotFound: there is no such training.
-    :raises ServiceError: the service can't be reached any more, refuses, or sends what is no frame.
+    :raises ServiceError: the service does not respond any more, refuses the request, or sends no valid frame.
     """
-    place = StreamCursor(offset, metric_count)
+    cursor = StreamCursor(offset, metric_count)
     training_ended = training_ended or asyncio.Event()
-    refused: str | None = None
+    rejected_token: str | None = None
     final = False  # whether the training is known to have ended
-    failures = 0
+    failures = 0  # since the last new frame; a clean close before the end of the log counts, too
     while True:
         failed: DlaasError | None = None
         token = None
-        reached = (place.offset, place.metric_count)
-        path = calls.log_stream_path(training_id, offset=place.offset, metric_count=place.metric_count)
+        position = (cursor.offset, cursor.metric_count)
+        path = calls.log_stream_path(training_id, offset=cursor.offset, metric_count=cursor.metric_count)
         try:
-            token = await asyncio.to_thread(client.token, rejected=refused)
+            # In the loop's thread pool: it limits the requests at a time, if many streams are closed together.
+            token = await asyncio.to_thread(client.token, rejected=rejected_token)
             async with _connect(client, path, token) as connection:
-                refused = None
-                place.on_connect()
+                rejected_token = None
+                cursor.on_connect()
                 async for message in connection:
-                    frame = place.accept(_parse_frame(message.encode() if isinstance(message, str) else message))
+                    frame = cursor.accept(_parse_frame(message.encode() if isinstance(message, str) else message))
                     if frame is not None:
                         failures = 0
                         yield frame
-            if connection.close_reason == LOG_COMPLETE_REASON or (
-                final and (place.offset, place.metric_count) == reached
-            ):
+            nothing_new = (cursor.offset, cursor.metric_count) == position
+            if connection.close_reason == LOG_COMPLETE_REASON or (final and nothing_new):
                 return
-            if not (final or place.has_ended):
+            if not (final or cursor.has_ended):
                 training = await asyncio.to_thread(client.send, calls.get_training(training_id), retries=NO_RETRY)
                 final = training.state.is_final
-            if final := final or place.has_ended:
-                continue  # at once: each of these connections brings something new, or is the last
+            if final := final or cursor.has_ended:
+                continue  # without a pause: each of these connections has something new, or is the last
         except InvalidStatus as error:
             failed = _handshake_error(error, client.url, path)
-            if isinstance(failed, Unauthenticated) and refused is None:
-                refused = token
+            if isinstance(failed, Unauthenticated) and rejected_token is None:
+                rejected_token = token
                 continue
-        except ssl.SSLCertVerificationError as error:
-            raise NotConfigured(f"The certificate of {client.url} is not trusted: {error.verify_message}") from error
-        except (OSError, asyncio.TimeoutError, ConnectionClosedError, InvalidMessage) as error:
-            failed = Unreachable(f"The log of {training_id} broke off at byte {place.offset}: {error}")
-            failed.__cause__ = error
-        except (WebSocketException, ImportError) as error:  # ImportError: a SOCKS proxy needs one more package
-            raise ProtocolError(f"The log of {training_id} can't be followed: {error}") from error
+        except (OSError, asyncio.TimeoutError, WebSocketException, ImportError) as error:
+            failed = _connection_error(error, client.url, training_id, cursor.offset)
         except DlaasError as error:
             failed = error
         if final and isinstance(failed, NotFound):
-            return  # deleted since it ended: there is no more to be had
+            return  # deleted after its end: there is no more to read
         failures += 1
-        wanted = (failed.retry_after if isinstance(failed, ApiError) else None) or 0
-        if failed is not None and (not failed.transient or failures >= retries.max_attempts):
+        if failed is not None and not _may_retry(failed, failures, retries, training_ended):
             raise failed
-        if isinstance(failed, RateLimited) and wanted > retries.max_delay and not training_ended.is_set():
-            raise failed
-        pause = max(_MIN_RECONNECT_DELAY, retries.delay(failures, random.SystemRandom().random()))
+        requested = failed.retry_after if isinstance(failed, ApiError) and not training_ended.is_set() else None
+        pause = max(_MIN_RECONNECT_DELAY, retries.pause(failures, random()), requested or 0)  # noqa: S311 - jitter
+        _log_retry(training_id, cursor.offset, failed, pause, failures, retries)
         if training_ended.is_set():
             await asyncio.sleep(pause)
             continue
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(training_ended.wait(), max(pause, wanted))
+            await asyncio.wait_for(training_ended.wait(), pause)
+
+
+def _may_retry(error: DlaasError, failures: int, retries: RetryPolicy, training_ended: asyncio.Event) -> bool:
+    if not error.transient or (retries.attempts is not None and failures >= retries.attempts):
+        return False
+    too_long = isinstance(error, RateLimited) and (error.retry_after or 0) > retries.max_pause
+    return training_ended.is_set() or not too_long
+
+
+def _log_retry(
+    training_id: str, offset: int, error: DlaasError | None, pause: float, failures: int, retries: RetryPolicy
+) -> None:
+    what = f"Following the log of training {training_id} from byte {offset}"
+    if error is not None:
+        _log.warning("%s", retry_message(what, error, pause, failures + 1, retries))
+        return
+    # No limit of attempts, and normal for an idle connection behind a proxy: one warning per interruption.
+    level = logging.WARNING if failures == 1 else logging.DEBUG
+    closed = Unreachable("the connection was closed before the end of the log")
+    _log.log(level, "%s", retry_message(what, closed, pause, failures + 1, replace(retries, attempts=None)))
 
 
 class StreamCursor:
-    """How far into a log one has come, in bytes of text and in metrics, across connections."""
+    """The position in a log, in bytes of text and in metrics, across connections."""
 
     def __init__(self, offset: int = 0, metric_count: int = 0) -> None:
         self.offset = offset
@@ -138,18 +155,18 @@ class StreamCursor:
         """Whether a frame of our own service has reported the training's end on this connection."""
         self._connection_bytes = 0
         self._textless_seen = self._textless_on_connection = 0
-        """Frames without text since the last text: those that were taken, and those of this connection."""
+        """Frames without text since the last text: those that were returned, and those of this connection."""
 
     def on_connect(self) -> None:
-        """Say that a new connection begins to tell."""
+        """Prepare for the frames of a new connection."""
         self._connection_bytes = self._textless_on_connection = 0
         self.has_ended = False
 
     def accept(self, frame: Frame) -> Frame | None:
-        """Return what is new in *frame*, with its offset; None where all of it was seen before."""
+        """Return the new part of *frame*, with its offset; None if all of it was received before."""
         status = frame.status
         self.has_ended = status.state is not None and status.state.is_final
-        # Our service puts the state into every frame, and begins where it is asked to.
+        # Our service sends the state in every frame, and begins at the requested offset; a foreign one does neither.
         new = self._accept_with_offset(status) if status.state is not None else self._accept_by_byte_count(status)
         if new is None:
             return None
@@ -164,11 +181,11 @@ class StreamCursor:
 
     def _accept_by_byte_count(self, status: FrameStatus) -> FrameStatus | None:
         message = (status.message or "").encode()
-        begin = self._connection_bytes
+        start = self._connection_bytes
         self._connection_bytes += len(message)
-        # A frame without text is as old as the text around it, and after the last text as its number.
+        # A frame without text is old if the text around it is old; after the last text, its number decides.
         self._textless_on_connection = 0 if message else self._textless_on_connection + 1
-        if begin < self.offset and self._connection_bytes <= self.offset:
+        if start < self.offset and self._connection_bytes <= self.offset:
             return None
         if message:
             self._textless_seen = 0
@@ -177,17 +194,17 @@ class StreamCursor:
         else:
             self._textless_seen = self._textless_on_connection
         seen, self.offset = self.offset, self._connection_bytes
-        fresh = message[max(0, seen - begin) :].decode(errors="replace") if status.message is not None else None
-        return status.model_copy(update={"message": fresh})
+        new_text = message[max(0, seen - start) :].decode(errors="replace") if status.message is not None else None
+        return status.model_copy(update={"message": new_text})
 
 
-class _connect(connect):  # noqa: N801 - named as what it extends
-    """A connection with our token, which a redirect takes nowhere else."""
+class _connect(connect):  # noqa: N801 - the name of its base class
+    """A connection with the client's token, which follows no redirect."""
 
     def __init__(self, client: Client, path: str, token: str) -> None:
-        # A logger of its own, never at DEBUG: there websockets writes every header down, the token among them.
-        quiet = logging.getLogger(f"{__name__}.socket")
-        quiet.setLevel(logging.INFO)
+        # A separate logger, never at DEBUG: at that level websockets logs all headers, the token among them.
+        socket_log = logging.getLogger(f"{__name__}.socket")
+        socket_log.setLevel(logging.INFO)
         super().__init__(
             client.websocket_url(path),
             additional_headers={"Authorization": f"Bearer {token}"},
@@ -197,8 +214,8 @@ class _connect(connect):  # noqa: N801 - named as what it extends
             ping_timeout=20,
             close_timeout=5,
             max_size=MAX_FRAME_BYTES,
-            compression=None,  # its buffers are most of a connection's memory, on either side
-            logger=quiet,
+            compression=None,  # its buffers would be most of the memory of a connection, on both sides
+            logger=socket_log,
         )
 
     def process_redirect(self, exc: Exception) -> Exception | str:
@@ -206,13 +223,27 @@ class _connect(connect):  # noqa: N801 - named as what it extends
 
 
 def _handshake_error(error: InvalidStatus, base_url: str, path: str) -> DlaasError:
-    response = error.response
-    headers = {name.lower(): value for name, value in response.headers.raw_items()}
-    reply = HttpResponse(
-        response.status_code, bytes(response.body or b""), time.time(), headers, base_url, base_url + path
-    )
-    if 300 <= reply.status < 400:
-        return redirect_error(reply)
-    if reply.status < 400:
-        return ProtocolError(f"The service answers {reply.status} where its monitor should be")
-    return parse_api_error(reply.status, reply.content, retry_after=retry_after(reply))
+    """Return the error for a response to the handshake other than 101."""
+    headers = {name.lower(): value for name, value in error.response.headers.raw_items()}
+    content = bytes(error.response.body or b"")
+    response = HttpResponse(error.response.status_code, content, time.time(), headers, base_url, base_url + path)
+    if 300 <= response.status < 400:
+        return redirect_error(response)
+    if response.status < 400:
+        return ProtocolError(f"The service responds with {response.status} to the handshake of the log stream")
+    retry_after = parse_retry_after(response.headers, response.finished_at)
+    return parse_api_error(response.status, response.content, retry_after=retry_after)
+
+
+def _connection_error(error: Exception, base_url: str, training_id: str, offset: int) -> DlaasError:
+    """Return the error for one of the connection, with *error* as its cause."""
+    result: DlaasError
+    if isinstance(error, ssl.SSLCertVerificationError):
+        result = NotConfigured(f"The certificate of {base_url} is not trusted: {error.verify_message}")
+    elif isinstance(error, (OSError, asyncio.TimeoutError, ConnectionClosedError, InvalidMessage)):
+        cause = str(error) or type(error).__name__
+        result = Unreachable(f"The log stream of training {training_id} broke off at byte {offset}: {cause}")
+    else:  # ImportError: a SOCKS proxy needs one more package
+        result = ProtocolError(f"The log stream of training {training_id} cannot be used: {error}")
+    result.__cause__ = error
+    return result

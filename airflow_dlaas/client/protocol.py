@@ -1,20 +1,19 @@
 """
-How an exchange with the service goes, step by step: tokens, what is tried again, and when.
+The order of the steps of a request: token, request, retries and pauses.
 
-`exchange` is a generator that says what to do next and is told what came of it. It sends nothing and reads no
-clock: each outcome tells when it was had, in seconds since the epoch.
+`exchange` is a generator that yields the next step and receives its result. It does no I/O and reads no clock: each
+response has the time at which it was received, in seconds since the epoch.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
+import math
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+from airflow_dlaas._util.retry import RetryPolicy, RetryState, parse_retry_after
+from airflow_dlaas.client.bearer_token import BearerToken
 from airflow_dlaas.client.calls import Call
 from airflow_dlaas.contract.error import parse_api_error
 from airflow_dlaas.contract.redirects import describe_redirect
@@ -22,70 +21,18 @@ from airflow_dlaas.exceptions import NotFound, ProtocolError, RateLimited, Servi
 
 T = TypeVar("T")
 
-TOKEN_RENEWAL_MARGIN = 30 * 60
-"""Seconds before its end at which a token is renewed, so that no upload that begins with it outlives it."""
+DEFAULT_RETRY = RetryPolicy(
+    attempts=5, first_pause=0.5, max_pause=15, jitter=1, total_seconds=60, max_retry_after=math.inf
+)
+"""For callers that can wait about a minute. A longer ``Retry-After`` ends the retries by `total_seconds`."""
 
 
-@dataclass(frozen=True, slots=True)
-class BearerToken:
-    """
-    A token, and from when on to ask for another.
-
-    The time is reckoned by our clock from when the token came and how long it lives, so that a service whose clock
-    differs from ours does not matter. A token that lives shorter than an hour is renewed at its half.
-    """
-
-    value: str = field(repr=False)
-    renew_at: float | None
-    """None where the token does not tell: then a 401 will."""
-
-    @classmethod
-    def parse(cls, value: str, now: float) -> BearerToken:
-        """Read a token that came at *now*; its signature is the service's business, and is not verified."""
-        if not (value and value.isascii() and value.isprintable()):
-            raise ProtocolError("The service's token is not one that a header can carry")
-        claims = _jwt_claims(value)
-        expires = claims.get("exp")
-        if expires is None:
-            return cls(value, None)
-        life = expires - claims.get("iat", now)
-        return cls(value, now + max(life - TOKEN_RENEWAL_MARGIN, life / 2) if life > 0 else None)
-
-    def is_fresh(self, now: float) -> bool:
-        """Whether it will do at *now*."""
-        return self.renew_at is None or now < self.renew_at
-
-
-@dataclass(frozen=True, slots=True)
-class RequestRetryPolicy:
-    """How often, and for how long, a call is tried again."""
-
-    max_attempts: int = 5
-    initial_delay: float = 0.5
-    """Seconds: the longest that the first pause can be; it doubles with every attempt."""
-    max_delay: float = 15
-    """Seconds: what no pause exceeds, except one the service itself asks for."""
-    max_duration: float = 60
-    """Seconds after the first failure past which no attempt begins."""
-
-    def delay(self, failures: int, random_value: float) -> float:
-        """Seconds to pause after so many *failures*, *draw* being random in [0, 1): back-off with full jitter."""
-        return random_value * min(self.max_delay, self.initial_delay * 2.0 ** (failures - 1))
-
-
-DEFAULT_RETRY = RequestRetryPolicy()
-"""For whoever has somebody waiting, but not forever."""
-
-NO_RETRY = RequestRetryPolicy(max_attempts=1)
-"""For whoever repeats on its own, or can't wait."""
-
-
-# -- what an exchange asks for, and what it is told --------------------------
+# -- steps and their results --------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class SendRequest:
-    """Send the call; answered with what came of it."""
+    """Send the call. The result is an `HttpResponse` or a `NoResponse`."""
 
     call: Call[Any]
     token: BearerToken | None
@@ -93,22 +40,26 @@ class SendRequest:
 
 @dataclass(frozen=True, slots=True)
 class GetToken:
-    """Get a fresh token; answered with one."""
+    """Get a token. The result is a `BearerToken`."""
 
     rejected: BearerToken | None
-    """A token that the service refuses, though it looks fresh."""
+    """A token that the service refused although it is fresh; the new one must be another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Do nothing for a while; answered with None."""
+    """Pause before a retry. The result is None."""
 
     seconds: float
+    error: ServiceError = field(compare=False)
+    """The error of the attempt before."""
+    attempt: int
+    """The number of the attempt that follows, from 2."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An answer came, whatever it says."""
+    """A response of any status."""
 
     status: int
     content: bytes = field(repr=False)
@@ -118,17 +69,17 @@ class HttpResponse:
     base_url: str = ""
     """The service's URL."""
     request_url: str = ""
-    """The URL that was asked."""
+    """The URL of the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoResponse:
-    """No answer came, or only a part of one."""
+    """There was no response, or an incomplete one."""
 
     reason: str
     finished_at: float
     maybe_sent: bool
-    """Whether anything may have reached the service."""
+    """Whether the service may have received the request."""
     cause: BaseException | None = field(default=None, repr=False)
 
 
@@ -137,23 +88,23 @@ StepResult = HttpResponse | NoResponse | BearerToken | None
 
 
 def exchange(
-    call: Call[T], retries: RequestRetryPolicy, rng: Callable[[], float]
+    call: Call[T], retries: RetryPolicy, random: Callable[[], float]
 ) -> Generator[ExchangeStep, StepResult, T]:
     """
-    Carry *call* through to its answer.
+    Yield the steps of *call* until there is a result or an error.
 
-    A refused token is renewed once, whatever the call: the service has done nothing. Transient failures are tried
-    again where nothing can have happened (nothing was sent, or it was turned away as one too many), or where the
-    call may be repeated; else the error is raised, and the caller can't know whether the service has acted.
+    If the service refuses the token, it is renewed once, for any call: the service has done nothing then. After a
+    transient error the call is retried if it is idempotent, or if the service certainly did not execute it: the request
+    was not sent, or there were too many requests. Otherwise the error is raised, and the caller cannot know whether the
+    service has executed the call.
 
-    :param draw: gives random numbers in [0, 1).
-    :raises ServiceError: what the service said, or that it said nothing.
+    :param random: returns random numbers in [0, 1), for the pauses.
+    :raises ServiceError: the service refused the request, or did not respond.
     """
     token = None if call.uses_basic_auth else _require_token((yield GetToken(None)))
     renewed = call.uses_basic_auth
-    failures = 0
-    first_failure: float | None = None
-    unknown = False  # whether an attempt may have reached the service without our hearing of it
+    state = RetryState(retries, random)
+    maybe_executed = False  # by an attempt that got no response, or one that does not exclude it
     while True:
         outcome = _require_outcome((yield SendRequest(call, token)))
         error = _to_error(outcome)
@@ -163,39 +114,18 @@ def exchange(
             renewed = True
             token = _require_token((yield GetToken(token)))
             continue
-        if isinstance(error, NotFound) and call.method == "DELETE" and unknown:
-            return call.parse(b"")  # an attempt before this one has done it
-        failures += 1
-        first_failure = outcome.finished_at if first_failure is None else first_failure
-        untouched = isinstance(error, RateLimited) or (isinstance(outcome, NoResponse) and not outcome.maybe_sent)
-        unknown = unknown or not untouched
-        pause = retries.delay(failures, rng())
-        if isinstance(outcome, HttpResponse):
-            pause = max(pause, retry_after(outcome) or 0)
-        late = outcome.finished_at + pause > first_failure + retries.max_duration
-        if not error.transient or failures >= retries.max_attempts or late or not (call.is_idempotent or untouched):
+        if isinstance(error, NotFound) and call.method == "DELETE" and maybe_executed:
+            return call.parse(b"")  # deleted by an earlier attempt
+        not_executed = isinstance(error, RateLimited) or (isinstance(outcome, NoResponse) and not outcome.maybe_sent)
+        maybe_executed = maybe_executed or not not_executed
+        pause = state.next_pause(outcome.finished_at, retry_after=_retry_after(outcome))
+        if pause is None or not error.transient or not (call.is_idempotent or not_executed):
             raise error
-        yield Delay(pause)
-
-
-def retry_after(response: HttpResponse) -> float | None:
-    """Seconds after which the service wants to be asked again, where it says so (a number, or a date)."""
-    said = response.headers.get("retry-after", "").strip()
-    if said.isascii() and said.isdigit():
-        return float(said)
-    try:
-        when = parsedate_to_datetime(said).timestamp()
-    except (TypeError, ValueError):
-        return None
-    try:  # by the service's own clock, where it tells
-        now = parsedate_to_datetime(response.headers.get("date", "")).timestamp()
-    except (TypeError, ValueError):
-        now = response.finished_at
-    return max(0.0, when - now)
+        yield Delay(pause, error, state.failures + 1)
 
 
 def redirect_error(response: HttpResponse) -> ProtocolError:
-    """Return the error for an answer of 300 to 399. It is never followed: its target would get the credentials."""
+    """Return the error for a redirect. The client follows none: the other server would receive the credentials."""
     location = response.headers.get("location")
     return ProtocolError(
         describe_redirect(response.base_url, response.request_url, response.status, location, "the connection's URL")
@@ -211,28 +141,20 @@ def _to_error(outcome: HttpResponse | NoResponse) -> ServiceError | None:
         return None
     if 300 <= outcome.status < 400:
         return redirect_error(outcome)
-    return parse_api_error(outcome.status, outcome.content, retry_after=retry_after(outcome))
+    return parse_api_error(outcome.status, outcome.content, retry_after=_retry_after(outcome))
 
 
-def _jwt_claims(token: str) -> dict[str, float]:
-    """The numeric claims of a JWT; none where it is no JWT."""
-    try:
-        middle = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
-    except (IndexError, ValueError, binascii.Error):
-        return {}
-    if not isinstance(claims, dict):
-        return {}
-    return {name: claims[name] for name in ("exp", "iat") if isinstance(claims.get(name), (int, float))}
+def _retry_after(outcome: HttpResponse | NoResponse) -> float | None:
+    return parse_retry_after(outcome.headers, outcome.finished_at) if isinstance(outcome, HttpResponse) else None
 
 
 def _require_token(result: StepResult) -> BearerToken:
     if not isinstance(result, BearerToken):
-        raise TypeError(f"Authorize is answered with a Token, not {result!r}")
+        raise TypeError(f"The result of GetToken must be a BearerToken, not {result!r}")
     return result
 
 
 def _require_outcome(result: StepResult) -> HttpResponse | NoResponse:
     if not isinstance(result, (HttpResponse, NoResponse)):
-        raise TypeError(f"Send is answered with a Reply or NoAnswer, not {result!r}")
+        raise TypeError(f"The result of SendRequest must be an HttpResponse or a NoResponse, not {result!r}")
     return result

@@ -1,18 +1,18 @@
 """
-One question for all trainings that anyone here is waiting for.
+The waits for trainings of a service, which share their requests.
 
-A thousand triggers in one process cost the service one request at a time, not a thousand. What is asked, and when,
-stands in `asking`; here stands who waits.
+A thousand triggers in one process cost the service one request at a time, not a thousand. `training_poller` decides
+what is requested and when; this module keeps the subscriptions.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Hashable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Collection, Hashable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
 from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
 
+from airflow_dlaas._util.shared import SharedPerLoop
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.training_poller import TrainingPoller
 from airflow_dlaas.contract.training import Training
@@ -20,7 +20,7 @@ from airflow_dlaas.contract.training import Training
 
 @dataclass(slots=True, eq=False)
 class _Subscription:
-    """A training somebody waits for."""
+    """A training with at least one waiter."""
 
     waiters: int = 0
     latest: Training | None = None
@@ -33,7 +33,7 @@ class _Subscription:
 
 
 class _SubscriptionRegistry:
-    """Who waits for what, and what is known of it."""
+    """The subscriptions by training, with the latest response for each."""
 
     def __init__(self) -> None:
         self._subscriptions: dict[str, _Subscription] = {}
@@ -42,9 +42,9 @@ class _SubscriptionRegistry:
         return bool(self._subscriptions)
 
     def subscribe(self, training_id: str) -> _Subscription:
-        subject = self._subscriptions.setdefault(training_id, _Subscription())
-        subject.waiters += 1
-        return subject
+        subscription = self._subscriptions.setdefault(training_id, _Subscription())
+        subscription.waiters += 1
+        return subscription
 
     def unsubscribe(self, training_id: str, subscription: _Subscription) -> None:
         subscription.waiters -= 1
@@ -54,35 +54,35 @@ class _SubscriptionRegistry:
     def ids(self, *, new: bool) -> Collection[str]:
         if not new:
             return self._subscriptions.keys()
-        return [training_id for training_id, subject in self._subscriptions.items() if subject.latest is None]
+        return [one for one, subscription in self._subscriptions.items() if subscription.latest is None]
 
     def publish(self, training: Training) -> None:
-        subject = self._subscriptions.get(training.id)
-        if subject is None:
+        subscription = self._subscriptions.get(training.id)
+        if subscription is None:
             return
-        known = subject.latest
-        # Two questions may be under way at a time, and the older answer come last.
+        known = subscription.latest
+        # There may be two requests at a time, and the older response may come last.
         stale = known is not None and (known.state.is_final or training.state.can_transition_to(known.state))
         if not stale and has_changed(known, training):
-            subject.latest = training
-            subject.notify()
+            subscription.latest = training
+            subscription.notify()
 
     def fail(self, training_id: str, error: BaseException) -> None:
-        # Taken off: who comes later shall have it asked anew.
-        subject = self._subscriptions.pop(training_id, None)
-        if subject is not None:
-            subject.error = error
-            subject.notify()
+        # Removed, so that a later subscriber causes a new request.
+        subscription = self._subscriptions.pop(training_id, None)
+        if subscription is not None:
+            subscription.error = error
+            subscription.notify()
 
 
 class TrainingWatcher:
     """
     Waits for trainings of one service, in one event loop.
 
-    A question is asked only while somebody waits. Transient troubles never end a wait; who gets tired of them
-    has a deadline of their own. Leaving one wait (also by cancellation) touches no other.
+    Requests are sent only while there is a waiter. Transient errors never end a wait; a caller that wants to give up
+    needs a deadline of its own. The end of one wait, also by cancellation, does not affect the others.
 
-    :param interval: seconds between two looks at a service without `Extensions.changes`.
+    :param interval: seconds between two requests to a service without `Extensions.changes`.
     """
 
     def __init__(self, client: Client, *, interval: float = 5.0) -> None:
@@ -93,49 +93,53 @@ class TrainingWatcher:
 
     @property
     def last_error(self) -> str | None:
-        """Why nothing is heard, in a sentence; None while answers come."""
+        """Why there is no response, and when the next attempt follows; None after a response."""
         return self._poller.last_error
 
     async def updates(self, training_id: str, previous: Training | None = None) -> AsyncGenerator[Training, None]:
         """
-        Yield the training as it is now, where that differs from *previous*, and whenever it has changed, until it is final.
+        Yield the training at once if it differs from *previous*, and after each change until it is final.
 
-        What changes faster than it is taken is yielded in its latest shape only.
+        If it changes several times before the next iteration, only the latest version is yielded.
 
-        :raises NotFound: there is no such training, or no longer.
-        :raises DlaasError: any other error that waiting can't cure.
+        :raises NotFound: there is no such training, or it was deleted.
+        :raises DlaasError: any other error that a retry cannot correct.
         """
         if previous is not None and previous.state.is_final:
             return
-        with self._subscribed(training_id) as subject:
+        with self._subscribed(training_id) as subscription:
             while True:
-                news = subject.updated
-                if subject.latest is not None and has_changed(previous, subject.latest):
-                    previous = subject.latest
+                updated = subscription.updated
+                if subscription.latest is not None and has_changed(previous, subscription.latest):
+                    previous = subscription.latest
                     yield previous
                     if previous.state.is_final:
                         return
-                elif subject.error is not None:
-                    raise subject.error
+                elif subscription.error is not None:
+                    raise subscription.error
                 else:
-                    await news.wait()
+                    await updated.wait()
 
     async def next_update(self, training_id: str, previous: Training | None = None) -> Training:
-        """Return the training as soon as it differs from *previous*; a final one at once, since it can't. See `updates`."""
+        """
+        Return the training as soon as it differs from *previous*.
+
+        A final *previous* is returned at once, because it cannot change. Raises the errors of `updates`.
+        """
         async with aclosing(self.updates(training_id, previous)) as states:
             return await anext(states, previous) if previous is not None else await anext(states)
 
     @contextmanager
     def _subscribed(self, training_id: str) -> Iterator[_Subscription]:
-        subject = self._subscriptions.subscribe(training_id)
+        subscription = self._subscriptions.subscribe(training_id)
         self._poller.wakeup.set()
         if self._task is None:
-            self._task = asyncio.create_task(self._poller.run(), name=f"watch {self.client.url}")
+            self._task = asyncio.create_task(self._poller.run(), name=f"poll trainings of {self.client.url}")
             self._task.add_done_callback(self._on_poller_done)
         try:
-            yield subject
+            yield subscription
         finally:
-            self._subscriptions.unsubscribe(training_id, subject)
+            self._subscriptions.unsubscribe(training_id, subscription)
             if not self._subscriptions and self._task is not None:
                 self._task.cancel()
                 self._task = None
@@ -144,48 +148,31 @@ class TrainingWatcher:
         if self._task is not task or task.cancelled():
             return
         self._task = None
-        error = task.exception() or RuntimeError("the watch ended by itself")
+        error = task.exception() or RuntimeError("The poller ended without an error")
         for training_id in list(self._subscriptions.ids(new=False)):
             self._subscriptions.fail(training_id, error)
 
 
 def has_changed(previous: Training | None, current: Training) -> bool:
-    """Whether anything but the service's clock has moved between two sights of a training."""
+    """Whether a training differs from *previous* in anything but ``current_at``, the service's clock."""
     if previous is None:
         return True
     same_time = current.status.model_copy(update={"current_at": previous.status.current_at})
     return previous.entity != current.entity.model_copy(update={"status": same_time})
 
 
-@dataclass(slots=True)
-class _SharedWatcher:
-    watcher: TrainingWatcher
-    ref_count: int = 0
+_WATCHERS: SharedPerLoop[Hashable, TrainingWatcher] = SharedPerLoop(lambda watcher: watcher.client.close())
 
 
-_SHARED_WATCHERS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, _SharedWatcher]] = WeakKeyDictionary()
-# Touched only from the loop it belongs to, and never across an await: no lock is needed.
-
-
-@asynccontextmanager
-async def shared_watcher(
+def shared_watcher(
     key: Hashable, make_client: Callable[[], Client], *, interval: float = 5.0
-) -> AsyncIterator[TrainingWatcher]:
+) -> AbstractAsyncContextManager[TrainingWatcher]:
     """
-    Lend the watch that everybody in the running event loop uses who comes with the same *key*.
+    Return a context manager for the watcher that all callers in the running event loop share under *key*.
 
-    The first one makes the client and settles the interval; when the last one leaves, it is closed. *key* must stand
-    for the service and the user (a connection's id, say): whoever shares it shares the credentials.
+    The first caller makes the client and decides the interval; the client is closed after the last one has left.
+
+    :param key: identifies the service and the user, for example by the id of a connection: callers with equal keys
+        share the credentials.
     """
-    leases = _SHARED_WATCHERS.setdefault(asyncio.get_running_loop(), {})
-    lease = leases.get(key)
-    if lease is None:
-        lease = leases[key] = _SharedWatcher(TrainingWatcher(make_client(), interval=interval))
-    lease.ref_count += 1
-    try:
-        yield lease.watcher
-    finally:
-        lease.ref_count -= 1
-        if not lease.ref_count:
-            del leases[key]
-            lease.watcher.client.close()
+    return _WATCHERS.hold(key, lambda: TrainingWatcher(make_client(), interval=interval))

@@ -9,10 +9,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar
 
+from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.protocol import NO_RETRY
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import NotConfigured, ProtocolError, Unreachable
 from airflow_dlaas.hooks.connections import ServiceConnection

@@ -107,8 +107,8 @@ class TrainingSensor(DeferrableSensor):
 
         :raises ServiceError: the service refuses; a later look would not change that.
         """
+        from airflow_dlaas._util.retry import NO_RETRY
         from airflow_dlaas.client import calls
-        from airflow_dlaas.client.protocol import NO_RETRY
         from airflow_dlaas.exceptions import ServiceError
 
         with make_client(DlaasHook(self.dlaas_conn_id).service_connection) as client:

@@ -17,11 +17,11 @@ async def push_training_xcom(ti: Any, key: str, conn_id: str, training_id: str) 
     """Show Airflow's UI which training the task instance *ti* is about; *ti* is None outside of a triggerer."""
     from airflow.sdk.execution_time.xcom import XCom
 
-    from airflow_dlaas.client.aside import run_in_daemon_thread
+    from airflow_dlaas._util.threads import run_in_thread
 
     if ti is not None:
         mark = {"key": key, "connection": conn_id, "id": training_id}
-        await run_in_daemon_thread(partial(XCom.set, TRAINING_XCOM_KEY, mark, **_xcom_kwargs(ti)))
+        await run_in_thread(partial(XCom.set, TRAINING_XCOM_KEY, mark, **_xcom_kwargs(ti)))
 
 
 async def is_waiting_for_training(ti: Any, key: str) -> bool:
@@ -35,15 +35,15 @@ async def is_waiting_for_training(ti: Any, key: str) -> bool:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
     from airflow.sdk.execution_time.xcom import XCom
 
-    from airflow_dlaas.client.aside import run_in_daemon_thread
+    from airflow_dlaas._util.threads import run_in_thread
 
     if ti is None:
         return False
     one = {"dag_id": ti.dag_id, "task_ids": [ti.task_id], "run_ids": [ti.run_id], "map_index": ti.map_index}
-    states = await run_in_daemon_thread(partial(RuntimeTaskInstance.get_task_states, **one))
+    states = await run_in_thread(partial(RuntimeTaskInstance.get_task_states, **one))
     if "deferred" not in (states.get(ti.run_id) or {}).values():
         return False
-    mark = await run_in_daemon_thread(partial(XCom.get_one, key=TRAINING_XCOM_KEY, **_xcom_kwargs(ti)))
+    mark = await run_in_thread(partial(XCom.get_one, key=TRAINING_XCOM_KEY, **_xcom_kwargs(ti)))
     return isinstance(mark, Mapping) and mark.get("key") == key
 
 

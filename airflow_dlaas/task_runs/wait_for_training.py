@@ -175,11 +175,11 @@ async def _forward_log(
 async def _stream_log(
     client: Client, watcher: TrainingWatcher, training_id: str, lifecycle: _LifecycleEvents, say: Say
 ) -> AsyncGenerator[str, None]:
+    from airflow_dlaas._util.retry import RetryPolicy
     from airflow_dlaas.client.log_stream import follow_log
-    from airflow_dlaas.client.protocol import RequestRetryPolicy
 
     # Few and short, so that the reason of a failure is soon in the task's log.
-    retries = RequestRetryPolicy(max_attempts=3, initial_delay=1, max_delay=5)
+    retries = RetryPolicy(attempts=3, first_pause=1, max_pause=5, jitter=1)
     offset, told = 0, False
     while True:
         try:

@@ -138,7 +138,7 @@ class TrainModelTrigger(BaseTrigger):
 
     async def _cancel_training(self) -> None:
         """Cancel the training unless its task still waits for it; try again while the service or Airflow is away."""
-        from airflow_dlaas.client.aside import run_in_daemon_thread
+        from airflow_dlaas._util.threads import run_in_thread
         from airflow_dlaas.client.training_watcher import shared_watcher
         from airflow_dlaas.task_runs.training_xcom import is_waiting_for_training
 
@@ -151,7 +151,7 @@ class TrainModelTrigger(BaseTrigger):
                 access = self._service_connection or await DlaasHook(self.dlaas_conn_id).aget_service_connection()
                 # One client for all that are canceled at once: one token, and connections that are used again.
                 async with shared_watcher(access, partial(make_client, access)) as watch:
-                    if await run_in_daemon_thread(partial(self._try_cancel, watch.client)):
+                    if await run_in_thread(partial(self._try_cancel, watch.client)):
                         return
             except Exception as error:  # noqa: BLE001 - whatever it is, a training that runs on unnoticed is worse
                 self.log.warning(
@@ -166,7 +166,7 @@ class TrainModelTrigger(BaseTrigger):
         self.log.error("The training under key %s could not be canceled and may still run", self.key)
 
     async def _submit(self, client: Client) -> Training:
-        from airflow_dlaas.client.aside import run_in_daemon_thread
+        from airflow_dlaas._util.threads import run_in_thread
         from airflow_dlaas.exceptions import DlaasError
         from airflow_dlaas.task_runs.definition import build_definition, conn_ids
         from airflow_dlaas.task_runs.run_key import RunKey
@@ -181,7 +181,7 @@ class TrainModelTrigger(BaseTrigger):
         until = time.monotonic() + SUBMIT_RETRY_TIMEOUT
         while training is None:
             try:
-                training = await run_in_daemon_thread(
+                training = await run_in_thread(
                     lambda: submit_training(client, definition, tag, since=since, say=self.log.info)
                 )
             except DlaasError as error:  # noqa: PERF203 - the loop is there for the error

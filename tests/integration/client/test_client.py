@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.client import calls
+from airflow_dlaas._util.retry import NO_RETRY, RetryPolicy
+from airflow_dlaas.client import calls, http_transport
 from airflow_dlaas.client import client as module
+from airflow_dlaas.client.bearer_token import BearerToken
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.client.protocol import NO_RETRY, BearerToken, RequestRetryPolicy
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.exceptions import (
     HostError,
@@ -26,7 +27,7 @@ from tests.integration.client.conftest import Answer, Service, instance, refuse,
 from tests.waiting import until
 
 RUN = "/v3/models/training-a"
-QUICK = RequestRetryPolicy(initial_delay=0.01, max_delay=0.02)
+QUICK = RetryPolicy(first_pause=0.01, max_pause=0.02, jitter=1, max_retry_after=60)
 DEFINITION = TrainingDefinition.parse(
     {
         "model_definition": training()["entity"]["model_definition"],
@@ -165,7 +166,7 @@ def test_a_redirect_is_not_followed(service, client):
 
 
 def test_an_endless_answer_is_not_swallowed(service, client, monkeypatch):
-    monkeypatch.setattr(module, "MAX_RESPONSE_BYTES", 1000)
+    monkeypatch.setattr(http_transport, "MAX_RESPONSE_BYTES", 1000)
     service.script[RUN] = [Answer(200, b" " * 2000)]
     with pytest.raises(ProtocolError, match="larger"):
         client.send(calls.get_training("training-a"))

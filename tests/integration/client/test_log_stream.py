@@ -8,14 +8,14 @@ from http import HTTPStatus
 import pytest
 from websockets.asyncio.server import serve
 
+from airflow_dlaas._util.retry import RetryPolicy
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.log_stream import follow_log
-from airflow_dlaas.client.protocol import RequestRetryPolicy
 from airflow_dlaas.contract.log_stream import LOG_COMPLETE_REASON
 from airflow_dlaas.exceptions import NotFound, ProtocolError, Unauthenticated, Unavailable, Unreachable
 from tests.integration.client.conftest import TIME, TIMEOUT, say, training
 
-QUICK = RequestRetryPolicy(max_attempts=3, initial_delay=0.01, max_delay=0.02)
+QUICK = RetryPolicy(attempts=3, first_pause=0.01, max_pause=0.02, jitter=1)
 LINES = [f"step {n}: löss\n" for n in range(200)]
 LOG = "".join(LINES)
 

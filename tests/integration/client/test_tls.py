@@ -8,10 +8,10 @@ from contextlib import aclosing
 
 import pytest
 
+from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.log_stream import follow_log
-from airflow_dlaas.client.protocol import NO_RETRY
 from airflow_dlaas.exceptions import NotConfigured, NotFound
 from tests.certificates import for_loopback
 from tests.integration.client.conftest import say, training

@@ -19,9 +19,9 @@ import requests
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.log_stream import follow_log
-from airflow_dlaas.client.protocol import NO_RETRY
 from airflow_dlaas.client.training_watcher import shared_watcher
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import RateLimited

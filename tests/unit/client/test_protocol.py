@@ -2,20 +2,20 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
 
+from airflow_dlaas._util.retry import NO_RETRY, RetryPolicy
 from airflow_dlaas.client import calls
+from airflow_dlaas.client.bearer_token import BearerToken
 from airflow_dlaas.client.protocol import (
     DEFAULT_RETRY,
-    NO_RETRY,
-    BearerToken,
     Delay,
     GetToken,
     HttpResponse,
     NoResponse,
-    RequestRetryPolicy,
     SendRequest,
     exchange,
 )
@@ -103,14 +103,14 @@ def test_a_refusal_that_will_stand_is_raised_at_once(status):
 
 
 def test_pauses_double_up_to_a_limit_and_are_drawn_from_all_of_it():
-    retries = RequestRetryPolicy(max_attempts=5, initial_delay=1, max_delay=3, max_duration=100)
+    retries = RetryPolicy(attempts=5, first_pause=1, max_pause=3, jitter=1, total_seconds=100)
     assert pauses(play(READ, RESET, RESET, RESET, RESET, ok(), retries=retries)[1]) == [0.5, 1, 1.5, 1.5]
     assert pauses(play(READ, RESET, ok(), draw=0.0)[1]) == [0]
 
 
 def test_attempts_are_bounded():
     with pytest.raises(Unreachable, match="reset"):
-        play(READ, RESET, RESET, RESET, retries=RequestRetryPolicy(max_attempts=3))
+        play(READ, RESET, RESET, RESET, retries=replace(DEFAULT_RETRY, attempts=3))
     with pytest.raises(Unreachable):
         play(READ, RESET, retries=NO_RETRY)
 
