@@ -62,8 +62,8 @@ def prepare(
     """
     from pydantic import ValidationError
 
-    from airflow_dlaas.contract.base import validation_messages
     from airflow_dlaas.contract.definition import Framework
+    from airflow_dlaas.contract.validation_messages import validation_messages
     from airflow_dlaas.service.config.data_dir import DataDir
     from airflow_dlaas.service.config.settings import read_settings
 

@@ -1,10 +1,11 @@
-"""Where a service is, and what lies there."""
+"""The URL of a service, and the URLs and paths below it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from airflow_dlaas._util.redact_url import redact_url
 from airflow_dlaas.exceptions import NotConfigured, ProtocolError
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -12,16 +13,17 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class ServiceUrl:
-    """The root of a service; a path before ``/v3`` is kept, for those behind a proxy."""
+    """The root of a service. It may have a path before ``/v3``, for a service behind a proxy."""
 
     parts: SplitResult
 
     @classmethod
     def parse(cls, url: str) -> ServiceUrl:
         """
-        Read what a person gave as the service's URL.
+        Read the service's URL from a configuration.
 
-        :raises NotConfigured: it is none, or carries what does not belong there.
+        :raises NotConfigured: *url* is not an HTTP URL, or has credentials, a query or a fragment. The message does not
+            repeat it.
         """
         parts = _split_url(url.strip())
         if parts is None or parts.scheme not in DEFAULT_PORTS or not parts.hostname:
@@ -37,33 +39,35 @@ class ServiceUrl:
 
     @property
     def is_https(self) -> bool:
-        """Whether it is reached through TLS."""
+        """Whether connections use TLS."""
         return self.parts.scheme == "https"
 
     def websocket_url(self, path: str) -> str:
-        """Where a WebSocket for *path* is opened."""
+        """Return the URL of the WebSocket at *path*."""
         return urlunsplit(self.parts._replace(scheme="wss" if self.is_https else "ws")) + path
 
     def path_from_url(self, url: str) -> str:
         """
-        Turn the *url* of something at this service, absolute or relative, into the path that calls go to.
+        Return the path of *url*, an absolute or relative URL of this service, for a `Call`.
 
-        :raises Misunderstood: it lies elsewhere.
+        :raises ProtocolError: *url* is not a URL of this service.
         """
-        there = _split_url(url)
-        if there is None or (there.netloc and not self._is_same_host(there)):
-            raise ProtocolError(f"{_redact_url(there)} does not lie on the service {self}")
-        path = there.path
-        if there.netloc and self.parts.path and path.startswith(self.parts.path + "/"):
+        parts = _split_url(url)
+        if parts is None:
+            raise ProtocolError(f"The URL is invalid; it must be one of the service {self}")
+        if parts.netloc and not self._is_same_host(parts):
+            raise ProtocolError(f"{redact_url(parts)} is not on the service {self}")
+        path = parts.path
+        if parts.netloc and self.parts.path and path.startswith(self.parts.path + "/"):
             path = path[len(self.parts.path) :]
         if not path.startswith("/") or path.startswith("//"):
-            raise ProtocolError(f"{_redact_url(there)} is no address at the service {self}")
-        return path + (f"?{there.query}" if there.query else "")
+            raise ProtocolError(f"{redact_url(parts)} is not a URL of the service {self}")
+        return path + (f"?{parts.query}" if parts.query else "")
 
     def _is_same_host(self, other: SplitResult) -> bool:
         if other.scheme not in {*DEFAULT_PORTS, ""} or other.hostname != self.parts.hostname:
             return False
-        # Behind a proxy that ends TLS the service sees http, and says so in its URLs: only the path is used.
+        # Behind a proxy that terminates TLS, the service has http in its URLs: only the path is used.
         ports = [(one.port or DEFAULT_PORTS.get(one.scheme), one.scheme) for one in (other, self.parts)]
         return ports[0][0] == ports[1][0] or all(port == DEFAULT_PORTS.get(scheme) for port, scheme in ports)
 
@@ -71,14 +75,7 @@ class ServiceUrl:
 def _split_url(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # is looked at only when asked for
+        _ = parts.port  # raises for a port that is not a number
     except ValueError:
         return None
     return parts
-
-
-def _redact_url(parts: SplitResult | None) -> str:
-    """A URL for an error, without what may be secret in it."""
-    if parts is None:
-        return "What was given as a URL"
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -1,7 +1,7 @@
 """
-The words both towers speak, in the page's own key names.
+The documents of the REST API, as provider and service use them, with the key names of the page.
 
-Pydantic models and enums, nothing else: no I/O, no Airflow, no HTTP, no defaults that belong to one side.
-"The page" is the 2017 documentation of the deep-learning REST API v3; what it does not say and we added
-is called *ours* in the docstrings.
+Pydantic models and enums, without I/O, Airflow, HTTP or defaults of one side. "The page" is the 2017 documentation of
+the deep-learning REST API v3. In the docstrings, [page] marks a fact from there, [client] one from client programs of
+that time, and *ours* an addition of this project.
 """

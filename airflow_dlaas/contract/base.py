@@ -1,8 +1,7 @@
-"""What every word has in common, and the two ways to read one."""
+"""The base classes of the models, their common types, and the reader of responses."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -22,38 +21,33 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
-from airflow_dlaas.contract.validation_messages import validation_message
+from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.exceptions import ProtocolError
 
 T = TypeVar("T")
 
-MAX_VALIDATION_MESSAGES = 100
-"""Findings told of one document: more help nobody, and an answer must not be many times what was sent."""
-MAX_KEY_LENGTH = 200
-"""Characters told of a key that somebody made up."""
-_PLAIN_KEY = re.compile(r"[\w…-]+")
-
 
 class _HashableFailFast(FailFast):
-    """`FailFast`, which can also stand before ``| None``: pydantic's own is not hashable."""
+    """A `FailFast` that is hashable, as an annotation before ``| None`` must be; pydantic's own is not."""
 
     __hash__ = object.__hash__
 
 
 ApiList = Annotated[tuple[T, ...], _HashableFailFast()]
-"""What a peer sends many of: the first that is wrong is told, so that no flood of them becomes one of complaints."""
+"""A list in a response: only the first invalid element is reported, so that many of them do not make a huge error."""
 
 
 Identifier = Annotated[str, Field(min_length=1)]
-"""The id of a thing. An empty one would turn a request about the thing into one about the list that it is in."""
+"""The id of a resource. With an empty one, a request about the resource would be one about the list that it is in."""
 
 
 class ApiModel(BaseModel):
     """
-    Something both sides say.
+    Base class of the API's documents.
 
-    Written by a person, an unknown key is a typo, and refused. Sent by a peer, it is a newer peer's, and
-    ignored: read those with `parse_response`. Python names may differ from the page's keys; the wire has the page's.
+    In a document that a person wrote, an unknown key is a typing mistake and refused. In a response, it comes from a
+    newer service and is ignored: read responses with `parse_response`. Attributes may be named differently from the
+    page's keys; JSON has the page's.
     """
 
     model_config = ConfigDict(
@@ -62,18 +56,18 @@ class ApiModel(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,
-        ser_json_inf_nan="strings",  # a loss may be NaN, for which JSON has no number: the string reads back as one
-        defer_build=True,  # a DAG file that checks its definition pays for the models it uses, not for all
+        ser_json_inf_nan="strings",  # a loss may be NaN, which JSON has not; the string is read back as NaN
+        defer_build=True,  # a DAG file that checks its definition builds the models that it uses, not all of them
     )
 
 
 class RequestModel(ApiModel):
-    """A document that clients send, or a part of one: a key with null is the same as a key left out."""
+    """A document of a request, or a part of one. A key with null is the same as a missing key."""
 
     @model_validator(mode="before")
     @classmethod
     def _drop_null_keys(cls, value: Any) -> Any:
-        """Drop keys whose value is null: a key that is required then is missing; an unknown one is still refused."""
+        """Drop keys whose value is null: a required one is then missing; an unknown one stays, and is refused."""
         if type(value) is dict and None in value.values():
             known = _known_keys(cls)
             return {key: inner for key, inner in value.items() if inner is not None or key not in known}
@@ -82,16 +76,16 @@ class RequestModel(ApiModel):
 
 @cache
 def _known_keys(model: type[BaseModel]) -> frozenset[str]:
-    """Every spelling of every key that *kind* has."""
+    """Return the names and the aliases of all fields of *model*."""
     aliases = (field.alias for field in model.model_fields.values() if field.alias)
     return frozenset((*model.model_fields, *aliases))
 
 
 def format_time(moment: datetime) -> str:
     """
-    Spell *moment* as the wire does: ISO 8601 in UTC with milliseconds and ``Z``.
+    Return *moment* as the API writes it: ISO 8601 in UTC with milliseconds and ``Z``.
 
-    One at the end of all years that is out of range in UTC is told without its offset.
+    For a time at the end of the year 9999 that UTC cannot represent, the offset is dropped.
     """
     try:
         utc = moment.astimezone(timezone.utc)
@@ -101,14 +95,14 @@ def format_time(moment: datetime) -> str:
 
 
 Timestamp = Annotated[datetime, PlainSerializer(format_time, return_type=str)]
-"""A point in time; on the wire in UTC with milliseconds."""
+"""A point in time; in JSON in UTC with milliseconds."""
 
 
 def parse_response(response_type: type[T]) -> Callable[[bytes], T]:
     """
-    Return what reads a *kind* that a peer sent: keys we do not know are ignored, at any depth; null means absent.
+    Return a function that reads a response: unknown keys are ignored at any depth, and null means absent.
 
-    The reader raises `ProtocolError` for what is no *kind* at all.
+    The function raises `ProtocolError` for content that is not a *response_type*.
     """
 
     def read(content: bytes) -> T:
@@ -116,19 +110,19 @@ def parse_response(response_type: type[T]) -> Callable[[bytes], T]:
         try:
             return adapter.validate_json(content, extra="ignore")
         except ValidationError as error:
-            # Null means absent. Looked for only now: most replies hold none, and a pass in Python doubles the time.
+            # Null means absent. Checked only now: most responses have no null, and a pass in Python doubles the time.
             if b"null" in content:
-                with suppress(ValueError):  # what is wrong besides is reported as it was sent
+                with suppress(ValueError):  # for any other error, the one of the content as it was sent is reported
                     return adapter.validate_python(without_nulls(from_json(content)), extra="ignore")
-            # The peer's values stay out of the message: an echoed definition may hold credentials.
-            where = "; ".join(validation_messages(error))
-            raise ProtocolError(f"The service's answer is no {response_type.__name__}: {where}") from None
+            # The message has no values of the response: an echoed definition may have credentials.
+            problems = "; ".join(validation_messages(error))
+            raise ProtocolError(f"The service's response is not a {response_type.__name__}: {problems}") from None
 
     return read
 
 
 def _require_string_or_object(value: Any) -> Any:
-    # By hand: of a union pydantic reports one finding for each of its types.
+    # Not by the type: for a union, pydantic reports one error for each of its members.
     if isinstance(value, str) or (isinstance(value, dict) and all(isinstance(key, str) for key in value)):
         return value
     raise ValueError("must be a string or an object")
@@ -141,10 +135,10 @@ def _require_list_or_object(value: Any) -> Any:
 
 
 Author = Annotated[str | dict[str, Any], BeforeValidator(_require_string_or_object)]
-"""Who wrote something: a name [page], or an object with name and e-mail address [client]."""
+"""An author: a name [page], or an object with name and e-mail address [client]."""
 
 OpaqueJson = Annotated[list[Any] | dict[str, Any], BeforeValidator(_require_list_or_object)]
-"""JSON that is stored and echoed as it was sent, and read by no part of this package."""
+"""JSON that is stored and returned as it was sent; no part of this package reads it."""
 
 
 def without_nulls(value: Any) -> Any:
@@ -156,42 +150,3 @@ def without_nulls(value: Any) -> Any:
             return [without_nulls(inner) for inner in value]
         case _:
             return value
-
-
-def validation_messages(error: ValidationError, *, skip_if: Callable[[object], bool] | None = None) -> list[str]:
-    """
-    Put each of pydantic's findings as ``field: sentence``, without the offending value (it may be a secret).
-
-    At most `MAX_VALIDATION_MESSAGES`; of more, the last says how many there are.
-
-    :param skip_if: findings about a value for which this is true are left out; a key that is not known is none, whatever
-        its value.
-    """
-    # A value costs many times what it took on the wire: only where it is asked for.
-    found = error.errors(include_url=False, include_input=skip_if is not None)
-    if skip_if is not None:
-        found = [one for one in found if one["type"] == "extra_forbidden" or not skip_if(one["input"])]
-    said = [
-        f"{format_path(one['loc'])}: {validation_message(one['type'], one.get('ctx', {}))}"
-        for one in found[:MAX_VALIDATION_MESSAGES]
-    ]
-    if len(found) > MAX_VALIDATION_MESSAGES:
-        said.append(f"(the whole): and {len(found) - MAX_VALIDATION_MESSAGES:,} findings more")
-    return said
-
-
-def format_path(location: tuple[int | str, ...]) -> str:
-    """Spell a place in a JSON document as people do: ``training_data[0].source.type``."""
-    path = ""
-    for step in location:
-        if isinstance(step, str):
-            step = _format_key(step)
-        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
-    return path or "(the whole)"
-
-
-def _format_key(key: str) -> str:
-    """Spell a key that somebody made up: shortened, and in quotes where it could be mistaken for something else."""
-    if len(key) > MAX_KEY_LENGTH:
-        key = f"{key[:MAX_KEY_LENGTH]}…"
-    return key if _PLAIN_KEY.fullmatch(key) else repr(key).replace(":", "\\x3a")

@@ -1,61 +1,62 @@
-"""Curves and logs in pieces that a page can show (ours; `Extensions.curves`)."""
+"""The metrics and the log of a training in portions that a page can show (ours; `Extensions.curves`)."""
 
 from __future__ import annotations
 
 from airflow_dlaas.contract.base import ApiList, ApiModel
 
 DEFAULT_POINTS = 800
-"""Points of one series that are told unless another number is asked for: about one for each pixel of a chart."""
+"""Points of one series, unless the request has another number: about one per pixel of a chart."""
 
 MAX_POINTS = 5000
+"""The most points of one series that a request may ask for."""
 
 MAX_LOG_CHUNK_BYTES = 1024**2
-"""Bytes of log that one answer holds at most."""
+"""The most bytes of log in one response."""
 
 Point = tuple[float, float, float]
 """Iteration, value, and seconds since the epoch."""
 
 
 class Series(ApiModel):
-    """One metric over the iterations; the points told may be fewer than there are."""
+    """One metric over the iterations; a response may have fewer points than were measured."""
 
     name: str
     phase: str = ""
-    """``train`` or ``validation``, or empty where nothing says which."""
+    """``train``, ``validation``, or empty if it is unknown."""
     total: int
-    """Points there are."""
+    """Points that were measured."""
     points: ApiList[Point]
 
 
 class Curves(ApiModel):
-    """All metrics of a training. Given back as ``unless``, its version is answered without series while it holds."""
+    """All metrics of a training. A request with this version as ``unless`` gets no series until they change."""
 
     version: str
     series: ApiList[Series] | None = None
     complete: bool = False
-    """Whether no more can come."""
+    """Whether there can be no further points."""
 
 
 class LogChunk(ApiModel):
-    """Whole lines of a log from byte *start* up to byte *end*; the log has *size* bytes so far."""
+    """Whole lines of a log, from byte `start` to byte `end` (exclusive); the log has `size` bytes so far."""
 
     text: str
     start: int
     end: int
     size: int
     complete: bool = False
-    """Whether the log has ended with this piece."""
+    """Whether the log is complete and ends with this chunk."""
 
 
 class LogMatch(ApiModel):
-    """A line that holds what was looked for, and the byte it starts at."""
+    """A line with the text of the search, and the byte that it starts at."""
 
     start: int
     line: str
 
 
 class LogMatches(ApiModel):
-    """What was found in one go; *next* is where to look on, None where all was looked through."""
+    """The matches of one search request; `next` is the offset of the next one, None at the end of the log."""
 
     matches: ApiList[LogMatch]
     next: int | None = None

@@ -1,7 +1,7 @@
 """
-The training definition, exactly as the page has it; `metric_definitions` alone is ours.
+The training definition, exactly as the page has it; only `metric_definitions` is ours.
 
-It is the one document a person writes, so it is read strictly: an unknown key is refused by its name.
+It is the document that people write, so it is read strictly: an unknown key is refused by its name.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from airflow_dlaas.contract.base import Author, OpaqueJson, RequestModel, validation_messages
+from airflow_dlaas.contract.base import Author, OpaqueJson, RequestModel
 from airflow_dlaas.contract.metric_definition import MAX_METRIC_DEFINITIONS, MetricDefinition
 from airflow_dlaas.contract.stores import ResultsStore, TrainingData, TrainingResults
+from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.exceptions import InvalidDefinition
 
 
 class ResourceType(str, Enum):
-    """How many GPUs a training gets. (Later documentation gave `large` four; the page wins.)"""
+    """The number of GPUs of a training. (Later documentation gave `large` four; this project follows the page.)"""
 
     SMALL = "small"
     MEDIUM = "medium"
@@ -34,19 +35,19 @@ class ResourceType(str, Enum):
 
 
 FRAMEWORKS = ("caffe", "torch", "tensorflow")
-"""The page's frameworks. Which versions there are is each service's own answer."""
+"""The page's frameworks. Each service has its own versions of them."""
 
 MAX_CONTAINERS = 1000
-"""Containers of training data that are looked at at all; what a service takes is its own decision, and less."""
+"""Containers of training data that are validated; a service accepts fewer, by its own limit."""
 
 
 class Framework(RequestModel):
-    """What the code is written for; both are compared in lower case, and never rounded to something near."""
+    """The framework and version that the code is written for. A service compares both in lower case, and exactly."""
 
     name: str
     version: str = Field(min_length=1)
     runtimes: OpaqueJson | None = None
-    """Interpreters that a client of 2017 names beside the framework [client]: stored and echoed, without effect."""
+    """Interpreters that a client of 2017 names beside the framework [client]: stored and returned, without effect."""
 
     @field_validator("name")
     @classmethod
@@ -66,7 +67,7 @@ class Framework(RequestModel):
 
 
 class Execution(RequestModel):
-    """The command, and what it is given."""
+    """The command, and its resources."""
 
     command: str = Field(min_length=1)
     resource_type: ResourceType = Field(alias="resourceType")
@@ -77,7 +78,7 @@ class Execution(RequestModel):
         if not value.strip():
             raise ValueError("must not be blank")
         if "\0" in value:
-            raise ValueError("must not hold a NUL character: no shell takes one")
+            raise ValueError("must not hold a NUL character: no shell accepts one")
         return value
 
     @field_validator("resource_type", mode="before")
@@ -90,10 +91,10 @@ class Execution(RequestModel):
 
 class ModelDefinition(RequestModel):
     """
-    What to run, and with what.
+    What to run, and on which framework.
 
-    ``description`` is interpreted by nobody: the client keeps its idempotency key there for servers that
-    know no other way to find a run again.
+    No server interprets ``description``: the client stores its idempotency key there, to find a training on servers
+    that have no other means for that.
     """
 
     name: str = Field(min_length=1)
@@ -105,13 +106,13 @@ class ModelDefinition(RequestModel):
 
 
 class TrainingDefinition(RequestModel):
-    """Everything the service must know to train."""
+    """All that a service needs for a training."""
 
     model_definition: ModelDefinition
     training_data: tuple[TrainingData, ...]
     training_results: TrainingResults | None = None
     metric_definitions: tuple[MetricDefinition, ...] | None = None
-    """How metrics are found in the log, instead of by what scripts usually print (ours)."""
+    """How metrics are found in the log, instead of by the usual formats of scripts (ours)."""
 
     @field_validator("metric_definitions", mode="before")
     @classmethod
@@ -134,13 +135,13 @@ class TrainingDefinition(RequestModel):
     @classmethod
     def _require_max_containers(cls, value: Any) -> Any:
         if isinstance(value, (list, tuple)) and len(value) > MAX_CONTAINERS:
-            raise ValueError(f"must name at most {MAX_CONTAINERS:,} containers")  # before each is looked at
+            raise ValueError(f"must name at most {MAX_CONTAINERS:,} containers")  # before each is validated
         return value
 
     @field_validator("training_data")
     @classmethod
     def _require_training_data(cls, value: tuple[TrainingData, ...]) -> tuple[TrainingData, ...]:
-        # No `min_length`: pydantic would then call a list with one wrong container empty, too.
+        # No `min_length`: pydantic would report a list with one invalid container as empty, too.
         if not value:
             raise ValueError("must name at least one container")
         return value
@@ -148,9 +149,9 @@ class TrainingDefinition(RequestModel):
     @classmethod
     def parse(cls, document: Any) -> TrainingDefinition:
         """
-        Read what a person wrote, already parsed from JSON.
+        Validate a document that was parsed from JSON.
 
-        :raises InvalidDefinition: naming every field that is wrong, and no value (it may be a secret).
+        :raises InvalidDefinition: with a message for each invalid field, and without values (they may be secrets).
         """
         try:
             return cls.model_validate(document)
@@ -159,7 +160,7 @@ class TrainingDefinition(RequestModel):
 
     @property
     def results_store(self) -> ResultsStore:
-        """Where results go: the container that `training_results` names, else the first one of training data."""
+        """Where results are stored: the container of `training_results`, or else the first one of training data."""
         if self.training_results is not None:
             return ResultsStore(connection=self.training_results.connection, target=self.training_results.container_ref)
         first = self.training_data[0]

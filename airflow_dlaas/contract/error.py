@@ -1,8 +1,8 @@
 """
-Refusals: one envelope for all, with codes that survive the wire.
+The error documents of the API, and their codes.
 
-`ERROR_CODES` is the table: which code belongs to which class of `airflow_dlaas.exceptions`. The service puts
-an error into an envelope; `parse_api_error` makes the same error of it on the client's side.
+`ERROR_CODES` assigns each code to a class of `airflow_dlaas.exceptions`. The service sends an exception as an
+`ErrorReport`; `parse_api_error` makes the same exception of it on the client's side.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from airflow_dlaas.exceptions import (
 
 
 class ErrorTarget(ApiModel):
-    """What an error is about: a ``field``, a ``header`` or a ``query`` parameter, by name."""
+    """The ``field``, the ``header`` or the ``query`` parameter that an error is about, by its name."""
 
     type: str
     name: str
 
 
 class ErrorItem(ApiModel):
-    """One thing that is wrong. ``code`` is stable, ``message`` is for people."""
+    """One error. ``code`` is stable, ``message`` is for people."""
 
     code: str
     message: str
@@ -41,7 +41,7 @@ class ErrorItem(ApiModel):
 
 
 class ErrorReport(ApiModel):
-    """The envelope of every refusal. ``trace`` (32 hex digits) finds it in the service's log."""
+    """The document of every error response. ``trace`` (32 hex digits) is also in the service's log."""
 
     trace: str
     errors: ApiList[ErrorItem]
@@ -77,7 +77,7 @@ TRAINING_ERROR_CODES: dict[str, str] = {
     "S302": "loading the training data failed",
     "S303": "storing the results failed",
 }
-"""Codes a training ends with. C: the caller's command; S: the service's side."""
+"""Codes of trainings that ended in `error`. C: the cause is the caller's command; S: it is on the service's side."""
 
 ERRORS_BY_STATUS: dict[int, type[ApiError]] = {
     kind.status: kind
@@ -96,17 +96,17 @@ ERRORS_BY_STATUS: dict[int, type[ApiError]] = {
 
 def parse_api_error(status: int, content: bytes, *, retry_after: float | None = None) -> ApiError:
     """
-    Read the refusal in an answer with *status*.
+    Return the exception for an error response.
 
-    A code we know gives its class; else the status does. An answer that is no envelope (a proxy's page, say) still
-    gives the class for its status, without repeating what the page says.
+    A known code decides its class; otherwise the status does. A response that is not an `ErrorReport` (a proxy's page,
+    for example) has the class for its status, and its content is not repeated.
     """
     kind = ERRORS_BY_STATUS.get(status, Unavailable if status >= 500 else InvalidRequest)
     try:
         problem = ErrorReport.model_validate_json(content, extra="ignore")
         first = problem.errors[0]
     except (ValidationError, IndexError):
-        return kind(f"The service answered {status} without saying why", retry_after=retry_after)
+        return kind(f"The service responded with status {status} and gave no reason", retry_after=retry_after)
     return ERROR_CODES.get(first.code, kind)(
         "; ".join(one.message for one in problem.errors),
         code=first.code,

@@ -10,7 +10,7 @@ from airflow_dlaas.contract.listing import Listing
 
 
 class Metadata(ApiModel):
-    """Who a thing is, and since when. Assets carry absolute URLs, trainings relative ones [page]."""
+    """The id, the URL and the times of a resource. Assets have absolute URLs, trainings relative ones [page]."""
 
     guid: Identifier
     url: str
@@ -19,13 +19,13 @@ class Metadata(ApiModel):
 
 
 class ExperimentDraft(RequestModel):
-    """What one says to create an experiment, or the next version of one."""
+    """The request for an experiment, or for its next version."""
 
     name: str = Field(min_length=1)
     description: str = ""
     framework: Framework
     author: Author | None = None
-    """A string on our side; contemporary clients sent an object with name and e-mail."""
+    """Our client sends a string; clients of 2017 sent an object with name and e-mail address."""
     training_data_reference: OpaqueJson | None = None
 
     @field_validator("framework")
@@ -38,7 +38,7 @@ class ExperimentDraft(RequestModel):
 
 
 class ExperimentVersion(ApiModel):
-    """One version of an experiment's code. ``url`` is what a `definition_location` holds."""
+    """One version of an experiment's code. ``url`` is the value for a `definition_location`."""
 
     guid: Identifier
     url: str
@@ -57,7 +57,7 @@ class ExperimentEntity(ApiModel):
 
 
 class Experiment(ApiModel):
-    """An experiment as the service reports it."""
+    """An experiment, as the service returns it."""
 
     metadata: Metadata
     entity: ExperimentEntity

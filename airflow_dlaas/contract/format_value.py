@@ -1,18 +1,18 @@
-"""How an error message represents the value that it is about."""
+"""Values in error messages."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 MAX_VALUE_LENGTH = 80
-"""Characters of a text that an error message repeats."""
+"""Characters of a text in an error message; the rest is cut off."""
 
 
 def format_value(value: object) -> str:
     """
-    Represent *value* in a message: a text, shortened, or a number as it is, anything else by its type.
+    Return *value* for a message: a text, shortened, or a number as it is; anything else by its type.
 
-    What a dict or an object of another kind holds is not repeated: it may be long, and secret.
+    The content of a dict or another object is not repeated: it may be long or secret.
     """
     if isinstance(value, str):
         text = repr(value)

@@ -1,4 +1,4 @@
-"""Listings of which one entry that cannot be read hides no other."""
+"""Lists in responses. An entry that cannot be read does not hide the others."""
 
 from __future__ import annotations
 
@@ -12,37 +12,39 @@ T = TypeVar("T", bound=ApiModel)
 
 
 class EntryMetadata(ApiModel):
-    """The part of `Metadata` that names a thing."""
+    """The part of `Metadata` that identifies a resource."""
 
     guid: Identifier
 
 
 class UnreadableEntry(ApiModel):
     """
-    An entry of a listing that cannot be read, with its id only: the service's record of it is damaged, or has values
-    that this version does not know. A request for its id returns the details.
+    An entry that cannot be read, with its id only.
+
+    The service's record of it is damaged, or has values that this version does not know. The response to a request for
+    its id has the details.
     """
 
     metadata: EntryMetadata
 
     @property
     def id(self) -> str:
-        """The id of what cannot be read."""
+        """The id of the resource that cannot be read."""
         return self.metadata.guid
 
 
 class UnidentifiedEntry(ApiModel):
-    """An entry of a listing that cannot be read and has no usable id: no request can be made about it."""
+    """An entry that cannot be read and has no usable id: no request can be made about it."""
 
 
 UNIDENTIFIED_ENTRY = UnidentifiedEntry()
-"""Stands for each entry of that kind; nothing of its content is kept."""
+"""Represents each entry of that kind; nothing of its content is kept."""
 
 
 class Listing(ApiModel, Generic[T]):
-    """Things of one kind; each is read by itself."""
+    """Resources of one type; each is read by itself."""
 
-    # As in a reply with one thing (`received`), null is taken for absent only where the entry cannot be read as it is.
+    # As in `parse_response`, null is taken for absent only if the entry cannot be read as it is.
     entries: ApiList[
         Annotated[
             T
@@ -55,15 +57,15 @@ class Listing(ApiModel, Generic[T]):
 
     @property
     def resources(self) -> tuple[T, ...]:
-        """Those that can be read."""
+        """The entries that can be read."""
         return tuple(one for one in self.entries if not isinstance(one, (UnreadableEntry, UnidentifiedEntry)))
 
     @property
     def unreadable_ids(self) -> frozenset[str]:
-        """Ids of those that cannot be read and have an id."""
+        """The ids of the entries that cannot be read and have an id."""
         return frozenset(one.id for one in self.entries if isinstance(one, UnreadableEntry))
 
     @property
     def unidentified_count(self) -> int:
-        """Number of those that cannot be read and have no usable id."""
+        """The number of entries that cannot be read and have no usable id."""
         return sum(isinstance(one, UnidentifiedEntry) for one in self.entries)

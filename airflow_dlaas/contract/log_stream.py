@@ -1,4 +1,4 @@
-"""Frames of a training's monitor: text messages of a WebSocket, each one JSON object with `status` in it."""
+"""The frames of a training's log stream: text messages of a WebSocket, each a JSON object with the key `status`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Metric
 
 MAX_LAST_LINES = 1000
-"""The most lines that ``?last=N`` may ask for."""
+"""The most lines that ``?last=N`` may request."""
 
 LOG_COMPLETE_REASON = "the whole log was sent"
-"""Reason with which our service closes the monitor of an ended training after the last frame (ours)."""
+"""The reason with which our service closes the log stream of an ended training after the last frame (ours)."""
 
 
 class FrameStatus(ApiModel):
     """
-    What a frame tells: a piece of the log, or a metric.
+    A part of the log, or metrics.
 
     ``message`` is log text, possibly many lines. ``state`` and ``offset`` are ours: the state when the frame was sent,
-    and the number of bytes of the log that have been sent up to and with this frame, with which a broken
-    connection is taken up again (``?offset=N``).
+    and the number of bytes of the log up to the end of this frame, from which a new connection can continue
+    (``?offset=N``).
     """
 
     message: str | None = None
@@ -29,6 +29,6 @@ class FrameStatus(ApiModel):
 
 
 class Frame(ApiModel):
-    """One message of the monitor."""
+    """One message of the log stream."""
 
     status: FrameStatus

@@ -1,4 +1,4 @@
-"""Metrics whose lines of the log a definition describes itself (ours; `Extensions.metric_definitions`)."""
+"""Metrics that a definition describes by regular expressions for its log (ours; `Extensions.metric_definitions`)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ MAX_NAME_LENGTH = 100
 MAX_REGEX_LENGTH = 500
 
 STEP_GROUP = "step"
-"""Name of the group that holds the iteration, where a line tells it."""
+"""The name of the group with the iteration, for lines that have one."""
 
 
 class MetricDefinition(RequestModel):
     """
-    A metric by its name, and the regular expression that finds its value in a line of the log.
+    A metric: its name, and the regular expression that finds its value in a line of the log.
 
-    The first group that is not called ``step`` holds the number. Expressions are RE2's: those of Python without
-    look-around and back references, which a service refuses when it is handed them.
+    The first group that is not named ``step`` has the number. The syntax is RE2's: that of Python without look-around
+    and back references, which a service refuses.
     """
 
     name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH)
@@ -32,7 +32,7 @@ class MetricDefinition(RequestModel):
     @classmethod
     def _require_printable_name(cls, value: str) -> str:
         if not value.isprintable() or value != value.strip():
-            raise ValueError("must be printable, with no blank at either end")
+            raise ValueError("must be printable, without a space at either end")
         return value
 
     @field_validator("regex")
@@ -41,12 +41,12 @@ class MetricDefinition(RequestModel):
         try:
             found = re.compile(value)
         except (re.error, RecursionError, OverflowError):
-            raise ValueError("is no regular expression") from None
+            raise ValueError("is not a regular expression") from None
         if value_group(found.groups, found.groupindex) is None:
             raise ValueError(r"must have a group for the number: loss=([\d.]+)")
         return value
 
 
 def value_group(group_count: int, group_index: Mapping[str, int]) -> int | None:
-    """Tell which group of an expression holds the number; None where none does."""
+    """Return the number of the group with the value; None if there is no such group."""
     return next((one for one in range(1, group_count + 1) if one != group_index.get(STEP_GROUP)), None)

@@ -1,8 +1,7 @@
 """
-The life of a training, as a table.
+The states of a training, and the transitions between them as a table.
 
-Everything that depends on what may follow what is asked of `TRANSITIONS`; nothing else in the package
-lists states by hand.
+All code that depends on the order of states uses `TRANSITIONS`; no other module has a list of states.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class TrainingState(str, Enum):
         return not TRANSITIONS[self]
 
     def can_transition_to(self, other: TrainingState) -> bool:
-        """Whether *other* may directly follow this state."""
+        """Whether *other* can directly follow this state."""
         return other in TRANSITIONS[self]
 
     def __str__(self) -> str:
@@ -42,14 +41,14 @@ TRANSITIONS: dict[TrainingState, frozenset[TrainingState]] = {
 
 
 class Phase(str, Enum):
-    """The finer state inside `pending` and `running` (ours: shown beside the v3 state, never instead of it)."""
+    """A finer state within `pending` and `running` (ours: shown beside the v3 state, never instead of it)."""
 
     QUEUED = "queued"
     """Waits for GPUs."""
     PREPARING = "preparing"
-    """The runtime's environment is being made; only the first training of a runtime sees this."""
+    """The runtime's environment is being installed; only the first training of a runtime has this phase."""
     LOADING = "loading"
-    """Code and training data are brought in place."""
+    """Code and training data are being downloaded."""
     PROCESSING = "processing"
     """The command runs."""
     STORING = "storing"

@@ -1,8 +1,8 @@
 """
-Where training data lies, and how one gets in.
+The object stores of a training definition: connections and containers.
 
-Two flavours, told apart by `StoreType`: Swift's own v1 authentication and Keystone v3. Secrets are masked
-by their type: they appear in no repr and in no dump, except one asked for with `REVEAL_SECRETS`.
+There are two kinds of authentication: Swift's own v1 and Keystone v3. Secrets are masked by their type: they are in no
+repr and in no dump, except in a dump with `REVEAL_SECRETS`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from airflow_dlaas.contract.base import RequestModel
 from airflow_dlaas.contract.store_names import MAX_CONTAINER_NAME_BYTES, container_name_problem
 
 REVEAL_SECRETS = {"reveal": True}
-"""Context for `model_dump` and `model_dump_json` that writes secrets out: for the wire, never for a log."""
+"""Context for `model_dump` and `model_dump_json` that shows secrets: for requests and storage, never for a log."""
 
 MASK = "********"
 
 
 class StoreType(str, Enum):
-    """The kinds of object store a definition may name."""
+    """The types of object store that a definition can have."""
 
     SOFTLAYER = "softlayer_objectstore"
     """Swift with its v1 authentication."""
@@ -37,11 +37,11 @@ class StoreType(str, Enum):
 
 class StoreConnection(RequestModel):
     """
-    How to get into an object store.
+    The address and the credentials of an object store.
 
     Swift v1: ``auth_url``, ``userId`` (the v1 user name, ``ACCOUNT:user``), ``password`` (the key).
     Keystone v3: ``auth_url``, ``userId`` or ``user_name``, ``password``, ``project_id``, ``region``, ``domain_name``.
-    Which of the two is meant is decided by those last three: all given means Keystone v3.
+    The last three decide which of the two it is: if all are given, it is Keystone v3.
     """
 
     auth_url: str
@@ -57,7 +57,7 @@ class StoreConnection(RequestModel):
     def _require_http_url(cls, value: str) -> str:
         try:
             parts = urlsplit(value)
-        except ValueError:  # whose message repeats the host, and the credentials before it
+        except ValueError:  # its message repeats the host, and the credentials before it
             raise ValueError("must be an http:// or https:// URL") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be an http:// or https:// URL")
@@ -78,12 +78,12 @@ class StoreConnection(RequestModel):
 
     @property
     def user(self) -> str:
-        """Whoever the credentials are for."""
+        """The user name or id of the credentials."""
         return self.user_id or self.user_name or ""
 
     @property
     def is_keystone(self) -> bool:
-        """Whether this means Keystone v3 rather than Swift's own v1 authentication."""
+        """Whether the authentication is Keystone v3, not Swift's own v1."""
         return bool(self.project_id and self.region and self.domain_name)
 
 
@@ -111,7 +111,7 @@ class ContainerRef(RequestModel):
 
 
 class TrainingData(RequestModel):
-    """A container of training data; the whole of it is in place before the command starts."""
+    """A container of training data; it is downloaded as a whole before the command starts."""
 
     connection: StoreConnection
     source: ContainerRef
@@ -119,9 +119,9 @@ class TrainingData(RequestModel):
 
 class TrainingResults(RequestModel):
     """
-    Where results go, as a definition spells it; without it, to the first container of training data.
+    The store of the results, as a definition has it; without it, results go to the first container of training data.
 
-    ``source`` is an older spelling of ``target`` [client]: exactly one of the two is given.
+    ``source`` is an older key for ``target`` [client]: exactly one of the two is given.
     """
 
     connection: StoreConnection
@@ -131,26 +131,26 @@ class TrainingResults(RequestModel):
     @model_validator(mode="after")
     def _require_one_target(self) -> Self:
         if self.target is not None and self.source is not None:
-            raise ValueError("target and source are two spellings of one key: only one of them may be given")
+            raise ValueError("target and source have the same meaning: only one of them may be given")
         if self.target is None and self.source is None:
             raise ValueError("target is missing: the container that results go to")
         return self
 
     @property
     def target_key(self) -> str:
-        """The key that holds the place: ``target`` or ``source``."""
+        """The key of the container: ``target`` or ``source``."""
         return "target" if self.target is not None else "source"
 
     @property
     def container_ref(self) -> ContainerRef:
-        """The container, under whichever key it was given."""
-        place = self.target or self.source
-        assert place is not None  # noqa: S101 - validated above
-        return place
+        """The container, from `target` or `source`."""
+        container = self.target or self.source
+        assert container is not None  # noqa: S101 - validated above
+        return container
 
 
 class ResultsStore(RequestModel):
-    """Where the results of a training are stored, also where its definition does not name the place."""
+    """The store of a training's results, whether its definition has it or not."""
 
     connection: StoreConnection
     target: ContainerRef

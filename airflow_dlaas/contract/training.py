@@ -1,4 +1,4 @@
-"""A training run, as the service reports it."""
+"""Trainings and the service itself, as the service reports them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_dlaas.contract.state import Phase, TrainingState
 
 
 class MetricValue(ApiModel):
-    """One named number."""
+    """A number with a name."""
 
     name: str
     value: float
@@ -29,14 +29,14 @@ class Metric(ApiModel):
 
 
 class PhaseTime(ApiModel):
-    """When a training entered a phase; the next one's begin, or the training's end, is this one's end."""
+    """The time when a phase began. It ended when the next one began, or with the training."""
 
     phase: Phase
     since: Timestamp
 
 
 class GpuUsage(ApiModel):
-    """What one GPU is used for: percent of its time, bytes of its memory."""
+    """The usage of one GPU: percent of its time, bytes of its memory."""
 
     name: str
     utilization: float | None = None
@@ -45,21 +45,21 @@ class GpuUsage(ApiModel):
 
 
 class ResourceUsage(ApiModel):
-    """What a training's processes use at one moment. Memory they share counts once for each."""
+    """The resources that a training's processes use at a point in time. Shared memory counts once for each process."""
 
     at: Timestamp
     memory_bytes: int | None = None
     cpu_percent: float | None = None
-    """Percent of one core: 400 are four of them."""
+    """Percent of one core: 400 means four cores."""
     gpus: ApiList[GpuUsage] = ()
 
 
 class TrainingStatus(ApiModel):
     """
-    How a training is doing.
+    The status of a training.
 
-    ``current_at`` is the service's clock when it answered. At the end ``message`` is ``"<id>: <exit code>"``,
-    with an empty code when all went well. What comes after ``error`` is ours.
+    ``current_at`` is the service's clock at the time of the response. After the end, ``message`` is
+    ``"<id>: <exit code>"``, with an empty code after a success. The keys after ``error`` are ours.
     """
 
     state: TrainingState
@@ -72,46 +72,46 @@ class TrainingStatus(ApiModel):
     error: ErrorReport | None = None
     phase: Phase | None = None
     queue_position: int | None = None
-    """How many trainings start before this one, where it waits for GPUs."""
+    """The number of trainings that start before this one, if it waits for GPUs."""
     gpus: tuple[str, ...] | None = None
-    """The GPU slots it holds or held: indices, UUIDs, or ``virtual:N`` on a machine without GPUs."""
+    """The GPU slots that it has or had: indices, UUIDs, or ``virtual:N`` on a machine without GPUs."""
     cancel_requested: bool | None = None
-    """True from the moment it was asked to stop until it has ended."""
+    """True from the cancel request until the end of the training."""
     runtime: str | None = None
-    """What really runs it, in words: "TensorFlow 2.21.0 through its v1 API (compatibility entry for 1.2-py3)"."""
+    """The software that runs it, in words: "TensorFlow 2.21.0 through its v1 API (compatibility entry for 1.2-py3)"."""
     isolation: str | None = None
-    """What keeps its command from the rest of the machine: ``bubblewrap``, ``container`` or ``none``."""
+    """The isolation of its command from the rest of the machine: ``bubblewrap``, ``container`` or ``none``."""
     phases: ApiList[PhaseTime] | None = None
-    """The phases it has gone through, in order."""
+    """Its phases so far, in order."""
     usage: ResourceUsage | None = None
-    """What it uses now, while its command runs."""
+    """The resources that it uses now, while its command runs."""
     warnings: ApiList[str] | None = None
-    """What went wrong without failing the training: files that could not be stored, each with the reason."""
+    """Problems that did not fail the training: files that could not be stored, each with the reason."""
     event_folders: ApiList[str] | None = None
-    """Folders with TensorBoard event files, named as they lie below the results' location at the end."""
+    """Folders with TensorBoard event files: their paths below the location of the results, as after the end."""
     acknowledged_at: Timestamp | None = None
-    """When the client confirmed that it has taken the result (`Extensions.acknowledgement`); absent until then."""
+    """When the client acknowledged that it has taken the result (`Extensions.acknowledgement`); absent until then."""
 
 
 class ResultsLocation(ApiModel):
-    """Where results lie: a container, and the prefix in it."""
+    """The location of results: a container, and the prefix in it."""
 
     container: str
     model_location: str
 
 
 class ResultsReport(ApiModel):
-    """The part of `training_results` that tells where results lie; there once they exist."""
+    """The part of `training_results` with the location of the results; present when there are results."""
 
     location: ResultsLocation | None = None
 
 
 class TrainingEntity(ApiModel):
     """
-    What was asked for, and how it is doing.
+    The definition of a training, the location of its results, and its status.
 
-    A client reads this part of the reply only: the echoed store connections are left on the wire, since old
-    servers do not mask their secrets.
+    A client reads only this part of the response. It ignores the store connections in it, because old servers do not
+    mask their secrets.
     """
 
     model_definition: ModelDefinition
@@ -120,7 +120,7 @@ class TrainingEntity(ApiModel):
 
 
 class Training(ApiModel):
-    """A training run. ``metadata.guid`` is its id; ``metadata.url`` is relative [page]."""
+    """A training. ``metadata.guid`` is its id; ``metadata.url`` is relative [page]."""
 
     metadata: Metadata
     entity: TrainingEntity
@@ -132,7 +132,7 @@ class Training(ApiModel):
 
     @property
     def status(self) -> TrainingStatus:
-        """How it is doing."""
+        """Its status."""
         return self.entity.status
 
     @property
@@ -142,7 +142,7 @@ class Training(ApiModel):
 
 
 class NextPage(ApiModel):
-    """Where a long listing goes on."""
+    """The URL of the next page of a list."""
 
     url: str
 
@@ -154,19 +154,19 @@ class TrainingList(Listing[Training]):
 
 
 class ModelDefinitionSummary(ApiModel):
-    """The part of a model definition that tells whose training it is."""
+    """The part of a model definition that identifies the task of a training: its description."""
 
     description: str | None = None
 
 
 class TrainingSummaryEntity(ApiModel):
-    """The part of a training that is the same in every state, known or not."""
+    """The part of a training that is the same in every state, also in an unknown one."""
 
     model_definition: ModelDefinitionSummary = Field(default_factory=ModelDefinitionSummary)
 
 
 UNREADABLE_RECORD = "unreadable_record"
-"""Code of the error in the status of a training whose record the service cannot read (ours)."""
+"""The code of the error in the status of a training whose record the service cannot read (ours)."""
 
 
 class UnreadableStatus(ApiModel):
@@ -180,45 +180,44 @@ class UnreadableStatus(ApiModel):
 
 
 class UnreadableEntity(ApiModel):
-    """What is shown of a training whose record the service cannot read."""
+    """The content of an `UnreadableTraining`."""
 
     model_definition: ModelDefinitionSummary | None = None
     status: UnreadableStatus
 
 
 class UnreadableTraining(ApiModel):
-    """What the service shows in place of a training whose record it cannot read (ours)."""
+    """The service's response for a training whose record it cannot read (ours)."""
 
     metadata: Metadata
     entity: UnreadableEntity
 
 
 class TrainingSummary(ApiModel):
-    """A training's identity and description; it can be read whatever became of the training."""
+    """A training's id and description; it can be read in every state of the training."""
 
     metadata: Metadata
     entity: TrainingSummaryEntity
 
 
 class TrainingSummaryList(Listing[TrainingSummary]):
-    """A page of the listing, skimmed."""
+    """A page of the list of trainings, with ids and descriptions only."""
 
     next: NextPage | None = None
 
 
 class TrainingChanges(Listing[Training]):
     """
-    What changed since a cursor (ours).
+    The trainings that changed after a cursor (ours), the oldest change first.
 
-    ``resources`` are the trainings changed after the cursor that was asked for, oldest change first;
-    asking again with ``cursor`` continues without a gap.
+    A request with ``cursor`` continues without a gap.
     """
 
     cursor: str
 
 
 class PatchOperation(RequestModel):
-    """The one change of a training that the API knows: its state becomes `canceled`."""
+    """The only change of a training in the API: its state becomes `canceled`."""
 
     op: str
     path: str
@@ -230,24 +229,24 @@ CANCEL_PATCH = (PatchOperation(op="replace", path="/status/state", value=str(Tra
 
 
 class Extensions(ApiModel):
-    """What this service can do beyond the page (ours); advertised in the instance reply, absent elsewhere."""
+    """The service's additions to the page (ours): in the description of the instance, absent at other services."""
 
     idempotency_key: bool = False
-    """`Idempotency-Key` on POST /v3/models is honoured."""
+    """POST /v3/models accepts `Idempotency-Key`."""
     changes: bool = False
-    """`GET /v3/models?after=CURSOR&wait=SECONDS` answers with `TrainingChanges`."""
+    """`GET /v3/models?after=CURSOR&wait=SECONDS` returns `TrainingChanges`."""
     runtimes: bool = False
-    """`GET /v3/runtimes` lists what can be run."""
+    """`GET /v3/runtimes` lists the frameworks and versions."""
     curves: bool = False
-    """`GET /v3/models/{id}/metrics` and ``/log`` tell curves and log in pieces (`airflow_dlaas.contract.curves`)."""
+    """`GET /v3/models/{id}/metrics` and ``/log`` return metrics and log in portions: see `contract.curves`."""
     metric_definitions: bool = False
-    """A definition's `metric_definitions` are heeded."""
+    """The service uses a definition's `metric_definitions`."""
     acknowledgement: bool = False
-    """`PUT /v3/models/{id}/acknowledgement` records that the result of a completed training was taken."""
+    """`PUT /v3/models/{id}/acknowledgement` records that the client has taken the result of a completed training."""
 
 
 class ServiceInstanceEntity(ApiModel):
-    """What the service says of itself."""
+    """The description of a service instance."""
 
     source: str = ""
     plan: str = ""
@@ -256,7 +255,7 @@ class ServiceInstanceEntity(ApiModel):
 
 
 class ServiceInstance(ApiModel):
-    """A service instance; clients ask for it before anything else."""
+    """A service instance; clients request it first."""
 
     metadata: Metadata
     entity: ServiceInstanceEntity
@@ -269,14 +268,14 @@ class Runtime(ApiModel):
     version: str
     aliases: tuple[str, ...] = ()
     provides: str
-    """What really runs, in words."""
+    """The software that runs, in words."""
     compatibility: bool = False
-    """Whether something newer stands in for the version named, through a compatibility layer."""
+    """Whether a newer version replaces the named one, through a compatibility layer."""
     unavailable: str | None = None
-    """Why it cannot be used now."""
+    """Why it cannot be used now; None if it can."""
 
 
 class RuntimeList(Listing[Runtime]):
-    """The service's catalogue (ours), and how many GPU slots it has."""
+    """The service's catalogue (ours), and the number of its GPU slots."""
 
     gpus: int

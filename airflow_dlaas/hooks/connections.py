@@ -96,8 +96,8 @@ class SwiftConnection:
         """
         from pydantic import SecretStr, ValidationError
 
-        from airflow_dlaas.contract.base import validation_messages
         from airflow_dlaas.contract.stores import StoreConnection
+        from airflow_dlaas.contract.validation_messages import validation_messages
 
         require_conn_type(connection, "swift")
         extra = connection.extra_dejson

@@ -162,8 +162,8 @@ class CreateExperimentOperator(CheckedOperator):
         self.check_parameters(rendered=True)
         from pydantic import ValidationError
 
-        from airflow_dlaas.contract.base import validation_messages
         from airflow_dlaas.contract.experiment import ExperimentDraft
+        from airflow_dlaas.contract.validation_messages import validation_messages
         from airflow_dlaas.exceptions import InvalidDefinition
         from airflow_dlaas.task_runs.experiments import publish_code
         from airflow_dlaas.task_runs.locations import fetch_to_local

@@ -32,8 +32,8 @@ def require_valid_definition(document: Mapping[str, Any], *, has_location: bool)
     """
     from pydantic import ValidationError
 
-    from airflow_dlaas.contract.base import validation_messages
     from airflow_dlaas.contract.definition import TrainingDefinition
+    from airflow_dlaas.contract.validation_messages import validation_messages
 
     stand_in = {"auth_url": "http://later", "userId": "later", "password": "later"}
     wrong: list[str] = []

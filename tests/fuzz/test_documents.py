@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_dlaas.contract.base import MAX_VALIDATION_MESSAGES
 from airflow_dlaas.contract.definition import MAX_CONTAINERS, TrainingDefinition
 from airflow_dlaas.contract.stores import MASK, REVEAL_SECRETS
+from airflow_dlaas.contract.validation_messages import MAX_VALIDATION_MESSAGES
 from airflow_dlaas.exceptions import InvalidDefinition, InvalidRequest
 from airflow_dlaas.service.api import resource_urls
 from airflow_dlaas.service.config.object_store_allowlist import parse_host_port

@@ -17,9 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_dlaas.contract.base import format_path
 from airflow_dlaas.contract.error import ERRORS_BY_STATUS, ErrorItem, ErrorReport, ErrorTarget
-from airflow_dlaas.contract.validation_messages import validation_message
+from airflow_dlaas.contract.validation_messages import format_path, validation_message
 from airflow_dlaas.exceptions import (
     ApiError,
     DlaasError,

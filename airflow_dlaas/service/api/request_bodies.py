@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
-from airflow_dlaas.contract.base import validation_messages
+from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.exceptions import InvalidRequest, TooLarge
 from airflow_dlaas.service.api.dependencies import Deps, Owner
 from airflow_dlaas.service.api.error_responses import InvalidFields

@@ -11,7 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from airflow_dlaas._util.logged_once import LoggedOnce
-from airflow_dlaas.contract.base import validation_messages
+from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.service.dispatcher.decide import Observation
 from airflow_dlaas.service.job_files import (
     READ_ERRORS,

@@ -8,9 +8,10 @@ import tomllib
 from pydantic import Field, ValidationError, field_validator, model_validator
 from typing_extensions import Self
 
-from airflow_dlaas.contract.base import ApiModel, validation_messages
+from airflow_dlaas.contract.base import ApiModel
 from airflow_dlaas.contract.definition import FRAMEWORKS
 from airflow_dlaas.contract.training import Runtime
+from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.service.job_files import RuntimeSpec
 

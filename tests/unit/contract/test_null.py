@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from airflow_dlaas.contract.base import RequestModel, parse_response, validation_messages
+from airflow_dlaas.contract.base import RequestModel, parse_response
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import parse_api_error
 from airflow_dlaas.contract.experiment import ExperimentDraft, ExperimentList
 from airflow_dlaas.contract.training import PatchOperation, ServiceInstance, Training, TrainingList
+from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.exceptions import ProtocolError
 from airflow_dlaas.task_runs.definition import build_definition, require_valid_definition
 from tests.builders import a_reply

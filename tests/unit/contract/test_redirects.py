@@ -35,7 +35,7 @@ def described(base: str, asked: str, location: str | None) -> str:
 def test_the_error_names_both_hosts_and_the_way_out(base: str, asked: str, location: str, target: str) -> None:
     said = described(base, asked, location)
     assert f" redirects to {target} (302)" in said
-    assert said.endswith(f"if {target} is the right address, set the URL to it")
+    assert said.endswith(f"if {target} is correct, set the URL to it")
     assert said.startswith(asked.partition("/v")[0].partition("/auth")[0].removesuffix("/x"))
     assert "secret" not in said
 

@@ -12,11 +12,10 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import core_schema
 
-from airflow_dlaas.contract.base import validation_messages
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.contract.training import PatchOperation, Training
-from airflow_dlaas.contract.validation_messages import validation_message
+from airflow_dlaas.contract.validation_messages import validation_message, validation_messages
 from airflow_dlaas.exceptions import InvalidDefinition
 from airflow_dlaas.task_runs.definition import require_valid_definition
 
