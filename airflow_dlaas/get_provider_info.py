@@ -1,4 +1,4 @@
-"""What Airflow is told about this provider: plain data, read by every Airflow process at its start."""
+"""The description of this provider for Airflow: plain data, which every Airflow process reads at its start."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Describe the provider; Airflow finds this function by its entry point."""
+    """Return the description; Airflow finds this function by its entry point."""
     return {
         "package-name": "airflow-dlaas",
         "name": "DLaaS",
-        "description": "Deep-learning training: package, upload, submit, await, fetch.",
+        "description": "Deep-learning trainings: package code, upload data, submit, wait, download results.",
         "integrations": [
             {
                 "integration-name": "DLaaS",
@@ -58,12 +58,13 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": ["airflow_dlaas.links.training.TrainingLink", "airflow_dlaas.links.training.TensorBoardLink"],
         "config": {
             "dlaas": {
-                "description": "What the provider of deep-learning trainings needs to know of this Airflow.",
+                "description": "Settings of the provider of deep-learning trainings.",
                 "options": {
                     "airflow_id": {
-                        "description": "A name for this Airflow that no other Airflow has which submits trainings as "
-                        "the same user of a service. It must not change while trainings run. Empty: the Airflow "
-                        "Variable airflow_dlaas_id, which is created when first needed.",
+                        "description": "The name of this Airflow. It must be unique among all Airflow installations "
+                        "that submit trainings as the same user of a service, and it must not change while trainings "
+                        "run. Empty: the value of the Airflow Variable airflow_dlaas_id, which is created when first "
+                        "needed.",
                         "type": "string",
                         "version_added": "0.1.0",
                         "example": "production-eu",
@@ -96,7 +97,7 @@ def _dlaas_connection_type() -> dict[str, Any]:
         "conn-fields": {
             "verify": {
                 "label": "Verify TLS",
-                "description": "Off accepts any certificate: for a trial only.",
+                "description": "Off accepts any certificate: use it for tests only.",
                 "schema": {"type": ["boolean", "null"], "default": True},
             },
             "ca_file": {
@@ -106,7 +107,7 @@ def _dlaas_connection_type() -> dict[str, Any]:
             },
             "tensorboard_url": {
                 "label": "TensorBoard",
-                "description": "Where people find your TensorBoard; {training_id} and {folder} are filled in.",
+                "description": "URL of your TensorBoard; {training_id} and {folder} are replaced by a training's.",
                 "schema": {"type": ["string", "null"]},
             },
         },
@@ -141,7 +142,7 @@ def _swift_connection_type() -> dict[str, Any]:
             },
             "verify": {
                 "label": "Verify TLS",
-                "description": "Off accepts any certificate: for a trial only.",
+                "description": "Off accepts any certificate: use it for tests only.",
                 "schema": {"type": ["boolean", "null"], "default": True},
             },
             "ca_file": {

@@ -1,7 +1,7 @@
 """
-Saying the contract's words to a service, over HTTP and its WebSocket.
+The HTTP client of a service, with its log streams.
 
-`calls` and `exchange` say what is sent and what comes next, and do no I/O; `client` sends, `monitor` follows a log,
-`watch` waits for many trainings with one question. Nothing here knows Airflow, reads configuration, touches an
-object store or judges how a training ended.
+`calls` has the requests as values, and `protocol` the order of their steps; both do no I/O. `client` sends requests,
+`log_stream` follows a log, `training_watcher` waits for many trainings with few requests. Nothing here uses Airflow,
+reads configuration, accesses an object store or decides what the state of a training means for a task.
 """

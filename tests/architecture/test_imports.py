@@ -1,7 +1,8 @@
-"""The architecture, kept by a machine."""
+"""Imports: the contracts of import-linter, and the packages that an import of the provider loads."""
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -39,15 +40,15 @@ print(json.dumps(sorted(name for name in new if name not in sys.stdlib_module_na
 """
 
 
-def test_the_rooms_import_only_what_they_may() -> None:
-    """The import contracts in pyproject.toml hold."""
+def test_import_contracts_hold() -> None:
+    """They are in pyproject.toml."""
     lint = Path(sys.executable).with_name("lint-imports")
     run = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_importing_the_provider_brings_in_no_package_that_airflow_had_not() -> None:
-    """DAG files import us at every parse, in a fresh process each."""
+def test_provider_import_loads_no_package_beyond_those_of_airflow() -> None:
+    """DAG files import the provider at each parse, in a new process."""
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", NEW_PACKAGES, *PROVIDER], capture_output=True, text=True, check=True
     )
@@ -55,7 +56,24 @@ def test_importing_the_provider_brings_in_no_package_that_airflow_had_not() -> N
 
 
 @pytest.mark.parametrize("module", ["airflow_dlaas.storage.transfer.plan", "airflow_dlaas.packaging.archive"])
-def test_what_needs_no_store_imports_no_store_client(module: str) -> None:
-    """Packaging code does not pay for swiftclient."""
+def test_modules_without_a_store_import_no_http_library(module: str) -> None:
+    """Packaging code must not load swiftclient."""
     code = f"import sys, {module}; assert not {{'swiftclient', 'requests'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+def test_exceptions_and_package_import_no_module_of_ours() -> None:
+    """Also not for type checkers: `contract` imports `exceptions`."""
+    for module in ("__init__", "exceptions"):
+        assert "airflow_dlaas" not in _imported_packages(ROOT / "airflow_dlaas" / f"{module}.py")
+
+
+def _imported_packages(file: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        match node:
+            case ast.Import(names=names):
+                found.update(one.name.partition(".")[0] for one in names)
+            case ast.ImportFrom(module=module, level=level):
+                found.add("airflow_dlaas" if level else str(module).partition(".")[0])
+    return found

@@ -1,4 +1,4 @@
-"""What Airflow is told about the provider is true."""
+"""The description of the provider for Airflow, compared with the package."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from airflow_dlaas.get_provider_info import get_provider_info
 INFO = get_provider_info()
 
 
-def test_airflow_finds_the_provider_under_its_own_package_name() -> None:
-    """Another name than the distribution's breaks provider discovery for everybody."""
+def test_entry_point_has_the_name_of_the_distribution() -> None:
+    """With another name, Airflow discovers no provider of the installation."""
     (found,) = (
         one for one in entry_points(group="apache_airflow_provider") if one.dist and one.dist.name == "airflow-dlaas"
     )
@@ -27,27 +27,27 @@ def test_airflow_finds_the_provider_under_its_own_package_name() -> None:
 
 
 @pytest.mark.parametrize("kind", ["operators", "sensors", "hooks", "triggers"])
-def test_it_names_only_modules_that_exist(kind: str) -> None:
+def test_named_modules_exist(kind: str) -> None:
     for group in INFO[kind]:
         for module in group["python-modules"]:
             import_module(module)
 
 
 @pytest.mark.parametrize("name", INFO["extra-links"])
-def test_every_link_is_made_without_being_told_anything(name: str) -> None:
+def test_links_are_created_without_arguments(name: str) -> None:
     module, _, kind = name.rpartition(".")
     assert getattr(import_module(module), kind)().name
 
 
 @pytest.mark.parametrize("module", INFO["filesystems"])
-def test_every_file_system_is_made_as_airflow_makes_them(module: str) -> None:
+def test_file_systems_have_the_functions_that_airflow_calls(module: str) -> None:
     named = import_module(module)
     assert named.schemes
     assert callable(named.get_fs)
 
 
 @pytest.mark.parametrize("uris", INFO["asset-uris"], ids=lambda one: one["schemes"][0])
-def test_every_kind_of_asset_has_what_makes_and_reads_its_addresses(uris: dict[str, Any]) -> None:
+def test_asset_schemes_have_a_handler_and_a_factory(uris: dict[str, Any]) -> None:
     for function in (uris["handler"], uris["factory"]):
         module, _, name = function.rpartition(".")
         assert callable(getattr(import_module(module), name))
@@ -56,14 +56,14 @@ def test_every_kind_of_asset_has_what_makes_and_reads_its_addresses(uris: dict[s
 @pytest.mark.parametrize(
     ("group", "kind"), [("fsspec.specs", AbstractFileSystem), ("universal_pathlib.implementations", UPath)]
 )
-def test_what_airflows_paths_are_made_of_is_found_by_its_scheme(group: str, kind: type) -> None:
-    """Without both, `ObjectStoragePath("swift://…")` is refused, or comes with warnings."""
+def test_paths_of_the_scheme_are_registered(group: str, kind: type) -> None:
+    """Without both, `ObjectStoragePath("swift://…")` fails or warns."""
     (found,) = entry_points(group=group, name="swift")
     assert issubclass(found.load(), kind)
 
 
 @pytest.mark.parametrize("connection", INFO["connection-types"], ids=lambda one: one["connection-type"])
-def test_every_connection_type_has_a_hook_that_can_be_tested(connection: dict[str, Any]) -> None:
+def test_connection_types_have_a_hook_with_a_connection_test(connection: dict[str, Any]) -> None:
     module, _, name = connection["hook-class-name"].rpartition(".")
     hook = getattr(import_module(module), name)
     assert issubclass(hook, BaseHook)
@@ -71,7 +71,7 @@ def test_every_connection_type_has_a_hook_that_can_be_tested(connection: dict[st
     assert callable(hook.test_connection)
 
 
-def test_airflow_accepts_the_description() -> None:
+def test_description_matches_the_schema_of_airflow() -> None:
     import json
     from importlib.resources import files
 
@@ -79,8 +79,8 @@ def test_airflow_accepts_the_description() -> None:
     jsonschema.validate(INFO, schema)
 
 
-def test_no_error_of_ours_is_an_error_of_a_library() -> None:
-    """A caller catches `DlaasError`, and nothing of Airflow's or requests' by accident."""
+def test_exceptions_are_of_no_class_of_a_library() -> None:
+    """Otherwise a caller that catches an exception of Airflow or requests would catch ours, too."""
     ours = [one for one in vars(exceptions).values() if isinstance(one, type) and issubclass(one, Exception)]
     for kind in ours:
         assert {base.__module__ for base in kind.__mro__} <= {"airflow_dlaas.exceptions", "builtins"}

@@ -1,4 +1,4 @@
-"""The pages in Airflow's UI: their own checks, and that what is shipped is what the sources give."""
+"""The pages in Airflow's UI: their own checks, and the comparison of the committed bundle with its sources."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tests.npm import ROOT, run
 STATIC = ROOT / "airflow_dlaas" / "plugin" / "static"
 
 
-def test_the_pages_pass_their_own_checks(ui: Path) -> None:
+def test_pages_pass_their_checks(ui: Path) -> None:
     checked = run(ui, "npm", "run", "check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_the_bundle_that_is_shipped_is_what_the_sources_give(ui: Path, tmp_path: Path) -> None:
+def test_committed_bundle_is_built_from_the_sources(ui: Path, tmp_path: Path) -> None:
     built = run(ui, "npx", "vite", "build", "--outDir", str(tmp_path / "built"), "--emptyOutDir")
     assert built.returncode == 0, built.stdout + built.stderr
     made, shipped = (
@@ -24,10 +24,10 @@ def test_the_bundle_that_is_shipped_is_what_the_sources_give(ui: Path, tmp_path:
     )
     assert made == shipped
     _, differing, broken = filecmp.cmpfiles(tmp_path / "built", STATIC, made, shallow=False)
-    assert (differing, broken) == ([], []), "npm --prefix ui run build, and commit what it made"
+    assert (differing, broken) == ([], []), "run npm --prefix ui run build, and commit the result"
 
 
-def test_nothing_is_loaded_from_elsewhere() -> None:
+def test_page_loads_nothing_from_other_hosts() -> None:
     page = (STATIC / "index.html").read_text()
     assert "http://" not in page
     assert "https://" not in page

@@ -1,0 +1,236 @@
+"""
+The public API: the modules and names that DAG authors may import, and that do not change without a deprecation.
+
+Everything else in the package is internal and may change in any release.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "airflow_dlaas"
+
+PUBLIC_PACKAGES = ("assets", "contract", "decorators", "hooks", "notifications", "operators", "sensors")
+"""Packages whose modules are public, except `INTERNAL_MODULES`. Some of them may not exist yet."""
+
+INTERNAL_MODULES = {
+    "contract.format_value",
+    "contract.redirects",
+    "contract.results",
+    "contract.store_names",
+    "contract.validation_messages",
+    "hooks.compat",
+    "hooks.connection_url",
+    "hooks.connections",
+    "sensors.deferrable",
+}
+
+PUBLIC_API: dict[str, list[str]] = {
+    "assets.swift": ["SAFE_CHARACTERS", "URI_FORMAT", "create_asset", "sanitize_uri"],
+    "contract.base": [
+        "ApiList",
+        "ApiModel",
+        "Author",
+        "Identifier",
+        "OpaqueJson",
+        "RequestModel",
+        "Timestamp",
+        "format_time",
+        "parse_response",
+        "without_nulls",
+    ],
+    "contract.curves": [
+        "Curves",
+        "DEFAULT_POINTS",
+        "LogChunk",
+        "LogMatch",
+        "LogMatches",
+        "MAX_LOG_CHUNK_BYTES",
+        "MAX_POINTS",
+        "Point",
+        "Series",
+    ],
+    "contract.definition": [
+        "Execution",
+        "FRAMEWORKS",
+        "Framework",
+        "MAX_CONTAINERS",
+        "ModelDefinition",
+        "ResourceType",
+        "TrainingDefinition",
+    ],
+    "contract.error": [
+        "ERRORS_BY_STATUS",
+        "ERROR_CODES",
+        "ErrorItem",
+        "ErrorReport",
+        "ErrorTarget",
+        "TRAINING_ERROR_CODES",
+        "parse_api_error",
+    ],
+    "contract.experiment": [
+        "Experiment",
+        "ExperimentDraft",
+        "ExperimentEntity",
+        "ExperimentList",
+        "ExperimentVersion",
+        "Metadata",
+    ],
+    "contract.listing": ["EntryMetadata", "Listing", "UNIDENTIFIED_ENTRY", "UnidentifiedEntry", "UnreadableEntry"],
+    "contract.log_stream": ["Frame", "FrameStatus", "LOG_COMPLETE_REASON", "MAX_LAST_LINES"],
+    "contract.metric_definition": [
+        "MAX_METRIC_DEFINITIONS",
+        "MAX_NAME_LENGTH",
+        "MAX_REGEX_LENGTH",
+        "MetricDefinition",
+        "STEP_GROUP",
+        "value_group",
+    ],
+    "contract.outcome": ["describe_results_location", "raise_for_state"],
+    "contract.state": ["Phase", "TRANSITIONS", "TrainingState"],
+    "contract.stores": [
+        "ContainerRef",
+        "MASK",
+        "REVEAL_SECRETS",
+        "ResultsStore",
+        "StoreConnection",
+        "StoreType",
+        "TrainingData",
+        "TrainingResults",
+    ],
+    "contract.training": [
+        "CANCEL_PATCH",
+        "Extensions",
+        "GpuUsage",
+        "Metric",
+        "MetricValue",
+        "ModelDefinitionSummary",
+        "NextPage",
+        "PatchOperation",
+        "PhaseTime",
+        "ResourceUsage",
+        "ResultsLocation",
+        "ResultsReport",
+        "Runtime",
+        "RuntimeList",
+        "ServiceInstance",
+        "ServiceInstanceEntity",
+        "Training",
+        "TrainingChanges",
+        "TrainingEntity",
+        "TrainingList",
+        "TrainingStatus",
+        "TrainingSummary",
+        "TrainingSummaryEntity",
+        "TrainingSummaryList",
+        "UNREADABLE_RECORD",
+        "UnreadableEntity",
+        "UnreadableStatus",
+        "UnreadableTraining",
+    ],
+    "exceptions": [
+        "ApiError",
+        "Conflict",
+        "ContainerNotFound",
+        "Corrupted",
+        "DlaasError",
+        "EndedTraining",
+        "HostError",
+        "InvalidArgument",
+        "InvalidBundle",
+        "InvalidDefinition",
+        "InvalidName",
+        "InvalidRequest",
+        "MethodNotAllowed",
+        "NotConfigured",
+        "NotFound",
+        "NothingSelected",
+        "ObjectNotFound",
+        "ProtocolError",
+        "RateLimited",
+        "ServiceError",
+        "StoreError",
+        "StoreFull",
+        "StoreNotAllowed",
+        "StoreRedirected",
+        "StoreRefused",
+        "StoreUnreachable",
+        "TooLarge",
+        "TrainingCanceled",
+        "TrainingEnded",
+        "TrainingFailed",
+        "TrainingOverdue",
+        "Unauthenticated",
+        "Unavailable",
+        "Unreachable",
+        "UpgradeRequired",
+        "is_transient",
+    ],
+    "hooks.dlaas": ["DlaasHook", "make_client"],
+    "hooks.swift": ["SwiftHook", "make_store"],
+    "operators.data": ["DeleteDataOperator", "DownloadDataOperator", "UploadDataOperator"],
+    "operators.experiment": ["CreateExperimentOperator", "DeleteExperimentOperator", "PackageModelOperator"],
+    "operators.model": ["FetchModelOperator"],
+    "operators.training": [
+        "CancelTrainingOperator",
+        "DeleteTrainingOperator",
+        "SubmitTrainingOperator",
+        "TrainModelOperator",
+    ],
+    "sensors.data": ["ObjectSensor"],
+    "sensors.training": ["TrainingSensor"],
+}
+"""By module (without ``airflow_dlaas.``): its public names, sorted."""
+
+
+def public_modules() -> list[str]:
+    """Return the public modules that exist in the package, without ``airflow_dlaas.``."""
+    files = [PACKAGE / "exceptions.py", *(one for name in PUBLIC_PACKAGES for one in (PACKAGE / name).rglob("*.py"))]
+    names = [str(one.relative_to(PACKAGE).with_suffix("")).replace("/", ".") for one in files]
+    modules = {name.removesuffix(".__init__") for name in names if not name.rpartition(".")[2].startswith("_")}
+    return sorted(modules - INTERNAL_MODULES)
+
+
+def public_names(module: str) -> list[str]:
+    """Return the names that *module* itself defines: without imports, type variables and names with an underscore."""
+    body = ast.parse((PACKAGE / f"{module.replace('.', '/')}.py").read_text()).body
+    found: list[str] = []
+    for statement in body:
+        match statement:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                found.append(name)
+            case ast.Assign(value=ast.Call(func=ast.Name(id="TypeVar" | "ParamSpec"))):
+                pass
+            case ast.Assign(targets=targets):
+                found += [one.id for one in targets if isinstance(one, ast.Name)]
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found.append(name)
+    return sorted(name for name in found if not name.startswith("_"))
+
+
+def test_public_modules_are_listed() -> None:
+    listed, existing = set(PUBLIC_API), set(public_modules())
+    assert existing == listed, (
+        f"not in PUBLIC_API: {sorted(existing - listed)}; missing in the package: {sorted(listed - existing)}. Add a "
+        "new public module to PUBLIC_API in this file and to docs/; add a module that is not meant for users to "
+        "INTERNAL_MODULES, or move it to another package. A removed module breaks users: keep it, and deprecate it"
+    )
+
+
+@pytest.mark.parametrize("module", PUBLIC_API)
+def test_public_names_are_listed(module: str) -> None:
+    listed, existing = PUBLIC_API[module], public_names(module)
+    assert listed == sorted(set(listed)), f"sort the names of {module} in PUBLIC_API, each once"
+    assert existing == listed, (
+        f"airflow_dlaas.{module}: not in PUBLIC_API: {sorted(set(existing) - set(listed))}; missing in the module: "
+        f"{sorted(set(listed) - set(existing))}. Add a new public name to PUBLIC_API in this file and to docs/, or "
+        "begin it with an underscore. A removed name breaks users: keep it, and deprecate it"
+    )
+
+
+def test_internal_modules_exist() -> None:
+    for module in INTERNAL_MODULES:
+        assert (PACKAGE / f"{module.replace('.', '/')}.py").exists(), f"remove {module} from INTERNAL_MODULES"
