@@ -17,7 +17,7 @@ from airflow_dlaas.exceptions import NotConfigured, ProtocolError
         ("https://host", "http://host/v3/x", "/v3/x"),
     ],
 )
-def test_a_url_of_the_service_is_a_path_there(base, url, path):
+def test_path_from_url(base, url, path):
     assert ServiceUrl.parse(base).path_from_url(url) == path
 
 
@@ -36,24 +36,24 @@ def test_a_url_of_the_service_is_a_path_there(base, url, path):
         "",
     ],
 )
-def test_nothing_else_is(url):
+def test_path_from_url_refuses_other_urls(url):
     with pytest.raises(ProtocolError):
         ServiceUrl.parse("http://host:8480").path_from_url(url)
 
 
-def test_a_secret_in_a_foreign_url_is_not_repeated():
+def test_path_from_url_hides_the_credentials_of_a_foreign_url():
     with pytest.raises(ProtocolError) as caught:
         ServiceUrl.parse("http://host").path_from_url("http://user:hush@evil/x?token=hush")
     assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["", "host:8480", "ftp://host", "http://", "http://u:hush@host", "http://h/?q=hush"])
-def test_what_is_no_address_of_a_service_is_said_before_anything_is_sent(url):
+def test_invalid_service_url_is_refused_without_repeating_it(url):
     with pytest.raises(NotConfigured) as caught:
         ServiceUrl.parse(url)
     assert "hush" not in str(caught.value)
 
 
-def test_sockets_are_as_safe_as_the_service():
+def test_websocket_url_has_the_security_of_the_service_url():
     assert ServiceUrl.parse("http://host:1/dl").websocket_url("/v3/x") == "ws://host:1/dl/v3/x"
     assert ServiceUrl.parse("https://host").websocket_url("/v3/x") == "wss://host/v3/x"

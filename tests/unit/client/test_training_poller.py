@@ -20,7 +20,7 @@ DEFINITION = ModelDefinition.model_validate(
 )
 
 
-def seen(state, *, after=0, **status) -> Training:
+def training_in(state, *, after=0, **status) -> Training:
     moment = NOW + timedelta(seconds=after)
     return Training(
         metadata=Metadata(guid="t", url="/v3/models/t", created_at=NOW, modified_at=NOW),
@@ -31,35 +31,35 @@ def seen(state, *, after=0, **status) -> Training:
     )
 
 
-def test_a_clock_that_ticks_is_no_change():
-    assert not has_changed(seen("running"), seen("running", after=5))
-    assert has_changed(seen("running"), seen("running", queue_position=1))
-    assert has_changed(None, seen("running"))
+def test_current_at_alone_is_no_change():
+    assert not has_changed(training_in("running"), training_in("running", after=5))
+    assert has_changed(training_in("running"), training_in("running", queue_position=1))
+    assert has_changed(None, training_in("running"))
 
 
 @pytest.mark.parametrize(("newer", "older"), [("running", "pending"), ("completed", "running"), ("error", "completed")])
-def test_an_older_answer_that_comes_late_changes_nothing(newer, older):
-    board = _SubscriptionRegistry()
-    subject = board.subscribe("t")
-    board.publish(seen(newer))
-    board.publish(seen(older))
-    assert subject.latest == seen(newer)
+def test_older_response_that_comes_late_is_ignored(newer, older):
+    registry = _SubscriptionRegistry()
+    subscription = registry.subscribe("t")
+    registry.publish(training_in(newer))
+    registry.publish(training_in(older))
+    assert subscription.latest == training_in(newer)
 
 
-def test_what_nobody_waits_for_is_not_kept():
-    board = _SubscriptionRegistry()
-    board.publish(seen("running"))
-    subject = board.subscribe("t")
-    assert subject.latest is None
-    board.unsubscribe("t", subject)
-    assert not board
+def test_training_without_a_waiter_is_not_kept():
+    registry = _SubscriptionRegistry()
+    registry.publish(training_in("running"))
+    subscription = registry.subscribe("t")
+    assert subscription.latest is None
+    registry.unsubscribe("t", subscription)
+    assert not registry
 
 
-def test_who_comes_after_a_failure_has_it_asked_anew():
-    board = _SubscriptionRegistry()
-    first = board.subscribe("t")
-    board.fail("t", ValueError())
-    second = board.subscribe("t")
-    board.unsubscribe("t", first)
+def test_subscription_after_a_failure_causes_a_new_request():
+    registry = _SubscriptionRegistry()
+    first = registry.subscribe("t")
+    registry.fail("t", ValueError())
+    second = registry.subscribe("t")
+    registry.unsubscribe("t", first)
     assert second.error is None
-    assert list(board.ids(new=True)) == ["t"]
+    assert list(registry.ids(new=True)) == ["t"]

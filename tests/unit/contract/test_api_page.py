@@ -1,4 +1,4 @@
-"""docs/api.md lists what the service adds to the API of 2017."""
+"""docs/api.md lists the additions of the service to the API of 2017."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ OF_2017 = {
     *("state", "submitted_at", "running_at", "finished_at", "current_at", "message", "metrics", "error"),
     *("model_definition", "training_data", "training_results"),
 }
-"""Keys of a training's status, of a frame of its monitor and of a definition that the API had then."""
+"""Keys of a training's status, of a frame of its log stream and of a definition that the API had in 2017."""
 
 
-def test_every_key_that_is_ours_is_on_the_page() -> None:
+def test_page_lists_every_added_key() -> None:
     listed = set(re.findall(r"`(?:status\.)?(\w+)`", PAGE.read_text()))
     ours = {
         *Extensions.model_fields,
@@ -30,7 +30,7 @@ def test_every_key_that_is_ours_is_on_the_page() -> None:
     assert UNREADABLE_RECORD in listed
 
 
-def test_the_page_lists_no_extension_that_the_service_does_not_advertise() -> None:
+def test_page_lists_exactly_the_advertised_extensions() -> None:
     _, _, section = PAGE.read_text().partition("## How a client finds the extensions")
     rows = re.findall(r"^\| `(\w+)` \|", section.partition("\n## ")[0], re.MULTILINE)
     assert rows == list(Extensions.model_fields)

@@ -1,4 +1,4 @@
-"""The training definition: the page's own document, read strictly."""
+"""The training definition: the document of the page, read strictly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_dlaas.exceptions import InvalidDefinition
 SECRET = "s3cr3t-key"
 
 
-def measured(regex: str, *, name: str = "x", times: int = 1) -> dict[str, Any]:
+def with_metric(regex: str, *, name: str = "x", times: int = 1) -> dict[str, Any]:
     return changed("metric_definitions", to=[{"name": name, "regex": regex}] * times)
 
 
@@ -52,18 +52,18 @@ def changed(*path: str | int, to: Any = None, drop: bool = False) -> dict[str, A
     return document
 
 
-def test_the_pages_example_is_read_and_written_back_in_its_own_keys() -> None:
+def test_example_of_the_page_is_read_and_written_with_the_same_keys() -> None:
     definition = TrainingDefinition.parse(PAGE)
     assert definition.model_dump(mode="json", exclude_none=True, context=REVEAL_SECRETS) == PAGE
 
 
-def test_a_secret_is_in_no_dump_and_no_repr_unless_asked_for() -> None:
+def test_dump_and_repr_hide_secrets() -> None:
     definition = TrainingDefinition.parse(PAGE)
     assert SECRET not in definition.model_dump_json() + repr(definition) + str(definition)
 
 
 @pytest.mark.parametrize(
-    ("document", "says"),
+    ("document", "message"),
     [
         (changed("model_definition", "comand", to="x"), "model_definition.comand: is not a key"),
         (changed("model_definition", "framework", drop=True), "model_definition.framework: is missing"),
@@ -88,27 +88,27 @@ def test_a_secret_is_in_no_dump_and_no_repr_unless_asked_for() -> None:
             changed("metric_definitions", to=[{"name": "x", "regex": "x"}]),
             "metric_definitions[0].regex: must have a group",
         ),
-        (measured("x=("), "metric_definitions[0].regex: is not a regular"),
-        (measured("x"), "metric_definitions[0].regex: must have a group"),
-        (measured(r"(?P<step>\d)"), "metric_definitions[0].regex: must have a group"),
-        (measured("(" * 499 + "x"), "metric_definitions[0].regex: is not a regular"),
-        (measured("(x{99999999999})"), "metric_definitions[0].regex: is not a regular"),
-        (measured("(" + "x" * 499 + ")"), "metric_definitions[0].regex: "),
-        (measured("(x)", name=" x"), "metric_definitions[0].name: must be printable"),
-        (measured("(x)", times=2), "metric_definitions: must name each"),
-        (measured("(x)", times=65), "metric_definitions: must be at most 64"),
+        (with_metric("x=("), "metric_definitions[0].regex: is not a regular"),
+        (with_metric("x"), "metric_definitions[0].regex: must have a group"),
+        (with_metric(r"(?P<step>\d)"), "metric_definitions[0].regex: must have a group"),
+        (with_metric("(" * 499 + "x"), "metric_definitions[0].regex: is not a regular"),
+        (with_metric("(x{99999999999})"), "metric_definitions[0].regex: is not a regular"),
+        (with_metric("(" + "x" * 499 + ")"), "metric_definitions[0].regex: "),
+        (with_metric("(x)", name=" x"), "metric_definitions[0].name: must be printable"),
+        (with_metric("(x)", times=2), "metric_definitions: must name each"),
+        (with_metric("(x)", times=65), "metric_definitions: must be at most 64"),
         ([], "(the whole): "),
         ("text", "(the whole): "),
     ],
 )
-def test_what_is_wrong_is_named_by_its_field(document: Any, says: str) -> None:
+def test_message_names_the_invalid_field(document: Any, message: str) -> None:
     with pytest.raises(InvalidDefinition) as raised:
         TrainingDefinition.parse(document)
-    assert says in str(raised.value)
+    assert message in str(raised.value)
     assert SECRET not in str(raised.value)
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     document = changed("model_definition", "name", drop=True)
     document["extra"] = 1
     with pytest.raises(InvalidDefinition) as raised:
@@ -116,18 +116,18 @@ def test_every_problem_is_told_at_once() -> None:
     assert len(raised.value.problems) == 2
 
 
-def test_a_wrong_value_is_not_repeated_since_it_may_be_a_secret() -> None:
+def test_message_does_not_repeat_the_value() -> None:
     with pytest.raises(InvalidDefinition) as raised:
         TrainingDefinition.parse(changed("training_data", 0, "connection", to=json.dumps(SECRET)))
     assert SECRET not in str(raised.value)
 
 
-def test_without_a_target_results_go_to_the_first_container_of_data() -> None:
+def test_results_go_to_the_first_container_of_data_without_a_target() -> None:
     assert TrainingDefinition.parse(PAGE).results_store.target.container == "tf_training_data"
 
 
 @pytest.mark.parametrize("missing", ["project_id", "region", "domain_name"])
-def test_keystone_is_meant_only_when_all_of_its_fields_are_given(missing: str) -> None:
+def test_connection_is_keystone_only_with_all_of_its_fields(missing: str) -> None:
     store = {
         "auth_url": "https://id.example.net/v3",
         "userId": "u",

@@ -1,4 +1,4 @@
-"""What an error message repeats of a value."""
+"""Values in error messages."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from airflow_dlaas.contract.format_value import MAX_VALUE_LENGTH, format_value
         (b"s3cret", "a bytes"),
     ],
 )
-def test_a_value_is_shown_as_it_is_where_that_is_short_and_harmless(value: object, text: str) -> None:
+def test_format_value_shows_texts_and_numbers_and_the_type_of_others(value: object, text: str) -> None:
     assert format_value(value) == text
 
 
-def test_a_long_text_is_shortened() -> None:
+def test_format_value_shortens_a_long_text() -> None:
     assert format_value("x" * 1000) == "'" + "x" * (MAX_VALUE_LENGTH - 1) + "…"

@@ -1,4 +1,4 @@
-"""Null means absent: in what clients send, in what is stored of it, and in what a peer answers."""
+"""Null means absent: in requests, in stored documents, and in responses."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ INSTANCE = json.dumps(
 ).encode()
 
 FREE = {"author", "training_data_reference", "runtimes"}
-"""Keys whose content is the client's own: it is echoed as it was sent."""
+"""Keys whose content belongs to the client: it is returned as it was sent."""
 
 
 def keys(document: Any) -> list[tuple[str | int, ...]]:
-    """Every place in *document* that is the value of a key of ours."""
+    """Return the paths of all keys of *document* that the contract defines."""
     return [
         path for path in places(document) if path and isinstance(path[-1], str) and not FREE.intersection(path[:-1])
     ]
 
 
 def without(document: Any, path: tuple[str | int, ...]) -> Any:
-    made = with_value(document, path, None)
-    del reach(made, path[:-1])[path[-1]]
-    return made
+    changed = with_value(document, path, None)
+    del reach(changed, path[:-1])[path[-1]]
+    return changed
 
 
 def read(kind: type[BaseModel], document: Any) -> Any:
-    """What is stored of a document, or what is wrong with it."""
+    """Return what is stored of a document, or its validation messages."""
     try:
         return kind.model_validate(document).model_dump(mode="json", exclude_unset=True)
     except ValidationError as error:
@@ -65,22 +65,24 @@ def read(kind: type[BaseModel], document: Any) -> Any:
         for path in keys(document)
     ],
 )
-def test_a_key_with_null_is_a_key_left_out(kind: type[BaseModel], document: Any, path: tuple[str | int, ...]) -> None:
+def test_key_with_null_is_the_same_as_a_missing_key(
+    kind: type[BaseModel], document: Any, path: tuple[str | int, ...]
+) -> None:
     assert read(kind, with_value(document, path, None)) == read(kind, without(document, path))
 
 
-def test_a_key_that_is_unknown_is_refused_by_name_also_with_null() -> None:
+def test_unknown_key_with_null_is_refused() -> None:
     assert read(TrainingDefinition, {**DEFINITION, "training_result": None}) == [
         "training_result: is not a key of the definition (a typo?)"
     ]
 
 
-def test_what_a_client_stores_in_keys_of_its_own_keeps_its_nulls() -> None:
+def test_content_of_the_client_keeps_its_nulls() -> None:
     draft = ExperimentDraft.model_validate({**DRAFT, "author": {"name": "A", "email": None}})
     assert draft.author == {"name": "A", "email": None}
 
 
-def test_a_dag_may_leave_a_key_open_with_none() -> None:
+def test_definition_of_a_dag_may_have_none_for_optional_keys() -> None:
     stores = {"connection": "swift", "source": {"container": "c", "type": "softlayer_objectstore"}}
     document = {
         "model_definition": {**DEFINITION["model_definition"], "description": None, "author": None},
@@ -99,16 +101,16 @@ def test_a_dag_may_leave_a_key_open_with_none() -> None:
 
 
 @pytest.mark.parametrize("path", keys(json.loads(a_reply())))
-def test_a_peer_that_writes_null_for_a_key_is_read_as_one_that_leaves_it_out(path: tuple[str | int, ...]) -> None:
+def test_response_with_null_is_read_like_one_without_the_key(path: tuple[str | int, ...]) -> None:
     document = json.loads(a_reply("error", error=None, metrics=None, message=None, gpus=None))
 
-    def told(value: Any) -> Training | None:
+    def read_training(value: Any) -> Training | None:
         try:
             return parse_response(Training)(json.dumps(value).encode())
         except ProtocolError:
             return None
 
-    assert told(with_value(document, path, None)) == told(without(document, path))
+    assert read_training(with_value(document, path, None)) == read_training(without(document, path))
 
 
 @pytest.mark.parametrize(
@@ -123,11 +125,11 @@ def test_a_peer_that_writes_null_for_a_key_is_read_as_one_that_leaves_it_out(pat
         ),
     ],
 )
-def test_a_reply_full_of_nulls_is_read(kind: Any, content: bytes) -> None:
+def test_response_with_many_nulls_is_read(kind: Any, content: bytes) -> None:
     parse_response(kind)(content)
 
 
-def test_a_refusal_with_nulls_still_names_its_code() -> None:
+def test_error_report_with_nulls_has_its_code() -> None:
     error = parse_api_error(400, b'{"trace": "t", "errors": [{"code": "C101", "message": "m", "target": null}]}')
     assert error.code == "C101"
 
@@ -137,7 +139,7 @@ def subclasses(kind: type[BaseModel]) -> list[type[BaseModel]]:
 
 
 def test_no_key_of_a_request_is_both_required_and_nullable() -> None:
-    """Such a key could not be given at all: with null it counts as missing."""
+    """Such a key could have no null: with null it counts as missing."""
     for kind in subclasses(RequestModel):
         for name, field in kind.model_fields.items():
             assert not (field.is_required() and type(None) in getattr(field.annotation, "__args__", ())), name

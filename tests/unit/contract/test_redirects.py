@@ -5,7 +5,7 @@ import pytest
 from airflow_dlaas.contract.redirects import MAX_URL_LENGTH, describe_redirect
 
 
-def described(base: str, asked: str, location: str | None) -> str:
+def message(base: str, asked: str, location: str | None) -> str:
     return describe_redirect(base, asked, 302, location, "the URL")
 
 
@@ -20,7 +20,7 @@ def described(base: str, asked: str, location: str | None) -> str:
         ("http://a/v3/", "http://a/v3/auth/tokens", "https://b/v3/auth/tokens", "https://b/v3"),
         ("http://a", "http://a/v3/identity/token", "https://a/v3/identity/token?x=1", "https://a"),
         ("http://a", "http://a/v3/models?limit=1", "https://a:1/v3/models?limit=1", "https://a:1"),
-        ("http://a", "http://a/v3/models", "https://b/login", "https://b"),  # not the same path: no value to offer
+        ("http://a", "http://a/v3/models", "https://b/login", "https://b"),  # another path: only the host is known
         ("http://a/auth/v1.0", "http://s:9/v1/AUTH_x/c/o", "http://t/v1/AUTH_x/c/o", "http://t"),
         (
             "http://a/auth",
@@ -32,12 +32,12 @@ def described(base: str, asked: str, location: str | None) -> str:
         ("http://[::1]:1/x", "http://[::1]:1/x", "http://[::1]:2/x", "http://[::1]:2/x"),
     ],
 )
-def test_the_error_names_both_hosts_and_the_way_out(base: str, asked: str, location: str, target: str) -> None:
-    said = described(base, asked, location)
-    assert f" redirects to {target} (302)" in said
-    assert said.endswith(f"if {target} is correct, set the URL to it")
-    assert said.startswith(asked.partition("/v")[0].partition("/auth")[0].removesuffix("/x"))
-    assert "secret" not in said
+def test_message_names_both_hosts_and_the_value_to_set(base: str, asked: str, location: str, target: str) -> None:
+    text = message(base, asked, location)
+    assert f" redirects to {target} (302)" in text
+    assert text.endswith(f"if {target} is correct, set the URL to it")
+    assert text.startswith(asked.partition("/v")[0].partition("/auth")[0].removesuffix("/x"))
+    assert "secret" not in text
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,10 @@ def test_the_error_names_both_hosts_and_the_way_out(base: str, asked: str, locat
         *("http://bücher.example/", f"http://b/{'x' * MAX_URL_LENGTH}"),
     ],
 )
-def test_what_is_no_usable_address_is_not_shown(location: str | None) -> None:
-    said = described("http://a/auth", "http://a/auth", location)
-    assert said.startswith("http://a redirects to no usable address (302)")
-    assert said.endswith("Check the URL")
+def test_unusable_location_is_not_shown(location: str | None) -> None:
+    text = message("http://a/auth", "http://a/auth", location)
+    assert text.startswith("http://a redirects to no usable address (302)")
+    assert text.endswith("Check the URL")
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,6 @@ def test_what_is_no_usable_address_is_not_shown(location: str | None) -> None:
         ("http://a/v3/models", "http://user@a/login"),
     ],
 )
-def test_another_path_of_a_host_whose_url_is_its_root_is_no_value_to_set(asked: str, location: str) -> None:
-    said = described("http://a", asked, location)
-    assert said.startswith("http://a redirects to another path on the same host (302)")
+def test_other_path_on_the_same_host_is_no_value_to_set(asked: str, location: str) -> None:
+    text = message("http://a", asked, location)
+    assert text.startswith("http://a redirects to another path on the same host (302)")

@@ -1,4 +1,4 @@
-"""Results of trainings are known by their marker, not by the name of their folder."""
+"""Results of trainings are recognized by their marker, not by the name of their folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_dlaas.contract.results import (
 ID = "training-aB3_-6789"
 
 
-def test_a_folder_with_a_marker_holds_results_whatever_it_is_called() -> None:
+def test_folder_with_a_marker_has_results_under_any_name() -> None:
     names = [f"{ID}/.dlaas-training", f"{ID}/model/x", "run+7/.dlaas-training", "copy/of/it/.dlaas-training", "copy/y"]
     folders = result_folders(names)
     assert folders == {ID, "run+7", "copy/of/it"}
@@ -29,26 +29,26 @@ def test_a_folder_with_a_marker_holds_results_whatever_it_is_called() -> None:
     assert enclosing_folder(ID, folders) is None
 
 
-def test_a_folder_without_a_marker_is_data_whatever_it_is_called() -> None:
+def test_folder_without_a_marker_has_data_under_any_name() -> None:
     names = ["training-set000001/a.csv", f"{ID}/model/x", f"{ID}/.dlaas-training-notes", f"{ID}x/.dlaas-training/a"]
     assert result_folders(names) == set()
 
 
-def test_a_marker_outside_any_folder_marks_nothing() -> None:
+def test_marker_outside_of_folders_marks_nothing() -> None:
     assert result_folders([".dlaas-training", "a"]) == set()
 
 
-def test_results_of_releases_without_markers_are_known_by_id_and_log() -> None:
+def test_results_of_releases_without_markers_are_recognized_by_id_and_log() -> None:
     log = "learner-1/training-log.txt"
     assert result_folders([f"{ID}/{log}", f"{ID}/model/x"]) == {ID}
     assert result_folders([f"a/{ID}/{log}", f"my-training/{log}", f"{ID}x/{log}", f"{ID}/{log}.gz"]) == set()
 
 
-def test_of_nested_folders_the_outermost_counts() -> None:
+def test_enclosing_folder_is_the_outermost() -> None:
     assert enclosing_folder("a/b/c", {"a", "a/b"}) == "a"
 
 
-def test_the_marker_says_what_it_is_for() -> None:
+def test_marker_has_name_and_content() -> None:
     assert is_marker(marker_name(ID))
     assert not is_marker(f"{ID}/model")
     assert json.loads(marker_content(ID))["training_id"] == ID
@@ -64,7 +64,7 @@ def test_the_marker_says_what_it_is_for() -> None:
         ("a/r/m", []),
     ],
 )
-def test_results_are_below_a_folder_that_is_not_theirs(prefix: str, below: list[str]) -> None:
+def test_nested_result_objects(prefix: str, below: list[str]) -> None:
     names = ["a/b", "a/r/.dlaas-training", "a/r/m/.dlaas-training", "a/r/m/w", "a/rest"]
     assert nested_result_objects([name for name in names if name.startswith(prefix)], prefix) == below
 
@@ -80,6 +80,6 @@ def test_results_are_below_a_folder_that_is_not_theirs(prefix: str, below: list[
         ("a/r/m/w", []),
     ],
 )
-def test_markers_of_a_folder_are_those_in_it_where_it_is_itself_one_of_results(prefix: str, markers: list[str]) -> None:
+def test_result_folder_markers(prefix: str, markers: list[str]) -> None:
     names = [".dlaas-training", "a/b", "a/r/.dlaas-training", "a/r/m/.dlaas-training", "a/r/m/w", "a/rest"]
     assert result_folder_markers([name for name in names if name.startswith(prefix)], prefix) == markers

@@ -1,4 +1,4 @@
-"""Names of containers, folders and objects: which are refused, and that the parameter is named."""
+"""Names of containers, folders and objects: the refused ones, and the parameter in the message."""
 
 from __future__ import annotations
 
@@ -39,14 +39,16 @@ BAD_NEW_NAMES = [*BAD_NAMES, "/x", "/", "a//b", "x" * 256]
         *((require_list_prefix, one) for one in (*NOT_TEXTS, "\udcff", "x" * 1025, "a\0")),
     ],
 )
-def test_what_is_no_name_is_refused_and_the_parameter_is_named(require: Callable[..., str], value: Any) -> None:
+def test_invalid_name_is_refused_and_the_message_begins_with_the_parameter(
+    require: Callable[..., str], value: Any
+) -> None:
     with pytest.raises(InvalidName, match=r"^field: ") as caught:
         require(value, "field")
     assert len(str(caught.value)) < 400
 
 
-def test_a_refused_name_is_an_error_of_the_author_and_of_the_store() -> None:
-    """Pydantic and DAG authors look for a ValueError, transfers for a StoreError."""
+def test_invalid_name_is_a_value_error_and_a_store_error() -> None:
+    """Pydantic and DAG authors catch a ValueError, transfers a StoreError."""
     assert issubclass(InvalidName, InvalidArgument)
     assert issubclass(InvalidName, StoreError)
     assert issubclass(InvalidName, ValueError)
@@ -54,32 +56,32 @@ def test_a_refused_name_is_an_error_of_the_author_and_of_the_store() -> None:
 
 
 @pytest.mark.parametrize("value", ["c", "x" * 256, "a b", "ü", "a.b", "...", "2026", "c_segments"])
-def test_a_container_keeps_its_name(value: str) -> None:
+def test_container_name_is_returned_unchanged(value: str) -> None:
     assert require_container_name(value) == value
 
 
 @pytest.mark.parametrize("value", ["", "day", "day/", "a/b", "...", ".hidden", "a b/c", "ü/é"])
-def test_a_prefix_keeps_its_spelling(value: str) -> None:
+def test_prefix_is_returned_unchanged(value: str) -> None:
     assert require_prefix(value) == value
 
 
 @pytest.mark.parametrize("value", ["/x", "a//b", "a/", "x" * 1024, " ", "a\tb", "..."])
-def test_an_object_of_an_odd_name_can_be_named(value: str) -> None:
-    """Other programs may have stored it; it can be read and deleted."""
+def test_object_name_of_another_program_is_accepted(value: str) -> None:
+    """Such objects can be read and deleted."""
     assert require_object_name(value) == value
 
 
 @pytest.mark.parametrize("value", ["a", "a b ", "a/.x", "a\tb", "folder/"])
-def test_a_file_of_an_odd_name_can_be_stored(value: str) -> None:
+def test_unusual_object_name_can_be_stored(value: str) -> None:
     assert require_new_object_name(value) == value
 
 
 NAMES = st.text("a./\\ ~\t\n\0\x7fü\ud800", max_size=8)
-"""Of characters that a rule is about: all of Unicode takes hypothesis seconds to set up, and finds less."""
+"""Of the characters that the rules are about: all of Unicode takes hypothesis seconds to prepare, and finds less."""
 
 
 @given(NAMES)
-def test_a_prefix_and_a_plain_file_name_make_a_name_that_can_be_stored(prefix: str) -> None:
+def test_prefix_with_a_file_name_can_be_stored(prefix: str) -> None:
     try:
         require_prefix(prefix)
     except InvalidName:
@@ -89,7 +91,7 @@ def test_a_prefix_and_a_plain_file_name_make_a_name_that_can_be_stored(prefix: s
 
 
 @given(NAMES)
-def test_a_path_without_a_problem_stays_below_its_folder(path: str) -> None:
+def test_path_without_a_problem_stays_below_its_folder(path: str) -> None:
     if path_problem(path) is None:
         assert not path.startswith("/")
         assert {"", ".", ".."}.isdisjoint(path.split("/"))

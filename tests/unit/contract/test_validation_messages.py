@@ -1,4 +1,4 @@
-"""What is wrong with a document is said in the words of JSON and HTTP, never in those of the validation library."""
+"""The messages for invalid documents use the terms of JSON and HTTP, not those of the validation library."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIBRARY = re.compile(
     r"\bInput\b|\binput\b|instance|\btuple\b|dictionary|pydantic|None\b|NoneType|\bstr\b|\bint\b|[Vv]alue error|"
     r"\bvalid (string|tuple|list|integer|number|boolean|enum)|assertion|\battribute",
 )
-"""Words of Python and of pydantic that no message to a client may hold."""
+"""Words of Python and of pydantic that no message to a client may have."""
 
 STORE = {
     "auth_url": "http://store/auth/v1.0",
@@ -72,12 +72,12 @@ def places(document: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[st
 def with_value(document: Any, path: tuple[str | int, ...], value: Any) -> Any:
     if not path:
         return value
-    made = copy.deepcopy(document)
-    place = made
+    changed = copy.deepcopy(document)
+    place = changed
     for step in path[:-1]:
         place = place[step]
     place[path[-1]] = value
-    return made
+    return changed
 
 
 CASES = [
@@ -93,10 +93,10 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kind", "document", "path"), CASES)
-def test_no_message_holds_a_word_of_the_library_s(
+def test_messages_have_no_word_of_the_library(
     kind: type[BaseModel], document: Any, path: tuple[str | int, ...]
 ) -> None:
-    """Each value of JSON at each place of each document that clients send."""
+    """For each type of JSON value at each place of each document of a request."""
     for value in (*VALUES, *({**found, "typo": 1} for found in [reach(document, path)] if isinstance(found, dict))):
         try:
             kind.model_validate(with_value(document, path, value))
@@ -124,20 +124,20 @@ LIMITS = ("min_length", "max_length", "pattern", "expected", "gt", "ge", "lt", "
 
 
 @pytest.mark.parametrize("kind", get_args(core_schema.ErrorType))
-def test_every_finding_of_the_library_has_a_sentence_of_ours(kind: str) -> None:
-    """Also those that no model of ours can raise today: the next one may."""
-    said = validation_message(kind, dict.fromkeys(LIMITS, 7))
-    assert said
-    assert not LIBRARY.search(said)
+def test_every_error_type_of_the_library_has_a_message(kind: str) -> None:
+    """Also the types that no model raises now: a later one may."""
+    message = validation_message(kind, dict.fromkeys(LIMITS, 7))
+    assert message
+    assert not LIBRARY.search(message)
 
 
-def test_a_reply_that_is_none_is_described_in_our_words() -> None:
+def test_messages_about_a_response_have_no_word_of_the_library() -> None:
     with pytest.raises(ValidationError) as raised:
         TypeAdapter(Training).validate_json(b'{"metadata": 5, "entity": {"status": {"submitted_at": "x"}}}')
     assert not [line for line in validation_messages(raised.value) if LIBRARY.search(line)]
 
 
-def test_a_point_in_time_is_asked_for_in_its_format() -> None:
+def test_message_about_a_time_names_its_format() -> None:
     with pytest.raises(ValidationError) as raised:
         TypeAdapter(datetime).validate_python("yesterday")
     assert validation_messages(raised.value) == [
