@@ -1,4 +1,4 @@
-"""A service that a test tells how to misbehave."""
+"""A service whose responses and failures a test defines."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from airflow_dlaas.client.client import Client
 from tests.waiting import PATIENCE
 
 TIMEOUT = (30.0, 30.0)
-"""Seconds for a connection and for an answer: the service is a thread here, which may get no processor for long."""
+"""Seconds for a connection and for a response: the service is a thread here, which may wait long for a processor."""
 
 TIME = "2026-03-01T10:00:00.000Z"
 
 
 def training(id: str = "training-a", state: str = "running", **status: Any) -> dict[str, Any]:
-    """A training as a foreign service spells it."""
+    """Return a training as a foreign service sends it."""
     definition = {
         "name": "n",
         "definition_location": "/v3/x",
@@ -60,7 +60,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0
     held: threading.Event | None = None
-    """Set when the answer may be given; its request is noted before."""
+    """Delays the response until it is set; the request is recorded before."""
     hang_up: bool = False
 
 
@@ -69,16 +69,16 @@ def refuse(status: int, code: str, **headers: str) -> Answer:
     return Answer(status, json.dumps(content).encode(), headers)
 
 
-def say(content: Any, status: int = 200) -> Answer:
+def reply(content: Any, status: int = 200) -> Answer:
     return Answer(status, json.dumps(content).encode())
 
 
 class Service:
-    """Answers with what `script` holds for a path, one after the other, and the last of them for ever after."""
+    """Sends the responses that `script` has for a path, one after the other, and the last of them repeatedly."""
 
     def __init__(self) -> None:
         self.script: dict[str, list[Answer]] = {}
-        self.seen: list[Request] = []
+        self.requests: list[Request] = []
         self.tokens = 0
         self.lock = threading.Lock()
         service = self
@@ -111,7 +111,7 @@ class Service:
                 if int(answer.headers.get("Content-Length", 0)) > len(answer.content):
                     self.close_connection = True
 
-            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - http.server's names
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the names of http.server
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -123,18 +123,18 @@ class Service:
     def answer(self, request: Request) -> Answer:
         path = request.path.partition("?")[0]
         with self.lock:
-            self.seen.append(request)
+            self.requests.append(request)
             if path in self.script:
                 answers = self.script[path]
                 return answers.pop(0) if len(answers) > 1 else answers[0]
             if path == "/v3/identity/token":
                 self.tokens += 1
-                return say({"token": f"token-{self.tokens}"})
+                return reply({"token": f"token-{self.tokens}"})
         return refuse(404, "not_found")
 
-    def asked(self, path: str) -> list[Request]:
+    def requests_to(self, path: str) -> list[Request]:
         with self.lock:
-            return [one for one in self.seen if one.path.partition("?")[0] == path]
+            return [one for one in self.requests if one.path.partition("?")[0] == path]
 
 
 @pytest.fixture

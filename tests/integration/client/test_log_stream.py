@@ -13,15 +13,15 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.log_stream import follow_log
 from airflow_dlaas.contract.log_stream import LOG_COMPLETE_REASON
 from airflow_dlaas.exceptions import NotFound, ProtocolError, Unauthenticated, Unavailable, Unreachable
-from tests.integration.client.conftest import TIME, TIMEOUT, say, training
+from tests.integration.client.conftest import TIME, TIMEOUT, reply, training
 
 QUICK = RetryPolicy(attempts=3, first_pause=0.01, max_pause=0.02, jitter=1)
 LINES = [f"step {n}: löss\n" for n in range(200)]
 LOG = "".join(LINES)
 
 
-class Split(Client):
-    """HTTP at one port and the WebSocket at another, as no real service has it: the two servers are two here."""
+class TwoServersClient(Client):
+    """A client for two servers: HTTP at one port and the WebSocket at another."""
 
     socket_root = ""
 
@@ -35,11 +35,11 @@ def quick(monkeypatch):
 
 
 @asynccontextmanager
-async def monitor(service, tell, refuse=lambda _: None):
-    """Serve a monitor that does what *tell* does; yields a client."""
+async def log_stream_of(service, send_frames, refuse=lambda _: None):
+    """Serve a log stream whose frames *send_frames* sends; yield a client for it."""
 
     async def handler(connection):
-        await tell(connection)
+        await send_frames(connection)
 
     async def gate(connection, request):
         status = refuse(request)
@@ -50,12 +50,12 @@ async def monitor(service, tell, refuse=lambda _: None):
         return response
 
     async with serve(handler, "127.0.0.1", 0, process_request=gate) as server:
-        with Split(service.url, "u", "p", timeout=TIMEOUT) as client:
+        with TwoServersClient(service.url, "u", "p", timeout=TIMEOUT) as client:
             client.socket_root = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             yield client
 
 
-async def listen(client, **options):
+async def follow(client, **options):
     async with aclosing(follow_log(client, "training-a", retries=QUICK, **options)) as frames:
         return [frame async for frame in frames]
 
@@ -68,33 +68,33 @@ def frame(message, **status):
     return json.dumps({"status": {"message": message, **status}})
 
 
-def test_a_foreign_log_that_breaks_off_again_and_again_is_told_once(service):
-    service.script["/v3/models/training-a"] = [say(training(state="completed"))]
-    lives = iter([30, 90, 200, 200])
+def test_foreign_log_arrives_once_across_broken_connections(service):
+    service.script["/v3/models/training-a"] = [reply(training(state="completed"))]
+    lengths = iter([30, 90, 200, 200])
 
-    async def tell(connection):
-        upto = next(lives)
-        for line in LINES[:upto]:
+    async def send_frames(connection):
+        count = next(lengths)
+        for line in LINES[:count]:
             await connection.send(frame(line))
-        if upto < len(LINES):
+        if count < len(LINES):
             await connection.close(1011)
 
-    async def scene():
-        async with monitor(service, tell) as client:
-            return await listen(client)
+    async def scenario():
+        async with log_stream_of(service, send_frames) as client:
+            return await follow(client)
 
-    frames = asyncio.run(scene())
+    frames = asyncio.run(scenario())
     assert text(frames) == LOG
     assert frames[-1].status.offset == len(LOG.encode())
 
 
-def test_our_own_log_is_taken_up_where_it_broke(service):
-    service.script["/v3/models/training-a"] = [say(training(state="completed"))]
-    asked = []
+def test_our_log_continues_at_the_offset_after_a_broken_connection(service):
+    service.script["/v3/models/training-a"] = [reply(training(state="completed"))]
+    queries = []
 
-    async def tell(connection):
-        asked.append(connection.request.path.partition("?")[2])
-        start = int(asked[-1].partition("=")[2] or 0)
+    async def send_frames(connection):
+        queries.append(connection.request.path.partition("?")[2])
+        start = int(queries[-1].partition("=")[2] or 0)
         sent = 0
         for n, line in enumerate(LINES):
             sent += len(line.encode())
@@ -104,195 +104,232 @@ def test_our_own_log_is_taken_up_where_it_broke(service):
                 connection.transport.abort()
                 return
 
-    async def scene():
-        async with monitor(service, tell) as client:
-            return await listen(client)
+    async def scenario():
+        async with log_stream_of(service, send_frames) as client:
+            return await follow(client)
 
-    assert text(asyncio.run(scene())) == LOG
-    assert asked[0] == ""
-    assert asked[1].startswith("offset=")
+    assert text(asyncio.run(scenario())) == LOG
+    assert queries[0] == ""
+    assert queries[1].startswith("offset=")
 
 
 METRIC = json.dumps({"status": {"metrics": [{"timestamp": TIME, "iteration": 1, "values": []}]}})
 
 
 @pytest.mark.parametrize("code", [1000, 1001])
-def test_a_foreign_log_of_an_ended_training_that_is_closed_cleanly_in_between_arrives_whole_and_once(service, code):
-    service.script["/v3/models/training-a"] = [say(training(state="completed"))]
-    lives = iter([50, 120, 200, 200])
+def test_foreign_log_of_an_ended_training_arrives_once_across_clean_closes(service, code):
+    service.script["/v3/models/training-a"] = [reply(training(state="completed"))]
+    lengths = iter([50, 120, 200, 200])
 
-    async def tell(connection):
-        for line in LINES[: next(lives)]:
+    async def send_frames(connection):
+        for line in LINES[: next(lengths)]:
             await connection.send(frame(line))
         await connection.send(METRIC)
         await connection.close(code)
 
-    async def scene():
-        async with monitor(service, tell) as client:
-            return await listen(client)
+    async def scenario():
+        async with log_stream_of(service, send_frames) as client:
+            return await follow(client)
 
-    frames = asyncio.run(scene())
+    frames = asyncio.run(scenario())
     assert text(frames) == LOG
-    assert len([one for one in frames if one.status.metrics]) == 3  # one at each of the three places, none again
-    assert list(lives) == []
+    assert (
+        len([one for one in frames if one.status.metrics]) == 3
+    )  # one at each of the three positions, and no repetition
+    assert list(lengths) == []
 
 
 @pytest.mark.parametrize("code", [1000, 1001])
-def test_our_log_of_an_ended_training_that_is_closed_cleanly_in_between_arrives_whole_and_once(service, code):
-    service.script["/v3/models/training-a"] = [say(training(state="completed"))]
-    asked = []
+def test_our_log_of_an_ended_training_arrives_once_across_clean_closes(service, code):
+    service.script["/v3/models/training-a"] = [reply(training(state="completed"))]
+    queries = []
 
-    async def tell(connection):
-        asked.append(connection.request.path.partition("?")[2])
-        sent = start = int(asked[-1].partition("=")[2] or 0)
+    async def send_frames(connection):
+        queries.append(connection.request.path.partition("?")[2])
+        sent = start = int(queries[-1].partition("=")[2] or 0)
         for line in LOG.encode()[start:].decode().splitlines(keepends=True)[:90]:
             sent += len(line.encode())
             await connection.send(frame(line, offset=sent, state="completed"))
         await connection.close(code)
 
-    async def scene():
-        async with monitor(service, tell) as client:
-            return await listen(client)
+    async def scenario():
+        async with log_stream_of(service, send_frames) as client:
+            return await follow(client)
 
-    assert text(asyncio.run(scene())) == LOG
-    assert len(asked) == 4  # three with 90 lines at most, and one that has nothing more
+    assert text(asyncio.run(scenario())) == LOG
+    assert len(queries) == 4  # three with 90 lines at most, and one that has nothing more
 
 
-def test_a_log_that_the_service_calls_complete_is_not_asked_for_again(service):
-    asked = []
+def test_complete_log_is_not_requested_again(service):
+    queries = []
 
-    async def tell(connection):
-        asked.append(connection.request.path)
+    async def send_frames(connection):
+        queries.append(connection.request.path)
         await connection.send(frame(LOG, offset=len(LOG.encode()), state="completed"))
         await connection.close(1000, LOG_COMPLETE_REASON)
 
-    async def scene():
-        async with monitor(service, tell) as client:
-            return await listen(client)
+    async def scenario():
+        async with log_stream_of(service, send_frames) as client:
+            return await follow(client)
 
-    assert text(asyncio.run(scene())) == LOG
-    assert len(asked) == 1
+    assert text(asyncio.run(scenario())) == LOG
+    assert len(queries) == 1
 
 
-def test_a_training_that_is_deleted_once_it_has_ended_ends_its_log_without_an_error(service):
+def test_log_of_a_training_that_is_deleted_after_its_end_ends_without_an_error(service):
     answers = iter([None, HTTPStatus.NOT_FOUND])
 
-    async def tell(connection):
+    async def send_frames(connection):
         await connection.send(frame(LOG, offset=len(LOG.encode()), state="completed"))
         await connection.close(1000, "the training was deleted")
 
-    async def scene():
-        async with monitor(service, tell, lambda _: next(answers)) as client:
-            return await listen(client)
+    async def scenario():
+        async with log_stream_of(service, send_frames, lambda _: next(answers)) as client:
+            return await follow(client)
 
-    assert text(asyncio.run(scene())) == LOG
+    assert text(asyncio.run(scenario())) == LOG
     assert list(answers) == []
 
 
-def test_a_later_call_goes_on_from_an_offset(service):
-    service.script["/v3/models/training-a"] = [say(training(state="error"))]
+def test_call_with_an_offset_continues_there(service):
+    service.script["/v3/models/training-a"] = [reply(training(state="error"))]
 
-    async def tell(connection):
+    async def send_frames(connection):
         await connection.send(frame(LOG))
 
-    async def scene():
-        async with monitor(service, tell) as client:
-            return await listen(client, offset=len("".join(LINES[:7]).encode()))
+    async def scenario():
+        async with log_stream_of(service, send_frames) as client:
+            return await follow(client, offset=len("".join(LINES[:7]).encode()))
 
-    assert text(asyncio.run(scene())) == "".join(LINES[7:])
-
-
-def test_a_log_closed_before_the_end_is_opened_again(service):
-    service.script["/v3/models/training-a"] = [say(training())] * 4 + [say(training(state="completed"))]
-    lives = iter([50, 50, 100, 100, 200, 200])
-
-    async def tell(connection):
-        await connection.send(frame("".join(LINES[: next(lives)])))
-
-    async def scene():
-        async with monitor(service, tell) as client:
-            return await listen(client)
-
-    assert text(asyncio.run(scene())) == LOG
+    assert text(asyncio.run(scenario())) == "".join(LINES[7:])
 
 
-def test_a_refused_token_is_renewed_once(service):
-    service.script["/v3/models/training-a"] = [say(training(state="completed"))]
-    shown = []
+def test_log_that_is_closed_before_the_end_is_opened_again(service):
+    service.script["/v3/models/training-a"] = [reply(training())] * 4 + [reply(training(state="completed"))]
+    lengths = iter([50, 50, 100, 100, 200, 200])
+
+    async def send_frames(connection):
+        await connection.send(frame("".join(LINES[: next(lengths)])))
+
+    async def scenario():
+        async with log_stream_of(service, send_frames) as client:
+            return await follow(client)
+
+    assert text(asyncio.run(scenario())) == LOG
+
+
+def test_refused_token_is_renewed_once(service):
+    service.script["/v3/models/training-a"] = [reply(training(state="completed"))]
+    tokens = []
 
     def gate(request):
-        shown.append(request.headers["Authorization"])
-        return None if shown[-1] == "Bearer token-2" else HTTPStatus.UNAUTHORIZED
+        tokens.append(request.headers["Authorization"])
+        return None if tokens[-1] == "Bearer token-2" else HTTPStatus.UNAUTHORIZED
 
-    async def tell(connection):
+    async def send_frames(connection):
         await connection.send(frame(LOG, offset=len(LOG.encode()), state="completed"))
         await connection.close(1000, LOG_COMPLETE_REASON)
 
-    async def scene(refuse):
-        async with monitor(service, tell, refuse) as client:
-            return await listen(client)
+    async def scenario(refuse):
+        async with log_stream_of(service, send_frames, refuse) as client:
+            return await follow(client)
 
-    assert text(asyncio.run(scene(gate))) == LOG
-    assert shown == ["Bearer token-1", "Bearer token-2"]
+    assert text(asyncio.run(scenario(gate))) == LOG
+    assert tokens == ["Bearer token-1", "Bearer token-2"]
     with pytest.raises(Unauthenticated):
-        asyncio.run(scene(lambda _: HTTPStatus.UNAUTHORIZED))
+        asyncio.run(scenario(lambda _: HTTPStatus.UNAUTHORIZED))
 
 
 @pytest.mark.parametrize(
     ("status", "error"), [(404, NotFound), (302, ProtocolError), (503, Unavailable), (200, ProtocolError)]
 )
-def test_a_refusal_arrives_as_itself(service, status, error):
-    asked = []
+def test_refused_handshake_raises_the_error_of_its_status(service, status, error):
+    queries = []
 
     def gate(request):
-        asked.append(request.path)
+        queries.append(request.path)
         return HTTPStatus(status)
 
-    async def scene():
-        async with monitor(service, None, gate) as client:
-            return await listen(client)
+    async def scenario():
+        async with log_stream_of(service, None, gate) as client:
+            return await follow(client)
 
     with pytest.raises(error):
-        asyncio.run(scene())
-    assert set(asked) == {"/v3/models/training-a/monitor"}
+        asyncio.run(scenario())
+    assert set(queries) == {"/v3/models/training-a/monitor"}
 
 
-def test_a_log_that_cannot_be_reached_any_more_is_given_up(service):
-    async def tell(connection):
+def test_unreachable_log_raises_after_the_last_attempt(service):
+    async def send_frames(connection):
         connection.transport.abort()
 
-    async def scene():
-        async with monitor(service, tell) as client:
-            return await listen(client)
+    async def scenario():
+        async with log_stream_of(service, send_frames) as client:
+            return await follow(client)
 
     with pytest.raises(Unreachable, match="training-a") as caught:
-        asyncio.run(scene())
+        asyncio.run(scenario())
     assert caught.value.__cause__ is not None
 
 
-def test_what_is_no_frame_is_not_understood(service):
-    async def tell(connection):
+def test_each_reconnection_is_logged_with_attempt_cause_and_pause(service, caplog):
+    async def send_frames(connection):
+        connection.transport.abort()
+
+    async def scenario():
+        async with log_stream_of(service, send_frames) as client:
+            return await follow(client)
+
+    with pytest.raises(Unreachable):
+        asyncio.run(scenario())
+    retries = [one for one in caplog.records if one.name == "airflow_dlaas.client.log_stream"]
+    assert [one.levelname for one in retries] == ["WARNING"] * 2
+    for number, record in zip((2, 3), retries, strict=True):
+        message = record.getMessage()
+        assert message.startswith("Following the log of training training-a from byte 0 failed (The log stream of")
+        assert message.endswith(f"retrying in 0.0 s (attempt {number} of 3)")
+
+
+def test_clean_closes_are_logged_as_one_warning(service, caplog):
+    service.script["/v3/models/training-a"] = [*([reply(training())] * 3), reply(training(state="completed"))]
+
+    async def send_frames(connection):
+        await connection.close(1000)
+
+    async def scenario():
+        async with log_stream_of(service, send_frames) as client:
+            return await follow(client)
+
+    with caplog.at_level("DEBUG", "airflow_dlaas.client.log_stream"):
+        asyncio.run(scenario())
+    retries = [one for one in caplog.records if "retrying" in one.getMessage()]
+    assert [one.levelname for one in retries] == ["WARNING", "DEBUG", "DEBUG"]
+    assert "the connection was closed before the end of the log" in retries[0].getMessage()
+
+
+def test_invalid_frame_is_a_protocol_error(service):
+    async def send_frames(connection):
         await connection.send("<html>")
 
-    async def scene():
-        async with monitor(service, tell) as client:
-            return await listen(client)
+    async def scenario():
+        async with log_stream_of(service, send_frames) as client:
+            return await follow(client)
 
     with pytest.raises(ProtocolError):
-        asyncio.run(scene())
+        asyncio.run(scenario())
 
 
-def test_the_token_is_in_no_log(service, caplog):
+def test_no_log_record_has_the_token(service, caplog):
     caplog.set_level("DEBUG")
-    service.script["/v3/models/training-a"] = [say(training(state="completed"))]
+    service.script["/v3/models/training-a"] = [reply(training(state="completed"))]
 
-    async def tell(connection):
+    async def send_frames(connection):
         await connection.send(frame(LOG))
 
-    async def scene():
-        async with monitor(service, tell) as client:
-            return await listen(client)
+    async def scenario():
+        async with log_stream_of(service, send_frames) as client:
+            return await follow(client)
 
-    asyncio.run(scene())
-    ours = [one.getMessage() for one in caplog.records if not one.name.startswith("websockets.server")]
-    assert not [one for one in ours if "token-1" in one]
+    asyncio.run(scenario())
+    messages = [one.getMessage() for one in caplog.records if not one.name.startswith("websockets.server")]
+    assert not [one for one in messages if "token-1" in one]

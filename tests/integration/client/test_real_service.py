@@ -1,4 +1,4 @@
-"""The client and our own API, with the real store, over a socket."""
+"""The client with our own API and the real store, over a socket."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from airflow_dlaas.service.store.sql import SqlStore
 from tests.waiting import PATIENCE, until
 
 
-class Shelf:
+class Catalogue:
     def resolve(self, *_):
         return RuntimeSpec(key="tf", kind="venv", provides="TensorFlow")
 
@@ -49,7 +49,7 @@ def parts(tmp_path):
         store=store,
         blobs=BlobStore(tmp_path / "blobs"),
         jobs_dir=tmp_path / "jobs",
-        catalogue=Shelf(),
+        catalogue=Catalogue(),
         gpu_slots=2,
         authenticator=TokenAuthenticator(ServiceUser("dlaas", "pass-word"), b"k" * 32, clock=utc_now),
         allowlist=ObjectStoreAllowlist.parse("store"),
@@ -99,7 +99,7 @@ def a_definition(location: str) -> TrainingDefinition:
 
 @pytest.fixture
 def location(client) -> str:
-    """Where a version with code lies."""
+    """Return the URL of a version that has code."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("net.py", "print(1)\n")
@@ -110,7 +110,7 @@ def location(client) -> str:
 
 
 def run(parts, id, lines):
-    """What a dispatcher and a learner would do."""
+    """Do the work of a dispatcher and a learner."""
     folder = parts.jobs_dir / id
     folder.mkdir()
     parts.store.reserve_gpus(id, ["virtual:0"], utc_now())
@@ -125,13 +125,13 @@ def run(parts, id, lines):
     )
 
 
-def test_the_service_advertises_what_the_client_uses(client):
+def test_service_has_the_extensions_that_the_client_uses(client):
     assert client.extensions.changes
     assert client.extensions.idempotency_key
     assert client.send(calls.list_runtimes()).gpus == 2
 
 
-def test_code_goes_there_and_back(client, location, tmp_path):
+def test_code_is_uploaded_and_downloaded(client, location, tmp_path):
     [experiment] = client.send(calls.list_experiments()).resources
     eid, version = experiment.metadata.guid, experiment.entity.experiment_version
     assert version.url == location
@@ -145,7 +145,7 @@ def test_code_goes_there_and_back(client, location, tmp_path):
         client.send(calls.get_experiment(eid))
 
 
-def test_one_key_is_one_training(client, location):
+def test_requests_with_one_key_create_one_training(client, location):
     call = calls.create_training(a_definition(location), idempotency_key="täglich/run-1")
     first = client.send(call)
     assert client.send(call).id == first.id
@@ -159,7 +159,7 @@ def test_one_key_is_one_training(client, location):
         client.send(calls.get_training(first.id))
 
 
-def test_refusals_arrive_as_themselves(client, url):
+def test_errors_arrive_with_their_class_and_code(client, url):
     with pytest.raises(InvalidRequest) as caught:
         client.send(calls.create_training(a_definition("http://evil/v3/x")))
     assert (caught.value.code, caught.value.target) == ("C101", "model_definition.definition_location")
@@ -167,13 +167,13 @@ def test_refusals_arrive_as_themselves(client, url):
         stranger.send(calls.list_trainings())
 
 
-def test_a_training_is_watched_and_its_log_followed_to_the_end(client, parts, location):
+def test_trainings_and_their_logs_are_followed_to_the_end(client, parts, location):
     lines = [f"step {n}: löss\n" for n in range(40)]
 
-    async def watched(watch, id, seen):
-        """The states of a training; *seen* is set at the first."""
+    async def watched(watcher, id, seen):
+        """Return the states of a training; set *seen* at the first one."""
         found = []
-        async with aclosing(watch.updates(id)) as states:
+        async with aclosing(watcher.updates(id)) as states:
             async for one in states:
                 found.append(str(one.state))
                 seen.set()
@@ -183,11 +183,13 @@ def test_a_training_is_watched_and_its_log_followed_to_the_end(client, parts, lo
         async with aclosing(follow_log(client, id, offset=offset)) as frames:
             return [frame async for frame in frames]
 
-    async def scene():
+    async def scenario():
         trainings = [client.send(calls.create_training(a_definition(location))) for _ in range(3)]
-        watch = TrainingWatcher(client)
+        watcher = TrainingWatcher(client)
         seen = [asyncio.Event() for _ in trainings]
-        waits = [asyncio.create_task(watched(watch, one.id, first)) for one, first in zip(trainings, seen, strict=True)]
+        waits = [
+            asyncio.create_task(watched(watcher, one.id, first)) for one, first in zip(trainings, seen, strict=True)
+        ]
         logs = [asyncio.create_task(followed(one.id)) for one in trainings]
         await asyncio.wait_for(asyncio.gather(*(first.wait() for first in seen)), PATIENCE)
         await asyncio.gather(*(asyncio.to_thread(run, parts, one.id, lines) for one in trainings))
@@ -195,24 +197,24 @@ def test_a_training_is_watched_and_its_log_followed_to_the_end(client, parts, lo
         again = await followed(trainings[0].id, offset=len("".join(lines[:7]).encode()))
         return states, frames, again
 
-    states, frames, again = asyncio.run(scene())
+    states, frames, again = asyncio.run(scenario())
     assert [one[0] for one in states] == ["pending"] * 3
     assert [one[-1] for one in states] == ["completed"] * 3
-    told = ["".join(frame.status.message or "" for frame in one) for one in (*frames, again)]
-    assert told == ["".join(lines)] * 3 + ["".join(lines[7:])]
+    logs_received = ["".join(frame.status.message or "" for frame in one) for one in (*frames, again)]
+    assert logs_received == ["".join(lines)] * 3 + ["".join(lines[7:])]
 
 
-def test_a_log_that_is_not_there_is_not_found(client):
-    async def scene():
+def test_log_of_an_unknown_training_is_not_found(client):
+    async def scenario():
         async with aclosing(follow_log(client, "training-000000000")) as frames:
             return [frame async for frame in frames]
 
     with pytest.raises(NotFound):
-        asyncio.run(scene())
+        asyncio.run(scenario())
 
 
-def test_the_service_records_that_a_result_was_taken(client, parts, location):
-    """A lost answer makes the client send it again; a training that has not completed is a `Conflict`."""
+def test_service_records_an_acknowledgement(client, parts, location):
+    """It is idempotent, because a lost response causes a retry; it is a `Conflict` before the training has completed."""
     assert client.extensions.acknowledgement
     made = client.send(calls.create_training(a_definition(location)))
     with pytest.raises(Conflict, match="pending"):

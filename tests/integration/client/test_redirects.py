@@ -1,4 +1,4 @@
-"""Login, token and code go to the service's own URL, wherever it redirects."""
+"""Login, token and code are sent to the service's own URL only, although it redirects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_dlaas.client.log_stream import follow_log
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.experiment import ExperimentDraft
 from airflow_dlaas.exceptions import ProtocolError
-from tests.integration.client.conftest import TIMEOUT, Answer, Service, say, training
+from tests.integration.client.conftest import TIMEOUT, Answer, Service, reply, training
 from tests.redirector import STATUSES, Server, serving
 
 PASSWORD = "pass-word-of-the-tests"
@@ -26,18 +26,21 @@ PASSWORD = "pass-word-of-the-tests"
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
-def test_a_login_is_not_redirected(host: str, status: int) -> None:
+def test_login_follows_no_redirect(host: str, status: int) -> None:
     token = b'{"token": "stolen"}'
     with serving(Server("127.0.0.2" if host == "127.0.0.2" else "127.0.0.1", body=token)) as there:
         target = f"http://{host}:{there.server_port}"
-        with serving(Server(target=target, status=status)) as asked, Client(asked.url, "dlaas", PASSWORD) as client:
+        with (
+            serving(Server(target=target, status=status)) as redirector,
+            Client(redirector.url, "dlaas", PASSWORD) as client,
+        ):
             with pytest.raises(ProtocolError) as caught:
                 client.token()
-            assert len(asked.asked) == 1
-            said = str(caught.value)
-            assert f"{asked.url} redirects to {target} ({status})" in said
-            assert "set the connection's URL to it" in said
-            assert PASSWORD not in said
+            assert len(redirector.asked) == 1
+            message = str(caught.value)
+            assert f"{redirector.url} redirects to {target} ({status})" in message
+            assert "set the connection's URL to it" in message
+            assert PASSWORD not in message
         assert there.asked == []
 
 
@@ -70,25 +73,25 @@ CALLS: dict[str, Callable[[Path], calls.Call[Any]]] = {
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("name", CALLS)
-def test_no_call_is_redirected(service: Service, client: Client, tmp_path: Path, name: str, status: int) -> None:
+def test_no_call_follows_a_redirect(service: Service, client: Client, tmp_path: Path, name: str, status: int) -> None:
     (tmp_path / "here.zip").write_bytes(b"code")
     call = CALLS[name](tmp_path)
     path = call.path.partition("?")[0]
     with serving(Server("127.0.0.2", body=b"{}")) as there:
         for target in (there.url + path, f"{service.url}/elsewhere"):
             service.script[path] = [Answer(status, headers={"Location": target})]
-            before = len(service.asked(path))
+            before = len(service.requests_to(path))
             where = there.url if target.startswith(there.url) else "another path on the same host"
             with pytest.raises(ProtocolError, match=rf"^{service.url} redirects to {where} \({status}\)"):
                 client.send(call)
-            assert len(service.asked(path)) == before + 1
-            assert service.asked("/elsewhere") == []
+            assert len(service.requests_to(path)) == before + 1
+            assert service.requests_to("/elsewhere") == []
         assert there.asked == []
     assert not (tmp_path / "code.zip").exists()
 
 
-class Split(Client):
-    """HTTP at one port and the WebSocket at another: the two servers are two here."""
+class TwoServersClient(Client):
+    """A client for two servers: HTTP at one port and the WebSocket at another."""
 
     socket_root = ""
 
@@ -98,7 +101,7 @@ class Split(Client):
 
 @asynccontextmanager
 async def redirecting(service: Service, status: int, target: str) -> AsyncIterator[Client]:
-    """A client whose monitor is redirected to *target*."""
+    """Yield a client whose log stream is redirected to *target*."""
 
     async def handler(_connection: Any) -> None: ...
 
@@ -108,27 +111,27 @@ async def redirecting(service: Service, status: int, target: str) -> AsyncIterat
         return response
 
     async with serve(handler, "127.0.0.1", 0, process_request=gate) as server:
-        with Split(service.url, "u", PASSWORD, timeout=TIMEOUT) as client:
+        with TwoServersClient(service.url, "u", PASSWORD, timeout=TIMEOUT) as client:
             client.socket_root = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
             yield client
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_log_is_not_redirected(service: Service, status: int) -> None:
-    service.script["/v3/models/training-a"] = [say(training())]
+def test_log_stream_follows_no_redirect(service: Service, status: int) -> None:
+    service.script["/v3/models/training-a"] = [reply(training())]
     reached = []
 
-    async def scene() -> None:
+    async def scenario() -> None:
         async def handler(_connection: Any) -> None: ...
 
-        async def note(_connection: Any, request: Any) -> None:
+        async def record(_connection: Any, request: Any) -> None:
             reached.append(request.headers.get("Authorization"))
 
-        async with serve(handler, "127.0.0.2", 0, process_request=note) as there:
+        async with serve(handler, "127.0.0.2", 0, process_request=record) as there:
             target = f"ws://127.0.0.2:{next(iter(there.sockets)).getsockname()[1]}"
             async with redirecting(service, status, target) as client:
                 with pytest.raises(ProtocolError, match=rf"redirects to {target} \({status}\).*connection's URL"):
                     await anext(follow_log(client, "training-a"))
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
     assert reached == []

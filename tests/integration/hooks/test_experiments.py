@@ -18,7 +18,7 @@ from airflow_dlaas.exceptions import InvalidBundle, InvalidRequest, TooLarge
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.task_runs.experiments import AddVersion, CreateExperiment, PublishedCode, ReuseVersion, publish_code
 from tests.conftest import ServiceProcess
-from tests.integration.client.conftest import TIME, TIMEOUT, Answer, Service, refuse, say
+from tests.integration.client.conftest import TIME, TIMEOUT, Answer, Service, refuse, reply
 
 Zip = Callable[[str], Path]
 
@@ -197,8 +197,8 @@ def reported(foreign: Service, draft: ExperimentDraft, version: str) -> dict[str
     [
         (refuse(404, "not_found"), "none is reused"),
         (refuse(405, "method_not_allowed"), "none is reused"),
-        (say({"resources": [{"entity": {}}]}), "1 of 1 entries of the list"),
-        (say({"resources": {}}), "none is reused"),
+        (reply({"resources": [{"entity": {}}]}), "1 of 1 entries of the list"),
+        (reply({"resources": {}}), "none is reused"),
     ],
 )
 def test_a_service_that_does_not_tell_what_it_has_gets_a_new_experiment(
@@ -210,8 +210,8 @@ def test_a_service_that_does_not_tell_what_it_has_gets_a_new_experiment(
     logged: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    foreign.script[PATH] = [listing, say(reported(foreign, draft, "v"), 201)]
-    foreign.script[f"{PATH}/e/versions/v/content"] = [say({})]
+    foreign.script[PATH] = [listing, reply(reported(foreign, draft, "v"), 201)]
+    foreign.script[f"{PATH}/e/versions/v/content"] = [reply({})]
     with caplog.at_level(logging.WARNING):
         assert publish_code(abroad, draft, code("print(1)"), reuse=True).action == CreateExperiment()
     assert logged in caplog.text
@@ -222,10 +222,10 @@ def test_a_service_that_does_not_tell_what_it_has_gets_a_new_experiment(
 def test_content_that_cannot_be_had_or_is_no_zip_counts_as_different(
     foreign: Service, abroad: Client, draft: ExperimentDraft, code: Zip, content: Answer
 ) -> None:
-    foreign.script[PATH] = [say({"resources": [reported(foreign, draft, "v")]})]
+    foreign.script[PATH] = [reply({"resources": [reported(foreign, draft, "v")]})]
     foreign.script[f"{PATH}/e/versions/v/content"] = [content]
-    foreign.script[f"{PATH}/e"] = [say(reported(foreign, draft, "w"), 201)]
-    foreign.script[f"{PATH}/e/versions/w/content"] = [say({})]
+    foreign.script[f"{PATH}/e"] = [reply(reported(foreign, draft, "w"), 201)]
+    foreign.script[f"{PATH}/e/versions/w/content"] = [reply({})]
     published = publish_code(abroad, draft, code("print(1)"), reuse=True)
     assert published == PublishedCode(f"{foreign.url}{PATH}/e/versions/w", AddVersion("e"))
 
@@ -233,7 +233,7 @@ def test_content_that_cannot_be_had_or_is_no_zip_counts_as_different(
 def test_why_an_upload_failed_is_said_though_the_deletion_fails_too(
     foreign: Service, abroad: Client, draft: ExperimentDraft, code: Zip
 ) -> None:
-    foreign.script[PATH] = [say(reported(foreign, draft, "v"), 201)]
+    foreign.script[PATH] = [reply(reported(foreign, draft, "v"), 201)]
     foreign.script[f"{PATH}/e/versions/v/content"] = [refuse(413, "payload_too_large")]
     with pytest.raises(TooLarge):
         publish_code(abroad, draft, code("print(1)"), reuse=False)
