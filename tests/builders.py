@@ -1,4 +1,4 @@
-"""Plain objects that many tests hand in."""
+"""Objects that many tests use as input."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_dlaas.contract.training import Training
 
 
 def a_reply(state: str = "completed", **status: Any) -> bytes:
-    """A training as a 2017 server echoed it: with keys we do not know, and credentials in clear."""
+    """Return a training as a server of 2017 sent it: with unknown keys, and with credentials in clear."""
     return json.dumps(
         {
             "metadata": {
@@ -44,7 +44,7 @@ def a_training(state: str = "completed", **status: Any) -> Training:
 
 
 def writes_events(folder: str) -> str:
-    """A command that leaves an event file of TensorBoard's in *folder*, a shell word: ``loss`` 0.25 at step 7."""
+    """Return a command that writes an event file of TensorBoard to *folder*, a shell word: ``loss`` 0.25 at step 7."""
     return (
         'python3 -c "import google_crc32c as g, os, struct, sys; os.makedirs(sys.argv[1], exist_ok=True); '
         "f = open(sys.argv[1] + '/events.out.tfevents.1.host', 'wb'); "

@@ -1,4 +1,4 @@
-"""Real servers that tests are handed, and how the tests run."""
+"""Fixtures for real servers, and the hooks of `tests.running`."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from tests.running import (  # noqa: F401 - hooks of pytest
 if TYPE_CHECKING:
     from tests.keystone.cloud import Cloud
 
-own_airflow_home()  # here, since the conftest.py files below import Airflow
+own_airflow_home()  # here, because the conftest.py files below import Airflow
 let_examples_take_their_time()
 
 START = 60.0
-"""Seconds a service may take to be ready on a machine that does a lot else; two are usual."""
+"""The most seconds for the start of a service on a busy machine; it usually takes two."""
 
 STOP = 60.0
-"""Seconds a service may take to end on such a machine; one is usual."""
+"""The most seconds for the end of a service on a busy machine; it usually takes one."""
 
 TEST_RUNTIME = """
 [[runtime]]
@@ -55,7 +55,7 @@ python = "{bin}"
 
 
 class ServiceProcess:
-    """`airflow-dlaas serve` in *home*, at free ports it keeps over restarts, with a runtime that costs nothing."""
+    """`airflow-dlaas serve` in *home*, at ports that stay the same over restarts, with the tests' own interpreter."""
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
@@ -83,7 +83,7 @@ class ServiceProcess:
         return self._process.pid
 
     def start(self) -> None:
-        """Start it, and return when it says that it is ready."""
+        """Start it, and return after its message that it is ready."""
         begun = time.monotonic()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -100,11 +100,11 @@ class ServiceProcess:
         assert "is ready" in self.greeting, self.log.read_text()
 
     def kill(self) -> None:
-        """Kill it with -9, as the kernel does when memory runs out."""
+        """Send SIGKILL, as the kernel does when there is no memory left."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> int:
-        """Ask it to stop; its exit code."""
+        """Send SIGTERM; return the exit code."""
         return self._end(signal.SIGTERM)
 
     def _end(self, number: signal.Signals) -> int:
@@ -120,37 +120,37 @@ class ServiceProcess:
             process.stdout.close()
 
     def connections(self) -> dict[str, dict[str, Any]]:
-        """What the service wrote for `airflow connections import`."""
+        """Return the file that the service wrote for `airflow connections import`."""
         found: dict[str, dict[str, Any]] = json.loads((self.home / "connections.json").read_text())
         return found
 
     @contextlib.contextmanager
     def client(self) -> Iterator[Client]:
-        """A client that may get in."""
+        """Yield a client with valid credentials."""
         known = self.connections()["dlaas_default"]
         with Client(known["host"], known["login"], known["password"]) as opened:
             yield opened
 
     def console(self, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a client's command of the console against it; it reads what is *said* from its standard input."""
+        """Run a command of the console script against the service, with *said* as its standard input."""
         return subprocess.run(
             [sys.executable, "-m", "airflow_dlaas.cli", *arguments],
             env=self.environment | {"COLUMNS": "200", "NO_COLOR": "1"},
             input=said,
             capture_output=True,
             text=True,
-            timeout=120,  # most of it is spent with imports, on a machine that does a lot else
+            timeout=120,  # most of it is for imports, on a busy machine
         )
 
     def learners(self) -> list[psutil.Process]:
-        """The processes that work in its home folder and are not below it, nor itself."""
+        """Return the processes that use its home folder, without itself and its child processes."""
         below = (
             {self.pid, *(one.pid for one in psutil.Process(self.pid).children(recursive=True))} if self.up else set()
         )
         return [one for one in self.processes() if one.pid not in below]
 
     def processes(self) -> list[psutil.Process]:
-        """Every process that has the home folder in its command line."""
+        """Return all processes that have the home folder in their command line."""
         found = []
         for one in psutil.process_iter():
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
@@ -160,11 +160,11 @@ class ServiceProcess:
 
     @property
     def up(self) -> bool:
-        """Whether it was started and not ended by us."""
+        """Whether it was started, and not stopped or killed by this object."""
         return self._process is not None
 
     def close(self) -> None:
-        """End it and everything that works in its home folder."""
+        """Stop it, and kill all processes that use its home folder."""
         if self.up:
             self.stop()
         for one in self.processes():
@@ -174,7 +174,7 @@ class ServiceProcess:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """A running service, shared by all tests: they must not mind each other's trainings."""
+    """A running service for all tests: they must not depend on the absence of other trainings."""
     process = ServiceProcess(tmp_path_factory.mktemp("service") / "home")
     with contextlib.closing(process):
         process.start()
@@ -183,14 +183,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
 
 @pytest.fixture
 def own_service(tmp_path: Path) -> Iterator[ServiceProcess]:
-    """A service of a test's own, to be started, killed and started again."""
+    """A service for one test, which the test starts, kills and starts again."""
     with contextlib.closing(ServiceProcess(tmp_path / "home")) as process:
         yield process
 
 
 @pytest.fixture(scope="session")
 def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreConnection]:
-    """The way into a real Swift of its own, shared by all tests: use a container for each."""
+    """The connection to a real Swift for all tests: each test uses its own container."""
     from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 
     folder = tmp_path_factory.mktemp("swift")
@@ -201,14 +201,14 @@ def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreConnection]
 
 @pytest.fixture(scope="session")
 def postgresql_or_none() -> Iterator[str | None]:
-    """The URL of a PostgreSQL, shared by all tests; None where none is installed."""
+    """The URL of a PostgreSQL for all tests; None if it is not installed."""
     with postgresql.server() as url:
         yield url
 
 
 @pytest.fixture
 def postgresql_schema(postgresql_or_none: str | None) -> Iterator[str]:
-    """The URL of an empty schema on PostgreSQL; the test is skipped where none is installed."""
+    """The URL of an empty schema on PostgreSQL; without PostgreSQL, the test is skipped."""
     if postgresql_or_none is None:
         pytest.skip(postgresql.ABSENT)
     with postgresql.schema(postgresql_or_none) as url:
@@ -217,7 +217,7 @@ def postgresql_schema(postgresql_or_none: str | None) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A real Keystone v3 with a real Swift behind it, shared by all tests; skipped where it can't be installed."""
+    """A real Keystone v3 with a real Swift for all tests; if it cannot be installed, the tests are skipped."""
     from tests.keystone.cloud import running
     from tests.keystone.environment import ensure
 
@@ -227,16 +227,16 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="session")
 def keystone(cloud: Cloud) -> StoreConnection:
-    """The way into a real Swift behind a real Keystone v3, shared by all tests: use a container for each."""
+    """The connection to that Swift: each test uses its own container."""
     return cloud.connection
 
 
 @pytest.fixture(scope="session")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sources of the pages in Airflow's UI, with everything that they are built and looked at with."""
+    """A copy of the sources of the pages in Airflow's UI, with the packages that build and check them."""
     return npm.installed(tmp_path_factory.mktemp("ui"))
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
+    """Return a port that was free a moment ago."""
     return ports.find_free_ports()[0]

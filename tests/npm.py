@@ -1,4 +1,4 @@
-"""The pages' sources with all that npm brings, in a folder of the tests' own."""
+"""A copy of the sources of the pages, with the packages that npm installs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ OFFLINE = ("ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ETIMEDOUT", "ENETUNREACH")
 
 
 def installed(folder: Path) -> Path:
-    """Copy ``ui`` into *folder*, with what its lock file names; without npm or its registry, the test is skipped."""
+    """Copy ``ui`` to *folder* and install the packages of its lock file; without npm or its registry, skip the test."""
     npm = shutil.which("npm")
     if npm is None:
-        pytest.skip("npm is not installed: install Node.js, which brings it")
+        pytest.skip("npm is not installed: install Node.js, which includes it")
     shutil.copytree(ROOT / "ui", folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
     made = run(folder, npm, "ci", "--no-audit", "--no-fund")
     if made.returncode and any(word in made.stderr for word in OFFLINE):

@@ -1,7 +1,7 @@
 """
-Every parameter of every operator and sensor, what it may be, and what comes of each kind of value.
+The parameters of all operators and sensors, with the result of each type of value.
 
-A parameter without a row here fails `tests/unit/operators/test_parameters.py`.
+A parameter that is not in `ROWS` fails `tests/unit/operators/test_parameters.py`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from airflow.sdk import BaseOperator
 from airflow_dlaas.get_provider_info import get_provider_info
 
 REFUSED = object()
-"""Stands for an error that names the parameter."""
+"""Represents an error that names the parameter."""
 DEFAULT = object()
-"""Stands for the parameter's default."""
+"""Represents the parameter's default."""
 
 FRAMEWORK = {"name": "tensorflow", "version": "1.0"}
 
@@ -73,12 +73,12 @@ KINDS: dict[str, dict[str, Any]] = {
         "seconds": timedelta(seconds=9),
     },
 }
-"""What a parameter becomes with each of `VALUES`; the others are refused."""
+"""The results by type of parameter and by the label in `VALUES`; other values are refused."""
 
 RENDERED: dict[str, dict[str, Any]] = {
     "duration or nothing": {"digits": timedelta(seconds=2026)},
 }
-"""The same of a value that a template gives, where that differs."""
+"""The results for values of templates, if they differ."""
 
 ROWS = {
     "UploadDataOperator": {
@@ -175,11 +175,11 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "ObjectSensor": {"container": "c"},
     "TrainingSensor": {"training_id": "training-x"},
 }
-"""Enough to make one of each."""
+"""The required parameters of each operator and sensor."""
 
 
 def steps() -> dict[str, type[BaseOperator]]:
-    """Return all operators and sensors that the provider names, by the names of their classes."""
+    """Return all operators and sensors of the provider, by class name."""
     return {
         one.__name__: one
         for kind in ("operators", "sensors")
@@ -193,7 +193,7 @@ def steps() -> dict[str, type[BaseOperator]]:
 
 
 def own_parameters(step: type[BaseOperator]) -> set[str]:
-    """Return the parameters of *step* that are ours and not Airflow's."""
+    """Return the parameters of *step* that this package defines, without those of Airflow."""
     return {
         name
         for one in step.__mro__
@@ -204,12 +204,12 @@ def own_parameters(step: type[BaseOperator]) -> set[str]:
 
 
 def make(name: str, /, **given: Any) -> Any:
-    """Make the step *name* with what it needs, and *given*."""
+    """Create the step *name* with its required parameters and *given*."""
     return steps()[name](**{"task_id": "step", **REQUIRED[name], **given})
 
 
 def expected(name: str, parameter: str, label: str, *, rendered: bool = False) -> Any:
-    """Return what becomes of the value *label* of a step's parameter."""
+    """Return the expected result of the value *label* for a step's parameter."""
     kind = ROWS[name][parameter]
     special = RENDERED.get(kind, {}) if rendered else {}
     return special.get(label, KINDS[kind].get(label, REFUSED))

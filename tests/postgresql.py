@@ -1,4 +1,4 @@
-"""A PostgreSQL for the tests: the one that TEST_POSTGRES_URL names, or one of this process's own, on a socket."""
+"""A PostgreSQL for the tests: that of TEST_POSTGRES_URL, or a new one on a Unix socket."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from sqlalchemy.exc import OperationalError
 from airflow_dlaas.demo.process_guard import ProcessGuard
 
 VARIABLE = "TEST_POSTGRES_URL"
-"""URL of a PostgreSQL where schemas may be made, postgresql+psycopg://…; each test makes and drops its own."""
+"""URL of a PostgreSQL that permits new schemas, postgresql+psycopg://…; each test creates and drops its own."""
 
 ABSENT = f"PostgreSQL is not installed: install it (apt-get install postgresql), or set {VARIABLE}"
 
 DEBIAN = Path("/usr/lib/postgresql")
-"""Where Debian and Ubuntu install the server's programs, by release; they are not on PATH there."""
+"""The folder of the server's programs on Debian and Ubuntu, by release; they are not on PATH there."""
 
 START = 60.0
-"""Seconds a new server may take for its first answer; it needs less than one."""
+"""The most seconds for the first response of a new server; it needs less than one."""
 
 SETTINGS = {
-    "listen_addresses": "",  # the socket only: no port can be taken
+    "listen_addresses": "",  # the socket only: a port may be in use
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
-    "max_connections": "300",  # an Airflow takes up to fifteen with each of its processes
+    "max_connections": "300",  # each process of an Airflow uses up to fifteen
 }
 
 
 @contextmanager
 def server() -> Iterator[str | None]:
     """
-    The URL of a server; None where no PostgreSQL is installed.
+    Yield the URL of a server; None if PostgreSQL is not installed.
 
-    A server of our own is started for the duration, and ends with this process whatever ends that.
+    A new server runs for the duration of the block, and ends with this process, also after a SIGKILL.
     """
     if url := os.environ.get(VARIABLE):
         yield url
@@ -62,7 +62,7 @@ def server() -> Iterator[str | None]:
 
 
 def installed() -> Path | None:
-    """The folder of PostgreSQL's programs: the newest release's; None where there is none."""
+    """Return the folder of PostgreSQL's programs, of the newest release; None if there is none."""
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
     releases = [one.parent for one in DEBIAN.glob("*/bin/initdb")]
@@ -71,7 +71,7 @@ def installed() -> Path | None:
 
 @contextmanager
 def schema(server_url: str) -> Iterator[str]:
-    """The URL of a new, empty schema on the server, which is dropped afterwards."""
+    """Yield the URL of a new, empty schema on the server; drop it after the block."""
     name = f"dlaas_{uuid.uuid4().hex}"
     engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -85,25 +85,25 @@ def schema(server_url: str) -> Iterator[str]:
 @contextmanager
 def airflow_database(server_url: str | None) -> Iterator[dict[str, str]]:
     """
-    The environment that gives an Airflow a schema of its own on the server; an empty one, and so SQLite, without it.
+    Yield the environment variables for an Airflow with its own schema on the server; none, and so SQLite, without it.
 
-    Airflow on SQLite answers 500 to requests while another of its components writes.
+    Airflow on SQLite responds with 500 to requests while another of its components writes.
     """
     if server_url is None:
         yield {}
         return
     with schema(server_url) as url:
-        # psycopg serves both: left to itself, Airflow asks for asyncpg.
+        # psycopg supports both; by default, Airflow uses asyncpg for the second one.
         yield {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": url}
 
 
 @contextmanager
 def _running(programs: Path, folder: Path) -> Iterator[str]:
-    """A new server with its data and its socket in *folder*, which no other user can enter."""
+    """Yield the URL of a new server with its data and its socket in *folder*, which other users cannot access."""
     owner = _unprivileged(folder)
     initdb = [programs / "initdb", "--auth=trust", "--username=postgres", "--no-sync", "-D", folder / "data"]
     made = subprocess.run(
-        [*owner, *initdb, "--no-locale", "--encoding=UTF8"],  # whatever the locale of the machine
+        [*owner, *initdb, "--no-locale", "--encoding=UTF8"],  # independent of the locale of the machine
         cwd="/",
         capture_output=True,
         text=True,
@@ -112,13 +112,13 @@ def _running(programs: Path, folder: Path) -> Iterator[str]:
     settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
     command = [*owner, programs / "postgres", "-D", folder / "data", "-k", folder, *settings]
     url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
-    with ProcessGuard(command, log=folder / "log", cwd=Path("/"), grace_period=2.0) as leash:
-        _wait_for(url, leash)
+    with ProcessGuard(command, log=folder / "log", cwd=Path("/"), grace_period=2.0) as process:
+        _wait_for(url, process)
         yield url
 
 
 def _unprivileged(folder: Path) -> list[str]:
-    """What to put before a command so that it runs as the owner of *folder*: PostgreSQL refuses to run as root."""
+    """Give *folder* to another user; return the prefix for commands of that user. PostgreSQL refuses to run as root."""
     if os.getuid() != 0:
         return []
     names = {one.pw_name for one in pwd.getpwall()}
@@ -127,7 +127,7 @@ def _unprivileged(folder: Path) -> list[str]:
     return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
 
-def _wait_for(url: str, leash: ProcessGuard) -> None:
+def _wait_for(url: str, process: ProcessGuard) -> None:
     deadline = time.monotonic() + START
     engine = create_engine(url)
     while True:
@@ -135,7 +135,7 @@ def _wait_for(url: str, leash: ProcessGuard) -> None:
             with engine.connect():
                 break
         except OperationalError:
-            assert leash.poll() is None, leash.tail()
-            assert time.monotonic() < deadline, leash.tail()
+            assert process.poll() is None, process.tail()
+            assert time.monotonic() < deadline, process.tail()
             time.sleep(0.1)
     engine.dispose()

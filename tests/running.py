@@ -1,4 +1,4 @@
-"""How the tests run: in which order and on which worker, how long each may take, and what is said of those skipped."""
+"""Hooks of pytest: the order and the worker of tests, their time limits, and the summary of the skipped ones."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ from xdist.scheduler import LoadScopeScheduling
 TESTS = Path(__file__).parent
 
 UNIT_PROCESSOR_SECONDS = 10.0
-"""Seconds of the processor that a unit test may take. What else the machine does is not counted."""
+"""Seconds of processor time for a unit test. Other processes do not count."""
 
 UNIT_TIMEOUT = 60
-"""Seconds after which a unit test counts as hung, on a machine that does a lot else."""
+"""Seconds after which a unit test counts as hung, also on a busy machine."""
 
 GROUPS = {
-    # One Airflow for both: the tests that kill parts of it. The other system tests share another.
+    # One Airflow for both, whose parts the tests kill. The other system tests share another one.
     "tests/system/test_one_run.py": "an Airflow that is killed",
     "tests/system/test_storm.py": "an Airflow that is killed",
 }
-"""What runs on one worker, one after the other, other than the tests of one file."""
+"""Files that run on one worker, one after the other."""
 
 AIRFLOW = "an Airflow"
 """The group of the other system tests."""
 
 LONGEST_FIRST = ("system", "integration/service/learner", "chaos", "integration", "fuzz", "architecture", "conformance")
-"""The folders below `TESTS` in the order of what their files take, so that no worker ends long after the others."""
+"""Folders below `TESTS` in the order of their duration, so that no worker ends long after the others."""
 
 
 NO_BUBBLEWRAP = "bubblewrap does not work here: apt-get install bubblewrap, and let its user make namespaces"
-"""Why a test that needs it is skipped."""
+"""The reason with which tests that need it are skipped."""
 
 
 class Interrupt:
     """
-    A handler of SIGTERM, SIGINT and SIGHUP that ends the tests as Ctrl-C does: fixtures still stop what they started.
+    A handler of SIGTERM, SIGINT and SIGHUP that ends the tests like Ctrl-C: fixtures still stop their processes.
 
-    ``timeout`` sends TERM to the whole process group, and bootstrap.py then sends INT too: one request to stop by two
-    signals. The second must not interrupt the clean-up. The first signal repeated does.
+    ``timeout`` sends TERM to the whole process group, and bootstrap.py then sends INT too: two signals for one request.
+    The second one must not interrupt the clean-up; a repetition of the first one does.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Interrupt:
         self._first: int | None = None
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
-        if os.getpid() != self._process:  # forked by a test, with no fixture to end
+        if os.getpid() != self._process:  # forked by a test, without fixtures
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
@@ -68,16 +68,16 @@ class Interrupt:
 
 
 _own_homes: list[str] = []
-"""Folders that `own_airflow_home` has made, to be removed in the end."""
+"""Folders that `own_airflow_home` has created; they are removed at the end."""
 
 
 def own_airflow_home() -> None:
     """
-    Give this process an AIRFLOW_HOME of its own.
+    Set AIRFLOW_HOME to a new folder for this process.
 
-    Airflow writes its configuration there when it is first imported, and reads it while another process writes it; a
-    user's own configuration must not decide how tests end. To be called before anything imports Airflow: pytest loads
-    the conftest.py files of the paths that it is given before it calls `pytest_configure`.
+    Airflow writes its configuration there at its first import, and may read it while another process writes it; a
+    user's own configuration must not influence the tests. Call this before the first import of Airflow: pytest loads
+    the conftest.py files of its arguments before it calls `pytest_configure`.
     """
     os.environ["AIRFLOW_HOME"] = home = tempfile.mkdtemp(prefix="dlaas-airflow-home-")
     _own_homes.append(home)
@@ -85,16 +85,16 @@ def own_airflow_home() -> None:
 
 def let_examples_take_their_time() -> None:
     """
-    Let no example of Hypothesis fail for the time it takes: 200 ms are little where other processes compute too.
+    Switch off Hypothesis' time limits for examples: 200 ms are too short on a busy machine.
 
-    To be called before a test's module is loaded: `settings` take what they do not name from the profile of then.
+    Call this before the modules of tests are loaded: `settings` read their defaults from the current profile.
     """
     settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("tests")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Remove this process's AIRFLOW_HOME at its end; end the tests in order on SIGTERM."""
+    """Register the removal of this process's AIRFLOW_HOME and the handler of signals."""
     for home in _own_homes:
         config.add_cleanup(partial(shutil.rmtree, home, ignore_errors=True))
     if threading.current_thread() is threading.main_thread():
@@ -105,7 +105,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
-    """Bound what a unit test takes; on a worker, begin with what takes longest."""
+    """Set the timeout of unit tests; on a worker, sort by duration."""
     for item in items:
         if item.path.is_relative_to(TESTS / "unit") and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(UNIT_TIMEOUT))
@@ -115,7 +115,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Confi
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Fail a unit test that takes more of the processor than `UNIT_PROCESSOR_SECONDS`."""
+    """Fail a unit test with more processor time than `UNIT_PROCESSOR_SECONDS`."""
     before = time.process_time()
     yield
     if item.path.is_relative_to(TESTS / "unit"):
@@ -124,12 +124,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 
 def require_little_work(seconds: float) -> None:
     """
-    Fail the test that runs if it took more of the processor than a unit test may.
+    Fail the current test if its processor time is more than a unit test may use.
 
-    :param seconds: what it took.
+    :param seconds: the processor time of the test.
     """
     if seconds > UNIT_PROCESSOR_SECONDS:
-        pytest.fail(f"took {seconds:.1f} s of the processor; a unit test may take {UNIT_PROCESSOR_SECONDS:g}")
+        pytest.fail(f"used {seconds:.1f} s of processor time; a unit test may use {UNIT_PROCESSOR_SECONDS:g}")
 
 
 def _rank(path: Path) -> int:
@@ -140,13 +140,13 @@ def _rank(path: Path) -> int:
 
 
 def group_of(nodeid: str) -> str:
-    """What runs on the same worker as the test: fixtures that cost much are made once for all of it."""
+    """Return the group of a test. A group runs on one worker, which creates its costly fixtures once."""
     file = nodeid.partition("::")[0]
     return GROUPS.get(file) or (AIRFLOW if file.startswith("tests/system/") else file)
 
 
 class Grouped(LoadScopeScheduling):
-    """Gives a worker one group after the other, in the order in which the tests were collected."""
+    """Assigns groups to workers one after the other, in the order in which the tests were collected."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
@@ -160,10 +160,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Grouped:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say each reason for which tests were skipped, once, with their number: a reason says how to have them run."""
+    """Print each reason for skipped tests once, with their number. The reasons explain how to run the tests."""
     reasons = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", ()))
     if reasons:
-        terminalreporter.section("skipped, and how to have it")
+        terminalreporter.section("skipped tests, and how to run them")
     for reason, number in reasons.most_common():
         terminalreporter.line(f"{number:>4}  {reason}")
 

@@ -1,4 +1,4 @@
-"""What is really stored, looked at from outside: for tests that have to know it byte by byte."""
+"""The stored files and objects, compared byte by byte by tests."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.troublemaker import Troublemaker
 from tests.waiting import until
 
 Tree = Mapping[str, bytes]
-"""Names and contents: of the files in a folder, or of the objects in a container."""
+"""Contents by name: of the files in a folder, or of the objects in a container."""
 
 
 def noise(size: int, seed: object) -> bytes:
-    """Bytes that are the same for the same seed, and look like no others."""
+    """Return random bytes, the same for equal seeds."""
     return random.Random(f"{seed}").randbytes(size)
 
 
 def lay(folder: Path, tree: Tree) -> Path:
-    """Write the files of *tree* into *folder*, made if missing; others that are there stay."""
+    """Write the files of *tree* to *folder*, which is created if needed; other files there stay."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in tree.items():
         path = folder / name
@@ -33,24 +33,24 @@ def lay(folder: Path, tree: Tree) -> Path:
 
 
 def laid(folder: Path) -> dict[str, bytes]:
-    """Every file in *folder*."""
+    """Return all files in *folder*."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def contents(store: ObjectStore, container: str) -> dict[str, bytes]:
-    """Every object of *container*, read to its end."""
+    """Return all objects of *container* with their contents."""
     return {one.name: content(store, container, one) for one in store.list_objects(container)}
 
 
 def content(store: ObjectStore, container: str, one: StoredObject) -> bytes:
-    """All of an object. Each segment by itself: of many small ones in a row Swift gives one a second."""
+    """Return the content of an object, segment by segment: of many small ones in a row Swift sends one per second."""
     parts = store.get_layout(container, one.name).parts if one.slo_etag else ()
-    stretches = [(part.start, part.start + part.size) for part in parts] or [(0, one.size)]
-    return b"".join(store.read_range(container, one.name, start, end) for start, end in stretches)
+    ranges = [(part.start, part.start + part.size) for part in parts] or [(0, one.size)]
+    return b"".join(store.read_range(container, one.name, start, end) for start, end in ranges)
 
 
 def segments(store: ObjectStore, container: str) -> dict[str, int]:
-    """The segments in the container beside, and their sizes."""
+    """Return the segments in the segment container, with their sizes."""
     try:
         return {one.name: one.size for one in store.list_objects(segment_container(container))}
     except ContainerNotFound:
@@ -58,7 +58,7 @@ def segments(store: ObjectStore, container: str) -> dict[str, int]:
 
 
 def orphans(store: ObjectStore, container: str) -> set[str]:
-    """Those segments that no object of *container* consists of."""
+    """Return the segments that belong to no object of *container*."""
     large = [one.name for one in store.list_objects(container) if one.slo_etag]
     places = {part.segment for name in large for part in store.get_layout(container, name).parts}
     return {name for name in segments(store, container) if (segment_container(container), name) not in places}
@@ -66,27 +66,27 @@ def orphans(store: ObjectStore, container: str) -> set[str]:
 
 def settle(trouble: Troublemaker) -> None:
     """
-    Wait until nobody speaks through *trouble* any more; stores that did have to be closed, and their errors dropped.
+    Wait until *trouble* has no connections any more. Close the stores that use it first, and delete their errors.
 
-    A request that was sent as a whole is carried out even if the sender has gone.
+    A request that was sent completely is executed even if its sender has closed the connection.
     """
-    gc.collect()  # an error that somebody still holds keeps its connection open, and no other is left to it
+    gc.collect()  # an error that is still referenced keeps its connection open
     until(lambda: list(trouble._threads), lambda threads: not threads)
 
 
 def said(error: BaseException) -> str:
-    """All that an error and those behind it say of themselves, in a log or in a debugger."""
-    words, seen, left = [], set(), [error]
+    """Return the texts and reprs of an error, its causes and its arguments, as a log or a debugger shows them."""
+    texts, seen, left = [], set(), [error]
     while left:
         one = left.pop()
         if id(one) in seen:
             continue
         seen.add(id(one))
-        words += [str(one), repr(one)]
+        texts += [str(one), repr(one)]
         left += [other for other in (one.__cause__, one.__context__, *one.args) if isinstance(other, BaseException)]
-    return "\n".join(words)
+    return "\n".join(texts)
 
 
 def speaks_clearly(error: DlaasError, *secrets: str) -> bool:
-    """Whether an error has a sentence for people, and nowhere any of *secrets*."""
+    """Whether an error has a message of several words and contains none of *secrets*."""
     return len(str(error).split()) > 3 and not any(secret in said(error) for secret in secrets)

@@ -1,4 +1,4 @@
-"""Wait for what another thread or process does."""
+"""Waits for another thread or process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 PATIENCE = 60.0
-"""Seconds that something may take on a machine that does a lot else; less than one is usual."""
+"""The most seconds of a wait, for a busy machine; less than one is usual."""
 
 
 def until(
@@ -20,13 +20,13 @@ def until(
     seconds: float = PATIENCE,
 ) -> T:
     """
-    Call *look* until *holds* is true of what it returns, and return that.
+    Call *look* until *holds* is true for its result, and return the result.
 
-    :param details: what else a failure shows.
-    :raises AssertionError: that has not come within *seconds*; it says what *look* returned last.
+    :param details: returns more information for the message of a failure.
+    :raises AssertionError: it has not become true within *seconds*; the message has the last result.
     """
     deadline = time.monotonic() + seconds
     while not holds(seen := look()):
-        assert time.monotonic() < deadline, f"not so within {seconds:g} s; last seen: {seen!r} {details()}"
+        assert time.monotonic() < deadline, f"timeout after {seconds:g} s; last result: {seen!r} {details()}"
         time.sleep(0.02)
     return seen

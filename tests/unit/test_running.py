@@ -1,4 +1,4 @@
-"""How the tests themselves run."""
+"""The hooks of pytest in `tests.running`."""
 
 from __future__ import annotations
 
@@ -24,48 +24,48 @@ from tests.running import (
 )
 
 
-def test_airflow_reads_no_configuration_but_the_tests_own() -> None:
+def test_airflow_reads_the_configuration_of_the_tests_only() -> None:
     from airflow.configuration import AIRFLOW_CONFIG
 
     assert Path(AIRFLOW_CONFIG).parent == Path(os.environ["AIRFLOW_HOME"])
     assert not Path(AIRFLOW_CONFIG).is_relative_to(Path.home())
 
 
-def test_a_unit_test_that_hangs_is_ended_after_a_minute(request: pytest.FixtureRequest) -> None:
+def test_unit_test_has_a_timeout_of_a_minute(request: pytest.FixtureRequest) -> None:
     marker = request.node.get_closest_marker("timeout")
     assert marker is not None
     assert marker.args == (UNIT_TIMEOUT,) == (60,)
 
 
-def test_a_unit_test_has_ten_seconds_of_the_processor(pytestconfig: pytest.Config) -> None:
+def test_unit_test_may_use_ten_seconds_of_processor_time(pytestconfig: pytest.Config) -> None:
     require_little_work(10)
-    with pytest.raises(pytest.fail.Exception, match="may take 10"):
+    with pytest.raises(pytest.fail.Exception, match="may use 10"):
         require_little_work(10.1)
     hooks = pytestconfig.pluginmanager.hook.pytest_runtest_call.get_hookimpls()
     assert pytest_runtest_call in [hook.function for hook in hooks]
 
 
-def test_no_example_of_hypothesis_fails_for_the_time_it_takes() -> None:
+def test_hypothesis_examples_have_no_time_limit() -> None:
     assert settings().deadline is None
     assert HealthCheck.too_slow in settings().suppress_health_check
 
 
-def test_the_tests_that_kill_an_airflow_share_none_with_the_others() -> None:
+def test_tests_that_kill_an_airflow_share_it_with_no_others() -> None:
     files = (str(one.relative_to(TESTS.parent)) for one in (TESTS / "system").glob("test_*.py"))
     groups = {file: group_of(f"{file}::test") for file in files}
     assert set(groups.values()) == {AIRFLOW, *GROUPS.values()}
     assert {file for file, group in groups.items() if group != AIRFLOW} == set(GROUPS)
 
 
-def test_the_other_tests_of_one_file_run_on_one_worker() -> None:
+def test_tests_of_one_file_run_on_one_worker() -> None:
     assert group_of("tests/unit/a.py::test_b[x::y]") == group_of("tests/unit/a.py::C::test_d") == "tests/unit/a.py"
 
 
-def test_every_folder_that_takes_long_is_there() -> None:
+def test_folders_of_longest_first_exist() -> None:
     assert [folder for folder in LONGEST_FIRST if not (TESTS / folder).is_dir()] == []
 
 
-def test_sigterm_ends_the_tests_as_ctrl_c_does() -> None:
+def test_sigterm_ends_the_tests_like_ctrl_c() -> None:
     assert isinstance(signal.getsignal(signal.SIGTERM), Interrupt)
     assert isinstance(signal.getsignal(signal.SIGHUP), Interrupt) or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     with pytest.raises(KeyboardInterrupt):
@@ -73,7 +73,7 @@ def test_sigterm_ends_the_tests_as_ctrl_c_does() -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [("SIGTERM", "SIGINT"), ("SIGINT", "SIGTERM")])
-def test_one_request_to_stop_by_two_signals_interrupts_once(first: str, second: str) -> None:
+def test_two_different_signals_interrupt_once(first: str, second: str) -> None:
     interrupt = Interrupt()
     with pytest.raises(KeyboardInterrupt):
         interrupt(signal.Signals[first], None)
@@ -82,21 +82,21 @@ def test_one_request_to_stop_by_two_signals_interrupts_once(first: str, second: 
         interrupt(signal.Signals[first], None)
 
 
-def test_each_reason_for_skipping_is_given_once_with_its_number(request: pytest.FixtureRequest) -> None:
-    said = io.StringIO()
-    reporter = pytest.TerminalReporter(request.config, file=said)
-    moon, boat = "There is no moon: run it at night", "There is no boat: buy one"
-    reporter.stats["skipped"] = [skipped(boat), *(skipped(moon) for _ in range(3))]
+def test_summary_has_each_skip_reason_once_with_its_number(request: pytest.FixtureRequest) -> None:
+    output = io.StringIO()
+    reporter = pytest.TerminalReporter(request.config, file=output)
+    npm, registry = "npm is not installed: install Node.js", "There is no registry: connect to it"
+    reporter.stats["skipped"] = [skipped(registry), *(skipped(npm) for _ in range(3))]
     pytest_terminal_summary(reporter)
-    title, *lines = said.getvalue().splitlines()
-    assert "skipped, and how to have it" in title
-    assert [line.split(maxsplit=1) for line in lines] == [["3", moon], ["1", boat]]
+    title, *lines = output.getvalue().splitlines()
+    assert "skipped tests, and how to run them" in title
+    assert [line.split(maxsplit=1) for line in lines] == [["3", npm], ["1", registry]]
 
 
-def test_where_nothing_is_skipped_nothing_is_said(request: pytest.FixtureRequest) -> None:
-    said = io.StringIO()
-    pytest_terminal_summary(pytest.TerminalReporter(request.config, file=said))
-    assert said.getvalue() == ""
+def test_summary_is_empty_without_skipped_tests(request: pytest.FixtureRequest) -> None:
+    output = io.StringIO()
+    pytest_terminal_summary(pytest.TerminalReporter(request.config, file=output))
+    assert output.getvalue() == ""
 
 
 def skipped(reason: str) -> pytest.TestReport:

@@ -214,7 +214,7 @@ def test_log_of_an_unknown_training_is_not_found(client):
 
 
 def test_service_records_an_acknowledgement(client, parts, location):
-    """It is idempotent, because a lost response causes a retry; it is a `Conflict` before the training has completed."""
+    """Idempotent, because a lost response causes a retry; a `Conflict` before the training has completed."""
     assert client.extensions.acknowledgement
     made = client.send(calls.create_training(a_definition(location)))
     with pytest.raises(Conflict, match="pending"):

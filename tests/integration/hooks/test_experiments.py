@@ -215,7 +215,7 @@ def test_a_service_that_does_not_tell_what_it_has_gets_a_new_experiment(
     with caplog.at_level(logging.WARNING):
         assert publish_code(abroad, draft, code("print(1)"), reuse=True).action == CreateExperiment()
     assert logged in caplog.text
-    assert [one.method for one in foreign.asked(f"{PATH}/e/versions/v/content")] == ["PUT"]
+    assert [one.method for one in foreign.requests_to(f"{PATH}/e/versions/v/content")] == ["PUT"]
 
 
 @pytest.mark.parametrize("content", [refuse(404, "not_found"), Answer(302, b"", {"Location": "/x"}), Answer(200, b"?")])
@@ -237,4 +237,4 @@ def test_why_an_upload_failed_is_said_though_the_deletion_fails_too(
     foreign.script[f"{PATH}/e/versions/v/content"] = [refuse(413, "payload_too_large")]
     with pytest.raises(TooLarge):
         publish_code(abroad, draft, code("print(1)"), reuse=False)
-    assert [one.method for one in foreign.asked(f"{PATH}/e")] == ["DELETE"]
+    assert [one.method for one in foreign.requests_to(f"{PATH}/e")] == ["DELETE"]
