@@ -1,4 +1,4 @@
-"""A whole API in process, made once: these tests throw things at it, and look what became of it."""
+"""A complete API in this process, created once for all fuzz tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit.service.api.conftest import Service, parts_in
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """An API that lets ``dlaas`` in, with a real store and real blobs in a folder of its own."""
+    """An API with the user ``dlaas``, with a real store and real blobs in its own folder."""
     folder = tmp_path_factory.mktemp("fuzz")
     SqlStore(f"sqlite:///{folder / 'empty.db'}").close()
     home = folder / "home"
@@ -33,7 +33,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def kept(api: Service) -> tuple[list[str], dict[str, int]]:
-    """All that the service keeps: every file but the database's own, and the rows of each table."""
+    """Return what the service stores: all files except those of the database, and the number of rows of each table."""
     home: Path = api.parts.jobs_dir.parent
     files = sorted(str(one.relative_to(home)) for one in home.rglob("*") if not one.name.startswith("store.db"))
     with contextlib.closing(sqlite3.connect(f"file:{home / 'store.db'}?mode=ro", uri=True)) as database:

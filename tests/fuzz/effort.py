@@ -1,12 +1,12 @@
 """
-How hard the fuzzing tries.
+The number of examples of the fuzz tests.
 
-As it is, the same examples come every time, and all of `tests/fuzz` takes two minutes. By hand it may look longer,
-at other examples each time::
+By default, the examples are the same at each run, and all of `tests/fuzz` takes two minutes. For a longer run with
+other examples each time::
 
     DLAAS_FUZZ=50 python -m pytest tests/fuzz --timeout 0
 
-tries fifty times as many. What it finds, Hypothesis prints as a call to repeat: put the example into a test.
+runs fifty times as many. For a failure, Hypothesis prints the call that repeats it: add the example to a test.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TIMES = int(os.environ.get("DLAAS_FUZZ", "1"))
 
 
 def effort(examples: int) -> settings:
-    """Try this many examples, or as many times more as was asked for."""
+    """Return settings for this number of examples, multiplied by `DLAAS_FUZZ`."""
     return settings(
         max_examples=examples * TIMES,
         derandomize=TIMES == 1,

@@ -1,4 +1,4 @@
-"""Training definitions, as anybody may write them."""
+"""Training definitions with any content."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.unit.service.api.conftest import DEFINITION
 
 SECRET = "hush-8d1f"
 
-# Python's own JSON reader lets lone surrogates through, and so may a DAG file.
+# Python's own JSON reader accepts lone surrogates, and a DAG file may have them, too.
 TEXT = st.text(max_size=20) | st.text(st.characters(categories=["Cs", "Cc", "Lu"]), max_size=5)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
@@ -86,16 +86,16 @@ VALID = st.fixed_dictionaries(
 )
 
 
-def places(document: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every way down into *document*."""
-    yield way
+def places(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Return the paths of all values in *document*."""
+    yield path
     if isinstance(document, dict | list):
         for step, inner in document.items() if isinstance(document, dict) else enumerate(document):
-            yield from places(inner, (*way, step))
+            yield from places(inner, (*path, step))
 
 
 def read(document: Any) -> TrainingDefinition | tuple[str, ...]:
-    """What became of *document*: a definition, or sentences that each name a field."""
+    """Return the definition, or the messages, which each name a field."""
     try:
         return TrainingDefinition.parse(document)
     except InvalidDefinition as error:
@@ -105,50 +105,50 @@ def read(document: Any) -> TrainingDefinition | tuple[str, ...]:
     assert all(re.match(r"\S.*: \S", one, re.DOTALL) for one in refused.problems)
     assert SECRET not in str(refused)
     assert SECRET not in repr(refused)
-    assert refused.__cause__ is None  # pydantic's own message repeats what was sent
+    assert refused.__cause__ is None  # pydantic's own message repeats the values
     return refused.problems
 
 
 @effort(400)
 @given(JSON)
-def test_any_document_is_a_definition_or_is_refused_by_field(document: Any) -> None:
+def test_any_document_is_a_definition_or_its_fields_are_refused(document: Any) -> None:
     assert not isinstance(read(document), TrainingDefinition)
 
 
 @effort(400)
 @given(VALID, st.data())
-def test_a_spoilt_definition_is_read_or_refused_and_never_tells_a_secret(document: Any, data: st.DataObject) -> None:
-    spoilt = deepcopy(document)
-    for index, _ in enumerate(spoilt["training_data"]):
-        spoilt["training_data"][index]["connection"]["password"] = SECRET
+def test_damaged_definition_is_read_or_refused_without_its_secrets(document: Any, data: st.DataObject) -> None:
+    damaged = deepcopy(document)
+    for index, _ in enumerate(damaged["training_data"]):
+        damaged["training_data"][index]["connection"]["password"] = SECRET
     for _ in range(data.draw(st.integers(1, 3))):
-        ways = [one for one in places(spoilt) if one]
-        if not ways:  # everything has been dropped by now
+        paths = [one for one in places(damaged) if one]
+        if not paths:  # all values have been dropped
             break
-        way = data.draw(st.sampled_from(ways))
-        at: Any = spoilt
-        for step in way[:-1]:
+        path = data.draw(st.sampled_from(paths))
+        at: Any = damaged
+        for step in path[:-1]:
             at = at[step]
         what = data.draw(st.sampled_from(["drop", "replace", "wrap", "credentials"]))
         match what:
             case "drop":
-                del at[way[-1]]
+                del at[path[-1]]
             case "replace":
-                at[way[-1]] = data.draw(JSON)
+                at[path[-1]] = data.draw(JSON)
             case "wrap":
-                at[way[-1]] = {SECRET.swapcase(): [SECRET], "password": at[way[-1]]}
+                at[path[-1]] = {SECRET.swapcase(): [SECRET], "password": at[path[-1]]}
             case _:
-                at[way[-1]] = data.draw(st.sampled_from(["http://u:%s@", "//%s@[", "http://[%s"])) % SECRET + data.draw(
-                    TEXT | st.sampled_from(["ex℀mple", "host:port", "[::", "h"])
-                )
-    found = read(spoilt)
+                at[path[-1]] = data.draw(
+                    st.sampled_from(["http://u:%s@", "//%s@[", "http://[%s"])
+                ) % SECRET + data.draw(TEXT | st.sampled_from(["ex℀mple", "host:port", "[::", "h"]))
+    found = read(damaged)
     if isinstance(found, TrainingDefinition):
         assert SECRET not in found.model_dump_json(include={"training_data": {"__all__": {"connection": {"password"}}}})
 
 
 @effort(200)
 @given(VALID, st.data())
-def test_an_unknown_key_is_refused_by_its_name(document: Any, data: st.DataObject) -> None:
+def test_unknown_key_is_refused_by_its_name(document: Any, data: st.DataObject) -> None:
     name = data.draw(st.from_regex(r"[a-z]{3,12}_x", fullmatch=True))
     inside = [one for one in places(document) if isinstance(_at(document, one), dict)]
     _at(document, data.draw(st.sampled_from(inside)))[name] = data.draw(JSON)
@@ -159,7 +159,7 @@ def test_an_unknown_key_is_refused_by_its_name(document: Any, data: st.DataObjec
 
 @effort(200)
 @given(VALID)
-def test_a_valid_definition_survives_the_wire(document: Any) -> None:
+def test_valid_definition_is_unchanged_after_sending_and_reading(document: Any) -> None:
     read_once = TrainingDefinition.parse(document)
     sent = read_once.model_dump_json(context=REVEAL_SECRETS, exclude_unset=True)
     assert json.loads(sent) == document
@@ -171,7 +171,7 @@ def test_a_valid_definition_survives_the_wire(document: Any) -> None:
 
 @effort(400)
 @given(st.one_of(TEXT, URL, st.builds("{}{}".format, URL, TEXT), st.builds("http://{}@{}".format, TEXT, TEXT)))
-def test_any_address_of_a_store_is_an_address_or_is_refused_without_being_repeated(url: str) -> None:
+def test_any_store_url_is_accepted_or_refused_without_a_repetition(url: str) -> None:
     document = deepcopy(DEFINITION)
     document["model_definition"]["definition_location"] = "x"
     document["training_data"][0]["connection"]["auth_url"] = f"{url}"
@@ -184,7 +184,7 @@ def test_any_address_of_a_store_is_an_address_or_is_refused_without_being_repeat
         assert "http://" in found[0] or "must not carry" in found[0] or "unicode" in found[0]
 
 
-def test_credentials_in_an_address_that_cannot_be_parsed_are_not_repeated() -> None:
+def test_message_hides_the_credentials_of_an_unparsable_url() -> None:
     document = deepcopy(DEFINITION)
     document["model_definition"]["definition_location"] = "x"
     document["training_data"][0]["connection"]["auth_url"] = f"http://user:{SECRET}@ex℀mple"
@@ -192,7 +192,7 @@ def test_credentials_in_an_address_that_cannot_be_parsed_are_not_repeated() -> N
 
 
 @pytest.mark.parametrize("count", [MAX_CONTAINERS + 1, 300_000])
-def test_a_flood_of_containers_is_one_complaint(count: int) -> None:
+def test_too_many_containers_give_one_message(count: int) -> None:
     found = read(DEFINITION | {"training_data": [{}] * count})
     assert isinstance(found, tuple)
     assert [one for one in found if "training_data" in one] == ["training_data: must name at most 1,000 containers"]
@@ -200,7 +200,7 @@ def test_a_flood_of_containers_is_one_complaint(count: int) -> None:
 
 @effort(300)
 @given(JSON | VALID | st.text(max_size=50), st.booleans())
-def test_what_a_dag_author_writes_is_checked_or_refused(document: Any, has_location: bool) -> None:
+def test_definition_of_a_dag_author_is_accepted_or_refused(document: Any, has_location: bool) -> None:
     if isinstance(document, dict):
         try:
             written.require_valid_definition(document, has_location=has_location)
@@ -215,10 +215,10 @@ def test_what_a_dag_author_writes_is_checked_or_refused(document: Any, has_locat
 
 @effort(400)
 @given(st.one_of(TEXT, URL, st.from_regex(r"(https?://[\[\]:a-z0-9@]{0,12})?/v3/ml_assets/experiments/[a-z/?#]{0,20}")))
-def test_any_location_is_one_of_ours_or_is_refused(said: str) -> None:
+def test_any_definition_location_is_parsed_or_refused(location: str) -> None:
     try:
         experiment, version = resource_urls.parse_definition_location(
-            said, ["http://dlaas.example:8480", "http://[::1"]
+            location, ["http://dlaas.example:8480", "http://[::1"]
         )
     except InvalidRequest as error:
         assert (error.code, error.target) == ("C101", resource_urls.LOCATION_FIELD)  # noqa: PT017
@@ -227,7 +227,7 @@ def test_any_location_is_one_of_ours_or_is_refused(said: str) -> None:
         assert version is None or re.fullmatch(r"[A-Za-z0-9_-]{1,64}", version)
 
 
-def _at(document: Any, way: tuple[Any, ...]) -> Any:
-    for step in way:
+def _at(document: Any, path: tuple[Any, ...]) -> Any:
+    for step in path:
         document = document[step]
     return document

@@ -1,4 +1,4 @@
-"""Whatever a command prints."""
+"""Lines with any text that a command prints."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
 
 @effort(100)
 @given(st.text())
-def test_any_text_is_read_without_an_error_and_what_is_found_survives_json(line: str) -> None:
+def test_any_line_is_parsed_without_an_error_and_its_metric_is_valid_json(line: str) -> None:
     metric = LogMetricsParser().parse_line(line, NOW)
     assert metric is None or Metric.model_validate_json(metric.model_dump_json()) == metric

@@ -1,4 +1,4 @@
-"""Logs and metrics of any bytes, and monitors that say anything."""
+"""Logs and metrics with any bytes, and log streams with any messages."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from tests.fuzz.effort import effort
 from tests.fuzz.test_documents import JSON
 from tests.unit.service.api.conftest import Service
 
-EFFORT = 20.0
-"""Seconds of a processor for what takes one. Not of the clock: what else the machine does costs nothing here."""
+MAX_PROCESSOR_SECONDS = 20.0
+"""Seconds of processor time for work that needs about one. Other processes do not count."""
 
 NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
 read_frame = parse_response(Frame)
 
-# -- what a client is told ---------------------------------------------------------------------------------------------
+# -- messages to a client ----------------------------------------------------------------------------------------------
 
 METRIC = st.fixed_dictionaries(
     {
@@ -71,20 +71,20 @@ MESSAGES = st.one_of(
 
 @effort(600)
 @given(st.lists(MESSAGES, max_size=6), st.integers(0, 50))
-def test_whatever_a_server_sends_is_a_frame_or_misunderstood(messages: list[bytes], offset: int) -> None:
-    place = StreamCursor(offset)
+def test_any_message_is_a_frame_or_a_protocol_error(messages: list[bytes], offset: int) -> None:
+    cursor = StreamCursor(offset)
     for message in messages:
         try:
             frame = read_frame(message)
         except ProtocolError as error:
             assert len(str(error)) < 50_000  # noqa: PT017
             continue
-        before = place.offset
-        new = place.accept(frame)
-        assert place.offset >= before
+        before = cursor.offset
+        new = cursor.accept(frame)
+        assert cursor.offset >= before
         if new is not None:
-            assert new.status.offset == place.offset
-            read_frame(new.model_dump_json().encode())  # a trigger passes it on
+            assert new.status.offset == cursor.offset
+            read_frame(new.model_dump_json().encode())  # a trigger passes it on as JSON
 
 
 PIECES = st.lists(st.text(max_size=12), max_size=8)
@@ -92,62 +92,62 @@ PIECES = st.lists(st.text(max_size=12), max_size=8)
 
 @effort(300)
 @given(PIECES, st.lists(st.integers(0, 8), max_size=3), st.booleans())
-def test_a_log_told_over_broken_connections_arrives_once(pieces: list[str], breaks: list[int], ours: bool) -> None:
+def test_log_over_broken_connections_arrives_once(pieces: list[str], breaks: list[int], ours: bool) -> None:
     whole = "".join(pieces)
-    place, got = StreamCursor(), ""
+    cursor, got = StreamCursor(), ""
     for end in [*breaks, len(pieces)]:
-        place.on_connect()
+        cursor.on_connect()
         at = 0
         for piece in pieces[:end]:
             begin, at = at, at + len(piece.encode())
-            if ours and begin < place.offset:
-                continue  # our service begins where it is asked to
+            if ours and begin < cursor.offset:
+                continue  # our service begins at the requested offset
             status: dict[str, Any] = {"message": piece}
             if ours:
                 status |= {"state": "running", "offset": at}
-            new = place.accept(read_frame(json.dumps({"status": status}).encode()))
+            new = cursor.accept(read_frame(json.dumps({"status": status}).encode()))
             got += (new.status.message or "") if new is not None else ""
     assert got == whole
-    assert place.offset == len(whole.encode())
+    assert cursor.offset == len(whole.encode())
 
 
 @effort(300)
 @given(st.text(max_size=40), st.lists(st.lists(st.integers(0, 40), max_size=4), max_size=4))
-def test_a_foreign_log_that_is_cut_otherwise_each_time_arrives_once(whole: str, cuts: list[list[int]]) -> None:
-    place, got = StreamCursor(), ""
+def test_foreign_log_with_other_frames_on_each_connection_arrives_once(whole: str, cuts: list[list[int]]) -> None:
+    cursor, got = StreamCursor(), ""
     for points in [*cuts, []]:
-        place.on_connect()
+        cursor.on_connect()
         edges = sorted({0, *(min(one, len(whole)) for one in points)})
         if not points:
             edges = [0, len(whole)]
         for begin, end in itertools.pairwise(edges):
             frame = read_frame(json.dumps({"status": {"message": whole[begin:end]}}).encode())
-            new = place.accept(frame)
+            new = cursor.accept(frame)
             got += (new.status.message or "") if new is not None else ""
     assert got == whole
 
 
 @effort(300)
 @given(st.integers(300, 599), MESSAGES)
-def test_any_refusal_is_one_of_ours(status: int, content: bytes) -> None:
+def test_any_error_response_is_an_api_error(status: int, content: bytes) -> None:
     assert isinstance(parse_api_error(status, content), ApiError)
 
 
 @pytest.mark.parametrize("flood", ['{"metrics": [%s]}', '{"metrics": [{"values": [%s]}]}'])
-def test_a_frame_full_of_nonsense_costs_some_memory_and_no_time(flood: str) -> None:
+def test_frame_with_many_errors_needs_little_memory_and_time(flood: str) -> None:
     message = ('{"status": %s}' % (flood % ",".join(["{}"] * 500_000))).encode()
     tracemalloc.start()
-    begun = time.thread_time()
+    started = time.thread_time()
     with pytest.raises(ProtocolError) as found:
         read_frame(message)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(str(found.value)) < 50_000
-    assert most < 60 * len(message)  # objects of what lies around the first that is wrong, and of no more
-    assert time.thread_time() - begun < EFFORT
+    assert most < 60 * len(message)  # the objects up to the first error, and no more
+    assert time.thread_time() - started < MAX_PROCESSOR_SECONDS
 
 
-# -- what the service reads --------------------------------------------------------------------------------------------
+# -- logs that the service reads ---------------------------------------------------------------------------------------
 
 ODD = st.sampled_from(
     [
@@ -171,7 +171,7 @@ def finished(api: Service, log: bytes, metrics: bytes = b"") -> str:
     return run
 
 
-def told(api: Service, run: str, query: str = "") -> list[Frame]:
+def read_frames(api: Service, run: str, query: str = "") -> list[Frame]:
     seen = []
     with api.client.websocket_connect(f"/v3/models/{run}/monitor{query}") as socket:
         while (message := socket.receive())["type"] == "websocket.send":
@@ -182,20 +182,20 @@ def told(api: Service, run: str, query: str = "") -> list[Frame]:
 
 @effort(60)
 @given(LOGS, st.data())
-def test_a_log_of_any_bytes_arrives_but_for_what_is_no_text(api: Service, log: bytes, data: st.DataObject) -> None:
+def test_log_of_any_bytes_arrives_as_text_with_replacements(api: Service, log: bytes, data: st.DataObject) -> None:
     run = finished(api, log)
-    frames = told(api, run)
+    frames = read_frames(api, run)
     whole = log.decode(errors="replace")
     assert "".join(one.status.message or "" for one in frames) == whole
     offsets = [one.status.offset for one in frames if one.status.offset is not None]
     assert offsets == sorted(offsets)
     assert offsets[-1] == len(log)
-    # Each offset is a place to go on from.
-    place = data.draw(st.sampled_from(offsets))
-    rest = told(api, run, f"?offset={place}")
-    assert "".join(one.status.message or "" for one in rest) == log[place:].decode(errors="replace")
+    # A later request can continue at each offset.
+    cursor = data.draw(st.sampled_from(offsets))
+    rest = read_frames(api, run, f"?offset={cursor}")
+    assert "".join(one.status.message or "" for one in rest) == log[cursor:].decode(errors="replace")
     last = data.draw(st.integers(0, 5))
-    shown = "".join(one.status.message or "" for one in told(api, run, f"?last={last}"))
+    shown = "".join(one.status.message or "" for one in read_frames(api, run, f"?last={last}"))
     lines = log.removesuffix(b"\n").split(b"\n")[-last:] if last and log else []
     ending = b"\n" if lines and log.endswith(b"\n") else b""
     assert shown == (b"\n".join(lines) + ending).decode(errors="replace")
@@ -204,7 +204,7 @@ def test_a_log_of_any_bytes_arrives_but_for_what_is_no_text(api: Service, log: b
 
 @effort(200)
 @given(LOGS, st.lists(st.integers(1, CHUNK_SIZE + 10), max_size=6))
-def test_a_log_read_while_it_grows_loses_nothing(log: bytes, steps: list[int]) -> None:
+def test_log_that_is_read_while_it_grows_is_complete(log: bytes, steps: list[int]) -> None:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "log"
         follower, got, written = FileFollower(path), [], 0
@@ -225,7 +225,7 @@ def test_a_log_read_while_it_grows_loses_nothing(log: bytes, steps: list[int]) -
 
 @pytest.mark.parametrize("ending", [b"", b"\n", b"\n\n"])
 @pytest.mark.parametrize("length", [1, CHUNK_SIZE - 2, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE])
-def test_the_last_line_is_found_however_long_it_is(tmp_path: Path, length: int, ending: bytes) -> None:
+def test_last_line_is_found_at_any_length(tmp_path: Path, length: int, ending: bytes) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"one\n" + b"x" * length + ending)
     lines = max(1, len(ending))
@@ -233,13 +233,13 @@ def test_the_last_line_is_found_however_long_it_is(tmp_path: Path, length: int, 
 
 
 @pytest.mark.parametrize("one", [b"x", b"\r", b"\0", b"\xff", "€".encode()])
-def test_a_line_of_many_megabytes_is_read_in_pieces_and_looked_for_once(tmp_path: Path, one: bytes) -> None:
+def test_line_of_many_megabytes_is_read_in_chunks_and_searched_once(tmp_path: Path, one: bytes) -> None:
     path = tmp_path / "log"
     size = 24 * 1024**2
     path.write_bytes(one * (size // len(one)))
-    begun = time.thread_time()
+    started = time.thread_time()
     assert tail_offset(path, 1) <= path.stat().st_size - 8 * 1024**2
-    assert time.thread_time() - begun < 1.0
+    assert time.thread_time() - started < 1.0
     follower = FileFollower(path)
     read = 0
     while piece := follower.read(ended=False):
@@ -260,7 +260,7 @@ QUERY = st.dictionaries(
 
 @effort(60)
 @given(QUERY, st.sampled_from(["{}", "training-000000000", "..", "%00", "%ff", "a/b"]))
-def test_any_query_of_a_monitor_is_followed_or_refused(api: Service, query: dict[str, str], name: str) -> None:
+def test_any_query_of_a_log_stream_is_accepted_or_refused(api: Service, query: dict[str, str], name: str) -> None:
     run = finished(api, b"one\n")
     spelled = "&".join(f"{key}={quote(value, errors='replace')}" for key, value in query.items())
     path = f"/v3/models/{name.format(run)}/monitor?{spelled}"
@@ -284,11 +284,11 @@ LINES = st.one_of(
 
 @effort(60)
 @given(st.lists(LINES, max_size=5))
-def test_a_command_that_writes_its_own_metrics_harms_nobody(api: Service, lines: list[bytes]) -> None:
+def test_any_metrics_file_of_a_command_is_harmless(api: Service, lines: list[bytes]) -> None:
     run = finished(api, b"", b"".join(line + b"\n" for line in lines))
     report = api.client.get(f"/v3/models/{run}")
     assert report.status_code == 200, report.text
-    for frame in told(api, run):
+    for frame in read_frames(api, run):
         for metric in frame.status.metrics or ():
             assert metric.model_dump_json()
     last_metrics(api.job(run).metrics)
@@ -322,7 +322,7 @@ OWN = st.one_of(
 )
 
 
-def insist_on_metric(metric: Metric | None) -> None:
+def require_valid_metric(metric: Metric | None) -> None:
     if metric is not None:
         assert Metric.model_validate_json(metric.model_dump_json()) == metric
         assert metric.values
@@ -331,18 +331,18 @@ def insist_on_metric(metric: Metric | None) -> None:
 @effort(800)
 @given(st.lists(PRINTED, max_size=4))
 @example([r'{"loss\ud800": 1}'])
-def test_whatever_is_printed_is_a_metric_or_nothing(lines: list[str]) -> None:
+def test_any_printed_line_is_a_valid_metric_or_none(lines: list[str]) -> None:
     log = LogMetricsParser()
     for line in lines:
-        insist_on_metric(log.parse_line(line, NOW))
+        require_valid_metric(log.parse_line(line, NOW))
 
 
 @effort(800)
 @given(OWN)
 @example(r'{"values": {"\ud800": 1}}')
 @example(r'{"values": {"a": 1}, "grouplabel": "\ud800"}')
-def test_whatever_is_written_as_metrics_is_one_or_nothing(line: str) -> None:
-    insist_on_metric(jsonl_metrics.parse_line(line, NOW))
+def test_any_line_of_a_metrics_file_is_a_valid_metric_or_none(line: str) -> None:
+    require_valid_metric(jsonl_metrics.parse_line(line, NOW))
 
 
 UNITS = [
@@ -375,15 +375,15 @@ UNITS = [
     [lambda line: LogMetricsParser().parse_line(line, NOW), lambda line: jsonl_metrics.parse_line(line, NOW)],
     ids=["printed", "written"],
 )
-def test_a_line_twice_as_long_takes_about_twice_as_long(read: Callable[[str], object], unit: str) -> None:
+def test_parse_time_is_linear_in_the_length_of_a_line(read: Callable[[str], object], unit: str) -> None:
     def seconds(size: int) -> float:
-        """Of a processor, not of the clock."""
+        """Return the processor time, in seconds."""
         line = unit * (size // len(unit)) + "!"
         taken = []
         for _ in range(3):
-            begun = time.thread_time()
+            started = time.thread_time()
             read(line)
-            taken.append(time.thread_time() - begun)
+            taken.append(time.thread_time() - started)
         return min(taken)
 
     short, long = seconds(4_000), seconds(64_000)

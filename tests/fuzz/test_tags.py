@@ -1,4 +1,4 @@
-"""Tags in descriptions that anybody may have written."""
+"""Run key tags in descriptions with any content."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PIECES = st.one_of(
     TAGS.map(str),
     st.builds(
         lambda outer, inner: f"[airflow-{inner}dlaas {outer.idempotency_key}]", TAGS, TAGS
-    ),  # one that is left when one goes
+    ),  # a tag that appears when another one is removed
     st.builds(lambda tag, cut: str(tag)[:cut], TAGS, st.integers(0, 60)),
     st.builds(lambda tag, cut: str(tag)[cut:], TAGS, st.integers(0, 60)),
     st.sampled_from(["[airflow-dlaas ", "]", ".", "[", " ", "\n", "٣"]),
@@ -39,14 +39,14 @@ DESCRIPTIONS = st.lists(PIECES, max_size=6).map("".join)
 
 @effort(1000)
 @given(DESCRIPTIONS | st.text())
-def test_any_description_holds_a_tag_or_none(description: str) -> None:
+def test_any_description_has_a_tag_or_none(description: str) -> None:
     found = RunKey.from_description(description)
     assert found is None or str(found) in description or found.attempt == int(f"0{found.attempt}")
 
 
 @effort(1000)
 @given(DESCRIPTIONS, TAGS, TAGS)
-def test_a_tag_is_read_back_from_behind_whatever_the_author_wrote(description: str, tag: RunKey, other: RunKey) -> None:
+def test_tag_is_read_from_behind_any_text_of_the_author(description: str, tag: RunKey, other: RunKey) -> None:
     document = {
         **DEFINITION,
         "model_definition": {**DEFINITION["model_definition"], "definition_location": "x", "description": description},
@@ -61,10 +61,10 @@ def test_a_tag_is_read_back_from_behind_whatever_the_author_wrote(description: s
 
 @effort(200)
 @given(st.text(st.characters(exclude_characters="[", codec="utf-8")), TAGS)
-def test_what_the_author_wrote_stays(description: str, tag: RunKey) -> None:
+def test_text_of_the_author_stays(description: str, tag: RunKey) -> None:
     document = {
         **DEFINITION,
         "model_definition": {**DEFINITION["model_definition"], "definition_location": "x", "description": description},
     }
-    made = with_run_key(TrainingDefinition.parse(document), tag).model_definition.description
-    assert made.removesuffix(str(tag)).strip() == description.strip()
+    description_with_tag = with_run_key(TrainingDefinition.parse(document), tag).model_definition.description
+    assert description_with_tag.removesuffix(str(tag)).strip() == description.strip()

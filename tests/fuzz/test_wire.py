@@ -1,4 +1,4 @@
-"""A running service, spoken to by what doesn't speak HTTP, or does so badly on purpose."""
+"""Requests to a running service that are not HTTP, or are invalid HTTP."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from hypothesis import strategies as st
 from tests.conftest import ServiceProcess
 from tests.fuzz.effort import TIMES, effort
 
-PATIENCE = 60.0
-"""Seconds to wait for an answer or the end of a connection, on a machine that does a lot else; they come at once."""
+TIMEOUT = 60.0
+"""The most seconds for a response or the end of a connection, on a busy machine; usually they come at once."""
 
-HUNG_UP = {errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN}
+CONNECTION_CLOSED = {errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN}
 
 
 @dataclass
 class Wire:
-    """The way to a service, without a client in between."""
+    """Raw connections to a service, without an HTTP client."""
 
     service: ServiceProcess
 
@@ -40,30 +40,30 @@ class Wire:
         assert parts.port
         return parts.hostname, parts.port
 
-    def say(self, *pieces: bytes) -> bytes:
-        """Say all *pieces* over a connection of their own; what is answered until the service has no more to say."""
+    def send(self, *pieces: bytes) -> bytes:
+        """Send all *pieces* over a new connection; return what the service sends until it closes the connection."""
         answer = b""
-        with socket.create_connection(self.address, timeout=PATIENCE) as connection:
+        with socket.create_connection(self.address, timeout=TIMEOUT) as connection:
             try:
                 for piece in pieces:
                     connection.sendall(piece)
                 connection.shutdown(socket.SHUT_WR)
                 while piece := connection.recv(65536):
                     answer += piece
-            except OSError as error:  # hung up on; silence is none of these
-                if error.errno not in HUNG_UP:
+            except OSError as error:  # closed by the service; a timeout is another error
+                if error.errno not in CONNECTION_CLOSED:
                     raise
         return answer
 
-    def insist_on_health(self) -> None:
-        """A good request is answered."""
+    def require_health(self) -> None:
+        """Fail if a valid request is not answered."""
         host, port = self.address
-        reply = requests.get(f"http://{host}:{port}/health", timeout=PATIENCE)
+        reply = requests.get(f"http://{host}:{port}/health", timeout=TIMEOUT)
         assert reply.json()["status"] == "ok"
 
     @property
     def size(self) -> tuple[int, int]:
-        """Its memory in bytes, and its open files."""
+        """The memory of the service in bytes, and the number of its open files."""
         process = psutil.Process(self.service.pid)
         return process.memory_info().rss, process.num_fds()
 
@@ -74,7 +74,7 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
     with contextlib.closing(process):
         process.start()
         made = Wire(process)
-        made.insist_on_health()
+        made.require_health()
         yield made
 
 
@@ -83,7 +83,7 @@ UPGRADE = b"GET /v3/models/x/monitor HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\
 POST = b"POST /v3/models HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
-NONSENSE = [
+INVALID = [
     pytest.param([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200)], id="TLS"),
     pytest.param([b"SSH-2.0-x\r\n"], id="SSH"),
     pytest.param([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], id="HTTP/2"),
@@ -101,7 +101,7 @@ NONSENSE = [
     pytest.param([b"GET /health HTTP/1.1\r\nHost: a\r\nA : b\r\n folded\r\n\r\n"], id="folded header"),
     pytest.param([POST + b"Content-Length: -1\r\n\r\n"], id="negative length"),
     pytest.param([POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef"], id="two lengths"),
-    pytest.param([PUT + b"Content-Length: 100\r\n\r\nabc"], id="less than said"),
+    pytest.param([PUT + b"Content-Length: 100\r\n\r\nabc"], id="less than stated"),
     pytest.param([PUT + b"Content-Length: " + b"9" * 40 + b"\r\n\r\nabc"], id="immense length"),
     pytest.param([PUT + CHUNKED + b"zz\r\nabc\r\n0\r\n\r\n"], id="chunk of no size"),
     pytest.param([PUT + CHUNKED + b"f" * 40 + b"\r\nabc"], id="immense chunk"),
@@ -113,12 +113,12 @@ NONSENSE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("pieces", NONSENSE)
-def test_nonsense_is_refused_or_hung_up_on(wire: Wire, pieces: list[bytes]) -> None:
-    answer = wire.say(*pieces)
+@pytest.mark.parametrize("pieces", INVALID)
+def test_invalid_request_is_refused_or_its_connection_closed(wire: Wire, pieces: list[bytes]) -> None:
+    answer = wire.send(*pieces)
     assert b" 500 " not in answer.partition(b"\r\n")[0]
     assert b"Traceback" not in answer
-    wire.insist_on_health()
+    wire.require_health()
 
 
 @effort(100)
@@ -148,26 +148,28 @@ def test_nonsense_is_refused_or_hung_up_on(wire: Wire, pieces: list[bytes]) -> N
         max_size=20,
     )
 )
-def test_any_bytes_are_answered_or_hung_up_on(wire: Wire, pieces: list[bytes]) -> None:
-    answer = wire.say(b"".join(pieces))
+def test_any_bytes_are_refused_or_their_connection_closed(wire: Wire, pieces: list[bytes]) -> None:
+    answer = wire.send(b"".join(pieces))
     assert b"HTTP/1.1 5" not in answer
     assert not answer or answer.startswith(b"HTTP/1.")
 
 
-def test_who_dawdles_keeps_nobody_waiting(wire: Wire) -> None:
+def test_slow_clients_do_not_delay_other_requests(wire: Wire) -> None:
     with contextlib.ExitStack() as stack:
-        dawdlers = [stack.enter_context(socket.create_connection(wire.address, timeout=PATIENCE)) for _ in range(200)]
+        slow_clients = [
+            stack.enter_context(socket.create_connection(wire.address, timeout=TIMEOUT)) for _ in range(200)
+        ]
         for second in range(4):
-            for one in dawdlers:
+            for one in slow_clients:
                 one.sendall(
                     [b"PUT /v3/identity/token HTTP/1.1\r\n", b"Host: a\r\nContent-Le", b"ngth: 9\r\n\r\n", b"x"][second]
                 )
-            wire.insist_on_health()
+            wire.require_health()
             time.sleep(0.5)
 
 
-def test_two_thousand_bad_requests_leave_the_service_as_it_was(wire: Wire) -> None:
-    chance = random.Random(7)
+def test_many_invalid_requests_leave_no_memory_files_or_descriptors(wire: Wire) -> None:
+    randomness = random.Random(7)
     heads = [
         b"GET /v3/models HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %d\r\n\r\n",
         b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -181,18 +183,18 @@ def test_two_thousand_bad_requests_leave_the_service_as_it_was(wire: Wire) -> No
         ),
     ]
 
-    def ask(times: int) -> None:
+    def send_requests(times: int) -> None:
         for _ in range(times):
-            answer = wire.say(chance.choice(heads) % chance.randrange(10**9))
+            answer = wire.send(randomness.choice(heads) % randomness.randrange(10**9))
             assert not answer or answer.startswith(b"HTTP/1.1 4"), answer[:200]
 
     def files() -> list[Path]:
         return sorted(one for one in wire.service.home.rglob("*") if one.is_file())
 
-    ask(300)  # what is made once, is made now
+    send_requests(300)  # before the measurement, for caches that are filled once
     before, kept = wire.size, files()
-    ask(2000 * TIMES)
-    wire.insist_on_health()
+    send_requests(2000 * TIMES)
+    wire.require_health()
     memory, descriptors = wire.size
     assert memory - before[0] < 8 * 1024**2
     assert descriptors <= before[1] + 5
