@@ -39,7 +39,7 @@ The tree names who can correct the error. `transient`, on the class, states whet
     └── HostError                  the owner of the machine: a port, a disk or a program is missing
 
 None of them is an `AirflowException` or an exception of another library; the library's exception is chained as
-``__cause__``. An exception of the API has the same class on both sides of the wire: see `airflow_dlaas.contract.error`.
+``__cause__``. The client raises the service's exception with the same class: see `airflow_dlaas.contract.error`.
 """
 
 from __future__ import annotations

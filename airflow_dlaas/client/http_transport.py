@@ -51,7 +51,7 @@ class HttpTransport:
         if isinstance(verify, str) and not os.path.exists(verify):  # noqa: PTH110 - a string, and passed on as one
             raise NotConfigured(f"verify: there is no file of certificates at {verify}")
         if verify is False:
-            # The connection says it; a warning for each request adds nothing.
+            # The setting is explicit; a warning for each request adds nothing.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._basic_auth = requests.auth.HTTPBasicAuth(login.encode(), password.encode())
         self._verify = verify

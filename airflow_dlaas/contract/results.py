@@ -2,7 +2,7 @@
 The markers that distinguish results of trainings from data in the same container. No I/O.
 
 A training stores a small object, the marker, in the folder of its results: ``<training id>/.dlaas-training``. A folder
-with a marker has results, whatever its name is, also after it was copied with the marker. A folder without a marker has
+with a marker has results, under any name, also after it was copied with the marker. A folder without a marker has
 data. The marker's content is for people; programs use its name only.
 """
 

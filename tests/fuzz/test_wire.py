@@ -28,7 +28,7 @@ CONNECTION_CLOSED = {errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN}
 
 
 @dataclass
-class Wire:
+class RawConnections:
     """Raw connections to a service, without an HTTP client."""
 
     service: ServiceProcess
@@ -69,13 +69,13 @@ class Wire:
 
 
 @pytest.fixture(scope="module")
-def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawConnections]:
     process = ServiceProcess(tmp_path_factory.mktemp("wire") / "home")
     with contextlib.closing(process):
         process.start()
-        made = Wire(process)
-        made.require_health()
-        yield made
+        connections = RawConnections(process)
+        connections.require_health()
+        yield connections
 
 
 PUT = b"PUT /v3/identity/token HTTP/1.1\r\nHost: a\r\n"
@@ -114,11 +114,11 @@ INVALID = [
 
 
 @pytest.mark.parametrize("pieces", INVALID)
-def test_invalid_request_is_refused_or_its_connection_closed(wire: Wire, pieces: list[bytes]) -> None:
-    answer = wire.send(*pieces)
+def test_invalid_request_is_refused_or_its_connection_closed(raw: RawConnections, pieces: list[bytes]) -> None:
+    answer = raw.send(*pieces)
     assert b" 500 " not in answer.partition(b"\r\n")[0]
     assert b"Traceback" not in answer
-    wire.require_health()
+    raw.require_health()
 
 
 @effort(100)
@@ -148,27 +148,25 @@ def test_invalid_request_is_refused_or_its_connection_closed(wire: Wire, pieces:
         max_size=20,
     )
 )
-def test_any_bytes_are_refused_or_their_connection_closed(wire: Wire, pieces: list[bytes]) -> None:
-    answer = wire.send(b"".join(pieces))
+def test_any_bytes_are_refused_or_their_connection_closed(raw: RawConnections, pieces: list[bytes]) -> None:
+    answer = raw.send(b"".join(pieces))
     assert b"HTTP/1.1 5" not in answer
     assert not answer or answer.startswith(b"HTTP/1.")
 
 
-def test_slow_clients_do_not_delay_other_requests(wire: Wire) -> None:
+def test_slow_clients_do_not_delay_other_requests(raw: RawConnections) -> None:
     with contextlib.ExitStack() as stack:
-        slow_clients = [
-            stack.enter_context(socket.create_connection(wire.address, timeout=TIMEOUT)) for _ in range(200)
-        ]
+        slow_clients = [stack.enter_context(socket.create_connection(raw.address, timeout=TIMEOUT)) for _ in range(200)]
         for second in range(4):
             for one in slow_clients:
                 one.sendall(
                     [b"PUT /v3/identity/token HTTP/1.1\r\n", b"Host: a\r\nContent-Le", b"ngth: 9\r\n\r\n", b"x"][second]
                 )
-            wire.require_health()
+            raw.require_health()
             time.sleep(0.5)
 
 
-def test_many_invalid_requests_leave_no_memory_files_or_descriptors(wire: Wire) -> None:
+def test_many_invalid_requests_leave_no_memory_files_or_descriptors(raw: RawConnections) -> None:
     randomness = random.Random(7)
     heads = [
         b"GET /v3/models HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %d\r\n\r\n",
@@ -185,17 +183,17 @@ def test_many_invalid_requests_leave_no_memory_files_or_descriptors(wire: Wire) 
 
     def send_requests(times: int) -> None:
         for _ in range(times):
-            answer = wire.send(randomness.choice(heads) % randomness.randrange(10**9))
+            answer = raw.send(randomness.choice(heads) % randomness.randrange(10**9))
             assert not answer or answer.startswith(b"HTTP/1.1 4"), answer[:200]
 
     def files() -> list[Path]:
-        return sorted(one for one in wire.service.home.rglob("*") if one.is_file())
+        return sorted(one for one in raw.service.home.rglob("*") if one.is_file())
 
     send_requests(300)  # before the measurement, for caches that are filled once
-    before, kept = wire.size, files()
+    before, kept = raw.size, files()
     send_requests(2000 * TIMES)
-    wire.require_health()
-    memory, descriptors = wire.size
+    raw.require_health()
+    memory, descriptors = raw.size
     assert memory - before[0] < 8 * 1024**2
     assert descriptors <= before[1] + 5
     assert files() == kept

@@ -220,7 +220,7 @@ def test_unreadable_training_ends_its_own_waits_only(service, client, extended, 
     assert "change feed" not in caplog.text
 
 
-def test_unreachable_service_ends_no_wait(service, client, monkeypatch):
+def test_unreachable_service_ends_no_wait(service, client, monkeypatch, caplog):
     quick = replace(training_poller.POLL_RETRY, first_pause=0.05, max_pause=0.1)
     monkeypatch.setattr(training_poller, "POLL_RETRY", quick)
 
@@ -241,6 +241,11 @@ def test_unreachable_service_ends_no_wait(service, client, monkeypatch):
         return seen
 
     assert asyncio.run(scenario()) == ["running", "completed"]
+    retries = [one for one in caplog.records if "retrying in" in one.getMessage()]
+    assert len(retries) >= 12
+    assert {one.levelname for one in retries} == {"WARNING"}
+    assert retries[0].getMessage().startswith(f"Requesting changes of trainings from {service.url} failed (No response")
+    assert [one.getMessage().rpartition("(")[2] for one in retries[:2]] == ["attempt 2)", "attempt 3)"]
 
 
 def test_permanent_error_ends_all_waits(service, client):
