@@ -6,9 +6,10 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -137,15 +138,24 @@ class Service:
             return [one for one in self.requests if one.path.partition("?")[0] == path]
 
 
-@pytest.fixture
-def service() -> Iterator[Service]:
-    service = Service()
+T = TypeVar("T", bound=Service)
+
+
+@contextmanager
+def serving(service: T) -> Iterator[T]:
+    """Serve the requests to *service* during the block."""
     thread = threading.Thread(target=service.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield service
     service.server.shutdown()
     service.server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with serving(Service()) as service:
+        yield service
 
 
 @pytest.fixture

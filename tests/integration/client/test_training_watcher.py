@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import Callable
 from contextlib import aclosing
@@ -14,7 +13,7 @@ from airflow_dlaas.client import training_poller
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.training_watcher import TrainingWatcher, shared_watcher
 from airflow_dlaas.exceptions import NotFound, ProtocolError, Unauthenticated
-from tests.integration.client.conftest import Answer, Request, Service, instance, refuse, reply, training
+from tests.integration.client.conftest import Answer, Request, Service, instance, refuse, reply, serving, training
 from tests.waiting import PATIENCE
 
 IDS = [f"training-{n}" for n in range(20)]
@@ -65,13 +64,8 @@ class Trainings(Service):
 @pytest.fixture
 def service(monkeypatch):
     monkeypatch.setattr(training_poller, "_MIN_POLL_INTERVAL", 0.01)
-    service = Trainings()
-    thread = threading.Thread(target=service.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield service
-    service.server.shutdown()
-    service.server.server_close()
-    thread.join()
+    with serving(Trainings()) as service:
+        yield service
 
 
 async def states(watcher: TrainingWatcher, id: str, first: asyncio.Event | None = None) -> list[str]:
