@@ -248,6 +248,14 @@ class JobDirectory:
                 if error.errno not in _MISSING_ERRNOS:
                     raise
 
+    def delete(self) -> None:
+        """
+        Delete the job directory with all that is in it.
+
+        No error if it does not exist. What cannot be removed stays, without an error; a later call tries it again.
+        """
+        remove_folder(self.path)
+
 
 def remove_folder(folder: Path) -> None:
     """

@@ -25,7 +25,7 @@ from airflow_dlaas.service.api.request_bodies import (
     request_schema,
 )
 from airflow_dlaas.service.api.submit import parse_idempotency_key, submit
-from airflow_dlaas.service.job_files import remove_folder
+from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.store.base import TrainingRecord
 
 MAX_WAIT = 30.0
@@ -125,7 +125,7 @@ def delete(deps: Deps, owner: Owner, training_id: PathId) -> Response:
     """Forget a training that has ended, and its log here. What it stored stays in the object store."""
     if deps.store.get_training(owner, training_id).state.is_final:
         # First: a service that is killed in between can be asked once more, and no folder stays that is nobody's.
-        remove_folder(deps.jobs_dir / training_id)
+        JobDirectory(deps.jobs_dir / training_id).delete()
     deps.store.delete_training(owner, training_id)
     return Response(status_code=204)
 

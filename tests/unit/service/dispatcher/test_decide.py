@@ -116,7 +116,7 @@ def test_a_training_that_begins_to_store_its_results_frees_its_slots_in_the_same
     seen = {"a": replace(ALIVE, phase_file=a_phase(Phase.STORING))}
     found = steps(running, a_training("b", 3), seen=seen)
     assert [type(step) for step in found] == [RecordProgress, Start]
-    storing = replace(running, phase_file=Phase.STORING)
+    storing = replace(running, phase=Phase.STORING)
     assert steps(storing, a_training("b", 3), seen=seen) == [Start("b", FOUR[:3])]
 
 
