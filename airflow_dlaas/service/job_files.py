@@ -1,27 +1,28 @@
 """
-The job directory: how dispatcher, learner and API speak of one run without speaking to each other.
+The job directory: the files by which dispatcher, learner and API exchange information about one training.
 
-One folder a training, ``<data>/jobs/<training id>/``::
+There is one directory for each training, ``<data>/jobs/<training id>/``::
 
-    spec.json      in   what to run, no secrets
-    secrets.json   in   the definition with secrets (0600); the learner reads and removes it before anything else
-    run.json       out  who the learner is: written once, exclusively, so a job can't be started twice
-    phase.json     out  where in its life it is, and was
-    usage.json     out  what its command used a moment ago
-    boards.json    out  where its TensorBoard event files are
+    spec.json      in   what to run, without secrets
+    secrets.json   in   the definition with its secrets (0600); the learner reads and removes it before anything else
+    run.json       out  identity of the learner: created once, exclusively, so that a job cannot be started twice
+    phase.json     out  the current phase and the earlier ones
+    usage.json     out  recent resource usage of the command
+    boards.json    out  directories with TensorBoard event files
     log            out  stdout and stderr of the command, append-only: `training-log.txt` of the results
-    output         ---  the pipe that the command writes to and the learner copies to the log, while the command runs
+    output         ---  the pipe from the command to the learner, which copies it to the log while the command runs
     metrics.jsonl  out  metrics found in the log, one `Metric` a line, append-only
-    exit-if-lost.json  out  how it ends if the learner is lost while it stores: from the command's end to exit.json
-    exit.json      out  how it ended; there once, complete, and last
-    code/ data/ results/ checkpoints/ logs/     the command's own folders (MODEL_DIR, DATA_DIR, RESULT_DIR, …)
+    exit-if-lost.json  out  the outcome if the learner is lost while it stores: from the command's end to exit.json
+    exit.json      out  the outcome; written once, complete, as the last file
+    code/ data/ results/ checkpoints/ logs/     the command's own directories (MODEL_DIR, DATA_DIR, RESULT_DIR, …)
 
-All files but the append-only ones are written aside, synced and renamed: a reader sees all of one or nothing.
+All files except the append-only ones are written atomically and synced: a reader sees the whole file or none.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -29,35 +30,29 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator
 
+from airflow_dlaas._util.atomic_write import atomic_write_text
 from airflow_dlaas.contract.base import ApiModel, Timestamp
+from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.contract.stores import REVEAL_SECRETS
 from airflow_dlaas.contract.training import PhaseTime
-from airflow_dlaas.service.config.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
+from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.regular_file import open_regular_file
 
-W = TypeVar("W", bound=BaseModel)
-
-IsolationMode = Literal["auto", "bubblewrap", "none"]
-"""
-What is to keep a command from the rest of the machine: bubblewrap where it works, or else nothing; bubblewrap, or else
-the training does not run; nothing. A container keeps its command apart by itself.
-"""
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 READ_ERRORS = (OSError, ValueError)
-"""What `read_job_file` raises where something else is there: damaged content, a directory, a loop of links."""
+"""What `read_job_file` raises for damaged content, a directory or a loop of links."""
 
 _MISSING_ERRNOS = frozenset({errno.ENOTDIR, errno.ELOOP})
-"""Of a job's folder that is no folder: no file is in it."""
+"""Errors for a job directory that is no directory: no file is in it."""
 
 MAX_JOB_FILE_SIZE = 16 * 1024**2
-"""Bytes of a mark; the largest has a definition, of which a request has 1 MiB at most."""
-
-DEFAULT_LOG_LIMIT = 1024**3
-"""Bytes of a log: far more than anybody reads, and far less than a disk."""
+"""Bytes of a JSON file in a job directory; the largest contains a definition, which has 1 MiB at most in a request."""
 
 
 def _to_utc(value: datetime) -> datetime:
@@ -71,97 +66,50 @@ UtcTimestamp = Annotated[Timestamp, AfterValidator(_to_utc)]
 """A point in time that the store can hold."""
 
 
-class RuntimeSpec(ApiModel):
-    """A catalogue entry, resolved: all the learner needs to provide it."""
-
-    key: str
-    kind: str
-    """``uv``, ``venv``, ``prefix`` or ``container``."""
-    provides: str
-    requirements: tuple[str, ...] = ()
-    """For ``uv``: what is installed into the environment."""
-    otherwise: tuple[str, ...] = ()
-    """For ``uv``: what is installed instead where `requirements` cannot be had."""
-    room: int = 0
-    """For ``uv``: bytes of disk the environment needs."""
-    python: str | None = None
-    """For ``uv``: the interpreter (version or path) to make it with; for ``venv``: its ``bin`` folder."""
-    path: tuple[str, ...] = ()
-    ld_library_path: tuple[str, ...] = ()
-    env: dict[str, str] = Field(default_factory=dict)
-    shim: str | None = None
-    """Name of a compatibility layer put on PYTHONPATH."""
-    image: str | None = None
-    compatibility: bool = False
-
-
-class JobSpec(ApiModel):
-    """What to run."""
-
-    training_id: str
-    command: str
-    runtime: RuntimeSpec
-    code: Path
-    """The zip."""
-    environments: Path
-    """Folder where uv-made environments are kept and shared."""
-    gpus: tuple[str, ...]
-    """Names of the booked slots; ``virtual:N`` ones are no devices."""
-    timeout: float | None = None
-    """Seconds the command may take; None: as long as it wants."""
-    allow_nested: bool = False
-    """Whether the zip may hold folders (ours; the page says flat)."""
-    unpacked_limit: int = 2 * 1024**3
-    """Bytes the zip may unpack to."""
-    isolation: IsolationMode = "auto"
-    visible: tuple[Path, ...] = ()
-    """What an isolated command may read besides system, runtime and its own folders: data of the site's, say."""
-    log_limit: int = DEFAULT_LOG_LIMIT
-    """Bytes of the command's output that are kept."""
-    object_stores: ObjectStoreAllowlist = ALLOW_ANY
-    """The object stores that the learner may call; the specs of earlier releases name none."""
-
-
 class ProcessIdentity(ApiModel):
-    """Who the learner is. A process is this learner only if all three agree: pids are reused, and reboots happen."""
+    """Identifies a learner's process. All three fields must agree: pids are reused, and the machine may have rebooted."""
 
     pid: int
     start_ticks: int
     boot_id: str
 
 
+NO_PROCESS = ProcessIdentity(pid=0, start_ticks=0, boot_id="")
+"""Content of run.json of a job that was abandoned before a learner claimed it: no process has this identity."""
+
+
 class PhaseFile(ApiModel):
-    """Where in its life a job is, and since when."""
+    """phase.json: the phase that a job is in, and since when."""
 
     phase: Phase
     since: UtcTimestamp
     before: tuple[PhaseTime, ...] = ()
-    """The phases it has gone through before."""
+    """The earlier phases."""
     isolation: str | None = None
-    """What keeps the command from the rest of the machine: ``bubblewrap``, ``container`` or ``none``."""
+    """How the command is isolated from the rest of the machine: ``bubblewrap``, ``container`` or ``none``."""
 
 
 class EventDirsFile(ApiModel):
-    """Where TensorBoard event files lie, by the names they are stored under."""
+    """boards.json: the directories of TensorBoard event files, by the names under which they are stored."""
 
     folders: tuple[str, ...]
 
 
 class ExitFile(ApiModel):
-    """How a job ended."""
+    """exit.json: how a job ended."""
 
     state: TrainingState
     exit_code: int | None = Field(default=None, ge=-(2**31), lt=2**31)
-    """The command's own, 128 + N where signal N ended it; None where it never ran."""
+    """The exit code of the command, 128 + N if signal N ended it; None if it never ran."""
     code: str | None = None
     """One of `airflow_dlaas.contract.error.RUN_CODES`."""
     reason: str | None = None
     stored: bool = False
-    """Whether anything lies in the results container."""
+    """Whether anything was stored in the results container."""
     isolation: str | None = Field(default=None, max_length=16)
-    """What kept the command from the rest of the machine; None where it never came to that."""
+    """How the command was isolated from the rest of the machine; None if it never started."""
     warnings: tuple[str, ...] = ()
-    """What did not count for the end: files that could not be stored, each with the reason."""
+    """Problems that do not change the outcome: files that could not be stored, each with the reason."""
     finished_at: UtcTimestamp
 
     @field_validator("state")
@@ -173,7 +121,7 @@ class ExitFile(ApiModel):
 
 
 class ExitIfLostFile(ExitFile):
-    """How a job ends if its learner is lost while it stores the results. Such a job has not completed."""
+    """exit-if-lost.json: how a job ends if its learner is lost while it stores the results. It never completes then."""
 
     @field_validator("state")
     @classmethod
@@ -185,7 +133,11 @@ class ExitIfLostFile(ExitFile):
 
 @dataclass(frozen=True, slots=True)
 class JobDirectory:
-    """The paths of one job, and the only way its marks are read and written."""
+    """
+    The owner of one job's files: their paths, and how the directory is created, abandoned and deleted.
+
+    Its JSON files are read by `read_job_file` and written by `write_job_file`.
+    """
 
     path: Path
 
@@ -234,16 +186,49 @@ class JobDirectory:
         return self.path / "exit-if-lost.json"
 
     def subdirectory(self, name: str) -> Path:
-        """One of the command's own folders."""
+        """Return the path of one of the command's own directories."""
         return self.path / name
 
+    @property
+    def is_claimed(self) -> bool:
+        """Whether a learner has claimed the job, or the dispatcher has abandoned it: run.json exists."""
+        return os.path.lexists(self.run)  # `exists` follows links, and counts a loop of links as nothing
+
+    def create(self, spec: JobSpec, definition: TrainingDefinition) -> None:
+        """
+        Create the directory with spec.json and secrets.json; safe to repeat until a learner claims the job.
+
+        The directory is private to this user, and so is secrets.json.
+
+        :raises OSError: it cannot be written.
+        """
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        secrets = json.dumps(definition.model_dump(mode="json", context=REVEAL_SECRETS))
+        atomic_write_text(self.secrets, secrets, mode=0o600, fsync=True)
+        write_job_file(self.spec, spec)
+
+    def abandon(self, exit_file: ExitFile) -> bool:
+        """
+        Claim the job in place of a learner, so that no learner claims it later, and end it with *exit_file*.
+
+        Return False if a learner, or an earlier call, has claimed it before. Return True if there is no directory, or no
+        space in it: no learner can start there. exit.json may be missing then.
+        """
+        try:
+            atomic_write_text(self.run, NO_PROCESS.model_dump_json(), overwrite=False)
+        except OSError:
+            return not self.is_claimed
+        with suppress(OSError):  # The store records the same outcome next, unless it is unreachable.
+            write_job_file(self.exit, exit_file)
+        return True
+
     def erase_secrets(self) -> None:
-        """Remove the secrets, and what a write of them that was broken off has left; nothing there is no error."""
+        """Remove secrets.json, and what an interrupted write of it has left; no error if there is nothing."""
         for path in (self.secrets, *self.path.glob(f".{self.secrets.name}.*")):
             try:
                 path.unlink(missing_ok=True)
-            except IsADirectoryError:  # noqa: PERF203 - one that fails must not keep the others
-                remove_folder(path)  # a command's; no secret of ours is in a folder
+            except IsADirectoryError:  # noqa: PERF203 - a failure must not keep the others
+                remove_folder(path)  # The command made it; no secret of ours is in a directory.
             except OSError as error:
                 if error.errno not in _MISSING_ERRNOS:
                     raise
@@ -259,10 +244,10 @@ class JobDirectory:
 
 def remove_folder(folder: Path) -> None:
     """
-    Remove *subdirectory* with all that is in it; what cannot be removed stays.
+    Remove *folder* with all that is in it; what cannot be removed stays, without an error.
 
-    A command can make folders a thousand deep, for which `shutil.rmtree` has neither the stack (before Python 3.13) nor
-    the file descriptors.
+    A command can nest directories a thousand levels deep. `shutil.rmtree` runs out of stack (before Python 3.13) and of
+    file descriptors there; ``rm`` does not.
     """
     with suppress(RecursionError):
         shutil.rmtree(folder, ignore_errors=True)
@@ -270,14 +255,14 @@ def remove_folder(folder: Path) -> None:
         subprocess.run(["rm", "-rf", "--", folder], stderr=subprocess.DEVNULL, check=False)
 
 
-def read_job_file(path: Path, model: type[W]) -> W | None:
+def read_job_file(path: Path, model: type[ModelT]) -> ModelT | None:
     """
-    Read the mark at *path*; None where it was not written (yet).
+    Read the JSON file at *path*; None if it does not exist (yet).
 
-    A command without a sandbox can put anything in its place: a pipe blocks no reader, and a file without end fills no
-    memory.
+    A command without a sandbox can replace the file by anything. A pipe does not block this function, and an endless file
+    does not fill the memory.
 
-    :raises UNREADABLE: something else is there.
+    :raises READ_ERRORS: the file cannot be read, or its content is no *model*.
     """
     try:
         with open_regular_file(path) as file:
@@ -289,20 +274,15 @@ def read_job_file(path: Path, model: type[W]) -> W | None:
     return model.model_validate_json(content)
 
 
+def write_job_file(path: Path, content: BaseModel) -> None:
+    """
+    Write *content* to *path* as JSON, atomically and durably.
+
+    :raises OSError: the file cannot be written.
+    """
+    atomic_write_text(path, content.model_dump_json(), fsync=True)
+
+
 def write_text_atomic(path: Path, content: str, *, mode: int = 0o644) -> None:
-    """Write *content* at *path*, whole and durable or not at all."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    """Write *content* to *path*, atomically and durably."""
+    atomic_write_text(path, content, mode=mode, fsync=True)

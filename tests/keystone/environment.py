@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import RuntimeSpec
+from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.runtimes import uv
 
 CHECKOUT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.service.api.authentication import TokenAuthenticator
 from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
-from airflow_dlaas.service.job_files import RuntimeSpec
+from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.store.base import Store
 from airflow_dlaas.service.store.blobs import BlobStore
 

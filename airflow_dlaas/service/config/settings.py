@@ -21,7 +21,7 @@ from airflow_dlaas.service.config.object_store_allowlist import ALLOW_NONE, Obje
 from airflow_dlaas.service.config.object_store_allowlist import OBJECT_STORES_SETTING as STORES_SETTING
 from airflow_dlaas.service.config.setting_types import SETTING_PARSERS
 from airflow_dlaas.service.config.tls import TlsConfig
-from airflow_dlaas.service.job_files import DEFAULT_LOG_LIMIT, IsolationMode
+from airflow_dlaas.service.job_spec import DEFAULT_LOG_LIMIT, IsolationMode
 
 ENV_PREFIX = "DLAAS_"
 

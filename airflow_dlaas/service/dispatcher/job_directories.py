@@ -1,101 +1,72 @@
-"""Putting a job folder in place for the learner."""
+"""The job directories of the service: their location, and the specification of each job."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.contract.stores import REVEAL_SECRETS
 from airflow_dlaas.service.config.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
-from airflow_dlaas.service.job_files import (
-    DEFAULT_LOG_LIMIT,
-    ExitFile,
-    IsolationMode,
-    JobDirectory,
-    JobSpec,
-    ProcessIdentity,
-    RuntimeSpec,
-    write_text_atomic,
-)
+from airflow_dlaas.service.job_files import ExitFile, JobDirectory
+from airflow_dlaas.service.job_spec import DEFAULT_LOG_LIMIT, IsolationMode, JobSpec, RuntimeSpec
 from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
-
-NO_PROCESS = ProcessIdentity(pid=0, start_ticks=0, boot_id="")
-"""What run.json says of a job that was closed before a learner came: no process is that."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobDirectories:
-    """What all jobs of this service have in common: where things lie, and the limits they run under."""
+    """What all jobs of this service have in common: their paths and their limits."""
 
     jobs_dir: Path
-    """One folder a training in here."""
+    """The parent of all job directories, which are named by the training's id."""
     environments_dir: Path
-    """Where uv-made environments are kept and shared."""
+    """The directory of the environments that uv makes, which all jobs share."""
     code_path: Callable[[str], Path]
-    """Where the zip with this digest lies."""
+    """Return the path of the archive with this digest."""
     runtime_spec: Callable[[str], RuntimeSpec]
-    """The catalogue's entry with this key; raises a `DlaasError` where the catalogue has lost it."""
+    """Return the catalogue entry with this key; raise a `DlaasError` if the catalogue no longer has it."""
     run_timeout: float | None = None
-    """Seconds a command may take; None: as long as it wants."""
+    """Seconds that a command may run; None: no limit."""
     allow_nested: bool = False
     max_unpacked_bytes: int = 2 * 1024**3
-    """Bytes a zip may unpack to."""
+    """Bytes that an archive may unpack to."""
     isolation: IsolationMode = "auto"
     readable_paths: tuple[Path, ...] = ()
-    """What isolated commands may read besides the system, their runtime and their own folders."""
+    """Paths that isolated commands may read besides the system, their runtime and their own directories."""
     max_log_bytes: int = DEFAULT_LOG_LIMIT
     """Bytes of a command's output that are kept."""
     allowed_stores: ObjectStoreAllowlist = ALLOW_ANY
     """The object stores that learners may call."""
 
     def job_directory(self, training_id: str) -> JobDirectory:
-        """The job folder of a training, there or not."""
+        """Return the job directory of a training, whether it exists or not."""
         return JobDirectory(self.jobs_dir / training_id)
 
     def prepare_job(self, training: TrainingRecord, definition: TrainingDefinition) -> JobDirectory:
         """
-        Put the job folder of a booked training in place; safe to repeat.
+        Create the job directory of a training with reserved slots; safe to repeat.
 
-        A job that a learner has taken is left as it is: that learner has read and removed the secrets, and nobody would
+        A job that a learner has claimed stays as it is: that learner has read and removed the secrets, and would not
         remove them a second time.
+
+        :raises DlaasError: the catalogue no longer has the runtime.
+        :raises OSError: the directory cannot be written.
         """
         job = self.job_directory(training.id)
-        if os.path.lexists(job.run):
-            return job
-        job.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_text_atomic(
-            job.secrets, json.dumps(definition.model_dump(mode="json", context=REVEAL_SECRETS)), mode=0o600
-        )
-        write_text_atomic(job.spec, self.build_spec(training, definition).model_dump_json())
+        if not job.is_claimed:
+            job.create(self.build_spec(training, definition), definition)
         return job
 
     def abandon_unclaimed(self, training_id: str, outcome: TrainingOutcome) -> bool:
-        """
-        Take the job in a learner's place, and leave *outcome* as its end; False where a learner was quicker.
-
-        Where there is no folder, or no room in it, there is nothing for a learner to begin with: that is True.
-        """
-        job = self.job_directory(training_id)
-        temp_path = job.path / f".run.{os.getpid()}"
-        try:
-            temp_path.write_text(NO_PROCESS.model_dump_json(), encoding="utf-8")
-            os.link(temp_path, job.run)
-        except OSError:
-            return not os.path.lexists(job.run)
-        finally:
-            with contextlib.suppress(OSError):
-                temp_path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # The store will say the same in a moment, unless it cannot be reached.
-            write_text_atomic(job.exit, _exit_file(outcome).model_dump_json())
-        return True
+        """End the job of a training with *outcome*, unless a learner has claimed it; see `JobDirectory.abandon`."""
+        return self.job_directory(training_id).abandon(_exit_file(outcome))
 
     def build_spec(self, training: TrainingRecord, definition: TrainingDefinition) -> JobSpec:
-        """Say what to run, without secrets."""
+        """
+        Return what the learner of *training* runs, without secrets.
+
+        :raises DlaasError: the catalogue no longer has the runtime.
+        """
         return JobSpec(
             training_id=training.id,
             command=definition.model_definition.execution.command,

@@ -8,7 +8,8 @@ import os
 from airflow_dlaas._util.atomic_write import atomic_write_text
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import JobDirectory, JobSpec, read_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file
+from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.process.process_info import identify
 
 PR_SET_CHILD_SUBREAPER = 36

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
-from airflow_dlaas.service.job_files import JobDirectory, JobSpec
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner.shell_command import normalize_command
 from airflow_dlaas.service.runtimes.provision import RuntimePaths
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import JobDirectory, JobSpec
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner.command_env import SYSTEM_PATH, physical_gpus
 from airflow_dlaas.service.learner.sandbox import runtime_paths, sandbox_argv
 from airflow_dlaas.service.runtimes.probe_command import command_failure

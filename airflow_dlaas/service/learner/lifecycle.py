@@ -20,7 +20,8 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import PhaseTime
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import EventDirsFile, JobDirectory, JobSpec, PhaseFile, write_text_atomic
+from airflow_dlaas.service.job_files import EventDirsFile, JobDirectory, PhaseFile, write_text_atomic
+from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner import command_env, load_inputs
 from airflow_dlaas.service.learner.claim import become_subreaper, claim, read_spec
 from airflow_dlaas.service.learner.command_process import CommandResult, run_supervised, terminate_descendants

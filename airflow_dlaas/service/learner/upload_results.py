@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.exceptions import ContainerNotFound, StoreError, StoreRefused
-from airflow_dlaas.service.job_files import JobDirectory, JobSpec
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner.log_file import progress_text, throttled
 from airflow_dlaas.service.learner.marker import store_marker
 from airflow_dlaas.service.learner.result_files import ResultFiles, UnstoredFile, find_result_files, printable_name

@@ -15,7 +15,8 @@ from threading import Thread
 from typing import BinaryIO
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, JobSpec, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_files import READ_ERRORS, JobDirectory, ProcessIdentity, read_job_file
+from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.process.process_info import (
     identify,
     is_alive,

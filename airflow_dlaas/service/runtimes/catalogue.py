@@ -14,7 +14,7 @@ from pathlib import Path
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.exceptions import HostError, InvalidRequest, NotConfigured
-from airflow_dlaas.service.job_files import RuntimeSpec
+from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.runtimes.catalogue_file import CatalogueEntry, parse_entries
 
 VERSION_FIELD = "model_definition.framework.version"

@@ -13,7 +13,7 @@ from airflow_dlaas.contract.definition import FRAMEWORKS
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.contract.validation_messages import validation_messages
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.service.job_files import RuntimeSpec
+from airflow_dlaas.service.job_spec import RuntimeSpec
 
 GIGABYTE = 10**9
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import RuntimeSpec
+from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.runtimes import container, prefix, uv, venv
 
 SHIMS_DIR = Path(__file__).parent / "shims"

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import RuntimeSpec
+from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.runtimes.pip_config import with_uv_variables
 
 MARKER_FILE = "dlaas-environment.json"

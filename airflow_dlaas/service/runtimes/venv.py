@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import RuntimeSpec
+from airflow_dlaas.service.job_spec import RuntimeSpec
 
 
 def venv_bin_folders(spec: RuntimeSpec) -> tuple[Path, ...]:

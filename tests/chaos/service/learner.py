@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from airflow_dlaas.contract.state import Phase
-from airflow_dlaas.service.job_files import JobDirectory, JobSpec, read_job_file
+from airflow_dlaas.service.job_files import JobDirectory, read_job_file
+from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner import command_process, lifecycle
 from airflow_dlaas.service.learner.__main__ import main
 

@@ -22,7 +22,7 @@ from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import REVEAL_SECRETS
 from airflow_dlaas.exceptions import DlaasError
 from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
-from airflow_dlaas.service.job_files import RuntimeSpec
+from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.learner.claim import claim, read_spec
 from airflow_dlaas.service.store import migrations
 from airflow_dlaas.service.store.base import DecryptionError, TrainingOutcome

@@ -26,7 +26,7 @@ from airflow_dlaas.service.api.authentication import TokenAuthenticator
 from airflow_dlaas.service.api.dependencies import ApiDeps, utc_now
 from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.config.users import ServiceUser
-from airflow_dlaas.service.job_files import RuntimeSpec
+from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.store.base import TrainingOutcome
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.store.sql import SqlStore

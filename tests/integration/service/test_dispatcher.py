@@ -22,13 +22,12 @@ from airflow_dlaas.service.job_files import (
     ExitFile,
     ExitIfLostFile,
     JobDirectory,
-    JobSpec,
     PhaseFile,
     ProcessIdentity,
-    RuntimeSpec,
     read_job_file,
     write_text_atomic,
 )
+from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
 from airflow_dlaas.service.learner.claim import claim
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.store.base import TrainingRecord

@@ -7,7 +7,7 @@ from pathlib import Path
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.dispatcher.loop import Dispatcher
-from airflow_dlaas.service.job_files import RuntimeSpec
+from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.runners.local import LocalRunner
 from airflow_dlaas.service.store.secret_encryption import derive_key
 from airflow_dlaas.service.store.sql import SqlStore

@@ -24,7 +24,8 @@ from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.authentication import TokenAuthenticator
 from airflow_dlaas.service.api.dependencies import ApiDeps, ApiLimits
 from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
-from airflow_dlaas.service.job_files import JobDirectory, RuntimeSpec
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.store.sql import SqlStore
 

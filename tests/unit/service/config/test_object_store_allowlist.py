@@ -13,7 +13,7 @@ from airflow_dlaas.service.config.object_store_allowlist import (
     ObjectStoreAllowlist,
     parse_host_port,
 )
-from airflow_dlaas.service.job_files import JobSpec, RuntimeSpec
+from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
 
 SOME = "swift.example.org, other.example.org:8080, *.example.net, 10.0.0.7:8080, [2001:db8::7]:8080, 2001:db8::8"
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.service.job_files import JobDirectory, JobSpec, RuntimeSpec
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
 from airflow_dlaas.service.learner.command_env import command_environment, data_subfolders, log_header
 from airflow_dlaas.service.runtimes.provision import RuntimePaths
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.service.job_files import JobDirectory, JobSpec, RuntimeSpec
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
 from airflow_dlaas.service.runners import local
 from airflow_dlaas.service.runners.local import LocalRunner
 

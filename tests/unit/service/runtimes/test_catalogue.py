@@ -6,7 +6,7 @@ import pytest
 
 from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.exceptions import HostError, InvalidRequest, NotConfigured
-from airflow_dlaas.service.job_files import RuntimeSpec
+from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.runtimes.catalogue import RuntimeCatalogue, load_catalogue
 
 TORCH_7 = "[[runtime]]\nframework='torch'\nversion='7'\nkind='uv'\nprovides='x'\nrequirements=['x']\n"

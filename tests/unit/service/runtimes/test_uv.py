@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from airflow_dlaas.service.job_files import RuntimeSpec
+from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.runtimes.uv import environment_name, install_attempts
 
 

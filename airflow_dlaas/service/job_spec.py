@@ -1,0 +1,73 @@
+"""The specification of a job: what the learner runs, and on which runtime. No I/O."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from airflow_dlaas.contract.base import ApiModel
+from airflow_dlaas.service.config.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
+
+IsolationMode = Literal["auto", "bubblewrap", "none"]
+"""
+How a command is isolated from the rest of the machine: "auto" uses bubblewrap where it works and no isolation elsewhere;
+with "bubblewrap" the training fails where bubblewrap does not work; "none" is no isolation. A container isolates its
+command itself.
+"""
+
+DEFAULT_LOG_LIMIT = 1024**3
+"""Bytes of a log: far more than a user reads, and far less than a disk has."""
+
+
+class RuntimeSpec(ApiModel):
+    """A resolved catalogue entry: all that the learner needs to provide the runtime."""
+
+    key: str
+    kind: str
+    """``uv``, ``venv``, ``prefix`` or ``container``."""
+    provides: str
+    requirements: tuple[str, ...] = ()
+    """For ``uv``: what is installed into the environment."""
+    otherwise: tuple[str, ...] = ()
+    """For ``uv``: what is installed instead where `requirements` are not available."""
+    room: int = 0
+    """For ``uv``: bytes of disk that the environment needs."""
+    python: str | None = None
+    """For ``uv``: the interpreter (version or path) of the environment; for ``venv``: its ``bin`` directory."""
+    path: tuple[str, ...] = ()
+    ld_library_path: tuple[str, ...] = ()
+    env: dict[str, str] = Field(default_factory=dict)
+    shim: str | None = None
+    """Name of a compatibility layer that is put on PYTHONPATH."""
+    image: str | None = None
+    compatibility: bool = False
+
+
+class JobSpec(ApiModel):
+    """What to run."""
+
+    training_id: str
+    command: str
+    runtime: RuntimeSpec
+    code: Path
+    """The archive of the code."""
+    environments: Path
+    """The directory of the environments that uv makes, which all jobs share."""
+    gpus: tuple[str, ...]
+    """Names of the reserved slots; ``virtual:N`` slots are no devices."""
+    timeout: float | None = None
+    """Seconds that the command may run; None: no limit."""
+    allow_nested: bool = False
+    """Whether the archive may contain directories (our extension; the page of 2017 requires a flat archive)."""
+    unpacked_limit: int = 2 * 1024**3
+    """Bytes that the archive may unpack to."""
+    isolation: IsolationMode = "auto"
+    visible: tuple[Path, ...] = ()
+    """Paths that an isolated command may read besides the system, the runtime and its own directories: data of the
+    site, for example."""
+    log_limit: int = DEFAULT_LOG_LIMIT
+    """Bytes of the command's output that are kept."""
+    object_stores: ObjectStoreAllowlist = ALLOW_ANY
+    """The object stores that the learner may call; a spec.json of an earlier release names none."""
