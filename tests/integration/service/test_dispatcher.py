@@ -320,10 +320,10 @@ def test_of_two_dispatchers_on_one_store_only_the_leader_acts(bench):
 def test_a_leader_that_stops_makes_room_at_once(bench):
     bench.dispatcher.start()
     until(
-        lambda: not bench.store.lead("dispatcher", "two", bench.clock.now, bench.clock.now), details=bench.store.counts
+        lambda: not bench.store.acquire_lease("dispatcher", "two", bench.clock.now, bench.clock.now), details=bench.store.counts
     )
     bench.dispatcher.stop()
-    assert bench.store.lead("dispatcher", "two", bench.clock.now, bench.clock.now)
+    assert bench.store.acquire_lease("dispatcher", "two", bench.clock.now, bench.clock.now)
 
 
 def test_the_same_service_started_again_waits_for_nobody(bench):
@@ -401,7 +401,7 @@ def test_a_leader_whose_date_was_set_back_goes_on_renewing(bench):
     bench.pass_time(LEASE_DURATION.total_seconds())
     bench.submit("training-a")
     bench.dispatcher.round()
-    assert not bench.store.lead("dispatcher", "two", bench.clock.now, bench.clock.now)
+    assert not bench.store.acquire_lease("dispatcher", "two", bench.clock.now, bench.clock.now)
 
 
 def test_a_cancel_and_a_loss_come_through_although_the_date_was_set_back(bench, caplog):

@@ -179,9 +179,9 @@ def test_many_logins_at_once_leave_the_api_its_threads(service) -> None:
     gate, looked_at = Event(), []
 
     class Slow(Users):
-        def knows(self, login: str, password: str) -> bool:
+        def check_password(self, login: str, password: str) -> bool:
             looked_at.append(login)
-            return gate.wait(60) and super().knows(login, password)
+            return gate.wait(60) and super().check_password(login, password)
 
     token = service.log_in()
     identity = TokenAuthenticator(Slow(PASSWORDS), b"k" * 32, clock=service.clock)

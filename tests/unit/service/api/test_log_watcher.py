@@ -65,7 +65,7 @@ async def woken(*signals: LoopEvent) -> list[bool]:
 
 def watcher(store: States, disk: Disk, **options: Any) -> LogWatcher:
     """A watcher whose looks are the test's."""
-    return LogWatcher(lambda: store, get_file_size=disk, **{"start": lambda _: None, **options})  # type: ignore[arg-type,return-value]
+    return LogWatcher(lambda: store, get_file_size=disk, **{"spawn_thread": lambda _: None, **options})  # type: ignore[arg-type,return-value]
 
 
 def log(name: str) -> str:
@@ -293,8 +293,8 @@ def test_a_thread_that_cannot_be_started_fails_one_monitor_and_is_tried_again_by
 def test_states_are_asked_for_again_after_a_look_that_failed_in_any_way() -> None:
     async def scene() -> None:
         class Broken(States):
-            def states(self, ids: Collection[str]) -> Mapping[str, TrainingState | None]:
-                found = super().states(ids)
+            def get_states(self, ids: Collection[str]) -> Mapping[str, TrainingState | None]:
+                found = super().get_states(ids)
                 if self.asked["states"] == 2:
                     raise ValueError("a value that no driver reads")
                 return found

@@ -183,8 +183,8 @@ def test_a_long_poll_answers_as_soon_as_something_changes(service) -> None:
     class Watched:
         """The store, which tells when the poll has looked in vain and looks again."""
 
-        def revision(self) -> int:
-            looks.append(service.store.revision())
+        def current_revision(self) -> int:
+            looks.append(service.store.current_revision())
             if len(looks) > 1:
                 waiting.set()
             return looks[-1]
@@ -232,7 +232,7 @@ def test_a_running_training_is_canceled_by_whoever_runs_it(service) -> None:
     start(service, run)
     assert service.client.patch(f"/v3/models/{run}", json=CANCELED).status_code == 204
     assert status(service, run)["state"] == "running"
-    assert service.store.training("dlaas", run).cancel_requested
+    assert service.store.get_training("dlaas", run).cancel_requested
 
 
 @pytest.mark.parametrize("state", [TrainingState.COMPLETED, TrainingState.ERROR, TrainingState.CANCELED])

@@ -42,7 +42,7 @@ def test_failures_are_told_by_their_code_and_an_empty_seat_as_empty(service) -> 
     run = service.submit()
     start(service, run)
     end(service, run, state=TrainingState.ERROR, error=ErrorItem(code="C201", message="it exited with 3"))
-    service.store.lead("dispatcher", "somebody", service.clock(), service.clock() + timedelta(seconds=9))
+    service.store.acquire_lease("dispatcher", "somebody", service.clock(), service.clock() + timedelta(seconds=9))
     told = figures(service)
     assert (told["dlaas_training_failures.C201"], told["dlaas_training_failures.S303"]) == (1.0, 0.0)
     assert told["dlaas_role_filled.dispatcher"] == 1.0

@@ -67,7 +67,7 @@ def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path)
 
 @pytest.mark.parametrize(
     ("variable", "field"),
-    [("DLAAS_TLS_CERTIFICATE", "certificate"), ("DLAAS_TLS_KEY", "key"), ("DLAAS_TLS_CA", "authority")],
+    [("DLAAS_TLS_CERTIFICATE", "certificate"), ("DLAAS_TLS_KEY", "key"), ("DLAAS_TLS_CA", "ca_file")],
 )
 @pytest.mark.parametrize("harm", ["missing", "garbage", "empty", "folder", "unreadable"])
 def test_a_file_that_is_no_good_is_named_by_its_variable(good, tmp_path, variable, field, harm):
@@ -83,7 +83,7 @@ def test_a_file_that_is_no_good_is_named_by_its_variable(good, tmp_path, variabl
             bad.mkdir()
         case "unreadable":
             bad.touch(mode=0)
-    files = {"certificate": good.certificate, "key": good.key, "authority": good.certificate, field: bad}
+    files = {"certificate": good.certificate, "key": good.key, "ca_file": good.certificate, field: bad}
     with pytest.raises(NotConfigured, match=f"^{variable} is {re.escape(str(bad))}, which "):
         TlsConfig(**files).require_valid_for("127.0.0.1")
 
