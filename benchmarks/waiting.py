@@ -157,10 +157,10 @@ def stand_in(home: DataDir) -> None:
 
     for name in ("start", "stop", "wake"):
         setattr(Dispatcher, name, lambda self: None)  # noqa: ARG005
-    Dispatcher.is_running = True
+    Dispatcher.is_running = True  # type: ignore[assignment,method-assign]
     os.environ |= environment(home.path)
     from airflow_dlaas.service.config.settings import read_settings
-    from airflow_dlaas.service.process.foreground import serve
+    from airflow_dlaas.service.foreground import serve
 
     serve(read_settings(os.environ), lambda line: print(line, flush=True))
 

@@ -59,7 +59,7 @@ def serve(
     }
     settings = read_settings(os.environ, options)
     try:
-        from airflow_dlaas.service.process.foreground import serve as run
+        from airflow_dlaas.service.foreground import serve as run
     except ModuleNotFoundError as error:
         raise HostError(SERVICE_MISSING.format(error=error)) from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

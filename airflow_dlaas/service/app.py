@@ -21,6 +21,7 @@ from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.authentication import TokenAuthenticator
 from airflow_dlaas.service.api.dependencies import ApiDeps, ApiLimits
+from airflow_dlaas.service.clock import utc_now
 from airflow_dlaas.service.config.data_dir import Credentials, DataDir
 from airflow_dlaas.service.config.network_policy import require_strong_password
 from airflow_dlaas.service.config.service_addresses import ServiceAddress
@@ -29,19 +30,19 @@ from airflow_dlaas.service.config.tls import CA_BUNDLE_VARIABLES, combined_ca_bu
 from airflow_dlaas.service.config.users import CombinedUsers, ServiceUser, UserFile
 from airflow_dlaas.service.dispatcher.gpu_inventory import resolve_slots
 from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
-from airflow_dlaas.service.dispatcher.loop import Dispatcher, utc_now
+from airflow_dlaas.service.dispatcher.loop import Dispatcher
 from airflow_dlaas.service.job_files import write_text_atomic
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.service.process import ports
-from airflow_dlaas.service.process.server import serve_in_thread
-from airflow_dlaas.service.process.supervision import start_in_background, supervise
 from airflow_dlaas.service.runners.local import LocalRunner
 from airflow_dlaas.service.runtimes.catalogue import load_catalogue
 from airflow_dlaas.service.runtimes.container import EngineCheck
 from airflow_dlaas.service.runtimes.probe import check_entry
+from airflow_dlaas.service.server import serve_in_thread
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.store.secret_encryption import derive_key
 from airflow_dlaas.service.store.sql import SqlStore
+from airflow_dlaas.service.supervision import start_in_background, supervise
 from airflow_dlaas.storage.swift.store import SwiftStore
 
 STORE_CONNECT_TIMEOUT, STORE_READ_TIMEOUT = 5.0, 15.0

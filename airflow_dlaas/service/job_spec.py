@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from airflow_dlaas.contract.base import ApiModel
-from airflow_dlaas.service.config.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
+from airflow_dlaas.service.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
 
 IsolationMode = Literal["auto", "bubblewrap", "none"]
 """

@@ -17,7 +17,7 @@ from airflow_dlaas.contract.stores import MASK, REVEAL_SECRETS
 from airflow_dlaas.contract.validation_messages import MAX_VALIDATION_MESSAGES
 from airflow_dlaas.exceptions import InvalidDefinition, InvalidRequest
 from airflow_dlaas.service.api import resource_urls
-from airflow_dlaas.service.config.object_store_allowlist import parse_host_port
+from airflow_dlaas.service.object_store_allowlist import parse_host_port
 from airflow_dlaas.task_runs import definition as written
 from tests.fuzz.effort import effort
 from tests.unit.service.api.conftest import DEFINITION

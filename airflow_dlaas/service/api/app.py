@@ -35,15 +35,15 @@ def create_api(deps: ApiDeps) -> FastAPI:
         description="The deep-learning REST API, v3, and a service behind it that really trains.",
         redirect_slashes=False,
     )
-    api.state.parts = deps
-    api.state.since = deps.clock()
-    api.state.logins = tokens.create_login_limiter()
-    api.state.gatherings = metrics.create_metrics_cache()
-    api.state.monitors = log_stream.LogStreams(lambda: api.state.parts.store)
+    api.state.deps = deps
+    api.state.started_at = deps.clock()
+    api.state.login_limiter = tokens.create_login_limiter()
+    api.state.metrics_cache = metrics.create_metrics_cache()
+    api.state.log_streams = log_stream.LogStreams(lambda: api.state.deps.store)
     for room in (health, prometheus, tokens, runtimes, experiments, models, metrics, log_stream):
         api.include_router(room.router)
     error_responses.register_error_handlers(api)
-    api.state.traffic = HttpMetrics()
-    api.add_middleware(MetricsMiddleware, api.state.traffic)
+    api.state.http_metrics = HttpMetrics()
+    api.add_middleware(MetricsMiddleware, api.state.http_metrics)
     api.add_middleware(SingleSlashMiddleware)
     return api

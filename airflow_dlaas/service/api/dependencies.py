@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Protocol
 
@@ -15,8 +15,9 @@ from airflow_dlaas.contract.definition import Framework
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.service.api.authentication import TokenAuthenticator
-from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
+from airflow_dlaas.service.clock import utc_now
 from airflow_dlaas.service.job_spec import RuntimeSpec
+from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.store.base import Store
 from airflow_dlaas.service.store.blobs import BlobStore
 
@@ -57,11 +58,6 @@ class ApiLimits:
     """Whether a zip may hold folders (ours; the page says flat)."""
 
 
-def utc_now() -> datetime:
-    """Tell the time."""
-    return datetime.now(timezone.utc)
-
-
 @dataclass(frozen=True, slots=True)
 class ApiDeps:
     """All that the API stands on, handed in by whoever joins the parts."""
@@ -91,7 +87,7 @@ class ApiDeps:
 
 
 async def _get_deps(connection: HTTPConnection) -> ApiDeps:
-    found: ApiDeps = connection.app.state.parts
+    found: ApiDeps = connection.app.state.deps
     return found
 
 

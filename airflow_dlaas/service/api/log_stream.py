@@ -117,8 +117,8 @@ async def stream_log(websocket: WebSocket, training_id: str) -> None:
     has not begun has nothing but its state; its log follows when there is one. When too many monitors are open, of all
     users or of this one, the handshake is answered with 429 and ``Retry-After``.
     """
-    parts: ApiDeps = websocket.app.state.parts
-    monitors: LogStreams = websocket.app.state.monitors
+    parts: ApiDeps = websocket.app.state.deps
+    monitors: LogStreams = websocket.app.state.log_streams
     with ExitStack() as stack:
         try:
             owner, state, following = await _open_stream(websocket, parts, training_id)

@@ -46,7 +46,7 @@ def get_curves(
     With the last answer's `version` as *unless*, an answer without series says that nothing has changed.
     """
     job, ended = _find_job(deps, owner, training_id)
-    kept: MetricsCache = request.app.state.gatherings
+    kept: MetricsCache = request.app.state.metrics_cache
     with _not_found_if_unreadable(training_id, "metrics"):
         return json_response(kept.curves(job.metrics, points, unless, complete=ended))
 

@@ -56,5 +56,5 @@ def get_metrics(request: Request, deps: Deps) -> Response:
     """Tell the service's figures in Prometheus' text format; nobody is asked who they are."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(ServiceCollector(deps))
-    told = generate_latest(registry) + generate_latest(request.app.state.traffic.registry)
+    told = generate_latest(registry) + generate_latest(request.app.state.http_metrics.registry)
     return Response(told, media_type=CONTENT_TYPE_PLAIN_0_0_4)

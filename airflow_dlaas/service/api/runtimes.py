@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v3", tags=["the service"])
 @router.get("/wml_instances/{instance_id}", response_model=ServiceInstance)
 def get_instance(request: Request, deps: Deps, _owner: Owner, instance_id: PathId) -> Response:
     """Tell what this service is and can do beyond the page. There is one instance; it answers to any id."""
-    since = request.app.state.since
+    since = request.app.state.started_at
     entity = ServiceInstanceEntity(
         source="airflow-dlaas",
         plan="self-hosted",

@@ -30,8 +30,8 @@ from airflow_dlaas.exceptions import (
 from airflow_dlaas.service.api import resource_urls
 from airflow_dlaas.service.api.dependencies import ApiDeps
 from airflow_dlaas.service.api.error_responses import InvalidFields, field_error
-from airflow_dlaas.service.config.object_store_allowlist import OBJECT_STORES_SETTING, parse_host_port
 from airflow_dlaas.service.metrics.regex_metrics import regex_errors
+from airflow_dlaas.service.object_store_allowlist import OBJECT_STORES_SETTING, parse_host_port
 from airflow_dlaas.service.store.base import TrainingRecord
 
 logger = logging.getLogger(__name__)

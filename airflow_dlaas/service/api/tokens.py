@@ -39,7 +39,7 @@ class TokenBody(RequestModel):
 async def log_in(request: Request, deps: Deps) -> Response:
     """Give a token for HTTP Basic credentials."""
     address = request.client.host if request.client else ""
-    door: CapacityLimiter = request.app.state.logins
+    door: CapacityLimiter = request.app.state.login_limiter
     if door.statistics().tasks_waiting >= MAX_WAITING_LOGINS:
         raise RateLimited("Too many log in at once; try again in a moment", retry_after=2)
     authorization = request.headers.get("authorization")

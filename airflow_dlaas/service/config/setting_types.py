@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
+from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 
 MIN_TOKEN_LIFETIME, MAX_TOKEN_LIFETIME = 60, 30 * 24 * 3600
 """Seconds a token may live: with less, clients do nothing but renew it; with more, one that was lost is a danger."""

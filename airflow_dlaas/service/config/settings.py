@@ -17,11 +17,11 @@ from typing import Any, Literal, cast
 
 from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.service.config.network_policy import require_tls
-from airflow_dlaas.service.config.object_store_allowlist import ALLOW_NONE, ObjectStoreAllowlist
-from airflow_dlaas.service.config.object_store_allowlist import OBJECT_STORES_SETTING as STORES_SETTING
 from airflow_dlaas.service.config.setting_types import SETTING_PARSERS
 from airflow_dlaas.service.config.tls import TlsConfig
 from airflow_dlaas.service.job_spec import DEFAULT_LOG_LIMIT, IsolationMode
+from airflow_dlaas.service.object_store_allowlist import ALLOW_NONE, ObjectStoreAllowlist
+from airflow_dlaas.service.object_store_allowlist import OBJECT_STORES_SETTING as STORES_SETTING
 
 ENV_PREFIX = "DLAAS_"
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
-from airflow_dlaas.service.config.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
 from airflow_dlaas.service.job_files import ExitFile, JobDirectory
 from airflow_dlaas.service.job_spec import DEFAULT_LOG_LIMIT, IsolationMode, JobSpec, RuntimeSpec
+from airflow_dlaas.service.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
 from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
 
 

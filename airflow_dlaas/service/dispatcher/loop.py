@@ -12,11 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import DlaasError, NotFound
+from airflow_dlaas.service.clock import utc_now
 from airflow_dlaas.service.dispatcher.decide import (
     Abandon,
     Action,
@@ -57,11 +58,6 @@ RELOAD_INTERVAL = 10.0
 
 ACTION_RETRY_INTERVAL = 2.0
 """Seconds to the next round at least, after one in which a single training's step failed: it is tried again, calmly."""
-
-
-def utc_now() -> datetime:
-    """The service's clock."""
-    return datetime.now(timezone.utc)
 
 
 def uptime() -> float:

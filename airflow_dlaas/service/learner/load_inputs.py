@@ -11,10 +11,10 @@ from pathlib import Path
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.results import MARKER_BASENAME, enclosing_folder, result_folders
 from airflow_dlaas.contract.stores import TrainingData
-from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner.command_env import data_subfolders
 from airflow_dlaas.service.learner.log_file import progress_text, throttled
+from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 
 MAX_LOGGED_FOLDERS = 20
 """Folders that the log names; of more, it gives the number."""

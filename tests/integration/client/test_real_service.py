@@ -23,10 +23,11 @@ from airflow_dlaas.contract.training import Runtime
 from airflow_dlaas.exceptions import Conflict, InvalidRequest, NotFound, Unauthenticated
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.authentication import TokenAuthenticator
-from airflow_dlaas.service.api.dependencies import ApiDeps, utc_now
-from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
+from airflow_dlaas.service.api.dependencies import ApiDeps
+from airflow_dlaas.service.clock import utc_now
 from airflow_dlaas.service.config.users import ServiceUser
 from airflow_dlaas.service.job_spec import RuntimeSpec
+from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.store.base import TrainingOutcome
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.store.sql import SqlStore

@@ -61,7 +61,7 @@ def test_a_column_that_cannot_be_read_stops_no_other_training(bench, column: str
     for number, value in enumerate(VALUES[:: 1 if column in {"state", "gpus", "secrets", "definition"} else 3]):
         bad = bench.submit(f"training-bad{number}")
         if started:
-            bench.dispatcher.round()
+            bench.dispatcher.run_once()
             bench.reach(bad, Phase.PROCESSING)
         if not damage(bench, bad, column, value):
             continue
@@ -73,13 +73,13 @@ def test_a_column_that_cannot_be_read_stops_no_other_training(bench, column: str
 
 def test_a_training_in_an_unknown_state_is_followed_to_its_end(bench) -> None:
     one = bench.submit("training-a")
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     damage(bench, one, "state", "paused")
-    bench.dispatcher.round()
-    assert bench.training(one).damage == "state"
+    bench.dispatcher.run_once()
+    assert bench.training(one).unreadable_columns == "state"
     bench.leave(one)
-    bench.dispatcher.round()
-    assert (bench.training(one).state, bench.training(one).damage) == (TrainingState.COMPLETED, None)
+    bench.dispatcher.run_once()
+    assert (bench.training(one).state, bench.training(one).unreadable_columns) == (TrainingState.COMPLETED, None)
 
 
 def test_a_waiting_training_in_an_unknown_state_is_not_started(bench) -> None:
@@ -93,7 +93,7 @@ def test_a_waiting_training_in_an_unknown_state_is_not_started(bench) -> None:
 def test_without_its_secrets_a_training_ends_with_the_reason(bench, secrets: Any) -> None:
     one = bench.submit("training-a")
     damage(bench, one, "secrets", secrets)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     ended = bench.training(one)
     assert (ended.state, ended.error.code) == (TrainingState.ERROR, "S101")
     assert "could not be started" in ended.error.message
@@ -105,11 +105,11 @@ def test_without_its_secrets_a_training_ends_with_the_reason(bench, secrets: Any
     + [(name, Liveness.ALIVE) for name in (*FILES[3:], "secrets.json")],
 )
 def test_a_job_file_that_cannot_be_read_stops_no_other_training(bench, name: str, sight: Liveness) -> None:
-    for number, _ in enumerate(spoil(bench.workplace.jobs / "training-bad" / name)) if _made(bench) else ():
+    for number, _ in enumerate(spoil(bench.workplace.jobs_dir / "training-bad" / name)) if _made(bench) else ():
         bad = f"training-bad{number}"
         bench.submit(bad)
-        bench.dispatcher.round()
-        folder, kept = bench.workplace.folder(bad).path, bench.workplace.jobs / "training-bad" / name
+        bench.dispatcher.run_once()
+        folder, kept = bench.workplace.job_directory(bad).path, bench.workplace.jobs_dir / "training-bad" / name
         target = folder / name
         if not target.is_dir():
             target.unlink(missing_ok=True)
@@ -118,19 +118,19 @@ def test_a_job_file_that_cannot_be_read_stops_no_other_training(bench, name: str
         trains(bench, f"training-good{number}")
         bench.pass_time(LOST_AFTER + 1)
         for _round in range(3):
-            bench.dispatcher.round()
+            bench.dispatcher.run_once()
             bench.pass_time(LOST_AFTER + 1)
         state = bench.training(bad).state
         if sight is Liveness.GONE:
             assert state is TrainingState.ERROR
         elif sight is Liveness.ALIVE:
-            assert not state.final
+            assert not state.is_final
         bench.store.request_cancel("dlaas", bad, bench.clock.now)
         bench.stage.sights[bad] = Liveness.GONE
         for _round in range(3):
-            bench.dispatcher.round()
+            bench.dispatcher.run_once()
             bench.pass_time(LOST_AFTER + 1)
-        assert bench.training(bad).state.final
+        assert bench.training(bad).state.is_final
 
 
 def _made(bench: Bench) -> bool:
@@ -152,13 +152,13 @@ def _copy(source, target) -> None:
 @pytest.mark.parametrize("left", [b"", b'{"state": "err', b"{}", b'{"state": "completed"}', b"[" * 3000])
 def test_what_holds_if_the_learner_is_lost_counts_only_where_it_can_be_read(bench, left: bytes, caplog) -> None:
     one = bench.submit("training-a")
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     bench.reach(one, Phase.STORING)
-    bench.workplace.folder(one).exit_if_lost.write_bytes(left)
-    bench.workplace.folder(one).run.touch()
+    bench.workplace.job_directory(one).exit_if_lost.write_bytes(left)
+    bench.workplace.job_directory(one).run.touch()
     bench.stage.sights[one] = Liveness.GONE
     for _ in range(2):
-        bench.dispatcher.round()
+        bench.dispatcher.run_once()
         bench.pass_time(LOST_AFTER + 1)
     ended = bench.training(one)
     assert (ended.state, ended.exit_code, ended.error.code) == (TrainingState.ERROR, None, "S100")
@@ -168,34 +168,34 @@ def test_what_holds_if_the_learner_is_lost_counts_only_where_it_can_be_read(benc
 @pytest.mark.parametrize("left", [b"", b'{"state": "comp', b"{}", b'{"state": "running"}'])
 def test_a_truncated_exit_is_no_end_while_the_learner_lives(bench, left: bytes, caplog) -> None:
     one = bench.submit("training-a")
-    bench.dispatcher.round()
-    path = bench.workplace.folder(one).exit
+    bench.dispatcher.run_once()
+    path = bench.workplace.job_directory(one).exit
     path.write_bytes(left)
     with caplog.at_level(logging.WARNING):
         for _ in range(5):
-            bench.dispatcher.round()
+            bench.dispatcher.run_once()
             bench.pass_time(LOST_AFTER + 1)
-    assert not bench.training(one).state.final
+    assert not bench.training(one).state.is_final
     assert len([line for line in caplog.records if str(path) in line.getMessage()]) == 1
     bench.leave(one)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.COMPLETED
 
 
 def test_a_truncated_exit_of_a_learner_that_is_gone_ends_the_training_with_the_reason(bench) -> None:
     one = bench.submit("training-a")
-    bench.dispatcher.round()
-    bench.workplace.folder(one).exit.write_text("{broken")
+    bench.dispatcher.run_once()
+    bench.workplace.job_directory(one).exit.write_text("{broken")
     bench.stage.sights[one] = Liveness.GONE
-    bench.dispatcher.round()
-    assert not bench.training(one).state.final  # another machine's rename may still be on its way
+    bench.dispatcher.run_once()
+    assert not bench.training(one).state.is_final  # another machine's rename may still be on its way
     bench.pass_time(LOST_AFTER + 1)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     ended = bench.training(one)
     assert (ended.state, ended.error.code) == (TrainingState.ERROR, "S100")
     assert "exit.json" in ended.error.message
     with pytest.raises(NotFound):
-        bench.store.secrets(one)
+        bench.store.get_definition_with_secrets(one)
 
 
 class Refusing:
@@ -217,10 +217,10 @@ class Refusing:
         return fail
 
 
-@pytest.mark.parametrize("verb", ["finish", "advance"])
+@pytest.mark.parametrize("verb", ["finish", "record_progress"])
 def test_slots_that_cannot_be_recorded_as_free_keep_no_other_training_waiting(bench, verb: str) -> None:
     bad = bench.submit("training-bad")
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     store = bench.store
     bench.store = Refusing(store, verb, bad)
     bench.dispatcher = bench.another("one")
@@ -228,13 +228,13 @@ def test_slots_that_cannot_be_recorded_as_free_keep_no_other_training_waiting(be
         bench.leave(bad)
     else:
         bench.reach(bad, Phase.STORING)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     trains(bench, "training-good")
     bench.store.refused = ""
     bench.leave(bad)
     for _ in range(2):
-        bench.dispatcher.round()
+        bench.dispatcher.run_once()
     assert bench.training(bad).state is TrainingState.COMPLETED
     bench.submit("training-large", slots=4)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert len(bench.training("training-large").gpus) == 4

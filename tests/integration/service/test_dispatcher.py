@@ -59,7 +59,7 @@ class Stage:
         self.started.append(job.path.name)
         return f"handle of {job.path.name}"
 
-    def look(self, jobs: Mapping[str, JobDirectory]) -> Mapping[str, Liveness]:
+    def poll(self, jobs: Mapping[str, JobDirectory]) -> Mapping[str, Liveness]:
         happening, self.while_looking = self.while_looking, None
         if happening is not None:
             happening()
@@ -69,7 +69,7 @@ class Stage:
         assert set(handles) == set(jobs)
         self.stopped += [handle.removeprefix("handle of ") for handle in handles]
 
-    def clear(self, job: JobDirectory) -> None:
+    def kill_leftovers(self, job: JobDirectory) -> None:
         self.cleared.append(job.path.name)
 
 
@@ -175,25 +175,25 @@ def bench(tmp_path):
 
 def test_a_training_is_started_followed_and_ended(bench):
     one = bench.submit("training-a")
-    assert bench.dispatcher.round()
+    assert bench.dispatcher.run_once()
     assert bench.stage.started == [one]
     assert bench.training(one).gpus == ("virtual:0",)
     bench.reach(one, Phase.LOADING)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert (bench.training(one).state, bench.training(one).phase) == (TrainingState.RUNNING, Phase.LOADING)
     bench.leave(one)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     ended = bench.training(one)
     assert (ended.state, ended.exit_code, ended.stored) == (TrainingState.COMPLETED, 0, True)
     with pytest.raises(NotFound):
-        bench.store.secrets(one)
-    assert not bench.dispatcher.round()
+        bench.store.get_definition_with_secrets(one)
+    assert not bench.dispatcher.run_once()
 
 
 def test_the_learner_is_handed_the_secrets_and_everything_else_without_them(bench):
-    bench.dispatcher.round()
-    job = bench.workplace.folder(bench.submit("training-a"))
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
+    job = bench.workplace.job_directory(bench.submit("training-a"))
+    bench.dispatcher.run_once()
     assert job.path.stat().st_mode & 0o777 == 0o700
     assert job.secrets.stat().st_mode & 0o777 == 0o600
     sent = json.loads(job.secrets.read_text())
@@ -208,48 +208,48 @@ def test_the_learner_is_handed_the_secrets_and_everything_else_without_them(benc
 def test_a_training_that_cannot_be_started_ends_as_the_service_s_fault_and_leaves_no_secret(bench):
     bench.stage.broken = True
     one = bench.submit("training-a")
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     ended = bench.training(one)
     assert ended.state is TrainingState.ERROR
     assert ended.error is not None
     assert ended.error.code == "S101"
     assert "no more processes" in ended.error.message
-    assert not bench.workplace.folder(one).secrets.exists()
+    assert not bench.workplace.job_directory(one).secrets.exists()
 
 
 def test_one_that_cannot_be_started_does_not_hold_up_the_next(bench):
     bench.stage.broken = True
     bench.submit("training-a")
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     bench.stage.broken = False
     bench.submit("training-b")
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert bench.stage.started == ["training-b"]
 
 
 def test_a_cancel_reaches_the_learner_and_its_own_end_counts(bench):
     one = bench.submit("training-a")
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     bench.store.request_cancel("dlaas", one, bench.clock.now)
-    bench.dispatcher.round()
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
+    bench.dispatcher.run_once()
     assert bench.stage.stopped == [one]
     bench.leave(one, TrainingState.CANCELED, exit_code=143)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.CANCELED
 
 
 def test_a_learner_that_vanished_is_reported_as_lost_after_a_moment(bench, caplog):
     one = bench.submit("training-a")
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     bench.stage.sights[one] = Liveness.GONE
     write_text_atomic(
-        bench.workplace.folder(one).run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json()
+        bench.workplace.job_directory(one).run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json()
     )
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.PENDING
     bench.pass_time(5)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert bench.stage.cleared == [one]
     ended = bench.training(one)
     assert ended.error is not None
@@ -258,31 +258,31 @@ def test_a_learner_that_vanished_is_reported_as_lost_after_a_moment(bench, caplo
 
 def test_what_a_learner_left_that_was_lost_while_no_service_ran_is_ended_by_the_next_one(bench):
     one = bench.submit("training-a")
-    bench.dispatcher.round()
-    bench.workplace.folder(one).run.touch()
+    bench.dispatcher.run_once()
+    bench.workplace.job_directory(one).run.touch()
     bench.stage.sights[one] = Liveness.GONE
     bench.dispatcher = bench.another("one")  # the service was started again
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     bench.pass_time(LOST_AFTER + 1)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert bench.stage.cleared == [one]
     assert bench.training(one).state is TrainingState.ERROR
 
 
 def test_the_exit_code_of_a_command_outlives_a_learner_that_is_lost_while_it_stores(bench, caplog):
     one = bench.submit("training-a")
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     bench.reach(one, Phase.STORING)
     known = ExitIfLostFile(
         state=TrainingState.ERROR, exit_code=0, code="S303", reason="interrupted", finished_at=bench.clock.now
     )
-    write_text_atomic(bench.workplace.folder(one).exit_if_lost, known.model_dump_json())
-    bench.dispatcher.round()
+    write_text_atomic(bench.workplace.job_directory(one).exit_if_lost, known.model_dump_json())
+    bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.RUNNING  # the learner is alive
     bench.stage.sights[one] = Liveness.GONE
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     bench.pass_time(LOST_AFTER + 1)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     ended = bench.training(one)
     assert bench.stage.cleared == [one]
     assert (ended.state, ended.exit_code, ended.error.code) == (TrainingState.ERROR, 0, "S303")
@@ -290,44 +290,45 @@ def test_the_exit_code_of_a_command_outlives_a_learner_that_is_lost_while_it_sto
 
 def test_a_dispatcher_that_died_between_booking_and_starting_is_continued_by_the_next(bench):
     one = bench.submit("training-a")
-    assert bench.store.book(one, ["virtual:2"], bench.clock.now)
-    bench.dispatcher.round()
+    assert bench.store.reserve_gpus(one, ["virtual:2"], bench.clock.now)
+    bench.dispatcher.run_once()
     assert bench.stage.started == [one]
     assert bench.training(one).gpus == ("virtual:2",)
 
 
 def test_a_job_that_a_learner_has_taken_is_not_given_its_secrets_again(bench):
     one = bench.submit("training-a")
-    assert bench.store.book(one, ["virtual:0"], bench.clock.now)
-    job = bench.workplace.folder(one)
+    assert bench.store.reserve_gpus(one, ["virtual:0"], bench.clock.now)
+    job = bench.workplace.job_directory(one)
     job.path.mkdir(parents=True)
     write_text_atomic(job.run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json())
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert not job.secrets.exists()
 
 
 def test_of_two_dispatchers_on_one_store_only_the_leader_acts(bench):
     second = bench.another("two")
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     bench.submit("training-a")
-    assert not second.round()
+    assert not second.run_once()
     assert bench.stage.started == []
     bench.pass_time(LEASE_DURATION.total_seconds() + 1)
-    assert second.round()
+    assert second.run_once()
     assert bench.stage.started == ["training-a"]
 
 
 def test_a_leader_that_stops_makes_room_at_once(bench):
     bench.dispatcher.start()
     until(
-        lambda: not bench.store.acquire_lease("dispatcher", "two", bench.clock.now, bench.clock.now), details=bench.store.counts
+        lambda: not bench.store.acquire_lease("dispatcher", "two", bench.clock.now, bench.clock.now),
+        details=bench.store.count_trainings,
     )
     bench.dispatcher.stop()
     assert bench.store.acquire_lease("dispatcher", "two", bench.clock.now, bench.clock.now)
 
 
 def test_the_same_service_started_again_waits_for_nobody(bench):
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     bench.submit("training-a")
     assert bench.another("one").round()
 
@@ -339,7 +340,7 @@ def test_a_submit_that_wakes_the_dispatcher_is_started_without_waiting_for_the_n
     dispatcher.start()
     try:
         # Its first round has read what there is: this one is for the next round, an hour later.
-        until(lambda: bench.store.asked["unfinished"], details=lambda: bench.store.asked)
+        until(lambda: bench.store.asked["list_unfinished"], details=lambda: bench.store.asked)
         one = bench.submit("training-a")
         dispatcher.wake()
         until(lambda: bench.stage.started, details=lambda: bench.training(one))
@@ -350,27 +351,27 @@ def test_a_submit_that_wakes_the_dispatcher_is_started_without_waiting_for_the_n
 def test_a_leader_that_was_frozen_past_its_lease_does_nothing_more(bench):
     first, second = bench.dispatcher, bench.another("two")
     one = bench.submit("training-a")
-    first.round()
+    first.run_once()
     # Frozen between seeing what there is and acting on it; the other one leads meanwhile.
-    bench.stage.while_looking = lambda: (bench.pass_time(LEASE_DURATION.total_seconds() + 1), second.round())
+    bench.stage.while_looking = lambda: (bench.pass_time(LEASE_DURATION.total_seconds() + 1), second.run_once())
     other = bench.submit("training-b")
-    first.round()
+    first.run_once()
     assert bench.stage.started == [one, other]
     third = bench.submit("training-c")
-    assert not first.round()
-    assert second.round()
+    assert not first.run_once()
+    assert second.run_once()
     assert bench.stage.started == [one, other, third]
 
 
 def test_a_leader_that_woke_too_late_starts_nothing_even_if_nobody_came(bench, caplog):
     one = bench.submit("training-a")
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     bench.submit("training-b")
     bench.stage.while_looking = lambda: bench.pass_time(LEASE_DURATION.total_seconds())
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert bench.stage.started == [one]
     assert "lease ran out" in caplog.text
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert bench.stage.started == [one, "training-b"]
 
 
@@ -378,7 +379,7 @@ def test_a_round_that_takes_long_renews_the_lease_on_its_way(bench):
     for name in "abc":
         bench.submit(f"training-{name}")
     bench.stage.while_starting = lambda: bench.pass_time(LEASE_DURATION.total_seconds() * 0.6)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert len(bench.stage.started) == 3
     assert not bench.another("two").round()
 
@@ -386,63 +387,65 @@ def test_a_round_that_takes_long_renews_the_lease_on_its_way(bench):
 @pytest.mark.parametrize("hours", [-24, -1, 1, 24])
 def test_a_date_that_jumps_keeps_no_role_empty_for_longer_than_a_lease(bench, hours):
     second = bench.another("two")
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     bench.correct_the_date(hours * 3600)
     # The first one is dead by now: whoever asks is let in within one lease.
     bench.pass_time(LEASE_DURATION.total_seconds())
     bench.submit("training-a")
-    assert second.round()
+    assert second.run_once()
     assert bench.stage.started == ["training-a"]
 
 
 def test_a_leader_whose_date_was_set_back_goes_on_renewing(bench):
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     bench.correct_the_date(-3600)
     bench.pass_time(LEASE_DURATION.total_seconds())
     bench.submit("training-a")
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert not bench.store.acquire_lease("dispatcher", "two", bench.clock.now, bench.clock.now)
 
 
 def test_a_cancel_and_a_loss_come_through_although_the_date_was_set_back(bench, caplog):
     one, two = bench.submit("training-a"), bench.submit("training-b")
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     bench.store.request_cancel("dlaas", one, bench.clock.now)
     bench.stage.sights[two] = Liveness.GONE
     write_text_atomic(
-        bench.workplace.folder(two).run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json()
+        bench.workplace.job_directory(two).run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json()
     )
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     bench.correct_the_date(-3600)
     bench.pass_time(11)
-    bench.dispatcher.round()
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
+    bench.dispatcher.run_once()
     assert bench.stage.stopped == [one, one]
     assert bench.training(two).state is TrainingState.ERROR
 
 
 def test_a_start_that_fails_does_not_end_a_training_that_a_learner_works_on(bench, caplog):
     one = bench.submit("training-a")
-    assert bench.store.book(one, ["virtual:0"], bench.clock.now)  # by a dispatcher that died after it started a learner
-    job = bench.workplace.folder(one)
+    assert bench.store.reserve_gpus(
+        one, ["virtual:0"], bench.clock.now
+    )  # by a dispatcher that died after it started a learner
+    job = bench.workplace.job_directory(one)
     job.path.mkdir(parents=True)
     write_text_atomic(job.run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json())
     bench.stage.broken = True
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.PENDING
     bench.stage.broken = False
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     bench.leave(one)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.COMPLETED
 
 
 def test_no_learner_can_take_a_job_that_was_given_up(bench, caplog):
     bench.stage.broken = True
     one = bench.submit("training-a")
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.ERROR
-    assert not claim(bench.workplace.folder(one))  # one that was started before, and comes up late
+    assert not claim(bench.workplace.job_directory(one))  # one that was started before, and comes up late
 
 
 def test_an_end_that_cannot_be_recorded_is_the_same_end_when_it_can(bench, caplog):
@@ -462,7 +465,7 @@ def test_an_end_that_cannot_be_recorded_is_the_same_end_when_it_can(bench, caplo
 
 def test_a_database_that_takes_no_handle_costs_neither_the_training_nor_ever_more_learners(bench, caplog):
     dispatcher = Dispatcher(
-        Fragile(bench.store, "started", times=10),
+        Fragile(bench.store, "set_handle", times=10),
         bench.stage,
         bench.workplace,
         slots=["virtual:0"],
@@ -475,29 +478,29 @@ def test_a_database_that_takes_no_handle_costs_neither_the_training_nor_ever_mor
         dispatcher.run_once()
     assert bench.stage.started == [one]
     write_text_atomic(
-        bench.workplace.folder(one).run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json()
+        bench.workplace.job_directory(one).run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json()
     )
     for _ in range(15):
         bench.pass_time(20)
         dispatcher.run_once()
     assert bench.training(one).handle == f"handle of {one}"
-    assert not bench.training(one).state.final
+    assert not bench.training(one).state.is_final
 
 
 def test_what_a_service_that_died_while_writing_them_left_of_the_secrets_is_removed(bench):
     one = bench.submit("training-a")
-    bench.dispatcher.round()
-    job = bench.workplace.folder(one)
+    bench.dispatcher.run_once()
+    job = bench.workplace.job_directory(one)
     (job.path / ".secrets.json.4711").write_text(SECRET)
     bench.leave(one)
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     assert not [path for path in job.path.iterdir() if SECRET in path.read_text()]
 
 
 def test_a_broken_database_is_waited_for(bench, caplog):
-    bench.dispatcher.round()
+    bench.dispatcher.run_once()
     broken = Dispatcher(
-        Fragile(bench.store, "unfinished"),
+        Fragile(bench.store, "list_unfinished"),
         bench.stage,
         bench.workplace,
         slots=["virtual:0"],
@@ -510,7 +513,7 @@ def test_a_broken_database_is_waited_for(bench, caplog):
         until(lambda: bench.stage.started, details=lambda: caplog.text)
     finally:
         broken.stop()
-    assert "could not do its round" in caplog.text
+    assert "OperationalError" in caplog.text
 
 
 def test_trainings_are_read_again_only_after_a_change_and_after_a_while(bench):
@@ -528,10 +531,10 @@ def test_trainings_are_read_again_only_after_a_change_and_after_a_while(bench):
     one, two = bench.submit("training-a"), bench.submit("training-b")
 
     def reads(rounds: int = 5) -> int:
-        before = store.asked["unfinished"]
+        before = store.asked["list_unfinished"]
         for _ in range(rounds):
             dispatcher.run_once()
-        return store.asked["unfinished"] - before
+        return store.asked["list_unfinished"] - before
 
     reads()
     assert bench.stage.started == [one]

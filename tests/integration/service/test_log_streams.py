@@ -25,11 +25,12 @@ from airflow_dlaas.client.log_stream import follow_log
 from airflow_dlaas.client.training_watcher import shared_watcher
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import RateLimited
+from airflow_dlaas.service import server
 from airflow_dlaas.service.api import log_stream as monitoring
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.dependencies import ApiDeps, ApiLimits, utc_now
 from airflow_dlaas.service.job_files import JobDirectory
-from airflow_dlaas.service.process import ports, server
+from airflow_dlaas.service.process import ports
 from airflow_dlaas.service.store.base import Store, TrainingOutcome
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.task_runs.wait_for_training import wait_for_training

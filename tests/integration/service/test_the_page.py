@@ -36,7 +36,7 @@ def test_the_pages_example_is_accepted_as_it_stands_from_the_pages_own_curl(
     )
     own_service.start()
     known = own_service.connections()["swift_default"]
-    connection = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
+    connection = StoreConnection(auth_url=known["host"], userId=known["login"], password=SecretStr(known["password"]))
     with SwiftStore.open(connection) as store:
         store.create_container("tf_training_data")
         store.put("tf_training_data", "train-images-idx3-ubyte.gz", b"images")

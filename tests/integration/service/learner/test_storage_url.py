@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from airflow_dlaas.contract.state import TrainingState
-from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
+from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 from tests.redirector import Server, serving
 
 

@@ -23,9 +23,9 @@ from airflow_dlaas.exceptions import DlaasError, InvalidRequest, StoreRefused
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.authentication import TokenAuthenticator
 from airflow_dlaas.service.api.dependencies import ApiDeps, ApiLimits
-from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.job_spec import RuntimeSpec
+from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.store.sql import SqlStore
 
@@ -232,7 +232,7 @@ def service(
 ) -> Iterator[Service]:
     """Log in as ``dlaas``; indirect parameters replace parts."""
     parts = replace(parts_in(tmp_path, empty_database), **getattr(request, "param", {}))
-    client.app.state.parts = parts
+    client.app.state.deps = parts
     made = Service(client, parts, parts.store, parts.clock, parts.check_container, parts.wake_dispatcher.rung)
     client.headers["Authorization"] = f"Bearer {made.log_in()}"
     yield made

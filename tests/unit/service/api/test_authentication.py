@@ -185,14 +185,14 @@ def test_many_logins_at_once_leave_the_api_its_threads(service) -> None:
 
     token = service.log_in()
     identity = TokenAuthenticator(Slow(PASSWORDS), b"k" * 32, clock=service.clock)
-    service.client.app.state.parts = replace(service.parts, authenticator=identity)
+    service.client.app.state.deps = replace(service.parts, authenticator=identity)
     with ThreadPoolExecutor(60) as pool:
         logins = [
             pool.submit(service.client.get, "/v3/identity/token", headers=basic("dlaas", "geheim-1"))
             for _ in range(60)  # more than the API has threads
         ]
         try:
-            door, deadline = service.client.app.state.logins, monotonic() + 30
+            door, deadline = service.client.app.state.login_limiter, monotonic() + 30
             while (
                 door.statistics().tasks_waiting < 60 - MAX_CONCURRENT_LOGINS or len(looked_at) < MAX_CONCURRENT_LOGINS
             ):

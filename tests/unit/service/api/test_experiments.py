@@ -165,7 +165,7 @@ def test_what_is_no_sound_zip_is_refused_and_does_not_count(service, content: by
 
 def test_nested_folders_are_taken_where_the_site_allows_them(service) -> None:
     allowed = replace(service.parts, limits=replace(service.parts.limits, allow_nested=True))
-    service.client.app.state.parts = allowed
+    service.client.app.state.deps = allowed
     service.experiment(a_zip(**{"folder/train_py": ""}))
 
 

@@ -192,7 +192,7 @@ def test_a_long_poll_answers_as_soon_as_something_changes(service) -> None:
         def __getattr__(self, name: str) -> object:
             return getattr(service.store, name)
 
-    service.client.app.state.parts = replace(service.parts, store=Watched())
+    service.client.app.state.deps = replace(service.parts, store=Watched())
     with ThreadPoolExecutor(1) as pool:
         poll = pool.submit(service.client.get, f"/v3/models?after={cursor}&wait={MAX_WAIT}")
         assert waiting.wait(MAX_WAIT / 2), f"looked {len(looks)} times"

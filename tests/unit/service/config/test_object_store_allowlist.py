@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.exceptions import StoreNotAllowed
-from airflow_dlaas.service.config.object_store_allowlist import (
+from airflow_dlaas.service.job_files import JobSpec, RuntimeSpec
+from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
+from airflow_dlaas.service.object_store_allowlist import (
     ALLOW_ANY,
     ALLOW_NONE,
     ObjectStoreAllowlist,
     parse_host_port,
 )
-from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
 
 SOME = "swift.example.org, other.example.org:8080, *.example.net, 10.0.0.7:8080, [2001:db8::7]:8080, 2001:db8::8"
 

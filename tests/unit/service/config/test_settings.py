@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.service.config.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.config.settings import Settings, read_client_settings, read_settings
 from airflow_dlaas.service.config.tls import TlsConfig
+from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 
 
 def test_nothing_said_is_a_service_on_loopback():

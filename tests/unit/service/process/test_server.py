@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_dlaas.service.process.server import _raise_file_limit
+from airflow_dlaas.service.server import _raise_file_limit
 
 
 @pytest.fixture
