@@ -1,6 +1,7 @@
 """
-The other tower: a training service that speaks the page's API and really trains.
+The training service: a server of the documented deep-learning API that runs the trainings.
 
-An extra (``pip install "airflow-dlaas[service]"``), Linux only. It imports nothing of Airflow's and nothing of the
-provider's. ``api`` and ``dispatcher`` meet only in the ``store``; ``app`` alone knows all the parts.
+It is an extra (``pip install "airflow-dlaas[service]"``) and runs on Linux only. It imports neither Airflow nor the
+provider. ``api`` and ``dispatcher`` do not import each other: they communicate through the ``store`` and through job
+directories. ``app`` is the composition root, the one module that imports all components.
 """

@@ -1,7 +1,7 @@
 """
-Where the parts are joined; the only file that knows them all.
+The composition root of the service: the one module that imports all components and connects them.
 
-`Service` is the whole service in this process; `foreground` makes a program of it.
+`Service` is the whole service in this process; `airflow_dlaas.service.foreground` runs it as a program.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from airflow_dlaas._util.atomic_write import atomic_write_text
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.api.app import create_api
@@ -31,11 +32,11 @@ from airflow_dlaas.service.config.users import CombinedUsers, ServiceUser, UserF
 from airflow_dlaas.service.dispatcher.gpu_inventory import resolve_slots
 from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.dispatcher.loop import Dispatcher
-from airflow_dlaas.service.job_files import write_text_atomic
+from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.service.process import ports
 from airflow_dlaas.service.runners.local import LocalRunner
-from airflow_dlaas.service.runtimes.catalogue import load_catalogue
+from airflow_dlaas.service.runtimes.catalogue import RuntimeCatalogue, load_catalogue
 from airflow_dlaas.service.runtimes.container import EngineCheck
 from airflow_dlaas.service.runtimes.probe import check_entry
 from airflow_dlaas.service.server import serve_in_thread
@@ -46,21 +47,22 @@ from airflow_dlaas.service.supervision import start_in_background, supervise
 from airflow_dlaas.storage.swift.store import SwiftStore
 
 STORE_CONNECT_TIMEOUT, STORE_READ_TIMEOUT = 5.0, 15.0
-"""Seconds an object store may take to answer when it is checked at submit, while somebody waits for the reply."""
+"""Seconds to wait for an object store in the checks at submit, during which the client waits for the response."""
 
 
 class Service:
     """
     API, dispatcher, store and, unless it is off, the embedded Swift. Started and stopped once.
 
-    Stopping it stops no training: learners go on, and are found again by the next service in the same home folder.
+    Stopping the service stops no training: the learners go on, and the next service in the same data directory finds
+    them.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.data_dir = DataDir(settings.home)
         self.stopped = threading.Event()
-        """Set when it stops, also by itself: then `failure` says why."""
+        """Set when the service stops. If a component failed, `failure` has the reason."""
         self.failure: str | None = None
         self._stack = ExitStack()
         self._credentials: Credentials | None = None
@@ -68,7 +70,7 @@ class Service:
 
     @property
     def credentials(self) -> Credentials:
-        """Who may get in, and where."""
+        """The service's users, keys and URLs. Available after the start."""
         if self._credentials is None:
             raise HostError("The service has not been started")
         return self._credentials
@@ -84,97 +86,81 @@ class Service:
 
     def start(self) -> None:
         """
-        Start every part, in the order in which they need each other, and return when requests are answered.
+        Start the components in the order of their dependencies; return when the service answers requests.
 
-        :raises NotConfigured: a setting can't be.
-        :raises HostError: a port is taken, the home is another service's, a program is missing. Nothing is left then.
+        After an error, everything that was started has been stopped again.
+
+        :raises NotConfigured: a setting has a value that cannot be used.
+        :raises HostError: a port is in use, another service uses the data directory, or a program is missing.
         """
         with ExitStack() as stack:
             self._start(stack)
             self._stack = stack.pop_all()
 
     def stop(self) -> None:
-        """Stop every part, last started first, and wait for them."""
+        """Stop the components in the reverse order of their start, and wait for them."""
         self.stopped.set()
         self._stack.close()
 
     def _start(self, stack: ExitStack) -> None:
-        settings, home = self.settings, self.data_dir
+        settings, data_dir = self.settings, self.data_dir
         address = ServiceAddress.from_settings(settings)
         if settings.tls is not None:
             settings.tls.require_valid_for(*address.certificate_names)
         user_file = UserFile(settings.users) if settings.users else None
         self.gpus = resolve_slots(settings.gpus)
-        real_gpus = not self.gpus[0].startswith("virtual:")
         catalogue = load_catalogue(
             settings.catalogue,
-            has_gpus=real_gpus,
+            has_gpus=not self.gpus[0].startswith("virtual:"),
             check_entry=partial(check_entry, engine_check=EngineCheck().failure_reason),
         )
-        home.create()
-        stack.enter_context(home.lock())
-        credentials = home.load_or_create_credentials(settings.user, settings.password)
+        data_dir.create()
+        stack.enter_context(data_dir.lock())
+        credentials = data_dir.load_or_create_credentials(settings.user, settings.password)
         if not settings.insecure_listen:
             require_strong_password(address.reachable_host, credentials.user, credentials.password)
         users = _combine_users(settings, ServiceUser(credentials.user, credentials.password), user_file)
-        trust = self._write_ca_bundle()
-        door = stack.enter_context(
+        ca_environment = self._write_ca_bundle()
+        listener = stack.enter_context(
             ports.listen(settings.host, settings.port, previous_port=ports.url_port(credentials.url))
         )
         swift = self._create_swift(credentials, address)
-        swift_is_up = stack.enter_context(start_in_background(swift)) if swift else None
+        swift_start = stack.enter_context(start_in_background(swift)) if swift else None
         self._credentials = replace(
             credentials,
-            url=settings.public_url or address.url(ports.socket_port(door)),
+            url=settings.public_url or address.url(ports.socket_port(listener)),
             auth_url=swift.login.auth_url if swift else None,
             ca_file=str(settings.tls_ca) if settings.tls_ca else None,
         )
 
         token_key = bytes.fromhex(credentials.token_key)
-        store = SqlStore(settings.database or f"sqlite:///{home.database}", key=derive_key(token_key))
+        store = SqlStore(settings.database or f"sqlite:///{data_dir.database}", key=derive_key(token_key))
         stack.callback(store.close)
-        blobs = BlobStore(home.blobs)
-        allowed = settings.object_stores.with_urls(address.url_aliases(swift.port) if swift else ())
+        blobs = BlobStore(data_dir.blobs)
+        allowlist = settings.object_stores.with_urls(address.url_aliases(swift.port) if swift else ())
         dispatcher = Dispatcher(
             store,
-            LocalRunner(os.environ | trust),
-            JobDirectories(
-                jobs_dir=home.jobs,
-                environments_dir=home.environments,
-                code_path=blobs.path,
-                runtime_spec=catalogue.get_spec,
-                run_timeout=settings.run_limit,
-                allow_nested=settings.allow_nested,
-                max_unpacked_bytes=settings.unpacked_limit,
-                isolation=settings.isolation,
-                readable_paths=settings.visible,
-                max_log_bytes=settings.log_limit,
-                allowed_stores=allowed,
-            ),
+            LocalRunner(os.environ | ca_environment),
+            self._job_directories(blobs, catalogue, allowlist),
             slots=self.gpus,
-            lease_holder=f"{socket.gethostname()}:{home.path}",
+            lease_holder=f"{socket.gethostname()}:{data_dir.path}",
         )
         open_store = partial(
             SwiftStore.open,
-            verify=next(iter(trust.values()), True),
+            verify=next(iter(ca_environment.values()), True),
             connect_timeout=STORE_CONNECT_TIMEOUT,
             read_timeout=STORE_READ_TIMEOUT,
-            require_allowed=allowed.require_allowed,
+            require_allowed=allowlist.require_allowed,
         )
         api = create_api(
             ApiDeps(
                 store=store,
                 blobs=blobs,
-                jobs_dir=home.jobs,
+                jobs_dir=data_dir.jobs,
                 catalogue=catalogue,
                 gpu_slots=len(self.gpus),
-                authenticator=TokenAuthenticator(
-                    users,
-                    token_key,
-                    clock=utc_now,
-                    lifetime=settings.token_lifetime,
-                ),
-                allowlist=allowed,
+                authenticator=TokenAuthenticator(users, token_key, clock=utc_now, lifetime=settings.token_lifetime),
+                allowlist=allowlist,
                 check_container=partial(_check_container, open_store),
                 create_container=partial(_create_container, open_store),
                 wake_dispatcher=dispatcher.wake,
@@ -188,14 +174,14 @@ class Service:
                 is_stopping=self.stopped.is_set,
             )
         )
-        if swift_is_up is not None:
-            swift_is_up.result()
+        if swift_start is not None:
+            swift_start.result()
         dispatcher.start()
         stack.callback(dispatcher.stop)
         server = stack.enter_context(
-            serve_in_thread(api, door, settings.tls, max_websockets=2 * settings.monitor_limit)
+            serve_in_thread(api, listener, settings.tls, max_websockets=2 * settings.monitor_limit)
         )
-        home.save(self._credentials)
+        data_dir.save(self._credentials)
         stack.enter_context(
             supervise(
                 swift,
@@ -204,6 +190,24 @@ class Service:
                 sweep_blobs=lambda: blobs.delete_unused(store.list_used_digests()),
                 on_failure=self._fail,
             )
+        )
+
+    def _job_directories(
+        self, blobs: BlobStore, catalogue: RuntimeCatalogue, allowlist: ObjectStoreAllowlist
+    ) -> JobDirectories:
+        settings = self.settings
+        return JobDirectories(
+            jobs_dir=self.data_dir.jobs,
+            environments_dir=self.data_dir.environments,
+            code_path=blobs.path,
+            runtime_spec=catalogue.get_spec,
+            run_timeout=settings.run_limit,
+            allow_nested=settings.allow_nested,
+            max_unpacked_bytes=settings.unpacked_limit,
+            isolation=settings.isolation,
+            readable_paths=settings.visible,
+            max_log_bytes=settings.log_limit,
+            allowed_stores=allowlist,
         )
 
     def _create_swift(self, credentials: Credentials, address: ServiceAddress) -> EmbeddedSwift | None:
@@ -222,10 +226,14 @@ class Service:
         )
 
     def _write_ca_bundle(self) -> dict[str, str]:
-        """Write down whom trainings and checks trust besides everybody's authorities; the variable that says so."""
+        """
+        Write the bundle of certificate authorities that trainings and checks trust, if DLAAS_TLS_CA is set.
+
+        Returns the environment variable that names the bundle; empty without DLAAS_TLS_CA.
+        """
         if self.settings.tls_ca is None:
             return {}
-        write_text_atomic(self.data_dir.ca_bundle, combined_ca_bundle(self.settings.tls_ca))
+        atomic_write_text(self.data_dir.ca_bundle, combined_ca_bundle(self.settings.tls_ca), fsync=True)
         return {CA_BUNDLE_VARIABLES[0]: str(self.data_dir.ca_bundle)}
 
     def _fail(self, reason: str) -> None:
@@ -236,8 +244,8 @@ class Service:
 def _combine_users(settings: Settings, service_user: ServiceUser, user_file: UserFile | None) -> CombinedUsers:
     if user_file is not None and user_file.security_stamp(service_user.name) is not None:
         raise NotConfigured(
-            f"DLAAS_USERS: {settings.users} names {service_user.name}, who is the service's own user, with a password of their "
-            f"own; remove them (airflow-dlaas users remove {service_user.name}) or set DLAAS_USER to another name"
+            f"DLAAS_USERS: {settings.users} has a user {service_user.name}, the name of the service's own "
+            f"user; remove it (airflow-dlaas users remove {service_user.name}) or set DLAAS_USER to another name"
         )
     return CombinedUsers(service_user, user_file)
 

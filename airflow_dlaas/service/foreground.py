@@ -1,4 +1,4 @@
-"""The service as a program in the foreground: signals, a greeting, an exit code."""
+"""The service as a program in the foreground: signals, ready message, exit code."""
 
 from __future__ import annotations
 
@@ -15,18 +15,22 @@ from airflow_dlaas.service.app import Service
 from airflow_dlaas.service.config.settings import Settings
 
 
-def serve(settings: Settings, say: Callable[[str], None]) -> int:
+def serve(settings: Settings, on_ready: Callable[[str], object]) -> int:
     """
-    Run the service until SIGTERM or Ctrl-C; the exit code. *say* is told once when it is ready, and no secret.
+    Run the service until SIGTERM or SIGINT (Ctrl-C); return the exit code.
 
-    To be called in the main thread.
+    Call it in the main thread: Python handles signals only there.
+
+    :param on_ready: called once, as soon as the service answers requests, with a message for the operator that has
+        addresses and paths but no secret.
+    :raises HostError: the service cannot start, or one of its components ended unexpectedly.
     """
     service = Service(settings)
     with _handle_signals(service.stopped) as starting:
         try:
             service.start()
             starting.clear()
-            say(_ready_message(service))
+            on_ready(_ready_message(service))
             service.stopped.wait()
         except _StopRequested:
             return 0
@@ -39,12 +43,16 @@ def serve(settings: Settings, say: Callable[[str], None]) -> int:
 
 
 class _StopRequested(BaseException):
-    """Asked to stop while starting. No `Exception`, so that nothing on the way takes it for a failure."""
+    """A signal to stop came during the start. It is no `Exception`, so that no handler takes it for a failure."""
 
 
 @contextlib.contextmanager
 def _handle_signals(stopped: threading.Event) -> Iterator[threading.Event]:
-    """Turn SIGTERM and SIGINT into *stopped*, and into `_StopRequested` as long as the event handed out is set."""
+    """
+    Set *stopped* at SIGTERM and SIGINT during the block, and raise `_StopRequested` while the yielded event is set.
+
+    The first signal clears that event, so that a second signal does not interrupt the cleanup.
+    """
     starting = threading.Event()
     starting.set()
 

@@ -1,8 +1,8 @@
 """
-Which object stores a definition may name: the site says so, and nothing else is ever called.
+The allowlist of object stores: the hosts that training definitions may name. The service calls no other object store.
 
-Pure: names are compared as they are written, and none is looked up. What holds for a login's address also holds for the
-storage URL that the login answers with (Swift v1's ``X-Storage-Url``, the endpoint in Keystone's catalogue): token and
+No I/O: hosts are compared as text, and no name is resolved. The allowlist holds for the address of a login and for the
+storage URL in the response to it (Swift v1: ``X-Storage-Url``; Keystone: the endpoint in the catalogue), so token and
 data go to an allowed host only.
 """
 
@@ -19,7 +19,7 @@ from airflow_dlaas.exceptions import StoreNotAllowed
 OBJECT_STORES_SETTING = "DLAAS_OBJECT_STORES"
 
 _STRICT_URL_PATTERN = re.compile(
-    # No `@`, no backslash, no escapes and no blanks before the path: these are what two parsers read as two hosts.
+    # No `@`, backslash, escape or blank before the path: two parsers may find two different hosts in such a URL.
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?(?:/[!-\[\]-~]*)?",
     re.ASCII | re.IGNORECASE,
 )
@@ -31,7 +31,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, order=True)
 class HostPort:
-    """A host and one port of it, or any: as one writes it who means the same."""
+    """A host and one of its ports, or (None) all of them, in normalized spelling: equal hosts compare equal."""
 
     host: str
     port: int | None = None
@@ -41,7 +41,7 @@ class HostPort:
         return host if self.port is None else f"{host}:{self.port}"
 
     def matches(self, other: HostPort) -> bool:
-        """Whether *other* is this one, or one of those that ``*.`` stands for."""
+        """Whether *other* is equal to this entry, or is one of the hosts that its ``*.`` stands for."""
         if self.port is not None and self.port != other.port:
             return False
         return other.host.endswith(self.host[1:]) if self.host.startswith("*.") else other.host == self.host
@@ -49,7 +49,7 @@ class HostPort:
 
 @dataclass(frozen=True)
 class ObjectStoreAllowlist:
-    """The object stores that may be called: some hosts, or any at all."""
+    """The object stores that may be called: a set of hosts, or (`anything`) all."""
 
     hosts: frozenset[HostPort] = frozenset()
     anything: bool = False
@@ -57,43 +57,46 @@ class ObjectStoreAllowlist:
     @classmethod
     def parse(cls, text: str) -> ObjectStoreAllowlist:
         """
-        Read what a site says: ``host`` (any port of it), ``host:port``, ``*.example.org``, by commas, or ``any``.
+        Parse the setting: ``any``, or entries separated by commas.
 
-        :raises ValueError: something of it is none of these.
+        An entry is ``host`` (all its ports), ``host:port`` or ``*.example.org``.
+
+        :raises ValueError: an entry has none of these forms.
         """
         if text.strip().lower() == "any":
             return cls(anything=True)
         return cls(frozenset(_parse_entry(one.strip()) for one in text.split(",")))
 
     def with_urls(self, urls: Iterable[str]) -> ObjectStoreAllowlist:
-        """Allow the hosts of *urls*, too: exactly their ports."""
-        more = {place for place in map(parse_host_port, urls) if place is not None}
-        return ObjectStoreAllowlist(self.hosts | more, self.anything)
+        """Return an allowlist that also has the hosts of *urls*, each with exactly the port in the URL."""
+        added = {host_port for host_port in map(parse_host_port, urls) if host_port is not None}
+        return ObjectStoreAllowlist(self.hosts | added, self.anything)
 
     def allows(self, url: str) -> bool:
-        """Whether *url* may be called. One that two programs could read differently may not, whatever it says."""
-        place = parse_host_port(url)
-        return place is not None and (self.anything or any(one.matches(place) for one in self.hosts))
+        """Whether *url* may be called. A URL in which two parsers may find different hosts is never allowed."""
+        host_port = parse_host_port(url)
+        return host_port is not None and (self.anything or any(entry.matches(host_port) for entry in self.hosts))
 
     def require_allowed(self, storage_url: str) -> None:
         """
-        Check the storage URL that a login has answered with.
+        Check the storage URL in the response to a login.
 
-        :raises StoreNotAllowed: it is on a host that is not allowed.
+        :raises StoreNotAllowed: the host of *storage_url* is not allowed.
         """
         if self.allows(storage_url):
             return
-        place = parse_host_port(storage_url)
-        if place is None:
+        host_port = parse_host_port(storage_url)
+        if host_port is None:
             raise StoreNotAllowed("The login names a storage URL that is not plainly the URL of one host")
         raise StoreNotAllowed(
-            f"The login names a storage URL on {place}, which is no object store that this site allows "
-            f"({self.description}): the operator of the service adds {place} to {OBJECT_STORES_SETTING}, if the data lies there"
+            f"The login names a storage URL on {host_port}, which is no object store that this site allows "
+            f"({self.description}): if the data is stored there, the operator of the service adds {host_port} to "
+            f"{OBJECT_STORES_SETTING}"
         )
 
     @cached_property
     def description(self) -> str:
-        """Name all of them, for a person."""
+        """The hosts as a text for error messages."""
         return ", ".join(map(str, sorted(self.hosts, key=str))) or "none"
 
 
@@ -102,7 +105,11 @@ ALLOW_ANY = ObjectStoreAllowlist(anything=True)
 
 
 def parse_host_port(url: str) -> HostPort | None:
-    """Tell host and port of *url*, the scheme's own port where it names none; None if it isn't plainly one host."""
+    """
+    Return the host and the port of *url*; without a port, the default port of the scheme.
+
+    None if *url* is not plainly the HTTP URL of one host.
+    """
     found = _STRICT_URL_PATTERN.fullmatch(url)
     if found is None:
         return None
@@ -114,7 +121,7 @@ def parse_host_port(url: str) -> HostPort | None:
 
 
 def _parse_entry(text: str) -> HostPort:
-    # An IPv6 address may stand alone, without the brackets that a port calls for.
+    # An IPv6 address without a port needs no brackets.
     found = _ENTRY_PATTERN.fullmatch(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
     if found is None:
         raise ValueError(text)
@@ -139,5 +146,5 @@ def _parse_host(text: str) -> str:
     if not name or ".." in name or name.startswith("."):
         raise ValueError(text)
     if name.startswith("*.") and not re.search("[a-z]", name.rpartition(".")[2]):
-        raise ValueError(text)  # part of an IPv4 address: its end says nothing about who it is
+        raise ValueError(text)  # part of an IPv4 address: its last digits do not identify an owner, as a domain does
     return name

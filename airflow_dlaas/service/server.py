@@ -1,4 +1,4 @@
-"""Answering requests: how much one may send before anybody looks at it, and over what."""
+"""The HTTP server: uvicorn in a thread, with limits on what a client may send before the API checks it."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from airflow_dlaas.service.config.tls import TlsConfig
 logger = logging.getLogger(__name__)
 
 SHUTDOWN_TIMEOUT = 3
-"""Seconds that answers under way (long polls, monitors) are given when the service stops."""
+"""Seconds that open responses (long polls, log streams) have to finish when the service stops."""
 
 MAX_HEADER_BYTES = 64 * 1024
-"""Bytes of a request's line and headers together."""
+"""Bytes of the request line and the headers together."""
 
 MAX_MESSAGE_BYTES = 64 * 1024
-"""Bytes of a WebSocket message: nothing that a client of the monitor says is read."""
+"""Bytes of a WebSocket message from a client. The service ignores the content of all of them."""
 
 PING_INTERVAL = 20.0
-"""Seconds between two pings of a WebSocket, and seconds in which each must be answered: else its client is gone."""
+"""Seconds between two pings of a WebSocket, and the seconds within which the client must answer each of them. A client
+that does not is disconnected."""
 
 UNREAD_TIMEOUT = 90.0
-"""Seconds after which a connection is dropped whose client takes none of what was sent to it."""
+"""Seconds after which a connection is closed if its client acknowledges none of the bytes sent to it."""
 
 RESERVED_FILES = 1024
-"""Files and sockets that the process may have open besides monitors."""
+"""Files and sockets that the process may have open besides log streams."""
 
 
 @contextlib.contextmanager
@@ -41,9 +42,11 @@ def serve_in_thread(
     api: FastAPI, listener: socket.socket, tls: TlsConfig | None, *, max_websockets: int = 0
 ) -> Iterator[threading.Thread]:
     """
-    Answer requests at *listener* in a thread of its own; with *tls*, none in the clear.
+    Serve *api* at *listener* in a thread during the block; yield the thread.
 
-    :param max_websockets: how many WebSockets may be open at a time, for each of which the process needs a file descriptor.
+    :param tls: the certificate; with it, the server accepts TLS connections only.
+    :param max_websockets: WebSockets that may be open at the same time. Each needs a file descriptor.
+    :raises HostError: the server ended before it was ready.
     """
     _raise_file_limit(max_websockets + RESERVED_FILES)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; accepted connections inherit it
@@ -55,13 +58,13 @@ def serve_in_thread(
             log_level=logging.WARNING,
             access_log=False,
             server_header=False,
-            http="h11",  # which keeps to the limit; httptools, which uvicorn prefers where it is there, knows none
+            http="h11",  # has the limit below; httptools, which uvicorn prefers if it is installed, has none
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             ws="websockets-sansio",
             ws_max_size=MAX_MESSAGE_BYTES,
             ws_ping_interval=PING_INTERVAL,
             ws_ping_timeout=PING_INTERVAL,
-            ws_per_message_deflate=False,  # its buffers are most of a connection's memory
+            ws_per_message_deflate=False,  # compression buffers would be most of a connection's memory
             ssl_certfile=tls.certificate if tls else None,
             ssl_keyfile=tls.key if tls else None,
             timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
@@ -73,7 +76,7 @@ def serve_in_thread(
         while not server.started:
             thread.join(0.005)
             if not thread.is_alive():
-                raise HostError("The API could not start; the reason is in the log")
+                raise HostError("The API server ended while it was starting; the log has the reason")
         yield thread
     finally:
         server.should_exit = True
@@ -81,7 +84,7 @@ def serve_in_thread(
 
 
 def _raise_file_limit(wanted: int) -> None:
-    """Raise the limit of open files to *wanted*, or as far as the system lets it; never lower it."""
+    """Raise this process's limit of open files to *wanted*, or to the hard limit; never lower it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
@@ -89,7 +92,7 @@ def _raise_file_limit(wanted: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     if allowed < wanted:
         logger.warning(
-            "The system allows this process %d open files; DLAAS_MONITOR_LIMIT needs %d. Raise the hard limit "
+            "The system permits this process %d open files, and DLAAS_MONITOR_LIMIT needs %d. Raise the hard limit "
             "(LimitNOFILE of systemd, ulimit -Hn), or lower DLAAS_MONITOR_LIMIT by %d",
             allowed,
             wanted,

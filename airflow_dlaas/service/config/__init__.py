@@ -1,1 +1,1 @@
-"""What an operator of the service configures: settings, users, certificates, networks, the data directory."""
+"""The configuration of the service: settings, users, certificates, addresses, and the data directory."""

@@ -1,20 +1,19 @@
 """
-The home folder: one service's, locked while it runs, readable by its owner only.
+The data directory of a service: DLAAS_HOME. It is locked while the service runs, and only its owner can read it.
 
 ::
 
-    lock               held by the service that runs here; its content says which one
-    credentials.json   who may get in, and the keys the service keeps to itself (0600)
+    lock               locked by the running service; contains its pid
+    credentials.json   the service's own user, its keys and its URLs (0600)
     connections.json   for `airflow connections import` (0600)
-    database.sqlite    what the service remembers
-    authorities.pem    whose certificates trainings trust, where DLAAS_TLS_CA names some
+    database.sqlite    the database, unless DLAAS_DATABASE names another one
+    authorities.pem    the CA bundle of trainings, if DLAAS_TLS_CA is set
     blobs/ jobs/ environments/ swift/
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import secrets
@@ -24,34 +23,35 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from airflow_dlaas._util.atomic_write import atomic_write_text
+from airflow_dlaas._util.file_lock import acquire_file_lock
 from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.config.settings import ClientSettings
-from airflow_dlaas.service.job_files import write_text_atomic
 
 SWIFT_USER = "dlaas:trainer"
-"""The embedded Swift's one user, as `ACCOUNT:user`."""
+"""The only user of the embedded Swift, as ``ACCOUNT:user``."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What credentials.json holds. The URLs are those of the last start."""
+    """The content of credentials.json. The URLs are those of the last start."""
 
     user: str
     password: str = field(repr=False)
     token_key: str = field(repr=False)
-    """What the API signs its tokens with."""
+    """The key with which the API signs tokens, in hexadecimal; the store derives its encryption key from it."""
     swift_user: str
     swift_key: str = field(repr=False)
     url: str = ""
     auth_url: str | None = None
-    """Where the embedded Swift hands out tokens; None without one."""
+    """The login URL of the embedded Swift; None without one."""
     ca_file: str | None = None
-    """The authorities that vouch for both URLs' certificate, if not everybody knows them."""
+    """The authorities that signed the certificate of both URLs, unless it is a public one."""
 
 
 @dataclass(frozen=True)
 class DataDir:
-    """The paths of one home folder, and what is kept in its files."""
+    """A data directory: its paths, its lock, and its credentials."""
 
     path: Path
 
@@ -93,62 +93,69 @@ class DataDir:
 
     def create(self) -> None:
         """
-        Make the folder, for its owner only.
+        Create the directory with mode 0700, unless it exists; an existing one gets that mode.
 
-        :raises HostError: it can't be made or written to.
+        :raises HostError: the directory cannot be created, or its mode cannot be changed.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.chmod(0o700)
         except OSError as error:
             raise HostError(
-                f"The home folder {self.path} can't be used ({error.strerror}); set DLAAS_HOME to one that can"
+                f"The data directory {self.path} cannot be used ({error.strerror}); set DLAAS_HOME to another directory"
             ) from error
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """
-        Keep the folder for this process, however that ends.
+        Hold the lock of the directory during the block. The kernel releases it however the process ends.
 
-        :raises HostError: another service runs in it.
+        :raises HostError: another service holds the lock.
         """
-        with self.lock_file.open("a+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                file.seek(0)
-                raise HostError(
-                    f"Another airflow-dlaas service ({file.read().strip() or 'just starting'}) runs in {self.path}; "
-                    "stop it, or set DLAAS_HOME to another folder"
-                ) from error
-            file.truncate(0)
-            file.write(f"pid {os.getpid()}\n")
-            file.flush()
+        try:
+            descriptor = acquire_file_lock(self.lock_file, timeout=0, mode=0o644)
+        except BlockingIOError as error:
+            holder = self.lock_file.read_text(encoding="utf-8", errors="replace").strip() or "just starting"
+            raise HostError(
+                f"Another airflow-dlaas service ({holder}) uses the data directory {self.path}; stop it, or set "
+                "DLAAS_HOME to another directory"
+            ) from error
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"pid {os.getpid()}\n".encode(), 0)
             yield
+        finally:
+            os.close(descriptor)
 
     def read_credentials(self) -> Credentials | None:
         """
-        Read credentials.json; None before the first start.
+        Read credentials.json; None if it does not exist, before the first start.
 
-        :raises NotConfigured: it can't be read, or is no credentials file.
+        :raises NotConfigured: the file cannot be read, or is damaged.
         """
         try:
             return TypeAdapter(Credentials).validate_json(self.credentials_file.read_bytes())
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise NotConfigured(f"{self.credentials_file} can't be read: {error.strerror}") from error
+            raise NotConfigured(f"{self.credentials_file} cannot be read: {error.strerror}") from error
         except ValidationError:
-            # Without a cause: pydantic's would show the file's content.
+            # Without the cause: pydantic's error shows the content of the file.
             raise NotConfigured(
-                f"{self.credentials_file} is damaged; bring it back from a backup, or remove it to have new "
-                "credentials made at the next start (the connections in Airflow must then be imported again)"
+                f"{self.credentials_file} is damaged; restore it from a backup, or remove it: the next start creates "
+                "new credentials (the connections in Airflow must then be imported again)"
             ) from None
 
     def load_or_create_credentials(self, user: str, password: str | None) -> Credentials:
-        """Make up what the service has no credentials for yet; *password* given wins over a kept one."""
-        kept = self.read_credentials()
-        if kept is None:
+        """
+        Return the stored credentials with *user* and, if given, *password*; without stored ones, generate them.
+
+        Nothing is written.
+
+        :raises NotConfigured: see `read_credentials`.
+        """
+        stored = self.read_credentials()
+        if stored is None:
             return Credentials(
                 user=user,
                 password=password or secrets.token_urlsafe(18),
@@ -156,20 +163,20 @@ class DataDir:
                 swift_user=SWIFT_USER,
                 swift_key=secrets.token_urlsafe(18),
             )
-        return replace(kept, user=user, password=password or kept.password)
+        return replace(stored, user=user, password=password or stored.password)
 
     def save(self, credentials: Credentials) -> None:
-        """Write both files for whoever has to get in."""
+        """Write credentials.json and connections.json, readable by their owner only."""
         for path, content in (
             (self.credentials_file, asdict(credentials)),
             (self.connections_file, airflow_connections(credentials)),
         ):
-            write_text_atomic(path, json.dumps(content, indent=2) + "\n", mode=0o600)
+            atomic_write_text(path, json.dumps(content, indent=2) + "\n", mode=0o600, fsync=True)
 
 
 def airflow_connections(credentials: Credentials) -> dict[str, dict[str, str]]:
-    """Put *read_credentials* as Airflow imports connections: by id, with each connection's own fields."""
-    found = {
+    """Return *credentials* in the format of `airflow connections import`: fields by connection id."""
+    connections = {
         "dlaas_default": {
             "conn_type": "dlaas",
             "host": credentials.url,
@@ -178,39 +185,39 @@ def airflow_connections(credentials: Credentials) -> dict[str, dict[str, str]]:
         }
     }
     if credentials.auth_url is not None:
-        found["swift_default"] = {
+        connections["swift_default"] = {
             "conn_type": "swift",
             "host": credentials.auth_url,
             "login": credentials.swift_user,
             "password": credentials.swift_key,
         }
     if credentials.ca_file is not None:
-        for one in found.values():
-            one["extra"] = json.dumps({"ca_file": credentials.ca_file})
-    return found
+        for connection in connections.values():
+            connection["extra"] = json.dumps({"ca_file": credentials.ca_file})
+    return connections
 
 
 def resolve_connection(data_dir: DataDir, overrides: dict[str, str]) -> ClientSettings:
     """
-    Find out how a client command gets in: what was *overrides* in the environment, and for the rest the home folder.
+    Return the URL and the login for a client command: *overrides* from the environment, the rest from *data_dir*.
 
-    Given a foreign ``DLAAS_URL``, the user and password of the home folder are not tried on it.
+    If *overrides* has the URL of another service, user and password of *data_dir* are not sent to it.
 
-    :raises NotConfigured: nobody said, and no service was ever started in this home folder.
+    :raises NotConfigured: *overrides* are incomplete, and *data_dir* has no credentials for this service.
     """
     if {"url", "user", "password"} <= overrides.keys():
         return ClientSettings(
             overrides["url"].rstrip("/"), overrides["user"], overrides["password"], overrides.get("tls_ca", True)
         )
-    kept = data_dir.read_credentials()
-    if kept is None or ("url" in overrides and overrides["url"].rstrip("/") != kept.url):
+    stored = data_dir.read_credentials()
+    if stored is None or ("url" in overrides and overrides["url"].rstrip("/") != stored.url):
         raise NotConfigured(
-            f"Who to ask, and as whom? Set DLAAS_URL, DLAAS_USER and DLAAS_PASSWORD, or start a service here first "
-            f"(airflow-dlaas serve keeps its credentials in {data_dir.credentials_file})"
+            "The URL or the login of the service is unknown. Set DLAAS_URL, DLAAS_USER and DLAAS_PASSWORD, or start a "
+            f"service here first (airflow-dlaas serve stores its credentials in {data_dir.credentials_file})"
         )
     return ClientSettings(
-        kept.url,
-        overrides.get("user", kept.user),
-        overrides.get("password", kept.password),
-        overrides.get("tls_ca") or kept.ca_file or True,
+        stored.url,
+        overrides.get("user", stored.user),
+        overrides.get("password", stored.password),
+        overrides.get("tls_ca") or stored.ca_file or True,
     )

@@ -1,4 +1,4 @@
-"""What the service is called by those who reach it."""
+"""Host names and URLs by which clients reach the service."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ from airflow_dlaas.service.process.ports import connect_host, web_url
 
 @dataclass(frozen=True)
 class ServiceAddress:
-    """The names of one service; its API and its Swift share all but the port."""
+    """The addresses of one service. Its API and its embedded Swift differ only in the port."""
 
     scheme: str
     listen_host: str
-    """What it listens at."""
+    """The address at which it listens."""
     url_host: str
-    """What its URLs call it."""
+    """The host in the URLs of the service."""
     public_host: str | None
-    """The name in DLAAS_PUBLIC_URL; somebody else's, maybe: a proxy's."""
+    """The host in DLAAS_PUBLIC_URL; it may be that of a proxy."""
     certificate_names: tuple[str, ...]
-    """Those of its names that its own certificate has to be for."""
+    """The hosts for which the service's certificate must be valid."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> ServiceAddress:
-        """Work it out."""
+        """Derive the addresses from *settings*."""
         public = urlsplit(settings.public_url).hostname if settings.public_url else None
-        # With TLS, clients call it by the name in its certificate; the address it listens at is hardly ever in there.
+        # With TLS, clients use the name in the certificate. Certificates hardly ever contain the listening address.
         certified = public if settings.tls is not None and not is_loopback(settings.host) else None
         name = certified or connect_host(settings.host)
-        ours = settings.objectstore == "embedded" or settings.public_url is None
+        is_called_directly = settings.objectstore == "embedded" or settings.public_url is None
         return cls(
             scheme="https" if settings.tls else "http",
             listen_host=settings.host,
             url_host=name,
             public_host=public,
-            certificate_names=(name,) if ours else (),
+            certificate_names=(name,) if is_called_directly else (),
         )
 
     @property
     def reachable_host(self) -> str:
-        """The name by which most can reach it: a proxy's, maybe, before a service on loopback."""
+        """The host by which most clients can reach the service: that of a proxy if the service is on loopback."""
         return self.public_host if self.public_host and is_loopback(self.listen_host) else self.listen_host
 
     def url(self, port: int) -> str:
-        """Its root at *port*."""
+        """Return the root URL at *port*."""
         return web_url(self.scheme, self.url_host, port)
 
     def url_aliases(self, port: int) -> set[str]:
-        """Its root at *port* by every name that it certainly has, and that a client may use instead."""
+        """Return the root URLs at *port* with all hosts that certainly are this service, so clients may use any."""
         names = {self.url_host, connect_host(self.listen_host)}
         if is_loopback(connect_host(self.listen_host)):
             names.add("localhost")

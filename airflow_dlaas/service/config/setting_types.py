@@ -1,4 +1,4 @@
-"""How the value of a setting is read; each function raises ValueError for what it does not take."""
+"""Parsers for the values of settings. Each raises ValueError for a value that it does not accept."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from urllib.parse import urlsplit
 from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 
 MIN_TOKEN_LIFETIME, MAX_TOKEN_LIFETIME = 60, 30 * 24 * 3600
-"""Seconds a token may live: with less, clients do nothing but renew it; with more, one that was lost is a danger."""
+"""
+Seconds that a token may be valid. With a shorter lifetime, clients would renew tokens all the time; with a longer one,
+a leaked token would be a danger for too long.
+"""
 
 
 def parse_path(value: str) -> Path:
-    """A file or a folder; ``~`` is the user's home."""
+    """Parse the path of a file or a folder, relative to the working directory; ``~`` is the user's home."""
     return Path(value).expanduser().absolute()
 
 
 def parse_paths(value: str) -> tuple[Path, ...]:
-    """Files and folders, by commas."""
+    """Parse paths separated by commas; see `parse_path`."""
     return tuple(parse_path(one.strip()) for one in value.split(",") if one.strip())
 
 
 def parse_port(value: str) -> int:
-    """A port's number."""
+    """Parse a port number; 0 is accepted."""
     number = int(value)
     if not 0 <= number <= 65535:
         raise ValueError(value)
@@ -33,7 +36,7 @@ def parse_port(value: str) -> int:
 
 
 def parse_bool(value: str) -> bool:
-    """Yes or no, in the usual spellings."""
+    """Parse yes or no, in the usual spellings and in any case."""
     words = {"yes": True, "true": True, "1": True, "on": True, "no": False, "false": False, "0": False, "off": False}
     if value.lower() not in words:
         raise ValueError(value)
@@ -41,18 +44,18 @@ def parse_bool(value: str) -> bool:
 
 
 def choice_parser(*choices: str) -> Callable[[str], str]:
-    """One of *choices*."""
+    """Return a parser that accepts exactly *choices*."""
 
-    def read(value: str) -> str:
+    def parse(value: str) -> str:
         if value not in choices:
             raise ValueError(value)
         return value
 
-    return read
+    return parse
 
 
 def parse_seconds(value: str) -> float | None:
-    """A time, or none."""
+    """Parse a number of seconds above 0, or ``none``."""
     if value == "none":
         return None
     number = float(value)
@@ -62,7 +65,7 @@ def parse_seconds(value: str) -> float | None:
 
 
 def parse_lifetime(value: str) -> timedelta:
-    """A token's lifetime, in seconds."""
+    """Parse the lifetime of a token, in seconds."""
     number = float(value)
     if not MIN_TOKEN_LIFETIME <= number <= MAX_TOKEN_LIFETIME:
         raise ValueError(value)
@@ -70,7 +73,7 @@ def parse_lifetime(value: str) -> timedelta:
 
 
 def parse_size(value: str) -> int:
-    """A number of bytes, in larger units if that is shorter."""
+    """Parse a number of bytes, with an optional unit KiB, MiB or GiB."""
     units = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
     number, factor = next(
         ((value.removesuffix(unit), size) for unit, size in units.items() if unit in value), (value, 1)
@@ -82,7 +85,7 @@ def parse_size(value: str) -> int:
 
 
 def parse_count(value: str) -> int:
-    """A number of things, at least one."""
+    """Parse a whole number above 0."""
     number = int(value)
     if number <= 0:
         raise ValueError(value)
@@ -90,7 +93,7 @@ def parse_count(value: str) -> int:
 
 
 def parse_url(value: str) -> str:
-    """Where clients reach the service."""
+    """Parse an HTTP URL without credentials and query; a slash at the end is removed."""
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
         raise ValueError(value)
@@ -126,4 +129,4 @@ SETTING_PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "users": (parse_path, "a file"),
     "token_lifetime": (parse_lifetime, f"seconds, from {MIN_TOKEN_LIFETIME} to {MAX_TOKEN_LIFETIME}"),
 }
-"""By setting: how it is read, and what it takes, in words. One that is missing here takes any text."""
+"""By setting: its parser, and the accepted values as a text for error messages. Settings not listed accept any text."""

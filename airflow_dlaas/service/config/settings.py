@@ -1,9 +1,9 @@
 """
-What an operator of the service can choose: ``DLAAS_*``, read here and nowhere else.
+The settings of the service: the ``DLAAS_*`` variables. No other module reads them.
 
-The console's options are the same settings under shorter names: ``serve --port 9000`` says ``DLAAS_PORT=9000``.
-A value that is not acceptable is refused with its variable's name and what it takes, before anything is started; so
-is a ``DLAAS_*`` variable that is none.
+The options of the command line are the same settings under shorter names: ``serve --port 9000`` is
+``DLAAS_PORT=9000``. Before anything is started, an invalid value is refused with the name of its variable and the
+accepted values, and an unknown ``DLAAS_*`` variable is refused too.
 """
 
 from __future__ import annotations
@@ -28,99 +28,101 @@ ENV_PREFIX = "DLAAS_"
 
 @dataclass(frozen=True)
 class Settings:
-    """The service's settings; each is the variable of its name in capitals, with ``DLAAS_`` before it."""
+    """The settings of the service. The variable of a setting is ``DLAAS_`` and its name in capitals."""
 
     home: Path = field(default_factory=lambda: Path("~/.airflow-dlaas").expanduser())
-    """Folder of everything the service keeps: database, zips, jobs, environments, the embedded Swift. Another folder is
-    another service."""
+    """The data directory: database, archives, job directories, environments, the embedded Swift. Each directory
+    belongs to one service."""
 
     host: str = "127.0.0.1"
-    """Address the API and the embedded Swift listen at. Anything but loopback needs TLS, or `insecure_listen`."""
+    """Address at which the API and the embedded Swift listen. All but loopback needs TLS or `insecure_listen`."""
 
     port: int = 8480
-    """Port of the API; 0 takes any that is free, after a restart the one of the last time."""
+    """Port of the API. 0 takes any free port, and after a restart the same one again if it is free."""
 
     public_url: str | None = None
-    """URL clients reach the API at, where it is not ``http://HOST:PORT`` (behind a proxy, say): asset URLs carry it.
-    With TLS beyond loopback it says which name the certificate is for; the embedded Swift goes by that, too."""
+    """URL by which clients reach the API if it is not ``http://HOST:PORT``, for example behind a proxy. URLs of assets
+    begin with it. With TLS beyond loopback, the certificate must be valid for its host, and the embedded Swift uses
+    that host too."""
 
     insecure_listen: bool = False
-    """Whether to listen beyond loopback without TLS, so that passwords and tokens cross the network in the clear, or
-    with a password that others may guess."""
+    """Whether to permit listening beyond loopback without TLS, so that passwords and tokens cross the network in the
+    clear, or with a weak password."""
 
     tls_certificate: Path | None = None
-    """Certificate (PEM, with its chain) that the API and the embedded Swift show; both then speak https only. Read at
-    each start: a renewed one needs a restart, which stops no training."""
+    """Certificate (PEM, with its chain) of the API and the embedded Swift; with it, both accept https only. It is read
+    at each start: a renewed certificate needs a restart, which stops no training."""
 
     tls_key: Path | None = None
     """The certificate's private key (PEM, without a passphrase)."""
 
     tls_ca: Path | None = None
-    """Authorities to trust (PEM) where the certificate is signed by none that everybody knows: connections.json names
-    the file as ``ca_file``; the console and the trainings use it."""
+    """Certificate authorities to trust (PEM), if the certificate is not signed by a public one. connections.json names
+    the file as ``ca_file``; the command line and the trainings use it."""
 
     objectstore: Literal["embedded", "off"] = "embedded"
-    """Whether the service brings its own Swift. Which others definitions may name, `object_stores` says."""
+    """Whether the service runs its own Swift. `object_stores` lists the other stores that definitions may name."""
 
     objectstore_port: int = 8481
-    """Port of the embedded Swift; 0 as for `port`. Connections hold it, so it had better stay the same."""
+    """Port of the embedded Swift; 0 as for `port`. Airflow connections contain it, so it should stay the same."""
 
     object_stores: ObjectStoreAllowlist = ALLOW_NONE
-    """The object stores that definitions may name besides the embedded one, by commas: ``host`` (any port of it),
-    ``host:port``, ``*.example.org``; or ``any``. No other address is ever called because a definition says so."""
+    """The object stores that definitions may name besides the embedded one, separated by commas: ``host`` (all ports),
+    ``host:port``, ``*.example.org``; or ``any``. The service calls no other address that a definition names."""
 
     database: str | None = field(default=None, repr=False)
-    """SQLAlchemy URL of the database; by default SQLite in the home folder, which is enough for thousands of runs."""
+    """SQLAlchemy URL of the database. The default is SQLite in the data directory, which is enough for thousands of
+    trainings."""
 
     gpus: str = "auto"
-    """The GPU slots: ``auto`` asks nvidia-smi (and takes ``virtual:4`` on a machine without GPUs), ``virtual:N``, or
-    GPUs by index or UUID, separated by commas."""
+    """The GPU slots: ``auto`` (the GPUs that nvidia-smi lists, or ``virtual:4`` on a machine without GPUs),
+    ``virtual:N``, or GPUs by index or UUID, separated by commas."""
 
     catalogue: Path | None = None
-    """The site's own catalogue of runtimes (TOML), read after the built-in one."""
+    """The site's own catalogue of runtimes (TOML), in addition to the built-in one."""
 
     run_limit: float | None = None
-    """Seconds a training's command may take; by default as long as it wants, since only its author knows."""
+    """Seconds that the command of a training may take. By default there is no limit: only its author knows one."""
 
     isolation: IsolationMode = "auto"
-    """What keeps a training's command from the rest of the machine: ``auto`` is bubblewrap where it works, else
-    nothing; ``bubblewrap`` runs nothing without it; ``none``. Containers keep theirs apart themselves."""
+    """What separates the command of a training from the rest of the machine: ``auto`` (bubblewrap if it works, else
+    nothing), ``bubblewrap`` (trainings fail without it), or ``none``. Containers isolate their commands themselves."""
 
     visible: tuple[Path, ...] = ()
-    """Further files and folders that isolated commands may read, by commas: a site's shared data, say."""
+    """Further files and folders that isolated commands may read, separated by commas, for example shared data."""
 
     log_limit: int = DEFAULT_LOG_LIMIT
-    """Bytes that are kept of what a command prints; it may go on printing."""
+    """Bytes of a command's output that are kept. A command may print more."""
 
     monitor_limit: int = 2000
-    """Monitors (WebSockets that follow a log) that may be open at a time; as many again may be open of trainings that
-    have ended. Further ones are refused with 429; waits go on without the log."""
+    """Log streams (WebSockets) of running trainings that may be open at the same time, and as many again of ended
+    trainings. Further ones are refused with 429; tasks then wait for their trainings without the log."""
 
     allow_nested: bool = False
-    """Whether a zip of code may hold folders; the page says it may not."""
+    """Whether an archive of code may contain folders. The documentation of 2017 does not permit it."""
 
     zip_limit: int = 512 * 1024**2
-    """Bytes of a zip of code at most. Code is small; data belongs in containers."""
+    """Bytes of an archive of code at most. Code is small; data belongs in containers."""
 
     unpacked_limit: int = 2 * 1024**3
-    """Bytes that a zip may unpack to: what keeps a zip bomb off the disk."""
+    """Bytes that an archive may unpack to. The limit stops zip bombs."""
 
     user: str = "dlaas"
-    """The service's own user: whom connections.json and the console log in as."""
+    """The service's own user, with which connections.json and the command line log in."""
 
     password: str | None = field(default=None, repr=False)
-    """That user's password; by default one is made up at the first start and kept in the home folder."""
+    """The password of `user`. By default the first start generates one and stores it in the data directory."""
 
     users: Path | None = None
     """File of further users, as ``htpasswd -B`` and ``airflow-dlaas users`` write it; read again when it changes.
-    Nobody sees the experiments and trainings of another."""
+    A user cannot see the experiments and trainings of another user."""
 
     token_lifetime: timedelta = timedelta(hours=12)
-    """How long a token is good for, in seconds. Clients renew one with fewer than 30 minutes left."""
+    """How long a token is valid; the variable is in seconds. Clients renew a token in its last 30 minutes."""
 
     @property
     def tls(self) -> TlsConfig | None:
-        """Certificate, key and authorities, where there is TLS."""
+        """Certificate, key and authorities; None without TLS."""
         if self.tls_certificate is None or self.tls_key is None:
             return None
         return TlsConfig(self.tls_certificate, self.tls_key, self.tls_ca)
@@ -128,24 +130,26 @@ class Settings:
 
 @dataclass(frozen=True)
 class ClientSettings:
-    """How the console's client commands get into a service."""
+    """The service that the client commands of the command line call, and their login."""
 
     url: str
     user: str
     password: str = field(repr=False)
     verify: bool | str = True
-    """Whether its certificate must be good; a path names the authorities to trust."""
+    """Whether to check the service's certificate; a path is that of the authorities to trust."""
 
 
 CLIENT_ONLY_SETTINGS = ("url",)
-"""Variables that only the console's client commands read, besides ``user``, ``password`` and ``tls_ca``."""
+"""Settings that only the client commands read. They also read ``user``, ``password`` and ``tls_ca``."""
 
 
 def read_settings(environment: Mapping[str, str], options: Mapping[str, str | None] | None = None) -> Settings:
     """
-    Read the settings from *environment*; what *options* name (``port``, say) wins over it. An empty value is none.
+    Read the settings from *environment* and from *options*, whose values have priority. An empty value counts as none.
 
-    :raises NotConfigured: naming the variable, and what it takes.
+    :param options: by the name of the setting, for example ``port``.
+    :raises NotConfigured: a variable is unknown, or its value is not accepted. The message names the variable and the
+        accepted values.
     """
     given = _read_environment(environment)
     given |= {name: value for name, value in (options or {}).items() if value}
@@ -156,31 +160,33 @@ def read_settings(environment: Mapping[str, str], options: Mapping[str, str | No
         require_tls(settings.host)
     if settings.objectstore == "off" and settings.object_stores == ALLOW_NONE:
         raise NotConfigured(
-            "DLAAS_OBJECTSTORE is off and no other store is allowed, so nothing could be trained. Name the hosts that "
-            f"definitions may use in {STORES_SETTING} (swift.example.org, 10.0.0.7:8080, *.example.net, or any)"
+            "DLAAS_OBJECTSTORE is off and no other store is allowed, so no training could get its data. Name the hosts "
+            f"that definitions may use in {STORES_SETTING} (swift.example.org, 10.0.0.7:8080, *.example.net, or any)"
         )
     if settings.objectstore == "embedded" and settings.port == settings.objectstore_port != 0:
-        raise NotConfigured(f"DLAAS_PORT and DLAAS_OBJECTSTORE_PORT are both {settings.port}; they take two ports")
+        raise NotConfigured(f"DLAAS_PORT and DLAAS_OBJECTSTORE_PORT are both {settings.port}; they must be different")
     return settings
 
 
 def read_client_settings(environment: Mapping[str, str], home: str | None = None) -> tuple[Path, dict[str, str]]:
     """
-    Read what the client commands need: the home folder to find credentials in, and what was said instead of them.
+    Read the settings of the client commands: the data directory with the credentials, and values that replace them.
 
     The second is a dict with any of ``url``, ``user``, ``password`` and ``tls_ca``.
+
+    :param home: the data directory, if it is not to be taken from *environment*.
     """
     given = _read_environment(environment)
     folder = home or given.get("home")
     path = cast("Path", _parse_setting("home", folder)) if folder else Settings().home
-    said: dict[str, str] = {name: given[name] for name in ("url", "user", "password") if name in given}
+    overrides: dict[str, str] = {name: given[name] for name in ("url", "user", "password") if name in given}
     if "tls_ca" in given:
-        said["tls_ca"] = str(_parse_setting("tls_ca", given["tls_ca"]))
-    return path, said
+        overrides["tls_ca"] = str(_parse_setting("tls_ca", given["tls_ca"]))
+    return path, overrides
 
 
 def read_user_file_path(environment: Mapping[str, str]) -> Path | None:
-    """Read which file the users are in; the other settings may be those of another machine."""
+    """Return the path of the users file. Other settings are not parsed: they may be meant for another machine."""
     given = _read_environment(environment).get("users")
     return cast("Path", _parse_setting("users", given)) if given else None
 
@@ -207,8 +213,8 @@ def _read_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _parse_setting(name: str, value: str) -> Any:
-    reader, accepted = SETTING_PARSERS.get(name, (str, "text"))
+    parse, accepted = SETTING_PARSERS.get(name, (str, "text"))
     try:
-        return reader(value if name == "password" else value.strip())
+        return parse(value if name == "password" else value.strip())
     except ValueError:
         raise NotConfigured(f"{ENV_PREFIX}{name.upper()} takes {accepted}, not {value!r}") from None

@@ -1,8 +1,8 @@
 """
-The certificate that the service shows: whether it can be used is found out before anything is started.
+The service's TLS certificate, checked before anything is started.
 
-Also by a handshake with ourselves, in memory: whoever connects must find the name they call in it, and be able to
-trust it. The console does, and every training that fetches data from the embedded Swift.
+The check includes a TLS handshake in memory: clients must find the host that they call in the certificate, and must be
+able to verify its signature. Clients are the command line and every training that loads data from the embedded Swift.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from airflow_dlaas.exceptions import NotConfigured
 CERTIFICATE_SETTING, KEY_SETTING, CA_SETTING = "DLAAS_TLS_CERTIFICATE", "DLAAS_TLS_KEY", "DLAAS_TLS_CA"
 
 CA_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""Variables by which requests, and so every client of ours, is told whom to trust; the first that is set counts."""
+"""Variables that name a CA bundle for requests, and so for every client of this package; the first one set counts."""
 
 
 @dataclass(frozen=True)
 class TlsConfig:
-    """Files of a certificate and its key, and of the authorities that vouch for it, if not everybody knows them."""
+    """The files of a certificate and its private key, and of the authorities that signed it, unless it is public."""
 
     certificate: Path
     key: Path
@@ -30,14 +30,14 @@ class TlsConfig:
 
     @property
     def verify(self) -> bool | str:
-        """Whom a client must trust, as `requests` takes it."""
+        """The ``verify`` parameter of `requests` for a client of the service."""
         return True if self.ca_file is None else str(self.ca_file)
 
     def server_context(self) -> ssl.SSLContext:
         """
-        Make what a server shows the certificate with.
+        Return the TLS context of a server with this certificate.
 
-        :raises NotConfigured: naming the variable whose file can't be used.
+        :raises NotConfigured: a file cannot be used; the message names its variable.
         """
         _require_readable(CERTIFICATE_SETTING, self.certificate)
         _require_readable(KEY_SETTING, self.key)
@@ -54,64 +54,64 @@ class TlsConfig:
                 raise NotConfigured(
                     f"{KEY_SETTING} is {self.key}, which is not the key of the certificate {self.certificate}"
                 ) from error
-            if "TOO_" in (error.reason or ""):  # a key too small, a digest too weak
+            if "TOO_" in (error.reason or ""):  # the key is too small, or the digest too weak
                 raise NotConfigured(
                     f"{CERTIFICATE_SETTING} is {self.certificate}, which is too weak for TLS today ({error.reason})"
                 ) from error
-            raise NotConfigured(f"{KEY_SETTING} is {self.key}, which holds no private key in PEM") from error
+            raise NotConfigured(f"{KEY_SETTING} is {self.key}, which contains no private key in PEM") from error
         return context
 
     def require_valid_for(self, *hostnames: str) -> None:
         """
-        See that clients can trust the certificate when they call the service by each of *hostnames*.
+        Check that clients can verify the certificate when they call the service by each of *hostnames*.
 
-        :raises NotConfigured: naming the variable, and what is wrong.
+        :raises NotConfigured: they cannot, or a file cannot be used; the message names the variable and the cause.
         """
         server = self.server_context()
         if self.ca_file is not None:
             _require_readable(CA_SETTING, self.ca_file)
-            trusting = _ca_context(CA_SETTING, self.ca_file)
+            client = _ca_context(CA_SETTING, self.ca_file)
         else:
-            # Out of the environment, as requests does it.
-            trusting = ssl.create_default_context(cafile=_default_ca_bundle())
-        for name in hostnames:
-            _require_handshake(server, trusting, name, self)
+            # The bundle that requests takes from the environment.
+            client = ssl.create_default_context(cafile=_default_ca_bundle())
+        for hostname in hostnames:
+            _require_handshake(server, client, hostname, self)
 
 
 def combined_ca_bundle(ca_file: Path) -> str:
     """
-    Put the authorities trusted here anyway and those of *ca_file* into the text of one file: for trainings.
+    Return the text of a CA bundle for trainings: the authorities that requests trusts by default, and *ca_file*.
 
-    :raises NotConfigured: that of *ca_file* can't be used.
+    :raises NotConfigured: *ca_file* cannot be used.
     """
     _require_readable(CA_SETTING, ca_file)
     _ca_context(CA_SETTING, ca_file)
-    return "\n".join(one.read_bytes().decode("ascii", "replace") for one in (Path(_default_ca_bundle()), ca_file))
+    return "\n".join(path.read_bytes().decode("ascii", "replace") for path in (Path(_default_ca_bundle()), ca_file))
 
 
 def _default_ca_bundle() -> str:
-    from requests.utils import DEFAULT_CA_BUNDLE_PATH  # here, since settings are read by whoever needs no requests
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH  # imported late: not every reader of settings needs requests
 
-    said = next((os.environ[name] for name in CA_BUNDLE_VARIABLES if os.environ.get(name)), "")
-    return said if Path(said).is_file() else DEFAULT_CA_BUNDLE_PATH
+    configured = next((os.environ[name] for name in CA_BUNDLE_VARIABLES if os.environ.get(name)), "")
+    return configured if Path(configured).is_file() else DEFAULT_CA_BUNDLE_PATH
 
 
 def _require_readable(variable: str, path: Path) -> None:
     try:
         path.read_bytes()
     except OSError as error:
-        raise NotConfigured(f"{variable} is {path}, which can't be read: {error.strerror}") from error
+        raise NotConfigured(f"{variable} is {path}, which cannot be read: {error.strerror}") from error
 
 
 def _ca_context(variable: str, path: Path) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=str(path))
     except ssl.SSLError as error:
-        raise NotConfigured(f"{variable} is {path}, which holds no certificate in PEM") from error
+        raise NotConfigured(f"{variable} is {path}, which contains no certificate in PEM") from error
 
 
 class _EncryptedKey(Exception):
-    """The key asks for a passphrase; nobody is there to give one."""
+    """The private key needs a passphrase. The service runs without a terminal to ask for it."""
 
 
 def _refuse_passphrase() -> str:
@@ -133,9 +133,11 @@ def _require_handshake(
             except ssl.SSLWantReadError:
                 waiting.append(side)
     except ssl.SSLCertVerificationError as error:
-        trust = "DLAAS_TLS_CA names the file of the authority that signed it (of the certificate itself, if nobody did)"
-        named = "its name belongs into DLAAS_PUBLIC_URL (https://gpu-box.example.org:8480)"
+        authority_hint = (
+            "Set DLAAS_TLS_CA to the file of the authority that signed it (the certificate itself if self-signed)"
+        )
+        name_hint = "Set DLAAS_PUBLIC_URL to a URL with a name in the certificate (https://gpu-box.example.org:8480)"
         raise NotConfigured(
-            f"{CERTIFICATE_SETTING} is {tls.certificate}, which nobody could trust who calls the service {hostname}: "
-            f"{error.verify_message}. {named if 'match' in error.verify_message else trust}"
+            f"{CERTIFICATE_SETTING} is {tls.certificate}, which clients that call the service {hostname} cannot verify: "
+            f"{error.verify_message}. {name_hint if 'match' in error.verify_message else authority_hint}"
         ) from error

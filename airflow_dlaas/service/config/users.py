@@ -1,13 +1,12 @@
 """
-Who may log in: the service's own user, whose password is known here, and those of a file, whose passwords are not.
+Users that may log in: the service's own user, with a plain password, and the users of a file, with hashed passwords.
 
-The file is an htpasswd file with bcrypt hashes (``htpasswd -B``), one ``name:hash`` a line.
+The file is an htpasswd file with bcrypt hashes (``htpasswd -B``), one ``name:hash`` per line.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import hmac
 import logging
@@ -19,8 +18,9 @@ from pathlib import Path
 
 import bcrypt
 
+from airflow_dlaas._util.atomic_write import atomic_write_text
+from airflow_dlaas._util.file_lock import file_lock
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.service.job_files import write_text_atomic
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +28,12 @@ USERS_SETTING = "DLAAS_USERS"
 
 MAX_NAME_LENGTH = 64
 MAX_PASSWORD_BYTES = 72
-"""Bytes: bcrypt looks at no more, and two passwords that differ only behind them would be the same."""
+"""Bytes of a password at most. bcrypt ignores the rest: two passwords that differ only there would be equal."""
 
 BCRYPT_COST = 12
-"""Of the hashes made here: some 0.3 s each. Twice as long with each step."""
+"""The cost of new hashes: a comparison takes some 0.3 s. Each step doubles the time."""
 MAX_BCRYPT_COST = 15
-"""Of a hash that is taken: each login costs it, and more would be seconds."""
+"""The highest accepted cost of a hash. Each login takes that time; more would be many seconds."""
 
 _HASH = re.compile(r"\$2[aby]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{53}", re.ASCII)
 
@@ -46,10 +46,10 @@ class ServiceUser:
     password: str = field(repr=False)
 
     def check_password(self, login: str, password: str) -> bool:
-        """Whether these two belong together; that takes as long whether they do or not."""
+        """Whether *login* is this user and *password* is theirs. The time does not depend on the result."""
         same_name, same_password = (
-            hmac.compare_digest(hashlib.sha256(said.encode()).digest(), hashlib.sha256(known.encode()).digest())
-            for said, known in ((login, self.name), (password, self.password))
+            hmac.compare_digest(hashlib.sha256(given.encode()).digest(), hashlib.sha256(known.encode()).digest())
+            for given, known in ((login, self.name), (password, self.password))
         )
         return same_name and same_password
 
@@ -60,12 +60,12 @@ class ServiceUser:
 
 class UserFile:
     """
-    The users of a file, read again when it has changed. Thread-safe.
+    The users of a file, which is read again when it has changed. Thread-safe.
 
-    A file that is damaged or gone changes nobody's rights: the last good one goes on to count, and the log says so.
-    To let nobody in, empty it.
+    If the file is damaged or missing after a change, the users that were read last stay valid, and an error is logged.
+    To remove all users, empty the file.
 
-    :raises NotConfigured: it can't be read, or a line of it is no user.
+    :raises NotConfigured: the file cannot be read, or a line of it is invalid.
     """
 
     def __init__(self, path: Path) -> None:
@@ -75,13 +75,13 @@ class UserFile:
         self._hashes = read_users(path)
 
     def check_password(self, login: str, password: str) -> bool:
-        """Whether these two belong together; for a user that isn't there it takes as long as for one that is."""
-        users = self._current_hashes()
-        found = users.get(login)
-        said = password.encode()
-        fits = len(said) <= MAX_PASSWORD_BYTES
-        same = bcrypt.checkpw(said if fits else b"", (found or _dummy_hash(users)).encode())
-        return same and fits and found is not None
+        """Whether *login* is a user and *password* is theirs. An unknown user takes as long as a known one."""
+        hashes = self._current_hashes()
+        known_hash = hashes.get(login)
+        encoded = password.encode()
+        fits = len(encoded) <= MAX_PASSWORD_BYTES
+        same = bcrypt.checkpw(encoded if fits else b"", (known_hash or _dummy_hash(hashes)).encode())
+        return same and fits and known_hash is not None
 
     def security_stamp(self, login: str) -> str | None:
         """See `CombinedUsers`."""
@@ -89,13 +89,13 @@ class UserFile:
 
     def _current_hashes(self) -> Mapping[str, str]:
         with self._lock:
-            seen = self._read_file_version()
-            if seen != self._file_version:
-                self._file_version = seen
+            file_version = self._read_file_version()
+            if file_version != self._file_version:
+                self._file_version = file_version
                 try:
                     self._hashes = read_users(self._path)
                 except NotConfigured as error:
-                    logger.error("The users stay as they were: %s", error)
+                    logger.error("Reading the users file failed; the users that were read last stay valid: %s", error)
                 else:
                     logger.info("Read %d users from %s", len(self._hashes), self._path)
             return self._hashes
@@ -110,14 +110,15 @@ class UserFile:
 
 @dataclass(frozen=True)
 class CombinedUsers:
-    """All who may log in. The own user wins over one of the same name in the file."""
+    """All users. The service's own user has priority over a user of the same name in the file."""
 
     service_user: ServiceUser
     user_file: UserFile | None = None
 
     def check_password(self, login: str, password: str) -> bool:
-        """Whether these two belong together."""
-        # Tried in vain, the own user's name costs what any other does: else the time would tell that it is one.
+        """Whether *login* is a user and *password* is theirs."""
+        # A wrong password takes as long for the service's own user as for any other name: a shorter time would reveal
+        # that name.
         return self.service_user.check_password(login, password) or (
             self.user_file is not None
             and self.user_file.check_password(login, password)
@@ -125,40 +126,41 @@ class CombinedUsers:
         )
 
     def security_stamp(self, login: str) -> str | None:
-        """What changes when the user's password does; None for nobody. A secret, or almost one."""
+        """Return a value that changes with the password of *login*; None for an unknown user. Treat it as a secret."""
         own = self.service_user.security_stamp(login)
         return own if own is not None or self.user_file is None else self.user_file.security_stamp(login)
 
 
 def _dummy_hash(users: Mapping[str, str]) -> str:
-    """A hash that is no password's, and takes as long to compare with as most of the users' do."""
-    costs = [one[4:6] for one in users.values()]
+    """Return a hash that matches no password; a comparison takes as long as with most hashes of *users*."""
+    costs = [hashed[4:6] for hashed in users.values()]
     return f"$2b${max(set(costs), key=costs.count) if costs else BCRYPT_COST}${'.' * 53}"
 
 
 def read_users(path: Path) -> dict[str, str]:
     """
-    Read names and hashes; blank lines and those that begin with ``#`` are none.
+    Read the users at *path*: hashes by name. Blank lines and lines that begin with ``#`` are ignored.
 
-    :raises NotConfigured: naming file and line, and showing no hash.
+    :raises NotConfigured: the file cannot be read, or a line is invalid. The message names file and line, and contains
+        no hash.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:
         raise NotConfigured(
-            f"{USERS_SETTING} is {path}, and there is no such file; airflow-dlaas users add NAME makes it"
+            f"{USERS_SETTING} is {path}, and there is no such file; airflow-dlaas users add NAME creates it"
         ) from error
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise NotConfigured(f"{USERS_SETTING} is {path}, which can't be read: {why}") from error
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise NotConfigured(f"{USERS_SETTING} is {path}, which cannot be read: {why}") from error
     users: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         name, _, hashed = line.strip().partition(":")
-        why = _entry_error(name, hashed) or ("the name is there twice" if name in users else None)
-        if why is not None:
-            raise NotConfigured(f"{USERS_SETTING}: {path}, line {number}: {why}")
+        problem = _entry_error(name, hashed) or ("the file has this name twice" if name in users else None)
+        if problem is not None:
+            raise NotConfigured(f"{USERS_SETTING}: {path}, line {number}: {problem}")
         users[name] = hashed
     return users
 
@@ -168,46 +170,49 @@ def _entry_error(name: str, hashed: str) -> str | None:
         return f"a name has 1 to {MAX_NAME_LENGTH} characters, without blanks and colons"
     found = _HASH.fullmatch(hashed)
     if found is None:
-        return "only bcrypt hashes are taken, as htpasswd -B and airflow-dlaas users add make them"
+        return "only bcrypt hashes are accepted; htpasswd -B and airflow-dlaas users add write them"
     if not 4 <= int(found["cost"]) <= MAX_BCRYPT_COST:
-        return f"the hash's cost is not from 4 to {MAX_BCRYPT_COST}; set the password again"
+        return f"the cost of the hash is not from 4 to {MAX_BCRYPT_COST}; set the password again"
     return None
 
 
 def is_valid_name(name: str) -> bool:
-    """Whether a user may be called that."""
+    """Whether *name* is a valid name of a user."""
     return 0 < len(name) <= MAX_NAME_LENGTH and name.isprintable() and not re.search(r"[\s:]|^#", name)
 
 
 def hash_password(password: str) -> str:
     """
-    Hash *password* for the file.
+    Return the bcrypt hash of *password*.
 
-    :raises NotConfigured: bcrypt would look at a part of it only, or no client could send it.
+    :raises NotConfigured: *password* is longer than bcrypt permits, or no client could send it.
     """
-    said = password.encode()
-    if len(said) > MAX_PASSWORD_BYTES:
+    encoded = password.encode()
+    if len(encoded) > MAX_PASSWORD_BYTES:
         raise NotConfigured(
-            f"The password has {len(said)} bytes, and bcrypt looks at the first {MAX_PASSWORD_BYTES} only; take a "
+            f"The password has {len(encoded)} bytes, and bcrypt uses only the first {MAX_PASSWORD_BYTES}; choose a "
             "shorter one"
         )
     if not password or not password.isprintable():
-        raise NotConfigured("A password must not be empty, and must not hold control characters")
-    return bcrypt.hashpw(said, bcrypt.gensalt(BCRYPT_COST)).decode()
+        raise NotConfigured("A password must not be empty, and must not contain control characters")
+    return bcrypt.hashpw(encoded, bcrypt.gensalt(BCRYPT_COST)).decode()
 
 
 @contextlib.contextmanager
 def edit_users(path: Path) -> Iterator[dict[str, str]]:
     """
-    Hand out the users of *path*, none if there is no such file, and write them back: whole or not at all, 0600.
+    Yield the users at *path*, none if the file does not exist; write them back after the block.
 
-    Two who edit at a time wait for each other. Comments are lost.
+    The write is atomic and durable, with mode 0600; after an error in the block, the file stays as it was. A lock file
+    beside *path* excludes other processes that edit it at the same time. Comments are lost.
+
+    :raises NotConfigured: the file cannot be read or written.
     """
     try:
-        with path.with_name(f".{path.name}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with file_lock(path.with_name(f".{path.name}.lock"), mode=0o644):
             users = read_users(path) if path.exists() else {}
             yield users
-            write_text_atomic(path, "".join(f"{name}:{hashed}\n" for name, hashed in users.items()), mode=0o600)
+            content = "".join(f"{name}:{hashed}\n" for name, hashed in users.items())
+            atomic_write_text(path, content, mode=0o600, fsync=True)
     except OSError as error:
-        raise NotConfigured(f"{USERS_SETTING} is {path}, which can't be written: {error.strerror}") from error
+        raise NotConfigured(f"{USERS_SETTING} is {path}, which cannot be written: {error.strerror}") from error

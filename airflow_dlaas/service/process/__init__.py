@@ -1,1 +1,1 @@
-"""The service as a process of the operating system: ports, signals, supervision of its components."""
+"""What the operating system provides: ports to listen at, and the table of processes."""

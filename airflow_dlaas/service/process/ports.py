@@ -1,4 +1,4 @@
-"""Listening: which port, a sentence where it can't be had, and how clients spell the address."""
+"""Listening sockets: the choice of the port, errors that name the setting, and the URL for clients."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from urllib.parse import urlsplit
 from airflow_dlaas.exceptions import HostError, NotConfigured
 
 BACKLOG = 2048
-"""Connections that may wait to be accepted: they do while the service starts."""
+"""Connections that may wait to be accepted. They wait while the service starts."""
 
 PORT_RELEASE_TIMEOUT = 5.0
-"""Seconds to wait for the port of the last start: the processes of a service that was killed need a moment to go."""
+"""
+Seconds to wait for the port of the previous start: the processes of a service that was killed need a moment to end.
+"""
 
 
 def listen(host: str, port: int, *, previous_port: int | None = None) -> socket.socket:
     """
-    Listen at *port* of *host*; with 0, at the port of the *previous_port* start if it is free and else at any that is.
+    Return a socket that listens at *port* of *host*.
 
-    Whoever connects waits until the socket is served.
+    Clients can connect at once; they wait for a response until a server accepts connections from the socket.
 
-    :raises HostError: the port is taken, or not for us.
-    :raises NotConfigured: the host is none of this machine's.
+    :param port: 0 means *previous_port* if it is free, else any free port.
+    :param previous_port: the port of the previous start.
+    :raises HostError: the port is in use, or this process has no right to it.
+    :raises NotConfigured: *host* is no address of this machine.
     """
     if port == 0 and previous_port is not None:
         try:
@@ -35,9 +39,9 @@ def listen(host: str, port: int, *, previous_port: int | None = None) -> socket.
 
 def find_free_port(host: str, *, previous_port: int | None = None) -> int:
     """
-    Find a port for somebody else to listen at: that of the *previous_port* start, if it becomes free soon, else any.
+    Find a free port for another program: *previous_port* if it becomes free within `PORT_RELEASE_TIMEOUT`, else any.
 
-    Another program may take it before they do; they will notice.
+    The port is not reserved: a third program may take it first, and then the listener of that program fails.
     """
     until = time.monotonic() + PORT_RELEASE_TIMEOUT
     while previous_port is not None and time.monotonic() < until:
@@ -49,23 +53,23 @@ def find_free_port(host: str, *, previous_port: int | None = None) -> int:
 
 
 def socket_port(sock: socket.socket) -> int:
-    """Tell the port a socket listens at."""
+    """Return the port at which *sock* listens."""
     port: int = sock.getsockname()[1]
     return port
 
 
 def url_port(url: str | None) -> int | None:
-    """Tell the port in a URL that was written by us; None where there is none."""
+    """Return the port in *url*, which the service has written; None without a URL or a port."""
     return urlsplit(url).port if url else None
 
 
 def connect_host(host: str) -> str:
-    """Tell what clients on this machine call an address to listen at."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is read, not listened at
+    """Return the host by which clients on this machine reach a server that listens at *host*."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened at
 
 
 def web_url(scheme: str, host: str, port: int) -> str:
-    """Spell the root of a server."""
+    """Return the root URL of a server; an IPv6 address is put in brackets."""
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
@@ -82,9 +86,9 @@ def _create_listener(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except socket.gaierror as error:
-        raise NotConfigured(f"DLAAS_HOST is {host}, which no name server knows: {error.strerror}") from error
+        raise NotConfigured(f"DLAAS_HOST is {host}, which cannot be resolved: {error.strerror}") from error
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
             raise NotConfigured(f"DLAAS_HOST is {host}, which is no address of this machine") from error
-        reason = "is already in use" if error.errno == errno.EADDRINUSE else f"can't be used ({error.strerror})"
+        reason = "is already in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
         raise HostError(f"Port {port} of {host} {reason}; set DLAAS_PORT (--port) to a free one") from error

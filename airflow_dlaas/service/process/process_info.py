@@ -1,8 +1,8 @@
 """
-Who a process is, as Linux tells it.
+Processes of this machine, read from ``/proc``.
 
-A pid alone names nobody: pids are reused, and a reboot starts them anew. Together with the moment the process
-started and the boot it belongs to, it does.
+A pid alone does not identify a process: Linux reuses pids, and a reboot starts them anew. The pid, the start time of
+the process and the id of the boot together identify it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from airflow_dlaas.service.job_files import ProcessIdentity
 PROC = Path("/proc")
 
 DEAD_STATES = {"Z", "X"}
-"""States of a process of which only the entry in the table is left. It has no children any more."""
+"""States of a process that has ended but is still in the process table. It has no children any more."""
 
 
 def identify(pid: int) -> ProcessIdentity | None:
-    """Say who *pid* is; None when there is no such process, or only what is left of one."""
+    """Return the identity of the process *pid*; None if it does not exist or is in a dead state."""
     fields = _read_stat(pid)
     # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: state is field 3, starttime field 22.
     if fields is None or fields[0] in DEAD_STATES:
@@ -29,15 +29,16 @@ def identify(pid: int) -> ProcessIdentity | None:
 
 
 def is_alive(identity: ProcessIdentity) -> bool:
-    """Whether the very process that *identity* names is there."""
+    """Whether the process *identity* exists: the same pid, start time and boot."""
     return identify(identity.pid) == identity
 
 
 def descendants(root: int) -> list[int]:
     """
-    Name every process below *root* that is not dead already, nearest first.
+    Return the pids of all living descendants of *root*, parents before their children.
 
-    Complete only while *root* is a child subreaper: orphans then become its own children.
+    The list is complete only while *root* is a child subreaper (``PR_SET_CHILD_SUBREAPER``): orphans then become
+    children of *root*.
     """
     children: dict[int, list[int]] = {}
     for pid in _all_pids():
@@ -50,7 +51,7 @@ def descendants(root: int) -> list[int]:
 
 
 def program_name(pid: int) -> str:
-    """Name the program that *pid* runs, as the kernel does; nothing when there is no such process."""
+    """Return the kernel's name of the program that *pid* runs; an empty text if there is no such process."""
     try:
         return (PROC / str(pid) / "comm").read_text("utf-8", "backslashreplace").strip()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
@@ -58,25 +59,26 @@ def program_name(pid: int) -> str:
 
 
 def pids_with_env(variable: str) -> list[int]:
-    """Name every process of this user that was started with *variable*, a whole ``NAME=value``."""
+    """Return the pids of this user's processes that were started with *variable*, a complete ``NAME=value``."""
     wanted = variable.encode()
     return [pid for pid in _all_pids() if wanted in _read_environ(pid)]
 
 
 def pids_with_output_file(file: Path) -> list[int]:
-    """Name every process of this user whose standard output or error is *file*."""
+    """Return the pids of this user's processes whose standard output or standard error is *file*."""
     try:
         wanted = file.stat()
-    except OSError:  # It is not there, or a loop of links is: no process has it open.
+    except OSError:  # the file does not exist, or is a loop of links: no process has it open
         return []
     return [pid for pid in _all_pids() if any(_has_output_file(pid, stream, wanted) for stream in (1, 2))]
 
 
 def pids_in_sessions(known_pids: Collection[int]) -> list[int]:
     """
-    Name every process in a session of which one of *known_pids* is a part.
+    Return the pids of all living processes in the sessions of *known_pids*.
 
-    Not where the session's leader is there and unknown: then somebody else has begun it, a person at a terminal say.
+    A session is left out if its leader exists and is not among *known_pids*: another program has started that session,
+    for example a shell at a terminal.
     """
     found = {
         pid: int(fields[3])
@@ -90,7 +92,7 @@ def pids_in_sessions(known_pids: Collection[int]) -> list[int]:
 
 
 def boot_id() -> str:
-    """Name this boot of the machine."""
+    """Return the id of this boot of the machine."""
     return (PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
 
 
@@ -101,7 +103,7 @@ def _all_pids() -> list[int]:
 def _has_output_file(pid: int, fd: int, file_stat: os.stat_result) -> bool:
     try:
         return os.path.samestat((PROC / str(pid) / "fd" / str(fd)).stat(), file_stat)
-    except OSError:  # It has ended, is another user's, or has closed its streams.
+    except OSError:  # the process has ended, belongs to another user, or has closed the stream
         return False
 
 
@@ -110,12 +112,12 @@ def _read_stat(pid: int) -> list[str] | None:
         text = (PROC / str(pid) / "stat").read_text("utf-8", "replace")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
-    # The program's name stands in parentheses and may hold anything, parentheses included.
+    # The name of the program is in parentheses and may contain any characters, parentheses included.
     return text[text.rindex(")") + 1 :].split()
 
 
 def _read_environ(pid: int) -> list[bytes]:
-    """What a process was started with; nothing for another user's and for one that has ended."""
+    """Return the environment that *pid* was started with; empty if it has ended or belongs to another user."""
     try:
         return (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except (FileNotFoundError, ProcessLookupError, PermissionError):

@@ -75,8 +75,8 @@ def test_users_come_and_go_while_the_service_runs(service: ServiceProcess) -> No
 @pytest.mark.parametrize(
     ("name", "said", "words"),
     [
-        ("ada", "x" * 73, "73 bytes, and bcrypt looks at the first 72 only"),
-        ("ada", "changeme", "tried first"),
+        ("ada", "x" * 73, "73 bytes, and bcrypt uses only the first 72"),
+        ("ada", "changeme", "most common passwords"),
         ("ada", "short", "fewer than 12 characters"),
         ("longish-name", "longish-name", "the user's name"),
         ("ada", "", "fewer than 12"),
@@ -110,8 +110,8 @@ def test_removing_nobody_is_said(service: ServiceProcess) -> None:
     ("given", "words"),
     [
         ({"DLAAS_USERS": "{users}"}, "line 1: only bcrypt hashes are taken"),
-        ({"DLAAS_USERS": "/nowhere"}, "airflow-dlaas users add NAME makes it"),
-        ({"DLAAS_USERS": "{own}"}, "names dlaas, who is the service's own user"),
+        ({"DLAAS_USERS": "/nowhere"}, "airflow-dlaas users add NAME creates it"),
+        ({"DLAAS_USERS": "{own}"}, "has a user dlaas, the name of the service's own user"),
         ({"DLAAS_OBJECTSTORE": "off"}, "DLAAS_OBJECT_STORES"),
         ({"DLAAS_HOST": "0.0.0.0"}, "--insecure-listen"),
         ({"DLAAS_PUBLIC_URL": "https://dl.example.org", "DLAAS_PASSWORD": "geheim"}, "reach the service at dl.example"),

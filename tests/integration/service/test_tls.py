@@ -165,10 +165,10 @@ def test_it_is_none_of_the_old_versions(service: ServiceProcess) -> None:
     ("changed", "words"),
     [
         ({"DLAAS_TLS_KEY": "{other}"}, "DLAAS_TLS_KEY is {other}, which is not the key"),
-        ({"DLAAS_TLS_CERTIFICATE": "/nowhere.pem"}, "DLAAS_TLS_CERTIFICATE is /nowhere.pem, which can't be read"),
-        ({"DLAAS_TLS_CA": ""}, "DLAAS_TLS_CA names the file of the authority"),
+        ({"DLAAS_TLS_CERTIFICATE": "/nowhere.pem"}, "DLAAS_TLS_CERTIFICATE is /nowhere.pem, which cannot be read"),
+        ({"DLAAS_TLS_CA": ""}, "Set DLAAS_TLS_CA to the file of the authority"),
         ({"DLAAS_HOST": "0.0.0.0", "DLAAS_PUBLIC_URL": "https://other.org"}, "who calls the service other.org"),
-        ({"DLAAS_HOST": "0.0.0.0", "DLAAS_PASSWORD": "changeme"}, "is one of those that are tried first"),
+        ({"DLAAS_HOST": "0.0.0.0", "DLAAS_PASSWORD": "changeme"}, "is one of the most common passwords"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_started(

@@ -44,7 +44,7 @@ def test_what_is_raised_on_purpose_is_one_sentence(console, monkeypatch, tmp_pat
     monkeypatch.setenv("DLAAS_HOME", str(tmp_path / "nowhere"))
     code, out, err = console("runs")
     assert (code, out) == (1, "")
-    assert err.startswith("airflow-dlaas: Who to ask, and as whom?")
+    assert err.startswith("airflow-dlaas: The URL or the login of the service is unknown")
     assert err.count("\n") == 1
 
 

@@ -14,9 +14,9 @@ from airflow_dlaas.service.config.network_policy import password_weakness, requi
     [
         ("dlaas", "is the user's name"),
         ("Grace-Hopper-1906", "is the user's name"),
-        ("changeme", "tried first"),
-        ("ChangeMe2026!", "tried first"),
-        ("password12345678", "tried first"),
+        ("changeme", "most common passwords"),
+        ("ChangeMe2026!", "most common passwords"),
+        ("password12345678", "most common passwords"),
         ("elevenchars", "fewer than 12"),
         ("", "fewer than 12"),
     ],

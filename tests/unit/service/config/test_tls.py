@@ -38,7 +38,7 @@ def test_another_name_is_refused_with_where_to_say_it(good):
 
 
 def test_one_that_nobody_vouches_for_is_refused_with_where_to_say_who_does(good):
-    with pytest.raises(NotConfigured, match=r"self-signed.*DLAAS_TLS_CA names the file"):
+    with pytest.raises(NotConfigured, match=r"self-signed.*Set DLAAS_TLS_CA to the file"):
         TlsConfig(good.certificate, good.key).require_valid_for("127.0.0.1")
 
 
@@ -90,7 +90,7 @@ def test_a_file_that_is_no_good_is_named_by_its_variable(good, tmp_path, variabl
 
 def test_an_authority_for_somebody_else_s_certificate_is_looked_at_too(tmp_path):
     """A proxy's, say: then there is no certificate of our own."""
-    with pytest.raises(NotConfigured, match=r"DLAAS_TLS_CA is .*can't be read"):
+    with pytest.raises(NotConfigured, match=r"DLAAS_TLS_CA is .*cannot be read"):
         combined_ca_bundle(tmp_path / "nowhere.pem")
 
 

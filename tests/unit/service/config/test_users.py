@@ -94,7 +94,7 @@ def test_a_file_that_is_not_there_is_said_how_to_make(tmp_path):
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "users").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(NotConfigured, match="no text"):
+    with pytest.raises(NotConfigured, match="no UTF-8 text"):
         UserFile(tmp_path / "users")
 
 
