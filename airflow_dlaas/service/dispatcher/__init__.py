@@ -1,7 +1,7 @@
 """
-What runs next, and what came of it.
+The dispatcher: decides which trainings run next, and records how they end.
 
-`decide` names the steps, without I/O; `loop` takes them; `inventory` knows which GPU slots there are. No HTTP here, and
-no word with the API: the two meet in the store. How a learner is started is a runner's business, what it does the
-learner's own.
+`decide` returns the actions, without I/O; `loop` performs them; `observe` reads job directories and polls the runner;
+`gpu_inventory` knows the GPU slots. There is no HTTP here, and no call of the API: the two meet in the store. How a
+learner is started is the runner's task, and what it does is the learner's.
 """

@@ -1,4 +1,4 @@
-"""What is to be seen of started trainings: their folders, and their learners."""
+"""Observing started trainings: their job directories, and the liveness of their learners."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from airflow_dlaas._util.logged_once import LoggedOnce
 from airflow_dlaas.contract.validation_messages import validation_messages
-from airflow_dlaas.service.dispatcher.decide import Observation
+from airflow_dlaas.service.dispatcher.memory import Observation
 from airflow_dlaas.service.job_files import (
     READ_ERRORS,
     ExitFile,
@@ -35,18 +35,22 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 def observe_trainings(
     trainings: Sequence[TrainingRecord], job_directory: Callable[[str], JobDirectory], runner: Runner
 ) -> dict[str, Observation]:
-    """Look at folders first; the *runner* is asked about the rest, in one question."""
-    folders = {entry.id: job_directory(entry.id) for entry in trainings}
-    exits = {id_: _read_exit_file(job) for id_, job in folders.items()}
+    """
+    Return what is observed of each of *trainings*, by id.
+
+    Job directories are read first. Learners without an exit.json are polled afterwards, in one call of *runner*.
+    """
+    jobs = {entry.id: job_directory(entry.id) for entry in trainings}
+    exits = {id_: _read_exit_file(job) for id_, job in jobs.items()}
     polled_jobs = {
-        entry.handle: folders[entry.id]
+        entry.handle: jobs[entry.id]
         for entry in trainings
         if entry.handle is not None and not isinstance(exits[entry.id], ExitFile)
     }
     liveness: Mapping[str, Liveness] = runner.poll(polled_jobs) if polled_jobs else {}
     return {
         entry.id: _observe_job(
-            folders[entry.id],
+            jobs[entry.id],
             exits[entry.id],
             liveness.get(entry.handle, Liveness.UNKNOWN) if entry.handle in polled_jobs else None,
         )
@@ -55,11 +59,11 @@ def observe_trainings(
 
 
 def _observe_job(job: JobDirectory, exit_file: ExitFile | str | None, liveness: Liveness | None) -> Observation:
-    is_claimed, rebooted, exit_if_lost = _exists(job.run), False, None
+    is_claimed, is_from_earlier_boot, exit_if_lost = job.is_claimed, False, None
     if liveness is Liveness.GONE:
-        # It may have ended between the first look at its folder and the runner's look at its process.
+        # The learner may have ended between the first read of its directory and the poll of its process.
         exit_file = _read_exit_file(job)
-        rebooted = exit_file is None and _is_from_other_boot(job)
+        is_from_earlier_boot = exit_file is None and _is_from_other_boot(job)
         if not isinstance(exit_file, ExitFile):
             exit_if_lost = _read_or_none(job.exit_if_lost, ExitIfLostFile)
     return Observation(
@@ -67,40 +71,37 @@ def _observe_job(job: JobDirectory, exit_file: ExitFile | str | None, liveness: 
         phase_file=_read_or_none(job.phase, PhaseFile),
         liveness=liveness,
         is_claimed=is_claimed,
-        has_spec=_exists(job.spec),
-        is_from_earlier_boot=rebooted,
+        has_spec=os.path.lexists(job.spec),  # `exists` follows links, and counts a loop of links as nothing
+        is_from_earlier_boot=is_from_earlier_boot,
         exit_read_error=exit_file if isinstance(exit_file, str) else None,
         exit_if_lost=exit_if_lost,
     )
 
 
 def _read_exit_file(job: JobDirectory) -> ExitFile | str | None:
-    """Read how the job ended; the reason where what is there cannot be read."""
+    """Read exit.json; return the reason as text if it exists and cannot be read."""
     try:
         return read_job_file(job.exit, ExitFile)
     except READ_ERRORS as error:
         why = _describe_error(error)
-        _log_once.warning(job.exit, "%s cannot be read (%s); it counts once its learner has ended", job.exit, why)
+        _log_once.warning(job.exit, "%s cannot be read (%s); it is ignored until the learner has ended", job.exit, why)
         return why
 
 
 def _read_or_none(path: Path, model: type[ModelT]) -> ModelT | None:
-    """Read a mark that decides no end; one that cannot be read counts as not written."""
+    """Read a file that decides no outcome; None if it does not exist or cannot be read."""
     try:
         return read_job_file(path, model)
     except READ_ERRORS as error:
-        _log_once.warning(path, "%s cannot be read (%s); the training goes on without it", path, _describe_error(error))
+        _log_once.warning(
+            path, "%s cannot be read (%s); the training continues without it", path, _describe_error(error)
+        )
         return None
 
 
 def _is_from_other_boot(job: JobDirectory) -> bool:
     process = _read_or_none(job.run, ProcessIdentity)
     return process is not None and process.boot_id != boot_id()
-
-
-def _exists(path: Path) -> bool:
-    # Not `exists`, which follows links and takes a loop of them for nothing.
-    return os.path.lexists(path)
 
 
 def _describe_error(error: Exception) -> str:

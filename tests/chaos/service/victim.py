@@ -23,7 +23,7 @@ from airflow_dlaas.cli.app import app as console
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import DlaasError, NotFound
 from airflow_dlaas.service import app
-from airflow_dlaas.service.dispatcher import loop
+from airflow_dlaas.service.dispatcher import lease
 from airflow_dlaas.service.runners import local
 from tests.chaos.service.faults import Fuse, fragile
 
@@ -90,7 +90,7 @@ def prepare(fuse: Fuse) -> None:
     app.LocalRunner = fragile(app.LocalRunner, fuse, _names("runner"), *RUNNER)  # type: ignore[misc]
     app.JobDirectories = fragile(app.JobDirectories, fuse, _names("workplace"), *WORKPLACE)  # type: ignore[misc]
     event.listen(Engine, "commit", lambda _connection: fuse.commits())
-    loop.LEASE_DURATION = LEASE  # type: ignore[misc]
+    lease.LEASE_DURATION = LEASE  # type: ignore[misc]
     local.LEARNER_MODULE = "tests.chaos.service.learner"
 
 

@@ -20,17 +20,15 @@ from airflow_dlaas.service.dispatcher.decide import (
     STOP_RETRY_INTERVAL,
     Abandon,
     Action,
-    DispatcherMemory,
     Finish,
     KillLeftovers,
-    Observation,
     RecordProgress,
     Restart,
     Start,
     Stop,
     decide,
-    update_memory,
 )
+from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, Observation, update_memory
 from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, PhaseFile
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord

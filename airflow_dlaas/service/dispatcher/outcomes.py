@@ -1,0 +1,73 @@
+"""The outcome of a training: from exit.json, or, if its learner was lost, from what it left for that case. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from airflow_dlaas.contract.error import TRAINING_ERROR_CODES, ErrorItem
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.service.dispatcher.memory import Observation
+from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile
+from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
+
+LOST_MESSAGE = (
+    "The learner was lost: its process ended without writing exit.json, as after a kill or when the memory runs out"
+)
+REBOOTED_MESSAGE = "The machine was restarted while the training ran; submit it again"
+
+
+def outcome_from_exit(exit_file: ExitFile) -> TrainingOutcome:
+    """Return the outcome that the learner recorded."""
+    error = None
+    if exit_file.state is TrainingState.ERROR:
+        code = exit_file.code or "S100"
+        error = ErrorItem(code=code, message=exit_file.reason or TRAINING_ERROR_CODES.get(code, "the training failed"))
+    return TrainingOutcome(
+        state=exit_file.state,
+        finished_at=exit_file.finished_at,
+        exit_code=exit_file.exit_code,
+        error=error,
+        stored=exit_file.stored,
+        isolation=exit_file.isolation,
+    )
+
+
+def lost_outcome(training: TrainingRecord, observation: Observation, now: datetime) -> TrainingOutcome:
+    """
+    Return the outcome of a training whose learner is gone without a readable exit.json.
+
+    If the command had ended, its exit code is kept, and exit-if-lost.json decides state and code.
+    """
+    exit_if_lost = observation.exit_if_lost
+    if training.cancel_requested:
+        outcome = canceled_outcome(now)
+    elif observation.exit_read_error is not None:
+        reason = f"The learner has ended, and its exit.json cannot be read: {observation.exit_read_error}"
+        outcome = error_outcome("S100", reason, now)
+    else:
+        reason = REBOOTED_MESSAGE if observation.is_from_earlier_boot else LOST_MESSAGE
+        outcome = (
+            error_outcome("S100", reason, now) if exit_if_lost is None else _outcome_if_lost(exit_if_lost, reason, now)
+        )
+    if exit_if_lost is not None:
+        outcome = replace(outcome, exit_code=exit_if_lost.exit_code, isolation=exit_if_lost.isolation)
+    return outcome
+
+
+def canceled_outcome(now: datetime) -> TrainingOutcome:
+    """Return the outcome of a training that was canceled at *now*."""
+    return TrainingOutcome(state=TrainingState.CANCELED, finished_at=now)
+
+
+def error_outcome(code: str, reason: str, now: datetime) -> TrainingOutcome:
+    """Return the outcome of a training that failed at *now* with *code*, one of `TRAINING_ERROR_CODES`."""
+    return TrainingOutcome(state=TrainingState.ERROR, finished_at=now, error=ErrorItem(code=code, message=reason))
+
+
+def _outcome_if_lost(exit_if_lost: ExitIfLostFile, reason: str, now: datetime) -> TrainingOutcome:
+    outcome = outcome_from_exit(exit_if_lost)
+    error = outcome.error
+    if error is not None:
+        error = error.model_copy(update={"message": f"{error.message}. {reason}"})
+    return replace(outcome, finished_at=now, error=error)
