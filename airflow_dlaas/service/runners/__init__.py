@@ -1,6 +1,6 @@
 """
-Where trainings run.
+Runners start, poll and stop learners.
 
-A runner starts, looks at and stops learners, and nothing else: it never reads the store and never decides
-what runs next. Each runner stands alone; what two of them share belongs in `base`.
+They never read the store and never decide what runs next. Runners do not import each other; what two of them share
+belongs in `base`.
 """

@@ -1,4 +1,4 @@
-"""What a runner promises."""
+"""The interface of runners."""
 
 from __future__ import annotations
 
@@ -10,46 +10,50 @@ from airflow_dlaas.service.job_files import JobDirectory
 
 
 class Liveness(Enum):
-    """What a runner sees of a learner that has left no exit.json."""
+    """The state of a learner without an exit.json, as a runner sees it."""
 
     WAITING = "waiting"
-    """Accepted, but the engine has not started it."""
+    """The engine has accepted it and not started it yet."""
     ALIVE = "alive"
-    """There, by pid, start time and boot."""
+    """Its process exists, with the same pid, start time and boot."""
     GONE = "gone"
-    """Not there any more."""
+    """Its process no longer exists."""
     UNKNOWN = "unknown"
-    """Never seen here: the start did not happen, or happened so long ago that nobody remembers."""
+    """Unknown to the engine: it was never started, or its record has expired."""
 
 
 class Runner(Protocol):
-    """Starts learners. Blocking; called from the dispatcher's own thread."""
+    """Starts, polls and stops learners. Methods block; the dispatcher calls them in its own thread."""
 
     def start(self, job: JobDirectory) -> str:
         """
-        Start the learner of *job*, whose spec.json is in place; the handle to find it again by.
+        Start the learner of *job*, whose spec.json exists; return the handle that identifies it.
 
-        Safe to repeat: a learner that finds its job already taken (run.json) ends without touching it. The learner
-        outlives this process.
+        Safe to repeat: a learner whose job is already claimed (run.json) ends without touching it. The learner
+        survives the end of this process.
 
-        :raises HostError: it could not be started.
+        :raises HostError: the learner could not be started.
         """
 
     def poll(self, jobs: Mapping[str, JobDirectory]) -> Mapping[str, Liveness]:
-        """See how the learners with these handles are doing, all in one question."""
+        """
+        Return the liveness of the learners with these handles, in one query to the engine.
+
+        A handle that is missing from the result is unknown to the engine.
+        """
 
     def stop(self, handles: Collection[str], jobs: Mapping[str, JobDirectory]) -> None:
         """
-        Ask learners to stop.
+        Request learners to stop.
 
-        A request, not a fact: the learner ends the command, stores what there is, and then leaves exit.json. One
-        that has gone meanwhile is no error.
+        Returns before they have stopped: a learner ends its command, stores the results and then writes exit.json. A
+        learner that is already gone is no error.
         """
 
     def kill_leftovers(self, job: JobDirectory) -> None:
         """
-        End whatever the learner of *job*, which is gone, has left running, its container included: it would go on using
-        its GPUs.
+        Kill the processes that the learner of *job*, which is gone, has left running, and remove its container: they
+        would continue to use its GPUs.
 
-        Nothing left is no error. Returns when it has ended, or after some seconds.
+        It is no error if there are none. Returns when they have ended, or after some seconds.
         """

@@ -1,4 +1,4 @@
-"""Learners as processes of this machine."""
+"""Runs learners as processes on this machine."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import BinaryIO
@@ -33,10 +34,7 @@ log = logging.getLogger(__name__)
 HANDLE_PREFIX = "local:"
 
 LEARNER_MODULE = "airflow_dlaas.service.learner"
-"""The program a learner runs."""
-
-UNREADABLE_OWNER = ProcessIdentity(pid=0, start_ticks=0, boot_id="")
-"""Who the learner was where its mark can't be read: nobody that is still there."""
+"""The module that is the learner's program."""
 
 INHERITED_VARIABLES = (
     "PATH",
@@ -49,35 +47,35 @@ INHERITED_VARIABLES = (
     "XDG_CONFIG_HOME",
     "PYTHONPATH",
 )
-"""Variables a learner gets of the service's. The command it runs gets none of them."""
+"""Environment variables that a learner inherits from the service. Its command inherits none of them."""
 
 INHERITED_CONTAINER_VARIABLES = (
     *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"),
     *("CONTAINER_HOST", "XDG_RUNTIME_DIR"),
 )
-"""The same: where a container engine is reached. The service's check of the engine and the learner's must agree."""
+"""Further ones: the address of the container engine. The service's check of the engine and the learner must agree."""
 
 INHERITED_VARIABLE_PREFIXES = ("LC_", "UV_", "PIP_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""The same, by how their names begin: where packages come from, and whose certificates are trusted."""
+"""Prefixes of further ones: sources of packages, and trusted certificates."""
 
 KILL_TIMEOUT = 5.0
-"""Seconds that killed processes may take to vanish; one that hangs in the kernel is left to itself."""
+"""Seconds to wait for killed processes to end. A process that hangs in the kernel is not waited for any longer."""
 
 REQUIRED_EMPTY_POLLS = 3
-"""Looks in a row that must find no process: within `execve` a process has no environment for a moment."""
+"""Consecutive polls that must find no process: during `execve`, a process has no environment for a moment."""
 
 POLL_INTERVAL = 0.03
-"""Seconds between two of these looks."""
+"""Seconds between two of these polls."""
 
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 
 
 class LocalRunner:
     """
-    Starts each learner in a session of its own, so it outlives the service.
+    Starts each learner in a session of its own, so that it survives the end of the service.
 
-    A handle names the learner's process, by pid, start time and boot: it means the same after a restart of the service,
-    and nothing else after a restart of the machine.
+    A handle identifies the learner's process by pid, start time and boot. It stays valid after a restart of the
+    service, and identifies no other process after a restart of the machine.
     """
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
@@ -92,7 +90,7 @@ class LocalRunner:
             logs.mkdir(exist_ok=True)
             with _open_log(logs / "learner.log") as output, _sigterm_blocked():
                 child = subprocess.Popen(
-                    # -P: no module of the job's may stand in for one of ours.
+                    # -P: no module in the job directory replaces one of this package.
                     [sys.executable, "-P", "-m", LEARNER_MODULE, str(job.path)],
                     env=self._environ,
                     cwd=job.path,
@@ -103,33 +101,33 @@ class LocalRunner:
                 )
         except OSError as error:
             raise HostError(f"The learner could not be started: {error}") from error
-        # It may outlive this object and this process: it is reaped here, and none of Popen's concern any more.
+        # The learner may outlive this object and this process. It is reaped here, so Popen must not wait for it.
         child.returncode = 0
         self._children.add(child.pid)
-        # One that is gone already gets a mark that fits no process.
+        # If the process has already ended, the handle matches no process.
         process = identify(child.pid) or ProcessIdentity(pid=child.pid, start_ticks=0, boot_id="")
         return HANDLE_PREFIX + process.model_dump_json()
 
     def poll(self, jobs: Mapping[str, JobDirectory]) -> Mapping[str, Liveness]:
-        """See how the learners are doing; see `Runner.poll`."""
+        """Return the liveness of learners; see `Runner.poll`."""
         self._reap_children()
         return {handle: _poll_job(handle, job) for handle, job in jobs.items()}
 
     def stop(self, handles: Collection[str], jobs: Mapping[str, JobDirectory]) -> None:
-        """Ask learners to stop; see `Runner.stop`."""
+        """Request learners to stop; see `Runner.stop`."""
         for handle in handles:
-            for process in (_read_owner(jobs[handle]), _parse_handle(handle)):
+            for process in (_read_owner(jobs[handle]).process, _parse_handle(handle)):
                 if process is not None and is_alive(process):
                     _send_signal(process.pid, signal.SIGTERM)
                     break
 
     def kill_leftovers(self, job: JobDirectory) -> None:
         """
-        End what is left of *job*; see `Runner.kill_leftovers`.
+        Kill the processes that *job* has left, and remove its container; see `Runner.kill_leftovers`.
 
-        With the learner gone its processes are nobody's children. They are known by the job's folder in their
-        environment, by writing to the job's pipe (or to its log, in jobs of earlier versions), or by a session that was
-        begun by one of these. A daemon that has left all of them behind is not found. A container is known by its name.
+        Without the learner, its processes have no common parent. They are found by the job directory in their
+        environment, by their output to the job's pipe (or to its log, in jobs of earlier versions), or by a session
+        that one of these started. A daemon with none of these is not found. A container is found by its name.
         """
         deadline = time.monotonic() + KILL_TIMEOUT
         removals = self._start_container_removals(job)
@@ -143,14 +141,19 @@ class LocalRunner:
         for name, thread in removals:
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
-                log.warning("Container %s is not removed after %g s; its engine has not answered", name, KILL_TIMEOUT)
+                log.warning(
+                    "Removing container %s has not ended after %g s (timeout): its engine has not answered; the "
+                    "removal continues in the background",
+                    name,
+                    KILL_TIMEOUT,
+                )
 
     def _start_container_removals(self, job: JobDirectory) -> list[tuple[str, Thread]]:
         """
-        Begin to remove the container of *job*, in a thread for each engine that is installed.
+        Start to remove the container of *job*, in one thread for each installed engine.
 
-        Which of them has it, only the learner knew. One that hangs is left to its thread: the dispatcher would lose its
-        lease if it waited, and would begin again with the same training in its next round.
+        Only the learner knew which engine has it. The dispatcher does not wait for an engine that hangs: it would lose
+        its lease, and would begin again with the same training in its next round.
         """
         if not _may_have_container(job):
             return []
@@ -164,30 +167,33 @@ class LocalRunner:
 
     def _remove_container(self, engine: str, name: str) -> None:
         if (reason := remove_container(engine, name, environment=self._environ)) is not None:
-            log.warning("Container %s could not be removed by %s: %s", name, engine, reason)
+            log.warning("Removing container %s by %s failed: %s", name, engine, reason)
 
     def _reap_children(self) -> None:
-        """Let no zombie stand around."""
+        """Reap learners that have ended, so that they do not stay as zombies."""
         self._children = {pid for pid in self._children if not _has_ended(pid)}
 
 
 def _open_log(path: Path) -> BinaryIO:
     """
-    Open what a learner prints to; a second start may find what the command has put there, even from its sandbox.
+    Open the file for a learner's own output.
 
-    :raises OSError: the disk is full, or the folder is not there.
+    If the learner is started again, the command may have replaced the file, even from its sandbox. A file that cannot
+    be opened is not used, and the output is dropped.
+
+    :raises OSError: the disk is full, or the directory is missing.
     """
     try:
         return os.fdopen(open_regular_fd(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab")
     except OSError as error:
         if not os.path.lexists(path):
             raise
-        log.warning("%s is not used, the learner's output is dropped: %s", path, error.strerror)
+        log.warning("%s cannot be opened (%s); the output of the learner is dropped", path, error.strerror)
         return Path(os.devnull).open("ab")
 
 
 def learner_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Choose what of the service's environment its learners get: none of its settings, no secret of its own."""
+    """Return the part of *environ* that learners inherit: no setting of the service, and no secret."""
     return {
         name: value
         for name, value in environ.items()
@@ -208,27 +214,34 @@ def _poll_job(handle: str, job: JobDirectory) -> Liveness:
     started = _parse_handle(handle)
     if started is None:
         return Liveness.UNKNOWN
-    # First the process, then its mark: one that takes the job between the two looks is still seen.
+    # First the process, then run.json: a learner that claims the job between the two reads is still seen.
     was_alive = is_alive(started)
     owner = _read_owner(job)
-    if (
-        owner is UNREADABLE_OWNER
-    ):  # run.json cannot be read: the process that was started is the learner, if it is still there
+    if not owner.is_readable:  # The learner is the process that was started, if it is still alive.
         return Liveness.ALIVE if was_alive else Liveness.GONE
-    if owner is not None:
-        return Liveness.ALIVE if is_alive(owner) else Liveness.GONE
+    if owner.process is not None:
+        return Liveness.ALIVE if is_alive(owner.process) else Liveness.GONE
     return Liveness.WAITING if was_alive else Liveness.GONE
 
 
-def _read_owner(job: JobDirectory) -> ProcessIdentity | None:
+@dataclass(frozen=True, slots=True)
+class _JobOwner:
+    """The process that claimed a job, by its run.json."""
+
+    process: ProcessIdentity | None = None
+    """None if no process has claimed the job, or if run.json cannot be read."""
+    is_readable: bool = True
+
+
+def _read_owner(job: JobDirectory) -> _JobOwner:
     try:
-        return read_job_file(job.run, ProcessIdentity)
+        return _JobOwner(read_job_file(job.run, ProcessIdentity))
     except READ_ERRORS:
-        return UNREADABLE_OWNER
+        return _JobOwner(is_readable=False)
 
 
 def _may_have_container(job: JobDirectory) -> bool:
-    """Return whether *job* runs in a container, as far as that is known."""
+    """Return whether *job* runs in a container; True if that is unknown."""
     try:
         spec = read_job_file(job.spec, JobSpec)
     except READ_ERRORS:
@@ -256,16 +269,16 @@ def _send_signal(pid: int, signum: signal.Signals) -> None:
     try:
         os.kill(pid, signum)
     except ProcessLookupError:
-        return  # It ended this very moment.
+        return  # The process has ended meanwhile.
 
 
 @contextmanager
 def _sigterm_blocked() -> Iterator[None]:
     """
-    Let a child begin with SIGTERM held back.
+    Start a child with SIGTERM blocked.
 
-    It inherits that from this thread, and takes the signal when it can hear it. Else a cancel in its first moments
-    would end it before it can leave word.
+    It inherits the signal mask of this thread, and unblocks the signal once it handles it. Otherwise a cancel during
+    its start would end it before it can write exit.json.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:

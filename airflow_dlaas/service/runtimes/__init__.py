@@ -1,7 +1,7 @@
 """
-What really runs when a definition names a framework and a version.
+Runtimes: what runs if a definition names a framework and a version.
 
-The catalogue turns the name into a `RuntimeSpec`, and `provide` turns that into places for ``PATH``: an environment
-that uv makes once, a prepared one, a prefix, a container. Nothing here knows of jobs, stores or the API; nothing
-here rounds a version to something near.
+The catalogue resolves the name to a `RuntimeSpec`, and `provision_runtime` provides it as directories for ``PATH``: an
+environment that uv makes once, an environment of the site, a prefix, or a container. This package knows neither jobs
+nor stores nor the API. It never replaces a version by a similar one.
 """

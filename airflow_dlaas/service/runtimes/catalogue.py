@@ -1,7 +1,7 @@
 """
-The service's only truth on frameworks: a name and a version in, what really runs it out.
+The runtime catalogue: resolves a framework's name and version to what runs it.
 
-Exact versions and aliases only. What is not listed is refused with the list of what is.
+Only exact versions and aliases match. Anything else is refused, with the list of available runtimes.
 """
 
 from __future__ import annotations
@@ -24,24 +24,25 @@ COMMAND_FIELD = "model_definition.execution.command"
 @dataclass(frozen=True, slots=True)
 class RuntimeCatalogue:
     """
-    What this site can run. ``unavailable`` has, by key, why an entry cannot be used, as found at the start.
+    The runtimes of this site.
 
-    Whether a container engine answers changes while the service runs: with *check_entry* it is looked up each time. What
-    *check_entry* remembers decides how old the answer may be.
+    Whether a container engine answers can change while the service runs. With *check_entry*, it is checked at each
+    call; the cache of *check_entry* decides how old the answer may be.
     """
 
     entries: tuple[CatalogueEntry, ...]
     has_gpus: bool = False
-    """Whether the machine has real GPUs: it decides which requirements are meant."""
+    """Whether the machine has real GPUs; this selects the requirements of an entry."""
     unavailable_reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why an entry cannot be used, by its key, as found when the service started."""
     check_entry: Callable[[CatalogueEntry], str | None] | None = None
 
     def resolve(self, framework: Framework, command: str) -> RuntimeSpec:
         """
-        Say what runs *framework* and whether it can run *command*.
+        Return the runtime of *framework*, if it can run *command*.
 
-        :raises InvalidRequest: C101, naming the field: an unknown version, an entry that cannot be used now, or
-            a Lua command on PyTorch.
+        :raises InvalidRequest: C101, with the field: the version is unknown, the entry cannot be used now, or the
+            command is for Lua and the entry is PyTorch.
         """
         name, version = framework.name.lower(), framework.version.lower()
         entry = next((one for one in self.entries if one.framework == name and version in one.accepted_versions), None)
@@ -68,22 +69,22 @@ class RuntimeCatalogue:
 
     def get_spec(self, key: str) -> RuntimeSpec:
         """
-        Find again what `resolve` answered, by its key.
+        Return the entry that `resolve` returned before, by its key.
 
-        :raises HostError: the site has taken the entry out of its catalogue meanwhile.
+        :raises HostError: the site has removed the entry from its catalogue meanwhile.
         """
         for one in self.entries:
             if one.key == key:
                 return one.to_spec(has_gpus=self.has_gpus)
-        raise HostError(f"The runtime {key} is not in the catalogue any more")
+        raise HostError(f"The runtime {key} is no longer in the catalogue")
 
     def list_runtimes(self) -> tuple[Runtime, ...]:
-        """Every entry, those that cannot be used now with the reason."""
+        """Return all entries; those that cannot be used now have the reason."""
         reasons = self._check_reasons()
         return tuple(one.to_runtime(reasons.get(one.key)) for one in self.entries)
 
     def _check_reasons(self) -> Mapping[str, str]:
-        """Return why entries cannot be used now, by key. All containers have the same engine: it is asked once."""
+        """Return why entries cannot be used now, by key. All containers use the same engine, which is checked once."""
         containers = [one for one in self.entries if one.kind == "container"]
         if not containers or self.check_entry is None:
             return self.unavailable_reasons
@@ -107,11 +108,11 @@ def load_catalogue(
     check_entry: Callable[[CatalogueEntry], str | None] = lambda _: None,
 ) -> RuntimeCatalogue:
     """
-    Read the entries that come with the package and the *site_file*'s own.
+    Read the entries of the package and those of *site_file*.
 
-    *check_entry* says why an entry cannot be used on this machine, or None: `airflow_dlaas.service.runtimes.probe.examine`.
-
-    :raises NotConfigured: the site's file cannot be read, or two of its entries claim one name.
+    :param check_entry: returns why an entry cannot be used on this machine, or None; see
+        `airflow_dlaas.service.runtimes.probe.check_entry`.
+    :raises NotConfigured: the site's file cannot be read, or two of its entries have the same name.
     """
     package_entries = parse_entries(files(__package__).joinpath("catalogue.toml").read_text("utf-8"), "of the package")
     site_entries: tuple[CatalogueEntry, ...] = ()
@@ -129,9 +130,11 @@ def merge_entries(
     package_entries: Iterable[CatalogueEntry], site_entries: Sequence[CatalogueEntry]
 ) -> tuple[CatalogueEntry, ...]:
     """
-    Put the site's entries above the *package_entries* ones.
+    Return the entries of the site, followed by those of the package.
 
-    A name claimed by both is the site's. Two of the site's own entries must not claim one name.
+    A name that both have belongs to the site's entry.
+
+    :raises NotConfigured: two entries of the site have the same name.
     """
     claimed: dict[tuple[str, str], str] = {}
     for one in site_entries:

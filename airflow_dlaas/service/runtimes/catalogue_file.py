@@ -1,4 +1,4 @@
-"""One entry of a catalogue file, as a site writes it. Read strictly: an unknown key is refused by its name."""
+"""The entries of a catalogue file, which a site writes. Unknown keys are refused by name."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from airflow_dlaas.service.job_spec import RuntimeSpec
 GIGABYTE = 10**9
 
 REQUIRED_KEYS = {"uv": "requirements", "venv": "python", "prefix": "path", "container": "image"}
-"""The key without which an entry of a kind means nothing."""
+"""The required key of each kind of entry."""
 
 
 class CatalogueEntry(ApiModel):
-    """What can be run, under which names, and with what. The keys are explained at the head of catalogue.toml."""
+    """A runtime with its names and requirements. The head of catalogue.toml explains the keys."""
 
     framework: str
     version: str = Field(min_length=1)
@@ -66,21 +66,21 @@ class CatalogueEntry(ApiModel):
     def _require_kind_key(self) -> Self:
         needed = REQUIRED_KEYS[self.kind]
         if self.enabled and not getattr(self, needed):
-            raise ValueError(f"{needed} is missing: kind {self.kind} means nothing without it")
+            raise ValueError(f"{needed} is missing: kind {self.kind} requires it")
         return self
 
     @property
     def key(self) -> str:
-        """What it is called where one word must do; fixed for a training when it is submitted."""
+        """The identifier of the entry; a training stores it when it is submitted."""
         return f"{self.framework}-{self.version}"
 
     @property
     def accepted_versions(self) -> tuple[str, ...]:
-        """Every version that a definition may say to mean this entry."""
+        """Every version by which a definition can name this entry."""
         return (self.version, *self.aliases)
 
     def to_spec(self, *, has_gpus: bool) -> RuntimeSpec:
-        """All that is needed to provide it, on a machine with real GPUs or without."""
+        """Return all that is needed to provide this runtime, on a machine with or without real GPUs."""
         compatible = f" (compatibility entry for {self.version})" if self.compatibility else ""
         room = self.gpu_room_gb if has_gpus and self.gpu_room_gb is not None else self.room_gb
         return RuntimeSpec(
@@ -100,7 +100,7 @@ class CatalogueEntry(ApiModel):
         )
 
     def to_runtime(self, unavailable_reason: str | None) -> Runtime:
-        """The entry as the API lists it."""
+        """Return the entry as the API lists it."""
         return Runtime(
             framework=self.framework,
             version=self.version,
@@ -119,9 +119,9 @@ class CatalogueFile(ApiModel):
 
 def parse_entries(text: str, source: str) -> tuple[CatalogueEntry, ...]:
     """
-    Read the entries of a catalogue file; *source* names it in complaints.
+    Read the entries of a catalogue file; *source* is its name in error messages.
 
-    :raises NotConfigured: it is no TOML, has an unknown key, or misses one.
+    :raises NotConfigured: *text* is no TOML, has an unknown key, or lacks a required one.
     """
     try:
         return CatalogueFile.model_validate(tomllib.loads(text)).runtime

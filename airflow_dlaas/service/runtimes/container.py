@@ -1,4 +1,4 @@
-"""Container engines: whether one is here, the command line that runs a command in a container, and its removal."""
+"""Container engines: finding one, the command line that runs a container, and the removal of a container."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from airflow_dlaas.service.runtimes.probe_command import command_failure
 
 ENGINES = {"podman": "info", "docker": "version"}
 """
-Each engine, and its command that fails where no container can be started: docker's asks the daemon, podman's (it has
-none) reads storage and user namespaces. Tried in this order.
+Each engine with a command that fails if no container can be started. The one of docker calls the daemon; the one of
+podman, which has no daemon, reads storage and user namespaces. They are tried in this order.
 """
 
 ENGINE_TIMEOUT = 10.0
-"""Seconds in which an engine must answer; it takes a tenth of one."""
+"""Seconds in which an engine must answer; usually it takes 0.1 s."""
 
 AVAILABLE_TTL = 60.0
-"""Seconds for which an engine that answered counts as present. A training that is submitted in them although the engine
-has gone ends with the engine's reason: its learner asks again."""
+"""Seconds for which an engine that answered counts as available. If it stops meanwhile, a training that is submitted
+then ends with the engine's reason: its learner checks again."""
 
 UNAVAILABLE_TTL = 10.0
-"""Seconds for which an engine that did not answer counts as absent: how long one that was started is overlooked."""
+"""Seconds for which an engine that did not answer counts as unavailable, even if it is started meanwhile."""
 
 REMOVAL_TIMEOUT = 60.0
-"""Seconds in which an engine must remove a container; the training's end does not wait for longer."""
+"""Seconds in which an engine must remove a container; the end of the training waits no longer than this."""
 
 ALREADY_REMOVED_PHRASES = ("no such container", "is already in progress")
-"""What an engine says, in lower case, where a container to be removed is not there, or is being removed."""
+"""Parts of an engine's message, in lower case, if the container does not exist, or is being removed."""
 
 
 def find_engine(*, timeout: float = ENGINE_TIMEOUT) -> str:
     """
-    Return the path of the first engine that can start containers here: a client without its daemon cannot.
+    Return the path of the first engine that can start containers; a client without its daemon cannot.
 
-    :raises HostError: none can; the message has each engine's own reason.
+    :raises HostError: no engine can; the message has the reason of each.
     """
     reasons: list[str] = []
     for name, command in ENGINES.items():
@@ -54,10 +54,10 @@ def find_engine(*, timeout: float = ENGINE_TIMEOUT) -> str:
 
 class EngineCheck:
     """
-    Remembers whether an engine can start containers here, for `AVAILABLE_TTL` or `UNAVAILABLE_TTL` seconds. Thread-safe.
+    Caches whether an engine can start containers, for `AVAILABLE_TTL` or `UNAVAILABLE_TTL` seconds. Thread-safe.
 
-    The engine is asked by one thread at a time. While it is asked again, other threads get the previous answer: an
-    engine that hangs does not hold up all requests.
+    One thread at a time calls the engine. Meanwhile, other threads get the previous answer, so that an engine that
+    hangs does not block all requests.
     """
 
     def __init__(self, find: Callable[[], str] = find_engine, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -67,7 +67,7 @@ class EngineCheck:
         self._cached: _CachedCheck | None = None
 
     def failure_reason(self) -> str | None:
-        """Return why no container can be started here; None if one can."""
+        """Return why no container can be started; None if one can."""
         cached = self._cached
         if cached is None:
             self._check_lock.acquire()
@@ -90,19 +90,19 @@ class EngineCheck:
 
 @dataclass(frozen=True, slots=True)
 class _CachedCheck:
-    """An engine's answer, and until when it counts."""
+    """An answer of the engine, and when it expires."""
 
     failure_reason: str | None
     expires_at: float
 
 
 def installed_engines(path: str | None) -> list[str]:
-    """Return the paths of all engines in the folders of *path* (None: of PATH), whether they answer or not."""
+    """Return the paths of all engines in the directories of *path* (None: PATH), whether they answer or not."""
     return [found for name in ENGINES if (found := shutil.which(name, path=path)) is not None]
 
 
 def container_name(training_id: str) -> str:
-    """Return the name of a training's container. It has one at most: a training's command is started once."""
+    """Return the name of a training's container. There is one at most: the command of a training is started once."""
     return f"dlaas-{training_id}"
 
 
@@ -119,10 +119,13 @@ def container_command(
     user: tuple[int, int],
 ) -> list[str]:
     """
-    Put together what runs *command* in *image*.
+    Return the command line that runs *command* in *image*. The PATH of the image is kept.
 
-    *folders* appear inside at the paths they have outside, so one environment is right in both places. The image's
-    own PATH is kept. *gpus* are device indices or UUIDs; none means no device is visible.
+    :param folders: directories that the container sees at the paths that they have outside, so that the same
+        environment variables are valid in both places.
+    :param gpus: device indices or UUIDs; if empty, no device is visible.
+    :param user: user id and group id of the command, for docker. With podman, root in the container is the user
+        outside.
     """
     arguments = [engine, "run", "--rm", f"--name={name}", "--init", f"--workdir={workdir}"]
     if Path(engine).name == "docker":
@@ -133,25 +136,26 @@ def container_command(
     else:
         arguments.extend(f"--device=nvidia.com/gpu={one}" for one in gpus)
     arguments.extend(f"--volume={folder}:{folder}" for folder in folders)
-    # Inside, the devices that were handed in are all there are, and are counted from 0.
+    # The container sees no other devices than *gpus*, and counts them from 0.
     excluded = {"PATH", "CUDA_VISIBLE_DEVICES"}
     arguments.extend(f"--env={key}={value}" for key, value in sorted(environment.items()) if key not in excluded)
     return [*arguments, "--entrypoint=", image, *command]
 
 
 def removal_command(engine: str, name: str) -> list[str]:
-    """Put together what removes the container *name*, running or not: docker's outlive whoever started them."""
+    """
+    Return the command line that removes the container *name*, running or not. Containers of docker outlive their
+    client.
+    """
     return [engine, "rm", "--force", name]
 
 
 def remove_container(engine: str, name: str, *, environment: Mapping[str, str] | None = None) -> str | None:
     """
-    Remove the container *name*, running or not. One that is not there is removed.
+    Remove the container *name*, running or not; return within `REMOVAL_TIMEOUT` seconds.
 
-    Returns within `REMOVAL_TIMEOUT`.
-
-    :param environment: all that the engine gets of variables; without it, those of this process.
-    :return: why it could not be removed; None if it is not there any more.
+    :param environment: the environment variables of the engine; None: those of this process.
+    :return: why it could not be removed; None if it no longer exists, or never did.
     """
     reason = command_failure(removal_command(engine, name), timeout=REMOVAL_TIMEOUT, environment=environment)
     return None if reason is None or any(one in reason.lower() for one in ALREADY_REMOVED_PHRASES) else reason

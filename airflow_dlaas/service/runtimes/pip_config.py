@@ -1,4 +1,4 @@
-"""Where pip would look for packages, put as uv's settings: uv reads none of pip's configuration."""
+"""The package sources of pip, as settings of uv: uv does not read the configuration of pip."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ UV_VARIABLES = {
     "find-links": ("UV_FIND_LINKS",),
     "cert": ("SSL_CERT_FILE",),
 }
-"""pip's option: uv's variables of that meaning. The first is set, unless one of them is there already."""
+"""Options of pip, with the equivalent variables of uv. The first variable is set, unless one of them is set already."""
 
 
 def with_uv_variables(environ: Mapping[str, str], config_files: Iterable[Path] | None = None) -> dict[str, str]:
     """
-    Add to *environ* what uv must be told to find packages where pip finds them here.
+    Return *environ* with the variables by which uv finds packages where pip finds them.
 
-    What uv has been told itself stands. Values go by environment and never by command line: an index URL may
-    hold credentials. *config_files* are pip's configuration files, weakest first; by default those pip reads.
+    Variables of uv that are set already stay. Values are passed by environment and never by command line: an index URL
+    may contain credentials.
+
+    :param config_files: configuration files of pip, lowest priority first; None: those that pip reads.
     """
     options: dict[str, str] = {}
     for file in _pip_config_files(environ) if config_files is None else config_files:
@@ -41,7 +43,7 @@ def with_uv_variables(environ: Mapping[str, str], config_files: Iterable[Path] |
         if value and not any(variable in environ for variable in variables):
             uv_environ[variables[0]] = ("," if name == "find-links" else " ").join(value)
             if name == "extra-index-url":
-                # pip takes the best version of all its indexes, uv by default the first index that has the name.
+                # pip takes the best version of all indexes; by default, uv takes the first index that has the name.
                 uv_environ.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     return uv_environ
 
@@ -51,7 +53,7 @@ def _read_options(file: Path) -> dict[str, str]:
     try:
         parser.read_string(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, configparser.Error):
-        # Not there, or not pip's: pip itself complains about the latter.
+        # The file does not exist, or is damaged. pip itself reports a damaged one.
         return {}
     found: dict[str, str] = {}
     for section in ("global", "install"):

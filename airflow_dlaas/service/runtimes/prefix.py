@@ -1,4 +1,4 @@
-"""Programs that the site has installed somewhere: Caffe, Lua Torch."""
+"""Runtimes of kind ``prefix``: programs that the site has installed, such as Caffe and Lua Torch."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from airflow_dlaas.service.job_spec import RuntimeSpec
 
 def prefix_folders(spec: RuntimeSpec) -> tuple[Path, ...]:
     """
-    Name the folders its programs lie in.
+    Return the directories of the programs.
 
-    :raises HostError: one of them, or one of its libraries' folders, is not there.
+    :raises HostError: one of them, or one of the library directories, does not exist.
     """
     for one in (*spec.path, *spec.ld_library_path):
         if not Path(one).is_dir():
-            raise HostError(f"the folder {one} is not there")
+            raise HostError(f"the directory {one} does not exist")
     return tuple(Path(one) for one in spec.path)

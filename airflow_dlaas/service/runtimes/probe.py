@@ -1,4 +1,4 @@
-"""Whether an entry of the catalogue can be used on this machine."""
+"""Checks whether an entry of the catalogue can be used on this machine."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from airflow_dlaas.service.runtimes.container import find_engine
 from airflow_dlaas.service.runtimes.probe_command import command_failure
 
 PROBE_TIMEOUT = 60.0
-"""Seconds a probe may take: importing a framework from a cold disk takes ten."""
+"""Seconds that a probe may take: importing a framework takes ten if the disk cache is empty."""
 
 
 def check_engine() -> str | None:
-    """Return why no container can be started here; None if one can. The engine is asked each time."""
+    """Return why no container can be started; None if one can. This calls the engine each time."""
     try:
         find_engine()
     except HostError as error:
@@ -28,9 +28,9 @@ def check_engine() -> str | None:
 
 def check_entry(entry: CatalogueEntry, *, engine_check: Callable[[], str | None] = check_engine) -> str | None:
     """
-    Say why *entry* cannot be used here, or None. Runs its probe, where it has one.
+    Return why *entry* cannot be used on this machine, or None. Runs its probe, if it has one.
 
-    :param engine_check: says why no container can be started here, or None.
+    :param engine_check: returns why no container can be started, or None.
     """
     spec = entry.to_spec(has_gpus=False)
     path: tuple[Path, ...] = ()

@@ -1,4 +1,4 @@
-"""Runs a program that shows by its end whether something works here."""
+"""Runs a program whose exit code shows whether something works on this machine."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ def command_failure(
     include_stdout: bool = False,
 ) -> str | None:
     """
-    Run *command*, and return why it failed: the last line that it printed to stderr, or its exit code. None if it ended
-    with 0.
+    Run *command* and return why it failed: the last line of its stderr, or its exit code. None: it exited with 0.
 
-    :param timeout: seconds after which it is killed, and has failed.
-    :param environment: all that it gets of variables; without it, those of this process.
-    :param include_stdout: whether the reason may be the last line of stdout as well.
+    :param timeout: seconds after which the command is killed and counts as failed.
+    :param environment: the environment variables of the command; None: those of this process.
+    :param include_stdout: whether the reason may also be the last line of stdout.
     """
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""From a `RuntimeSpec` to what the command's environment needs."""
+"""Provides a `RuntimeSpec` as directories for the environment of the command."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ SHIMS_DIR = Path(__file__).parent / "shims"
 
 @dataclass(frozen=True, slots=True)
 class RuntimePaths:
-    """Folders to put in front of PATH, PYTHONPATH and LD_LIBRARY_PATH."""
+    """Directories to prepend to PATH, PYTHONPATH and LD_LIBRARY_PATH."""
 
     path: tuple[Path, ...] = ()
     python_path: tuple[Path, ...] = ()
     library_path: tuple[Path, ...] = ()
 
 
-def provision_runtime(spec: RuntimeSpec, environments_dir: Path, say: Callable[[str], None]) -> RuntimePaths:
+def provision_runtime(spec: RuntimeSpec, environments_dir: Path, on_progress: Callable[[str], None]) -> RuntimePaths:
     """
-    Provide what *spec* names; *say* hears of progress, a line at a time.
+    Provide the runtime of *spec*.
 
-    Only kind ``uv`` can take long, and only the first time (`airflow_dlaas.service.runtimes.uv.ensure`).
+    Only kind ``uv`` can take long, and only the first time (`airflow_dlaas.service.runtimes.uv.ensure_environment`).
 
-    :raises HostError: it is not to be had on this machine.
+    :param on_progress: called with each line of progress. It is no logger: the lines belong to the training's log, or
+        to the output of a command line.
+    :raises HostError: the runtime is not available on this machine.
     """
     match spec.kind:
         case "uv":
-            path: tuple[Path, ...] = (uv.ensure_environment(spec, environments_dir, say),)
+            path: tuple[Path, ...] = (uv.ensure_environment(spec, environments_dir, on_progress),)
         case "venv":
             path = venv.venv_bin_folders(spec)
         case "prefix":
@@ -41,7 +43,9 @@ def provision_runtime(spec: RuntimeSpec, environments_dir: Path, say: Callable[[
             container.find_engine()
             path = ()
         case other:
-            raise HostError(f"The runtime {spec.key} is of kind {other}, which this version does not know")
+            raise HostError(
+                f"The runtime {spec.key} is of kind {other}, which this version of the service does not support"
+            )
     return RuntimePaths(
         path=path, python_path=shim_folders(spec), library_path=tuple(Path(one) for one in spec.ld_library_path)
     )
@@ -49,13 +53,15 @@ def provision_runtime(spec: RuntimeSpec, environments_dir: Path, say: Callable[[
 
 def shim_folders(spec: RuntimeSpec) -> tuple[Path, ...]:
     """
-    Name the folder of the compatibility layer that *spec* asks for.
+    Return the directory of the compatibility layer of *spec*, if it has one.
 
-    :raises HostError: there is no such layer.
+    :raises HostError: the layer does not exist.
     """
     if spec.shim is None:
         return ()
     folder = SHIMS_DIR / spec.shim
     if not (folder / "sitecustomize.py").is_file():
-        raise HostError(f"The runtime {spec.key} asks for the layer {spec.shim}, which this version does not have")
+        raise HostError(
+            f"The runtime {spec.key} needs the compatibility layer {spec.shim}, which this version of the service does not have"
+        )
     return (folder,)

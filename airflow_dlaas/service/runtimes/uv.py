@@ -1,13 +1,13 @@
 """
-Environments made by uv, once, and shared by every training that needs the same.
+Environments that uv makes once, and that all trainings with the same requirements share.
 
-An environment is named by what goes into it. It is made aside under a lock, marked as whole, and then put in
-place: one that was interrupted is never used. Trainings never wait for a resolver again, nor for the network.
+The name of an environment is a hash of its contents. It is made in a temporary directory under a lock, marked as
+complete, and then renamed: an interrupted one is never used. Later trainings wait neither for the resolver nor for the
+network.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -16,18 +16,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
+from airflow_dlaas._util.file_lock import file_lock
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.runtimes.pip_config import with_uv_variables
 
 MARKER_FILE = "dlaas-environment.json"
-"""Written last into an environment: what it was made of."""
+"""The last file that is written into an environment; it lists the requirements."""
 
 MAX_ERROR_LINES = 6
-"""How many of uv's last lines an error repeats."""
+"""Number of the last lines of uv that an error repeats."""
 
 NETWORK_ERROR_PHRASES = (
     "error sending request",
@@ -37,14 +37,14 @@ NETWORK_ERROR_PHRASES = (
     "timed out",
     "network",
 )
-"""What uv says, in lower case, when an index does not answer."""
+"""Parts of the output of uv, in lower case, if an index does not answer."""
 
 
 def find_uv() -> str:
     """
-    Find uv: the package's own, else the one on PATH.
+    Return the path of uv: the one of the Python package uv, or else the one on PATH.
 
-    :raises HostError: there is none.
+    :raises HostError: uv is not installed.
     """
     try:
         from uv import find_uv_bin
@@ -60,54 +60,70 @@ def find_uv() -> str:
 def ensure_environment(
     spec: RuntimeSpec,
     environments_dir: Path,
-    say: Callable[[str], None],
+    on_progress: Callable[[str], None],
     *,
     uv_environ: Mapping[str, str] | None = None,
 ) -> Path:
     """
-    Make the environment of *spec* in the folder *environments_dir* if it is not there, and name its ``bin`` folder.
+    Make the environment of *spec* in *environments_dir* if it does not exist; return its ``bin`` directory.
 
-    Of several processes that ask at once, one makes it and the others wait. *uv_environ* is the environment uv runs
-    in, by default this process's with pip's sources added (uv reads no pip configuration of its own).
+    If several processes call this at once, one makes the environment and the others wait.
 
-    :raises HostError: no disk space, no network, or no such packages; with uv's last lines.
+    :param on_progress: called with each line of progress. It is no logger: the lines belong to the training's log, or
+        to the output of a command line.
+    :param uv_environ: the environment variables of uv; None: those of this process, with the package sources of pip (uv
+        does not read the configuration of pip).
+    :raises HostError: there is not enough disk space, no network, or no such package; with the last lines of uv.
     """
     environment_dir = environments_dir / environment_name(spec)
     if (environment_dir / MARKER_FILE).exists():
         return environment_dir / "bin"
     environments_dir.mkdir(parents=True, exist_ok=True)
-    with _exclusive_lock(environment_dir.with_name(f"{environment_dir.name}.lock"), say) as lock:
+    lock_file = environment_dir.with_name(f"{environment_dir.name}.lock")
+    with file_lock(
+        lock_file,
+        mode=0o644,
+        on_wait=lambda: on_progress("Another process is making this environment; waiting for it to finish"),
+    ) as lock:
         if not (environment_dir / MARKER_FILE).exists():
             _require_disk_space(spec, environments_dir)
             _create_environment(
-                spec, environment_dir, say, with_uv_variables(os.environ) if uv_environ is None else uv_environ, lock
+                spec,
+                environment_dir,
+                on_progress,
+                with_uv_variables(os.environ) if uv_environ is None else uv_environ,
+                lock,
             )
     return environment_dir / "bin"
 
 
 def has_environment(spec: RuntimeSpec, environments_dir: Path) -> bool:
-    """Whether the environment of *spec* is there already."""
+    """Return whether the environment of *spec* exists."""
     return (environments_dir / environment_name(spec) / MARKER_FILE).exists()
 
 
 def environment_name(spec: RuntimeSpec) -> str:
-    """Name an environment by everything that decides what is in it."""
+    """Return the name of an environment: a hash of everything that decides its contents."""
     python = spec.python or f"{platform.python_version()} {sys.base_prefix}"
     parts = [spec.requirements, spec.otherwise, python, platform.system(), platform.machine()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def _create_environment(
-    spec: RuntimeSpec, environment_dir: Path, say: Callable[[str], None], uv_environ: Mapping[str, str], lock_fd: int
+    spec: RuntimeSpec,
+    environment_dir: Path,
+    on_progress: Callable[[str], None],
+    uv_environ: Mapping[str, str],
+    lock_fd: int,
 ) -> None:
     uv, temp_dir = find_uv(), environment_dir.with_name(f"{environment_dir.name}.part")
     _remove_folder(temp_dir)
-    say(f"Making the environment for {spec.provides}; this happens once")
+    on_progress(f"Making the environment for {spec.provides}; this happens once")
 
     def run(*arguments: str) -> list[str] | None:
-        return _run_uv([uv, *arguments], uv_environ, say, lock_fd)
+        return _run_uv([uv, *arguments], uv_environ, on_progress, lock_fd)
 
-    # Relocatable: the environment's own programs must work after the rename.
+    # Relocatable: the programs in the environment must work after the rename.
     error_lines = run("venv", "--no-project", "--relocatable", "--python", spec.python or sys.executable, str(temp_dir))
     for attempt in install_attempts(spec) if error_lines is None else ():
         error_lines = run("pip", "install", "--python", str(temp_dir / "bin" / "python"), *attempt)
@@ -120,15 +136,16 @@ def _create_environment(
     (temp_dir / MARKER_FILE).write_text(json.dumps(made_of, indent=2), encoding="utf-8")
     _remove_folder(environment_dir)
     temp_dir.rename(environment_dir)
-    say(f"The environment for {spec.provides} is ready")
+    on_progress(f"The environment for {spec.provides} is ready")
 
 
 def install_attempts(spec: RuntimeSpec) -> Iterator[Sequence[str]]:
     """
-    Give what to ask uv for, in order; the next is tried only where the one before is not to be had.
+    Yield the arguments of ``uv pip install``, in order; the next are used only if the previous packages are not
+    available.
 
-    PyTorch's CPU builds (``+cpu``) lie in an index of its own. A site that has them in its index or find-links is
-    served from there; else uv is told to look there; else comes what the entry names for that case.
+    CPU builds of PyTorch (``+cpu``) are in an index of their own. The index or find-links of the site come first, then
+    that index, then the requirements that the entry names for this case (`RuntimeSpec.otherwise`).
     """
     yield spec.requirements
     if any(one.endswith("+cpu") for one in spec.requirements):
@@ -138,9 +155,9 @@ def install_attempts(spec: RuntimeSpec) -> Iterator[Sequence[str]]:
 
 
 def _run_uv(
-    command: Sequence[str], uv_environ: Mapping[str, str], say: Callable[[str], None], lock_fd: int
+    command: Sequence[str], uv_environ: Mapping[str, str], on_progress: Callable[[str], None], lock_fd: int
 ) -> list[str] | None:
-    """Run uv, repeating what it says; None when it did what was asked, else its last lines."""
+    """Run uv and pass its output to *on_progress*; return None if it succeeded, or else its last lines."""
     try:
         process = subprocess.Popen(
             command,
@@ -150,7 +167,7 @@ def _run_uv(
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            # Should this process be killed, uv keeps the lock for as long as it goes on writing.
+            # If this process is killed, uv keeps the lock until it ends too.
             pass_fds=(lock_fd,),
         )
     except OSError as error:
@@ -159,7 +176,7 @@ def _run_uv(
     with process:
         for text in process.stdout or ():
             if text.strip():
-                say(text.rstrip())
+                on_progress(text.rstrip())
                 last = [*last[-MAX_ERROR_LINES:], text.rstrip()]
     return None if process.returncode == 0 else last
 
@@ -169,10 +186,10 @@ def _failure_message(spec: RuntimeSpec, output_lines: Sequence[str]) -> str:
     if "No space left" in text:
         why = "the disk is full"
     elif any(word in text.lower() for word in NETWORK_ERROR_PHRASES):
-        why = "the package index does not answer (is there a network? a proxy to be set?)"
+        why = "the package index does not answer (check the network and the proxy settings)"
     else:
         why = "uv failed"
-    return f"The environment for {spec.provides} could not be made: {why}. uv's last lines:\n{text}"
+    return f"The environment for {spec.provides} could not be made: {why}. The last lines of uv:\n{text}"
 
 
 def _require_disk_space(spec: RuntimeSpec, environments_dir: Path) -> None:
@@ -182,20 +199,6 @@ def _require_disk_space(spec: RuntimeSpec, environments_dir: Path) -> None:
             f"The environment for {spec.provides} needs {spec.room / 1e9:.1f} GB in {environments_dir}, "
             f"and {free / 1e9:.1f} GB are free"
         )
-
-
-@contextmanager
-def _exclusive_lock(path: Path, say: Callable[[str], None]) -> Iterator[int]:
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("Somebody else is making this environment; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield lock
-    finally:
-        os.close(lock)
 
 
 def _remove_folder(folder: Path) -> None:

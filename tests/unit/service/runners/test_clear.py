@@ -157,7 +157,7 @@ def test_an_engine_that_hangs_holds_up_no_other_training(
     calls = engine(f"until test -e {released}; do /bin/sleep 0.02; done")
     runner(job).kill_leftovers(job)
     assert calls.read_text() == ""
-    assert "Container dlaas-training-a is not removed after 0.2 s" in caplog.text
+    assert "Removing container dlaas-training-a has not ended after 0.2 s" in caplog.text
     released.touch()  # the engine answers after all
     for thread in threading.enumerate():
         if thread.name == "remove dlaas-training-a":

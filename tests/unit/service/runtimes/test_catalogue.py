@@ -133,5 +133,5 @@ def test_what_was_resolved_is_found_again_by_its_key() -> None:
     catalogue = load_catalogue()
     spec = resolve(catalogue, "tensorflow", "1.3")
     assert catalogue.get_spec(spec.key) == spec
-    with pytest.raises(HostError, match="not in the catalogue any more"):
+    with pytest.raises(HostError, match="no longer in the catalogue"):
         catalogue.get_spec("torch-7")

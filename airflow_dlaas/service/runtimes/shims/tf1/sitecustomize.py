@@ -1,10 +1,11 @@
 """
-Lets scripts written for TensorFlow 1 run on TensorFlow 2, unmodified.
+Runs scripts for TensorFlow 1 on TensorFlow 2, unmodified.
 
-Python imports this module when it starts (its folder is on PYTHONPATH). It lays the names of `tensorflow.compat.v1`
-over `tensorflow`, with the behaviour of TensorFlow 2 switched off, the moment a script imports it: `tf.placeholder` and
-`tf.Session` work, and so does every submodule that TensorFlow 2 still has. What it has no more is named in the error.
-It runs in the environment's Python, which has nothing of ours: so it needs the standard library only.
+Python imports this module when it starts, because its directory is on PYTHONPATH. When a script imports `tensorflow`,
+this module replaces its names by those of `tensorflow.compat.v1` and disables the behaviour of TensorFlow 2:
+`tf.placeholder` and `tf.Session` work, and so does every submodule that TensorFlow 2 still has. For removed ones, the
+error names the module. It runs in the Python of the environment, which does not have this package, so it imports the
+standard library only.
 """
 
 from __future__ import annotations
@@ -17,24 +18,24 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 REMOVED_MODULES = {
-    "tensorflow.contrib": "tf.contrib went with TensorFlow 2, and no compatibility layer brings it back",
-    "tensorflow.examples": "tensorflow.examples went with TensorFlow 2: read the data set's own files instead",
+    "tensorflow.contrib": "TensorFlow 2 removed tf.contrib, and no compatibility layer provides it",
+    "tensorflow.examples": "TensorFlow 2 removed tensorflow.examples: read the files of the data set instead",
 }
 
 
 class _RemovedModule(ModuleType):
-    """Stands where a package was, and says so whenever something of it is asked for."""
+    """Replaces a removed package; every access to an attribute raises an error with the reason."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(name)
-        self.__dict__["_why"] = reason
+        self.__dict__["_reason"] = reason
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"{self.__name__}.{name}: {self._why}")
+        raise AttributeError(f"{self.__name__}.{name}: {self._reason}")
 
 
 class _Version1Loader(Loader):
-    """Loads the real package, then lays the names of its v1 API over it."""
+    """Loads the real package, then replaces its names by those of its v1 API."""
 
     def __init__(self, real: Loader) -> None:
         self._real = real
@@ -47,22 +48,22 @@ class _Version1Loader(Loader):
         from tensorflow.compat import v1
 
         v1.disable_v2_behavior()
-        # Not dir(): it would wake what TensorFlow loads lazily.
+        # Not dir(): it would load the modules that TensorFlow loads lazily.
         for name, value in vars(v1).items():
             if not name.startswith("_"):
                 setattr(module, name, value)
         module.__dict__["contrib"] = _RemovedModule("tensorflow.contrib", REMOVED_MODULES["tensorflow.contrib"])
 
     def __getattr__(self, name: str) -> Any:
-        # Tools ask loaders for sources and resources; those are the real one's business.
+        # Tools read sources and resources through loaders; the real loader has them.
         return getattr(self._real, name)
 
 
 class _Version1Finder(MetaPathFinder):
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        for removed, why in REMOVED_MODULES.items():
+        for removed, reason in REMOVED_MODULES.items():
             if name == removed or name.startswith(removed + "."):
-                raise ModuleNotFoundError(why, name=name)
+                raise ModuleNotFoundError(reason, name=name)
         if name != "tensorflow":
             return None
         spec = PathFinder.find_spec(name, path, target)
