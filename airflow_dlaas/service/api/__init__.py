@@ -1,7 +1,7 @@
 """
-The page's REST API, path for path and word for word.
+The REST API of the service, with the paths and keys of the documentation of 2017.
 
-A request is read, judged against what the store, the catalogue and the object stores say, and put into the store;
-nothing here starts, stops or watches a training, and nothing here knows who does. Errors become answers in
-`problems` and nowhere else.
+A route parses the request, checks it against the store, the catalogue and the object stores, and changes the store.
+The API neither starts, stops nor polls a training, and it does not import the component that does (the dispatcher).
+`error_responses` is the only module that turns errors into responses.
 """

@@ -1,4 +1,4 @@
-"""All routes together."""
+"""The ASGI application: all routes, error handlers and middlewares."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from airflow_dlaas.service.api import (
     experiments,
     health,
     log_stream,
+    logs,
     metrics,
     models,
     prometheus,
@@ -18,21 +19,22 @@ from airflow_dlaas.service.api import (
 )
 from airflow_dlaas.service.api.dependencies import ApiDeps
 from airflow_dlaas.service.api.http_metrics import HttpMetrics, MetricsMiddleware
-from airflow_dlaas.service.api.openapi import DocumentedFastAPI
+from airflow_dlaas.service.api.openapi import TAGS, DocumentedFastAPI
 from airflow_dlaas.service.api.path_slashes import SingleSlashMiddleware
 
 
 def create_api(deps: ApiDeps) -> FastAPI:
     """
-    Make the API of *deps*, an ASGI application.
+    Create the API, an ASGI application.
 
-    It keeps nothing but what is in *deps*: several processes may serve the same ones. Long polls and monitors stay
-    open for as long as their clients like; the server that runs it should bound how long it waits for them to end.
+    All persistent state is in *deps*: several processes may serve the same store. Long polls and log streams stay open
+    as long as their clients want; the server should limit how long it waits for them at shutdown.
     """
     api = DocumentedFastAPI(
         title="airflow-dlaas",
         version=__version__,
-        description="The deep-learning REST API, v3, and a service behind it that really trains.",
+        description="The deep-learning REST API v3, served by a training service that runs the trainings.",
+        openapi_tags=TAGS,
         redirect_slashes=False,
     )
     api.state.deps = deps
@@ -40,8 +42,8 @@ def create_api(deps: ApiDeps) -> FastAPI:
     api.state.login_limiter = tokens.create_login_limiter()
     api.state.metrics_cache = metrics.create_metrics_cache()
     api.state.log_streams = log_stream.LogStreams(lambda: api.state.deps.store)
-    for room in (health, prometheus, tokens, runtimes, experiments, models, metrics, log_stream):
-        api.include_router(room.router)
+    for module in (health, prometheus, tokens, runtimes, experiments, models, metrics, logs, log_stream):
+        api.include_router(module.router)
     error_responses.register_error_handlers(api)
     api.state.http_metrics = HttpMetrics()
     api.add_middleware(MetricsMiddleware, api.state.http_metrics)

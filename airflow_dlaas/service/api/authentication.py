@@ -1,4 +1,4 @@
-"""Who asks: a password for a token, and a token for everything else."""
+"""Authentication: a client logs in with a password and receives a token; all other requests need the token."""
 
 from __future__ import annotations
 
@@ -18,30 +18,34 @@ from airflow_dlaas.exceptions import NotConfigured, RateLimited, Unauthenticated
 from airflow_dlaas.service.api.login_throttle import LoginThrottle
 
 DEFAULT_TOKEN_LIFETIME = timedelta(hours=12)
-"""How long a token is good for. Clients renew when fewer than 30 minutes are left [client]."""
+"""How long a token is valid. The client of this package renews it in its last 30 minutes."""
 
 ISSUER = AUDIENCE = "airflow-dlaas"
 ALGORITHM = "HS256"
 MIN_KEY_BYTES = 32
-"""The least a key may have: what HS256 itself asks for (RFC 7518, section 3.2)."""
+"""The shortest key that HS256 permits (RFC 7518, section 3.2)."""
 
 
 class UserDirectory(Protocol):
-    """Who may log in. Asked from several threads at once."""
+    """The users that may log in. Implementations are thread-safe."""
 
     def check_password(self, login: str, password: str) -> bool:
-        """Whether these two belong together. May take a while; must take it for an unknown login, too."""
+        """Whether *login* is a user and *password* is theirs. Slow; it must take as long for an unknown login."""
 
     def security_stamp(self, login: str) -> str | None:
-        """Give a secret that is another one when the user's password is; None for nobody. Asked with every request."""
+        """
+        Return a secret that changes with the user's password; None for an unknown user.
+
+        Called with every request, so it must be fast.
+        """
 
 
 class TokenAuthenticator:
     """
-    Gives tokens for passwords, and names for tokens. Thread-safe.
+    Issues tokens for passwords, and verifies tokens. Thread-safe.
 
-    A token says who and until when; it needs no memory here, so any process with the same *key* knows it. It ends with
-    its user and with their password: who is no longer among *users*, or has another password since, is refused.
+    A token (a signed JWT) contains the user and the expiry, and the service stores none: each process with the same
+    *key* can verify it. A token becomes invalid when its user is removed from *users* or gets another password.
     """
 
     def __init__(
@@ -62,20 +66,20 @@ class TokenAuthenticator:
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"Identity(lifetime={self._lifetime})"
+        return f"TokenAuthenticator(lifetime={self._lifetime})"
 
     def log_in(self, authorization: str | None, address: str) -> str:
         """
-        Give a token for the HTTP Basic credentials of somebody at *address*.
+        Return a token for the HTTP Basic credentials in the header *authorization*.
 
-        :raises Unauthenticated: they are missing or wrong.
-        :raises RateLimited: they were wrong too often.
+        :param address: the IP address of the client.
+        :raises Unauthenticated: the credentials are missing or wrong.
+        :raises RateLimited: too many wrong passwords for this login at this address, or from this address.
         """
         login, password = _parse_basic_auth(authorization)
         self._require_not_throttled(login, address)
-        stamp = self._users.security_stamp(
-            login
-        )  # before the password: one that is changed meanwhile must not get the new one
+        # The stamp is read before the check: if the password changes in between, the token has the old stamp.
+        stamp = self._users.security_stamp(login)
         if not self._users.check_password(login, password) or stamp is None:
             with self._lock:
                 self._throttle.record_failure(login, address, self._clock())
@@ -86,17 +90,19 @@ class TokenAuthenticator:
 
     def refresh(self, token: str) -> str:
         """
-        Give a new token for one that is still good.
+        Return a new token for *token*.
 
-        :raises Unauthenticated: it is not; log in again.
+        :raises Unauthenticated: *token* is not valid; the client must log in again.
         """
         return self._issue_token(*self._verify_token(token))
 
     def authenticate(self, authorization: str | None) -> str:
         """
-        Tell who sent this `Authorization` header. The scheme is compared without case: the page spells it BEARER.
+        Return the user of the token in the header *authorization*.
 
-        :raises Unauthenticated: it holds no token, a forged or an expired one; the code says which.
+        The scheme may be in any case: the documentation of 2017 writes BEARER.
+
+        :raises Unauthenticated: there is no token, or it is invalid or expired; the error's code differs.
         """
         if not authorization or not authorization.strip():
             raise _missing_header("Bearer <token>")
@@ -119,7 +125,7 @@ class TokenAuthenticator:
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)
 
     def _verify_token(self, token: str) -> tuple[str, str]:
-        """The user of *token*, and the seal of the password it was given for."""
+        """Return the user of *token*, and the MAC of the password for which it was issued."""
         try:
             claims = jwt.decode(
                 token,
@@ -127,34 +133,39 @@ class TokenAuthenticator:
                 algorithms=[ALGORITHM],
                 audience=AUDIENCE,
                 issuer=ISSUER,
-                # Times are compared below, with the clock that was handed in.
+                # The expiry is checked below, by the injected clock.
                 options={"require": ["sub", "exp", "aud", "iss", "pwd"], "verify_exp": False, "verify_iat": False},
             )
         except (jwt.PyJWTError, ValueError) as error:
-            raise Unauthenticated("The token is none of ours", target="Authorization") from error
-        until, login, seal = claims["exp"], str(claims["sub"]), str(claims["pwd"])
-        if not isinstance(until, (int, float)) or self._clock().timestamp() >= until:
+            raise Unauthenticated("The token is not one of this service", target="Authorization") from error
+        expiry, login, password_mac = claims["exp"], str(claims["sub"]), str(claims["pwd"])
+        if not isinstance(expiry, (int, float)) or self._clock().timestamp() >= expiry:
             raise Unauthenticated(
                 "The token has expired: get a new one from /v3/identity/token",
                 code="expired_authorization_token",
                 target="Authorization",
             )
         stamp = self._users.security_stamp(login)
-        if stamp is None or not hmac.compare_digest(seal.encode(), self._password_mac(stamp).encode()):
+        if stamp is None or not hmac.compare_digest(password_mac.encode(), self._password_mac(stamp).encode()):
             raise Unauthenticated(
-                "The token's user is no longer known, or has another password since", target="Authorization"
+                "The user of the token has been removed or has another password now: log in again",
+                target="Authorization",
             )
-        return login, seal
+        return login, password_mac
 
     def _password_mac(self, security_stamp: str) -> str:
-        """What a token may tell of a password: whether it is still the same, to us alone."""
+        """
+        Return a short keyed MAC of *security_stamp*, the only data about a password in a token.
+
+        Only a holder of the key can compute it, so a token cannot be used to guess the password.
+        """
         return hmac.digest(self._key, b"password\0" + security_stamp.encode(), "sha256")[:12].hex()
 
     def _require_not_throttled(self, login: str, address: str) -> None:
         with self._lock:
             wait = self._throttle.remaining_lockout(login, address, self._clock()).total_seconds()
         if wait > 0:
-            raise RateLimited("Too many wrong passwords; wait before the next try", retry_after=math.ceil(wait))
+            raise RateLimited(f"Too many wrong passwords; retry after {math.ceil(wait)} s", retry_after=math.ceil(wait))
 
 
 def _parse_basic_auth(authorization: str | None) -> tuple[str, str]:

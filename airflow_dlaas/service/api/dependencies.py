@@ -1,4 +1,4 @@
-"""What the API is made of, and how a handler gets hold of it."""
+"""The dependencies of the API, and the parameters by which route functions receive them."""
 
 from __future__ import annotations
 
@@ -23,76 +23,76 @@ from airflow_dlaas.service.store.blobs import BlobStore
 
 
 class RuntimeResolver(Protocol):
-    """What can be run here."""
+    """The catalogue of runtimes that this service can run."""
 
     def resolve(self, framework: Framework, command: str) -> RuntimeSpec:
         """
-        Name what runs *command* in *framework*.
+        Return the runtime for *command* with *framework*.
 
-        :raises InvalidRequest: nothing does; the message lists what there is.
+        :raises InvalidRequest: the catalogue has none; the message lists the available ones.
         """
 
     def list_runtimes(self) -> tuple[Runtime, ...]:
-        """List all there is."""
+        """Return all runtimes of the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiLimits:
-    """How much the API takes in."""
+    """Limits on requests."""
 
     zip_bytes: int = 512 * 1024**2
-    """Bytes of one zip of code."""
+    """Bytes of an archive of code."""
     unpacked_bytes: int = 2 * 1024**3
-    """Bytes it may unpack to."""
+    """Bytes that an archive may unpack to."""
     json_bytes: int = 1024**2
     """Bytes of any other body."""
     containers: int = 64
-    """Containers that one training may name: each is checked at submit."""
+    """Containers that one training may name. Each is checked at submit."""
     log_streams: int = 2000
     """
-    Monitors that may be open at a time in this process, and as many again of trainings that have ended.
+    Log streams of running trainings that this process may have open at the same time, and as many again of ended ones.
 
-    `airflow_dlaas.service.api.log_stream_limit.share` says how many of them one user may have.
+    `airflow_dlaas.service.api.log_stream_limit.user_share` is the number of them that one user may have.
     """
     allow_nested: bool = False
-    """Whether a zip may hold folders (ours; the page says flat)."""
+    """Whether an archive may contain folders (an extension: the documentation of 2017 requires a flat archive)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiDeps:
-    """All that the API stands on, handed in by whoever joins the parts."""
+    """All objects that the API uses. The composition root (`airflow_dlaas.service.app`) creates them."""
 
     store: Store
     blobs: BlobStore
     jobs_dir: Path
-    """The folder of job directories; the API reads logs and metrics there."""
+    """The parent of all job directories. The API reads logs and metrics there, and deletes job directories."""
     catalogue: RuntimeResolver
     gpu_slots: int
-    """How many GPU slots there are."""
+    """The number of GPU slots."""
     authenticator: TokenAuthenticator
     allowlist: ObjectStoreAllowlist
-    """The object stores a definition may name; none other is asked anything."""
+    """The object stores that a definition may name. The API calls no other."""
     check_container: Callable[[StoreConnection, str], None]
-    """Whether a container can be used: returns, or raises a `StoreError`. Called from several threads at once."""
+    """Checks that a container can be used, and raises a `StoreError` if not. Thread-safe."""
     create_container: Callable[[StoreConnection, str], None]
-    """Make a container for results; one that is there already is no error. Raises a `StoreError`."""
+    """Creates a container for results, unless it exists. Raises a `StoreError`."""
     wake_dispatcher: Callable[[], None]
-    """Tells the dispatcher that something is there to do; must return at once."""
+    """Wakes the dispatcher after a change in the store; must return at once."""
     public_url: str | None = None
-    """The address others know the service by; without it, the one each request was sent to."""
+    """The URL of the service for clients. Without it, the base URL of each request is used."""
     limits: ApiLimits = field(default_factory=ApiLimits)
     clock: Callable[[], datetime] = utc_now
     is_stopping: Callable[[], bool] = lambda: False
-    """Whether the service is about to stop: long polls are then answered early, with what there is."""
+    """Whether the service is about to stop. Long polls then end early, without changes."""
 
 
 async def _get_deps(connection: HTTPConnection) -> ApiDeps:
-    found: ApiDeps = connection.app.state.deps
-    return found
+    deps: ApiDeps = connection.app.state.deps
+    return deps
 
 
 Deps = Annotated[ApiDeps, Depends(_get_deps)]
-"""A handler's parameter of this type is given the parts."""
+"""Type of a route function's parameter that receives the dependencies."""
 
 
 async def _get_owner(connection: HTTPConnection, deps: Deps) -> str:
@@ -100,9 +100,9 @@ async def _get_owner(connection: HTTPConnection, deps: Deps) -> str:
 
 
 Owner = Annotated[str, Depends(_get_owner)]
-"""A handler's parameter of this type is given the user's name; without a valid token, the request is refused."""
+"""Type of a route function's parameter that receives the token's user. A request without a valid token is refused."""
 
 
 def base_url(connection: HTTPConnection, deps: ApiDeps) -> str:
-    """Tell the address this service is reached at, without a slash at the end."""
+    """Return the URL by which the client reaches this service, without a slash at the end."""
     return (deps.public_url or str(connection.base_url)).rstrip("/")

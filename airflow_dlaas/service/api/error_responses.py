@@ -1,4 +1,4 @@
-"""The only place where an error becomes an answer: the envelope, its status and its headers."""
+"""Error responses: body, status and headers for each exception. No other module creates an error response."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ from airflow_dlaas.exceptions import (
 logger = logging.getLogger(__name__)
 
 HEADER_TARGETS = frozenset({"Authorization", "Host", "Idempotency-Key"})
-"""Targets that are headers; all others are fields, or query parameters by their code."""
+"""Targets that are headers. Other targets are query parameters if the error's code says so, else fields of the body."""
 
 
-UNKNOWN_PATH_MESSAGE = "There is nothing at this path; the API lies under /v3"
+UNKNOWN_PATH_MESSAGE = "This path does not exist; the paths of the API begin with /v3"
 
 OTHER_API_MESSAGE = (
-    "There is nothing at this path. This service speaks the deep-learning API v3 of 2017: code is an experiment under "
-    "/v3/ml_assets/experiments, a training run is a model under /v3/models. Later dialects (/v3/experiments, "
-    "/v3/ml_assets/training_definitions, /v4) are not spoken here"
+    "This path does not exist. This service implements the deep-learning API v3 of 2017: code is an experiment under "
+    "/v3/ml_assets/experiments, a training is a model under /v3/models. It does not implement later versions of the "
+    "API (/v3/experiments, /v3/ml_assets/training_definitions, /v4)"
 )
 _OTHER_API_PATTERN = re.compile(r"/(v[0-9]+|ml/v[0-9]+)(/|$)")
 
 
 class InvalidFields(InvalidRequest):
-    """A refusal for more than one reason; each reason names its own field."""
+    """Several invalid fields in one request; each error names its own field."""
 
     def __init__(self, errors: Sequence[ErrorItem]) -> None:
         super().__init__("; ".join(one.message for one in errors), code=errors[0].code)
@@ -56,39 +56,39 @@ class InvalidFields(InvalidRequest):
 
     @classmethod
     def from_messages(cls, messages: Iterable[str], code: str) -> InvalidFields:
-        """Make one of ``field: sentence`` lines; the field stays in the sentence, for whoever reads only that."""
+        """Create the error from lines ``field: sentence``. Messages keep the field, so that they are clear alone."""
         return cls([field_error(line.partition(": ")[0], line, code) for line in messages])
 
 
 def field_error(field: str, message: str, code: str) -> ErrorItem:
-    """Say what is wrong with one field of the body."""
+    """Return the error of one field of the body."""
     return ErrorItem(code=code, message=message, target=ErrorTarget(type="field", name=field))
 
 
 def error_response(error: Exception, request: HTTPConnection) -> Response:
     """
-    Put *error* as the answer to *request*, and in the log under the same trace.
+    Return the response to *request* for *error*, and log both under the same trace.
 
-    Of what is ours to mend only the log says what it is.
+    For an error of the service (5xx), the response has no details: only the log has them.
     """
     trace = uuid.uuid4().hex
-    refused = _to_api_error(error, request.scope["path"])
-    where = f"{request.scope.get('method', 'WebSocket')} {request.scope['path']!r}"
-    if refused.status < 500:
-        logger.info("%s: %d %s, trace %s", where, refused.status, refused.code, trace)
+    api_error = _to_api_error(error, request.scope["path"])
+    call = f"{request.scope.get('method', 'WebSocket')} {request.scope['path']!r}"
+    if api_error.status < 500:
+        logger.info("%s refused: %d %s, trace %s", call, api_error.status, api_error.code, trace)
     else:
-        logger.error("%s: %d, trace %s", where, refused.status, trace, exc_info=error)
-    problem = ErrorReport(trace=trace, errors=_problem_errors(refused))
+        logger.error("%s failed: %d, trace %s", call, api_error.status, trace, exc_info=error)
+    report = ErrorReport(trace=trace, errors=_error_items(api_error))
     return Response(
-        problem.model_dump_json(exclude_none=True),
-        status_code=refused.status,
-        headers=dict(_response_headers(refused, error, request)),
+        report.model_dump_json(exclude_none=True),
+        status_code=api_error.status,
+        headers=dict(_response_headers(api_error, error, request)),
         media_type="application/json",
     )
 
 
 def register_error_handlers(app: FastAPI) -> None:
-    """Make every refusal of *app* an envelope."""
+    """Let *app* answer every error with an error response."""
 
     async def handle(request: Request, error: Exception) -> Response:
         return error_response(error, request)
@@ -99,27 +99,31 @@ def register_error_handlers(app: FastAPI) -> None:
 
 
 class CatchAllMiddleware:
-    """Answers for what nobody expected; the server behind it never sees an exception, only a finished answer."""
+    """
+    Answers unexpected exceptions with an error response.
+
+    The server sees an exception only of a WebSocket, or after the response has begun.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on, and an exception to the log."""
-        begun = False
+        """Call the application, and answer its exceptions."""
+        has_begun = False
 
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = begun or message["type"] in {"http.response.start", "websocket.accept"}
+        async def send_and_record(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = has_begun or message["type"] in {"http.response.start", "websocket.accept"}
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, send_and_record)
         except ClientDisconnect:
-            logger.info("%s %r: the client went away", scope.get("method"), scope.get("path"))
+            logger.info("%s %r: the client closed the connection", scope.get("method"), scope.get("path"))
         except Exception as error:
-            if scope["type"] != "http" or begun:
-                # Half an answer cannot be taken back: the server closes the connection, so that it is seen as one.
+            if scope["type"] != "http" or has_begun:
+                # A response that has begun cannot be replaced. The server closes the connection, so the client notices.
                 raise
             await error_response(error, HTTPConnection(scope))(scope, receive, send)
 
@@ -133,18 +137,18 @@ def _to_api_error(error: Exception, path: str) -> ApiError:
         case InvalidBundle():
             return InvalidRequest(f"The zip is unusable: {error}", code="C102")
         case RequestValidationError():
-            found = error.errors()
-            if any(one["loc"][0] == "path" for one in found):
-                return ERRORS_BY_STATUS[404]("There is nothing with this id")
-            return InvalidFields([_query_error(one["loc"], one["type"], one.get("ctx", {})) for one in found])
+            errors = error.errors()
+            if any(one["loc"][0] == "path" for one in errors):
+                return ERRORS_BY_STATUS[404]("This id does not exist")
+            return InvalidFields([_query_error(one["loc"], one["type"], one.get("ctx", {})) for one in errors])
         case HTTPException(status_code=404):
             return ERRORS_BY_STATUS[404](OTHER_API_MESSAGE if _OTHER_API_PATTERN.match(path) else UNKNOWN_PATH_MESSAGE)
         case HTTPException(status_code=405):
-            return ERRORS_BY_STATUS[405]("This path has other methods; the Allow header names them")
+            return ERRORS_BY_STATUS[405]("This path does not have this method; the Allow header lists its methods")
         case HTTPException(status_code=status) if status < 500:
-            return ERRORS_BY_STATUS.get(status, InvalidRequest)("The request cannot be read")
+            return ERRORS_BY_STATUS.get(status, InvalidRequest)("The request is malformed")
         case _:
-            return Unavailable("The service failed; its log says more under the trace given here")
+            return Unavailable("The service failed; its log has the details under this trace")
 
 
 def _query_error(location: Sequence[int | str], error_type: str, context: Mapping[str, Any]) -> ErrorItem:
@@ -156,13 +160,13 @@ def _query_error(location: Sequence[int | str], error_type: str, context: Mappin
     )
 
 
-def _problem_errors(error: ApiError) -> tuple[ErrorItem, ...]:
+def _error_items(error: ApiError) -> tuple[ErrorItem, ...]:
     if isinstance(error, InvalidFields):
         return error.errors
     target = None
     if error.target:
-        query = error.code == "invalid_query_parameter_value"
-        kind = "header" if error.target in HEADER_TARGETS else "query" if query else "field"
+        is_query = error.code == "invalid_query_parameter_value"
+        kind = "header" if error.target in HEADER_TARGETS else "query" if is_query else "field"
         target = ErrorTarget(type=kind, name=error.target)
     return (ErrorItem(code=error.code, message=error.message, more_info=error.more_info, target=target),)
 
@@ -177,14 +181,14 @@ def _response_headers(api_error: ApiError, error: Exception, request: HTTPConnec
         yield "Upgrade", "websocket"
         yield "Connection", "Upgrade"
     if isinstance(error, HTTPException) and error.status_code == MethodNotAllowed.status:
-        # The router names only the methods of the first route that has the path.
+        # Starlette's own Allow header has only the methods of the first route with this path.
         yield "Allow", ", ".join(_allowed_methods(request))
     elif isinstance(error, HTTPException) and isinstance(error.headers, Mapping):
         yield from error.headers.items()
 
 
 def _allowed_methods(request: HTTPConnection) -> list[str]:
-    """Name every method that the path of *request* has."""
+    """Return all methods of the path of *request*."""
     routes = (route for route in request.app.routes if isinstance(route, Route))
-    found = (route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE)
-    return sorted({method for methods in found for method in methods})
+    matching = (route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for methods in matching for method in methods})

@@ -1,4 +1,4 @@
-"""Experiments: code assets, their versions, and the zip that each version is."""
+"""Routes of experiments (code assets), their versions, and the archive of each version."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from airflow_dlaas._util.logged_once import LoggedOnce
+from airflow_dlaas._util.secret_names import is_secret_name
 from airflow_dlaas.contract.experiment import (
     Experiment,
     ExperimentDraft,
@@ -43,13 +44,11 @@ EXPERIMENTS_PATH = "/v3/ml_assets/experiments"
 _log_once = LoggedOnce(logging.getLogger(__name__))
 
 WRITE_CHUNK_SIZE = 1024**2
-"""Bytes gathered before they are written: each write is a trip to another thread."""
-
-_SECRET_KEY_PATTERN = re.compile(r"password|secret|token|credential|access_?key|api_?key", re.IGNORECASE)
+"""Bytes of a body that are collected before they are written: each write is a call in another thread."""
 
 CONTENT_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: ZIP_CONTENT,
-    206: {"description": "The range asked for", **ZIP_CONTENT},
+    206: {"description": "The requested range of bytes", **ZIP_CONTENT},
 }
 
 _RANGE_PATTERN = re.compile(rb"bytes=([0-9]{0,15})-([0-9]{0,15})")
@@ -57,9 +56,15 @@ _RANGE_PATTERN = re.compile(rb"bytes=([0-9]{0,15})-([0-9]{0,15})")
 router = APIRouter(prefix=EXPERIMENTS_PATH, tags=["experiments"])
 
 
-@router.post("", status_code=201, response_model=Experiment, openapi_extra=request_schema(ExperimentDraft))
+@router.post(
+    "",
+    status_code=201,
+    response_model=Experiment,
+    openapi_extra=request_schema(ExperimentDraft),
+    summary="Create an experiment",
+)
 def create(request: Request, deps: Deps, owner: Owner, document: JsonBody) -> Response:
-    """Create an experiment with a first version, whose content is still to be sent."""
+    """Create an experiment and its first version. The version has no content yet."""
     draft = _parse_draft(document)
     now = deps.clock()
     experiment = ExperimentRecord(_new_id(), owner, draft.model_dump(mode="json", exclude_none=True), now)
@@ -68,16 +73,16 @@ def create(request: Request, deps: Deps, owner: Owner, document: JsonBody) -> Re
     return json_response(_experiment_report(request, deps, experiment, version), 201)
 
 
-@router.get("", response_model=ExperimentList)
+@router.get("", response_model=ExperimentList, summary="List experiments")
 def list_all(request: Request, deps: Deps, owner: Owner) -> Response:
-    """List experiments with their newest version, newest first."""
+    """List the experiments, newest first, each with its newest version."""
     found = deps.store.list_experiments(owner)
     return json_response({"resources": [_experiment_report(request, deps, *one) for one in found]})
 
 
-@router.get("/{experiment_id}", response_model=Experiment)
+@router.get("/{experiment_id}", response_model=Experiment, summary="Get an experiment")
 def get(request: Request, deps: Deps, owner: Owner, experiment_id: PathId) -> Response:
-    """Tell of an experiment and its newest version."""
+    """Return an experiment with its newest version."""
     return json_response(_experiment_report(request, deps, *deps.store.get_experiment(owner, experiment_id)))
 
 
@@ -86,9 +91,14 @@ def get(request: Request, deps: Deps, owner: Owner, experiment_id: PathId) -> Re
     status_code=201,
     response_model=Experiment,
     openapi_extra=request_schema(ExperimentDraft, required=False),
+    summary="Add a version",
 )
 def add_version(request: Request, deps: Deps, owner: Owner, experiment_id: PathId, document: JsonBody) -> Response:
-    """Begin the next version. The body may be empty or repeat what created the experiment: metadata is immutable."""
+    """
+    Add a version without content to an experiment.
+
+    The body may be empty, or repeat the body that created the experiment: metadata is immutable.
+    """
     experiment, _ = deps.store.get_experiment(owner, experiment_id)
     if experiment.unreadable_columns is not None:
         raise Conflict(f"The service cannot read its record of experiment {experiment_id}: create another one")
@@ -98,24 +108,24 @@ def add_version(request: Request, deps: Deps, owner: Owner, experiment_id: PathI
     return json_response(_experiment_report(request, deps, experiment, version), 201)
 
 
-@router.delete("/{experiment_id}", status_code=204, response_class=Response)
+@router.delete("/{experiment_id}", status_code=204, response_class=Response, summary="Delete an experiment")
 def delete(deps: Deps, owner: Owner, experiment_id: PathId) -> Response:
-    """Forget an experiment. Trainings that run its code go on."""
+    """Delete an experiment with all its versions. Trainings that run its code are not affected."""
     deps.store.delete_experiment(owner, experiment_id)
     return Response(status_code=204)
 
 
-@router.get("/{experiment_id}/versions", response_model=ExperimentList)
+@router.get("/{experiment_id}/versions", response_model=ExperimentList, summary="List versions")
 def list_versions(request: Request, deps: Deps, owner: Owner, experiment_id: PathId) -> Response:
-    """List the versions, oldest first."""
+    """List the versions of an experiment, oldest first."""
     experiment, _ = deps.store.get_experiment(owner, experiment_id)
     found = deps.store.list_versions(owner, experiment_id)
     return json_response({"resources": [_experiment_report(request, deps, experiment, one) for one in found]})
 
 
-@router.get("/{experiment_id}/versions/{version_id}", response_model=Experiment)
+@router.get("/{experiment_id}/versions/{version_id}", response_model=Experiment, summary="Get a version")
 def get_version(request: Request, deps: Deps, owner: Owner, experiment_id: PathId, version_id: PathId) -> Response:
-    """Tell of one version."""
+    """Return an experiment with one of its versions."""
     experiment, _ = deps.store.get_experiment(owner, experiment_id)
     version = deps.store.get_version(owner, experiment_id, version_id)
     return json_response(_experiment_report(request, deps, experiment, version))
@@ -125,65 +135,77 @@ def get_version(request: Request, deps: Deps, owner: Owner, experiment_id: PathI
     "/{experiment_id}/versions/{version_id}/content",
     response_model=Experiment,
     openapi_extra={"requestBody": {"required": True, **ZIP_CONTENT}},
+    summary="Upload the content of a version",
 )
 async def put_content(
     request: Request, deps: Deps, owner: Owner, experiment_id: PathId, version_id: PathId
 ) -> Response:
     """
-    Take in a version's zip, of any content type. It counts once all of it is there and found sound.
+    Store the zip of a version; the request may have any content type.
 
-    Sending it again replaces it; a training that was submitted before keeps the bytes it was submitted with.
+    The content changes only after the zip has arrived completely and passed the checks. A later upload replaces it.
+    Trainings that were submitted before keep the content with which they were submitted.
     """
     experiment, _ = await run_in_threadpool(deps.store.get_experiment, owner, experiment_id)
     version = await run_in_threadpool(deps.store.get_version, owner, experiment_id, version_id)
     limit = deps.limits.zip_bytes
-    pieces = read_body(request, limit)
-    first = await anext(pieces, b"")  # a body that is too large is refused before a file is made for it
-    with await run_in_threadpool(deps.blobs.start_upload, limit) as incoming:
-        gathered = bytearray(first)
-        async for piece in pieces:
-            gathered += piece
-            if len(gathered) >= WRITE_CHUNK_SIZE:
-                await run_in_threadpool(incoming.write, bytes(gathered))
-                gathered.clear()
-        await run_in_threadpool(incoming.write, bytes(gathered))
-        await run_in_threadpool(_store_content, deps, owner, version, incoming)
+    chunks = read_body(request, limit)
+    first = await anext(chunks, b"")  # before a file is created: a body that is too large may be refused here
+    with await run_in_threadpool(deps.blobs.start_upload, limit) as upload:
+        buffer = bytearray(first)
+        async for chunk in chunks:
+            buffer += chunk
+            if len(buffer) >= WRITE_CHUNK_SIZE:
+                await run_in_threadpool(upload.write, bytes(buffer))
+                buffer.clear()
+        await run_in_threadpool(upload.write, bytes(buffer))
+        await run_in_threadpool(_store_content, deps, owner, version, upload)
     return json_response(_experiment_report(request, deps, experiment, version))
 
 
-def _store_content(deps: ApiDeps, owner: str, version: VersionRecord, incoming: BlobUpload) -> None:
-    incoming.finalize()
+def _store_content(deps: ApiDeps, owner: str, version: VersionRecord, upload: BlobUpload) -> None:
+    upload.finalize()
     archive.require_safe_archive(
-        incoming.temp_path, allow_nested=deps.limits.allow_nested, unpacked_limit=deps.limits.unpacked_bytes
+        upload.temp_path, allow_nested=deps.limits.allow_nested, unpacked_limit=deps.limits.unpacked_bytes
     )
-    blob = incoming.commit()
+    blob = upload.commit()
     deps.store.set_content(owner, version.experiment_id, version.id, blob.digest, blob.size)
 
 
-@router.get("/{experiment_id}/versions/{version_id}/content", response_class=FileResponse, responses=CONTENT_RESPONSES)
+@router.get(
+    "/{experiment_id}/versions/{version_id}/content",
+    response_class=FileResponse,
+    responses=CONTENT_RESPONSES,
+    summary="Download the content of a version",
+)
 @router.head("/{experiment_id}/versions/{version_id}/content", include_in_schema=False)
 def get_content(deps: Deps, owner: Owner, experiment_id: PathId, version_id: PathId) -> Response:
-    """Give a version's zip back; its ETag is the SHA-256."""
+    """Return the zip of a version; its ETag is the SHA-256 of the content. A `Range` of bytes is supported."""
     return _content_response(deps, deps.store.get_version(owner, experiment_id, version_id))
 
 
-@router.get("/{experiment_id}/content", response_class=FileResponse, responses=CONTENT_RESPONSES)
+@router.get(
+    "/{experiment_id}/content",
+    response_class=FileResponse,
+    responses=CONTENT_RESPONSES,
+    summary="Download the newest content",
+)
 @router.head("/{experiment_id}/content", include_in_schema=False)
 def get_newest_content(deps: Deps, owner: Owner, experiment_id: PathId) -> Response:
-    """Give the newest version's zip back."""
+    """Return the zip of the newest version of an experiment."""
     return _content_response(deps, deps.store.get_experiment(owner, experiment_id)[1])
 
 
 def _content_response(deps: ApiDeps, version: VersionRecord) -> Response:
     if version.digest is None:
-        raise NotFound(f"Version {version.id} has no content yet: PUT it to this address")
+        raise NotFound(f"Version {version.id} has no content yet: PUT the zip to this URL")
     if not deps.blobs.touch(version.digest):
-        raise NotFound(f"The content of version {version.id} is lost: PUT it again")
+        raise NotFound(f"The content of version {version.id} is lost: PUT the zip again")
     return _ZipResponse(deps.blobs.path(version.digest), version.digest)
 
 
 class _ZipResponse(FileResponse):
-    """A zip, or one range of it; a `Range` that asks for anything else is ignored, as HTTP lets us."""
+    """A zip, or one range of it. Any other `Range` is ignored, as HTTP permits (RFC 9110, section 14.2)."""
 
     def __init__(self, path: Path, digest: str) -> None:
         super().__init__(path, media_type="application/zip", headers={"ETag": f'"{digest}"'})
@@ -206,16 +228,14 @@ def _is_satisfiable_range(header: bytes, size: int) -> bool:
 
 def _parse_draft(document: Any) -> ExperimentDraft:
     draft = parse_body(ExperimentDraft, document)
-    # Nothing here reads the reference, so whatever secret it holds need not be kept to be echoed.
+    # The service does not use the reference, so it does not store the secrets in it.
     return draft.model_copy(update={"training_data_reference": _mask_secrets(draft.training_data_reference)})
 
 
 def _mask_secrets(value: Any) -> Any:
     match value:
         case dict():
-            return {
-                key: MASK if _SECRET_KEY_PATTERN.search(key) else _mask_secrets(inner) for key, inner in value.items()
-            }
+            return {key: MASK if is_secret_name(key) else _mask_secrets(inner) for key, inner in value.items()}
         case list():
             return [_mask_secrets(inner) for inner in value]
         case _:
@@ -226,7 +246,7 @@ def _require_same_draft(existing: ExperimentDraft, draft: ExperimentDraft) -> No
     for name in ExperimentDraft.model_fields:
         if getattr(draft, name) != getattr(existing, name):
             raise InvalidRequest(
-                f"{name}: differs from the experiment's, and its metadata is immutable; create another experiment",
+                f"{name}: differs from the experiment, whose metadata is immutable; create another experiment",
                 target=name,
             )
 
@@ -237,22 +257,27 @@ def _experiment_report(
     url = f"{base_url(request, deps)}{EXPERIMENTS_PATH}/{experiment.id}"
     version_url = f"{url}/versions/{version.id}"
     metadata = Metadata(guid=experiment.id, url=url, created_at=experiment.created_at, modified_at=version.created_at)
-    place = ExperimentVersion(guid=version.id, url=version_url, content_url=f"{version_url}/content")
-    damage = experiment.unreadable_columns or version.unreadable_columns
-    if damage is None:
+    version_urls = ExperimentVersion(guid=version.id, url=version_url, content_url=f"{version_url}/content")
+    unreadable = experiment.unreadable_columns or version.unreadable_columns
+    if unreadable is None:
         try:
-            entity = ExperimentEntity(**experiment.draft, experiment_version=place)
+            entity = ExperimentEntity(**experiment.draft, experiment_version=version_urls)
             return Experiment(metadata=metadata, entity=entity).model_dump(exclude_none=True)
         except (ValidationError, TypeError) as error:
-            damage = "draft"
-            _log_once.warning(experiment.id, "Experiment %s cannot be shown", experiment.id, exc_info=error)
+            unreadable = "draft"
+            _log_once.warning(
+                experiment.id,
+                "The record of experiment %s cannot be read; responses show a message in its place",
+                experiment.id,
+                exc_info=error,
+            )
     message = (
-        f"The service cannot read its record of experiment {experiment.id} (columns of the database: {damage}); its "
-        "administrator finds more in the log"
+        f"The service cannot read its record of experiment {experiment.id} (columns of the database: {unreadable}); "
+        "the log of the service has the details"
     )
     return {
         "metadata": metadata.model_dump(),
-        "entity": {"message": message, "experiment_version": place.model_dump()},
+        "entity": {"message": message, "experiment_version": version_urls.model_dump()},
     }
 
 

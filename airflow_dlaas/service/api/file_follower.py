@@ -1,4 +1,4 @@
-"""Reading files that grow: whole lines, in pieces of bounded size, from where one left off."""
+"""Incremental reads of a growing file: whole lines, in chunks of limited size, from the end of the previous chunk."""
 
 from __future__ import annotations
 
@@ -9,73 +9,76 @@ from pathlib import Path
 from airflow_dlaas.service.regular_file import open_regular_file
 
 CHUNK_SIZE = 64 * 1024
-"""Bytes of one piece at most; a line longer than that comes in several."""
+"""Bytes of a chunk at most. A longer line comes in several chunks."""
 
 MAX_TAIL_BYTES = 16 * 1024**2
-"""How far back the last lines are looked for; if they are longer than that, fewer come."""
+"""Bytes at the end of a file in which the last lines are searched. If they are longer, fewer lines are found."""
 
 
 @dataclass(slots=True)
 class FileFollower:
-    """One reader of one file, which need not be there yet; ``offset`` is the byte it reads next."""
+    """A reader of one file, which may not exist yet. ``offset`` is the byte at which the next chunk begins."""
 
     path: Path
     offset: int = 0
     may_have_more: bool = False
-    """Whether the last read took as much as one read may, so that there may be more at once."""
+    """Whether the last read returned a full chunk, so that the next read may return more without a wait."""
 
     def read(self, *, ended: bool) -> bytes:
         """
-        Read the next piece; empty when there is nothing more for now.
+        Return the next chunk; empty if there is no new complete line yet.
 
-        A line without its newline is kept back, unless the file has *ended* or the line fills a piece by itself.
+        A last line without a newline is held back until it is complete, unless the file has *ended* or the line fills
+        a chunk.
+
+        :param ended: whether the writer has ended, so that the file does not grow any more.
         """
         try:
             with open_regular_file(self.path) as file:
                 file.seek(self.offset)
-                piece = file.read(CHUNK_SIZE)
+                chunk = file.read(CHUNK_SIZE)
         except FileNotFoundError:
             self.may_have_more = False
             return b""
-        self.may_have_more = len(piece) == CHUNK_SIZE
+        self.may_have_more = len(chunk) == CHUNK_SIZE
         if not ended or self.may_have_more:
-            whole = piece.rfind(b"\n") + 1
-            piece = piece[:whole] if whole or len(piece) < CHUNK_SIZE else piece[: _utf8_boundary(piece)]
-        self.offset += len(piece)
-        return piece
+            whole_lines = chunk.rfind(b"\n") + 1
+            chunk = chunk[:whole_lines] if whole_lines or len(chunk) < CHUNK_SIZE else chunk[: _utf8_boundary(chunk)]
+        self.offset += len(chunk)
+        return chunk
 
 
 def tail_offset(path: Path, lines: int) -> int:
-    """Say at which byte the last *lines* lines of *path* begin; a begun line at the end counts as one."""
+    """Return the byte at which the last *lines* lines of *path* begin. An incomplete last line counts as a line."""
     try:
         with open_regular_file(path) as file:
             end = file.seek(0, 2)
             if lines == 0:
                 return end
-            start, pieces, seen = end, deque[bytes](), 0
-            # One more newline than lines: the one before the first of them. The last byte ends a line, it begins none.
-            while start > 0 and end - start < MAX_TAIL_BYTES and seen < lines:
+            start, chunks, newlines = end, deque[bytes](), 0
+            # The newline before each line is counted. A newline at the end of the file precedes no line.
+            while start > 0 and end - start < MAX_TAIL_BYTES and newlines < lines:
                 begin = max(0, start - CHUNK_SIZE)
                 file.seek(begin)
-                piece = file.read(start - begin)
-                seen += piece.count(b"\n") - (start == end and piece.endswith(b"\n"))
-                pieces.appendleft(piece)
+                chunk = file.read(start - begin)
+                newlines += chunk.count(b"\n") - (start == end and chunk.endswith(b"\n"))
+                chunks.appendleft(chunk)
                 start = begin
-            found = b"".join(pieces)
+            tail = b"".join(chunks)
     except FileNotFoundError:
         return 0
-    place = len(found) - 1
+    position = len(tail) - 1
     for _ in range(lines):
-        place = found.rfind(b"\n", 0, max(place, 0))
-        if place < 0:
+        position = tail.rfind(b"\n", 0, max(position, 0))
+        if position < 0:
             return start
-    return start + place + 1
+    return start + position + 1
 
 
-def _utf8_boundary(piece: bytes) -> int:
-    """Where to cut *piece* so that no UTF-8 character is split."""
+def _utf8_boundary(chunk: bytes) -> int:
+    """Return the number of bytes of *chunk* to keep so that no UTF-8 character is split."""
     for back in range(1, 5):
-        if piece[-back] & 0b1100_0000 != 0b1000_0000:  # not a continuation byte: the last character begins here
-            width = 1 if piece[-back] < 0x80 else 2 if piece[-back] < 0xE0 else 3 if piece[-back] < 0xF0 else 4
-            return len(piece) if width <= back else len(piece) - back
-    return len(piece)
+        if chunk[-back] & 0b1100_0000 != 0b1000_0000:  # no continuation byte: the last character begins here
+            width = 1 if chunk[-back] < 0x80 else 2 if chunk[-back] < 0xE0 else 3 if chunk[-back] < 0xF0 else 4
+            return len(chunk) if width <= back else len(chunk) - back
+    return len(chunk)

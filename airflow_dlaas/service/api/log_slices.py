@@ -1,4 +1,4 @@
-"""Windows on a log that may be large: a few lines from anywhere in it, and the lines that hold a text."""
+"""Slices of a log that may be large, and search in it. Each call reads a limited number of bytes."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from airflow_dlaas.contract.curves import LogChunk, LogMatch, LogMatches
 from airflow_dlaas.service.regular_file import open_regular_file
 
 DEFAULT_SLICE_SIZE = 256 * 1024
-"""Bytes of one piece unless another size is asked for."""
+"""Bytes of a slice, unless the request has another limit."""
 
 MAX_SEARCH_BYTES = 16 * 1024**2
-"""Bytes that one search looks through: a page asks on from there."""
+"""Bytes that one search reads. The client continues with another search from there."""
 
 MAX_MATCHES = 200
-"""Lines that one search tells."""
+"""Matching lines that one search returns."""
 
 MAX_LINE_LENGTH = 500
-"""Characters told of a line that matches."""
+"""Characters of a matching line that are returned."""
 
 
 def read_slice(path: Path, *, start: int, limit: int, ended: bool) -> LogChunk:
     """
-    Read whole lines from byte *start* on, *limit* bytes at most.
+    Return whole lines from byte *start* on, *limit* bytes at most.
 
-    A line that is longer than *limit* comes in several pieces. What is still being written waits, unless the log has
-    *ended*. A *start* beyond the end is the end.
+    A line that is longer than *limit* comes in several slices. An incomplete last line is left out, unless the log has
+    *ended*. A *start* beyond the end counts as the end. A log that does not exist is empty.
+
+    :raises OSError: the log is no regular file, or cannot be read.
     """
     try:
         file = open_regular_file(path)
@@ -37,9 +39,9 @@ def read_slice(path: Path, *, start: int, limit: int, ended: bool) -> LogChunk:
         file.seek(start)
         content = file.read(min(limit, size - start))
     if not (ended and start + len(content) == size):
-        whole = content.rfind(b"\n") + 1
-        if whole:
-            content = content[:whole]
+        whole_lines = content.rfind(b"\n") + 1
+        if whole_lines:
+            content = content[:whole_lines]
         elif len(content) < limit:
             content = b""
     end = start + len(content)
@@ -49,16 +51,16 @@ def read_slice(path: Path, *, start: int, limit: int, ended: bool) -> LogChunk:
 
 
 def read_tail(path: Path, *, limit: int, ended: bool) -> LogChunk:
-    """Read the last whole lines, *limit* bytes at most."""
+    """Return the last whole lines, *limit* bytes at most; see `read_slice`."""
     try:
         with open_regular_file(path) as file:
             size = file.seek(0, 2)
             start = max(0, size - limit)
             if start:
                 file.seek(start - 1)
-                # From the byte before on: a window that begins where a line does loses none.
+                # From the byte before: if a line begins exactly at `start`, only the newline before it is skipped.
                 start += len(file.readline(limit + 1)) - 1
-                if start == size:  # one line is longer than the window: its end is shown
+                if start == size:  # the last line is longer than the limit: return the end of it
                     start = size - limit
     except FileNotFoundError:
         start = 0
@@ -67,9 +69,12 @@ def read_tail(path: Path, *, limit: int, ended: bool) -> LogChunk:
 
 def search(path: Path, text: str, *, start: int) -> LogMatches:
     """
-    Look for *text*, whatever its case, in the lines from byte *start* on.
+    Return the lines from byte *start* on that contain *text*, in upper or lower case.
 
-    One call looks through `MAX_SEARCH_BYTES` bytes and tells `MAX_MATCHES` lines at most; `next` says where to go on.
+    One call reads `MAX_SEARCH_BYTES` bytes and returns `MAX_MATCHES` lines at most. If there may be more, `next` is the
+    byte at which to continue.
+
+    :raises OSError: the log is no regular file, or cannot be read.
     """
     wanted = text.casefold()
     found: list[LogMatch] = []
@@ -78,14 +83,14 @@ def search(path: Path, text: str, *, start: int) -> LogMatches:
     except FileNotFoundError:
         return LogMatches(matches=())
     with file:
-        # Beyond the end is the end, and not every file system can be asked for more.
-        at = start = min(start, file.seek(0, 2))
+        # Some file systems refuse to seek beyond the end.
+        position = start = min(start, file.seek(0, 2))
         file.seek(start)
         while line := file.readline(MAX_SEARCH_BYTES):
             if wanted in line.decode("utf-8", "replace").casefold():
                 shown = line.decode("utf-8", "replace").rstrip("\r\n")[:MAX_LINE_LENGTH]
-                found.append(LogMatch(start=at, line=shown))
-            at += len(line)
-            if len(found) == MAX_MATCHES or at - start >= MAX_SEARCH_BYTES:
-                return LogMatches(matches=tuple(found), next=at)
+                found.append(LogMatch(start=position, line=shown))
+            position += len(line)
+            if len(found) == MAX_MATCHES or position - start >= MAX_SEARCH_BYTES:
+                return LogMatches(matches=tuple(found), next=position)
     return LogMatches(matches=tuple(found))

@@ -1,4 +1,4 @@
-"""The monitor: a training's log and metrics over a WebSocket, as they come."""
+"""Route of the log stream: log and metrics of a training over a WebSocket, while they are written."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.store.base import Store
 
 MAX_CONCURRENT_READS = 4
-"""Monitors that read at a time: the threads of the pool are for requests, too."""
+"""Log streams that may read files at the same time. They use the thread pool that also serves requests."""
 
 SEND_TIMEOUT = 60.0
-"""Seconds in which a client that reads nothing is given up."""
+"""Seconds after which the connection to a client that reads nothing is closed."""
 
 logger = logging.getLogger(__name__)
 _log_once = LoggedOnce(logger)
@@ -40,12 +40,12 @@ router = APIRouter()
 
 
 class _ReadError(Exception):
-    """The log or the metrics of a training cannot be read; no `OSError`, which a broken connection is, too."""
+    """The log or the metrics of a training cannot be read. It is no OSError: a broken connection is one too."""
 
 
 @contextmanager
 def _translate_read_errors() -> Iterator[None]:
-    """Raise `_ReadError` where a file is there and cannot be read: a directory, a pipe, a loop of links."""
+    """Raise `_ReadError` for a file that exists and cannot be read: a directory, a pipe, a loop of links."""
     try:
         yield
     except OSError as error:
@@ -54,7 +54,7 @@ def _translate_read_errors() -> Iterator[None]:
 
 
 class LogStreams:
-    """What the monitors of one process share."""
+    """The objects that the log streams of one process share."""
 
     def __init__(self, get_store: Callable[[], Store]) -> None:
         self.limit = LogStreamLimit()
@@ -64,28 +64,27 @@ class LogStreams:
 
 class FrameReader:
     """
-    One client's way through one training's log and metrics.
+    Reads log and metrics of one training, as frames for one client.
 
-    ``last`` is how many lines of each it wants from the end; else all from ``offset`` on, a byte of the log, and from
-    the metric numbered ``metrics`` on.
+    :param last_lines: begin with this many last lines of log and metrics; None uses the other two parameters.
+    :param log_offset: the byte of the log at which to begin.
+    :param skip_metrics: metrics at the beginning that are not sent.
     """
 
-    def __init__(self, folder: JobDirectory, *, last_lines: int | None, log_offset: int, skip_metrics: int) -> None:
+    def __init__(self, job: JobDirectory, *, last_lines: int | None, log_offset: int, skip_metrics: int) -> None:
         self._state: TrainingState | None = None
-        self._log = FileFollower(folder.log, log_offset if last_lines is None else tail_offset(folder.log, last_lines))
-        self._metrics = FileFollower(
-            folder.metrics, 0 if last_lines is None else tail_offset(folder.metrics, last_lines)
-        )
+        self._log = FileFollower(job.log, log_offset if last_lines is None else tail_offset(job.log, last_lines))
+        self._metrics = FileFollower(job.metrics, 0 if last_lines is None else tail_offset(job.metrics, last_lines))
         self._metrics_to_skip = skip_metrics
 
     def read_frames(self, state: TrainingState) -> tuple[list[Frame], bool]:
         """
-        Read what is new; the frames to send, and whether there may be more at once.
+        Return frames with everything new, and whether the next call may return more without a wait.
 
-        *state* must have been learned before this reads the files: what an ended training wrote is then all there.
-        Each change of state has a frame of its own, so that a client gets it even where nothing is printed.
+        Each change of the state is sent in a frame, even if there is no new log.
 
-        :raises _Unreadable: a file is there and cannot be read.
+        :param state: the state, read before this call: the files of a training that has ended are then complete.
+        :raises _ReadError: a file exists and cannot be read.
         """
         with _translate_read_errors():
             log = self._log.read(ended=state.is_final)
@@ -111,60 +110,64 @@ class FrameReader:
 @router.websocket(MODELS_PATH + "/{training_id}/monitor")
 async def stream_log(websocket: WebSocket, training_id: str) -> None:
     """
-    Send frames until the training is over and all was sent, or the client goes away.
+    Send frames until the training has ended and everything was sent, or the client disconnects.
 
-    ``?last=N``: the tail. ``?offset=N&metrics=M`` (ours): go on after N bytes of log and M metrics. A training that
-    has not begun has nothing but its state; its log follows when there is one. When too many monitors are open, of all
-    users or of this one, the handshake is answered with 429 and ``Retry-After``.
+    ``?last=N`` begins with the last N lines; ``?offset=N&metrics=M`` (extension) begins after N bytes of the log and M
+    metrics. For a training that has not started, only its state is sent; its log follows once it exists. If too many
+    log streams are open, of all users or of this one, the handshake is answered with 429 and ``Retry-After``.
     """
-    parts: ApiDeps = websocket.app.state.deps
-    monitors: LogStreams = websocket.app.state.log_streams
+    deps: ApiDeps = websocket.app.state.deps
+    streams: LogStreams = websocket.app.state.log_streams
     with ExitStack() as stack:
         try:
-            owner, state, following = await _open_stream(websocket, parts, training_id)
-            stack.enter_context(monitors.limit.acquire(owner, parts.limits.log_streams, ended=state.is_final))
+            owner, state, reader = await _open_stream(websocket, deps, training_id)
+            stack.enter_context(streams.limit.acquire(owner, deps.limits.log_streams, ended=state.is_final))
         except DlaasError as error:
             await _deny_handshake(websocket, error)
             return
-        followed, signal = stack.enter_context(
-            monitors.watcher.follow(training_id, state, parts.jobs_dir / training_id)
-        )
+        followed, changed = stack.enter_context(streams.watcher.follow(training_id, state, deps.jobs_dir / training_id))
         await websocket.accept()
-        gone = asyncio.ensure_future(_wait_for_disconnect(websocket))
-        gone.add_done_callback(lambda _: signal.event.set())
-        stack.callback(gone.cancel)
+        disconnect = asyncio.ensure_future(_wait_for_disconnect(websocket))
+        disconnect.add_done_callback(lambda _: changed.event.set())
+        stack.callback(disconnect.cancel)
         try:
-            async with asyncio.timeout(None) as patience:
-                while not gone.done() and not followed.deleted:
-                    signal.event.clear()
+            async with asyncio.timeout(None) as send_timeout:
+                while not disconnect.done() and not followed.deleted:
+                    changed.event.clear()
                     ended = followed.state.is_final
-                    async with monitors.read_slots:
-                        frames, more = await run_in_threadpool(following.read_frames, followed.state)
-                    patience.reschedule(asyncio.get_running_loop().time() + SEND_TIMEOUT)
+                    async with streams.read_slots:
+                        frames, may_have_more = await run_in_threadpool(reader.read_frames, followed.state)
+                    send_timeout.reschedule(asyncio.get_running_loop().time() + SEND_TIMEOUT)
                     for frame in frames:
                         await websocket.send_text(frame.model_dump_json(exclude_none=True))
-                    patience.reschedule(None)
-                    if more:
+                    send_timeout.reschedule(None)
+                    if may_have_more:
                         continue
                     if ended:
                         break
-                    await signal.event.wait()
-            if not gone.done():
-                await websocket.close(reason=await _close_reason(parts, owner, training_id))
+                    await changed.event.wait()
+            if not disconnect.done():
+                await websocket.close(reason=await _close_reason(deps, owner, training_id))
         except WebSocketDisconnect:
             pass
         except _ReadError as error:
-            _log_once.warning(training_id, "The monitor of %s is closed: %s", training_id, error)
+            _log_once.warning(training_id, "Closing the log stream of training %s: %s", training_id, error)
             with suppress(WebSocketDisconnect):
                 await websocket.close(reason=str(error))
         except TimeoutError:
-            logger.info("The monitor of %s is closed: its client read nothing for %g s", training_id, SEND_TIMEOUT)
+            logger.info(
+                "Closing the log stream of training %s: its client read nothing for %g s (timeout)",
+                training_id,
+                SEND_TIMEOUT,
+            )
 
 
 @router.websocket("/{path:path}")
 async def reject_unknown_path(websocket: WebSocket) -> None:
-    """Refuse any other WebSocket as any other path is refused."""
-    await _deny_handshake(websocket, NotFound("There is nothing at this path; monitors lie at /v3/models/{id}/monitor"))
+    """Refuse a WebSocket at any other path with the error of an unknown path."""
+    await _deny_handshake(
+        websocket, NotFound("This path does not exist; the path of a log stream is /v3/models/{id}/monitor")
+    )
 
 
 async def _open_stream(websocket: WebSocket, deps: ApiDeps, training_id: str) -> tuple[str, TrainingState, FrameReader]:
@@ -173,28 +176,24 @@ async def _open_stream(websocket: WebSocket, deps: ApiDeps, training_id: str) ->
     offset = _int_query(websocket, "offset", None)
     metrics = _int_query(websocket, "metrics", None)
     if last is not None and (offset is not None or metrics is not None):
-        raise _invalid_query("last", "goes without offset and metrics: it counts from the end")
+        raise _invalid_query("last", "cannot be combined with offset and metrics: it counts from the end")
     if not re.fullmatch(ID_PATTERN, training_id):
-        raise NotFound("There is nothing with this id")
+        raise NotFound("This id does not exist")
 
-    def begin() -> tuple[str, TrainingState, FrameReader]:
+    def open_reader() -> tuple[TrainingState, FrameReader]:
         state = deps.store.get_training(owner, training_id).state
-        folder = JobDirectory(deps.jobs_dir / training_id)
+        job = JobDirectory(deps.jobs_dir / training_id)
         try:
             with _translate_read_errors():
-                return (
-                    owner,
-                    state,
-                    FrameReader(folder, last_lines=last, log_offset=offset or 0, skip_metrics=metrics or 0),
-                )
+                return state, FrameReader(job, last_lines=last, log_offset=offset or 0, skip_metrics=metrics or 0)
         except _ReadError as error:
             raise NotFound(f"Training {training_id}: {error}") from error
 
-    return await run_in_threadpool(begin)
+    return owner, *await run_in_threadpool(open_reader)
 
 
 async def _close_reason(deps: ApiDeps, owner: str, training_id: str) -> str:
-    """Return why the monitor closes."""
+    """Return the close reason of a log stream that has sent everything."""
     try:
         await run_in_threadpool(deps.store.get_training, owner, training_id)
     except NotFound:
@@ -203,12 +202,12 @@ async def _close_reason(deps: ApiDeps, owner: str, training_id: str) -> str:
 
 
 def _int_query(websocket: WebSocket, name: str, maximum: int | None) -> int | None:
-    said = websocket.query_params.get(name)
-    if said is None:
+    value = websocket.query_params.get(name)
+    if value is None:
         return None
-    if not said.isascii() or not said.isdigit() or len(said) > 18 or (maximum is not None and int(said) > maximum):
+    if not value.isascii() or not value.isdigit() or len(value) > 18 or (maximum is not None and int(value) > maximum):
         raise _invalid_query(name, f"must be a whole number from 0{'' if maximum is None else f' to {maximum}'}")
-    return int(said)
+    return int(value)
 
 
 def _invalid_query(name: str, reason: str) -> InvalidRequest:
@@ -219,10 +218,10 @@ async def _deny_handshake(websocket: WebSocket, error: DlaasError) -> None:
     if "websocket.http.response" in websocket.scope.get("extensions", {}):
         await websocket.send_denial_response(error_response(error, websocket))
     else:
-        await websocket.close(1008)  # a server that can say no more turns it into 403
+        await websocket.close(1008)  # a server without that extension answers the handshake with 403
 
 
 async def _wait_for_disconnect(websocket: WebSocket) -> None:
-    """Return when the client is gone; whatever it says before that is not for us."""
+    """Return when the client has disconnected. Its messages are ignored."""
     while (await websocket.receive())["type"] != "websocket.disconnect":
         pass

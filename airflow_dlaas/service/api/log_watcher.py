@@ -1,10 +1,10 @@
 """
-Wakes the monitors of trainings that have something new, by one look at all of them together.
+Detects changes of all trainings with a log stream, and wakes their log streams.
 
-A monitor sleeps until its training has changed its state or written to a file. One thread per process looks: it asks
-the store for its revision, for states only when that has grown, and looks at the sizes of two files of each
-training that is followed. inotify would spare it the sizes, but does not report what another host writes to a shared
-file system.
+A log stream waits until its training has changed its state or written to a file. One thread per process polls for all
+of them: it reads the store's revision, reads states only if the revision has grown, and reads the sizes of two files
+of each followed training. inotify would make reading the sizes unnecessary, but it does not report the writes of
+another host to a shared file system.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.store.base import Store
 
 POLL_INTERVAL = 0.25
-"""Seconds between two looks: what a line of a log waits at most before it is sent."""
+"""Seconds between two polls: the longest delay before a line of a log is sent."""
 
 MAX_POLL_SHARE = 0.1
-"""The part of a thread's time that looks may take: where one takes long, the next one comes later."""
+"""The share of the thread's time that polls may take: the pause after a slow poll is longer."""
 
 ERROR_RETRY_INTERVAL = 5.0
-"""Seconds to the next look after one that failed unexpectedly."""
+"""Seconds to the next poll after an unexpected error."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoopEvent:
-    """An event of one event loop that other threads may set."""
+    """An asyncio event, and the event loop by which another thread sets it."""
 
     event: asyncio.Event = field(default_factory=asyncio.Event)
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
@@ -47,36 +47,36 @@ class LoopEvent:
 
 @dataclass(slots=True, eq=False)
 class FollowedTraining:
-    """A training that monitors follow, as the last look found it."""
+    """A training with open log streams, as of the last poll."""
 
     state: TrainingState
     files: tuple[str, str]
-    """Paths of its log and its metrics, as text: they are looked at often."""
+    """Paths of its log and its metrics, as text, since making a Path in each poll takes time."""
     deleted: bool = False
     sizes: tuple[int, int] = (0, 0)
     events: set[LoopEvent] = field(default_factory=set)
 
 
 def file_size(path: str) -> int:
-    """Bytes of the file at *path*; 0 where there is none."""
+    """Return the bytes of the file at *path*; 0 if it cannot be read."""
     try:
-        return os.stat(path).st_size  # noqa: PTH116 - a Path made for each call takes longer than the call
+        return os.stat(path).st_size  # noqa: PTH116 - making a Path takes longer than this call
     except OSError:
         return 0
 
 
 def start_daemon_thread(run: Callable[[], None]) -> None:
-    """Let *run* go on in a thread that ends with the process."""
+    """Start *run* in a daemon thread."""
     threading.Thread(target=run, name="log-watcher", daemon=True).start()
 
 
 class LogWatcher:
     """
-    Knows which trainings are followed, and looks at them while there are any.
+    Polls the followed trainings, in a thread that runs while there are any.
 
-    :param get_store: gives the store that is asked; called at each look.
-    :param size: gives the bytes of a file.
-    :param spawn_thread: starts what looks, aside.
+    :param get_store: returns the store; called at each poll.
+    :param get_file_size: returns the bytes of a file.
+    :param spawn_thread: starts the function that polls in another thread.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class LogWatcher:
         self._spawn_thread = spawn_thread
         self._clock = clock
         self._sleep = sleep
-        self._lock = threading.Lock()  # over the three that follow
+        self._lock = threading.Lock()  # protects the next three attributes
         self._followed: dict[str, FollowedTraining] = {}
         self._has_new = False
         self._is_running = False
@@ -105,15 +105,18 @@ class LogWatcher:
         self, training_id: str, state: TrainingState, folder: Path
     ) -> Iterator[tuple[FollowedTraining, LoopEvent]]:
         """
-        Follow a training, last seen in *state*, from the running event loop.
+        Follow a training during the block, from the running event loop; yield its current values and an event.
 
-        The signal is set whenever its state, its log or its metrics have changed since it was last cleared. Clear it
-        before reading them: a change in between sets it again.
+        The event is set when the state, the log or the metrics have changed. Clear the event before reading them: a
+        change in between sets it again.
+
+        :param state: the state when the caller read it.
+        :param folder: the job directory.
         """
         signal = LoopEvent()
         with self._lock:
             if not self._is_running:
-                self._spawn_thread(self._poll_loop)  # what it starts waits for the lock
+                self._spawn_thread(self._poll_loop)  # the new thread waits for the lock
                 self._is_running = True
             followed = self._followed.get(training_id)
             if followed is None:
@@ -130,7 +133,7 @@ class LogWatcher:
                     del self._followed[training_id]
 
     def poll(self) -> None:
-        """Look at every followed training once, and set the signals of those that have changed."""
+        """Poll each followed training once, and set the events of those that have changed."""
         with self._lock:
             followed, added, self._has_new = dict(self._followed), self._has_new, False
         if not followed:
@@ -140,54 +143,58 @@ class LogWatcher:
             changed |= self._poll_states(followed, has_new=added)
         except Exception as error:
             with self._lock:
-                self._has_new = True  # so that states are asked for again whatever the revision is then
+                self._has_new = True  # the next poll reads the states even if the revision is the same
             if not isinstance(error, DlaasError):
                 raise
             if not self._store_failed:
-                logger.warning("States of %d followed trainings cannot be read, retrying: %s", len(followed), error)
+                logger.warning(
+                    "Reading the states of %d trainings with log streams failed (%s); retrying at each poll",
+                    len(followed),
+                    error,
+                )
             self._store_failed = True
         changed |= self._poll_files(followed)
         self._notify([followed[training_id] for training_id in changed])
 
     def _poll_states(self, followed: dict[str, FollowedTraining], *, has_new: bool) -> set[str]:
         store = self._get_store()
-        # Before the states: what changes after this has a higher revision, and is seen at the next look.
+        # Read before the states: a later change has a higher revision, so the next poll reads it.
         revision = store.current_revision()
         if revision == self._revision and not has_new:
             return set()
         states = store.get_states(followed)
         self._revision = revision
         if self._store_failed:
-            logger.info("States of followed trainings can be read again")
+            logger.info("The states of trainings with log streams can be read again")
         self._store_failed = False
         changed = set()
-        for training_id, one in followed.items():
-            deleted, state = training_id not in states, states.get(training_id) or one.state
-            if (deleted, state) != (one.deleted, one.state):
-                one.deleted, one.state = deleted, state
+        for training_id, training in followed.items():
+            deleted, state = training_id not in states, states.get(training_id) or training.state
+            if (deleted, state) != (training.deleted, training.state):
+                training.deleted, training.state = deleted, state
                 changed.add(training_id)
         return changed
 
     def _poll_files(self, followed: dict[str, FollowedTraining]) -> set[str]:
         grown = set()
-        for training_id, one in followed.items():
-            if not one.state.is_final:  # after its end a training writes no more
-                log, metrics = one.files
+        for training_id, training in followed.items():
+            if not training.state.is_final:  # a training that has ended writes nothing more
+                log, metrics = training.files
                 sizes = (self._get_file_size(log), self._get_file_size(metrics))
-                if sizes != one.sizes:
-                    one.sizes = sizes
+                if sizes != training.sizes:
+                    training.sizes = sizes
                     grown.add(training_id)
         return grown
 
     def _notify(self, changed: list[FollowedTraining]) -> None:
         events: defaultdict[asyncio.AbstractEventLoop, list[asyncio.Event]] = defaultdict(list)
         with self._lock:
-            for one in changed:
-                for signal in one.events:
+            for training in changed:
+                for signal in training.events:
                     events[signal.loop].append(signal.event)
-        for loop, some in events.items():
-            with suppress(RuntimeError):  # the loop was closed, and its monitors with it
-                loop.call_soon_threadsafe(_set_events, some)
+        for loop, events_of_loop in events.items():
+            with suppress(RuntimeError):  # the event loop has been closed, and its log streams with it
+                loop.call_soon_threadsafe(_set_events, events_of_loop)
 
     def _poll_loop(self) -> None:
         while True:
@@ -196,8 +203,8 @@ class LogWatcher:
                 self.poll()
                 pause = max(POLL_INTERVAL, (self._clock() - begun) / MAX_POLL_SHARE)
             except Exception:
-                logger.exception("A look at followed trainings failed; the next one is in %g s", ERROR_RETRY_INTERVAL)
                 pause = ERROR_RETRY_INTERVAL
+                logger.warning("Polling trainings with log streams failed; retrying in %g s", pause, exc_info=True)
             self._sleep(pause)
             with self._lock:
                 if not self._followed:

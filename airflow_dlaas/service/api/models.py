@@ -1,4 +1,4 @@
-"""Training runs, under the API's word for them: models."""
+"""Routes of trainings. In the paths of the API, a training is a model."""
 
 from __future__ import annotations
 
@@ -29,47 +29,71 @@ from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.store.base import TrainingRecord
 
 MAX_WAIT = 30.0
-"""Seconds a long poll may last; proxies cut what is silent for a minute."""
+"""Seconds that a long poll may wait. Proxies close connections that are silent for a minute."""
 CHANGES_POLL_INTERVAL = 0.2
-"""Seconds between two looks at the store's revision."""
+"""Seconds between two reads of the store's revision in a long poll."""
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
 
-router = APIRouter(prefix=training_report.MODELS_PATH, tags=["training runs"])
-
-PageSize = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)]
+router = APIRouter(prefix=training_report.MODELS_PATH, tags=["trainings"])
 
 
-@router.post("", status_code=202, response_model=ReportedTraining, openapi_extra=request_schema(TrainingDefinition))
+@router.post(
+    "",
+    status_code=202,
+    response_model=ReportedTraining,
+    openapi_extra=request_schema(TrainingDefinition),
+    summary="Submit a training",
+)
 def create(
     request: Request,
     deps: Deps,
     owner: Owner,
     document: JsonBody,
-    idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key", description="With the key of an earlier request, no second training is created"
+        ),
+    ] = None,
 ) -> Response:
-    """Submit a training definition. With an `Idempotency-Key` used before, the training it created is the answer."""
+    """
+    Submit a training definition.
+
+    With an `Idempotency-Key` that was used before (extension), the response is the training that it created. The same
+    key with another definition is a conflict.
+    """
     bases = (base_url(request, deps), str(request.base_url))
     record, _ = submit(deps, owner, document, idempotency_key=parse_idempotency_key(idempotency_key), base_urls=bases)
     return json_response(training_report.report_training(deps, record), 202)
 
 
-@router.get("", response_model=ReportedPage | ReportedChanges)
+@router.get("", response_model=ReportedPage | ReportedChanges, summary="List trainings, or changes of trainings")
 async def list_all(
     request: Request,
     deps: Deps,
     owner: Owner,
-    limit: PageSize = DEFAULT_PAGE_SIZE,
-    start: Annotated[str | None, Query(pattern=ID_PATTERN)] = None,
-    after: Annotated[str | None, Query(pattern=r"^([0-9]{0,18}|now)$")] = None,
-    wait: Annotated[float, Query(ge=0, le=MAX_WAIT, allow_inf_nan=False)] = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Trainings in the response at most")] = (
+        DEFAULT_PAGE_SIZE
+    ),
+    start: Annotated[
+        str | None, Query(pattern=ID_PATTERN, description="Id of the last training of the previous page")
+    ] = None,
+    after: Annotated[
+        str | None,
+        Query(pattern=r"^([0-9]{0,18}|now)$", description="List changes after this cursor: a number, or `now`"),
+    ] = None,
+    wait: Annotated[
+        float, Query(ge=0, le=MAX_WAIT, allow_inf_nan=False, description="Seconds to wait for a change, with `after`")
+    ] = 0,
 ) -> Response:
     """
-    List training runs, newest first; `next.url` goes on from there.
+    List the trainings, newest first; `next.url` is the next page.
 
-    With *after* (ours) it tells instead what changed since that cursor, oldest change first, and waits up to *wait*
-    seconds for a change to come. `0` or an empty cursor is before everything; `now` gives the cursor to begin with
-    and no trainings. Places in the queue move on without being reported as changes; so do metrics.
+    With `after` (extension), the response lists the trainings that have changed since that cursor instead, the oldest
+    change first, and the next cursor. If nothing has changed, it waits up to `wait` seconds for a change. `0` or an
+    empty cursor lists all trainings; `now` lists none and returns the first cursor. A new position in the queue and a
+    new metric are not changes.
     """
     if after is None:
         return json_response(await run_in_threadpool(_list_page, deps, owner, limit, start))
@@ -81,17 +105,17 @@ async def list_all(
     )
 
 
-@router.get("/{training_id}", response_model=ReportedTraining | UnreadableTraining)
+@router.get("/{training_id}", response_model=ReportedTraining | UnreadableTraining, summary="Get a training")
 def get(deps: Deps, owner: Owner, training_id: PathId) -> Response:
-    """Tell how a training is doing."""
+    """Return a training with its definition and its status."""
     return json_response(training_report.report_training(deps, deps.store.get_training(owner, training_id)))
 
 
 @router.get("/{training_id}/monitor", include_in_schema=False)
 def require_websocket(deps: Deps, owner: Owner, training_id: PathId) -> Response:
-    """Refuse a request that asks for no WebSocket; `airflow_dlaas.service.api.log_stream` answers one that does."""
+    """Refuse a request without a WebSocket upgrade; `airflow_dlaas.service.api.log_stream` has the WebSocket route."""
     deps.store.get_training(owner, training_id)
-    raise UpgradeRequired("The monitor is a WebSocket: send Connection: Upgrade and Upgrade: websocket")
+    raise UpgradeRequired("The log stream is a WebSocket: send Connection: Upgrade and Upgrade: websocket")
 
 
 @router.patch(
@@ -99,9 +123,14 @@ def require_websocket(deps: Deps, owner: Owner, training_id: PathId) -> Response
     status_code=204,
     response_class=Response,
     openapi_extra=request_schema(PatchOperation, as_list=True),
+    summary="Cancel a training",
 )
 def cancel(deps: Deps, owner: Owner, training_id: PathId, document: JsonBody) -> Response:
-    """Cancel a training: the one change there is. One that has ended stays as it ended, and that is no error."""
+    """
+    Cancel a training. Other changes are not supported.
+
+    The state of a training that has already ended does not change, and this is no error.
+    """
     deps.store.get_training(owner, training_id)
     _require_cancel(document)
     deps.store.request_cancel(owner, training_id, deps.clock())
@@ -109,22 +138,30 @@ def cancel(deps: Deps, owner: Owner, training_id: PathId, document: JsonBody) ->
     return Response(status_code=204)
 
 
-@router.put("/{training_id}/acknowledgement", status_code=204, response_class=Response)
+@router.put(
+    "/{training_id}/acknowledgement", status_code=204, response_class=Response, summary="Acknowledge the result"
+)
 def acknowledge(deps: Deps, owner: Owner, training_id: PathId) -> Response:
     """
-    Record that the client has taken the result of a completed training (ours); `acknowledged_at` shows when.
+    Record that the client has taken the result of a completed training (extension).
 
-    Safe to repeat: the first time stays. A training in any other state is a conflict. A body is ignored.
+    `acknowledged_at` in the status is the time of the first request; a repeated request changes nothing. A training in
+    any other state is a conflict. The body is ignored.
     """
     deps.store.acknowledge(owner, training_id, deps.clock())
     return Response(status_code=204)
 
 
-@router.delete("/{training_id}", status_code=204, response_class=Response)
+@router.delete("/{training_id}", status_code=204, response_class=Response, summary="Delete a training")
 def delete(deps: Deps, owner: Owner, training_id: PathId) -> Response:
-    """Forget a training that has ended, and its log here. What it stored stays in the object store."""
+    """
+    Delete a training that has ended, with its log and its metrics. Its results stay in the object store.
+
+    A training that has not ended is a conflict.
+    """
     if deps.store.get_training(owner, training_id).state.is_final:
-        # First: a service that is killed in between can be asked once more, and no folder stays that is nobody's.
+        # The job directory first: if the service is killed in between, the request can be repeated. In the other order,
+        # a job directory without a training would stay.
         JobDirectory(deps.jobs_dir / training_id).delete()
     deps.store.delete_training(owner, training_id)
     return Response(status_code=204)
@@ -132,40 +169,44 @@ def delete(deps: Deps, owner: Owner, training_id: PathId) -> Response:
 
 def _list_page(deps: ApiDeps, owner: str, limit: int, start: str | None) -> dict[str, Any]:
     try:
-        found = deps.store.list_trainings(owner, limit=limit + 1, before=start)
+        records = deps.store.list_trainings(owner, limit=limit + 1, before=start)
     except NotFound:
         raise InvalidRequest(
-            f"start: training {start} is gone; list from the beginning",
+            f"start: training {start} does not exist any more; list from the beginning",
             code="invalid_query_parameter_value",
             target="start",
         ) from None
-    shown = found[:limit]
-    page: dict[str, Any] = {"resources": training_report.report_trainings(deps, shown)}
-    if len(found) > limit:
-        page["next"] = {"url": f"{training_report.MODELS_PATH}?limit={limit}&start={shown[-1].id}"}
+    page_records = records[:limit]
+    page: dict[str, Any] = {"resources": training_report.report_trainings(deps, page_records)}
+    if len(records) > limit:
+        page["next"] = {"url": f"{training_report.MODELS_PATH}?limit={limit}&start={page_records[-1].id}"}
     return page
 
 
 async def _wait_for_changes(
     request: Request, deps: ApiDeps, owner: str, *, after: int, limit: int, wait: float
 ) -> tuple[Sequence[TrainingRecord], int]:
-    """Look for changes again and again without holding a thread in between."""
+    """
+    Return the changes after the cursor *after* and the next cursor; wait up to *wait* seconds for a change.
+
+    The store is polled, without a thread between two polls.
+    """
     loop = asyncio.get_running_loop()
-    until = loop.time() + wait
-    looked_at = -1
+    deadline = loop.time() + wait
+    checked_revision = -1
     while True:
         revision = await run_in_threadpool(deps.store.current_revision)
         if after > revision:
-            after = 0  # a cursor of another database: this one has all to tell
-        if revision != looked_at:
-            found = await run_in_threadpool(deps.store.list_changes, owner, after=after, limit=limit)
-            if found:
-                return found, found[-1].revision
-            looked_at = revision
-        left = until - loop.time()
+            after = 0  # a cursor of another database: all trainings of this one are changes
+        if revision != checked_revision:
+            records = await run_in_threadpool(deps.store.list_changes, owner, after=after, limit=limit)
+            if records:
+                return records, records[-1].revision
+            checked_revision = revision
+        left = deadline - loop.time()
         if left <= 0 or deps.is_stopping() or await request.is_disconnected():
-            # Nothing of this owner's lies between *after* and what was looked at.
-            return (), looked_at
+            # *owner* has no change between *after* and this revision, so it can be the next cursor.
+            return (), checked_revision
         await asyncio.sleep(min(CHANGES_POLL_INTERVAL, left))
 
 

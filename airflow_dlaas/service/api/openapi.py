@@ -1,7 +1,7 @@
 """
-What the OpenAPI says beyond what FastAPI finds out: bodies that handlers read themselves, refusals, and who may ask.
+The parts of the OpenAPI document that FastAPI does not derive: request bodies, error responses, security schemes.
 
-Nothing here decides anything; `tests/fuzz` holds the API to what is said.
+This module only documents. `tests/fuzz` checks that the API conforms to the document.
 """
 
 from __future__ import annotations
@@ -30,11 +30,20 @@ from airflow_dlaas.contract.training import (
 from airflow_dlaas.service.api.request_bodies import SCHEMA_REF_PREFIX
 from airflow_dlaas.service.api.tokens import TokenBody
 
+TAGS = [
+    {"name": "identity", "description": "Log in, and renew a token."},
+    {"name": "service", "description": "The service itself: extensions and runtimes."},
+    {"name": "experiments", "description": "Code assets, their versions, and the zip of each version."},
+    {"name": "trainings", "description": "Trainings: submit, list, cancel, delete; metrics and log."},
+    {"name": "monitoring", "description": "Health check and Prometheus metrics, without a token."},
+]
+"""The groups of routes, in the order of the documentation."""
+
 _REQUEST_MODELS: tuple[type[BaseModel], ...] = (ExperimentDraft, TrainingDefinition, PatchOperation, TokenBody)
 
 
 class ReportedResults(ResultsReport):
-    """Where results go, as it was asked for, and where they lie once they exist."""
+    """Where the results are to be stored, as in the definition, and their location once they are stored."""
 
     connection: StoreConnection | None = None
     target: ContainerRef | None = None
@@ -42,7 +51,7 @@ class ReportedResults(ResultsReport):
 
 
 class ReportedEntity(TrainingEntity):
-    """The whole definition with its secrets masked, and how the training is doing."""
+    """The definition with masked secrets, and the status of the training."""
 
     training_data: tuple[TrainingData, ...]
     training_results: ReportedResults | None = None
@@ -50,37 +59,37 @@ class ReportedEntity(TrainingEntity):
 
 
 class ReportedTraining(Training):
-    """All that is said of a training, also the part that our own client leaves on the wire."""
+    """A training as the service reports it, including keys that the client of this package does not read."""
 
     entity: ReportedEntity
 
 
 class ReportedPage(ApiModel):
-    """Trainings, newest first; one that the service cannot read is marked so and hides no other."""
+    """A page of trainings, newest first. A record that the service cannot read is listed as such."""
 
     resources: tuple[ReportedTraining | UnreadableTraining, ...]
     next: NextPage | None = None
 
 
 class ReportedChanges(ApiModel):
-    """Trainings that changed, oldest change first, and the cursor to ask with next."""
+    """Trainings that have changed, the oldest change first, and the cursor for the next request."""
 
     resources: tuple[ReportedTraining | UnreadableTraining, ...]
     cursor: str
 
 
 class ReportedRuntimes(ApiModel):
-    """The catalogue, and how many GPU slots there are."""
+    """The catalogue of runtimes, and the number of GPU slots."""
 
     resources: tuple[Runtime, ...]
     gpus: int
 
 
 class DocumentedFastAPI(FastAPI):
-    """A FastAPI whose OpenAPI tells all of it."""
+    """A FastAPI application with a complete OpenAPI document."""
 
     def openapi(self) -> dict[str, Any]:
-        """Make it once."""
+        """Return the OpenAPI document, which is built once."""
         if self.openapi_schema is None:
             self.openapi_schema = _complete_schema(super().openapi())
         return self.openapi_schema
@@ -91,27 +100,28 @@ def _complete_schema(document: dict[str, Any]) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for schema in schemas.values():
-        schema.pop("additionalProperties", None)  # newer services say more; what is sent is read strictly
-    _, taken = models_json_schema(
-        [(kind, "validation") for kind in _REQUEST_MODELS], ref_template=f"{SCHEMA_REF_PREFIX}{{model}}"
+        # Responses may get more keys in later versions. Request models, added below, stay strict.
+        schema.pop("additionalProperties", None)
+    _, request_schemas = models_json_schema(
+        [(model, "validation") for model in _REQUEST_MODELS], ref_template=f"{SCHEMA_REF_PREFIX}{{model}}"
     )
-    schemas.update(taken["$defs"])
+    schemas.update(request_schemas["$defs"])
     schemas.update(
         models_json_schema([(ErrorReport, "serialization")], ref_template=f"{SCHEMA_REF_PREFIX}{{model}}")[1]["$defs"]
     )
-    schemas["StoreConnection"]["properties"]["password"].pop("writeOnly")  # it is echoed, masked
+    schemas["StoreConnection"]["properties"]["password"].pop("writeOnly")  # responses contain it, masked
     document["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer"},
         "password": {"type": "http", "scheme": "basic"},
     }
-    refusal = {
-        "description": "Refused; `errors` says why",
-        "content": {"application/json": {"schema": {"$ref": f"{SCHEMA_REF_PREFIX}Problem"}}},
+    error_response = {
+        "description": "An error; `errors` has the reasons",
+        "content": {"application/json": {"schema": {"$ref": f"{SCHEMA_REF_PREFIX}{ErrorReport.__name__}"}}},
     }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             operation["responses"].pop("422", None)
-            operation["responses"].update({"4XX": refusal, "5XX": refusal})
+            operation["responses"].update({"4XX": error_response, "5XX": error_response})
             if scheme := _security_scheme(path, method):
                 operation["security"] = [{scheme: []}]
     return document

@@ -1,4 +1,4 @@
-"""Paths with double slashes, as clients send them whose base URL ends with a slash: answered as if there were one."""
+"""Double slashes in paths. Clients send them if their base URL ends with a slash."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _RAW_SLASHES = re.compile(b"/{2,}")
 
 
 class SingleSlashMiddleware:
-    """Reduces runs of slashes in the path of a request to one; no path of the API holds such a run."""
+    """Replaces runs of slashes in the path of a request by one slash. No path of the API contains such a run."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
+        """Call the application with the normalized path."""
         if scope["type"] in {"http", "websocket"} and "//" in scope["path"]:
             scope = {**scope, "path": _SLASHES.sub("/", scope["path"])}
             if raw := scope.get("raw_path"):

@@ -1,4 +1,4 @@
-"""Reading what was sent, never more of it than the limit, and writing what is answered."""
+"""Request bodies, read up to a limit and parsed; JSON responses."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from airflow_dlaas.exceptions import InvalidRequest, TooLarge
 from airflow_dlaas.service.api.dependencies import Deps, Owner
 from airflow_dlaas.service.api.error_responses import InvalidFields
 
-W = TypeVar("W", bound=BaseModel)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 
 PathId = Annotated[str, Path(pattern=ID_PATTERN)]
-"""An id in a path; what cannot be one is not found."""
+"""Type of a path parameter with an id. A text that cannot be an id is answered with 404."""
 
 
 SCHEMA_REF_PREFIX = "#/components/schemas/"
-"""Where the OpenAPI keeps its words."""
+"""The prefix of references to schemas in the OpenAPI document."""
 
 ZIP_CONTENT: dict[str, Any] = {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
-"""How the OpenAPI calls a zip, in either direction."""
+"""A zip in the OpenAPI document, as a request body or a response."""
 
 
 def request_schema(model: type[BaseModel], *, required: bool = True, as_list: bool = False) -> dict[str, Any]:
-    """Say in the OpenAPI that a route's body is a *model*, or a list of one."""
+    """Return the OpenAPI entry of a route whose request body is a *model*, or (*as_list*) a list with one."""
     schema: dict[str, Any] = {"$ref": f"{SCHEMA_REF_PREFIX}{model.__name__}"}
     if as_list:
         schema = {"type": "array", "items": schema, "minItems": 1, "maxItems": 1}
@@ -41,13 +41,13 @@ def request_schema(model: type[BaseModel], *, required: bool = True, as_list: bo
 
 async def read_body(request: Request, limit: int) -> AsyncIterator[bytes]:
     """
-    Read the body in pieces.
+    Yield the body in chunks.
 
-    :raises TooLarge: it has more than *limit* bytes. Where its length is told that is known before any of it is
-        read, else as soon as the limit is passed.
+    :raises TooLarge: the body has more than *limit* bytes. With a Content-Length header, the error is raised before
+        anything is read; else as soon as the limit is exceeded.
     """
-    told = request.headers.get("content-length", "")
-    if told.isdecimal() and (len(told) > len(str(limit)) or int(told) > limit):
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and (len(declared) > len(str(limit)) or int(declared) > limit):
         raise _too_large(limit)
     size = 0
     async for chunk in request.stream():
@@ -59,10 +59,12 @@ async def read_body(request: Request, limit: int) -> AsyncIterator[bytes]:
 
 async def read_json(request: Request, limit: int) -> Any:
     """
-    Read the body as JSON, whatever content type it claims (curl's ``--data-binary`` claims a form's).
+    Return the body, parsed as JSON; None for an empty body.
 
-    :raises TooLarge: it has more than *limit* bytes.
-    :raises InvalidRequest: it is no JSON, no UTF-8, nested too deep, or holds numbers JSON does not have.
+    The content type is ignored: curl's ``--data-binary`` sends that of a form.
+
+    :raises TooLarge: the body has more than *limit* bytes.
+    :raises InvalidRequest: the body is no JSON or no UTF-8, is nested too deep, or has numbers that JSON does not have.
     """
     content = b"".join([chunk async for chunk in read_body(request, limit)])
     if not content.strip():
@@ -70,14 +72,14 @@ async def read_json(request: Request, limit: int) -> Any:
     try:
         document = from_json(content.removeprefix(b"\xef\xbb\xbf"), allow_inf_nan=False)
     except ValueError as error:
-        raise InvalidRequest(f"The body is no JSON: {error}") from None
+        raise InvalidRequest(f"The body is not valid JSON: {error}") from None
     if _has_infinity(document):
-        raise InvalidRequest("The body holds a number that is too large")
+        raise InvalidRequest("The body contains a number that is too large")
     return document
 
 
 def _has_infinity(document: Any) -> bool:
-    """Whether a number was read as infinite, as 1e999 is: it could not be written as JSON again."""
+    """Whether a number was parsed as infinity, such as 1e999. It could not be written as JSON again."""
     left = [document]
     while left:
         match left.pop():
@@ -95,14 +97,18 @@ async def _read_document(request: Request, deps: Deps, _owner: Owner) -> Any:
 
 
 JsonBody = Annotated[Any, Depends(_read_document)]
-"""A handler's parameter of this type is given the body, parsed; None where there is none. Tokens come first."""
+"""
+Type of a route function's parameter that receives the body, parsed as JSON; None for an empty body.
+
+The token is checked first: the body of a request without a valid token is not read.
+"""
 
 
-def parse_body(model: type[W], document: Any) -> W:
+def parse_body(model: type[ModelT], document: Any) -> ModelT:
     """
-    Read *document* as a *model*, strictly.
+    Validate *document* as a *model*.
 
-    :raises Several: naming every field that is wrong.
+    :raises InvalidFields: fields are invalid; the error has one entry for each.
     """
     try:
         return model.model_validate(document)
@@ -112,9 +118,9 @@ def parse_body(model: type[W], document: Any) -> W:
 
 def json_response(content: BaseModel | Mapping[str, Any], status: int = 200) -> Response:
     """
-    Answer with *content*; what is None is left out of words.
+    Return a JSON response with *content*. Keys of a model with the value None are left out.
 
-    A loss that is not a number is no JSON number either: it goes as the string "NaN", which reads back as one.
+    NaN and infinity, which JSON numbers cannot express, are sent as strings such as "NaN"; `float` parses them.
     """
     if isinstance(content, BaseModel):
         content = content.model_dump(exclude_none=True)
@@ -122,4 +128,4 @@ def json_response(content: BaseModel | Mapping[str, Any], status: int = 200) -> 
 
 
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The body is larger than the {limit:,} bytes that are taken here")
+    return TooLarge(f"The body is larger than {limit:,} bytes, the limit of this route")

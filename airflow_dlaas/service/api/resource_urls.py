@@ -1,4 +1,4 @@
-"""What a `definition_location` says: four spellings of a place in this very service."""
+"""URLs of experiments in this service, as a definition's `definition_location` has them, in four spellings."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 def parse_definition_location(location: str, base_urls: Iterable[str]) -> tuple[str, str | None]:
     """
-    Read *location* as an experiment and a version; None: the newest version.
+    Return the experiment id and the version id in *location*; a version of None means the newest version.
 
-    Absolute or relative, with or without ``/content``, of a version or of the experiment. An absolute one must lie
-    under one of *base_urls*, the addresses of this service: nothing is ever fetched from elsewhere. Names of the loopback
-    are one host, since client and service on one machine often use different ones.
+    The location may be absolute or relative, with or without ``/content``, of a version or of the experiment. An
+    absolute one must begin with one of *base_urls*, the URLs of this service: code is never loaded from another host.
+    All names of the loopback count as one host: client and service on one machine often use different ones.
 
-    :raises InvalidRequest: C101; another host, or no such place in this API.
+    :raises InvalidRequest: C101: another host, or no path of an experiment.
     """
-    # A client whose base URL ends with a slash joins the two with a double one.
+    # A client whose base URL ends with a slash joins base and path with a double slash.
     location = _DOUBLE_SLASHES.sub("/", location)
     try:
         parts = urlsplit(location)
@@ -37,28 +37,28 @@ def parse_definition_location(location: str, base_urls: Iterable[str]) -> tuple[
     except ValueError:
         raise _invalid_location("is no URL") from None
     if path is None:
-        raise _invalid_location("points to another host; code is taken from experiments of this service only")
+        raise _invalid_location("is a URL of another host; code must be an experiment of this service")
     found = _EXPERIMENT_PATH_PATTERN.fullmatch(path)
     if found is None or parts.query or parts.fragment:
         raise _invalid_location(
-            "is no experiment of this service; take entity.experiment_version.url from the reply that created it, "
-            "…/v3/ml_assets/experiments/{id}/versions/{id}"
+            "is no URL of an experiment of this service; use entity.experiment_version.url of the response that "
+            "created the version, …/v3/ml_assets/experiments/{id}/versions/{id}"
         )
     return found["experiment"], found["version"]
 
 
-def _path_in_service(deps: SplitResult, base_urls: Iterable[str]) -> str | None:
-    if deps.scheme not in _DEFAULT_PORTS or deps.username is not None:
+def _path_in_service(url: SplitResult, base_urls: Iterable[str]) -> str | None:
+    if url.scheme not in _DEFAULT_PORTS or url.username is not None:
         return None
     for base in map(urlsplit, base_urls):
-        if _host_and_port(deps) == _host_and_port(base) and deps.path.startswith(base.path):
-            return deps.path[len(base.path) :]
+        if _host_and_port(url) == _host_and_port(base) and url.path.startswith(base.path):
+            return url.path[len(base.path) :]
     return None
 
 
-def _host_and_port(deps: SplitResult) -> tuple[str, int | None]:
-    name = deps.hostname or ""
-    return ("(loopback)" if name in _LOOPBACK else name), deps.port or _DEFAULT_PORTS.get(deps.scheme)
+def _host_and_port(url: SplitResult) -> tuple[str, int | None]:
+    name = url.hostname or ""
+    return ("(loopback)" if name in _LOOPBACK else name), url.port or _DEFAULT_PORTS.get(url.scheme)
 
 
 def _invalid_location(reason: str) -> InvalidRequest:

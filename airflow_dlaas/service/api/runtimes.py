@@ -1,4 +1,4 @@
-"""What the service says of itself."""
+"""Routes of the service itself: its instance document with the supported extensions, and its runtimes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from airflow_dlaas.service.api.dependencies import Deps, Owner, base_url
 from airflow_dlaas.service.api.openapi import ReportedRuntimes
 from airflow_dlaas.service.api.request_bodies import PathId, json_response
 
-router = APIRouter(prefix="/v3", tags=["the service"])
+router = APIRouter(prefix="/v3", tags=["service"])
 
 
-@router.get("/wml_instances/{instance_id}", response_model=ServiceInstance)
+@router.get("/wml_instances/{instance_id}", response_model=ServiceInstance, summary="Get the service instance")
 def get_instance(request: Request, deps: Deps, _owner: Owner, instance_id: PathId) -> Response:
-    """Tell what this service is and can do beyond the page. There is one instance; it answers to any id."""
-    since = request.app.state.started_at
+    """
+    Return the instance document; `entity.extensions` lists the supported extensions of the API of 2017.
+
+    A service has one instance, and any id returns it.
+    """
+    started_at = request.app.state.started_at
     entity = ServiceInstanceEntity(
         source="airflow-dlaas",
         plan="self-hosted",
@@ -32,15 +36,15 @@ def get_instance(request: Request, deps: Deps, _owner: Owner, instance_id: PathI
         ),
     )
     url = f"{base_url(request, deps)}/v3/wml_instances/{instance_id}"
-    metadata = Metadata(guid=instance_id, url=url, created_at=since, modified_at=since)
-    # Contemporary clients look for these; nothing is published or deployed here.
-    elsewhere = {"published_models": {"url": f"{url}/published_models"}, "deployments": {"url": f"{url}/deployments"}}
+    metadata = Metadata(guid=instance_id, url=url, created_at=started_at, modified_at=started_at)
+    # Clients of 2017 require these keys. This service publishes and deploys nothing, so their URLs do not exist.
+    other_urls = {"published_models": {"url": f"{url}/published_models"}, "deployments": {"url": f"{url}/deployments"}}
     return json_response(
-        {"metadata": metadata.model_dump(), "entity": {**entity.model_dump(), **elsewhere, "usage": {}}}
+        {"metadata": metadata.model_dump(), "entity": {**entity.model_dump(), **other_urls, "usage": {}}}
     )
 
 
-@router.get("/runtimes", response_model=ReportedRuntimes)
+@router.get("/runtimes", response_model=ReportedRuntimes, summary="List runtimes")
 def list_runtimes(deps: Deps, _owner: Owner) -> Response:
-    """List what can be run here, and how many GPU slots there are (ours)."""
+    """List the frameworks and versions that the service can run, and the number of its GPU slots (extension)."""
     return json_response(ReportedRuntimes(resources=deps.catalogue.list_runtimes(), gpus=deps.gpu_slots))

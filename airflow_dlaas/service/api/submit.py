@@ -1,4 +1,4 @@
-"""From a definition, as it was sent, to a training that the store can keep: every check, in one order."""
+"""Submission of a training: the checks of its definition, in a fixed order, and its record in the store."""
 
 from __future__ import annotations
 
@@ -45,8 +45,10 @@ COMMAND_FIELD = "model_definition.execution.command"
 
 MAX_COMMAND_BYTES = 128_000
 """
-Longest command in UTF-8 bytes. Linux starts no program with a longer argument or variable (``MAX_ARG_STRLEN``, 131,072
-with 4 KiB pages), and a command is passed as both: the rest is for the variable's name.
+The longest command, in UTF-8 bytes.
+
+Linux starts no program with a longer argument or environment variable (``MAX_ARG_STRLEN``, 131,072 with 4 KiB pages).
+The command is passed as both; the difference is left for the name of the variable.
 """
 
 
@@ -54,11 +56,15 @@ def submit(
     deps: ApiDeps, owner: str, document: Any, *, idempotency_key: str | None, base_urls: tuple[str, ...]
 ) -> tuple[TrainingRecord, bool]:
     """
-    Check *document* and keep it as a training; the training, and whether it is a new one.
+    Check *document* and store it as a training; return the training, and whether it is new.
 
-    In this order: its shape, an earlier use of *idempotency_key*, the code, the framework, the resources, whether the site allows
-    the object stores, and whether these let us in. The first that fails is told, with all that is wrong of its kind,
-    and nothing was changed.
+    The order of the checks: the document itself, an earlier use of *idempotency_key*, the code, the framework, the
+    resources, whether the object stores are allowed, and whether they accept the credentials. The first check that
+    fails raises an error with all its findings.
+
+    :param base_urls: the URLs of this service, with which the location of the code may begin.
+    :raises InvalidDefinition, InvalidRequest: a check failed. Nothing was changed.
+    :raises Conflict: *idempotency_key* was used with another definition.
     """
     definition = TrainingDefinition.parse(document)
     if len(definition.training_data) > deps.limits.containers:
@@ -66,26 +72,26 @@ def submit(
         raise InvalidRequest(message, code="C101", target="training_data")
     if (size := len(definition.model_definition.execution.command.encode())) > MAX_COMMAND_BYTES:
         message = (
-            f"{COMMAND_FIELD}: must be at most {MAX_COMMAND_BYTES:,} bytes long, not {size:,}: Linux starts no program with a "
-            "longer argument; put the script into a file of the code"
+            f"{COMMAND_FIELD}: must be at most {MAX_COMMAND_BYTES:,} bytes long, not {size:,}: Linux starts no program "
+            "with a longer argument; put the script into a file of the code"
         )
         raise InvalidRequest(message, code="C101", target=COMMAND_FIELD)
-    if unclear := regex_errors(definition.metric_definitions or ()):
-        raise InvalidFields.from_messages(unclear, "C101")
-    echo = definition.model_dump(mode="json", exclude_unset=True)
-    digest = _request_digest(echo)
+    if messages := regex_errors(definition.metric_definitions or ()):
+        raise InvalidFields.from_messages(messages, "C101")
+    masked_definition = definition.model_dump(mode="json", exclude_unset=True)
+    digest = _request_digest(masked_definition)
     if idempotency_key is not None:
-        known = deps.store.find_by_key(owner, idempotency_key, digest)
-        if known is not None:
-            # What this key created is there: the stores need not answer once more for its creator to learn that.
-            return known, False
+        existing = deps.store.find_by_key(owner, idempotency_key, digest)
+        if existing is not None:
+            # Before the checks of the object stores: a repeated request succeeds although a store does not answer.
+            return existing, False
     code = _resolve_code(deps, owner, definition.model_definition.definition_location, base_urls)
     execution = definition.model_definition.execution
     runtime = deps.catalogue.resolve(definition.model_definition.framework, execution.command)
     slots = execution.resource_type.gpus
     if slots > deps.gpu_slots:
         raise InvalidRequest(
-            f"model_definition.execution.resourceType: {execution.resource_type} takes {slots} GPUs, "
+            f"model_definition.execution.resourceType: {execution.resource_type} needs {slots} GPUs, "
             f"and this service has {deps.gpu_slots}",
             code="C104",
             target="model_definition.execution.resourceType",
@@ -95,7 +101,7 @@ def submit(
     record = TrainingRecord(
         id=f"training-{''.join(secrets.choice(_ID_ALPHABET) for _ in range(9))}",
         owner=owner,
-        definition=echo,
+        definition=masked_definition,
         code=code,
         slots=slots,
         runtime=runtime.key,
@@ -112,9 +118,9 @@ def submit(
 
 def parse_idempotency_key(key: str | None) -> str | None:
     """
-    Read an `Idempotency-Key`; an empty one is none.
+    Validate the value of an `Idempotency-Key` header; an empty value counts as none.
 
-    :raises InvalidRequest: it is too long, or holds what no header should.
+    :raises InvalidRequest: the key is too long, or has characters other than printable ASCII.
     """
     if not key:
         return None
@@ -125,10 +131,10 @@ def parse_idempotency_key(key: str | None) -> str | None:
     return key
 
 
-def _request_digest(echo: dict[str, Any]) -> str:
-    # Of what is echoed: a digest over a password would be a way to guess it, and one that was changed since asks
-    # for no other training.
-    return hashlib.sha256(json.dumps(echo, sort_keys=True).encode()).hexdigest()
+def _request_digest(masked_definition: dict[str, Any]) -> str:
+    # Without secrets: a digest of a password would help to guess it, and the same definition with a changed password is
+    # the same request.
+    return hashlib.sha256(json.dumps(masked_definition, sort_keys=True).encode()).hexdigest()
 
 
 def _resolve_code(deps: ApiDeps, owner: str, definition_location: str, base_urls: tuple[str, ...]) -> str:
@@ -142,10 +148,11 @@ def _resolve_code(deps: ApiDeps, owner: str, definition_location: str, base_urls
         raise InvalidRequest(
             f"{resource_urls.LOCATION_FIELD}: {error.message}", code="C101", target=resource_urls.LOCATION_FIELD
         ) from error
-    # Held, so that no sweep takes it before the training is there that needs it.
+    # `touch` protects the blob from removal until the training that uses it is stored.
     if version.digest is None or not deps.blobs.touch(version.digest):
         raise InvalidRequest(
-            f"{resource_urls.LOCATION_FIELD}: version {version.id} has no content; PUT its zip to …/versions/{version.id}/content",
+            f"{resource_urls.LOCATION_FIELD}: version {version.id} has no content; PUT its zip to "
+            f"…/versions/{version.id}/content",
             code="C102",
             target=resource_urls.LOCATION_FIELD,
         )
@@ -159,18 +166,18 @@ class _ContainerCheck:
     connection_field: str
     container_field: str
     is_results: bool
-    """Whether it is for results only: then it is created where it does not exist."""
+    """Whether the container is for results only. Such a container is created if it does not exist."""
 
 
 def _require_containers(deps: ApiDeps, definition: TrainingDefinition) -> None:
     checks = list(_container_checks(definition))
-    foreign = [
+    not_allowed = [
         _not_allowed_error(deps, check) for check in checks if not deps.allowlist.allows(check.connection.auth_url)
     ]
-    if foreign:
-        raise InvalidFields(foreign)  # before anybody is called
+    if not_allowed:
+        raise InvalidFields(not_allowed)  # before any object store is called
 
-    def look(check: _ContainerCheck) -> StoreError | None:
+    def store_error(check: _ContainerCheck) -> StoreError | None:
         try:
             deps.check_container(check.connection, check.container)
         except StoreError as error:
@@ -178,15 +185,17 @@ def _require_containers(deps: ApiDeps, definition: TrainingDefinition) -> None:
         return None
 
     with ThreadPoolExecutor(_MAX_CONCURRENT_CHECKS, thread_name_prefix="check-store") as pool:
-        found = [(check, error) for check, error in zip(checks, pool.map(look, checks), strict=True) if error]
-    missing = [check for check, error in found if check.is_results and isinstance(error, ContainerNotFound)]
-    if problems := [_container_error(check, error) for check, error in found if check not in missing]:
-        raise InvalidFields(problems)
-    for check in missing:  # last, so that a definition that is refused creates nothing
+        failed = [(check, error) for check, error in zip(checks, pool.map(store_error, checks), strict=True) if error]
+    missing = [check for check, error in failed if check.is_results and isinstance(error, ContainerNotFound)]
+    if errors := [_container_error(check, error) for check, error in failed if check not in missing]:
+        raise InvalidFields(errors)
+    for check in missing:  # after all checks: a definition that is refused creates no container
         try:
             deps.create_container(check.connection, check.container)
         except StoreError as error:
-            logger.warning("The results container %r could not be created: %s", check.container, error)
+            logger.warning(
+                "Creating the results container %r failed (%s); the definition is refused", check.container, error
+            )
             message = (
                 f"{check.container_field}: the object store has no container {check.container!r}, and it could not be "
                 "created with these credentials"
@@ -196,34 +205,35 @@ def _require_containers(deps: ApiDeps, definition: TrainingDefinition) -> None:
 
 
 def _container_checks(definition: TrainingDefinition) -> Iterator[_ContainerCheck]:
+    """Yield one check for each container of *definition*; a container that is named twice is checked once."""
     seen: list[tuple[StoreConnection, str]] = []
-    places = [
+    references = [
         (data.connection, data.source.container, f"training_data[{index}]", "source")
         for index, data in enumerate(definition.training_data)
     ]
     results = definition.training_results
     if results is not None:
-        places.append((results.connection, results.container_ref.container, "training_results", results.target_key))
-    for connection, container, field, place in places:
+        references.append((results.connection, results.container_ref.container, "training_results", results.target_key))
+    for connection, container, field, container_key in references:
         if (connection, container) not in seen:
             seen.append((connection, container))
             yield _ContainerCheck(
                 connection,
                 container,
                 f"{field}.connection",
-                f"{field}.{place}.container",
+                f"{field}.{container_key}.container",
                 is_results=field == "training_results",
             )
 
 
 def _not_allowed_error(deps: ApiDeps, check: _ContainerCheck) -> ErrorItem:
     field = f"{check.connection_field}.auth_url"
-    place = parse_host_port(check.connection.auth_url)
-    if place is None:
+    host_port = parse_host_port(check.connection.auth_url)
+    if host_port is None:
         return field_error(field, f"{field}: is not plainly the URL of one host (https://host:port/path)", "C103")
     message = (
-        f"{field}: {place} is no object store that this site allows ({deps.allowlist.description}); whoever runs the "
-        f"service names its host in {OBJECT_STORES_SETTING}"
+        f"{field}: {host_port} is no object store that this site allows ({deps.allowlist.description}); the operator "
+        f"of the service can add it to {OBJECT_STORES_SETTING}"
     )
     return field_error(field, message, "C103")
 

@@ -1,4 +1,4 @@
-"""Tokens: for a password, and for a token that is about to expire."""
+"""Routes of tokens: log in with a password, and renew a token."""
 
 from __future__ import annotations
 
@@ -15,41 +15,46 @@ from airflow_dlaas.service.api.request_bodies import json_response, parse_body, 
 router = APIRouter(tags=["identity"])
 
 MAX_BODY_BYTES = 16 * 1024
-"""Bytes; a token has some hundred."""
+"""Bytes of a request body. A token has some hundred bytes."""
 
 MAX_CONCURRENT_LOGINS = 2
-"""Passwords looked at together: each costs bcrypt's time of a core, and the API needs some, too."""
+"""Passwords that are checked at the same time. Each check occupies a CPU core for the time of one bcrypt hash."""
 MAX_WAITING_LOGINS = 100
-"""How many more may wait for their turn, which takes none of the API's threads; beyond that they are sent away."""
+"""Logins that may wait for a check. They occupy no thread. Further logins are refused with 429."""
 
 
 def create_login_limiter() -> CapacityLimiter:
-    """Make the door that those who log in pass: one for each API."""
+    """Return the limiter of concurrent password checks. Each API has one."""
     return CapacityLimiter(MAX_CONCURRENT_LOGINS)
 
 
 class TokenBody(RequestModel):
-    """A token, on its way in either direction."""
+    """A token, in a request or a response."""
 
     token: str
 
 
-@router.get("/v3/identity/token", response_model=TokenBody)
+@router.get("/v3/identity/token", response_model=TokenBody, summary="Log in")
 @router.get("/v2/identity/token", response_model=TokenBody, include_in_schema=False)
 async def log_in(request: Request, deps: Deps) -> Response:
-    """Give a token for HTTP Basic credentials."""
+    """Return a token for HTTP Basic credentials."""
     address = request.client.host if request.client else ""
-    door: CapacityLimiter = request.app.state.login_limiter
-    if door.statistics().tasks_waiting >= MAX_WAITING_LOGINS:
-        raise RateLimited("Too many log in at once; try again in a moment", retry_after=2)
+    limiter: CapacityLimiter = request.app.state.login_limiter
+    if limiter.statistics().tasks_waiting >= MAX_WAITING_LOGINS:
+        raise RateLimited("Too many logins at the same time; retry after 2 s", retry_after=2)
     authorization = request.headers.get("authorization")
-    token = await to_thread.run_sync(deps.authenticator.log_in, authorization, address, limiter=door)
+    token = await to_thread.run_sync(deps.authenticator.log_in, authorization, address, limiter=limiter)
     return json_response(TokenBody(token=token))
 
 
-@router.put("/v3/identity/token", response_model=TokenBody, openapi_extra=request_schema(TokenBody))
+@router.put(
+    "/v3/identity/token",
+    response_model=TokenBody,
+    openapi_extra=request_schema(TokenBody),
+    summary="Renew a token",
+)
 @router.put("/v2/identity/token", response_model=TokenBody, include_in_schema=False)
 async def refresh(request: Request, deps: Deps) -> Response:
-    """Give a new token for one that is still good."""
-    old = parse_body(TokenBody, await read_json(request, MAX_BODY_BYTES))
-    return json_response(TokenBody(token=await run_in_threadpool(deps.authenticator.refresh, old.token)))
+    """Return a new token for a token that is still valid."""
+    body = parse_body(TokenBody, await read_json(request, MAX_BODY_BYTES))
+    return json_response(TokenBody(token=await run_in_threadpool(deps.authenticator.refresh, body.token)))

@@ -1,10 +1,10 @@
-"""A training as replies tell of it: the record, its metrics, and the envelope of its error."""
+"""The report of a training in responses: its record in the store, and the files of its job directory."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from airflow_dlaas.contract.training import (
 )
 from airflow_dlaas.service.api.dependencies import ApiDeps
 from airflow_dlaas.service.api.unreadable_records import training_trace, unreadable_report
+from airflow_dlaas.service.clock import utc_now
 from airflow_dlaas.service.job_files import READ_ERRORS, EventDirsFile, ExitFile, JobDirectory, PhaseFile, read_job_file
 from airflow_dlaas.service.regular_file import open_regular_file
 from airflow_dlaas.service.store.base import TrainingRecord
@@ -32,36 +33,37 @@ MODELS_PATH = "/v3/models"
 
 _log_once = LoggedOnce(logging.getLogger(__name__))
 
-M = TypeVar("M", bound=BaseModel)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 MAX_USAGE_AGE = timedelta(minutes=1)
-"""How long a measurement of what a training uses is told."""
+"""Age up to which a measurement of the resource usage is reported."""
 
 _TAIL_BYTES = 64 * 1024
-"""Bytes at the end of the metrics in which the last ones are looked for."""
+"""Bytes at the end of the metrics file in which the last metrics are searched."""
 
 _MAX_METRICS = 32
-"""Metrics told of with a training."""
+"""Metrics in the report of a training at most."""
 
 
 def report_training(deps: ApiDeps, record: TrainingRecord) -> dict[str, Any]:
-    """Report a single training."""
+    """Return the report of one training."""
     position = deps.store.get_queue_position(record.id) if record.state is TrainingState.PENDING else None
     return _report_or_placeholder(deps, record, position)
 
 
 def report_trainings(deps: ApiDeps, records: Sequence[TrainingRecord]) -> list[dict[str, Any]]:
-    """Report several; the queue is asked for once."""
-    waiting = any(_is_queued(record) for record in records)
-    queue = {each: place for place, each in enumerate(deps.store.list_queue())} if waiting else {}
-    return [_report_or_placeholder(deps, record, queue.get(record.id)) for record in records]
+    """Return the reports of several trainings; the queue is read once for all of them."""
+    has_queued = any(_is_queued(record) for record in records)
+    positions = {queued: position for position, queued in enumerate(deps.store.list_queue())} if has_queued else {}
+    return [_report_or_placeholder(deps, record, positions.get(record.id)) for record in records]
 
 
 def last_metrics(path: Path) -> tuple[Metric, ...]:
     """
-    Read the last whole line of *path* that is a metric, and after it those that were last of other names.
+    Return the last metric in *path*, and after it the last ones of other names.
 
-    They are looked for near the end; a name that has not been told for long is left out.
+    Only complete lines near the end of the file are read: a name without recent values is left out. Empty if the file
+    does not exist or cannot be read.
     """
     try:
         with open_regular_file(path) as file:
@@ -70,23 +72,23 @@ def last_metrics(path: Path) -> tuple[Metric, ...]:
     except FileNotFoundError:
         return ()
     except OSError as error:
-        _log_once.warning(path, "%s cannot be read (%s); replies show no metrics", path, error.strerror)
+        _log_once.warning(path, "%s cannot be read (%s); responses contain no metrics", path, error.strerror)
         return ()
-    found: list[Metric] = []
+    metrics: list[Metric] = []
     seen: set[tuple[str, str]] = set()
-    for line in reversed(lines[:-1]):  # what follows the last newline is still being written
+    for line in reversed(lines[:-1]):  # without the text after the last newline, which is incomplete
         metric = parse_metric(line)
-        if metric is None or len(found) == _MAX_METRICS:
+        if metric is None or len(metrics) == _MAX_METRICS:
             continue
-        new = tuple(one for one in metric.values if (metric.phase, one.name) not in seen)
+        new = tuple(value for value in metric.values if (metric.phase, value.name) not in seen)
         if new:
-            found.append(metric.model_copy(update={"values": new}))
-            seen.update((metric.phase, one.name) for one in new)
-    return tuple(found)
+            metrics.append(metric.model_copy(update={"values": new}))
+            seen.update((metric.phase, value.name) for value in new)
+    return tuple(metrics)
 
 
 def parse_metric(line: bytes) -> Metric | None:
-    """Read one line of metrics; None for what a crash left half written."""
+    """Parse one line of a metrics file; None for an invalid line, such as one that a crash left incomplete."""
     try:
         return Metric.model_validate_json(line)
     except ValidationError:
@@ -104,9 +106,14 @@ def _report_or_placeholder(deps: ApiDeps, record: TrainingRecord, position: int 
     try:
         return _full_report(deps, record, position)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        # Stored by another version, or changed since: it must not keep the others from being listed.
-        _log_once.warning(record.id, "Training %s cannot be shown", record.id, exc_info=error)
-        return unreadable_report(record, _metadata(record), _current_time(deps, record), "its definition is none")
+        # Stored by another version, or damaged. The other trainings must still be listed.
+        _log_once.warning(
+            record.id,
+            "The record of training %s cannot be read; responses show an error in its place",
+            record.id,
+            exc_info=error,
+        )
+        return unreadable_report(record, _metadata(record), _current_time(deps, record), "its definition is invalid")
 
 
 def _full_report(deps: ApiDeps, record: TrainingRecord, position: int | None) -> dict[str, Any]:
@@ -118,7 +125,7 @@ def _full_report(deps: ApiDeps, record: TrainingRecord, position: int | None) ->
         location = ResultsLocation(container=_results_container(record.definition), model_location=record.id)
         entity["training_results"] = {**entity.get("training_results", {}), "location": location.model_dump()}
     entity["status"] = _status(deps, record, position).model_dump(exclude_none=True)
-    to_json(entity)  # what cannot be written must not be found out only with the others around it
+    to_json(entity)  # fails here for this training alone; later, the whole list would fail
     return {"metadata": metadata.model_dump(), "entity": entity}
 
 
@@ -154,38 +161,39 @@ def _status(deps: ApiDeps, record: TrainingRecord, position: int | None) -> Trai
     )
 
 
-def _read_job_file(path: Path, model: type[M]) -> M | None:
-    """Read what the learner wrote; what cannot be read is left out of the report."""
+def _read_job_file(path: Path, model: type[ModelT]) -> ModelT | None:
+    """Read a file that the learner wrote; None, with a warning in the log, if it cannot be read."""
     try:
         return read_job_file(path, model)
     except READ_ERRORS as error:
-        _log_once.warning(path, "%s cannot be read (%s); replies leave out its content", path, type(error).__name__)
+        _log_once.warning(path, "%s cannot be read (%s); responses leave it out", path, type(error).__name__)
         return None
 
 
 def _phases(record: TrainingRecord, phase_file: PhaseFile | None) -> tuple[PhaseTime, ...]:
-    waited = PhaseTime(phase=Phase.QUEUED, since=record.submitted_at)
+    queued = PhaseTime(phase=Phase.QUEUED, since=record.submitted_at)
     if phase_file is None:
-        return (waited,)
-    return (waited, *phase_file.before, PhaseTime(phase=phase_file.phase, since=phase_file.since))
+        return (queued,)
+    return (queued, *phase_file.before, PhaseTime(phase=phase_file.phase, since=phase_file.since))
 
 
 def _usage(job: JobDirectory, record: TrainingRecord) -> ResourceUsage | None:
-    """Read what a running training uses; what was measured too long ago says nothing of now."""
+    """Return the resource usage of a running training; None for an old measurement."""
     if record.state is not TrainingState.RUNNING:
         return None
     usage = _read_job_file(job.usage, ResourceUsage)
-    return usage if usage and datetime.now(timezone.utc) - usage.at < MAX_USAGE_AGE else None
+    # By the clock of the machine, as the learner measures, and not by that of the API's dependencies.
+    return usage if usage and utc_now() - usage.at < MAX_USAGE_AGE else None
 
 
 def _warnings(job: JobDirectory) -> tuple[str, ...] | None:
-    mark = _read_job_file(job.exit, ExitFile)
-    return mark.warnings or None if mark else None
+    exit_file = _read_job_file(job.exit, ExitFile)
+    return exit_file.warnings or None if exit_file else None
 
 
 def _event_folders(job: JobDirectory) -> tuple[str, ...] | None:
-    mark = _read_job_file(job.event_dirs, EventDirsFile)
-    return mark.folders or None if mark else None
+    event_dirs = _read_job_file(job.event_dirs, EventDirsFile)
+    return event_dirs.folders or None if event_dirs else None
 
 
 def _is_queued(record: TrainingRecord) -> bool:
@@ -193,11 +201,13 @@ def _is_queued(record: TrainingRecord) -> bool:
 
 
 def _current_time(deps: ApiDeps, record: TrainingRecord) -> datetime:
-    # Another process's clock may have stamped the record; time never seems to run backwards for a reader.
+    # The clock of another process may have set the times of the record. `current_at` must not be before them.
     return max(deps.clock(), record.modified_at)
 
 
 def _results_container(definition: Mapping[str, Any]) -> str:
     results = definition.get("training_results")
-    place = (results.get("target") or results["source"]) if results else definition["training_data"][0]["source"]
-    return str(place["container"])
+    container_ref = (
+        (results.get("target") or results["source"]) if results else definition["training_data"][0]["source"]
+    )
+    return str(container_ref["container"])

@@ -1,4 +1,4 @@
-"""What is shown in place of a training whose record cannot be read."""
+"""The report of a training whose record in the database cannot be read."""
 
 from __future__ import annotations
 
@@ -22,11 +22,17 @@ from airflow_dlaas.service.store.base import TrainingRecord
 
 
 def unreadable_report(record: TrainingRecord, metadata: Metadata, now: datetime, reason: str) -> dict[str, Any]:
-    """Show what identifies the training: id, state, the description where it can be read; and that the rest cannot."""
-    message = f"The service cannot read its record of training {record.id} ({reason}); its administrator finds more in the log"
+    """
+    Return a report with id, state, description (if it can be read), and an error with the code `UNREADABLE_RECORD`.
+
+    :param reason: what cannot be read.
+    """
+    message = (
+        f"The service cannot read its record of training {record.id} ({reason}); the log of the service has the details"
+    )
     description = _description(record.definition)
     entity = UnreadableEntity(
-        # By the description a client finds its own trainings.
+        # Clients find their own trainings by the description.
         model_definition=ModelDefinitionSummary(description=description) if description is not None else None,
         status=UnreadableStatus(
             state=record.state,
@@ -42,15 +48,15 @@ def unreadable_report(record: TrainingRecord, metadata: Metadata, now: datetime,
 
 
 def training_trace(record: TrainingRecord) -> str:
-    """Give a training's error the same trace in every reply."""
+    """Return the trace of a training's error, which is the same in every response."""
     return hashlib.sha256(record.id.encode(errors="replace")).hexdigest()[:32]
 
 
 def _description(definition: Mapping[str, Any]) -> str | None:
     model = definition.get("model_definition")
-    found = model.get("description") if isinstance(model, Mapping) else None
+    description = model.get("description") if isinstance(model, Mapping) else None
     try:
-        to_json(found)
+        to_json(description)
     except PydanticSerializationError:  # half a surrogate pair
         return None
-    return found if isinstance(found, str) else None
+    return description if isinstance(description, str) else None

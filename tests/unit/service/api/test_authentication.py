@@ -150,9 +150,9 @@ def test_a_token_ends_with_its_user_and_with_their_password(service) -> None:
     assert identity.authenticate(f"Bearer {token}") == "ada"
     for changed in ({"ada": "second"}, {}):
         users.passwords = changed
-        with pytest.raises(Unauthenticated, match="no longer known"):
+        with pytest.raises(Unauthenticated, match="has been removed or has another password"):
             identity.authenticate(f"Bearer {token}")
-        with pytest.raises(Unauthenticated, match="no longer known"):
+        with pytest.raises(Unauthenticated, match="has been removed or has another password"):
             identity.refresh(token)
 
 

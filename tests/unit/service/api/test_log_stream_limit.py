@@ -121,4 +121,4 @@ def test_the_operator_reads_once_which_user_has_too_many(caplog: pytest.LogCaptu
         with limit.acquire("bob", 2, ended=False):
             pass
         refused(limit, 2, "ada")
-    assert ["User ada has 1 monitors open" in one.getMessage() for one in caplog.records] == [True]
+    assert ["User ada has 1 log streams open" in one.getMessage() for one in caplog.records] == [True]

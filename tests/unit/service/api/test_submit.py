@@ -139,7 +139,7 @@ def test_more_gpus_than_there_are_are_refused_with_both_numbers(service) -> None
         "/v3/models", json=service.definition(model_definition__execution__resourceType="large")
     )
     assert errors(reply) == [("C104", "model_definition.execution.resourceType")]
-    assert "takes 3 GPUs, and this service has 2" in reply.json()["errors"][0]["message"]
+    assert "needs 3 GPUs, and this service has 2" in reply.json()["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("spelling", ["{v}", "{v}/content", "{e}", "{e}/content"])

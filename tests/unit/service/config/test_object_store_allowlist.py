@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.exceptions import StoreNotAllowed
-from airflow_dlaas.service.job_files import JobSpec, RuntimeSpec
 from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
 from airflow_dlaas.service.object_store_allowlist import (
     ALLOW_ANY,
