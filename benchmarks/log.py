@@ -1,9 +1,9 @@
 """
-What the pipe between a command and its log costs: lines and bytes a second, and the time until a line is in the file.
+Cost of the pipe between a command and its log: lines and bytes per second, and the delay until a line is in the file.
 
-Run by hand: ``python benchmarks/log.py``. Each load runs with the file itself as stdout and through the learner's pipe,
-in turns, so that the ratio of the two is of the same machine at the same time. Python starts are not counted: a load
-prints its own duration to stderr.
+Run by hand: ``python benchmarks/log.py``. Each load runs with the file as stdout and with the learner's pipe as stdout,
+in turns, so that both are measured under the same conditions. The start of Python is not counted: a load measures its
+own duration, and prints it to stderr.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TICKING = f"import os, time\nfor i in range({TICKS}): time.sleep(0.01); os.write
 
 
 def run(script: str, log: Path, *, piped: bool, watch: Callable[[], None] = lambda: None) -> float:
-    """Run *script* with *log* as its output; the seconds it took, by its own clock."""
+    """Run *script* with *log* as its output; return the seconds that it measured."""
     log.unlink(missing_ok=True)
     with (
         LogPipe(log.with_name("output"), LogWriter(log, 1 << 40, print)) if piped else nullcontext() as pipe,
@@ -45,28 +45,28 @@ def run(script: str, log: Path, *, piped: bool, watch: Callable[[], None] = lamb
         if pipe:
             pipe.close_writer()
         watch()
-        _, said = process.communicate()
-    return float(said or 0)
+        _, seconds = process.communicate()
+    return float(seconds or 0)
 
 
 def delays(log: Path, *, piped: bool) -> list[float]:
-    """Milliseconds from the writing of each line to the moment it can be read from *log*."""
-    found: list[float] = []
+    """Return the milliseconds from the write of each line until it can be read from *log*."""
+    milliseconds: list[float] = []
 
     def watch() -> None:
         with log.open("rb") as file:
-            while len(found) < TICKS:
+            while len(milliseconds) < TICKS:
                 now, line = time.monotonic_ns(), file.readline()
                 if line.endswith(b"\n"):
-                    found.append((now - int(line)) / 1e6)
+                    milliseconds.append((now - int(line)) / 1e6)
                 time.sleep(0.0002)
 
     run(TICKING, log, piped=piped, watch=watch)
-    return found
+    return milliseconds
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print the results."""
     loads = (
         ("a write for each line", FLUSHED, LINES / 1000, "thousand lines/s"),
         ("print(), unbuffered", PRINTED, LINES / 1000, "thousand lines/s"),
@@ -75,17 +75,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
         for name, script, amount, unit in loads:
-            taken: dict[bool, list[float]] = {False: [], True: []}
+            seconds: dict[bool, list[float]] = {False: [], True: []}
             for _ in range(ROUNDS):
-                for piped, times in taken.items():
-                    times.append(run(script, log, piped=piped))
-            direct, through = (amount / statistics.median(taken[piped]) for piped in (False, True))
-            print(f"{name:22} file {direct:8,.0f}, pipe {through:8,.0f} {unit}: {through / direct:.2f} of the file's")
+                for piped, measured in seconds.items():
+                    measured.append(run(script, log, piped=piped))
+            file_rate, pipe_rate = (amount / statistics.median(seconds[piped]) for piped in (False, True))
+            ratio = pipe_rate / file_rate
+            print(f"{name:22} file {file_rate:8,.0f}, pipe {pipe_rate:8,.0f} {unit}: {ratio:.2f} of the file's rate")
         for piped in (False, True):
-            found = sorted(delays(log, piped=piped))
+            sorted_delays = sorted(delays(log, piped=piped))
             print(
                 f"{'line to log, ' + ('pipe' if piped else 'file'):22} "
-                f"median {statistics.median(found):.2f} ms, 99 % {found[int(len(found) * 0.99)]:.2f} ms"
+                f"median {statistics.median(sorted_delays):.2f} ms, "
+                f"99 % {sorted_delays[int(len(sorted_delays) * 0.99)]:.2f} ms"
             )
 
 

@@ -1,8 +1,8 @@
 """
-What the service costs: seconds until it is ready, memory, and seconds from a submit until the command runs.
+Cost of the service: seconds until it is ready, memory, and seconds from a submit until the command runs.
 
-Run by hand: ``python benchmarks/service.py``. The latency is measured beside a bare subprocess that does the same, in
-the same run, round by round.
+Run by hand: ``python benchmarks/service.py``. The latency is compared with a plain subprocess that does the same; both
+are measured in turns.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SCRIPT = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(repr(t
 
 
 def definition(service: ServiceProcess, location: str, stamp: Path) -> TrainingDefinition:
-    known = service.connections()["swift_default"]
+    login = service.connections()["swift_default"]
     return TrainingDefinition.parse(
         {
             "model_definition": {
@@ -43,7 +43,7 @@ def definition(service: ServiceProcess, location: str, stamp: Path) -> TrainingD
             },
             "training_data": [
                 {
-                    "connection": {"auth_url": known["host"], "userId": known["login"], "password": known["password"]},
+                    "connection": {"auth_url": login["host"], "userId": login["login"], "password": login["password"]},
                     "source": {"container": "benchmark", "type": "softlayer_objectstore"},
                 }
             ],
@@ -52,12 +52,16 @@ def definition(service: ServiceProcess, location: str, stamp: Path) -> TrainingD
 
 
 def prepare(service: ServiceProcess, client: Client, folder: Path) -> tuple[str, float]:
-    """An experiment and a container; the first authenticated PUT and POST tell when the service was ready."""
-    known = service.connections()["swift_default"]
+    """
+    Create a container and an experiment; return the URL of its version, and when the service was ready.
+
+    It is ready when it has accepted the first authenticated PUT and POST.
+    """
+    login = service.connections()["swift_default"]
     (folder / "code").mkdir()
     (folder / "code" / "stamp.py").write_text(SCRIPT)
     connection = StoreConnection.model_validate(
-        {"auth_url": known["host"], "userId": known["login"], "password": known["password"]}
+        {"auth_url": login["host"], "userId": login["login"], "password": login["password"]}
     )
     with SwiftStore.open(connection) as store:
         store.create_container("benchmark")
@@ -76,6 +80,7 @@ def prepare(service: ServiceProcess, client: Client, folder: Path) -> tuple[str,
 
 
 def latency_of_service(client: Client, service: ServiceProcess, location: str, stamp: Path) -> float:
+    """Return the seconds from the submit until the command has written *stamp*; wait until the training has ended."""
     begun = time.time()
     training = client.send(calls.create_training(definition(service, location, stamp)))
     while not stamp.exists() or not stamp.read_text():
@@ -87,15 +92,17 @@ def latency_of_service(client: Client, service: ServiceProcess, location: str, s
 
 
 def latency_of_subprocess(folder: Path, stamp: Path) -> float:
+    """Return the seconds until the same command, as a plain subprocess, has written *stamp*."""
     begun = time.time()
     subprocess.run(["/bin/sh", "-c", f"python3 stamp.py {stamp}"], cwd=folder / "code", check=True)
     return float(stamp.read_text()) - begun
 
 
 def memory(service: ServiceProcess) -> float:
-    """MiB of all processes of the service, shared pages counted once (PSS)."""
+    """Return the MiB of all processes of the service; shared pages are counted once (PSS)."""
     root = psutil.Process(service.pid)
-    return sum(one.memory_full_info().pss for one in [root, *root.children(recursive=True)]) / 2**20
+    processes = [root, *root.children(recursive=True)]
+    return sum(process.memory_full_info().pss for process in processes) / 2**20
 
 
 def main() -> None:
@@ -109,14 +116,15 @@ def main() -> None:
                 location, ready = prepare(service, client, folder)
                 print(f"ready (first PUT into Swift and POST accepted): {ready - begun:.2f} s")
                 print(f"memory of all its processes: {memory(service):.0f} MiB")
-                ours, bare = [], []
+                trainings, subprocesses = [], []
                 for number in range(ROUNDS):
-                    ours.append(latency_of_service(client, service, location, folder / f"service-{number}"))
-                    bare.append(latency_of_subprocess(folder, folder / f"bare-{number}"))
-                more = [one - other for one, other in zip(ours, bare, strict=True)]
+                    trainings.append(latency_of_service(client, service, location, folder / f"service-{number}"))
+                    subprocesses.append(latency_of_subprocess(folder, folder / f"subprocess-{number}"))
+                overheads = [training - plain for training, plain in zip(trainings, subprocesses, strict=True)]
                 print(
-                    f"submit to command running, more than a bare subprocess: {statistics.median(more):.2f} s "
-                    f"(median of {ROUNDS}, {min(more):.2f} to {max(more):.2f}; bare {statistics.median(bare):.3f} s)"
+                    f"submit to command running, more than a plain subprocess: {statistics.median(overheads):.2f} s "
+                    f"(median of {ROUNDS}, {min(overheads):.2f} to {max(overheads):.2f}; "
+                    f"subprocess {statistics.median(subprocesses):.3f} s)"
                 )
                 print(f"memory afterwards: {memory(service):.0f} MiB")
         finally:

@@ -1,12 +1,12 @@
 """
-What waiting costs the service: CPU seconds a minute, memory, and how long a cancel takes meanwhile.
+Cost of waits for the service: CPU seconds per minute, memory, and the duration of a cancel meanwhile.
 
 Run by hand: ``python benchmarks/waiting.py [--waits 1000] [--seconds 20] [queued] [running]``, two minutes in all.
-The waits are those of the triggers (one shared watch, `attend` for each training), in this process.
+The waits are those of the triggers (one shared watcher, `wait_for_training` for each training), in this process.
 
-*queued*: at a real service (``airflow-dlaas serve``) with one GPU slot, on trainings that wait behind one that runs.
-*running*: at the API of a service without a dispatcher, on trainings whose logs grow by a line every ten seconds.
-Trainings are written into the store before the service starts; submitting them would take longer than the rest.
+*queued*: a real service (``airflow-dlaas serve``) with one GPU slot; the trainings are queued behind a running one.
+*running*: the API of a service without a dispatcher; the logs of the trainings grow by a line every ten seconds.
+The trainings are written into the store before the service starts: to submit them would take longer than the rest.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ WRITE_EVERY = 10.0
 """Seconds between two lines of a running training's log."""
 
 SETTLE = 60.0
-"""Seconds that opening all waits may take."""
+"""Seconds that the start of all waits may take."""
 
 CANCELS = 40
-"""Trainings that are canceled while the others are waited for."""
+"""Trainings that are canceled, half of them without waits and half during the waits."""
 
-LISTENERS = 5
-"""Logs whose lines are timed from the write to the client."""
+TIMED_LOGS = 5
+"""Logs of which the delay of each line, from the write to the client, is measured."""
 
 
 def definition() -> TrainingDefinition:
@@ -80,12 +80,12 @@ def definition() -> TrainingDefinition:
 
 def records(count: int, prefix: str) -> Iterator[TrainingRecord]:
     now = datetime.now(timezone.utc)
-    shown = definition().model_dump(mode="json", exclude_unset=True)
+    masked_definition = definition().model_dump(mode="json", exclude_unset=True)
     for number in range(count):
         yield TrainingRecord(
             id=f"training-{prefix}{number:05}",
             owner="dlaas",
-            definition=shown,
+            definition=masked_definition,
             code="0" * 64,
             slots=1,
             runtime="tensorflow test",
@@ -97,27 +97,27 @@ def records(count: int, prefix: str) -> Iterator[TrainingRecord]:
 
 
 @dataclass
-class Scene:
-    """A service with trainings in it, and the files that grow while they are waited for."""
+class Setup:
+    """A service with trainings in its store, and the logs that grow during the waits."""
 
-    service: ServiceProcess | StandIn
+    service: ServiceProcess | ApiProcess
     trainings: list[str]
-    doomed: list[str]
+    to_cancel: list[str]
     logs: dict[str, Path] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
         return str(self.service.connections()["dlaas_default"]["host"])
 
-    def monitors(self) -> int:
+    def open_log_streams(self) -> int:
         found = re.search(
             r"^dlaas_monitors_open ([0-9.]+)", requests.get(f"{self.url}/metrics", timeout=30).text, re.MULTILINE
         )
         return int(float(found[1])) if found else 0
 
 
-class StandIn:
-    """The API of a home folder in a process of its own, without a dispatcher; no training is ever lost there."""
+class ApiProcess:
+    """The API of a data directory in a process, without a dispatcher, which would report the trainings as lost."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -134,7 +134,7 @@ class StandIn:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__, "--stand-in", str(self.home)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [sys.executable, __file__, "--api-only", str(self.home)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         assert self._process.stdout is not None
         assert b"ready" in self._process.stdout.readline()
@@ -151,14 +151,14 @@ class StandIn:
         return found
 
 
-def stand_in(home: DataDir) -> None:
-    """Serve the API of *home* until SIGTERM: the service without what starts and ends trainings."""
+def serve_api_only(data_dir: DataDir) -> None:
+    """Run the service of *data_dir* without a dispatcher until SIGTERM."""
     from airflow_dlaas.service.dispatcher.loop import Dispatcher
 
     for name in ("start", "stop", "wake"):
         setattr(Dispatcher, name, lambda self: None)  # noqa: ARG005
     Dispatcher.is_running = True  # type: ignore[assignment,method-assign]
-    os.environ |= environment(home.path)
+    os.environ |= environment(data_dir.path)
     from airflow_dlaas.service.config.settings import read_settings
     from airflow_dlaas.service.foreground import serve
 
@@ -176,33 +176,33 @@ def environment(home: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def prepared(folder: Path, waits: int, *, running: bool) -> Iterator[Scene]:
-    """Start a service that has trainings in it."""
+def prepared(folder: Path, waits: int, *, running: bool) -> Iterator[Setup]:
+    """Start a service with *waits* trainings in its store."""
     home = folder / "home"
     with contextlib.closing(ServiceProcess(home, DLAAS_GPUS="virtual:1")) as service:
         service.start()
         if not running:
             with service.client() as client:
                 customer = Customer(service, client)
-                customer.wait(customer.submit("sleep 3600"), lambda one: one.state is TrainingState.RUNNING)
-        service.stop()  # the training runs on
-        trainings, doomed, logs = stored(home, waits, running=running)
-        serving = StandIn(home) if running else service
+                customer.wait(customer.submit("sleep 3600"), lambda training: training.state is TrainingState.RUNNING)
+        service.stop()  # the training goes on
+        trainings, to_cancel, logs = stored(home, waits, running=running)
+        serving = ApiProcess(home) if running else service
         serving.start()
         try:
-            yield Scene(serving, trainings, doomed, logs)
+            yield Setup(serving, trainings, to_cancel, logs)
         finally:
             if serving.up:
                 serving.stop()
 
 
 def stored(home: Path, waits: int, *, running: bool) -> tuple[list[str], list[str], dict[str, Path]]:
-    """Write trainings into the store: those to wait for, those to cancel, and the logs of the former."""
+    """Write trainings into the store; return those to wait for, those to cancel, and the logs of the former."""
     trainings, logs = [], dict[str, Path]()
     key = derive_key(bytes.fromhex(json.loads((home / "credentials.json").read_text())["token_key"]))
     with contextlib.closing(SqlStore(f"sqlite:///{DataDir(home).database}", key=key)) as store:
 
-        def keep(record: TrainingRecord) -> str:
+        def create(record: TrainingRecord) -> str:
             store.create_training(record, definition(), key=None, request_digest="d")
             return record.id
 
@@ -214,13 +214,13 @@ def stored(home: Path, waits: int, *, running: bool) -> tuple[list[str], list[st
                 job.log.touch()
                 logs[record.id] = job.log
                 record = replace(record, state=TrainingState.RUNNING, **changes)
-            trainings.append(keep(record))
-        return trainings, [keep(record) for record in records(CANCELS, "doomed")], logs
+            trainings.append(create(record))
+        return trainings, [create(record) for record in records(CANCELS, "cancel")], logs
 
 
 @contextlib.contextmanager
 def growing(logs: dict[str, Path]) -> Iterator[None]:
-    """Let each log grow by a line every `WRITE_EVERY` seconds, evenly spread; each line says when it was written."""
+    """Append a line to each log every `WRITE_EVERY` seconds, evenly spread; each line has the time of its write."""
     stop = threading.Event()
 
     def write() -> None:
@@ -245,37 +245,38 @@ def growing(logs: dict[str, Path]) -> Iterator[None]:
             thread.join()
 
 
-async def time_lines(client: Client, training_id: str, took: list[float]) -> None:
+async def measure_delays(client: Client, training_id: str, delays: list[float]) -> None:
+    """Follow a log; append the seconds from the write of each line until its arrival."""
     async with aclosing(follow_log(client, training_id)) as frames:
         async for frame in frames:
             now = time.time()
-            took.extend(now - float(line.split()[0]) for line in (frame.status.message or "").splitlines())
+            delays.extend(now - float(line.split()[0]) for line in (frame.status.message or "").splitlines())
 
 
 @contextlib.asynccontextmanager
-async def waiting(scene: Scene, make: Callable[[], Client]) -> AsyncIterator[None]:
-    """Open a wait for each training, as the triggers do; closed again on leaving."""
-    heard: set[str] = set()
+async def waiting(setup: Setup, make: Callable[[], Client]) -> AsyncIterator[None]:
+    """Wait for each training during the block, as the triggers do."""
+    started: set[str] = set()
     begun = time.monotonic()
     async with shared_watcher("benchmark", make) as watch:
         waits = [
             asyncio.create_task(
-                wait_for_training(watch.client, watch, one, deadline=None, say=lambda _, one=one: heard.add(one))
+                wait_for_training(watch.client, watch, one, deadline=None, say=lambda _, one=one: started.add(one))
             )
-            for one in scene.trainings
+            for one in setup.trainings
         ]
         try:
             steady, before = 0, -1
             while time.monotonic() < begun + SETTLE and steady < 3:
                 await asyncio.sleep(1)
-                now = await asyncio.to_thread(scene.monitors)
-                steady = steady + 1 if len(heard) == len(waits) and now == before else 0
+                now = await asyncio.to_thread(setup.open_log_streams)
+                steady = steady + 1 if len(started) == len(waits) and now == before else 0
                 before = now
-            print(f"  {len(heard)} waits and {before} monitors after {time.monotonic() - begun:.0f} s")
+            print(f"  {len(started)} waits and {before} log streams after {time.monotonic() - begun:.0f} s")
             yield
         finally:
-            for one in waits:
-                one.cancel()
+            for task in waits:
+                task.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
 
 
@@ -289,76 +290,75 @@ def rss(pid: int) -> float:
 
 
 async def cancels(client: Client, trainings: list[str]) -> list[float]:
-    """Cancel *trainings* one after another, four a second; the seconds that each took."""
-    took = []
-    for one in trainings:
+    """Cancel *trainings* one after another, four per second; return the seconds of each cancel."""
+    durations = []
+    for training_id in trainings:
         begun = time.monotonic()
-        await asyncio.to_thread(client.send, calls.cancel_training(one))
-        took.append(time.monotonic() - begun)
-        await asyncio.sleep(max(0.0, 0.25 - took[-1]))
-    return took
+        await asyncio.to_thread(client.send, calls.cancel_training(training_id))
+        durations.append(time.monotonic() - begun)
+        await asyncio.sleep(max(0.0, 0.25 - durations[-1]))
+    return durations
 
 
-async def measure(scene: Scene, seconds: float) -> None:
-    login, pid = scene.service.connections()["dlaas_default"], scene.service.pid
+async def measure(setup: Setup, seconds: float) -> None:
+    """Measure, and print the results."""
+    login, pid = setup.service.connections()["dlaas_default"], setup.service.pid
 
     def make() -> Client:
         return Client(login["host"], login["login"], login["password"])
 
-    async def cpu_a_minute() -> tuple[float, float]:
-        """Of the service and of this process."""
+    async def cpu_per_minute() -> tuple[float, float]:
+        """Return the CPU seconds per minute of the service and of this process."""
         begun, used, own = time.monotonic(), cpu(pid), cpu(os.getpid())
         await asyncio.sleep(seconds)
         minutes = (time.monotonic() - begun) / 60
         return (cpu(pid) - used) / minutes, (cpu(os.getpid()) - own) / minutes
 
     with make() as client:
-        alone = await cancels(client, scene.doomed[: CANCELS // 2])
+        without_waits = await cancels(client, setup.to_cancel[: CANCELS // 2])
         before = rss(pid)
-        idle, _ = await cpu_a_minute()
-        lines = list[float]()
-        async with waiting(scene, make):
-            with growing(scene.logs):
-                timed = list(scene.logs)[:: max(1, len(scene.logs) // LISTENERS)]
-                listeners = [asyncio.create_task(time_lines(client, one, lines)) for one in timed]
+        idle, _ = await cpu_per_minute()
+        delays = list[float]()
+        async with waiting(setup, make):
+            with growing(setup.logs):
+                timed = list(setup.logs)[:: max(1, len(setup.logs) // TIMED_LOGS)]
+                followers = [asyncio.create_task(measure_delays(client, one, delays)) for one in timed]
                 await asyncio.sleep(1)
-                used, own = await cpu_a_minute()
-                meanwhile = await cancels(client, scene.doomed[CANCELS // 2 :])
+                used, own = await cpu_per_minute()
+                meanwhile = await cancels(client, setup.to_cancel[CANCELS // 2 :])
                 during = rss(pid)
-                for task in listeners:
+                for task in followers:
                     task.cancel()
         await asyncio.sleep(10)  # until all connections are closed
         after = rss(pid)
-        print(
-            f"  CPU of the service: {used:.1f} s a minute, {idle:.1f} without waits; of the waiting process: {own:.1f}"
-        )
+        print(f"  CPU of the service: {used:.1f} s/min, {idle:.1f} without waits; of the waiting process: {own:.1f}")
         print(f"  memory of the service: {before:.0f} MiB before, {during:.0f} during, {after:.0f} after")
-        print(f"  a cancel meanwhile: {spell(meanwhile)}; without waits: {spell(alone)}")
-        if lines:
-            print(f"  a line from the file to the client: {spell(lines)}; {len(lines)} lines")
+        print(f"  a cancel during the waits: {summary(meanwhile)}; without waits: {summary(without_waits)}")
+        if delays:
+            print(f"  a line from the file to the client: {summary(delays)}; {len(delays)} lines")
 
 
-def spell(took: list[float]) -> str:
-    return f"{1000 * statistics.median(took):.0f} ms, at most {1000 * max(took):.0f} ms"
+def summary(seconds: list[float]) -> str:
+    return f"median {1000 * statistics.median(seconds):.0f} ms, at most {1000 * max(seconds):.0f} ms"
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("what", nargs="*", default=["queued", "running"], metavar="queued|running")
-    arguments.add_argument("--waits", type=int, default=1000)
-    arguments.add_argument("--seconds", type=float, default=20, help="how long is measured")
-    arguments.add_argument("--stand-in", type=Path, help=argparse.SUPPRESS)
-    given = arguments.parse_args()
-    if given.stand_in:
-        stand_in(DataDir(given.stand_in))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="*", default=["queued", "running"], metavar="queued|running")
+    parser.add_argument("--waits", type=int, default=1000, help="the number of trainings")
+    parser.add_argument("--seconds", type=float, default=20, help="the duration of a measurement of CPU time")
+    parser.add_argument("--api-only", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.api_only:
+        serve_api_only(DataDir(arguments.api_only))
         return
-    for what in given.what:
-        print(f"{given.waits} waits on {what} trainings:")
+    for what in arguments.what:
+        print(f"{arguments.waits} waits for {what} trainings:")
         with (
             tempfile.TemporaryDirectory() as folder,
-            prepared(Path(folder), given.waits, running=what == "running") as scene,
+            prepared(Path(folder), arguments.waits, running=what == "running") as setup,
         ):
-            asyncio.run(measure(scene, given.seconds))
+            asyncio.run(measure(setup, arguments.seconds))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def kept(api: Service) -> tuple[list[str], dict[str, int]]:
     """Return what the service stores: all files except those of the database, and the number of rows of each table."""
-    home: Path = api.parts.jobs_dir.parent
+    home: Path = api.deps.jobs_dir.parent
     files = sorted(str(one.relative_to(home)) for one in home.rglob("*") if not one.name.startswith("store.db"))
     with contextlib.closing(sqlite3.connect(f"file:{home / 'store.db'}?mode=ro", uri=True)) as database:
         tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]

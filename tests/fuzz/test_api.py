@@ -1,4 +1,4 @@
-"""The API, asked whatever its own OpenAPI lets one ask, and what it does not."""
+"""Requests to the API, generated from its OpenAPI document, valid ones and invalid ones."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from airflow_dlaas.contract.error import ERROR_CODES, ErrorReport
-from airflow_dlaas.service.api import experiments, health, metrics, models, prometheus, runtimes, tokens
+from airflow_dlaas.service.api import experiments, health, logs, metrics, models, prometheus, runtimes, tokens
 from airflow_dlaas.service.api.app import create_api
 from tests.fuzz.conftest import kept
 from tests.fuzz.effort import effort
-from tests.unit.service.api.conftest import DEFINITION, Service, a_zip
+from tests.unit.service.api.conftest import DEFINITION, Service, make_zip
 
 schemathesis = pytest.importorskip("schemathesis", reason="needs Python 3.11")
 from schemathesis.python.asgi import get_client  # noqa: E402
@@ -32,8 +32,8 @@ from schemathesis.transport.serialization import Binary  # noqa: E402
 
 
 @schemathesis.serializer("application/zip")
-def as_it_is(_context: Any, value: Any) -> bytes:
-    """A zip goes as its bytes; whatever else is thrown at it, as some."""
+def zip_bytes(_context: Any, value: Any) -> bytes:
+    """Send a zip as its bytes, and any other generated value as some bytes."""
     if isinstance(value, Binary):
         return bytes(value.data)
     return value if isinstance(value, bytes) else str(value).encode(errors="replace")
@@ -41,19 +41,19 @@ def as_it_is(_context: Any, value: Any) -> bytes:
 
 OPERATIONS = sorted(
     (method, route.path)
-    for room in (health, prometheus, tokens, runtimes, experiments, models, metrics)
-    for route in room.router.routes
+    for module in (health, prometheus, tokens, runtimes, experiments, models, metrics, logs)
+    for route in module.router.routes
     if isinstance(route, APIRoute) and route.include_in_schema
     for method in route.methods
 )
 
 EFFORT = 5.0
-"""Seconds of a processor that an answer may take. Not of the clock: what else the machine does costs nothing here."""
+"""CPU seconds that a response may take. CPU time does not depend on the load of the machine, as elapsed time does."""
 
 
 @dataclass
 class Fuzzed:
-    """The API as schemathesis sees it, and what lies in it already."""
+    """The API as schemathesis calls it, with an experiment and a training in it."""
 
     service: Service
     app: FastAPI
@@ -66,16 +66,16 @@ class Fuzzed:
         return str(self.service.client.headers["Authorization"])
 
     def strategy(self, method: str, path: str) -> st.SearchStrategy[Any]:
-        """Requests to an operation: some as described, some not, and some about what is really there."""
+        """Requests to an operation: valid ones, invalid ones, and some with ids that exist."""
         operation = self.schema[path][method]
         modes = schemathesis.GenerationMode
-        told = operation.as_strategy(generation_mode=modes.POSITIVE).map(self._acquainted)
+        valid = operation.as_strategy(generation_mode=modes.POSITIVE).map(self._with_existing_ids)
         if not (operation.body or operation.path_parameters or operation.query or operation.headers):
-            return told
-        twisted = operation.as_strategy(generation_mode=modes.NEGATIVE)
-        return st.one_of(told, twisted, twisted.map(self._acquainted), operation.as_strategy())
+            return valid
+        invalid = operation.as_strategy(generation_mode=modes.NEGATIVE)
+        return st.one_of(valid, invalid, invalid.map(self._with_existing_ids), operation.as_strategy())
 
-    def _acquainted(self, case: Any) -> Any:
+    def _with_existing_ids(self, case: Any) -> Any:
         known = {
             "experiment_id": self.experiment["metadata"]["guid"],
             "version_id": self.experiment["entity"]["experiment_version"]["guid"],
@@ -94,8 +94,8 @@ class Fuzzed:
 
 @pytest.fixture(scope="module")
 def described(api: Service) -> Any:
-    """The API's schema, and an API of its own to ask: the other one belongs to another event loop."""
-    app = create_api(api.parts)
+    """The API's schema, with an application of its own: that of the other tests belongs to another event loop."""
+    app = create_api(api.deps)
     schema = schemathesis.openapi.from_dict(app.openapi())
     schema.app = app
     return schema
@@ -103,11 +103,11 @@ def described(api: Service) -> Any:
 
 @pytest.fixture
 def fuzzed(api: Service, described: Any) -> Fuzzed:
-    return Fuzzed(api, described.app, described, api.experiment(a_zip()), api.submit())
+    return Fuzzed(api, described.app, described, api.experiment(make_zip()), api.submit())
 
 
 def ask(fuzzed: Fuzzed, case: Any, authorization: str | None) -> Any:
-    """Send *case*; what comes back was held against the OpenAPI, and a refusal against the envelope."""
+    """Send *case*; check the response against the OpenAPI document, and an error against the error report."""
     if isinstance(case.query, dict) and "wait" in case.query:
         case.query["wait"] = 0
     case.headers = {name: value for name, value in (case.headers or {}).items() if name.lower() != "authorization"}
@@ -123,53 +123,53 @@ def ask(fuzzed: Fuzzed, case: Any, authorization: str | None) -> Any:
         response, checks=[status_code_conformance, content_type_conformance, response_schema_conformance]
     )
     if response.status_code >= 400:
-        insist_on_envelope(response.content)
+        require_error_report(response.content)
         assert kept(fuzzed.service) == before, "a refused request left something behind"
     return response
 
 
-def insist_on_envelope(content: bytes) -> None:
-    problem = ErrorReport.model_validate_json(content)
-    assert re.fullmatch(r"[0-9a-f]{32}", problem.trace)
-    assert problem.errors
-    assert all(one.code in ERROR_CODES and one.message for one in problem.errors)
+def require_error_report(content: bytes) -> None:
+    report = ErrorReport.model_validate_json(content)
+    assert re.fullmatch(r"[0-9a-f]{32}", report.trace)
+    assert report.errors
+    assert all(one.code in ERROR_CODES and one.message for one in report.errors)
     assert len(content) < 100_000
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
-def test_every_answer_is_as_the_openapi_says(fuzzed: Fuzzed, method: str, path: str) -> None:
+def test_responses_conform_to_the_openapi_document(fuzzed: Fuzzed, method: str, path: str) -> None:
     seen: set[int] = set()
 
     @effort(40)
     @given(fuzzed.strategy(method, path))
-    def look(case: Any) -> None:
+    def check(case: Any) -> None:
         password = path.endswith("/identity/token")
         seen.add(ask(fuzzed, case, None if password else fuzzed.token).status_code)
 
-    look()
+    check()
     assert seen
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [one for one in OPERATIONS if one[1].startswith("/v3") and "token" not in one[1]]
 )
-def test_who_has_no_token_learns_nothing_and_changes_nothing(fuzzed: Fuzzed, method: str, path: str) -> None:
+def test_requests_without_a_token_are_refused_and_change_nothing(fuzzed: Fuzzed, method: str, path: str) -> None:
     before = kept(fuzzed.service)
 
     @effort(10)
     @given(fuzzed.strategy(method, path), st.sampled_from([None, "Bearer x.y.z", "Basic eDp5", "Bearer", "x" * 5000]))
-    def look(case: Any, authorization: str | None) -> None:
-        # A path that can't be one, and a method that isn't there, are told to everybody.
+    def check(case: Any, authorization: str | None) -> None:
+        # A path that does not exist and a method that is not allowed are reported without a token.
         assert ask(fuzzed, case, authorization).status_code in {401, 404, 405}
 
-    look()
+    check()
     assert kept(fuzzed.service) == before
 
 
 @pytest.mark.parametrize("path", ["/v3/models", "/v3/ml_assets/experiments", "/v3/models/{training}"])
 @effort(60)
 @given(data=st.data())
-def test_any_bytes_for_a_body_are_taken_or_refused(api: Service, path: str, data: st.DataObject) -> None:
+def test_any_body_is_accepted_or_refused(api: Service, path: str, data: st.DataObject) -> None:
     nested = st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
@@ -186,7 +186,7 @@ def test_any_bytes_for_a_body_are_taken_or_refused(api: Service, path: str, data
     method = "PATCH" if "training" in path else "POST"
     response = api.client.request(method, path.format(training="training-000000000"), content=body)
     if response.status_code >= 400:
-        insist_on_envelope(response.content)
+        require_error_report(response.content)
     assert response.status_code < 500, (body, response.content)
 
 
@@ -201,16 +201,16 @@ HUGE = [
 
 @pytest.mark.parametrize("body", HUGE)
 @pytest.mark.parametrize("path", ["/v3/models", "/v3/ml_assets/experiments"])
-def test_a_refusal_is_never_many_times_what_was_sent(api: Service, path: str, body: str) -> None:
+def test_refusal_is_small_and_fast_for_large_bodies(api: Service, path: str, body: str) -> None:
     begun = time.process_time()
     response = api.client.post(path, content=body)
     assert response.status_code == 400
-    insist_on_envelope(response.content)
+    require_error_report(response.content)
     assert time.process_time() - begun < EFFORT
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999"])
-def test_a_number_that_json_cannot_give_back_is_refused(api: Service, number: str) -> None:
+def test_infinite_numbers_are_refused(api: Service, number: str) -> None:
     draft = '{"name": "x", "framework": {"name": "torch", "version": "1"}, "author": {"a": [{"b": NUMBER}]}}'
     body = draft.replace("NUMBER", number)
     assert api.client.post("/v3/ml_assets/experiments", content=body).status_code == 400
@@ -227,10 +227,10 @@ RANGES = st.one_of(
 
 @effort(200)
 @given(RANGES)
-def test_any_range_of_a_zip_is_that_range_or_the_whole(fuzzed: Fuzzed, said: str) -> None:
+def test_any_range_header_returns_the_range_or_the_whole_zip(fuzzed: Fuzzed, range_header: str) -> None:
     url = fuzzed.experiment["entity"]["experiment_version"]["content_url"]
-    response = fuzzed.service.client.get(url, headers={"Range": said})
-    whole = a_zip()
+    response = fuzzed.service.client.get(url, headers={"Range": range_header})
+    whole = make_zip()
     if response.status_code == 206:
         first, last = map(int, re.findall(r"\d+", response.headers["content-range"])[:2])
         assert response.content == whole[first : last + 1]
@@ -245,7 +245,7 @@ def test_any_range_of_a_zip_is_that_range_or_the_whole(fuzzed: Fuzzed, said: str
     ),
     st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=300),
 )
-def test_no_header_makes_the_service_fail(api: Service, name: str, value: str) -> None:
+def test_headers_never_cause_a_server_error(api: Service, name: str, value: str) -> None:
     headers = [(name.encode(), value.encode("latin-1"))]
     if name != "authorization":
         headers.append((b"authorization", api.client.headers["Authorization"].encode()))
@@ -253,10 +253,10 @@ def test_no_header_makes_the_service_fail(api: Service, name: str, value: str) -
         response = api.client.request(method, path, headers=headers, content=b"{}" if method == "POST" else None)
         assert response.status_code < 500
         if response.status_code >= 400:
-            insist_on_envelope(response.content)
+            require_error_report(response.content)
 
 
-def test_the_openapi_describes_every_body_and_refusal(fuzzed: Fuzzed) -> None:
+def test_openapi_document_describes_bodies_and_errors(fuzzed: Fuzzed) -> None:
     document = fuzzed.app.openapi()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

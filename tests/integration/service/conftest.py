@@ -1,4 +1,4 @@
-"""What somebody needs who trains on a service."""
+"""A user of a service with code, data, and a container for results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from airflow_dlaas.contract.training import Training
 from airflow_dlaas.storage.swift.store import SwiftStore
 
 PATIENCE = 180.0
-"""Seconds that a training or a process may take on a machine that does a lot else; a few are usual."""
+"""Seconds that a training or a process may take on a busy machine. A few are usual."""
 
 
 GATE = "while [ ! -e $DATA_DIR/gate ]; do sleep 0.05; done"
@@ -29,7 +29,7 @@ GATE = "while [ ! -e $DATA_DIR/gate ]; do sleep 0.05; done"
 
 
 class Customer:
-    """Somebody with code, data and a place for results on one service."""
+    """A user with data and a results container on one service."""
 
     def __init__(self, service: Any, client: Client) -> None:
         self.service, self.client = service, client
@@ -42,11 +42,11 @@ class Customer:
             swift.put(self.data, "numbers.txt", b"1 2 3\n")
 
     def swift(self) -> SwiftStore:
-        """The embedded store, as this customer."""
+        """Open the embedded store with this user's credentials."""
         return SwiftStore.open(StoreConnection.model_validate(self.store))
 
     def code(self, **files: str) -> str:
-        """Make an experiment of *files* (their names without ``.py``); its location."""
+        """Create an experiment with *files* (names without ``.py``); return its location."""
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             for name, text in files.items():
@@ -57,7 +57,7 @@ class Customer:
         return version.url
 
     def definition(self, command: str, size: str = "small", **files: str) -> dict[str, Any]:
-        """A training of *command* with *files* as its code."""
+        """Return a definition that runs *command* with *files* as its code."""
         return {
             "model_definition": {
                 "name": "test",
@@ -75,16 +75,16 @@ class Customer:
         }
 
     def submit(self, command: str, size: str = "small", **files: str) -> str:
-        """Submit a training; its id."""
+        """Submit a training; return its id."""
         definition = TrainingDefinition.parse(self.definition(command, size, **files))
         return self.client.send(calls.create_training(definition)).id
 
     def training(self, training_id: str) -> Training:
-        """How it is doing."""
+        """Return the training."""
         return self.client.send(calls.get_training(training_id))
 
     def wait(self, training_id: str, holds: Callable[[Training], bool], seconds: float = PATIENCE) -> Training:
-        """Wait until *holds* does."""
+        """Wait until *holds* returns true."""
         until = time.monotonic() + seconds
         while not holds(training := self.training(training_id)):
             assert time.monotonic() < until, f"{training.status}\n{self.service.log.read_text()[-4000:]}"
@@ -93,7 +93,7 @@ class Customer:
         return training
 
     def end(self, training_id: str) -> Training:
-        """Wait for its end."""
+        """Wait until the training has ended."""
         return self.wait(training_id, lambda training: training.state.is_final)
 
     def running(self, training_id: str) -> Training:
@@ -104,43 +104,43 @@ class Customer:
         )
 
     def open_gate(self, training: Training) -> None:
-        """Let the command of a training that runs go on where it waits at its `GATE`."""
+        """Let the command of a running training continue behind its `GATE`."""
         (self.service.home / "jobs" / training.id / "data" / "gate").touch()
 
     def result(self, training_id: str, name: str) -> bytes:
-        """One of its results."""
+        """Return the content of one result file."""
         destination = self.service.home.with_name(f"{uuid.uuid4().hex}.result")
         with self.swift() as swift:
             swift.get(self.results, f"{training_id}/{name}", destination)
         return destination.read_bytes()
 
-    def said(self, training_id: str) -> str:
-        """What its command printed, without the learner's own lines."""
-        return told(self.result(training_id, "learner-1/training-log.txt").decode())
+    def command_output(self, training_id: str) -> str:
+        """Return the output of the command, without the lines of the learner."""
+        return command_lines(self.result(training_id, "learner-1/training-log.txt").decode())
 
     def stored(self, training_id: str) -> set[str]:
-        """The names of its results."""
+        """Return the names of the result files."""
         with self.swift() as swift:
             return {
                 one.name.removeprefix(f"{training_id}/") for one in swift.list_objects(self.results, f"{training_id}/")
             }
 
 
-def told(log: str) -> str:
-    """The command's own lines of a log."""
+def command_lines(log: str) -> str:
+    """Return the lines of *log* that the command has printed."""
     return "".join(line for line in log.splitlines(keepends=True) if not line.startswith("[dlaas] "))
 
 
 @pytest.fixture
 def customer(service: Any) -> Iterator[Customer]:
-    """Somebody who trains on the shared service."""
+    """A user of the shared service."""
     with service.client() as client:
         yield Customer(service, client)
 
 
 @pytest.fixture
 def own_customer(own_service: Any) -> Iterator[Customer]:
-    """Somebody who trains on a service of the test's own, started here."""
+    """A user of a service of the test's own, which is started here."""
     own_service.start()
     with own_service.client() as client:
         yield Customer(own_service, client)

@@ -1,4 +1,4 @@
-"""Who gets into a real service, and what it can be made to do for them."""
+"""Logins at a real service, and requests that try to misuse it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.conftest import ServiceProcess
 from tests.integration.service.conftest import Customer
 
 PATIENCE = 60.0
-"""Seconds that the service may take to say or do something on a machine that does a lot else."""
+"""Seconds that the service may take for a response or an action on a busy machine."""
 
 GOOD = "a-long-enough-password"
 
@@ -47,7 +47,7 @@ def log_in(service: ServiceProcess, user: str, password: str) -> requests.Respon
     return requests.get(f"{url(service)}/v3/identity/token", auth=(user, password), timeout=30)
 
 
-def test_users_come_and_go_while_the_service_runs(service: ServiceProcess) -> None:
+def test_users_can_be_added_and_removed_while_the_service_runs(service: ServiceProcess) -> None:
     assert log_in(service, "ada", GOOD).status_code == 401
     added = service.console("users", "add", "ada", said=f"{GOOD}\n")
     assert (added.returncode, added.stdout) == (0, "ada may log in now\n"), added.stderr
@@ -67,7 +67,7 @@ def test_users_come_and_go_while_the_service_runs(service: ServiceProcess) -> No
     refused = requests.get(f"{url(service)}/v3/models", headers=bearer, timeout=30)
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (401, "invalid_authorization_token")
     assert log_in(service, "ada", GOOD + "-2").status_code == 401
-    # All along, the service's own user was let in.
+    # The service's own user could log in all the time.
     assert service.console("runs").returncode == 0
     assert GOOD not in service.log.read_text()
 
@@ -83,7 +83,9 @@ def test_users_come_and_go_while_the_service_runs(service: ServiceProcess) -> No
         ("a:b", GOOD, "without blanks and colons"),
     ],
 )
-def test_what_is_no_user_is_refused_in_a_sentence(service: ServiceProcess, name: str, said: str, words: str) -> None:
+def test_users_command_reports_invalid_users_in_one_sentence(
+    service: ServiceProcess, name: str, said: str, words: str
+) -> None:
     before = Path(service.environment["DLAAS_USERS"]).read_text()
     done = service.console("users", "add", name, said=said + "\n")
     assert done.returncode == 1
@@ -92,7 +94,7 @@ def test_what_is_no_user_is_refused_in_a_sentence(service: ServiceProcess, name:
     assert Path(service.environment["DLAAS_USERS"]).read_text() == before
 
 
-def test_a_weak_password_is_taken_when_told_to(tmp_path: Path, service: ServiceProcess) -> None:
+def test_users_command_accepts_a_weak_password_only_with_the_option(tmp_path: Path, service: ServiceProcess) -> None:
     file = tmp_path / "users"
     assert service.console("users", "add", "ada", "--file", str(file), "--weak", said="short\n").returncode == 0
     name, _, hashed = file.read_text().strip().partition(":")
@@ -101,7 +103,7 @@ def test_a_weak_password_is_taken_when_told_to(tmp_path: Path, service: ServiceP
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_removing_nobody_is_said(service: ServiceProcess) -> None:
+def test_users_remove_reports_an_unknown_user(service: ServiceProcess) -> None:
     done = service.console("users", "remove", "nobody")
     assert (done.returncode, "There is no user nobody" in done.stderr) == (1, True)
 
@@ -109,7 +111,7 @@ def test_removing_nobody_is_said(service: ServiceProcess) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"DLAAS_USERS": "{users}"}, "line 1: only bcrypt hashes are taken"),
+        ({"DLAAS_USERS": "{users}"}, "line 1: only bcrypt hashes are accepted"),
         ({"DLAAS_USERS": "/nowhere"}, "airflow-dlaas users add NAME creates it"),
         ({"DLAAS_USERS": "{own}"}, "has a user dlaas, the name of the service's own user"),
         ({"DLAAS_OBJECTSTORE": "off"}, "DLAAS_OBJECT_STORES"),
@@ -117,7 +119,7 @@ def test_removing_nobody_is_said(service: ServiceProcess) -> None:
         ({"DLAAS_PUBLIC_URL": "https://dl.example.org", "DLAAS_PASSWORD": "geheim"}, "reach the service at dl.example"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_started(
+def test_serve_refuses_invalid_settings_before_it_starts_anything(
     tmp_path: Path, given: dict[str, str], words: str
 ) -> None:
     (tmp_path / "users").write_text("eve:$apr1$ybZlVn9B$Z8nbjVdMwKJKjcpqTpS8t1\n")
@@ -132,14 +134,14 @@ def test_what_cannot_be_is_refused_before_anything_is_started(
     assert not (process.home / "swift").exists()
 
 
-def test_a_weak_password_is_kept_on_loopback_and_refused_once_others_reach_it(tmp_path: Path) -> None:
+def test_weak_password_is_accepted_on_loopback_and_refused_beyond_it(tmp_path: Path) -> None:
     process = ServiceProcess(
         tmp_path / "home", DLAAS_PASSWORD="geheim", DLAAS_OBJECTSTORE="off", DLAAS_OBJECT_STORES="any"
     )
     with closing(process):
         process.start()
         process.stop()
-        del process.environment["DLAAS_PASSWORD"]  # it is in the home folder now
+        del process.environment["DLAAS_PASSWORD"]  # it is in the data directory now
         process.environment["DLAAS_PUBLIC_URL"] = "https://dl.example.org"
         assert "fewer than 12 characters" in process.console("serve").stderr
         process.environment["DLAAS_INSECURE_LISTEN"] = "yes"
@@ -147,7 +149,7 @@ def test_a_weak_password_is_kept_on_loopback_and_refused_once_others_reach_it(tm
 
 
 class Listener:
-    """Somebody inside the site's network, who is to be left alone."""
+    """A server inside the site's network that must not be called."""
 
     def __init__(self) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -163,7 +165,7 @@ class Listener:
         return True
 
 
-def test_a_definition_cannot_make_the_service_call_an_address(service: ServiceProcess) -> None:
+def test_submit_calls_no_object_store_that_is_not_allowed(service: ServiceProcess) -> None:
     listener = Listener()
     with closing(listener.socket), service.client() as client:
         customer = Customer(service, client)
@@ -190,7 +192,7 @@ def test_a_definition_cannot_make_the_service_call_an_address(service: ServicePr
         assert not listener.called()
 
 
-def test_the_embedded_store_goes_by_the_name_of_the_machine_too(service: ServiceProcess) -> None:
+def test_embedded_store_is_allowed_by_the_machine_name_too(service: ServiceProcess) -> None:
     with service.client() as client:
         customer = Customer(service, client)
         customer.store["auth_url"] = customer.store["auth_url"].replace("127.0.0.1", "localhost")
@@ -199,9 +201,9 @@ def test_the_embedded_store_goes_by_the_name_of_the_machine_too(service: Service
 
 def send(service: ServiceProcess, head: bytes) -> bytes:
     """
-    Send *head*, and nothing more; what the service answers before it ends the connection.
+    Send *head* and nothing more; return the bytes that the service sends before it closes the connection.
 
-    :raises TimeoutError: it does not end the connection.
+    :raises TimeoutError: the service does not close the connection.
     """
     where = urlsplit(url(service))
     with socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=PATIENCE) as sock:
@@ -226,12 +228,12 @@ def send(service: ServiceProcess, head: bytes) -> bytes:
     ],
     ids=["one header", "the line", "many headers"],
 )
-def test_a_head_without_end_is_cut_off(service: ServiceProcess, head: bytes) -> None:
-    answer = send(service, head)  # a TimeoutError where the service waits for more
+def test_server_closes_a_connection_with_endless_headers(service: ServiceProcess, head: bytes) -> None:
+    answer = send(service, head)  # raises TimeoutError if the service waits for more
     assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer[:200]
 
 
-def test_a_monitor_s_client_has_little_to_say(service: ServiceProcess) -> None:
+def test_log_stream_closes_after_a_large_message_of_its_client(service: ServiceProcess) -> None:
     with service.client() as client:
         customer = Customer(service, client)
         training = customer.submit("sleep 600")
@@ -271,7 +273,7 @@ def talk(monitor: ClientConnection) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
-def test_no_name_in_a_path_is_a_file_s(service: ServiceProcess, method: str, path: str) -> None:
+def test_ids_in_paths_never_reach_the_file_system(service: ServiceProcess, method: str, path: str) -> None:
     known = service.connections()["dlaas_default"]
     with Client(known["host"], known["login"], known["password"]) as client:
         lines = [f"{method} {path} HTTP/1.1", "Host: x", "Connection: close", f"Authorization: Bearer {client.token()}"]
@@ -282,10 +284,10 @@ def test_no_name_in_a_path_is_a_file_s(service: ServiceProcess, method: str, pat
     assert (service.home / "credentials.json").exists()
 
 
-def test_guessing_is_slowed_down_and_the_service_s_own_user_waits_elsewhere(service: ServiceProcess) -> None:
+def test_password_guessing_is_throttled_per_login_and_address(service: ServiceProcess) -> None:
     def guess(login: str, address: str) -> int:
         basic = base64.b64encode(f"{login}:wrong".encode()).decode()
-        headers = {"Authorization": f"Basic {basic}", "X-Forwarded-For": address}  # as of a proxy on this machine
+        headers = {"Authorization": f"Basic {basic}", "X-Forwarded-For": address}  # as a proxy on this machine sends it
         return requests.get(f"{url(service)}/v3/identity/token", headers=headers, timeout=30).status_code
 
     assert [guess("eve", "203.0.113.7") for _ in range(11)] == [401] * 10 + [429]

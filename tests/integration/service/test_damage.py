@@ -1,4 +1,4 @@
-"""One record or one job folder that cannot be read stops no other training: the dispatcher goes on."""
+"""Unreadable records and job files: the dispatcher continues with the other trainings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.service.store.tables import trainings
 from tests.integration.service.test_dispatcher import Bench
-from tests.unit.service.api.test_damage import FILES, VALUES, spoil
+from tests.unit.service.api.test_damage import FILES, VALUES, damaged_files
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ COLUMNS = [column.name for column in trainings.c if column.name != "seq"]
 
 
 def damage(bench: Bench, id: str, column: str, value: Any) -> bool:
-    """Put *value* into a column of a training; False where the database itself does not take it."""
+    """Put *value* into a column of a training; return False if the database refuses it."""
     with closing(sqlite3.connect(str(bench.store._database._url.database))) as database:
         database.execute("PRAGMA busy_timeout = 10000")
         try:
@@ -42,55 +42,55 @@ def damage(bench: Bench, id: str, column: str, value: Any) -> bool:
     return True
 
 
-def trains(bench: Bench, id: str) -> None:
-    """Another training is submitted, started, followed and ended."""
+def check_training_completes(bench: Bench, id: str) -> None:
+    """Submit another training, and check that it is started, followed and finished."""
     bench.submit(id)
     bench.dispatcher.run_once()
     assert bench.training(id).gpus, "it was not started"
-    bench.reach(id, Phase.PROCESSING)
+    bench.write_phase(id, Phase.PROCESSING)
     bench.dispatcher.run_once()
     assert bench.training(id).state is TrainingState.RUNNING
-    bench.leave(id)
+    bench.write_exit(id)
     bench.dispatcher.run_once()
     assert bench.training(id).state is TrainingState.COMPLETED
 
 
 @pytest.mark.parametrize("started", [True, False], ids=["started", "waiting"])
 @pytest.mark.parametrize("column", COLUMNS)
-def test_a_column_that_cannot_be_read_stops_no_other_training(bench, column: str, started: bool) -> None:
+def test_unreadable_column_does_not_stop_other_trainings(bench, column: str, started: bool) -> None:
     for number, value in enumerate(VALUES[:: 1 if column in {"state", "gpus", "secrets", "definition"} else 3]):
         bad = bench.submit(f"training-bad{number}")
         if started:
             bench.dispatcher.run_once()
-            bench.reach(bad, Phase.PROCESSING)
+            bench.write_phase(bad, Phase.PROCESSING)
         if not damage(bench, bad, column, value):
             continue
-        trains(bench, f"training-good{number}")
+        check_training_completes(bench, f"training-good{number}")
         with closing(sqlite3.connect(str(bench.store._database._url.database))) as database:
             database.execute("delete from trainings where state not in ('completed')")
             database.commit()
 
 
-def test_a_training_in_an_unknown_state_is_followed_to_its_end(bench) -> None:
+def test_running_training_in_an_unknown_state_is_finished(bench) -> None:
     one = bench.submit("training-a")
     bench.dispatcher.run_once()
     damage(bench, one, "state", "paused")
     bench.dispatcher.run_once()
     assert bench.training(one).unreadable_columns == "state"
-    bench.leave(one)
+    bench.write_exit(one)
     bench.dispatcher.run_once()
     assert (bench.training(one).state, bench.training(one).unreadable_columns) == (TrainingState.COMPLETED, None)
 
 
-def test_a_waiting_training_in_an_unknown_state_is_not_started(bench) -> None:
+def test_queued_training_in_an_unknown_state_is_not_started(bench) -> None:
     one = bench.submit("training-a")
     damage(bench, one, "state", "paused")
-    trains(bench, "training-b")
-    assert bench.stage.started == ["training-b"]
+    check_training_completes(bench, "training-b")
+    assert bench.runner.started == ["training-b"]
 
 
 @pytest.mark.parametrize("secrets", [None, "", "x", "fernet:x", "{}", b"\xff"])
-def test_without_its_secrets_a_training_ends_with_the_reason(bench, secrets: Any) -> None:
+def test_training_with_unreadable_secrets_ends_with_an_error(bench, secrets: Any) -> None:
     one = bench.submit("training-a")
     damage(bench, one, "secrets", secrets)
     bench.dispatcher.run_once()
@@ -100,33 +100,38 @@ def test_without_its_secrets_a_training_ends_with_the_reason(bench, secrets: Any
 
 
 @pytest.mark.parametrize(
-    ("name", "sight"),
-    [(name, sight) for name in ("exit.json", "exit-if-lost.json", "run.json", "spec.json") for sight in Liveness]
+    ("name", "liveness"),
+    [(name, liveness) for name in ("exit.json", "exit-if-lost.json", "run.json", "spec.json") for liveness in Liveness]
     + [(name, Liveness.ALIVE) for name in (*FILES[3:], "secrets.json")],
 )
-def test_a_job_file_that_cannot_be_read_stops_no_other_training(bench, name: str, sight: Liveness) -> None:
-    for number, _ in enumerate(spoil(bench.workplace.jobs_dir / "training-bad" / name)) if _made(bench) else ():
+def test_unreadable_job_file_does_not_stop_other_trainings(bench, name: str, liveness: Liveness) -> None:
+    for number, _ in (
+        enumerate(damaged_files(bench.job_directories.jobs_dir / "training-bad" / name)) if _made(bench) else ()
+    ):
         bad = f"training-bad{number}"
         bench.submit(bad)
         bench.dispatcher.run_once()
-        folder, kept = bench.workplace.job_directory(bad).path, bench.workplace.jobs_dir / "training-bad" / name
+        folder, kept = (
+            bench.job_directories.job_directory(bad).path,
+            bench.job_directories.jobs_dir / "training-bad" / name,
+        )
         target = folder / name
         if not target.is_dir():
             target.unlink(missing_ok=True)
             _copy(kept, target)
-        bench.stage.sights[bad] = sight
-        trains(bench, f"training-good{number}")
+        bench.runner.liveness[bad] = liveness
+        check_training_completes(bench, f"training-good{number}")
         bench.pass_time(LOST_AFTER + 1)
         for _round in range(3):
             bench.dispatcher.run_once()
             bench.pass_time(LOST_AFTER + 1)
         state = bench.training(bad).state
-        if sight is Liveness.GONE:
+        if liveness is Liveness.GONE:
             assert state is TrainingState.ERROR
-        elif sight is Liveness.ALIVE:
+        elif liveness is Liveness.ALIVE:
             assert not state.is_final
         bench.store.request_cancel("dlaas", bad, bench.clock.now)
-        bench.stage.sights[bad] = Liveness.GONE
+        bench.runner.liveness[bad] = Liveness.GONE
         for _round in range(3):
             bench.dispatcher.run_once()
             bench.pass_time(LOST_AFTER + 1)
@@ -134,7 +139,7 @@ def test_a_job_file_that_cannot_be_read_stops_no_other_training(bench, name: str
 
 
 def _made(bench: Bench) -> bool:
-    (bench.workplace.jobs_dir / "training-bad").mkdir(parents=True)
+    (bench.job_directories.jobs_dir / "training-bad").mkdir(parents=True)
     return True
 
 
@@ -150,13 +155,13 @@ def _copy(source, target) -> None:
 
 
 @pytest.mark.parametrize("left", [b"", b'{"state": "err', b"{}", b'{"state": "completed"}', b"[" * 3000])
-def test_what_holds_if_the_learner_is_lost_counts_only_where_it_can_be_read(bench, left: bytes, caplog) -> None:
+def test_unreadable_exit_if_lost_file_counts_as_missing(bench, left: bytes, caplog) -> None:
     one = bench.submit("training-a")
     bench.dispatcher.run_once()
-    bench.reach(one, Phase.STORING)
-    bench.workplace.job_directory(one).exit_if_lost.write_bytes(left)
-    bench.workplace.job_directory(one).run.touch()
-    bench.stage.sights[one] = Liveness.GONE
+    bench.write_phase(one, Phase.STORING)
+    bench.job_directories.job_directory(one).exit_if_lost.write_bytes(left)
+    bench.job_directories.job_directory(one).run.touch()
+    bench.runner.liveness[one] = Liveness.GONE
     for _ in range(2):
         bench.dispatcher.run_once()
         bench.pass_time(LOST_AFTER + 1)
@@ -166,10 +171,10 @@ def test_what_holds_if_the_learner_is_lost_counts_only_where_it_can_be_read(benc
 
 
 @pytest.mark.parametrize("left", [b"", b'{"state": "comp', b"{}", b'{"state": "running"}'])
-def test_a_truncated_exit_is_no_end_while_the_learner_lives(bench, left: bytes, caplog) -> None:
+def test_truncated_exit_file_is_ignored_while_the_learner_lives(bench, left: bytes, caplog) -> None:
     one = bench.submit("training-a")
     bench.dispatcher.run_once()
-    path = bench.workplace.job_directory(one).exit
+    path = bench.job_directories.job_directory(one).exit
     path.write_bytes(left)
     with caplog.at_level(logging.WARNING):
         for _ in range(5):
@@ -177,18 +182,18 @@ def test_a_truncated_exit_is_no_end_while_the_learner_lives(bench, left: bytes, 
             bench.pass_time(LOST_AFTER + 1)
     assert not bench.training(one).state.is_final
     assert len([line for line in caplog.records if str(path) in line.getMessage()]) == 1
-    bench.leave(one)
+    bench.write_exit(one)
     bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.COMPLETED
 
 
-def test_a_truncated_exit_of_a_learner_that_is_gone_ends_the_training_with_the_reason(bench) -> None:
+def test_truncated_exit_file_ends_the_training_after_its_learner_is_gone(bench) -> None:
     one = bench.submit("training-a")
     bench.dispatcher.run_once()
-    bench.workplace.job_directory(one).exit.write_text("{broken")
-    bench.stage.sights[one] = Liveness.GONE
+    bench.job_directories.job_directory(one).exit.write_text("{broken")
+    bench.runner.liveness[one] = Liveness.GONE
     bench.dispatcher.run_once()
-    assert not bench.training(one).state.is_final  # another machine's rename may still be on its way
+    assert not bench.training(one).state.is_final  # the rename of another machine may not be visible yet
     bench.pass_time(LOST_AFTER + 1)
     bench.dispatcher.run_once()
     ended = bench.training(one)
@@ -198,40 +203,40 @@ def test_a_truncated_exit_of_a_learner_that_is_gone_ends_the_training_with_the_r
         bench.store.get_definition_with_secrets(one)
 
 
-class Refusing:
-    """The store, but *verb* fails for one training."""
+class FailingStore:
+    """The store, with a method that fails for one training."""
 
-    def __init__(self, store: SqlStore, verb: str, refused: str) -> None:
-        self._store, self._verb, self.refused = store, verb, refused
+    def __init__(self, store: SqlStore, method: str, refused: str) -> None:
+        self._store, self._method, self.refused = store, method, refused
 
     def __getattr__(self, name: str) -> Any:
-        verb = getattr(self._store, name)
-        if name != self._verb:
-            return verb
+        method = getattr(self._store, name)
+        if name != self._method:
+            return method
 
         def fail(training_id: str, *arguments: Any) -> Any:
             if training_id == self.refused:
                 raise HostError("The database failed (DataError)")
-            return verb(training_id, *arguments)
+            return method(training_id, *arguments)
 
         return fail
 
 
-@pytest.mark.parametrize("verb", ["finish", "record_progress"])
-def test_slots_that_cannot_be_recorded_as_free_keep_no_other_training_waiting(bench, verb: str) -> None:
+@pytest.mark.parametrize("method", ["finish", "record_progress"])
+def test_failed_release_of_slots_does_not_block_other_trainings(bench, method: str) -> None:
     bad = bench.submit("training-bad")
     bench.dispatcher.run_once()
     store = bench.store
-    bench.store = Refusing(store, verb, bad)
+    bench.store = FailingStore(store, method, bad)
     bench.dispatcher = bench.another("one")
-    if verb == "finish":
-        bench.leave(bad)
+    if method == "finish":
+        bench.write_exit(bad)
     else:
-        bench.reach(bad, Phase.STORING)
+        bench.write_phase(bad, Phase.STORING)
     bench.dispatcher.run_once()
-    trains(bench, "training-good")
+    check_training_completes(bench, "training-good")
     bench.store.refused = ""
-    bench.leave(bad)
+    bench.write_exit(bad)
     for _ in range(2):
         bench.dispatcher.run_once()
     assert bench.training(bad).state is TrainingState.COMPLETED

@@ -1,4 +1,4 @@
-"""Training data by hand, with the console, to the embedded object store of a real service."""
+"""Transfers of training data with the command line, to the embedded object store of a real service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def lay(folder: Path) -> Path:
     return folder
 
 
-def test_a_folder_goes_up_once_and_comes_down_again(service: ServiceProcess, tmp_path: Path) -> None:
+def test_folder_is_uploaded_once_and_downloaded_again(service: ServiceProcess, tmp_path: Path) -> None:
     here = lay(tmp_path / "here")
     arguments = [str(here), "by-hand", "--prefix", "set", "--exclude", "*.tmp"]
     done = service.console("upload", *arguments)
@@ -27,9 +27,7 @@ def test_a_folder_goes_up_once_and_comes_down_again(service: ServiceProcess, tmp
     assert (tmp_path / "there" / "deep" / "b.txt").read_text() == "bb"
 
 
-def test_results_lose_their_marker_where_they_are_downloaded_by_themselves(
-    service: ServiceProcess, tmp_path: Path
-) -> None:
+def test_download_of_one_training_leaves_out_its_marker(service: ServiceProcess, tmp_path: Path) -> None:
     here = lay(tmp_path / "here")
     (here / "deep" / ".dlaas-training").write_text("{}")
     done = service.console("upload", str(here), "marked")
@@ -40,7 +38,7 @@ def test_results_lose_their_marker_where_they_are_downloaded_by_themselves(
     assert (tmp_path / "all" / "deep" / ".dlaas-training").exists()
 
 
-def test_a_plan_is_printed_and_nothing_is_done(service: ServiceProcess, tmp_path: Path) -> None:
+def test_dry_run_prints_the_plan_and_changes_nothing(service: ServiceProcess, tmp_path: Path) -> None:
     here = lay(tmp_path / "here")
     service.console("upload", str(here), "planned")
     (here / "a.txt").write_text("A")
@@ -55,7 +53,7 @@ def test_a_plan_is_printed_and_nothing_is_done(service: ServiceProcess, tmp_path
     assert done.stdout == "1 files sent (1 bytes), 1 unchanged, 1 deleted\n"
 
 
-def test_nothing_to_transfer_fails_by_name_unless_it_is_allowed(service: ServiceProcess, tmp_path: Path) -> None:
+def test_empty_transfer_fails_unless_it_is_allowed(service: ServiceProcess, tmp_path: Path) -> None:
     here = lay(tmp_path / "here")
     for options in ([], ["--dry-run"], ["--delete"]):
         done = service.console("upload", str(here), "never-made", "--include", "*.csv", *options)
@@ -71,7 +69,7 @@ def test_nothing_to_transfer_fails_by_name_unless_it_is_allowed(service: Service
     assert (done.returncode, done.stdout) == (0, "0 files fetched (0 bytes), 0 unchanged\n")
 
 
-def test_what_is_no_name_is_one_sentence(service: ServiceProcess, tmp_path: Path) -> None:
+def test_invalid_name_is_reported_in_one_sentence(service: ServiceProcess, tmp_path: Path) -> None:
     here = str(lay(tmp_path / "here"))
     for arguments, field in (
         (["upload", here, ""], "container"),
@@ -89,7 +87,7 @@ def test_what_is_no_name_is_one_sentence(service: ServiceProcess, tmp_path: Path
         assert done.stderr.count("\n") == 1
 
 
-def test_what_cannot_be_done_is_one_sentence(service: ServiceProcess, tmp_path: Path) -> None:
+def test_failed_transfer_is_reported_in_one_sentence(service: ServiceProcess, tmp_path: Path) -> None:
     done = service.console("upload", str(tmp_path / "nowhere"), "by-hand")
     assert done.returncode == 1
     assert done.stderr == f"airflow-dlaas: {tmp_path / 'nowhere'}: there is no such file or folder\n"

@@ -1,4 +1,4 @@
-"""The dispatcher on a real store and real job folders, with a runner whose learners a test plays."""
+"""The dispatcher on a real store and real job directories, with a fake runner; the tests write the learner's files."""
 
 from __future__ import annotations
 
@@ -40,31 +40,31 @@ SECRET = "hush-7f3a"
 
 
 @dataclass
-class Stage:
-    """A runner that starts nobody and sees what the test says."""
+class FakeRunner:
+    """A fake runner: it starts nothing, and reports the liveness that the test sets."""
 
     started: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     cleared: list[str] = field(default_factory=list)
-    sights: dict[str, Liveness] = field(default_factory=dict)
+    liveness: dict[str, Liveness] = field(default_factory=dict)
     broken: bool = False
-    while_looking: Callable[[], object] | None = None
-    """What happens elsewhere while it looks."""
-    while_starting: Callable[[], object] | None = None
+    on_poll: Callable[[], object] | None = None
+    """Called during the next poll, for changes at that moment."""
+    on_start: Callable[[], object] | None = None
 
     def start(self, job: JobDirectory) -> str:
         if self.broken:
             raise HostError("no more processes")
-        if self.while_starting is not None:
-            self.while_starting()
+        if self.on_start is not None:
+            self.on_start()
         self.started.append(job.path.name)
         return f"handle of {job.path.name}"
 
     def poll(self, jobs: Mapping[str, JobDirectory]) -> Mapping[str, Liveness]:
-        happening, self.while_looking = self.while_looking, None
+        happening, self.on_poll = self.on_poll, None
         if happening is not None:
             happening()
-        return {handle: self.sights.get(handle.removeprefix("handle of "), Liveness.ALIVE) for handle in jobs}
+        return {handle: self.liveness.get(handle.removeprefix("handle of "), Liveness.ALIVE) for handle in jobs}
 
     def stop(self, handles: Collection[str], jobs: Mapping[str, JobDirectory]) -> None:
         assert set(handles) == set(jobs)
@@ -76,7 +76,7 @@ class Stage:
 
 @dataclass
 class Clock:
-    """The date, and the seconds of a clock that only goes forward."""
+    """A wall clock (`now`) and a monotonic clock (`seconds`)."""
 
     now: datetime = NOW
     seconds: float = 1000.0
@@ -89,11 +89,11 @@ class Clock:
 
 
 class Bench:
-    """A dispatcher with everything around it."""
+    """A dispatcher with a store, a fake runner, job directories and a clock."""
 
     def __init__(self, folder: Path, store: SqlStore) -> None:
-        self.store, self.stage, self.clock = store, Stage(), Clock()
-        self.workplace = JobDirectories(
+        self.store, self.runner, self.clock = store, FakeRunner(), Clock()
+        self.job_directories = JobDirectories(
             jobs_dir=folder / "jobs",
             environments_dir=folder / "environments",
             code_path=lambda digest: folder / "blobs" / digest,
@@ -106,8 +106,8 @@ class Bench:
         inventory = ("virtual:0", "virtual:1", "virtual:2", "virtual:3")
         return Dispatcher(
             self.store,
-            self.stage,
-            self.workplace,
+            self.runner,
+            self.job_directories,
             slots=inventory,
             lease_holder=holder,
             clock=self.clock,
@@ -134,20 +134,20 @@ class Bench:
     def training(self, id: str) -> TrainingRecord:
         return self.store.get_training("dlaas", id)
 
-    def reach(self, id: str, phase: Phase) -> None:
+    def write_phase(self, id: str, phase: Phase) -> None:
         write_text_atomic(
-            self.workplace.job_directory(id).phase, PhaseFile(phase=phase, since=self.clock.now).model_dump_json()
+            self.job_directories.job_directory(id).phase, PhaseFile(phase=phase, since=self.clock.now).model_dump_json()
         )
 
-    def leave(self, id: str, state: TrainingState = TrainingState.COMPLETED, exit_code: int = 0) -> None:
+    def write_exit(self, id: str, state: TrainingState = TrainingState.COMPLETED, exit_code: int = 0) -> None:
         left = ExitFile(state=state, exit_code=exit_code, stored=True, finished_at=self.clock.now)
-        write_text_atomic(self.workplace.job_directory(id).exit, left.model_dump_json())
+        write_text_atomic(self.job_directories.job_directory(id).exit, left.model_dump_json())
 
     def pass_time(self, seconds: float) -> None:
         self.clock.now += timedelta(seconds=seconds)
         self.clock.seconds += seconds
 
-    def correct_the_date(self, seconds: float) -> None:
+    def set_wall_clock(self, seconds: float) -> None:
         self.clock.now += timedelta(seconds=seconds)
 
 
@@ -174,15 +174,15 @@ def bench(tmp_path):
     store.close()
 
 
-def test_a_training_is_started_followed_and_ended(bench):
+def test_dispatcher_starts_follows_and_finishes_a_training(bench):
     one = bench.submit("training-a")
     assert bench.dispatcher.run_once()
-    assert bench.stage.started == [one]
+    assert bench.runner.started == [one]
     assert bench.training(one).gpus == ("virtual:0",)
-    bench.reach(one, Phase.LOADING)
+    bench.write_phase(one, Phase.LOADING)
     bench.dispatcher.run_once()
     assert (bench.training(one).state, bench.training(one).phase) == (TrainingState.RUNNING, Phase.LOADING)
-    bench.leave(one)
+    bench.write_exit(one)
     bench.dispatcher.run_once()
     ended = bench.training(one)
     assert (ended.state, ended.exit_code, ended.stored) == (TrainingState.COMPLETED, 0, True)
@@ -191,9 +191,9 @@ def test_a_training_is_started_followed_and_ended(bench):
     assert not bench.dispatcher.run_once()
 
 
-def test_the_learner_is_handed_the_secrets_and_everything_else_without_them(bench):
+def test_job_directory_has_secrets_only_in_the_secrets_file(bench):
     bench.dispatcher.run_once()
-    job = bench.workplace.job_directory(bench.submit("training-a"))
+    job = bench.job_directories.job_directory(bench.submit("training-a"))
     bench.dispatcher.run_once()
     assert job.path.stat().st_mode & 0o777 == 0o700
     assert job.secrets.stat().st_mode & 0o777 == 0o600
@@ -206,8 +206,8 @@ def test_the_learner_is_handed_the_secrets_and_everything_else_without_them(benc
     assert (spec.command, spec.gpus, spec.timeout) == ("true", ("virtual:0",), 60)
 
 
-def test_a_training_that_cannot_be_started_ends_as_the_service_s_fault_and_leaves_no_secret(bench):
-    bench.stage.broken = True
+def test_failed_start_ends_the_training_as_a_service_error_without_secrets(bench):
+    bench.runner.broken = True
     one = bench.submit("training-a")
     bench.dispatcher.run_once()
     ended = bench.training(one)
@@ -215,110 +215,111 @@ def test_a_training_that_cannot_be_started_ends_as_the_service_s_fault_and_leave
     assert ended.error is not None
     assert ended.error.code == "S101"
     assert "no more processes" in ended.error.message
-    assert not bench.workplace.job_directory(one).secrets.exists()
+    assert not bench.job_directories.job_directory(one).secrets.exists()
 
 
-def test_one_that_cannot_be_started_does_not_hold_up_the_next(bench):
-    bench.stage.broken = True
+def test_failed_start_does_not_block_the_next_training(bench):
+    bench.runner.broken = True
     bench.submit("training-a")
     bench.dispatcher.run_once()
-    bench.stage.broken = False
+    bench.runner.broken = False
     bench.submit("training-b")
     bench.dispatcher.run_once()
-    assert bench.stage.started == ["training-b"]
+    assert bench.runner.started == ["training-b"]
 
 
-def test_a_cancel_reaches_the_learner_and_its_own_end_counts(bench):
+def test_cancel_stops_the_learner_and_its_exit_file_decides(bench):
     one = bench.submit("training-a")
     bench.dispatcher.run_once()
     bench.store.request_cancel("dlaas", one, bench.clock.now)
     bench.dispatcher.run_once()
     bench.dispatcher.run_once()
-    assert bench.stage.stopped == [one]
-    bench.leave(one, TrainingState.CANCELED, exit_code=143)
+    assert bench.runner.stopped == [one]
+    bench.write_exit(one, TrainingState.CANCELED, exit_code=143)
     bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.CANCELED
 
 
-def test_a_learner_that_vanished_is_reported_as_lost_after_a_moment(bench, caplog):
+def test_vanished_learner_is_reported_as_lost_after_a_delay(bench, caplog):
     one = bench.submit("training-a")
     bench.dispatcher.run_once()
-    bench.stage.sights[one] = Liveness.GONE
+    bench.runner.liveness[one] = Liveness.GONE
     write_text_atomic(
-        bench.workplace.job_directory(one).run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json()
+        bench.job_directories.job_directory(one).run,
+        ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json(),
     )
     bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.PENDING
     bench.pass_time(5)
     bench.dispatcher.run_once()
-    assert bench.stage.cleared == [one]
+    assert bench.runner.cleared == [one]
     ended = bench.training(one)
     assert ended.error is not None
     assert (ended.error.code, "restarted" in ended.error.message) == ("S100", True)
 
 
-def test_what_a_learner_left_that_was_lost_while_no_service_ran_is_ended_by_the_next_one(bench):
+def test_leftovers_of_a_lost_learner_are_killed_by_the_next_service(bench):
     one = bench.submit("training-a")
     bench.dispatcher.run_once()
-    bench.workplace.job_directory(one).run.touch()
-    bench.stage.sights[one] = Liveness.GONE
-    bench.dispatcher = bench.another("one")  # the service was started again
+    bench.job_directories.job_directory(one).run.touch()
+    bench.runner.liveness[one] = Liveness.GONE
+    bench.dispatcher = bench.another("one")  # the service was restarted
     bench.dispatcher.run_once()
     bench.pass_time(LOST_AFTER + 1)
     bench.dispatcher.run_once()
-    assert bench.stage.cleared == [one]
+    assert bench.runner.cleared == [one]
     assert bench.training(one).state is TrainingState.ERROR
 
 
-def test_the_exit_code_of_a_command_outlives_a_learner_that_is_lost_while_it_stores(bench, caplog):
+def test_exit_code_is_kept_if_the_learner_is_lost_while_storing(bench, caplog):
     one = bench.submit("training-a")
     bench.dispatcher.run_once()
-    bench.reach(one, Phase.STORING)
+    bench.write_phase(one, Phase.STORING)
     known = ExitIfLostFile(
         state=TrainingState.ERROR, exit_code=0, code="S303", reason="interrupted", finished_at=bench.clock.now
     )
-    write_text_atomic(bench.workplace.job_directory(one).exit_if_lost, known.model_dump_json())
+    write_text_atomic(bench.job_directories.job_directory(one).exit_if_lost, known.model_dump_json())
     bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.RUNNING  # the learner is alive
-    bench.stage.sights[one] = Liveness.GONE
+    bench.runner.liveness[one] = Liveness.GONE
     bench.dispatcher.run_once()
     bench.pass_time(LOST_AFTER + 1)
     bench.dispatcher.run_once()
     ended = bench.training(one)
-    assert bench.stage.cleared == [one]
+    assert bench.runner.cleared == [one]
     assert (ended.state, ended.exit_code, ended.error.code) == (TrainingState.ERROR, 0, "S303")
 
 
-def test_a_dispatcher_that_died_between_booking_and_starting_is_continued_by_the_next(bench):
+def test_next_dispatcher_starts_a_training_with_reserved_gpus(bench):
     one = bench.submit("training-a")
     assert bench.store.reserve_gpus(one, ["virtual:2"], bench.clock.now)
     bench.dispatcher.run_once()
-    assert bench.stage.started == [one]
+    assert bench.runner.started == [one]
     assert bench.training(one).gpus == ("virtual:2",)
 
 
-def test_a_job_that_a_learner_has_taken_is_not_given_its_secrets_again(bench):
+def test_claimed_job_does_not_get_its_secrets_again(bench):
     one = bench.submit("training-a")
     assert bench.store.reserve_gpus(one, ["virtual:0"], bench.clock.now)
-    job = bench.workplace.job_directory(one)
+    job = bench.job_directories.job_directory(one)
     job.path.mkdir(parents=True)
     write_text_atomic(job.run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json())
     bench.dispatcher.run_once()
     assert not job.secrets.exists()
 
 
-def test_of_two_dispatchers_on_one_store_only_the_leader_acts(bench):
+def test_only_the_lease_holder_of_two_dispatchers_acts(bench):
     second = bench.another("two")
     bench.dispatcher.run_once()
     bench.submit("training-a")
     assert not second.run_once()
-    assert bench.stage.started == []
+    assert bench.runner.started == []
     bench.pass_time(LEASE_DURATION.total_seconds() + 1)
     assert second.run_once()
-    assert bench.stage.started == ["training-a"]
+    assert bench.runner.started == ["training-a"]
 
 
-def test_a_leader_that_stops_makes_room_at_once(bench):
+def test_stopped_dispatcher_releases_its_lease_at_once(bench):
     bench.dispatcher.start()
     until(
         lambda: not bench.store.acquire_lease("dispatcher", "two", bench.clock.now, bench.clock.now),
@@ -328,133 +329,136 @@ def test_a_leader_that_stops_makes_room_at_once(bench):
     assert bench.store.acquire_lease("dispatcher", "two", bench.clock.now, bench.clock.now)
 
 
-def test_the_same_service_started_again_waits_for_nobody(bench):
+def test_restarted_service_takes_its_own_lease_at_once(bench):
     bench.dispatcher.run_once()
     bench.submit("training-a")
     assert bench.another("one").run_once()
 
 
-def test_a_submit_that_wakes_the_dispatcher_is_started_without_waiting_for_the_next_round(bench, monkeypatch):
+def test_wake_starts_a_submitted_training_at_once(bench, monkeypatch):
     monkeypatch.setattr(loop, "IDLE_INTERVAL", 3600.0)
-    bench.store = Counting(bench.store)
+    bench.store = CountingStore(bench.store)
     dispatcher = bench.another("one")
     dispatcher.start()
     try:
-        # Its first round has read what there is: this one is for the next round, an hour later.
-        until(lambda: bench.store.asked["list_unfinished"], details=lambda: bench.store.asked)
+        # The first round has read the store: without `wake`, the training would wait for the next round, in an hour.
+        until(lambda: bench.store.calls["list_unfinished"], details=lambda: bench.store.calls)
         one = bench.submit("training-a")
         dispatcher.wake()
-        until(lambda: bench.stage.started, details=lambda: bench.training(one))
+        until(lambda: bench.runner.started, details=lambda: bench.training(one))
     finally:
         dispatcher.stop()
 
 
-def test_a_leader_that_was_frozen_past_its_lease_does_nothing_more(bench):
+def test_dispatcher_without_a_lease_after_a_freeze_does_nothing(bench):
     first, second = bench.dispatcher, bench.another("two")
     one = bench.submit("training-a")
     first.run_once()
-    # Frozen between seeing what there is and acting on it; the other one leads meanwhile.
-    bench.stage.while_looking = lambda: (bench.pass_time(LEASE_DURATION.total_seconds() + 1), second.run_once())
+    # The first dispatcher is frozen between its observation and its actions; meanwhile the second one gets the lease.
+    bench.runner.on_poll = lambda: (bench.pass_time(LEASE_DURATION.total_seconds() + 1), second.run_once())
     other = bench.submit("training-b")
     first.run_once()
-    assert bench.stage.started == [one, other]
+    assert bench.runner.started == [one, other]
     third = bench.submit("training-c")
     assert not first.run_once()
     assert second.run_once()
-    assert bench.stage.started == [one, other, third]
+    assert bench.runner.started == [one, other, third]
 
 
-def test_a_leader_that_woke_too_late_starts_nothing_even_if_nobody_came(bench, caplog):
+def test_dispatcher_with_an_expired_lease_starts_nothing(bench, caplog):
     one = bench.submit("training-a")
     bench.dispatcher.run_once()
     bench.submit("training-b")
-    bench.stage.while_looking = lambda: bench.pass_time(LEASE_DURATION.total_seconds())
+    bench.runner.on_poll = lambda: bench.pass_time(LEASE_DURATION.total_seconds())
     bench.dispatcher.run_once()
-    assert bench.stage.started == [one]
+    assert bench.runner.started == [one]
     assert "lease ran out" in caplog.text
     bench.dispatcher.run_once()
-    assert bench.stage.started == [one, "training-b"]
+    assert bench.runner.started == [one, "training-b"]
 
 
-def test_a_round_that_takes_long_renews_the_lease_on_its_way(bench):
+def test_lease_is_renewed_during_a_long_round(bench):
     for name in "abc":
         bench.submit(f"training-{name}")
-    bench.stage.while_starting = lambda: bench.pass_time(LEASE_DURATION.total_seconds() * 0.6)
+    bench.runner.on_start = lambda: bench.pass_time(LEASE_DURATION.total_seconds() * 0.6)
     bench.dispatcher.run_once()
-    assert len(bench.stage.started) == 3
+    assert len(bench.runner.started) == 3
     assert not bench.another("two").run_once()
 
 
 @pytest.mark.parametrize("hours", [-24, -1, 1, 24])
-def test_a_date_that_jumps_keeps_no_role_empty_for_longer_than_a_lease(bench, hours):
+def test_clock_jump_delays_the_next_lease_by_one_lease_at_most(bench, hours):
     second = bench.another("two")
     bench.dispatcher.run_once()
-    bench.correct_the_date(hours * 3600)
-    # The first one is dead by now: whoever asks is let in within one lease.
+    bench.set_wall_clock(hours * 3600)
+    # The first dispatcher has ended: another one gets the lease within one lease duration.
     bench.pass_time(LEASE_DURATION.total_seconds())
     bench.submit("training-a")
     assert second.run_once()
-    assert bench.stage.started == ["training-a"]
+    assert bench.runner.started == ["training-a"]
 
 
-def test_a_leader_whose_date_was_set_back_goes_on_renewing(bench):
+def test_lease_is_renewed_after_the_clock_was_set_back(bench):
     bench.dispatcher.run_once()
-    bench.correct_the_date(-3600)
+    bench.set_wall_clock(-3600)
     bench.pass_time(LEASE_DURATION.total_seconds())
     bench.submit("training-a")
     bench.dispatcher.run_once()
     assert not bench.store.acquire_lease("dispatcher", "two", bench.clock.now, bench.clock.now)
 
 
-def test_a_cancel_and_a_loss_come_through_although_the_date_was_set_back(bench, caplog):
+def test_cancel_and_lost_learner_are_handled_after_the_clock_was_set_back(bench, caplog):
     one, two = bench.submit("training-a"), bench.submit("training-b")
     bench.dispatcher.run_once()
     bench.store.request_cancel("dlaas", one, bench.clock.now)
-    bench.stage.sights[two] = Liveness.GONE
+    bench.runner.liveness[two] = Liveness.GONE
     write_text_atomic(
-        bench.workplace.job_directory(two).run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json()
+        bench.job_directories.job_directory(two).run,
+        ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json(),
     )
     bench.dispatcher.run_once()
-    bench.correct_the_date(-3600)
+    bench.set_wall_clock(-3600)
     bench.pass_time(11)
     bench.dispatcher.run_once()
     bench.dispatcher.run_once()
-    assert bench.stage.stopped == [one, one]
+    assert bench.runner.stopped == [one, one]
     assert bench.training(two).state is TrainingState.ERROR
 
 
-def test_a_start_that_fails_does_not_end_a_training_that_a_learner_works_on(bench, caplog):
+def test_failed_start_does_not_end_a_training_with_a_learner(bench, caplog):
     one = bench.submit("training-a")
     assert bench.store.reserve_gpus(
         one, ["virtual:0"], bench.clock.now
-    )  # by a dispatcher that died after it started a learner
-    job = bench.workplace.job_directory(one)
+    )  # as by a dispatcher that died after the start of a learner
+    job = bench.job_directories.job_directory(one)
     job.path.mkdir(parents=True)
     write_text_atomic(job.run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json())
-    bench.stage.broken = True
+    bench.runner.broken = True
     bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.PENDING
-    bench.stage.broken = False
+    bench.runner.broken = False
     bench.dispatcher.run_once()
-    bench.leave(one)
+    bench.write_exit(one)
     bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.COMPLETED
 
 
-def test_no_learner_can_take_a_job_that_was_given_up(bench, caplog):
-    bench.stage.broken = True
+def test_abandoned_job_cannot_be_claimed(bench, caplog):
+    bench.runner.broken = True
     one = bench.submit("training-a")
     bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.ERROR
-    assert not claim(bench.workplace.job_directory(one))  # one that was started before, and comes up late
+    assert not claim(
+        bench.job_directories.job_directory(one)
+    )  # a learner that was started before the error, and runs only now
 
 
-def test_an_end_that_cannot_be_recorded_is_the_same_end_when_it_can(bench, caplog):
-    store = Fragile(bench.store, "finish")
+def test_end_that_could_not_be_recorded_is_recorded_unchanged_later(bench, caplog):
+    store = FlakyStore(bench.store, "finish")
     dispatcher = Dispatcher(
-        store, bench.stage, bench.workplace, slots=["virtual:0"], lease_holder="one", clock=bench.clock
+        store, bench.runner, bench.job_directories, slots=["virtual:0"], lease_holder="one", clock=bench.clock
     )
-    bench.stage.broken = True
+    bench.runner.broken = True
     one = bench.submit("training-a")
     dispatcher.run_once()
     assert bench.training(one).state is TrainingState.PENDING
@@ -464,11 +468,11 @@ def test_an_end_that_cannot_be_recorded_is_the_same_end_when_it_can(bench, caplo
     assert (ended.error.code, "no more processes" in ended.error.message) == ("S101", True)
 
 
-def test_a_database_that_takes_no_handle_costs_neither_the_training_nor_ever_more_learners(bench, caplog):
+def test_failed_write_of_the_handle_starts_no_further_learners(bench, caplog):
     dispatcher = Dispatcher(
-        Fragile(bench.store, "set_handle", times=10),
-        bench.stage,
-        bench.workplace,
+        FlakyStore(bench.store, "set_handle", times=10),
+        bench.runner,
+        bench.job_directories,
         slots=["virtual:0"],
         lease_holder="one",
         clock=bench.clock,
@@ -477,9 +481,10 @@ def test_a_database_that_takes_no_handle_costs_neither_the_training_nor_ever_mor
     one = bench.submit("training-a")
     for _ in range(20):
         dispatcher.run_once()
-    assert bench.stage.started == [one]
+    assert bench.runner.started == [one]
     write_text_atomic(
-        bench.workplace.job_directory(one).run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json()
+        bench.job_directories.job_directory(one).run,
+        ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json(),
     )
     for _ in range(15):
         bench.pass_time(20)
@@ -488,22 +493,22 @@ def test_a_database_that_takes_no_handle_costs_neither_the_training_nor_ever_mor
     assert not bench.training(one).state.is_final
 
 
-def test_what_a_service_that_died_while_writing_them_left_of_the_secrets_is_removed(bench):
+def test_leftover_of_an_interrupted_write_of_secrets_is_removed(bench):
     one = bench.submit("training-a")
     bench.dispatcher.run_once()
-    job = bench.workplace.job_directory(one)
+    job = bench.job_directories.job_directory(one)
     (job.path / ".secrets.json.4711").write_text(SECRET)
-    bench.leave(one)
+    bench.write_exit(one)
     bench.dispatcher.run_once()
     assert not [path for path in job.path.iterdir() if SECRET in path.read_text()]
 
 
-def test_a_broken_database_is_waited_for(bench, caplog):
+def test_dispatcher_retries_after_a_database_error(bench, caplog):
     bench.dispatcher.run_once()
     broken = Dispatcher(
-        Fragile(bench.store, "list_unfinished"),
-        bench.stage,
-        bench.workplace,
+        FlakyStore(bench.store, "list_unfinished"),
+        bench.runner,
+        bench.job_directories,
         slots=["virtual:0"],
         lease_holder="one",
         clock=bench.clock,
@@ -511,19 +516,19 @@ def test_a_broken_database_is_waited_for(bench, caplog):
     bench.submit("training-a")
     broken.start()
     try:
-        until(lambda: bench.stage.started, details=lambda: caplog.text)
+        until(lambda: bench.runner.started, details=lambda: caplog.text)
     finally:
         broken.stop()
     assert "round failed" in caplog.text
 
 
-def test_trainings_are_read_again_only_after_a_change_and_after_a_while(bench):
-    """A thousand that wait would cost a tenth of a core otherwise."""
-    store = Counting(bench.store)
+def test_unfinished_trainings_are_read_only_after_a_change_or_an_interval(bench):
+    """Reading a thousand queued trainings in each round would take a tenth of a CPU core."""
+    store = CountingStore(bench.store)
     dispatcher = Dispatcher(
         store,
-        bench.stage,
-        bench.workplace,
+        bench.runner,
+        bench.job_directories,
         slots=["virtual:0"],
         lease_holder="one",
         clock=bench.clock,
@@ -532,13 +537,13 @@ def test_trainings_are_read_again_only_after_a_change_and_after_a_while(bench):
     one, two = bench.submit("training-a"), bench.submit("training-b")
 
     def reads(rounds: int = 5) -> int:
-        before = store.asked["list_unfinished"]
+        before = store.calls["list_unfinished"]
         for _ in range(rounds):
             dispatcher.run_once()
-        return store.asked["list_unfinished"] - before
+        return store.calls["list_unfinished"] - before
 
     reads()
-    assert bench.stage.started == [one]
+    assert bench.runner.started == [one]
     assert reads() == 0
     bench.store.request_cancel("dlaas", two, bench.clock())
     assert reads() == 1
@@ -547,26 +552,26 @@ def test_trainings_are_read_again_only_after_a_change_and_after_a_while(bench):
     assert reads() >= 1
 
 
-class Counting:
-    """The store, with a count of how often each verb is called."""
+class CountingStore:
+    """The store, with a count of the calls of each method."""
 
     def __init__(self, store: SqlStore) -> None:
         self._store = store
-        self.asked: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
 
     def __getattr__(self, name: str) -> object:
-        self.asked[name] += 1
+        self.calls[name] += 1
         return getattr(self._store, name)
 
 
-class Fragile:
-    """The store, as it is while its database restarts: *verb* fails, *times* times."""
+class FlakyStore:
+    """The store while its database restarts: one method fails, a given number of times."""
 
-    def __init__(self, store: SqlStore, verb: str, times: int = 1) -> None:
-        self._store, self._verb, self._left = store, verb, times
+    def __init__(self, store: SqlStore, method: str, times: int = 1) -> None:
+        self._store, self._method, self._left = store, method, times
 
     def __getattr__(self, name: str) -> object:
-        if name == self._verb and self._left:
+        if name == self._method and self._left:
             self._left -= 1
             return self._fail
         return getattr(self._store, name)

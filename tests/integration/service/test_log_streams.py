@@ -1,4 +1,4 @@
-"""Monitors as the service's own server serves them: who goes away, who reads nothing, and who comes in hundreds."""
+"""Log streams on the real HTTP server: clients that disappear, clients that read nothing, and hundreds of clients."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ from airflow_dlaas.service.store.base import Store, TrainingOutcome
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.task_runs.wait_for_training import wait_for_training
 from tests.conformance.store.conftest import a_definition, a_training
-from tests.unit.service.api.conftest import PASSWORDS, parts_in
+from tests.unit.service.api.conftest import PASSWORDS, create_deps
 
 PATIENCE = 60.0
-"""Seconds until something that takes some counts as never happening."""
+"""Seconds after which an expected event counts as failed."""
 
 
 @dataclass
 class Serving:
-    """An API at a port, its store and its job folders."""
+    """An API that listens at a port, its store and its job directories."""
 
     port: int
-    parts: ApiDeps
+    deps: ApiDeps
 
     @property
     def store(self) -> Store:
-        return self.parts.store
+        return self.deps.store
 
     @property
     def url(self) -> str:
@@ -77,7 +77,7 @@ class Serving:
         self.store.record_progress(training_id, TrainingState.RUNNING, Phase.PROCESSING, utc_now())
 
     def log(self, training_id: str) -> Path:
-        folder = JobDirectory(self.parts.jobs_dir / training_id)
+        folder = JobDirectory(self.deps.jobs_dir / training_id)
         folder.path.mkdir(exist_ok=True)
         return folder.log
 
@@ -93,7 +93,7 @@ class Serving:
             time.sleep(0.02)
 
     def knock(self, training_id: str, *, receive_buffer: int | None = None) -> socket.socket:
-        """Open a monitor by hand, and do nothing for it from then on: no pong, no read."""
+        """Open a log stream over a plain socket that answers no ping and reads nothing."""
         opened = socket.socket()
         if receive_buffer is not None:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -122,12 +122,12 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def serving(tmp_path: Path, empty_database: Path, request: pytest.FixtureRequest) -> Iterator[Serving]:
-    """A server; an indirect parameter bounds its monitors."""
-    parts = replace(parts_in(tmp_path, empty_database), limits=ApiLimits(log_streams=getattr(request, "param", 2000)))
-    door = ports.listen("127.0.0.1", 0)
-    with server.serve_in_thread(create_api(parts), door, None):
-        yield Serving(ports.socket_port(door), parts)
-    parts.store.close()
+    """A server; an indirect parameter is its limit of log streams."""
+    deps = replace(create_deps(tmp_path, empty_database), limits=ApiLimits(log_streams=getattr(request, "param", 2000)))
+    listener = ports.listen("127.0.0.1", 0)
+    with server.serve_in_thread(create_api(deps), listener, None):
+        yield Serving(ports.socket_port(listener), deps)
+    deps.store.close()
 
 
 async def opened(serving: Serving, ids: list[str]) -> list[ClientConnection]:
@@ -137,8 +137,8 @@ async def opened(serving: Serving, ids: list[str]) -> list[ClientConnection]:
     return list(await asyncio.gather(*found))
 
 
-def test_what_is_sent_is_not_compressed(serving: Serving) -> None:
-    """The buffers of the compression were most of what a monitor took of the memory."""
+def test_log_stream_is_not_compressed(serving: Serving) -> None:
+    """Compression buffers would be most of a log stream's memory."""
 
     async def scene() -> None:
         (one,) = await opened(serving, [serving.training("training-a", b"one\n")])
@@ -148,27 +148,25 @@ def test_what_is_sent_is_not_compressed(serving: Serving) -> None:
     asyncio.run(scene())
 
 
-def test_a_client_that_is_gone_without_a_word_is_noticed(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_stream_closes_if_its_client_answers_no_ping(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     serving.training("training-a")
     monkeypatch.setattr(server, "PING_INTERVAL", 0.2)
-    door = ports.listen("127.0.0.1", 0)
-    with server.serve_in_thread(create_api(serving.parts), door, None):
-        quick = Serving(ports.socket_port(door), serving.parts)
+    listener = ports.listen("127.0.0.1", 0)
+    with server.serve_in_thread(create_api(serving.deps), listener, None):
+        quick = Serving(ports.socket_port(listener), serving.deps)
         with quick.knock("training-a") as one:
-            heard = b"".join(iter(lambda: one.recv(4096), b""))  # until the service ends it: nothing pongs
-            assert heard.startswith(b"HTTP/1.1 101 ")
+            received = b"".join(iter(lambda: one.recv(4096), b""))  # until the service closes it, since no pong is sent
+            assert received.startswith(b"HTTP/1.1 101 ")
             quick.until_monitors(0)
 
 
-def test_a_client_that_reads_nothing_is_given_up_and_its_connection_dropped(
-    serving: Serving, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_log_stream_closes_if_its_client_reads_nothing(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     serving.training("training-a", b"one line of many\n" * 2_000_000, TrainingState.COMPLETED)
     monkeypatch.setattr(monitoring, "SEND_TIMEOUT", 0.3)
     monkeypatch.setattr(server, "UNREAD_TIMEOUT", 1.0)
-    door = ports.listen("127.0.0.1", 0)
-    with server.serve_in_thread(create_api(serving.parts), door, None):
-        quick = Serving(ports.socket_port(door), serving.parts)
+    listener = ports.listen("127.0.0.1", 0)
+    with server.serve_in_thread(create_api(serving.deps), listener, None):
+        quick = Serving(ports.socket_port(listener), serving.deps)
         with quick.knock("training-a", receive_buffer=4096) as one:
             quick.until_monitors(0)
             until = time.monotonic() + PATIENCE
@@ -178,38 +176,40 @@ def test_a_client_that_reads_nothing_is_given_up_and_its_connection_dropped(
 
 
 def connected(one: socket.socket) -> bool:
-    """Whether the server, which is in this process, still has its end of *one*."""
+    """Whether the server, in this process, still has the other end of *one*."""
     ends = psutil.Process().net_connections("tcp")
     return any(end.raddr and tuple(end.raddr) == one.getsockname() for end in ends)
 
 
-def test_hundreds_of_monitors_do_not_hold_up_the_end_of_the_service(
+def test_hundreds_of_log_streams_do_not_delay_the_stop_of_the_service(
     tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(server, "SHUTDOWN_TIMEOUT", 120)  # on a machine that does a lot else the end may take a while
-    parts = parts_in(tmp_path, empty_database)
+    monkeypatch.setattr(server, "SHUTDOWN_TIMEOUT", 120)  # on a busy machine the end may take a while
+    deps = create_deps(tmp_path, empty_database)
 
     async def scene() -> None:
         with ExitStack() as stack:
-            door = ports.listen("127.0.0.1", 0)
-            stack.enter_context(server.serve_in_thread(create_api(parts), door, None))
-            serving = Serving(ports.socket_port(door), parts)
+            listener = ports.listen("127.0.0.1", 0)
+            stack.enter_context(server.serve_in_thread(create_api(deps), listener, None))
+            serving = Serving(ports.socket_port(listener), deps)
             ids = [serving.training(f"training-{number:03}", b"one\n") for number in range(20)]
             monitors = await opened(serving, ids * 15)
             await asyncio.gather(*(one.recv() for one in monitors))
             await asyncio.to_thread(stack.close)
-            assert "timeout graceful shutdown exceeded" not in caplog.text  # uvicorn's word for what it has to cut off
+            assert (
+                "timeout graceful shutdown exceeded" not in caplog.text
+            )  # uvicorn's message about connections that it closes by force
             for one in monitors:
                 with pytest.raises(ConnectionClosed):
                     await one.recv()
             assert {one.close_code for one in monitors} == {1012}
 
     asyncio.run(scene())
-    parts.store.close()
+    deps.store.close()
 
 
-@pytest.mark.parametrize("serving", [4], indirect=True)  # of which one user may have three
-def test_our_client_is_told_when_to_come_again_where_there_are_too_many(serving: Serving) -> None:
+@pytest.mark.parametrize("serving", [4], indirect=True)  # one user may open three of them
+def test_client_gets_retry_after_if_too_many_log_streams_are_open(serving: Serving) -> None:
     ids = [serving.training(f"training-{number}", b"one\n") for number in range(4)]
 
     async def scene() -> float | None:
@@ -227,11 +227,11 @@ def test_our_client_is_told_when_to_come_again_where_there_are_too_many(serving:
 
 
 class Waits:
-    """Waits as the triggers have them: one shared watch, and what each of them was told."""
+    """Waits as in the triggers, with one shared watcher; records the log of each wait."""
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
-        self.said: dict[str, list[str]] = {}
+        self.logged: dict[str, list[str]] = {}
 
     async def of(self, ids: list[str]) -> None:
         """Wait until all of *ids* have ended."""
@@ -242,24 +242,24 @@ class Waits:
         async with shared_watcher(f"waits at {self._serving.url}", make) as watch:
             waits = []
             for one in ids:
-                self.said[one] = []
-                waits.append(wait_for_training(watch.client, watch, one, deadline=None, say=self.said[one].append))
+                self.logged[one] = []
+                waits.append(wait_for_training(watch.client, watch, one, deadline=None, say=self.logged[one].append))
             await asyncio.gather(*waits)
 
-    async def until_said(self, text: str, *ids: str) -> None:
+    async def until_logged(self, text: str, *ids: str) -> None:
         until = time.monotonic() + PATIENCE
-        while not all(any(text in line for line in self.said.get(one, ())) for one in ids):
-            assert time.monotonic() < until, f"{text!r} is not in {self.said}"
+        while not all(any(text in line for line in self.logged.get(one, ())) for one in ids):
+            assert time.monotonic() < until, f"{text!r} is not in {self.logged}"
             await asyncio.sleep(0.02)
 
 
-def test_waits_open_no_monitor_while_their_trainings_are_queued_and_get_the_whole_log(serving: Serving) -> None:
+def test_waits_open_no_log_stream_for_queued_trainings_and_get_the_whole_log(serving: Serving) -> None:
     ids = [serving.training(f"training-{number}", state=TrainingState.PENDING) for number in range(5)]
 
     async def scene() -> dict[str, list[str]]:
         waits = Waits(serving)
         waiting = asyncio.create_task(waits.of(ids))
-        await waits.until_said("pending", *ids)
+        await waits.until_logged("pending", *ids)
         await asyncio.sleep(0.5)
         assert await asyncio.to_thread(serving.monitors) == 0
         for one in ids:
@@ -271,31 +271,31 @@ def test_waits_open_no_monitor_while_their_trainings_are_queued_and_get_the_whol
                 log.write(b"written meanwhile\nwritten last, without an end")
             serving.store.finish(one, TrainingOutcome(TrainingState.COMPLETED, utc_now()))
         await waiting
-        return waits.said
+        return waits.logged
 
-    for said in asyncio.run(scene()).values():
-        lines = [line for text in said if not text.startswith("Training ") for line in text.splitlines()]
+    for logged in asyncio.run(scene()).values():
+        lines = [line for text in logged if not text.startswith("Training ") for line in text.splitlines()]
         assert lines == ["written before it was seen running", "written meanwhile", "written last, without an end"]
 
 
 @pytest.mark.parametrize("serving", [1], indirect=True)
-def test_a_wait_that_found_no_room_for_a_monitor_goes_on_and_gets_its_log_at_the_end(serving: Serving) -> None:
+def test_wait_without_a_log_stream_continues_and_gets_the_log_at_the_end(serving: Serving) -> None:
     one, other = (serving.training(f"training-{number}", b"the log\n") for number in range(2))
 
     async def scene() -> dict[str, list[str]]:
         waits = Waits(serving)
         first = asyncio.create_task(waits.of([one]))
-        await waits.until_said("running", one)
+        await waits.until_logged("running", one)
         await asyncio.to_thread(serving.until_monitors, 1)
         second = asyncio.create_task(waits.of([other]))
-        await waits.until_said("Following the log of training", other)
-        assert "the log" not in waits.said[other]
+        await waits.until_logged("Following the log of training", other)
+        assert "the log" not in waits.logged[other]
         serving.store.finish(other, TrainingOutcome(TrainingState.COMPLETED, utc_now()))
         await second
         assert not first.done()
         serving.store.finish(one, TrainingOutcome(TrainingState.COMPLETED, utc_now()))
         await first
-        return waits.said
+        return waits.logged
 
-    for said in asyncio.run(scene()).values():
-        assert "the log" in said
+    for logged in asyncio.run(scene()).values():
+        assert "the log" in logged

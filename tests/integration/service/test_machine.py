@@ -1,4 +1,4 @@
-"""What a training's command, and another user of the machine, get out of a running service without a credential."""
+"""Access to a running service without a credential: by the command of a training, and by another Unix user."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONTENT = b"data of another training\n"
 NOBODY = 65534
 
 OPEN = {"/health", "/metrics", "/docs", "/redoc", "/openapi.json", "/info", "/healthcheck"}
-"""What both front doors answer to everybody: that they live, how much they do, and what they and a Swift can do."""
+"""Paths that answer without a credential: health, metrics, and the descriptions of the API and of Swift."""
 
 PROBE = """
 import http.client, json
@@ -49,18 +49,18 @@ METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "REPLICATE")
 
 @dataclass
 class Machine:
-    """A running service, and somebody's data in its store."""
+    """A running service with a user's data in its store."""
 
     service: ServiceProcess
     customer: Customer
     front: list[int]
-    """The ports of the API and of the store's proxy, which clients are told."""
+    """The ports of the API and of Swift's proxy, which clients use."""
     back: list[int]
     """All others."""
 
     @cached_property
     def requests(self) -> list[tuple[int, str, str]]:
-        """Everything worth trying: the API's paths, and what is stored as clients and as Swift's servers name it."""
+        """URLs to try: the paths of the API, and of stored data as clients and as Swift's servers name them."""
         box = f"/AUTH_dlaas/{self.customer.data}"
         devices = self.service.home / "swift/devices/d1"
         paths = [f"/v1{box}", f"/v1{box}/numbers.txt", "/v1/AUTH_dlaas", *sorted(OPEN)]
@@ -69,9 +69,9 @@ class Machine:
             paths += [f"/d1/{one.name}{name}" for one in (devices / kind).iterdir() if one.name.isdigit()]
         return [(port, method, path) for port in (*self.front, *self.back) for path in paths for method in METHODS]
 
-    def check(self, said: str) -> None:
-        """Assert that every request was made, and refused."""
-        answers = [json.loads(line.removeprefix("PROBE ")) for line in said.splitlines() if line.startswith("PROBE ")]
+    def check(self, output: str) -> None:
+        """Assert that each request was sent and refused."""
+        answers = [json.loads(line.removeprefix("PROBE ")) for line in output.splitlines() if line.startswith("PROBE ")]
         assert len(answers) == len(self.requests)
         for port, method, path, status, body in answers:
             what = (port, method, path, status, body)
@@ -96,7 +96,7 @@ def processes(service: ServiceProcess) -> list[psutil.Process]:
 def lives(one: psutil.Process) -> bool:
     try:
         return bool(one.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:  # a learner that has ended since it was listed
+    except psutil.NoSuchProcess:  # a learner that has ended after it was listed
         return False
 
 
@@ -106,7 +106,7 @@ def sockets(service: ServiceProcess, kind: str) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """A folder that every user of the machine may enter, as pytest's own is not."""
+    """A folder that every Unix user may enter, unlike pytest's own."""
     path = Path(tempfile.mkdtemp(prefix="dlaas-machine-"))
     path.chmod(0o755)
     yield path
@@ -115,7 +115,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def machine(folder: Path) -> Iterator[Machine]:
-    (folder / "home").mkdir(mode=0o777)  # as made by hand, for a service that has not run yet
+    (folder / "home").mkdir(mode=0o777)  # as created by hand before the first start
     (folder / "home").chmod(0o777)
     with closing(ServiceProcess(folder / "home")) as process:
         process.start()
@@ -129,26 +129,30 @@ def machine(folder: Path) -> Iterator[Machine]:
             yield Machine(process, customer, front, sorted(listening - set(front)))
 
 
-def test_five_ports_are_open_and_only_to_this_machine(machine: Machine) -> None:
+def test_service_listens_at_five_ports_on_loopback_only(machine: Machine) -> None:
     opened = [one for one in sockets(machine.service, "inet") if one.status == psutil.CONN_LISTEN or not one.raddr]
     assert {one.laddr.ip for one in opened} == {"127.0.0.1"}
     assert {one.laddr.port for one in opened} == {*machine.front, *machine.back}
     assert len(machine.back) == 3  # no memcached, no rsync, no syslog
-    assert not [one for one in sockets(machine.service, "unix") if one.laddr]  # a sandbox reaches abstract ones
+    assert not [one for one in sockets(machine.service, "unix") if one.laddr]  # a sandbox can reach abstract sockets
 
 
-def test_a_training_in_a_sandbox_gets_nothing_from_any_port(machine: Machine) -> None:
+def test_sandboxed_training_gets_no_data_from_any_port(machine: Machine) -> None:
     if not bubblewrap_works():
         pytest.skip(NO_BUBBLEWRAP)
     customer = machine.customer
     code = f"given = {json.dumps(machine.requests)!r}\n{PROBE}"
     training = customer.end(customer.submit("python3 main.py", main=code))
     assert training.status.isolation == "bubblewrap"
-    machine.check(customer.said(training.id))
+    machine.check(customer.command_output(training.id))
 
 
-def as_nobody(code: str, given: Any) -> str:
-    """What *code* prints as a user who owns nothing. Modules are loaded before: that user may not read them here."""
+def run_as_other_user(code: str, given: Any) -> str:
+    """
+    Run *code* as a user that owns no files; return its output.
+
+    The modules are loaded first: that user cannot read them.
+    """
     become = f"""
 import encodings.idna, http.client, json, os, sys
 given = sys.stdin.read()
@@ -164,12 +168,12 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a
 
 
 @root_only
-def test_another_user_gets_nothing_from_any_port(machine: Machine) -> None:
-    machine.check(as_nobody(PROBE, machine.requests))
+def test_other_unix_user_gets_no_data_from_any_port(machine: Machine) -> None:
+    machine.check(run_as_other_user(PROBE, machine.requests))
 
 
 @root_only
-def test_another_user_reads_no_file_of_the_home_and_nothing_of_the_processes(machine: Machine) -> None:
+def test_other_unix_user_cannot_read_the_data_directory_or_the_processes(machine: Machine) -> None:
     files = [str(one) for one in machine.service.home.rglob("*") if one.is_file()]
     assert any(one.endswith("object-server.conf") for one in files)
     names = ("environ", "mem", "maps", "fd")
@@ -183,11 +187,11 @@ for path in json.loads(given):
         except OSError:
             pass
 """
-    assert as_nobody(code, [str(machine.service.home), *files, *kept]) == ""
-    assert as_nobody(code, ["/etc/passwd"]) == "/etc/passwd\n"
+    assert run_as_other_user(code, [str(machine.service.home), *files, *kept]) == ""
+    assert run_as_other_user(code, ["/etc/passwd"]) == "/etc/passwd\n"
 
 
-def test_what_holds_a_secret_is_its_owner_s_only(machine: Machine) -> None:
+def test_files_with_secrets_are_readable_by_their_owner_only(machine: Machine) -> None:
     home = machine.service.home
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert stat.S_IMODE((home / "swift").stat().st_mode) == 0o700
@@ -196,7 +200,7 @@ def test_what_holds_a_secret_is_its_owner_s_only(machine: Machine) -> None:
     assert {stat.S_IMODE(one.stat().st_mode) for one in secrets} == {0o600}
 
 
-def test_no_command_line_shows_a_secret(machine: Machine) -> None:
+def test_command_lines_contain_no_secret(machine: Machine) -> None:
     credentials = json.loads((machine.service.home / "credentials.json").read_text())
     config = (machine.service.home / "swift/etc/object-server.conf").read_text()
     (secret,) = [line.split("=")[1].strip() for line in config.splitlines() if line.startswith("secret")]

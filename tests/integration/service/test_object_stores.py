@@ -1,4 +1,4 @@
-"""Where credentials and data of a definition may go: to stores that the site allows, storage URLs included."""
+"""Object stores that a definition may name, including the storage URL in the response to a login."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from tests.integration.service.conftest import Customer
 from tests.redirector import STATUSES, Server, serving
 
 
-def place(url: str) -> str:
+def host_port(url: str) -> str:
     return urlsplit(url).netloc
 
 
 @dataclass
 class Site:
-    """A service that allows two logins, and the embedded store."""
+    """A service that allows two login hosts and the embedded store."""
 
     service: ServiceProcess
     customer: Customer
     login: Server
-    """Allowed; it lets everybody in, and says where their data lies."""
-    thief: Server
-    """Not allowed."""
+    """An allowed host that accepts each login and returns a storage URL."""
+    foreign: Server
+    """A host that is not allowed."""
 
     def submit(self, field: str, connection: dict[str, Any]) -> requests.Response:
-        """The answer to a definition whose *field* has another connection."""
+        """Submit a definition with another connection in *field*; return the response."""
         definition = self.customer.definition("true")
         (definition["training_results"] if field == "training_results" else definition["training_data"][0])[
             "connection"
@@ -51,46 +51,54 @@ class Site:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, keystone: StoreConnection) -> Iterator[Site]:
     with ExitStack() as stack:
-        thief = stack.enter_context(serving(Server("127.0.0.2")))
+        foreign = stack.enter_context(serving(Server("127.0.0.2")))
         login = stack.enter_context(serving(Server()))
-        allowed = f"{place(login.url)},{place(keystone.auth_url)}"
+        allowed = f"{host_port(login.url)},{host_port(keystone.auth_url)}"
         home = tmp_path_factory.mktemp("stores") / "home"
         service = stack.enter_context(closing(ServiceProcess(home, DLAAS_OBJECT_STORES=allowed)))
         service.start()
         client = stack.enter_context(service.client())
-        yield Site(service, Customer(service, client), login, thief)
+        yield Site(service, Customer(service, client), login, foreign)
 
 
 V1 = {"userId": "a:u", "password": "p4ssw0rd-of-the-tests"}
 
 
 @pytest.mark.parametrize("field", ["training_data[0]", "training_results"])
-def test_a_storage_url_on_a_host_that_is_not_allowed_is_refused_at_submit(site: Site, field: str) -> None:
-    site.login.headers = {"X-Storage-Url": f"{site.thief.url}/v1/AUTH_a", "X-Auth-Token": "a-token"}
+def test_submit_refuses_a_storage_url_on_a_host_that_is_not_allowed(site: Site, field: str) -> None:
+    site.login.headers = {"X-Storage-Url": f"{site.foreign.url}/v1/AUTH_a", "X-Auth-Token": "a-token"}
     reply = site.submit(field, {"auth_url": f"{site.login.url}/auth/v1.0", **V1})
     (error,) = reply.json()["errors"]
     assert (reply.status_code, error["code"]) == (400, "C103")
     assert error["target"]["name"] == f"{field}.connection.auth_url"
-    assert f"the operator of the service adds {place(site.thief.url)} to DLAAS_OBJECT_STORES" in error["message"]
-    assert site.thief.asked == []
+    assert f"the operator of the service adds {host_port(site.foreign.url)} to DLAAS_OBJECT_STORES" in error["message"]
+    assert site.foreign.asked == []
     assert not [one for one in (V1["password"], "a-token") if one in reply.text]
 
 
 @pytest.mark.parametrize(
     "url",
-    ["http://user@{thief}/v1/a", "//{thief}/v1/a", "http:\\\\{thief}/", "ftp://{thief}/", "{thief}", "/v1/a", "x"],
+    [
+        "http://user@{foreign}/v1/a",
+        "//{foreign}/v1/a",
+        "http:\\\\{foreign}/",
+        "ftp://{foreign}/",
+        "{foreign}",
+        "/v1/a",
+        "x",
+    ],
 )
-def test_a_storage_url_that_hides_its_host_is_refused_too(site: Site, url: str) -> None:
-    site.login.headers = {"X-Storage-Url": url.format(thief=place(site.thief.url)), "X-Auth-Token": "a-token"}
+def test_submit_refuses_a_storage_url_with_an_ambiguous_host(site: Site, url: str) -> None:
+    site.login.headers = {"X-Storage-Url": url.format(foreign=host_port(site.foreign.url)), "X-Auth-Token": "a-token"}
     reply = site.submit("training_data[0]", {"auth_url": f"{site.login.url}/auth/v1.0", **V1})
     (error,) = reply.json()["errors"]
     assert (reply.status_code, error["code"]) == (400, "C103")
     assert "is not plainly the URL of one host" in error["message"]
-    assert site.thief.asked == []
+    assert site.foreign.asked == []
 
 
-def test_keystones_catalogue_leads_to_no_other_host_either(site: Site, keystone: StoreConnection) -> None:
-    """Here a real Keystone, whose real Swift is at another port that the site has not named."""
+def test_submit_refuses_an_endpoint_of_keystone_that_is_not_allowed(site: Site, keystone: StoreConnection) -> None:
+    """A real Keystone, whose Swift is at another port, which the site does not allow."""
     reply = site.submit("training_data[0]", keystone.model_dump(context=REVEAL_SECRETS, exclude_none=True))
     (error,) = reply.json()["errors"]
     assert (reply.status_code, error["code"]) == (400, "C103")
@@ -101,9 +109,9 @@ def test_keystones_catalogue_leads_to_no_other_host_either(site: Site, keystone:
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("path", ["/auth/v1.0", "/v3"])
-def test_a_login_that_redirects_is_refused_at_submit_naming_both_hosts(site: Site, path: str, status: int) -> None:
+def test_submit_refuses_a_redirected_login_and_names_both_hosts(site: Site, path: str, status: int) -> None:
     keystone = {"project_id": "p", "region": "r", "domain_name": "d"} if path == "/v3" else {}
-    site.login.target, site.login.status = site.thief.url, status
+    site.login.target, site.login.status = site.foreign.url, status
     try:
         reply = site.submit("training_data[0]", {"auth_url": site.login.url + path, **V1, **keystone})
     finally:
@@ -111,15 +119,15 @@ def test_a_login_that_redirects_is_refused_at_submit_naming_both_hosts(site: Sit
     (error,) = reply.json()["errors"]
     assert (reply.status_code, error["code"]) == (400, "C103")
     assert error["target"]["name"] == "training_data[0].connection.auth_url"
-    assert f"{site.login.url} redirects to {site.thief.url}{path} ({status})" in error["message"]
-    assert site.thief.asked == []
+    assert f"{site.login.url} redirects to {site.foreign.url}{path} ({status})" in error["message"]
+    assert site.foreign.asked == []
 
 
 @pytest.mark.parametrize("kind", ["swift", "keystone"])
-def test_once_the_host_is_named_the_same_definition_trains(
+def test_definition_is_accepted_after_its_host_was_allowed(
     kind: str, request: pytest.FixtureRequest, own_service: ServiceProcess
 ) -> None:
-    """Login at one host and data at another, as Bluemix had it."""
+    """The login is at one host and the data at another, as on Bluemix."""
     real: StoreConnection = request.getfixturevalue(kind)
     with ExitStack() as stack:
         connection = real.model_dump(context=REVEAL_SECRETS, exclude_none=True)
@@ -142,4 +150,4 @@ def test_once_the_host_is_named_the_same_definition_trains(
         definition = "cat numbers.txt"
         training = customer.end(customer.submit(definition))
         assert training.state is TrainingState.COMPLETED
-        assert customer.said(training.id) == "1 2 3\n"
+        assert customer.command_output(training.id) == "1 2 3\n"

@@ -1,4 +1,4 @@
-"""Two users on one real service: what one has, the other cannot find."""
+"""Two users of one real service: each cannot access the other's resources."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CANCEL = [{"op": "replace", "path": "/status/state", "value": "canceled"}]
 
 @dataclass
 class Person:
-    """One user, with a client, and with bare hands."""
+    """One user, with the client of this package and with plain requests."""
 
     customer: Customer
     url: str
@@ -64,7 +64,7 @@ def people(service: ServiceProcess) -> Iterator[tuple[Person, Person]]:
 
 @dataclass
 class Things:
-    """What Ada has: an experiment with a version, a training that has ended, one that runs and one that waits."""
+    """Ada's resources: an experiment with a version, an ended, a running and a queued training."""
 
     experiment: str
     version: str
@@ -90,7 +90,7 @@ def things(people: tuple[Person, Person]) -> Iterator[Things]:
     ada.customer.end(running)
 
 
-def test_every_path_to_another_s_things_leads_nowhere(people: tuple[Person, Person], things: Things) -> None:
+def test_all_routes_answer_404_for_resources_of_another_user(people: tuple[Person, Person], things: Things) -> None:
     ada, bob = people
     experiment, version = f"{EXPERIMENTS}/{things.experiment}", f"{EXPERIMENTS}/{things.experiment}/versions"
     zipped = ada.ask("GET", f"{experiment}/content").content
@@ -117,28 +117,28 @@ def test_every_path_to_another_s_things_leads_nowhere(people: tuple[Person, Pers
         *(("DELETE", f"/v3/models/{one}", {}) for one in things.runs),
     ]
     for method, path, options in asked:
-        # An id that is nobody's is refused in the same words: nothing tells that this one is somebody's.
+        # An unknown id gets the same error: the response does not reveal that this id exists.
         strange = path.replace(things.experiment, "0" * 36).replace(things.version, "1" * 36)
         for one in things.runs:
             strange = strange.replace(one, "training-000000000")
-        reply, nobodys = (bob.ask(method, where, **options) for where in (path, strange))
-        assert (reply.status_code, nobodys.status_code) == (404, 404), (method, path)
+        reply, unknown = (bob.ask(method, where, **options) for where in (path, strange))
+        assert (reply.status_code, unknown.status_code) == (404, 404), (method, path)
         if method != "HEAD":
-            told, expected = reply.json()["errors"][0], nobodys.json()["errors"][0]
+            actual, expected = reply.json()["errors"][0], unknown.json()["errors"][0]
             for one, other in (
                 (things.experiment, "0" * 36),
                 (things.version, "1" * 36),
                 *((run, "training-000000000") for run in things.runs),
             ):
-                told["message"] = told["message"].replace(one, other)
-            assert told == expected, (method, path)
-    # And nothing happened to them.
+                actual["message"] = actual["message"].replace(one, other)
+            assert actual == expected, (method, path)
+    # The resources have not changed.
     assert ada.ask("GET", f"{experiment}/content").content == zipped
     assert ada.customer.training(things.running).state is TrainingState.RUNNING
     assert ada.customer.training(things.ended).state is TrainingState.ERROR
 
 
-def test_the_routes_asked_above_are_all_there_are(people: tuple[Person, Person]) -> None:
+def test_all_routes_are_covered_by_the_ownership_tests(people: tuple[Person, Person]) -> None:
     _, bob = people
     paths = bob.ask("GET", "/openapi.json").json()["paths"]
     known = {
@@ -165,7 +165,7 @@ async def _listen(person: Person, training_id: str) -> int:
         return error.response.status_code
 
 
-def test_another_s_monitor_is_not_there(people: tuple[Person, Person], things: Things) -> None:
+def test_log_stream_of_another_user_is_not_found(people: tuple[Person, Person], things: Things) -> None:
     ada, bob = people
     for one in things.runs:
         assert asyncio.run(_listen(ada, one)) == 101
@@ -173,7 +173,7 @@ def test_another_s_monitor_is_not_there(people: tuple[Person, Person], things: T
 
 
 @pytest.mark.parametrize("spelling", ["{location}", "{location}/content", "{path}", "{experiment}"])
-def test_another_s_code_is_refused_like_code_that_is_not_there(
+def test_code_of_another_user_is_refused_like_missing_code(
     people: tuple[Person, Person], things: Things, spelling: str
 ) -> None:
     _, bob = people
@@ -192,13 +192,13 @@ def test_another_s_code_is_refused_like_code_that_is_not_there(
     assert messages[0] == messages[1]
 
 
-def test_lists_and_changes_show_one_s_own(people: tuple[Person, Person], things: Things) -> None:
+def test_lists_and_changes_contain_own_trainings_only(people: tuple[Person, Person], things: Things) -> None:
     ada, bob = people
     mine = bob.customer.end(bob.customer.submit("true")).id
     for path in (EXPERIMENTS, "/v3/models", "/v3/models?after=0", "/v3/models?limit=1000"):
-        told = bob.ask("GET", path).text
+        actual = bob.ask("GET", path).text
         for one in (things.experiment, things.version, *things.runs, '"ada"'):
-            assert one not in told, path
+            assert one not in actual, path
     assert mine in bob.ask("GET", "/v3/models").text
     assert mine not in ada.ask("GET", "/v3/models").text
     assert bob.ask("GET", f"/v3/models?start={things.ended}").status_code == 400
@@ -210,14 +210,14 @@ def test_lists_and_changes_show_one_s_own(people: tuple[Person, Person], things:
     )
 
 
-def test_a_long_poll_does_not_wake_for_another(people: tuple[Person, Person]) -> None:
+def test_long_poll_ignores_changes_of_another_user(people: tuple[Person, Person]) -> None:
     ada, bob = people
     cursor = bob.customer.client.send(calls.list_changes("now", 0)).cursor
     ada.customer.end(ada.customer.submit("true"))
     assert bob.customer.client.send(calls.list_changes(cursor, 1)).resources == ()
 
 
-def test_keys_of_two_owners_do_not_meet(people: tuple[Person, Person]) -> None:
+def test_idempotency_keys_of_two_users_are_independent(people: tuple[Person, Person]) -> None:
     ada, bob = people
     ids = []
     for person in people:
@@ -231,24 +231,24 @@ def test_keys_of_two_owners_do_not_meet(people: tuple[Person, Person]) -> None:
         person.customer.end(one)
 
 
-def test_the_place_in_the_queue_is_all_that_tells_of_others(people: tuple[Person, Person]) -> None:
+def test_queue_position_is_the_only_trace_of_other_users(people: tuple[Person, Person]) -> None:
     ada, bob = people
     first = ada.customer.submit("sleep 600", "large")
     second = ada.customer.submit("true", "large")
     third = bob.customer.submit("true", "large")
     try:
-        told = bob.ask("GET", f"/v3/models/{third}").json()["entity"]["status"]
-        assert told["queue_position"] >= 1
+        actual = bob.ask("GET", f"/v3/models/{third}").json()["entity"]["status"]
+        assert actual["queue_position"] >= 1
         known = {"state", "submitted_at", "current_at", "metrics", "phase", "phases", "queue_position", "runtime"}
-        assert set(told) <= known
-        assert first not in json.dumps(told)
+        assert set(actual) <= known
+        assert first not in json.dumps(actual)
     finally:
         ada.customer.client.send(calls.cancel_training(first))
     for person, one in ((ada, first), (ada, second), (bob, third)):
         person.customer.end(one)
 
 
-def test_an_instance_counts_nothing_of_others(people: tuple[Person, Person], things: Things) -> None:
+def test_instance_document_contains_no_counts(people: tuple[Person, Person], things: Things) -> None:
     ada, bob = people
     mine, others = (person.ask("GET", "/v3/wml_instances/any").json() for person in (bob, ada))
     assert mine == others

@@ -1,4 +1,4 @@
-"""What becomes of trainings whose secrets nobody can read any more."""
+"""Trainings whose secrets cannot be decrypted any more."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_dlaas.service.store.sql import SqlStore
 from tests.conformance.store.conftest import add
 
 
-def test_a_training_whose_secrets_were_sealed_with_another_key_ends_with_a_reason(tmp_path: Path) -> None:
+def test_training_with_secrets_of_another_key_ends_with_an_error(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'store.db'}"
     before = SqlStore(url, key=derive_key(b"the key before"))
     add(before, "training-a")
@@ -33,5 +33,5 @@ def test_a_training_whose_secrets_were_sealed_with_another_key_ends_with_a_reaso
     assert ended.error is not None
     assert ended.error.code == "S101"
     assert "sealed with another key" in ended.error.message
-    assert not dispatcher.run_once()  # nothing is tried again
+    assert not dispatcher.run_once()  # there is no retry
     store.close()

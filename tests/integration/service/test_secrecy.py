@@ -1,4 +1,4 @@
-"""A whole service: no secret is left anywhere once a training is over, and none was in its command's sight."""
+"""Secrets in a whole service: none is left after a training, and its command cannot see any."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_dlaas.service.store.secret_encryption import ENCRYPTED_PREFIX
 from tests.running import NO_BUBBLEWRAP
 
 KEEPERS = ("credentials.json", "connections.json", "swift")
-"""Where the service keeps the keys of its own object store, on purpose; no training sees them."""
+"""Files with the keys of the embedded object store. No training can read them."""
 
 
 def traces(secret: str, files: list[Path]) -> list[Path]:
@@ -23,7 +23,7 @@ def traces(secret: str, files: list[Path]) -> list[Path]:
 
 
 def content(file: Path) -> bytes:
-    """What is in *file*; nothing where a learner has removed it meanwhile, which tidies up after its last word."""
+    """Return the content of *file*; empty if the learner has removed it meanwhile."""
     try:
         return file.read_bytes()
     except FileNotFoundError:
@@ -31,11 +31,11 @@ def content(file: Path) -> bytes:
 
 
 def kept(home: Path) -> list[Path]:
-    """Every file of the service's but its own keys: database and its logs, job folders, zips."""
+    """All files of the service without its own keys: database with its logs, job directories, archives."""
     return [one for one in home.rglob("*") if one.is_file() and one.relative_to(home).parts[0] not in KEEPERS]
 
 
-def test_after_its_end_nothing_of_a_training_s_secrets_is_left(own_customer):
+def test_no_secret_of_a_training_is_left_after_its_end(own_customer):
     service, secret = own_customer.service, own_customer.store["password"]
     done = own_customer.submit("env; cat /proc/*/environ; exit 3")
     stopped = own_customer.running(own_customer.submit("sleep 1000")).id
@@ -44,14 +44,14 @@ def test_after_its_end_nothing_of_a_training_s_secrets_is_left(own_customer):
     assert own_customer.end(stopped).state is TrainingState.CANCELED
     files = kept(service.home)
     assert {"database.sqlite", "log", "exit.json"} <= {one.name for one in files}
-    assert traces(secret, [service.home / "credentials.json"])  # it would be found
+    assert traces(secret, [service.home / "credentials.json"])  # the search works
     assert traces(secret, [*files, service.log]) == []
     sealed = [one.name for one in files if ENCRYPTED_PREFIX.encode() in content(one)]
-    assert sealed == []  # and what was sealed is gone, too
-    assert secret not in own_customer.said(done)
+    assert sealed == []  # the encrypted secrets are removed too
+    assert secret not in own_customer.command_output(done)
 
 
-def test_a_training_sees_nothing_of_the_service_it_runs_on(own_customer):
+def test_training_cannot_see_the_service(own_customer):
     service = own_customer.service
     one = own_customer.submit(
         f"cat {service.home}/credentials.json {service.home}/connections.json {service.home}/database.sqlite; "
@@ -61,8 +61,8 @@ def test_a_training_sees_nothing_of_the_service_it_runs_on(own_customer):
     assert ended.state is TrainingState.COMPLETED
     if ended.status.isolation == "none":
         pytest.skip(NO_BUBBLEWRAP)
-    said = own_customer.said(one)
-    assert said.count("No such file or directory") == 5
-    assert said.splitlines()[-1] == one
-    assert own_customer.store["password"] not in said
+    output = own_customer.command_output(one)
+    assert output.count("No such file or directory") == 5
+    assert output.splitlines()[-1] == one
+    assert own_customer.store["password"] not in output
     assert ended.status.isolation == "bubblewrap"

@@ -25,7 +25,7 @@ from tests.integration.service.conftest import GATE, PATIENCE
 from tests.waiting import until
 
 
-def test_a_training_completes_and_its_results_are_in_the_store(customer):
+def test_training_completes_and_stores_its_results(customer):
     code = """
 import os, pathlib
 numbers = pathlib.Path(os.environ["DATA_DIR"], "numbers.txt").read_text().split()
@@ -37,7 +37,7 @@ print("the sum is there")
     training = customer.end(customer.submit("python3 main.py", main=code))
     assert training.state is TrainingState.COMPLETED, training.status
     assert customer.result(training.id, "model/sum.txt") == b"6"
-    assert customer.said(training.id) == "the sum is there\n"
+    assert customer.command_output(training.id) == "the sum is there\n"
     assert training.status.gpus is not None
     assert len(training.status.gpus) == 1
     assert training.status.message == f"{training.id}: "
@@ -47,8 +47,8 @@ print("the sum is there")
     assert (results.location.container, results.location.model_location) == (customer.results, training.id)
 
 
-def test_results_go_to_a_container_that_the_service_creates_under_the_older_key(customer):
-    """`training_results.source` is what clients of 2017 write; the container does not exist before the submit."""
+def test_results_container_of_the_older_key_is_created(customer):
+    """Clients of 2017 send `training_results.source`. The container does not exist before the submit."""
     definition = customer.definition("mkdir $RESULT_DIR/model; echo 1 > $RESULT_DIR/model/m")
     customer.results = f"new-{customer.results}"
     place = {"container": customer.results, "type": "softlayer_objectstore"}
@@ -61,16 +61,16 @@ def test_results_go_to_a_container_that_the_service_creates_under_the_older_key(
     assert ended.entity.training_results.location.container == customer.results
 
 
-def test_a_command_that_fails_ends_in_error_with_its_exit_code_and_its_log(customer):
+def test_failed_command_ends_with_its_exit_code_and_its_log(customer):
     training = customer.end(customer.submit("echo before it fails; exit 3"))
     assert training.state is TrainingState.ERROR
     assert training.status.message == f"{training.id}: 3"
     assert training.status.error is not None
     assert training.status.error.errors[0].code == "C201"
-    assert customer.said(training.id) == "before it fails\n"
+    assert customer.command_output(training.id) == "before it fails\n"
 
 
-def test_a_cancel_ends_the_command_and_stores_what_there_is(customer):
+def test_cancel_ends_the_command_and_stores_its_results(customer):
     command = "mkdir -p $RESULT_DIR/model; echo half > $RESULT_DIR/model/half.txt; sleep 600"
     training = customer.running(customer.submit(command))
     done = customer.service.console("cancel", training.id)
@@ -81,7 +81,7 @@ def test_a_cancel_ends_the_command_and_stores_what_there_is(customer):
     assert not [one for one in customer.service.processes() if "sleep 600" in " ".join(one.cmdline())]
 
 
-def test_slots_are_given_in_the_order_of_submission(own_customer):
+def test_gpu_slots_are_assigned_in_the_order_of_submission(own_customer):
     first = own_customer.submit(GATE, "large")
     second = own_customer.submit("true", "medium")
     third = own_customer.submit("true", "small")
@@ -93,19 +93,19 @@ def test_slots_are_given_in_the_order_of_submission(own_customer):
     own_customer.open_gate(holder)
     ended = [own_customer.end(one) for one in (first, second, third)]
     assert [len(one.status.gpus or ()) for one in ended] == [3, 2, 1]
-    # Slots are free once the command has ended, while its results are still being stored.
+    # Slots are free after the command has ended, while its results are being stored.
     [freed_at] = [one.since for one in ended[0].status.phases or () if one.phase == Phase.STORING]
     assert ended[1].status.running_at is not None
     assert ended[1].status.running_at >= freed_at
 
 
-def test_a_service_killed_in_the_middle_of_a_training_records_its_end_when_it_is_back(own_customer):
+def test_end_of_a_training_is_recorded_after_the_service_was_killed(own_customer):
     service = own_customer.service
     training = own_customer.running(own_customer.submit(f"{GATE}; echo through; exit 7"))
     address = service.connections()
     service.kill()
     own_customer.open_gate(training)
-    # The command ends while nobody is there to see it; its learner then waits for the object store.
+    # The command ends while no service runs; its learner then waits for the object store.
     folder = JobDirectory(service.home / "jobs" / training.id)
     until(
         lambda: phase_of(folder) is Phase.STORING, details=lambda: f"its phase is {phase_of(folder)}", seconds=PATIENCE
@@ -115,10 +115,10 @@ def test_a_service_killed_in_the_middle_of_a_training_records_its_end_when_it_is
     ended = own_customer.end(training.id)
     assert ended.state is TrainingState.ERROR
     assert ended.status.message == f"{training.id}: 7"
-    assert own_customer.said(training.id) == "through\n"
+    assert own_customer.command_output(training.id) == "through\n"
 
 
-def test_a_training_outlives_the_service_s_stop_and_completes_under_the_next(own_customer):
+def test_training_continues_after_the_service_stops_and_completes_under_the_next(own_customer):
     service = own_customer.service
     training = own_customer.running(own_customer.submit(GATE))
     assert service.stop() == 0
@@ -130,7 +130,7 @@ def test_a_training_outlives_the_service_s_stop_and_completes_under_the_next(own
     assert own_customer.end(training.id).state is TrainingState.COMPLETED
 
 
-def test_an_idle_service_leaves_no_process_when_it_stops(own_service):
+def test_stopped_service_leaves_no_process(own_service):
     own_service.start()
     below = psutil.Process(own_service.pid).children(recursive=True)
     assert below
@@ -140,7 +140,7 @@ def test_an_idle_service_leaves_no_process_when_it_stops(own_service):
     assert not own_service.processes()
 
 
-def test_a_learner_that_is_killed_is_reported_as_lost(own_customer):
+def test_killed_learner_is_reported_as_lost(own_customer):
     training = own_customer.running(own_customer.submit("sleep 6001"))
     mark = json.loads((own_customer.service.home / "jobs" / training.id / "run.json").read_text())
     learner = psutil.Process(mark["pid"])
@@ -154,7 +154,7 @@ def test_a_learner_that_is_killed_is_reported_as_lost(own_customer):
     assert not left, "its command would go on using the GPU"
 
 
-def test_a_store_that_dies_is_started_again(own_customer):
+def test_embedded_store_is_restarted_after_it_died(own_customer):
     service = own_customer.service
     [store] = [one for one in psutil.Process(service.pid).children() if "objectstore" in " ".join(one.cmdline())]
     store.kill()
@@ -171,14 +171,14 @@ def test_a_store_that_dies_is_started_again(own_customer):
     assert own_customer.end(own_customer.submit("true")).state is TrainingState.COMPLETED
 
 
-def test_a_home_in_use_is_refused_with_a_sentence(service):
+def test_serve_refuses_a_data_directory_in_use(service):
     done = service.console("serve")
     assert done.returncode == 1
     assert f"pid {service.pid}" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_that_is_taken_is_refused_before_anything_is_started(service, tmp_path):
+def test_serve_refuses_a_port_in_use_before_it_starts_anything(service, tmp_path):
     port = service.connections()["dlaas_default"]["host"].rpartition(":")[2]
     done = service.console("serve", "--home", str(tmp_path / "other"), "--port", port)
     assert done.returncode == 1
@@ -186,7 +186,7 @@ def test_a_port_that_is_taken_is_refused_before_anything_is_started(service, tmp
     assert not (tmp_path / "other" / "swift").exists()
 
 
-def test_a_taken_port_of_the_store_is_refused_and_leaves_nothing(service, own_service):
+def test_serve_refuses_a_store_port_in_use_and_leaves_no_process(service, own_service):
     port = service.connections()["swift_default"]["host"].split(":")[2].split("/")[0]
     done = own_service.console("serve", "--objectstore-port", port)
     assert done.returncode == 1
@@ -196,7 +196,7 @@ def test_a_taken_port_of_the_store_is_refused_and_leaves_nothing(service, own_se
     assert not own_service.processes()
 
 
-def test_the_greeting_tells_everything_but_secrets(service):
+def test_ready_message_has_addresses_and_no_secrets(service):
     for connection in service.connections().values():
         assert connection["host"] in service.greeting
         assert connection["password"] not in service.greeting
@@ -205,7 +205,7 @@ def test_the_greeting_tells_everything_but_secrets(service):
         assert word in service.greeting
 
 
-def test_a_submitted_command_runs_soon_and_the_figures_are_told(customer, own_service):
+def test_submitted_command_starts_soon_and_metrics_are_reported(customer, own_service):
     begun = time.monotonic()
     training = customer.end(customer.submit("true"))
     took = time.monotonic() - begun
@@ -223,27 +223,27 @@ def test_a_submitted_command_runs_soon_and_the_figures_are_told(customer, own_se
     )
 
 
-def test_the_console_tells_of_runs(customer):
+def test_command_line_lists_trainings(customer):
     training = customer.end(customer.submit("echo one; echo two"))
     listed = customer.service.console("runs")
     assert training.id in listed.stdout
     assert "completed" in listed.stdout
     shown = customer.service.console("show", training.id)
     assert customer.results in shown.stdout
-    told = customer.service.console("logs", training.id)
-    assert told.stdout.endswith("\none\ntwo\n")
+    result = customer.service.console("logs", training.id)
+    assert result.stdout.endswith("\none\ntwo\n")
     runtimes = customer.service.console("runtimes")
     assert "the interpreter that runs the tests" in runtimes.stdout
     assert "4 GPU slots" in runtimes.stdout
 
 
-def test_the_console_follows_a_log_to_its_end(customer):
+def test_command_line_follows_a_log_to_its_end(customer):
     training_id = customer.submit("for i in 1 2 3; do echo $i; sleep 0.3; done")
-    told = customer.service.console("logs", "--follow", training_id)
-    assert told.stdout.endswith("\n1\n2\n3\n")
+    result = customer.service.console("logs", "--follow", training_id)
+    assert result.stdout.endswith("\n1\n2\n3\n")
 
 
-def test_the_console_submits_a_definition_whose_connections_are_named(customer, tmp_path):
+def test_command_line_submits_a_definition_with_connection_names(customer, tmp_path):
     definition = customer.definition("true")
     for entry in (definition["training_data"][0], definition["training_results"]):
         entry["connection"] = "swift_default"
@@ -254,14 +254,14 @@ def test_the_console_submits_a_definition_whose_connections_are_named(customer, 
     assert customer.end(done.stdout.strip()).state is TrainingState.COMPLETED
 
 
-def test_the_console_puts_a_refusal_in_one_sentence(customer):
+def test_command_line_reports_a_refusal_in_one_sentence(customer):
     done = customer.service.console("show", "training-nowhere12")
     assert done.returncode == 1
     assert done.stderr.startswith("airflow-dlaas: ")
     assert done.stderr.count("\n") == 1
 
 
-def test_a_killed_service_leaves_no_store_behind(own_service):
+def test_killed_service_leaves_no_store_process(own_service):
     own_service.start()
     below = psutil.Process(own_service.pid).children(recursive=True)
     own_service.kill()
@@ -269,10 +269,10 @@ def test_a_killed_service_leaves_no_store_behind(own_service):
     assert not left
 
 
-def test_a_service_stopped_while_it_starts_leaves_nothing(own_service):
+def test_service_stopped_during_its_start_leaves_no_process(own_service):
     own_service.home.mkdir()
     with (own_service.home / "database.sqlite.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # it can't get beyond its database, however slow this test is
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the service waits for its database as long as the test needs
         process = subprocess.Popen(
             [sys.executable, "-m", "airflow_dlaas.cli", "serve"],
             env=own_service.environment,
@@ -281,7 +281,7 @@ def test_a_service_stopped_while_it_starts_leaves_nothing(own_service):
             stderr=subprocess.PIPE,
         )
         try:
-            # It has begun to start the store.
+            # The start of the store has begun.
             until(
                 (own_service.home / "swift").exists, details=lambda: f"it has ended: {process.poll()}", seconds=PATIENCE
             )
@@ -295,11 +295,11 @@ def test_a_service_stopped_while_it_starts_leaves_nothing(own_service):
     assert b"ready" not in out
 
 
-def test_a_long_poll_does_not_hold_up_the_stop(own_customer):
+def test_long_poll_does_not_delay_the_stop(own_customer):
     client = own_customer.client
     cursor, where = client.send(calls.list_changes("now", 0)).cursor, urlsplit(client.url)
     with closing(http.client.HTTPConnection(where.hostname, where.port, timeout=PATIENCE)) as polling:
-        # The service answers it in half a minute, unless it stops before.
+        # The service answers it after 30 s, or when it stops.
         headers = {"Authorization": f"Bearer {client.token()}"}
         polling.request("GET", f"/v3/models?after={cursor}&wait=30", headers=headers)
         until(
@@ -307,20 +307,20 @@ def test_a_long_poll_does_not_hold_up_the_stop(own_customer):
             details=lambda: "the request is still in the service's socket",
             seconds=PATIENCE,
         )
-        assert own_customer.service.stop() == 0  # within 30 seconds, or an error
+        assert own_customer.service.stop() == 0  # fails after 30 s
         answer = polling.getresponse()
         assert (answer.status, json.loads(answer.read())["resources"]) == (200, [])
     assert "Traceback" not in own_customer.service.log.read_text()
 
 
 def phase_of(folder: JobDirectory) -> Phase | None:
-    """Where the learner of a job says that it is."""
+    """Return the phase in the learner's phase file."""
     mark = read_job_file(folder.phase, PhaseFile)
     return None if mark is None else mark.phase
 
 
 def was_read(sent: socket.socket) -> bool:
-    """Whether the peer of *sent*, a connection on loopback, has read everything that was sent to it."""
+    """Whether the peer of *sent*, a loopback connection, has read all bytes."""
     ours, theirs = (f"0100007F:{one[1]:04X}" for one in (sent.getsockname(), sent.getpeername()))
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     [queues] = [line[4] for line in lines if (line[1], line[2]) == (theirs, ours)]

@@ -1,4 +1,4 @@
-"""GPU slots are given back when the command has ended, not when its results are stored."""
+"""GPU slots are released when the command has ended, before its results are stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.troublemaker import Say, StallRequest, Troublemaker
 
 @pytest.fixture
 def customer(tmp_path: Path) -> Iterator[Customer]:
-    """A customer of a service with one slot, where any object store is allowed."""
+    """A user of a service with one GPU slot that allows all object stores."""
     service = ServiceProcess(tmp_path / "home", DLAAS_GPUS="virtual:1", DLAAS_OBJECT_STORES="any")
     service.start()
     try:
@@ -33,8 +33,8 @@ def submit(customer: Customer, command: str, results: Troublemaker) -> str:
     return customer.client.send(calls.create_training(TrainingDefinition.parse(definition))).id
 
 
-def test_the_next_training_runs_while_results_are_stored_slowly(customer):
-    """The store that takes the results stands still until the test lets it go on."""
+def test_slow_storing_of_results_does_not_block_the_next_training(customer):
+    """The object store of the results blocks until the test releases it."""
     with Troublemaker(customer.store["auth_url"]) as slow:
         slow.on(StallRequest(0), method="PUT", path="/model/w", times=None)
         first = submit(customer, "mkdir $RESULT_DIR/model; echo w > $RESULT_DIR/model/w", slow)
@@ -49,7 +49,7 @@ def test_the_next_training_runs_while_results_are_stored_slowly(customer):
         assert customer.result(first, "model/w") == b"w\n"
 
 
-def test_what_a_store_does_not_take_costs_neither_the_other_files_nor_the_exit_code_nor_the_log(customer):
+def test_refused_result_file_does_not_affect_other_files_exit_code_and_log(customer):
     with Troublemaker(customer.store["auth_url"]) as full:
         full.on(Say(413, body=b"Upload exceeds quota."), method="PUT", path="/model/large", times=None)
         command = (

@@ -1,4 +1,4 @@
-"""The page's own words: its JSON example, credentials filled in, sent by its own curl command."""
+"""The JSON example of the documentation, with credentials, sent by its curl command."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ COMMAND = (
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed: apt-get install curl")
-def test_the_pages_example_is_accepted_as_it_stands_from_the_pages_own_curl(
-    own_service: ServiceProcess, tmp_path: Path
-) -> None:
+def test_example_of_the_documentation_works_with_its_curl_command(own_service: ServiceProcess, tmp_path: Path) -> None:
     own_service.catalogue.write_text(
         own_service.catalogue.read_text().replace('version = "test"', 'version = "1.2-py3"')
     )

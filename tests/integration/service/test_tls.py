@@ -1,4 +1,4 @@
-"""A service that speaks TLS: its API, its Swift, its console, and the trainings that fetch from it."""
+"""A service with TLS: its API, its Swift, its command line, and trainings that load data from it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.conftest import ServiceProcess
 from tests.integration.service.conftest import Customer
 
 PATIENCE = 30.0
-"""Seconds that the service may take on a machine that does a lot else; less than a TLS handshake is waited for."""
+"""Seconds that the service may take on a busy machine; less than the timeout of a TLS handshake."""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, issued: Pair) -> Iterator[
 
 
 class Trusting(Customer):
-    """A customer who trusts the service's authority."""
+    """A user who trusts the service's certificate authority."""
 
     authority = ""
 
@@ -71,20 +71,20 @@ def customer(service: ServiceProcess, issued: Pair, monkeypatch: pytest.MonkeyPa
         yield Trusting(service, client)
 
 
-def place(service: ServiceProcess, name: str) -> tuple[str, int]:
+def socket_address(service: ServiceProcess, name: str) -> tuple[str, int]:
     found = urlsplit(service.connections()[name]["host"])
     return str(found.hostname), int(found.port or 0)
 
 
-def test_a_training_completes_over_tls_alone(customer: Trusting) -> None:
+def test_training_completes_over_tls_only(customer: Trusting) -> None:
     ended = customer.end(customer.submit("cat $DATA_DIR/numbers.txt"))
     assert ended.state is TrainingState.COMPLETED, ended.status
-    assert customer.said(ended.id) == "1 2 3\n"
+    assert customer.command_output(ended.id) == "1 2 3\n"
     assert customer.store["auth_url"].startswith("https://")
     assert ended.entity.model_definition.definition_location.startswith("https://")
 
 
-def test_the_connections_carry_the_authority_to_airflow(service: ServiceProcess, issued: Pair) -> None:
+def test_connections_file_names_the_ca_file(service: ServiceProcess, issued: Pair) -> None:
     for fields in service.connections().values():
         assert fields["host"].startswith("https://")
         assert json.loads(fields["extra"]) == {"ca_file": str(issued.certificate)}
@@ -92,39 +92,41 @@ def test_the_connections_carry_the_authority_to_airflow(service: ServiceProcess,
     assert access.verify == str(issued.certificate)
 
 
-def test_the_console_trusts_it_too(customer: Trusting, tmp_path: Path) -> None:
+def test_command_line_trusts_the_configured_ca(customer: Trusting, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     sent = customer.service.console("upload", str(tmp_path / "a.txt"), "by-hand")
     assert sent.returncode == 0, sent.stderr
     training = customer.end(customer.submit("echo told over tls"))
-    told = customer.service.console("logs", "--follow", training.id)
-    assert "told over tls" in told.stdout, told.stderr
+    result = customer.service.console("logs", "--follow", training.id)
+    assert "told over tls" in result.stdout, result.stderr
 
 
-def test_a_client_told_nothing_does_not_trust_it(service: ServiceProcess) -> None:
+def test_client_without_the_ca_does_not_trust_the_service(service: ServiceProcess) -> None:
     known = service.connections()["dlaas_default"]
     with Client(known["host"], known["login"], known["password"]) as client, pytest.raises(NotConfigured):
         client.token()
 
 
 @pytest.mark.parametrize("name", ["dlaas_default", "swift_default"])
-def test_nothing_is_said_in_the_clear(service: ServiceProcess, name: str) -> None:
-    with socket.create_connection(place(service, name), timeout=PATIENCE) as plain:
+def test_plain_http_requests_get_no_response(service: ServiceProcess, name: str) -> None:
+    with socket.create_connection(socket_address(service, name), timeout=PATIENCE) as plain:
         plain.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         with contextlib.suppress(ConnectionResetError):
-            while said := plain.recv(4096):
-                assert b"HTTP/" not in said
+            while chunk := plain.recv(4096):
+                assert b"HTTP/" not in chunk
 
 
 @pytest.mark.parametrize("name", ["dlaas_default", "swift_default"])
-def test_who_stays_silent_or_hangs_up_holds_nobody_up(service: ServiceProcess, issued: Pair, name: str) -> None:
-    where = place(service, name)
+def test_silent_and_closed_connections_do_not_block_other_clients(
+    service: ServiceProcess, issued: Pair, name: str
+) -> None:
+    where = socket_address(service, name)
     silent = [socket.create_connection(where) for _ in range(50)]
     try:
         for _ in range(50):
-            rude = socket.create_connection(where)
-            rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            rude.close()  # a reset
+            reset = socket.create_connection(where)
+            reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reset.close()  # a reset
             with socket.create_connection(where) as nonsense:
                 nonsense.sendall(b"GET / HTTP/1.0\r\n\r\n")
         trusting = ssl.create_default_context(cafile=str(issued.certificate))
@@ -138,7 +140,7 @@ def test_who_stays_silent_or_hangs_up_holds_nobody_up(service: ServiceProcess, i
             one.close()
 
 
-def test_many_use_its_swift_at_once(customer: Trusting) -> None:
+def test_embedded_store_serves_many_tls_clients_at_the_same_time(customer: Trusting) -> None:
     content = bytes(range(256)) * 4096
 
     def round_trip(number: int) -> bool:
@@ -150,14 +152,14 @@ def test_many_use_its_swift_at_once(customer: Trusting) -> None:
         assert all(pool.map(round_trip, range(24)))
 
 
-def test_it_is_none_of_the_old_versions(service: ServiceProcess) -> None:
+def test_old_tls_versions_are_refused(service: ServiceProcess) -> None:
     for name in ("dlaas_default", "swift_default"):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
-        with socket.create_connection(place(service, name)) as plain, pytest.raises(OSError, match=r"."):
+        with socket.create_connection(socket_address(service, name)) as plain, pytest.raises(OSError, match=r"."):
             context.wrap_socket(plain)
 
 
@@ -171,12 +173,12 @@ def test_it_is_none_of_the_old_versions(service: ServiceProcess) -> None:
         ({"DLAAS_HOST": "0.0.0.0", "DLAAS_PASSWORD": "changeme"}, "is one of the most common passwords"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_started(
+def test_serve_reports_tls_errors_before_it_starts_anything(
     tmp_path: Path, issued: Pair, changed: dict[str, str], words: str
 ) -> None:
     other = str(pair(tmp_path / "other", "127.0.0.1").key)
-    said: dict[str, Any] = {name: value.format(other=other) for name, value in changed.items()}
-    process = ServiceProcess(tmp_path / "home", **(settings(issued) | said))
+    overrides: dict[str, Any] = {name: value.format(other=other) for name, value in changed.items()}
+    process = ServiceProcess(tmp_path / "home", **(settings(issued) | overrides))
     done = process.console("serve")
     assert done.returncode == 1
     assert words.format(other=other) in done.stderr
@@ -185,7 +187,7 @@ def test_what_is_wrong_is_said_before_anything_is_started(
     assert not (process.home / "connections.json").exists()
 
 
-def test_beyond_loopback_it_starts_without_being_told_to(tmp_path: Path, issued: Pair) -> None:
+def test_service_with_tls_listens_beyond_loopback_without_an_option(tmp_path: Path, issued: Pair) -> None:
     given = settings(issued) | {"DLAAS_HOST": "0.0.0.0"}
     with closing(ServiceProcess(tmp_path / "home", **given)) as process:
         process.start()

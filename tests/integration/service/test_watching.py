@@ -1,4 +1,4 @@
-"""What a real training tells of itself while it runs, and what stays known when it has ended."""
+"""The status of a real training while it runs and after its end."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ while not gate.exists():
 
 
 def figures(customer) -> dict[str, float]:
-    """What Prometheus is told, without a token."""
+    """Return the Prometheus metrics, without a token."""
     with urlopen(f"{customer.service.connections()['dlaas_default']['host']}/metrics") as reply:  # noqa: S310
-        told = text_string_to_metric_families(reply.read().decode())
-    return {".".join([one.name, *one.labels.values()]): one.value for family in told for one in family.samples}
+        families = text_string_to_metric_families(reply.read().decode())
+    return {".".join([one.name, *one.labels.values()]): one.value for family in families for one in family.samples}
 
 
-def test_a_training_tells_its_phases_and_what_it_uses_and_keeps_the_phases(own_customer):
+def test_training_reports_phases_and_usage_and_keeps_the_phases(own_customer):
     training = own_customer.running(own_customer.submit("python3 main.py", main=BUSY))
     folder = own_customer.service.home / "jobs" / training.id
-    # CPU is counted from the second measurement on, and a slow interpreter holds its memory later still.
+    # CPU usage needs two measurements, and a slow interpreter allocates its memory later.
     usage = own_customer.wait(
         training.id,
         lambda one: (used := one.status.usage) is not None and bool(used.cpu_percent) and used.memory_bytes > HELD,
     ).status.usage
     assert usage is not None
-    assert usage.gpus == ()  # the slots of this service are no devices
+    assert usage.gpus == ()  # the GPU slots of this service are virtual
     during = figures(own_customer)
     assert (during["dlaas_trainings.running"], during["dlaas_gpu_slots_in_use"]) == (1.0, 1.0)
     assert during["dlaas_role_filled.dispatcher"] == 1.0

@@ -1,4 +1,4 @@
-"""A whole API without a socket: the real store and blobs, and plain objects for what lies beyond."""
+"""A complete API without a socket: real store and blobs, and fakes of the other dependencies."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ DEFINITION: dict[str, Any] = {
         }
     ],
 }
-"""The page's own example, with credentials filled in."""
+"""The example of the documentation of 2017, with credentials."""
 
 
 class Clock:
-    """A clock that stands still until it is told to go on."""
+    """A clock that changes only by `advance`."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -71,8 +71,8 @@ class Clock:
         self.now += timedelta(**by)
 
 
-class Shelf:
-    """A catalogue with one entry."""
+class FakeCatalogue:
+    """A catalogue with one runtime."""
 
     def resolve(self, framework: Framework, command: str) -> RuntimeSpec:  # noqa: ARG002
         if (framework.name, framework.version) != ("tensorflow", "1.2-py3"):
@@ -88,8 +88,8 @@ class Shelf:
 
 
 @dataclass
-class Users:
-    """Users whose passwords are known; the same object may be changed while it is in use."""
+class FakeUsers:
+    """FakeUsers with plain passwords; tests may change them at any time."""
 
     passwords: dict[str, str]
 
@@ -101,8 +101,8 @@ class Users:
 
 
 @dataclass
-class Stores:
-    """Object stores that accept everything but what ``refusals`` names by container."""
+class FakeObjectStores:
+    """Fake object stores that accept all containers except those in ``refusals``."""
 
     refusals: dict[str, DlaasError] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -121,33 +121,35 @@ class Stores:
 
 
 @dataclass
-class Bell:
-    """Remembers how often it was rung."""
+class WakeRecorder:
+    """Records its calls."""
 
-    rung: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
 
     def __call__(self) -> None:
-        self.rung.append("wake")
+        self.calls.append("wake")
 
 
-def a_zip(**files: str) -> bytes:
-    """Make a zip of *files*; underscores in names stand for dots."""
+def make_zip(**files: str) -> bytes:
+    """Return a zip of *files*; underscores in names stand for dots."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, text in (files or {"train_py": "print(1)\n"}).items():
-            archive.writestr(zipfile.ZipInfo(name.replace("_", ".")), text)  # dated 1980: the same bytes every time
+            archive.writestr(
+                zipfile.ZipInfo(name.replace("_", ".")), text
+            )  # dated 1980, so the bytes are always the same
     return content.getvalue()
 
 
 @dataclass
 class Service:
-    """The API, its parts, and the usual first steps."""
+    """The API, its dependencies, and common first steps."""
 
     client: TestClient
-    parts: ApiDeps
+    deps: ApiDeps
     store: SqlStore
     clock: Clock
-    stores: Stores
+    stores: FakeObjectStores
     woken: list[str]
 
     def log_in(self, user: str = "dlaas") -> str:
@@ -165,8 +167,8 @@ class Service:
         return made
 
     def definition(self, **changes: Any) -> dict[str, Any]:
-        """The page's example with the location filled in; *changes* are dotted paths with ``__`` for the dots."""
-        location = self.experiment(a_zip())["entity"]["experiment_version"]["url"]
+        """The example with a code location; *changes* are dotted paths with ``__`` for the dots."""
+        location = self.experiment(make_zip())["entity"]["experiment_version"]["url"]
         made = deepcopy(DEFINITION)
         for path, value in {"model_definition__definition_location": location, **changes}.items():
             *way, last = [int(step) if step.isdigit() else step for step in path.split("__")]
@@ -183,35 +185,35 @@ class Service:
         return run
 
     def job(self, training_id: str) -> JobDirectory:
-        job = JobDirectory(self.parts.jobs_dir / training_id)
+        job = JobDirectory(self.deps.jobs_dir / training_id)
         job.path.mkdir(exist_ok=True)
         return job
 
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database brought up to date once."""
+    """An empty database with the current schema, created once."""
     path = tmp_path_factory.mktemp("database") / "empty.db"
     SqlStore(f"sqlite:///{path}").close()
     return path
 
 
-def parts_in(folder: Path, empty_database: Path) -> ApiDeps:
-    """Make the parts of a service that keeps everything in *folder*."""
+def create_deps(folder: Path, empty_database: Path) -> ApiDeps:
+    """Create the dependencies of an API whose files are all in *folder*."""
     copyfile(empty_database, folder / "store.db")
     (folder / "jobs").mkdir()
-    clock, stores = Clock(), Stores()
+    clock, stores = Clock(), FakeObjectStores()
     return ApiDeps(
         store=SqlStore(f"sqlite:///{folder / 'store.db'}"),
         blobs=BlobStore(folder / "blobs"),
         jobs_dir=folder / "jobs",
-        catalogue=Shelf(),
+        catalogue=FakeCatalogue(),
         gpu_slots=2,
-        authenticator=TokenAuthenticator(Users(PASSWORDS), b"k" * 32, clock=clock),
+        authenticator=TokenAuthenticator(FakeUsers(PASSWORDS), b"k" * 32, clock=clock),
         allowlist=ObjectStoreAllowlist.parse("*.objectstorage.service.networklayer.com, x"),
         check_container=stores,
         create_container=stores.create,
-        wake_dispatcher=Bell(),
+        wake_dispatcher=WakeRecorder(),
         limits=ApiLimits(zip_bytes=200_000, json_bytes=20_000, containers=4),
         clock=clock,
     )
@@ -219,21 +221,21 @@ def parts_in(folder: Path, empty_database: Path) -> ApiDeps:
 
 @pytest.fixture(scope="session")
 def client(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[TestClient]:
-    """One API for all tests, since making it takes a while; each test hands it parts of its own."""
-    parts = parts_in(tmp_path_factory.mktemp("first"), empty_database)
-    with TestClient(create_api(parts), base_url="http://dlaas.example:8480") as client:
+    """One API for all tests, since its creation is slow; each test sets its own dependencies."""
+    deps = create_deps(tmp_path_factory.mktemp("first"), empty_database)
+    with TestClient(create_api(deps), base_url="http://dlaas.example:8480") as client:
         yield client
-    parts.store.close()
+    deps.store.close()
 
 
 @pytest.fixture
 def service(
     tmp_path: Path, empty_database: Path, client: TestClient, request: pytest.FixtureRequest
 ) -> Iterator[Service]:
-    """Log in as ``dlaas``; indirect parameters replace parts."""
-    parts = replace(parts_in(tmp_path, empty_database), **getattr(request, "param", {}))
-    client.app.state.deps = parts
-    made = Service(client, parts, parts.store, parts.clock, parts.check_container, parts.wake_dispatcher.rung)
+    """Log in as ``dlaas``; an indirect parameter replaces dependencies."""
+    deps = replace(create_deps(tmp_path, empty_database), **getattr(request, "param", {}))
+    client.app.state.deps = deps
+    made = Service(client, deps, deps.store, deps.clock, deps.check_container, deps.wake_dispatcher.calls)
     client.headers["Authorization"] = f"Bearer {made.log_in()}"
     yield made
-    parts.store.close()
+    deps.store.close()

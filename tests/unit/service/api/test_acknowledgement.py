@@ -1,4 +1,4 @@
-"""`PUT /v3/models/{id}/acknowledgement`: the client of a completed training has taken its result."""
+"""`PUT /v3/models/{id}/acknowledgement`: the client has taken the result of a completed training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def acknowledge(service, run: str):
 
 
 def shown(service, run: str):
-    """The mark as the single reply shows it; list and change feed show the same."""
+    """The acknowledgement in the training's status; list and changes contain the same."""
     one = service.client.get(f"/v3/models/{run}").json()
     for path in ("/v3/models", "/v3/models?after=0"):
         (listed,) = service.client.get(path).json()["resources"]
@@ -33,7 +33,7 @@ def shown(service, run: str):
     return one["entity"]["status"].get("acknowledged_at")
 
 
-def test_an_acknowledgement_shows_with_the_time_of_the_first(service) -> None:
+def test_acknowledgement_reports_the_time_of_the_first_one(service) -> None:
     run = ended(service)
     assert shown(service, run) is None
     reply = acknowledge(service, run)
@@ -44,7 +44,7 @@ def test_an_acknowledgement_shows_with_the_time_of_the_first(service) -> None:
     assert shown(service, run) == "2026-03-01T12:00:00.000Z"
 
 
-def test_an_acknowledgement_answers_no_long_poll(service) -> None:
+def test_acknowledgement_is_not_a_change(service) -> None:
     run = ended(service)
     cursor = service.client.get("/v3/models?after=now").json()["cursor"]
     acknowledge(service, run)
@@ -52,7 +52,7 @@ def test_an_acknowledgement_answers_no_long_poll(service) -> None:
 
 
 @pytest.mark.parametrize("state", [None, TrainingState.ERROR, TrainingState.CANCELED])
-def test_only_a_completed_training_can_be_acknowledged(service, state: TrainingState | None) -> None:
+def test_acknowledgement_requires_a_completed_training(service, state: TrainingState | None) -> None:
     run = service.submit() if state is None else ended(service, state)
     reply = acknowledge(service, run)
     assert reply.status_code == 409
@@ -62,7 +62,7 @@ def test_only_a_completed_training_can_be_acknowledged(service, state: TrainingS
     assert shown(service, run) is None
 
 
-def test_what_is_unknown_or_another_user_s_is_not_found(service) -> None:
+def test_acknowledgement_of_an_unknown_or_foreign_training_is_not_found(service) -> None:
     run = ended(service)
     assert acknowledge(service, "training-none").status_code == 404
     service.client.headers["Authorization"] = f"Bearer {service.log_in('other')}"

@@ -1,4 +1,4 @@
-"""Tokens."""
+"""Tokens and logins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airflow_dlaas.exceptions import NotConfigured, Unauthenticated
 from airflow_dlaas.service.api.authentication import ALGORITHM, AUDIENCE, ISSUER, TokenAuthenticator
 from airflow_dlaas.service.api.login_throttle import LOCKOUT_TIME, MAX_ADDRESS_FAILURES, MAX_LOGIN_FAILURES
 from airflow_dlaas.service.api.tokens import MAX_CONCURRENT_LOGINS
-from tests.unit.service.api.conftest import PASSWORDS, Users
+from tests.unit.service.api.conftest import PASSWORDS, FakeUsers
 
 
 def basic(login: str, password: str) -> dict[str, str]:
@@ -24,7 +24,7 @@ def basic(login: str, password: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", ["/v3/identity/token", "/v2/identity/token"])
-def test_a_password_buys_a_token_that_tells_when_it_expires(service, path: str) -> None:
+def test_login_returns_a_token_with_its_expiry(service, path: str) -> None:
     token = service.client.get(path, headers=basic("dlaas", "geheim-1")).json()["token"]
     claims = jwt.decode(token, options={"verify_signature": False})
     assert claims["exp"] == (service.clock() + timedelta(hours=12)).timestamp()
@@ -32,12 +32,12 @@ def test_a_password_buys_a_token_that_tells_when_it_expires(service, path: str) 
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "BEARER", "bearer", "bEaReR"])
-def test_the_scheme_is_compared_without_case(service, scheme: str) -> None:
+def test_authorization_scheme_may_be_in_any_case(service, scheme: str) -> None:
     headers = {"Authorization": f"{scheme} {service.log_in()}", "X-WML-User-Client": "WML-User"}
     assert service.client.get("/v3/models", headers=headers).status_code == 200
 
 
-def test_a_good_token_buys_a_newer_one(service) -> None:
+def test_valid_token_can_be_renewed(service) -> None:
     old = service.log_in()
     service.clock.advance(hours=11)
     new = service.client.put("/v3/identity/token", json={"token": old}).json()["token"]
@@ -48,17 +48,17 @@ def test_a_good_token_buys_a_newer_one(service) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"token": 1}', b'{"tokn": "x"}', b"{"])
-def test_a_refresh_that_holds_no_token_is_a_bad_request(service, body: bytes) -> None:
+def test_renewal_without_a_token_is_a_bad_request(service, body: bytes) -> None:
     assert service.client.put("/v3/identity/token", content=body).status_code == 400
 
 
 SEAL = jwt.decode(
-    TokenAuthenticator(Users(PASSWORDS), b"k" * 32, clock=lambda: datetime.now(timezone.utc)).log_in(
+    TokenAuthenticator(FakeUsers(PASSWORDS), b"k" * 32, clock=lambda: datetime.now(timezone.utc)).log_in(
         basic("dlaas", PASSWORDS["dlaas"])["Authorization"], "127.0.0.1"
     ),
     options={"verify_signature": False},
 )["pwd"]
-"""What the service puts in a token of this user and password."""
+"""The claims of a token of this user and password."""
 
 
 def signed(key: bytes = b"k" * 32, algorithm: str = ALGORITHM, **claims: object) -> str:
@@ -89,7 +89,7 @@ NONE = ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in (b'{"a
         (f"Bearer {signed(exp=1)}", "expired_authorization_token"),
     ],
 )
-def test_each_way_of_having_no_token_has_its_code(service, header: str | None, code: str) -> None:
+def test_missing_invalid_and_expired_tokens_have_different_codes(service, header: str | None, code: str) -> None:
     del service.client.headers["Authorization"]
     reply = service.client.get("/v3/models", headers={"Authorization": header} if header else {})
     assert reply.status_code == 401
@@ -103,14 +103,14 @@ def test_each_way_of_having_no_token_has_its_code(service, header: str | None, c
     [None, "Basic", "Basic %%%", "Basic /w==", "Basic bm9jb2xvbg==", basic("dlaas", "wrong")["Authorization"],
      basic("nobody", "geheim-1")["Authorization"], basic("nobody", "")["Authorization"]],
 )  # fmt: skip
-def test_wrong_credentials_buy_nothing(service, header: str | None) -> None:
+def test_wrong_credentials_are_refused(service, header: str | None) -> None:
     del service.client.headers["Authorization"]
     reply = service.client.get("/v3/identity/token", headers={"Authorization": header} if header else {})
     assert reply.status_code == 401
     assert reply.headers["WWW-Authenticate"] == 'Basic realm="airflow-dlaas"'
 
 
-def test_guessing_passwords_is_slowed_down_and_others_are_not(service) -> None:
+def test_password_guessing_is_throttled_for_its_login_only(service) -> None:
     for _ in range(MAX_LOGIN_FAILURES):
         assert service.client.get("/v3/identity/token", headers=basic("dlaas", "wrong")).status_code == 401
     refused = service.client.get("/v3/identity/token", headers=basic("dlaas", "geheim-1"))
@@ -121,7 +121,7 @@ def test_guessing_passwords_is_slowed_down_and_others_are_not(service) -> None:
     assert service.client.get("/v3/identity/token", headers=basic("dlaas", "geheim-1")).status_code == 200
 
 
-def test_trying_one_password_with_many_logins_is_slowed_down_too(service) -> None:
+def test_trying_many_logins_is_throttled_for_the_address(service) -> None:
     for number in range(MAX_ADDRESS_FAILURES):
         assert service.client.get("/v3/identity/token", headers=basic(f"user{number}", "summer")).status_code == 401
     refused = service.client.get("/v3/identity/token", headers=basic("other", "geheim-2"))
@@ -130,21 +130,21 @@ def test_trying_one_password_with_many_logins_is_slowed_down_too(service) -> Non
     assert service.client.get("/v3/identity/token", headers=basic("other", "geheim-2")).status_code == 200
 
 
-def test_a_token_like_ours_is_taken(service) -> None:
-    """Else the forged ones above might be refused for the wrong reason."""
+def test_correctly_signed_token_is_accepted(service) -> None:
+    """Otherwise the forged tokens above could be refused for another reason."""
     assert service.client.get("/v3/models", headers={"Authorization": f"Bearer {signed()}"}).status_code == 200
 
 
-def test_a_token_with_one_letter_changed_is_refused(service) -> None:
+def test_token_with_a_changed_character_is_refused(service) -> None:
     token = service.log_in()
-    for at in range(0, len(token) - 1, 7):  # not the last one: some of its bits are padding
+    for at in range(0, len(token) - 1, 7):  # not the last character: some of its bits are padding
         changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
         reply = service.client.get("/v3/models", headers={"Authorization": f"Bearer {changed}"})
         assert reply.status_code == 401, at
 
 
-def test_a_token_ends_with_its_user_and_with_their_password(service) -> None:
-    users = Users({"ada": "first"})
+def test_token_is_invalid_after_its_user_or_password_changed(service) -> None:
+    users = FakeUsers({"ada": "first"})
     identity = TokenAuthenticator(users, b"k" * 32, clock=service.clock)
     token = identity.log_in(basic("ada", "first")["Authorization"], "127.0.0.1")
     assert identity.authenticate(f"Bearer {token}") == "ada"
@@ -156,16 +156,18 @@ def test_a_token_ends_with_its_user_and_with_their_password(service) -> None:
             identity.refresh(token)
 
 
-def test_a_password_is_in_no_token_nor_what_could_be_compared_with_it(service) -> None:
+def test_token_contains_neither_the_password_nor_a_plain_digest_of_it(service) -> None:
     claims = jwt.decode(service.log_in(), options={"verify_signature": False})
     assert set(claims) == {"sub", "iss", "aud", "iat", "exp", "jti", "pwd"}
-    elsewhere = TokenAuthenticator(Users(PASSWORDS), b"K" * 32, clock=service.clock)
+    elsewhere = TokenAuthenticator(FakeUsers(PASSWORDS), b"K" * 32, clock=service.clock)
     token = elsewhere.log_in(basic("dlaas", PASSWORDS["dlaas"])["Authorization"], "127.0.0.1")
     assert jwt.decode(token, options={"verify_signature": False})["pwd"] != claims["pwd"]
 
 
-def test_a_site_says_how_long_tokens_live(service) -> None:
-    identity = TokenAuthenticator(Users({"ada": "x"}), b"k" * 32, clock=service.clock, lifetime=timedelta(minutes=5))
+def test_token_lifetime_is_configurable(service) -> None:
+    identity = TokenAuthenticator(
+        FakeUsers({"ada": "x"}), b"k" * 32, clock=service.clock, lifetime=timedelta(minutes=5)
+    )
     token = identity.log_in(basic("ada", "x")["Authorization"], "127.0.0.1")
     service.clock.advance(seconds=299)
     assert identity.authenticate(f"Bearer {token}") == "ada"
@@ -174,42 +176,43 @@ def test_a_site_says_how_long_tokens_live(service) -> None:
         identity.authenticate(f"Bearer {token}")
 
 
-def test_many_logins_at_once_leave_the_api_its_threads(service) -> None:
-    """Passwords are slow to look at: while they are, others are answered."""
-    gate, looked_at = Event(), []
+def test_concurrent_logins_do_not_block_other_requests(service) -> None:
+    """Checks of passwords are slow. Other requests are answered meanwhile."""
+    gate, checked_logins = Event(), []
 
-    class Slow(Users):
+    class SlowUsers(FakeUsers):
         def check_password(self, login: str, password: str) -> bool:
-            looked_at.append(login)
+            checked_logins.append(login)
             return gate.wait(60) and super().check_password(login, password)
 
     token = service.log_in()
-    identity = TokenAuthenticator(Slow(PASSWORDS), b"k" * 32, clock=service.clock)
-    service.client.app.state.deps = replace(service.parts, authenticator=identity)
+    identity = TokenAuthenticator(SlowUsers(PASSWORDS), b"k" * 32, clock=service.clock)
+    service.client.app.state.deps = replace(service.deps, authenticator=identity)
     with ThreadPoolExecutor(60) as pool:
         logins = [
             pool.submit(service.client.get, "/v3/identity/token", headers=basic("dlaas", "geheim-1"))
             for _ in range(60)  # more than the API has threads
         ]
         try:
-            door, deadline = service.client.app.state.login_limiter, monotonic() + 30
+            limiter, deadline = service.client.app.state.login_limiter, monotonic() + 30
             while (
-                door.statistics().tasks_waiting < 60 - MAX_CONCURRENT_LOGINS or len(looked_at) < MAX_CONCURRENT_LOGINS
+                limiter.statistics().tasks_waiting < 60 - MAX_CONCURRENT_LOGINS
+                or len(checked_logins) < MAX_CONCURRENT_LOGINS
             ):
                 assert monotonic() < deadline
                 reply = service.client.get("/v3/models", headers={"Authorization": f"Bearer {token}"})
                 assert reply.status_code == 200
-            assert len(looked_at) == MAX_CONCURRENT_LOGINS
+            assert len(checked_logins) == MAX_CONCURRENT_LOGINS
         finally:
             gate.set()
         assert {one.result().status_code for one in logins} == {200}
 
 
-def test_a_short_key_signs_nothing(service) -> None:
+def test_short_signing_key_is_refused(service) -> None:
     with pytest.raises(NotConfigured, match="32 bytes"):
-        TokenAuthenticator(Users({}), b"short", clock=service.clock)
+        TokenAuthenticator(FakeUsers({}), b"short", clock=service.clock)
 
 
-def test_passwords_and_keys_are_in_no_repr(service) -> None:
-    assert "geheim" not in repr(service.parts)
-    assert "kkkk" not in repr(service.parts)
+def test_repr_contains_no_password_and_no_key(service) -> None:
+    assert "geheim" not in repr(service.deps)
+    assert "kkkk" not in repr(service.deps)

@@ -1,4 +1,4 @@
-"""What clients of 2017 send and expect, byte for byte; the bodies in tests/cases are sent unmodified."""
+"""Requests of clients of 2017, byte for byte. The bodies in tests/cases are sent unmodified."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_dlaas.exceptions import ContainerNotFound, StoreRefused
 from airflow_dlaas.service.store.base import TrainingOutcome
 from tests.unit.contract.test_null import keys
 from tests.unit.contract.test_validation_messages import with_value
-from tests.unit.service.api.conftest import DEFINITION, a_zip
+from tests.unit.service.api.conftest import DEFINITION, make_zip
 from tests.unit.service.api.test_submit import CONNECTION, RESULTS, errors
 
 CASES = Path(__file__).parents[3] / "cases" / "api"
@@ -25,8 +25,8 @@ EXPERIMENTS = "/v3/ml_assets/experiments"
 
 
 def case(name: str, service) -> dict[str, Any]:
-    """A body as it lies in the file, its placeholders filled in."""
-    location = service.experiment(a_zip())["entity"]["experiment_version"]["url"]
+    """The body in a file, with its placeholders replaced."""
+    location = service.experiment(make_zip())["entity"]["experiment_version"]["url"]
     text = (CASES / name).read_text()
     values = {
         "AUTH_URL": CONNECTION["auth_url"],
@@ -51,7 +51,7 @@ def holds_null(value: Any) -> bool:
 
 
 def reads(service, run: str) -> dict[str, Any]:
-    """The training by itself; list and change feed say the same of it, and none holds a null."""
+    """Return the training; check that list and changes contain the same, without nulls."""
     one = service.client.get(f"/v3/models/{run}")
     assert one.status_code == 200, one.text
     for path in ("/v3/models", "/v3/models?after=0"):
@@ -86,7 +86,7 @@ FULL["model_definition"] = {**DEFINITION["model_definition"], "framework": {"nam
 
 
 @pytest.mark.parametrize("path", keys(FULL), ids=lambda path: ".".join(map(str, path)))
-def test_any_key_of_a_definition_may_be_null_where_it_may_be_left_out(service, path: tuple[str | int, ...]) -> None:
+def test_optional_keys_of_a_definition_may_be_null(service, path: tuple[str | int, ...]) -> None:
     document = deepcopy(FULL)
     document["model_definition"]["definition_location"] = service.definition()["model_definition"][
         "definition_location"
@@ -102,7 +102,7 @@ def test_any_key_of_a_definition_may_be_null_where_it_may_be_left_out(service, p
 
 
 @pytest.mark.parametrize("key", ["name", "description", "framework", "author", "training_data_reference"])
-def test_any_key_of_an_experiment_may_be_null_where_it_may_be_left_out(service, key: str) -> None:
+def test_optional_keys_of_an_experiment_may_be_null(service, key: str) -> None:
     reply = service.client.post(EXPERIMENTS, json={**case("experiment_with_runtimes.json", service), key: None})
     assert reply.status_code == (400 if key in {"name", "framework"} else 201), reply.text
     listed = service.client.get(EXPERIMENTS)
@@ -121,11 +121,11 @@ def test_any_key_of_an_experiment_may_be_null_where_it_may_be_left_out(service, 
     ],
 )
 @pytest.mark.parametrize("stored", [True, False])
-def test_what_an_earlier_version_stored_with_nulls_is_read_without_them(service, nulls, stored: bool) -> None:
+def test_stored_nulls_of_an_earlier_version_are_left_out(service, nulls, stored: bool) -> None:
     run = service.submit()
     service.store.reserve_gpus(run, ["virtual:0"], service.clock())
     service.store.finish(run, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0, stored=stored))
-    with closing(sqlite3.connect(service.parts.jobs_dir.parent / "store.db")) as database:
+    with closing(sqlite3.connect(service.deps.jobs_dir.parent / "store.db")) as database:
         database.execute("update trainings set definition = ?", (json.dumps({**DEFINITION, **nulls}),))
         database.commit()
     entity = reads(service, run)
@@ -135,7 +135,7 @@ def test_what_an_earlier_version_stored_with_nulls_is_read_without_them(service,
 # -- experiments -------------------------------------------------------------
 
 
-def test_an_experiment_with_runtimes_is_stored_and_echoed(service) -> None:
+def test_experiment_with_runtimes_is_stored_and_returned(service) -> None:
     sent = case("experiment_with_runtimes.json", service)
     reply = service.client.post(EXPERIMENTS, json=sent)
     assert reply.status_code == 201, reply.text
@@ -151,7 +151,7 @@ def test_an_experiment_with_runtimes_is_stored_and_echoed(service) -> None:
 
 @pytest.mark.parametrize("author", ["A", {"name": "A", "email": "a@example.org"}])
 @pytest.mark.parametrize("reference", [{"name": "x"}, [{"name": "x"}, "y"], [], {}])
-def test_author_and_reference_come_in_two_shapes(service, author: object, reference: object) -> None:
+def test_author_and_reference_are_accepted_in_two_forms(service, author: object, reference: object) -> None:
     sent = {**case("experiment_with_runtimes.json", service), "author": author, "training_data_reference": reference}
     entity = service.client.post(EXPERIMENTS, json=sent).json()["entity"]
     assert (entity["author"], entity["training_data_reference"]) == (author, reference)
@@ -162,7 +162,7 @@ def test_author_and_reference_come_in_two_shapes(service, author: object, refere
 @pytest.mark.parametrize(
     "runtimes", ["python", 5, [5], ["python"], [{"name": "python"}], {"name": "a", "version": "b"}]
 )
-def test_runtimes_of_another_shape_are_refused(service, runtimes: object) -> None:
+def test_runtimes_of_another_form_are_refused(service, runtimes: object) -> None:
     sent = case("experiment_with_runtimes.json", service)
     sent["framework"]["runtimes"] = runtimes
     reply = service.client.post(EXPERIMENTS, json=sent)
@@ -175,7 +175,7 @@ def test_runtimes_of_another_shape_are_refused(service, runtimes: object) -> Non
 OLDER = {"connection": CONNECTION, "source": {"container": "r", "type": "softlayer_objectstore"}}
 
 
-def test_source_is_an_older_spelling_of_target_and_is_echoed_as_it_was_sent(service) -> None:
+def test_results_source_is_accepted_as_target_and_returned_unchanged(service) -> None:
     run = service.submit(training_results=OLDER)
     shown = reads(service, run)["training_results"]
     assert shown == {**OLDER, "connection": {**CONNECTION, "password": MASK}}
@@ -188,17 +188,17 @@ def test_source_is_an_older_spelling_of_target_and_is_echoed_as_it_was_sent(serv
 
 
 @pytest.mark.parametrize(
-    ("results", "says"),
+    ("results", "expected"),
     [({**OLDER, **RESULTS}, "only one of them"), ({"connection": CONNECTION}, "target is missing")],
 )
-def test_exactly_one_of_the_two_spellings_is_taken(service, results: dict[str, Any], says: str) -> None:
+def test_results_need_exactly_one_of_source_and_target(service, results: dict[str, Any], expected: str) -> None:
     reply = service.client.post("/v3/models", json=service.definition(training_results=results))
     assert errors(reply) == [("C101", "training_results")]
-    assert says in reply.text
+    assert expected in reply.text
 
 
 @pytest.mark.parametrize(("results", "key"), [(RESULTS, "target"), (OLDER, "source")])
-def test_a_results_container_that_does_not_exist_is_created(service, results: dict[str, Any], key: str) -> None:
+def test_missing_results_container_is_created(service, results: dict[str, Any], key: str) -> None:
     service.stores.refusals["r"] = ContainerNotFound("r")
     service.submit(training_results=results)
     assert service.stores.created == ["r"]
@@ -208,14 +208,14 @@ def test_a_results_container_that_does_not_exist_is_created(service, results: di
     assert "'r'" in reply.text
 
 
-def test_nothing_is_created_for_a_definition_that_is_refused(service) -> None:
+def test_refused_definition_creates_no_container(service) -> None:
     service.stores.refusals |= {"r": ContainerNotFound("r"), "tf_training_data_container": StoreRefused("no")}
     reply = service.client.post("/v3/models", json=service.definition(training_results=RESULTS))
     assert errors(reply) == [("C103", "training_data[0].connection")]
     assert service.stores.created == []
 
 
-def test_a_container_of_training_data_is_never_created(service) -> None:
+def test_missing_container_of_training_data_is_not_created(service) -> None:
     service.stores.refusals["tf_training_data_container"] = ContainerNotFound("no")
     same = {"connection": CONNECTION, "target": DEFINITION["training_data"][0]["source"]}
     for changes in ({}, {"training_results": same}):
@@ -228,14 +228,14 @@ def test_a_container_of_training_data_is_never_created(service) -> None:
 
 
 @pytest.mark.parametrize("service", [{}, {"public_url": "https://train.example/dlaas/"}], indirect=True)
-def test_links_of_the_instance_are_absolute(service) -> None:
-    base = (service.parts.public_url or "http://dlaas.example:8480").rstrip("/")
+def test_instance_document_has_absolute_urls(service) -> None:
+    base = (service.deps.public_url or "http://dlaas.example:8480").rstrip("/")
     reply = service.client.get("/v3/wml_instances/any-id").json()
     links = [reply["metadata"]["url"], *(reply["entity"][key]["url"] for key in ("published_models", "deployments"))]
     assert all(link.startswith(f"{base}/v3/wml_instances/any-id") for link in links), links
 
 
-def test_double_slashes_are_answered_as_one(service) -> None:
+def test_double_slashes_in_paths_count_as_one(service) -> None:
     run = service.submit()
     for path in ("//v3/models", "/v3//models", "///v3/models?limit=5", f"//v3/models/{run}", "//v3/wml_instances/x"):
         assert service.client.get(f"http://dlaas.example:8480{path}").status_code == 200, path
@@ -245,7 +245,7 @@ def test_double_slashes_are_answered_as_one(service) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["/", "http://dlaas.example:8480/"])
-def test_a_location_with_a_double_slash_is_one_of_this_service(service, prefix: str) -> None:
+def test_definition_location_with_a_double_slash_is_accepted(service, prefix: str) -> None:
     url = service.definition()["model_definition"]["definition_location"]
     service.submit(model_definition__definition_location=prefix + url.removeprefix("http://dlaas.example:8480"))
 
@@ -269,14 +269,14 @@ _DRAFT = {"name": "digits", "framework": {"name": "tensorflow", "version": "1.2-
         ("/v3/wml_instances/x", {"GET"}),
     ],
 )
-def test_a_wrong_method_is_told_every_one_that_the_path_has(service, path: str, methods: set[str]) -> None:
+def test_allow_header_lists_all_methods_of_the_path(service, path: str, methods: set[str]) -> None:
     reply = service.client.request("OPTIONS", path.format(run="training-abcdefghi", eid="e", vid="v"))
     assert reply.status_code == 405
     assert set(reply.headers["Allow"].split(", ")) == methods
     assert reply.json()["errors"][0]["code"] == "method_not_allowed"
 
 
-def test_a_monitor_without_an_upgrade_is_426(service) -> None:
+def test_log_stream_without_an_upgrade_is_426(service) -> None:
     reply = service.client.get(f"/v3/models/{service.submit()}/monitor")
     assert (reply.status_code, reply.json()["errors"][0]["code"]) == (426, "upgrade_required")
     assert reply.headers["Upgrade"] == "websocket"
@@ -301,7 +301,7 @@ def test_a_monitor_without_an_upgrade_is_426(service) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_path_of_another_dialect_is_told_which_one_is_spoken_here(service, method: str, path: str) -> None:
+def test_path_of_a_later_api_version_names_the_supported_version(service, method: str, path: str) -> None:
     reply = service.client.request(method, path, json={})
     assert reply.status_code == 404
     for words in ("/v3/models", EXPERIMENTS, "2017"):

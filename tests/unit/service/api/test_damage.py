@@ -1,4 +1,4 @@
-"""A record or a job file that cannot be read is one training's trouble: every other reply goes on."""
+"""Unreadable records and job files: they affect only their own training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_dlaas.contract.training import UNREADABLE_RECORD, UnreadableTrainin
 from airflow_dlaas.exceptions import ProtocolError
 from airflow_dlaas.service.store.base import TrainingOutcome
 from airflow_dlaas.service.store.tables import experiments, leases, trainings, versions
-from tests.unit.service.api.conftest import a_zip
+from tests.unit.service.api.conftest import make_zip
 
 VALUES: tuple[Any, ...] = (
     *(None, "", "x", 5, -1, 2.5, 10**18, b"\xff\xfe\x00"),
@@ -27,12 +27,12 @@ VALUES: tuple[Any, ...] = (
     '{"code": "S100", "message": "\\ud800"}',
     *('{"model_definition": {"name": "\\ud800"}}', "9999-99-99", "9999-12-31 23:59:59.999999", "0001-01-01 00:00:00"),
 )
-"""What a column may come to hold: nothing, another type, bytes that are no text, JSON of another shape or none."""
+"""Damaged values of a column: null, another type, invalid UTF-8, JSON of another form, no JSON."""
 
 
 def damage(service, table: str, column: str, value: Any, where: str) -> bool:
-    """Put *value* into a column; False where the database itself does not take it."""
-    path = service.parts.jobs_dir.parent / "store.db"
+    """Put *value* into a column; return False if the database refuses it."""
+    path = service.deps.jobs_dir.parent / "store.db"
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA busy_timeout = 10000")
         try:
@@ -44,12 +44,12 @@ def damage(service, table: str, column: str, value: Any, where: str) -> bool:
 
 
 def content(service, table: str, column: str, where: str) -> Any:
-    with closing(sqlite3.connect(service.parts.jobs_dir.parent / "store.db")) as database:
+    with closing(sqlite3.connect(service.deps.jobs_dir.parent / "store.db")) as database:
         return database.execute(f'select "{column}" from {table} where {where}').fetchone()[0]  # noqa: S608
 
 
 def ask_everything(service, damaged: str, good: str) -> None:
-    """All that is asked of the service while one training cannot be read."""
+    """Send all kinds of requests while one training cannot be read."""
     client = service.client
     listed = client.get("/v3/models")
     assert listed.status_code == 200, listed.text
@@ -57,16 +57,16 @@ def ask_everything(service, damaged: str, good: str) -> None:
     assert good in [one.metadata.guid for one in calls.list_training_summaries().parse(listed.content).resources]
     feed = client.get("/v3/models?after=0")
     assert feed.status_code == 200, feed.text
-    told = calls.list_changes("0", 0).parse(feed.content)
-    assert good in [one.id for one in told.resources]
-    assert client.get(f"/v3/models?after={told.cursor}").json()["resources"] == []
+    changes = calls.list_changes("0", 0).parse(feed.content)
+    assert good in [one.id for one in changes.resources]
+    assert client.get(f"/v3/models?after={changes.cursor}").json()["resources"] == []
     one = client.get(f"/v3/models/{damaged}")
     assert one.status_code in {200, 404}, one.text
     assert client.get("/metrics").status_code == 200
 
 
 def ask_for_parts(service, damaged: str, good: str) -> None:
-    """Curves and log of both."""
+    """Request curves and log of both trainings."""
     client = service.client
     for part in ("metrics", "log", "log/search?text=x"):
         assert client.get(f"/v3/models/{good}/{part}").status_code == 200
@@ -75,14 +75,14 @@ def ask_for_parts(service, damaged: str, good: str) -> None:
 
 @pytest.fixture
 def pair(service) -> tuple[str, str]:
-    """A started training and a waiting one, of one user."""
+    """A started and a queued training of one user."""
     first, second = service.submit(), service.submit()
     service.store.reserve_gpus(first, ["virtual:0"], service.clock())
     return first, second
 
 
 @pytest.mark.parametrize("column", [column.name for column in trainings.c if column.name not in {"seq", "id"}])
-def test_a_column_of_one_training_that_cannot_be_read_fails_no_other_reply(service, pair, column: str) -> None:
+def test_unreadable_column_affects_only_its_own_training(service, pair, column: str) -> None:
     for (damaged, good), values in ((pair, VALUES), (pair[::-1], VALUES[::6])):
         where = f"id = '{damaged}'"
         before = content(service, "trainings", column, where)
@@ -95,7 +95,7 @@ def test_a_column_of_one_training_that_cannot_be_read_fails_no_other_reply(servi
 
 
 @pytest.mark.parametrize("column", [column.name for column in leases.c if column.name != "role"])
-def test_a_lease_that_cannot_be_read_has_lapsed(service, pair, column: str) -> None:
+def test_unreadable_lease_counts_as_expired(service, pair, column: str) -> None:
     now = service.clock()
     service.store.acquire_lease("dispatcher", "other", now, now)
     for value in VALUES:
@@ -109,7 +109,7 @@ def test_a_lease_that_cannot_be_read_has_lapsed(service, pair, column: str) -> N
     [("experiments", column.name) for column in experiments.c if column.name in {"draft", "created_at"}]
     + [("versions", column.name) for column in versions.c if column.name not in {"id", "experiment_id"}],
 )
-def test_an_experiment_that_cannot_be_read_hides_no_other(service, table: str, column: str) -> None:
+def test_unreadable_experiment_does_not_hide_others(service, table: str, column: str) -> None:
     good, bad = service.experiment(), service.experiment()
     key = bad["metadata"]["guid"]
     where = f"{'id' if table == 'experiments' else 'experiment_id'} = '{key}'"
@@ -126,19 +126,19 @@ def test_an_experiment_that_cannot_be_read_hides_no_other(service, table: str, c
 
 
 @pytest.mark.parametrize("digest", ["", "x", 5, "../../store.db", b"\xff\xfe\x00"])
-def test_a_digest_that_is_none_is_a_zip_that_is_lost(service, digest: Any) -> None:
-    made = service.experiment(a_zip())
+def test_invalid_digest_is_reported_as_lost_content(service, digest: Any) -> None:
+    made = service.experiment(make_zip())
     key, place = made["metadata"]["guid"], made["entity"]["experiment_version"]
     definition = service.definition(model_definition__definition_location=place["url"])
     assert damage(service, "versions", "digest", digest, f"experiment_id = '{key}'")
     assert service.client.get(place["content_url"]).status_code == 404
     refused = service.client.post("/v3/models", json=definition)
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, "C102")
-    assert service.client.put(place["content_url"], content=a_zip()).status_code == 200
+    assert service.client.put(place["content_url"], content=make_zip()).status_code == 200
     assert service.client.post("/v3/models", json=definition).status_code == 202
 
 
-def test_what_cannot_be_read_is_shown_with_id_state_and_reason_and_logged_once(
+def test_unreadable_training_is_listed_with_its_reason_and_logged_once(
     service, pair, caplog: pytest.LogCaptureFixture
 ) -> None:
     damaged, _ = pair
@@ -158,7 +158,7 @@ def test_what_cannot_be_read_is_shown_with_id_state_and_reason_and_logged_once(
         calls.get_training(damaged).parse(one.content)
 
 
-def test_a_training_that_cannot_be_read_can_be_canceled_and_deleted(service, pair) -> None:
+def test_unreadable_training_can_be_canceled_and_deleted(service, pair) -> None:
     _, waiting = pair
     damage(service, "trainings", "definition", "{not json", f"id = '{waiting}'")
     damage(service, "trainings", "state", "paused", f"id = '{waiting}'")
@@ -168,14 +168,14 @@ def test_a_training_that_cannot_be_read_can_be_canceled_and_deleted(service, pai
     assert waiting not in service.client.get("/v3/models").text
 
 
-def test_the_end_of_a_training_in_an_unknown_state_makes_its_record_whole(service, pair) -> None:
+def test_final_state_replaces_an_unknown_state(service, pair) -> None:
     started, _ = pair
     damage(service, "trainings", "state", "paused", f"id = '{started}'")
     service.store.finish(started, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0))
     assert service.client.get(f"/v3/models/{started}").json()["entity"]["status"]["state"] == "completed"
 
 
-def test_an_unknown_state_is_counted_apart(service, pair) -> None:
+def test_unknown_states_are_counted_separately(service, pair) -> None:
     damage(service, "trainings", "state", "paused", f"id = '{pair[0]}'")
     assert 'dlaas_trainings{state="unknown"} 1.0' in service.client.get("/metrics").text
 
@@ -183,8 +183,8 @@ def test_an_unknown_state_is_counted_apart(service, pair) -> None:
 FILES = ("exit.json", "run.json", "spec.json", "phase.json", "usage.json", "boards.json", "log", "metrics.jsonl")
 
 
-def spoil(path: Path) -> Iterator[str]:
-    """Make *path* what it should not be, one way after the other."""
+def damaged_files(path: Path) -> Iterator[str]:
+    """Put damaged content or a wrong kind of file at *path*, one after the other; yield after each."""
 
     def clear() -> None:
         if path.is_dir() and not path.is_symlink():
@@ -215,17 +215,17 @@ def spoil(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_job_file_that_cannot_be_read_fails_no_reply_but_its_own(service, pair, name: str) -> None:
+def test_unreadable_job_file_affects_only_its_own_training(service, pair, name: str) -> None:
     damaged, good = pair
     job = service.job(damaged)
-    for what in spoil(job.path / name):
+    for what in damaged_files(job.path / name):
         ask_everything(service, damaged, good)
         ask_for_parts(service, damaged, good)
         one = service.client.get(f"/v3/models/{damaged}")
         assert one.json()["entity"]["status"]["state"] == "pending", what
 
 
-def test_a_job_folder_that_is_none_fails_no_reply_but_its_own(service, pair) -> None:
+def test_invalid_job_directory_affects_only_its_own_training(service, pair) -> None:
     damaged, good = pair
-    for _ in spoil(service.parts.jobs_dir / damaged):
+    for _ in damaged_files(service.deps.jobs_dir / damaged):
         ask_everything(service, damaged, good)

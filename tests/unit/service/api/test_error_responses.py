@@ -1,4 +1,4 @@
-"""Every refusal is the envelope."""
+"""Error responses: each is an error report."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def the_error(reply) -> dict[str, object]:
         ("GET", "/v3/models?after=0&wait=nan", 400, "invalid_query_parameter_value"),
     ],
 )
-def test_every_refusal_is_an_envelope(service, method: str, path: str, status: int, code: str) -> None:
+def test_every_refusal_is_an_error_report(service, method: str, path: str, status: int, code: str) -> None:
     reply = service.client.request(method, path)
     assert (reply.status_code, the_error(reply)["code"]) == (status, code)
 
 
-def test_a_wrong_query_parameter_is_named(service) -> None:
+def test_invalid_query_parameter_is_named(service) -> None:
     error = the_error(service.client.get("/v3/models?limit=ten"))
     assert error["target"] == {"type": "query", "name": "limit"}
 
@@ -79,13 +79,13 @@ def test_a_wrong_query_parameter_is_named(service) -> None:
         "start=!",
     ],
 )
-def test_a_wrong_query_is_described_in_our_words(service, query: str) -> None:
+def test_invalid_query_parameter_has_a_message_of_the_project(service, query: str) -> None:
     error = the_error(service.client.get(f"/v3/models?{query}"))
     assert error["message"].startswith(f"{query.partition('=')[0]}: must ")
     assert not LIBRARY.search(error["message"])
 
 
-def test_a_wrong_method_is_told_the_right_ones(service) -> None:
+def test_wrong_method_gets_an_allow_header(service) -> None:
     assert service.client.put("/health").headers["Allow"] == "GET"
 
 
@@ -108,18 +108,18 @@ def test_a_wrong_method_is_told_the_right_ones(service) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/v3/models", EXPERIMENTS])
-def test_a_body_that_is_no_such_document_is_a_bad_request(service, path: str, body: bytes) -> None:
+def test_malformed_body_is_a_bad_request(service, path: str, body: bytes) -> None:
     reply = service.client.post(path, content=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
     assert reply.status_code == 400
     the_error(reply)
 
 
-def test_a_body_that_is_too_large_is_refused_by_its_length(service) -> None:
+def test_body_with_a_large_content_length_is_refused(service) -> None:
     reply = service.client.post("/v3/models", content=b"{" + b" " * 20_000)
     assert (reply.status_code, the_error(reply)["code"]) == (413, "payload_too_large")
 
 
-def test_a_body_without_a_length_is_refused_where_it_passes_the_limit(service) -> None:
+def test_chunked_body_is_refused_above_the_limit(service) -> None:
     sent = 0
 
     def endless() -> Iterator[bytes]:
@@ -132,20 +132,20 @@ def test_a_body_without_a_length_is_refused_where_it_passes_the_limit(service) -
     assert (reply.status_code, the_error(reply)["code"]) == (413, "payload_too_large")
 
 
-def test_a_refusal_comes_before_the_body_where_there_is_no_token(service) -> None:
+def test_request_without_a_token_is_refused_before_its_body_is_read(service) -> None:
     reply = service.client.post("/v3/models", content=b" " * 50_000, headers={"Authorization": "Bearer x"})
     assert reply.status_code == 401
 
 
 class Broken:
-    """A catalogue that fails as no part of the service should."""
+    """A catalogue with a programming error."""
 
     def list_runtimes(self) -> tuple[Runtime, ...]:
         raise IsADirectoryError("secret place")
 
 
 @pytest.mark.parametrize("service", [{"catalogue": Broken()}], indirect=True)
-def test_what_nobody_expected_says_nothing_and_is_found_in_the_log(service, caplog: pytest.LogCaptureFixture) -> None:
+def test_unexpected_error_is_logged_and_hidden_from_the_client(service, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         reply = service.client.get("/v3/runtimes")
     assert (reply.status_code, the_error(reply)["code"]) == (500, "underlying_api_error")
@@ -154,24 +154,24 @@ def test_what_nobody_expected_says_nothing_and_is_found_in_the_log(service, capl
     assert "IsADirectoryError" in caplog.text
 
 
-def test_a_host_header_that_is_no_host_does_no_harm(service) -> None:
+def test_invalid_host_header_is_harmless(service) -> None:
     for host in ("[::1", "a b", "a:b:c", ""):
         reply = service.client.get(EXPERIMENTS, headers={"Host": host})
         assert reply.status_code in {200, 400}
         assert service.client.post("/v3/models", headers={"Host": host}, json={}).status_code == 400
 
 
-def test_the_documentation_can_be_read(service) -> None:
+def test_openapi_pages_are_served(service) -> None:
     paths = service.client.get("/openapi.json").json()["paths"]
     assert {"/v3/models", "/v3/ml_assets/experiments", "/v3/identity/token"} <= paths.keys()
 
 
-def test_health_asks_nobody_who_they_are(service) -> None:
+def test_health_needs_no_token(service) -> None:
     del service.client.headers["Authorization"]
     assert service.client.get("/health").json()["status"] == "ok"
 
 
-def test_the_service_says_what_it_can_do_beyond_the_page(service) -> None:
+def test_instance_document_lists_the_extensions(service) -> None:
     reply = service.client.get("/v3/wml_instances/any-id").json()
     assert reply["metadata"].keys() == {"guid", "url", "created_at", "modified_at"}
     assert reply["entity"]["status"] == "Active"
@@ -180,14 +180,14 @@ def test_the_service_says_what_it_can_do_beyond_the_page(service) -> None:
     assert reply["entity"].keys() >= {"source", "published_models", "deployments", "usage", "plan"}
 
 
-def test_the_catalogue_is_listed_with_the_number_of_gpus(service) -> None:
+def test_runtimes_are_listed_with_the_number_of_gpus(service) -> None:
     reply = service.client.get("/v3/runtimes").json()
     assert reply["gpus"] == 2
     assert [one["framework"] for one in reply["resources"]] == ["tensorflow"]
 
 
 @pytest.mark.parametrize("code", ERROR_CODES)
-def test_every_refusal_crosses_the_wire_as_itself(code: str) -> None:
+def test_every_api_error_reaches_the_client_as_the_same_class(code: str) -> None:
     sent = ERROR_CODES[code]("No.", code=code, target="a.field", more_info="see there", retry_after=3)
     scope = {"type": "http", "method": "GET", "path": "/v3/models", "headers": []}
     answered = error_response(sent, HTTPConnection(scope))

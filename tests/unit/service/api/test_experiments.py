@@ -1,4 +1,4 @@
-"""Code assets and their zips."""
+"""Experiments, their versions and their zips."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dataclasses import replace
 import pytest
 
 from airflow_dlaas.service.api.dependencies import ApiLimits
-from tests.unit.service.api.conftest import a_zip
+from tests.unit.service.api.conftest import make_zip
 
 PATH = "/v3/ml_assets/experiments"
 DRAFT = {"name": "digits", "description": "d", "framework": {"name": "tensorflow", "version": "1.2-py3"}, "author": "J"}
 
 
-def test_an_experiment_echoes_its_draft_and_names_a_version_by_absolute_urls(service) -> None:
+def test_created_experiment_has_its_draft_and_absolute_urls(service) -> None:
     reply = service.client.post(PATH, json=DRAFT)
     assert reply.status_code == 201
     made = reply.json()
@@ -31,7 +31,7 @@ def test_an_experiment_echoes_its_draft_and_names_a_version_by_absolute_urls(ser
 
 
 @pytest.mark.parametrize("service", [{"public_url": "https://train.example/dlaas/"}], indirect=True)
-def test_behind_a_proxy_urls_are_the_public_ones(service) -> None:
+def test_urls_begin_with_the_public_url(service) -> None:
     assert service.experiment()["metadata"]["url"].startswith(f"https://train.example/dlaas{PATH}/")
 
 
@@ -45,7 +45,7 @@ def test_behind_a_proxy_urls_are_the_public_ones(service) -> None:
         ({"author": 5}, "author"),
     ],
 )
-def test_a_wrong_field_of_a_draft_is_named(service, change: dict[str, object], field: str) -> None:
+def test_invalid_field_of_a_draft_is_named(service, change: dict[str, object], field: str) -> None:
     reply = service.client.post(PATH, json=DRAFT | change)
     assert reply.status_code == 400
     error = reply.json()["errors"][0]
@@ -53,7 +53,7 @@ def test_a_wrong_field_of_a_draft_is_named(service, change: dict[str, object], f
     assert service.client.get(PATH).json() == {"resources": []}
 
 
-def test_secrets_in_a_training_data_reference_are_not_kept(service) -> None:
+def test_secrets_in_a_training_data_reference_are_masked(service) -> None:
     reference = {"name": "x", "connection": {"auth_url": "u", "password": "geheim", "access_key_id": "geheim"}}
     made = service.client.post(PATH, json={**DRAFT, "training_data_reference": reference})
     assert "geheim" not in made.text
@@ -64,8 +64,8 @@ def test_secrets_in_a_training_data_reference_are_not_kept(service) -> None:
     assert again.status_code == 201
 
 
-def test_what_was_uploaded_comes_back_from_version_and_experiment(service) -> None:
-    content = a_zip()
+def test_content_can_be_downloaded_from_version_and_experiment(service) -> None:
+    content = make_zip()
     made = service.experiment(content)
     version = made["entity"]["experiment_version"]
     got = service.client.get(version["content_url"])
@@ -74,8 +74,8 @@ def test_what_was_uploaded_comes_back_from_version_and_experiment(service) -> No
     assert service.client.head(version["content_url"]).headers["content-length"] == str(len(content))
 
 
-def test_a_body_without_a_length_is_taken_in(service) -> None:
-    content = a_zip()
+def test_chunked_upload_is_accepted(service) -> None:
+    content = make_zip()
 
     def pieces() -> Iterator[bytes]:
         for start in range(0, len(content), 10):
@@ -86,14 +86,14 @@ def test_a_body_without_a_length_is_taken_in(service) -> None:
     assert service.client.get(url).content == content
 
 
-def test_an_experiment_has_versions_and_its_content_is_the_newest(service) -> None:
-    made = service.experiment(a_zip(a_py="1"))
+def test_content_of_an_experiment_is_that_of_its_newest_version(service) -> None:
+    made = service.experiment(make_zip(a_py="1"))
     url = made["metadata"]["url"]
     service.clock.advance(hours=1)
     second = service.client.post(url)
     assert second.status_code == 201
     assert service.client.get(f"{url}/content").status_code == 404
-    newest = a_zip(a_py="2")
+    newest = make_zip(a_py="2")
     service.client.put(second.json()["entity"]["experiment_version"]["content_url"], content=newest)
     assert service.client.get(f"{url}/content").content == newest
     versions = [
@@ -103,7 +103,7 @@ def test_an_experiment_has_versions_and_its_content_is_the_newest(service) -> No
     assert service.client.get(versions[0]["url"]).json() == made
     assert service.client.get(url).json() == second.json()
     assert service.client.get(PATH).json() == {"resources": [second.json()]}
-    assert service.client.get(versions[0]["content_url"]).content == a_zip(a_py="1")
+    assert service.client.get(versions[0]["content_url"]).content == make_zip(a_py="1")
 
 
 def test_metadata_is_immutable(service) -> None:
@@ -146,30 +146,30 @@ def a_link() -> bytes:
         a_tar("w"),
         a_tar("w:gz"),
         a_tar("w:bz2"),
-        a_zip()[:-10],
-        a_zip(**{"folder/train_py": ""}),
-        a_zip(**{"../train_py": ""}),
-        a_zip(**{"/etc/train_py": ""}),
+        make_zip()[:-10],
+        make_zip(**{"folder/train_py": ""}),
+        make_zip(**{"../train_py": ""}),
+        make_zip(**{"/etc/train_py": ""}),
         a_link(),
         a_bomb(),
     ],
     ids=["empty", "text", "tar", "gzip", "bzip", "torn", "nested", "climbs", "absolute", "link", "bomb"],
 )
-def test_what_is_no_sound_zip_is_refused_and_does_not_count(service, content: bytes) -> None:
+def test_invalid_zip_is_refused_and_not_stored(service, content: bytes) -> None:
     url = service.experiment()["entity"]["experiment_version"]["content_url"]
     reply = service.client.put(url, content=content)
     assert (reply.status_code, reply.json()["errors"][0]["code"]) == (400, "C102")
     assert service.client.get(url).status_code == 404
-    assert list(service.parts.blobs.path("0" * 64).parent.iterdir()) == []
+    assert list(service.deps.blobs.path("0" * 64).parent.iterdir()) == []
 
 
-def test_nested_folders_are_taken_where_the_site_allows_them(service) -> None:
-    allowed = replace(service.parts, limits=replace(service.parts.limits, allow_nested=True))
+def test_nested_folders_are_accepted_if_allowed(service) -> None:
+    allowed = replace(service.deps, limits=replace(service.deps.limits, allow_nested=True))
     service.client.app.state.deps = allowed
-    service.experiment(a_zip(**{"folder/train_py": ""}))
+    service.experiment(make_zip(**{"folder/train_py": ""}))
 
 
-def test_a_zip_beyond_the_limit_is_refused_with_and_without_a_length(service) -> None:
+def test_zip_above_the_limit_is_refused_with_and_without_a_length(service) -> None:
     url = service.experiment()["entity"]["experiment_version"]["content_url"]
 
     def endless() -> Iterator[bytes]:
@@ -179,22 +179,22 @@ def test_a_zip_beyond_the_limit_is_refused_with_and_without_a_length(service) ->
     for content in (b"x" * 200_001, endless()):
         reply = service.client.put(url, content=content)
         assert (reply.status_code, reply.json()["errors"][0]["code"]) == (413, "payload_too_large")
-    assert list(service.parts.blobs.path("0" * 64).parent.iterdir()) == []
+    assert list(service.deps.blobs.path("0" * 64).parent.iterdir()) == []
 
 
-def test_others_see_nothing_of_it(service) -> None:
-    made = service.experiment(a_zip())
+def test_experiment_is_invisible_to_other_users(service) -> None:
+    made = service.experiment(make_zip())
     version = made["entity"]["experiment_version"]
     other = {"Authorization": f"Bearer {service.log_in('other')}"}
     assert service.client.get(PATH, headers=other).json() == {"resources": []}
     for url in (made["metadata"]["url"], version["url"], version["content_url"]):
         assert service.client.get(url, headers=other).status_code == 404
-    assert service.client.put(version["content_url"], content=a_zip(), headers=other).status_code == 404
+    assert service.client.put(version["content_url"], content=make_zip(), headers=other).status_code == 404
     assert service.client.delete(made["metadata"]["url"], headers=other).status_code == 404
 
 
-def test_a_deleted_experiment_is_gone(service) -> None:
-    url = service.experiment(a_zip())["metadata"]["url"]
+def test_deleted_experiment_is_not_found(service) -> None:
+    url = service.experiment(make_zip())["metadata"]["url"]
     assert service.client.delete(url).status_code == 204
     assert service.client.get(url).status_code == 404
     assert service.client.delete(url).status_code == 404

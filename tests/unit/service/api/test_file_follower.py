@@ -1,4 +1,4 @@
-"""Files that grow."""
+"""Incremental reads of a growing file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from airflow_dlaas.service.api.file_follower import CHUNK_SIZE, FileFollower, tail_offset
 
 
-def test_a_line_still_being_written_is_kept_back_until_the_file_has_ended(tmp_path: Path) -> None:
+def test_incomplete_line_is_held_back_until_the_file_has_ended(tmp_path: Path) -> None:
     log = tmp_path / "log"
     follower = FileFollower(log)
     assert follower.read(ended=False) == b""
@@ -21,7 +21,7 @@ def test_a_line_still_being_written_is_kept_back_until_the_file_has_ended(tmp_pa
     assert follower.offset == 7
 
 
-def test_a_long_log_comes_in_pieces_of_whole_lines(tmp_path: Path) -> None:
+def test_long_log_is_read_in_chunks_of_whole_lines(tmp_path: Path) -> None:
     log = tmp_path / "log"
     content = b"".join(b"line %d of the log\n" % number for number in range(20_000))
     log.write_bytes(content)
@@ -32,7 +32,7 @@ def test_a_long_log_comes_in_pieces_of_whole_lines(tmp_path: Path) -> None:
     assert all(len(piece) <= CHUNK_SIZE and piece.endswith(b"\n") for piece in pieces)
 
 
-def test_a_line_longer_than_a_piece_is_cut_between_characters(tmp_path: Path) -> None:
+def test_line_longer_than_a_chunk_is_cut_between_characters(tmp_path: Path) -> None:
     log = tmp_path / "log"
     text = "x" + "ä€😀" * 30_000
     log.write_text(text, encoding="utf-8")
@@ -42,7 +42,7 @@ def test_a_line_longer_than_a_piece_is_cut_between_characters(tmp_path: Path) ->
     assert "".join(pieces) == text
 
 
-def test_bytes_that_are_no_text_do_not_stop_the_reading(tmp_path: Path) -> None:
+def test_invalid_utf8_does_not_stop_the_reading(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"\x80" * (CHUNK_SIZE + 5))
     follower = FileFollower(log)
@@ -51,7 +51,9 @@ def test_bytes_that_are_no_text_do_not_stop_the_reading(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", [b"\n", b""])
 @pytest.mark.parametrize(("lines", "first"), [(0, None), (1, 9_999), (3, 9_997), (9_999, 1), (10_000, 0), (20_000, 0)])
-def test_the_tail_begins_at_the_line_asked_for(tmp_path: Path, lines: int, first: int | None, ending: bytes) -> None:
+def test_tail_offset_is_the_first_of_the_last_lines(
+    tmp_path: Path, lines: int, first: int | None, ending: bytes
+) -> None:
     log = tmp_path / "log"
     content = b"\n".join(b"line %d" % number for number in range(10_000)) + ending
     log.write_bytes(content)
@@ -59,7 +61,7 @@ def test_the_tail_begins_at_the_line_asked_for(tmp_path: Path, lines: int, first
     assert content[tail_offset(log, lines) :] == expected
 
 
-def test_the_tail_of_nothing_is_its_beginning(tmp_path: Path) -> None:
+def test_tail_offset_of_an_empty_file_is_zero(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     assert tail_offset(tmp_path / "empty", 5) == 0
     assert tail_offset(tmp_path / "missing", 5) == 0

@@ -1,4 +1,4 @@
-"""The monitor."""
+"""The route of the log stream."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def finished(service, log: bytes, metrics: int = 0) -> str:
 
 
 def frames(service, run: str, query: str = "") -> list[dict[str, Any]]:
-    """All frames until the service closes, in good order."""
+    """Return all frames until the service closes the WebSocket normally."""
     seen = []
     with service.client.websocket_connect(f"/v3/models/{run}/monitor{query}") as socket:
         while (message := socket.receive())["type"] == "websocket.send":
@@ -53,7 +53,7 @@ def log_of(seen: list[dict[str, Any]]) -> str:
     return "".join(one.get("message", "") for one in seen)
 
 
-def test_a_finished_run_is_replayed_and_then_the_monitor_closes(service) -> None:
+def test_log_of_an_ended_training_is_sent_and_the_stream_closes(service) -> None:
     run = finished(service, b"one\ntwo\nthree", metrics=2)
     seen = frames(service, run)
     assert seen[0] == {"message": "one\ntwo\nthree", "state": "completed", "offset": 13}
@@ -61,7 +61,7 @@ def test_a_finished_run_is_replayed_and_then_the_monitor_closes(service) -> None
     assert all("state" in one for one in seen)
 
 
-def test_the_last_lines_may_be_asked_for(service) -> None:
+def test_log_stream_can_begin_with_the_last_lines(service) -> None:
     run = finished(service, b"one\ntwo\nthree\n", metrics=5)
     seen = frames(service, run, "?last=2")
     assert log_of(seen) == "two\nthree\n"
@@ -70,7 +70,7 @@ def test_the_last_lines_may_be_asked_for(service) -> None:
     assert log_of(frames(service, run, "?last=1000")) == "one\ntwo\nthree\n"
 
 
-def test_a_broken_monitor_goes_on_where_it_was(service) -> None:
+def test_log_stream_can_be_resumed_at_an_offset(service) -> None:
     run = finished(service, b"one\ntwo\nthree\n", metrics=5)
     seen = frames(service, run, "?offset=4&metrics=3")
     assert log_of(seen) == "two\nthree\n"
@@ -79,7 +79,7 @@ def test_a_broken_monitor_goes_on_where_it_was(service) -> None:
     assert log_of(frames(service, run, "?offset=1000")) == ""
 
 
-def test_a_long_log_comes_in_frames_of_bounded_size(service) -> None:
+def test_long_log_is_sent_in_frames_of_limited_size(service) -> None:
     log = b"".join(b"line %d\n" % number for number in range(30_000))
     run = finished(service, log, metrics=1000)
     seen = frames(service, run)
@@ -88,23 +88,23 @@ def test_a_long_log_comes_in_frames_of_bounded_size(service) -> None:
     assert [one["metrics"][0]["iteration"] for one in seen if "metrics" in one] == list(range(1000))
 
 
-def test_metrics_known_already_are_passed_over_however_many_they_are(service) -> None:
+def test_known_metrics_are_skipped(service) -> None:
     run = finished(service, b"", metrics=2500)
-    (told,) = (one for one in frames(service, run, "?metrics=2499") if "metrics" in one)
-    assert told["metrics"][0]["iteration"] == 2499
+    (frame,) = (one for one in frames(service, run, "?metrics=2499") if "metrics" in one)
+    assert frame["metrics"][0]["iteration"] == 2499
 
 
-def test_bytes_that_are_no_text_are_replaced(service) -> None:
+def test_invalid_utf8_is_replaced(service) -> None:
     assert log_of(frames(service, finished(service, b"a\xffb\n"))) == "a�b\n"
 
 
-def test_a_run_that_left_no_log_still_tells_its_state(service) -> None:
+def test_state_is_sent_without_a_log(service) -> None:
     run = service.submit()
     service.store.request_cancel("dlaas", run, service.clock())
     assert frames(service, run) == [{"state": "canceled", "offset": 0}]
 
 
-def test_a_run_is_followed_from_the_queue_to_its_end(service) -> None:
+def test_training_is_followed_from_the_queue_to_its_end(service) -> None:
     run = service.submit()
     with service.client.websocket_connect(f"/v3/models/{run}/monitor") as socket:
         assert socket_status(socket.receive_text()) == {"state": "pending", "offset": 0}
@@ -126,14 +126,14 @@ def test_a_run_is_followed_from_the_queue_to_its_end(service) -> None:
         assert end.value.code == 1000
 
 
-def test_a_monitor_ends_with_the_history_of_its_run(service) -> None:
+def test_log_stream_closes_when_its_training_is_deleted(service) -> None:
     run = service.submit()
     with service.client.websocket_connect(f"/v3/models/{run}/monitor") as socket:
         socket.receive_text()
         service.store.request_cancel("dlaas", run, service.clock())
         service.store.delete_training("dlaas", run)
         with pytest.raises(WebSocketDisconnect):
-            list(iter(socket.receive_text, None))  # its new state may be sent before the history is gone
+            list(iter(socket.receive_text, None))  # its final state may be sent before the deletion
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_monitor_ends_with_the_history_of_its_run(service) -> None:
         ("/v3/models/{run}/monitor?last=1&offset=1", {}, 400, "invalid_query_parameter_value"),
     ],
 )
-def test_a_refused_handshake_is_an_envelope(service, path: str, headers: dict, status: int, code: str) -> None:
+def test_refused_handshake_is_an_error_report(service, path: str, headers: dict, status: int, code: str) -> None:
     path = path.format(run=service.submit())
     with pytest.raises(WebSocketDenialResponse) as denied, service.client.websocket_connect(path, headers=headers):
         pass
@@ -162,7 +162,7 @@ def test_a_refused_handshake_is_an_envelope(service, path: str, headers: dict, s
 
 @pytest.mark.parametrize("name", ["log", "metrics.jsonl"])
 @pytest.mark.parametrize("put", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path.name)])
-def test_a_file_that_cannot_be_read_closes_its_monitor_with_the_reason(
+def test_unreadable_file_closes_the_log_stream_with_the_reason(
     service, name: str, put: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     run = service.submit()
@@ -183,7 +183,7 @@ def test_a_file_that_cannot_be_read_closes_its_monitor_with_the_reason(
     assert "cannot be read" in denied.value.json()["errors"][0]["message"]
 
 
-def test_others_cannot_watch(service) -> None:
+def test_other_users_cannot_open_a_log_stream(service) -> None:
     run = service.submit()
     headers = {"Authorization": f"Bearer {service.log_in('other')}"}
     with (
@@ -194,7 +194,7 @@ def test_others_cannot_watch(service) -> None:
     assert denied.value.status_code == 404
 
 
-def test_each_of_several_monitors_gets_the_whole_log(service) -> None:
+def test_each_of_several_log_streams_gets_the_whole_log(service) -> None:
     run = service.submit()
     service.store.reserve_gpus(run, ["virtual:0"], service.clock())
     service.store.record_progress(run, TrainingState.RUNNING, Phase.PROCESSING, service.clock())
@@ -209,7 +209,7 @@ def test_each_of_several_monitors_gets_the_whole_log(service) -> None:
 
 
 def other_users_log(service) -> str:
-    """Read the log of a running training of another user by a monitor."""
+    """Read the log of a running training of another user by a log stream."""
     authorization = {"Authorization": f"Bearer {service.log_in('other')}"}
     service.store.create_training(a_training("training-others", "other"), a_definition(), key=None, request_digest="d")
     service.store.reserve_gpus("training-others", ["virtual:1"], service.clock())
@@ -219,7 +219,7 @@ def other_users_log(service) -> str:
 
 
 @pytest.mark.parametrize("service", [{"limits": ApiLimits(log_streams=3)}], indirect=True)
-def test_one_monitor_too_many_is_refused_until_another_closes(service) -> None:
+def test_log_stream_above_the_limit_is_refused_until_another_closes(service) -> None:
     run, ended = service.submit(), finished(service, b"one\n")
     path = f"/v3/models/{run}/monitor"
     with ExitStack() as stack:
@@ -229,15 +229,15 @@ def test_one_monitor_too_many_is_refused_until_another_closes(service) -> None:
         assert (denied.value.status_code, denied.value.json()["errors"][0]["code"]) == (429, "rate_limit_exceeded")
         assert "DLAAS_MONITOR_LIMIT" in denied.value.json()["errors"][0]["message"]
         assert 10 <= int(denied.value.headers["Retry-After"]) <= 600
-        assert log_of(frames(service, ended)) == "one\n"  # the log of what has ended can be had all the same
-        assert other_users_log(service) == "two\n"  # a place is left for another user
+        assert log_of(frames(service, ended)) == "one\n"  # ended trainings have a limit of their own
+        assert other_users_log(service) == "two\n"  # the limit leaves one for another user
         sockets.pop().close()
         with service.client.websocket_connect(path):
             pass
 
 
 def ask(service, run: str, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
-    """Open a monitor with nothing between it and *send*, and let it come to its end."""
+    """Open a log stream that sends directly to *send*, and wait for its end."""
 
     async def receive() -> dict[str, Any]:
         return messages.pop() if messages else await asyncio.Event().wait()
@@ -250,7 +250,7 @@ def ask(service, run: str, send: Callable[[dict[str, Any]], Awaitable[None]]) ->
     asyncio.run(asyncio.wait_for(asked, 20))
 
 
-def test_a_training_that_is_deleted_before_its_log_was_sent_closes_with_the_reason(service) -> None:
+def test_deletion_before_the_log_was_sent_is_the_close_reason(service) -> None:
     run = finished(service, b"x" * 63 + b"\n" + b"y\n" * 100_000)
     sent: list[dict[str, Any]] = []
 
@@ -264,7 +264,7 @@ def test_a_training_that_is_deleted_before_its_log_was_sent_closes_with_the_reas
     assert sent[-1]["reason"] == "the training was deleted"
 
 
-def test_a_client_that_does_not_read_is_given_up_and_nothing_is_gathered_for_it(
+def test_client_that_reads_nothing_is_disconnected_and_nothing_is_buffered(
     service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = finished(service, b"one line of many\n" * 100_000)

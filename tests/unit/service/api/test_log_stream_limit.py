@@ -1,4 +1,4 @@
-"""How many monitors may be open."""
+"""The limit of open log streams."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def refused(limit: LogStreamLimit, most: int, user: str = "ada", *, ended: bool 
 
 
 def fill(limit: LogStreamLimit, most: int, user: str, stack: ExitStack, *, ended: bool = False) -> int:
-    """Open as many monitors of *user* as there may be; their number."""
+    """Open as many log streams of *user* as permitted; return their number."""
     number = 0
     with suppress(RateLimited):
         for number in range(most + 1):  # noqa: B007
@@ -34,7 +34,7 @@ def fill(limit: LogStreamLimit, most: int, user: str, stack: ExitStack, *, ended
     return number
 
 
-def test_one_more_is_refused_until_another_closes() -> None:
+def test_log_stream_above_the_limit_is_refused_until_one_closes() -> None:
     limit = LogStreamLimit(lambda: 0.0)
     with ExitStack() as first, ExitStack() as second:
         first.enter_context(limit.acquire("ada", 2, ended=False))
@@ -45,7 +45,7 @@ def test_one_more_is_refused_until_another_closes() -> None:
             refused(limit, 2, "ada")
 
 
-def test_what_has_ended_is_counted_apart() -> None:
+def test_log_streams_of_ended_trainings_are_counted_separately() -> None:
     limit = LogStreamLimit(lambda: 0.0)
     with limit.acquire("ada", 1, ended=False), limit.acquire("ada", 1, ended=True):
         refused(limit, 1, ended=False)
@@ -54,9 +54,7 @@ def test_what_has_ended_is_counted_apart() -> None:
 
 @pytest.mark.parametrize(("most", "first", "second"), [(2000, 1800, 180), (8, 7, 1), (3, 2, 1), (2, 1, 1), (1, 1, 0)])
 @pytest.mark.parametrize("ended", [False, True])
-def test_one_user_gets_nine_tenths_of_the_places_that_others_leave(
-    most: int, first: int, second: int, ended: bool
-) -> None:
+def test_user_share_is_nine_tenths_of_what_others_leave(most: int, first: int, second: int, ended: bool) -> None:
     limit = LogStreamLimit(lambda: 0.0)
     with ExitStack() as stack, ExitStack() as others:
         assert fill(limit, most, "ada", stack, ended=ended) == first
@@ -67,7 +65,7 @@ def test_one_user_gets_nine_tenths_of_the_places_that_others_leave(
 
 
 @given(st.integers(2, 200), st.lists(st.sampled_from("abcdefgh"), max_size=400))
-def test_a_user_who_has_more_than_one_place_leaves_one_to_others(most: int, opened: list[str]) -> None:
+def test_user_with_several_log_streams_leaves_one_to_others(most: int, opened: list[str]) -> None:
     limit, held = LogStreamLimit(lambda: 0.0), dict.fromkeys(opened, 0)
     with ExitStack() as stack:
         for user in opened:
@@ -75,14 +73,14 @@ def test_a_user_who_has_more_than_one_place_leaves_one_to_others(most: int, open
             try:
                 stack.enter_context(limit.acquire(user, most, ended=False))
             except RateLimited:
-                assert not free or held[user]  # a user without any gets a free place
+                assert not free or held[user]  # a user without a log stream gets a free one
                 continue
             held[user] += 1
-            assert free > 1 or held[user] == 1  # the last place is not given to a user who has one already
-    assert fill(limit, most, "a", ExitStack()) == user_share(most, used_by_others=0)  # all were given back
+            assert free > 1 or held[user] == 1  # a user who has one does not get the last one
+    assert fill(limit, most, "a", ExitStack()) == user_share(most, used_by_others=0)  # all were released
 
 
-def test_thousands_that_are_refused_do_not_come_back_together() -> None:
+def test_refused_clients_get_different_retry_times() -> None:
     now = 100.0
     limit = LogStreamLimit(lambda: now)
     with limit.acquire("ada", 1, ended=False):
@@ -95,7 +93,7 @@ def test_thousands_that_are_refused_do_not_come_back_together() -> None:
         assert refused(limit, 1) == pytest.approx(MIN_RETRY_AFTER + RETRY_SPACING)
 
 
-def test_the_clients_of_one_user_do_not_send_those_of_another_to_the_end_of_the_line() -> None:
+def test_retry_times_of_users_are_independent() -> None:
     limit = LogStreamLimit(lambda: 0.0)
     with limit.acquire("ada", 1, ended=False):
         for _ in range(1000):
@@ -103,7 +101,7 @@ def test_the_clients_of_one_user_do_not_send_those_of_another_to_the_end_of_the_
         assert refused(limit, 1, "bob") == pytest.approx(MIN_RETRY_AFTER + RETRY_SPACING)
 
 
-def test_the_operator_reads_once_that_there_are_too_many(caplog: pytest.LogCaptureFixture) -> None:
+def test_reached_limit_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     limit = LogStreamLimit(lambda: 0.0)
     for _ in range(2):
         with limit.acquire("ada", 1, ended=False):
@@ -113,7 +111,7 @@ def test_the_operator_reads_once_that_there_are_too_many(caplog: pytest.LogCaptu
     assert "DLAAS_MONITOR_LIMIT" in caplog.text
 
 
-def test_the_operator_reads_once_which_user_has_too_many(caplog: pytest.LogCaptureFixture) -> None:
+def test_reached_user_share_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     limit = LogStreamLimit(lambda: 0.0)
     with limit.acquire("ada", 2, ended=False):
         for _ in range(5):

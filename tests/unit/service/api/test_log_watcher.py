@@ -1,4 +1,4 @@
-"""What looking at followed trainings costs, and whom it wakes."""
+"""Polls of trainings with log streams: their cost, and which log streams they wake."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ from airflow_dlaas.service.api.log_watcher import MAX_POLL_SHARE, POLL_INTERVAL,
 PENDING, RUNNING, COMPLETED = TrainingState.PENDING, TrainingState.RUNNING, TrainingState.COMPLETED
 
 
-class States:
-    """A store that has states, and counts what it is asked."""
+class FakeStore:
+    """A fake store with states, which counts its calls."""
 
     def __init__(self, **states: TrainingState | None) -> None:
-        self.held: dict[str, TrainingState | None] = states
+        self.states: dict[str, TrainingState | None] = states
         self.number = 1
-        self.asked: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
         self.failing = False
 
     def put(self, **states: TrainingState) -> None:
-        self.held |= states
+        self.states |= states
         self.number += 1
 
     def current_revision(self) -> int:
-        self.asked["revision"] += 1
+        self.calls["revision"] += 1
         if self.failing:
             raise HostError("The database is locked")
         return self.number
 
     def get_states(self, ids: Collection[str]) -> Mapping[str, TrainingState | None]:
-        self.asked["states"] += 1
-        return {one: self.held[one] for one in ids if one in self.held}
+        self.calls["states"] += 1
+        return {one: self.states[one] for one in ids if one in self.states}
 
 
-class Disk:
-    """Sizes of files, by path; counts how often they are looked at."""
+class FakeFileSizes:
+    """Fake file sizes by path, which count their reads."""
 
     def __init__(self) -> None:
         self.sizes: Counter[str] = Counter()
-        self.asked = 0
+        self.calls = 0
 
     def __call__(self, path: str) -> int:
-        self.asked += 1
+        self.calls += 1
         return self.sizes[path]
 
 
-async def woken(*signals: LoopEvent) -> list[bool]:
-    """Which of *signals* are set by now; all are cleared."""
+async def take_events(*signals: LoopEvent) -> list[bool]:
+    """Return which of *signals* are set, and clear all."""
     await asyncio.sleep(0)
     found = [one.event.is_set() for one in signals]
     for one in signals:
@@ -63,162 +63,162 @@ async def woken(*signals: LoopEvent) -> list[bool]:
     return found
 
 
-def watcher(store: States, disk: Disk, **options: Any) -> LogWatcher:
-    """A watcher whose looks are the test's."""
-    return LogWatcher(lambda: store, get_file_size=disk, **{"spawn_thread": lambda _: None, **options})  # type: ignore[arg-type,return-value]
+def make_watcher(store: FakeStore, file_sizes: FakeFileSizes, **options: Any) -> LogWatcher:
+    """A watcher without a thread: the test calls `poll`."""
+    return LogWatcher(lambda: store, get_file_size=file_sizes, **{"spawn_thread": lambda _: None, **options})  # type: ignore[arg-type,return-value]
 
 
 def log(name: str) -> str:
     return f"{name}/log"
 
 
-def test_only_monitors_of_what_has_grown_are_woken() -> None:
-    async def scene() -> None:
-        store, disk = States(a=RUNNING, b=RUNNING), Disk()
-        looks = watcher(store, disk)
+def test_poll_wakes_only_log_streams_of_grown_files() -> None:
+    async def scenario() -> None:
+        store, file_sizes = FakeStore(a=RUNNING, b=RUNNING), FakeFileSizes()
+        watcher = make_watcher(store, file_sizes)
         with (
-            looks.follow("a", RUNNING, Path("a")) as (_, one),
-            looks.follow("a", RUNNING, Path("a")) as (_, two),
-            looks.follow("b", RUNNING, Path("b")) as (_, other),
+            watcher.follow("a", RUNNING, Path("a")) as (_, one),
+            watcher.follow("a", RUNNING, Path("a")) as (_, two),
+            watcher.follow("b", RUNNING, Path("b")) as (_, other),
         ):
-            looks.poll()
-            assert await woken(one, two, other) == [False, False, False]
-            disk.sizes[log("a")] += 10
-            looks.poll()
-            assert await woken(one, two, other) == [True, True, False]
-            looks.poll()
-            assert await woken(one, two, other) == [False, False, False]
+            watcher.poll()
+            assert await take_events(one, two, other) == [False, False, False]
+            file_sizes.sizes[log("a")] += 10
+            watcher.poll()
+            assert await take_events(one, two, other) == [True, True, False]
+            watcher.poll()
+            assert await take_events(one, two, other) == [False, False, False]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
-def test_a_look_costs_the_same_however_many_monitors_a_training_has() -> None:
-    async def scene() -> tuple[int, Counter[str]]:
-        store, disk = States(a=RUNNING), Disk()
-        looks = watcher(store, disk)
+def test_cost_of_a_poll_does_not_depend_on_the_log_streams_of_a_training() -> None:
+    async def scenario() -> tuple[int, Counter[str]]:
+        store, file_sizes = FakeStore(a=RUNNING), FakeFileSizes()
+        watcher = make_watcher(store, file_sizes)
         with ExitStack() as stack:
             for _ in range(50):
-                stack.enter_context(looks.follow("a", RUNNING, Path("a")))
+                stack.enter_context(watcher.follow("a", RUNNING, Path("a")))
             for _ in range(10):
-                looks.poll()
-        return disk.asked, store.asked
+                watcher.poll()
+        return file_sizes.calls, store.calls
 
-    assert asyncio.run(scene()) == (2 * 10, Counter(revision=10, states=1))
+    assert asyncio.run(scenario()) == (2 * 10, Counter(revision=10, states=1))
 
 
-def test_states_are_asked_for_once_for_all_and_only_after_a_change() -> None:
-    async def scene() -> None:
+def test_states_are_read_together_and_only_after_a_change() -> None:
+    async def scenario() -> None:
         names = [f"t{number}" for number in range(100)]
-        store, disk = States(**dict.fromkeys(names, PENDING)), Disk()
-        looks = watcher(store, disk)
+        store, file_sizes = FakeStore(**dict.fromkeys(names, PENDING)), FakeFileSizes()
+        watcher = make_watcher(store, file_sizes)
         with ExitStack() as stack:
-            signals = [stack.enter_context(looks.follow(name, PENDING, Path(name)))[1] for name in names]
+            signals = [stack.enter_context(watcher.follow(name, PENDING, Path(name)))[1] for name in names]
             for _ in range(5):
-                looks.poll()
-            assert store.asked == Counter(revision=5, states=1)
-            assert not any(await woken(*signals))
+                watcher.poll()
+            assert store.calls == Counter(revision=5, states=1)
+            assert not any(await take_events(*signals))
             store.put(t7=RUNNING)
-            looks.poll()
-            assert store.asked == Counter(revision=6, states=2)
-            assert [number for number, set_ in enumerate(await woken(*signals)) if set_] == [7]
+            watcher.poll()
+            assert store.calls == Counter(revision=6, states=2)
+            assert [number for number, set_ in enumerate(await take_events(*signals)) if set_] == [7]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
-def test_one_that_comes_later_is_asked_for_although_nothing_has_changed_since() -> None:
-    """Its state may have changed between the monitor's own question and the first look."""
+def test_state_of_a_new_training_is_read_without_a_change() -> None:
+    """Its state may have changed between the read of the log stream and the first poll."""
 
-    async def scene() -> None:
-        store, disk = States(a=RUNNING, b=COMPLETED), Disk()
-        looks = watcher(store, disk)
-        with looks.follow("a", RUNNING, Path("a")):
-            looks.poll()
-            with looks.follow("b", RUNNING, Path("b")) as (followed, signal):
-                looks.poll()
-                assert await woken(signal) == [True]
+    async def scenario() -> None:
+        store, file_sizes = FakeStore(a=RUNNING, b=COMPLETED), FakeFileSizes()
+        watcher = make_watcher(store, file_sizes)
+        with watcher.follow("a", RUNNING, Path("a")):
+            watcher.poll()
+            with watcher.follow("b", RUNNING, Path("b")) as (followed, signal):
+                watcher.poll()
+                assert await take_events(signal) == [True]
                 assert followed.state is COMPLETED
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
-def test_a_training_that_is_gone_is_known_to_be_and_one_in_an_unknown_state_is_not() -> None:
-    async def scene() -> None:
-        store, disk = States(a=PENDING, b=PENDING), Disk()
-        looks = watcher(store, disk)
+def test_deleted_training_is_detected_and_unknown_state_is_ignored() -> None:
+    async def scenario() -> None:
+        store, file_sizes = FakeStore(a=PENDING, b=PENDING), FakeFileSizes()
+        watcher = make_watcher(store, file_sizes)
         with (
-            looks.follow("a", PENDING, Path("a")) as (gone, signal),
-            looks.follow("b", PENDING, Path("b")) as (unknown, other),
+            watcher.follow("a", PENDING, Path("a")) as (gone, signal),
+            watcher.follow("b", PENDING, Path("b")) as (unknown, other),
         ):
-            looks.poll()
-            del store.held["a"]
-            store.held["b"] = None
+            watcher.poll()
+            del store.states["a"]
+            store.states["b"] = None
             store.put()
-            looks.poll()
-            assert await woken(signal, other) == [True, False]
+            watcher.poll()
+            assert await take_events(signal, other) == [True, False]
             assert (gone.deleted, unknown.deleted, unknown.state) == (True, False, PENDING)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
-def test_files_of_what_has_ended_are_looked_at_no_more() -> None:
-    async def scene() -> int:
-        store, disk = States(a=RUNNING), Disk()
-        looks = watcher(store, disk)
-        with looks.follow("a", RUNNING, Path("a")):
-            looks.poll()
+def test_files_of_ended_trainings_are_not_polled() -> None:
+    async def scenario() -> int:
+        store, file_sizes = FakeStore(a=RUNNING), FakeFileSizes()
+        watcher = make_watcher(store, file_sizes)
+        with watcher.follow("a", RUNNING, Path("a")):
+            watcher.poll()
             store.put(a=COMPLETED)
-            looks.poll()
-            before = disk.asked
-            looks.poll()
-            return disk.asked - before
+            watcher.poll()
+            before = file_sizes.calls
+            watcher.poll()
+            return file_sizes.calls - before
 
-    assert asyncio.run(scene()) == 0
+    assert asyncio.run(scenario()) == 0
 
 
-def test_nothing_is_asked_when_nobody_follows() -> None:
-    async def scene() -> None:
-        with looks.follow("a", RUNNING, Path("a")):
+def test_nothing_is_polled_without_log_streams() -> None:
+    async def scenario() -> None:
+        with watcher.follow("a", RUNNING, Path("a")):
             pass
-        looks.poll()
+        watcher.poll()
 
-    store, disk = States(a=RUNNING), Disk()
-    looks = watcher(store, disk)
-    asyncio.run(scene())
-    assert (store.asked, disk.asked) == (Counter(), 0)
+    store, file_sizes = FakeStore(a=RUNNING), FakeFileSizes()
+    watcher = make_watcher(store, file_sizes)
+    asyncio.run(scenario())
+    assert (store.calls, file_sizes.calls) == (Counter(), 0)
 
 
-def test_logs_are_followed_on_while_the_database_fails_and_states_are_caught_up_on(
+def test_files_are_polled_while_the_database_fails_and_states_are_read_later(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def scene() -> None:
-        store, disk = States(a=RUNNING), Disk()
-        looks = watcher(store, disk)
-        with looks.follow("a", RUNNING, Path("a")) as (followed, signal):
-            looks.poll()
+    async def scenario() -> None:
+        store, file_sizes = FakeStore(a=RUNNING), FakeFileSizes()
+        watcher = make_watcher(store, file_sizes)
+        with watcher.follow("a", RUNNING, Path("a")) as (followed, signal):
+            watcher.poll()
             store.failing = True
             for _ in range(3):
-                disk.sizes[log("a")] += 1
-                looks.poll()
-                assert await woken(signal) == [True]
+                file_sizes.sizes[log("a")] += 1
+                watcher.poll()
+                assert await take_events(signal) == [True]
             store.failing = False
-            store.held["a"] = COMPLETED  # with the same revision: a database that was put back
-            looks.poll()
-            assert await woken(signal) == [True]
+            store.states["a"] = COMPLETED  # with the same revision, as in a restored database
+            watcher.poll()
+            assert await take_events(signal) == [True]
             assert followed.state is COMPLETED
 
     caplog.set_level("INFO")
-    asyncio.run(scene())
+    asyncio.run(scenario())
     assert [one.levelname for one in caplog.records] == ["WARNING", "INFO"]
     assert "The database is locked" in caplog.text
 
 
 class Time:
-    """A clock, and a sleep that lets it go on. Ends the following after some sleeps."""
+    """A clock that advances by its sleeps; calls *on_end* after *sleeps* of them."""
 
-    def __init__(self, *, sleeps: int, leave: Callable[[], None]) -> None:
+    def __init__(self, *, sleeps: int, on_end: Callable[[], None]) -> None:
         self.now = 0.0
         self.pauses: list[float] = []
-        self._left, self._leave = sleeps, leave
+        self._left, self._on_end = sleeps, on_end
 
     def __call__(self) -> float:
         return self.now
@@ -227,49 +227,49 @@ class Time:
         self.pauses.append(seconds)
         self.now += seconds
         if len(self.pauses) == self._left:
-            self._leave()
+            self._on_end()
 
 
-def pauses(*, look_takes: float, failing: type[Exception] | None = None) -> list[float]:
-    """The pauses between four looks that take so long."""
+def pauses(*, poll_seconds: float, failing: type[Exception] | None = None) -> list[float]:
+    """Return the pauses between four polls that take *poll_seconds* seconds each."""
     started: list[Callable[[], None]] = []
 
     def slow(path: str) -> int:
-        time.now += look_takes / 2  # two files each look
+        time.now += poll_seconds / 2  # each poll reads two files
         if failing is not None:
             raise failing("of a kind that was not expected")
         return 0
 
-    async def scene() -> None:
+    async def scenario() -> None:
         with ExitStack() as stack:
             nonlocal time
-            time = Time(sleeps=4, leave=stack.close)
-            looks = LogWatcher(
+            time = Time(sleeps=4, on_end=stack.close)
+            watcher = LogWatcher(
                 lambda: store, get_file_size=slow, spawn_thread=started.append, clock=time, sleep=time.sleep
             )  # type: ignore[arg-type,return-value]
-            stack.enter_context(looks.follow("a", RUNNING, Path("a")))
+            stack.enter_context(watcher.follow("a", RUNNING, Path("a")))
             started.pop()()
-            with looks.follow("a", RUNNING, Path("a")):
-                assert len(started) == 1  # the one before has ended, so there is another
+            with watcher.follow("a", RUNNING, Path("a")):
+                assert len(started) == 1  # the previous thread has ended, so a new one was started
 
-    store = States(a=RUNNING)
+    store = FakeStore(a=RUNNING)
     time: Time
-    asyncio.run(scene())
+    asyncio.run(scenario())
     return time.pauses
 
 
-def test_looks_that_take_long_are_further_apart() -> None:
-    assert pauses(look_takes=0.001) == [POLL_INTERVAL] * 4
-    assert pauses(look_takes=1.0) == [pytest.approx(1.0 / MAX_POLL_SHARE)] * 4
+def test_pause_grows_with_the_duration_of_polls() -> None:
+    assert pauses(poll_seconds=0.001) == [POLL_INTERVAL] * 4
+    assert pauses(poll_seconds=1.0) == [pytest.approx(1.0 / MAX_POLL_SHARE)] * 4
 
 
-def test_a_look_that_fails_unexpectedly_is_logged_and_is_not_the_last(caplog: pytest.LogCaptureFixture) -> None:
-    assert len(pauses(look_takes=0, failing=ZeroDivisionError)) == 4
+def test_unexpected_error_of_a_poll_is_logged_and_retried(caplog: pytest.LogCaptureFixture) -> None:
+    assert len(pauses(poll_seconds=0, failing=ZeroDivisionError)) == 4
     assert "of a kind that was not expected" in caplog.text
 
 
-def test_a_thread_that_cannot_be_started_fails_one_monitor_and_is_tried_again_by_the_next() -> None:
-    async def scene() -> None:
+def test_failed_thread_start_affects_one_log_stream_and_is_retried_by_the_next() -> None:
+    async def scenario() -> None:
         outcomes: list[RuntimeError | None] = [RuntimeError("can't start new thread"), None]
         started: list[Callable[[], None]] = []
 
@@ -278,37 +278,39 @@ def test_a_thread_that_cannot_be_started_fails_one_monitor_and_is_tried_again_by
                 raise error
             started.append(run)
 
-        store, disk = States(a=RUNNING, b=RUNNING), Disk()
-        looks = watcher(store, disk, spawn_thread=start)
-        with pytest.raises(RuntimeError), looks.follow("a", RUNNING, Path("a")):
+        store, file_sizes = FakeStore(a=RUNNING, b=RUNNING), FakeFileSizes()
+        watcher = make_watcher(store, file_sizes, spawn_thread=start)
+        with pytest.raises(RuntimeError), watcher.follow("a", RUNNING, Path("a")):
             pass
-        with looks.follow("b", RUNNING, Path("b")):
+        with watcher.follow("b", RUNNING, Path("b")):
             assert len(started) == 1
-            looks.poll()
-        assert disk.asked == 2, "the training of the monitor that failed is followed still"
+            watcher.poll()
+        assert file_sizes.calls == 2, "the training of the monitor that failed is followed still"
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
-def test_states_are_asked_for_again_after_a_look_that_failed_in_any_way() -> None:
-    async def scene() -> None:
-        class Broken(States):
+def test_states_are_read_again_after_a_failed_poll() -> None:
+    async def scenario() -> None:
+        class FailingStore(FakeStore):
             def get_states(self, ids: Collection[str]) -> Mapping[str, TrainingState | None]:
                 found = super().get_states(ids)
-                if self.asked["states"] == 2:
+                if self.calls["states"] == 2:
                     raise ValueError("a value that no driver reads")
                 return found
 
-        store, disk = Broken(a=PENDING), Disk()
-        looks = watcher(store, disk)
-        with looks.follow("a", PENDING, Path("a")):
-            looks.poll()
-            store.held["b"] = COMPLETED  # ended between the monitor's own look and the watcher's: no new revision
-            with looks.follow("b", RUNNING, Path("b")) as (followed, signal):
+        store, file_sizes = FailingStore(a=PENDING), FakeFileSizes()
+        watcher = make_watcher(store, file_sizes)
+        with watcher.follow("a", PENDING, Path("a")):
+            watcher.poll()
+            store.states["b"] = (
+                COMPLETED  # ended between the read of the log stream and the poll, so without a new revision
+            )
+            with watcher.follow("b", RUNNING, Path("b")) as (followed, signal):
                 with pytest.raises(ValueError, match="no driver"):
-                    looks.poll()
-                looks.poll()
+                    watcher.poll()
+                watcher.poll()
                 assert followed.state is COMPLETED
-                assert await woken(signal) == [True]
+                assert await take_events(signal) == [True]
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

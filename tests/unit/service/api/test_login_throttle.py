@@ -1,4 +1,4 @@
-"""Counting wrong passwords."""
+"""The throttle of logins."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def failed(login: str, address: str, times: int) -> LoginThrottle:
     return failures
 
 
-def test_a_few_failures_cost_nothing():
+def test_few_failures_cause_no_lockout():
     assert failed("ada", "10.0.0.1", MAX_LOGIN_FAILURES - 1).remaining_lockout("ada", "10.0.0.1", NOW) == NONE
 
 
-def test_many_failures_cost_this_login_at_this_address_a_pause():
+def test_many_failures_lock_the_login_at_the_address():
     failures = failed("ada", "10.0.0.1", MAX_LOGIN_FAILURES)
     assert failures.remaining_lockout("ada", "10.0.0.1", NOW) == LOCKOUT_TIME
     assert failures.remaining_lockout("bob", "10.0.0.1", NOW) == NONE
     assert failures.remaining_lockout("ada", "10.0.0.2", NOW) == NONE
 
 
-def test_after_the_pause_there_is_one_try_and_not_ten():
+def test_one_failure_after_a_lockout_locks_again():
     failures = failed("ada", "10.0.0.1", MAX_LOGIN_FAILURES)
     later = NOW + LOCKOUT_TIME + timedelta(seconds=1)
     assert failures.remaining_lockout("ada", "10.0.0.1", later) <= NONE
@@ -45,7 +45,7 @@ def test_after_the_pause_there_is_one_try_and_not_ten():
     assert failures.remaining_lockout("ada", "10.0.0.1", later) == LOCKOUT_TIME
 
 
-def test_a_right_password_forgives_its_login_but_not_its_address():
+def test_reset_clears_the_login_but_not_the_address():
     failures = LoginThrottle()
     for number in range(MAX_ADDRESS_FAILURES):
         failures.record_failure(f"user{number % 20}", "10.0.0.1", NOW)
@@ -54,16 +54,16 @@ def test_a_right_password_forgives_its_login_but_not_its_address():
     assert failures.remaining_lockout("mallory", "10.0.0.2", NOW) == NONE
 
 
-def test_a_task_with_an_old_password_never_locks_out_its_machine():
+def test_one_login_with_an_old_password_does_not_lock_its_address():
     failures, now = LoginThrottle(), NOW
-    for _ in range(3600):  # an hour of a try a second
+    for _ in range(3600):  # one login per second for an hour
         if failures.remaining_lockout("old", "10.0.0.1", now) <= NONE:
             failures.record_failure("old", "10.0.0.1", now)
         assert failures.remaining_lockout("ada", "10.0.0.1", now) <= NONE
         now += timedelta(seconds=1)
 
 
-def test_an_address_that_sprays_gets_one_try_for_each_that_is_forgiven():
+def test_address_with_many_logins_is_limited_to_the_decay_rate():
     failures, now, tries = LoginThrottle(), NOW, 0
     for number in range(1000):
         if failures.remaining_lockout(f"user{number}", "10.0.0.1", now) <= NONE:
@@ -77,11 +77,11 @@ def test_an_address_that_sprays_gets_one_try_for_each_that_is_forgiven():
     ("one", "other"),
     [("2001:db8::1", "2001:db8::ffff:2"), ("::ffff:10.0.0.1", "10.0.0.1"), ("fe80::1%eth0", "fe80::2%eth1")],
 )
-def test_addresses_that_one_machine_has_count_as_one(one, other):
+def test_addresses_of_one_network_count_as_one(one, other):
     assert failed("ada", one, MAX_LOGIN_FAILURES).remaining_lockout("ada", other, NOW) == LOCKOUT_TIME
 
 
-def test_no_more_is_remembered_than_there_is_room_for():
+def test_entries_are_limited_in_number_and_size():
     failures = LoginThrottle()
     for number in range(MAX_ENTRIES + 500):
         failures.record_failure("x" * 5000 + str(number), f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", NOW)

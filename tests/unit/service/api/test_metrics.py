@@ -21,30 +21,30 @@ def ask(service, run: str, what: str, **query: object):
     return reply.json()
 
 
-def test_curves_are_told_once_and_again_when_they_have_changed(service, run: str) -> None:
+def test_curves_are_sent_again_only_after_a_change(service, run: str) -> None:
     service.job(run).metrics.write_text("".join(LINE.format(step, 1 / step) for step in range(1, 101)))
-    told = ask(service, run, "metrics", points=10)
-    (series,) = told["series"]
+    curves = ask(service, run, "metrics", points=10)
+    (series,) = curves["series"]
     assert (series["name"], series["phase"], series["total"]) == ("loss", "validation", 100)
     assert len(series["points"]) <= 10
-    assert "series" not in ask(service, run, "metrics", points=10, unless=told["version"])
-    assert not told["complete"]
+    assert "series" not in ask(service, run, "metrics", points=10, unless=curves["version"])
+    assert not curves["complete"]
     end(service, run, exit_code=0)
-    assert ask(service, run, "metrics", points=10, unless=told["version"])["complete"]
+    assert ask(service, run, "metrics", points=10, unless=curves["version"])["complete"]
 
 
-def test_a_value_that_is_no_number_reads_back_as_one(service, run: str) -> None:
+def test_nan_values_can_be_parsed_from_the_response(service, run: str) -> None:
     service.job(run).metrics.write_text(LINE.format(1, '"NaN"'))
     assert ask(service, run, "metrics")["series"][0]["points"][0][1] == "NaN"
 
 
-def test_a_training_that_has_not_begun_has_no_curve_and_no_log(service) -> None:
+def test_queued_training_has_empty_curves_and_log(service) -> None:
     run = service.submit()
     assert ask(service, run, "metrics")["series"] == []
     assert ask(service, run, "log", tail=100)["text"] == ""
 
 
-def test_a_log_is_told_in_whole_lines_from_both_ends(service, run: str) -> None:
+def test_log_slices_have_whole_lines(service, run: str) -> None:
     service.job(run).log.write_text("".join(f"line {number}\n" for number in range(1000)) + "half a l")
     end_of_it = ask(service, run, "log", tail=30)
     assert end_of_it["text"] == "line 998\nline 999\n"
@@ -56,17 +56,15 @@ def test_a_log_is_told_in_whole_lines_from_both_ends(service, run: str) -> None:
     assert (after["text"], after["complete"]) == ("half a l", True)
 
 
-def test_a_line_longer_than_the_window_comes_in_pieces(service, run: str) -> None:
+def test_line_longer_than_the_limit_comes_in_slices(service, run: str) -> None:
     service.job(run).log.write_text("x" * 100 + "\n")
     assert ask(service, run, "log", offset=0, limit=40)["end"] == 40
     assert ask(service, run, "log", tail=20)["text"] == "x" * 19 + "\n"
 
 
-def test_lines_are_found_whatever_their_case_and_the_search_goes_on_where_it_stopped(
-    service, run: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_search_ignores_case_and_can_be_continued(service, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
     service.job(run).log.write_text("Epoch 1\nnothing\nepoch 2\nEPOCH 3\n")
-    monkeypatch.setattr(log_slices, "MAX_MATCHES", 2)  # a constant of hundreds: the promise is the same with two
+    monkeypatch.setattr(log_slices, "MAX_MATCHES", 2)  # smaller than the real limit, for a short log
     first = ask(service, run, "log/search", text="ePoch")
     assert [one["line"] for one in first["matches"]] == ["Epoch 1", "epoch 2"]
     assert first["matches"][1]["start"] == 16
@@ -77,13 +75,13 @@ def test_lines_are_found_whatever_their_case_and_the_search_goes_on_where_it_sto
     assert beyond == {"matches": []}
 
 
-def test_another_user_is_told_nothing_of_them(service, run: str) -> None:
+def test_metrics_and_log_of_another_user_are_not_found(service, run: str) -> None:
     service.client.headers["Authorization"] = f"Bearer {service.log_in('other')}"
     for what in ("metrics", "log", "log/search?text=a"):
         assert service.client.get(f"/v3/models/{run}/{what}").status_code == 404
 
 
-def test_offset_and_tail_together_are_refused_by_name(service, run: str) -> None:
+def test_offset_with_tail_is_refused(service, run: str) -> None:
     reply = service.client.get(f"/v3/models/{run}/log", params={"offset": 1, "tail": 1})
     assert reply.status_code == 400
     assert reply.json()["errors"][0]["target"]["name"] == "tail"

@@ -1,4 +1,4 @@
-"""Training runs: reading, listing, waiting, canceling, deleting."""
+"""Trainings: get, list, long poll, cancel, delete."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def status(service, run: str) -> dict[str, object]:
     return found
 
 
-def test_a_running_training_tells_phase_gpus_and_its_last_metric(service) -> None:
+def test_running_training_reports_phase_gpus_and_last_metric(service) -> None:
     run = service.submit()
     service.clock.advance(seconds=5)
     start(service, run)
@@ -61,17 +61,17 @@ def test_a_running_training_tells_phase_gpus_and_its_last_metric(service) -> Non
     }
 
 
-def test_of_each_metric_the_last_value_is_told_the_newest_line_first(service) -> None:
+def test_last_value_of_each_metric_is_reported(service) -> None:
     run = service.submit()
     start(service, run)
     line = '{{"timestamp":"2026-03-01T12:00:04Z","iteration":{},"phase":"{}","values":[{{"name":"{}","value":{}}}]}}\n'
     written = [(1, "train", "loss", 3), (2, "validation", "loss", 2), (3, "train", "loss", 1)]
     service.job(run).metrics.write_text("".join(line.format(*one) for one in written))
-    told = [(one["iteration"], one["phase"], one["values"][0]["value"]) for one in status(service, run)["metrics"]]
-    assert told == [(3, "train", 1.0), (2, "validation", 2.0)]
+    reported = [(one["iteration"], one["phase"], one["values"][0]["value"]) for one in status(service, run)["metrics"]]
+    assert reported == [(3, "train", 1.0), (2, "validation", 2.0)]
 
 
-def test_the_phases_a_training_has_gone_through_are_told_in_order(service) -> None:
+def test_phases_are_reported_in_order(service) -> None:
     run = service.submit()
     start(service, run)
     service.job(run).phase.write_text(
@@ -81,7 +81,7 @@ def test_the_phases_a_training_has_gone_through_are_told_in_order(service) -> No
     assert [one["phase"] for one in status(service, run)["phases"]] == ["queued", "loading", "processing"]
 
 
-def test_what_a_training_uses_is_told_while_that_is_new(service) -> None:
+def test_recent_usage_is_reported(service) -> None:
     run = service.submit()
     start(service, run)
     now = datetime.now(timezone.utc)
@@ -91,7 +91,7 @@ def test_what_a_training_uses_is_told_while_that_is_new(service) -> None:
     assert "usage" not in status(service, run)
 
 
-def test_a_completed_training_tells_an_empty_exit_code_and_where_the_results_lie(service) -> None:
+def test_completed_training_reports_an_empty_exit_code_and_the_results_location(service) -> None:
     run = service.submit()
     start(service, run)
     end(service, run, exit_code=0, stored=True)
@@ -102,7 +102,7 @@ def test_a_completed_training_tells_an_empty_exit_code_and_where_the_results_lie
     }
 
 
-def test_a_failed_training_tells_why_under_a_trace_that_stays(service) -> None:
+def test_failed_training_reports_its_error_with_a_stable_trace(service) -> None:
     run = service.submit()
     start(service, run)
     error = ErrorItem(code="C201", message="dl_job_failed: the command exited with 3")
@@ -114,20 +114,20 @@ def test_a_failed_training_tells_why_under_a_trace_that_stays(service) -> None:
     assert status(service, run)["error"] == first["error"]
 
 
-def test_results_of_their_own_are_echoed_and_located(service) -> None:
+def test_results_target_is_returned_with_the_location(service) -> None:
     connection = {"auth_url": "http://x/auth/v1.0", "userId": "a:b", "password": "geheim"}
     results = {"connection": connection, "target": {"container": "r", "type": "softlayer_objectstore"}}
     run = service.submit(training_results=results)
     start(service, run)
     end(service, run, stored=True)
     reply = service.client.get(f"/v3/models/{run}")
-    told = reply.json()["entity"]["training_results"]
-    assert told["location"] == {"container": "r", "model_location": run}
-    assert told["target"] == results["target"]
+    reported = reply.json()["entity"]["training_results"]
+    assert reported["location"] == {"container": "r", "model_location": run}
+    assert reported["target"] == results["target"]
     assert "geheim" not in reply.text
 
 
-def test_lists_go_on_where_next_says_newest_first(service) -> None:
+def test_pages_are_newest_first_and_linked_by_next(service) -> None:
     ids = [service.submit() for _ in range(5)]
     url, seen, pages = "/v3/models?limit=2", [], 0
     while url:
@@ -138,7 +138,7 @@ def test_lists_go_on_where_next_says_newest_first(service) -> None:
     assert (seen, pages) == (ids[::-1], 3)
 
 
-def test_those_who_wait_know_their_place(service) -> None:
+def test_queued_trainings_report_their_position(service) -> None:
     ids = [service.submit() for _ in range(3)]
     start(service, ids[0])
     assert [status(service, run).get("queue_position") for run in ids] == [None, 0, 1]
@@ -146,7 +146,7 @@ def test_those_who_wait_know_their_place(service) -> None:
     assert [one["entity"]["status"].get("queue_position") for one in listed] == [1, 0, None]
 
 
-def test_changes_are_told_once_oldest_first(service) -> None:
+def test_changes_are_listed_once_and_oldest_first(service) -> None:
     ids = [service.submit() for _ in range(3)]
     everything = parse_response(TrainingChanges)(service.client.get("/v3/models?after=").content)
     assert [one.id for one in everything.resources] == ids
@@ -160,7 +160,7 @@ def test_changes_are_told_once_oldest_first(service) -> None:
     assert [(one.id, str(one.state)) for one in changed.resources] == [(ids[0], "running"), (ids[1], "canceled")]
 
 
-def test_changes_come_in_pages_without_a_gap(service) -> None:
+def test_pages_of_changes_have_no_gap(service) -> None:
     ids, cursor, seen = [service.submit() for _ in range(5)], "0", []
     for _ in range(3):
         page = service.client.get(f"/v3/models?after={cursor}&limit=2").json()
@@ -169,19 +169,19 @@ def test_changes_come_in_pages_without_a_gap(service) -> None:
     assert seen == ids
 
 
-def test_a_cursor_of_another_database_begins_anew(service) -> None:
+def test_cursor_of_another_database_lists_everything(service) -> None:
     run = service.submit()
     page = service.client.get("/v3/models?after=1000000").json()
     assert [one["metadata"]["guid"] for one in page["resources"]] == [run]
 
 
-def test_a_long_poll_answers_as_soon_as_something_changes(service) -> None:
+def test_long_poll_returns_at_a_change(service) -> None:
     run = service.submit()
     cursor = service.client.get("/v3/models?after=now").json()["cursor"]
     waiting, looks = Event(), []
 
     class Watched:
-        """The store, which tells when the poll has looked in vain and looks again."""
+        """The store; sets an event when the long poll reads the revision again."""
 
         def current_revision(self) -> int:
             looks.append(service.store.current_revision())
@@ -192,7 +192,7 @@ def test_a_long_poll_answers_as_soon_as_something_changes(service) -> None:
         def __getattr__(self, name: str) -> object:
             return getattr(service.store, name)
 
-    service.client.app.state.deps = replace(service.parts, store=Watched())
+    service.client.app.state.deps = replace(service.deps, store=Watched())
     with ThreadPoolExecutor(1) as pool:
         poll = pool.submit(service.client.get, f"/v3/models?after={cursor}&wait={MAX_WAIT}")
         assert waiting.wait(MAX_WAIT / 2), f"looked {len(looks)} times"
@@ -201,7 +201,7 @@ def test_a_long_poll_answers_as_soon_as_something_changes(service) -> None:
     assert [one["metadata"]["guid"] for one in page["resources"]] == [run]
 
 
-def test_a_long_poll_without_a_change_ends_when_asked_to_with_the_same_place(service) -> None:
+def test_long_poll_without_a_change_returns_the_same_cursor(service) -> None:
     service.submit()
     cursor = service.client.get("/v3/models?after=now").json()["cursor"]
     service.client.headers["Authorization"] = f"Bearer {service.log_in('other')}"
@@ -209,7 +209,7 @@ def test_a_long_poll_without_a_change_ends_when_asked_to_with_the_same_place(ser
     assert reply == {"resources": [], "cursor": cursor}
 
 
-def test_others_see_nothing_and_can_change_nothing(service) -> None:
+def test_other_users_can_neither_see_nor_change_a_training(service) -> None:
     run = service.submit()
     service.client.headers["Authorization"] = f"Bearer {service.log_in('other')}"
     assert service.client.get("/v3/models").json() == {"resources": []}
@@ -219,7 +219,7 @@ def test_others_see_nothing_and_can_change_nothing(service) -> None:
     assert service.client.delete(f"/v3/models/{run}").status_code == 404
 
 
-def test_a_waiting_training_is_canceled_at_once(service) -> None:
+def test_queued_training_is_canceled_at_once(service) -> None:
     run = service.submit()
     reply = service.client.patch(f"/v3/models/{run}", json=CANCELED)
     assert (reply.status_code, reply.content) == (204, b"")
@@ -227,7 +227,7 @@ def test_a_waiting_training_is_canceled_at_once(service) -> None:
     assert service.woken == ["wake", "wake"]
 
 
-def test_a_running_training_is_canceled_by_whoever_runs_it(service) -> None:
+def test_cancel_of_a_running_training_is_requested_in_the_store(service) -> None:
     run = service.submit()
     start(service, run)
     assert service.client.patch(f"/v3/models/{run}", json=CANCELED).status_code == 204
@@ -236,7 +236,7 @@ def test_a_running_training_is_canceled_by_whoever_runs_it(service) -> None:
 
 
 @pytest.mark.parametrize("state", [TrainingState.COMPLETED, TrainingState.ERROR, TrainingState.CANCELED])
-def test_a_cancel_that_comes_too_late_changes_nothing(service, state: TrainingState) -> None:
+def test_cancel_of_an_ended_training_changes_nothing(service, state: TrainingState) -> None:
     run = service.submit()
     start(service, run)
     end(service, run, state)
@@ -245,7 +245,7 @@ def test_a_cancel_that_comes_too_late_changes_nothing(service, state: TrainingSt
     assert status(service, run) == before
 
 
-def test_racing_cancels_and_ends_leave_one_end(service) -> None:
+def test_concurrent_cancel_and_ends_leave_one_final_state(service) -> None:
     for _ in range(5):
         run = service.submit()
         start(service, run)
@@ -274,7 +274,7 @@ def test_racing_cancels_and_ends_leave_one_end(service) -> None:
         (["x"], "invalid_request_payload"),
     ],
 )
-def test_any_other_patch_is_refused(service, body: object, code: str) -> None:
+def test_other_patch_operations_are_refused(service, body: object, code: str) -> None:
     run = service.submit()
     reply = service.client.patch(f"/v3/models/{run}", json=body)
     assert (reply.status_code, reply.json()["errors"][0]["code"]) == (400, code)
@@ -282,7 +282,7 @@ def test_any_other_patch_is_refused(service, body: object, code: str) -> None:
 
 
 def make_deep(folder: Path, depth: int) -> None:
-    """Make folders in each other, deeper than any path can name: as a command does that changes its directory."""
+    """Create nested folders, deeper than the longest path, as a command can by changing its directory."""
     place = os.open(folder, os.O_RDONLY)
     for _ in range(depth):
         os.mkdir("deeper", dir_fd=place)
@@ -292,7 +292,7 @@ def make_deep(folder: Path, depth: int) -> None:
     os.close(place)
 
 
-def test_a_training_whose_log_folder_is_deep_can_be_deleted(service) -> None:
+def test_training_with_a_deep_log_folder_can_be_deleted(service) -> None:
     run = service.submit()
     logs = service.job(run).subdirectory("logs")
     logs.mkdir()
@@ -302,11 +302,11 @@ def test_a_training_whose_log_folder_is_deep_can_be_deleted(service) -> None:
         assert service.client.delete(f"/v3/models/{run}").status_code == 204
         assert service.client.get(f"/v3/models/{run}").status_code == 404
         assert not logs.exists()
-    finally:  # pytest could not remove it, and every later run would fail on it
+    finally:  # pytest cannot remove it, and later runs would fail
         subprocess.run(["rm", "-rf", "--", logs], check=True)
 
 
-def test_only_what_has_ended_can_be_deleted_and_its_log_goes_with_it(service) -> None:
+def test_delete_requires_an_ended_training_and_removes_its_log(service) -> None:
     run = service.submit()
     job = service.job(run)
     refused = service.client.delete(f"/v3/models/{run}")

@@ -1,4 +1,4 @@
-"""What the API answers without a token."""
+"""Paths that need no token."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.routing import Route
 OPEN = {"/health", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
 
 
-def test_without_a_token_only_these_paths_answer(service) -> None:
+def test_paths_without_a_token_are_these_only(service) -> None:
     api = service.client.app
     open_paths = set()
     for route in api.routes:

@@ -1,4 +1,4 @@
-"""Where code may be taken from."""
+"""Locations of code in a definition."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VERSION = "/v3/ml_assets/experiments/e-1/versions/v-1"
         ("/v3/ml_assets/experiments/e-1/content", ("e-1", None)),
     ],
 )
-def test_all_four_spellings_are_understood(base: str, path: str, meant: tuple[str, str | None]) -> None:
+def test_definition_location_is_accepted_in_four_spellings(base: str, path: str, meant: tuple[str, str | None]) -> None:
     assert parse_definition_location(base + path, BASES) == meant
 
 
@@ -47,7 +47,7 @@ def test_all_four_spellings_are_understood(base: str, path: str, meant: tuple[st
         "",
     ],
 )
-def test_anything_else_is_refused_by_the_field_s_name(location: str) -> None:
+def test_invalid_definition_location_names_the_field(location: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:
         parse_definition_location(location, BASES)
     assert (refusal.value.code, refusal.value.target) == ("C101", "model_definition.definition_location")

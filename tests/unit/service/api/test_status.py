@@ -1,4 +1,4 @@
-"""What a status tells that the page's does not: that a cancel was asked for, and what keeps the command apart."""
+"""Extensions of the status: the request to cancel, and the isolation of the command."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from airflow_dlaas.service.store.base import TrainingOutcome
 
 @pytest.fixture
 def run(service) -> str:
-    """A started training."""
+    """Submit and start a training; return its id."""
     made = service.submit()
     service.store.reserve_gpus(made, ["virtual:0"], service.clock())
     return made
 
 
-def told(service, run: str):
-    """Both ways to ask, which say the same."""
+def reported_status(service, run: str):
+    """Return the status; check that the training and the list contain the same."""
     one = service.client.get(f"/v3/models/{run}").json()
     (listed,) = service.client.get("/v3/models").json()["resources"]
     assert listed["entity"]["status"] == one["entity"]["status"]
@@ -31,37 +31,46 @@ def cancel(service, run: str) -> None:
     assert service.client.patch(f"/v3/models/{run}", json=patch).status_code < 300
 
 
-def test_a_cancel_that_was_asked_for_shows_until_the_end(service, run: str) -> None:
-    assert told(service, run).cancel_requested is None
+def test_cancel_request_is_reported_until_the_end(service, run: str) -> None:
+    assert reported_status(service, run).cancel_requested is None
     cancel(service, run)
-    assert (told(service, run).state, told(service, run).cancel_requested) == (TrainingState.PENDING, True)
+    assert (reported_status(service, run).state, reported_status(service, run).cancel_requested) == (
+        TrainingState.PENDING,
+        True,
+    )
     service.store.finish(run, TrainingOutcome(TrainingState.CANCELED, service.clock()))
-    assert (told(service, run).state, told(service, run).cancel_requested) == (TrainingState.CANCELED, None)
+    assert (reported_status(service, run).state, reported_status(service, run).cancel_requested) == (
+        TrainingState.CANCELED,
+        None,
+    )
 
 
-def test_a_cancel_of_what_waits_is_its_end_at_once(service) -> None:
+def test_cancel_of_a_queued_training_is_final_at_once(service) -> None:
     waiting = service.submit()
     cancel(service, waiting)
-    assert (told(service, waiting).state, told(service, waiting).cancel_requested) == (TrainingState.CANCELED, None)
+    assert (reported_status(service, waiting).state, reported_status(service, waiting).cancel_requested) == (
+        TrainingState.CANCELED,
+        None,
+    )
 
 
-def test_isolation_is_told_by_the_job_while_it_runs_and_by_the_store_for_ever(service, run: str) -> None:
+def test_isolation_is_reported_from_the_job_and_later_from_the_store(service, run: str) -> None:
     job = service.job(run)
-    assert told(service, run).isolation is None
+    assert reported_status(service, run).isolation is None
     for mark in ("{broken", '{"phase": "loading", "since": "2026-03-01T12:00:00Z"}'):
         job.phase.write_text(mark)
-        assert told(service, run).isolation is None
+        assert reported_status(service, run).isolation is None
     mark = PhaseFile(phase=Phase.PROCESSING, since=service.clock(), isolation="bubblewrap")
     job.phase.write_text(mark.model_dump_json())
-    assert told(service, run).isolation == "bubblewrap"
+    assert reported_status(service, run).isolation == "bubblewrap"
     service.store.record_progress(run, TrainingState.RUNNING, Phase.PROCESSING, service.clock())
     service.store.finish(
         run, TrainingOutcome(TrainingState.COMPLETED, service.clock(), exit_code=0, isolation="bubblewrap")
     )
     job.phase.unlink()
-    assert told(service, run).isolation == "bubblewrap"
+    assert reported_status(service, run).isolation == "bubblewrap"
 
 
-def test_one_that_ended_before_it_came_to_that_tells_nothing_of_it(service, run: str) -> None:
+def test_training_that_ended_early_reports_no_isolation(service, run: str) -> None:
     service.store.finish(run, TrainingOutcome(TrainingState.ERROR, service.clock()))
-    assert told(service, run).isolation is None
+    assert reported_status(service, run).isolation is None

@@ -1,4 +1,4 @@
-"""Submitting a definition: what is accepted, what is refused, and in which words."""
+"""Submission of a definition: accepted and refused ones, and the errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_dlaas.exceptions import (
 )
 from airflow_dlaas.service.api.dependencies import ApiLimits
 from airflow_dlaas.service.api.submit import MAX_COMMAND_BYTES
-from tests.unit.service.api.conftest import DEFINITION, STORE_PASSWORD, a_zip
+from tests.unit.service.api.conftest import DEFINITION, STORE_PASSWORD, make_zip
 
 CONNECTION = DEFINITION["training_data"][0]["connection"]
 OTHER_PLACE = {"connection": CONNECTION, "source": {"container": "b", "type": "softlayer_objectstore"}}
@@ -31,14 +31,14 @@ def errors(reply) -> list[tuple[str, str]]:
     return [(one["code"], one["target"]["name"]) for one in reply.json()["errors"]]
 
 
-def test_the_page_s_own_example_and_its_own_curl_are_accepted(service) -> None:
+def test_example_of_the_documentation_is_accepted(service) -> None:
     definition = service.definition()
     reply = service.client.post(
         "/v3/models",
         content=json.dumps(definition),
         headers={
             "Authorization": f"BEARER {service.log_in()}",
-            "Content-Type": "application/x-www-form-urlencoded",  # what curl says of --data-binary
+            "Content-Type": "application/x-www-form-urlencoded",  # as curl --data-binary sends
             "X-WML-User-Client": "WML-User",
         },
     )
@@ -66,7 +66,7 @@ def test_the_page_s_own_example_and_its_own_curl_are_accepted(service) -> None:
     assert service.woken == ["wake"]
 
 
-def test_secrets_are_in_no_reply_and_reach_the_dispatcher(service, caplog: pytest.LogCaptureFixture) -> None:
+def test_responses_contain_no_secrets_and_the_dispatcher_gets_them(service, caplog: pytest.LogCaptureFixture) -> None:
     run = service.submit()
     for path in ("/v3/models", f"/v3/models/{run}", "/v3/models?after=0"):
         assert STORE_PASSWORD not in service.client.get(path).text
@@ -76,7 +76,7 @@ def test_secrets_are_in_no_reply_and_reach_the_dispatcher(service, caplog: pytes
 
 
 @pytest.mark.parametrize("service", [{"limits": ApiLimits()}], indirect=True)
-def test_a_command_longer_than_linux_takes_is_refused_with_the_limit(service) -> None:
+def test_command_longer_than_the_limit_of_linux_is_refused(service) -> None:
     longest = service.definition(model_definition__execution__command="x" * MAX_COMMAND_BYTES)
     assert service.client.post("/v3/models", json=longest).status_code == 202
     longer = service.definition(model_definition__execution__command="ä" * (MAX_COMMAND_BYTES // 2 + 1))
@@ -109,7 +109,7 @@ def test_a_command_longer_than_linux_takes_is_refused_with_the_limit(service) ->
          "model_definition.definition_location"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_a_definition_is_named_under_c101(service, changes: dict[str, object], field: str) -> None:
+def test_invalid_field_of_a_definition_is_named_with_c101(service, changes: dict[str, object], field: str) -> None:
     reply = service.client.post("/v3/models", json=service.definition(**changes))
     assert reply.status_code == 400
     assert errors(reply) == [("C101", field)]
@@ -117,7 +117,7 @@ def test_what_is_wrong_with_a_definition_is_named_under_c101(service, changes: d
     assert (service.stores.asked, service.woken) == ([], [])
 
 
-def test_all_that_is_wrong_is_told_at_once_and_no_value_with_it(service) -> None:
+def test_all_invalid_fields_are_reported_together_without_values(service) -> None:
     definition = service.definition(training_data__0__connection__pasword="geheim", model_definition__name="")
     del definition["model_definition"]["execution"]["command"]
     reply = service.client.post("/v3/models", json=definition)
@@ -129,12 +129,12 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value_with_it(service) -> None
     assert "geheim" not in reply.text
 
 
-def test_an_unknown_framework_is_refused_with_what_there_is(service) -> None:
+def test_unknown_framework_is_refused_with_the_available_ones(service) -> None:
     reply = service.client.post("/v3/models", json=service.definition(model_definition__framework__version="9.9"))
     assert "there is: tensorflow 1.2-py3" in reply.json()["errors"][0]["message"]
 
 
-def test_more_gpus_than_there_are_are_refused_with_both_numbers(service) -> None:
+def test_too_many_gpus_are_refused_with_both_numbers(service) -> None:
     reply = service.client.post(
         "/v3/models", json=service.definition(model_definition__execution__resourceType="large")
     )
@@ -144,8 +144,8 @@ def test_more_gpus_than_there_are_are_refused_with_both_numbers(service) -> None
 
 @pytest.mark.parametrize("spelling", ["{v}", "{v}/content", "{e}", "{e}/content"])
 @pytest.mark.parametrize("absolute", [True, False])
-def test_the_code_may_be_named_in_all_spellings(service, spelling: str, absolute: bool) -> None:
-    made = service.experiment(a_zip())
+def test_code_location_is_accepted_in_all_spellings(service, spelling: str, absolute: bool) -> None:
+    made = service.experiment(make_zip())
     version = made["entity"]["experiment_version"]
     location = spelling.format(v=version["url"], e=made["metadata"]["url"])
     if not absolute:
@@ -155,13 +155,13 @@ def test_the_code_may_be_named_in_all_spellings(service, spelling: str, absolute
     assert service.store.get_training("dlaas", run).code == digest
 
 
-def test_a_version_without_content_cannot_be_trained(service) -> None:
+def test_version_without_content_is_refused(service) -> None:
     url = service.experiment()["entity"]["experiment_version"]["url"]
     reply = service.client.post("/v3/models", json=service.definition(model_definition__definition_location=url))
     assert errors(reply) == [("C102", "model_definition.definition_location")]
 
 
-def test_somebody_else_s_code_cannot_be_trained(service) -> None:
+def test_code_of_another_user_is_refused(service) -> None:
     definition = service.definition()
     other = {"Authorization": f"Bearer {service.log_in('other')}"}
     assert errors(service.client.post("/v3/models", json=definition, headers=other)) == [
@@ -169,7 +169,7 @@ def test_somebody_else_s_code_cannot_be_trained(service) -> None:
     ]
 
 
-def test_a_store_that_the_site_does_not_allow_is_never_called(service) -> None:
+def test_object_store_that_is_not_allowed_is_never_called(service) -> None:
     metadata = {**CONNECTION, "auth_url": "http://169.254.169.254/latest"}
     inside = {**CONNECTION, "auth_url": "http://127.0.0.1:8480/v3/models"}
     definition = service.definition(training_data__0__connection=metadata)
@@ -191,7 +191,7 @@ def test_a_store_that_the_site_does_not_allow_is_never_called(service) -> None:
 @pytest.mark.parametrize(
     "url", ["http://@evil.example/auth", "http://lon02.objectstorage.service.networklayer.com\\@evil.example/"]
 )
-def test_an_address_that_hides_its_host_is_no_address(service, url: str) -> None:
+def test_url_with_an_ambiguous_host_is_refused(service, url: str) -> None:
     definition = service.definition(training_data__0__connection__auth_url=url)
     reply = service.client.post("/v3/models", json=definition)
     assert reply.status_code == 400
@@ -199,7 +199,7 @@ def test_an_address_that_hides_its_host_is_no_address(service, url: str) -> None
     assert service.stores.asked == []
 
 
-def test_every_container_that_cannot_be_used_is_named_under_c103(service) -> None:
+def test_all_unusable_containers_are_named_with_c103(service) -> None:
     service.stores.refusals = {
         "tf_training_data_container": ContainerNotFound("no"),
         "b": StoreRefused("no"),
@@ -220,7 +220,7 @@ def test_every_container_that_cannot_be_used_is_named_under_c103(service) -> Non
 
 
 @pytest.mark.parametrize("error", [StoreRedirected("http://a redirects to http://b"), StoreNotAllowed("add b")])
-def test_a_login_that_leads_elsewhere_is_refused_with_the_whole_reason(service, error: StoreError) -> None:
+def test_redirected_login_is_refused_with_the_whole_reason(service, error: StoreError) -> None:
     service.stores.refusals = {"tf_training_data_container": error}
     reply = service.client.post("/v3/models", json=service.definition())
     assert reply.status_code == 400
@@ -228,7 +228,7 @@ def test_a_login_that_leads_elsewhere_is_refused_with_the_whole_reason(service, 
     assert reply.json()["errors"][0]["message"] == f"training_data[0].connection.auth_url: {error}"
 
 
-def test_a_container_no_store_is_asked_about_is_named_with_the_reason(service) -> None:
+def test_container_with_an_invalid_name_is_refused_with_the_reason(service) -> None:
     service.stores.refusals = {"data ": InvalidName("container: 'data ' is not the name of a container")}
     reply = service.client.post("/v3/models", json=service.definition(training_data__0__source__container="data "))
     assert reply.status_code == 400
@@ -236,18 +236,18 @@ def test_a_container_no_store_is_asked_about_is_named_with_the_reason(service) -
     assert "'data ' is not the name of a container" in reply.json()["errors"][0]["message"]
 
 
-def test_a_container_named_twice_is_asked_for_once(service) -> None:
+def test_container_that_is_named_twice_is_checked_once(service) -> None:
     definition = service.definition()
     definition["training_data"] *= 3
     assert service.client.post("/v3/models", json=definition).status_code == 202
     assert service.stores.asked == ["tf_training_data_container"]
 
 
-def test_the_same_key_answers_with_the_same_run(service) -> None:
+def test_repeated_idempotency_key_returns_the_same_training(service) -> None:
     definition = service.definition()
     headers = {"Idempotency-Key": "dag/run/task/-1/0"}
     first = service.client.post("/v3/models", json=definition, headers=headers)
-    # A lost answer is asked for again, maybe when store and code are gone, and with a password changed since.
+    # A request is repeated after a lost response, when store and code may be gone and the password may have changed.
     service.stores.refusals = {"tf_training_data_container": StoreUnreachable("no")}
     definition["training_data"][0]["connection"]["password"] = "a new one"
     second = service.client.post("/v3/models", json=definition, headers=headers)
@@ -256,7 +256,7 @@ def test_the_same_key_answers_with_the_same_run(service) -> None:
     assert len(service.client.get("/v3/models").json()["resources"]) == 1
 
 
-def test_the_same_key_with_another_definition_is_a_conflict(service) -> None:
+def test_idempotency_key_with_another_definition_is_a_conflict(service) -> None:
     definition = service.definition()
     headers = {"Idempotency-Key": "k"}
     service.client.post("/v3/models", json=definition, headers=headers)
@@ -266,7 +266,7 @@ def test_the_same_key_with_another_definition_is_a_conflict(service) -> None:
     assert reply.json()["errors"][0]["target"] == {"type": "header", "name": "Idempotency-Key"}
 
 
-def test_keys_of_different_users_have_nothing_to_do_with_each_other(service) -> None:
+def test_idempotency_keys_belong_to_their_user(service) -> None:
     mine = service.client.post("/v3/models", json=service.definition(), headers={"Idempotency-Key": "k"}).json()
     service.client.headers["Authorization"] = f"Bearer {service.log_in('other')}"
     other = service.client.post("/v3/models", json=service.definition(), headers={"Idempotency-Key": "k"}).json()
@@ -274,12 +274,12 @@ def test_keys_of_different_users_have_nothing_to_do_with_each_other(service) -> 
 
 
 @pytest.mark.parametrize("key", ["x" * 256, "a\x7f"])
-def test_a_key_that_is_none_is_refused(service, key: str) -> None:
+def test_invalid_idempotency_key_is_refused(service, key: str) -> None:
     reply = service.client.post("/v3/models", json=service.definition(), headers={"Idempotency-Key": key})
     assert reply.json()["errors"][0]["target"] == {"type": "header", "name": "Idempotency-Key"}
 
 
-def test_racing_submits_with_one_key_create_one_run(service) -> None:
+def test_concurrent_submits_with_one_key_create_one_training(service) -> None:
     definition, barrier, seen = service.definition(), Barrier(6), []
 
     def submit() -> None:

@@ -1,4 +1,4 @@
-"""What must hold before others can reach the service."""
+"""Conditions for listening beyond loopback."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from airflow_dlaas.service.config.network_policy import password_weakness, requi
         ("", "fewer than 12"),
     ],
 )
-def test_a_weak_password_is_said_to_be_why(password, why):
+def test_password_weakness_is_named(password, why):
     user = "grace-hopper-1906" if "Grace" in password else "dlaas"
     assert why in (password_weakness(user, password) or "")
 
 
-def test_a_password_that_was_made_up_is_none(tmp_path):
+def test_generated_password_is_not_weak(tmp_path):
     assert password_weakness("dlaas", DataDir(tmp_path).load_or_create_credentials("dlaas", None).password) is None
 
 
-def test_a_weak_one_is_refused_where_others_reach_the_service_and_not_shown():
+def test_weak_password_is_refused_beyond_loopback_without_showing_it():
     with pytest.raises(NotConfigured, match=r"fewer than 12.*DLAAS_PASSWORD.*--insecure-listen") as caught:
         require_strong_password("10.1.2.3", "dlaas", "geheim")
     assert "geheim" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""The object stores a site allows."""
+"""The allowlist of object stores."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SOME = "swift.example.org, other.example.org:8080, *.example.net, 10.0.0.7:8080,
         "https://swift.example.org/path@with/an:at",
     ],
 )
-def test_what_is_listed_may_be_called_however_it_is_spelled(url):
+def test_listed_hosts_are_allowed_in_any_spelling(url):
     assert ObjectStoreAllowlist.parse(SOME).allows(url)
 
 
@@ -45,13 +45,13 @@ def test_what_is_listed_may_be_called_however_it_is_spelled(url):
         "http://evil.example/auth/v1.0",
         "http://swift.example.org.evil.example/",
         "http://evil-swift.example.org/",
-        "http://other.example.org/auth",  # port 80, and 8080 is allowed
+        "http://other.example.org/auth",  # port 80, where only 8080 is allowed
         "https://other.example.org/auth",
         "http://example.net/",
         "http://evilexample.net/",
         "http://10.0.0.7/",
         "http://10.0.0.70:8080/",
-        "http://0x0a000007:8080/",  # the same address, for a resolver: not as it was allowed
+        "http://0x0a000007:8080/",  # the same address for a resolver, in another spelling
         "http://167772167:8080/",
         "http://[2001:db8::7]/",
         "http://swift.example.org@evil.example/",
@@ -80,17 +80,17 @@ def test_what_is_listed_may_be_called_however_it_is_spelled(url):
         "",
     ],
 )
-def test_nothing_else_may(url):
+def test_other_urls_are_not_allowed(url):
     assert not ObjectStoreAllowlist.parse(SOME).allows(url)
 
 
-def test_any_is_any_that_is_plainly_one_host():
+def test_any_allows_all_unambiguous_urls():
     anything = ObjectStoreAllowlist.parse(" Any ")
     assert anything.allows("http://10.9.8.7/auth/v1.0")
     assert not anything.allows("http://swift.example.org@evil.example/")
 
 
-def test_without_a_list_there_is_the_embedded_store_only():
+def test_empty_allowlist_allows_added_urls_only():
     embedded = ALLOW_NONE.with_urls(["http://127.0.0.1:8481", "http://[::1]:8481"])
     assert embedded.allows("http://127.0.0.1:8481/auth/v1.0")
     assert embedded.allows("http://[0::1]:8481/auth/v1.0")
@@ -104,12 +104,12 @@ def test_without_a_list_there_is_the_embedded_store_only():
     ["", ",", "swift.example.org,", "http://swift.example.org", "a b", "*", "*.", "a*.org", "h:0", "h:65536", "h:x",
      "h:", "*.0.0.1", "[::1", "user@host", "a..b", ".org", "any, swift.example.org:x", "swift.example.org/auth"],
 )  # fmt: skip
-def test_what_is_no_host_is_no_entry(text):
+def test_invalid_entries_are_refused(text):
     with pytest.raises(ValueError, match=r".*"):
         ObjectStoreAllowlist.parse(text)
 
 
-def test_the_scheme_s_own_port_is_meant_where_none_is_named():
+def test_url_without_a_port_has_the_default_port():
     assert str(parse_host_port("http://h/")) == "h:80"
     assert str(parse_host_port("HTTPS://H./x")) == "h:443"
     assert str(parse_host_port("https://[::1]:8443")) == "[::1]:8443"
@@ -117,31 +117,31 @@ def test_the_scheme_s_own_port_is_meant_where_none_is_named():
     assert not ObjectStoreAllowlist.parse("h:443").allows("http://h/")
 
 
-def test_all_of_them_can_be_told():
+def test_description_lists_the_hosts():
     assert ObjectStoreAllowlist.parse("b.org:1, *.a.org, [::1]:5").description == "*.a.org, [::1]:5, b.org:1"
     assert ALLOW_NONE.description == "none"
 
 
 @pytest.mark.parametrize("url", ["https://swift.example.org/v1/AUTH_a", "http://10.0.0.7:8080/v1/AUTH_a"])
-def test_a_storage_url_on_an_allowed_host_is_accepted(url):
+def test_storage_url_on_an_allowed_host_is_accepted(url):
     ObjectStoreAllowlist.parse(SOME).require_allowed(url)
     ALLOW_ANY.require_allowed(url)
 
 
-def test_a_storage_url_on_another_host_is_refused_with_what_to_add():
+def test_storage_url_on_another_host_is_refused_with_the_entry_to_add():
     with pytest.raises(StoreNotAllowed, match=r"on 10\.0\.0\.8:8080, .*\(a\.org\).*adds 10\.0\.0\.8:8080 to DLAAS_OBJ"):
         ObjectStoreAllowlist.parse("a.org").require_allowed("http://10.0.0.8:8080/v1/AUTH_a")
 
 
 @pytest.mark.parametrize("url", ["http://user:secret@10.0.0.8/v1", "/v1/AUTH_secret", "", "http:\\\\secret/"])
-def test_a_storage_url_that_is_not_plainly_one_host_is_refused_and_not_shown(url):
+def test_ambiguous_storage_url_is_refused_and_not_shown(url):
     for stores in (ObjectStoreAllowlist.parse("10.0.0.8"), ALLOW_ANY):
         with pytest.raises(StoreNotAllowed, match="not plainly the URL of one host") as caught:
             stores.require_allowed(url)
         assert "secret" not in str(caught.value)
 
 
-def test_a_learner_reads_them_as_they_were_written():
+def test_allowlist_survives_the_job_spec():
     runtime = RuntimeSpec(key="k", kind="venv", provides="x")
     paths = {"code": Path("/c"), "environments": Path("/e")}
     for stores in (ObjectStoreAllowlist.parse(SOME), ALLOW_ANY, ALLOW_NONE):

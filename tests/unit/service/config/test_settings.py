@@ -1,4 +1,4 @@
-"""What an operator of the service can choose."""
+"""The settings of the service."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from airflow_dlaas.service.config.tls import TlsConfig
 from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 
 
-def test_nothing_said_is_a_service_on_loopback():
+def test_defaults_are_a_service_on_loopback():
     settings = read_settings({"PATH": "/bin"})
     assert settings == Settings()
     assert (settings.host, settings.port, settings.objectstore_port) == ("127.0.0.1", 8480, 8481)
 
 
-def test_an_option_wins_over_its_variable():
+def test_option_has_priority_over_its_variable():
     assert read_settings({"DLAAS_PORT": "9000"}, {"port": "9001", "host": None}).port == 9001
 
 
-def test_an_empty_variable_is_none():
+def test_empty_variable_is_ignored():
     assert read_settings({"DLAAS_PORT": ""}).port == 8480
 
 
@@ -54,7 +54,7 @@ def test_an_empty_variable_is_none():
         ("DLAAS_MONITOR_LIMIT", "50", 50),
     ],
 )
-def test_each_variable_is_read(variable, value, read):
+def test_variables_are_parsed(variable, value, read):
     assert getattr(read_settings({variable: value}), variable.removeprefix("DLAAS_").lower()) == read
 
 
@@ -80,64 +80,64 @@ def test_each_variable_is_read(variable, value, read):
         ("DLAAS_TOKEN_LIFETIME", "99999999"),
     ],
 )
-def test_a_bad_value_names_the_variable_and_what_it_takes(variable, value):
+def test_invalid_value_names_the_variable_and_the_accepted_values(variable, value):
     with pytest.raises(NotConfigured, match=f"{variable} takes "):
         read_settings({variable: value})
 
 
-def test_a_misspelt_variable_is_refused_with_the_right_one():
+def test_misspelled_variable_is_refused_with_a_suggestion():
     with pytest.raises(NotConfigured, match=r"DLAAS_GPU is no setting.*did you mean DLAAS_GPUS"):
         read_settings({"DLAAS_GPU": "0"})
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "gpu-box"])
-def test_listening_beyond_loopback_must_be_asked_for(host):
+def test_listening_beyond_loopback_needs_an_option(host):
     with pytest.raises(NotConfigured, match="--insecure-listen"):
         read_settings({"DLAAS_HOST": host})
     assert read_settings({"DLAAS_HOST": host, "DLAAS_INSECURE_LISTEN": "yes"}).host == host
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
-def test_loopback_needs_no_asking(host):
+def test_loopback_needs_no_option(host):
     assert read_settings({"DLAAS_HOST": host}).host == host
 
 
-def test_one_port_is_not_given_to_two_servers():
+def test_equal_ports_are_refused():
     with pytest.raises(NotConfigured, match="both 8481"):
         read_settings({"DLAAS_PORT": "8481"})
     elsewhere = {"DLAAS_OBJECTSTORE": "off", "DLAAS_OBJECT_STORES": "swift.example.org"}
     assert read_settings({"DLAAS_PORT": "8481", **elsewhere}).port == 8481
 
 
-def test_a_service_that_no_store_can_be_used_with_is_refused():
+def test_settings_without_any_object_store_are_refused():
     with pytest.raises(NotConfigured, match=r"DLAAS_OBJECTSTORE is off.*Name the hosts.*DLAAS_OBJECT_STORES"):
         read_settings({"DLAAS_OBJECTSTORE": "off"})
     assert read_settings({"DLAAS_OBJECTSTORE": "off", "DLAAS_OBJECT_STORES": "any"}).object_stores.anything
 
 
 @pytest.mark.parametrize(("given", "missing"), [("CERTIFICATE", "KEY"), ("KEY", "CERTIFICATE")])
-def test_half_of_a_pair_is_no_tls(given, missing):
+def test_certificate_without_key_is_refused(given, missing):
     with pytest.raises(NotConfigured, match=f"DLAAS_TLS_{missing} is missing"):
         read_settings({f"DLAAS_TLS_{given}": "/x.pem"})
 
 
-def test_with_tls_others_may_be_let_in():
+def test_tls_permits_listening_beyond_loopback():
     pair = {"DLAAS_TLS_CERTIFICATE": "/c.pem", "DLAAS_TLS_KEY": "/k.pem"}
     assert read_settings({"DLAAS_HOST": "0.0.0.0", **pair}).tls == TlsConfig(Path("/c.pem"), Path("/k.pem"))
 
 
-def test_no_secret_is_in_the_repr():
+def test_repr_contains_no_secret():
     settings = read_settings({"DLAAS_PASSWORD": "hush-1", "DLAAS_DATABASE": "postgresql://dlaas:hush-2@db/dlaas"})
     assert "hush" not in repr(settings)
 
 
-def test_the_client_reads_its_own_part():
-    said = {"DLAAS_HOME": "/srv/dlaas", "DLAAS_URL": "http://h:1", "DLAAS_USER": "u", "DLAAS_PORT": "1"}
-    assert read_client_settings(said) == (Path("/srv/dlaas"), {"url": "http://h:1", "user": "u"})
+def test_client_settings_are_read():
+    environment = {"DLAAS_HOME": "/srv/dlaas", "DLAAS_URL": "http://h:1", "DLAAS_USER": "u", "DLAAS_PORT": "1"}
+    assert read_client_settings(environment) == (Path("/srv/dlaas"), {"url": "http://h:1", "user": "u"})
     assert read_client_settings({"DLAAS_TLS_CA": "~/ca.pem"})[1] == {"tls_ca": str(Path("~/ca.pem").expanduser())}
 
 
-def test_every_setting_says_what_it_is():
+def test_every_setting_has_a_docstring():
     source = Path(read_settings.__code__.co_filename).read_text()
     for one in fields(Settings):
         declaration = source.split(f"\n    {one.name}: ", 1)[1].split("\n", 1)[1]

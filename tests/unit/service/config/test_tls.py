@@ -1,4 +1,4 @@
-"""The certificate, found out about before anything is started."""
+"""The check of the TLS certificate before the start, and the service's addresses."""
 
 from __future__ import annotations
 
@@ -26,40 +26,40 @@ def vouched(one: Pair) -> TlsConfig:
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "::1", "gpu-box.example.org"])
-def test_a_good_one_is_good_for_each_of_its_names(good, name):
+def test_certificate_is_valid_for_each_of_its_names(good, name):
     vouched(good).require_valid_for(name)
 
 
-def test_another_name_is_refused_with_where_to_say_it(good):
+def test_certificate_without_the_name_is_refused_with_a_hint(good):
     with pytest.raises(NotConfigured, match=r"DLAAS_TLS_CERTIFICATE is .*10\.1\.2\.3.*DLAAS_PUBLIC_URL"):
         vouched(good).require_valid_for("10.1.2.3")
     with pytest.raises(NotConfigured, match=r"other\.example\.org.*DLAAS_PUBLIC_URL"):
         vouched(good).require_valid_for("127.0.0.1", "other.example.org")
 
 
-def test_one_that_nobody_vouches_for_is_refused_with_where_to_say_who_does(good):
+def test_self_signed_certificate_without_its_ca_is_refused_with_a_hint(good):
     with pytest.raises(NotConfigured, match=r"self-signed.*Set DLAAS_TLS_CA to the file"):
         TlsConfig(good.certificate, good.key).require_valid_for("127.0.0.1")
 
 
-def test_one_that_has_expired_is_refused(tmp_path):
+def test_expired_certificate_is_refused(tmp_path):
     with pytest.raises(NotConfigured, match="expired"):
         vouched(pair(tmp_path / "old", "127.0.0.1", days=-1)).require_valid_for("127.0.0.1")
 
 
-def test_another_authority_does_not_vouch_for_it(good, tmp_path):
+def test_certificate_of_another_authority_is_refused(good, tmp_path):
     other = pair(tmp_path / "other", "127.0.0.1")
     with pytest.raises(NotConfigured, match="DLAAS_TLS_CA"):
         TlsConfig(good.certificate, good.key, other.certificate).require_valid_for("127.0.0.1")
 
 
-def test_a_key_of_another_certificate_is_refused(good, tmp_path):
+def test_key_of_another_certificate_is_refused(good, tmp_path):
     other = pair(tmp_path / "other", "127.0.0.1")
     with pytest.raises(NotConfigured, match=r"DLAAS_TLS_KEY is .*not the key of the certificate"):
         TlsConfig(good.certificate, other.key).require_valid_for()
 
 
-def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path):
+def test_key_with_a_passphrase_is_refused_without_a_prompt(tmp_path):
     locked = pair(tmp_path / "locked", "127.0.0.1", passphrase="sesame")
     with pytest.raises(NotConfigured, match=r"DLAAS_TLS_KEY is .*passphrase"):
         TlsConfig(locked.certificate, locked.key).require_valid_for()
@@ -70,7 +70,7 @@ def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path)
     [("DLAAS_TLS_CERTIFICATE", "certificate"), ("DLAAS_TLS_KEY", "key"), ("DLAAS_TLS_CA", "ca_file")],
 )
 @pytest.mark.parametrize("harm", ["missing", "garbage", "empty", "folder", "unreadable"])
-def test_a_file_that_is_no_good_is_named_by_its_variable(good, tmp_path, variable, field, harm):
+def test_unusable_file_is_named_with_its_variable(good, tmp_path, variable, field, harm):
     if harm == "unreadable" and os.geteuid() == 0:
         pytest.skip("root reads every file: run the tests as another user")
     bad = tmp_path / "bad.pem"
@@ -88,8 +88,8 @@ def test_a_file_that_is_no_good_is_named_by_its_variable(good, tmp_path, variabl
         TlsConfig(**files).require_valid_for("127.0.0.1")
 
 
-def test_an_authority_for_somebody_else_s_certificate_is_looked_at_too(tmp_path):
-    """A proxy's, say: then there is no certificate of our own."""
+def test_ca_file_is_checked_without_a_certificate_too(tmp_path):
+    """The CA file may be that of a proxy, with a service without a certificate."""
     with pytest.raises(NotConfigured, match=r"DLAAS_TLS_CA is .*cannot be read"):
         combined_ca_bundle(tmp_path / "nowhere.pem")
 
@@ -100,7 +100,7 @@ def test_certificate_and_key_may_be_one_file(good, tmp_path):
     TlsConfig(both, both, good.certificate).require_valid_for("127.0.0.1")
 
 
-def test_trainings_trust_the_authority_besides_everybody_s(good, tmp_path, monkeypatch):
+def test_combined_bundle_has_the_default_authorities_and_the_configured_one(good, tmp_path, monkeypatch):
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
     together = tmp_path / "together.pem"
@@ -127,13 +127,13 @@ PAIR = {"tls_certificate": Path("c"), "tls_key": Path("k")}
         (Settings(objectstore="off", **PAIR), "https://127.0.0.1:8481", ("127.0.0.1",)),
     ],
 )
-def test_what_a_service_is_called_and_which_names_its_certificate_must_have(settings, url, proved):
+def test_service_address_has_url_and_certificate_names(settings, url, proved):
     address = ServiceAddress.from_settings(settings)
     assert (address.url(8481), address.certificate_names) == (url, proved)
     assert url in address.url_aliases(8481)
 
 
-def test_a_service_behind_a_proxy_is_reached_where_the_proxy_is():
+def test_reachable_host_is_that_of_the_proxy():
     assert (
         ServiceAddress.from_settings(Settings(public_url="https://dl.example.org")).reachable_host == "dl.example.org"
     )

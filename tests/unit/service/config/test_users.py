@@ -1,4 +1,4 @@
-"""The users of a file."""
+"""The users of a file, and the service's own user."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ def path(tmp_path):
     return path
 
 
-def test_each_user_has_their_password(path):
+def test_password_is_valid_for_its_user_only(path):
     users = UserFile(path)
     assert users.check_password("ada", "ada's password")
-    assert users.check_password("bob", "ada's password")  # htpasswd's own spelling of bcrypt
+    assert users.check_password("bob", "ada's password")  # htpasswd writes bcrypt hashes with $2y$
     assert not users.check_password("ada", "bob's password")
     assert not users.check_password("eve", "ada's password")
     assert not users.check_password("ada", "")
 
 
 @pytest.mark.skipif(shutil.which("htpasswd") is None, reason="htpasswd is not installed: apt-get install apache2-utils")
-def test_what_htpasswd_writes_is_read(path):
+def test_file_written_by_htpasswd_is_read(path):
     subprocess.run(["htpasswd", "-bB", str(path), "carol", "carol's password"], check=True)
     assert UserFile(path).check_password("carol", "carol's password")
 
@@ -72,12 +72,12 @@ def test_what_htpasswd_writes_is_read(path):
         (f"{'e' * 65}:{ADA}", "name"),
         (f"ada:{ADA}", "twice"),
     ],
-    ids=[  # a hash has a salt, and each process that runs tests must name them alike
+    ids=[  # the hashes have random salts, and all xdist workers need the same ids
         *("md5", "sha", "plain", "crypt", "no colon", "no hash", "cut off", "cost of 31", "cost of 3"),
         *("no name", "a space", "a long name", "twice"),
     ],
 )
-def test_what_is_no_user_is_refused_by_file_and_line_and_not_shown(path, line, why):
+def test_invalid_line_is_refused_with_file_and_line_without_the_hash(path, line, why):
     with path.open("a") as file:
         file.write(line + "\n")
     with pytest.raises(NotConfigured, match=rf"DLAAS_USERS: {path}, line 5: .*{why}") as caught:
@@ -87,18 +87,18 @@ def test_what_is_no_user_is_refused_by_file_and_line_and_not_shown(path, line, w
     assert caught.value.__cause__ is None
 
 
-def test_a_file_that_is_not_there_is_said_how_to_make(tmp_path):
+def test_missing_file_is_reported_with_the_command_that_creates_it(tmp_path):
     with pytest.raises(NotConfigured, match=r"DLAAS_USERS is .*no such file; airflow-dlaas users add"):
         UserFile(tmp_path / "users")
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path):
+def test_binary_file_is_refused(tmp_path):
     (tmp_path / "users").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(NotConfigured, match="no UTF-8 text"):
         UserFile(tmp_path / "users")
 
 
-def test_a_change_counts_at_once(path):
+def test_changed_file_is_read_again_at_once(path):
     users = UserFile(path)
     before = users.security_stamp("ada")
     with edit_users(path) as known:
@@ -111,7 +111,7 @@ def test_a_change_counts_at_once(path):
     assert users.security_stamp("ada") not in (None, before)
 
 
-def test_a_file_that_is_damaged_or_gone_changes_nobody_s_rights(path, caplog):
+def test_damaged_or_missing_file_keeps_the_last_users(path, caplog):
     users = UserFile(path)
     path.write_text("ada:damaged\n")
     with caplog.at_level(logging.ERROR):
@@ -124,7 +124,7 @@ def test_a_file_that_is_damaged_or_gone_changes_nobody_s_rights(path, caplog):
     assert users.security_stamp("bob") is None
 
 
-def test_an_unknown_user_costs_what_a_known_one_does(tmp_path):
+def test_unknown_user_takes_as_long_as_a_known_one(tmp_path):
     path = tmp_path / "users"
     path.write_text(f"ada:{hashed('x', cost=9)}\n")
     users = CombinedUsers(ServiceUser("dlaas", "the own password"), UserFile(path))
@@ -139,7 +139,7 @@ def test_an_unknown_user_costs_what_a_known_one_does(tmp_path):
         assert min(cost(login, password) for _ in range(3)) > known / 2, login
 
 
-def test_the_own_user_is_who_it_is_whatever_the_file_says(path):
+def test_service_user_has_priority_over_the_file(path):
     users = CombinedUsers(ServiceUser("ada", "the own password"), UserFile(path))
     assert users.check_password("ada", "the own password")
     assert not users.check_password("ada", "ada's password")
@@ -147,7 +147,7 @@ def test_the_own_user_is_who_it_is_whatever_the_file_says(path):
     assert users.check_password("bob", "ada's password")
 
 
-def test_two_passwords_that_differ_behind_bcrypt_s_end_are_not_the_same(tmp_path):
+def test_password_longer_than_the_limit_of_bcrypt_is_wrong(tmp_path):
     path = tmp_path / "users"
     longest = "x" * MAX_PASSWORD_BYTES
     path.write_text(f"ada:{hashed(longest)}\n")
@@ -159,7 +159,7 @@ def test_two_passwords_that_differ_behind_bcrypt_s_end_are_not_the_same(tmp_path
 @pytest.mark.parametrize(
     ("password", "why"), [("x" * 73, "73 bytes.*first 72"), ("ä" * 37, "74 bytes"), ("", "empty"), ("a\0b", "control")]
 )
-def test_a_password_that_would_not_count_as_a_whole_is_refused(password, why):
+def test_unusable_password_is_refused(password, why):
     with pytest.raises(NotConfigured, match=why):
         hash_password(password)
 
@@ -170,7 +170,7 @@ def spoil(path: Path) -> None:
         _ = 1 / 0
 
 
-def test_a_file_is_written_for_its_owner_only_and_whole(path):
+def test_edited_file_is_written_atomically_for_its_owner_only(path):
     path.chmod(0o644)
     inode = path.stat().st_ino
     with edit_users(path) as known:
@@ -184,17 +184,17 @@ def test_a_file_is_written_for_its_owner_only_and_whole(path):
     assert {one.name for one in path.parent.iterdir()} == {"users", ".users.lock"}
 
 
-def test_no_secret_is_in_a_repr(path):
+def test_repr_of_users_contains_no_secret(path):
     users = CombinedUsers(ServiceUser("dlaas", "hush"), UserFile(path))
     assert "hush" not in repr(users)
     assert ADA not in repr(users)
 
 
 @pytest.mark.parametrize("name", ["ada", "ada.lovelace@example.org", "Ädä", "a" * 64])
-def test_names(name):
+def test_valid_names(name):
     assert is_valid_name(name)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a:b", "a\tb", "a\nb", "#a", "a" * 65, "a\0"])
-def test_no_names(name):
+def test_invalid_names(name):
     assert not is_valid_name(name)

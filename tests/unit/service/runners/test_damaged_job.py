@@ -11,7 +11,7 @@ from airflow_dlaas.service.job_files import MAX_JOB_FILE_SIZE, JobDirectory, Pro
 from airflow_dlaas.service.process.process_info import identify
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.runners.local import HANDLE_PREFIX, LocalRunner
-from tests.unit.service.api.test_damage import spoil
+from tests.unit.service.api.test_damage import damaged_files
 
 GONE = HANDLE_PREFIX + ProcessIdentity(pid=1, start_ticks=1, boot_id="another").model_dump_json()
 
@@ -27,7 +27,7 @@ def here() -> str:
 def test_a_learner_whose_mark_cannot_be_read_is_known_by_its_handle(tmp_path: Path, here: str) -> None:
     job, runner = JobDirectory(tmp_path / "training-a"), LocalRunner({})
     job.path.mkdir()
-    for what in spoil(job.run):
+    for what in damaged_files(job.run):
         if what == "a link to nothing":
             continue  # the same as no mark: the learner has not taken the job yet
         assert runner.poll({here: job, GONE: job}) == {here: Liveness.ALIVE, GONE: Liveness.GONE}, what
@@ -36,20 +36,20 @@ def test_a_learner_whose_mark_cannot_be_read_is_known_by_its_handle(tmp_path: Pa
 def test_what_is_left_of_a_damaged_job_is_cleared_without_an_error(tmp_path: Path) -> None:
     job, runner = JobDirectory(tmp_path / "training-a"), LocalRunner({})
     job.path.mkdir()
-    for _ in spoil(job.log):
+    for _ in damaged_files(job.log):
         runner.kill_leftovers(job)
 
 
 @pytest.mark.parametrize("name", ["secrets.json", ".secrets.json.17"])
 def test_secrets_are_erased_whatever_lies_in_their_place(tmp_path: Path, name: str) -> None:
     job = JobDirectory(tmp_path)
-    for _ in spoil(tmp_path / name):
+    for _ in damaged_files(tmp_path / name):
         job.erase_secrets()
         assert not os.path.lexists(tmp_path / name)
 
 
 def test_there_are_no_secrets_to_erase_in_a_folder_that_is_none(tmp_path: Path) -> None:
-    for _ in spoil(tmp_path / "training-a"):
+    for _ in damaged_files(tmp_path / "training-a"):
         JobDirectory(tmp_path / "training-a").erase_secrets()
 
 
