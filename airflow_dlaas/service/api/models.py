@@ -15,7 +15,6 @@ from airflow_dlaas.contract.training import CANCEL_PATCH, PatchOperation, Unread
 from airflow_dlaas.exceptions import InvalidRequest, NotFound, UpgradeRequired
 from airflow_dlaas.service.api import training_report
 from airflow_dlaas.service.api.dependencies import ApiDeps, Deps, Owner, base_url
-from airflow_dlaas.service.api.openapi import ReportedChanges, ReportedPage, ReportedTraining
 from airflow_dlaas.service.api.request_bodies import (
     ID_PATTERN,
     JsonBody,
@@ -24,6 +23,7 @@ from airflow_dlaas.service.api.request_bodies import (
     parse_body,
     request_schema,
 )
+from airflow_dlaas.service.api.response_models import ReportedChanges, ReportedPage, ReportedTraining
 from airflow_dlaas.service.api.submit import parse_idempotency_key, submit
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.store.base import TrainingRecord

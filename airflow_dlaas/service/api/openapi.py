@@ -12,23 +12,14 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from airflow_dlaas.contract.base import ApiModel
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.experiment import ExperimentDraft
-from airflow_dlaas.contract.metric_definition import MetricDefinition
-from airflow_dlaas.contract.stores import ContainerRef, StoreConnection, TrainingData
 from airflow_dlaas.contract.training import (
-    NextPage,
     PatchOperation,
-    ResultsReport,
-    Runtime,
-    Training,
-    TrainingEntity,
-    UnreadableTraining,
 )
 from airflow_dlaas.service.api.request_bodies import SCHEMA_REF_PREFIX
-from airflow_dlaas.service.api.tokens import TokenBody
+from airflow_dlaas.service.api.response_models import TokenBody
 
 TAGS = [
     {"name": "identity", "description": "Log in, and renew a token."},
@@ -40,49 +31,6 @@ TAGS = [
 """The groups of routes, in the order of the documentation."""
 
 _REQUEST_MODELS: tuple[type[BaseModel], ...] = (ExperimentDraft, TrainingDefinition, PatchOperation, TokenBody)
-
-
-class ReportedResults(ResultsReport):
-    """Where the results are to be stored, as in the definition, and their location once they are stored."""
-
-    connection: StoreConnection | None = None
-    target: ContainerRef | None = None
-    source: ContainerRef | None = None
-
-
-class ReportedEntity(TrainingEntity):
-    """The definition with masked secrets, and the status of the training."""
-
-    training_data: tuple[TrainingData, ...]
-    training_results: ReportedResults | None = None
-    metric_definitions: tuple[MetricDefinition, ...] | None = None
-
-
-class ReportedTraining(Training):
-    """A training as the service reports it, including keys that the client of this package does not read."""
-
-    entity: ReportedEntity
-
-
-class ReportedPage(ApiModel):
-    """A page of trainings, newest first. A record that the service cannot read is listed as such."""
-
-    resources: tuple[ReportedTraining | UnreadableTraining, ...]
-    next: NextPage | None = None
-
-
-class ReportedChanges(ApiModel):
-    """Trainings that have changed, the oldest change first, and the cursor for the next request."""
-
-    resources: tuple[ReportedTraining | UnreadableTraining, ...]
-    cursor: str
-
-
-class ReportedRuntimes(ApiModel):
-    """The catalogue of runtimes, and the number of GPU slots."""
-
-    resources: tuple[Runtime, ...]
-    gpus: int
 
 
 class DocumentedFastAPI(FastAPI):

@@ -8,8 +8,8 @@ from fastapi.responses import Response
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.training import Extensions, ServiceInstance, ServiceInstanceEntity
 from airflow_dlaas.service.api.dependencies import Deps, Owner, base_url
-from airflow_dlaas.service.api.openapi import ReportedRuntimes
 from airflow_dlaas.service.api.request_bodies import PathId, json_response
+from airflow_dlaas.service.api.response_models import ReportedRuntimes
 
 router = APIRouter(prefix="/v3", tags=["service"])
 

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
-from airflow_dlaas.contract.base import RequestModel
 from airflow_dlaas.exceptions import RateLimited
 from airflow_dlaas.service.api.dependencies import Deps
 from airflow_dlaas.service.api.request_bodies import json_response, parse_body, read_json, request_schema
+from airflow_dlaas.service.api.response_models import TokenBody
 
 router = APIRouter(tags=["identity"])
 
@@ -26,12 +26,6 @@ MAX_WAITING_LOGINS = 100
 def create_login_limiter() -> CapacityLimiter:
     """Return the limiter of concurrent password checks. Each API has one."""
     return CapacityLimiter(MAX_CONCURRENT_LOGINS)
-
-
-class TokenBody(RequestModel):
-    """A token, in a request or a response."""
-
-    token: str
 
 
 @router.get("/v3/identity/token", response_model=TokenBody, summary="Log in")
