@@ -16,7 +16,7 @@ from airflow_dlaas.service.dispatcher.decide import LOST_AFTER
 from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.service.store.tables import trainings
-from tests.integration.service.test_dispatcher import Bench
+from tests.integration.service.dispatcher_bench import Bench
 from tests.unit.service.api.test_damage import FILES, VALUES, damaged_files
 
 
@@ -228,7 +228,7 @@ def test_failed_release_of_slots_does_not_block_other_trainings(bench, method: s
     bench.dispatcher.run_once()
     store = bench.store
     bench.store = FailingStore(store, method, bad)
-    bench.dispatcher = bench.another("one")
+    bench.dispatcher = bench.new_dispatcher("one")
     if method == "finish":
         bench.write_exit(bad)
     else:

@@ -3,168 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.exceptions import HostError, NotFound
+from airflow_dlaas.exceptions import NotFound
 from airflow_dlaas.service.dispatcher import loop
 from airflow_dlaas.service.dispatcher.decide import LOST_AFTER
-from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.dispatcher.lease import LEASE_DURATION
 from airflow_dlaas.service.dispatcher.loop import RELOAD_INTERVAL, Dispatcher
 from airflow_dlaas.service.job_files import (
-    ExitFile,
     ExitIfLostFile,
-    JobDirectory,
-    PhaseFile,
     ProcessIdentity,
     read_job_file,
     write_text_atomic,
 )
-from airflow_dlaas.service.job_spec import JobSpec, RuntimeSpec
+from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner.claim import claim
 from airflow_dlaas.service.runners.base import Liveness
-from airflow_dlaas.service.store.base import TrainingRecord
 from airflow_dlaas.service.store.sql import SqlStore
+from tests.integration.service.dispatcher_bench import SECRET, Bench, CountingStore, FlakyStore, example_definition
 from tests.waiting import until
-
-NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
-SECRET = "hush-7f3a"
-
-
-@dataclass
-class FakeRunner:
-    """A fake runner: it starts nothing, and reports the liveness that the test sets."""
-
-    started: list[str] = field(default_factory=list)
-    stopped: list[str] = field(default_factory=list)
-    cleared: list[str] = field(default_factory=list)
-    liveness: dict[str, Liveness] = field(default_factory=dict)
-    broken: bool = False
-    on_poll: Callable[[], object] | None = None
-    """Called during the next poll, for changes at that moment."""
-    on_start: Callable[[], object] | None = None
-
-    def start(self, job: JobDirectory) -> str:
-        if self.broken:
-            raise HostError("no more processes")
-        if self.on_start is not None:
-            self.on_start()
-        self.started.append(job.path.name)
-        return f"handle of {job.path.name}"
-
-    def poll(self, jobs: Mapping[str, JobDirectory]) -> Mapping[str, Liveness]:
-        happening, self.on_poll = self.on_poll, None
-        if happening is not None:
-            happening()
-        return {handle: self.liveness.get(handle.removeprefix("handle of "), Liveness.ALIVE) for handle in jobs}
-
-    def stop(self, handles: Collection[str], jobs: Mapping[str, JobDirectory]) -> None:
-        assert set(handles) == set(jobs)
-        self.stopped += [handle.removeprefix("handle of ") for handle in handles]
-
-    def kill_leftovers(self, job: JobDirectory) -> None:
-        self.cleared.append(job.path.name)
-
-
-@dataclass
-class Clock:
-    """A wall clock (`now`) and a monotonic clock (`seconds`)."""
-
-    now: datetime = NOW
-    seconds: float = 1000.0
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def steady(self) -> float:
-        return self.seconds
-
-
-class Bench:
-    """A dispatcher with a store, a fake runner, job directories and a clock."""
-
-    def __init__(self, folder: Path, store: SqlStore) -> None:
-        self.store, self.runner, self.clock = store, FakeRunner(), Clock()
-        self.job_directories = JobDirectories(
-            jobs_dir=folder / "jobs",
-            environments_dir=folder / "environments",
-            code_path=lambda digest: folder / "blobs" / digest,
-            runtime_spec=lambda key: RuntimeSpec(key=key, kind="prefix", provides="something", path=("/bin",)),
-            run_timeout=60,
-        )
-        self.dispatcher = self.another("one")
-
-    def another(self, holder: str) -> Dispatcher:
-        inventory = ("virtual:0", "virtual:1", "virtual:2", "virtual:3")
-        return Dispatcher(
-            self.store,
-            self.runner,
-            self.job_directories,
-            slots=inventory,
-            lease_holder=holder,
-            clock=self.clock,
-            monotonic_clock=self.clock.steady,
-        )
-
-    def submit(self, id: str, slots: int = 1) -> str:
-        record = TrainingRecord(
-            id=id,
-            owner="dlaas",
-            definition={},
-            code="a" * 64,
-            slots=slots,
-            runtime="tensorflow-test",
-            provides="something",
-            state=TrainingState.PENDING,
-            phase=Phase.QUEUED,
-            submitted_at=self.clock.now,
-            modified_at=self.clock.now,
-        )
-        self.store.create_training(record, a_definition(), key=None, request_digest="")
-        return id
-
-    def training(self, id: str) -> TrainingRecord:
-        return self.store.get_training("dlaas", id)
-
-    def write_phase(self, id: str, phase: Phase) -> None:
-        write_text_atomic(
-            self.job_directories.job_directory(id).phase, PhaseFile(phase=phase, since=self.clock.now).model_dump_json()
-        )
-
-    def write_exit(self, id: str, state: TrainingState = TrainingState.COMPLETED, exit_code: int = 0) -> None:
-        left = ExitFile(state=state, exit_code=exit_code, stored=True, finished_at=self.clock.now)
-        write_text_atomic(self.job_directories.job_directory(id).exit, left.model_dump_json())
-
-    def pass_time(self, seconds: float) -> None:
-        self.clock.now += timedelta(seconds=seconds)
-        self.clock.seconds += seconds
-
-    def set_wall_clock(self, seconds: float) -> None:
-        self.clock.now += timedelta(seconds=seconds)
-
-
-def a_definition() -> TrainingDefinition:
-    connection = {"auth_url": "http://127.0.0.1:1/auth/v1.0", "userId": "a:b", "password": SECRET}
-    place = {"container": "data", "type": "softlayer_objectstore"}
-    return TrainingDefinition.parse(
-        {
-            "model_definition": {
-                "name": "a",
-                "definition_location": "/v3/ml_assets/experiments/1",
-                "framework": {"name": "tensorflow", "version": "test"},
-                "execution": {"command": "true", "resourceType": "small"},
-            },
-            "training_data": [{"connection": connection, "source": place}],
-        }
-    )
 
 
 @pytest.fixture
@@ -198,7 +58,7 @@ def test_job_directory_has_secrets_only_in_the_secrets_file(bench):
     assert job.path.stat().st_mode & 0o777 == 0o700
     assert job.secrets.stat().st_mode & 0o777 == 0o600
     sent = json.loads(job.secrets.read_text())
-    assert TrainingDefinition.parse(sent) == a_definition()
+    assert TrainingDefinition.parse(sent) == example_definition()
     assert SECRET in job.secrets.read_text()
     assert SECRET not in job.spec.read_text()
     spec = read_job_file(job.spec, JobSpec)
@@ -207,7 +67,7 @@ def test_job_directory_has_secrets_only_in_the_secrets_file(bench):
 
 
 def test_failed_start_ends_the_training_as_a_service_error_without_secrets(bench):
-    bench.runner.broken = True
+    bench.runner.fails_to_start = True
     one = bench.submit("training-a")
     bench.dispatcher.run_once()
     ended = bench.training(one)
@@ -219,10 +79,10 @@ def test_failed_start_ends_the_training_as_a_service_error_without_secrets(bench
 
 
 def test_failed_start_does_not_block_the_next_training(bench):
-    bench.runner.broken = True
+    bench.runner.fails_to_start = True
     bench.submit("training-a")
     bench.dispatcher.run_once()
-    bench.runner.broken = False
+    bench.runner.fails_to_start = False
     bench.submit("training-b")
     bench.dispatcher.run_once()
     assert bench.runner.started == ["training-b"]
@@ -252,7 +112,7 @@ def test_vanished_learner_is_reported_as_lost_after_a_delay(bench, caplog):
     assert bench.training(one).state is TrainingState.PENDING
     bench.pass_time(5)
     bench.dispatcher.run_once()
-    assert bench.runner.cleared == [one]
+    assert bench.runner.killed_leftovers == [one]
     ended = bench.training(one)
     assert ended.error is not None
     assert (ended.error.code, "restarted" in ended.error.message) == ("S100", True)
@@ -263,11 +123,11 @@ def test_leftovers_of_a_lost_learner_are_killed_by_the_next_service(bench):
     bench.dispatcher.run_once()
     bench.job_directories.job_directory(one).run.touch()
     bench.runner.liveness[one] = Liveness.GONE
-    bench.dispatcher = bench.another("one")  # the service was restarted
+    bench.dispatcher = bench.new_dispatcher("one")  # the service was restarted
     bench.dispatcher.run_once()
     bench.pass_time(LOST_AFTER + 1)
     bench.dispatcher.run_once()
-    assert bench.runner.cleared == [one]
+    assert bench.runner.killed_leftovers == [one]
     assert bench.training(one).state is TrainingState.ERROR
 
 
@@ -286,7 +146,7 @@ def test_exit_code_is_kept_if_the_learner_is_lost_while_storing(bench, caplog):
     bench.pass_time(LOST_AFTER + 1)
     bench.dispatcher.run_once()
     ended = bench.training(one)
-    assert bench.runner.cleared == [one]
+    assert bench.runner.killed_leftovers == [one]
     assert (ended.state, ended.exit_code, ended.error.code) == (TrainingState.ERROR, 0, "S303")
 
 
@@ -309,7 +169,7 @@ def test_claimed_job_does_not_get_its_secrets_again(bench):
 
 
 def test_only_the_lease_holder_of_two_dispatchers_acts(bench):
-    second = bench.another("two")
+    second = bench.new_dispatcher("two")
     bench.dispatcher.run_once()
     bench.submit("training-a")
     assert not second.run_once()
@@ -332,13 +192,13 @@ def test_stopped_dispatcher_releases_its_lease_at_once(bench):
 def test_restarted_service_takes_its_own_lease_at_once(bench):
     bench.dispatcher.run_once()
     bench.submit("training-a")
-    assert bench.another("one").run_once()
+    assert bench.new_dispatcher("one").run_once()
 
 
 def test_wake_starts_a_submitted_training_at_once(bench, monkeypatch):
     monkeypatch.setattr(loop, "IDLE_INTERVAL", 3600.0)
     bench.store = CountingStore(bench.store)
-    dispatcher = bench.another("one")
+    dispatcher = bench.new_dispatcher("one")
     dispatcher.start()
     try:
         # The first round has read the store: without `wake`, the training would wait for the next round, in an hour.
@@ -351,7 +211,7 @@ def test_wake_starts_a_submitted_training_at_once(bench, monkeypatch):
 
 
 def test_dispatcher_without_a_lease_after_a_freeze_does_nothing(bench):
-    first, second = bench.dispatcher, bench.another("two")
+    first, second = bench.dispatcher, bench.new_dispatcher("two")
     one = bench.submit("training-a")
     first.run_once()
     # The first dispatcher is frozen between its observation and its actions; meanwhile the second one gets the lease.
@@ -383,14 +243,14 @@ def test_lease_is_renewed_during_a_long_round(bench):
     bench.runner.on_start = lambda: bench.pass_time(LEASE_DURATION.total_seconds() * 0.6)
     bench.dispatcher.run_once()
     assert len(bench.runner.started) == 3
-    assert not bench.another("two").run_once()
+    assert not bench.new_dispatcher("two").run_once()
 
 
 @pytest.mark.parametrize("hours", [-24, -1, 1, 24])
 def test_clock_jump_delays_the_next_lease_by_one_lease_at_most(bench, hours):
-    second = bench.another("two")
+    second = bench.new_dispatcher("two")
     bench.dispatcher.run_once()
-    bench.set_wall_clock(hours * 3600)
+    bench.shift_wall_clock(hours * 3600)
     # The first dispatcher has ended: another one gets the lease within one lease duration.
     bench.pass_time(LEASE_DURATION.total_seconds())
     bench.submit("training-a")
@@ -400,7 +260,7 @@ def test_clock_jump_delays_the_next_lease_by_one_lease_at_most(bench, hours):
 
 def test_lease_is_renewed_after_the_clock_was_set_back(bench):
     bench.dispatcher.run_once()
-    bench.set_wall_clock(-3600)
+    bench.shift_wall_clock(-3600)
     bench.pass_time(LEASE_DURATION.total_seconds())
     bench.submit("training-a")
     bench.dispatcher.run_once()
@@ -417,7 +277,7 @@ def test_cancel_and_lost_learner_are_handled_after_the_clock_was_set_back(bench,
         ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json(),
     )
     bench.dispatcher.run_once()
-    bench.set_wall_clock(-3600)
+    bench.shift_wall_clock(-3600)
     bench.pass_time(11)
     bench.dispatcher.run_once()
     bench.dispatcher.run_once()
@@ -433,10 +293,10 @@ def test_failed_start_does_not_end_a_training_with_a_learner(bench, caplog):
     job = bench.job_directories.job_directory(one)
     job.path.mkdir(parents=True)
     write_text_atomic(job.run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json())
-    bench.runner.broken = True
+    bench.runner.fails_to_start = True
     bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.PENDING
-    bench.runner.broken = False
+    bench.runner.fails_to_start = False
     bench.dispatcher.run_once()
     bench.write_exit(one)
     bench.dispatcher.run_once()
@@ -444,7 +304,7 @@ def test_failed_start_does_not_end_a_training_with_a_learner(bench, caplog):
 
 
 def test_abandoned_job_cannot_be_claimed(bench, caplog):
-    bench.runner.broken = True
+    bench.runner.fails_to_start = True
     one = bench.submit("training-a")
     bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.ERROR
@@ -458,7 +318,7 @@ def test_end_that_could_not_be_recorded_is_recorded_unchanged_later(bench, caplo
     dispatcher = Dispatcher(
         store, bench.runner, bench.job_directories, slots=["virtual:0"], lease_holder="one", clock=bench.clock
     )
-    bench.runner.broken = True
+    bench.runner.fails_to_start = True
     one = bench.submit("training-a")
     dispatcher.run_once()
     assert bench.training(one).state is TrainingState.PENDING
@@ -476,7 +336,7 @@ def test_failed_write_of_the_handle_starts_no_further_learners(bench, caplog):
         slots=["virtual:0"],
         lease_holder="one",
         clock=bench.clock,
-        monotonic_clock=bench.clock.steady,
+        monotonic_clock=bench.clock.monotonic,
     )
     one = bench.submit("training-a")
     for _ in range(20):
@@ -532,7 +392,7 @@ def test_unfinished_trainings_are_read_only_after_a_change_or_an_interval(bench)
         slots=["virtual:0"],
         lease_holder="one",
         clock=bench.clock,
-        monotonic_clock=bench.clock.steady,
+        monotonic_clock=bench.clock.monotonic,
     )
     one, two = bench.submit("training-a"), bench.submit("training-b")
 
@@ -550,31 +410,3 @@ def test_unfinished_trainings_are_read_only_after_a_change_or_an_interval(bench)
     assert bench.training(two).state is TrainingState.CANCELED
     bench.pass_time(RELOAD_INTERVAL)
     assert reads() >= 1
-
-
-class CountingStore:
-    """The store, with a count of the calls of each method."""
-
-    def __init__(self, store: SqlStore) -> None:
-        self._store = store
-        self.calls: Counter[str] = Counter()
-
-    def __getattr__(self, name: str) -> object:
-        self.calls[name] += 1
-        return getattr(self._store, name)
-
-
-class FlakyStore:
-    """The store while its database restarts: one method fails, a given number of times."""
-
-    def __init__(self, store: SqlStore, method: str, times: int = 1) -> None:
-        self._store, self._method, self._left = store, method, times
-
-    def __getattr__(self, name: str) -> object:
-        if name == self._method and self._left:
-            self._left -= 1
-            return self._fail
-        return getattr(self._store, name)
-
-    def _fail(self, *_arguments: object) -> None:
-        raise HostError("The database failed (OperationalError)")

@@ -158,12 +158,12 @@ def test_embedded_store_is_restarted_after_it_died(own_customer):
     service = own_customer.service
     [store] = [one for one in psutil.Process(service.pid).children() if "objectstore" in " ".join(one.cmdline())]
     store.kill()
-    until(lambda: "starting it again" in service.log.read_text(), details=service.log.read_text, seconds=PATIENCE)
+    until(lambda: "restarting it" in service.log.read_text(), details=service.log.read_text, seconds=PATIENCE)
 
     def answers() -> bool:
         try:
             with own_customer.swift() as swift:
-                return bool(list(swift.list(own_customer.data)))
+                return bool(list(swift.list_objects(own_customer.data)))
         except DlaasError:
             return False
 
