@@ -81,15 +81,15 @@ class Serving:
         folder.path.mkdir(exist_ok=True)
         return folder.log
 
-    def monitors(self) -> int:
+    def open_log_streams(self) -> int:
         figures = requests.get(f"{self.url}/metrics", timeout=PATIENCE).text
         found = re.search(r"^dlaas_monitors_open ([0-9.]+)$", figures, re.MULTILINE)
         return int(float(found[1])) if found else 0
 
     def until_monitors(self, number: int) -> None:
         until = time.monotonic() + PATIENCE
-        while self.monitors() != number:
-            assert time.monotonic() < until, f"{self.monitors()} monitors are open, not {number}"
+        while self.open_log_streams() != number:
+            assert time.monotonic() < until, f"{self.open_log_streams()} log streams are open, not {number}"
             time.sleep(0.02)
 
     def knock(self, training_id: str, *, receive_buffer: int | None = None) -> socket.socket:
@@ -140,12 +140,12 @@ async def opened(serving: Serving, ids: list[str]) -> list[ClientConnection]:
 def test_log_stream_is_not_compressed(serving: Serving) -> None:
     """Compression buffers would be most of a log stream's memory."""
 
-    async def scene() -> None:
+    async def scenario() -> None:
         (one,) = await opened(serving, [serving.training("training-a", b"one\n")])
         assert one.protocol.extensions == []
         await one.close()
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_log_stream_closes_if_its_client_answers_no_ping(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,24 +187,24 @@ def test_hundreds_of_log_streams_do_not_delay_the_stop_of_the_service(
     monkeypatch.setattr(server, "SHUTDOWN_TIMEOUT", 120)  # on a busy machine the end may take a while
     deps = create_deps(tmp_path, empty_database)
 
-    async def scene() -> None:
+    async def scenario() -> None:
         with ExitStack() as stack:
             listener = ports.listen("127.0.0.1", 0)
             stack.enter_context(server.serve_in_thread(create_api(deps), listener, None))
             serving = Serving(ports.socket_port(listener), deps)
             ids = [serving.training(f"training-{number:03}", b"one\n") for number in range(20)]
-            monitors = await opened(serving, ids * 15)
-            await asyncio.gather(*(one.recv() for one in monitors))
+            streams = await opened(serving, ids * 15)
+            await asyncio.gather(*(one.recv() for one in streams))
             await asyncio.to_thread(stack.close)
             assert (
                 "timeout graceful shutdown exceeded" not in caplog.text
             )  # uvicorn's message about connections that it closes by force
-            for one in monitors:
+            for one in streams:
                 with pytest.raises(ConnectionClosed):
                     await one.recv()
-            assert {one.close_code for one in monitors} == {1012}
+            assert {one.close_code for one in streams} == {1012}
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
     deps.store.close()
 
 
@@ -212,18 +212,18 @@ def test_hundreds_of_log_streams_do_not_delay_the_stop_of_the_service(
 def test_client_gets_retry_after_if_too_many_log_streams_are_open(serving: Serving) -> None:
     ids = [serving.training(f"training-{number}", b"one\n") for number in range(4)]
 
-    async def scene() -> float | None:
-        monitors = await opened(serving, ids[:3])
+    async def scenario() -> float | None:
+        streams = await opened(serving, ids[:3])
         with Client(serving.url, "dlaas", PASSWORDS["dlaas"]) as client:
             with pytest.raises(RateLimited, match="DLAAS_MONITOR_LIMIT") as refused:
                 await anext(follow_log(client, ids[3], retries=NO_RETRY))
-            await asyncio.gather(*(one.close() for one in monitors))
+            await asyncio.gather(*(one.close() for one in streams))
             serving.until_monitors(0)
             async with aclosing(follow_log(client, ids[3], retries=NO_RETRY)) as frames:
                 assert (await anext(frames)).status.message == "one\n"
         return refused.value.retry_after
 
-    assert 10 <= (asyncio.run(scene()) or 0) <= 11
+    assert 10 <= (asyncio.run(scenario()) or 0) <= 11
 
 
 class Waits:
@@ -256,12 +256,12 @@ class Waits:
 def test_waits_open_no_log_stream_for_queued_trainings_and_get_the_whole_log(serving: Serving) -> None:
     ids = [serving.training(f"training-{number}", state=TrainingState.PENDING) for number in range(5)]
 
-    async def scene() -> dict[str, list[str]]:
+    async def scenario() -> dict[str, list[str]]:
         waits = Waits(serving)
         waiting = asyncio.create_task(waits.of(ids))
         await waits.until_logged("pending", *ids)
         await asyncio.sleep(0.5)
-        assert await asyncio.to_thread(serving.monitors) == 0
+        assert await asyncio.to_thread(serving.open_log_streams) == 0
         for one in ids:
             serving.log(one).write_bytes(b"written before it was seen running\n")
             serving.start(one)
@@ -273,7 +273,7 @@ def test_waits_open_no_log_stream_for_queued_trainings_and_get_the_whole_log(ser
         await waiting
         return waits.logged
 
-    for logged in asyncio.run(scene()).values():
+    for logged in asyncio.run(scenario()).values():
         lines = [line for text in logged if not text.startswith("Training ") for line in text.splitlines()]
         assert lines == ["written before it was seen running", "written meanwhile", "written last, without an end"]
 
@@ -282,7 +282,7 @@ def test_waits_open_no_log_stream_for_queued_trainings_and_get_the_whole_log(ser
 def test_wait_without_a_log_stream_continues_and_gets_the_log_at_the_end(serving: Serving) -> None:
     one, other = (serving.training(f"training-{number}", b"the log\n") for number in range(2))
 
-    async def scene() -> dict[str, list[str]]:
+    async def scenario() -> dict[str, list[str]]:
         waits = Waits(serving)
         first = asyncio.create_task(waits.of([one]))
         await waits.until_logged("running", one)
@@ -297,5 +297,5 @@ def test_wait_without_a_log_stream_continues_and_gets_the_log_at_the_end(serving
         await first
         return waits.logged
 
-    for logged in asyncio.run(scene()).values():
+    for logged in asyncio.run(scenario()).values():
         assert "the log" in logged

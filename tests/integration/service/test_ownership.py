@@ -53,7 +53,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
 
 
 @pytest.fixture(scope="module")
-def people(service: ServiceProcess) -> Iterator[tuple[Person, Person]]:
+def two_users(service: ServiceProcess) -> Iterator[tuple[Person, Person]]:
     url = service.connections()["dlaas_default"]["host"]
     clients = [Client(url, name, password) for name, password in PASSWORDS.items()]
     ada, bob = (Person(Customer(service, client), url, client.token()) for client in clients)
@@ -63,7 +63,7 @@ def people(service: ServiceProcess) -> Iterator[tuple[Person, Person]]:
 
 
 @dataclass
-class Things:
+class Resources:
     """Ada's resources: an experiment with a version, an ended, a running and a queued training."""
 
     experiment: str
@@ -78,21 +78,23 @@ class Things:
 
 
 @pytest.fixture(scope="module")
-def things(people: tuple[Person, Person]) -> Iterator[Things]:
-    ada, _ = people
+def resources(two_users: tuple[Person, Person]) -> Iterator[Resources]:
+    ada, _ = two_users
     location = ada.customer.code(main="print('ada')")
     ended = ada.customer.end(ada.customer.submit("echo a secret of ada; exit 3")).id
     running = ada.customer.submit("echo another secret; sleep 600")
     ada.customer.running(running)
     parts = urlsplit(location).path.split("/")
-    yield Things(parts[4], parts[6], location, ended, running)
+    yield Resources(parts[4], parts[6], location, ended, running)
     ada.customer.client.send(calls.cancel_training(running))
     ada.customer.end(running)
 
 
-def test_all_routes_answer_404_for_resources_of_another_user(people: tuple[Person, Person], things: Things) -> None:
-    ada, bob = people
-    experiment, version = f"{EXPERIMENTS}/{things.experiment}", f"{EXPERIMENTS}/{things.experiment}/versions"
+def test_all_routes_answer_404_for_resources_of_another_user(
+    two_users: tuple[Person, Person], resources: Resources
+) -> None:
+    ada, bob = two_users
+    experiment, version = f"{EXPERIMENTS}/{resources.experiment}", f"{EXPERIMENTS}/{resources.experiment}/versions"
     zipped = ada.ask("GET", f"{experiment}/content").content
     asked = [
         ("GET", experiment, {}),
@@ -101,45 +103,45 @@ def test_all_routes_answer_404_for_resources_of_another_user(people: tuple[Perso
         ("GET", f"{experiment}/content", {}),
         ("HEAD", f"{experiment}/content", {}),
         ("GET", version, {}),
-        ("GET", f"{version}/{things.version}", {}),
-        ("GET", f"{version}/{things.version}/content", {}),
-        ("HEAD", f"{version}/{things.version}/content", {}),
+        ("GET", f"{version}/{resources.version}", {}),
+        ("GET", f"{version}/{resources.version}/content", {}),
+        ("HEAD", f"{version}/{resources.version}/content", {}),
         *(
             ("GET", f"/v3/models/{one}/{what}", {})
-            for one in things.runs
+            for one in resources.runs
             for what in ("metrics", "log", "log/search?text=secret")
         ),
-        ("PUT", f"{version}/{things.version}/content", {"data": zipped}),
-        *(("GET", f"/v3/models/{one}", {}) for one in things.runs),
-        *(("PATCH", f"/v3/models/{one}", {"json": CANCEL}) for one in things.runs),
-        *(("PATCH", f"/v3/models/{one}", {"json": []}) for one in things.runs),
-        *(("PUT", f"/v3/models/{one}/acknowledgement", {}) for one in things.runs),
-        *(("DELETE", f"/v3/models/{one}", {}) for one in things.runs),
+        ("PUT", f"{version}/{resources.version}/content", {"data": zipped}),
+        *(("GET", f"/v3/models/{one}", {}) for one in resources.runs),
+        *(("PATCH", f"/v3/models/{one}", {"json": CANCEL}) for one in resources.runs),
+        *(("PATCH", f"/v3/models/{one}", {"json": []}) for one in resources.runs),
+        *(("PUT", f"/v3/models/{one}/acknowledgement", {}) for one in resources.runs),
+        *(("DELETE", f"/v3/models/{one}", {}) for one in resources.runs),
     ]
     for method, path, options in asked:
         # An unknown id gets the same error: the response does not reveal that this id exists.
-        strange = path.replace(things.experiment, "0" * 36).replace(things.version, "1" * 36)
-        for one in things.runs:
+        strange = path.replace(resources.experiment, "0" * 36).replace(resources.version, "1" * 36)
+        for one in resources.runs:
             strange = strange.replace(one, "training-000000000")
         reply, unknown = (bob.ask(method, where, **options) for where in (path, strange))
         assert (reply.status_code, unknown.status_code) == (404, 404), (method, path)
         if method != "HEAD":
             actual, expected = reply.json()["errors"][0], unknown.json()["errors"][0]
             for one, other in (
-                (things.experiment, "0" * 36),
-                (things.version, "1" * 36),
-                *((run, "training-000000000") for run in things.runs),
+                (resources.experiment, "0" * 36),
+                (resources.version, "1" * 36),
+                *((run, "training-000000000") for run in resources.runs),
             ):
                 actual["message"] = actual["message"].replace(one, other)
             assert actual == expected, (method, path)
     # The resources have not changed.
     assert ada.ask("GET", f"{experiment}/content").content == zipped
-    assert ada.customer.training(things.running).state is TrainingState.RUNNING
-    assert ada.customer.training(things.ended).state is TrainingState.ERROR
+    assert ada.customer.training(resources.running).state is TrainingState.RUNNING
+    assert ada.customer.training(resources.ended).state is TrainingState.ERROR
 
 
-def test_all_routes_are_covered_by_the_ownership_tests(people: tuple[Person, Person]) -> None:
-    _, bob = people
+def test_all_routes_are_covered_by_the_ownership_tests(two_users: tuple[Person, Person]) -> None:
+    _, bob = two_users
     paths = bob.ask("GET", "/openapi.json").json()["paths"]
     known = {
         f"{EXPERIMENTS}/{{experiment_id}}": {"get", "post", "delete"},
@@ -165,62 +167,62 @@ async def _listen(person: Person, training_id: str) -> int:
         return error.response.status_code
 
 
-def test_log_stream_of_another_user_is_not_found(people: tuple[Person, Person], things: Things) -> None:
-    ada, bob = people
-    for one in things.runs:
+def test_log_stream_of_another_user_is_not_found(two_users: tuple[Person, Person], resources: Resources) -> None:
+    ada, bob = two_users
+    for one in resources.runs:
         assert asyncio.run(_listen(ada, one)) == 101
         assert asyncio.run(_listen(bob, one)) == 404
 
 
 @pytest.mark.parametrize("spelling", ["{location}", "{location}/content", "{path}", "{experiment}"])
 def test_code_of_another_user_is_refused_like_missing_code(
-    people: tuple[Person, Person], things: Things, spelling: str
+    two_users: tuple[Person, Person], resources: Resources, spelling: str
 ) -> None:
-    _, bob = people
+    _, bob = two_users
     where = spelling.format(
-        location=things.location,
-        path=urlsplit(things.location).path,
-        experiment=f"{EXPERIMENTS}/{things.experiment}",
+        location=resources.location,
+        path=urlsplit(resources.location).path,
+        experiment=f"{EXPERIMENTS}/{resources.experiment}",
     )
     messages = []
-    for location in (where, where.replace(things.experiment, "0" * 36)):
+    for location in (where, where.replace(resources.experiment, "0" * 36)):
         definition = bob.customer.definition("true")
         definition["model_definition"]["definition_location"] = location
         reply = bob.ask("POST", "/v3/models", json=definition)
         assert (reply.status_code, reply.json()["errors"][0]["code"]) == (400, "C101")
-        messages.append(reply.json()["errors"][0]["message"].replace(things.experiment, "0" * 36))
+        messages.append(reply.json()["errors"][0]["message"].replace(resources.experiment, "0" * 36))
     assert messages[0] == messages[1]
 
 
-def test_lists_and_changes_contain_own_trainings_only(people: tuple[Person, Person], things: Things) -> None:
-    ada, bob = people
-    mine = bob.customer.end(bob.customer.submit("true")).id
+def test_lists_and_changes_contain_own_trainings_only(two_users: tuple[Person, Person], resources: Resources) -> None:
+    ada, bob = two_users
+    bobs_training = bob.customer.end(bob.customer.submit("true")).id
     for path in (EXPERIMENTS, "/v3/models", "/v3/models?after=0", "/v3/models?limit=1000"):
         actual = bob.ask("GET", path).text
-        for one in (things.experiment, things.version, *things.runs, '"ada"'):
+        for one in (resources.experiment, resources.version, *resources.runs, '"ada"'):
             assert one not in actual, path
-    assert mine in bob.ask("GET", "/v3/models").text
-    assert mine not in ada.ask("GET", "/v3/models").text
-    assert bob.ask("GET", f"/v3/models?start={things.ended}").status_code == 400
+    assert bobs_training in bob.ask("GET", "/v3/models").text
+    assert bobs_training not in ada.ask("GET", "/v3/models").text
+    assert bob.ask("GET", f"/v3/models?start={resources.ended}").status_code == 400
     assert (
-        bob.ask("GET", f"/v3/models?start={things.ended}")
+        bob.ask("GET", f"/v3/models?start={resources.ended}")
         .json()["errors"][0]["message"]
-        .replace(things.ended, "training-000000000")
+        .replace(resources.ended, "training-000000000")
         == bob.ask("GET", "/v3/models?start=training-000000000").json()["errors"][0]["message"]
     )
 
 
-def test_long_poll_ignores_changes_of_another_user(people: tuple[Person, Person]) -> None:
-    ada, bob = people
+def test_long_poll_ignores_changes_of_another_user(two_users: tuple[Person, Person]) -> None:
+    ada, bob = two_users
     cursor = bob.customer.client.send(calls.list_changes("now", 0)).cursor
     ada.customer.end(ada.customer.submit("true"))
     assert bob.customer.client.send(calls.list_changes(cursor, 1)).resources == ()
 
 
-def test_idempotency_keys_of_two_users_are_independent(people: tuple[Person, Person]) -> None:
-    ada, bob = people
+def test_idempotency_keys_of_two_users_are_independent(two_users: tuple[Person, Person]) -> None:
+    ada, bob = two_users
     ids = []
-    for person in people:
+    for person in two_users:
         definition = TrainingDefinition.parse(person.customer.definition("true"))
         ids += [person.customer.client.send(calls.create_training(definition, idempotency_key="k")).id for _ in "12"]
     assert ids[0] == ids[1] != ids[2] == ids[3]
@@ -231,8 +233,8 @@ def test_idempotency_keys_of_two_users_are_independent(people: tuple[Person, Per
         person.customer.end(one)
 
 
-def test_queue_position_is_the_only_trace_of_other_users(people: tuple[Person, Person]) -> None:
-    ada, bob = people
+def test_queue_position_is_the_only_trace_of_other_users(two_users: tuple[Person, Person]) -> None:
+    ada, bob = two_users
     first = ada.customer.submit("sleep 600", "large")
     second = ada.customer.submit("true", "large")
     third = bob.customer.submit("true", "large")
@@ -248,8 +250,8 @@ def test_queue_position_is_the_only_trace_of_other_users(people: tuple[Person, P
         person.customer.end(one)
 
 
-def test_instance_document_contains_no_counts(people: tuple[Person, Person], things: Things) -> None:
-    ada, bob = people
-    mine, others = (person.ask("GET", "/v3/wml_instances/any").json() for person in (bob, ada))
-    assert mine == others
-    assert mine["entity"]["usage"] == {}
+def test_instance_document_contains_no_counts(two_users: tuple[Person, Person], resources: Resources) -> None:
+    ada, bob = two_users
+    bobs, adas = (person.ask("GET", "/v3/wml_instances/any").json() for person in (bob, ada))
+    assert bobs == adas
+    assert bobs["entity"]["usage"] == {}

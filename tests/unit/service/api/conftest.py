@@ -81,10 +81,10 @@ class FakeCatalogue:
                 code="C101",
                 target="model_definition.framework",
             )
-        return RuntimeSpec(key="tf", kind="venv", provides="TensorFlow, as the page has it")
+        return RuntimeSpec(key="tf", kind="venv", provides="TensorFlow, as documented")
 
     def list_runtimes(self) -> tuple[Runtime, ...]:
-        return (Runtime(framework="tensorflow", version="1.2-py3", provides="TensorFlow, as the page has it"),)
+        return (Runtime(framework="tensorflow", version="1.2-py3", provides="TensorFlow, as documented"),)
 
 
 @dataclass

@@ -83,7 +83,7 @@ NONE = ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in (b'{"a
         (f"Bearer {signed(aud='elsewhere')}", "invalid_authorization_token"),
         (f"Bearer {signed(iss='elsewhere')}", "invalid_authorization_token"),
         (f"Bearer {signed(exp=None)}", "invalid_authorization_token"),
-        (f"Bearer {signed(sub='gone')}", "invalid_authorization_token"),
+        (f"Bearer {signed(sub='removed')}", "invalid_authorization_token"),
         (f"Bearer {signed(pwd=None)}", "invalid_authorization_token"),
         (f"Bearer {signed(pwd='00' * 12)}", "invalid_authorization_token"),
         (f"Bearer {signed(exp=1)}", "expired_authorization_token"),
@@ -101,7 +101,7 @@ def test_missing_invalid_and_expired_tokens_have_different_codes(service, header
 @pytest.mark.parametrize(
     "header",
     [None, "Basic", "Basic %%%", "Basic /w==", "Basic bm9jb2xvbg==", basic("dlaas", "wrong")["Authorization"],
-     basic("nobody", "geheim-1")["Authorization"], basic("nobody", "")["Authorization"]],
+     basic("unknown", "geheim-1")["Authorization"], basic("unknown", "")["Authorization"]],
 )  # fmt: skip
 def test_wrong_credentials_are_refused(service, header: str | None) -> None:
     del service.client.headers["Authorization"]

@@ -146,7 +146,7 @@ def test_deleted_training_is_detected_and_unknown_state_is_ignored() -> None:
         store, file_sizes = FakeStore(a=PENDING, b=PENDING), FakeFileSizes()
         watcher = make_watcher(store, file_sizes)
         with (
-            watcher.follow("a", PENDING, Path("a")) as (gone, signal),
+            watcher.follow("a", PENDING, Path("a")) as (deleted, signal),
             watcher.follow("b", PENDING, Path("b")) as (unknown, other),
         ):
             watcher.poll()
@@ -155,7 +155,7 @@ def test_deleted_training_is_detected_and_unknown_state_is_ignored() -> None:
             store.put()
             watcher.poll()
             assert await take_events(signal, other) == [True, False]
-            assert (gone.deleted, unknown.deleted, unknown.state) == (True, False, PENDING)
+            assert (deleted.deleted, unknown.deleted, unknown.state) == (True, False, PENDING)
 
     asyncio.run(scenario())
 
@@ -285,7 +285,7 @@ def test_failed_thread_start_affects_one_log_stream_and_is_retried_by_the_next()
         with watcher.follow("b", RUNNING, Path("b")):
             assert len(started) == 1
             watcher.poll()
-        assert file_sizes.calls == 2, "the training of the monitor that failed is followed still"
+        assert file_sizes.calls == 2, "the training of the failed log stream is still polled"
 
     asyncio.run(scenario())
 

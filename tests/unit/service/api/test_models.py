@@ -55,7 +55,7 @@ def test_running_training_reports_phase_gpus_and_last_metric(service) -> None:
         "running_at": "2026-03-01T12:00:05.000Z",
         "current_at": "2026-03-01T12:00:06.000Z",
         "gpus": ["virtual:0"],
-        "runtime": "TensorFlow, as the page has it",
+        "runtime": "TensorFlow, as documented",
         "metrics": [{**metric, "values": [{"name": "loss", "value": "NaN"}]}],
         "phases": [{"phase": "queued", "since": "2026-03-01T12:00:00.000Z"}],
     }
@@ -178,16 +178,16 @@ def test_cursor_of_another_database_lists_everything(service) -> None:
 def test_long_poll_returns_at_a_change(service) -> None:
     run = service.submit()
     cursor = service.client.get("/v3/models?after=now").json()["cursor"]
-    waiting, looks = Event(), []
+    waiting, revisions = Event(), []
 
     class Watched:
         """The store; sets an event when the long poll reads the revision again."""
 
         def current_revision(self) -> int:
-            looks.append(service.store.current_revision())
-            if len(looks) > 1:
+            revisions.append(service.store.current_revision())
+            if len(revisions) > 1:
                 waiting.set()
-            return looks[-1]
+            return revisions[-1]
 
         def __getattr__(self, name: str) -> object:
             return getattr(service.store, name)
@@ -195,7 +195,7 @@ def test_long_poll_returns_at_a_change(service) -> None:
     service.client.app.state.deps = replace(service.deps, store=Watched())
     with ThreadPoolExecutor(1) as pool:
         poll = pool.submit(service.client.get, f"/v3/models?after={cursor}&wait={MAX_WAIT}")
-        assert waiting.wait(MAX_WAIT / 2), f"looked {len(looks)} times"
+        assert waiting.wait(MAX_WAIT / 2), f"read the revision {len(revisions)} times"
         start(service, run)
         page = poll.result(MAX_WAIT / 2).json()
     assert [one["metadata"]["guid"] for one in page["resources"]] == [run]

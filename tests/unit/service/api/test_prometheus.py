@@ -42,7 +42,7 @@ def test_failures_are_counted_by_code_and_expired_leases_as_unfilled_roles(servi
     run = service.submit()
     start(service, run)
     end(service, run, state=TrainingState.ERROR, error=ErrorItem(code="C201", message="it exited with 3"))
-    service.store.acquire_lease("dispatcher", "somebody", service.clock(), service.clock() + timedelta(seconds=9))
+    service.store.acquire_lease("dispatcher", "holder", service.clock(), service.clock() + timedelta(seconds=9))
     metrics = prometheus_metrics(service)
     assert (metrics["dlaas_training_failures.C201"], metrics["dlaas_training_failures.S303"]) == (1.0, 0.0)
     assert metrics["dlaas_role_filled.dispatcher"] == 1.0

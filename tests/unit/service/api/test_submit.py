@@ -59,7 +59,7 @@ def test_example_of_the_documentation_is_accepted(service) -> None:
         "phase": "queued",
         "queue_position": 0,
         "phases": [{"phase": "queued", "since": "2026-03-01T12:00:00.000Z"}],
-        "runtime": "TensorFlow, as the page has it",
+        "runtime": "TensorFlow, as documented",
     }
     definition["training_data"][0]["connection"]["password"] = MASK
     assert entity == definition
@@ -267,10 +267,10 @@ def test_idempotency_key_with_another_definition_is_a_conflict(service) -> None:
 
 
 def test_idempotency_keys_belong_to_their_user(service) -> None:
-    mine = service.client.post("/v3/models", json=service.definition(), headers={"Idempotency-Key": "k"}).json()
+    created = service.client.post("/v3/models", json=service.definition(), headers={"Idempotency-Key": "k"}).json()
     service.client.headers["Authorization"] = f"Bearer {service.log_in('other')}"
     other = service.client.post("/v3/models", json=service.definition(), headers={"Idempotency-Key": "k"}).json()
-    assert mine["metadata"]["guid"] != other["metadata"]["guid"]
+    assert created["metadata"]["guid"] != other["metadata"]["guid"]
 
 
 @pytest.mark.parametrize("key", ["x" * 256, "a\x7f"])

@@ -21,20 +21,20 @@ def good(tmp_path):
     return pair(tmp_path / "good", "127.0.0.1", "::1", "gpu-box.example.org")
 
 
-def vouched(one: Pair) -> TlsConfig:
+def with_ca(one: Pair) -> TlsConfig:
     return TlsConfig(one.certificate, one.key, one.certificate)
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "::1", "gpu-box.example.org"])
 def test_certificate_is_valid_for_each_of_its_names(good, name):
-    vouched(good).require_valid_for(name)
+    with_ca(good).require_valid_for(name)
 
 
 def test_certificate_without_the_name_is_refused_with_a_hint(good):
     with pytest.raises(NotConfigured, match=r"DLAAS_TLS_CERTIFICATE is .*10\.1\.2\.3.*DLAAS_PUBLIC_URL"):
-        vouched(good).require_valid_for("10.1.2.3")
+        with_ca(good).require_valid_for("10.1.2.3")
     with pytest.raises(NotConfigured, match=r"other\.example\.org.*DLAAS_PUBLIC_URL"):
-        vouched(good).require_valid_for("127.0.0.1", "other.example.org")
+        with_ca(good).require_valid_for("127.0.0.1", "other.example.org")
 
 
 def test_self_signed_certificate_without_its_ca_is_refused_with_a_hint(good):
@@ -44,7 +44,7 @@ def test_self_signed_certificate_without_its_ca_is_refused_with_a_hint(good):
 
 def test_expired_certificate_is_refused(tmp_path):
     with pytest.raises(NotConfigured, match="expired"):
-        vouched(pair(tmp_path / "old", "127.0.0.1", days=-1)).require_valid_for("127.0.0.1")
+        with_ca(pair(tmp_path / "old", "127.0.0.1", days=-1)).require_valid_for("127.0.0.1")
 
 
 def test_certificate_of_another_authority_is_refused(good, tmp_path):
