@@ -30,8 +30,9 @@ from airflow_dlaas.packaging import archive
 from airflow_dlaas.service.api.dependencies import ApiDeps, Deps, Owner, base_url
 from airflow_dlaas.service.api.request_bodies import (
     ZIP_CONTENT,
+    ExperimentId,
     JsonBody,
-    PathId,
+    VersionId,
     json_response,
     parse_body,
     read_body,
@@ -81,7 +82,7 @@ def list_all(request: Request, deps: Deps, owner: Owner) -> Response:
 
 
 @router.get("/{experiment_id}", response_model=Experiment, summary="Get an experiment")
-def get(request: Request, deps: Deps, owner: Owner, experiment_id: PathId) -> Response:
+def get(request: Request, deps: Deps, owner: Owner, experiment_id: ExperimentId) -> Response:
     """Return an experiment with its newest version."""
     return json_response(_experiment_report(request, deps, *deps.store.get_experiment(owner, experiment_id)))
 
@@ -93,7 +94,9 @@ def get(request: Request, deps: Deps, owner: Owner, experiment_id: PathId) -> Re
     openapi_extra=request_schema(ExperimentDraft, required=False),
     summary="Add a version",
 )
-def add_version(request: Request, deps: Deps, owner: Owner, experiment_id: PathId, document: JsonBody) -> Response:
+def add_version(
+    request: Request, deps: Deps, owner: Owner, experiment_id: ExperimentId, document: JsonBody
+) -> Response:
     """
     Add a version without content to an experiment.
 
@@ -109,14 +112,14 @@ def add_version(request: Request, deps: Deps, owner: Owner, experiment_id: PathI
 
 
 @router.delete("/{experiment_id}", status_code=204, response_class=Response, summary="Delete an experiment")
-def delete(deps: Deps, owner: Owner, experiment_id: PathId) -> Response:
+def delete(deps: Deps, owner: Owner, experiment_id: ExperimentId) -> Response:
     """Delete an experiment with all its versions. Trainings that run its code are not affected."""
     deps.store.delete_experiment(owner, experiment_id)
     return Response(status_code=204)
 
 
 @router.get("/{experiment_id}/versions", response_model=ExperimentList, summary="List versions")
-def list_versions(request: Request, deps: Deps, owner: Owner, experiment_id: PathId) -> Response:
+def list_versions(request: Request, deps: Deps, owner: Owner, experiment_id: ExperimentId) -> Response:
     """List the versions of an experiment, oldest first."""
     experiment, _ = deps.store.get_experiment(owner, experiment_id)
     found = deps.store.list_versions(owner, experiment_id)
@@ -124,7 +127,9 @@ def list_versions(request: Request, deps: Deps, owner: Owner, experiment_id: Pat
 
 
 @router.get("/{experiment_id}/versions/{version_id}", response_model=Experiment, summary="Get a version")
-def get_version(request: Request, deps: Deps, owner: Owner, experiment_id: PathId, version_id: PathId) -> Response:
+def get_version(
+    request: Request, deps: Deps, owner: Owner, experiment_id: ExperimentId, version_id: VersionId
+) -> Response:
     """Return an experiment with one of its versions."""
     experiment, _ = deps.store.get_experiment(owner, experiment_id)
     version = deps.store.get_version(owner, experiment_id, version_id)
@@ -138,7 +143,7 @@ def get_version(request: Request, deps: Deps, owner: Owner, experiment_id: PathI
     summary="Upload the content of a version",
 )
 async def put_content(
-    request: Request, deps: Deps, owner: Owner, experiment_id: PathId, version_id: PathId
+    request: Request, deps: Deps, owner: Owner, experiment_id: ExperimentId, version_id: VersionId
 ) -> Response:
     """
     Store the zip of a version; the request may have any content type.
@@ -179,7 +184,7 @@ def _store_content(deps: ApiDeps, owner: str, version: VersionRecord, upload: Bl
     summary="Download the content of a version",
 )
 @router.head("/{experiment_id}/versions/{version_id}/content", include_in_schema=False)
-def get_content(deps: Deps, owner: Owner, experiment_id: PathId, version_id: PathId) -> Response:
+def get_content(deps: Deps, owner: Owner, experiment_id: ExperimentId, version_id: VersionId) -> Response:
     """Return the zip of a version; its ETag is the SHA-256 of the content. A `Range` of bytes is supported."""
     return _content_response(deps, deps.store.get_version(owner, experiment_id, version_id))
 
@@ -191,7 +196,7 @@ def get_content(deps: Deps, owner: Owner, experiment_id: PathId, version_id: Pat
     summary="Download the newest content",
 )
 @router.head("/{experiment_id}/content", include_in_schema=False)
-def get_newest_content(deps: Deps, owner: Owner, experiment_id: PathId) -> Response:
+def get_newest_content(deps: Deps, owner: Owner, experiment_id: ExperimentId) -> Response:
     """Return the zip of the newest version of an experiment."""
     return _content_response(deps, deps.store.get_experiment(owner, experiment_id)[1])
 

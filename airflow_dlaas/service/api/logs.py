@@ -12,7 +12,7 @@ from airflow_dlaas.exceptions import InvalidRequest
 from airflow_dlaas.service.api import log_slices, training_report
 from airflow_dlaas.service.api.dependencies import Deps, Owner
 from airflow_dlaas.service.api.job_access import find_job, not_found_if_unreadable
-from airflow_dlaas.service.api.request_bodies import PathId, json_response
+from airflow_dlaas.service.api.request_bodies import TrainingId, json_response
 
 router = APIRouter(prefix=training_report.MODELS_PATH, tags=["trainings"])
 
@@ -24,7 +24,7 @@ MAX_OFFSET = 2**53
 def get_log(
     deps: Deps,
     owner: Owner,
-    training_id: PathId,
+    training_id: TrainingId,
     offset: Annotated[int | None, Query(ge=0, le=MAX_OFFSET, description="First byte of the slice")] = None,
     limit: Annotated[
         int, Query(ge=1, le=MAX_LOG_CHUNK_BYTES, description="Bytes of the slice at most")
@@ -52,7 +52,7 @@ def get_log(
 def search_log(
     deps: Deps,
     owner: Owner,
-    training_id: PathId,
+    training_id: TrainingId,
     text: Annotated[
         str, Query(min_length=1, max_length=200, description="Text to find, without regard to upper and lower case")
     ],

@@ -11,7 +11,7 @@ from airflow_dlaas.contract.curves import DEFAULT_POINTS, MAX_POINTS, Curves
 from airflow_dlaas.service.api import training_report
 from airflow_dlaas.service.api.dependencies import Deps, Owner
 from airflow_dlaas.service.api.job_access import find_job, not_found_if_unreadable
-from airflow_dlaas.service.api.request_bodies import PathId, json_response
+from airflow_dlaas.service.api.request_bodies import TrainingId, json_response
 from airflow_dlaas.service.metrics.metrics_cache import MetricsCache
 
 router = APIRouter(prefix=training_report.MODELS_PATH, tags=["trainings"])
@@ -27,7 +27,7 @@ def get_curves(
     request: Request,
     deps: Deps,
     owner: Owner,
-    training_id: PathId,
+    training_id: TrainingId,
     points: Annotated[int, Query(ge=2, le=MAX_POINTS, description="Points of each curve at most")] = DEFAULT_POINTS,
     unless: Annotated[str | None, Query(max_length=100, description="The `version` of the previous response")] = None,
 ) -> Response:

@@ -18,7 +18,7 @@ from airflow_dlaas.service.api.dependencies import ApiDeps, Deps, Owner, base_ur
 from airflow_dlaas.service.api.request_bodies import (
     ID_PATTERN,
     JsonBody,
-    PathId,
+    TrainingId,
     json_response,
     parse_body,
     request_schema,
@@ -106,13 +106,13 @@ async def list_all(
 
 
 @router.get("/{training_id}", response_model=ReportedTraining | UnreadableTraining, summary="Get a training")
-def get(deps: Deps, owner: Owner, training_id: PathId) -> Response:
+def get(deps: Deps, owner: Owner, training_id: TrainingId) -> Response:
     """Return a training with its definition and its status."""
     return json_response(training_report.report_training(deps, deps.store.get_training(owner, training_id)))
 
 
 @router.get("/{training_id}/monitor", include_in_schema=False)
-def require_websocket(deps: Deps, owner: Owner, training_id: PathId) -> Response:
+def require_websocket(deps: Deps, owner: Owner, training_id: TrainingId) -> Response:
     """Refuse a request without a WebSocket upgrade; `airflow_dlaas.service.api.log_stream` has the WebSocket route."""
     deps.store.get_training(owner, training_id)
     raise UpgradeRequired("The log stream is a WebSocket: send Connection: Upgrade and Upgrade: websocket")
@@ -125,7 +125,7 @@ def require_websocket(deps: Deps, owner: Owner, training_id: PathId) -> Response
     openapi_extra=request_schema(PatchOperation, as_list=True),
     summary="Cancel a training",
 )
-def cancel(deps: Deps, owner: Owner, training_id: PathId, document: JsonBody) -> Response:
+def cancel(deps: Deps, owner: Owner, training_id: TrainingId, document: JsonBody) -> Response:
     """
     Cancel a training. Other changes are not supported.
 
@@ -141,7 +141,7 @@ def cancel(deps: Deps, owner: Owner, training_id: PathId, document: JsonBody) ->
 @router.put(
     "/{training_id}/acknowledgement", status_code=204, response_class=Response, summary="Acknowledge the result"
 )
-def acknowledge(deps: Deps, owner: Owner, training_id: PathId) -> Response:
+def acknowledge(deps: Deps, owner: Owner, training_id: TrainingId) -> Response:
     """
     Record that the client has taken the result of a completed training (extension).
 
@@ -153,7 +153,7 @@ def acknowledge(deps: Deps, owner: Owner, training_id: PathId) -> Response:
 
 
 @router.delete("/{training_id}", status_code=204, response_class=Response, summary="Delete a training")
-def delete(deps: Deps, owner: Owner, training_id: PathId) -> Response:
+def delete(deps: Deps, owner: Owner, training_id: TrainingId) -> Response:
     """
     Delete a training that has ended, with its log and its metrics. Its results stay in the object store.
 

@@ -20,8 +20,11 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 
-PathId = Annotated[str, Path(pattern=ID_PATTERN)]
-"""Type of a path parameter with an id. A text that cannot be an id is answered with 404."""
+ExperimentId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of the experiment: its `metadata.guid`")]
+VersionId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of the version: `entity.experiment_version.guid`")]
+TrainingId = Annotated[str, Path(pattern=ID_PATTERN, description="Id of the training: its `metadata.guid`")]
+InstanceId = Annotated[str, Path(pattern=ID_PATTERN, description="Any id: there is one instance")]
+"""Types of path parameters with an id. A text that cannot be an id is answered with 404."""
 
 
 SCHEMA_REF_PREFIX = "#/components/schemas/"

@@ -8,14 +8,14 @@ from fastapi.responses import Response
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.training import Extensions, ServiceInstance, ServiceInstanceEntity
 from airflow_dlaas.service.api.dependencies import Deps, Owner, base_url
-from airflow_dlaas.service.api.request_bodies import PathId, json_response
+from airflow_dlaas.service.api.request_bodies import InstanceId, json_response
 from airflow_dlaas.service.api.response_models import ReportedRuntimes
 
 router = APIRouter(prefix="/v3", tags=["service"])
 
 
 @router.get("/wml_instances/{instance_id}", response_model=ServiceInstance, summary="Get the service instance")
-def get_instance(request: Request, deps: Deps, _owner: Owner, instance_id: PathId) -> Response:
+def get_instance(request: Request, deps: Deps, _owner: Owner, instance_id: InstanceId) -> Response:
     """
     Return the instance document; `entity.extensions` lists the supported extensions of the API of 2017.
 
