@@ -28,7 +28,8 @@ from airflow_dlaas.exceptions import RateLimited
 from airflow_dlaas.service import server
 from airflow_dlaas.service.api import log_stream as monitoring
 from airflow_dlaas.service.api.app import create_api
-from airflow_dlaas.service.api.dependencies import ApiDeps, ApiLimits, utc_now
+from airflow_dlaas.service.api.dependencies import ApiDeps, ApiLimits
+from airflow_dlaas.service.clock import utc_now
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.process import ports
 from airflow_dlaas.service.store.base import Store, TrainingOutcome
@@ -86,7 +87,7 @@ class Serving:
         found = re.search(r"^dlaas_monitors_open ([0-9.]+)$", figures, re.MULTILINE)
         return int(float(found[1])) if found else 0
 
-    def until_monitors(self, number: int) -> None:
+    def until_open_log_streams(self, number: int) -> None:
         until = time.monotonic() + PATIENCE
         while self.open_log_streams() != number:
             assert time.monotonic() < until, f"{self.open_log_streams()} log streams are open, not {number}"
@@ -157,7 +158,7 @@ def test_log_stream_closes_if_its_client_answers_no_ping(serving: Serving, monke
         with quick.knock("training-a") as one:
             received = b"".join(iter(lambda: one.recv(4096), b""))  # until the service closes it, since no pong is sent
             assert received.startswith(b"HTTP/1.1 101 ")
-            quick.until_monitors(0)
+            quick.until_open_log_streams(0)
 
 
 def test_log_stream_closes_if_its_client_reads_nothing(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +169,7 @@ def test_log_stream_closes_if_its_client_reads_nothing(serving: Serving, monkeyp
     with server.serve_in_thread(create_api(serving.deps), listener, None):
         quick = Serving(ports.socket_port(listener), serving.deps)
         with quick.knock("training-a", receive_buffer=4096) as one:
-            quick.until_monitors(0)
+            quick.until_open_log_streams(0)
             until = time.monotonic() + PATIENCE
             while connected(one):
                 assert time.monotonic() < until, "the connection of a client that reads nothing stays open"
@@ -218,7 +219,7 @@ def test_client_gets_retry_after_if_too_many_log_streams_are_open(serving: Servi
             with pytest.raises(RateLimited, match="DLAAS_MONITOR_LIMIT") as refused:
                 await anext(follow_log(client, ids[3], retries=NO_RETRY))
             await asyncio.gather(*(one.close() for one in streams))
-            serving.until_monitors(0)
+            serving.until_open_log_streams(0)
             async with aclosing(follow_log(client, ids[3], retries=NO_RETRY)) as frames:
                 assert (await anext(frames)).status.message == "one\n"
         return refused.value.retry_after
@@ -265,7 +266,7 @@ def test_waits_open_no_log_stream_for_queued_trainings_and_get_the_whole_log(ser
         for one in ids:
             serving.log(one).write_bytes(b"written before it was seen running\n")
             serving.start(one)
-        await asyncio.to_thread(serving.until_monitors, len(ids))
+        await asyncio.to_thread(serving.until_open_log_streams, len(ids))
         for one in ids:
             with serving.log(one).open("ab") as log:
                 log.write(b"written meanwhile\nwritten last, without an end")
@@ -286,7 +287,7 @@ def test_wait_without_a_log_stream_continues_and_gets_the_log_at_the_end(serving
         waits = Waits(serving)
         first = asyncio.create_task(waits.of([one]))
         await waits.until_logged("running", one)
-        await asyncio.to_thread(serving.until_monitors, 1)
+        await asyncio.to_thread(serving.until_open_log_streams, 1)
         second = asyncio.create_task(waits.of([other]))
         await waits.until_logged("Following the log of training", other)
         assert "the log" not in waits.logged[other]
