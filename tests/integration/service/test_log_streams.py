@@ -93,7 +93,7 @@ class Serving:
             assert time.monotonic() < until, f"{self.open_log_streams()} log streams are open, not {number}"
             time.sleep(0.02)
 
-    def knock(self, training_id: str, *, receive_buffer: int | None = None) -> socket.socket:
+    def open_silent_client(self, training_id: str, *, receive_buffer: int | None = None) -> socket.socket:
         """Open a log stream over a plain socket that answers no ping and reads nothing."""
         opened = socket.socket()
         if receive_buffer is not None:
@@ -155,7 +155,7 @@ def test_log_stream_closes_if_its_client_answers_no_ping(serving: Serving, monke
     listener = ports.listen("127.0.0.1", 0)
     with server.serve_in_thread(create_api(serving.deps), listener, None):
         quick = Serving(ports.socket_port(listener), serving.deps)
-        with quick.knock("training-a") as one:
+        with quick.open_silent_client("training-a") as one:
             received = b"".join(iter(lambda: one.recv(4096), b""))  # until the service closes it, since no pong is sent
             assert received.startswith(b"HTTP/1.1 101 ")
             quick.until_open_log_streams(0)
@@ -168,7 +168,7 @@ def test_log_stream_closes_if_its_client_reads_nothing(serving: Serving, monkeyp
     listener = ports.listen("127.0.0.1", 0)
     with server.serve_in_thread(create_api(serving.deps), listener, None):
         quick = Serving(ports.socket_port(listener), serving.deps)
-        with quick.knock("training-a", receive_buffer=4096) as one:
+        with quick.open_silent_client("training-a", receive_buffer=4096) as one:
             quick.until_open_log_streams(0)
             until = time.monotonic() + PATIENCE
             while connected(one):
