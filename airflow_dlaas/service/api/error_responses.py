@@ -34,7 +34,7 @@ from airflow_dlaas.exceptions import (
 logger = logging.getLogger(__name__)
 
 HEADER_TARGETS = frozenset({"Authorization", "Host", "Idempotency-Key"})
-"""Targets that are headers. Other targets are query parameters if the error's code says so, else fields of the body."""
+"""Targets that are headers. Other targets are query parameters if the code of the error is that of a query, else fields."""
 
 
 UNKNOWN_PATH_MESSAGE = "This path does not exist; the paths of the API begin with /v3"

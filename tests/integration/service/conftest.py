@@ -20,7 +20,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.storage.swift.store import SwiftStore
 
-PATIENCE = 180.0
+TIMEOUT = 180.0
 """Seconds that a training or a process may take on a busy machine. A few are usual."""
 
 
@@ -83,7 +83,7 @@ class Customer:
         """Return the training."""
         return self.client.send(calls.get_training(training_id))
 
-    def wait(self, training_id: str, holds: Callable[[Training], bool], seconds: float = PATIENCE) -> Training:
+    def wait(self, training_id: str, holds: Callable[[Training], bool], seconds: float = TIMEOUT) -> Training:
         """Wait until *holds* returns true."""
         until = time.monotonic() + seconds
         while not holds(training := self.training(training_id)):

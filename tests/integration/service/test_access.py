@@ -22,7 +22,7 @@ from airflow_dlaas.client.client import Client
 from tests.conftest import ServiceProcess
 from tests.integration.service.conftest import Customer
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds that the service may take for a response or an action on a busy machine."""
 
 GOOD = "a-long-enough-password"
@@ -31,7 +31,7 @@ GOOD = "a-long-enough-password"
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     folder = tmp_path_factory.mktemp("access")
-    (folder / "users").write_text("# nobody yet\n")
+    (folder / "users").write_text("# no users yet\n")
     given = {"DLAAS_USERS": str(folder / "users"), "DLAAS_OBJECT_STORES": "store.invalid:8080"}
     with closing(ServiceProcess(folder / "home", **given)) as process:
         process.start()
@@ -73,7 +73,7 @@ def test_users_can_be_added_and_removed_while_the_service_runs(service: ServiceP
 
 
 @pytest.mark.parametrize(
-    ("name", "said", "words"),
+    ("name", "password", "words"),
     [
         ("ada", "x" * 73, "73 bytes, and bcrypt uses only the first 72"),
         ("ada", "changeme", "most common passwords"),
@@ -84,10 +84,10 @@ def test_users_can_be_added_and_removed_while_the_service_runs(service: ServiceP
     ],
 )
 def test_users_command_reports_invalid_users_in_one_sentence(
-    service: ServiceProcess, name: str, said: str, words: str
+    service: ServiceProcess, name: str, password: str, words: str
 ) -> None:
     before = Path(service.environment["DLAAS_USERS"]).read_text()
-    done = service.console("users", "add", name, said=said + "\n")
+    done = service.console("users", "add", name, said=password + "\n")
     assert done.returncode == 1
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
@@ -104,8 +104,8 @@ def test_users_command_accepts_a_weak_password_only_with_the_option(tmp_path: Pa
 
 
 def test_users_remove_reports_an_unknown_user(service: ServiceProcess) -> None:
-    done = service.console("users", "remove", "nobody")
-    assert (done.returncode, "There is no user nobody" in done.stderr) == (1, True)
+    done = service.console("users", "remove", "unknown")
+    assert (done.returncode, "There is no user unknown" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def send(service: ServiceProcess, head: bytes) -> bytes:
     :raises TimeoutError: the service does not close the connection.
     """
     where = urlsplit(url(service))
-    with socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=PATIENCE) as sock:
+    with socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=TIMEOUT) as sock:
         answer = b""
         try:
             sock.sendall(head)
@@ -247,13 +247,13 @@ def test_log_stream_closes_after_a_large_message_of_its_client(service: ServiceP
 
 
 def monitor_at(where: str, headers: dict[str, str]) -> ClientConnection:
-    return connect(where, additional_headers=headers, open_timeout=PATIENCE)
+    return connect(where, additional_headers=headers, open_timeout=TIMEOUT)
 
 
 def talk(monitor: ClientConnection) -> None:
     monitor.send("x" * 1_000_000)
     while True:
-        monitor.recv(timeout=PATIENCE)
+        monitor.recv(timeout=TIMEOUT)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from airflow_dlaas.task_runs.wait_for_training import wait_for_training
 from tests.conformance.store.conftest import a_definition, a_training
 from tests.unit.service.api.conftest import PASSWORDS, create_deps
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds after which an expected event counts as failed."""
 
 
@@ -60,7 +60,7 @@ class Serving:
     def headers(self) -> dict[str, str]:
         credentials = base64.b64encode(f"dlaas:{PASSWORDS['dlaas']}".encode()).decode()
         reply = requests.get(
-            f"{self.url}/v3/identity/token", headers={"Authorization": f"Basic {credentials}"}, timeout=PATIENCE
+            f"{self.url}/v3/identity/token", headers={"Authorization": f"Basic {credentials}"}, timeout=TIMEOUT
         )
         return {"Authorization": f"Bearer {reply.json()['token']}"}
 
@@ -83,12 +83,12 @@ class Serving:
         return folder.log
 
     def open_log_streams(self) -> int:
-        figures = requests.get(f"{self.url}/metrics", timeout=PATIENCE).text
+        figures = requests.get(f"{self.url}/metrics", timeout=TIMEOUT).text
         found = re.search(r"^dlaas_monitors_open ([0-9.]+)$", figures, re.MULTILINE)
         return int(float(found[1])) if found else 0
 
     def until_open_log_streams(self, number: int) -> None:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while self.open_log_streams() != number:
             assert time.monotonic() < until, f"{self.open_log_streams()} log streams are open, not {number}"
             time.sleep(0.02)
@@ -98,7 +98,7 @@ class Serving:
         opened = socket.socket()
         if receive_buffer is not None:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        opened.settimeout(PATIENCE)
+        opened.settimeout(TIMEOUT)
         opened.connect(("127.0.0.1", self.port))
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [
@@ -134,7 +134,7 @@ def serving(tmp_path: Path, empty_database: Path, request: pytest.FixtureRequest
 async def opened(serving: Serving, ids: list[str]) -> list[ClientConnection]:
     headers = serving.headers()
     url = f"ws://127.0.0.1:{serving.port}/v3/models"
-    found = [connect(f"{url}/{one}/monitor", additional_headers=headers, open_timeout=PATIENCE) for one in ids]
+    found = [connect(f"{url}/{one}/monitor", additional_headers=headers, open_timeout=TIMEOUT) for one in ids]
     return list(await asyncio.gather(*found))
 
 
@@ -170,7 +170,7 @@ def test_log_stream_closes_if_its_client_reads_nothing(serving: Serving, monkeyp
         quick = Serving(ports.socket_port(listener), serving.deps)
         with quick.open_silent_client("training-a", receive_buffer=4096) as one:
             quick.until_open_log_streams(0)
-            until = time.monotonic() + PATIENCE
+            until = time.monotonic() + TIMEOUT
             while connected(one):
                 assert time.monotonic() < until, "the connection of a client that reads nothing stays open"
                 time.sleep(0.1)
@@ -248,7 +248,7 @@ class Waits:
             await asyncio.gather(*waits)
 
     async def until_logged(self, text: str, *ids: str) -> None:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while not all(any(text in line for line in self.logged.get(one, ())) for one in ids):
             assert time.monotonic() < until, f"{text!r} is not in {self.logged}"
             await asyncio.sleep(0.02)

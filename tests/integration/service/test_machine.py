@@ -26,7 +26,7 @@ from tests.integration.service.learner.conftest import bubblewrap_works
 from tests.running import NO_BUBBLEWRAP
 
 CONTENT = b"data of another training\n"
-NOBODY = 65534
+OTHER_UID = 65534
 
 OPEN = {"/health", "/metrics", "/docs", "/redoc", "/openapi.json", "/info", "/healthcheck"}
 """Paths that answer without a credential: health, metrics, and the descriptions of the API and of Swift."""
@@ -156,7 +156,7 @@ def run_as_other_user(code: str, given: Any) -> str:
     become = f"""
 import encodings.idna, http.client, json, os, sys
 given = sys.stdin.read()
-os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})
+os.setgroups([]); os.setgid({OTHER_UID}); os.setuid({OTHER_UID})
 """
     line = [sys.executable, "-c", become + code]
     done = subprocess.run(line, input=json.dumps(given), capture_output=True, text=True, timeout=240, cwd="/")

@@ -21,7 +21,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import DlaasError
 from airflow_dlaas.service.job_files import JobDirectory, PhaseFile, read_job_file
-from tests.integration.service.conftest import GATE, PATIENCE
+from tests.integration.service.conftest import GATE, TIMEOUT
 from tests.waiting import until
 
 
@@ -108,7 +108,7 @@ def test_end_of_a_training_is_recorded_after_the_service_was_killed(own_customer
     # The command ends while no service runs; its learner then waits for the object store.
     folder = JobDirectory(service.home / "jobs" / training.id)
     until(
-        lambda: phase_of(folder) is Phase.STORING, details=lambda: f"its phase is {phase_of(folder)}", seconds=PATIENCE
+        lambda: phase_of(folder) is Phase.STORING, details=lambda: f"its phase is {phase_of(folder)}", seconds=TIMEOUT
     )
     service.start()
     assert service.connections() == address
@@ -135,7 +135,7 @@ def test_stopped_service_leaves_no_process(own_service):
     below = psutil.Process(own_service.pid).children(recursive=True)
     assert below
     assert own_service.stop() == 0
-    _, left = psutil.wait_procs(below, timeout=PATIENCE)
+    _, left = psutil.wait_procs(below, timeout=TIMEOUT)
     assert not left
     assert not own_service.processes()
 
@@ -150,7 +150,7 @@ def test_killed_learner_is_reported_as_lost(own_customer):
     assert ended.state is TrainingState.ERROR
     assert ended.status.error is not None
     assert ended.status.error.errors[0].code == "S100"
-    _, left = psutil.wait_procs(command, timeout=PATIENCE)
+    _, left = psutil.wait_procs(command, timeout=TIMEOUT)
     assert not left, "its command would go on using the GPU"
 
 
@@ -158,7 +158,7 @@ def test_embedded_store_is_restarted_after_it_died(own_customer):
     service = own_customer.service
     [store] = [one for one in psutil.Process(service.pid).children() if "objectstore" in " ".join(one.cmdline())]
     store.kill()
-    until(lambda: "restarting it" in service.log.read_text(), details=service.log.read_text, seconds=PATIENCE)
+    until(lambda: "restarting it" in service.log.read_text(), details=service.log.read_text, seconds=TIMEOUT)
 
     def answers() -> bool:
         try:
@@ -167,7 +167,7 @@ def test_embedded_store_is_restarted_after_it_died(own_customer):
         except DlaasError:
             return False
 
-    until(answers, details=service.log.read_text, seconds=PATIENCE)
+    until(answers, details=service.log.read_text, seconds=TIMEOUT)
     assert own_customer.end(own_customer.submit("true")).state is TrainingState.COMPLETED
 
 
@@ -265,7 +265,7 @@ def test_killed_service_leaves_no_store_process(own_service):
     own_service.start()
     below = psutil.Process(own_service.pid).children(recursive=True)
     own_service.kill()
-    _, left = psutil.wait_procs(below, timeout=PATIENCE)
+    _, left = psutil.wait_procs(below, timeout=TIMEOUT)
     assert not left
 
 
@@ -283,10 +283,10 @@ def test_service_stopped_during_its_start_leaves_no_process(own_service):
         try:
             # The start of the store has begun.
             until(
-                (own_service.home / "swift").exists, details=lambda: f"it has ended: {process.poll()}", seconds=PATIENCE
+                (own_service.home / "swift").exists, details=lambda: f"it has ended: {process.poll()}", seconds=TIMEOUT
             )
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=PATIENCE)
+            out, err = process.communicate(timeout=TIMEOUT)
         finally:
             process.kill()
     assert process.returncode == 0
@@ -298,14 +298,14 @@ def test_service_stopped_during_its_start_leaves_no_process(own_service):
 def test_long_poll_does_not_delay_the_stop(own_customer):
     client = own_customer.client
     cursor, where = client.send(calls.list_changes("now", 0)).cursor, urlsplit(client.url)
-    with closing(http.client.HTTPConnection(where.hostname, where.port, timeout=PATIENCE)) as polling:
+    with closing(http.client.HTTPConnection(where.hostname, where.port, timeout=TIMEOUT)) as polling:
         # The service answers it after 30 s, or when it stops.
         headers = {"Authorization": f"Bearer {client.token()}"}
         polling.request("GET", f"/v3/models?after={cursor}&wait=30", headers=headers)
         until(
             lambda: was_read(polling.sock),
             details=lambda: "the request is still in the service's socket",
-            seconds=PATIENCE,
+            seconds=TIMEOUT,
         )
         assert own_customer.service.stop() == 0  # fails after 30 s
         answer = polling.getresponse()

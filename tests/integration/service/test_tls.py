@@ -29,7 +29,7 @@ from tests.certificates import Pair, pair
 from tests.conftest import ServiceProcess
 from tests.integration.service.conftest import Customer
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 """Seconds that the service may take on a busy machine; less than the timeout of a TLS handshake."""
 
 
@@ -96,9 +96,9 @@ def test_command_line_trusts_the_configured_ca(customer: Trusting, tmp_path: Pat
     (tmp_path / "a.txt").write_text("a")
     sent = customer.service.console("upload", str(tmp_path / "a.txt"), "by-hand")
     assert sent.returncode == 0, sent.stderr
-    training = customer.end(customer.submit("echo told over tls"))
+    training = customer.end(customer.submit("echo printed over tls"))
     result = customer.service.console("logs", "--follow", training.id)
-    assert "told over tls" in result.stdout, result.stderr
+    assert "printed over tls" in result.stdout, result.stderr
 
 
 def test_client_without_the_ca_does_not_trust_the_service(service: ServiceProcess) -> None:
@@ -109,7 +109,7 @@ def test_client_without_the_ca_does_not_trust_the_service(service: ServiceProces
 
 @pytest.mark.parametrize("name", ["dlaas_default", "swift_default"])
 def test_plain_http_requests_get_no_response(service: ServiceProcess, name: str) -> None:
-    with socket.create_connection(socket_address(service, name), timeout=PATIENCE) as plain:
+    with socket.create_connection(socket_address(service, name), timeout=TIMEOUT) as plain:
         plain.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         with contextlib.suppress(ConnectionResetError):
             while chunk := plain.recv(4096):
@@ -130,7 +130,7 @@ def test_silent_and_closed_connections_do_not_block_other_clients(
             with socket.create_connection(where) as nonsense:
                 nonsense.sendall(b"GET / HTTP/1.0\r\n\r\n")
         trusting = ssl.create_default_context(cafile=str(issued.certificate))
-        with closing(http.client.HTTPSConnection(*where, timeout=PATIENCE, context=trusting)) as connection:
+        with closing(http.client.HTTPSConnection(*where, timeout=TIMEOUT, context=trusting)) as connection:
             connection.request("GET", "/healthcheck")
             assert connection.getresponse().status in (200, 404)
         log = service.home / "swift" / "swift.log"
