@@ -34,7 +34,7 @@ from airflow_dlaas.exceptions import (
 logger = logging.getLogger(__name__)
 
 HEADER_TARGETS = frozenset({"Authorization", "Host", "Idempotency-Key"})
-"""Targets that are headers. Other targets are query parameters if the code of the error is that of a query, else fields."""
+"""Targets that are headers. Others are query parameters, if the code of the error is that of a query, or fields."""
 
 
 UNKNOWN_PATH_MESSAGE = "This path does not exist; the paths of the API begin with /v3"
