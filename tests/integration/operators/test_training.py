@@ -213,7 +213,7 @@ def test_a_wait_that_breaks_for_whatever_reason_leaves_nothing_running(
 
 def test_a_task_that_is_killed_cancels_its_training(task: Any, client: Client, handed: Handed) -> None:
     operator = task("sleep 600", kind=SubmitTrainingOperator)
-    operator._begin(handed.context()).submit()
+    operator._prepare_training(handed.context()).submit()
     operator.on_kill()
     assert ended(client, handed.training_id).state is TrainingState.CANCELED
 

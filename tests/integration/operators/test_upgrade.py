@@ -67,7 +67,7 @@ def key(handed: Handed) -> str:
 
 def begun_before(task: Any, client: Client, handed: Handed, key: str, command: str) -> Training:
     """Submit as a worker did before the upgrade."""
-    definition = task(command)._begin(handed.context()).definition
+    definition = task(command)._prepare_training(handed.context()).definition
     assert definition is not None
     return submit_training(client, definition, RunKey.parse(key), since=None, say=print)
 

@@ -151,7 +151,7 @@ class Watched(Shelf):
 
     def list_objects(self, container: str, prefix: str) -> Iterator[StoredObject]:
         self.looked()
-        return super().list(container, prefix)
+        return super().list_objects(container, prefix)
 
     def close(self) -> None:
         pass

@@ -158,7 +158,7 @@ def test_who_waits_is_told_why_nothing_is_heard_now_and_then_and_when_that_is_ov
         async def sleep(seconds: float) -> None:
             slept.append(seconds)
             if sum(slept) >= 150:
-                watch.trouble = None
+                watch.last_error = None
             if sum(slept) >= 160:
                 watch.news.set()
                 await asyncio.Event().wait()
