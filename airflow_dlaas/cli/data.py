@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -139,13 +139,21 @@ def _open_store(home: Path | None, name: str) -> Iterator[SwiftStore]:
         yield store
 
 
+class _StderrLogger:
+    """Prints log messages to stderr, where no logging is configured."""
+
+    def log(self, _level: int, message: Any, /, *args: Any) -> None:
+        """Print the message."""
+        typer.echo(message % args, err=True)
+
+
 @contextmanager
 def _progress_display(verb: str) -> Iterator[ProgressCallback]:
     """A bar where somebody looks on, a line now and then where not; on stderr, so that the result can be piped."""
     if not sys.stderr.isatty():
         from airflow_dlaas.task_runs.transfer_progress import ProgressLogger
 
-        yield ProgressLogger(verb, lambda line: typer.echo(line, err=True))
+        yield ProgressLogger(verb, _StderrLogger())
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn

@@ -1,14 +1,14 @@
 """
-A training that has ended, as a run in MLflow: for teams that keep their experiments there.
+Log an ended training as a run in MLflow.
 
-MLflow itself is told where its server is, and how to log in, as everywhere: ``MLFLOW_TRACKING_URI`` and its like in the
-workers' environment.
+MLflow reads its server and its login from its own environment variables, such as ``MLFLOW_TRACKING_URI``, on the
+workers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,27 +24,28 @@ if TYPE_CHECKING:
 
     from airflow_dlaas.contract.curves import Curves
     from airflow_dlaas.contract.training import Training
+    from airflow_dlaas.task_runs.task_logger import TaskLogger
 
 T = TypeVar("T")
 
 TRAINING_ID_TAG = "dlaas.training_id"
-"""Tag by which the run of a training is found again."""
+"""The tag of a run with the id of its training, by which the run is found."""
 
 MAX_LOGGED_POINTS = 1000
-"""Points of a curve that are logged; of what is left out, spikes stay."""
+"""Maximum number of points of a curve that are logged. The service leaves out points so that spikes remain."""
 
 RUN_STATUSES = {"completed": "FINISHED", "error": "FAILED", "canceled": "KILLED"}
-"""MLflow's words for how a run ended."""
+"""The final states of a training, and MLflow's names for them."""
 
-_MAX_BATCH_SIZE = 1000  # metrics that MLflow takes at once
+_MAX_BATCH_SIZE = 1000  # metrics that MLflow accepts in one request
 _INVALID_NAME_CHARS = re.compile(r"[^\w./ :-]", re.ASCII)
 
 
 def require_mlflow() -> None:
     """
-    See to it that MLflow is there, before anything is begun that is to be logged with it.
+    Check that MLflow is installed, before a training starts that must be logged there.
 
-    :raises NotConfigured: it is not.
+    :raises NotConfigured: it is not installed.
     """
     if find_spec("mlflow") is None:
         raise NotConfigured(
@@ -53,13 +54,13 @@ def require_mlflow() -> None:
 
 
 def log_to_mlflow(
-    training: Training, curves: Curves | None, *, experiment: str, tags: Mapping[str, str], say: Callable[[str], None]
+    training: Training, curves: Curves | None, *, experiment: str, tags: Mapping[str, str], logger: TaskLogger
 ) -> None:
     """
-    Log *training* as one run of *experiment*, which is made if it is not there; a run that is there already stays.
+    Log *training* as one run of *experiment*, which is created if it does not exist; a complete run stays as it is.
 
-    What a process has left half logged is removed and logged anew. MLflow's refusals, or its silence, are said and
-    raise nothing: the model is there, and this is no reason to train again.
+    An incomplete run, which a killed process has left, is deleted and logged again. An error of MLflow is logged at
+    WARNING and not raised: the model exists, so the task must not train again.
     """
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
@@ -69,12 +70,13 @@ def log_to_mlflow(
         experiment_id = _get_or_create_experiment(client, experiment)
         for run in client.search_runs([experiment_id], f"tags.`{TRAINING_ID_TAG}` = '{training.id}'"):
             if run.info.status in RUN_STATUSES.values():
-                say(f"MLflow has training {training.id} as run {run.info.run_id} already")
+                logger.info("MLflow already has training %s as run %s", training.id, run.info.run_id)
                 return
             client.delete_run(run.info.run_id)
-        say(f"MLflow has training {training.id} as run {_create_run(client, experiment_id, training, curves, tags)}")
+        run_id = _create_run(client, experiment_id, training, curves, tags)
+        logger.info("Training %s is logged in MLflow as run %s", training.id, run_id)
     except MlflowException as error:
-        say(f"Training {training.id} is not logged in MLflow: {error}")
+        logger.warning("Training %s is not logged in MLflow: %s", training.id, error)
 
 
 def _get_or_create_experiment(client: MlflowClient, name: str) -> str:
@@ -84,7 +86,7 @@ def _get_or_create_experiment(client: MlflowClient, name: str) -> str:
     if known is None:
         try:
             return str(client.create_experiment(name))
-        except MlflowException:  # another task was quicker, or else the question below says what is wrong
+        except MlflowException:  # another task was faster; if not, the request below raises the cause
             known = client.get_experiment_by_name(name)
             if known is None:
                 raise
@@ -134,7 +136,7 @@ def _iter_metrics(training: Training, curves: Curves | None) -> Iterator[Any]:
 
 
 def _sanitize_name(name: str) -> str:
-    """Give *name* in the characters that MLflow takes."""
+    """Return *name* in the characters that MLflow accepts."""
     return _INVALID_NAME_CHARS.sub("_", name)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_dlaas.storage.sources.patterns import Patterns
-    from airflow_dlaas.storage.transfer.api import DownloadOptions, TransferReport, UploadOptions
+    from airflow_dlaas.storage.transfer.api import TransferReport
 
 
 class UploadDataOperator(CheckedOperator):
@@ -102,7 +102,7 @@ class UploadDataOperator(CheckedOperator):
         """Upload; progress goes to the task's log every few seconds."""
         self.check_parameters(rendered=True)
         from airflow_dlaas.contract.results import uploaded_results_warning
-        from airflow_dlaas.storage.transfer.api import DownloadOptions, UploadOptions, upload
+        from airflow_dlaas.storage.transfer.api import UploadOptions, upload
         from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
         from airflow_dlaas.task_runs.locations import resolve_sources
         from airflow_dlaas.task_runs.transfer_progress import ProgressLogger
@@ -122,7 +122,7 @@ class UploadDataOperator(CheckedOperator):
                     allow_empty=self.allow_empty,
                     create_container=True,
                     checksum_cache=ChecksumCache(default_path()),
-                    progress=ProgressLogger("Upload:", self.log.info),
+                    progress=ProgressLogger("Upload:", self.log),
                 ),
             )
         self.log.info(
@@ -206,7 +206,7 @@ class DownloadDataOperator(CheckedOperator):
         """Download; progress goes to the task's log every few seconds."""
         self.check_parameters(rendered=True)
         from airflow_dlaas.contract.results import result_folder_markers
-        from airflow_dlaas.storage.transfer.api import DownloadOptions, UploadOptions, download
+        from airflow_dlaas.storage.transfer.api import DownloadOptions, download
         from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
         from airflow_dlaas.task_runs.locations import local_output_dir
         from airflow_dlaas.task_runs.transfer_progress import ProgressLogger
@@ -222,7 +222,7 @@ class DownloadDataOperator(CheckedOperator):
                     exclude_filter=lambda names: result_folder_markers(names, self.prefix),
                     allow_empty=self.allow_empty,
                     checksum_cache=ChecksumCache(default_path()),
-                    progress=ProgressLogger("Download:", self.log.info),
+                    progress=ProgressLogger("Download:", self.log),
                 ),
             )
         self.log.info(
@@ -284,7 +284,7 @@ class DeleteDataOperator(CheckedOperator):
     def execute(self, context: Context) -> None:
         """Delete, and say how many objects that were."""
         from airflow_dlaas.exceptions import ContainerNotFound
-        from airflow_dlaas.storage.transfer.api import DownloadOptions, UploadOptions, delete_objects
+        from airflow_dlaas.storage.transfer.api import delete_objects
 
         self.check_parameters(rendered=True)
         with SwiftHook(self.swift_conn_id).store as store:

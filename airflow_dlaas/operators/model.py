@@ -91,7 +91,7 @@ class FetchModelOperator(CheckedOperator):
                     exclude_filter=lambda names: [name for name in names if is_marker(name)],
                     allow_empty=True,
                     checksum_cache=ChecksumCache(default_path()),
-                    progress=ProgressLogger("Download:", self.log.info),
+                    progress=ProgressLogger("Download:", self.log),
                 ),
             )
             if not report.files + report.unchanged:

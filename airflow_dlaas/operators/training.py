@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_dlaas.contract.training import Training
-    from airflow_dlaas.task_runs.task_training import TaskTraining
+    from airflow_dlaas.task_runs.task_training import PreparedTraining, TaskRun, TaskTraining
 
 
 class SubmitTrainingOperator(CheckedOperator):
@@ -150,24 +150,26 @@ class SubmitTrainingOperator(CheckedOperator):
             )
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
 
-    def _prepare_training(self, context: Context) -> TaskTraining:
-        """Find out which training this try is about."""
-        from airflow_dlaas.task_runs.task_training import TaskTraining
+    def _prepare_training(self, context: Context) -> PreparedTraining:
+        """Find the training that belongs to this try."""
+        from airflow_dlaas.task_runs.task_training import PreparedTraining, TrainingRequest
 
         push_training_link(context)
-        # Kept for `on_kill`, which interrupts whatever goes on and must not ask Airflow for connections then.
-        self._task_training = run = TaskTraining.prepare(
+        request = TrainingRequest(
             self.definition,
             self.definition_location,
-            metric_definitions=self.metric_definitions,
-            context=context,
-            service_connection=DlaasHook(self.dlaas_conn_id).service_connection,
-            dlaas_conn_id=self.dlaas_conn_id,
             retry_failed=self.retry_failed,
+            metric_definitions=self.metric_definitions,
             acknowledges=self._acknowledges,
-            say=self.log.info,
         )
-        return run
+        # Kept for `on_kill`, which interrupts any code and must not request connections from Airflow then.
+        self._task_training = prepared = PreparedTraining.prepare(request, self._task_run(context))
+        return prepared
+
+    def _task_run(self, context: Context) -> TaskRun:
+        from airflow_dlaas.task_runs.task_training import TaskRun
+
+        return TaskRun(context, DlaasHook(self.dlaas_conn_id).service_connection, self.dlaas_conn_id, self.log)
 
 
 class TrainModelOperator(SubmitTrainingOperator):
@@ -217,7 +219,7 @@ class TrainModelOperator(SubmitTrainingOperator):
     def execute(self, context: Context) -> str:
         """Submit, wait, judge."""
         self.check_parameters(rendered=True)
-        from airflow_dlaas.task_runs.trigger_events import deadline_after, wait_for_training_sync
+        from airflow_dlaas.task_runs.wait_for_training import deadline_after, wait_for_training_sync
 
         if self.mlflow_experiment:
             from airflow_dlaas.integrations.mlflow import require_mlflow
@@ -229,12 +231,13 @@ class TrainModelOperator(SubmitTrainingOperator):
         if self.deferrable and (run.training is None or not run.training.state.is_final):
             from airflow_dlaas.triggers.model import TrainModelTrigger
 
+            since = run.task_run.since
             self.defer(
                 trigger=TrainModelTrigger(
                     definition=run.document,
                     definition_location=self.definition_location,
                     key=run.run_key.idempotency_key,
-                    since=run.since.timestamp() if run.since else None,
+                    since=since.timestamp() if since else None,
                     timeout=timeout.total_seconds() if timeout else None,
                     dlaas_conn_id=self.dlaas_conn_id,
                     deferred_at=time.time(),
@@ -246,7 +249,9 @@ class TrainModelOperator(SubmitTrainingOperator):
         def submit_and_wait() -> Training:
             training = run.submit()
             deadline = deadline_after(training.status.submitted_at, timeout)
-            return wait_for_training_sync(run.service_connection, training.id, deadline=deadline, say=self.log.info)
+            return wait_for_training_sync(
+                run.task_run.service_connection, training.id, deadline=deadline, logger=self.log
+            )
 
         return self._finish(run, submit_and_wait)
 
@@ -259,13 +264,7 @@ class TrainModelOperator(SubmitTrainingOperator):
         from airflow_dlaas.task_runs.task_training import TaskTraining
         from airflow_dlaas.task_runs.trigger_events import parse_event_key, parse_training_event
 
-        self._task_training = run = TaskTraining.attach(
-            key or parse_event_key(event),
-            context=context,
-            service_connection=DlaasHook(self.dlaas_conn_id).service_connection,
-            dlaas_conn_id=self.dlaas_conn_id,
-            say=self.log.info,
-        )
+        self._task_training = run = TaskTraining.attach(key or parse_event_key(event), self._task_run(context))
         return self._finish(run, lambda: parse_training_event(event))
 
     def _finish(self, task_training: TaskTraining, get_training: Callable[[], Training]) -> str:
@@ -283,8 +282,8 @@ class TrainModelOperator(SubmitTrainingOperator):
                 task_training.cancel()
             raise
         metrics = self._record_outcome(task_training, training)
-        task_training.context["ti"].xcom_push(key=METRICS_XCOM_KEY, value=metrics)
-        self._update_outlet_events(task_training.context, training, metrics)
+        task_training.task_run.context["ti"].xcom_push(key=METRICS_XCOM_KEY, value=metrics)
+        self._update_outlet_events(task_training.task_run.context, training, metrics)
         if place := describe_results_location(training):
             self.log.info("Its results lie %s", place)
         else:
@@ -296,18 +295,20 @@ class TrainModelOperator(SubmitTrainingOperator):
     def _record_outcome(self, task_training: TaskTraining, training: Training) -> dict[str, float | str]:
         from airflow_dlaas.integrations.tensorboard import tensorboard_page_url
 
-        self.tensorboard_page_url = tensorboard_page_url(task_training.service_connection.tensorboard_url, training)
+        self.tensorboard_page_url = tensorboard_page_url(
+            task_training.task_run.service_connection.tensorboard_url, training
+        )
         metrics = task_training.record_outcome(training)
         if self.mlflow_experiment:
             from airflow_dlaas.integrations.mlflow import MAX_LOGGED_POINTS, log_to_mlflow
 
-            ti = task_training.context["ti"]
+            ti = task_training.task_run.context["ti"]
             log_to_mlflow(
                 training,
                 task_training.fetch_curves(training.id, MAX_LOGGED_POINTS),
                 experiment=self.mlflow_experiment,
                 tags={"airflow.dag_id": ti.dag_id, "airflow.run_id": ti.run_id, "airflow.task_id": ti.task_id},
-                say=self.log.info,
+                logger=self.log,
             )
         return metrics
 

@@ -64,11 +64,11 @@ class TrainingSensor(DeferrableSensor):
                 self._defer_unless_ended(self.deadline_from(begun))
             elif self.reschedule:
                 return super().execute(context)
-            from airflow_dlaas.task_runs.trigger_events import wait_for_training_sync
+            from airflow_dlaas.task_runs.wait_for_training import wait_for_training_sync
 
             access = DlaasHook(self.dlaas_conn_id).service_connection
             return self._require_completed(
-                wait_for_training_sync(access, self.training_id, deadline=begun + self.timeout, say=self.log.info)
+                wait_for_training_sync(access, self.training_id, deadline=begun + self.timeout, logger=self.log)
             )
 
     def poke(self, context: Context) -> Any:

@@ -1,8 +1,9 @@
 """
-Taking up the completed training of an earlier generation whose task never succeeded, and recording a success.
+Reuse the completed training of an earlier generation whose task never succeeded; record that a task succeeded.
 
-Airflow may lose the resumption of a task whose training has completed. Clearing that task does not train again: the
-result is there. After a success it does, so that success is recorded at the service; a clear wipes XComs.
+Airflow may lose the resumption of a task whose training has completed. If such a task is cleared, it does not train
+again: the result exists. If a task is cleared after a success, it trains again. So the success is recorded at the
+service: a clear deletes XComs.
 """
 
 from __future__ import annotations
@@ -16,67 +17,74 @@ from airflow_dlaas.exceptions import DlaasError, NotFound
 from airflow_dlaas.task_runs.run_key import without_run_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.training import Training
     from airflow_dlaas.hooks.connections import SwiftConnection
-
-    Say = Callable[[str], None]
+    from airflow_dlaas.task_runs.task_logger import TaskLogger
 
 
 def is_reusable(
-    client: Client, training: Training, definition: TrainingDefinition, results_connection: SwiftConnection, say: Say
+    client: Client,
+    training: Training,
+    definition: TrainingDefinition,
+    results_connection: SwiftConnection,
+    logger: TaskLogger,
 ) -> bool:
     """
-    Whether *training*, which has completed, can be the result of a task that renders *definition*; logs the reason.
+    Return whether the completed *training* can be the result of a task with *definition*; log the decision.
 
-    :param results_connection: the object store that the definition's results go to.
+    :param results_connection: the object store of the definition's results.
     """
     if not client.extensions.acknowledgement:
         return False
     try:
         why = _reuse_obstacle(client, training, definition, results_connection)
     except DlaasError as error:
-        why = f"it could not be compared: {error}"
+        logger.warning(
+            "Comparing training %s of an earlier run of this task with the definition failed (%s); it is not reused",
+            training.id,
+            error,
+        )
+        return False
     if why is None:
-        say(
-            f"Training {training.id} of an earlier run of this task has completed, but the task did not succeed; the "
-            "definition is the same and the results are there: it is taken up instead of training again"
+        logger.info(
+            "Training %s of an earlier run of this task has completed, but the task did not succeed; the definition is "
+            "the same and the results exist: it is reused instead of training again",
+            training.id,
         )
         return True
-    say(f"Training {training.id} of an earlier run of this task has completed and is not taken up: {why}")
+    logger.info("Training %s of an earlier run of this task has completed and is not reused: %s", training.id, why)
     return False
 
 
-def acknowledge_success(client: Client, training: Training, say: Say) -> None:
+def acknowledge_success(client: Client, training: Training, logger: TaskLogger) -> None:
     """
-    Record at the service that a task has succeeded with *training*, which has completed.
+    Record at the service that a task has succeeded with the completed *training*.
 
-    :raises ServiceError: it could not be recorded. The task had better fail: its next try, or a clear, takes the
-        training up without training again, while a success that is not recorded would be taken for a failure.
+    :raises ServiceError: the success could not be recorded. The task must fail then: its next try, or the run after a
+        clear, uses the training without training again; a success that is not recorded would count as a failure.
     """
     if not client.extensions.acknowledgement:
         return
     try:
         client.send(calls.acknowledge_training(training.id))
     except NotFound:
-        say(f"Training {training.id} was deleted from the service; its success is not recorded")
+        logger.warning("Training %s was deleted from the service; the success of its task is not recorded", training.id)
 
 
 def definition_mismatch(entity: Mapping[str, Any], definition: TrainingDefinition) -> str | None:
     """
-    Return why a training was not made from *definition*; None if all but passwords and the tag is equal.
+    Return why a training does not come from *definition*; None if all is equal except passwords and the run key.
 
-    :param entity: the training's entity, as the service sends it. What its answer adds is left out.
+    :param entity: the training's entity, as the service sends it. Keys that the service adds are not compared.
     """
     from pydantic import ValidationError
 
     from airflow_dlaas.contract.definition import TrainingDefinition
 
     if "/versions/" not in definition.model_definition.definition_location:
-        return "the definition names no version of its experiment, whose code may have changed"
+        return "the definition names no version of its experiment, so its code may have changed"
     sent = {name: value for name, value in entity.items() if name != "status"}
     results = sent.get("training_results")
     if isinstance(results, Mapping):
@@ -84,7 +92,7 @@ def definition_mismatch(entity: Mapping[str, Any], definition: TrainingDefinitio
     try:
         known = TrainingDefinition.model_validate(sent, extra="ignore")
     except ValidationError:
-        return "the service does not repeat its definition as it was sent"
+        return "the service does not return its definition as it was sent"
     return None if _normalize_definition(known) == _normalize_definition(definition) else "the definition has changed"
 
 
@@ -98,11 +106,11 @@ def _reuse_obstacle(
         return why
     reported = training.entity.training_results
     if reported is None or reported.location is None:
-        return "its status names no place of its results"
+        return "its status does not name where its results are"
     place = reported.location
     with make_store(results_connection) as store:
         if next(iter(store.list_objects(place.container, f"{place.model_location}/")), None) is None:
-            return f"nothing lies in container {place.container} under {place.model_location}/ any more"
+            return f"container {place.container} has no objects under {place.model_location}/ any more"
     return None
 
 

@@ -1,8 +1,8 @@
-"""A task's hold on its one training: begun, submitted, stopped, kept in memory."""
+"""The training of a task run: preparation, submission, cancellation, and the record of its outcome."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from airflow_dlaas.hooks.dlaas import make_client
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.integrations.airflow_stats import record_ended_training
 from airflow_dlaas.task_runs.airflow_identity import airflow_id
+from airflow_dlaas.task_runs.cancel import cancel_training
+from airflow_dlaas.task_runs.cancel_by_key import cancel_by_key
 from airflow_dlaas.task_runs.definition import (
     build_definition,
     parse_definition,
@@ -21,135 +23,92 @@ from airflow_dlaas.task_runs.definition import (
 )
 from airflow_dlaas.task_runs.reuse import acknowledge_success, is_reusable
 from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY, RunKey, TaskTry, earliest_submission
-from airflow_dlaas.task_runs.submit import cancel_by_key, fetch_and_resolve, log_training, submit_training, try_cancel
+from airflow_dlaas.task_runs.search import TrainingSearch, fetch_and_resolve
+from airflow_dlaas.task_runs.submit import log_training, submit_training
 from airflow_dlaas.task_runs.summary import MAX_SUMMARY_POINTS, SUMMARY_XCOM_KEY, final_metrics, summarize_training
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from typing_extensions import Self
 
+    from airflow_dlaas.client.client import Client
     from airflow_dlaas.contract.curves import Curves
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.training import Training
     from airflow_dlaas.hooks.connections import ServiceConnection
+    from airflow_dlaas.task_runs.task_logger import TaskLogger
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """A try of a task, its connection to the service and its logger."""
+
+    context: Context = field(repr=False)
+    service_connection: ServiceConnection
+    dlaas_conn_id: str
+    """The id of the Airflow connection that *service_connection* was read from."""
+    logger: TaskLogger = field(repr=False)
+
+    @property
+    def since(self) -> datetime | None:
+        """The earliest time at which trainings of the task can have been submitted."""
+        return earliest_submission(self.context)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """What the author of a task has requested."""
+
+    document: Mapping[str, Any] | str
+    """The definition, or its JSON, with connections by name."""
+    location: str | None
+    """The experiment version, if it is named beside the definition."""
+    retry_failed: bool
+    """Whether a new try trains again after a training that failed or was canceled."""
+    metric_definitions: Sequence[Mapping[str, str]] | None = None
+    acknowledges: bool = False
+    """
+    Whether the task acknowledges the training with which it succeeds. Only such a task reuses the completed training of
+    an earlier generation.
+    """
 
 
 @dataclass(slots=True)
 class TaskTraining:
-    """
-    Which training a try of a task is about, and all that is needed to submit it and to end it.
+    """The training of a task run, by its key. A trigger may have submitted it."""
 
-    `cancel` may interrupt `submit`, as `on_kill` does: it asks Airflow for nothing.
-    """
-
+    task_run: TaskRun
     run_key: RunKey
-    since: datetime | None
-    service_connection: ServiceConnection
-    dlaas_conn_id: str
-    """The id of the connection that *service_connection* was read from."""
-    say: Callable[[str], None]
-    context: Context = field(repr=False)
-    document: Mapping[str, Any] = field(default_factory=dict)
-    """The definition, naming connections."""
-    definition: TrainingDefinition | None = field(default=None, repr=False)
-    """The definition, secrets and all; None where nothing is to be submitted any more."""
-    training: Training | None = None
-    """The training, once there is one."""
-    _submitting: bool = False
 
     @classmethod
-    def prepare(
-        cls,
-        document: Mapping[str, Any] | str,
-        location: str | None,
-        *,
-        context: Context,
-        service_connection: ServiceConnection,
-        dlaas_conn_id: str,
-        retry_failed: bool,
-        metric_definitions: Sequence[Mapping[str, str]] | None = None,
-        acknowledges: bool = False,
-        say: Callable[[str], None],
-    ) -> Self:
+    def attach(cls, key: str, task_run: TaskRun) -> Self:
         """
-        Check *document*, find out which training this try is about, and leave word of it where others can see it.
+        Return the training with *key*, which a trigger has submitted.
 
-        :param acknowledges: whether the task is to `acknowledge` the training that it succeeds with. Only a task that
-            does takes up what an earlier generation of it has completed.
-        :raises InvalidDefinition: naming every field that is wrong; nothing has been changed then.
+        :raises ValueError: *key* is not the key of a training.
         """
-        since = earliest_submission(context)
-        parsed = with_metric_definitions(parse_definition(document), metric_definitions)
-        definition = build_definition(parsed, lambda conn_id: SwiftHook(conn_id).swift_connection, location=location)
-        with make_client(service_connection) as client:
-            acknowledges = acknowledges and client.extensions.acknowledgement
-            results = results_conn_id(parsed)
-
-            def take_up(training: Training) -> bool:
-                return is_reusable(client, training, definition, SwiftHook(results).swift_connection, say)
-
-            choice = fetch_and_resolve(
-                client,
-                RunKey.from_context(context, airflow_id=airflow_id(), acknowledges=acknowledges),
-                current_try=TaskTry.from_context(context),
-                since=since,
-                retry_failed=retry_failed,
-                v1_key=RunKey.from_context_v1(context),
-                is_reusable=take_up if acknowledges else None,
-                say=say,
-            )
-        run = cls(
-            choice.run_key, since, service_connection, dlaas_conn_id, say, context, parsed, definition, choice.existing
-        )
-        run._push_xcom()
-        return run
-
-    @classmethod
-    def attach(
-        cls,
-        key: str,
-        *,
-        context: Context,
-        service_connection: ServiceConnection,
-        dlaas_conn_id: str,
-        say: Callable[[str], None],
-    ) -> Self:
-        """Take hold again of the training under *key*, which a trigger has submitted."""
-        return cls(RunKey.parse(key), earliest_submission(context), service_connection, dlaas_conn_id, say, context)
-
-    def submit(self) -> Training:
-        """Make the training, or take up the one that is there; say which it is."""
-        if self.training is None and self.definition is not None:
-            self._submitting = True
-            with make_client(self.service_connection) as client:
-                self.training = submit_training(client, self.definition, self.run_key, since=self.since, say=self.say)
-            self._submitting = False
-            self._push_xcom()
-        training = self.training
-        if training is None:
-            raise TypeError("This task's training was submitted elsewhere")
-        log_training(training, self.say)
-        return training
+        return cls(task_run, RunKey.parse(key))
 
     def cancel(self) -> None:
-        """Cancel the training, if there is one or may be one; says what came of it, and raises nothing of ours."""
-        with make_client(self.service_connection) as client:
-            if self.training is not None:
-                try_cancel(client, self.training.id, self.say)
-            else:
-                pending = self.definition if self._submitting else None
-                cancel_by_key(client, self.run_key, pending, since=self.since, say=self.say)
+        """Cancel the training, if there is one. An error of the service is logged at WARNING, not raised."""
+        try:
+            with make_client(self.task_run.service_connection) as client:
+                self._cancel(client)
+        except DlaasError as error:
+            self.task_run.logger.warning(
+                "Canceling the training under key %s failed (%s); it may still run", self.run_key.idempotency_key, error
+            )
 
     def record_outcome(self, training: Training) -> dict[str, float | str]:
         """
-        Keep what became of *training*, which has ended, for when the service has forgotten it; its final metrics.
+        Store a summary of the ended *training* in an XCom, and count it in Airflow's statistics; return its metrics.
 
-        A curve that can't be had is left out: it is no reason for a task to fail.
+        Curves that cannot be fetched are left out: the task does not fail for them.
         """
         curves = self.fetch_curves(training.id, MAX_SUMMARY_POINTS)
-        record_ended_training(self.context, training)
-        self.context["ti"].xcom_push(
-            key=SUMMARY_XCOM_KEY, value=summarize_training(training, curves, self.dlaas_conn_id)
+        record_ended_training(self.task_run.context, training)
+        self.task_run.context["ti"].xcom_push(
+            key=SUMMARY_XCOM_KEY, value=summarize_training(training, curves, self.task_run.dlaas_conn_id)
         )
         return final_metrics(training, curves)
 
@@ -157,24 +116,104 @@ class TaskTraining:
         """
         Record at the service that the task succeeds with *training*.
 
-        :raises ServiceError: it could not be recorded.
+        :raises ServiceError: the success could not be recorded.
         """
-        with make_client(self.service_connection) as client:
-            acknowledge_success(client, training, self.say)
+        with make_client(self.task_run.service_connection) as client:
+            acknowledge_success(client, training, self.task_run.logger)
 
     def fetch_curves(self, training_id: str, points: int) -> Curves | None:
-        """Ask for a training's curves; None where they can't be had."""
+        """Fetch the curves of a training; None if the service does not have them or a request fails."""
         try:
-            with make_client(self.service_connection) as client:
+            with make_client(self.task_run.service_connection) as client:
                 if not client.extensions.curves:
                     return None
                 return client.send(calls.get_curves(training_id, points=points))
         except DlaasError as error:
-            self.say(f"The curves of training {training_id} are not kept: {error}")
+            self.task_run.logger.warning(
+                "Fetching the curves of training %s failed (%s); the task goes on without them", training_id, error
+            )
             return None
 
-    def _push_xcom(self) -> None:
-        mark = {"key": self.run_key.idempotency_key, "connection": self.dlaas_conn_id}
+    def _cancel(self, client: Client) -> None:
+        cancel_by_key(client, self.run_key, None, since=self.task_run.since, logger=self.task_run.logger)
+
+
+@dataclass(slots=True)
+class PreparedTraining(TaskTraining):
+    """
+    The training of a try that has its definition, and submits it unless it exists.
+
+    `cancel` may interrupt `submit`, as `on_kill` does: it sends no request to Airflow.
+    """
+
+    document: Mapping[str, Any]
+    """The definition, with connections by name."""
+    definition: TrainingDefinition = field(repr=False)
+    """The definition with the credentials of the connections."""
+    training: Training | None
+    """The training; None until it is submitted."""
+    _submitting: bool = False
+
+    @classmethod
+    def prepare(cls, request: TrainingRequest, task_run: TaskRun) -> Self:
+        """
+        Check the definition, find the training that belongs to this try, and write its key to the task's XCom.
+
+        :raises InvalidDefinition: with all wrong fields; nothing has been changed then.
+        """
+        context, logger = task_run.context, task_run.logger
+        document = with_metric_definitions(parse_definition(request.document), request.metric_definitions)
+        definition = build_definition(
+            document, lambda conn_id: SwiftHook(conn_id).swift_connection, location=request.location
+        )
+        with make_client(task_run.service_connection) as client:
+            acknowledges = request.acknowledges and client.extensions.acknowledgement
+
+            def can_reuse(training: Training) -> bool:
+                results = SwiftHook(results_conn_id(document)).swift_connection
+                return is_reusable(client, training, definition, results, logger)
+
+            search = TrainingSearch(
+                RunKey.from_context(context, airflow_id=airflow_id(), acknowledges=acknowledges),
+                current_try=TaskTry.from_context(context),
+                since=task_run.since,
+                retry_failed=request.retry_failed,
+                v1_key=RunKey.from_context_v1(context),
+            )
+            resolved = fetch_and_resolve(client, search, logger, can_reuse if acknowledges else None)
+        prepared = cls(task_run, resolved.run_key, document, definition, resolved.existing)
+        prepared._push_xcom()
+        return prepared
+
+    def submit(self) -> Training:
+        """
+        Submit the training, unless it exists; log and return it.
+
+        :raises ServiceError: it was not created, or that is unknown.
+        """
+        run = self.task_run
+        training = self.training
+        if training is None:
+            self._submitting = True
+            with make_client(run.service_connection) as client:
+                training = self.training = submit_training(
+                    client, self.definition, self.run_key, since=run.since, logger=run.logger
+                )
+            self._submitting = False
+            self._push_xcom()
+        log_training(training, run.logger)
+        return training
+
+    def _cancel(self, client: Client) -> None:
+        run = self.task_run
         if self.training is not None:
-            mark["id"] = self.training.id
-        self.context["ti"].xcom_push(key=TRAINING_XCOM_KEY, value=mark)
+            cancel_training(client, self.training.id, run.logger)
+        else:
+            submitting = self.definition if self._submitting else None
+            cancel_by_key(client, self.run_key, submitting, since=run.since, logger=run.logger)
+
+    def _push_xcom(self) -> None:
+        value = {"key": self.run_key.idempotency_key, "connection": self.task_run.dlaas_conn_id}
+        if self.training is not None:
+            value["id"] = self.training.id
+        self.task_run.context["ti"].xcom_push(key=TRAINING_XCOM_KEY, value=value)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from airflow_dlaas._util.retry import Logger
     from airflow_dlaas.storage.transfer.api import Progress
 
 LOG_INTERVAL = 5.0
@@ -15,15 +17,15 @@ LOG_INTERVAL = 5.0
 
 class ProgressLogger:
     """
-    Told of every step of a transfer, tells every few seconds: bytes, files, rate and time left.
+    The progress callback of a transfer: logs bytes, files, rate and remaining time every few seconds, and at the end.
 
-    :param verb: what was done: "Uploaded", "Downloaded".
-    :param say: where the lines go.
+    :param verb: the beginning of each line, such as "Uploaded".
+    :param logger: receives the lines at INFO.
     """
 
-    def __init__(self, verb: str, say: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, verb: str, logger: Logger, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._verb = verb
-        self._say = say
+        self._logger = logger
         self._clock = clock
         self._started_at = self._last_logged_at = clock()
 
@@ -34,7 +36,7 @@ class ProgressLogger:
         if now - self._last_logged_at < LOG_INTERVAL and not complete:
             return
         self._last_logged_at = now
-        self._say(f"{self._verb} {format_progress(progress, now - self._started_at)}")
+        self._logger.log(logging.INFO, "%s %s", self._verb, format_progress(progress, now - self._started_at))
 
 
 def format_progress(progress: Progress, seconds: float) -> str:

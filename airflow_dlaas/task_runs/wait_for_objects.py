@@ -1,4 +1,4 @@
-"""Wait for objects: what is looked for, how often, and what is reported in the end."""
+"""Wait for objects: the query, the polling, and the event with its result."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from airflow_dlaas.task_runs.trigger_events import error_from_event
 
 if TYPE_CHECKING:
     from airflow_dlaas.storage.object_store import ObjectStore
+    from airflow_dlaas.task_runs.task_logger import TaskLogger
 
 MIN_POLL_INTERVAL = 1.0
-"""Seconds between two looks at the least: the triggerer has others to attend to."""
+"""Minimum number of seconds between two polls: a triggerer runs many triggers."""
 
 MIN_POLL_TIMEOUT = 5.0
-"""Seconds that a look may take though the deadline has passed: there should be one in any case."""
+"""Seconds that a poll may take even if the deadline has passed, so that there is one poll in any case."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectQuery:
-    """What is waited for: the object *name*, or where that is None, *min_count* objects under the folder *prefix*."""
+    """The objects to wait for: the object *name*, or if that is None, *min_count* objects under the folder *prefix*."""
 
     container: str
     name: str | None
@@ -33,15 +34,15 @@ class ObjectQuery:
 
     def is_found(self, store: ObjectStore) -> bool:
         """
-        Look once. Of a container that is missing, nothing is there yet; what only marks a folder does not count.
+        Query the store once. A missing container holds no objects yet; markers of folders do not count.
 
-        The listing is looked at also for a name: what it shows, an upload or a download that comes next sees too.
+        A name is looked up in the listing too: an upload or a download that follows sees what the listing shows.
         """
         from airflow_dlaas.storage.transfer.plan import folder_prefix
 
         try:
             if self.name is not None:
-                # Of the names that begin with it, it comes first.
+                # It is the first of the names that begin with it.
                 return any(one.name == self.name for one in islice(store.list_objects(self.container, self.name), 1))
             found = (
                 one
@@ -60,59 +61,59 @@ class ObjectQuery:
 
 
 async def poll_until_found(
-    poll: Callable[[], Awaitable[bool]], *, interval: float, deadline: float | None, say: Callable[[str], None]
+    poll: Callable[[], Awaitable[bool]], *, what: str, interval: float, deadline: float | None, logger: TaskLogger
 ) -> dict[str, Any]:
     """
-    Look every *interval* seconds until it is there, or until the *deadline*; what there is to report.
+    Poll every *interval* seconds until the objects exist or the *deadline* has passed; return the trigger event.
 
-    Trouble that passes is waited out, and said when it begins and when it is over.
+    Transient errors are retried. Each series of them is logged once, at WARNING, and so is its end, at INFO.
 
-    :param deadline: seconds since the epoch, on the wall clock: a waiter may wake up in another process.
+    :param what: the objects, for the log.
+    :param deadline: seconds since the epoch, on the wall clock: the wait may continue in another process.
     """
-    trouble = ""
+    failure = ""
     while True:
-        before = trouble
+        previous, failure = failure, ""
         try:
-            there = await asyncio.wait_for(
+            if await asyncio.wait_for(
                 poll(), None if deadline is None else max(MIN_POLL_TIMEOUT, deadline - time.time())
-            )
-            if there:
+            ):
                 return {"there": True}
-            trouble = ""
         except asyncio.TimeoutError:
-            trouble = "The object store does not answer"
+            failure = "The object store does not answer"
         except StoreError as error:
             if not error.transient:
                 return {"refused" if isinstance(error, StoreRefused) else "failed": str(error)}
-            trouble = str(error)
-        if trouble and not before:
-            say(f"{trouble}; waiting on")
-        elif before and not trouble:
-            say("The object store answers again")
+            failure = str(error)
         left = None if deadline is None else deadline - time.time()
         if left is not None and left <= 0:
-            return {"overdue": trouble}
+            return {"overdue": failure}
         pause = max(interval, MIN_POLL_INTERVAL)
+        if failure and not previous:
+            logger.warning("Looking for %s failed (%s); retrying every %.0f s", what, failure, pause)
+        elif previous and not failure:
+            logger.info("The object store answers again; waiting for %s", what)
         await asyncio.sleep(pause if left is None else min(pause, left))
 
 
 def parse_object_event(event: Any) -> str | None:
     """
-    Read what an `ObjectTrigger` reported: None if it is there, else the trouble there was when the time was up, or "".
+    Read an event of an `ObjectTrigger`.
 
-    :raises StoreRefused, StoreError: the store said no.
-    :raises DlaasError: any other error of ours that the trigger met with, as the same class.
-    :raises Misunderstood: it was none of ours, or the event is not that trigger's.
+    :return: None if the objects exist; after a timeout the last error of the store, or "" if it answered.
+    :raises StoreRefused, StoreError: the store refused, or failed permanently.
+    :raises DlaasError: any other error of the trigger, as the same class.
+    :raises ProtocolError: the error is of a class that is not ours, or the event is not from that trigger.
     """
     match event:
         case {"there": True}:
             return None
-        case {"overdue": str(trouble)}:
-            return trouble
-        case {"refused": str(why)}:
-            raise StoreRefused(why)
-        case {"failed": str(why)}:
-            raise StoreError(why)
+        case {"overdue": str(failure)}:
+            return failure
+        case {"refused": str(message)}:
+            raise StoreRefused(message)
+        case {"failed": str(message)}:
+            raise StoreError(message)
         case {"error": {"kind": str(kind), "message": str(message)} as details}:
             raise error_from_event(kind, message, details)
         case _:

@@ -1,14 +1,14 @@
-"""Wait for a training with eyes open: its states and its log, told as they come."""
+"""Wait for a training: its states and its log go to the task's log as they arrive."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.exceptions import ApiError, DlaasError, NotFound, Unreachable
@@ -17,36 +17,53 @@ if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.client.training_watcher import TrainingWatcher
     from airflow_dlaas.contract.training import Training
+    from airflow_dlaas.hooks.connections import ServiceConnection
+    from airflow_dlaas.task_runs.task_logger import TaskLogger
 
 LOG_BATCH_SECONDS = 5.0
-"""Seconds of log lines that are told at once: each record costs the triggerer about ten polls of a training."""
+"""Seconds of log lines in one record: each record costs the triggerer about ten polls of a training."""
 
 LOG_BATCH_CHARACTERS = 32 * 1024
-"""Characters of log that are told at once at the most, so that the task's log stays readable."""
+"""Maximum number of characters of log in one record, so that the task's log stays readable."""
 
 LOG_DRAIN_TIMEOUT = 10.0
-"""Seconds that the rest of the log may take after a training has ended."""
+"""Seconds to wait for the rest of the log after the training has ended."""
 
 LOG_CLOSE_TIMEOUT = 2.0
-"""Seconds that closing the log's connection may take in the end."""
+"""Seconds to wait until the connection of the log is closed at the end."""
 
 FIRST_STATUS_TIMEOUT = 30.0
-"""Seconds that the first sighting may take though the deadline has passed: there should be one to report."""
+"""Seconds to wait for the first status even if the deadline has passed, so that there is a status to report."""
 
 LOG_RETRY_INTERVAL = 30.0
-"""Seconds until a log that could not be followed for a while is tried again: the service may be away for long."""
+"""Seconds before a log that could not be followed is tried again: the service may be unreachable for long."""
 
 ERROR_LOG_INTERVAL = 60.0
-"""Seconds between two lines that say why nothing is heard."""
+"""Seconds between two log messages about one failure that lasts."""
 
 ERROR_CHECK_INTERVAL = 5.0
-"""Seconds until a trouble is noticed, and its end."""
-
-_logger = logging.getLogger(__name__)
-
-Say = Callable[[str], None]
+"""Seconds between two checks whether the service answers."""
 
 Sleep = Callable[[float], Awaitable[Any]]
+
+
+def deadline_after(start: datetime, timeout: timedelta | None) -> float | None:
+    """Return the time *timeout* after *start*, in seconds since the epoch; None without a timeout."""
+    return None if timeout is None else (start + timeout).timestamp()
+
+
+def wait_for_training_sync(
+    service_connection: ServiceConnection, training_id: str, *, deadline: float | None, logger: TaskLogger
+) -> Training:
+    """Wait for a training on a worker, as `wait_for_training` does in a triggerer. Blocks; makes its own client."""
+    from airflow_dlaas.client.training_watcher import shared_watcher
+    from airflow_dlaas.hooks.dlaas import make_client
+
+    async def wait() -> Training:
+        async with shared_watcher(service_connection, lambda: make_client(service_connection)) as watcher:
+            return await wait_for_training(watcher.client, watcher, training_id, deadline=deadline, logger=logger)
+
+    return asyncio.run(wait())
 
 
 async def wait_for_training(
@@ -55,52 +72,57 @@ async def wait_for_training(
     training_id: str,
     *,
     deadline: float | None,
-    say: Say,
+    logger: TaskLogger,
     clock: Callable[[], float] = time.time,
     sleep: Sleep = asyncio.sleep,
 ) -> Training:
     """
-    Return the training once it has ended, or as last seen at the *deadline*.
+    Return the training once it has ended, or its last known status at the *deadline*.
 
-    Trouble on the way (the service away, a broken connection) is waited out, until the deadline. The log is followed
-    from the start of the training on; while it is queued, the service is asked for its state only.
+    Transient errors (the service is unreachable, a connection breaks) do not end the wait before the deadline. The log
+    is followed from the training's start; while the training is queued, only its state is requested.
 
-    :param deadline: seconds since the epoch, by *clock*: a waiter may wake up in another process.
-    :param say: told state changes, and the log in batches of whole lines.
-    :param sleep: lets the time between two looks at whether the service answers pass.
-    :raises NotFound: the service knows no such training.
-    :raises Unreachable: not once before the deadline did the service answer.
+    :param deadline: seconds since the epoch, by *clock*: the wait may continue in another process.
+    :param logger: receives changes of the state and batches of whole log lines at INFO, and failures at WARNING.
+    :param sleep: awaited between two checks whether the service answers.
+    :raises NotFound: the service has no such training.
+    :raises Unreachable: the service did not answer once before the deadline.
     """
-    life = _LifecycleEvents()
-    log = asyncio.create_task(_forward_log(client, watcher, training_id, life, say))
-    trouble = asyncio.create_task(_log_poll_errors(watcher, say, sleep))
+    lifecycle = _LifecycleEvents()
+    log = asyncio.create_task(_forward_log(client, watcher, training_id, lifecycle, logger))
+    errors = asyncio.create_task(_log_poll_errors(watcher, training_id, logger, sleep))
     try:
-        seen = await _follow_state(watcher, training_id, deadline, say, life, clock)
-        if seen.state.is_final:
+        training = await _follow_state(watcher, training_id, deadline, logger, lifecycle, clock)
+        if training.state.is_final:
             await asyncio.wait({log}, timeout=LOG_DRAIN_TIMEOUT)
-        return seen
+        return training
     finally:
-        trouble.cancel()
+        errors.cancel()
         log.cancel()
-        # Not awaited one by one: a cancel of this task that comes now must be neither swallowed nor passed on to them.
-        stopped, _ = await asyncio.wait({trouble, log}, timeout=LOG_CLOSE_TIMEOUT)
-        for telling in stopped:
-            if not telling.cancelled() and (error := telling.exception()) is not None:
-                # The training is judged by its state: a fault in showing its log must not take the place of its result.
-                say(f"Showing the log of training {training_id} failed: {type(error).__name__}: {error}")
-                _logger.error("Showing the log of training %s failed", training_id, exc_info=error)
+        # Not awaited one by one: a cancellation of this coroutine must be neither swallowed nor passed on to them.
+        stopped, _ = await asyncio.wait({errors, log}, timeout=LOG_CLOSE_TIMEOUT)
+        for task in stopped:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                # The state decides about the training: an error in showing its log must not replace its result.
+                logger.error(
+                    "Showing the log of training %s failed (%s: %s); the rest of its log does not appear here",
+                    training_id,
+                    type(error).__name__,
+                    error,
+                    exc_info=error,
+                )
 
 
 @dataclass(frozen=True, slots=True)
 class _LifecycleEvents:
-    """What is known of how far a training has come."""
+    """How far a training has come."""
 
     log_available: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when there may be a log."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def update(self, training: Training) -> None:
-        # While its environment is made, a training is pending and has a log: the installer's.
+        # While its environment is installed, a training is pending and has a log: the installer's.
         if str(training.state) != "pending" or training.status.phase not in (None, "queued"):
             self.log_available.set()
         if training.state.is_final:
@@ -111,109 +133,119 @@ async def _follow_state(
     watcher: TrainingWatcher,
     training_id: str,
     deadline: float | None,
-    say: Say,
+    logger: TaskLogger,
     lifecycle: _LifecycleEvents,
     clock: Callable[[], float],
 ) -> Training:
-    seen: Training | None = None
-    told = ""
-    async with aclosing(watcher.updates(training_id)) as states:
+    training: Training | None = None
+    logged_status = ""
+    async with aclosing(watcher.updates(training_id)) as updates:
         while True:
             left = None if deadline is None else max(0.0, deadline - clock())
-            if left is not None and seen is None:
+            if left is not None and training is None:
                 left = max(left, FIRST_STATUS_TIMEOUT)
             try:
-                seen = await asyncio.wait_for(anext(states), left)
+                training = await asyncio.wait_for(anext(updates), left)
             except (asyncio.TimeoutError, StopAsyncIteration):
                 break
-            lifecycle.update(seen)
-            if (now := _format_status(seen)) != told:
-                say(f"Training {training_id}: {now}")
-                told = now
-            if seen.state.is_final:
+            lifecycle.update(training)
+            if (status := _format_status(training)) != logged_status:
+                logger.info("Training %s: %s", training_id, status)
+                logged_status = status
+            if training.state.is_final:
                 break
-    if seen is None:
-        raise Unreachable(f"Nothing was heard of training {training_id}, and its time is up")
-    return seen
+    if training is None:
+        raise Unreachable(f"Timeout: the service sent no status of training {training_id} before the deadline")
+    return training
 
 
-async def _log_poll_errors(watcher: TrainingWatcher, say: Say, sleep: Sleep) -> None:
-    """Tell why nothing is heard, once a minute while it lasts, so that who waits can see what for."""
-    silent: float | None = None  # seconds since the last line about a trouble that lasts
+async def _log_poll_errors(watcher: TrainingWatcher, training_id: str, logger: TaskLogger, sleep: Sleep) -> None:
+    """Log why the service does not answer: at once, and once a minute while that lasts."""
+    seconds_since_logged: float | None = None  # None while the service answers
     while True:
         if watcher.last_error is None:
-            if silent is not None:
-                say("The service answers again")
-            silent = None
-        elif silent is None or silent >= ERROR_LOG_INTERVAL:
-            say(watcher.last_error)
-            silent = 0.0
+            if seconds_since_logged is not None:
+                logger.info("The service answers again; waiting for training %s", training_id)
+            seconds_since_logged = None
+        elif seconds_since_logged is None or seconds_since_logged >= ERROR_LOG_INTERVAL:
+            logger.warning("%s", watcher.last_error)
+            seconds_since_logged = 0.0
         await sleep(ERROR_CHECK_INTERVAL)
-        if silent is not None:
-            silent += ERROR_CHECK_INTERVAL
+        if seconds_since_logged is not None:
+            seconds_since_logged += ERROR_CHECK_INTERVAL
 
 
 def _format_status(training: Training) -> str:
     status = training.status
-    words = str(status.state)
+    text = str(status.state)
     if not status.state.is_final and status.phase is not None:
-        words += f", {status.phase}"
+        text += f", {status.phase}"
     if status.queue_position:
-        words += f" behind {status.queue_position} others"
-    return words
+        text += f" behind {status.queue_position} others"
+    return text
 
 
 async def _forward_log(
-    client: Client, watcher: TrainingWatcher, training_id: str, lifecycle: _LifecycleEvents, say: Say
+    client: Client, watcher: TrainingWatcher, training_id: str, lifecycle: _LifecycleEvents, logger: TaskLogger
 ) -> None:
     await lifecycle.log_available.wait()
-    async with aclosing(_stream_log(client, watcher, training_id, lifecycle, say)) as pieces:
-        async for text in batch_text(pieces, max_seconds=LOG_BATCH_SECONDS, max_characters=LOG_BATCH_CHARACTERS):
-            say(text)
+    async with aclosing(_stream_log(client, watcher, training_id, lifecycle, logger)) as chunks:
+        async for text in batch_text(chunks, max_seconds=LOG_BATCH_SECONDS, max_characters=LOG_BATCH_CHARACTERS):
+            logger.info("%s", text)
 
 
 async def _stream_log(
-    client: Client, watcher: TrainingWatcher, training_id: str, lifecycle: _LifecycleEvents, say: Say
+    client: Client, watcher: TrainingWatcher, training_id: str, lifecycle: _LifecycleEvents, logger: TaskLogger
 ) -> AsyncGenerator[str, None]:
     from airflow_dlaas._util.retry import RetryPolicy
     from airflow_dlaas.client.log_stream import follow_log
 
-    # Few and short, so that the reason of a failure is soon in the task's log.
+    # Few and short retries, so that the cause of a failure is in the task's log soon.
     retries = RetryPolicy(attempts=3, first_pause=1, max_pause=5, jitter=1)
-    offset, told = 0, False
+    offset, failures = 0, 0
     while True:
         try:
             async with aclosing(
                 follow_log(client, training_id, offset=offset, retries=retries, training_ended=lifecycle.ended)
             ) as frames:
                 async for frame in frames:
-                    offset, told = frame.status.offset or offset, False
+                    offset, failures = frame.status.offset or offset, 0
                     if frame.status.message:
                         yield frame.status.message
             return
         except NotFound:
-            return  # whoever asks for the states learns of it
+            return  # the wait for the state reports it
         except DlaasError as error:
             if not error.transient:
-                say(f"The log of training {training_id} cannot be followed: {error}")
+                logger.warning("Following the log of training %s failed: %s; no retry", training_id, error)
                 return
-            if not told:
-                say(f"Following the log of training {training_id} failed; retrying later: {error}")
-            told = True
-            wanted = error.retry_after if isinstance(error, ApiError) else None
+            failures += 1
+            requested = error.retry_after if isinstance(error, ApiError) else None
+            cause = str(error)
         if lifecycle.ended.is_set():
+            logger.warning("Following the log of training %s failed: %s; the training has ended", training_id, cause)
             return
-        await _wait_for_retry(watcher, lifecycle, max(LOG_RETRY_INTERVAL, wanted or 0))
+        # Random, so that the retries of many triggers do not come at the same time.
+        pause = max(LOG_RETRY_INTERVAL, requested or 0) * random.SystemRandom().uniform(1, 1.5)
+        if failures == 1:
+            logger.warning(
+                "Following the log of training %s failed (%s); retrying in %.0f s, or when the training ends (attempt %d)",
+                training_id,
+                cause,
+                pause,
+                failures + 1,
+            )
+        await _wait_for_retry(watcher, lifecycle, pause)
 
 
 async def _wait_for_retry(watcher: TrainingWatcher, lifecycle: _LifecycleEvents, seconds: float) -> None:
     """
-    Wait until a log that could not be followed may be tried again.
+    Wait *seconds* before a log that could not be followed is tried again.
 
-    While the watch gets no answer no log is tried: a thousand tries would occupy a triggerer. The training's end
-    cuts the wait short: the log has to be read then, in a few seconds.
+    While the watcher gets no answer, no log is tried: a thousand attempts would keep a triggerer busy. The training's
+    end ends the pause early: the log must be read then, within a few seconds.
     """
-    pause = seconds * random.SystemRandom().uniform(1, 1.5)  # so that they do not come together
+    pause = seconds
     while not lifecycle.ended.is_set():
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(lifecycle.ended.wait(), pause)
@@ -225,36 +257,36 @@ async def _wait_for_retry(watcher: TrainingWatcher, lifecycle: _LifecycleEvents,
 async def batch_text(
     chunks: AsyncIterator[str], *, max_seconds: float, max_characters: int, clock: Callable[[], float] = time.monotonic
 ) -> AsyncIterator[str]:
-    """Join *chunks* of text: told after *max_seconds* at the latest, or once about *max_characters* are gathered."""
-    gathered: list[str] = []
+    """Join *chunks* of text; yield a batch after *max_seconds*, or as soon as it has about *max_characters*."""
+    batch: list[str] = []
     size = 0
-    since = clock()
+    started_at = clock()
     upcoming: asyncio.Future[Any] | None = None
     try:
         while True:
             if upcoming is None:
                 upcoming = asyncio.ensure_future(anext(chunks))
-            left = max_seconds - (clock() - since) if gathered else None
+            left = max_seconds - (clock() - started_at) if batch else None
             done, _ = await asyncio.wait({upcoming}, timeout=left if left is None else max(0.0, left))
             if done:
                 try:
-                    piece = upcoming.result()
+                    chunk = upcoming.result()
                 except StopAsyncIteration:
                     break
                 finally:
                     upcoming = None
-                if not gathered:
-                    since = clock()
-                gathered.append(piece)
-                size += len(piece)
-            if gathered and (not done or size >= max_characters or clock() - since >= max_seconds):
-                yield "".join(gathered).rstrip("\n")
-                gathered, size = [], 0
-        if gathered:
-            yield "".join(gathered).rstrip("\n")
+                if not batch:
+                    started_at = clock()
+                batch.append(chunk)
+                size += len(chunk)
+            if batch and (not done or size >= max_characters or clock() - started_at >= max_seconds):
+                yield "".join(batch).rstrip("\n")
+                batch, size = [], 0
+        if batch:
+            yield "".join(batch).rstrip("\n")
     finally:
         if upcoming is not None:
-            # Waited for: until it has stopped, whoever gives the pieces cannot be closed.
+            # Awaited: *chunks* cannot be closed before this has stopped.
             upcoming.cancel()
             with suppress(asyncio.CancelledError, StopAsyncIteration):
                 await upcoming

@@ -1,5 +1,5 @@
 """
-Triggers: waiting in the triggerer, without a worker.
+Triggers: waits in the triggerer, which occupy no worker.
 
-A trigger reports what it observed. What an ending means is decided by `airflow_dlaas.contract.outcome`.
+A trigger reports what it has observed. `airflow_dlaas.contract.outcome` decides what that means for the task.
 """

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_dlaas.hooks.swift import SwiftHook, make_store
-
-if TYPE_CHECKING:
-    from airflow_dlaas.hooks.connections import SwiftConnection
-    from airflow_dlaas.storage.swift.store import SwiftStore
-    from airflow_dlaas.task_runs.wait_for_objects import ObjectQuery
-
-MAX_CONCURRENT_POLLS = 4
-"""Looks at one store at a time: a store that is slow to answer does not use up the threads that others need too."""
+from airflow_dlaas.hooks.swift import SwiftHook
 
 
 class ObjectTrigger(BaseTrigger):
     """
-    Looks for objects until they are there, or until *deadline* on the wall clock.
+    Polls an object store until objects exist, or until *deadline* on the wall clock.
 
-    The deadline is wall-clock time because a trigger is stored and may wake up in another process. All triggers of
+    The deadline is wall-clock time because a trigger is stored and may continue in another process. All triggers of
     one connection share one store, with its token and its connections.
 
-    :param container: the container; it may be missing yet.
+    :param container: the container; it may not exist yet.
     :param swift_conn_id: the connection to the object store.
-    :param name: the object; None looks for others.
-    :param prefix: the folder in which to look for *min_count* objects, whatever their names.
-    :param poke_interval: seconds between two looks.
-    :param deadline: seconds since the epoch; None waits as long as it takes.
+    :param name: the object; None means *min_count* objects under *prefix*.
+    :param prefix: the folder of the objects, if *name* is None; their names do not matter.
+    :param min_count: the number of objects, if *name* is None.
+    :param poke_interval: seconds between two polls.
+    :param deadline: seconds since the epoch; None means no limit.
     :param deferred_at: when the task was deferred, in seconds since the epoch; see `first_event`.
     """
 
@@ -61,7 +50,7 @@ class ObjectTrigger(BaseTrigger):
         self.deferred_at = deferred_at
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Say how to make this trigger again, in another process."""
+        """Return the class path and the arguments from which another process makes this trigger again."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
@@ -77,51 +66,27 @@ class ObjectTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Report that it is there, that the time is up, or what went wrong; `reported` reads it."""
+        """Yield one event: the objects exist, the deadline has passed, or an error; `parse_object_event` reads it."""
         from airflow_dlaas.task_runs.first_event import wait_before_first_event
+        from airflow_dlaas.task_runs.shared_store import shared_store
         from airflow_dlaas.task_runs.trigger_events import error_event
         from airflow_dlaas.task_runs.wait_for_objects import ObjectQuery, poll_until_found
 
-        sought = ObjectQuery(self.container, self.name, self.prefix, self.min_count)
+        query = ObjectQuery(self.container, self.name, self.prefix, self.min_count)
         try:
-            async with _shared_store(await SwiftHook(self.swift_conn_id).aget_swift_connection()) as lent:
-                report = await poll_until_found(
-                    lambda: lent.poll(sought), interval=self.poke_interval, deadline=self.deadline, say=self.log.info
+            async with shared_store(await SwiftHook(self.swift_conn_id).aget_swift_connection()) as shared:
+                event = await poll_until_found(
+                    lambda: shared.poll(query),
+                    what=str(query),
+                    interval=self.poke_interval,
+                    deadline=self.deadline,
+                    logger=self.log,
                 )
-        except Exception as error:  # noqa: BLE001 - carried to the worker: Airflow does not name the cause of one that escapes
-            report = error_event(error)
+        except Exception as error:
+            # The worker raises the error: Airflow hides the cause of an error that leaves a trigger.
+            self.log.warning(
+                "Waiting for %s failed (%s); the task is resumed with the error", query, error, exc_info=error
+            )
+            event = error_event(error)
         await wait_before_first_event(self.deferred_at)
-        yield TriggerEvent(report)  # type: ignore[no-untyped-call]
-
-
-@dataclass(slots=True)
-class _SharedStore:
-    """A store that all triggers of one connection use."""
-
-    store: SwiftStore
-    semaphore: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_CONCURRENT_POLLS))
-    ref_count: int = 0
-
-    async def poll(self, query: ObjectQuery) -> bool:
-        async with self.semaphore:
-            return await asyncio.to_thread(query.is_found, self.store)
-
-
-_SHARED_STORES: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[SwiftConnection, _SharedStore]] = WeakKeyDictionary()
-# Touched only from the loop it belongs to, and never across an await: no lock is needed.
-
-
-@asynccontextmanager
-async def _shared_store(connection: SwiftConnection) -> AsyncIterator[_SharedStore]:
-    stores = _SHARED_STORES.setdefault(asyncio.get_running_loop(), {})
-    lent = stores.get(connection)
-    if lent is None:
-        lent = stores[connection] = _SharedStore(make_store(connection, retry=False))
-    lent.ref_count += 1
-    try:
-        yield lent
-    finally:
-        lent.ref_count -= 1
-        if not lent.ref_count:
-            del stores[connection]
-            lent.store.close()
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]

@@ -12,14 +12,14 @@ from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
 
 class TrainingTrigger(BaseTrigger):
     """
-    Watches a training until it ends, or until *deadline* on the wall clock.
+    Waits until a training has ended, or until *deadline* on the wall clock.
 
-    The deadline is wall-clock time because a trigger is stored and may wake up in another process. All triggers of
-    one connection share one client and one question to the service.
+    The deadline is wall-clock time because a trigger is stored and may continue in another process. All triggers of
+    one connection share one client and one request to the service.
 
     :param training_id: the training.
     :param dlaas_conn_id: the connection to the service.
-    :param deadline: seconds since the epoch; None waits as long as it takes.
+    :param deadline: seconds since the epoch; None means no limit.
     :param deferred_at: when the task was deferred, in seconds since the epoch; see `first_event`.
     """
 
@@ -38,7 +38,7 @@ class TrainingTrigger(BaseTrigger):
         self.deferred_at = deferred_at
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Say how to make this trigger again, in another process."""
+        """Return the class path and the arguments from which another process makes this trigger again."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
@@ -50,20 +50,27 @@ class TrainingTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Report the training as last seen, or why there is none to report; `reported` reads it."""
+        """Yield one event: the last known status of the training, or an error; `parse_training_event` reads it."""
         from airflow_dlaas.client.training_watcher import shared_watcher
         from airflow_dlaas.task_runs.first_event import wait_before_first_event
         from airflow_dlaas.task_runs.trigger_events import error_event, training_event
         from airflow_dlaas.task_runs.wait_for_training import wait_for_training
 
         try:
-            access = await DlaasHook(self.dlaas_conn_id).aget_service_connection()
-            async with shared_watcher(access, lambda: make_client(access)) as watch:
+            connection = await DlaasHook(self.dlaas_conn_id).aget_service_connection()
+            async with shared_watcher(connection, lambda: make_client(connection)) as watcher:
                 training = await wait_for_training(
-                    watch.client, watch, self.training_id, deadline=self.deadline, say=self.log.info
+                    watcher.client, watcher, self.training_id, deadline=self.deadline, logger=self.log
                 )
-            report = training_event(training)
-        except Exception as error:  # noqa: BLE001 - carried to the worker: of one that escapes, nobody would clean up
-            report = error_event(error)
+            event = training_event(training)
+        except Exception as error:
+            # The worker raises the error: Airflow hides the cause of an error that leaves a trigger.
+            self.log.warning(
+                "Waiting for training %s failed (%s); the task is resumed with the error",
+                self.training_id,
+                error,
+                exc_info=error,
+            )
+            event = error_event(error)
         await wait_before_first_event(self.deferred_at)
-        yield TriggerEvent(report)  # type: ignore[no-untyped-call]
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]

@@ -1,7 +1,8 @@
-"""A training as a run in MLflow: against MLflow's own store."""
+"""Trainings as runs in MLflow, against MLflow's own store."""
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from airflow_dlaas.contract.curves import Curves, Series
 from airflow_dlaas.integrations.mlflow import TRAINING_ID_TAG, log_to_mlflow
 from tests.builders import a_training
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # its store uses what its SQLAlchemy calls outdated
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's store uses deprecated functions of SQLAlchemy
 
 TIMES = {"running_at": "2026-11-23T02:00:10.000Z", "finished_at": "2026-11-23T02:01:00.000Z"}
 
@@ -35,16 +36,19 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield MlflowClient()
 
 
-def logged(mlflow: Any, experiment: str, **given: Any) -> tuple[list[Any], list[str]]:
-    said: list[str] = []
-    training = given.pop("training", None) or a_training(**TIMES, **given)
-    log_to_mlflow(training, CURVES, experiment=experiment, tags={"airflow.dag_id": "d"}, say=said.append)
-    known = mlflow.get_experiment_by_name(experiment)
-    return mlflow.search_runs([known.experiment_id]), said
+logger = logging.getLogger(__name__)
 
 
-def test_a_training_is_one_run_with_its_curves_its_times_and_its_ending(mlflow: Any) -> None:
-    [run], _ = logged(mlflow, "one")
+def log_training(mlflow: Any, experiment: str, **status: Any) -> list[Any]:
+    """Log a training; return all runs of the experiment."""
+    log_to_mlflow(
+        a_training(**TIMES, **status), CURVES, experiment=experiment, tags={"airflow.dag_id": "d"}, logger=logger
+    )
+    return mlflow.search_runs([mlflow.get_experiment_by_name(experiment).experiment_id])
+
+
+def test_a_training_is_one_run_with_its_curves_its_times_and_its_final_state(mlflow: Any) -> None:
+    [run] = log_training(mlflow, "one")
     assert run.info.status == "FINISHED"
     assert (run.info.end_time - run.info.start_time) == 50_000
     assert run.data.tags[TRAINING_ID_TAG] == "training-AbC_12-xY"
@@ -56,28 +60,30 @@ def test_a_training_is_one_run_with_its_curves_its_times_and_its_ending(mlflow: 
 
 
 @pytest.mark.parametrize(("state", "word"), [("error", "FAILED"), ("canceled", "KILLED")])
-def test_an_ending_that_was_not_well_is_told_as_one(mlflow: Any, state: str, word: str) -> None:
-    [run], _ = logged(mlflow, state, state=state)
+def test_a_failed_or_canceled_training_is_a_failed_or_killed_run(mlflow: Any, state: str, word: str) -> None:
+    [run] = log_training(mlflow, state, state=state)
     assert run.info.status == word
 
 
-def test_a_task_that_is_tried_again_logs_nothing_twice(mlflow: Any) -> None:
-    logged(mlflow, "twice")
-    runs, [said] = logged(mlflow, "twice")
-    assert len(runs) == 1
-    assert "already" in said
+def test_a_second_try_of_a_task_adds_no_second_run(mlflow: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger=__name__)
+    log_training(mlflow, "twice")
+    caplog.clear()
+    assert len(log_training(mlflow, "twice")) == 1
+    assert "already" in caplog.text
 
 
-def test_what_was_left_half_logged_is_logged_anew(mlflow: Any) -> None:
+def test_an_incomplete_run_is_replaced(mlflow: Any) -> None:
     experiment = mlflow.create_experiment("half")
     half = mlflow.create_run(experiment, tags={TRAINING_ID_TAG: "training-AbC_12-xY"})
-    [run], _ = logged(mlflow, "half")
+    [run] = log_training(mlflow, "half")
     assert run.info.run_id != half.info.run_id
     assert run.info.status == "FINISHED"
 
 
-def test_mlflow_s_refusal_is_said_and_fails_nothing(mlflow: Any) -> None:
+def test_an_error_of_mlflow_is_a_warning_and_fails_no_task(mlflow: Any, caplog: pytest.LogCaptureFixture) -> None:
     mlflow.delete_experiment(mlflow.create_experiment("gone"))  # its name can't be used again
-    said: list[str] = []
-    log_to_mlflow(a_training(**TIMES), CURVES, experiment="gone", tags={}, say=said.append)
-    assert "is not logged in MLflow" in said[0]
+    log_to_mlflow(a_training(**TIMES), CURVES, experiment="gone", tags={}, logger=logger)
+    [record] = [one for one in caplog.records if one.name == __name__]
+    assert record.levelno == logging.WARNING
+    assert "is not logged in MLflow" in record.getMessage()

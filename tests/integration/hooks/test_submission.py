@@ -6,6 +6,7 @@ Behind a proxy that hides its extensions, it is what any v3 server is.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -28,14 +29,18 @@ from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, InvalidRequest, ProtocolError, Unreachable
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
+from airflow_dlaas.task_runs.cancel_by_key import cancel_by_key
 from airflow_dlaas.task_runs.resolve import ResolvedTraining
 from airflow_dlaas.task_runs.run_key import RunKey, TaskTry
-from airflow_dlaas.task_runs.submit import cancel_by_key, fetch_and_resolve, find_training, submit_training
+from airflow_dlaas.task_runs.search import TrainingSearch, fetch_and_resolve, find_training
+from airflow_dlaas.task_runs.submit import submit_training
 from tests.conftest import ServiceProcess
 from tests.troublemaker import LoseReply, ResetRequest, Say, Troublemaker
 from tests.waiting import PATIENCE, until
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
+
+logger = logging.getLogger(__name__)
 
 HERE, THERE = "a" * 16, "e" * 16
 """Two Airflows."""
@@ -107,15 +112,16 @@ def tag() -> RunKey:
 
 
 def begun(server: Client, tag: RunKey, *, try_number: int, retry_failed: bool = True, **more: Any) -> ResolvedTraining:
-    return fetch_and_resolve(
-        server, tag, current_try=TaskTry(try_number), since=None, retry_failed=retry_failed, say=print, **more
+    search = TrainingSearch(
+        tag, current_try=TaskTry(try_number), since=None, retry_failed=retry_failed, v1_key=more.pop("v1_key", None)
     )
+    return fetch_and_resolve(server, search, logger, **more)
 
 
 def tried(server: Client, definition: TrainingDefinition, tag: RunKey, *, try_number: int, **more: Any) -> Training:
     """What a try of a task does."""
     choice = begun(server, tag, try_number=try_number, **more)
-    return choice.existing or submit_training(server, definition, choice.run_key, since=None, say=print)
+    return choice.existing or submit_training(server, definition, choice.run_key, since=None, logger=logger)
 
 
 def of_task(client: Client, tag: RunKey) -> list[Training]:
@@ -198,7 +204,7 @@ def test_a_definition_that_changed_under_a_running_training_leaves_it_running(
     server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     first = tried(server, a_definition("sleep 600"), tag, try_number=1)
-    again = submit_training(server, a_definition("sleep 601"), tag, since=None, say=print)
+    again = submit_training(server, a_definition("sleep 601"), tag, since=None, logger=logger)
     client.send(calls.cancel_training(first.id))
     assert again.id == first.id
 
@@ -222,7 +228,7 @@ def test_a_training_that_cannot_be_read_stops_its_own_generation_only(
     way: Troublemaker,
     a_definition: Definer,
     tag: RunKey,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     definition = a_definition("true")
     left = tried(server, definition, tag, try_number=1)
@@ -231,9 +237,9 @@ def test_a_training_that_cannot_be_read_stops_its_own_generation_only(
     with pytest.raises(ProtocolError):
         begun(server, tag, try_number=2)
     cleared = replace(tag, generation="c" * 12, clear_number=1)
-    choice = begun(server, cleared, try_number=2, reusable=lambda _: True)
+    choice = begun(server, cleared, try_number=2, is_reusable=lambda _: True)
     assert (choice.run_key, choice.existing) == (cleared, None)
-    assert f"Training {left.id} of an earlier run of this task cannot be read" in capsys.readouterr().out
+    assert f"Training {left.id} of an earlier run of this task cannot be read" in caplog.text
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(HERE, THERE), (None, THERE), (HERE, None), (None, None)])
@@ -284,11 +290,11 @@ def test_a_retry_after_an_upgrade_takes_up_the_training_of_before(
     assert (choice.existing.id, choice.run_key) == (before.id, earlier)
     # What was deferred before submits again, finds and ends under the key that it stored.
     stored = RunKey.parse(earlier.idempotency_key)
-    assert submit_training(server, a_definition("sleep 600"), stored, since=None, say=print).id == before.id
+    assert submit_training(server, a_definition("sleep 600"), stored, since=None, logger=logger).id == before.id
     found = find_training(server, stored, since=None)
     assert found is not None
     assert found.id == before.id
-    assert cancel_by_key(server, stored, None, since=None, say=print)
+    cancel_by_key(server, stored, None, since=None, logger=logger)
     assert ended(client, before).state is TrainingState.CANCELED
 
 
@@ -385,26 +391,29 @@ def test_ending_a_task_cancels_its_training_under_whatever_name_it_has(
     server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     training = tried(server, a_definition("sleep 600"), tag, try_number=1)
-    cancel_by_key(server, tag, None, since=None, say=print)
+    cancel_by_key(server, tag, None, since=None, logger=logger)
     assert ended(client, training).state is TrainingState.CANCELED
 
 
 def test_a_submission_under_way_cannot_slip_through_when_its_task_is_ended(
-    client: Client, a_definition: Definer, tag: RunKey
+    client: Client, a_definition: Definer, tag: RunKey, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing of it was to be seen yet; when its request arrives at last, its training is canceled already."""
     definition = a_definition("sleep 600")
-    said: list[str] = []
-    cancel_by_key(client, tag, definition, since=None, say=said.append)
-    late = submit_training(client, definition, tag, since=None, say=print)
+    caplog.set_level(logging.INFO, logger=__name__)
+    cancel_by_key(client, tag, definition, since=None, logger=logger)
+    messages = list(caplog.messages)
+    late = submit_training(client, definition, tag, since=None, logger=logger)
     assert ended(client, late).state is TrainingState.CANCELED
-    assert said == [f"Training {late.id} was canceled"]
+    assert messages == [f"Training {late.id} was canceled"]
 
 
-def test_where_nothing_was_submitted_nothing_is_canceled(server: Client, client: Client, tag: RunKey) -> None:
-    said: list[str] = []
-    cancel_by_key(server, tag, None, since=None, say=said.append)
-    assert said == ["No training has been submitted: there is nothing to cancel"]
+def test_where_nothing_was_submitted_nothing_is_canceled(
+    server: Client, client: Client, tag: RunKey, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger=__name__)
+    cancel_by_key(server, tag, None, since=None, logger=logger)
+    assert caplog.messages == [f"No training was submitted under key {tag.idempotency_key}; there is nothing to cancel"]
     assert of_task(client, tag) == []
 
 
@@ -418,17 +427,21 @@ def test_a_refused_definition_is_refused_at_once(server: Client, a_definition: D
 
 
 def test_metric_definitions_go_to_those_who_know_them(
-    service: ServiceProcess, server: Client, client: Client, a_definition: Definer, tag: RunKey
+    service: ServiceProcess,
+    server: Client,
+    client: Client,
+    a_definition: Definer,
+    tag: RunKey,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     definition = a_definition("true").model_copy(
         update={"metric_definitions": (MetricDefinition(name="x", regex="(x)"),)}
     )
-    said: list[str] = []
-    training = submit_training(server, definition, tag, since=None, say=said.append)
+    training = submit_training(server, definition, tag, since=None, logger=logger)
     where, token = service.connections()["dlaas_default"]["host"], client.token()
     echoed = requests.get(
         f"{where}/v3/models/{training.id}", headers={"Authorization": f"Bearer {token}"}, timeout=30
     ).json()
     knows = server.extensions.metric_definitions
     assert ("metric_definitions" in echoed["entity"]) is knows
-    assert any("metric definitions" in one for one in said) is not knows
+    assert ("metric definitions" in caplog.text) is not knows

@@ -115,7 +115,7 @@ def test_a_result_that_is_not_what_the_task_would_train_now_is_not_taken_up(
     change: str,
 ) -> None:
     first = completed(client, task("true"), handed)
-    why = {"command": "the definition has changed", "results": "nothing lies in container endings", "extension": ""}
+    why = {"command": "the definition has changed", "results": "container endings has no objects", "extension": ""}
     if change == "results":
         known = service.connections()["swift_default"]
         access = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))

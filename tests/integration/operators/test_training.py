@@ -31,7 +31,7 @@ from airflow_dlaas.exceptions import (
 )
 from airflow_dlaas.operators.training import SubmitTrainingOperator
 from airflow_dlaas.sensors.training import TrainingSensor
-from airflow_dlaas.task_runs import first_event, trigger_events, wait_for_training
+from airflow_dlaas.task_runs import first_event, wait_for_training
 from airflow_dlaas.triggers.model import TrainModelTrigger
 from tests.builders import a_reply, writes_events
 from tests.conftest import ServiceProcess
@@ -137,13 +137,13 @@ def test_the_next_try_after_a_failure_trains_anew_or_not_as_the_author_says(
 def test_one_that_somebody_cancels_is_no_success_and_no_failure_of_its_own(
     task: Any, client: Client, handed: Handed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = trigger_events.wait_for_training_sync
+    real = wait_for_training.wait_for_training_sync
 
     def wait(access: Any, training_id: str, **given: Any) -> Training:
         client.send(calls.cancel_training(training_id))
         return real(access, training_id, **given)
 
-    monkeypatch.setattr(trigger_events, "wait_for_training_sync", wait)
+    monkeypatch.setattr(wait_for_training, "wait_for_training_sync", wait)
     with pytest.raises(TrainingCanceled, match="was canceled"):
         task("sleep 600").execute(handed.context())
 
@@ -205,7 +205,7 @@ def test_a_wait_that_breaks_for_whatever_reason_leaves_nothing_running(
     def broken(*given: Any, **more: Any) -> Training:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trigger_events, "wait_for_training_sync", broken)
+    monkeypatch.setattr(wait_for_training, "wait_for_training_sync", broken)
     with pytest.raises(KeyboardInterrupt):
         task("sleep 600").execute(handed.context())
     assert ended(client, handed.training_id).state is TrainingState.CANCELED

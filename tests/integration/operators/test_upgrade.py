@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from contextlib import aclosing
 from typing import Any
 
@@ -69,7 +70,7 @@ def begun_before(task: Any, client: Client, handed: Handed, key: str, command: s
     """Submit as a worker did before the upgrade."""
     definition = task(command)._prepare_training(handed.context()).definition
     assert definition is not None
-    return submit_training(client, definition, RunKey.parse(key), since=None, say=print)
+    return submit_training(client, definition, RunKey.parse(key), since=None, logger=logging.getLogger(__name__))
 
 
 def test_a_task_deferred_before_the_upgrade_submits_waits_and_resumes_under_its_stored_key(

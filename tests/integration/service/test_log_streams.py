@@ -36,6 +36,7 @@ from airflow_dlaas.service.store.base import Store, TrainingOutcome
 from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.task_runs.wait_for_training import wait_for_training
 from tests.conformance.store.conftest import a_definition, a_training
+from tests.recording import recording_logger
 from tests.unit.service.api.conftest import PASSWORDS, create_deps
 
 TIMEOUT = 60.0
@@ -244,7 +245,8 @@ class Waits:
             waits = []
             for one in ids:
                 self.logged[one] = []
-                waits.append(wait_for_training(watch.client, watch, one, deadline=None, say=self.logged[one].append))
+                logger = recording_logger(self.logged[one].append)
+                waits.append(wait_for_training(watch.client, watch, one, deadline=None, logger=logger))
             await asyncio.gather(*waits)
 
     async def until_logged(self, text: str, *ids: str) -> None:

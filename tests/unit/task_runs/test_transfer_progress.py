@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from airflow_dlaas.storage.transfer.api import Progress
@@ -17,12 +19,13 @@ class Clock:
         return self.now
 
 
-def test_a_line_comes_every_few_seconds_and_one_at_the_end() -> None:
-    clock, said = Clock(), list[str]()
-    tell = ProgressLogger("Uploaded", said.append, clock=clock)
+def test_a_line_comes_every_few_seconds_and_one_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    log_progress = ProgressLogger("Uploaded", logging.getLogger(__name__), clock=clock)
     for clock.now, done in ((1.0, 1), (4.9, 2), (5.0, 3), (6.0, 4), (7.0, 10)):
-        tell(Progress(bytes_done=done * 1024, bytes_total=10 * 1024, files_done=done, files_total=10))
-    assert said == [
+        log_progress(Progress(bytes_done=done * 1024, bytes_total=10 * 1024, files_done=done, files_total=10))
+    assert caplog.messages == [
         "Uploaded 3.0 KiB of 10.0 KiB, 3 of 10 files, 614 B/s, 12 s left",
         "Uploaded 10.0 KiB of 10.0 KiB, 10 of 10 files, 1.4 KiB/s",
     ]

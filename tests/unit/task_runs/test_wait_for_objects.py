@@ -1,9 +1,10 @@
-"""How long is looked, what is waited out, and what is reported; and what counts as being there."""
+"""Waits for objects: the duration, the retries, the events, and which objects count."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
@@ -20,70 +21,74 @@ from airflow_dlaas.exceptions import (
     StoreUnreachable,
 )
 from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
-from airflow_dlaas.task_runs import wait_for_objects
+from airflow_dlaas.task_runs import shared_store, wait_for_objects
 from airflow_dlaas.task_runs.wait_for_objects import ObjectQuery, parse_object_event, poll_until_found
-from airflow_dlaas.triggers import data
 from airflow_dlaas.triggers.data import ObjectTrigger
 
 
 @pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_poll_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wait_for_objects, "MIN_POLL_INTERVAL", 0.0)
 
 
-def watch(*sights: bool | StoreError, seconds: float | None = None, said: list[str] | None = None) -> dict[str, Any]:
-    """Look until the last of *sights* repeats itself for good."""
-    upcoming = list(sights)
+logger = logging.getLogger(__name__)
 
-    async def look() -> bool:
-        sight = upcoming.pop(0) if len(upcoming) > 1 else upcoming[0]
-        if isinstance(sight, StoreError):
-            raise sight
-        return sight
+
+def poll_results(*results: bool | StoreError, seconds: float | None = None) -> dict[str, Any]:
+    """Poll with these *results*, the last one repeatedly, and return the event."""
+    upcoming = list(results)
+
+    async def poll() -> bool:
+        result = upcoming.pop(0) if len(upcoming) > 1 else upcoming[0]
+        if isinstance(result, StoreError):
+            raise result
+        return result
 
     deadline = None if seconds is None else time.time() + seconds
-    say = (said if said is not None else []).append
-    return asyncio.run(poll_until_found(look, interval=0.01, deadline=deadline, say=say))
+    return asyncio.run(poll_until_found(poll, what="object 'a'", interval=0.01, deadline=deadline, logger=logger))
 
 
-def test_it_is_looked_until_it_is_there() -> None:
-    assert watch(False, False, True) == {"there": True}
+def test_polling_ends_when_the_objects_exist() -> None:
+    assert poll_results(False, False, True) == {"there": True}
 
 
-def test_trouble_that_passes_is_waited_out_and_told_once() -> None:
-    said: list[str] = []
-    away = StoreUnreachable("The store is away")
-    assert watch(False, away, away, False, True, said=said) == {"there": True}
-    assert said == ["The store is away; waiting on", "The object store answers again"]
+def test_transient_errors_are_retried_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    unreachable = StoreUnreachable("The store is away")
+    assert poll_results(False, unreachable, unreachable, False, True) == {"there": True}
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "Looking for object 'a' failed (The store is away); retrying every 0 s"),
+        ("INFO", "The object store answers again; waiting for object 'a'"),
+    ]
 
 
 @pytest.mark.parametrize(("error", "kind"), [(StoreRefused("no"), "refused"), (StoreError("no"), "failed")])
-def test_a_refusal_is_reported_at_once(error: StoreError, kind: str) -> None:
-    assert watch(False, error) == {kind: "no"}
+def test_a_permanent_error_ends_the_polling_at_once(error: StoreError, kind: str) -> None:
+    assert poll_results(False, error) == {kind: "no"}
 
 
-def test_the_deadline_ends_it_and_the_trouble_there_was_is_told() -> None:
-    assert watch(False, seconds=0.05) == {"overdue": ""}
-    assert watch(StoreUnreachable("away"), seconds=0.05) == {"overdue": "away"}
+def test_the_deadline_ends_the_polling_and_the_event_has_the_last_error() -> None:
+    assert poll_results(False, seconds=0.05) == {"overdue": ""}
+    assert poll_results(StoreUnreachable("away"), seconds=0.05) == {"overdue": "away"}
 
 
-def test_one_look_is_taken_though_the_deadline_has_passed() -> None:
-    """A trigger may have been without a triggerer for long."""
-    assert watch(True, seconds=-60) == {"there": True}
+def test_one_poll_happens_after_the_deadline_has_passed() -> None:
+    """A trigger may have waited for a triggerer for long."""
+    assert poll_results(True, seconds=-60) == {"there": True}
 
 
-def test_a_store_that_never_answers_does_not_hold_up_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_deadline_ends_the_polling_of_a_store_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wait_for_objects, "MIN_POLL_TIMEOUT", 0.05)
 
-    async def look() -> bool:
+    async def poll() -> bool:
         await asyncio.Event().wait()
         return True
 
-    report = asyncio.run(poll_until_found(look, interval=1, deadline=time.time(), say=lambda _: None))
-    assert report == {"overdue": "The object store does not answer"}
+    event = asyncio.run(poll_until_found(poll, what="object 'a'", interval=1, deadline=time.time(), logger=logger))
+    assert event == {"overdue": "The object store does not answer"}
 
 
-class Shelf:
+class FakeStore:
     """A store with one container, ``c``."""
 
     def __init__(self, *names: str) -> None:
@@ -112,13 +117,13 @@ class Shelf:
         (ObjectQuery("missing", "day/a", "", 1), False),
     ],
 )
-def test_what_counts_as_being_there(sought: ObjectQuery, there: bool) -> None:
-    """A prefix is a folder's name, what marks a folder is no object, and a missing container holds nothing yet."""
-    store = cast("ObjectStore", Shelf("day/", "day/a", "day/b", "other", "other/c"))
+def test_a_query_counts_objects_and_no_folder_markers(sought: ObjectQuery, there: bool) -> None:
+    """A prefix is the name of a folder, and a missing container holds no objects yet."""
+    store = cast("ObjectStore", FakeStore("day/", "day/a", "day/b", "other", "other/c"))
     assert sought.is_found(store) is there
 
 
-def test_a_trigger_can_be_made_again_from_what_it_says_of_itself() -> None:
+def test_a_trigger_is_made_again_from_its_serialization() -> None:
     trigger = ObjectTrigger(
         container="c", swift_conn_id="s", prefix="p", min_count=3, poke_interval=7.5, deadline=1_800_000_000.5
     )
@@ -134,23 +139,23 @@ def event_of(trigger: ObjectTrigger) -> Any:
     return json.loads(json.dumps(asyncio.run(first())))
 
 
-def test_a_connection_that_cannot_be_used_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception that leaves a trigger fails its task with a sentence that does not name the cause."""
+def test_the_event_has_the_error_of_an_invalid_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception that leaves a trigger fails its task with a message that does not name the cause."""
     monkeypatch.setenv("AIRFLOW_CONN_HALF", json.dumps({"conn_type": "swift", "login": "a:u"}))
     event = event_of(ObjectTrigger(container="c", swift_conn_id="half"))
     with pytest.raises(NotConfigured, match="half"):
         parse_object_event(event)
 
 
-class Watched(Shelf):
-    """An empty container, ``c``; each look calls *looked* first."""
+class ObservedStore(FakeStore):
+    """An empty container, ``c``; each poll calls *on_poll* first."""
 
-    def __init__(self, looked: Callable[[], object]) -> None:
+    def __init__(self, on_poll: Callable[[], object]) -> None:
         super().__init__()
-        self.looked = looked
+        self.on_poll = on_poll
 
     def list_objects(self, container: str, prefix: str) -> Iterator[StoredObject]:
-        self.looked()
+        self.on_poll()
         return super().list_objects(container, prefix)
 
     def close(self) -> None:
@@ -158,33 +163,36 @@ class Watched(Shelf):
 
 
 @pytest.fixture
-def look_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[Watched], ObjectTrigger]:
-    """Make a trigger that looks at the given store."""
+def trigger_for(monkeypatch: pytest.MonkeyPatch) -> Callable[[ObservedStore], ObjectTrigger]:
+    """Make a trigger that polls the given store."""
 
-    def trigger(store: Watched) -> ObjectTrigger:
+    def trigger(store: ObservedStore) -> ObjectTrigger:
         monkeypatch.setenv("AIRFLOW_CONN_WHOLE", "swift://a%3Au:key@store:8080")
-        monkeypatch.setattr(data, "make_store", lambda *_, **__: store)
+        monkeypatch.setattr(shared_store, "make_store", lambda *_, **__: store)
         return ObjectTrigger(container="c", swift_conn_id="whole")
 
     return trigger
 
 
-def test_an_unexpected_error_is_reported_with_its_name(look_at: Callable[[Watched], ObjectTrigger]) -> None:
-    event = event_of(look_at(Watched(lambda: {}["bytes"])))
-    with pytest.raises(ProtocolError, match="broke off: KeyError: 'bytes'"):
+def test_the_event_has_the_name_of_an_unexpected_error_and_the_log_its_traceback(
+    trigger_for: Callable[[ObservedStore], ObjectTrigger], capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = event_of(trigger_for(ObservedStore(lambda: {}["bytes"])))
+    with pytest.raises(ProtocolError, match="failed: KeyError: 'bytes'"):
         parse_object_event(event)
+    assert "Traceback" in capsys.readouterr().out
 
 
-def test_a_cancellation_is_not_reported_and_ends_the_trigger(
-    look_at: Callable[[Watched], ObjectTrigger], monkeypatch: pytest.MonkeyPatch
+def test_a_cancellation_ends_the_trigger_without_an_event(
+    trigger_for: Callable[[ObservedStore], ObjectTrigger], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wait_for_objects, "MIN_POLL_INTERVAL", 3600.0)
 
     async def scene() -> None:
-        loop, looked = asyncio.get_running_loop(), asyncio.Event()
-        trigger = look_at(Watched(lambda: loop.call_soon_threadsafe(looked.set)))
+        loop, polled = asyncio.get_running_loop(), asyncio.Event()
+        trigger = trigger_for(ObservedStore(lambda: loop.call_soon_threadsafe(polled.set)))
         running = asyncio.ensure_future(anext(aiter(trigger.run())))
-        await looked.wait()
+        await polled.wait()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
