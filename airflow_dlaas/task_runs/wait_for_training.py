@@ -229,7 +229,7 @@ async def _stream_log(
         pause = max(LOG_RETRY_INTERVAL, requested or 0) * random.SystemRandom().uniform(1, 1.5)
         if failures == 1:
             logger.warning(
-                "Following the log of training %s failed (%s); retrying in %.0f s, or when the training ends (attempt %d)",
+                "Following the log of training %s failed (%s); retrying in %.0f s or at its end (attempt %d)",
                 training_id,
                 cause,
                 pause,

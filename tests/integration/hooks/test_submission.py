@@ -248,7 +248,7 @@ def test_of_two_airflows_with_one_user_and_equal_names_none_cancels_or_takes_up_
 ) -> None:
     """Their runs began at different moments, and both tasks are at a later try."""
     definition = a_definition("sleep 600")
-    one, other = replace(tag, airflow_digest=ours), replace(tag, airflow=theirs, generation="c" * 12)
+    one, other = replace(tag, airflow_digest=ours), replace(tag, airflow_digest=theirs, generation="c" * 12)
     first = tried(server, definition, one, try_number=1)
     second = tried(server, definition, other, try_number=2)
     assert first.id != second.id
