@@ -1,10 +1,10 @@
-"""What has moved between the Airflows this provider runs on; each with the version that needs it."""
+"""Names that moved between the supported versions of Airflow, with the version that needs each import."""
 
 from __future__ import annotations
 
 try:
     from airflow.sdk import conf
-except ImportError:  # Airflow 3.1: the SDK had no door to the configuration yet
+except ImportError:  # Airflow 3.1: the SDK does not export the configuration
     from airflow.configuration import conf  # type: ignore[assignment]
 
 try:
@@ -17,7 +17,7 @@ try:
         TaskDeferralTimeout,
         TaskDeferred,
     )
-except ImportError:  # Airflow 3.1: the SDK raised the core's
+except ImportError:  # Airflow 3.1: the SDK raises the exceptions of the core
     from airflow.exceptions import (  # type: ignore[no-redef,attr-defined]
         AirflowNotFoundException,
         AirflowRescheduleException,
