@@ -31,6 +31,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_dlaas.operators.experiment",
                     "airflow_dlaas.operators.model",
                     "airflow_dlaas.operators.training",
+                    "airflow_dlaas.operators.training_management",
                 ],
             }
         ],

@@ -211,13 +211,12 @@ class DeleteExperimentOperator(CheckedOperator):
 
     def execute(self, context: Context) -> None:
         """Delete it; one that is gone already is no error."""
-        from airflow_dlaas.client import calls
         from airflow_dlaas.exceptions import NotFound
 
         self.check_parameters(rendered=True)
-        client = DlaasHook(self.dlaas_conn_id).client
-        experiment_id = calls.experiment_id_from_path(client.path_from_url(self.definition_location))
+        hook = DlaasHook(self.dlaas_conn_id)
+        experiment_id = hook.experiment_id(self.definition_location)
         try:
-            client.send(calls.delete_experiment(experiment_id))
+            hook.delete_experiment(experiment_id)
         except NotFound:
             self.log.info("Experiment %s is gone already", experiment_id)

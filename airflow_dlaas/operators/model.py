@@ -65,7 +65,6 @@ class FetchModelOperator(CheckedOperator):
     def execute(self, context: Context) -> str:
         """Ask where the results lie, and bring them to *destination*."""
         self.check_parameters(rendered=True)
-        from airflow_dlaas.client import calls
         from airflow_dlaas.contract.results import is_marker
         from airflow_dlaas.exceptions import ObjectNotFound
         from airflow_dlaas.storage.transfer.api import DownloadOptions, download
@@ -74,7 +73,7 @@ class FetchModelOperator(CheckedOperator):
         from airflow_dlaas.task_runs.transfer_progress import ProgressLogger
 
         begun = time.monotonic()
-        training = DlaasHook(self.dlaas_conn_id).client.send(calls.get_training(self.training_id))
+        training = DlaasHook(self.dlaas_conn_id).get_training(self.training_id)
         results = training.entity.training_results
         if results is None or results.location is None:
             raise ObjectNotFound(f"Training {self.training_id} ({training.state}) has left no results")

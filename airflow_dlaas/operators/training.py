@@ -1,4 +1,4 @@
-"""Operators for trainings: submit, submit and wait, cancel, clean up."""
+"""Operators that submit trainings; the operators that cancel and delete them are exported from here too."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow_dlaas.hooks.dlaas import DlaasHook
 from airflow_dlaas.links.training import TensorBoardLink, TrainingLink, push_training_link
+from airflow_dlaas.operators.training_management import CancelTrainingOperator, DeleteTrainingOperator
 from airflow_dlaas.parameters.checked_operator import UNKNOWN, CheckedOperator
 from airflow_dlaas.parameters.checks import (
     ParameterCheck,
@@ -30,24 +31,26 @@ if TYPE_CHECKING:
     from airflow_dlaas.contract.training import Training
     from airflow_dlaas.task_runs.task_training import PreparedTraining, TaskRun, TaskTraining
 
+__all__ = ["CancelTrainingOperator", "DeleteTrainingOperator", "SubmitTrainingOperator", "TrainModelOperator"]
+
 
 class SubmitTrainingOperator(CheckedOperator):
     r"""
-    Submit a training definition and go on; `TrainingSensor` waits for its end.
+    Submit a training definition without waiting for the training; `TrainingSensor` waits for its end.
 
-    Returns the training's id. There is one training, whatever becomes of the worker, the answer or the service: the
-    next try finds it again. Clearing the task trains anew, and cancels what was left running.
+    Returns the training's id. Exactly one training is created, also if the worker, the response or the service is lost:
+    the next try finds it. After a clear, the task trains again and cancels a training that still runs.
 
-    :param definition: the page's training definition, as a dict, as its JSON text, or as the path of a ``.json`` file:
-        relative to the DAG's folder, absolute, or an `ObjectStoragePath`. No text in it is ever taken for a file. A
-        ``connection`` in it is the id of an Airflow connection of type `swift`. What is known of it is checked when
-        the DAG is parsed. (templated)
-    :param definition_location: the experiment's version, where the definition does not name it itself. (templated)
-    :param retry_failed: whether the next try of the task trains anew when the training has failed or was canceled.
-        Without, it fails for the same reason as the first, and only trouble on the way is tried again.
-    :param metric_definitions: how metrics are found in the log, instead of by what scripts usually print:
-        ``[{"name": "validation/loss", "regex": r"eval: ([\d.]+)"}]``. The first group holds the number; a group called
-        ``step`` the iteration. They take the place of the definition's own. (templated)
+    :param definition: the training definition of the API, as a dict, as JSON text, or as the path of a ``.json`` file:
+        relative to the DAG's folder, absolute, or an `ObjectStoragePath`. Strings inside a definition are never read as
+        paths. A ``connection`` in it is the id of an Airflow connection of type `swift`. The values that are known
+        when the DAG is parsed are checked then. (templated)
+    :param definition_location: the experiment version, if the definition does not name it. (templated)
+    :param retry_failed: whether the next try of the task trains again after a training that failed or was canceled.
+        If False, the next try fails with the same error, and only errors of connections are retried.
+    :param metric_definitions: how metrics are read from the log, instead of the patterns that the service tries by
+        default: ``[{"name": "validation/loss", "regex": r"eval: ([\d.]+)"}]``. The first group is the value, a group
+        named ``step`` the iteration. They replace the definition's own. (templated)
     :param dlaas_conn_id: the connection to the service. (templated)
     """
 
@@ -66,7 +69,7 @@ class SubmitTrainingOperator(CheckedOperator):
     _acknowledges = False
     """Whether the task's success is recorded at the service."""
     tensorboard_page_url: str | None = None
-    """The site's TensorBoard about this task's training, known once that has ended."""
+    """The page of the site's TensorBoard for this task's training; known after the training has ended."""
     definition: Mapping[str, Any] | str
 
     def __init__(
@@ -80,7 +83,7 @@ class SubmitTrainingOperator(CheckedOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.definition = definition  # type: ignore[assignment]  # a path is made a text by the check
+        self.definition = definition  # type: ignore[assignment]  # the check converts a path to a string
         self.definition_location = definition_location
         self.retry_failed = retry_failed
         self.metric_definitions = metric_definitions
@@ -89,25 +92,24 @@ class SubmitTrainingOperator(CheckedOperator):
         self.check_parameters()
 
     def execute(self, context: Context) -> str:
-        """Submit the training, once, however often the task is tried."""
+        """Submit the training, unless an earlier try of the task has done that."""
         self.check_parameters(rendered=True)
-        run = self._prepare_training(context)
-        training = run.submit()
-        # What has been handed over is no longer this task's to end.
+        training = self._prepare_training(context).submit()
+        # From here on, the end of this task does not cancel the training.
         self._task_training = None
         return training.id
 
     def on_kill(self) -> None:
-        """Cancel the training of a task that is ended before it is done; Airflow gives this five seconds."""
+        """Cancel the training of a task that is killed; Airflow waits five seconds for this."""
         if self._task_training is not None:
             self._task_training.cancel()
 
     @classmethod
     def check_combination(cls, given: Mapping[str, Any]) -> None:
         """
-        Check what is known of the definition.
+        Check the parts of the definition that are known.
 
-        :raises InvalidDefinition: naming every field that is wrong.
+        :raises InvalidDefinition: with all wrong fields.
         """
         from airflow_dlaas.task_runs.definition import (
             parse_definition,
@@ -123,15 +125,17 @@ class SubmitTrainingOperator(CheckedOperator):
 
     def resolve_template_files(self) -> None:
         """
-        Put the definition in place of the name of its file, where that can be read when the DAG is parsed.
+        Replace the path of a definition file with the file's content, if it can be read when the DAG is parsed.
 
-        :raises InvalidDefinition: naming every field that is wrong, as far as they are known.
+        :raises InvalidDefinition: with all wrong fields of the parts that are known.
         """
         if is_file_path(self.definition):
             text = read_at_parse(str(self.definition), self.get_template_env())
             if text is not None:
                 self.definition = text
-                if document := parse_json_object(text):  # not yet where templates stand outside of its texts
+                if document := parse_json_object(
+                    text
+                ):  # None if templates outside of its strings must be rendered first
                     own = {name: getattr(self, name) for name in SubmitTrainingOperator.parameters}
                     self.normalize_parameters(self.task_id, {**own, "definition": document}, dag=self.get_dag())
         self.prepare_template()
@@ -139,7 +143,7 @@ class SubmitTrainingOperator(CheckedOperator):
     def _do_render_template_fields(
         self, parent: Any, template_fields: Any, context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]
     ) -> None:
-        # A name that a mapped task got from another task is not read: only the author of the DAG names files.
+        # A path that a mapped task has received from another task is not read: only the author names files.
         if (
             parent is self
             and is_file_path(self.definition)
@@ -174,22 +178,24 @@ class SubmitTrainingOperator(CheckedOperator):
 
 class TrainModelOperator(SubmitTrainingOperator):
     """
-    Submit a training definition and wait for the model.
+    Submit a training definition and wait until the training has completed.
 
-    Returns the training's id once it has completed; XCom ``metrics`` has the final value of each metric, and so have
-    the events of the task's outlet assets. Its log and states appear in the task's log as it runs, deferred
-    or not. Ending the task (by hand, by its time-out, by clearing it or deleting its run) cancels the training; losing
-    the worker or the triggerer does not: the next one waits on. Clearing a task that has succeeded trains anew.
-    Clearing one that has not, although its training completed, takes that training up if the definition is the same
-    and its results are there. Parameters are those of `SubmitTrainingOperator`, and:
+    Returns the training's id. The XCom ``metrics`` has the final value of each metric, and so have the events of the
+    task's outlet assets. The log and the states of the training appear in the task's log while it runs, deferred or
+    not. The end of the task (a user ends or clears it or deletes its run, or its timeout passes) cancels the training;
+    the loss of the worker or the triggerer does not: the next one continues to wait. After a clear, a task that had
+    succeeded trains again. A task that had not succeeded, although its training completed, reuses that training if the
+    definition is the same and the results exist. Parameters are those of `SubmitTrainingOperator`, and:
 
-    :param timeout: how long the training may take from its submission, as `timedelta` or in seconds; then it is
-        canceled and the task fails. The default is the task's `execution_timeout`, or else without limit. (templated)
-    :param deferrable: submit and wait in the triggerer, without holding a worker. The default is Airflow's own,
+    :param timeout: the time that the training may take from its submission, as `timedelta` or in seconds; after that,
+        it is canceled and the task fails. The default is the task's `execution_timeout`; without one there is no limit.
+        (templated)
+    :param deferrable: submit and wait in the triggerer, without occupying a worker. The default is Airflow's option
         ``[operators] default_deferrable``.
-    :param mlflow_experiment: log the training, well ended or not, as a run of this MLflow experiment: its parameters,
-        curves and state. MLflow (``airflow-dlaas[mlflow]``) is set up by its own environment variables. (templated)
-    :raises TrainingFailed, TrainingCanceled, TrainingOverdue: with the service's reasons.
+    :param mlflow_experiment: log the ended training, whatever its state, as a run of this MLflow experiment: its
+        parameters, curves and state. MLflow (``airflow-dlaas[mlflow]``) reads its own environment variables.
+        (templated)
+    :raises TrainingFailed, TrainingCanceled, TrainingOverdue: with the service's messages.
     """
 
     template_fields: Sequence[str] = (*SubmitTrainingOperator.template_fields, "timeout", "mlflow_experiment")
@@ -211,13 +217,13 @@ class TrainModelOperator(SubmitTrainingOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.timeout = timeout  # type: ignore[assignment]  # made a timedelta by the check
+        self.timeout = timeout  # type: ignore[assignment]  # the check converts it to a timedelta
         self.mlflow_experiment = mlflow_experiment
         self.deferrable = default_deferrable() if deferrable is None else deferrable
         self.check_parameters()
 
     def execute(self, context: Context) -> str:
-        """Submit, wait, judge."""
+        """Submit the training and wait for it, here or deferred; return its id."""
         self.check_parameters(rendered=True)
         from airflow_dlaas.task_runs.wait_for_training import deadline_after, wait_for_training_sync
 
@@ -227,7 +233,7 @@ class TrainModelOperator(SubmitTrainingOperator):
             require_mlflow()
         run = self._prepare_training(context)
         timeout = self.execution_timeout if self.timeout is None else self.timeout
-        # A training that has ended is judged here: a trigger that fires at once races the scheduler.
+        # Not deferred for a training that has ended: a trigger that fires at once races the scheduler.
         if self.deferrable and (run.training is None or not run.training.state.is_final):
             from airflow_dlaas.triggers.model import TrainModelTrigger
 
@@ -242,7 +248,7 @@ class TrainModelOperator(SubmitTrainingOperator):
                     dlaas_conn_id=self.dlaas_conn_id,
                     deferred_at=time.time(),
                 ),
-                method_name=self.resume.__name__,
+                method_name=self.execute_complete.__name__,
                 kwargs={"key": run.run_key.idempotency_key},
             )
 
@@ -255,11 +261,11 @@ class TrainModelOperator(SubmitTrainingOperator):
 
         return self._finish(run, submit_and_wait)
 
-    def resume(self, context: Context, event: Any = None, key: str | None = None) -> str:
+    def execute_complete(self, context: Context, event: Any = None, key: str | None = None) -> str:
         """
-        Take up the task when its trigger has reported.
+        Finish the task with the event of its trigger; return the training's id.
 
-        :param key: the key of the training; where it is missing, as under ``airflow dags test``, the event's is taken.
+        :param key: the key of the training. Without it, as under ``airflow dags test``, the key in the event is used.
         """
         from airflow_dlaas.task_runs.task_training import TaskTraining
         from airflow_dlaas.task_runs.trigger_events import parse_event_key, parse_training_event
@@ -267,8 +273,12 @@ class TrainModelOperator(SubmitTrainingOperator):
         self._task_training = run = TaskTraining.attach(key or parse_event_key(event), self._task_run(context))
         return self._finish(run, lambda: parse_training_event(event))
 
+    def resume(self, context: Context, event: Any = None, key: str | None = None) -> str:
+        """Finish a task that an earlier version deferred: its row in Airflow's database names this method."""
+        return self.execute_complete(context, event, key)
+
     def _finish(self, task_training: TaskTraining, get_training: Callable[[], Training]) -> str:
-        """Judge; unless the training itself has ended, whatever else ends the task ends the training too."""
+        """Record the outcome of the training and return its id; cancel it after any error but its own end."""
         from airflow_dlaas.contract.outcome import describe_results_location, raise_for_state
         from airflow_dlaas.exceptions import TrainingEnded
         from airflow_dlaas.task_runs.summary import METRICS_XCOM_KEY
@@ -284,11 +294,11 @@ class TrainModelOperator(SubmitTrainingOperator):
         metrics = self._record_outcome(task_training, training)
         task_training.task_run.context["ti"].xcom_push(key=METRICS_XCOM_KEY, value=metrics)
         self._update_outlet_events(task_training.task_run.context, training, metrics)
-        if place := describe_results_location(training):
-            self.log.info("Its results lie %s", place)
+        if location := describe_results_location(training):
+            self.log.info("The results of training %s are %s", training.id, location)
         else:
-            self.log.warning("Training %s has completed and does not say that it left any results", training.id)
-        # The last thing: whatever fails before it fails the task, and clearing that takes the training up.
+            self.log.warning("Training %s has completed, but its status does not name any results", training.id)
+        # The last step: after an error before it the task fails, and its next run after a clear reuses the training.
         task_training.acknowledge(training)
         return training.id
 
@@ -313,67 +323,10 @@ class TrainModelOperator(SubmitTrainingOperator):
         return metrics
 
     def _update_outlet_events(self, context: Context, training: Training, metrics: Mapping[str, float | str]) -> None:
-        """Say with each asset that this task brings up to date which training did it, and how good it became."""
+        """Add the training's id and its metrics to the events of the task's outlet assets."""
         from airflow.sdk import Asset
 
-        told: dict[str, Any] = {"training_id": training.id, "metrics": dict(metrics)}
+        extra: dict[str, Any] = {"training_id": training.id, "metrics": dict(metrics)}
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra.update(told)
-
-
-class CancelTrainingOperator(CheckedOperator):
-    """
-    Cancel a training; one that has ended stays as it is.
-
-    :param training_id: the training. (templated)
-    :param dlaas_conn_id: the connection to the service. (templated)
-    """
-
-    template_fields: Sequence[str] = ("training_id", "dlaas_conn_id")
-    parameters: ClassVar[Mapping[str, ParameterCheck]] = {"training_id": require_text, "dlaas_conn_id": require_text}
-    ui_color = "#eeeeee"
-
-    def __init__(self, *, training_id: str, dlaas_conn_id: str = DlaasHook.default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.training_id = training_id
-        self.dlaas_conn_id = dlaas_conn_id
-        self.check_parameters()
-
-    def execute(self, context: Context) -> None:
-        """Ask the service to stop it."""
-        self.check_parameters(rendered=True)
-        from airflow_dlaas.client import calls
-
-        DlaasHook(self.dlaas_conn_id).client.send(calls.cancel_training(self.training_id))
-        self.log.info("Training %s was asked to stop", self.training_id)
-
-
-class DeleteTrainingOperator(CheckedOperator):
-    """
-    Delete the history of a training that has ended; its results stay in their container.
-
-    :param training_id: the training. (templated)
-    :param dlaas_conn_id: the connection to the service. (templated)
-    """
-
-    template_fields: Sequence[str] = ("training_id", "dlaas_conn_id")
-    parameters: ClassVar[Mapping[str, ParameterCheck]] = {"training_id": require_text, "dlaas_conn_id": require_text}
-    ui_color = "#eeeeee"
-
-    def __init__(self, *, training_id: str, dlaas_conn_id: str = DlaasHook.default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.training_id = training_id
-        self.dlaas_conn_id = dlaas_conn_id
-        self.check_parameters()
-
-    def execute(self, context: Context) -> None:
-        """Delete it; one that is gone already is no error."""
-        self.check_parameters(rendered=True)
-        from airflow_dlaas.client import calls
-        from airflow_dlaas.exceptions import NotFound
-
-        try:
-            DlaasHook(self.dlaas_conn_id).client.send(calls.delete_training(self.training_id))
-        except NotFound:
-            self.log.info("Training %s is gone already", self.training_id)
+                context["outlet_events"][outlet].extra.update(extra)

@@ -106,7 +106,7 @@ class ObjectSensor(DeferrableSensor):
                     deferred_at=time.time(),
                 ),
                 deadline,
-                method_name=self.resume.__name__,
+                method_name=self.execute_complete.__name__,
             )
         return self._uri
 
@@ -121,7 +121,7 @@ class ObjectSensor(DeferrableSensor):
         except StoreError as error:
             if not error.transient:
                 raise
-            self.log.warning("%s; waiting on", error)
+            self.log.warning("Looking for %s failed (%s); retrying at the next poke", self._query, error)
             return False
         if not there:
             self.log.info("Waiting for %s", self._query)
@@ -129,8 +129,8 @@ class ObjectSensor(DeferrableSensor):
         self.log.info("Found %s", self._query)
         return PokeReturnValue(is_done=True, xcom_value=self._uri)
 
-    def resume(self, context: Context, event: Any) -> str:
-        """Take up the task when its trigger has reported."""
+    def execute_complete(self, context: Context, event: Any = None) -> str:
+        """Finish the task with the event of its trigger; return where the objects are."""
         from airflow_dlaas.task_runs.wait_for_objects import parse_object_event
 
         trouble = parse_object_event(event)

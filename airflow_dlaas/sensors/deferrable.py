@@ -47,6 +47,14 @@ class DeferrableSensor(CheckedOperator, BaseSensorOperator):
             trigger=trigger, method_name=method_name, timeout=max(0.0, deadline - time.time()) + DEFERRAL_TIMEOUT_MARGIN
         )
 
+    def execute_complete(self, context: Context, event: Any = None) -> Any:
+        """Finish the task with the event of its trigger."""
+        raise NotImplementedError
+
+    def resume(self, context: Context, event: Any = None) -> Any:
+        """Finish a task that an earlier version deferred: its row in Airflow's database names this method."""
+        return self.execute_complete(context, event)
+
     def deadline_from(self, start: float) -> float:
         """Return when a wait that began at *start* is over; both in seconds since the epoch."""
         return start + self.effective_timeout
@@ -68,8 +76,8 @@ class DeferrableSensor(CheckedOperator, BaseSensorOperator):
                 if not isinstance(error.__cause__, TaskDeferralTimeout):
                     raise
                 raise self.timeout_error(
-                    f"The sensor has timed out: {self.effective_timeout:g} s have passed, and its trigger has not reported; is a "
-                    "triggerer running?"
+                    f"The sensor has timed out: {self.effective_timeout:g} s have passed, and its trigger has not "
+                    "reported; is a triggerer running?"
                 ) from error
 
     @contextmanager

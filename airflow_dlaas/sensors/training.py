@@ -1,4 +1,4 @@
-"""The sensor that awaits a training's completion."""
+"""The sensor that waits for a training to complete."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 class TrainingSensor(DeferrableSensor):
     """
-    Wait for a training to complete, telling its states and its log as they come.
+    Wait for a training to complete; its states and its log appear in the task's log.
 
-    Returns the training's id. A training that fails, or is canceled, fails the sensor at once, with the
-    service's reasons; in mode ``reschedule``, between whose looks nothing runs, no log is told.
+    Returns the training's id. A training that fails or is canceled fails the sensor at once, with the service's
+    messages. In mode ``reschedule`` the log does not appear: no process runs between two pokes.
 
     :param training_id: the training. (templated)
-    :param deferrable: wait in the triggerer, without holding a worker. The default is Airflow's own,
+    :param deferrable: wait in the triggerer, without occupying a worker. The default is Airflow's option
         ``[operators] default_deferrable``.
     :param dlaas_conn_id: the connection to the service. (templated)
     """
@@ -52,27 +52,29 @@ class TrainingSensor(DeferrableSensor):
         self.check_parameters()
 
     def execute(self, context: Context) -> Any:
-        """Wait as the parameters say: deferred, here, or from look to look."""
+        """Wait deferred, in this process or from poke to poke, as `deferrable` and `mode` define."""
         from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY
 
         self.check_parameters(rendered=True)
-        begun = time.time()
+        started_at = time.time()
         push_training_link(context)
         context["ti"].xcom_push(key=TRAINING_XCOM_KEY, value={"id": self.training_id, "connection": self.dlaas_conn_id})
         with self.skip_on_failure():
             if self.deferrable:
-                self._defer_unless_ended(self.deadline_from(begun))
+                self._defer_unless_ended(self.deadline_from(started_at))
             elif self.reschedule:
                 return super().execute(context)
             from airflow_dlaas.task_runs.wait_for_training import wait_for_training_sync
 
-            access = DlaasHook(self.dlaas_conn_id).service_connection
+            connection = DlaasHook(self.dlaas_conn_id).service_connection
             return self._require_completed(
-                wait_for_training_sync(access, self.training_id, deadline=begun + self.timeout, logger=self.log)
+                wait_for_training_sync(
+                    connection, self.training_id, deadline=started_at + self.timeout, logger=self.log
+                )
             )
 
     def poke(self, context: Context) -> Any:
-        """Look once (mode ``reschedule``)."""
+        """Request the status once (mode ``reschedule``)."""
         from airflow.sdk import PokeReturnValue
 
         training = self._poll()
@@ -80,14 +82,14 @@ class TrainingSensor(DeferrableSensor):
             return False
         return PokeReturnValue(is_done=True, xcom_value=self._require_completed(training))
 
-    def resume(self, context: Context, event: Any) -> str:
-        """Take up the task when its trigger has reported."""
+    def execute_complete(self, context: Context, event: Any = None) -> str:
+        """Finish the task with the event of its trigger; return the training's id."""
         from airflow_dlaas.task_runs.trigger_events import parse_training_event
 
         return self._require_completed(parse_training_event(event))
 
     def _defer_unless_ended(self, deadline: float) -> None:
-        """Look once first: a trigger that fires at once races the end of this process, and the task may fail by it."""
+        """Defer, unless the training has ended: a trigger that fires at once races this process."""
         from airflow_dlaas.triggers.training import TrainingTrigger
 
         training = self._poll()
@@ -99,13 +101,13 @@ class TrainingSensor(DeferrableSensor):
             deadline=deadline,
             deferred_at=time.time(),
         )
-        self.defer_until(trigger, deadline, method_name=self.resume.__name__)
+        self.defer_until(trigger, deadline, method_name=self.execute_complete.__name__)
 
     def _poll(self) -> Training | None:
         """
-        Ask for the training once; None where the service cannot answer now.
+        Request the training once; None after a transient error.
 
-        :raises ServiceError: the service refuses; a later look would not change that.
+        :raises ServiceError: an error that a retry cannot cure.
         """
         from airflow_dlaas._util.retry import NO_RETRY
         from airflow_dlaas.client import calls
@@ -117,7 +119,9 @@ class TrainingSensor(DeferrableSensor):
             except ServiceError as error:
                 if not error.transient:
                     raise
-                self.log.warning("Asking for training %s failed (%s); asking again", self.training_id, error)
+                self.log.warning(
+                    "Requesting training %s failed (%s); retrying at the next poke", self.training_id, error
+                )
                 return None
         self.log.info("Training %s is %s", training.id, training.state)
         return training

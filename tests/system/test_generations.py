@@ -29,7 +29,7 @@ def test_a_task_lost_by_airflow_whose_training_completed_takes_it_up_when_it_is_
     assert run.end() == "success"
     assert [one.id for one in run.trainings()] == [first.id]
     assert run.xcom() == first.id
-    assert "it is taken up instead of training again" in run.log()
+    assert "it is reused instead of training again" in run.log()
     run.clear()
     second = run.holding(number=2)
     run.let_go(second)

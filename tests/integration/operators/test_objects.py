@@ -75,7 +75,7 @@ def test_many_deferred_sensors_wait_for_a_container_that_is_missing_yet(store: S
         return [first, *await asyncio.gather(*events[1:])]
 
     for sensor, event in zip(sensors, asyncio.run(wait()), strict=True):
-        assert sensor.resume({}, event).startswith(f"swift://swift_default@{container}/")
+        assert sensor.execute_complete({}, event).startswith(f"swift://swift_default@{container}/")
 
 
 @pytest.mark.usefixtures("_soon", "store")
@@ -85,7 +85,7 @@ def test_a_deferred_sensor_ends_when_its_time_is_up(container: str) -> None:
     event = asyncio.run(event_of(trigger))
     assert time.time() >= trigger.deadline
     with pytest.raises(AirflowSensorTimeout, match="without object 'late'"):
-        sensor.resume({}, event)
+        sensor.execute_complete({}, event)
 
 
 @pytest.mark.usefixtures("_soon", "store")
@@ -94,7 +94,7 @@ def test_a_deferred_sensor_ends_at_its_execution_timeout(container: str) -> None
     limit = timedelta(seconds=0.5)
     sensor = a_sensor(container, name="late", timeout=600, deferrable=True, execution_timeout=limit)
     with pytest.raises(AirflowTaskTimeout, match=r"0\.5 s have passed without object 'late'"):
-        sensor.resume({}, asyncio.run(event_of(deferred(sensor))))
+        sensor.execute_complete({}, asyncio.run(event_of(deferred(sensor))))
 
 
 def test_an_object_that_comes_at_once_is_reported_when_the_worker_is_done(store: SwiftStore, container: str) -> None:
@@ -122,7 +122,7 @@ def test_a_store_that_is_away_is_waited_for_and_told_in_the_end(
         a_sensor(container, name="x", timeout=0.3, deferrable=False).execute({})
     sensor = a_sensor(container, name="x", timeout=0.3, deferrable=True)
     with pytest.raises(AirflowSensorTimeout, match="cannot be reached"):
-        sensor.resume({}, asyncio.run(event_of(deferred(sensor))))
+        sensor.execute_complete({}, asyncio.run(event_of(deferred(sensor))))
 
 
 @pytest.mark.parametrize("deferrable", [True, False])

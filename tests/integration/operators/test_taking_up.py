@@ -57,7 +57,9 @@ def test_a_deferred_task_that_succeeds_acknowledges_its_training(task: Any, clie
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(handed.context())
     training_id = completed(client, task("true"), handed)
-    assert operator.resume(handed.context(), event=training_event(now(client, training_id)), **deferred.value.kwargs)
+    assert operator.execute_complete(
+        handed.context(), event=training_event(now(client, training_id)), **deferred.value.kwargs
+    )
     assert now(client, training_id).status.acknowledged_at is not None
 
 

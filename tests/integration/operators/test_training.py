@@ -290,7 +290,7 @@ def test_a_deferred_task_submits_nothing_itself(task: Any, way: Troublemaker, ha
 def test_a_deferred_task_too_says_how_metrics_are_found(task: Any, handed: Handed) -> None:
     operator = task("echo 'at 40 the gap is 0.25'", metric_definitions=GAP, deferrable=True)
     deferred = deferral(operator, handed.context())
-    operator.resume(handed.context(), event=report(made_again(deferred)), **deferred.kwargs)
+    operator.execute_complete(handed.context(), event=report(made_again(deferred)), **deferred.kwargs)
     assert handed.xcoms["metrics"] == {"validation/gap": 0.25}
 
 
@@ -298,14 +298,14 @@ def test_a_task_resumed_with_the_event_alone_finds_its_training(task: Any, hande
     """`airflow dags test`, `airflow tasks test` and `dag.test()` drop what the task gave along when it deferred."""
     operator = task("true", deferrable=True)
     event = report(made_again(deferral(operator, handed.context())))
-    assert operator.resume(handed.context(), event=event) == event["training"]["metadata"]["guid"]
+    assert operator.execute_complete(handed.context(), event=event) == event["training"]["metadata"]["guid"]
 
 
 def test_a_task_resumed_with_the_event_alone_cancels_what_is_overdue(task: Any, client: Client, handed: Handed) -> None:
     operator = task("sleep 600", deferrable=True, timeout=timedelta(seconds=2))
     event = report(made_again(deferral(operator, handed.context())))
     with pytest.raises(TrainingOverdue):
-        operator.resume(handed.context(), event=event)
+        operator.execute_complete(handed.context(), event=event)
     assert ended(client, event["training"]["metadata"]["guid"]).state is TrainingState.CANCELED
 
 
@@ -314,9 +314,9 @@ def test_an_event_of_an_earlier_version_is_resumed_with_the_key_that_was_stored(
     deferred = deferral(operator, handed.context())
     event = report(made_again(deferred))
     del event["key"]
-    assert operator.resume(handed.context(), event=event, **deferred.kwargs)
+    assert operator.execute_complete(handed.context(), event=event, **deferred.kwargs)
     with pytest.raises(ProtocolError, match="key of its training"):
-        operator.resume(handed.context(), event=event)
+        operator.execute_complete(handed.context(), event=event)
 
 
 @pytest.mark.parametrize("retry_failed", [True, False])
@@ -346,15 +346,15 @@ def test_a_trigger_that_knows_at_once_waits_with_its_first_event(
     event = report(TrainModelTrigger(**given))
     assert time.time() >= given["deferred_at"] + 2
     with pytest.raises(InvalidRequest, match="no-such"):
-        operator.resume(handed.context(), event=event, **deferred.kwargs)
+        operator.execute_complete(handed.context(), event=event, **deferred.kwargs)
 
 
 def test_its_trigger_submits_once_however_often_it_is_begun(task: Any, client: Client, handed: Handed) -> None:
     operator = task("true", deferrable=True)
     deferred = deferral(operator, handed.context())
     event, again = report(made_again(deferred)), report(made_again(deferred))
-    training_id = operator.resume(handed.context(), event=event, **deferred.kwargs)
-    assert operator.resume(handed.context(), event=again, **deferred.kwargs) == training_id
+    training_id = operator.execute_complete(handed.context(), event=event, **deferred.kwargs)
+    assert operator.execute_complete(handed.context(), event=again, **deferred.kwargs) == training_id
 
 
 def test_an_airflow_that_does_not_store_the_id_stops_no_training(task: Any, handed: Handed) -> None:
@@ -371,7 +371,7 @@ def test_a_failure_reported_by_the_trigger_is_the_same_failure(task: Any, way: T
     operator = task("exit 3", deferrable=True)
     deferred = deferral(operator, handed.context())
     with pytest.raises(TrainingFailed, match="exited with 3"):
-        operator.resume(handed.context(), event=report(made_again(deferred)), **deferred.kwargs)
+        operator.execute_complete(handed.context(), event=report(made_again(deferred)), **deferred.kwargs)
     assert way.count(method="PATCH") == 0
 
 
@@ -380,7 +380,7 @@ def test_a_refusal_met_by_the_trigger_is_the_same_refusal(task: Any, handed: Han
     operator.definition["training_data"][0]["source"]["container"] = "no-such"
     deferred = deferral(operator, handed.context())
     with pytest.raises(InvalidRequest, match="no-such") as refused:
-        operator.resume(handed.context(), event=report(made_again(deferred)), **deferred.kwargs)
+        operator.execute_complete(handed.context(), event=report(made_again(deferred)), **deferred.kwargs)
     assert refused.value.code == "C103"
 
 
@@ -396,7 +396,7 @@ def test_a_deferred_training_that_is_overdue_is_canceled(task: Any, client: Clie
     deferred = deferral(operator, handed.context())
     event = report(made_again(deferred))
     with pytest.raises(TrainingOverdue):
-        operator.resume(handed.context(), event=event, **deferred.kwargs)
+        operator.execute_complete(handed.context(), event=event, **deferred.kwargs)
     assert ended(client, event["training"]["metadata"]["guid"]).state is TrainingState.CANCELED
 
 

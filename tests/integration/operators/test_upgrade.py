@@ -78,7 +78,7 @@ def test_a_task_deferred_before_the_upgrade_submits_waits_and_resumes_under_its_
 ) -> None:
     operator = task("true", deferrable=True)
     event = report(stored_trigger(operator, key))
-    training_id = operator.resume(handed.context(), event=event, key=key)
+    training_id = operator.execute_complete(handed.context(), event=event, key=key)
     [only] = of_key(client, key)
     assert only.id == training_id
     assert only.status.acknowledged_at is not None
@@ -89,7 +89,7 @@ def test_an_event_fired_before_the_upgrade_resumes_after_it(
 ) -> None:
     before = ended(client, begun_before(task, client, handed, key, "true"))
     event = {"training": before.model_dump(mode="json")}
-    assert task("true", deferrable=True).resume(handed.context(), event=event, key=key) == before.id
+    assert task("true", deferrable=True).execute_complete(handed.context(), event=event, key=key) == before.id
 
 
 def test_a_task_deferred_before_the_upgrade_cancels_under_its_stored_key(
@@ -120,7 +120,7 @@ def test_a_deferred_try_after_the_upgrade_waits_on_for_the_training_of_the_try_b
     open_gate(service, before.id)
     _, given = deferred.value.trigger.serialize()
     event = report(TrainModelTrigger(**given))
-    assert operator.resume(handed.context(try_number=2), event=event, **deferred.value.kwargs) == before.id
+    assert operator.execute_complete(handed.context(try_number=2), event=event, **deferred.value.kwargs) == before.id
 
 
 def test_after_a_failure_before_the_upgrade_the_next_try_trains_anew(

@@ -35,15 +35,15 @@ def test_the_folder_may_be_what_another_task_returns() -> None:
 
 
 def test_what_was_found_is_returned_by_its_address() -> None:
-    assert a_sensor(name="day/x.csv").resume({}, {"there": True}) == "swift://swift_default@c/day/x.csv"
-    assert a_sensor(prefix="day").resume({}, {"there": True}) == "swift://swift_default@c/day"
+    assert a_sensor(name="day/x.csv").execute_complete({}, {"there": True}) == "swift://swift_default@c/day/x.csv"
+    assert a_sensor(prefix="day").execute_complete({}, {"there": True}) == "swift://swift_default@c/day"
 
 
 def test_a_deferred_sensor_whose_time_is_up_ends_as_any_sensor_does() -> None:
     with pytest.raises(AirflowSensorTimeout, match=r"timed out: 8 s have passed without object 'x' in container 'c'$"):
-        a_sensor(name="x", timeout=8).resume({}, {"overdue": ""})
+        a_sensor(name="x", timeout=8).execute_complete({}, {"overdue": ""})
     with pytest.raises(AirflowSensorTimeout, match=r"2 objects under 'p' in container 'c' \(The store is away\)"):
-        a_sensor(prefix="p", min_count=2).resume({}, {"overdue": "The store is away"})
+        a_sensor(prefix="p", min_count=2).execute_complete({}, {"overdue": "The store is away"})
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ def test_a_deferred_sensor_whose_time_is_up_ends_as_any_sensor_does() -> None:
 )
 def test_a_refusal_fails_a_deferred_sensor_as_it_would_have_here(event: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
-        a_sensor(name="x").resume({}, event)
+        a_sensor(name="x").execute_complete({}, event)

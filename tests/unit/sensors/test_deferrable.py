@@ -26,7 +26,7 @@ LIMIT = timedelta(seconds=15)
 
 def resumed(sensor: DeferrableSensor, event: Any) -> Any:
     """Take *sensor* up as Airflow's task runner does."""
-    return sensor.resume_execution("resume", {"event": event}, {})
+    return sensor.resume_execution("execute_complete", {"event": event}, {})
 
 
 def given_up(sensor: DeferrableSensor) -> Any:
@@ -89,7 +89,7 @@ def test_a_sensor_on_a_worker_skips_whatever_would_have_failed_it(error: Any, mo
 def test_what_ends_a_try_in_order_to_go_on_is_not_skipped() -> None:
     sensor = ObjectSensor(**OBJECT, never_fail=True)
     with pytest.raises(TaskDeferred), sensor.skip_on_failure():
-        sensor.defer(trigger=TrainingTrigger(training_id="t", dlaas_conn_id="c"), method_name="resume")
+        sensor.defer(trigger=TrainingTrigger(training_id="t", dlaas_conn_id="c"), method_name="execute_complete")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,9 @@ def test_the_shorter_of_both_limits_ends_a_deferred_sensor(
 def test_airflow_itself_ends_a_deferred_sensor_only_when_its_trigger_does_not() -> None:
     sensor = ObjectSensor(**OBJECT)
     with pytest.raises(TaskDeferred) as deferral:
-        sensor.defer_until(TrainingTrigger(training_id="t", dlaas_conn_id="c"), time.time() + 15, method_name="resume")
+        sensor.defer_until(
+            TrainingTrigger(training_id="t", dlaas_conn_id="c"), time.time() + 15, method_name="execute_complete"
+        )
     timeout: Any = deferral.value.timeout
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     assert 15 < seconds <= 15 + DEFERRAL_TIMEOUT_MARGIN
