@@ -285,7 +285,7 @@ def test_a_retry_after_an_upgrade_takes_up_the_training_of_before(
     server: Client, client: Client, a_definition: Definer, tag: RunKey, earlier: RunKey
 ) -> None:
     before = tried(server, a_definition("sleep 600"), earlier, try_number=1)
-    choice = begun(server, tag, try_number=2, earlier_form=earlier)
+    choice = begun(server, tag, try_number=2, v1_key=earlier)
     assert choice.existing is not None
     assert (choice.existing.id, choice.run_key) == (before.id, earlier)
     # What was deferred before submits again, finds and ends under the key that it stored.
@@ -302,7 +302,7 @@ def test_a_retry_after_an_upgrade_and_a_failure_counts_on(
     server: Client, client: Client, a_definition: Definer, tag: RunKey, earlier: RunKey
 ) -> None:
     ended(client, tried(server, a_definition("exit 3"), earlier, try_number=1))
-    second = tried(server, a_definition("true"), tag, try_number=2, earlier_form=earlier)
+    second = tried(server, a_definition("true"), tag, try_number=2, v1_key=earlier)
     assert RunKey.from_description(second.entity.model_definition.description) == earlier.next_attempt
 
 
@@ -312,7 +312,7 @@ def test_a_clear_after_an_upgrade_trains_anew(
     """And it ends nothing: a key of before does not say of which Airflow it is."""
     before = tried(server, a_definition("sleep 600"), earlier, try_number=1)
     cleared = replace(tag, generation="c" * 12, clear_number=1)
-    new = tried(server, a_definition("sleep 600"), cleared, try_number=2, earlier_form=earlier)
+    new = tried(server, a_definition("sleep 600"), cleared, try_number=2, v1_key=earlier)
     assert new.id != before.id
     for training in (before, new):
         assert not client.send(calls.get_training(training.id)).status.cancel_requested
