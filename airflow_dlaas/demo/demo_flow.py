@@ -158,7 +158,7 @@ class DemoFlow:
             last = next((notes[view.task_id] for view in reversed(views) if notes.get(view.task_id)), "")
             self._update_view(
                 rows=task_rows(map(_with_elapsed_seconds, views), tasks, notes),
-                line=last,
+                log_line=last,
                 **_training_fields(client, since),
             )
             if state in FINAL_RUN_STATES:
@@ -220,7 +220,7 @@ def _training_fields(client: Client, since: datetime) -> dict[str, str]:
         return {}
     if not newest or newest[0].status.submitted_at < since:
         return {}
-    return {"training": training_line(newest[0]), "numbers": metrics_line(newest[0])}
+    return {"training": training_line(newest[0]), "metrics": metrics_line(newest[0])}
 
 
 def _with_elapsed_seconds(view: TaskInstanceInfo) -> TaskInstanceInfo:

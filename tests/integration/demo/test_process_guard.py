@@ -61,9 +61,9 @@ def test_who_holds_the_leash_may_be_killed(tmp_path: Path):
     holder = f"""
 import os, sys, time
 from pathlib import Path
-from airflow_dlaas.demo.process_guard import Leash
-leash = Leash([sys.executable, "-c", os.environ["SCRIPT"]], log=Path({str(tmp_path / "log")!r}), grace=0.5)
-while len(leash.tail().split()) < 2: time.sleep(0.05)
+from airflow_dlaas.demo.process_guard import ProcessGuard
+guard = ProcessGuard([sys.executable, "-c", os.environ["SCRIPT"]], log=Path({str(tmp_path / "log")!r}), grace_period=0.5)
+while len(guard.tail().split()) < 2: time.sleep(0.05)
 os.kill(os.getpid(), 9)
 """
     killed = subprocess.run([sys.executable, "-c", holder], env={**os.environ, "SCRIPT": SCRIPT}, check=False)

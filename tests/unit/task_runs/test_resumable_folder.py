@@ -68,8 +68,8 @@ def test_what_an_attempt_at_something_else_has_left_is_removed_and_not_taken_up(
 
 FILL_AND_WAIT = """
 import sys
-from airflow_dlaas.task_runs.resumable_folder import gathered_there
-with gathered_there(sys.argv[1], "training-1") as folder:
+from airflow_dlaas.task_runs.resumable_folder import resumable_folder
+with resumable_folder(sys.argv[1], "training-1") as folder:
     folder.mkdir()
     (folder / "a").touch()
     print("ready", flush=True)
