@@ -1,1 +1,1 @@
-"""Validation and rendering of the parameters of operators and sensors. Private; nothing here sends a request."""
+"""Validation and rendering of the parameters of operators and sensors. Private. No module here sends a request."""

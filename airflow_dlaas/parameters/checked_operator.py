@@ -1,7 +1,8 @@
 """
-Operators and sensors that check their parameters: in the DAG's file what is known there, the rest when the task runs.
+The base class of our operators and sensors, which checks their parameters.
 
-Importing this brings in nothing that `airflow.sdk` has not loaded.
+A value in the DAG file is checked when the file is parsed; a value of a template or another task is checked when the
+task runs. This module imports nothing that `airflow.sdk` has not loaded.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_dlaas.exceptions import InvalidArgument
 from airflow_dlaas.parameters.checks import CheckStage, InvalidValue, ParameterCheck
+from airflow_dlaas.parameters.rendering import JINJA_SYNTAX_OPTIONS
 
 if TYPE_CHECKING:
     import jinja2
@@ -20,20 +22,8 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 
-JINJA_SYNTAX_OPTIONS = frozenset(
-    {
-        "variable_start_string",
-        "block_start_string",
-        "comment_start_string",
-        "line_statement_prefix",
-        "line_comment_prefix",
-    }
-)
-"""The options of Jinja with which a DAG (``jinja_environment_kwargs``) has its templates written in another way."""
-
-
 class Unknown:
-    """Stands for a value that is not known yet, whatever its parameter."""
+    """The placeholder for a value that is not known yet."""
 
 
 UNKNOWN = Unknown()
@@ -41,21 +31,21 @@ UNKNOWN = Unknown()
 
 class CheckedOperator(BaseOperator):
     """
-    Base of our operators and sensors.
+    The base class of our operators and sensors.
 
-    A subclass declares in `parameters` what each parameter of its own may be, calls `check_parameters` at the end of
-    its ``__init__`` and, with ``rendered=True``, at the beginning of its ``execute``.
+    A subclass declares the check of each of its own parameters in `parameters`. It calls `check_parameters` at the end
+    of its ``__init__``, and with ``rendered=True`` at the beginning of its ``execute``.
     """
 
     parameters: ClassVar[Mapping[str, ParameterCheck]] = {}
-    """What each parameter may be; its attribute has the same name."""
+    """The check of each parameter; the parameter's attribute has the same name."""
 
     def check_parameters(self, *, rendered: bool = False) -> None:
         """
-        Check what is known, and give it its final form: a path as text, a number of seconds as `timedelta`.
+        Check the known values, and convert them to their final form: a path to a text, seconds to a `timedelta`.
 
-        :param rendered: the task runs, so everything is known.
-        :raises InvalidArgument: naming each parameter that is wrong.
+        :param rendered: the task runs, so every value is known.
+        :raises InvalidArgument: a value is wrong; the message names each such parameter.
         """
         given = {name: vars(self)[name] for name in self.parameters if name in vars(self)}
         dag = self.get_dag()
@@ -69,22 +59,23 @@ class CheckedOperator(BaseOperator):
         cls, task_id: str, given: Mapping[str, Any], *, rendered: bool = False, dag: DAG | None = None
     ) -> dict[str, Any]:
         """
-        Return the parameters *given* in their final forms, as far as they are known.
+        Return the known values of *given* in their final form.
 
-        :param dag: where templates are written with signs of its own, what holds a text is not known until it runs.
-        :raises InvalidArgument: naming each parameter that is wrong.
+        :param dag: if this DAG sets other markers of templates, a value that contains texts is not known before the
+            task runs.
+        :raises InvalidArgument: a value is wrong; the message names each such parameter.
         """
         known: dict[str, Any] = {}
         wrong: list[str] = []
-        own_signs = (
+        has_own_markers = (
             not rendered
             and dag is not None
-            and bool(JINJA_SYNTAX_OPTIONS & (dag.jinja_environment_kwargs or {}).keys())
+            and bool((dag.jinja_environment_kwargs or {}).keys() & JINJA_SYNTAX_OPTIONS)
         )
         for name, value in given.items():
             stage = CheckStage(rendered, templated=name in cls.template_fields)
-            unclear = own_signs and stage.templated and isinstance(value, (str, Mapping, list, tuple))
-            if isinstance(value, Unknown) or stage.is_unresolved(value) or unclear:
+            may_be_template = has_own_markers and stage.templated and isinstance(value, (str, Mapping, list, tuple))
+            if isinstance(value, Unknown) or stage.is_unresolved(value) or may_be_template:
                 continue
             try:
                 known[name] = cls.parameters[name](value, stage)
@@ -96,9 +87,9 @@ class CheckedOperator(BaseOperator):
                 )
                 wrong.append(f"{name} {error}{hint}")
         if not wrong:
-            later = dict.fromkeys(given.keys() - known.keys(), UNKNOWN)
+            unknown = dict.fromkeys(given.keys() - known.keys(), UNKNOWN)
             try:
-                cls.check_combination({**known, **later})
+                cls.check_combination({**known, **unknown})
             except InvalidValue as error:
                 wrong.append(str(error))
         if wrong:
@@ -110,15 +101,15 @@ class CheckedOperator(BaseOperator):
         """
         Check parameters that depend on each other.
 
-        :param given: all of them, each either good by itself or `UNKNOWN`; one that is missing has not been set yet.
-        :raises Unfit: with a sentence that names the parameters.
+        :param given: the parameters that are set, each with a valid value or `UNKNOWN`.
+        :raises InvalidValue: two values contradict each other; the message names their parameters.
         """
 
-    # -- mapped: only the class is there when the DAG is parsed --------------------
+    # -- mapped tasks: no operator exists while the DAG is parsed -------------------
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
-        """Set the parameters that all mapped tasks share; they are checked, and so is what is mapped over."""
+        """Set the parameters that all mapped tasks share; these and the mapped parameters are checked."""
         from airflow_dlaas.parameters.mapped_operator import CheckedPartial
 
         return CheckedPartial.from_partial(super().partial(**kwargs))
@@ -132,7 +123,7 @@ class CheckedOperator(BaseOperator):
         jinja_env: jinja2.Environment | None = None,
         seen_oids: set[int] | None = None,
     ) -> Any:
-        """Render as Airflow does, but for texts: they name no file, and natively rendered ones stay texts."""
+        """Render as Airflow does, but a text never names a file, and stays a text if it is rendered natively."""
         if not isinstance(content, str) or id(content) in (seen_oids or ()):
             return super().render_template(content, context, jinja_env, seen_oids)
         import jinja2.nativetypes
@@ -140,17 +131,17 @@ class CheckedOperator(BaseOperator):
         from airflow_dlaas.parameters.rendering import render
 
         environment = jinja_env or self.get_template_env()
-        native = getattr(self, "render_template_as_native_obj", None)  # since Airflow 3.2; None: the DAG's setting
+        native = getattr(self, "render_template_as_native_obj", None)  # since Airflow 3.2; None: as the DAG sets it
         if native is None:
             native = isinstance(environment, jinja2.nativetypes.NativeEnvironment)
         return render(content, context, environment, native=native)
 
     def unrendered_ids(self, seen_oids: set[int]) -> set[int]:
         """
-        Return the ids of the objects that are not rendered.
+        Return the ids (`id`) of the objects that must not be rendered.
 
-        :param seen_oids: those that Airflow names: what a mapped task got from another task is data, not a template. A
-            check may have put another object in the place of such a one, which is then not rendered either.
+        :param seen_oids: the ids that Airflow passes: a value that a mapped task received from another task is data,
+            not a template. If a check replaced such a value, the replacement is not rendered either.
         """
         replaced: Mapping[str, Any] = vars(self).get("_replaced", {})
         return seen_oids | {id(vars(self)[name]) for name, given in replaced.items() if id(given) in seen_oids}
@@ -158,9 +149,9 @@ class CheckedOperator(BaseOperator):
     def _do_render_template_fields(
         self, parent: Any, template_fields: Any, context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]
     ) -> None:
-        fixed = self.unrendered_ids(seen_oids) if parent is self else seen_oids
-        super()._do_render_template_fields(parent, template_fields, context, jinja_env, fixed)
+        unrendered = self.unrendered_ids(seen_oids) if parent is self else seen_oids
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, unrendered)
 
     def resolve_template_files(self) -> None:
-        """Read no file: Airflow would take every text that ends as one for a file's name."""
+        """Read no file: Airflow would take every text that ends like a file name for one."""
         self.prepare_template()

@@ -1,8 +1,8 @@
 """
-What the parameters of operators and sensors may be. No I/O, nothing of Airflow.
+Checks of the parameters of operators and sensors. No I/O; imports nothing of Airflow.
 
-Each ``require_…`` takes a value and returns the one to use, or raises `InvalidValue` with the end of a sentence that begins
-with the parameter's name. `optional` and `CheckStage` define when a value is not checked.
+Each ``require_…`` receives a value and returns the value to use, or raises `InvalidValue`; the message is the end of a
+sentence that begins with the parameter's name. `optional` and `CheckStage` define when a value is not checked.
 """
 
 from __future__ import annotations
@@ -17,32 +17,29 @@ from urllib.parse import urlsplit
 from airflow_dlaas.contract.format_value import format_value
 from airflow_dlaas.contract.store_names import require_container_name, require_object_name, require_prefix
 from airflow_dlaas.exceptions import InvalidArgument
+from airflow_dlaas.parameters.rendering import has_template
 from airflow_dlaas.storage.sources.patterns import parse_object_names, parse_patterns
 
 T = TypeVar("T")
 
-TEMPLATE_MARKERS = ("{{", "{%", "{#")
-"""How something begins that Jinja would render."""
-
-
-NATIVE_NUMBER_HINT = " (a template that is rendered natively gives a number as one: write '{{ … | string }}')"
+NATIVE_NUMBER_HINT = " (native rendering makes a number of a template that gives a number: write '{{ … | string }}')"
 
 
 class InvalidValue(ValueError):
-    """A value is not one that its parameter can have; the message goes on after the parameter's name."""
+    """A parameter cannot have this value; the message continues a sentence that begins with the parameter's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckStage:
-    """When a value is looked at: in the DAG's file, or when the task runs."""
+    """When a value is checked: while the DAG file is parsed, or when the task runs."""
 
     rendered: bool
-    """The task runs: templates are rendered, and other tasks have given what they give."""
+    """The task runs: templates are rendered, and the results of other tasks are known."""
     templated: bool = True
-    """The parameter is rendered at all."""
+    """The parameter is a template field."""
 
     def is_unresolved(self, value: object) -> bool:
-        """Whether *value* becomes known only when the task runs."""
+        """Return whether *value* is not known before the task runs."""
         return self.templated and not self.rendered and is_runtime_value(value)
 
 
@@ -50,21 +47,16 @@ ParameterCheck = Callable[[Any, CheckStage], Any]
 
 
 def is_runtime_value(value: object) -> bool:
-    """Whether *value* holds a template, or is a reference that Airflow resolves when the task runs."""
+    """Return whether *value* contains a template, or is a reference that Airflow resolves when the task runs."""
     if isinstance(value, str):
-        return has_template_marker(value)
-    # Airflow's `ResolveMixin`: what another task returns, a parameter of the DAG, an element of a mapped group. A
-    # function is called in place of a template since Airflow 3.3.
+        return has_template(value)
+    # Airflow's `ResolveMixin`: the result of another task, a parameter of the DAG, an element of a mapped group. Since
+    # Airflow 3.3 a function can replace a template; Airflow calls it when the task runs.
     return callable(getattr(value, "iter_references", None)) or callable(value)
 
 
-def has_template_marker(text: str) -> bool:
-    """Whether Jinja would find something to do in *text*."""
-    return any(mark in text for mark in TEMPLATE_MARKERS)
-
-
 def optional(check: ParameterCheck) -> ParameterCheck:
-    """Let a parameter be None, which means that it was not given."""
+    """Return a check that accepts None, which means "not given", and otherwise applies *check*."""
 
     def require(value: Any, stage: CheckStage) -> Any:
         return None if value is None else check(value, stage)
@@ -73,7 +65,7 @@ def optional(check: ParameterCheck) -> ParameterCheck:
 
 
 def require_any_text(value: Any, stage: CheckStage) -> str:
-    """Require a text, maybe an empty one."""
+    """Require a text; it may be empty."""
     if not isinstance(value, str):
         number = stage.rendered and isinstance(value, (int, float))
         raise InvalidValue(f"must be a text, not {format_value(value)}{NATIVE_NUMBER_HINT if number else ''}")
@@ -99,12 +91,12 @@ def require_folder_prefix(value: Any, stage: CheckStage) -> str:
 
 
 def require_stripped_prefix(value: Any, stage: CheckStage) -> str:
-    """Require a prefix that may have slashes at its ends, and is returned without."""
+    """Require a prefix; slashes at its ends are accepted and removed."""
     return _apply_rule(require_prefix, require_any_text(value, stage).strip("/"))
 
 
 def require_object(value: Any, stage: CheckStage) -> str:
-    """Require the name of an object, whatever program stored it."""
+    """Require the name of an object; it may be a name that only another program would store."""
     return _apply_rule(require_object_name, require_any_text(value, stage))
 
 
@@ -116,7 +108,7 @@ def require_bool(value: Any, _: CheckStage) -> bool:
 
 
 def require_positive_int(value: Any, _: CheckStage) -> int:
-    """Require a whole number from 1."""
+    """Require a whole number of 1 or more."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidValue(f"must be a whole number, not {format_value(value)}")
     if value < 1:
@@ -125,7 +117,7 @@ def require_positive_int(value: Any, _: CheckStage) -> int:
 
 
 def require_duration(value: Any, stage: CheckStage) -> timedelta:
-    """Require a `timedelta` or a number of seconds, more than none; of a template, also the number's text."""
+    """Require a `timedelta` or seconds, more than 0; a rendered template may also give the number as text."""
     if stage.rendered and isinstance(value, str):
         try:
             value = float(value)
@@ -143,52 +135,52 @@ def require_duration(value: Any, stage: CheckStage) -> timedelta:
 
 
 def require_location(value: Any, stage: CheckStage) -> str:
-    """Require a path, as a text or an object of `pathlib` or of Airflow's `ObjectStoragePath`; its text."""
+    """Require a path: a text, or an object of `pathlib` or of Airflow's `ObjectStoragePath`; return its text."""
     if is_path(value):
-        return require_text(str(value), stage)  # an address in it was read, and perhaps respelled, by its class
+        return require_text(str(value), stage)  # its class has parsed the address, and may have normalized it
     if not isinstance(value, str):
         raise InvalidValue(f"must be a path, as a text, a Path or an ObjectStoragePath, not {format_value(value)}")
     text = require_text(value, stage)
     if "\0" in text:
-        raise InvalidValue("holds a NUL")
+        raise InvalidValue("contains a NUL character")
     if text.startswith("swift://"):
         _apply_rule(require_container_name, urlsplit(text).netloc.rpartition("@")[2])
     return text
 
 
 def is_path(value: object) -> bool:
-    """Whether *value* is a path object: pathlib's, or one of the kind that Airflow's `ObjectStoragePath` is."""
-    # An ObjectStoragePath is no `os.PathLike` in every version of universal-pathlib; to name its class imports it.
+    """Return whether *value* is a path object: of `pathlib`, or similar to Airflow's `ObjectStoragePath`."""
+    # ObjectStoragePath is not an `os.PathLike` in every version of universal-pathlib, and importing its class is slow.
     return isinstance(value, os.PathLike) or (hasattr(value, "storage_options") and hasattr(value, "joinpath"))
 
 
 def require_patterns(value: Any, stage: CheckStage) -> tuple[str, ...]:
-    """Require names and globs: a list of them, or one as a text."""
+    """Require names and globs: a list, or a text for a single one."""
     return _apply_list_rule(parse_patterns, value, stage)
 
 
 def require_object_names(value: Any, stage: CheckStage) -> tuple[str, ...]:
-    """Require names of objects: a list of them, or one as a text."""
+    """Require names of objects: a list, or a text for a single one."""
     return _apply_list_rule(parse_object_names, value, stage)
 
 
 def require_text_dict(value: Any, stage: CheckStage) -> dict[str, Any]:
-    """Require a dict of texts."""
+    """Require a dict whose keys and values are texts."""
     if not isinstance(value, Mapping):
         raise InvalidValue(f"must be a dict, not {format_value(value)}")
-    found = {}
+    checked = {}
     for name, item in value.items():
         if not isinstance(name, str):
             raise InvalidValue(f"must have texts as its keys, not {format_value(name)}")
         try:
-            found[name] = item if stage.is_unresolved(item) else require_text(item, stage)
+            checked[name] = item if stage.is_unresolved(item) else require_text(item, stage)
         except InvalidValue as error:
             raise InvalidValue(f"[{name!r}] {error}") from None
-    return found
+    return checked
 
 
 def require_definition(value: Any, _: CheckStage) -> Any:
-    """Require a training definition: a dict, its JSON text, or the path of a JSON file; what is in it is not read."""
+    """Require a training definition: a dict, its JSON text, or the path of a JSON file; does not check its content."""
     if is_path(value):
         value = str(value)
         if not value.endswith(".json"):
@@ -208,12 +200,12 @@ def require_dict_list(value: Any, stage: CheckStage) -> list[Any]:
         raise InvalidValue(f"must be a list of dicts, not {format_value(value)}")
     for index, item in enumerate(value):
         if not stage.is_unresolved(item) and not isinstance(item, Mapping):
-            raise InvalidValue(f"must hold dicts; item {index} is {format_value(item)}")
+            raise InvalidValue(f"must contain dicts only; item {index} is {format_value(item)}")
     return list(value)
 
 
 def _apply_rule(rule: Callable[[object, str], T], value: object) -> T:
-    """Apply a rule of the object store's, whose error begins with the parameter's name and a colon."""
+    """Apply a rule of `contract` or `storage`, whose error begins with the parameter's name and a colon."""
     try:
         return rule(value, "")
     except InvalidArgument as error:
@@ -225,7 +217,7 @@ def _apply_list_rule(
 ) -> tuple[str, ...]:
     if value is None:
         raise InvalidValue("must be a text or a list of texts, not None")
-    if isinstance(value, (list, tuple)):  # items that are known later count as right now, and are kept
+    if isinstance(value, (list, tuple)):  # an item that is not known yet is accepted and kept
         _apply_rule(rule, ["later" if stage.is_unresolved(item) else item for item in value])
         return tuple(value)
     return _apply_rule(rule, value) or ()

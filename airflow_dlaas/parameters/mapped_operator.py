@@ -1,4 +1,4 @@
-"""Mapped operators, checked when the DAG is parsed: until the task runs, no operator exists that could check itself."""
+"""Checks of mapped operators while the DAG is parsed: an operator that could check itself exists only in the task."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 class CheckedPartial(OperatorPartial):
-    """What ``partial`` returns: checks its own parameters, and with them each set that is mapped over."""
+    """The result of ``partial``, which checks the shared parameters, and together with them each mapped set."""
 
     @classmethod
     def from_partial(cls, partial: OperatorPartial) -> Self:
         """
-        Check the parameters of *partial* and return it as one that checks.
+        Check the parameters of *partial* and return an instance of this class in its place.
 
-        :raises InvalidArgument, InvalidDefinition: naming each parameter that is wrong.
+        :raises InvalidArgument, InvalidDefinition: a value is wrong; the message names each such parameter.
         """
         checked = cls(operator_class=partial.operator_class, kwargs=partial.kwargs, params=partial.params)
-        partial._expand_called = True  # noqa: SLF001 - else it complains that it was never mapped
+        partial._expand_called = True  # noqa: SLF001 - else Airflow reports that it was never mapped
         try:
             checked._check({})
         except Exception:
@@ -35,7 +35,7 @@ class CheckedPartial(OperatorPartial):
         return checked
 
     def expand(self, **mapped_kwargs: Any) -> MappedOperator:
-        """Map over *mapped_kwargs*; each value that is known is checked."""
+        """Map over *mapped_kwargs*; each known value is checked."""
         self._check_sets(
             ({name: item}, f"{name}[{index}]")
             for name, items in mapped_kwargs.items()
@@ -45,15 +45,15 @@ class CheckedPartial(OperatorPartial):
         return super().expand(**mapped_kwargs)
 
     def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> MappedOperator:
-        """Map over sets of parameters; each that is known is checked."""
+        """Map over sets of parameters; each known set is checked."""
         if isinstance(kwargs, Sequence):
             sets = [(one, f"set {index}") for index, one in enumerate(kwargs) if isinstance(one, Mapping)]
             self._check_sets(iter(sets))
         return super().expand_kwargs(kwargs, strict=strict)
 
     def _check_sets(self, parameter_sets: Iterator[tuple[Mapping[str, Any], str]]) -> None:
-        for mapped, which in parameter_sets:
-            self._check_set(mapped, which)
+        for mapped, label in parameter_sets:
+            self._check_set(mapped, label)
 
     def _check_set(self, mapped: Mapping[str, Any], label: str) -> None:
         try:
@@ -66,9 +66,9 @@ class CheckedPartial(OperatorPartial):
             raise InvalidArgument(f"{error} (mapped: {label})") from None
 
     def _check(self, mapped: Mapping[str, Any]) -> None:
-        step = self.operator_class
-        if issubclass(step, CheckedOperator):
-            # What is not given here may be mapped over, or come from the DAG's default_args.
+        operator = self.operator_class
+        if issubclass(operator, CheckedOperator):
+            # A parameter that is missing here may be mapped later, or come from the default_args of the DAG.
             given = {**self.kwargs, **mapped}
-            named = {name: given.get(name, UNKNOWN) for name in step.parameters}
-            step.normalize_parameters(self.kwargs["task_id"], named, dag=self.kwargs["dag"])
+            parameters = {name: given.get(name, UNKNOWN) for name in operator.parameters}
+            operator.normalize_parameters(self.kwargs["task_id"], parameters, dag=self.kwargs["dag"])
