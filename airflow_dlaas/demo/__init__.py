@@ -1,7 +1,8 @@
 """
-The whole thing on one machine, to look at: a service, a real Airflow, one DAG run, and a table at the end.
+The demo: a service and a real Airflow on one machine, one DAG run, and a table of its tasks.
 
-`leash` starts programs that cannot outlive us; `airflow` and `service` start ours with it; `api` speaks Airflow's
-REST API; `picture` is what there is to see, `display` shows it, and `command` tells the story. The system tests
-use the same Airflow. Nothing here belongs to the provider or to the service: neither imports this room.
+`process_guard` starts programs that cannot outlive the demo; `airflow_processes` and `service_process` use it.
+`airflow_api` is a client of Airflow's REST API. `view_model` has the data to show, `display` shows it, `demo_flow` runs
+the demo, and `command` is the command line. The system tests use the same Airflow. Neither the provider nor the service
+imports this package.
 """

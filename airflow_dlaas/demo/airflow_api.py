@@ -1,8 +1,9 @@
-"""Airflow's public REST API, as much of it as the demo and the system tests ask."""
+"""A client of Airflow's public REST API, with the requests that the demo and the system tests need."""
 
 from __future__ import annotations
 
 import json
+import logging
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -16,20 +17,22 @@ import requests
 from airflow_dlaas.exceptions import HostError
 
 REQUEST_TIMEOUT = 30.0
-"""Seconds one request may take: while Airflow starts on a slow machine, its first answers need several."""
+"""Seconds that a request may take: on a slow machine the first responses of Airflow need several."""
 
 HEALTH_TIMEOUT = 5.0
-"""Seconds the question for its health may take: it is asked again anyway, and whoever asks has other things to do."""
+"""Seconds that a health check may take: callers repeat it, and have other work to do meanwhile."""
 
 RETRY_TIMEOUT = 30.0
-"""Seconds for which a request that Airflow answered with 5xx is repeated: its SQLite is locked for some seconds."""
+"""Seconds for which a request is retried after a 5xx response: Airflow's SQLite can be locked for some seconds."""
 
 FINAL_RUN_STATES = frozenset({"success", "failed"})
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TaskInstanceInfo:
-    """A task instance, as Airflow reported it. ``state`` is None before the scheduler has looked at it."""
+    """A task instance as Airflow reports it. ``state`` is None until the scheduler has processed it."""
 
     task_id: str
     map_index: int
@@ -42,11 +45,12 @@ class TaskInstanceInfo:
 
 class AirflowApi:
     """
-    A conversation with one Airflow; not for more than one thread.
+    A session with one Airflow; for one thread only.
 
-    A request that may be sent twice without harm is repeated every *retry_interval* seconds, for *retry_timeout* seconds at most,
-    while the answer is 5xx. Raises `HostError` when Airflow refuses or does not answer: this Airflow is ours, so a
-    refusal is a fault of the machine or of this package, never of the user.
+    A request that can be sent twice without harm is retried every *retry_interval* seconds while the response is 5xx,
+    for *retry_timeout* seconds at most. Every method raises `HostError` when Airflow refuses a request or does not
+    answer: the demo starts this Airflow itself, so a refusal is an error of the machine or of this package, never of
+    the user.
     """
 
     def __init__(
@@ -58,27 +62,27 @@ class AirflowApi:
         self._login = login
         self._password = password
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy has no business between us and the loopback
-        self._session.max_redirects = 0  # password and token are for this address
+        self._session.trust_env = False  # requests to loopback must not use a proxy
+        self._session.max_redirects = 0  # password and token are for this address only
 
     def close(self) -> None:
         self._session.close()
 
     def health(self) -> dict[str, str | None]:
-        """Each part of Airflow and what it says of itself ("healthy" or not); empty while nobody answers."""
+        """Return the status of each component ("healthy" or not); empty while Airflow does not answer."""
         try:
-            reply = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=HEALTH_TIMEOUT)
-            reply.raise_for_status()
-            return {part: said.get("status") for part, said in reply.json().items() if isinstance(said, dict)}
+            response = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=HEALTH_TIMEOUT)
+            response.raise_for_status()
+            return {name: entry.get("status") for name, entry in response.json().items() if isinstance(entry, dict)}
         except (requests.RequestException, ValueError):
             return {}
 
     def put_connection(self, connection_id: str, fields: Mapping[str, Any]) -> None:
         """
-        Add a connection, or replace the one of that name.
+        Add a connection, or replace an existing one.
 
-        *fields* are those of `airflow connections import` (``conn_type``, ``host``, ``login`` …); ``extra`` may be a
-        mapping.
+        :param fields: the fields of `airflow connections import` (``conn_type``, ``host``, ``login`` …); ``extra`` can
+            be a mapping.
         """
         body = {key: value for key, value in fields.items() if value is not None} | {"connection_id": connection_id}
         if not isinstance(body.get("extra", ""), str):
@@ -90,21 +94,21 @@ class AirflowApi:
             self._request("PATCH", path, body)
 
     def test_connection(self, body: Mapping[str, Any]) -> tuple[bool, str]:
-        """Press the "Test" button for the connection *body*."""
-        reply = self._request("POST", "/connections/test", body)
-        return bool(reply["status"]), str(reply["message"])
+        """Test the connection *body*, as the "Test" button does; return success and message."""
+        response = self._request("POST", "/connections/test", body)
+        return bool(response["status"]), str(response["message"])
 
     def import_errors(self) -> list[str]:
-        """What went wrong in DAG files, file name first."""
+        """Return the import errors of DAG files, each as "file name: stack trace"."""
         found = self._request("GET", "/importErrors")["import_errors"]
         return [f"{one['filename']}: {one['stack_trace']}" for one in found]
 
     def has_dag(self, dag_id: str) -> bool:
-        """Whether the DAG processor has stored *dag_id* by now."""
+        """Return whether the DAG processor has stored *dag_id*."""
         return self._request("GET", f"/dags/{quote(dag_id)}", missing=None) is not None
 
     def wait_for_dag(self, dag_id: str, timeout: float = 120.0) -> None:
-        """Return when *dag_id* is known; raises `HostError` on an import error, or after *timeout* seconds."""
+        """Return when Airflow knows *dag_id*; raise `HostError` for an import error, or after *timeout* seconds."""
         deadline = time.monotonic() + timeout
         while not self.has_dag(dag_id):
             if errors := self.import_errors():
@@ -118,10 +122,10 @@ class AirflowApi:
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, run_id: str | None = None) -> str:
         """
-        Start a run of *dag_id* now; returns its run id.
+        Start a run of *dag_id* and return its run id.
 
-        Without *run_id* the run gets a new one, made here. So the request can be repeated after an answer of 5xx, which
-        says nothing of whether the run exists: an answer of 409 to the repetition says that it does.
+        If *run_id* is None, a new id is made here. The request can be retried after a 5xx response, which leaves open
+        whether the run exists: a 409 response to the retry means that it does.
         """
         run_id = run_id or f"manual__{uuid.uuid4()}"
         body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf or {})}
@@ -132,7 +136,7 @@ class AirflowApi:
         return str(self._request("GET", _run_path(dag_id, run_id))["state"])
 
     def wait_for_run(self, dag_id: str, run_id: str, timeout: float) -> str:
-        """The state a run ends with; raises `HostError` when it has none within *timeout* seconds."""
+        """Wait for the end of a run and return its final state; raise `HostError` after *timeout* seconds."""
         deadline = time.monotonic() + timeout
         while (state := self.run_state(dag_id, run_id)) not in FINAL_RUN_STATES:
             if time.monotonic() > deadline:
@@ -141,9 +145,9 @@ class AirflowApi:
         return state
 
     def tasks(self, dag_id: str, run_id: str) -> list[TaskInstanceInfo]:
-        """The task instances of a run, in the order in which they began; those not begun come last."""
+        """Return the task instances of a run in the order of their start; those that have not started come last."""
         found = self._request("GET", f"{_run_path(dag_id, run_id)}/taskInstances?limit=100")["task_instances"]
-        views = [
+        task_instances = [
             TaskInstanceInfo(
                 one["task_id"],
                 one["map_index"],
@@ -155,43 +159,43 @@ class AirflowApi:
             )
             for one in found
         ]
-        return sorted(views, key=lambda view: (view.started is None, view.started or ""))
+        return sorted(task_instances, key=lambda one: (one.started is None, one.started or ""))
 
     def task(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> TaskInstanceInfo:
-        """One task instance; raises `HostError` when the run has no such task."""
-        for view in self.tasks(dag_id, run_id):
-            if (view.task_id, view.map_index) == (task_id, map_index):
-                return view
+        """Return one task instance; raise `HostError` when the run has no such task."""
+        for one in self.tasks(dag_id, run_id):
+            if (one.task_id, one.map_index) == (task_id, map_index):
+                return one
         raise HostError(f"The run {run_id} of {dag_id} has no task {task_id}")
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> list[str]:
         """
-        The events in a task's log, oldest first, without their time; empty while there is none.
+        Return the events of a task's log, oldest first, without their times; empty while there is no log.
 
-        An error is followed by what Airflow keeps beside it: the exception, as ``Type: message``.
+        After the event of an error comes the exception that Airflow stores with it, as ``Type: message``.
         """
         path = f"{_task_path(dag_id, run_id, task_id)}/logs/{try_number}?full_content=true&map_index={map_index}"
-        reply = self._request("GET", path, missing={"content": []})
-        return [line for one in reply["content"] for line in _event_lines(one)]
+        response = self._request("GET", path, missing={"content": []})
+        return [line for one in response["content"] for line in _event_lines(one)]
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
-        """What a task handed on, or None when it has not."""
+        """Return an XCom value of a task, or None if there is none."""
         path = f"{_task_path(dag_id, run_id, task_id)}/xcomEntries/{quote(key)}?map_index={map_index}&deserialize=false"
-        reply = self._request("GET", path, missing=None)
-        if reply is None or not isinstance(reply["value"], str):
-            return reply and reply["value"]
+        response = self._request("GET", path, missing=None)
+        if response is None or not isinstance(response["value"], str):
+            return response and response["value"]
         try:
-            return json.loads(reply["value"])  # Airflow stores JSON, and some values come back as they are stored
+            return json.loads(response["value"])  # Airflow stores JSON, and returns some values in the stored form
         except ValueError:
-            return reply["value"]
+            return response["value"]
 
     def rendered_fields(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
-        """A task's parameters as its page in the UI shows them, templates rendered."""
-        reply = self._request("GET", _task_path(dag_id, run_id, task_id))
-        return dict(reply["rendered_fields"])
+        """Return the rendered template fields of a task, as its page in the UI shows them."""
+        response = self._request("GET", _task_path(dag_id, run_id, task_id))
+        return dict(response["rendered_fields"])
 
     def clear_tasks(self, dag_id: str, run_id: str, task_ids: Sequence[str], *, downstream: bool = True) -> None:
-        """Press "Clear" for *task_ids*, and for what follows them."""
+        """Clear *task_ids*, and their downstream tasks unless *downstream* is False, as the "Clear" button does."""
         body = {
             "dry_run": False,
             "only_failed": False,
@@ -202,16 +206,16 @@ class AirflowApi:
         self._request("POST", f"/dags/{quote(dag_id)}/clearTaskInstances", body)
 
     def set_task_state(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
-        """Press "Mark as …": *state* is "success", "failed" or "skipped"."""
+        """Set the state "success", "failed" or "skipped", as the "Mark as …" button does."""
         self._request("PATCH", _task_path(dag_id, run_id, task_id), {"new_state": state})
 
     def downstream_tasks(self, dag_id: str) -> dict[str, list[str]]:
-        """Each task of *dag_id* with those that follow it."""
+        """Return the downstream task ids of each task of *dag_id*."""
         found = self._request("GET", f"/dags/{quote(dag_id)}/tasks")["tasks"]
         return {one["task_id"]: one["downstream_task_ids"] for one in found}
 
     def run_url(self, dag_id: str, run_id: str) -> str:
-        """Where a person sees the run."""
+        """Return the address of the run in the UI."""
         return f"{self.url}/dags/{quote(dag_id)}/runs/{quote(run_id)}"
 
     def _request(
@@ -224,33 +228,38 @@ class AirflowApi:
         **default: Any,
     ) -> Any:
         """
-        Send one request; with ``missing=`` that value stands for an answer of 404.
+        Send a request and return the JSON of the response; ``missing=`` sets the value to return for a 404 response.
 
-        GET and PATCH are repeated after 5xx; another method is where *already_done_status* is given: the status that answers
-        the repetition of a request that was carried out. The result is None then.
+        GET and PATCH are retried after a 5xx response. Another method is retried only with *already_done_status*: the
+        status of the response to a retry of a request that took effect; then the result is None.
         """
-        repeatable = method in {"GET", "PATCH"} or already_done_status is not None
+        retryable = method in {"GET", "PATCH"} or already_done_status is not None
         deadline = time.monotonic() + self._retry_timeout
-        reply = self._send_with_token(method, path, body)
-        repeated = False
-        while repeatable and reply.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR and time.monotonic() < deadline:
+        response = self._send_with_token(method, path, body)
+        attempts = 1
+        while retryable and response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR and time.monotonic() < deadline:
+            attempts += 1
+            _log.warning(
+                "Airflow answered %d to %s %s; retrying in %.1f s (attempt %d)",
+                *(response.status_code, method, path, self._retry_interval, attempts),
+            )
             time.sleep(self._retry_interval)
-            reply, repeated = self._send_with_token(method, path, body), True
-        if reply.status_code == HTTPStatus.NOT_FOUND and "missing" in default:
+            response = self._send_with_token(method, path, body)
+        if response.status_code == HTTPStatus.NOT_FOUND and "missing" in default:
             return default["missing"]
-        if repeated and reply.status_code == already_done_status:
+        if attempts > 1 and response.status_code == already_done_status:
             return None
-        if not reply.ok:
-            raise HostError(f"Airflow answered {reply.status_code} to {method} {path}: {reply.text[:500]}")
-        return reply.json() if reply.content else None
+        if not response.ok:
+            raise HostError(f"Airflow answered {response.status_code} to {method} {path}: {response.text[:500]}")
+        return response.json() if response.content else None
 
     def _send_with_token(self, method: str, path: str, body: Mapping[str, Any] | None) -> requests.Response:
-        """Send it, with a new token where the last one is not accepted any more."""
-        reply = self._send(method, path, body)
-        if reply.status_code == HTTPStatus.UNAUTHORIZED:
+        """Send a request; log in and send it again after a 401 response."""
+        response = self._send(method, path, body)
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
             self._authenticate()
-            reply = self._send(method, path, body)
-        return reply
+            response = self._send(method, path, body)
+        return response
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> requests.Response:
         try:
@@ -267,11 +276,11 @@ class AirflowApi:
     def _authenticate(self) -> None:
         credentials = {"username": self._login, "password": self._password}
         try:
-            reply = self._session.post(f"{self.url}/auth/token", json=credentials, timeout=REQUEST_TIMEOUT)
-            reply.raise_for_status()
+            response = self._session.post(f"{self.url}/auth/token", json=credentials, timeout=REQUEST_TIMEOUT)
+            response.raise_for_status()
         except requests.RequestException as error:
-            raise HostError(f"Airflow at {self.url} gives us no token: {error}") from error
-        self._session.headers["Authorization"] = f"Bearer {reply.json()['access_token']}"
+            raise HostError(f"Login to Airflow at {self.url} failed: {error}") from error
+        self._session.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
 
 
 def _run_path(dag_id: str, run_id: str) -> str:

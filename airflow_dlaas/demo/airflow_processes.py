@@ -1,4 +1,4 @@
-"""A real Airflow of our own: database, scheduler, DAG processor, triggerer and UI, in one folder, on loopback."""
+"""A real Airflow: database, scheduler, DAG processor, triggerer and API server, in one folder, on loopback."""
 
 from __future__ import annotations
 
@@ -23,29 +23,32 @@ if TYPE_CHECKING:
 
 
 HEALTH_COMPONENTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
-"""What Airflow reports the health of."""
+"""The components whose health Airflow reports."""
 
 STARTUP_POLL_INTERVAL = 0.3
-"""Seconds between two looks at an Airflow that is starting."""
+"""Seconds between two health checks of an Airflow that starts."""
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 START_TIMEOUT = 240.0
-"""Seconds until Airflow counts as unable to start; it needs 15 to 30 on two processors."""
+"""Seconds until a start counts as failed; Airflow needs 15 to 30 on two processors."""
 
 GRACE_PERIOD = 4.0
-"""Seconds an Airflow that stops has for it. Nothing is lost when it is killed then, and its API server may take ten."""
+"""Seconds between SIGTERM and SIGKILL. The API server may need ten, but a kill loses nothing."""
 
 LOGIN = "admin"
 
 
 class RealAirflow:
     """
-    Airflow in *home*, reading DAGs from *dags*, serving its UI on *port* (a free one where None).
+    Airflow in the folder *home*, with the DAGs of the folder *dags*.
 
-    Nothing of another Airflow on this machine is used or touched: every ``AIRFLOW_*`` variable of ours is dropped.
-    Each component runs on a `ProcessGuard`. It listens on loopback only and asks for a password, made anew at each start.
-    *environment* is added for every component, and so reaches the tasks.
+    It uses and changes nothing of another Airflow on this machine: the ``AIRFLOW_*`` variables of this process are
+    removed. Each component runs under a `ProcessGuard`. Airflow listens on loopback only, and requires a password,
+    which is new for each instance of this class.
+
+    :param port: of the UI; None takes a free port.
+    :param environment: variables for every component, and so for the tasks.
     """
 
     def __init__(
@@ -70,17 +73,19 @@ class RealAirflow:
 
     def start_steps(self) -> Iterator[str]:
         """
-        Start it bit by bit: yields what is going on, and ends when every part reports itself healthy.
+        Start Airflow in steps: yield a description of each, and end when every component is healthy.
 
-        Whoever iterates pauses between two steps, and may do other things there. Raises `HostError` with the last lines
-        of the log when a part ends early or the time is over. `stop` is owed in any case.
+        The caller pauses between two steps, and can do other work there. It must call `stop` afterwards, also after an
+        error.
+
+        :raises HostError: a component ended (with the last lines of its log), or `START_TIMEOUT` has passed.
         """
         self.home.mkdir(parents=True, exist_ok=True)
         self._write_password_file()
         deadline = time.monotonic() + START_TIMEOUT
         migration = self.components["db-migrate"] = self._start_component("db-migrate", "db", "migrate")
         while (status := migration.poll()) is None:
-            _require_before(deadline, "Airflow was still creating its database", self._logs)
+            _require_before(deadline, "Airflow has not created its database", self._logs)
             yield "creating its database"
         if status != 0:
             raise HostError(f"Airflow could not create its database:\n{migration.tail()}")
@@ -90,33 +95,33 @@ class RealAirflow:
         while missing := self._unhealthy_components():
             if failure := self.failure_message():
                 raise HostError(failure)
-            _require_before(deadline, f"Airflow's {missing} was not there", self._logs)
+            _require_before(deadline, f"Airflow's {missing} is not healthy", self._logs)
             yield f"waiting for {missing}"
 
     def start(self, on_progress: Callable[[str], None] = lambda _: None) -> None:
-        """Start it and return when all of it is healthy; as `start_steps`, for who has nothing else to do."""
-        for note in self.start_steps():
-            on_progress(note)
+        """Start Airflow and return when every component is healthy; see `start_steps`."""
+        for description in self.start_steps():
+            on_progress(description)
             time.sleep(STARTUP_POLL_INTERVAL)
 
     def request_stop(self) -> None:
-        """Begin to end every component, without waiting."""
-        for leash in self.components.values():
-            leash.request_stop()
+        """Begin to end every component; do not wait for its end."""
+        for guard in self.components.values():
+            guard.request_stop()
 
     def stop(self) -> None:
-        """End every component and all that they started; returns when nothing is left."""
+        """End every component and the processes below it; return when none is left."""
         self.request_stop()
-        for leash in self.components.values():
-            leash.stop()
+        for guard in self.components.values():
+            guard.stop()
         self.components.clear()
         self.api.close()
 
     def failure_message(self) -> str | None:
-        """A sentence about a component that ended by itself, with its last words, or None while all run."""
-        for name, leash in self.components.items():
-            if (status := leash.poll()) is not None:
-                return f"Airflow's {name} ended with status {status}; {leash.log} ends with:\n{leash.tail()}"
+        """Return a message about a component that ended, with the end of its log, or None while all run."""
+        for name, guard in self.components.items():
+            if (status := guard.poll()) is not None:
+                return f"Airflow's {name} ended with status {status}; {guard.log} ends with:\n{guard.tail()}"
         return None
 
     def __enter__(self) -> Self:
@@ -133,7 +138,7 @@ class RealAirflow:
         self.stop()
 
     def _unhealthy_components(self) -> str:
-        """The parts not yet healthy, in words; empty when all are."""
+        """Return the names of the components that are not healthy, for a message; empty when all are."""
         health = self.api.health()
         if not health:
             return "API server"
@@ -159,9 +164,9 @@ class RealAirflow:
         return self.home / "passwords.json"
 
     def _build_environment(self, parallelism: int) -> dict[str, str]:
-        """The environment of Airflow: ours without what would change Airflow, and every setting that matters here."""
+        """Return the environment of this process without variables that change Airflow, and with our settings."""
         worker_logs, trigger_logs = self._log_ports
-        # Without bytecode every one of the processes that Airflow keeps starting compiles Airflow again.
+        # Without bytecode each process that Airflow starts would compile Airflow again.
         left_out = ("PYTHONDONTWRITEBYTECODE", "_AIRFLOW_", "AIRFLOW_")
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
         search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
@@ -185,7 +190,7 @@ class RealAirflow:
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(worker_logs),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_logs),
-            # Unpausing a DAG would start its latest scheduled run beside the one that is asked for.
+            # Else Airflow would also start the latest scheduled run of a DAG when it is unpaused.
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             "NO_PROXY": "localhost,127.0.0.1",
@@ -193,6 +198,6 @@ class RealAirflow:
         }
 
 
-def _require_before(deadline: float, what: str, logs: Path) -> None:
+def _require_before(deadline: float, problem: str, logs: Path) -> None:
     if time.monotonic() > deadline:
-        raise HostError(f"{what} after {START_TIMEOUT:.0f} s; the logs are in {logs}")
+        raise HostError(f"{problem} after {START_TIMEOUT:.0f} s; the logs are in {logs}")

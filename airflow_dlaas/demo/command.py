@@ -1,12 +1,11 @@
-"""``airflow-dlaas demo``: what it asks of the machine first, how it ends, what it leaves."""
+"""``airflow-dlaas demo``: the checks before the start, the result, and the end."""
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -14,20 +13,21 @@ from rich.console import Console
 from rich.markup import escape
 
 import airflow_dlaas
+from airflow_dlaas._util.file_lock import file_lock
 from airflow_dlaas.demo import ports
 from airflow_dlaas.demo.demo_flow import RUNTIME, DemoFlow, DemoResult, create_processes
 from airflow_dlaas.demo.display import Display, task_table
 from airflow_dlaas.exceptions import DlaasError, HostError
 
 MIN_FREE_GIB = 3
-"""Room on the disk: the environment for TensorFlow (1.6 GiB), what is unpacked on the way there, data and database."""
+"""Disk space for the environment of TensorFlow (1.6 GiB), its unpacked packages, data and database."""
 
 INTERRUPTED_EXIT_CODE = 130
-"""Exit code after Ctrl-C or SIGTERM: 128 + SIGINT, as shells have it."""
+"""Exit code after Ctrl-C or SIGTERM: 128 + SIGINT, the convention of shells."""
 
 
 class Interrupted(BaseException):
-    """Somebody wants us to stop. No `Exception`, so that nothing on the way takes it for a failure."""
+    """The user or a signal stops the demo. Not an `Exception`, so that no handler takes it for a failure."""
 
 
 def demo(
@@ -39,19 +39,19 @@ def demo(
     objectstore_port: int = 8481,
 ) -> int:
     """
-    Run the example DAG on a real Airflow against a service of our own, and show it; returns the exit code.
+    Run the example DAG on a real Airflow with a training service, and show the run; return the exit code.
 
-    Whatever happens, no process is left when it returns. *home* remains: the model, the logs and the environments are
-    there, and the next demo finds the environments made.
+    When this function returns, no process is left, also after an error. The folder *home* stays, with the model, the
+    logs and the environments; the next demo uses the same environments.
     """
     console = Console(highlight=False)
     home = home.expanduser().resolve()
-    wanted = {"--airflow-port": airflow_port, "--port": port, "--objectstore-port": objectstore_port}
+    ports_by_option = {"--airflow-port": airflow_port, "--port": port, "--objectstore-port": objectstore_port}
     try:
         with _interrupt_on_signals(), _exclusive_lock(home):
-            ports.require_free_ports(wanted)
+            ports.require_free_ports(ports_by_option)
             _require_disk_space(home)
-            # Airflow begins anew each time: a run that was broken off would go on otherwise.
+            # Always a new Airflow: an old one would continue a run that was interrupted.
             shutil.rmtree(home / "airflow", ignore_errors=True)
             service, airflow = create_processes(
                 home,
@@ -60,20 +60,20 @@ def demo(
                 port=port,
                 objectstore_port=objectstore_port,
             )
-            story = DemoFlow(service, airflow, home / "workspace", display := Display(console))
+            flow = DemoFlow(service, airflow, home / "workspace", display := Display(console))
             try:
                 with display:
-                    outcome = story.run()
-                _print_result(console, outcome, home)
+                    result = flow.run()
+                _print_result(console, result, home)
                 if keep:
-                    _wait_for_interrupt(console, story)
-                return 0 if outcome.state == "success" else 1
+                    _wait_for_interrupt(console, flow)
+                return 0 if result.state == "success" else 1
             finally:
                 with _ignore_signals():
                     console.print("Stopping …", style="dim")
-                    story.close()
+                    flow.close()
     except Interrupted:
-        console.print("Stopped. Nothing is left running.")
+        console.print("Stopped. No process is left.")
         return INTERRUPTED_EXIT_CODE
     except DlaasError as error:
         console.print(escape(str(error)), style="red", soft_wrap=True)
@@ -81,7 +81,7 @@ def demo(
 
 
 def example_dags() -> Path:
-    """The folder of the example DAGs: inside an installed package, beside it in a checkout."""
+    """Return the folder of the example DAGs: inside an installed package, or beside it in a checkout."""
     package = Path(airflow_dlaas.__file__).parent
     for folder in (package / "example_dags", package.parent / "example_dags"):
         if folder.is_dir():
@@ -109,7 +109,7 @@ def _format_number(value: object) -> str:
 
 
 def _wait_for_interrupt(console: Console, flow: DemoFlow) -> None:
-    """Leave everything up until somebody wants it stopped."""
+    """Keep Airflow and the service running until the user interrupts the demo."""
     airflow, service = flow.airflow, flow.service
     console.print()
     console.print(f"Airflow   {airflow.url}   user {airflow.login}, password {airflow.password}", soft_wrap=True)
@@ -127,50 +127,52 @@ def _require_disk_space(home: Path) -> None:
     free = shutil.disk_usage(home).free / 2**30
     if free < MIN_FREE_GIB and not any((home / "service" / "environments").glob("*")):
         raise HostError(
-            f"{home} has {free:.1f} GiB free, and the environment of {' '.join(RUNTIME)} needs {MIN_FREE_GIB} GiB: "
-            "make room, or choose another folder with --home"
+            f"{home} has {free:.1f} GiB of free disk space, and the environment of {' '.join(RUNTIME)} needs "
+            f"{MIN_FREE_GIB} GiB: free some space, or choose another folder with --home"
         )
 
 
 @contextmanager
 def _exclusive_lock(home: Path) -> Iterator[None]:
-    """Keep *home* for this demo; raises `HostError` when another one has it, or when there can be no such folder."""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        lock = (home / "lock").open("w")
-    except OSError as error:
-        raise HostError(f"{home} can't be used ({error.strerror}): choose another folder with --home") from error
-    with lock:
+    """
+    Lock *home* for this demo.
+
+    :raises HostError: another demo uses the folder, or it cannot be created or written.
+    """
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            home.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(file_lock(home / "lock", timeout=0, mode=0o644))
         except BlockingIOError as error:
             raise HostError(f"Another demo runs in {home}: stop it, or choose another folder with --home") from error
+        except OSError as error:
+            raise HostError(f"{home} cannot be used ({error.strerror}): choose another folder with --home") from error
         yield
 
 
 @contextmanager
 def _interrupt_on_signals() -> Iterator[None]:
-    """Let Ctrl-C, a SIGTERM and a closed terminal raise `Interrupted` in here."""
+    """Raise `Interrupted` in the block for Ctrl-C, SIGTERM and a closed terminal."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise Interrupted
 
-    before = {one: signal.signal(one, interrupt) for one in STOP_SIGNALS}
+    handlers = {one: signal.signal(one, interrupt) for one in STOP_SIGNALS}
     try:
         yield
     finally:
-        for one, handler in before.items():
+        for one, handler in handlers.items():
             signal.signal(one, handler)
 
 
 @contextmanager
 def _ignore_signals() -> Iterator[None]:
-    """Hear no signal while cleaning up; who is in a hurry has kill -9, which leaves nothing running either."""
-    before = {one: signal.signal(one, signal.SIG_IGN) for one in STOP_SIGNALS}
+    """Ignore the stop signals in the block; SIGKILL still works, and the process guards then end all processes."""
+    handlers = {one: signal.signal(one, signal.SIG_IGN) for one in STOP_SIGNALS}
     try:
         yield
     finally:
-        for one, handler in before.items():
+        for one, handler in handlers.items():
             signal.signal(one, handler)
 
 

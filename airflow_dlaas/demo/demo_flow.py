@@ -1,4 +1,4 @@
-"""The demo's course: start everything at once, let the DAG run, look on until it has ended."""
+"""The course of the demo: start all processes at once, run the DAG, and show the run until its end."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ from airflow_dlaas.exceptions import DlaasError, HostError
 DAG_ID = "nightly_retrain"
 
 RUNTIME = ("tensorflow", "2.21")
-"""What the example DAG trains with; made ready while Airflow starts, since both take half a minute."""
+"""The framework of the example DAG; it is installed while Airflow starts, since both take half a minute."""
 
 POLL_INTERVAL = 0.25
-"""Seconds between two looks at what goes on."""
+"""Seconds between two updates of the display."""
 
 LOG_POLL_INTERVAL = 2.0
-"""Seconds between two readings of a running task's log: Airflow reads the whole file for each."""
+"""Seconds between two requests for the log of a running task: Airflow reads the whole file for each."""
 
 CLIENT_TIMEOUT = (2.0, 5.0)
-"""Seconds the service has for an answer about the training: without one, there is the next look."""
+"""Seconds to connect and to wait for a response about the training; a failed request is repeated at the next update."""
 
 RUN_TIMEOUT = 1800.0
-"""Seconds the DAG run may take; it takes about one minute, and the installation of a framework may come on top."""
+"""Seconds that the DAG run may take: about one minute, and maybe the installation of a framework."""
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """How the DAG run ended."""
+    """The end of the DAG run."""
 
     state: str
     rows: tuple[TaskRow, ...]
@@ -57,11 +57,11 @@ class DemoResult:
     model: Any
     url: str
     failure: str = ""
-    """Of a run that failed: the task that did, and the last lines of its log."""
+    """For a failed run: the failed task and the end of its log."""
 
 
 class DemoFlow:
-    """One demo, from nothing running to a DAG run that has ended. `close` stops all that was started."""
+    """One demo, from the start of all processes to the end of the DAG run. `close` stops all processes."""
 
     def __init__(self, service: ServiceProcess, airflow: RealAirflow, workspace: Path, display: Display) -> None:
         self.service = service
@@ -74,26 +74,26 @@ class DemoFlow:
         self._stack = ExitStack()
 
     def run(self) -> DemoResult:
-        """Do it all; raises `HostError` when a part of it can't be started or ends by itself."""
+        """Run the whole demo; raise `HostError` when a process does not start, or ends unexpectedly."""
         self._stack.callback(self.service.stop)
         self._stack.callback(self.airflow.stop)
         framework, version = RUNTIME
         self._add_step("Training service", self.service.start_steps())
         self._add_step(f"Environment for {framework} {version}", self.service.prepare_steps(framework, version))
         self._add_step("Airflow", self.airflow.start_steps())
-        # The environment may take its time: the first tasks don't need it.
+        # Do not wait for the environment: the first tasks do not need it.
         self._wait_until_started("Training service", "Airflow")
         return self._run_dag()
 
     def wait_for_failure(self) -> None:
-        """Keep it all running; raises `HostError` when a part ends by itself, and never returns otherwise."""
+        """Wait until a process ends unexpectedly, then raise `HostError`; never return."""
         while True:
             self._require_running()
             time.sleep(1)
 
     def close(self) -> None:
-        """Stop everything; returns when no process is left."""
-        # Airflow's shutdown and the service's take seconds each: both are asked before either is waited for.
+        """Stop all processes; return when none is left."""
+        # Airflow and the service need seconds each to stop: let them stop at the same time.
         self.airflow.request_stop()
         self.service.request_stop()
         self._stack.close()
@@ -110,7 +110,7 @@ class DemoFlow:
             time.sleep(POLL_INTERVAL)
 
     def _advance_steps(self) -> None:
-        """Let each thing that is starting take one step."""
+        """Advance each unfinished start by one step."""
         for name, work in list(self._pending_steps.items()):
             try:
                 step = StartupStep(name, "running", next(work))
@@ -133,32 +133,32 @@ class DemoFlow:
         for name, fields in self.service.connections().items():
             api.put_connection(name, fields)
         api.wait_for_dag(DAG_ID)
-        tasks = topological_order(api.downstream_tasks(DAG_ID))
+        task_order = topological_order(api.downstream_tasks(DAG_ID))
         api.unpause(DAG_ID)
         run_id = api.trigger(DAG_ID, {"workspace": self._workspace.as_uri()})
-        access = self.service.connections()["dlaas_default"]
-        with Client(access["host"], access["login"], access["password"], timeout=CLIENT_TIMEOUT) as client:
-            state = self._follow_run(run_id, tasks, client, datetime.now(timezone.utc))
+        connection = self.service.connections()["dlaas_default"]
+        with Client(connection["host"], connection["login"], connection["password"], timeout=CLIENT_TIMEOUT) as client:
+            state = self._follow_run(run_id, task_order, client, datetime.now(timezone.utc))
         self._wait_until_started(*self._pending_steps)
         return self._build_result(run_id, state)
 
-    def _follow_run(self, run_id: str, tasks: list[str], client: Client, since: datetime) -> str:
-        """Show the run until it has ended; returns its state."""
+    def _follow_run(self, run_id: str, task_order: list[str], client: Client, since: datetime) -> str:
+        """Show the run until its end; return its final state."""
         api = self.airflow.api
         notes: dict[str, str] = {}
-        read: dict[str, tuple[float, str | None]] = {}
+        last_reads: dict[str, tuple[float, str | None]] = {}
         deadline = time.monotonic() + RUN_TIMEOUT
         while True:
             self._advance_steps()
             self._require_running()
             state = api.run_state(DAG_ID, run_id)
-            views = api.tasks(DAG_ID, run_id)
-            for view in views:
-                self._read_log(run_id, view, notes, read)
-            last = next((notes[view.task_id] for view in reversed(views) if notes.get(view.task_id)), "")
+            tasks = api.tasks(DAG_ID, run_id)
+            for task in tasks:
+                self._read_log(run_id, task, notes, last_reads)
+            log_line = next((notes[task.task_id] for task in reversed(tasks) if notes.get(task.task_id)), "")
             self._update_view(
-                rows=task_rows(map(_with_elapsed_seconds, views), tasks, notes),
-                log_line=last,
+                rows=task_rows(map(_with_elapsed_seconds, tasks), task_order, notes),
+                log_line=log_line,
                 **_training_fields(client, since),
             )
             if state in FINAL_RUN_STATES:
@@ -172,28 +172,29 @@ class DemoFlow:
     def _read_log(
         self,
         run_id: str,
-        view: TaskInstanceInfo,
+        task: TaskInstanceInfo,
         notes: dict[str, str],
         last_reads: dict[str, tuple[float, str | None]],
     ) -> None:
-        """Keep the last line of the log of a task at work, and once more when it has ended."""
-        if view.state is None or view.try_number < 1 or view.started is None:
+        """Store the last line of the log of a started task in *notes*, for the last time after the task has ended."""
+        if task.state is None or task.try_number < 1 or task.started is None:
             return
-        when, then = last_reads.get(view.task_id, (0.0, None))
-        if then == view.state and (view.state in FINAL_TASK_STATES or time.monotonic() - when < LOG_POLL_INTERVAL):
+        read_at, old_state = last_reads.get(task.task_id, (0.0, None))
+        is_recent = time.monotonic() - read_at < LOG_POLL_INTERVAL
+        if old_state == task.state and (task.state in FINAL_TASK_STATES or is_recent):
             return
-        last_reads[view.task_id] = time.monotonic(), view.state
-        if lines := task_log_lines(self.airflow.api.log(DAG_ID, run_id, view.task_id, view.try_number)):
-            notes[view.task_id] = lines[-1].replace(f"{self._workspace.as_uri()}/{run_id}", "…")
+        last_reads[task.task_id] = time.monotonic(), task.state
+        if lines := task_log_lines(self.airflow.api.log(DAG_ID, run_id, task.task_id, task.try_number)):
+            notes[task.task_id] = lines[-1].replace(f"{self._workspace.as_uri()}/{run_id}", "…")
 
     def _build_result(self, run_id: str, state: str) -> DemoResult:
         api = self.airflow.api
         failure = ""
         if state != "success":
-            failed = [view for view in api.tasks(DAG_ID, run_id) if view.state == "failed"]
-            for view in failed[:1]:
-                lines = task_log_lines(api.log(DAG_ID, run_id, view.task_id, view.try_number))
-                failure = f"The task {view.task_id} failed. Its log ends with:\n" + "\n".join(lines[-25:])
+            failed = [task for task in api.tasks(DAG_ID, run_id) if task.state == "failed"]
+            for task in failed[:1]:
+                lines = task_log_lines(api.log(DAG_ID, run_id, task.task_id, task.try_number))
+                failure = f"The task {task.task_id} failed. Its log ends with:\n" + "\n".join(lines[-25:])
         return DemoResult(
             state,
             self._view.rows,
@@ -213,7 +214,7 @@ class DemoFlow:
 
 
 def _training_fields(client: Client, since: datetime) -> dict[str, str]:
-    """What to paint of the newest training since *since*; nothing while there is none, or while the service is busy."""
+    """Return the fields of the view about the newest training since *since*; empty if there is none or no response."""
     try:
         newest = client.send(calls.list_trainings(limit=1)).resources
     except DlaasError:
@@ -223,17 +224,17 @@ def _training_fields(client: Client, since: datetime) -> dict[str, str]:
     return {"training": training_line(newest[0]), "metrics": metrics_line(newest[0])}
 
 
-def _with_elapsed_seconds(view: TaskInstanceInfo) -> TaskInstanceInfo:
-    """*view* with its seconds so far, where Airflow has not counted them yet."""
-    if view.seconds is not None or view.started is None or view.state in FINAL_TASK_STATES:
-        return view
-    return replace(view, seconds=(datetime.now(timezone.utc) - datetime.fromisoformat(view.started)).total_seconds())
+def _with_elapsed_seconds(task: TaskInstanceInfo) -> TaskInstanceInfo:
+    """Return *task* with the seconds since its start, if Airflow does not report them yet."""
+    if task.seconds is not None or task.started is None or task.state in FINAL_TASK_STATES:
+        return task
+    return replace(task, seconds=(datetime.now(timezone.utc) - datetime.fromisoformat(task.started)).total_seconds())
 
 
 def create_processes(
     home: Path, dags: Path, *, airflow_port: int, port: int, objectstore_port: int
 ) -> tuple[ServiceProcess, RealAirflow]:
-    """The two of a demo in *home*, not started."""
+    """Make the service and the Airflow of a demo in *home*; starts neither."""
     return (
         ServiceProcess(home / "service", port=port, objectstore_port=objectstore_port),
         RealAirflow(home / "airflow", dags, port=airflow_port),

@@ -1,4 +1,4 @@
-"""Showing a `DemoView`: painted over and over on a terminal, line by line elsewhere."""
+"""Show a `DemoView`: a live display on a terminal, one line for each change elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 METRICS_INTERVAL = 10.0
-"""Seconds between two lines about a training's numbers, where nothing can be painted over."""
+"""Seconds between two lines with metrics of a training, where there is no terminal."""
 
 STATE_STYLES = {
     "done": "green",
@@ -35,7 +35,7 @@ STATE_STYLES = {
 
 
 class Display:
-    """Shows pictures while it is entered; `console` prints above them."""
+    """A context manager that shows views while it is active; `console` prints above them."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -47,7 +47,7 @@ class Display:
         )
 
     def show(self, view: DemoView) -> None:
-        """Show *view* instead of the one before."""
+        """Show *view* in place of the previous one."""
         if self._live is None:
             for line in change_lines(self._view, view):
                 self._print(line)
@@ -92,9 +92,9 @@ class Display:
 
 
 def task_table(rows: tuple[TaskRow, ...], spinner: Spinner | None = None, title: str | None = None) -> Table:
-    """The tasks of a DAG run; with a *spinner*, those at work turn and each says its last word."""
+    """Make a table of the tasks of a DAG run; with a *spinner*, it marks running tasks and shows each task's note."""
     table = Table(title=title, title_justify="left", expand=spinner is not None)
-    # Fixed widths, since rich would otherwise shorten these three for the sake of a long note.
+    # Fixed widths: otherwise rich shortens these three columns when a note is long.
     table.add_column("Task", no_wrap=True, width=max(len(row.task) for row in rows))
     table.add_column("State", no_wrap=True, width=len("upstream_failed"))
     table.add_column("Seconds", no_wrap=True, justify="right", width=len("Seconds"))
@@ -102,11 +102,11 @@ def task_table(rows: tuple[TaskRow, ...], spinner: Spinner | None = None, title:
         table.add_column("", overflow="ellipsis", no_wrap=True, ratio=1)
     for row in rows:
         state = Text(row.state, style=STATE_STYLES.get(row.state, "dim"))
-        mark: RenderableType = state
+        state_cell: RenderableType = state
         if spinner is not None and row.state in {"running", "deferred"}:
-            mark = _side_by_side(spinner, state)
+            state_cell = _side_by_side(spinner, state)
         seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
-        table.add_row(row.task, mark, seconds, *([Text(row.note)] if spinner is not None else []))
+        table.add_row(row.task, state_cell, seconds, *([Text(row.note)] if spinner is not None else []))
     return table
 
 

@@ -1,11 +1,11 @@
 """
-Programs on a leash: whatever happens to us, they end, and so does everything they started.
+Child processes that end with this process, however it ends, together with all processes that they started.
 
-Between us and a program stands a keeper, which is this same file run as a script. It adopts every orphan below it
-(a *subreaper*, on Linux), so that nothing can get away by starting a session of its own, and it holds the reading end
-of a pipe from us. When the pipe closes, because we said so or because somebody killed us with -9, the keeper
-ends all it holds. A signal sent by the parent's death would not do: the kernel sends it at the end of the *thread* that
-started the child.
+Between this process and a program is a guard process: this file, run as a script. On Linux the guard is a *subreaper*:
+it adopts every orphan below it, so that a program that starts a session of its own does not escape. The guard reads
+from a pipe. When the pipe closes, because `request_stop` closed it or because this process was killed with -9, the
+guard ends all processes below it. A parent-death signal does not serve: the kernel sends it at the end of the *thread*
+that started the child.
 """
 
 from __future__ import annotations
@@ -29,16 +29,21 @@ if TYPE_CHECKING:
     from typing import Self
 
 GRACE_PERIOD = 8.0
-"""Seconds between asking a program to end and killing it: Airflow's scheduler waits five for its workers."""
+"""Seconds between SIGTERM and SIGKILL: Airflow's scheduler waits five seconds for its workers."""
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+RESTART = b"again\n"
+"""The one command that the guard reads from its pipe."""
 
 
 class ProcessGuard:
     """
-    A running program, with its output in a file.
+    A running program; its output goes to the file *log*.
 
-    Signals that the terminal sends to us (Ctrl-C) do not reach it: it has a session of its own.
+    Signals of the terminal (Ctrl-C) do not reach the program: it runs in a session of its own.
+
+    :param grace_period: seconds between SIGTERM and SIGKILL when the program is stopped.
     """
 
     def __init__(
@@ -50,7 +55,7 @@ class ProcessGuard:
         cwd: Path | None = None,
         grace_period: float = GRACE_PERIOD,
     ) -> None:
-        self.command = tuple(str(word) for word in command)
+        self.command = tuple(str(argument) for argument in command)
         self.log = log
         self._grace_period = grace_period
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -67,34 +72,39 @@ class ProcessGuard:
 
     @property
     def pid(self) -> int:
-        """The keeper's; the program is its child."""
+        """The process id of the guard; the program is its child."""
         return self._guard_process.pid
 
     def poll(self) -> int | None:
-        """The program's exit status (128 and more where a signal ended it), or None while it runs."""
+        """
+        Return the exit status of the program (128 + the number of the signal that ended it), or None while it runs.
+        """
         return self._guard_process.poll()
 
     def kill_and_restart(self) -> None:
-        """Kill the program itself with -9, leave alone what it started, and start it again."""
-        self._send(b"again\n")
+        """Kill the program with SIGKILL and start it again; the processes that it started keep running."""
+        self._send(RESTART)
 
     def request_stop(self) -> None:
-        """Begin to end it, without waiting."""
+        """Begin to end the program; do not wait for its end."""
         stdin = self._guard_process.stdin
         if stdin is not None and not stdin.closed:
             stdin.close()
 
     def stop(self) -> None:
-        """End the program and all below it; returns when nothing is left, after `grace_period` seconds at the most."""
+        """
+        End the program and all processes below it; return when none is left, about `grace_period` seconds later at
+        most.
+        """
         self.request_stop()
         try:
             self._guard_process.wait(self._grace_period + 10)
-        except subprocess.TimeoutExpired:  # the keeper is stuck in the kernel: nothing more can be asked of it
+        except subprocess.TimeoutExpired:  # the guard is blocked in the kernel
             self._guard_process.kill()
             self._guard_process.wait()
 
     def tail(self, lines: int = 20) -> str:
-        """The last *lines* of the output."""
+        """Return the last *lines* of the output."""
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
@@ -107,15 +117,15 @@ class ProcessGuard:
     ) -> None:
         self.stop()
 
-    def _send(self, word: bytes) -> None:
+    def _send(self, command: bytes) -> None:
         stdin = self._guard_process.stdin
         if stdin is not None and not stdin.closed:
-            stdin.write(word)
+            stdin.write(command)
             stdin.flush()
 
 
 def run_guard(command: Sequence[str], grace_period: float) -> int:
-    """Be the keeper of *command*, until it ends or the pipe on our stdin closes; returns its exit status."""
+    """Run *command* until it ends, or until the pipe on stdin closes or a signal arrives; return its exit status."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signals: list[int] = []
@@ -127,10 +137,10 @@ def run_guard(command: Sequence[str], grace_period: float) -> int:
         _reap(program)
         if (status := program.poll()) is not None:
             break
-        word = _read_command()
-        if word == b"":
+        received = _read_command()
+        if received == b"":
             break
-        if word is not None:
+        if received is not None:
             program.kill()
             program.wait()
             program = subprocess.Popen(command, stdin=subprocess.DEVNULL)
@@ -139,28 +149,32 @@ def run_guard(command: Sequence[str], grace_period: float) -> int:
 
 
 def _read_command() -> bytes | None:
-    """What came through the pipe: nothing yet, a word, or b"" for its end."""
+    """Read from the pipe: None if there is nothing, a command, or b"" at the end of the pipe."""
     ready, _, _ = select.select([0], [], [], 0.2)
     return os.read(0, 64) if ready else None
 
 
 def _reap(program: subprocess.Popen[bytes]) -> None:
-    """Bury adopted children that ended, until it is *program*'s turn, whose status its own object must see."""
+    """Reap adopted children that have ended, but not *program*: its `Popen` object must read its exit status."""
     while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid != program.pid:
         os.waitpid(ended.si_pid, 0)
 
 
 def terminate_children(grace_period: float) -> None:
-    """Ask all below this process to end, and kill after *grace_period* seconds what has not; returns when none is left."""
-    asked: set[int] = set()
+    """
+    End all processes below this one: SIGTERM, and after *grace_period* seconds SIGKILL; return when none is left.
+
+    Only direct children receive SIGTERM: each may have its own way to end its children, and orphans become direct
+    children of this process.
+    """
+    terminated: set[int] = set()
     deadline = time.monotonic() + grace_period
     while left := [child for child in psutil.Process().children(recursive=True) if _is_alive(child)]:
         late = time.monotonic() > deadline
         for child in left:
-            # Only direct children are asked: each may have its own way of ending those below it, and orphans come here.
             with contextlib.suppress(psutil.NoSuchProcess):
-                if late or (child.ppid() == os.getpid() and child.pid not in asked):
-                    asked.add(child.pid)
+                if late or (child.ppid() == os.getpid() and child.pid not in terminated):
+                    terminated.add(child.pid)
                     child.send_signal(signal.SIGKILL if late else signal.SIGTERM)
         psutil.wait_procs(left, timeout=0.1)
 

@@ -1,4 +1,4 @@
-"""The training service as a child of ours, and the environments it trains in."""
+"""The training service as a child process, and the environments that its trainings need."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 
 START_TIMEOUT = 60.0
-"""Seconds until the service counts as unable to start; it needs two or three."""
+"""Seconds until a start counts as failed; the service needs two or three."""
 
 PREPARE_TIMEOUT = 1200.0
-"""Seconds that making an environment may take: half a gigabyte over a slow line."""
-
+"""Seconds that an installation may take: half a gigabyte over a slow connection."""
 
 GRACE_PERIOD = 5.0
-"""Seconds a service that stops, and the trainings below it, have for it: it gives answers under way three."""
+"""Seconds between SIGTERM and SIGKILL for the service and its trainings; the service gives open requests three."""
 
 
 class ServiceProcess:
     """
-    ``airflow-dlaas serve`` in *home*, on a `ProcessGuard`: when we end, it ends, with every training it runs.
+    ``airflow-dlaas serve`` in *home* under a `ProcessGuard`: it ends with this process, and so do its trainings.
 
-    A port of 0 is any free one. ``DLAAS_*`` variables of ours are dropped, so that settings meant for another service
-    don't reach this one; *settings* (``{"DLAAS_GPUS": "virtual:4"}``) are added.
+    :param port: of the API; 0 takes a free port, here and in *objectstore_port*.
+    :param settings: variables such as ``{"DLAAS_GPUS": "virtual:4"}``. The ``DLAAS_*`` variables of this process are
+        removed first, because they may be settings of another service.
     """
 
     def __init__(
@@ -57,12 +57,14 @@ class ServiceProcess:
 
     def start_steps(self) -> Iterator[str]:
         """
-        Start it bit by bit: yields what is going on, and ends when it hands out tokens.
+        Start the service in steps: yield a description of each, and end when the service issues tokens.
 
-        Raises `HostError` when it ended early or is not ready in time; `stop` is owed in any case.
+        The caller must call `stop` afterwards, also after an error.
+
+        :raises HostError: the service ended, or is not ready within `START_TIMEOUT`.
         """
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._connections_file.unlink(missing_ok=True)  # written anew by each start, with that start's ports
+        self._connections_file.unlink(missing_ok=True)  # each start writes it anew, with its ports
         self._service_guard = self._start_process("serve", "serve")
         deadline = time.monotonic() + START_TIMEOUT
         while not self._is_ready():
@@ -72,53 +74,58 @@ class ServiceProcess:
                 raise HostError(
                     f"The service is not ready after {START_TIMEOUT:.0f} s; its log is {self._service_guard.log}"
                 )
-            yield "waiting for its first token"
+            yield "waiting for a first token"
 
     def prepare_steps(self, framework: str, version: str) -> Iterator[str]:
         """
-        Make an environment to train in, bit by bit: yields the last thing that was said about it.
+        Install an environment for trainings in steps: yield the last line of the installation's output.
 
-        Needs no running service. Raises `HostError` when it can't be made.
+        The service need not run.
+
+        :raises HostError: the installation failed, or took longer than `PREPARE_TIMEOUT`.
         """
-        self._prepare_guard = leash = self._start_process("prepare", "runtimes", "prepare", framework, version)
+        self._prepare_guard = guard = self._start_process("prepare", "runtimes", "prepare", framework, version)
         deadline = time.monotonic() + PREPARE_TIMEOUT
-        while (status := leash.poll()) is None:
+        while (status := guard.poll()) is None:
             if time.monotonic() > deadline:
                 raise HostError(
-                    f"{framework} {version} is not installed after {PREPARE_TIMEOUT:.0f} s; see {leash.log}"
+                    f"{framework} {version} is not installed after {PREPARE_TIMEOUT:.0f} s; see {guard.log}"
                 )
-            yield leash.tail(1)
+            yield guard.tail(1)
         if status != 0:
-            raise HostError(f"The environment for {framework} {version} could not be made:\n{leash.tail()}")
+            raise HostError(f"The environment for {framework} {version} could not be made:\n{guard.tail()}")
 
     def connections(self) -> dict[str, dict[str, Any]]:
-        """The connections to it, as ``airflow connections import`` reads them: by id, with each one's fields."""
+        """
+        Return the connections to the service in the form of ``airflow connections import``: the fields by connection
+        id.
+        """
         found: dict[str, dict[str, Any]] = json.loads(self._connections_file.read_text())
         return found
 
     def failure_message(self) -> str | None:
-        """A sentence about a service that ended by itself, or None while it runs."""
+        """Return a message about a service that ended unexpectedly, or None while it runs."""
         if self._service_guard is None or (status := self._service_guard.poll()) is None:
             return None
         return f"The service ended with status {status}:\n{self._service_guard.tail()}"
 
     def kill_and_restart(self) -> None:
-        """Kill the service with -9, leave its trainings alone, and start it again."""
+        """Kill the service with SIGKILL and start it again; its trainings keep running."""
         if self._service_guard is not None:
             self._service_guard.kill_and_restart()
 
     def request_stop(self) -> None:
-        """Begin to end the service and everything it runs, without waiting."""
-        for leash in (self._prepare_guard, self._service_guard):
-            if leash is not None:
-                leash.request_stop()
+        """Begin to end the service and its trainings; do not wait for their end."""
+        for guard in (self._prepare_guard, self._service_guard):
+            if guard is not None:
+                guard.request_stop()
 
     def stop(self) -> None:
-        """End the service and everything it runs; returns when nothing is left."""
+        """End the service and its trainings; return when no process is left."""
         self.request_stop()
-        for leash in (self._prepare_guard, self._service_guard):
-            if leash is not None:
-                leash.stop()
+        for guard in (self._prepare_guard, self._service_guard):
+            if guard is not None:
+                guard.stop()
         self._prepare_guard = self._service_guard = None
 
     def __enter__(self) -> Self:
@@ -140,14 +147,14 @@ class ServiceProcess:
             return False
         service = self.connections()["dlaas_default"]
         try:
-            # trust_env off: a proxy has no business between us and the loopback, nor has a .netrc
+            # no trust_env: requests to loopback must not use a proxy or a .netrc file
             with requests.Session() as session:
                 session.trust_env = False
                 session.max_redirects = 0
-                reply = session.get(
+                response = session.get(
                     f"{service['host']}/v3/identity/token", auth=(service["login"], service["password"]), timeout=5
                 )
-                return reply.ok
+                return response.ok
         except requests.RequestException:
             return False
 

@@ -1,4 +1,4 @@
-"""What there is to see of a demo, as values; no I/O."""
+"""The data that the demo shows, as values. No I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ StepState = Literal["waiting", "running", "done", "failed"]
 
 
 class TaskInfo(Protocol):
-    """The part of a task instance that is read here."""
+    """The attributes of a task instance that this module reads."""
 
     @property
     def task_id(self) -> str: ...
@@ -25,7 +25,7 @@ class TaskInfo(Protocol):
 
 @dataclass(frozen=True)
 class StartupStep:
-    """Something that is done once before the DAG runs."""
+    """A step of the start, before the DAG runs."""
 
     name: str
     state: StepState = "waiting"
@@ -35,7 +35,7 @@ class StartupStep:
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One task of the DAG run. ``seconds`` counts up while it runs."""
+    """One task of the DAG run; ``seconds`` grows while the task runs."""
 
     task: str
     state: str
@@ -45,29 +45,29 @@ class TaskRow:
 
 @dataclass(frozen=True)
 class DemoView:
-    """All there is to see at one moment."""
+    """Everything that the demo shows at one moment."""
 
     steps: tuple[StartupStep, ...] = ()
     rows: tuple[TaskRow, ...] = ()
     training: str = ""
     """The training and its state."""
     metrics: str = ""
-    """What the training measured last."""
+    """The last metrics of the training."""
     log_line: str = ""
-    """The last line of a task's log."""
+    """The last line of the log of the task that started last."""
 
 
 def task_rows(tasks: Iterable[TaskInfo], task_order: Sequence[str], notes: Mapping[str, str]) -> tuple[TaskRow, ...]:
-    """The *tasks* as rows, in the DAG's *order*; a task that the order does not name comes last."""
-    place = {task: number for number, task in enumerate(task_order)}
+    """Return *tasks* as rows in the order of *task_order*; tasks that it does not name come last."""
+    position = {task: number for number, task in enumerate(task_order)}
     return tuple(
         TaskRow(task.task_id, task.state or "waiting", task.seconds, notes.get(task.task_id, ""))
-        for task in sorted(tasks, key=lambda task: place.get(task.task_id, len(place)))
+        for task in sorted(tasks, key=lambda task: position.get(task.task_id, len(position)))
     )
 
 
 def training_line(training: Training) -> str:
-    """What *training* is at, in one line: state, phase, GPUs."""
+    """Return state, phase and GPUs of *training* in one line."""
     status = training.status
     phase = f", {status.phase}" if status.phase is not None and not status.state.is_final else ""
     gpus = f" on {', '.join(status.gpus)}" if status.gpus and not status.state.is_final else ""
@@ -75,7 +75,7 @@ def training_line(training: Training) -> str:
 
 
 def metrics_line(training: Training) -> str:
-    """What *training* measured last, in one line; empty when it has measured nothing."""
+    """Return the last metrics of *training* in one line; empty if there are none."""
     if not training.status.metrics:
         return ""
     last = training.status.metrics[-1]
@@ -84,12 +84,12 @@ def metrics_line(training: Training) -> str:
 
 
 def topological_order(edges: Mapping[str, Iterable[str]]) -> list[str]:
-    """Task ids so that each comes after all it waits for; *edges* are each task's downstream tasks."""
+    """Return the task ids, each after its upstream tasks; *edges* has the downstream tasks of each task."""
     waiting = {task: {up for up, downs in edges.items() if task in downs} for task in edges}
     ordered: list[str] = []
     while waiting:
         ready = [task for task, ups in waiting.items() if ups <= set(ordered)]
-        if not ready:  # Airflow refuses a DAG with a cycle, so this is an answer we did not understand
+        if not ready:  # a cycle: Airflow accepts none, so its response was misunderstood
             return ordered + list(waiting)
         ordered += ready
         for task in ready:
@@ -99,18 +99,18 @@ def topological_order(edges: Mapping[str, Iterable[str]]) -> list[str]:
 
 def change_lines(before: DemoView, after: DemoView) -> Iterator[str]:
     """
-    What is new in *after*, one line a change, for an output that can't be painted over.
+    Yield one line for each change from *before* to *after*, for an output that is not a terminal.
 
-    Seconds alone are no change, nor are passing notes and numbers: an output read later wants to know what happened.
+    Changed seconds, notes and metrics are no change here: such an output is read later, for what happened.
     """
-    known = {step.name: step.state for step in before.steps}
+    step_states = {step.name: step.state for step in before.steps}
     for step in after.steps:
-        if known.get(step.name) != step.state and step.state != "waiting":
+        if step_states.get(step.name) != step.state and step.state != "waiting":
             took = f" ({step.seconds:.1f} s)" if step.state == "done" else ""
             yield f"{step.name}: {step.state}{took}{_note_suffix(step.note) if step.state != 'done' else ''}"
-    seen = {row.task: row for row in before.rows}
+    old_rows = {row.task: row for row in before.rows}
     for row in after.rows:
-        old = seen.get(row.task)
+        old = old_rows.get(row.task)
         if (old is None and row.state == "waiting") or (old and old.state == row.state):
             continue
         ended = row.state in FINAL_TASK_STATES
@@ -121,18 +121,18 @@ def change_lines(before: DemoView, after: DemoView) -> Iterator[str]:
 
 
 FINAL_TASK_STATES = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
-"""States of a task that it does not leave by itself."""
+"""States that a task leaves only if it is cleared or set."""
 
 _AIRFLOW_LOG_LINE = re.compile(
     r"^(::(end)?group::|DAG bundles loaded|Filling up the DagBag|Worker startup|Pushing xcom|Done\. Returned"
     r"|Pausing task as|Task failed with exception|trigger (completed|.* starting)$|Trigger fired event"
     r"|(https?:/)?/.*\.log$)"
 )
-"""What Airflow itself writes into every task's log."""
+"""Lines that Airflow itself writes into the log of every task."""
 
 
 def task_log_lines(log: Iterable[str]) -> list[str]:
-    """The lines of a task's *log* that the task itself wrote, without what Airflow puts around them."""
+    """Return the lines of a task's *log* that the task wrote, without the lines of Airflow."""
     lines = [line for event in log for line in event.splitlines()]
     return [line.strip() for line in lines if line.strip() and not _AIRFLOW_LOG_LINE.match(line)]
 
