@@ -1,15 +1,16 @@
 """
-The console script: `airflow-dlaas`.
+The console script `airflow-dlaas`.
 
-One file a family of commands, each a thin shell over the room that does the work; what a command costs to import is
-imported inside it, so that the client's commands work without the service. Nothing here is for import by others.
+Each module has a group of commands, and each command only calls the package that does the work. A command imports what
+it needs when it runs, so that the commands of the client work without the extra `service`. No other package imports
+this one.
 """
 
 from __future__ import annotations
 
 
 def main() -> None:
-    """Run the console script: the entry point."""
+    """Run the console script; this is its entry point."""
     from airflow_dlaas.cli.app import run
 
     run()

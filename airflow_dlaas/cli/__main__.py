@@ -1,4 +1,4 @@
-"""``python -m airflow_dlaas.cli``: the console script of a certain interpreter."""
+"""``python -m airflow_dlaas.cli``: the console script, run by a given interpreter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All commands together, and how each of them fails: with one sentence, on stderr, and exit code 1."""
+"""All commands in one application; a command that fails prints its error to stderr and exits with code 1."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def version() -> None:
 
 
 def run() -> None:
-    """Run the command line; what is raised on purpose becomes a sentence, everything else stays a traceback."""
+    """Run the command line: print a `DlaasError` as a message; any other exception keeps its traceback."""
     try:
         app()
     except InvalidDefinition as error:

@@ -1,4 +1,4 @@
-"""How the client's commands get into a service."""
+"""The options by which the commands of the client find a service and its credentials."""
 
 from __future__ import annotations
 
@@ -19,61 +19,59 @@ if TYPE_CHECKING:
 
 HomeOption = Annotated[
     Path | None,
-    typer.Option(
-        help="Home folder of the service; it keeps the credentials. Default: DLAAS_HOME, or ~/.airflow-dlaas."
-    ),
+    typer.Option(help="Home folder of the service, with its credentials. Default: DLAAS_HOME, or ~/.airflow-dlaas."),
 ]
 
 
 @contextmanager
 def open_client(home: Path | None) -> Iterator[Client]:
     """
-    Open a client of the service that runs in *home*, or of the one that DLAAS_URL names.
+    Open a client of the service in the folder *home*, or of the service at DLAAS_URL.
 
-    :raises NotConfigured: nobody said which service is meant.
+    :raises NotConfigured: neither names a service, or its credentials are missing.
     """
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.service.config.data_dir import DataDir, resolve_connection
 
-    folder, said = read_client_settings(os.environ, str(home) if home else None)
-    found = resolve_connection(DataDir(folder), said)
-    with Client(found.url, found.user, found.password, verify=found.verify) as opened:
-        yield opened
+    folder, settings = read_client_settings(os.environ, str(home) if home else None)
+    connection = resolve_connection(DataDir(folder), settings)
+    with Client(connection.url, connection.user, connection.password, verify=connection.verify) as client:
+        yield client
 
 
 def read_store_connection(home: Path | None, name: str) -> dict[str, str]:
     """
-    Look up an object store by the name of its connection, in the connections.json of *home*.
+    Read the connection *name* to an object store from the connections.json of *home*, as a definition has it.
 
-    :raises NotConfigured: there is none of that name.
+    :raises NotConfigured: there is no such connection.
     """
-    found, _ = _read_store_entry(home, name)
-    return {"auth_url": found["host"], "userId": found["login"], "password": found["password"]}
+    entry, _ = _read_store_entry(home, name)
+    return {"auth_url": entry["host"], "userId": entry["login"], "password": entry["password"]}
 
 
 def read_store_verify(home: Path | None, name: str) -> bool | str:
     """
-    Look up whom to trust for an object store's certificate, as `SwiftStore.open` takes it.
+    Return how to verify the certificate of an object store: the parameter `verify` of `SwiftStore.open`.
 
-    :raises NotConfigured: there is no connection of that name.
+    :raises NotConfigured: there is no such connection.
     """
-    found, said = _read_store_entry(home, name)
-    kept: str | None = json.loads(found.get("extra") or "{}").get("ca_file")
-    return said.get("tls_ca") or kept or True
+    entry, settings = _read_store_entry(home, name)
+    ca_file: str | None = json.loads(entry.get("extra") or "{}").get("ca_file")
+    return settings.get("tls_ca") or ca_file or True
 
 
 def _read_store_entry(home: Path | None, name: str) -> tuple[dict[str, str], dict[str, str]]:
     from airflow_dlaas.service.config.data_dir import DataDir
 
-    folder, said = read_client_settings(os.environ, str(home) if home else None)
+    folder, settings = read_client_settings(os.environ, str(home) if home else None)
     path = DataDir(folder).connections_file
     try:
-        kept: dict[str, dict[str, str]] = json.loads(path.read_text())
+        entries: dict[str, dict[str, str]] = json.loads(path.read_text())
     except FileNotFoundError:
-        kept = {}
-    found = kept.get(name)
-    if found is None or found.get("conn_type") != "swift":
+        entries = {}
+    entry = entries.get(name)
+    if entry is None or entry.get("conn_type") != "swift":
         raise NotConfigured(
-            f"There is no connection {name!r} of type swift in {path}; spell the connection out in the definition"
+            f"There is no connection {name!r} of type swift in {path}; write the connection into the definition"
         )
-    return found, said
+    return entry, settings

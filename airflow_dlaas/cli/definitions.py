@@ -1,4 +1,4 @@
-"""Training definitions as files: checking them, sending them."""
+"""Commands that check and submit training definitions in files."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ def register(app: typer.Typer) -> None:
 
 def validate(file: FileArgument) -> None:
     """
-    Check a training definition, without asking any service.
+    Check a training definition without a service.
 
-    Prints one line a problem, naming the field, and ends with exit code 1. A connection may be given by its name,
-    as in a DAG.
+    Each error is one line that names the field; the exit code is then 1. A connection can be a name, as in a DAG.
     """
     read_definition(file, lambda _: PLACEHOLDER_CONNECTION)
     typer.echo(f"{file} is a valid training definition")
@@ -40,33 +39,33 @@ def validate(file: FileArgument) -> None:
 def submit(
     file: FileArgument,
     key: Annotated[
-        str | None, typer.Option(help="An idempotency key: the same key again gives the same training.")
+        str | None, typer.Option(help="Idempotency key: the same key again returns the same training.")
     ] = None,
     home: HomeOption = None,
 ) -> None:
-    """Submit a training definition, and print the training's id. A connection may be named as in connections.json."""
+    """Submit a training definition and print the training's id. A connection can be a name from connections.json."""
     from airflow_dlaas.client import calls
 
     definition = read_definition(file, lambda name: read_store_connection(home, name))
-    with open_client(home) as opened:
-        training = opened.send(calls.create_training(definition, idempotency_key=key))
+    with open_client(home) as client:
+        training = client.send(calls.create_training(definition, idempotency_key=key))
     typer.echo(training.id)
 
 
 def read_definition(file: Path, get_connection: Callable[[str], Mapping[str, str]]) -> TrainingDefinition:
     """
-    Read a definition from *file*; stores whose ``connection`` is a name are looked up.
+    Read a definition from *file*, and replace each ``connection`` that is a name by the result of *get_connection*.
 
-    :raises InvalidDefinition: naming every field that is wrong.
+    :raises InvalidDefinition: the file cannot be read, is not JSON, or has wrong fields; the error names each one.
     """
     from airflow_dlaas.contract.definition import TrainingDefinition
 
     try:
         document = json.loads(file.read_bytes())
     except OSError as error:
-        raise InvalidDefinition([f"{file}: can't be read: {error.strerror}"]) from error
+        raise InvalidDefinition([f"{file}: cannot be read: {error.strerror}"]) from error
     except ValueError as error:
-        raise InvalidDefinition([f"{file}: is no JSON: {error}"]) from error
+        raise InvalidDefinition([f"{file}: is not JSON: {error}"]) from error
     return TrainingDefinition.parse(_insert_connections(document, get_connection))
 
 
@@ -78,9 +77,9 @@ def _insert_connections(document: Any, get_connection: Callable[[str], Mapping[s
 
     if not isinstance(document, dict):
         return document
-    whole = dict(document)
-    if isinstance(whole.get("training_data"), list):
-        whole["training_data"] = [with_credentials(entry) for entry in whole["training_data"]]
-    if "training_results" in whole:
-        whole["training_results"] = with_credentials(whole["training_results"])
-    return whole
+    result = dict(document)
+    if isinstance(result.get("training_data"), list):
+        result["training_data"] = [with_credentials(entry) for entry in result["training_data"]]
+    if "training_results" in result:
+        result["training_results"] = with_credentials(result["training_results"])
+    return result

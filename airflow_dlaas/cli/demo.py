@@ -14,13 +14,13 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    keep: Annotated[bool, typer.Option(help="Leave Airflow and the service up to look at, until Ctrl-C.")] = False,
-    home: Annotated[Path, typer.Option(help="Folder for everything the demo makes.")] = Path(".demo"),
+    keep: Annotated[bool, typer.Option(help="Keep Airflow and the service running afterwards, until Ctrl-C.")] = False,
+    home: Annotated[Path, typer.Option(help="Folder for all files of the demo.")] = Path(".demo"),
     airflow_port: Annotated[int, typer.Option(help="Port of Airflow's UI.")] = 8080,
     port: Annotated[int, typer.Option(help="Port of the training service.")] = 8480,
     objectstore_port: Annotated[int, typer.Option(help="Port of the embedded Swift.")] = 8481,
 ) -> None:
-    """Train a real model with a real Airflow, from nothing to its accuracy, and clean up."""
+    """Start Airflow and the training service, train a model, print its accuracy, and stop everything."""
     from airflow_dlaas.demo.command import demo as run
 
     raise typer.Exit(run(keep=keep, home=home, airflow_port=airflow_port, port=port, objectstore_port=objectstore_port))

@@ -1,4 +1,4 @@
-"""Looking at training runs, and stopping them."""
+"""Commands that list, show and cancel training runs, and print their logs."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def runs(
 
     from airflow_dlaas.client import calls
 
-    with open_client(home) as opened:
-        listed = opened.send(calls.list_trainings(limit))
+    with open_client(home) as client:
+        listed = client.send(calls.list_trainings(limit))
     table = Table(box=None, pad_edge=False)
     for title in ("ID", "NAME", "STATE", "SUBMITTED", "TOOK", "SIZE"):
         table.add_column(title, overflow="ellipsis", no_wrap=True, min_width=8 if title == "NAME" else None)
@@ -64,18 +64,18 @@ def runs(
 
 
 def show(training_id: TrainingIdArgument, home: HomeOption = None) -> None:
-    """Show one training run: what was asked for, how it is doing, what went wrong."""
+    """Show one training run: its definition, its state and its errors."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from airflow_dlaas.client import calls
 
-    with open_client(home) as opened:
-        one = opened.send(calls.get_training(training_id))
-    model, status = one.entity.model_definition, one.status
+    with open_client(home) as client:
+        training = client.send(calls.get_training(training_id))
+    model, status = training.entity.model_definition, training.status
     rows = {
-        "id": one.id,
+        "id": training.id,
         "name": model.name,
         "state": f"{status.state}" + (f" ({status.phase})" if status.phase else ""),
         "queue": f"{status.queue_position} before it" if status.queue_position is not None else None,
@@ -87,13 +87,13 @@ def show(training_id: TrainingIdArgument, home: HomeOption = None) -> None:
         "submitted": _format_time(status.submitted_at),
         "running": _format_time(status.running_at) if status.running_at else None,
         "finished": _format_time(status.finished_at) if status.finished_at else None,
-        "took": _format_duration(one) or None,
+        "took": _format_duration(training) or None,
         "message": status.message,
         "metrics": ", ".join(f"{value.name} {value.value:g}" for metric in status.metrics for value in metric.values),
         "error": "\n".join(f"{problem.message} ({problem.code})" for problem in status.error.errors)
         if status.error
         else None,
-        "results": _results_location(one),
+        "results": _results_location(training),
     }
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
@@ -106,50 +106,52 @@ def show(training_id: TrainingIdArgument, home: HomeOption = None) -> None:
 
 def logs(
     training_id: TrainingIdArgument,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the training has ended.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Wait for new lines until the training has ended.")
+    ] = False,
     home: HomeOption = None,
 ) -> None:
     """Print the log of a training run."""
     import asyncio
 
-    with open_client(home) as opened:
-        asyncio.run(_print_log(opened, training_id, wait_for_end=follow))
+    with open_client(home) as client:
+        asyncio.run(_print_log(client, training_id, wait_for_end=follow))
 
 
 def cancel(training_id: TrainingIdArgument, home: HomeOption = None) -> None:
-    """Ask for a training's end; what it has produced so far is stored."""
+    """Cancel a training; its results so far are stored."""
     from airflow_dlaas.client import calls
 
-    with open_client(home) as opened:
-        opened.send(calls.cancel_training(training_id))
-    typer.echo(f"{training_id} is asked to stop")
+    with open_client(home) as client:
+        client.send(calls.cancel_training(training_id))
+    typer.echo(f"{training_id} is being canceled")
 
 
 LOG_IDLE_TIMEOUT = 1.0
-"""Seconds without a new line after which the log of a running training counts as told, unless it is followed."""
+"""Seconds without a new line after which the command without --follow ends, while the training runs."""
 
 
 async def _print_log(client: Client, training_id: str, *, wait_for_end: bool) -> None:
-    """Print the log to its end; without *keep_on* only up to where it is now."""
+    """Print the log; until the end of the training if *wait_for_end* is set, else up to its present end."""
     import asyncio
     from contextlib import aclosing
 
     from airflow_dlaas.client.log_stream import follow_log
 
-    to_the_end = True
+    has_no_timeout = True  # until the state of the training is known
     async with aclosing(follow_log(client, training_id)) as frames:
         while True:
-            waiting = asyncio.ensure_future(anext(frames, None))
-            done, _ = await asyncio.wait({waiting}, timeout=None if to_the_end else LOG_IDLE_TIMEOUT)
+            next_frame = asyncio.ensure_future(anext(frames, None))
+            done, _ = await asyncio.wait({next_frame}, timeout=None if has_no_timeout else LOG_IDLE_TIMEOUT)
             if not done:
-                waiting.cancel()
-                await asyncio.wait({waiting})
+                next_frame.cancel()
+                await asyncio.wait({next_frame})
                 return
-            frame = waiting.result()
+            frame = next_frame.result()
             if frame is None:
                 return
             state = frame.status.state
-            to_the_end = wait_for_end or (state is not None and state.is_final)
+            has_no_timeout = wait_for_end or (state is not None and state.is_final)
             if frame.status.message:
                 typer.echo(frame.status.message, nl=False)
 

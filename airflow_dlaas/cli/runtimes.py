@@ -1,4 +1,4 @@
-"""What can be run, and making an environment before the first training needs it."""
+"""Commands that list the runtimes of a service, and install the environment of one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_dlaas.cli.connection_options import HomeOption, open_client
 from airflow_dlaas.cli.serve import SERVICE_MISSING
 from airflow_dlaas.exceptions import HostError, NotConfigured
 
-group = typer.Typer(help="What the service can run.", invoke_without_command=True)
+group = typer.Typer(help="The runtimes of the service.", invoke_without_command=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 @group.callback()
 def runtimes(context: typer.Context, home: HomeOption = None) -> None:
-    """List what the service can run."""
+    """List the runtimes of the service."""
     if context.invoked_subcommand is not None:
         return
     from rich.console import Console
@@ -30,8 +30,8 @@ def runtimes(context: typer.Context, home: HomeOption = None) -> None:
 
     from airflow_dlaas.client import calls
 
-    with open_client(home) as opened:
-        listed = opened.send(calls.list_runtimes())
+    with open_client(home) as client:
+        listed = client.send(calls.list_runtimes())
     table = Table(box=None, pad_edge=False)
     for title in ("FRAMEWORK", "VERSION", "ALSO", "REALLY RUNS", "NOTE"):
         table.add_column(title, overflow="fold")
@@ -52,13 +52,13 @@ def runtimes(context: typer.Context, home: HomeOption = None) -> None:
 @group.command()
 def prepare(
     framework: Annotated[str, typer.Argument(help="tensorflow, torch or caffe.")],
-    version: Annotated[str, typer.Argument(help="The version, as a definition says it.")],
+    version: Annotated[str, typer.Argument(help="The version, as in a training definition.")],
     home: HomeOption = None,
 ) -> None:
     """
-    Make a runtime's environment now, on this machine, so that no training has to wait for it.
+    Install the environment of a runtime on this machine, so that no training has to wait for the installation.
 
-    Works while the service runs and while it does not; one that is there already is left as it is.
+    The service may run or not. An environment that exists is not changed.
     """
     from pydantic import ValidationError
 
@@ -75,13 +75,13 @@ def prepare(
         raise HostError(SERVICE_MISSING.format(error=error)) from error
 
     settings = read_settings(os.environ, {"home": str(home) if home else None})
-    kept = DataDir(settings.home)
-    kept.create()
-    real = not resolve_slots(settings.gpus)[0].startswith("virtual:")
+    data_dir = DataDir(settings.home)
+    data_dir.create()
+    has_gpus = not resolve_slots(settings.gpus)[0].startswith("virtual:")
     try:
-        wanted = Framework(name=framework, version=version)
+        requested = Framework(name=framework, version=version)
     except ValidationError as error:
         raise NotConfigured("; ".join(validation_messages(error))) from None
-    spec = load_catalogue(settings.catalogue, has_gpus=real).resolve(wanted, "")
-    provision_runtime(spec, kept.environments, typer.echo)
+    spec = load_catalogue(settings.catalogue, has_gpus=has_gpus).resolve(requested, "")
+    provision_runtime(spec, data_dir.environments, typer.echo)
     typer.echo(f"{framework} {version} is ready: {spec.provides}")

@@ -1,4 +1,4 @@
-"""`airflow-dlaas serve`."""
+"""The command `airflow-dlaas serve`."""
 
 from __future__ import annotations
 
@@ -19,27 +19,29 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    home: Annotated[str | None, typer.Option(help="Folder of everything the service keeps.")] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen at.")] = None,
+    home: Annotated[str | None, typer.Option(help="Folder for all files of the service.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[str | None, typer.Option(help="Port of the API.")] = None,
     objectstore_port: Annotated[str | None, typer.Option(help="Port of the embedded Swift.")] = None,
     gpus: Annotated[str | None, typer.Option(help="auto, virtual:N, or GPUs by index or UUID.")] = None,
-    catalogue: Annotated[str | None, typer.Option(help="The site's own catalogue of runtimes (TOML).")] = None,
-    users: Annotated[str | None, typer.Option(help="File of further users (htpasswd -B).")] = None,
-    object_stores: Annotated[str | None, typer.Option(help="Stores that definitions may name: hosts, or any.")] = None,
-    tls_certificate: Annotated[str | None, typer.Option(help="Certificate to show (PEM).")] = None,
+    catalogue: Annotated[str | None, typer.Option(help="Catalogue of runtimes of the site (TOML).")] = None,
+    users: Annotated[str | None, typer.Option(help="File of additional users (htpasswd -B).")] = None,
+    object_stores: Annotated[
+        str | None, typer.Option(help="Object stores that definitions may use: hosts, or any.")
+    ] = None,
+    tls_certificate: Annotated[str | None, typer.Option(help="Certificate of the service (PEM).")] = None,
     tls_key: Annotated[str | None, typer.Option(help="Its private key (PEM).")] = None,
-    tls_ca: Annotated[str | None, typer.Option(help="Authorities that clients must trust for it (PEM).")] = None,
+    tls_ca: Annotated[str | None, typer.Option(help="Authorities that clients need to verify it (PEM).")] = None,
     insecure_listen: Annotated[
         bool,
-        typer.Option("--insecure-listen", help="Listen beyond loopback although there is no TLS, or a weak password."),
+        typer.Option("--insecure-listen", help="Listen beyond loopback without TLS, or with a weak password."),
     ] = False,
 ) -> None:
     """
     Run the training service in the foreground: API, dispatcher and an embedded OpenStack Swift.
 
-    Each option is also a variable, DLAAS_PORT for --port, and there are more: see the README. Stopping the service
-    stops no training; they are found again at the next start.
+    Each option can also be a variable, such as DLAAS_PORT for --port; the README lists further variables. Trainings
+    continue when the service stops, and the next start of the service finds them.
     """
     from airflow_dlaas.service.config.settings import read_settings
 
@@ -63,7 +65,7 @@ def serve(
     except ModuleNotFoundError as error:
         raise HostError(SERVICE_MISSING.format(error=error)) from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # Each of their requests is a line otherwise: noise for whoever looks for a training's story.
+    # Without this, each request of these libraries is a line, and the lines about trainings are hard to find.
     for noisy in ("alembic", "swiftclient", "urllib3", "requests"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     raise typer.Exit(run(settings, typer.echo))

@@ -1,4 +1,4 @@
-"""Who may log in besides the service's own user: the file that DLAAS_USERS names."""
+"""Commands for the file of additional users of the service (DLAAS_USERS)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_dlaas.cli.serve import SERVICE_MISSING
 from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.config.settings import read_user_file_path
 
-group = typer.Typer(help="Who may log in besides the service's own user.", no_args_is_help=True)
+group = typer.Typer(help="Additional users of the service.", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
 FileOption = Annotated[Path | None, typer.Option(help="The file of users. Default: DLAAS_USERS.")]
@@ -26,9 +26,9 @@ def register(app: typer.Typer) -> None:
 
 @group.callback()
 def users() -> None:
-    """Who may log in besides the service's own user."""
+    """Additional users of the service, besides its own user."""
     try:
-        import bcrypt  # noqa: F401 - what all of them need
+        import bcrypt  # noqa: F401 - every command needs it
     except ModuleNotFoundError as error:
         raise HostError(SERVICE_MISSING.format(error=error)) from error
 
@@ -37,13 +37,13 @@ def users() -> None:
 def add(
     name: NameArgument,
     file: FileOption = None,
-    weak: Annotated[bool, typer.Option("--weak", help="Take a password that is easy to guess, too.")] = False,
+    weak: Annotated[bool, typer.Option("--weak", help="Accept a password that is easy to guess.")] = False,
 ) -> None:
     """
-    Add a user, or give one another password.
+    Add a user, or change the password of a user.
 
-    The password is asked for twice, or is a line of standard input. A running service lets the user in at once; after
-    a change of password, what was opened with the former has to log in again.
+    The command asks for the password twice, or reads a line of standard input. A running service accepts the user at
+    once. After a change of the password, existing sessions of the user must log in again.
     """
     from airflow_dlaas.service.config.network_policy import password_weakness
     from airflow_dlaas.service.config.users import MAX_NAME_LENGTH, edit_users, hash_password, is_valid_name
@@ -54,17 +54,17 @@ def add(
     password = _read_password(name)
     why = None if weak else password_weakness(name, password)
     if why is not None:
-        raise NotConfigured(f"The password {why}; take a better one, or say --weak")
+        raise NotConfigured(f"The password {why}; choose a better one, or add --weak")
     hashed = hash_password(password)
     with edit_users(path) as known:
-        there = name in known
+        exists = name in known
         known[name] = hashed
-    typer.echo(f"{name} has another password now" if there else f"{name} may log in now")
+    typer.echo(f"{name} has another password now" if exists else f"{name} may log in now")
 
 
 @group.command()
 def remove(name: NameArgument, file: FileOption = None) -> None:
-    """Remove a user. A running service lets them in no longer, not even with a token; their trainings go on."""
+    """Remove a user. A running service refuses the user at once, also with a token; the user's trainings continue."""
     from airflow_dlaas.service.config.users import edit_users, read_users
 
     path = _require_users_file(file)
@@ -87,7 +87,7 @@ def list_users(file: FileOption = None) -> None:
 def _require_users_file(file: Path | None) -> Path:
     path = file or read_user_file_path(os.environ)
     if path is None:
-        raise NotConfigured("Which file? Set DLAAS_USERS to it (as for the service), or say --file")
+        raise NotConfigured("The file of users is not set: set DLAAS_USERS (as for the service), or add --file")
     return path
 
 

@@ -1,4 +1,4 @@
-"""Training definitions as files."""
+"""Tests of training definitions in files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_dlaas.cli.definitions import PLACEHOLDER_CONNECTION, read_definitio
 from airflow_dlaas.exceptions import InvalidDefinition
 
 
-def a_document(**more):
+def make_document(**more):
     connection = {"auth_url": "https://s/auth/v1.0", "userId": "a:b", "password": "hush"}
     return {
         "model_definition": {
@@ -33,37 +33,37 @@ def read(tmp_path):
     return read
 
 
-def test_a_definition_with_credentials_is_read_as_it_stands(read):
-    assert read(a_document()).training_data[0].connection.user == "a:b"
+def test_read_definition_keeps_credentials(read):
+    assert read(make_document()).training_data[0].connection.user == "a:b"
 
 
-def test_a_connection_may_be_a_name(read):
-    document = a_document()
+def test_read_definition_looks_up_a_connection_by_its_name(read):
+    document = make_document()
     document["training_data"][0]["connection"] = "swift_default"
-    place = {"container": "results", "type": "softlayer_objectstore"}
-    document["training_results"] = {"connection": "other", "target": place}
+    target = {"container": "results", "type": "softlayer_objectstore"}
+    document["training_results"] = {"connection": "other", "target": target}
     definition = read(document)
     assert definition.training_data[0].connection.user == "swift_default"
     assert definition.results_store.connection.user == "other"
 
 
 @pytest.mark.parametrize(
-    ("document", "said"),
+    ("document", "problem"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ("[]", "(the whole)"),
-        (a_document(training_data=[]), "training_data"),
-        (a_document(training_data="all"), "training_data"),
-        (a_document(colour="red"), "colour: is not a key of the definition"),
+        (make_document(training_data=[]), "training_data"),
+        (make_document(training_data="all"), "training_data"),
+        (make_document(colour="red"), "colour: is not a key of the definition"),
     ],
 )
-def test_every_problem_is_named(read, document, said):
+def test_read_definition_names_every_problem(read, document, problem):
     with pytest.raises(InvalidDefinition) as caught:
         read(document)
-    assert any(said in problem for problem in caught.value.problems)
+    assert any(problem in line for line in caught.value.problems)
     assert "hush" not in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_a_problem_of_the_file(tmp_path):
-    with pytest.raises(InvalidDefinition, match="can't be read"):
+def test_read_definition_reports_a_missing_file(tmp_path):
+    with pytest.raises(InvalidDefinition, match="cannot be read"):
         read_definition(tmp_path / "none.json", lambda _: PLACEHOLDER_CONNECTION)

@@ -1,4 +1,4 @@
-"""The console script as a whole."""
+"""Tests of the console script as a whole."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from airflow_dlaas.cli import main
 
 @pytest.fixture
 def console(monkeypatch, capsys):
-    """Run a command line; its exit code, stdout and stderr."""
+    """Return a function that runs a command line, and returns its exit code, stdout and stderr."""
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["airflow-dlaas", *arguments])
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as exit_info:
             main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
+        output = capsys.readouterr()
+        return exit_info.value.code or 0, output.out, output.err
 
     return run
 
 
-def test_it_tells_its_version(console):
+def test_version_command_prints_the_version(console):
     assert console("version") == (0, f"airflow-dlaas {__version__}\n", "")
 
 
-def test_an_invalid_definition_is_one_line_a_problem(console, tmp_path):
+def test_validate_prints_one_line_for_each_problem(console, tmp_path):
     file = tmp_path / "definition.json"
     file.write_text(json.dumps({"model_definition": {"nam": "x"}, "training_data": []}))
     code, out, err = console("validate", str(file))
@@ -40,7 +40,7 @@ def test_an_invalid_definition_is_one_line_a_problem(console, tmp_path):
     assert all(": " in line for line in lines)
 
 
-def test_what_is_raised_on_purpose_is_one_sentence(console, monkeypatch, tmp_path):
+def test_dlaas_error_is_printed_as_one_line(console, monkeypatch, tmp_path):
     monkeypatch.setenv("DLAAS_HOME", str(tmp_path / "nowhere"))
     code, out, err = console("runs")
     assert (code, out) == (1, "")
@@ -48,7 +48,7 @@ def test_what_is_raised_on_purpose_is_one_sentence(console, monkeypatch, tmp_pat
     assert err.count("\n") == 1
 
 
-def test_a_bad_setting_stops_serve_before_it_begins(console, monkeypatch, tmp_path):
+def test_serve_refuses_an_invalid_setting_before_it_starts(console, monkeypatch, tmp_path):
     monkeypatch.setenv("DLAAS_HOME", str(tmp_path / "home"))
     code, _, err = console("serve", "--port", "http")
     assert code == 1
@@ -56,7 +56,7 @@ def test_a_bad_setting_stops_serve_before_it_begins(console, monkeypatch, tmp_pa
     assert not (tmp_path / "home").exists()
 
 
-def test_serve_listens_beyond_loopback_only_when_told(console, monkeypatch, tmp_path):
+def test_serve_refuses_to_listen_beyond_loopback_without_the_option(console, monkeypatch, tmp_path):
     monkeypatch.setenv("DLAAS_HOME", str(tmp_path / "home"))
     code, _, err = console("serve", "--host", "0.0.0.0")
     assert code == 1
