@@ -1,9 +1,10 @@
 """
-The address that a connection's host, port and schema make up, in whichever of them its parts stand; no I/O.
+The URL of a connection, made of the fields host, port and schema. No I/O.
 
-People give a whole URL as host. From a connection URI Airflow takes the parts: ``dlaas://user:pw@h:9200/path`` arrives
-as host ``h``, port 9200, schema ``path``; ``dlaas://https://user:pw@h:9200/path`` as host ``https://h`` with the same
-port and schema (https://github.com/apache/airflow/issues/51953). In JSON each may stand anywhere.
+In the connection form, users enter a whole URL as host. Airflow splits a connection URI:
+``dlaas://user:pw@h:9200/path`` becomes host ``h``, port 9200 and schema ``path``;
+``dlaas://https://user:pw@h:9200/path`` becomes host ``https://h`` with the same port and schema
+(https://github.com/apache/airflow/issues/51953). In JSON each part can be in any of the fields.
 """
 
 from __future__ import annotations
@@ -21,26 +22,26 @@ URL_SCHEMES = frozenset({"http", "https"})
 
 def connection_url(connection: AirflowConnection, *, default_scheme: str) -> str:
     """
-    Put together the URL that *connection* means, without a slash at its end.
+    Return the URL of *connection*, without a slash at its end.
 
-    The schema is the scheme if it is ``http`` or ``https``, else the path. A query or a fragment is refused in either:
-    the paths of requests are appended to the URL.
+    The field schema is the scheme if it is ``http`` or ``https``, else the path. No field may have a query or a
+    fragment: the paths of requests are appended to the URL.
 
-    :param default_scheme: of an address that names none.
-    :raises NotConfigured: naming the connection and the field; also where two fields contradict each other.
+    :param default_scheme: the scheme if no field names one.
+    :raises NotConfigured: a field is missing or wrong, or two fields contradict each other; the message names
+        connection and field.
     """
-    given = (connection.host or "").strip()
-    if not given:
+    host_field = (connection.host or "").strip()
+    if not host_field:
         raise NotConfigured(f"Connection {connection.conn_id!r}: the URL (host) is missing")
     schema = (connection.schema or "").strip(" /")
-    for field, value in (("URL (host)", given), ("schema", schema)):
-        if "?" in value or "#" in value:  # what follows is not repeated: it may hold a token
+    for field, value in (("URL (host)", host_field), ("schema", schema)):
+        if "?" in value or "#" in value:  # the message leaves the value out: it may contain a token
             raise NotConfigured(
-                f"Connection {connection.conn_id!r}: the {field} must end with the path; take '?' or '#' and what "
-                "follows out of it. Options such as verify and ca_file belong in extra; in a path write ? as %3F and "
-                "# as %23"
+                f"Connection {connection.conn_id!r}: the {field} must end with the path: remove '?' or '#' and "
+                "the rest. Options such as verify and ca_file belong in extra; in a path write ? as %3F and # as %23"
             )
-    scheme, _, rest = given.rpartition("://")
+    scheme, _, rest = host_field.rpartition("://")
     parts = _split_address(rest)
     if parts is None or not parts.hostname or scheme.lower() not in {*URL_SCHEMES, ""}:
         raise NotConfigured(
@@ -49,11 +50,11 @@ def connection_url(connection: AirflowConnection, *, default_scheme: str) -> str
         )
     if "@" in parts.netloc:
         raise NotConfigured(
-            f"Connection {connection.conn_id!r}: the URL (host) must not carry credentials: they belong in login and "
+            f"Connection {connection.conn_id!r}: the URL (host) must not contain credentials: they belong in login and "
             "password"
         )
-    named, path = (schema.lower(), "") if schema.lower() in URL_SCHEMES else ("", schema)
-    scheme = _require_same(connection, "scheme", scheme.lower(), "schema", named) or default_scheme
+    schema_scheme, path = (schema.lower(), "") if schema.lower() in URL_SCHEMES else ("", schema)
+    scheme = _require_same(connection, "scheme", scheme.lower(), "schema", schema_scheme) or default_scheme
     port = _require_same(connection, "port", str(parts.port or ""), "port", str(connection.port or ""))
     path = _require_same(connection, "path", parts.path.strip("/"), "schema", path)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
@@ -61,13 +62,13 @@ def connection_url(connection: AirflowConnection, *, default_scheme: str) -> str
 
 
 def _split_address(address: str) -> SplitResult | None:
-    """Take apart what follows the scheme; None where it is no address."""
+    """Split the part of a URL after its scheme; return None if it is not valid."""
     netloc = address.partition("/")[0]
-    if netloc.count(":") > 1 and not {"[", "@"} & set(netloc):  # Airflow takes the brackets off an IPv6 address
+    if netloc.count(":") > 1 and not {"[", "@"} & set(netloc):  # Airflow removes the brackets of an IPv6 address
         address = f"[{netloc}]{address[len(netloc) :]}"
     try:
         parts = urlsplit(f"//{address}")
-        _ = parts.port  # is looked at only when asked for
+        _ = parts.port  # `urlsplit` checks the port only on access
     except ValueError:
         return None
     return parts
@@ -75,7 +76,7 @@ def _split_address(address: str) -> SplitResult | None:
 
 def _require_same(connection: AirflowConnection, part_name: str, in_url: str, field: str, in_field: str) -> str:
     if in_url and in_field and in_url != in_field:
-        # Without the values: pages in Airflow's UI show this, and where a service is stays on the server.
+        # The message leaves the values out: Airflow's UI shows it, and users need not know the address of a service.
         raise NotConfigured(
             f"Connection {connection.conn_id!r}: the URL (host) and {field} name two different {part_name}s: give one"
         )

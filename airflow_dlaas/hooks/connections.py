@@ -1,4 +1,4 @@
-"""What connections mean, field by field; no I/O."""
+"""The fields of Airflow connections of the types `dlaas` and `swift`. No I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class AirflowConnection(Protocol):
-    """The part of Airflow's connection that is read here."""
+    """The attributes of Airflow's connection that this module reads."""
 
     conn_id: str
     conn_type: str | None
@@ -26,20 +26,20 @@ class AirflowConnection(Protocol):
 
     @property
     def extra_dejson(self) -> dict[str, Any]:
-        """The extra fields, parsed."""
+        """The extra fields as a dict."""
 
 
 @dataclass(frozen=True)
 class ServiceConnection:
-    """How to reach a deep-learning service."""
+    """Address and credentials of a training service."""
 
     url: str
     login: str
     password: str = field(repr=False)
     verify: bool | str = True
-    """Whether to verify TLS certificates, or the file with the ones to trust."""
+    """Whether to verify TLS certificates, or the file with the certificates of trusted authorities."""
     tensorboard_url: str | None = None
-    """The site's TensorBoard, with ``{training_id}`` and ``{folder}`` to be filled in."""
+    """Address of the site's TensorBoard, with the placeholders ``{training_id}`` and ``{folder}``."""
 
     @classmethod
     def from_connection(cls, connection: AirflowConnection) -> ServiceConnection:
@@ -48,19 +48,19 @@ class ServiceConnection:
 
         - **URL** (host): ``https://dlaas.example.org``, or its parts in host, port and schema; see
           `airflow_dlaas.hooks.connection_url`.
-        - **User**, **Password**: who we are. One without the other is refused, since calling as nobody would
-          hide the mistake.
-        - extra ``verify`` (default true) and ``ca_file``: which TLS certificates are trusted.
-        - extra ``tensorboard_url``: where people find the site's TensorBoard, with ``{training_id}`` and ``{folder}``
-          to be filled in. It is shown to whoever sees the training.
+        - **User**, **Password**: the credentials. Both are required: a request without them would hide the mistake.
+        - extra ``verify`` (default true) and ``ca_file``: the trusted TLS certificates.
+        - extra ``tensorboard_url``: the address of the site's TensorBoard, with the placeholders ``{training_id}`` and
+          ``{folder}``. Every user who can see the training sees this address.
 
-        :raises NotConfigured: naming the connection and the field; also for a connection of another type.
+        :raises NotConfigured: a field is missing or wrong (the message names connection and field), or the connection
+            has another type.
         """
         require_conn_type(connection, "dlaas")
         url = connection_url(connection, default_scheme="http")
         if not connection.login or not connection.password:
             raise NotConfigured(
-                f"Connection {connection.conn_id!r}: user and password are both needed to ask the service for a token"
+                f"Connection {connection.conn_id!r}: user and password are both required to log in to the service"
             )
         return cls(
             url, connection.login, connection.password, _read_verify(connection), _read_tensorboard_url(connection)
@@ -69,14 +69,14 @@ class ServiceConnection:
 
 @dataclass(frozen=True)
 class SwiftConnection:
-    """How to reach an object store."""
+    """Address and credentials of an object store."""
 
     credentials: StoreConnection
     verify: bool | str = True
 
     @property
     def store_type(self) -> StoreType:
-        """What a training definition calls this kind of store."""
+        """The type of this store in a training definition."""
         from airflow_dlaas.contract.stores import StoreType
 
         return StoreType.BLUEMIX if self.credentials.is_keystone else StoreType.SOFTLAYER
@@ -86,13 +86,14 @@ class SwiftConnection:
         """
         Read a connection of type `swift`:
 
-        - **Auth URL** (host): ``http://swift.example.org/auth/v1.0``, or Keystone's ``https://…/v3``; or its parts, as
-          for the service.
-        - **User** (``ACCOUNT:user`` for Swift v1, the user's id for Keystone), **Key** (password).
-        - extra ``project_id``, ``region``, ``domain_name``: all three mean Keystone v3, none means Swift v1.
+        - **Auth URL** (host): ``http://swift.example.org/auth/v1.0``, or Keystone's ``https://…/v3``; or its parts in
+          host, port and schema, as for the service.
+        - **User** (``ACCOUNT:user`` for Swift v1, the id of the user for Keystone), **Key** (password).
+        - extra ``project_id``, ``region``, ``domain_name``: all three select Keystone v3, none selects Swift v1.
         - extra ``verify`` and ``ca_file``, as for the service.
 
-        :raises NotConfigured: naming the connection and the field; also for a connection of another type.
+        :raises NotConfigured: a field is missing or wrong (the message names connection and field), or the connection
+            has another type.
         """
         from pydantic import SecretStr, ValidationError
 
@@ -101,32 +102,34 @@ class SwiftConnection:
 
         require_conn_type(connection, "swift")
         extra = connection.extra_dejson
-        keystone = {name: extra.get(name) or None for name in ("project_id", "region", "domain_name")}
-        missing = [name for name, value in keystone.items() if not value]
-        if 0 < len(missing) < len(keystone):
+        keystone_fields = {name: extra.get(name) or None for name in ("project_id", "region", "domain_name")}
+        missing = [name for name, value in keystone_fields.items() if not value]
+        if 0 < len(missing) < len(keystone_fields):
             raise NotConfigured(
                 f"Connection {connection.conn_id!r}: {' and '.join(missing)} missing; Keystone v3 needs project_id, "
                 "region and domain_name, Swift v1 none of them"
             )
         if not connection.login or not connection.password:
-            raise NotConfigured(f"Connection {connection.conn_id!r}: user and key are both needed")
+            raise NotConfigured(f"Connection {connection.conn_id!r}: user and key are both required")
         try:
-            store = StoreConnection(
-                auth_url=connection_url(connection, default_scheme="https" if keystone["project_id"] else "http"),
+            credentials = StoreConnection(
+                auth_url=connection_url(
+                    connection, default_scheme="https" if keystone_fields["project_id"] else "http"
+                ),
                 user_id=connection.login,
                 password=SecretStr(connection.password),
-                **keystone,
+                **keystone_fields,
             )
         except ValidationError as error:
             raise NotConfigured(f"Connection {connection.conn_id!r}: {'; '.join(validation_messages(error))}") from None
-        return cls(store, _read_verify(connection))
+        return cls(credentials, _read_verify(connection))
 
 
 def require_conn_type(connection: AirflowConnection, expected: str) -> None:
     """
-    Refuse a connection that was made for something else, before its password is sent anywhere.
+    Require a connection of the type *expected*, before its password is sent anywhere.
 
-    :raises NotConfigured: naming the connection, its type and the *expected* one.
+    :raises NotConfigured: the connection has another type or none; the message names both types.
     """
     if connection.conn_type != expected:
         found = f"is of type {connection.conn_type!r}" if connection.conn_type else "has no type"
@@ -146,7 +149,7 @@ def _read_tensorboard_url(connection: AirflowConnection) -> str | None:
         parts = None
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
         raise NotConfigured(
-            f"Connection {connection.conn_id!r}: tensorboard_url must be an http or https address without a user"
+            f"Connection {connection.conn_id!r}: tensorboard_url must be an http or https address without credentials"
         )
     return str(url)
 
@@ -154,7 +157,7 @@ def _read_tensorboard_url(connection: AirflowConnection) -> str | None:
 def _read_verify(connection: AirflowConnection) -> bool | str:
     extra = connection.extra_dejson
     verify = extra.get("verify")
-    if isinstance(verify, str):  # the extra fields of a connection URI are texts
+    if isinstance(verify, str):  # a connection URI gives every extra field as a text
         verify = {"true": True, "false": False}.get(verify.lower(), verify)
     if verify is not None and not isinstance(verify, bool):
         raise NotConfigured(f"Connection {connection.conn_id!r}: verify must be true or false")

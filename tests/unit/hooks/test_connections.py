@@ -1,4 +1,4 @@
-"""What a connection means."""
+"""Tests of the fields of Airflow connections."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def swift(**fields: object) -> Connection:
     return Connection(conn_id="c", conn_type="swift", **given)  # type: ignore[arg-type]
 
 
-def test_the_url_is_taken_as_it_was_given() -> None:
+def test_connection_url_keeps_a_complete_url() -> None:
     assert ServiceConnection.from_connection(dlaas()).url == "https://dlaas.example.org"
 
 
-def test_a_bare_host_gets_scheme_and_port() -> None:
+def test_connection_url_adds_scheme_and_port_to_a_host() -> None:
     assert ServiceConnection.from_connection(dlaas(host="h", port=8480)).url == "http://h:8480"
     assert ServiceConnection.from_connection(dlaas(host="h", schema="https")).url == "https://h"
 
@@ -51,8 +51,8 @@ def test_a_bare_host_gets_scheme_and_port() -> None:
         ("http://u:pw@[::1]:9200/a", "http://[::1]:9200/a"),
     ],
 )
-def test_every_form_of_a_connection_uri_gives_its_address(uri: str, url: str) -> None:
-    """Of both types, and after the round trip through the URI and the JSON that Airflow makes of a connection."""
+def test_connection_url_reads_every_form_of_a_connection_uri(uri: str, url: str) -> None:
+    """The same for both types, and after a round trip through the URI and the JSON of the connection."""
     for kind in ("dlaas", "swift"):
         first = Connection.from_uri(f"{kind}://{uri}", "c")
         for one in (
@@ -77,7 +77,7 @@ def test_every_form_of_a_connection_uri_gives_its_address(uri: str, url: str) ->
         ({"host": "http://[::1]:9200/a/"}, "http://[::1]:9200/a"),
     ],
 )
-def test_every_form_of_a_connection_in_json_gives_its_address(fields: dict[str, object], url: str) -> None:
+def test_connection_url_reads_every_form_of_a_connection_in_json(fields: dict[str, object], url: str) -> None:
     for kind in ("dlaas", "swift"):
         given = {"conn_type": kind, "login": "u", "password": "pw", **fields}
         assert address(Connection.from_json(json.dumps(given), "c")) == url
@@ -89,77 +89,77 @@ def test_every_form_of_a_connection_in_json_gives_its_address(fields: dict[str, 
         ({"host": "http://h:9200", "port": 9300}, "the URL .* and port name two different ports"),
         ({"host": "http://h", "schema": "https"}, "the URL .* and schema name two different schemes"),
         ({"host": "http://h/a", "schema": "b"}, "the URL .* and schema name two different paths"),
-        ({"host": "http://u:geheim@h"}, "must not carry credentials"),
-        ({"host": "u:geheim@h"}, "must not carry credentials"),
+        ({"host": "http://u:secret-pw@h"}, "must not contain credentials"),
+        ({"host": "u:secret-pw@h"}, "must not contain credentials"),
         ({"host": "ftp://h"}, "must begin with http"),
         ({"host": "http://h:99999"}, "must begin with http"),
         ({"host": "http://"}, "must begin with http"),
-        ({"host": "http://h:9200/base?x=geheim"}, r"the URL \(host\) must end with the path.* extra"),
-        ({"host": "http://h:9200/base#geheim"}, r"the URL \(host\) must end with the path"),
-        ({"host": "http://h?next=http://geheim"}, r"the URL \(host\) must end with the path"),
-        ({"host": "h:9200?geheim", "schema": "base"}, r"the URL \(host\) must end with the path"),
+        ({"host": "http://h:9200/base?x=secret-pw"}, r"the URL \(host\) must end with the path.* extra"),
+        ({"host": "http://h:9200/base#secret-pw"}, r"the URL \(host\) must end with the path"),
+        ({"host": "http://h?next=http://secret-pw"}, r"the URL \(host\) must end with the path"),
+        ({"host": "h:9200?secret-pw", "schema": "base"}, r"the URL \(host\) must end with the path"),
         ({"host": "http://h/base?"}, r"the URL \(host\) must end with the path"),
-        ({"host": "h", "schema": "base?x=geheim"}, "the schema must end with the path.* extra"),
-        ({"host": "http://h:9200", "schema": "#geheim"}, "the schema must end with the path"),
+        ({"host": "h", "schema": "base?x=secret-pw"}, "the schema must end with the path.* extra"),
+        ({"host": "http://h:9200", "schema": "#secret-pw"}, "the schema must end with the path"),
     ],
 )
-def test_a_contradiction_in_a_connection_is_refused_by_name(fields: dict[str, object], why: str) -> None:
+def test_connection_url_refuses_contradictions_by_connection_and_field(fields: dict[str, object], why: str) -> None:
     for kind in ("dlaas", "swift"):
-        given = {"conn_type": kind, "login": "u", "password": "geheim", **fields}
+        given = {"conn_type": kind, "login": "u", "password": "secret-pw", **fields}
         with pytest.raises(NotConfigured, match=f"^Connection 'c': .*{why}") as refused:
             address(Connection.from_json(json.dumps(given), "c"))
-        assert "geheim" not in str(refused.value)
+        assert "secret-pw" not in str(refused.value)
 
 
 @pytest.mark.parametrize("found", ["http", "postgres", "swift", "dlaas", "", None])
-def test_a_connection_of_another_type_is_refused_by_both_types(found: str | None) -> None:
+def test_from_connection_refuses_another_connection_type(found: str | None) -> None:
     kinds = {"dlaas": ServiceConnection, "swift": SwiftConnection}
     for expected, kind in kinds.items():
         if found == expected:
             continue
-        other = Connection(conn_id="c", conn_type=found, host="http://h", login="u", password="geheim")
+        other = Connection(conn_id="c", conn_type=found, host="http://h", login="u", password="secret-pw")
         is_of = f"is of type {found!r}" if found else "has no type"
         with pytest.raises(NotConfigured, match=f"Connection 'c' {is_of}, but must be of type {expected!r}") as refused:
             kind.from_connection(other)
-        assert "geheim" not in str(refused.value)
+        assert "secret-pw" not in str(refused.value)
 
 
 def address(connection: Connection) -> str:
-    """Where the password of *connection* would be sent."""
+    """Return the address to which the password of *connection* would be sent."""
     if connection.conn_type == "swift":
         return SwiftConnection.from_connection(connection).credentials.auth_url
     return ServiceConnection.from_connection(connection).url
 
 
-def test_a_connection_uri_of_a_store_keeps_its_path() -> None:
-    access = SwiftConnection.from_connection(swift(host="127.0.0.1", port=8481, schema="auth/v1.0"))
-    assert access.credentials.auth_url == "http://127.0.0.1:8481/auth/v1.0"
+def test_swift_connection_keeps_the_path_of_its_auth_url() -> None:
+    connection = SwiftConnection.from_connection(swift(host="127.0.0.1", port=8481, schema="auth/v1.0"))
+    assert connection.credentials.auth_url == "http://127.0.0.1:8481/auth/v1.0"
 
 
 @pytest.mark.parametrize("missing", ["host", "login", "password"])
-def test_half_a_connection_is_refused_by_its_name(missing: str) -> None:
+def test_from_connection_requires_host_login_and_password(missing: str) -> None:
     with pytest.raises(NotConfigured, match="'c'"):
         ServiceConnection.from_connection(dlaas(**{missing: None}))
     with pytest.raises(NotConfigured, match="'c'"):
         SwiftConnection.from_connection(swift(**{missing: None}))
 
 
-def test_a_secret_is_in_no_repr() -> None:
+def test_connection_repr_hides_the_password() -> None:
     assert "hidden" not in repr(ServiceConnection.from_connection(dlaas()))
     assert "hidden" not in repr(SwiftConnection.from_connection(swift()))
 
 
-def test_the_kind_of_store_follows_from_the_fields() -> None:
+def test_swift_connection_store_type_follows_from_the_keystone_fields() -> None:
     assert SwiftConnection.from_connection(swift()).store_type is StoreType.SOFTLAYER
     assert SwiftConnection.from_connection(swift(extra=KEYSTONE)).store_type is StoreType.BLUEMIX
 
 
-def test_half_of_keystone_is_refused() -> None:
+def test_swift_connection_refuses_incomplete_keystone_fields() -> None:
     with pytest.raises(NotConfigured, match="region and domain_name missing"):
         SwiftConnection.from_connection(swift(extra='{"project_id": "p"}'))
 
 
-def test_tls_is_verified_unless_told_otherwise() -> None:
+def test_verify_is_true_by_default_and_can_be_a_ca_file() -> None:
     assert ServiceConnection.from_connection(dlaas()).verify is True
     assert ServiceConnection.from_connection(dlaas(extra='{"verify": false}')).verify is False
     assert ServiceConnection.from_connection(dlaas(extra='{"verify": null, "ca_file": "/ca.pem"}')).verify == "/ca.pem"
@@ -168,11 +168,11 @@ def test_tls_is_verified_unless_told_otherwise() -> None:
         ServiceConnection.from_connection(dlaas(extra='{"verify": "no"}'))
 
 
-def test_a_tensorboard_is_an_address_without_a_user() -> None:
-    known = ServiceConnection.from_connection(
+def test_tensorboard_url_must_be_http_without_credentials() -> None:
+    connection = ServiceConnection.from_connection(
         dlaas(extra='{"tensorboard_url": "https://tb.example.org/?run={training_id}"}')
     )
-    assert known.tensorboard_url == "https://tb.example.org/?run={training_id}"
+    assert connection.tensorboard_url == "https://tb.example.org/?run={training_id}"
     for wrong in ("tb.example.org", "javascript:alert(1)", "http://[tb", "https://u:p@tb.example.org"):
         with pytest.raises(NotConfigured, match="tensorboard_url must be an http") as raised:
             ServiceConnection.from_connection(dlaas(extra=json.dumps({"tensorboard_url": wrong})))
