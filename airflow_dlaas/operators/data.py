@@ -102,13 +102,13 @@ class UploadDataOperator(CheckedOperator):
         """Upload; progress goes to the task's log every few seconds."""
         self.check_parameters(rendered=True)
         from airflow_dlaas.contract.results import uploaded_results_warning
+        from airflow_dlaas.hooks.sources import find_sources
         from airflow_dlaas.storage.transfer.api import UploadOptions, upload
         from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
-        from airflow_dlaas.task_runs.locations import resolve_sources
         from airflow_dlaas.task_runs.transfer_progress import ProgressLogger
 
         begun = time.monotonic()
-        sources = resolve_sources(self.source, self.include, self.exclude, allow_empty=self.allow_empty)
+        sources = find_sources(self.source, self.include, self.exclude, allow_empty=self.allow_empty)
         with SwiftHook(self.swift_conn_id).store as store:
             report = upload(
                 store,

@@ -1,9 +1,9 @@
 """
-Files that travel between tasks: by URL, since two tasks may run on two machines.
+Local copies of the files that tasks pass on: tasks exchange addresses, because they may run on different machines.
 
-A place is a path that all workers share (``/srv/work/digits``, ``file:///srv/…``) or anything that Airflow's
-`ObjectStoragePath` reaches (``s3://conn@bucket/key``). What our steps need as local files is brought here first, and
-what they made locally is put there afterwards.
+A location is a path that all workers share (``/srv/work/digits``, ``file:///srv/…``), or any address that Airflow's
+`ObjectStoragePath` can open (``s3://conn@bucket/key``). A file that an operator needs is copied to the worker first; a
+file that it makes is copied to its location afterwards.
 """
 
 from __future__ import annotations
@@ -13,62 +13,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
-from airflow_dlaas.exceptions import InvalidArgument, InvalidBundle, NothingSelected
-
-if TYPE_CHECKING:
-    from airflow_dlaas.storage.sources.local import Source
-    from airflow_dlaas.storage.sources.patterns import Patterns
-
-
-def local_path(location: str) -> Path | None:
-    """The path that *location* is on this machine, or None where it is elsewhere."""
-    parts = urlsplit(location)
-    if not parts.scheme:
-        return Path(location)
-    if parts.scheme != "file":
-        return None
-    if parts.netloc not in {"", "localhost"}:
-        raise InvalidArgument(
-            f"{location}: a file address names no other machine than this one; write it with three slashes, file:///path"
-        )
-    return Path(url2pathname(parts.path))
-
-
-def resolve_sources(location: str, include: Patterns, exclude: Patterns, *, allow_empty: bool = False) -> list[Source]:
-    """
-    Find the files at *location*, a path or a glob of this machine or an address, that *include* and *exclude* select.
-
-    Files elsewhere are read when they are sent, piece by piece.
-
-    :raises NothingSelected: there is no file, or the patterns select none, and *allow_empty* is not set.
-    """
-    from airflow_dlaas.storage.sources.local import local_sources
-
-    try:
-        here = local_path(location)
-        return _remote_sources(location, include, exclude) if here is None else local_sources(here, include, exclude)
-    except NothingSelected:
-        if not allow_empty:
-            raise
-        return []
-
-
-def _remote_sources(location: str, include: Patterns, exclude: Patterns) -> list[Source]:
-    from airflow.sdk import ObjectStoragePath
-
-    from airflow_dlaas.storage.sources.remote import remote_sources
-
-    there = ObjectStoragePath(location)
-    return remote_sources(there.fs, there.path, location, include, exclude)
+from airflow_dlaas.exceptions import InvalidArgument, InvalidBundle
+from airflow_dlaas.hooks.sources import local_path
 
 
 @contextmanager
 def fetch_to_local(location: str) -> Iterator[Path]:
-    """Have *location*, a file or a folder, as a local path for the time of the block."""
+    """
+    Yield a local path of the file or folder at *location*; a copy of a remote one is deleted after the block.
+
+    :raises InvalidBundle: there is no such file or folder on this worker.
+    """
     local = local_path(location)
     if local is not None:
         if not local.exists():
@@ -78,28 +34,31 @@ def fetch_to_local(location: str) -> Iterator[Path]:
     from airflow.sdk import ObjectStoragePath
 
     with tempfile.TemporaryDirectory(prefix="dlaas-") as folder:
-        there = ObjectStoragePath(location)
-        here = Path(folder) / there.name
-        if there.is_dir():
-            for file in there.rglob("*"):
+        remote = ObjectStoragePath(location)
+        copy = Path(folder) / remote.name
+        if remote.is_dir():
+            for file in remote.rglob("*"):
                 if file.is_file():
-                    # Not `relative_to`, which in Airflow 3.1 gives the whole address.
-                    copy = here / file.path.removeprefix(there.path).lstrip("/")
-                    copy.parent.mkdir(parents=True, exist_ok=True)
-                    with file.open("rb") as source, copy.open("wb") as target:  # type: ignore[no-untyped-call]
-                        shutil.copyfileobj(source, target)
+                    # Not `relative_to`, which returns the whole address in Airflow 3.1.
+                    target = copy / file.path.removeprefix(remote.path).lstrip("/")
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    with file.open("rb") as source, target.open("wb") as sink:  # type: ignore[no-untyped-call]
+                        shutil.copyfileobj(source, sink)
         else:
-            with there.open("rb") as source, here.open("wb") as target:  # type: ignore[no-untyped-call]
-                shutil.copyfileobj(source, target)
-        yield here
+            with remote.open("rb") as source, copy.open("wb") as sink:  # type: ignore[no-untyped-call]
+                shutil.copyfileobj(source, sink)
+        yield copy
 
 
 @contextmanager
 def publish_from_local(location: str) -> Iterator[Path]:
     """
-    Have a local path to make a file or a folder at; when the block ends well, it is put at *location*.
+    Yield a local path at which the block makes a file or a folder; it is moved or copied to *location* at the end.
 
-    A local place is replaced as a whole (written aside, then renamed); when the block fails, it stays as it was.
+    A local location is replaced as a whole: the new content is made beside it, and then renamed. If the block raises,
+    the location stays unchanged.
+
+    :raises InvalidArgument: the location is a local folder, and the block made a file.
     """
     local = local_path(location)
     if local is None:
@@ -113,13 +72,13 @@ def publish_from_local(location: str) -> Iterator[Path]:
         made = Path(folder) / "made"
         yield made
         if local.is_dir() and not made.is_dir():
-            raise InvalidArgument(f"{location} is a folder, and a file is to be put there: name the file")
+            raise InvalidArgument(f"{location} is a folder, and cannot be replaced by a file: name the file")
         replace_path(local, made)
 
 
 @contextmanager
 def local_output_dir(location: str) -> Iterator[Path]:
-    """Have a folder to put files into: *location* itself where it is local, else one that is put there in the end."""
+    """Yield a local folder to write files into: *location* itself, or one that is copied to it after the block."""
     local = local_path(location)
     if local is not None:
         yield local
@@ -129,7 +88,12 @@ def local_output_dir(location: str) -> Iterator[Path]:
 
 
 def replace_path(target: Path, replacement: Path) -> None:
-    """Put *made*, which lies beside it, in the place of whatever *target* is."""
+    """
+    Replace the file or folder *target*, if there is one, by *replacement*, which is in the same folder.
+
+    Not `atomic_write`: a folder cannot be replaced in one step, so the old one is moved aside first. Between the two
+    renames there is nothing at *target*.
+    """
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as aside:
         if target.exists():
             target.rename(Path(aside) / "before")
@@ -139,10 +103,10 @@ def replace_path(target: Path, replacement: Path) -> None:
 def _copy_to_location(local: Path, location: str) -> None:
     from airflow.sdk import ObjectStoragePath
 
-    there = ObjectStoragePath(location)
+    remote = ObjectStoragePath(location)
     files = [file for file in local.rglob("*") if file.is_file()] if local.is_dir() else [local]
     for file in files:
-        target = there / file.relative_to(local).as_posix() if local.is_dir() else there
+        target = remote / file.relative_to(local).as_posix() if local.is_dir() else remote
         target.parent.mkdir(parents=True, exist_ok=True)
         with file.open("rb") as source, target.open("wb") as sink:  # type: ignore[no-untyped-call]
             shutil.copyfileobj(source, sink)

@@ -1,44 +1,43 @@
 """
-Folders that take long to fill: gathered beside their place, so that an attempt goes on where one before it broke off.
+Folders that take long to fill: they are filled beside their final location, so that the next attempt resumes them.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import glob
-import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from airflow_dlaas._util.file_lock import file_lock
 from airflow_dlaas.exceptions import DlaasError, HostError
-from airflow_dlaas.task_runs.locations import local_path, publish_from_local, replace_path
+from airflow_dlaas.hooks.sources import local_path
+from airflow_dlaas.task_runs.locations import publish_from_local, replace_path
 
 PART_SUFFIX = ".dlaas-part"
 LOCK_SUFFIX = ".dlaas-lock"
-
-LOCK_UNSUPPORTED_ERRNOS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK}
-"""What a file system says that knows no locks. Then nobody is told of another process, and all else is as usual."""
 
 
 @contextmanager
 def resumable_folder(location: str, content_id: str) -> Iterator[Path]:
     """
-    As `publish_from_local`, for a folder that takes long to fill: where the place is local, the next attempt goes on with it.
+    Yield a folder to fill, which becomes *location* after the block, as in `publish_from_local`.
 
-    It lies beside the place, hidden, and is named by *content_id* it is filled with. It stays when the attempt ends with a
-    transient error, or with its process; any other error of ours is final and removes it. So is what attempts at
-    something else have left beside the same place.
+    For a local location the folder is resumable: it is hidden beside the location, and *content_id* is part of its
+    name. It stays if the attempt ends with a transient error, or if the process ends, and the next attempt with the
+    same id continues with it. Any other `DlaasError` is final and removes it. Folders of other ids beside the same
+    location are removed.
 
-    :raises HostError: another process is filling it, or nothing can be written there.
+    :param content_id: names the content, so that no attempt continues with other content.
+    :raises HostError: another process fills the folder, or the folder cannot be written. On a file system without locks
+        the other process is not noticed.
     """
     local = local_path(location)
     if local is None:
-        with publish_from_local(location) as made:
-            yield made
+        with publish_from_local(location) as folder:
+            yield folder
         return
     folder = local.with_name(f".{local.name}.{re.sub('[^A-Za-z0-9_-]', '-', content_id)}{PART_SUFFIX}")
     with _exclusive_lock(folder):
@@ -55,40 +54,21 @@ def resumable_folder(location: str, content_id: str) -> Iterator[Path]:
 @contextmanager
 def _exclusive_lock(folder: Path) -> Iterator[None]:
     lock = folder.with_suffix(LOCK_SUFFIX)
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = _acquire_lock(lock)
-    except BlockingIOError:
-        raise HostError(f"{folder} is being filled by another process: wait for it, or end it") from None
-    except OSError as error:
-        raise HostError(f"{folder.parent} cannot be written: {error.strerror or error}") from error
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-        os.close(handle)
-
-
-def _acquire_lock(lock: Path) -> int:
-    while True:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(file_lock(lock, timeout=0, unlink=True, ignore_unsupported=True))
+        except BlockingIOError:
+            raise HostError(f"{folder} is being filled by another process: wait for it, or end it") from None
         except OSError as error:
-            if error.errno not in LOCK_UNSUPPORTED_ERRNOS:
-                os.close(handle)
-                raise
-        # Whoever had it may have removed the file since we opened it; then others lock another one.
-        with suppress(FileNotFoundError):
-            if os.fstat(handle).st_ino == lock.stat().st_ino:
-                return handle
-        os.close(handle)
+            raise HostError(f"{folder.parent} cannot be written: {error.strerror or error}") from error
+        yield
 
 
 def _remove_leftovers(local: Path, *, exclude: Path) -> None:
-    found = local.parent.glob(f".{glob.escape(local.name)}.*")
-    for folder in {one.with_suffix(PART_SUFFIX) for one in found if one.suffix in {PART_SUFFIX, LOCK_SUFFIX}}:
-        # With another dot in it, it belongs to a place whose name begins like this one's.
+    hidden = local.parent.glob(f".{glob.escape(local.name)}.*")
+    for folder in {one.with_suffix(PART_SUFFIX) for one in hidden if one.suffix in {PART_SUFFIX, LOCK_SUFFIX}}:
+        # A name with more dots belongs to another location, whose name begins with the name of this one.
         if folder != exclude and folder.name.count(".") == exclude.name.count("."):
             with suppress(HostError), _exclusive_lock(folder):
                 shutil.rmtree(folder, ignore_errors=True)

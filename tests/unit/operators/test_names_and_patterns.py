@@ -1,8 +1,9 @@
 """
-Parameters that name files, containers, objects and patterns: each value is right, or an error names the parameter.
+Tests of parameters that name files, containers, objects and patterns: a wrong value is an error with the parameter's
+name.
 
-What is known is refused when the DAG is parsed; what a template gives, when the task runs, before any connection is
-looked up: none exists here.
+A known value is refused when the DAG is parsed. The value of a template is refused when the task runs, before it reads
+any connection: none exists in these tests.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ GOOD: dict[type[Any], dict[str, Any]] = {
 }
 
 PATTERNS: list[Any] = ["", 0, -1, 1.5, True, b"*.csv", {"a": 1}, [""], [1], [["a"]], [None], "['*.csv']", Path("a")]
-PLACES: list[Any] = [None, "", " ", 0, -1, 1, True, ["/a"], {}, b"/a", "/a\0", "swift://conn@/data", "swift:///data"]
+LOCATIONS: list[Any] = [None, "", " ", 0, -1, 1, True, ["/a"], {}, b"/a", "/a\0", "swift://conn@/data", "swift:///data"]
 FLAGS: list[Any] = [None, "", 0, 1, "False", "{{ params.all }}", ["a"]]
 BAD: dict[str, list[Any]] = {
     "container": [None, "", ".", "..", "a/b", 0, -1, 2026, ["c"], Path("c"), "x" * 257, "a\n", "ü" * 129],
@@ -48,9 +49,9 @@ BAD: dict[str, list[Any]] = {
     "include": PATTERNS,
     "exclude": PATTERNS,
     "allow_secrets": PATTERNS,
-    "source": PLACES,
-    "destination": PLACES,
-    "bundle": PLACES,
+    "source": LOCATIONS,
+    "destination": LOCATIONS,
+    "bundle": LOCATIONS,
     "part": [None, 0, 5, ["model"], Path("model"), "..", "model/../..", "a//b"],
     "training_id": [None, "", " ", 0, 5, ["t"], Path("t")],
     "definition_location": [None, "", 0, 5, ["t"], Path("t")],
@@ -70,7 +71,7 @@ def make(operator: type[Any], **changed: Any) -> Any:
 
 
 @pytest.mark.parametrize(("operator", "parameter"), CASES)
-def test_a_known_value_that_cannot_be_right_breaks_the_dag(operator: type[Any], parameter: str) -> None:
+def test_wrong_known_value_is_refused_at_parse(operator: type[Any], parameter: str) -> None:
     for value in BAD[parameter]:
         with pytest.raises(InvalidArgument, match=rf"^step: {parameter}\b"):
             make(operator, **{parameter: value})
@@ -78,14 +79,12 @@ def test_a_known_value_that_cannot_be_right_breaks_the_dag(operator: type[Any], 
 
 @pytest.mark.parametrize(("operator", "parameter"), [(o, p) for o, p in CASES if p in o.template_fields])
 @pytest.mark.parametrize("native", [False, True])
-def test_a_rendered_value_that_cannot_be_right_fails_the_task_before_anything_is_sent(
-    operator: type[Any], parameter: str, native: bool
-) -> None:
+def test_wrong_rendered_value_is_refused_before_any_request(operator: type[Any], parameter: str, native: bool) -> None:
     for value in BAD[parameter]:
         if not native and not isinstance(value, str):
-            continue  # a template gives a text
+            continue  # a template results in a text
         if native and value in ("['*.csv']", "['a']"):
-            continue  # becomes a list
+            continue  # native rendering results in a list
         step = make(operator, **{parameter: "{{ given }}"})
         with DAG("d", schedule=None, render_template_as_native_obj=native) as dag:
             step.dag = dag
@@ -95,7 +94,7 @@ def test_a_rendered_value_that_cannot_be_right_fails_the_task_before_anything_is
 
 
 @pytest.mark.parametrize(("operator", "parameter"), [(o, p) for o, p in CASES if p in o.template_fields])
-def test_what_another_task_gives_is_checked_when_the_task_runs(operator: type[Any], parameter: str) -> None:
+def test_wrong_result_of_another_task_is_refused_when_the_task_runs(operator: type[Any], parameter: str) -> None:
     @task
     def before() -> Any: ...
 
@@ -109,7 +108,7 @@ def test_what_another_task_gives_is_checked_when_the_task_runs(operator: type[An
 
 
 @pytest.mark.parametrize(
-    ("parameter", "given", "plain"),
+    ("parameter", "given", "normalized"),
     [
         ("include", "*.csv", ("*.csv",)),
         ("include", ["*.csv", "a"], ("*.csv", "a")),
@@ -123,12 +122,12 @@ def test_what_another_task_gives_is_checked_when_the_task_runs(operator: type[An
         ("container", "2026", "2026"),
     ],
 )
-def test_a_right_value_becomes_plain(parameter: str, given: Any, plain: Any) -> None:
-    assert getattr(make(UploadDataOperator, **{parameter: given}), parameter) == plain
+def test_valid_value_is_normalized(parameter: str, given: Any, normalized: Any) -> None:
+    assert getattr(make(UploadDataOperator, **{parameter: given}), parameter) == normalized
 
 
 @pytest.mark.parametrize("given", [["*.csv", "b"], ("*.csv", "b")])
-def test_a_list_that_is_rendered_natively_is_a_list(tmp_path: Path, given: Any) -> None:
+def test_natively_rendered_list_is_a_list(tmp_path: Path, given: Any) -> None:
     step = make(UploadDataOperator, source=tmp_path, include="{{ given }}")
     with DAG("d", schedule=None, render_template_as_native_obj=True) as dag:
         step.dag = dag
@@ -138,7 +137,7 @@ def test_a_list_that_is_rendered_natively_is_a_list(tmp_path: Path, given: Any) 
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_a_list_of_templates_is_rendered_item_by_item(tmp_path: Path, native: bool) -> None:
+def test_list_of_templates_is_rendered_item_by_item(tmp_path: Path, native: bool) -> None:
     step = make(UploadDataOperator, source=tmp_path, include=["{{ day }}.csv", "x*"])
     with DAG("d", schedule=None, render_template_as_native_obj=native) as dag:
         step.dag = dag
@@ -147,24 +146,24 @@ def test_a_list_of_templates_is_rendered_item_by_item(tmp_path: Path, native: bo
         step.execute({})
 
 
-def test_the_known_items_of_a_list_are_checked_at_once() -> None:
+def test_known_items_of_a_list_are_checked_at_parse() -> None:
     with pytest.raises(InvalidArgument, match=r"^step: include \[1\]: the pattern is empty"):
         make(UploadDataOperator, include=["{{ day }}.csv", ""])
 
 
-def test_an_empty_source_fails_by_name_before_anything_is_sent(tmp_path: Path) -> None:
+def test_empty_source_is_refused_before_any_request(tmp_path: Path) -> None:
     with pytest.raises(NothingSelected, match=f"{tmp_path}: there is no file in it.*allow_empty"):
         make(UploadDataOperator, source=tmp_path, delete=True).execute({})
 
 
-def test_everything_of_a_container_without_a_name_is_never_deleted() -> None:
-    """An empty name means the account: every empty container of it was deleted."""
+def test_delete_refuses_an_empty_container_name() -> None:
+    """In a request an empty name is the account: the request would delete every empty container."""
     with pytest.raises(InvalidArgument, match=r"^step: container '' is not the name of a container: it is empty"):
         DeleteDataOperator(task_id="step", container="", everything=True)
 
 
 @pytest.mark.parametrize("prefix", [None, "{{ folder }}"])
-def test_a_prefix_of_none_is_never_everything(prefix: Any) -> None:
+def test_delete_refuses_a_prefix_of_none(prefix: Any) -> None:
     def run() -> None:
         with DAG("d", schedule=None, render_template_as_native_obj=True):
             step = DeleteDataOperator(task_id="step", container="c", prefix=prefix)
@@ -176,7 +175,7 @@ def test_a_prefix_of_none_is_never_everything(prefix: Any) -> None:
 
 
 @pytest.mark.parametrize("operator", [PackageModelOperator, UploadDataOperator])
-def test_paths_are_taken_as_objects_and_returned_as_texts(tmp_path: Path, operator: type[Any]) -> None:
+def test_path_objects_are_accepted_and_returned_as_texts(tmp_path: Path, operator: type[Any]) -> None:
     if operator is UploadDataOperator:
         step = make(operator, source=tmp_path / "none")
         with pytest.raises(DlaasError, match=f"{tmp_path}/none: there is no such file or folder"):
@@ -189,16 +188,16 @@ def test_paths_are_taken_as_objects_and_returned_as_texts(tmp_path: Path, operat
     )
 
 
-def test_a_zip_never_takes_the_place_of_a_folder(tmp_path: Path) -> None:
+def test_package_never_replaces_a_folder_by_a_zip(tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "main.py").write_text("pass")
     (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "mine").write_text("precious")
-    with pytest.raises(InvalidArgument, match="work is a folder, and a file is to be put there"):
+    (tmp_path / "work" / "mine").write_text("content")
+    with pytest.raises(InvalidArgument, match="work is a folder, and cannot be replaced by a file"):
         make(PackageModelOperator, source=tmp_path / "code", destination=tmp_path / "work").execute({})
-    assert (tmp_path / "work" / "mine").read_text() == "precious"
+    assert (tmp_path / "work" / "mine").read_text() == "content"
 
 
-def test_a_file_address_names_no_other_machine() -> None:
-    with pytest.raises(InvalidArgument, match=r"file://srv/data: a file address names no other machine"):
+def test_file_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match=r"file://srv/data: a file address cannot name another machine"):
         make(UploadDataOperator, source="file://srv/data").execute({})

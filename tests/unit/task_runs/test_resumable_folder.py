@@ -1,4 +1,4 @@
-"""A folder that takes long to fill survives what passes, and is gone after what does not."""
+"""Tests of folders that take long to fill: they stay after a transient error, and are removed after a final one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from airflow_dlaas.exceptions import HostError, ObjectNotFound, StoreUnreachable
 from airflow_dlaas.task_runs.resumable_folder import resumable_folder
 
 
-def fill(place: Path, *names: str, what: str = "training-1", error: Exception | None = None) -> list[str]:
-    """Fill a folder for *place* with *names*, or break off; what was there before."""
-    with resumable_folder(str(place), what) as folder:
+def fill(location: Path, *names: str, content_id: str = "training-1", error: Exception | None = None) -> list[str]:
+    """Fill a folder for *location* with *names*, or raise *error*; return the names of the files that were there."""
+    with resumable_folder(str(location), content_id) as folder:
         before = sorted(one.name for one in folder.iterdir()) if folder.exists() else []
         folder.mkdir(exist_ok=True)
         for name in names:
@@ -28,41 +28,41 @@ def names(folder: Path) -> list[str]:
     return sorted(one.name for one in folder.iterdir())
 
 
-def test_a_place_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    place = tmp_path / "deep" / "model"
-    place.mkdir(parents=True)
-    (place / "old").touch()
-    fill(place, "new")
-    assert names(place) == ["new"]
-    assert names(place.parent) == ["model"]
+def test_resumable_folder_relocations_its_location_as_a_whole(tmp_path: Path) -> None:
+    location = tmp_path / "deep" / "model"
+    location.mkdir(parents=True)
+    (location / "old").touch()
+    fill(location, "new")
+    assert names(location) == ["new"]
+    assert names(location.parent) == ["model"]
 
 
-def test_the_next_attempt_goes_on_after_trouble_that_passes(tmp_path: Path) -> None:
-    place = tmp_path / "model"
+def test_resumable_folder_is_continued_after_a_transient_error(tmp_path: Path) -> None:
+    location = tmp_path / "model"
     with pytest.raises(StoreUnreachable):
-        fill(place, "a", error=StoreUnreachable("away"))
-    assert not place.exists()
-    assert fill(place, "b") == ["a"]
-    assert names(place) == ["a", "b"]
+        fill(location, "a", error=StoreUnreachable("away"))
+    assert not location.exists()
+    assert fill(location, "b") == ["a"]
+    assert names(location) == ["a", "b"]
     assert names(tmp_path) == ["model"]
 
 
-def test_nothing_is_left_after_what_does_not_pass_and_the_place_is_as_it_was(tmp_path: Path) -> None:
-    place = tmp_path / "model"
-    fill(place, "old")
+def test_resumable_folder_is_removed_after_a_final_error(tmp_path: Path) -> None:
+    location = tmp_path / "model"
+    fill(location, "old")
     with pytest.raises(ObjectNotFound):
-        fill(place, "a", error=ObjectNotFound("gone"))
-    assert names(place) == ["old"]
+        fill(location, "a", error=ObjectNotFound("gone"))
+    assert names(location) == ["old"]
     assert names(tmp_path) == ["model"]
 
 
-def test_what_an_attempt_at_something_else_has_left_is_removed_and_not_taken_up(tmp_path: Path) -> None:
-    place = tmp_path / "model"
-    for what, where in (("training-1", place), ("training-1", tmp_path / "model.keras")):
+def test_resumable_folder_of_other_content_is_removed(tmp_path: Path) -> None:
+    location = tmp_path / "model"
+    for content_id, target in (("training-1", location), ("training-1", tmp_path / "model.keras")):
         with pytest.raises(StoreUnreachable):
-            fill(where, "a", what=what, error=StoreUnreachable("away"))
-    assert fill(place, "b", what="training-2") == []
-    assert names(place) == ["b"]
+            fill(target, "a", content_id=content_id, error=StoreUnreachable("away"))
+    assert fill(location, "b", content_id="training-2") == []
+    assert names(location) == ["b"]
     assert names(tmp_path) == [".model.keras.training-1.dlaas-part", "model"]
 
 
@@ -77,26 +77,26 @@ with resumable_folder(sys.argv[1], "training-1") as folder:
 """
 
 
-def test_two_at_once_are_told_apart_and_one_that_was_killed_is_taken_up(tmp_path: Path) -> None:
-    place = tmp_path / "model"
+def test_resumable_folder_is_locked_by_one_process_and_continued_after_a_kill(tmp_path: Path) -> None:
+    location = tmp_path / "model"
     with subprocess.Popen(
-        [sys.executable, "-c", FILL_AND_WAIT, place], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", FILL_AND_WAIT, location], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
         assert other.stdout is not None
         try:
             assert other.stdout.readline() == b"ready\n"
             with pytest.raises(HostError, match="is being filled by another process"):
-                fill(place, "b")
-            # Nor is it removed by one who fetches something else to the same place:
-            assert fill(place, "c", what="training-2") == []
+                fill(location, "b")
+            # An attempt with other content for the same location does not remove it:
+            assert fill(location, "c", content_id="training-2") == []
         finally:
             other.kill()
-    assert fill(place, "b") == ["a"]
-    assert names(place) == ["a", "b"]
+    assert fill(location, "b") == ["a"]
+    assert names(location) == ["a", "b"]
     assert names(tmp_path) == ["model"]
 
 
-def test_what_names_it_cannot_lead_elsewhere(tmp_path: Path) -> None:
+def test_resumable_folder_id_cannot_leave_the_parent_folder(tmp_path: Path) -> None:
     with resumable_folder(str(tmp_path / "model"), "../../x.y") as folder:
         assert folder.parent == tmp_path
         folder.mkdir()
