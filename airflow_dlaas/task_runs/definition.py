@@ -1,8 +1,8 @@
 """
-The training definition as a DAG author writes it: the page's, with connections by name.
+The training definition as a DAG author writes it: a definition of the API with connection ids in place of credentials.
 
-A store's ``connection`` is the id of an Airflow connection instead of credentials, so that no rendered template, XCom
-or log can hold a secret; credentials are joined at the moment of sending. No I/O.
+The ``connection`` of a store is the id of an Airflow connection, so that no rendered template, XCom or log contains a
+secret. The credentials are inserted when the definition is sent. No I/O.
 """
 
 from __future__ import annotations
@@ -23,81 +23,81 @@ LOCATION_PLACEHOLDER = "(known when the task runs)"
 
 def require_valid_definition(document: Mapping[str, Any], *, has_location: bool) -> None:
     """
-    Find what is already wrong with *document* while the DAG is parsed, long before a byte is uploaded.
+    Check *document* while the DAG is parsed, before anything is uploaded.
 
-    Whatever holds a template or comes from another task is not judged yet.
+    A value that contains a template or comes from another task is not checked yet.
 
-    :param has_location: the experiment is named beside the document, so `definition_location` may be missing in it.
-    :raises InvalidDefinition: naming every field that is wrong.
+    :param has_location: the experiment version is given separately, so `definition_location` may be missing.
+    :raises InvalidDefinition: a field is wrong; the error names each such field.
     """
     from pydantic import ValidationError
 
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.validation_messages import validation_messages
 
-    stand_in = {"auth_url": "http://later", "userId": "later", "password": "later"}
-    wrong: list[str] = []
+    placeholder = {"auth_url": "http://later", "userId": "later", "password": "later"}
+    problems: list[str] = []
     try:
-        whole = _resolve_connections(
-            document, lambda _: stand_in, location=LOCATION_PLACEHOLDER if has_location else None
+        complete = _resolve_connections(
+            document, lambda _: placeholder, location=LOCATION_PLACEHOLDER if has_location else None
         )
-        TrainingDefinition.model_validate(whole)
+        TrainingDefinition.model_validate(complete)
     except InvalidDefinition as error:
-        wrong = list(error.problems)
+        problems = list(error.problems)
     except ValidationError as error:
-        wrong = validation_messages(error, skip_if=is_runtime_value)
-    if wrong:
-        raise InvalidDefinition(wrong)
+        problems = validation_messages(error, skip_if=is_runtime_value)
+    if problems:
+        raise InvalidDefinition(problems)
 
 
 def build_definition(
     document: Mapping[str, Any] | str, get_connection: Callable[[str], SwiftConnection], *, location: str | None
 ) -> TrainingDefinition:
     """
-    Make the definition that goes over the wire, credentials and all.
+    Return the definition to send, with the credentials of its stores.
 
     :param document: the definition, or its JSON.
-    :param get_connection: looks up a connection by its id.
-    :param location: the experiment version, where it is named beside the document.
-    :raises InvalidDefinition: naming every field that is wrong.
+    :param get_connection: returns the connection with the given id.
+    :param location: the experiment version, if it is given separately.
+    :raises InvalidDefinition: a field is wrong; the error names each such field.
     """
     from airflow_dlaas.contract.definition import TrainingDefinition
 
-    whole = _resolve_connections(
+    complete = _resolve_connections(
         parse_definition(document), lambda name: get_connection(name).credentials, location=location
     )
-    return TrainingDefinition.parse(whole)
+    return TrainingDefinition.parse(complete)
 
 
 def with_metric_definitions(
     document: Mapping[str, Any], metric_definitions: Sequence[Mapping[str, str]] | None
 ) -> Mapping[str, Any]:
-    """Put in *document* how metrics are found in the log, where that is said beside it."""
+    """Return *document* with *metric_definitions*, if these are given separately."""
     return document if metric_definitions is None else {**document, "metric_definitions": list(metric_definitions)}
 
 
 def conn_ids(document: Mapping[str, Any] | str) -> frozenset[str]:
-    """Name the connections that *document* refers to."""
+    """Return the ids of the connections in *document*."""
     entries = (entry.get("connection") for _, entry in _iter_store_entries(parse_definition(document)))
     return frozenset(name for name in entries if isinstance(name, str))
 
 
 def results_conn_id(document: Mapping[str, Any]) -> str:
-    """Name the connection to the store that results go to; *document* holds together."""
+    """Return the id of the connection to the store of the results; *document* must be valid."""
     results = document.get("training_results") or document["training_data"][0]
     return str(results["connection"])
 
 
 def parse_definition(document: Mapping[str, Any] | str) -> Mapping[str, Any]:
-    """Read a definition that may be JSON text (a rendered file)."""
+    """Return a definition as a mapping; a text is parsed as JSON (it can be a rendered file)."""
     if isinstance(document, str):
         try:
             document = json.loads(document)
         except json.JSONDecodeError as error:
             hint = ""
             if str(document).endswith(".json"):
-                hint = "; a file is read only where its path, or a template that ends in .json, stands in the DAG"
-            raise InvalidDefinition([f"(the whole): is no JSON: {error}{hint}"]) from None
+                hint = "; a file is read only where its path, or a template that ends with .json, is written in the DAG"
+            raise InvalidDefinition([f"(the whole): is not JSON: {error}{hint}"]) from None
     if not isinstance(document, Mapping):
         raise InvalidDefinition(["(the whole): must be a JSON object"])
     return document
@@ -106,34 +106,34 @@ def parse_definition(document: Mapping[str, Any] | str) -> Mapping[str, Any]:
 def _resolve_connections(
     document: Mapping[str, Any], get_credentials: Callable[[str], Any], *, location: str | None
 ) -> dict[str, Any]:
-    whole = dict(document)
-    model = whole.get("model_definition")
+    complete = dict(document)
+    model = complete.get("model_definition")
     if location is not None and isinstance(model, Mapping):
-        whole["model_definition"] = {**model, "definition_location": location}
-    wrong: list[str] = []
+        complete["model_definition"] = {**model, "definition_location": location}
+    problems: list[str] = []
     for path, entry in _iter_store_entries(document):
         name = entry.get("connection")
         if name is None or (isinstance(name, str) and not name.strip()):
-            which = "missing" if name is None else "empty"
-            wrong.append(f"{path}.connection: is {which}: name an Airflow connection of type swift")
+            defect = "missing" if name is None else "empty"
+            problems.append(f"{path}.connection: is {defect}: name an Airflow connection of type swift")
         elif isinstance(name, Mapping):
-            wrong.append(
-                f"{path}.connection: must be the id of an Airflow connection of type swift, where the credentials "
-                "belong; written here they would show in the UI"
+            problems.append(
+                f"{path}.connection: must be the id of an Airflow connection of type swift. The credentials belong "
+                "into that connection; in the definition, the UI would show them"
             )
-    if wrong:
-        raise InvalidDefinition(wrong)
+    if problems:
+        raise InvalidDefinition(problems)
 
     def with_credentials(entry: Any) -> Any:
         if isinstance(entry, Mapping) and isinstance(entry.get("connection"), str):
             return {**entry, "connection": get_credentials(entry["connection"])}
         return entry
 
-    if isinstance(whole.get("training_data"), (list, tuple)):
-        whole["training_data"] = [with_credentials(entry) for entry in whole["training_data"]]
-    if "training_results" in whole:
-        whole["training_results"] = with_credentials(whole["training_results"])
-    return whole
+    if isinstance(complete.get("training_data"), (list, tuple)):
+        complete["training_data"] = [with_credentials(entry) for entry in complete["training_data"]]
+    if "training_results" in complete:
+        complete["training_results"] = with_credentials(complete["training_results"])
+    return complete
 
 
 def _iter_store_entries(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -1,4 +1,4 @@
-"""The file that a training definition may be given as: beside the DAG, by its path, or in object storage."""
+"""Reads a training definition from a JSON file: next to the DAG, at a path, or in object storage."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ FILE_SUFFIX = ".json"
 
 
 def is_file_path(definition: object) -> bool:
-    """Whether *definition* is the path of a file, and not a definition itself."""
+    """Return whether *definition* is the path of a file, and not a definition."""
     return isinstance(definition, str) and definition.endswith(FILE_SUFFIX)
 
 
 def read_at_parse(name: str, environment: jinja2.Environment) -> str | None:
-    """Read the file *name* of this machine, for the DAG's parse; None where that is for the task to do."""
+    """Read the local file *name* while the DAG is parsed; return None if only the task can read it."""
     if has_template(name, environment) or "://" in name:
         return None
     try:
         return _read_file(name, environment)
     except (OSError, ValueError, LookupError):
-        return None  # the task raises the error, if it is still there
+        return None  # the task raises the error, if it persists
 
 
 def parse_json_object(text: str) -> dict[str, Any] | None:
-    """Read the definition in *text*; None where it is no JSON object, or will be one only when it is rendered."""
+    """Parse *text* as a JSON object; return None for any other text, such as one that is JSON only after rendering."""
     try:
         document = json.loads(text)
     except ValueError:
@@ -44,8 +44,8 @@ def read_at_runtime(name: str, environment: jinja2.Environment, render: Callable
     """
     Read the file *name* when the task runs.
 
-    A name with a template in it is rendered first, and then means a file beside the DAG: what a run is triggered with
-    chooses among those, and not among all files of the worker.
+    A name that contains a template is rendered first, and must then be a file next to the DAG or on the template search
+    path: the parameters of a run can select one of these files, but no other file of the worker.
 
     :raises InvalidArgument: there is no such file, or it cannot be read.
     """
@@ -61,7 +61,7 @@ def read_at_runtime(name: str, environment: jinja2.Environment, render: Callable
     except (OSError, ValueError, LookupError) as error:
         raise InvalidArgument(
             f"definition names the file {rendered!r}, which cannot be read ({type(error).__name__}: {error}): give a "
-            "path relative to the DAG's folder or to template_searchpath, or an absolute one"
+            "path relative to the folder of the DAG or to template_searchpath, or an absolute path"
         ) from error
 
 

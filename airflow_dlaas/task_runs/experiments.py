@@ -1,4 +1,4 @@
-"""Code as a version of an experiment: the version that is there already, while the code is unchanged."""
+"""Publishes code as a version of an experiment; an existing version with the same code is reused."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from airflow_dlaas.exceptions import (
 from airflow_dlaas.packaging import archive
 
 LOOKUP_ERRORS = (NotFound, MethodNotAllowed, InvalidRequest, ProtocolError)
-"""How a service fails to tell what it has, now and later: then nothing is reused, and all goes on without."""
+"""Errors of a service that cannot list what it has. They are final, and then no version is reused."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ReuseVersion:
-    """The newest version holds this very code."""
+    """The newest version of the experiment contains this code."""
 
     version: ExperimentVersion
     message: ClassVar[str] = "the code is unchanged, its version is reused"
@@ -39,7 +39,7 @@ class ReuseVersion:
 
 @dataclass(frozen=True, slots=True)
 class AddVersion:
-    """There is an experiment for the code, and its newest version holds other code."""
+    """There is an experiment for the code, and its newest version contains other code."""
 
     experiment_id: str
     message: ClassVar[str] = "the code has changed, a version is added"
@@ -57,18 +57,21 @@ PublishAction = ReuseVersion | AddVersion | CreateExperiment
 
 @dataclass(frozen=True, slots=True)
 class PublishedCode:
-    """Where the code lies, and what was done for that."""
+    """The address of published code, and the action that published it."""
 
     url: str
-    """Of the version: a `definition_location`."""
+    """The URL of the version: a `definition_location`."""
     action: PublishAction
 
 
 def plan_publish(existing: Experiment | None, *, current_digest: str | None, new_digest: str) -> PublishAction:
     """
-    Say what brings code with the digest *new_digest* into a version of *existing*, whose newest version holds *current_digest*.
+    Return the action that publishes the code with the digest *new_digest*.
 
-    An empty version is never filled: whoever added it may be about to.
+    An empty version is never filled: the task that added it may be uploading its code.
+
+    :param existing: the experiment for the code, or None.
+    :param current_digest: the digest of the newest version's code; None if that version has no usable code.
     """
     if existing is None:
         return CreateExperiment()
@@ -81,30 +84,31 @@ def plan_publish(existing: Experiment | None, *, current_digest: str | None, new
 
 def find_experiment(draft: ExperimentDraft, experiments: Iterable[Experiment]) -> Experiment | None:
     """
-    Find the newest experiment that *draft* could have created: of the same name, framework and description.
+    Return the newest experiment with the name, framework and description of *draft*, or None.
 
-    The author, too, has to be the same where *draft* names one; where not, a service may have put one in.
+    If *draft* names an author, the author must be equal too; otherwise the service may have set one.
     """
-    alike = (one for one in experiments if _matches_draft(draft, one))
-    return max(alike, key=lambda one: one.metadata.created_at, default=None)
+    matching = (one for one in experiments if _matches_draft(draft, one))
+    return max(matching, key=lambda one: one.metadata.created_at, default=None)
 
 
 def publish_code(client: Client, draft: ExperimentDraft, code: Path, *, reuse: bool) -> PublishedCode:
     """
-    Have the zip *code* as a version of the experiment that *draft* describes.
+    Publish the zip *code* as a version of the experiment that *draft* describes.
 
-    With *reuse*, what is there is used as `find_experiment` and `plan_publish` say; without, an experiment is created in any case. Two
-    that do this at once may both create or add: each gets a version of its own that holds its code.
+    With *reuse*, an existing experiment or version is used (`find_experiment`, `plan_publish`); without it, an
+    experiment is always created. Two tasks that run this at the same time may both create an experiment or add a
+    version: each gets a version of its own with its code.
 
-    :raises InvalidBundle: the zip is unusable; the service was asked for nothing.
-    :raises ServiceError: if the upload failed, a new experiment was deleted again. An added version cannot be, so it
-        stays: empty and unused, and the next try adds another.
+    :raises InvalidBundle: the zip is unusable; no request was sent.
+    :raises ServiceError: a request failed. If an upload failed, a new experiment was deleted again. The API cannot
+        delete an added version, so it stays, empty and unused, and the next try adds another one.
     """
-    wanted = archive.digest_archive(code)
-    ours = find_experiment(draft, _list_experiments(client)) if reuse else None
-    held = _fetch_digest(client, ours.entity.experiment_version) if ours else None
-    step = plan_publish(ours, current_digest=held, new_digest=wanted)
-    return PublishedCode(_apply_action(client, step, draft, code).url, step)
+    digest = archive.digest_archive(code)
+    existing = find_experiment(draft, _list_experiments(client)) if reuse else None
+    current_digest = _fetch_digest(client, existing.entity.experiment_version) if existing else None
+    action = plan_publish(existing, current_digest=current_digest, new_digest=digest)
+    return PublishedCode(_apply_action(client, action, draft, code).url, action)
 
 
 def _apply_action(client: Client, action: PublishAction, draft: ExperimentDraft, code: Path) -> ExperimentVersion:
@@ -124,7 +128,7 @@ def _create_experiment(client: Client, draft: ExperimentDraft, code: Path) -> Ex
     try:
         _upload_code(client, experiment.entity.experiment_version, code)
     except DlaasError:
-        with contextlib.suppress(DlaasError):  # why the upload failed is what has to be said
+        with contextlib.suppress(DlaasError):  # raise the error of the upload, not that of the deletion
             client.send(calls.delete_experiment(experiment.metadata.guid))
         raise
     return experiment.entity.experiment_version
@@ -141,16 +145,18 @@ def _list_experiments(client: Client) -> Sequence[Experiment]:
     try:
         return client.send(calls.list_experiments()).resources
     except LOOKUP_ERRORS as error:
-        _log.warning("Which experiments there are is unknown, none is reused: %s", error)
+        _log.warning(
+            "Listing the experiments failed (%s); no version is reused, and a new experiment is created", error
+        )
         return ()
 
 
 def _fetch_digest(client: Client, version: ExperimentVersion) -> str | None:
-    """Digest the code that *version* holds; None where it is empty or holds no zip of code."""
+    """Return the digest of the code in *version*; None if the version is empty or has no usable zip."""
     with tempfile.TemporaryDirectory(prefix="dlaas-") as folder:
         try:
             path = client.path_from_url(version.content_url)
-            return archive.digest_archive(client.send(calls.get_content(path, Path(folder) / "there.zip")))
+            return archive.digest_archive(client.send(calls.get_content(path, Path(folder) / "code.zip")))
         except (*LOOKUP_ERRORS, InvalidBundle):
             return None
 

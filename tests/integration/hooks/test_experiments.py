@@ -1,4 +1,4 @@
-"""Unchanged code is not uploaded again: against the real service, and against ones that tell less."""
+"""Tests that unchanged code is not uploaded again: with the real service, and with servers that list less."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def client(service: ServiceProcess) -> Iterator[Client]:
 
 @pytest.fixture
 def draft() -> ExperimentDraft:
-    """An experiment that no other test knows."""
-    return a_draft(f"reuse-{uuid4().hex[:8]}")
+    """The draft of an experiment with a name that no other test uses."""
+    return make_draft(f"reuse-{uuid4().hex[:8]}")
 
 
-def a_draft(name: str, version: str = "test") -> ExperimentDraft:
+def make_draft(name: str, version: str = "test") -> ExperimentDraft:
     return ExperimentDraft.model_validate(
         {"name": name, "author": "Ann", "framework": {"name": "tensorflow", "version": version}}
     )
@@ -43,7 +43,7 @@ def a_draft(name: str, version: str = "test") -> ExperimentDraft:
 
 @pytest.fixture
 def code(tmp_path: Path) -> Zip:
-    """Package a program, anew each time, as every run of a DAG does."""
+    """Return a function that packages a program anew, as each run of a DAG does."""
 
     def package(program: str) -> Path:
         folder = tmp_path / uuid4().hex
@@ -55,23 +55,23 @@ def code(tmp_path: Path) -> Zip:
     return package
 
 
-def ours(client: Client, draft: ExperimentDraft) -> list[Experiment]:
+def list_experiments(client: Client, draft: ExperimentDraft) -> list[Experiment]:
     return [one for one in client.send(calls.list_experiments()).resources if one.entity.name == draft.name]
 
 
 def versions(client: Client, draft: ExperimentDraft) -> list[str]:
-    [one] = ours(client, draft)
+    [one] = list_experiments(client, draft)
     listed = client.send(calls.list_versions(one.metadata.guid)).resources
     return [version.entity.experiment_version.url for version in listed]
 
 
-def held(client: Client, published: PublishedCode, folder: Path) -> str:
+def stored_program(client: Client, published: PublishedCode, folder: Path) -> str:
     path = client.path_from_url(published.url) + "/content"
-    with zipfile.ZipFile(client.send(calls.get_content(path, folder / "held.zip"))) as opened:
+    with zipfile.ZipFile(client.send(calls.get_content(path, folder / "stored.zip"))) as opened:
         return opened.read("train.py").decode()
 
 
-def test_a_second_run_with_unchanged_code_creates_nothing(client: Client, draft: ExperimentDraft, code: Zip) -> None:
+def test_publish_code_reuses_the_version_of_unchanged_code(client: Client, draft: ExperimentDraft, code: Zip) -> None:
     first = publish_code(client, draft, code("print(1)"), reuse=True)
     second = publish_code(client, draft, code("print(1)"), reuse=True)
     assert (first.action, second.url) == (CreateExperiment(), first.url)
@@ -79,7 +79,7 @@ def test_a_second_run_with_unchanged_code_creates_nothing(client: Client, draft:
     assert versions(client, draft) == [first.url]
 
 
-def test_code_zipped_by_another_program_is_still_unchanged(
+def test_publish_code_compares_content_and_not_the_zip(
     client: Client, draft: ExperimentDraft, code: Zip, tmp_path: Path
 ) -> None:
     first = publish_code(client, draft, code("print(1)"), reuse=True)
@@ -88,65 +88,72 @@ def test_code_zipped_by_another_program_is_still_unchanged(
     assert publish_code(client, draft, tmp_path / "other.zip", reuse=True).url == first.url
 
 
-def test_changed_code_becomes_the_next_version(
+def test_publish_code_adds_a_version_for_changed_code(
     client: Client, draft: ExperimentDraft, code: Zip, tmp_path: Path
 ) -> None:
     first = publish_code(client, draft, code("print(1)"), reuse=True)
     second = publish_code(client, draft, code("print(2)"), reuse=True)
     assert isinstance(second.action, AddVersion)
     assert versions(client, draft) == [first.url, second.url]
-    assert (held(client, first, tmp_path), held(client, second, tmp_path)) == ("print(1)", "print(2)")
+    assert (stored_program(client, first, tmp_path), stored_program(client, second, tmp_path)) == (
+        "print(1)",
+        "print(2)",
+    )
 
 
-def test_only_the_newest_version_is_compared(client: Client, draft: ExperimentDraft, code: Zip) -> None:
+def test_publish_code_compares_the_newest_version_only(client: Client, draft: ExperimentDraft, code: Zip) -> None:
     urls = [publish_code(client, draft, code(f"print({number})"), reuse=True).url for number in (1, 2, 1)]
     assert versions(client, draft) == urls
 
 
-def test_the_same_name_for_another_framework_is_another_experiment(
+def test_publish_code_creates_an_experiment_for_another_framework(
     client: Client, draft: ExperimentDraft, code: Zip
 ) -> None:
     first = publish_code(client, draft, code("print(1)"), reuse=True)
-    other = publish_code(client, a_draft(draft.name, "2.21"), code("print(1)"), reuse=True)
+    other = publish_code(client, make_draft(draft.name, "2.21"), code("print(1)"), reuse=True)
     assert other.action == CreateExperiment()
-    assert len(ours(client, draft)) == 2
+    assert len(list_experiments(client, draft)) == 2
     assert publish_code(client, draft, code("print(1)"), reuse=True).url == first.url
 
 
-def test_without_reuse_each_run_creates(client: Client, draft: ExperimentDraft, code: Zip) -> None:
+def test_publish_code_without_reuse_always_creates_an_experiment(
+    client: Client, draft: ExperimentDraft, code: Zip
+) -> None:
     urls = {publish_code(client, draft, code("print(1)"), reuse=False).url for _ in range(2)}
-    assert {one.entity.experiment_version.url for one in ours(client, draft)} == urls
+    assert {one.entity.experiment_version.url for one in list_experiments(client, draft)} == urls
     assert len(urls) == 2
 
 
-def test_an_empty_version_is_not_filled(client: Client, draft: ExperimentDraft, code: Zip, tmp_path: Path) -> None:
-    """Whoever added it may be uploading."""
+def test_publish_code_does_not_fill_an_empty_version(
+    client: Client, draft: ExperimentDraft, code: Zip, tmp_path: Path
+) -> None:
+    """The task that added the version may be uploading its code."""
     first = publish_code(client, draft, code("print(1)"), reuse=True)
-    [one] = ours(client, draft)
+    [one] = list_experiments(client, draft)
     empty = client.send(calls.add_version(one.metadata.guid)).entity.experiment_version.url
     third = publish_code(client, draft, code("print(1)"), reuse=True)
     assert versions(client, draft) == [first.url, empty, third.url]
-    assert held(client, third, tmp_path) == "print(1)"
+    assert stored_program(client, third, tmp_path) == "print(1)"
 
 
-def test_an_unusable_zip_creates_nothing(client: Client, draft: ExperimentDraft, code: Zip) -> None:
+def test_publish_code_of_an_unusable_zip_sends_nothing(client: Client, draft: ExperimentDraft, code: Zip) -> None:
     broken = code("print(1)")
     broken.write_bytes(broken.read_bytes()[:-30])
     with pytest.raises(InvalidBundle):
         publish_code(client, draft, broken, reuse=True)
-    assert not ours(client, draft)
+    assert not list_experiments(client, draft)
 
 
-def test_a_new_experiment_goes_again_if_its_upload_fails(
+def test_publish_code_deletes_a_new_experiment_if_its_upload_fails(
     client: Client, draft: ExperimentDraft, code: Zip, tmp_path: Path
 ) -> None:
-    """The service decides on its own what it takes: this one takes no nested folders."""
+    """The service itself refuses the zip: it accepts no nested folders."""
     (tmp_path / "nested").mkdir()
     (tmp_path / "nested" / "train.py").write_text("print(1)")
     archive.pack(tmp_path, target=tmp_path / "nested.zip", include=["nested"], allow_nested=True)
     with pytest.raises(InvalidRequest, match="nested"):
         publish_code(client, draft, tmp_path / "nested.zip", reuse=True)
-    assert not ours(client, draft)
+    assert not list_experiments(client, draft)
 
     first = publish_code(client, draft, code("print(1)"), reuse=True)
     with pytest.raises(InvalidRequest, match="nested"):
@@ -155,13 +162,13 @@ def test_a_new_experiment_goes_again_if_its_upload_fails(
     assert versions(client, draft)[0] == first.url
 
 
-# ---- services that tell less
+# ---- servers that list less
 
 PATH = calls.EXPERIMENTS_PATH
 
 
 @pytest.fixture
-def foreign() -> Iterator[Service]:
+def fake_service() -> Iterator[Service]:
     service = Service()
     thread = threading.Thread(target=service.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -172,13 +179,13 @@ def foreign() -> Iterator[Service]:
 
 
 @pytest.fixture
-def abroad(foreign: Service) -> Iterator[Client]:
-    with Client(foreign.url, "dlaas", "pass-word", timeout=TIMEOUT) as opened:
+def fake_client(fake_service: Service) -> Iterator[Client]:
+    with Client(fake_service.url, "dlaas", "pass-word", timeout=TIMEOUT) as opened:
         yield opened
 
 
-def reported(foreign: Service, draft: ExperimentDraft, version: str) -> dict[str, object]:
-    url = f"{foreign.url}{PATH}/e"
+def experiment_json(fake_service: Service, draft: ExperimentDraft, version: str) -> dict[str, object]:
+    url = f"{fake_service.url}{PATH}/e"
     return {
         "metadata": {"guid": "e", "url": url, "created_at": TIME, "modified_at": TIME},
         "entity": {
@@ -195,46 +202,46 @@ def reported(foreign: Service, draft: ExperimentDraft, version: str) -> dict[str
 @pytest.mark.parametrize(
     ("listing", "logged"),
     [
-        (refuse(404, "not_found"), "none is reused"),
-        (refuse(405, "method_not_allowed"), "none is reused"),
+        (refuse(404, "not_found"), "Listing the experiments failed"),
+        (refuse(405, "method_not_allowed"), "Listing the experiments failed"),
         (reply({"resources": [{"entity": {}}]}), "1 of 1 entries of the list"),
-        (reply({"resources": {}}), "none is reused"),
+        (reply({"resources": {}}), "Listing the experiments failed"),
     ],
 )
-def test_a_service_that_does_not_tell_what_it_has_gets_a_new_experiment(
-    foreign: Service,
-    abroad: Client,
+def test_publish_code_creates_an_experiment_if_the_list_is_unavailable(
+    fake_service: Service,
+    fake_client: Client,
     draft: ExperimentDraft,
     code: Zip,
     listing: Answer,
     logged: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    foreign.script[PATH] = [listing, reply(reported(foreign, draft, "v"), 201)]
-    foreign.script[f"{PATH}/e/versions/v/content"] = [reply({})]
+    fake_service.script[PATH] = [listing, reply(experiment_json(fake_service, draft, "v"), 201)]
+    fake_service.script[f"{PATH}/e/versions/v/content"] = [reply({})]
     with caplog.at_level(logging.WARNING):
-        assert publish_code(abroad, draft, code("print(1)"), reuse=True).action == CreateExperiment()
+        assert publish_code(fake_client, draft, code("print(1)"), reuse=True).action == CreateExperiment()
     assert logged in caplog.text
-    assert [one.method for one in foreign.requests_to(f"{PATH}/e/versions/v/content")] == ["PUT"]
+    assert [one.method for one in fake_service.requests_to(f"{PATH}/e/versions/v/content")] == ["PUT"]
 
 
 @pytest.mark.parametrize("content", [refuse(404, "not_found"), Answer(302, b"", {"Location": "/x"}), Answer(200, b"?")])
-def test_content_that_cannot_be_had_or_is_no_zip_counts_as_different(
-    foreign: Service, abroad: Client, draft: ExperimentDraft, code: Zip, content: Answer
+def test_publish_code_adds_a_version_if_the_content_is_unreadable(
+    fake_service: Service, fake_client: Client, draft: ExperimentDraft, code: Zip, content: Answer
 ) -> None:
-    foreign.script[PATH] = [reply({"resources": [reported(foreign, draft, "v")]})]
-    foreign.script[f"{PATH}/e/versions/v/content"] = [content]
-    foreign.script[f"{PATH}/e"] = [reply(reported(foreign, draft, "w"), 201)]
-    foreign.script[f"{PATH}/e/versions/w/content"] = [reply({})]
-    published = publish_code(abroad, draft, code("print(1)"), reuse=True)
-    assert published == PublishedCode(f"{foreign.url}{PATH}/e/versions/w", AddVersion("e"))
+    fake_service.script[PATH] = [reply({"resources": [experiment_json(fake_service, draft, "v")]})]
+    fake_service.script[f"{PATH}/e/versions/v/content"] = [content]
+    fake_service.script[f"{PATH}/e"] = [reply(experiment_json(fake_service, draft, "w"), 201)]
+    fake_service.script[f"{PATH}/e/versions/w/content"] = [reply({})]
+    published = publish_code(fake_client, draft, code("print(1)"), reuse=True)
+    assert published == PublishedCode(f"{fake_service.url}{PATH}/e/versions/w", AddVersion("e"))
 
 
-def test_why_an_upload_failed_is_said_though_the_deletion_fails_too(
-    foreign: Service, abroad: Client, draft: ExperimentDraft, code: Zip
+def test_publish_code_raises_the_upload_error_although_the_deletion_fails(
+    fake_service: Service, fake_client: Client, draft: ExperimentDraft, code: Zip
 ) -> None:
-    foreign.script[PATH] = [reply(reported(foreign, draft, "v"), 201)]
-    foreign.script[f"{PATH}/e/versions/v/content"] = [refuse(413, "payload_too_large")]
+    fake_service.script[PATH] = [reply(experiment_json(fake_service, draft, "v"), 201)]
+    fake_service.script[f"{PATH}/e/versions/v/content"] = [refuse(413, "payload_too_large")]
     with pytest.raises(TooLarge):
-        publish_code(abroad, draft, code("print(1)"), reuse=False)
-    assert [one.method for one in foreign.requests_to(f"{PATH}/e")] == ["DELETE"]
+        publish_code(fake_client, draft, code("print(1)"), reuse=False)
+    assert [one.method for one in fake_service.requests_to(f"{PATH}/e")] == ["DELETE"]

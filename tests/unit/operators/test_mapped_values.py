@@ -1,4 +1,4 @@
-"""A value that a mapped task got from another task is data: it is neither a template nor the name of a file."""
+"""Tests that a value which a mapped task receives from another task is data: no template, and no name of a file."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ DEFINITION = {
 }
 
 
-class Source(BaseOperator):
-    """Another task."""
+class UpstreamOperator(BaseOperator):
+    """The task that returns the values."""
 
 
 def context_of(mapped: Any, **returned: object) -> Any:
-    """The context of the first task of *mapped*; *returned* is what `Source` tasks have returned, by id."""
+    """Return the context of the first task of *mapped*; *returned* has the results of upstream tasks by task id."""
     ti = SimpleNamespace(
         task=mapped,
         map_index=0,
@@ -47,9 +47,9 @@ def context_of(mapped: Any, **returned: object) -> Any:
 
 
 def rendered(kind: type[BaseOperator], shared: dict[str, Any], name: str, value: object) -> Any:
-    """Render the one task that is mapped over a list with *value* in it, as Airflow's task runner does."""
+    """Render the task that is mapped over the list of *value* alone, as Airflow's task runner does."""
     with DAG("d") as dag:
-        mapped = kind.partial(task_id="t", **shared).expand(**{name: Source(task_id="source").output})
+        mapped = kind.partial(task_id="t", **shared).expand(**{name: UpstreamOperator(task_id="source").output})
     dag.resolve_template_files()  # type: ignore[no-untyped-call]
     context = context_of(mapped, source=[value])
     mapped.render_template_fields(context)
@@ -70,24 +70,26 @@ def rendered(kind: type[BaseOperator], shared: dict[str, Any], name: str, value:
         (SubmitTrainingOperator, {"definition_location": "l"}, "definition", json.dumps(DEFINITION)),
     ],
 )
-def test_it_is_no_template(kind: type[BaseOperator], shared: dict[str, Any], name: str, value: object) -> None:
-    found = str(getattr(rendered(kind, shared, name, value), name))
-    assert TEMPLATE in found
-    assert "hunter2" not in found
+def test_mapped_value_is_not_rendered(
+    kind: type[BaseOperator], shared: dict[str, Any], name: str, value: object
+) -> None:
+    value_after = str(getattr(rendered(kind, shared, name, value), name))
+    assert TEMPLATE in value_after
+    assert "hunter2" not in value_after
 
 
-def test_what_stands_in_the_dag_is_one() -> None:
+def test_mapped_value_in_the_dag_file_is_rendered() -> None:
     with DAG("d"):
         mapped = DeleteDataOperator.partial(task_id="t", container=TEMPLATE).expand(names=[["{{ secret }}.csv"]])
     context = context_of(mapped)
     mapped.render_template_fields(context)
-    step = context["task"]
-    assert (step.container, list(step.names)) == ("hunter2", ["hunter2.csv"])
+    operator = context["task"]
+    assert (operator.container, list(operator.names)) == ("hunter2", ["hunter2.csv"])
 
 
-def test_it_is_no_file(tmp_path: Path) -> None:
+def test_mapped_value_is_not_read_as_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "secret.json"
     secret.write_text("{}")
-    step = rendered(SubmitTrainingOperator, {"definition_location": "l"}, "definition", str(secret))
-    with pytest.raises(InvalidDefinition, match=r"is no JSON.*only where its path"):
-        parse_definition(step.definition)
+    operator = rendered(SubmitTrainingOperator, {"definition_location": "l"}, "definition", str(secret))
+    with pytest.raises(InvalidDefinition, match=r"is not JSON.*only where its path"):
+        parse_definition(operator.definition)

@@ -32,7 +32,7 @@ CONTEXT: Any = {
 }
 
 
-def written(command: str = "python3 train.py", **model: Any) -> dict[str, Any]:
+def make_definition(command: str = "python3 train.py", **model: Any) -> dict[str, Any]:
     return {
         "model_definition": {
             "name": "n",
@@ -63,11 +63,13 @@ def a_dag(*, native: bool = False, folder: Path | None = None) -> DAG:
 @NATIVE
 @pytest.mark.parametrize("kind", [SubmitTrainingOperator, TrainModelOperator])
 @pytest.mark.parametrize("command", ["python3 train.py --config params.json", "params.json", "{{ ds_nodash }}.json"])
-def test_a_text_that_ends_in_json_is_no_file(kind: type[SubmitTrainingOperator], command: str, native: bool) -> None:
+def test_text_that_ends_with_json_is_not_read_as_a_file(
+    kind: type[SubmitTrainingOperator], command: str, native: bool
+) -> None:
     regex = [{"name": "loss", "regex": r"(\d+) in log.json"}]
     step = kind(
         task_id="train",
-        definition=written(command, name="model.json"),
+        definition=make_definition(command, name="model.json"),
         definition_location="/v3/x.json",
         metric_definitions=regex,
     )
@@ -80,31 +82,31 @@ def test_a_text_that_ends_in_json_is_no_file(kind: type[SubmitTrainingOperator],
 
 @NATIVE
 @pytest.mark.parametrize("text", ["1.0", "2026", "20261129", "None", "True", "[1]", "{}", "1e3", "0x10", "'a'"])
-def test_a_text_without_a_template_stays_as_it_is(text: str, native: bool) -> None:
+def test_text_without_a_template_is_unchanged(text: str, native: bool) -> None:
     upload = UploadDataOperator(task_id="up", source=text, container=text, prefix=text, include=text, exclude=[text])
     rendered(upload, native=native).check_parameters(rendered=True)
     assert (upload.source, upload.container, upload.prefix) == (text, text, text)
     assert (upload.include, upload.exclude) == ((text,), (text,))
     sensor = rendered(ObjectSensor(task_id="wait", container=text, name=text), native=native)
     assert (sensor.container, sensor.name) == (text, text)
-    train = TrainModelOperator(task_id="train", definition=written(text, name=text))
+    train = TrainModelOperator(task_id="train", definition=make_definition(text, name=text))
     model = rendered(train, native=native).definition["model_definition"]
     assert (model["name"], model["execution"]["command"]) == (text, text)
     assert model["framework"]["version"] == "1.0"
 
 
 @NATIVE
-def test_a_template_gives_a_text_where_it_is_one(native: bool) -> None:
+def test_template_that_results_in_text_stays_text(native: bool) -> None:
     step = TrainModelOperator(
         task_id="train",
-        definition=written("{{ params.version }}", name="{{ ds_nodash }}", author="({{ params.year }})"),
+        definition=make_definition("{{ params.version }}", name="{{ ds_nodash }}", author="({{ params.year }})"),
     )
     model = rendered(step, native=native).definition["model_definition"]
     assert (model["name"], model["author"], model["execution"]["command"]) == ("20261129", "(2026)", "1.0")
 
 
 @NATIVE
-def test_a_number_that_a_template_gives_is_a_text_or_refused_by_name(native: bool) -> None:
+def test_template_that_results_in_a_number_is_text_or_refused(native: bool) -> None:
     step = UploadDataOperator(
         task_id="up", source="/a", container="{{ params.year | string }}", prefix="{{ params.year }}/x"
     )
@@ -119,18 +121,18 @@ def test_a_number_that_a_template_gives_is_a_text_or_refused_by_name(native: boo
 
 
 @NATIVE
-def test_a_template_gives_seconds(native: bool) -> None:
-    step = TrainModelOperator(task_id="train", definition=written(), timeout="{{ params.seconds }}")  # type: ignore[arg-type]
+def test_template_can_give_seconds(native: bool) -> None:
+    step = TrainModelOperator(task_id="train", definition=make_definition(), timeout="{{ params.seconds }}")  # type: ignore[arg-type]
     rendered(step, native=native).check_parameters(rendered=True)
     assert step.timeout is not None
     assert step.timeout.total_seconds() == 90
 
 
 @NATIVE
-def test_a_dag_may_write_its_templates_in_another_way(native: bool) -> None:
-    signs = {"variable_start_string": "[[", "variable_end_string": "]]"}
-    dag = DAG("d", render_template_as_native_obj=native, jinja_environment_kwargs=signs)
-    definition = written("[[ ds_nodash ]] {{ as it is }}")
+def test_dag_can_set_other_template_markers(native: bool) -> None:
+    markers = {"variable_start_string": "[[", "variable_end_string": "]]"}
+    dag = DAG("d", render_template_as_native_obj=native, jinja_environment_kwargs=markers)
+    definition = make_definition("[[ ds_nodash ]] {{ as it is }}")
     definition["model_definition"]["execution"]["resourceType"] = "[[ params.size ]]"
     with dag:
         step = TrainModelOperator(task_id="train", definition=definition, timeout="[[ params.seconds ]]")  # type: ignore[arg-type]
@@ -144,11 +146,11 @@ def test_a_dag_may_write_its_templates_in_another_way(native: bool) -> None:
     assert step.timeout.total_seconds() == 90
     with pytest.raises(InvalidDefinition, match="authr"):
         rendered(
-            TrainModelOperator(task_id="b", definition=written(authr="x"), dag=dag), native=native
+            TrainModelOperator(task_id="b", definition=make_definition(authr="x"), dag=dag), native=native
         ).check_parameters(rendered=True)
 
 
-def test_lists_and_dicts_are_rendered_natively() -> None:
+def test_native_rendering_parses_lists_and_dicts() -> None:
     step = PackageModelOperator(
         task_id="p",
         source="/a",
@@ -166,7 +168,7 @@ def test_lists_and_dicts_are_rendered_natively() -> None:
     assert rendered(train, native=True).definition == CONTEXT["params"]["framework"]
 
 
-def test_what_is_not_defined_is_an_error_that_names_it() -> None:
+def test_undefined_variable_is_an_error_with_its_name() -> None:
     for native in (False, True):
         step = UploadDataOperator(task_id="up", source="/a", container="{{ nope }}")
         with pytest.raises(Exception, match="'nope' is undefined"):
@@ -176,10 +178,10 @@ def test_what_is_not_defined_is_an_error_that_names_it() -> None:
 @NATIVE
 @pytest.mark.parametrize("as_path", [False, True])
 @pytest.mark.parametrize("absolute", [False, True])
-def test_a_definition_may_be_a_file(tmp_path: Path, native: bool, as_path: bool, absolute: bool) -> None:
+def test_definition_can_be_a_file(tmp_path: Path, native: bool, as_path: bool, absolute: bool) -> None:
     file = tmp_path / "defs" / "d.json"
     file.parent.mkdir()
-    file.write_text(json.dumps(written("{{ ds_nodash }}", name="x.json")))
+    file.write_text(json.dumps(make_definition("{{ ds_nodash }}", name="x.json")))
     path = file if absolute else file.relative_to(tmp_path)
     step = SubmitTrainingOperator(task_id="s", definition=path if as_path else str(path))
     found = rendered(step, native=native, folder=tmp_path).definition
@@ -188,8 +190,8 @@ def test_a_definition_may_be_a_file(tmp_path: Path, native: bool, as_path: bool,
     assert found["model_definition"]["name"] == "x.json"
 
 
-def test_a_file_that_is_known_to_be_wrong_breaks_the_dag(tmp_path: Path) -> None:
-    (tmp_path / "wrong.json").write_text(json.dumps(written(authr="{{ ds_nodash }}")))
+def test_definition_file_is_checked_at_parse(tmp_path: Path) -> None:
+    (tmp_path / "wrong.json").write_text(json.dumps(make_definition(authr="{{ ds_nodash }}")))
     (tmp_path / "later.json").write_text('{ {% if params.year %} "authr": "me" {% endif %} }')
     with a_dag(folder=tmp_path) as dag:
         SubmitTrainingOperator(task_id="later", definition="later.json")
@@ -200,15 +202,15 @@ def test_a_file_that_is_known_to_be_wrong_breaks_the_dag(tmp_path: Path) -> None
         dag.resolve_template_files()
 
 
-def test_a_definition_may_lie_in_object_storage(tmp_path: Path) -> None:
-    (tmp_path / "d.json").write_text(json.dumps(written("{{ ds_nodash }}")))
+def test_definition_can_be_in_object_storage(tmp_path: Path) -> None:
+    (tmp_path / "d.json").write_text(json.dumps(make_definition("{{ ds_nodash }}")))
     step = SubmitTrainingOperator(task_id="s", definition=ObjectStoragePath(f"file://{tmp_path}/d.json"))
     assert '"20261129"' in rendered(step, native=False).definition
 
 
 @NATIVE
-def test_a_template_may_choose_among_the_files_beside_the_dag(tmp_path: Path, native: bool) -> None:
-    (tmp_path / "small.json").write_text(json.dumps(written("{{ ds_nodash }}")))
+def test_template_can_select_a_file_next_to_the_dag_only(tmp_path: Path, native: bool) -> None:
+    (tmp_path / "small.json").write_text(json.dumps(make_definition("{{ ds_nodash }}")))
     step = SubmitTrainingOperator(task_id="s", definition="{{ params.which }}.json")
     assert "20261129" in str(rendered(step, native=native, folder=tmp_path).definition)
     secret = tmp_path / "secret.json"
@@ -220,30 +222,30 @@ def test_a_template_may_choose_among_the_files_beside_the_dag(tmp_path: Path, na
             step.render_template_fields({"which": which})  # type: ignore[arg-type, typeddict-item]
 
 
-def test_a_template_in_a_file_s_name_may_be_written_in_another_way(tmp_path: Path) -> None:
-    (tmp_path / "small.json").write_text(json.dumps(written()))
-    signs = {"variable_start_string": "<<", "variable_end_string": ">>"}
-    dag = DAG("d", template_searchpath=[str(tmp_path)], jinja_environment_kwargs=signs)
+def test_file_name_can_use_other_template_markers(tmp_path: Path) -> None:
+    (tmp_path / "small.json").write_text(json.dumps(make_definition()))
+    markers = {"variable_start_string": "<<", "variable_end_string": ">>"}
+    dag = DAG("d", template_searchpath=[str(tmp_path)], jinja_environment_kwargs=markers)
     step = SubmitTrainingOperator(task_id="s", definition="<< params.which >>.json", dag=dag)
     assert parse_definition(rendered(step, native=False).definition)["model_definition"]["name"] == "n"
 
 
-def test_what_a_template_gives_is_no_file(tmp_path: Path) -> None:
-    (tmp_path / "small.json").write_text(json.dumps(written()))
+def test_rendered_text_is_not_read_as_a_file(tmp_path: Path) -> None:
+    (tmp_path / "small.json").write_text(json.dumps(make_definition()))
     step = SubmitTrainingOperator(task_id="s", definition="{{ params.which ~ '.json' }}")
     rendered(step, native=False, folder=tmp_path).check_parameters(rendered=True)
-    with pytest.raises(InvalidDefinition, match=r"is no JSON.*only where its path"):
+    with pytest.raises(InvalidDefinition, match=r"is not JSON.*only where its path"):
         parse_definition(step.definition)
 
 
-def test_a_missing_file_is_an_error_of_the_task_that_names_it(tmp_path: Path) -> None:
+def test_missing_definition_file_is_an_error_of_the_task(tmp_path: Path) -> None:
     for name in ("nope.json", "/nope/d.json", "file:///nope/d.json"):
         with pytest.raises(InvalidArgument, match=f"definition names the file '{name}', which cannot be read"):
             rendered(SubmitTrainingOperator(task_id="s", definition=name), native=False, folder=tmp_path)
 
 
-def test_the_definition_of_a_mapped_task_may_be_a_file(tmp_path: Path) -> None:
-    (tmp_path / "d.json").write_text(json.dumps(written("{{ ds_nodash }}")))
+def test_definition_of_a_mapped_task_can_be_a_file(tmp_path: Path) -> None:
+    (tmp_path / "d.json").write_text(json.dumps(make_definition("{{ ds_nodash }}")))
     with a_dag(folder=tmp_path):
         mapped = TrainModelOperator.partial(task_id="t").expand(definition=["d.json", tmp_path / "d.json"])
     mapped.dag.resolve_template_files()
@@ -254,7 +256,7 @@ def test_the_definition_of_a_mapped_task_may_be_a_file(tmp_path: Path) -> None:
 
 
 @NATIVE
-def test_a_path_object_is_a_path(tmp_path: Path, native: bool) -> None:
+def test_path_object_is_rendered_to_a_path(tmp_path: Path, native: bool) -> None:
     upload = UploadDataOperator(task_id="u", source=tmp_path / "x.json", container="c")
     assert rendered(upload, native=native).source == str(tmp_path / "x.json")
     upload = UploadDataOperator(
@@ -266,15 +268,15 @@ def test_a_path_object_is_a_path(tmp_path: Path, native: bool) -> None:
     assert package.source == "a"
 
 
-def test_a_path_object_that_another_task_returns_is_a_path() -> None:
+def test_path_object_of_another_task_is_accepted() -> None:
     step = UploadDataOperator(task_id="u", source="/a", container="c")
     step.source = ObjectStoragePath("s3://conn@bucket/x")  # type: ignore[assignment]
     step.check_parameters(rendered=True)
     assert step.source == "s3://conn@bucket/x"
 
 
-def test_an_operator_may_say_itself_how_it_is_rendered() -> None:
-    """Airflow has that parameter since 3.2."""
+def test_operator_parameter_sets_native_rendering() -> None:
+    """The parameter exists since Airflow 3.2."""
     if not hasattr(BaseOperator, "render_template_as_native_obj"):
         pytest.skip("this Airflow has no such parameter")
     for native, found in ((True, ["*.csv", "*.json"]), (False, "['*.csv', '*.json']")):

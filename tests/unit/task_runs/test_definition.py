@@ -1,4 +1,4 @@
-"""The definition as a DAG author writes it: connections by name, checked while the DAG is parsed."""
+"""Tests of the definition as a DAG author writes it, with connection ids, and of its checks while the DAG is parsed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_dlaas.exceptions import InvalidDefinition
 from airflow_dlaas.hooks.connections import SwiftConnection
 from airflow_dlaas.task_runs.definition import build_definition, require_valid_definition
 
-WRITTEN: dict[str, Any] = {
+DOCUMENT: dict[str, Any] = {
     "model_definition": {
         "name": "digits",
         "framework": {"name": "tensorflow", "version": "2.21"},
@@ -33,21 +33,21 @@ def store(conn_id: str) -> SwiftConnection:
     return SwiftConnection(StoreConnection(auth_url="http://s/auth/v1.0", user_id="a:b", password=SecretStr("key")))
 
 
-def written(**model: Any) -> dict[str, Any]:
-    document = copy.deepcopy(WRITTEN)
+def make_document(**model: Any) -> dict[str, Any]:
+    document = copy.deepcopy(DOCUMENT)
     document["model_definition"].update(model)
     return document
 
 
-def test_credentials_and_experiment_are_joined_when_it_is_sent() -> None:
-    definition = build_definition(WRITTEN, store, location=LOCATION)
+def test_build_definition_inserts_credentials_and_location() -> None:
+    definition = build_definition(DOCUMENT, store, location=LOCATION)
     assert definition.training_data[0].connection.password.get_secret_value() == "key"
     assert definition.model_definition.definition_location == LOCATION
 
 
-def test_a_rendered_file_may_be_given_as_its_text() -> None:
-    assert build_definition(json.dumps(WRITTEN), store, location=LOCATION) == build_definition(
-        WRITTEN, store, location=LOCATION
+def test_build_definition_accepts_json_text() -> None:
+    assert build_definition(json.dumps(DOCUMENT), store, location=LOCATION) == build_definition(
+        DOCUMENT, store, location=LOCATION
     )
 
 
@@ -59,23 +59,23 @@ def test_a_file_that_is_no_definition_is_refused(text: str) -> None:
 
 def test_the_parse_finds_typos_before_anything_runs() -> None:
     with pytest.raises(InvalidDefinition, match="authr: is not a key"):
-        require_valid_definition(written(authr="me"), has_location=True)
+        require_valid_definition(make_document(authr="me"), has_location=True)
 
 
-def test_the_parse_leaves_templates_and_other_tasks_results_for_later() -> None:
-    document = written(name="{{ dag.dag_id }}", definition_location=BaseOperator(task_id="experiment").output)
+def test_require_valid_definition_skips_templates_and_results_of_other_tasks() -> None:
+    document = make_document(name="{{ dag.dag_id }}", definition_location=BaseOperator(task_id="experiment").output)
     document["model_definition"]["execution"]["resourceType"] = "{{ params.size }}"
     require_valid_definition(document, has_location=False)
 
 
-def test_a_missing_experiment_is_found_unless_it_is_named_beside_the_definition() -> None:
-    require_valid_definition(WRITTEN, has_location=True)
+def test_require_valid_definition_requires_a_location_unless_it_is_given_separately() -> None:
+    require_valid_definition(DOCUMENT, has_location=True)
     with pytest.raises(InvalidDefinition, match="definition_location: is missing"):
-        require_valid_definition(WRITTEN, has_location=False)
+        require_valid_definition(DOCUMENT, has_location=False)
 
 
-def test_credentials_written_into_a_dag_are_refused_with_the_way_out() -> None:
-    document = copy.deepcopy(WRITTEN)
+def test_require_valid_definition_refuses_credentials_and_names_the_remedy() -> None:
+    document = copy.deepcopy(DOCUMENT)
     document["training_data"][0]["connection"] = {"auth_url": "http://s", "userId": "u", "password": "in the open"}
     with pytest.raises(InvalidDefinition, match="id of an Airflow connection") as raised:
         require_valid_definition(document, has_location=True)
@@ -83,15 +83,15 @@ def test_credentials_written_into_a_dag_are_refused_with_the_way_out() -> None:
 
 
 @pytest.mark.parametrize("empty", ["", " "])
-def test_a_store_with_an_empty_connection_is_refused(empty: str) -> None:
-    document = copy.deepcopy(WRITTEN)
+def test_require_valid_definition_refuses_an_empty_connection(empty: str) -> None:
+    document = copy.deepcopy(DOCUMENT)
     document["training_results"] = {"connection": empty, "target": {"container": "r", "type": "softlayer_objectstore"}}
     with pytest.raises(InvalidDefinition, match=r"training_results\.connection: is empty"):
         require_valid_definition(document, has_location=True)
 
 
-def test_a_store_without_a_connection_is_refused() -> None:
-    document = copy.deepcopy(WRITTEN)
+def test_require_valid_definition_refuses_a_missing_connection() -> None:
+    document = copy.deepcopy(DOCUMENT)
     del document["training_data"][0]["connection"]
     with pytest.raises(InvalidDefinition, match=r"training_data\[0\].connection: is missing"):
         require_valid_definition(document, has_location=True)

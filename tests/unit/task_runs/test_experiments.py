@@ -1,4 +1,4 @@
-"""Which experiment is ours, and what is done about it."""
+"""Tests of the search for an experiment, and of the decision between reuse, a new version and a new experiment."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ ENTITY = {
 DRAFT = ExperimentDraft.model_validate(ENTITY)
 
 
-def experiments(*told: dict[str, Any]) -> tuple[Experiment, ...]:
-    """What a listing says, one experiment a day, each with something that only newer services say."""
+def experiments(*entities: dict[str, Any]) -> tuple[Experiment, ...]:
+    """Return listed experiments, one for each day, each with a key that only newer services send."""
     resources = []
-    for day, one in enumerate(told, 1):
+    for day, entity in enumerate(entities, 1):
         moment = f"2026-03-{day:02}T10:00:00.000Z"
         version = {"guid": f"v{day}", "url": f"https://h/v{day}", "content_url": f"https://h/v{day}/content"}
         resources.append(
@@ -40,13 +40,13 @@ def experiments(*told: dict[str, Any]) -> tuple[Experiment, ...]:
                     "created_at": moment,
                     "modified_at": moment,
                 },
-                "entity": {**ENTITY, "experiment_version": version, "team": "a newer service's", **one},
+                "entity": {**ENTITY, "experiment_version": version, "team": "of a newer service", **entity},
             }
         )
     return parse_response(ExperimentList)(json.dumps({"resources": resources}).encode()).resources
 
 
-def test_the_newest_that_is_alike_is_ours_wherever_it_stands_in_the_list() -> None:
+def test_find_experiment_returns_the_newest_match_in_any_order() -> None:
     first, second, third = experiments({}, {}, {"name": "other"})
     for listed in ([first, second, third], [third, second, first], [second, third, first]):
         assert find_experiment(DRAFT, listed) == second
@@ -64,29 +64,31 @@ def test_the_newest_that_is_alike_is_ours_wherever_it_stands_in_the_list() -> No
         {"framework": {"name": "torch", "version": "1.2-py3"}},
     ],
 )
-def test_one_that_differs_is_not_ours(change: dict[str, Any]) -> None:
+def test_find_experiment_ignores_an_experiment_that_differs(change: dict[str, Any]) -> None:
     assert find_experiment(DRAFT, experiments(change)) is None
 
 
 @pytest.mark.parametrize("author", [None, "the account's owner", {"name": "Ann", "email": "ann@h"}])
-def test_an_author_that_was_not_named_may_be_anyone(author: Any) -> None:
-    nobody = DRAFT.model_copy(update={"author": None})
+def test_find_experiment_accepts_any_author_if_none_is_given(author: Any) -> None:
+    draft = DRAFT.model_copy(update={"author": None})
     [one] = experiments({"author": author})
-    assert find_experiment(nobody, [one]) == one
+    assert find_experiment(draft, [one]) == one
 
 
-def test_what_the_service_adds_does_not_count() -> None:
+def test_find_experiment_ignores_keys_that_the_service_adds() -> None:
     [one] = experiments({"framework": {**ENTITY["framework"], "runtimes": ["a"]}, "training_data_reference": {"x": 1}})
     assert find_experiment(DRAFT, [one]) == one
 
 
-def test_unchanged_code_is_reused_and_changed_code_becomes_a_version() -> None:
-    [ours] = experiments({})
-    assert plan_publish(ours, current_digest="abc", new_digest="abc") == ReuseVersion(ours.entity.experiment_version)
-    assert plan_publish(ours, current_digest="abc", new_digest="xyz") == AddVersion("e1")
+def test_plan_publish_reuses_unchanged_code_and_adds_changed_code() -> None:
+    [existing] = experiments({})
+    assert plan_publish(existing, current_digest="abc", new_digest="abc") == ReuseVersion(
+        existing.entity.experiment_version
+    )
+    assert plan_publish(existing, current_digest="abc", new_digest="xyz") == AddVersion("e1")
     assert plan_publish(None, current_digest=None, new_digest="abc") == CreateExperiment()
 
 
-def test_an_empty_version_is_left_to_whoever_made_it() -> None:
-    [ours] = experiments({})
-    assert plan_publish(ours, current_digest=None, new_digest="abc") == AddVersion("e1")
+def test_plan_publish_never_fills_an_empty_version() -> None:
+    [existing] = experiments({})
+    assert plan_publish(existing, current_digest=None, new_digest="abc") == AddVersion("e1")
