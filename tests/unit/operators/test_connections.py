@@ -1,4 +1,4 @@
-"""Which connection a step uses may come from a template, as everything else of it may."""
+"""Tests that connection ids can be templates."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from airflow_dlaas.operators.data import UploadDataOperator
 from tests.parameters import steps
 
 
-@pytest.mark.parametrize("step", steps().values())
-def test_connections_are_templated(step: type[BaseOperator]) -> None:
-    named = {name for name in inspect.signature(step).parameters if name.endswith("_conn_id")}
-    assert named <= set(step.template_fields)
+@pytest.mark.parametrize("operator", steps().values())
+def test_connection_ids_are_template_fields(operator: type[BaseOperator]) -> None:
+    conn_ids = {name for name in inspect.signature(operator).parameters if name.endswith("_conn_id")}
+    assert conn_ids <= set(operator.template_fields)
 
 
-def test_the_connection_of_a_mapped_step_is_rendered() -> None:
+def test_connection_id_of_a_mapped_task_is_rendered() -> None:
     with DAG("d"):
         mapped = UploadDataOperator.partial(
             task_id="up", container="c", swift_conn_id="{{ params.site }}_store"
         ).expand(source=["/a"])
-    step = mapped.unmap({"source": "/a"})
+    operator = mapped.unmap({"source": "/a"})
     context: Any = {"params": {"site": "north"}}
-    step.render_template_fields(context)
-    assert step.swift_conn_id == "north_store"
+    operator.render_template_fields(context)
+    assert operator.swift_conn_id == "north_store"

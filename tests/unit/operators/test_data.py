@@ -1,4 +1,4 @@
-"""What an author learns of data steps while the DAG is parsed, before anything runs."""
+"""Tests of the checks of data operators while the DAG is parsed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from airflow.sdk import DAG
 from airflow_dlaas.operators.data import DeleteDataOperator, DownloadDataOperator, UploadDataOperator
 
 
-def test_deleting_all_of_a_container_has_to_be_said() -> None:
+def test_delete_of_a_whole_container_requires_everything() -> None:
     with pytest.raises(ValueError, match=r"clean_up: prefix is empty.*container 'c'.*everything=True"):
         DeleteDataOperator(task_id="clean_up", container="c")
     DeleteDataOperator(task_id="a", container="c", everything=True)
@@ -16,20 +16,20 @@ def test_deleting_all_of_a_container_has_to_be_said() -> None:
     DeleteDataOperator(task_id="d", container="c", prefix="{{ ds }}")
 
 
-def test_a_prefix_that_became_empty_in_a_template_deletes_nothing() -> None:
-    step = DeleteDataOperator(task_id="clean_up", container="c", prefix="{{ params.folder }}")
-    step.render_template_fields({"params": {"folder": ""}})
+def test_delete_refuses_a_prefix_that_is_empty_after_rendering() -> None:
+    operator = DeleteDataOperator(task_id="clean_up", container="c", prefix="{{ params.folder }}")
+    operator.render_template_fields({"params": {"folder": ""}})
     with pytest.raises(ValueError, match="prefix is empty"):
-        step.execute({})
+        operator.execute({})
 
 
-def test_what_other_tasks_give_is_taken_as_it_comes() -> None:
+def test_data_operators_accept_results_of_other_tasks() -> None:
     with DAG("d"):
-        up = UploadDataOperator(task_id="up", source="/data", container="c")
-        down = DownloadDataOperator(task_id="down", container="c", destination=up.output)
-        away = DeleteDataOperator(task_id="away", container="c", prefix=down.output)
-    assert away.upstream_task_ids == {"down"}
+        upload = UploadDataOperator(task_id="upload", source="/data", container="c")
+        download = DownloadDataOperator(task_id="download", container="c", destination=upload.output)
+        delete = DeleteDataOperator(task_id="delete", container="c", prefix=download.output)
+    assert delete.upstream_task_ids == {"download"}
 
 
-def test_patterns_are_templated() -> None:
+def test_patterns_are_template_fields() -> None:
     assert {"include", "exclude"} <= set(UploadDataOperator.template_fields)

@@ -1,4 +1,4 @@
-"""Mapped tasks are checked when the DAG is parsed, as far as their parameters are known then."""
+"""Tests that the known parameters of mapped tasks are checked while the DAG is parsed."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ GOOD: dict[str, Any] = {
 }
 TYPO = copy.deepcopy(GOOD)
 TYPO["model_definition"]["authr"] = "me"
-NAMED = copy.deepcopy(GOOD)
-NAMED["model_definition"]["definition_location"] = "/v3/x"
+WITH_LOCATION = copy.deepcopy(GOOD)
+WITH_LOCATION["model_definition"]["definition_location"] = "/v3/x"
 
 
 def train(**given: Any) -> Any:
@@ -48,7 +48,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         "set 1: model_definition.authr: is not a key",
     ),
     "a missing location": (
-        lambda: train(definition_location=None).expand(definition=[NAMED, GOOD]),
+        lambda: train(definition_location=None).expand(definition=[WITH_LOCATION, GOOD]),
         r"definition\[1\]: .*definition_location: is missing",
     ),
     "metrics": (
@@ -74,33 +74,33 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_known_to_be_wrong_breaks_the_dag(case: str) -> None:
-    make, why = WRONG[case]
-    with DAG("d"), pytest.raises((InvalidArgument, InvalidDefinition), match=why):
+def test_mapped_operator_refuses_a_wrong_known_value(case: str) -> None:
+    make, message = WRONG[case]
+    with DAG("d"), pytest.raises((InvalidArgument, InvalidDefinition), match=message):
         make()
 
 
-def test_what_becomes_known_later_is_left_for_then() -> None:
+def test_mapped_operator_accepts_a_value_that_is_not_known_yet() -> None:
     with DAG("d"):
         before = BaseOperator(task_id="before").output
         train(definition=GOOD, timeout="{{ params.t }}").expand(definition_location=["/v3/a", "{{ params.b }}"])
         TrainModelOperator.partial(task_id="b", definition_location=before).expand(definition=before)
         TrainModelOperator.partial(task_id="e").expand_kwargs(before)
         UploadDataOperator.partial(task_id="c", container="{{ params.c }}").expand(source=[Path("/a"), before])
-        # The DAG's default_args may have what is missing here.
+        # The default_args of the DAG may contain the missing parameter.
         DeleteDataOperator.partial(task_id="f", container="c").expand(swift_conn_id=["a", "b"])
 
 
-def test_a_mapped_task_checks_what_it_was_given_before_it_does_anything() -> None:
+def test_mapped_task_checks_its_values_when_it_is_unmapped() -> None:
     with DAG("d"):
         mapped = train(definition=GOOD, definition_location="l").expand(timeout=BaseOperator(task_id="a").output)
-    step = mapped.unmap({"timeout": 90})
-    assert step.timeout.total_seconds() == 90
+    operator = mapped.unmap({"timeout": 90})
+    assert operator.timeout.total_seconds() == 90
     with pytest.raises(InvalidArgument, match=r"^train: timeout must be more than 0\b"):
         mapped.unmap({"timeout": 0})
 
 
-def test_a_mapped_task_stays_what_airflow_makes_of_it() -> None:
+def test_mapped_operator_stays_a_mapped_operator_of_airflow() -> None:
     with DAG("d") as dag:
         mapped = train(definition=GOOD, retries=2).expand(definition_location=["/v3/a", "/v3/b"])
     assert dag.get_task("train") is mapped

@@ -1,4 +1,4 @@
-"""What the package step puts into the zip; run as a task runs it."""
+"""Tests of the zip that `PackageModelOperator` makes."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def code(tmp_path: Path) -> Path:
 
 def package(code: Path, **options: Any) -> list[str]:
     target = code.with_name("code.zip")
-    step = PackageModelOperator(task_id="package", source=str(code), destination=str(target), **options)
-    assert step.execute({}) == str(target)
+    operator = PackageModelOperator(task_id="package", source=str(code), destination=str(target), **options)
+    assert operator.execute({}) == str(target)
     return zipfile.ZipFile(target).namelist()
 
 
-def test_patterns_and_the_ignore_file_choose_together(code: Path) -> None:
+def test_package_applies_patterns_and_ignore_file(code: Path) -> None:
     assert package(code, include=["*.py"], exclude=["old.*"]) == ["net.py", "train.py"]
 
 
-def test_a_secret_fails_the_task_and_leaves_the_zip_of_before(code: Path) -> None:
+def test_package_fails_for_a_secret_and_keeps_the_earlier_zip(code: Path) -> None:
     before = package(code, exclude=[".env"])
     with pytest.raises(InvalidBundle, match=r"'\.env'.*allow_secrets"):
         package(code)
@@ -42,10 +42,10 @@ def test_a_secret_fails_the_task_and_leaves_the_zip_of_before(code: Path) -> Non
     assert package(code, allow_secrets=[".env"]) == sorted([".env", *before])
 
 
-def test_the_zip_is_the_one_that_pack_makes(code: Path) -> None:
+def test_package_makes_the_same_zip_as_pack(code: Path) -> None:
     package(code, allow_secrets=[".env"])
     assert code.with_name("code.zip").read_bytes() == archive.pack(code, allow_secrets=[".env"])
 
 
-def test_patterns_are_templated() -> None:
+def test_patterns_are_template_fields() -> None:
     assert {"include", "exclude", "allow_secrets"} <= set(PackageModelOperator.template_fields)

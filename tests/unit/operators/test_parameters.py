@@ -1,4 +1,6 @@
-"""All operators and sensors, all their parameters, all kinds of values: right, or an error that names the parameter."""
+"""
+Tests of every parameter of every operator and sensor with every kind of value: a wrong one is refused by its name.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,12 @@ def test_every_parameter_has_a_row_and_a_check(name: str) -> None:
 
 
 def refusal(parameter: str) -> Any:
-    """An error that names *parameter*; of a definition, the definition."""
+    """Expect an error that names *parameter*."""
     return pytest.raises((InvalidArgument, InvalidDefinition), match=rf"\b{parameter}\b")
 
 
 @pytest.mark.parametrize(("name", "parameter"), CASES)
-def test_a_value_in_the_dag_is_right_or_refused_by_name(name: str, parameter: str) -> None:
+def test_value_in_the_dag_is_valid_or_refused_by_name(name: str, parameter: str) -> None:
     for label, value in VALUES.items():
         wanted = expected(name, parameter, label)
         if wanted is REFUSED:
@@ -37,7 +39,7 @@ def test_a_value_in_the_dag_is_right_or_refused_by_name(name: str, parameter: st
 
 
 @pytest.mark.parametrize(("name", "parameter"), CASES)
-def test_what_is_not_templated_takes_no_template(name: str, parameter: str) -> None:
+def test_parameter_without_templates_refuses_a_template(name: str, parameter: str) -> None:
     with DAG("d"):
         other = BaseOperator(task_id="other").output
         for number, later in enumerate(("{{ params.value }}", "{% if x %}{% endif %}", other)):
@@ -50,7 +52,7 @@ def test_what_is_not_templated_takes_no_template(name: str, parameter: str) -> N
 
 @pytest.mark.parametrize("native", [False, True], ids=["texts", "native"])
 @pytest.mark.parametrize(("name", "parameter"), CASES)
-def test_a_value_from_a_template_is_right_or_refused_by_name(name: str, parameter: str, native: bool) -> None:
+def test_rendered_value_is_valid_or_refused_by_name(name: str, parameter: str, native: bool) -> None:
     if parameter not in steps()[name].template_fields:
         return
     for label, value in VALUES.items():
@@ -58,7 +60,7 @@ def test_a_value_from_a_template_is_right_or_refused_by_name(name: str, paramete
             step = make(name, **{parameter: "{{ value }}"})
         step.render_template_fields({"value": value})
         if not native and not isinstance(value, str):
-            # A template gives the text of it, whatever that is good for.
+            # The template results in the text of the value.
             assert isinstance(getattr(step, parameter), str)
             continue
         wanted = expected(name, parameter, label, rendered=True)
@@ -71,7 +73,7 @@ def test_a_value_from_a_template_is_right_or_refused_by_name(name: str, paramete
 
 
 @pytest.mark.parametrize(("name", "parameter"), CASES)
-def test_a_value_from_another_task_is_right_or_refused_by_name(name: str, parameter: str) -> None:
+def test_result_of_another_task_is_valid_or_refused_by_name(name: str, parameter: str) -> None:
     if parameter not in steps()[name].template_fields:
         return
     for label, value in VALUES.items():

@@ -1,4 +1,4 @@
-"""What an author learns while the DAG is parsed, before anything runs."""
+"""Tests of the checks of training operators while the DAG is parsed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEFINITION: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("operator", [SubmitTrainingOperator, TrainModelOperator])
-def test_a_typo_breaks_the_dag_with_the_fields_name(operator: type[SubmitTrainingOperator]) -> None:
+def test_unknown_key_in_a_definition_is_refused_by_its_name(operator: type[SubmitTrainingOperator]) -> None:
     definition = copy.deepcopy(DEFINITION)
     definition["model_definition"]["execution"]["resourcetype"] = "small"
     with pytest.raises(InvalidDefinition, match=r"execution\.resourcetype: is not a key"):
@@ -34,13 +34,13 @@ def test_a_typo_breaks_the_dag_with_the_fields_name(operator: type[SubmitTrainin
 
 
 @pytest.mark.parametrize("operator", [SubmitTrainingOperator, TrainModelOperator])
-def test_an_expression_without_a_number_breaks_the_dag(operator: type[SubmitTrainingOperator]) -> None:
+def test_metric_expression_without_a_group_is_refused(operator: type[SubmitTrainingOperator]) -> None:
     wrong = [{"name": "loss", "regex": "loss"}]
     with pytest.raises(InvalidDefinition, match=r"metric_definitions\[0\]\.regex: must have a group"):
         operator(task_id="train", definition=DEFINITION, definition_location="later", metric_definitions=wrong)
 
 
-def test_what_other_tasks_give_is_taken_as_it_comes() -> None:
+def test_training_operators_accept_results_of_other_tasks() -> None:
     with DAG("d"):
         experiment = CreateExperimentOperator(
             task_id="experiment", name="n", bundle="b", framework=DEFINITION["model_definition"]["framework"]
@@ -51,7 +51,7 @@ def test_what_other_tasks_give_is_taken_as_it_comes() -> None:
     assert wait.upstream_task_ids == {"train"}
 
 
-def test_a_file_is_read_when_the_task_runs() -> None:
+def test_definition_file_may_be_missing_at_parse() -> None:
     operator = SubmitTrainingOperator(task_id="submit", definition="not/there/yet.json")
     assert operator.definition.endswith(".json")
     assert ".json" in operator.template_ext

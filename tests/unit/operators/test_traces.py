@@ -1,4 +1,4 @@
-"""What a task leaves for others to see."""
+"""Tests of the asset events of a task."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ DEFINITION = {
 }
 
 
-def test_each_outlet_asset_is_told_which_training_it_was_and_how_good_it_became() -> None:
+def test_outlet_events_get_training_id_and_metrics() -> None:
     asset = Asset("swift://c@models")
-    step = TrainModelOperator(task_id="train", definition=DEFINITION, outlets=[asset])
+    operator = TrainModelOperator(task_id="train", definition=DEFINITION, outlets=[asset])
     events = OutletEventAccessors()
-    events[asset].extra["kept"] = 1
+    events[asset].extra["other"] = 1
     context: Any = {"outlet_events": events}
-    step._update_outlet_events(context, a_training(), {"validation/accuracy": 0.97})
-    assert events[asset].extra == {"kept": 1, "training_id": a_training().id, "metrics": {"validation/accuracy": 0.97}}
+    operator._update_outlet_events(context, a_training(), {"validation/accuracy": 0.97})
+    assert events[asset].extra == {"other": 1, "training_id": a_training().id, "metrics": {"validation/accuracy": 0.97}}
