@@ -1,1 +1,1 @@
-"""Waiting for a training that somebody else has submitted. Sensors own nothing and cancel nothing."""
+"""Sensors: they wait for trainings of other tasks and for objects. A sensor submits nothing and cancels nothing."""

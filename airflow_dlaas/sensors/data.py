@@ -1,4 +1,4 @@
-"""The sensor that awaits training data."""
+"""The sensor that waits for training data."""
 
 from __future__ import annotations
 
@@ -31,20 +31,19 @@ if TYPE_CHECKING:
 
 class ObjectSensor(DeferrableSensor):
     """
-    Wait for an object, or for a number of them under a folder.
+    Wait for an object, or for a number of objects under a folder.
 
-    Returns where it is, as ``swift://<connection>@<container>/<name or prefix>``. An object is there when it is
-    complete. A container that is missing yet is waited for too, and so is a store that does not answer; one that
-    refuses fails the sensor at once. ``exponential_backoff`` and ``silent_fail`` mean nothing to a deferred one.
+    Returns ``swift://<connection>@<container>/<name or prefix>``. An object is found when it is complete. The sensor
+    also waits while the container is missing or the object store does not answer. If the store refuses a request, the
+    sensor fails at once. A deferred sensor ignores ``exponential_backoff`` and ``silent_fail``.
 
     :param container: the container. (templated)
-    :param name: the object, by its full name. (templated)
-    :param prefix: without *name*: the folder that objects are waited for in; all of the container if empty.
-        (templated)
-    :param min_count: how many objects, without *name*.
-    :param deferrable: wait in the triggerer, without holding a worker. The default is Airflow's own,
+    :param name: the full name of the object. (templated)
+    :param prefix: without *name*: the folder of the objects; empty for the whole container. (templated)
+    :param min_count: without *name*: the number of objects to wait for.
+    :param deferrable: wait in the triggerer, and occupy no worker. The default is that of Airflow,
         ``[operators] default_deferrable``.
-    :param swift_conn_id: the connection to the object store. (templated)
+    :param swift_conn_id: the id of the connection to the object store. (templated)
     """
 
     template_fields: Sequence[str] = ("container", "name", "prefix", "swift_conn_id")
@@ -78,20 +77,20 @@ class ObjectSensor(DeferrableSensor):
 
     @classmethod
     def check_combination(cls, given: Mapping[str, Any]) -> None:
-        """Refuse what is for many objects beside the name of one."""
-        many = given["prefix"] not in {"", UNKNOWN} or given["min_count"] not in {1, UNKNOWN}
-        if many and given["name"] not in {None, UNKNOWN}:
-            raise InvalidValue("name means one object; leave prefix and min_count out, or name")
+        """Refuse *prefix* or *min_count* together with *name*."""
+        has_folder_parameters = given["prefix"] not in {"", UNKNOWN} or given["min_count"] not in {1, UNKNOWN}
+        if has_folder_parameters and given["name"] not in {None, UNKNOWN}:
+            raise InvalidValue("name means one object: leave out prefix and min_count, or leave out name")
 
     def execute(self, context: Context) -> Any:
-        """Look here, from time to time or, to be deferred, once; a deferred one looks on in the triggerer."""
+        """Poll on the worker; a deferrable sensor polls once here, and then waits in the triggerer."""
         self.check_parameters(rendered=True)
         deadline = self.deadline_from(time.time())
         with self.skip_on_failure(), self._store:
             if not self.deferrable:
                 return super().execute(context)
-            there = self.poke(context)
-        if not there:
+            is_found = self.poke(context)
+        if not is_found:
             from airflow_dlaas.triggers.data import ObjectTrigger
 
             self.defer_until(
@@ -111,19 +110,19 @@ class ObjectSensor(DeferrableSensor):
         return self._uri
 
     def poke(self, context: Context) -> Any:
-        """Look once; a store that does not answer is asked again the next time."""
+        """Poll once; after a transient error of the object store the next poll follows."""
         from airflow.sdk import PokeReturnValue
 
         from airflow_dlaas.exceptions import StoreError
 
         try:
-            there = self._query.is_found(self._store)
+            is_found = self._query.is_found(self._store)
         except StoreError as error:
             if not error.transient:
                 raise
-            self.log.warning("Looking for %s failed (%s); retrying at the next poke", self._query, error)
+            self.log.warning("Looking for %s failed (%s); retrying at the next poll", self._query, error)
             return False
-        if not there:
+        if not is_found:
             self.log.info("Waiting for %s", self._query)
             return False
         self.log.info("Found %s", self._query)
@@ -133,16 +132,16 @@ class ObjectSensor(DeferrableSensor):
         """Finish the task with the event of its trigger; return where the objects are."""
         from airflow_dlaas.task_runs.wait_for_objects import parse_object_event
 
-        trouble = parse_object_event(event)
-        if trouble is not None:
-            words = f"The sensor has timed out: {self.effective_timeout:g} s have passed without {self._query}"
-            raise self.timeout_error(f"{words} ({trouble})" if trouble else words)
+        last_error = parse_object_event(event)
+        if last_error is not None:
+            message = f"The sensor has timed out: {self.effective_timeout:g} s have passed without {self._query}"
+            raise self.timeout_error(f"{message} ({last_error})" if last_error else message)
         self.log.info("Found %s", self._query)
         return self._uri
 
     @cached_property
     def _store(self) -> SwiftStore:
-        # Impatient: whatever passes is waited out between two looks.
+        # No retries: the next poll follows anyway.
         return make_store(SwiftHook(self.swift_conn_id).swift_connection, retry=False)
 
     @property

@@ -1,4 +1,4 @@
-"""What both sensors have in common: when a wait is over, in whichever process it goes on, and what is skipped then."""
+"""The common base of our sensors: deadlines in every process, and skipping instead of failing."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ if TYPE_CHECKING:
 
 DEFERRAL_TIMEOUT_MARGIN = 60.0
 """
-Seconds after the deadline at which Airflow itself ends a deferred sensor.
+Seconds after the deadline until Airflow itself ends a deferred sensor.
 
-The trigger ends the wait at the deadline, and says what was missing. This is for the time when no triggerer runs.
+The trigger ends the wait at the deadline, with a message about what was missing. The margin is for the case that no
+triggerer runs.
 """
 
 
 class DeferrableSensor(CheckedOperator, BaseSensorOperator):
     """
-    A sensor that may wait in the triggerer, with the same limits and endings as on a worker.
+    A sensor that can wait in the triggerer, with the same timeouts and final states as on a worker.
 
-    ``timeout`` and ``execution_timeout`` both end it, deferred or not; the first as `AirflowSensorTimeout`, after which
-    Airflow does not retry, the second as `AirflowTaskTimeout`, after which it does. With ``soft_fail`` or
-    ``never_fail`` whatever would have failed the task skips it, in every mode. (Airflow's base class does so only for
-    its own exceptions, for ``never_fail`` not at the timeout, and for neither at the end of a deferred wait.)
+    ``timeout`` and ``execution_timeout`` both end the sensor, deferred or not: ``timeout`` by `AirflowSensorTimeout`,
+    after which Airflow does not retry, and ``execution_timeout`` by `AirflowTaskTimeout`, after which Airflow retries.
+    With ``soft_fail`` or ``never_fail`` every error skips the task instead, in every mode. (Airflow's base class skips
+    only for its own exceptions, not for a timeout with ``never_fail``, and never at the end of a deferred wait.)
 
-    :param deferrable: wait in the triggerer, without holding a worker. The default is Airflow's own,
+    :param deferrable: wait in the triggerer, and occupy no worker. The default is that of Airflow,
         ``[operators] default_deferrable``.
     """
 
@@ -42,7 +43,7 @@ class DeferrableSensor(CheckedOperator, BaseSensorOperator):
         self.deferrable = default_deferrable() if deferrable is None else deferrable
 
     def defer_until(self, trigger: BaseTrigger, deadline: float, *, method_name: str) -> NoReturn:
-        """Wait in the triggerer; *trigger* reports at the *deadline* (seconds since the epoch) at the latest."""
+        """Defer the task to *trigger*, which fires at the *deadline* (seconds since the epoch) at the latest."""
         self.defer(
             trigger=trigger, method_name=method_name, timeout=max(0.0, deadline - time.time()) + DEFERRAL_TIMEOUT_MARGIN
         )
@@ -56,17 +57,17 @@ class DeferrableSensor(CheckedOperator, BaseSensorOperator):
         return self.execute_complete(context, event)
 
     def deadline_from(self, start: float) -> float:
-        """Return when a wait that began at *start* is over; both in seconds since the epoch."""
+        """Return the deadline of a wait that began at *start*; both in seconds since the epoch."""
         return start + self.effective_timeout
 
     def timeout_error(self, message: str) -> BaseException:
-        """Return the error for a wait that is over before what it waits for has happened."""
+        """Return the timeout error of this sensor: the one of the shorter of its two timeouts."""
         from airflow_dlaas.hooks.compat import AirflowSensorTimeout, AirflowTaskTimeout
 
         return AirflowSensorTimeout(message) if self.effective_timeout == self.timeout else AirflowTaskTimeout(message)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Take up the task when its trigger has reported, or when Airflow has given it up."""
+        """Resume the task after an event of its trigger, or after Airflow has ended the deferral."""
         from airflow_dlaas.hooks.compat import AirflowSensorTimeout, TaskDeferralTimeout
 
         with self.skip_on_failure():
@@ -76,13 +77,13 @@ class DeferrableSensor(CheckedOperator, BaseSensorOperator):
                 if not isinstance(error.__cause__, TaskDeferralTimeout):
                     raise
                 raise self.timeout_error(
-                    f"The sensor has timed out: {self.effective_timeout:g} s have passed, and its trigger has not "
-                    "reported; is a triggerer running?"
+                    f"The sensor has timed out: {self.effective_timeout:g} s have passed without an event of its "
+                    "trigger; is a triggerer running?"
                 ) from error
 
     @contextmanager
     def skip_on_failure(self) -> Iterator[None]:
-        """Skip the task, where the author asked for that, instead of failing it for an error in the block."""
+        """Skip the task for an error in the block, if ``soft_fail`` or ``never_fail`` is set."""
         from airflow_dlaas.hooks.compat import AirflowRescheduleException, AirflowSkipException, AirflowTaskTimeout
 
         try:
@@ -92,12 +93,12 @@ class DeferrableSensor(CheckedOperator, BaseSensorOperator):
         except (Exception, AirflowTaskTimeout) as error:
             if not (self.soft_fail or self.never_fail):
                 raise
-            asked = "soft_fail" if self.soft_fail else "never_fail"
-            raise AirflowSkipException(f"Skipped because of {asked}=True: {error}") from error
+            option = "soft_fail" if self.soft_fail else "never_fail"
+            raise AirflowSkipException(f"Skipped because of {option}=True: {error}") from error
 
     @property
     def effective_timeout(self) -> float:
-        """Seconds that the wait may take."""
+        """Seconds until this sensor times out: the shorter of ``timeout`` and ``execution_timeout``."""
         if self.execution_timeout is None:
             return self.timeout
         return min(self.timeout, self.execution_timeout.total_seconds())

@@ -1,4 +1,4 @@
-"""What an author learns of the sensor while the DAG is parsed, and how it takes up what its trigger reported."""
+"""Tests of the checks of `ObjectSensor` while the DAG is parsed, and of its resumption by an event."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from airflow_dlaas.operators.data import UploadDataOperator
 from airflow_dlaas.sensors.data import ObjectSensor
 
 
-def a_sensor(**options: Any) -> ObjectSensor:
+def make_sensor(**options: Any) -> ObjectSensor:
     return ObjectSensor(task_id="wait", container="c", **options)
 
 
 @pytest.mark.parametrize("options", [{"prefix": "p"}, {"min_count": 2}])
-def test_a_name_excludes_what_is_for_many(options: dict[str, Any]) -> None:
+def test_object_sensor_refuses_a_name_with_folder_parameters(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="wait: name means one object"):
-        a_sensor(name="x", **options)
+        make_sensor(name="x", **options)
 
 
-def test_waiting_for_nothing_is_refused() -> None:
+def test_object_sensor_refuses_a_count_of_zero() -> None:
     with pytest.raises(ValueError, match="min_count must be 1 or more, not 0"):
-        a_sensor(min_count=0)
+        make_sensor(min_count=0)
 
 
-def test_the_folder_may_be_what_another_task_returns() -> None:
+def test_object_sensor_accepts_the_result_of_another_task_as_prefix() -> None:
     with DAG("d"):
-        upload = UploadDataOperator(task_id="up", source="/data", container="c")
-        assert a_sensor(prefix=upload.output).upstream_task_ids == {"up"}
+        upload = UploadDataOperator(task_id="upload", source="/data", container="c")
+        assert make_sensor(prefix=upload.output).upstream_task_ids == {"upload"}
 
 
-def test_what_was_found_is_returned_by_its_address() -> None:
-    assert a_sensor(name="day/x.csv").execute_complete({}, {"there": True}) == "swift://swift_default@c/day/x.csv"
-    assert a_sensor(prefix="day").execute_complete({}, {"there": True}) == "swift://swift_default@c/day"
+def test_object_sensor_returns_the_address_of_the_object_or_folder() -> None:
+    assert make_sensor(name="day/x.csv").execute_complete({}, {"there": True}) == "swift://swift_default@c/day/x.csv"
+    assert make_sensor(prefix="day").execute_complete({}, {"there": True}) == "swift://swift_default@c/day"
 
 
-def test_a_deferred_sensor_whose_time_is_up_ends_as_any_sensor_does() -> None:
+def test_deferred_object_sensor_raises_sensor_timeout() -> None:
     with pytest.raises(AirflowSensorTimeout, match=r"timed out: 8 s have passed without object 'x' in container 'c'$"):
-        a_sensor(name="x", timeout=8).execute_complete({}, {"overdue": ""})
-    with pytest.raises(AirflowSensorTimeout, match=r"2 objects under 'p' in container 'c' \(The store is away\)"):
-        a_sensor(prefix="p", min_count=2).execute_complete({}, {"overdue": "The store is away"})
+        make_sensor(name="x", timeout=8).execute_complete({}, {"overdue": ""})
+    with pytest.raises(AirflowSensorTimeout, match=r"2 objects under 'p' in container 'c' \(The store is down\)"):
+        make_sensor(prefix="p", min_count=2).execute_complete({}, {"overdue": "The store is down"})
 
 
 @pytest.mark.parametrize(
     ("event", "error"), [({"refused": "no"}, StoreRefused), ({"failed": "no"}, StoreError), ({}, ProtocolError)]
 )
-def test_a_refusal_fails_a_deferred_sensor_as_it_would_have_here(event: Any, error: type[Exception]) -> None:
+def test_deferred_object_sensor_fails_with_the_error_of_the_store(event: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
-        a_sensor(name="x").execute_complete({}, event)
+        make_sensor(name="x").execute_complete({}, event)

@@ -1,4 +1,4 @@
-"""When a sensor's wait is over, and what it skips then, in every mode."""
+"""Tests of the timeouts of sensors, and of skipping instead of failing, in every mode."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ TRAINING: dict[str, Any] = {"task_id": "wait", "training_id": "training-a"}
 LIMIT = timedelta(seconds=15)
 
 
-def resumed(sensor: DeferrableSensor, event: Any) -> Any:
-    """Take *sensor* up as Airflow's task runner does."""
+def resume(sensor: DeferrableSensor, event: Any) -> Any:
+    """Resume *sensor* with *event* as Airflow's task runner does."""
     return sensor.resume_execution("execute_complete", {"event": event}, {})
 
 
-def given_up(sensor: DeferrableSensor) -> Any:
-    """Take *sensor* up after Airflow has given its trigger up."""
+def resume_after_trigger_timeout(sensor: DeferrableSensor) -> Any:
+    """Resume *sensor* after Airflow has ended its deferral."""
     return sensor.resume_execution("__fail__", {"error": "Trigger timeout"}, {})
 
 
@@ -39,33 +39,33 @@ FAILED = training_event(a_training(state="error"))
 UNKNOWN = error_event(NotFound("no such training"))
 
 ENDINGS: dict[str, Callable[..., Any]] = {
-    "an object is late": lambda **how: resumed(ObjectSensor(**OBJECT, **how), {"overdue": ""}),
-    "the store refuses": lambda **how: resumed(ObjectSensor(**OBJECT, **how), {"refused": "no"}),
-    "no triggerer, object": lambda **how: given_up(ObjectSensor(**OBJECT, **how)),
-    "a training is late": lambda **how: resumed(TrainingSensor(**TRAINING, **how), RUNNING),
-    "a training fails": lambda **how: resumed(TrainingSensor(**TRAINING, **how), FAILED),
-    "a training is unknown": lambda **how: resumed(TrainingSensor(**TRAINING, **how), UNKNOWN),
-    "no triggerer, training": lambda **how: given_up(TrainingSensor(**TRAINING, **how)),
+    "an object is late": lambda **how: resume(ObjectSensor(**OBJECT, **how), {"overdue": ""}),
+    "the store refuses": lambda **how: resume(ObjectSensor(**OBJECT, **how), {"refused": "no"}),
+    "no triggerer, object": lambda **how: resume_after_trigger_timeout(ObjectSensor(**OBJECT, **how)),
+    "a training is late": lambda **how: resume(TrainingSensor(**TRAINING, **how), RUNNING),
+    "a training fails": lambda **how: resume(TrainingSensor(**TRAINING, **how), FAILED),
+    "a training is unknown": lambda **how: resume(TrainingSensor(**TRAINING, **how), UNKNOWN),
+    "no triggerer, training": lambda **how: resume_after_trigger_timeout(TrainingSensor(**TRAINING, **how)),
 }
 
 
 @pytest.mark.parametrize("how", [{"soft_fail": True}, {"never_fail": True}], ids=str)
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_deferred_sensor_skips_whatever_would_have_failed_it(ending: str, how: dict[str, bool]) -> None:
+def test_deferred_sensor_skips_instead_of_failing(ending: str, how: dict[str, bool]) -> None:
     with pytest.raises(AirflowSkipException, match=r"Skip.*(soft|never)_fail"):
         ENDINGS[ending](**how)
     with pytest.raises(AirflowSkipException):
         ENDINGS[ending](**how, execution_timeout=LIMIT)
 
 
-class Looked(DeferrableSensor):
-    """A sensor that waits on a worker, and meets with an error."""
+class FailingSensor(DeferrableSensor):
+    """A sensor on a worker whose poll raises an error."""
 
     def __init__(self, *, error: BaseException, **options: Any) -> None:
         super().__init__(**options)
         self.error = error
 
-    def poke(self, context: Any) -> bool:  # noqa: ARG002 - so declared by Airflow
+    def poke(self, context: Any) -> bool:  # noqa: ARG002 - the signature of Airflow
         raise self.error
 
     def execute(self, context: Any) -> Any:
@@ -78,15 +78,15 @@ class Looked(DeferrableSensor):
 @pytest.mark.parametrize(
     "error", [StoreRefused("no"), AirflowTaskTimeout("late"), AirflowSensorTimeout("late")], ids=repr
 )
-def test_a_sensor_on_a_worker_skips_whatever_would_have_failed_it(error: Any, mode: str, how: dict[str, bool]) -> None:
+def test_sensor_on_a_worker_skips_instead_of_failing(error: Any, mode: str, how: dict[str, bool]) -> None:
     context: Any = {"ti": SimpleNamespace(get_first_reschedule_date=lambda _: None)}
     with pytest.raises(AirflowSkipException):
-        Looked(error=error, task_id="wait", mode=mode, **how).execute(context)
+        FailingSensor(error=error, task_id="wait", mode=mode, **how).execute(context)
     with pytest.raises(type(error)):
-        Looked(error=error, task_id="wait", mode=mode).execute(context)
+        FailingSensor(error=error, task_id="wait", mode=mode).execute(context)
 
 
-def test_what_ends_a_try_in_order_to_go_on_is_not_skipped() -> None:
+def test_reschedule_and_deferral_are_not_skipped() -> None:
     sensor = ObjectSensor(**OBJECT, never_fail=True)
     with pytest.raises(TaskDeferred), sensor.skip_on_failure():
         sensor.defer(trigger=TrainingTrigger(training_id="t", dlaas_conn_id="c"), method_name="execute_complete")
@@ -101,21 +101,21 @@ def test_what_ends_a_try_in_order_to_go_on_is_not_skipped() -> None:
         ({"execution_timeout": LIMIT}, 15, AirflowTaskTimeout),
     ],
 )
-def test_the_shorter_of_both_limits_ends_a_deferred_sensor(
+def test_shorter_timeout_ends_a_deferred_sensor(
     options: dict[str, Any], limit: float, error: type[BaseException]
 ) -> None:
-    """After `execution_timeout` Airflow retries, after `timeout` it does not: as without deferral."""
+    """Airflow retries after `execution_timeout`, but not after `timeout`, as without deferral."""
     sensor = ObjectSensor(**OBJECT, **options)
     assert sensor.deadline_from(1000.0) == 1000.0 + limit
     with pytest.raises(error, match=f"timed out: {limit} s have passed without object 'x'"):
-        resumed(sensor, {"overdue": ""})
+        resume(sensor, {"overdue": ""})
     with pytest.raises(error, match=f"timed out: {limit} s have passed"):
-        given_up(sensor)
+        resume_after_trigger_timeout(sensor)
     with pytest.raises(error, match="is still running"):
-        resumed(TrainingSensor(**TRAINING, **options), RUNNING)
+        resume(TrainingSensor(**TRAINING, **options), RUNNING)
 
 
-def test_airflow_itself_ends_a_deferred_sensor_only_when_its_trigger_does_not() -> None:
+def test_deferral_timeout_is_after_the_deadline_of_the_trigger() -> None:
     sensor = ObjectSensor(**OBJECT)
     with pytest.raises(TaskDeferred) as deferral:
         sensor.defer_until(
