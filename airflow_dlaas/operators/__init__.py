@@ -1,10 +1,11 @@
 """
-One operator for each step of the page.
+Operators, one for each step of a training.
 
-``experiment``: package the code, create the experiment. ``data``: bring training data into the object store, out
-of it again, delete it. ``training``: submit a definition, wait for it, cancel it, clean up. ``model``: fetch what came
-out.
+- ``experiment``: package the code, create an experiment, delete it.
+- ``data``: upload, download and delete training data in the object store.
+- ``training``: submit a definition, wait for the training, cancel and delete it.
+- ``model``: fetch the results of a training.
 
-Between tasks only references travel: ids and URLs, never a path of one machine. Modules here import nothing that
-`airflow.sdk` has not loaded; what they use is imported when a task runs.
+Tasks exchange ids and addresses only, never a path of one machine. Modules of this package import nothing that
+`airflow.sdk` has not loaded; an operator imports what it needs when its task runs.
 """

@@ -1,4 +1,4 @@
-"""Operators for the code: the zip, and the experiment made from it."""
+"""Operators for the code of a training: package it as a zip, and create or delete experiments."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 class PackageModelOperator(CheckedOperator):
     """
-    Zip a folder of model code, flat as the service wants it; the same code gives the same bytes.
+    Package a folder of model code as a zip without folders, the form that the service requires.
 
-    Returns *destination*, for `CreateExperimentOperator`.
+    The same code gives the same bytes. Returns *destination*, for `CreateExperimentOperator`.
 
-    What the folder's ``.dlaasignore`` names stays out, in the manner of a ``.gitignore``. A file that looks like a
-    secret (``.env``, a private key) fails the task before anything is written.
+    The patterns in the folder's ``.dlaasignore`` exclude files, like a ``.gitignore``. A file that looks like a secret
+    (``.env``, a private key) fails the task before anything is written.
 
-    :param source: the folder; a path on every worker, or anything `ObjectStoragePath` reaches. (templated)
-    :param destination: where the zip goes, a place that the next task's worker reaches too. (templated)
-    :param include: names and globs of what goes into the zip, a text or a list of texts; all if not given. (templated)
-    :param exclude: names and globs that stay out of the zip, as for *include*. (templated)
-    :param allow_nested: let folders into the zip; for services that were set up to take them.
-    :param allow_secrets: names and globs of files that are packed though they look like secrets, as for *include*.
+    :param source: the folder: a path on every worker, or any address of `ObjectStoragePath`. (templated)
+    :param destination: the location of the zip; the worker of the next task must be able to read it. (templated)
+    :param include: names and globs of the files to package, a text or a list of texts; all if not given. (templated)
+    :param exclude: names and globs of files to leave out, as for *include*. (templated)
+    :param allow_nested: accept folders in the zip; for services that are configured to accept them.
+    :param allow_secrets: names and globs of files to package although they look like secrets, as for *include*.
         (templated)
     """
 
@@ -69,7 +69,7 @@ class PackageModelOperator(CheckedOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.source = source  # type: ignore[assignment]  # made texts by the check
+        self.source = source  # type: ignore[assignment]  # the check converts both to texts
         self.destination = destination  # type: ignore[assignment]
         self.include = include
         self.exclude = exclude
@@ -78,7 +78,7 @@ class PackageModelOperator(CheckedOperator):
         self.check_parameters()
 
     def execute(self, context: Context) -> str:
-        """Write the zip, or raise `InvalidBundle` and leave what was there."""
+        """Write the zip; after an `InvalidBundle` the earlier file at *destination* is unchanged."""
         self.check_parameters(rendered=True)
         from airflow_dlaas.packaging import archive
         from airflow_dlaas.task_runs.locations import fetch_to_local, publish_from_local
@@ -99,26 +99,27 @@ class PackageModelOperator(CheckedOperator):
 
 class CreateExperimentOperator(CheckedOperator):
     """
-    Have code as a version of an experiment: upload it, unless its newest version holds this very code.
+    Publish code as a version of an experiment; an existing version with the same code is reused.
 
-    Returns the URL of the version: the `definition_location` of a training definition. The newest experiment of the
-    same name, framework, description and, where given, author is used: as it is while the code is unchanged, whatever
-    made the zip, and with a version added where it has changed. Where there is none, it is created.
+    Returns the URL of the version: the `definition_location` of a training definition. The operator uses the newest
+    experiment with the same name, framework, description and, if given, author. It reuses the newest version if the
+    code is unchanged, whatever program made the zip, and otherwise adds a version. If there is no such experiment, it
+    creates one.
 
-    The zip is inspected before anything is created. If the upload fails, a new experiment is deleted again; an added
-    version cannot be, so it stays, empty and unused, and the next try adds another. Two runs at once may both create or
-    add: each then trains with its own.
+    The zip is checked before anything is created. If the upload fails, a new experiment is deleted again. The API
+    cannot delete an added version, so it stays, empty and unused, and the next try adds another one. Two runs at the
+    same time may both create an experiment or add a version: each then trains with its own.
 
-    An experiment that is reused belongs to several runs. Where a DAG deletes it at the end, ``reuse=False`` (or
-    ``max_active_runs=1``) keeps another run from losing it before it has submitted.
+    Several runs can share a reused experiment. If a DAG deletes the experiment at its end, set ``reuse=False`` (or
+    ``max_active_runs=1``), so that no other run loses it before it has submitted its training.
 
-    :param name: the experiment's name. (templated)
+    :param name: the name of the experiment. (templated)
     :param bundle: the zip, as `PackageModelOperator` returned it. (templated)
-    :param framework: what the code is written for: ``{"name": "tensorflow", "version": "2.21"}``. (templated)
+    :param framework: the framework of the code: ``{"name": "tensorflow", "version": "2.21"}``. (templated)
     :param description: free text. (templated)
-    :param author: who wrote the code. (templated)
-    :param reuse: whether what is there may be used; otherwise each run creates an experiment.
-    :param dlaas_conn_id: the connection to the service. (templated)
+    :param author: the author of the code. (templated)
+    :param reuse: reuse an existing experiment or version; otherwise each run creates an experiment.
+    :param dlaas_conn_id: the id of the connection to the service. (templated)
     """
 
     template_fields: Sequence[str] = ("name", "bundle", "framework", "description", "author", "dlaas_conn_id")
@@ -149,7 +150,7 @@ class CreateExperimentOperator(CheckedOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.name = name
-        self.bundle = bundle  # type: ignore[assignment]  # made a text by the check
+        self.bundle = bundle  # type: ignore[assignment]  # the check converts it to a text
         self.framework = framework
         self.description = description
         self.author = author
@@ -158,7 +159,7 @@ class CreateExperimentOperator(CheckedOperator):
         self.check_parameters()
 
     def execute(self, context: Context) -> str:
-        """Find, add or create, and say in the log which it was."""
+        """Publish the code, and log whether a version was reused, added or created."""
         self.check_parameters(rendered=True)
         from pydantic import ValidationError
 
@@ -187,11 +188,13 @@ class CreateExperimentOperator(CheckedOperator):
 
 class DeleteExperimentOperator(CheckedOperator):
     """
-    Delete an experiment with all its versions. Trainings submitted before are not affected; other runs that reuse the
-    experiment and have not submitted yet are.
+    Delete an experiment with all its versions; an experiment that does not exist is no error.
+
+    Submitted trainings are not affected. Other runs that reuse the experiment and have not yet submitted their training
+    fail.
 
     :param definition_location: the URL that `CreateExperimentOperator` returned. (templated)
-    :param dlaas_conn_id: the connection to the service. (templated)
+    :param dlaas_conn_id: the id of the connection to the service. (templated)
     """
 
     template_fields: Sequence[str] = ("definition_location", "dlaas_conn_id")
@@ -210,7 +213,7 @@ class DeleteExperimentOperator(CheckedOperator):
         self.check_parameters()
 
     def execute(self, context: Context) -> None:
-        """Delete it; one that is gone already is no error."""
+        """Delete the experiment."""
         from airflow_dlaas.exceptions import NotFound
 
         self.check_parameters(rendered=True)
@@ -219,4 +222,4 @@ class DeleteExperimentOperator(CheckedOperator):
         try:
             hook.delete_experiment(experiment_id)
         except NotFound:
-            self.log.info("Experiment %s is gone already", experiment_id)
+            self.log.info("Experiment %s does not exist; nothing to delete", experiment_id)

@@ -34,7 +34,7 @@ class ReuseVersion:
     """The newest version of the experiment contains this code."""
 
     version: ExperimentVersion
-    message: ClassVar[str] = "the code is unchanged, its version is reused"
+    message: ClassVar[str] = "the code is unchanged; its version is reused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,14 @@ class AddVersion:
     """There is an experiment for the code, and its newest version contains other code."""
 
     experiment_id: str
-    message: ClassVar[str] = "the code has changed, a version is added"
+    message: ClassVar[str] = "the code has changed; a version was added"
 
 
 @dataclass(frozen=True, slots=True)
 class CreateExperiment:
     """There is no experiment for the code."""
 
-    message: ClassVar[str] = "a new experiment"
+    message: ClassVar[str] = "a new experiment was created"
 
 
 PublishAction = ReuseVersion | AddVersion | CreateExperiment
