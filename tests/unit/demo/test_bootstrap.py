@@ -1,4 +1,4 @@
-"""What bootstrap.py makes of pip's configuration, and of what uv says."""
+"""Tests of bootstrap.py: pip's configuration, the output of uv, and its commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def bootstrap():
     return module
 
 
-def test_uv_looks_for_packages_where_pip_is_told_to(bootstrap):
+def test_pip_sources_become_variables_of_uv(bootstrap):
     listing = "\n".join(
         [
             "global.index-url='https://mirror.example/simple'",
@@ -39,7 +39,7 @@ def test_uv_looks_for_packages_where_pip_is_told_to(bootstrap):
     }
 
 
-def test_an_extra_index_counts_as_much_as_the_main_one_as_with_pip(bootstrap):
+def test_pip_sources_give_all_indexes_the_same_rank(bootstrap):
     found = bootstrap.pip_sources("global.extra-index-url='file:///a file:///b'")
     assert found == {
         "UV_INDEX": "https://pypi.org/simple file:///a file:///b",
@@ -47,18 +47,18 @@ def test_an_extra_index_counts_as_much_as_the_main_one_as_with_pip(bootstrap):
     }
 
 
-def test_the_environment_wins_over_the_configuration_file(bootstrap):
-    listing = ":env:.index-url='https://said'\nglobal.index-url='https://written'"
-    assert bootstrap.pip_sources(listing) == {"UV_DEFAULT_INDEX": "https://said"}
+def test_pip_sources_prefer_the_environment_to_the_file(bootstrap):
+    listing = ":env:.index-url='https://environment'\nglobal.index-url='https://file'"
+    assert bootstrap.pip_sources(listing) == {"UV_DEFAULT_INDEX": "https://environment"}
 
 
 @pytest.mark.parametrize("switch", ["0", "no", "false"])
-def test_an_index_that_is_not_forbidden_stays_allowed(bootstrap, switch: str):
+def test_pip_sources_ignore_a_false_no_index(bootstrap, switch: str):
     assert bootstrap.pip_sources(f"global.no-index='{switch}'") == {}
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "description"),
     [
         ("Resolved 152 packages in 2.1s", "152 packages needed, fetching those that are not here"),
         ("Downloading numpy (15.9MiB)", "fetching numpy (15.9MiB)"),
@@ -67,46 +67,46 @@ def test_an_index_that_is_not_forbidden_stays_allowed(bootstrap, switch: str):
         (" + numpy==2.4.6", ""),
     ],
 )
-def test_uv_is_understood(bootstrap, line: str, words: str):
-    assert bootstrap.stage(line) == words
+def test_stage_describes_a_line_of_uv(bootstrap, line: str, description: str):
+    assert bootstrap.stage(line) == description
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("output", "cause"),
     [
         ("error: dns error: failed to lookup address", "is there a network?"),
         ("OSError: [Errno 28] No space left on device", "the disk is full"),
         ("No matching distribution", "see above"),
     ],
 )
-def test_a_failed_installation_says_why(bootstrap, said: str, why: str):
-    assert why in bootstrap.no_packages(said)
+def test_no_packages_names_the_cause_of_a_failure(bootstrap, output: str, cause: str):
+    assert cause in bootstrap.no_packages(output)
 
 
-def test_every_pin_holds_for_the_whole_world(bootstrap):
+def test_constraints_name_no_path_and_no_index(bootstrap):
     pins = bootstrap.constraints().splitlines()
     assert f"apache-airflow=={bootstrap.AIRFLOW}" in pins
     assert not [line for line in pins if line.startswith(("torch", "tensorflow", "airflow-dlaas", "-"))]
     assert not [line for line in pins if "://" in line or " @ " in line]
 
 
-def test_every_package_is_the_providers_or_runs_on_newer_pythons_only(bootstrap):
+def test_every_package_is_of_the_provider_or_needs_a_newer_python(bootstrap):
     folders = {one.parent.name for one in (SCRIPT.parent / "airflow_dlaas").glob("*/__init__.py")}
     assert folders - {"cli", "demo", "service"} == set(bootstrap.PROVIDER)
 
 
-def test_ci_runs_what_make_test_all_runs():
+def test_ci_runs_the_command_of_make_test_all():
     assert "\t@$(PYTHON) bootstrap.py test-all $(ARGS)\n" in (SCRIPT.parent / "Makefile").read_text()
     assert '"${PYTHON:-python3}" bootstrap.py test-all "$@"' in (SCRIPT.parent / ".ci" / "run").read_text()
 
 
-def test_an_unknown_command_is_answered_with_the_known_ones():
-    asked = subprocess.run([sys.executable, str(SCRIPT), "dmeo"], capture_output=True, text=True, check=False)
-    assert asked.returncode == 1
-    assert "bootstrap.py demo" in asked.stderr
+def test_unknown_command_prints_the_known_commands():
+    completed = subprocess.run([sys.executable, str(SCRIPT), "dmeo"], capture_output=True, text=True, check=False)
+    assert completed.returncode == 1
+    assert "bootstrap.py demo" in completed.stderr
 
 
-def test_nothing_but_the_standard_library_is_needed():
+def test_bootstrap_imports_the_standard_library_only():
     environment = {**os.environ, "PYTHONNOUSERSITE": "1"}
     command = [sys.executable, "-S", "-c", f"import runpy; runpy.run_path({str(SCRIPT)!r})"]
     assert subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""What the demo shows, and what it says line by line."""
+"""Tests of the data that the demo shows, and of its lines about changes."""
 
 from __future__ import annotations
 
@@ -23,22 +23,24 @@ from airflow_dlaas.demo.view_model import (
 
 
 @dataclass(frozen=True)
-class ATask:
+class FakeTask:
     task_id: str
     state: str | None = None
     seconds: float | None = None
 
 
-def test_tasks_come_after_all_they_wait_for():
+def test_topological_order_puts_a_task_after_its_upstream_tasks():
     assert topological_order({"last": [], "b": ["last"], "a": ["b", "last"]}) == ["a", "b", "last"]
 
 
-def test_an_order_that_goes_in_circles_still_names_every_task():
+def test_topological_order_of_a_cycle_contains_every_task():
     assert sorted(topological_order({"a": ["b"], "b": ["a"]})) == ["a", "b"]
 
 
-def test_rows_stand_in_the_order_of_the_dag_however_airflow_lists_them():
-    found = task_rows([ATask("b"), ATask("mapped"), ATask("a", "running", 1.5)], ["a", "b"], {"a": "12 of 50 MiB"})
+def test_task_rows_are_in_the_order_of_the_dag():
+    found = task_rows(
+        [FakeTask("b"), FakeTask("mapped"), FakeTask("a", "running", 1.5)], ["a", "b"], {"a": "12 of 50 MiB"}
+    )
     assert found == (
         TaskRow("a", "running", 1.5, "12 of 50 MiB"),
         TaskRow("b", "waiting"),
@@ -46,12 +48,12 @@ def test_rows_stand_in_the_order_of_the_dag_however_airflow_lists_them():
     )
 
 
-def test_what_has_not_changed_is_not_said_again():
-    picture = DemoView((StartupStep("Airflow", "running", "x", 1),), (TaskRow("a", "running", 1.0),), "t: running", "1")
-    later = DemoView(
+def test_change_lines_skip_what_has_not_changed():
+    before = DemoView((StartupStep("Airflow", "running", "x", 1),), (TaskRow("a", "running", 1.0),), "t: running", "1")
+    after = DemoView(
         (StartupStep("Airflow", "running", "y", 9),), (TaskRow("a", "running", 5.0, "n"),), "t: running", "2", "l"
     )
-    assert list(change_lines(picture, later)) == []
+    assert list(change_lines(before, after)) == []
 
 
 @pytest.mark.parametrize(
@@ -83,17 +85,17 @@ def test_what_has_not_changed_is_not_said_again():
         (DemoView(), DemoView(training="t: pending"), ["t: pending"]),
     ],
 )
-def test_each_change_is_one_line(before: DemoView, after: DemoView, lines: list[str]):
+def test_change_lines_are_one_for_each_change(before: DemoView, after: DemoView, lines: list[str]):
     assert list(change_lines(before, after)) == lines
 
 
-def test_a_tasks_own_words_are_told_from_airflows():
+def test_task_log_lines_leave_out_the_lines_of_airflow():
     log = ["::group::Log message source details", "/x/attempt=1.log", "::endgroup::", "one\n\n two ", "Pushing xcom"]
     assert task_log_lines(log) == ["one", "two"]
 
 
-def test_a_training_that_runs_is_told_by_its_phase_and_its_last_numbers():
-    training = a_training(
+def test_training_line_of_a_running_training_has_phase_and_gpus():
+    training = make_training(
         '"state": "running", "phase": "processing", "gpus": ["virtual:0"], "metrics": [{"timestamp": "%s",'
         ' "iteration": 40, "phase": "train", "values": [{"name": "loss", "value": 0.123456}]}]'
     )
@@ -101,12 +103,12 @@ def test_a_training_that_runs_is_told_by_its_phase_and_its_last_numbers():
     assert metrics_line(training) == "iteration 40 (train): loss 0.1235"
 
 
-def test_an_ended_training_has_no_phase_and_one_that_measured_nothing_no_numbers():
-    assert metrics_line(a_training('"state": "completed"')) == ""
-    assert training_line(a_training('"state": "completed", "phase": "storing"')) == "training-abcdefghi: completed"
+def test_training_line_of_an_ended_training_has_no_phase():
+    assert metrics_line(make_training('"state": "completed"')) == ""
+    assert training_line(make_training('"state": "completed", "phase": "storing"')) == "training-abcdefghi: completed"
 
 
-def a_training(status: str) -> Training:
+def make_training(status: str) -> Training:
     now = datetime(2026, 1, 1, tzinfo=timezone.utc).isoformat()
     text = """{"metadata": {"guid": "training-abcdefghi", "url": "/v3/models/training-abcdefghi", "created_at": "NOW",
         "modified_at": "NOW"}, "entity": {"model_definition": {"name": "n", "author": "a",
