@@ -1,23 +1,22 @@
 #!/usr/bin/env python3
 """
-From a fresh checkout to the demo or the tests, with nothing but Python 3.11 or newer.
+Runs the demo or the tests in a fresh checkout; it needs Python 3.11 or newer, and nothing else.
 
-    python3 bootstrap.py demo [--keep …]      a service, a real Airflow, one DAG run, a trained model
-    python3 bootstrap.py test [pytest …]      the checks and the tests that take minutes
-    python3 bootstrap.py test-all [pytest …]  the checks and all tests
-    python3 bootstrap.py test-long            what is too long for that
-    python3 bootstrap.py test-matrix          the provider's unit tests on other releases of Python and Airflow
-    python3 bootstrap.py constraints          constraints.txt, resolved anew
+    python3 bootstrap.py demo [--keep …]      start a service and a real Airflow, run one DAG, train a model
+    python3 bootstrap.py test [pytest …]      run the checks, and the tests that take minutes
+    python3 bootstrap.py test-all [pytest …]  run the checks and all tests
+    python3 bootstrap.py test-long            run the tests that take hours
+    python3 bootstrap.py test-matrix          run the provider's unit tests on other releases of Python and Airflow
+    python3 bootstrap.py constraints          resolve constraints.txt again
 
-With arguments, test and test-all hand them to pytest, and leave the checks out.
+test and test-all pass arguments to pytest; with arguments they skip the checks.
 
-The demo has a virtual environment of its own in the checkout (.venv-demo), and so have the tests (.venv-test), made at
-the first time and reused until what it is made from changes: once it stands, no network is needed. The environment gets
-uv and rich from pip; this file then runs inside it, and lets uv install the rest. Where pip is configured to look for
-packages, uv looks too.
+The demo and the tests each have a virtual environment in the checkout (.venv-demo, .venv-test). It is made once, and
+again when its requirements change; otherwise no network is needed. pip installs uv and rich into the environment; then
+this file runs in the environment, and uv installs the rest. uv searches for packages where pip is configured to search.
 """
 
-# Only the standard library here, and no syntax that an old Python stumbles over before it can be told that it is old.
+# Only the standard library, and only syntax that an old Python can parse: `require_python` must be able to report it.
 from __future__ import annotations
 
 import ast
@@ -34,10 +33,10 @@ import time
 from pathlib import Path
 
 OLDEST = (3, 11)
-"""The service's: it uses what came with 3.11."""
+"""The oldest Python of the service."""
 
 AIRFLOW = "3.3.2"
-"""The release the demo and the tests run; the provider itself takes any from 3.1 on."""
+"""The Airflow release of the demo and the tests; the provider supports every release since 3.1."""
 
 EXTRAS = {
     "demo": "service,examples",
@@ -49,7 +48,7 @@ EXTRAS = {
 }
 
 NEEDED_GIB = {"demo": 5, "test": 3, "test-all": 8, "test-long": 8, "test-matrix": 6, "constraints": 1}
-"""Room for the environment, for the frameworks that are installed later, and for what is unpacked on the way."""
+"""Disk space for the environment, for frameworks that are installed later, and for unpacked packages."""
 
 PROVIDER = (
     "_util",
@@ -69,7 +68,7 @@ PROVIDER = (
     "task_runs",
     "triggers",
 )
-"""The packages of the provider, which runs on Python 3.10 too."""
+"""The packages of the provider, which also supports Python 3.10."""
 
 CHECKS = (
     ("ruff", "check"),
@@ -82,19 +81,19 @@ CHECKS = (
 PROCESSORS = max(2, os.cpu_count() or 1)
 
 WORKERS = {"test": PROCESSORS, "test-all": PROCESSORS + 1}
-"""Processes that run tests: those of `test` compute, many of the others wait."""
+"""Number of processes that run tests: the tests of `test` compute, many of the others wait."""
 
 TESTS = {
     "test": (
         *("tests/unit", "tests/architecture", "tests/conformance"),
-        "tests/integration/operators/test_model.py",  # from the code's zip to the trained model, with the real service
+        "tests/integration/operators/test_model.py",  # packages code and trains a model with the real service
         *("-m", "not postgresql and not long"),
     ),
     "test-all": (),
 }
-"""What pytest runs."""
+"""The arguments of pytest."""
 
-LEFT_OUT = "Left out: PostgreSQL, most of integration, chaos, fuzzing, and a real Airflow (make test-all)."
+LEFT_OUT = "Not run: PostgreSQL, most of integration, chaos, fuzzing, and a real Airflow (make test-all)."
 
 LONG = (
     ("-m", "pytest", "tests", "-m", "long", "--timeout", "0"),
@@ -102,13 +101,13 @@ LONG = (
     ("-m", "tests.chaos.service", "--rounds", "500"),
     ("-m", "tests.chaos.airflow", "--rounds", "100"),
 )
-"""What Python runs one after the other, with `LONG_ENVIRONMENT`."""
+"""The commands of `test-long`, arguments of Python; they run one after the other, with `LONG_ENVIRONMENT`."""
 
 NOTHING_COLLECTED = 5
-"""What pytest exits with where no test is marked as long."""
+"""The exit code of pytest if no test is marked as long."""
 
 LONG_ENVIRONMENT = {"DLAAS_FUZZ": "20"}
-"""Twenty times as many examples, others each time."""
+"""Twenty times as many examples, different ones in each run."""
 
 SYSTEM_PACKAGES = {
     "bwrap": "bubblewrap",
@@ -117,10 +116,10 @@ SYSTEM_PACKAGES = {
     "htpasswd": "apache2-utils",
     "initdb": "postgresql",
 }
-"""Programs that tests need, and the packages of Debian and Ubuntu that bring them."""
+"""Programs that tests need, and their packages in Debian and Ubuntu."""
 
 BESIDE_PATH = Path("/usr/lib/postgresql")
-"""Where those distributions install programs of PostgreSQL, by its release."""
+"""The folder in which these distributions install PostgreSQL, by release."""
 
 PIP_TO_UV = {
     "index-url": "UV_DEFAULT_INDEX",
@@ -130,25 +129,25 @@ PIP_TO_UV = {
     "no-index": "UV_NO_INDEX",
     "cert": "SSL_CERT_FILE",
 }
-"""Options of pip that say where packages come from, and what uv calls them."""
+"""Options of pip about the sources of packages, and the variables of uv with the same meaning."""
 
 HERE = Path(__file__).resolve().parent
 
 HEADER = f"""\
-# What `python3 bootstrap.py demo` and `test` install, so that they still work next year: every package with its
-# version, for Python 3.10 to 3.13 and every platform. pip and uv both read it:
+# The versions of all packages that `python3 bootstrap.py demo` and `test` install, so that they still work next year:
+# for Python 3.10 to 3.13 and every platform. pip and uv can read this file:
 #     pip install "airflow-dlaas[service]" -c constraints.txt
-# Frameworks (TensorFlow, PyTorch) are not here: the service installs those into environments of their own.
-# Renew it with `make constraints`; Airflow stays at {AIRFLOW} until bootstrap.py says otherwise.
+# Frameworks (TensorFlow, PyTorch) are not here: the service installs them into environments of their own.
+# `make constraints` renews this file; bootstrap.py sets the version of Airflow ({AIRFLOW}).
 """
 
 
 class Impossible(Exception):
-    """A sentence for whoever called, who can do something about it."""
+    """An error that the user can correct; the message names the remedy."""
 
 
 def main(command: str, arguments: list[str]) -> int:  # noqa: RET503 - exec does not return
-    """Run *command*; outside its environment make that first, and go on inside."""
+    """Run *command*; outside its environment, make the environment first and restart this file in it."""
     home = HERE / f".venv-{'test' if command.startswith('test') else 'demo'}"
     python = home / "bin" / "python"
     if Path(sys.prefix) != home:
@@ -157,7 +156,7 @@ def main(command: str, arguments: list[str]) -> int:  # noqa: RET503 - exec does
         with locked(home):
             make_environment(home, python)
         environment = packages_environment(python)
-        # Without bytecode everything starts at half the speed; another Python's modules have no place here.
+        # Without bytecode every start takes twice as long; modules of another Python must not be imported.
         for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH"):
             environment.pop(name, None)
         environment["VIRTUAL_ENV"] = str(home)
@@ -182,13 +181,13 @@ def main(command: str, arguments: list[str]) -> int:  # noqa: RET503 - exec does
 
 def require_python() -> None:
     if os.name != "posix":
-        raise Impossible("The service and Airflow run on Linux (Windows: in its Linux subsystem, WSL 2).")
+        raise Impossible("The service and Airflow need Linux (on Windows: WSL 2).")
     if sys.version_info < OLDEST:
         newer = [name for name in ("python3.13", "python3.12", "python3.11") if shutil.which(name)]
-        way_out = f"run {newer[0]} bootstrap.py, or make PYTHON={newer[0]}" if newer else "install a newer one"
+        remedy = f"run {newer[0]} bootstrap.py, or make PYTHON={newer[0]}" if newer else "install a newer Python"
         raise Impossible(
-            f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed, and this is {sys.version.split()[0]} "
-            f"({sys.executable}): {way_out}."
+            f"Python {OLDEST[0]}.{OLDEST[1]} or newer is required, but this is {sys.version.split()[0]} "
+            f"({sys.executable}): {remedy}."
         )
 
 
@@ -198,57 +197,67 @@ def require_room(command: str) -> None:
     home = HERE / f".venv-{'test' if command.startswith('test') else 'demo'}"
     if free < needed and not (home / "installed").exists():
         raise Impossible(
-            f"{HERE} has {free:.1f} GiB of free disk space, and {command} needs about {needed} GiB: make room."
+            f"{HERE} has {free:.1f} GiB of free disk space, but {command} needs about {needed} GiB: free some space."
         )
 
 
 def make_environment(home: Path, python: Path) -> None:
-    """Make an environment with uv and rich, unless it is there and works."""
-    broken_off = (home / "installing").exists()
-    if not broken_off and works(python):
+    """Make an environment with uv and rich, unless there is a working one."""
+    was_interrupted = (home / "installing").exists()
+    if not was_interrupted and works(python):
         return
     try:
-        import ensurepip  # noqa: F401  (some distributions leave it out, and venv then fails half-way)
+        import ensurepip  # noqa: F401  (some distributions have no ensurepip, and then venv fails in the middle)
         import venv
     except ImportError as error:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         raise Impossible(
-            f"This Python has no {error.name} module, and so can't make virtual environments: install it "
+            f"This Python has no module {error.name}, and cannot make virtual environments: install the module "
             f"(on Debian and Ubuntu: apt install python{version}-venv)."
         ) from None
-    tell(f"Making a virtual environment in {home.name}")
-    keep = home / "lock"
+    report(f"Making a virtual environment in {home.name}")
+    lock = home / "lock"
     for old in home.iterdir():
-        if old != keep:
+        if old != lock:
             shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
     (home / "installing").touch()
     try:
         venv.EnvBuilder(with_pip=True, symlinks=True).create(home)
     except (OSError, subprocess.CalledProcessError) as error:
         raise Impossible(f"The virtual environment {home} could not be made: {error}.") from None
-    tell("Installing uv and rich")
-    wanted = [line for line in constraints().splitlines() if re.match(r"(uv|rich)==", line)] or ["uv", "rich"]
-    done = subprocess.run(
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "2", *wanted],
+    report("Installing uv and rich")
+    requirements = [line for line in constraints().splitlines() if re.match(r"(uv|rich)==", line)] or ["uv", "rich"]
+    completed = subprocess.run(
+        [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--retries",
+            "2",
+            *requirements,
+        ],
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
     )
-    if done.returncode:
-        raise Impossible(no_packages(done.stdout))
+    if completed.returncode:
+        raise Impossible(no_packages(completed.stdout))
     (home / "installing").unlink()
 
 
 def works(python: Path) -> bool:
-    """Whether the environment stands: an interpreter that was removed since, or another place, makes it useless."""
+    """Return whether the environment works: it breaks if its interpreter is removed, or if the folder is moved."""
     if not python.exists() or not (python.parent / "uv").exists():
         return False
     return subprocess.run([str(python), "-c", "import rich, uv"], capture_output=True, check=False).returncode == 0
 
 
 def packages_environment(python: Path) -> dict[str, str]:
-    """Our environment with pip's sources of packages put as uv's; what is set for uv already stays."""
+    """Return the environment variables with pip's sources of packages as variables of uv; variables of uv stay."""
     environment = dict(os.environ)
     listing = subprocess.run(
         [str(python), "-m", "pip", "--disable-pip-version-check", "config", "list"],
@@ -263,10 +272,10 @@ def packages_environment(python: Path) -> dict[str, str]:
 
 def pip_sources(listing: str) -> dict[str, str]:
     """
-    Read ``pip config list`` as variables of uv.
+    Convert the output of ``pip config list`` to variables of uv.
 
-    Of several places that name an option the environment (``:env:``) wins over a command's section, and that
-    over ``global``, as with pip.
+    If an option is set in several places, the environment (``:env:``) takes precedence over the section of a command,
+    and that over ``global``, as in pip.
     """
     found: dict[str, tuple[int, str]] = {}
     for line in listing.splitlines():
@@ -282,8 +291,8 @@ def pip_sources(listing: str) -> dict[str, str]:
     if "UV_FIND_LINKS" in sources:
         sources["UV_FIND_LINKS"] = sources["UV_FIND_LINKS"].replace(" ", ",")
     if "UV_INDEX" in sources:
-        # pip takes the best version of all indexes; uv by default only looks into the first that has a package. Of
-        # equal versions uv takes the first index's files, and the main index is the one that has them for every Python.
+        # pip takes the best version of all indexes; uv by default searches only the first index that has the package.
+        # Of equal versions uv takes the files of the first index, and the main index has files for every Python.
         sources["UV_INDEX"] = f"{sources.get('UV_DEFAULT_INDEX', 'https://pypi.org/simple')} {sources['UV_INDEX']}"
         sources["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     if sources.get("UV_NO_INDEX", "1").lower() in {"0", "false", "no", "off"}:
@@ -291,123 +300,123 @@ def pip_sources(listing: str) -> dict[str, str]:
     return sources
 
 
-# -- inside it -------------------------------------------------------------------------------
+# -- inside the environment -------------------------------------------------------------------------------
 
 
 def install(home: Path, extras: str) -> None:
-    """Install this checkout with *extras*, unless that has been done since its requirements last changed."""
+    """Install this checkout with *extras*, unless it is installed and the requirements have not changed."""
     stamp = home / "installed"
-    wanted = hashlib.sha256(
+    digest = hashlib.sha256(
         "\0".join([(HERE / "pyproject.toml").read_text(), constraints(), sys.version, str(HERE), extras]).encode()
     ).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted:
+    if stamp.exists() and stamp.read_text() == digest:
         return
     stamp.unlink(missing_ok=True)
     command = [
         *(str(home / "bin" / "uv"), "pip", "install", "--python", sys.executable, "--compile-bytecode"),
         *("--editable", f"{HERE}[{extras}]", "--constraints", str(HERE / "constraints.txt")),
     ]
-    said = follow(command, f"Installing airflow-dlaas and {extras}")
-    if said is not None:
-        raise Impossible(no_packages(said))
-    stamp.write_text(wanted)
+    output = follow(command, f"Installing airflow-dlaas and {extras}")
+    if output is not None:
+        raise Impossible(no_packages(output))
+    stamp.write_text(digest)
 
 
 def follow(command: list[str], title: str) -> str | None:
-    """Run uv, showing what it does; returns None when it went well, and what it said otherwise."""
+    """Run uv and show its progress; return None after a success, otherwise its output."""
     from rich.console import Console
 
     console = Console(highlight=False)
-    began = time.monotonic()
-    said: list[str] = []
+    started = time.monotonic()
+    output: list[str] = []
     uv = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=HERE)
-    assert uv.stderr is not None  # noqa: S101 - a pipe was asked for
+    assert uv.stderr is not None  # noqa: S101 - stderr is a pipe
     try:
         with console.status(f"{title} …") as status:
             for line in uv.stderr:
-                said.append(line.rstrip())
-                words = stage(line)
-                if not words:
+                output.append(line.rstrip())
+                description = stage(line)
+                if not description:
                     continue
-                status.update(f"{title}: {words} [dim]({time.monotonic() - began:.0f} s)[/]")
-                if not console.is_terminal and not words.startswith("fetching"):
-                    console.print(f"{title}: {words}", soft_wrap=True)
+                status.update(f"{title}: {description} [dim]({time.monotonic() - started:.0f} s)[/]")
+                if not console.is_terminal and not description.startswith("fetching"):
+                    console.print(f"{title}: {description}", soft_wrap=True)
         status_code = uv.wait()
     except BaseException:
         uv.terminate()
         uv.wait()
         raise
     if status_code:
-        return "\n".join(said)
-    installed = sum(1 for line in said if line.startswith(" + "))
-    console.print(f"[green]✓[/] {title}: {installed} packages, {time.monotonic() - began:.0f} s", soft_wrap=True)
+        return "\n".join(output)
+    installed = sum(1 for line in output if line.startswith(" + "))
+    console.print(f"[green]✓[/] {title}: {installed} packages, {time.monotonic() - started:.0f} s", soft_wrap=True)
     return None
 
 
 def stage(line: str) -> str:
-    """What uv is at after having said *line*, in words; empty when the line tells nothing new."""
+    """Describe the progress of uv after the output *line*; empty if the line is about nothing new."""
     line = line.strip()
-    for pattern, words in (
-        (r"Resolved (\d+) packages", "{0} packages needed, fetching those that are not here"),
+    for pattern, description in (
+        (r"Resolved (\d+) packages", "{0} packages needed, fetching those that are not cached"),
         (r"(?:Downloading|Building) (.+)", "fetching {0}"),
         (r"Prepared (\d+) packages", "{0} packages fetched, installing"),
         (r"Installed (\d+) packages", "{0} packages installed, compiling them"),
     ):
         match = re.match(pattern, line)
         if match:
-            return words.format(*match.groups())
+            return description.format(*match.groups())
     return ""
 
 
 def run_tests(home: Path, command: str, arguments: list[str]) -> int:
-    """Run the checks (unless pytest is told what to do), then pytest; its exit code, or 1 when only a check failed."""
+    """Run the checks (without *arguments* only), then pytest; return its exit code, or 1 if only a check failed."""
     if command == "test-all":
         install_system_packages()
-    bad: list[str] = []
+    failed: list[str] = []
     if not arguments:
-        bad = run_checks(home)
+        failed = run_checks(home)
         arguments = ["-n", str(WORKERS[command]), *TESTS[command]]
         if command == "test":
-            tell(LEFT_OUT)
-    if bad:
-        tell(f"Failed: {', '.join(bad)}. The tests run nevertheless.")
-    return run([sys.executable, "-m", "pytest", *arguments]) or bool(bad)
+            report(LEFT_OUT)
+    if failed:
+        report(f"Failed: {', '.join(failed)}. The tests still run.")
+    return run([sys.executable, "-m", "pytest", *arguments]) or bool(failed)
 
 
 def run_checks(home: Path) -> list[str]:
-    """Run the checks, all at once; those that failed, in words."""
-    begun = []
+    """Run all checks at the same time; return the commands that failed."""
+    processes = []
     for check in CHECKS:
         output = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
         command = [str(home / "bin" / check[0]), *check[1:]]
-        begun.append((check, output, subprocess.Popen(command, cwd=HERE, stdout=output, stderr=subprocess.STDOUT)))
-    bad = []
-    for check, output, process in begun:
+        processes.append((check, output, subprocess.Popen(command, cwd=HERE, stdout=output, stderr=subprocess.STDOUT)))
+    failed = []
+    for check, output, process in processes:
         if process.wait():
-            bad.append(" ".join(check))
+            failed.append(" ".join(check))
         with output:
             output.seek(0)
-            tell(f"{' '.join(check)}\n{output.read().decode(errors='replace').rstrip()}")
-    return bad
+            report(f"{' '.join(check)}\n{output.read().decode(errors='replace').rstrip()}")
+    return failed
 
 
 def run_long() -> int:
-    """Run what takes hours; 1 when something failed."""
+    """Run the tests that take hours; return 1 if one failed."""
     os.environ.update(LONG_ENVIRONMENT)
-    bad = []
+    failed = []
     for arguments in LONG:
-        tell(" ".join(arguments))
+        report(" ".join(arguments))
         if run([sys.executable, *arguments]) not in {0, NOTHING_COLLECTED}:
-            bad.append(" ".join(arguments))
-    if bad:
-        tell(f"Failed: {', '.join(bad)}.")
-    return bool(bad)
+            failed.append(" ".join(arguments))
+    if failed:
+        report(f"Failed: {', '.join(failed)}.")
+    return bool(failed)
 
 
 def run(command: list[str]) -> int:
-    """Run *command* to its end and return its exit code, whoever asks us to stop meanwhile: it is asked, too."""
+    """Run *command* and return its exit code; a stop signal is passed on as SIGINT, and its end is awaited."""
     running = subprocess.Popen(command, cwd=HERE)
-    # Ctrl-C reaches pytest by itself, and it has servers to stop before it ends: wait for that.
+    # The terminal sends Ctrl-C to pytest too; wait until pytest has stopped its servers.
     signal.signal(signal.SIGINT, lambda *_: None)
     for stop in stopping():
         signal.signal(stop, lambda *_: running.send_signal(signal.SIGINT))
@@ -415,28 +424,28 @@ def run(command: list[str]) -> int:
 
 
 def install_system_packages() -> None:
-    """Install what tests need and this machine lacks, where root has apt-get; elsewhere those tests are skipped."""
+    """Install missing programs that tests need, if this is root with apt-get; otherwise those tests are skipped."""
     if os.getuid() != 0 or shutil.which("apt-get") is None:
         return
-    lacking = [
+    missing = [
         package
         for program, package in SYSTEM_PACKAGES.items()
         if not shutil.which(program) and not any(BESIDE_PATH.glob(f"*/bin/{program}"))
     ]
-    if not lacking:
+    if not missing:
         return
-    tell(f"Installing {' '.join(lacking)} (apt-get)")
+    report(f"Installing {' '.join(missing)} (apt-get)")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "update", "-qq"], env=environment, capture_output=True, check=False)
-    for package in lacking:  # one by one, so that one that this distribution lacks does not cost the others
+    for package in missing:  # one by one: a package that the distribution does not have must not stop the others
         command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", package]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            tell(f"{package} could not be installed; its tests are skipped. {done.stderr.strip()[-300:]}")
+        completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if completed.returncode:
+            report(f"{package} could not be installed; its tests are skipped. {completed.stderr.strip()[-300:]}")
 
 
 def resolve_constraints(home: Path) -> int:
-    """Write constraints.txt: no index, no path and no host of this machine in it."""
+    """Write constraints.txt, without any index, path or host of this machine."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as pins:
         pins.write(f"apache-airflow=={AIRFLOW}\n")
         pins.flush()
@@ -445,19 +454,19 @@ def resolve_constraints(home: Path) -> int:
             *("--all-extras", "--upgrade", "--constraints", pins.name),
             *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
         ]
-        # Only the main index: another may lack what other Pythons and platforms need.
+        # Only the main index: another one may have no files for other Pythons and platforms.
         environment = {key: value for key, value in os.environ.items() if key not in {"UV_INDEX", "UV_FIND_LINKS"}}
         environment["UV_PYTHON_DOWNLOADS"] = "never"
-        done = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, text=True, env=environment, check=False)
-    if done.returncode:
-        return done.returncode
-    lines = [line for line in done.stdout.splitlines() if not line.startswith("airflow-dlaas")]
+        completed = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, text=True, env=environment, check=False)
+    if completed.returncode:
+        return completed.returncode
+    lines = [line for line in completed.stdout.splitlines() if not line.startswith("airflow-dlaas")]
     (HERE / "constraints.txt").write_text(HEADER + "\n".join(lines) + "\n")
-    tell(f"constraints.txt: {len(lines)} lines")
+    report(f"constraints.txt: {len(lines)} lines")
     return 0
 
 
-# -- both -----------------------------------------------------------------------------------------
+# -- in both -----------------------------------------------------------------------------------------
 
 
 def constraints() -> str:
@@ -465,23 +474,23 @@ def constraints() -> str:
     return path.read_text() if path.exists() else ""
 
 
-def no_packages(said: str) -> str:
-    """A sentence about an installation that failed, after what the installer *said*."""
+def no_packages(output: str) -> str:
+    """Return a message about a failed installation, with the end of the installer's *output*."""
     network = r"resolve host|Name or service|dns error|Connection|connect|timed out|NewConnectionError|No route|retries"
-    if re.search(network, said, re.IGNORECASE):
-        why = "the package index could not be reached: is there a network? (PIP_INDEX_URL names another index)"
-    elif re.search(r"No space left|ENOSPC|os error 28", said):
-        why = "the disk is full"
+    if re.search(network, output, re.IGNORECASE):
+        cause = "the package index could not be reached: is there a network? (PIP_INDEX_URL names another index)"
+    elif re.search(r"No space left|ENOSPC|os error 28", output):
+        cause = "the disk is full"
     else:
-        why = "see above"
-    lines = said.strip().splitlines()
+        cause = "see above"
+    lines = output.strip().splitlines()
     last = [line for line in lines if not line.startswith("WARNING")][-15:] or lines[-5:]
-    return "\n".join([*last, "", f"The packages could not be installed: {why}."])
+    return "\n".join([*last, "", f"The packages could not be installed: {cause}."])
 
 
 @contextlib.contextmanager
-def locked(home: Path):  # type: ignore[no-untyped-def]  # collections.abc is not worth an import for old Pythons
-    """Keep *home* for one bootstrap at a time."""
+def locked(home: Path):  # type: ignore[no-untyped-def]  # no import of collections.abc for one annotation
+    """Lock *home* during the block; wait while another bootstrap.py holds the lock."""
     import fcntl
 
     home.mkdir(exist_ok=True)
@@ -489,19 +498,19 @@ def locked(home: Path):  # type: ignore[no-untyped-def]  # collections.abc is no
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            tell(f"Waiting for another bootstrap in {home.name}")
+            report(f"Waiting for another bootstrap.py in {home.name}")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def stopping() -> list[int]:
-    """Signals that ask us to stop; not the end of the terminal where ``nohup`` has it ignored."""
+    """Return the signals that stop this program; SIGHUP is left out if ``nohup`` ignores it."""
     ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     return [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGHUP]
 
 
-def tell(words: str) -> None:
-    sys.stdout.write(f"{words}\n")
+def report(message: str) -> None:
+    sys.stdout.write(f"{message}\n")
     sys.stdout.flush()
 
 
@@ -510,7 +519,7 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     try:
         if os.name == "posix":
-            for stop in stopping():  # so that pip and uv end with us
+            for stop in stopping():  # so that pip and uv end with this program
                 signal.signal(stop, signal.default_int_handler)
         sys.exit(main(sys.argv[1], sys.argv[2:]))
     except Impossible as impossible:

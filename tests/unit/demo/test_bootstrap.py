@@ -60,7 +60,7 @@ def test_pip_sources_ignore_a_false_no_index(bootstrap, switch: str):
 @pytest.mark.parametrize(
     ("line", "description"),
     [
-        ("Resolved 152 packages in 2.1s", "152 packages needed, fetching those that are not here"),
+        ("Resolved 152 packages in 2.1s", "152 packages needed, fetching those that are not cached"),
         ("Downloading numpy (15.9MiB)", "fetching numpy (15.9MiB)"),
         ("Prepared 149 packages in 9s", "149 packages fetched, installing"),
         ("Installed 152 packages in 300ms", "152 packages installed, compiling them"),
