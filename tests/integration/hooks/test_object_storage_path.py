@@ -1,4 +1,4 @@
-"""Airflow's own paths, on a real OpenStack Swift."""
+"""Tests of Airflow's `ObjectStoragePath` on a real OpenStack Swift."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TREE = {"a.txt": b"1", "deep/b.txt": b"22", "deep/er/c.csv": b"333"}
 
 @pytest.fixture
 def conn_id(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A connection of that name, which is the default one too."""
+    """The id of a connection; the default connection has the same fields."""
     fields = {
         "conn_type": "swift",
         "host": swift.auth_url,
@@ -36,14 +36,14 @@ def conn_id(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setenv("AIRFLOW_CONN_SWIFT_DEFAULT", json.dumps(fields))
     yield name
     for used in (name, "swift_default"):
-        made = _cached_store(used, os.getpid())
-        assert isinstance(made, SwiftStore)
-        made.close()
+        store = _cached_store(used, os.getpid())
+        assert isinstance(store, SwiftStore)
+        store.close()
     _cached_store.cache_clear()
 
 
 @pytest.fixture
-def box(conn_id: str) -> ObjectStoragePath:
+def container(conn_id: str) -> ObjectStoragePath:
     path = ObjectStoragePath(f"swift://{conn_id}@box-{uuid.uuid4().hex}")
     path.mkdir()
     return path
@@ -54,13 +54,13 @@ def fill(folder: ObjectStoragePath) -> None:
         (folder / name).write_bytes(content)
 
 
-def held(folder: ObjectStoragePath) -> dict[str, bytes]:
+def contents(folder: ObjectStoragePath) -> dict[str, bytes]:
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {file.path.removeprefix(folder.path).lstrip("/"): file.read_bytes() for file in files}
 
 
-def test_what_is_written_is_read(box: ObjectStoragePath) -> None:
-    path = box / "folder" / "a.txt"
+def test_path_reads_what_was_written(container: ObjectStoragePath) -> None:
+    path = container / "folder" / "a.txt"
     assert not path.exists()
     path.write_text("ü\n")
     assert path.read_text() == "ü\n"
@@ -79,8 +79,8 @@ def test_what_is_written_is_read(box: ObjectStoragePath) -> None:
     path.unlink(missing_ok=True)
 
 
-def test_a_task_that_fails_while_it_writes_leaves_what_was_there(box: ObjectStoragePath) -> None:
-    path = box / "a"
+def test_failed_write_keeps_the_earlier_content(container: ObjectStoragePath) -> None:
+    path = container / "a"
     path.write_text("before")
     for mode in ("w", "wb"):
         with pytest.raises(ZeroDivisionError), path.open(mode) as file:  # noqa: PT012
@@ -89,23 +89,23 @@ def test_a_task_that_fails_while_it_writes_leaves_what_was_there(box: ObjectStor
         assert path.read_text() == "before"
 
 
-def test_a_path_knows_its_parts_and_what_lies_below(box: ObjectStoragePath, conn_id: str) -> None:
-    fill(box)
-    path = box / "deep" / "b.txt"
+def test_path_has_its_parts_and_lists_its_children(container: ObjectStoragePath, conn_id: str) -> None:
+    fill(container)
+    path = container / "deep" / "b.txt"
     assert path.conn_id == conn_id
-    assert path.bucket == box.bucket
+    assert path.bucket == container.bucket
     assert path.key == "deep/b.txt"
-    assert str(path) == f"swift://{conn_id}@{box.bucket}/deep/b.txt"
+    assert str(path) == f"swift://{conn_id}@{container.bucket}/deep/b.txt"
     assert isinstance(path.__wrapped__, SwiftPath)
-    assert sorted(one.name for one in box.iterdir()) == ["a.txt", "deep"]
-    assert sorted(str(one) for one in box.glob("deep/*")) == [f"{box}deep/b.txt", f"{box}deep/er"]
-    assert [one.name for one in box.glob("**/*.csv")] == ["c.csv"]
-    assert held(box) == TREE
-    assert held(box / "deep") == {"b.txt": b"22", "er/c.csv": b"333"}
+    assert sorted(one.name for one in container.iterdir()) == ["a.txt", "deep"]
+    assert sorted(str(one) for one in container.glob("deep/*")) == [f"{container}deep/b.txt", f"{container}deep/er"]
+    assert [one.name for one in container.glob("**/*.csv")] == ["c.csv"]
+    assert contents(container) == TREE
+    assert contents(container / "deep") == {"b.txt": b"22", "er/c.csv": b"333"}
 
 
-def test_a_file_says_of_itself_what_changes_with_it(box: ObjectStoragePath) -> None:
-    path = box / "a"
+def test_path_stat_and_checksum_follow_the_content(container: ObjectStoragePath) -> None:
+    path = container / "a"
     path.write_bytes(b"12345")
     status, key, checksum = path.stat(), path.ukey(), path.checksum()
     assert status.st_size == path.size() == 5
@@ -117,77 +117,85 @@ def test_a_file_says_of_itself_what_changes_with_it(box: ObjectStoragePath) -> N
     assert path.checksum() != checksum
 
 
-def test_folders_are_copied_and_moved_within_the_store_and_to_and_from_this_machine(
-    box: ObjectStoragePath, tmp_path: Path
+def test_folder_is_copied_and_moved_within_the_store_and_to_local_paths(
+    container: ObjectStoragePath, tmp_path: Path
 ) -> None:
-    here = lay(tmp_path / "here", TREE)
-    ObjectStoragePath(f"file://{here}").copy(box / "up", recursive=True)
-    assert held(box / "up") == TREE
-    (box / "up").copy(box / "again", recursive=True)
-    assert held(box / "again") == TREE
-    (box / "again").move(box / "moved", recursive=True)
-    assert held(box / "moved") == TREE
-    assert not (box / "again").exists()
-    (box / "moved").copy(ObjectStoragePath(f"file://{tmp_path}/down"), recursive=True)
+    local = lay(tmp_path / "here", TREE)
+    ObjectStoragePath(f"file://{local}").copy(container / "up", recursive=True)
+    assert contents(container / "up") == TREE
+    (container / "up").copy(container / "again", recursive=True)
+    assert contents(container / "again") == TREE
+    (container / "again").move(container / "moved", recursive=True)
+    assert contents(container / "moved") == TREE
+    assert not (container / "again").exists()
+    (container / "moved").copy(ObjectStoragePath(f"file://{tmp_path}/down"), recursive=True)
     assert laid(tmp_path / "down") == TREE
-    (box / "up" / "a.txt").move(ObjectStoragePath(f"file://{tmp_path}/single"))
+    (container / "up" / "a.txt").move(ObjectStoragePath(f"file://{tmp_path}/single"))
     assert (tmp_path / "single").read_bytes() == b"1"
-    assert not (box / "up" / "a.txt").exists()
-    (box / "up").rmdir()
-    assert not (box / "up").exists()
+    assert not (container / "up" / "a.txt").exists()
+    (container / "up").rmdir()
+    assert not (container / "up").exists()
 
 
-def test_files_go_to_another_store_and_come_from_it(box: ObjectStoragePath) -> None:
-    fill(box)
-    other = ObjectStoragePath(f"swift://{box.bucket}/other")
-    (box / "a.txt").copy(other)
+def test_file_is_copied_between_stores(container: ObjectStoragePath) -> None:
+    fill(container)
+    other = ObjectStoragePath(f"swift://{container.bucket}/other")
+    (container / "a.txt").copy(other)
     assert other.read_bytes() == b"1"
-    (box / "a.txt").replace(box / "b.txt")
-    assert (box / "b.txt").read_bytes() == b"1"
+    (container / "a.txt").replace(container / "b.txt")
+    assert (container / "b.txt").read_bytes() == b"1"
 
 
-def test_a_path_without_a_connection_means_the_default_one(box: ObjectStoragePath) -> None:
-    fill(box)
-    bare = ObjectStoragePath(f"swift://{box.bucket}/a.txt")
-    assert bare.read_bytes() == b"1"
-    assert bare.exists()
+def test_path_without_a_connection_uses_the_default_one(container: ObjectStoragePath) -> None:
+    fill(container)
+    path = ObjectStoragePath(f"swift://{container.bucket}/a.txt")
+    assert path.read_bytes() == b"1"
+    assert path.exists()
     assert get_fs(None) == ConnectionFileSystem("swift_default")
 
 
-def test_whatever_opens_addresses_with_fsspec_opens_ours(box: ObjectStoragePath) -> None:
-    with fsspec.open(f"{box}t.csv.gz", "wt", compression="infer") as file:
+def test_fsspec_opens_addresses_of_the_store(container: ObjectStoragePath) -> None:
+    with fsspec.open(f"{container}t.csv.gz", "wt", compression="infer") as file:
         file.write("a,b\n")
-    with fsspec.open(f"{box}t.csv.gz", "rt", compression="infer") as file:
+    with fsspec.open(f"{container}t.csv.gz", "rt", compression="infer") as file:
         assert file.read() == "a,b\n"
 
 
-def test_making_a_path_asks_nobody() -> None:
-    """A DAG file makes them at every parse, where the connection may not even be known."""
-    path = ObjectStoragePath("swift://nobody_has_made_this_connection@box/a") / "b"
+def test_path_can_be_made_without_a_connection() -> None:
+    """A DAG file makes paths at every parse, where the connection may not exist."""
+    path = ObjectStoragePath("swift://no_such_connection@box/a") / "b"
     assert path.name == "b"
-    with pytest.raises(Exception, match="nobody_has_made_this_connection"):
+    with pytest.raises(Exception, match="no_such_connection"):
         path.exists()
 
 
-def test_nothing_that_is_kept_or_sent_of_it_holds_a_secret(
-    box: ObjectStoragePath, conn_id: str, swift: StoreConnection
+def test_serialized_file_system_contains_no_secret(
+    container: ObjectStoragePath, conn_id: str, swift: StoreConnection
 ) -> None:
-    fs = box.fs
-    fill(box)
-    sent = pickle.dumps(fs)
-    told = [repr(fs), str(fs), fs.to_json(), str(fs.storage_options), fs._fs_token, repr(sent), str(box.serialize())]
-    assert swift.password.get_secret_value() not in "".join(told)
-    received = pickle.loads(sent)  # noqa: S301
-    assert received == fs
-    assert received.cat_file(f"{box.bucket}/a.txt") == b"1"
+    fs = container.fs
+    fill(container)
+    pickled = pickle.dumps(fs)
+    texts = [
+        repr(fs),
+        str(fs),
+        fs.to_json(),
+        str(fs.storage_options),
+        fs._fs_token,
+        repr(pickled),
+        str(container.serialize()),
+    ]
+    assert swift.password.get_secret_value() not in "".join(texts)
+    unpickled = pickle.loads(pickled)  # noqa: S301
+    assert unpickled == fs
+    assert unpickled.cat_file(f"{container.bucket}/a.txt") == b"1"
     assert ConnectionFileSystem.from_json(fs.to_json()) == fs
-    with fs.open(f"{box.bucket}/deep/er/c.csv") as file:
+    with fs.open(f"{container.bucket}/deep/er/c.csv") as file:
         file.read(1)
         assert pickle.loads(pickle.dumps(file)).read() == b"33"  # noqa: S301
 
 
 def test_forked_processes_do_not_share_connections(conn_id: str) -> None:
-    ours, childs = _cached_store(conn_id, 1), _cached_store(conn_id, 2)
-    assert isinstance(ours, SwiftStore)
-    assert ours is _cached_store(conn_id, 1)
-    assert ours is not childs
+    parent_store, child_store = _cached_store(conn_id, 1), _cached_store(conn_id, 2)
+    assert isinstance(parent_store, SwiftStore)
+    assert parent_store is _cached_store(conn_id, 1)
+    assert parent_store is not child_store

@@ -1,4 +1,4 @@
-"""Data goes into the object store, out of it and away: each step as a task runs it, on a real Swift."""
+"""Tests of the data operators on a real Swift, each executed as a task executes it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from airflow_dlaas.operators.data import DeleteDataOperator, DownloadDataOperato
 from airflow_dlaas.storage.swift.store import SwiftStore
 
 RESULT = "training-AbC_12-xY/model/weights"
-MARK = "training-AbC_12-xY/.dlaas-training"
+MARKER = "training-AbC_12-xY/.dlaas-training"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    place = tmp_path / "data"
+    folder = tmp_path / "data"
     for name in ("a.csv", "b.csv", "deep/c.csv", "notes.md"):
-        file = place / name
+        file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(name * 3)
-    return place
+    return folder
 
 
 def put(store: SwiftStore, container: str, *names: str) -> None:
@@ -40,112 +40,110 @@ def names(store: SwiftStore, container: str) -> list[str]:
 
 
 def upload(source: Path | str, container: str, **options: Any) -> dict[str, Any]:
-    """Upload; what the task's outlet is told of it."""
-    ours = [Asset(f"swift://swift_default@{container}/day"), Asset(f"swift://{container}")]
+    """Upload; return the extra of the outlet events of the task."""
+    matching = [Asset(f"swift://swift_default@{container}/day"), Asset(f"swift://{container}")]
     others = [Asset(f"swift://another@{container}"), Asset("swift://elsewhere"), Asset(f"s3://{container}")]
     events = OutletEventAccessors()
-    step = UploadDataOperator(
-        task_id="upload", source=str(source), container=container, outlets=ours + others, **options
+    operator = UploadDataOperator(
+        task_id="upload", source=str(source), container=container, outlets=matching + others, **options
     )
-    assert step.execute({"outlet_events": events}) == f"swift://swift_default@{container}/{step.prefix}"
+    assert operator.execute({"outlet_events": events}) == f"swift://swift_default@{container}/{operator.prefix}"
     assert not any(events[other].extra for other in others)
-    assert events[ours[0]].extra == events[ours[1]].extra
-    return events[ours[0]].extra
+    assert events[matching[0]].extra == events[matching[1]].extra
+    return events[matching[0]].extra
 
 
-def test_only_what_is_meant_is_sent_and_only_once(store: SwiftStore, container: str, folder: Path) -> None:
-    told = upload(folder, container, prefix="day", exclude=["*.md"])
-    assert told == {"files": 3, "bytes": 60, "unchanged": 0, "deleted": 0}
+def test_upload_sends_selected_files_once(store: SwiftStore, container: str, folder: Path) -> None:
+    extra = upload(folder, container, prefix="day", exclude=["*.md"])
+    assert extra == {"files": 3, "bytes": 60, "unchanged": 0, "deleted": 0}
     assert names(store, container) == ["day/a.csv", "day/b.csv", "day/deep/c.csv"]
-    told = upload(folder, container, prefix="day", exclude=["*.md"])
-    assert told == {"files": 0, "bytes": 0, "unchanged": 3, "deleted": 0}
+    extra = upload(folder, container, prefix="day", exclude=["*.md"])
+    assert extra == {"files": 0, "bytes": 0, "unchanged": 3, "deleted": 0}
 
 
-def test_a_glob_names_files_below_what_is_spelled_out(store: SwiftStore, container: str, folder: Path) -> None:
+def test_upload_of_a_glob_names_files_below_the_fixed_folder(store: SwiftStore, container: str, folder: Path) -> None:
     upload(f"{folder}/**/*.csv", container, include=["c.*"])
     assert names(store, container) == ["deep/c.csv"]
 
 
-def test_what_is_no_longer_there_is_deleted_under_the_prefix_only(
-    store: SwiftStore, container: str, folder: Path
-) -> None:
-    put(store, container, "day/old.csv", "day/old.md", "other/old.csv", RESULT, MARK)
-    told = upload(folder, container, prefix="day", exclude=["*.md"], delete=True)
-    assert told["deleted"] == 1
-    left = ["day/a.csv", "day/b.csv", "day/deep/c.csv", "day/old.md", "other/old.csv", MARK, RESULT]
+def test_upload_deletes_missing_files_under_the_prefix_only(store: SwiftStore, container: str, folder: Path) -> None:
+    put(store, container, "day/old.csv", "day/old.md", "other/old.csv", RESULT, MARKER)
+    extra = upload(folder, container, prefix="day", exclude=["*.md"], delete=True)
+    assert extra["deleted"] == 1
+    left = ["day/a.csv", "day/b.csv", "day/deep/c.csv", "day/old.md", "other/old.csv", MARKER, RESULT]
     assert names(store, container) == left
 
 
-def test_what_is_elsewhere_is_passed_on(store: SwiftStore, container: str) -> None:
+def test_upload_sends_files_of_another_file_system(store: SwiftStore, container: str) -> None:
     attach(protocol="memory", fs=MemoryFileSystem())
-    there = ObjectStoragePath(f"memory://{container}/folder")
-    (there / "deep").mkdir(parents=True)
+    remote = ObjectStoragePath(f"memory://{container}/folder")
+    (remote / "deep").mkdir(parents=True)
     for name in ("a.csv", "deep/b.csv", "notes.md"):
-        (there / name).write_bytes(name.encode())
+        (remote / name).write_bytes(name.encode())
     assert upload(f"memory://{container}/folder", container, exclude=["*.md"])["files"] == 2
     assert names(store, container) == ["a.csv", "deep/b.csv"]
-    told = upload(f"memory://{container}/folder/*.csv", container, delete=True)
-    assert told == {"files": 0, "bytes": 0, "unchanged": 1, "deleted": 1}
+    extra = upload(f"memory://{container}/folder/*.csv", container, delete=True)
+    assert extra == {"files": 0, "bytes": 0, "unchanged": 1, "deleted": 1}
 
 
-def test_a_source_that_is_not_there_is_told_by_its_name(store: SwiftStore, container: str) -> None:
+def test_upload_names_a_missing_source(store: SwiftStore, container: str) -> None:
     with pytest.raises(StoreError, match="/nothing/here: there is no such file or folder"):
         upload("/nothing/here", container)
 
 
 def download(container: str, destination: Path | str, **options: Any) -> str:
-    step = DownloadDataOperator(task_id="down", container=container, destination=str(destination), **options)
-    return step.execute({})
+    operator = DownloadDataOperator(task_id="down", container=container, destination=str(destination), **options)
+    return operator.execute({})
 
 
-def test_a_local_folder_is_filled_in_place(store: SwiftStore, container: str, tmp_path: Path) -> None:
+def test_download_fills_a_local_folder_in_folder(store: SwiftStore, container: str, tmp_path: Path) -> None:
     put(store, container, "day/a", "day/deep/b", "other")
-    place = tmp_path / "there"
-    place.mkdir()
-    (place / "mine").touch()
-    assert download(container, place, prefix="day") == str(place)
-    assert {file.relative_to(place).as_posix(): file.read_text() for file in place.rglob("*") if file.is_file()} == {
+    folder = tmp_path / "there"
+    folder.mkdir()
+    (folder / "mine").touch()
+    assert download(container, folder, prefix="day") == str(folder)
+    assert {file.relative_to(folder).as_posix(): file.read_text() for file in folder.rglob("*") if file.is_file()} == {
         "a": "day/a",
         "deep/b": "day/deep/b",
         "mine": "",
     }
-    fetched = (place / "a").stat()
-    (place / "deep" / "b").unlink()
-    download(container, place, prefix="day")
-    assert (place / "deep" / "b").read_text() == "day/deep/b"
-    assert (place / "a").stat().st_ino == fetched.st_ino
+    before = (folder / "a").stat()
+    (folder / "deep" / "b").unlink()
+    download(container, folder, prefix="day")
+    assert (folder / "deep" / "b").read_text() == "day/deep/b"
+    assert (folder / "a").stat().st_ino == before.st_ino
 
 
-def test_what_is_downloaded_may_go_elsewhere(store: SwiftStore, container: str) -> None:
+def test_download_copies_to_another_file_system(store: SwiftStore, container: str) -> None:
     put(store, container, "day/a", "day/deep/b")
     attach(protocol="memory", fs=MemoryFileSystem())
     download(container, f"memory://{container}/down", prefix="day")
     assert ObjectStoragePath(f"memory://{container}/down/deep/b").read_bytes() == b"day/deep/b"
 
 
-def test_results_that_are_downloaded_and_uploaded_again_are_data(
+def test_downloaded_results_are_data_when_they_are_uploaded_again(
     store: SwiftStore, container: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put(store, container, RESULT, MARK)
+    put(store, container, RESULT, MARKER)
     download(container, tmp_path / "there", prefix="training-AbC_12-xY")
     upload(tmp_path / "there", container, prefix="old-model")
-    assert names(store, container) == ["old-model/model/weights", MARK, RESULT]
+    assert names(store, container) == ["old-model/model/weights", MARKER, RESULT]
     assert "results of trainings" not in capsys.readouterr().out
 
 
-def test_results_in_a_larger_folder_stay_results_and_the_upload_names_them(
+def test_results_in_a_larger_folder_stay_results_and_are_logged(
     store: SwiftStore, container: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    put(store, container, "data.csv", RESULT, MARK)
+    put(store, container, "data.csv", RESULT, MARKER)
     download(container, tmp_path / "there")
     upload(tmp_path / "there", container, prefix="copy")
-    assert f"copy/{MARK}" in names(store, container)
+    assert f"copy/{MARKER}" in names(store, container)
     [line] = [one for one in capsys.readouterr().out.splitlines() if "results of trainings" in one]
     assert "warning" in line.lower()
     assert "leaves them out: copy/training-AbC_12-xY. To have them as data" in line
 
 
-def test_nothing_to_download_is_an_error(store: SwiftStore, container: str, tmp_path: Path) -> None:
+def test_download_of_nothing_is_an_error(store: SwiftStore, container: str, tmp_path: Path) -> None:
     put(store, container, "day/a")
     with pytest.raises(ObjectNotFound, match=f"nothing under 'dya' in container '{container}'"):
         download(container, tmp_path, prefix="dya")
@@ -154,43 +152,43 @@ def test_nothing_to_download_is_an_error(store: SwiftStore, container: str, tmp_
 @pytest.mark.parametrize(
     ("options", "left"),
     [
-        ({"prefix": "day"}, ["other", MARK, RESULT]),
-        ({"names": ["day/a", "gone"]}, ["day/b", "other", MARK, RESULT]),
-        ({"names": "day/a"}, ["day/b", "other", MARK, RESULT]),
-        ({"names": ["day/a", "other"], "prefix": "day"}, ["day/b", "other", MARK, RESULT]),
-        ({"names": [RESULT]}, ["day/a", "day/b", "other", MARK]),
-        ({"names": []}, ["day/a", "day/b", "other", MARK, RESULT]),
-        ({"everything": True}, [MARK, RESULT]),
-        ({"prefix": "training-AbC_12-xY/model"}, ["day/a", "day/b", "other", MARK]),
+        ({"prefix": "day"}, ["other", MARKER, RESULT]),
+        ({"names": ["day/a", "gone"]}, ["day/b", "other", MARKER, RESULT]),
+        ({"names": "day/a"}, ["day/b", "other", MARKER, RESULT]),
+        ({"names": ["day/a", "other"], "prefix": "day"}, ["day/b", "other", MARKER, RESULT]),
+        ({"names": [RESULT]}, ["day/a", "day/b", "other", MARKER]),
+        ({"names": []}, ["day/a", "day/b", "other", MARKER, RESULT]),
+        ({"everything": True}, [MARKER, RESULT]),
+        ({"prefix": "training-AbC_12-xY/model"}, ["day/a", "day/b", "other", MARKER]),
         ({"prefix": "training-AbC_12-xY"}, ["day/a", "day/b", "other"]),
-        ({"prefix": "gone"}, ["day/a", "day/b", "other", MARK, RESULT]),
+        ({"prefix": "gone"}, ["day/a", "day/b", "other", MARKER, RESULT]),
     ],
 )
-def test_only_what_was_said_is_deleted(
+def test_delete_removes_the_given_objects_only(
     store: SwiftStore, container: str, options: dict[str, Any], left: list[str]
 ) -> None:
-    put(store, container, "day/a", "day/b", "other", MARK, RESULT)
-    DeleteDataOperator(task_id="away", container=container, **options).execute({})
+    put(store, container, "day/a", "day/b", "other", MARKER, RESULT)
+    DeleteDataOperator(task_id="delete", container=container, **options).execute({})
     assert names(store, container) == left
 
 
-def test_everything_is_deleted_whatever_its_name_looks_like(store: SwiftStore, container: str) -> None:
-    put(store, container, "()", "['day/a']", "day/b", RESULT, MARK)
-    DeleteDataOperator(task_id="away", container=container, everything=True).execute({})
-    assert names(store, container) == [MARK, RESULT]
+def test_delete_everything_removes_objects_with_any_name(store: SwiftStore, container: str) -> None:
+    put(store, container, "()", "['day/a']", "day/b", RESULT, MARKER)
+    DeleteDataOperator(task_id="delete", container=container, everything=True).execute({})
+    assert names(store, container) == [MARKER, RESULT]
 
 
 @pytest.mark.parametrize(
-    ("prefix", "stay"), [("day", True), ("day/training-AbC_12-xY", False), (f"day/{RESULT}", False)]
+    ("prefix", "stays"), [("day", True), ("day/training-AbC_12-xY", False), (f"day/{RESULT}", False)]
 )
-def test_results_below_the_folder_stay_unless_the_folder_is_theirs(
-    store: SwiftStore, container: str, prefix: str, stay: bool
+def test_delete_keeps_results_unless_the_prefix_is_their_folder(
+    store: SwiftStore, container: str, prefix: str, stays: bool
 ) -> None:
-    put(store, container, "day/a", f"day/{MARK}", f"day/{RESULT}/w")
-    DeleteDataOperator(task_id="away", container=container, prefix=prefix).execute({})
-    assert (f"day/{RESULT}/w" in names(store, container)) is stay
+    put(store, container, "day/a", f"day/{MARKER}", f"day/{RESULT}/w")
+    DeleteDataOperator(task_id="delete", container=container, prefix=prefix).execute({})
+    assert (f"day/{RESULT}/w" in names(store, container)) is stays
 
 
 @pytest.mark.usefixtures("store")
-def test_a_container_that_is_gone_is_no_error(container: str) -> None:
-    DeleteDataOperator(task_id="away", container=container, everything=True).execute({})
+def test_delete_accepts_a_missing_container(container: str) -> None:
+    DeleteDataOperator(task_id="delete", container=container, everything=True).execute({})

@@ -1,4 +1,4 @@
-"""A model is fetched, as a task does it: from the real service's real store, through trouble too."""
+"""Tests of `FetchModelOperator` with the object store of the real service, also with failing requests."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.troublemaker import Say, Troublemaker
 from tests.waiting import until
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
-LEAVES = 'mkdir "$RESULT_DIR/model" && cd "$RESULT_DIR/model" && printf large > large && printf s > small'
+COMMAND = 'mkdir "$RESULT_DIR/model" && cd "$RESULT_DIR/model" && printf large > large && printf s > small'
 
 
 @pytest.fixture(scope="module")
 def training_id(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A training that has completed and left two files."""
+    """The id of a completed training with two result files."""
     known = service.connections()["swift_default"]
     connection = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
     with SwiftStore.open(connection) as store:
@@ -46,7 +46,7 @@ def training_id(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactor
                     "name": "fetching",
                     "definition_location": version.url,
                     "framework": FRAMEWORK,
-                    "execution": {"command": LEAVES, "resourceType": "small"},
+                    "execution": {"command": COMMAND, "resourceType": "small"},
                 },
                 "training_data": [
                     {"connection": connection, "source": {"container": "fetching", "type": "softlayer_objectstore"}}
@@ -54,13 +54,13 @@ def training_id(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactor
             }
         )
         training = client.send(calls.create_training(definition))
-        until(lambda: client.send(calls.get_training(training.id)), lambda seen: seen.state.is_final)
+        until(lambda: client.send(calls.get_training(training.id)), lambda one: one.state.is_final)
     return training.id
 
 
 @pytest.fixture
-def way(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Troublemaker]:
-    """The way to the store, with the connections that lead there."""
+def store_proxy(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Troublemaker]:
+    """A proxy in front of the object store, with the connections that lead to it."""
     known = service.connections()
     with Troublemaker(known["swift_default"]["host"]) as proxy:
         known["swift_default"]["host"] = proxy.auth_url
@@ -69,35 +69,40 @@ def way(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tr
         yield proxy
 
 
-def fetch(training_id: str, place: Path, part: str = "model") -> str:
-    return FetchModelOperator(task_id="fetch", training_id=training_id, destination=str(place), part=part).execute({})
+def fetch(training_id: str, destination: Path, part: str = "model") -> str:
+    return FetchModelOperator(
+        task_id="fetch", training_id=training_id, destination=str(destination), part=part
+    ).execute({})
 
 
-def test_the_next_try_fetches_only_the_rest(way: Troublemaker, training_id: str, tmp_path: Path) -> None:
-    place = tmp_path / "model"
-    place.mkdir()
-    (place / "old").touch()
-    way.on(Say(503), method="GET", path=re.compile("/fetching/.*/model/small$"), times=None)
+def test_fetch_is_resumed_by_the_next_try(store_proxy: Troublemaker, training_id: str, tmp_path: Path) -> None:
+    destination = tmp_path / "model"
+    destination.mkdir()
+    (destination / "old").touch()
+    store_proxy.on(Say(503), method="GET", path=re.compile("/fetching/.*/model/small$"), times=None)
     with pytest.raises(StoreUnreachable):
-        fetch(training_id, place)
-    assert laid(place) == {"old": b""}
-    way.calm()
-    way.clear()
-    assert fetch(training_id, place) == str(place)
-    assert laid(place) == {"large": b"large", "small": b"s"}
-    assert [way.count(method="GET", path=re.compile(f"/model/{name}$")) for name in ("large", "small")] == [0, 1]
+        fetch(training_id, destination)
+    assert laid(destination) == {"old": b""}
+    store_proxy.calm()
+    store_proxy.clear()
+    assert fetch(training_id, destination) == str(destination)
+    assert laid(destination) == {"large": b"large", "small": b"s"}
+    assert [store_proxy.count(method="GET", path=re.compile(f"/model/{name}$")) for name in ("large", "small")] == [
+        0,
+        1,
+    ]
     assert [one.name for one in tmp_path.glob("*model*")] == ["model"]
 
 
-@pytest.mark.usefixtures("way")
-def test_nothing_to_fetch_is_final_and_leaves_nothing(training_id: str, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("store_proxy")
+def test_fetch_of_nothing_is_final_and_leaves_no_folder(training_id: str, tmp_path: Path) -> None:
     with pytest.raises(ObjectNotFound, match=r"nothing under .*/learner-9/"):
         fetch(training_id, tmp_path / "model", part="learner-9")
     assert not list(tmp_path.glob("*model*"))
 
 
-@pytest.mark.usefixtures("way")
-def test_a_part_of_the_results_or_all_of_them(training_id: str, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("store_proxy")
+def test_fetch_of_all_results_leaves_out_the_marker(training_id: str, tmp_path: Path) -> None:
     fetch(training_id, tmp_path / "all", part="")
     assert {"model/large", "model/small"} < set(laid(tmp_path / "all"))
     assert ".dlaas-training" not in laid(tmp_path / "all")
