@@ -1,8 +1,8 @@
 """
-What importing the provider costs a DAG file, on top of `airflow.sdk`: CPU time, and packages that were not there.
+Measures what the import of the provider adds to `airflow.sdk` in a DAG file: CPU time and new packages.
 
-Run by hand: ``python benchmarks/imports.py``. Each round is a fresh process, as each parse of a DAG file is; rounds
-of all subjects are interleaved, so that a machine that changes its speed changes it for all.
+Run by hand: ``python benchmarks/imports.py``. Each round is a new process, like each parse of a DAG file. The rounds of
+all subjects are interleaved, so that a change of the machine's speed affects all of them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from airflow.sdk import DAG, BaseHook, BaseOperator, BaseSensorOperator, conf, t
 if "--with-trigger-base" in sys.argv:
     import airflow.triggers.base
 before = {name.partition(".")[0] for name in sys.modules}
-begun = time.process_time()
+started = time.process_time()
 for name in sys.argv[2:]:
     __import__(name)
-spent = time.process_time() - begun
+cpu_seconds = time.process_time() - started
 new = {name.partition(".")[0] for name in sys.modules} - before - set(sys.stdlib_module_names)
-print(json.dumps([spent * 1000, sorted(new)]))
+print(json.dumps([cpu_seconds * 1000, sorted(new)]))
 """
 
 
@@ -41,27 +41,27 @@ def measure(modules: list[str], flag: str) -> tuple[float, list[str]]:
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", PROBE, flag, *modules], capture_output=True, text=True, check=True
     )
-    spent, new = json.loads(run.stdout.splitlines()[-1])
-    return float(spent), new
+    milliseconds, new_packages = json.loads(run.stdout.splitlines()[-1])
+    return float(milliseconds), new_packages
 
 
 def main() -> None:
     flags = {
-        "--with-trigger-base": "airflow.triggers.base there already, as in every process that parses DAG files",
-        "--bare": "nothing but airflow.sdk there",
+        "--with-trigger-base": "with airflow.triggers.base imported before, as in every process that parses DAG files",
+        "--bare": "with only airflow.sdk imported before",
     }
     for flag, meaning in flags.items():
         print(meaning)
-        spent: dict[str, list[float]] = {name: [] for name in SUBJECTS}
+        times: dict[str, list[float]] = {name: [] for name in SUBJECTS}
         new: dict[str, list[str]] = {}
         for _ in range(ROUNDS):
             for name, modules in SUBJECTS.items():
                 milliseconds, new[name] = measure(modules, flag)
-                spent[name].append(milliseconds)
-        for name, all_spent in spent.items():
+                times[name].append(milliseconds)
+        for name, measured in times.items():
             print(
-                f"  {name:12} {statistics.median(all_spent):6.2f} ms CPU (median of {ROUNDS}, "
-                f"{min(all_spent):.2f} to {max(all_spent):.2f}), new packages: {', '.join(new[name])}"
+                f"  {name:12} {statistics.median(measured):6.2f} ms CPU (median of {ROUNDS}, "
+                f"{min(measured):.2f} to {max(measured):.2f}), new packages: {', '.join(new[name])}"
             )
 
 

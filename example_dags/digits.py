@@ -1,7 +1,7 @@
 """
-Real handwritten digits for the examples: scikit-learn's 1,797, as 28×28 images in the format of the MNIST set.
+Real handwritten digits for the examples: the 1,797 digits of scikit-learn, as 28×28 images in the format of MNIST.
 
-The first 1,500 are for training, each in nine positions (shifted by up to one pixel); the last 297 are held out.
+The first 1,500 are training data, each in nine positions (shifted by up to one pixel). The last 297 are for evaluation.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Images = NDArray[np.uint8]
 
 
 def idx_files() -> dict[str, bytes]:
-    """The four files of the set, gzipped, under the names they have in the MNIST set."""
+    """Return the four gzipped files of the data set, with the file names of MNIST."""
     images, labels = _digits()
     train, held_out = slice(None, TRAINING_IMAGES), slice(TRAINING_IMAGES, None)
     shifts = [(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1)]
@@ -32,28 +32,31 @@ def idx_files() -> dict[str, bytes]:
 
 
 def held_out_accuracy(model: bytes) -> float:
-    """The share of held-out digits that *model*, a TFLite file, reads right."""
+    """Return the fraction of the evaluation digits that *model*, a TFLite file, classifies correctly."""
     from ai_edge_litert.interpreter import Interpreter
 
     images, labels = _digits()
     interpreter = Interpreter(model_content=model)
-    source, result = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
-    interpreter.resize_tensor_input(source, (len(labels) - TRAINING_IMAGES, 28, 28, 1))
+    input_index, output_index = (
+        interpreter.get_input_details()[0]["index"],
+        interpreter.get_output_details()[0]["index"],
+    )
+    interpreter.resize_tensor_input(input_index, (len(labels) - TRAINING_IMAGES, 28, 28, 1))
     interpreter.allocate_tensors()
-    interpreter.set_tensor(source, images[TRAINING_IMAGES:, :, :, None].astype(np.float32))
+    interpreter.set_tensor(input_index, images[TRAINING_IMAGES:, :, :, None].astype(np.float32))
     interpreter.invoke()
-    read = interpreter.get_tensor(result).argmax(axis=1)
-    return float((read == labels[TRAINING_IMAGES:]).mean())
+    predicted = interpreter.get_tensor(output_index).argmax(axis=1)
+    return float((predicted == labels[TRAINING_IMAGES:]).mean())
 
 
 def _digits() -> tuple[Images, Images]:
-    """All digits, enlarged bilinearly from 8×8 to 20×20 and centred in 28×28, and what they are."""
+    """Return the images of all digits, scaled from 8×8 to 20×20 (bilinear) and centered in 28×28, and their labels."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    places = np.clip((np.arange(20) + 0.5) * 8 / 20 - 0.5, 0, 7)
-    low = np.minimum(places.astype(int), 6)
-    high = places - low
+    positions = np.clip((np.arange(20) + 0.5) * 8 / 20 - 0.5, 0, 7)
+    low = np.minimum(positions.astype(int), 6)
+    high = positions - low
     weights = np.zeros((20, 8))
     weights[np.arange(20), low] = 1 - high
     weights[np.arange(20), low + 1] += high
@@ -62,6 +65,9 @@ def _digits() -> tuple[Images, Images]:
 
 
 def _idx(array: Images) -> bytes:
-    """*array* in the IDX format: two zeros, the type (8: unsigned bytes), the rank, the sizes, the bytes; gzipped."""
+    """
+    Return *array* in the IDX format, gzipped: two zero bytes, the type (8: unsigned bytes), the rank, the sizes, the
+    data.
+    """
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
     return gzip.compress(header + array.tobytes(), mtime=0)

@@ -1,8 +1,8 @@
 """
-Retrain a classifier of handwritten digits every night, and refuse a model that has become worse.
+Train a classifier of handwritten digits every night, and fail if the accuracy of the model is too low.
 
-Needs two connections: ``dlaas_default`` (the training service) and ``swift_default`` (the object store). What travels
-from task to task are URLs under the parameter ``workspace``: a folder that all workers share, or a bucket.
+The DAG needs two connections: ``dlaas_default`` (the training service) and ``swift_default`` (the object store). Tasks
+exchange URLs under the parameter ``workspace``: a folder that all workers share, or a bucket.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ with DAG(
     doc_md=__doc__,
     tags=["dlaas", "example"],
 ):
-    HERE = "{{ params.workspace }}/{{ run_id }}"
+    RUN_FOLDER = "{{ params.workspace }}/{{ run_id }}"
 
     @task
     def prepare_data(folder: str) -> str:
@@ -68,18 +68,20 @@ with DAG(
 
     @task
     def evaluate(model: str, params: dict[str, float]) -> float:
-        """Try the model on digits it has never seen."""
+        """Evaluate the model on digits that are not in the training data."""
         from digits import held_out_accuracy
 
         accuracy = held_out_accuracy((ObjectStoragePath(model) / "model.tflite").read_bytes())
         print(f"Accuracy on held-out digits: {accuracy:.3f}")
         if accuracy < params["min_accuracy"]:
-            raise ValueError(f"The model got {accuracy:.3f} right, less than {params['min_accuracy']}")
+            raise ValueError(f"The accuracy of the model is {accuracy:.3f}, less than {params['min_accuracy']}")
         return accuracy
 
-    upload_data = UploadDataOperator(task_id="upload_data", source=prepare_data(f"{HERE}/data"), container="digits")
+    upload_data = UploadDataOperator(
+        task_id="upload_data", source=prepare_data(f"{RUN_FOLDER}/data"), container="digits"
+    )
     package_model = PackageModelOperator(
-        task_id="package_model", source=str(Path(__file__).parent / "code"), destination=f"{HERE}/code.zip"
+        task_id="package_model", source=str(Path(__file__).parent / "code"), destination=f"{RUN_FOLDER}/code.zip"
     )
     create_experiment = CreateExperimentOperator(
         task_id="create_experiment", name="digits", bundle=package_model.output, framework=FRAMEWORK
@@ -91,7 +93,9 @@ with DAG(
         timeout=timedelta(hours=2),
         deferrable=True,
     )
-    fetch_model = FetchModelOperator(task_id="fetch_model", training_id=train_model.output, destination=f"{HERE}/model")
+    fetch_model = FetchModelOperator(
+        task_id="fetch_model", training_id=train_model.output, destination=f"{RUN_FOLDER}/model"
+    )
 
     upload_data >> train_model
     evaluate(fetch_model.output)

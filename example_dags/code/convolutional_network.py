@@ -1,8 +1,8 @@
 """
-Trains a small convolutional network on images of handwritten digits.
+Train a small convolutional network on images of handwritten digits.
 
-Takes the four files of the MNIST data set, or others of that form, and leaves two forms of the trained model in
-`$RESULT_DIR/model`: one for Keras, and a small one for devices and quick checks (TensorFlow Lite).
+The input is the four files of the MNIST data set, or other files of the same format. The output is the trained model in
+`$RESULT_DIR/model`, in two formats: Keras, and TensorFlow Lite for devices and quick checks.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def build(learning_rate: float, steps: int) -> keras.Model:
         [
             keras.Input((28, 28, 1)),
             layers.Rescaling(1 / 255),
-            # Everybody writes at a slant and a size of their own. These two act in training only.
+            # Handwriting varies in slant and size. These two layers are active in training only.
             layers.RandomRotation(0.04, fill_mode="constant"),
             layers.RandomZoom(0.15, 0.15, fill_mode="constant"),
             *convolution(16),
@@ -62,12 +62,14 @@ def convolution(filters: int) -> list[keras.Layer]:
 
 
 class PrintProgress(keras.callbacks.Callback):
-    """Prints a line that tells how far the training is; the service makes the loss curve of these."""
+    """Print a line with the progress; the service makes the loss curve of these lines."""
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
         if (batch + 1) % PRINT_EVERY == 0:
-            seen = (batch + 1) * BATCH
-            print(f"Iter {seen}, Loss= {logs['loss']:.4f}, Training Accuracy= {logs['accuracy']:.4f}", flush=True)
+            images_seen = (batch + 1) * BATCH
+            print(
+                f"Iter {images_seen}, Loss= {logs['loss']:.4f}, Training Accuracy= {logs['accuracy']:.4f}", flush=True
+            )
 
 
 def main() -> None:
@@ -78,7 +80,7 @@ def main() -> None:
     parser.add_argument("--trainingIters", type=int, default=20000, help="how many images to train on")
     flags = parser.parse_args()
 
-    # The same data gives the same model.
+    # Make the training reproducible: the same data gives the same model.
     keras.utils.set_random_seed(1)
     tf.config.experimental.enable_op_determinism()
 
@@ -95,9 +97,9 @@ def main() -> None:
     folder = Path(os.environ["RESULT_DIR"], "model")
     folder.mkdir(parents=True, exist_ok=True)
     model.save(folder / "model.keras")
-    with redirect_stdout(StringIO()):  # the converter would print the whole signature
-        small = tf.lite.TFLiteConverter.from_keras_model(model).convert()
-    (folder / "model.tflite").write_bytes(small)
+    with redirect_stdout(StringIO()):  # the converter prints the whole signature otherwise
+        tflite_model = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    (folder / "model.tflite").write_bytes(tflite_model)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Data steps on a real Airflow against a real Swift; no part faked."""
+"""Tests of the data operators and the object sensor on a real Airflow with a real Swift."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONTAINER = "data-steps"
 
 
 @dataclass(frozen=True)
-class Ran:
+class FinishedRun:
     """A finished run of the DAG."""
 
     airflow: RealAirflow
@@ -37,92 +37,94 @@ class Ran:
     def result(self, task_id: str) -> Any:
         return self.airflow.api.xcom(DAG, self.run_id, task_id)
 
-    def told(self, task_id: str) -> dict[str, Any]:
-        """The extra of the event that the task's outlet caused."""
-        reply = self.airflow.api._request("GET", f"/assets/events?source_dag_id={DAG}&source_task_id={task_id}")
-        (event,) = (one for one in reply["asset_events"] if one["source_run_id"] == self.run_id)
+    def event_extra(self, task_id: str) -> dict[str, Any]:
+        """Return the extra of the asset event of the task's outlet."""
+        response = self.airflow.api._request("GET", f"/assets/events?source_dag_id={DAG}&source_task_id={task_id}")
+        (event,) = (one for one in response["asset_events"] if one["source_run_id"] == self.run_id)
         return dict(event["extra"])
 
 
 @pytest.fixture(scope="module")
-def ran(airflow: RealAirflow, tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """Run the DAG once for all tests here."""
+def run(airflow: RealAirflow, tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """Run the DAG once for all tests of this module."""
     workspace = tmp_path_factory.mktemp("workspace")
     airflow.api.wait_for_dag(DAG)
     airflow.api.unpause(DAG)
     run_id = airflow.api.trigger(DAG, {"workspace": str(workspace)})
     airflow.api.wait_for_run(DAG, run_id, timeout=560)
-    return Ran(airflow, run_id, workspace)
+    return FinishedRun(airflow, run_id, workspace)
 
 
 @pytest.fixture
 def store(live_service: ServiceProcess) -> Iterator[SwiftStore]:
-    known = live_service.connections()["swift_default"]
-    connection = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
+    fields = live_service.connections()["swift_default"]
+    connection = StoreConnection(
+        auth_url=fields["host"], user_id=fields["login"], password=SecretStr(fields["password"])
+    )
     with SwiftStore.open(connection) as opened:
         yield opened
 
 
-def test_all_succeeds_but_what_was_made_to_fail(ran: Ran) -> None:
-    states = {view.task_id: view.state for view in ran.airflow.api.tasks(DAG, ran.run_id)}
+def test_tasks_succeed_except_those_that_must_fail(run: FinishedRun) -> None:
+    states = {task.task_id: task.state for task in run.airflow.api.tasks(DAG, run.run_id)}
     failed = {task for task, state in states.items() if state != "success"}
-    assert failed == {"overdue"}, {task: ran.log(task)[-2000:] for task in failed - {"overdue"}}
+    assert failed == {"overdue"}, {task: run.log(task)[-2000:] for task in failed - {"overdue"}}
 
 
-def test_what_was_excluded_is_not_sent_and_what_is_there_is_not_sent_again(ran: Ran) -> None:
+def test_upload_leaves_out_excluded_and_unchanged_files(run: FinishedRun) -> None:
     size = 100 * len("data/a.csv" + "data/deep/b.csv")
-    assert ran.told("upload") == {"files": 2, "bytes": size, "unchanged": 0, "deleted": 0}
-    assert ran.told("upload_again") == {"files": 0, "bytes": 0, "unchanged": 2, "deleted": 0}
-    assert "0 files sent (0 bytes), 2 unchanged" in ran.log("upload_again")
+    assert run.event_extra("upload") == {"files": 2, "bytes": size, "unchanged": 0, "deleted": 0}
+    assert run.event_extra("upload_again") == {"files": 0, "bytes": 0, "unchanged": 2, "deleted": 0}
+    assert "0 files sent (0 bytes), 2 unchanged" in run.log("upload_again")
 
 
 @pytest.mark.parametrize(
-    ("task_id", "words"),
+    ("task_id", "messages"),
     [
         ("upload", ["Upload: 2.4 KiB of 2.4 KiB, 2 of 2 files", f"Container {CONTAINER}: 2 files sent (2,500 bytes)"]),
         ("download", ["Download: 2.4 KiB of 2.4 KiB", f"Container {CONTAINER}: 2 files fetched (2,500 bytes)"]),
         ("delete", [f"Container {CONTAINER}: 3 objects deleted"]),
     ],
 )
-def test_the_log_tells_how_it_goes_and_how_it_went(ran: Ran, task_id: str, words: list[str]) -> None:
-    log = ran.log(task_id)
-    for some in words:
-        assert some in log
+def test_task_log_has_progress_and_result(run: FinishedRun, task_id: str, messages: list[str]) -> None:
+    log = run.log(task_id)
+    for message in messages:
+        assert message in log
 
 
-def test_what_comes_down_is_what_went_up(ran: Ran) -> None:
-    up, down = laid(ran.workspace / "data"), laid(ran.workspace / "copy")
-    assert down == {name: content for name, content in up.items() if not name.endswith(".tmp")}
-    assert ran.result("download") == str(ran.workspace / "copy")
+def test_download_fetches_the_uploaded_files(run: FinishedRun) -> None:
+    uploaded, downloaded = laid(run.workspace / "data"), laid(run.workspace / "copy")
+    assert downloaded == {name: content for name, content in uploaded.items() if not name.endswith(".tmp")}
+    assert run.result("download") == str(run.workspace / "copy")
 
 
-def test_what_is_no_longer_there_is_deleted_under_the_prefix_only(ran: Ran, store: SwiftStore) -> None:
-    assert ran.told("mirror") == {"files": 0, "bytes": 0, "unchanged": 2, "deleted": 1}
+def test_upload_deletes_missing_files_under_the_prefix_only(run: FinishedRun, store: SwiftStore) -> None:
+    assert run.event_extra("mirror") == {"files": 0, "bytes": 0, "unchanged": 2, "deleted": 1}
     assert [one.name for one in store.list_objects(CONTAINER)] == ["other/stale.csv"]
 
 
-def test_every_sensor_returns_where_it_is(ran: Ran) -> None:
-    assert ran.result("sense_here") == f"swift://swift_default@{CONTAINER}/day/a.csv"
-    assert ran.result("sense_at_once") == f"swift://swift_default@{CONTAINER}/day"
-    assert ran.result("sense_late") == f"swift://swift_default@{CONTAINER}/day/late.csv"
-    assert "Waiting for object 'day/late.csv'" in ran.log("sense_late")
+def test_sensors_return_the_address_of_the_object(run: FinishedRun) -> None:
+    assert run.result("sense_here") == f"swift://swift_default@{CONTAINER}/day/a.csv"
+    assert run.result("sense_at_once") == f"swift://swift_default@{CONTAINER}/day"
+    assert run.result("sense_late") == f"swift://swift_default@{CONTAINER}/day/late.csv"
+    assert "Waiting for object 'day/late.csv'" in run.log("sense_late")
 
 
-def test_a_deferred_sensor_whose_time_is_up_says_what_it_waited_for(ran: Ran) -> None:
-    sentence = f"The sensor has timed out: 5 s have passed without object 'never.csv' in container '{CONTAINER}'"
-    assert f"AirflowSensorTimeout: {sentence}" in ran.log("overdue")
+def test_deferred_sensor_timeout_names_the_missing_object(run: FinishedRun) -> None:
+    message = f"The sensor has timed out: 5 s have passed without object 'never.csv' in container '{CONTAINER}'"
+    assert f"AirflowSensorTimeout: {message}" in run.log("overdue")
 
 
-def test_no_secret_is_in_a_log_an_xcom_or_a_rendered_template(ran: Ran, live_service: ServiceProcess) -> None:
-    secrets = [known["password"] for known in live_service.connections().values()]
+def test_no_secret_is_in_a_log_an_xcom_or_a_rendered_template(run: FinishedRun, live_service: ServiceProcess) -> None:
+    secrets = [fields["password"] for fields in live_service.connections().values()]
     shown = json.dumps(
         [
             [
-                ran.log(view.task_id),
-                ran.result(view.task_id),
-                ran.airflow.api.rendered_fields(DAG, ran.run_id, view.task_id),
+                run.log(task.task_id),
+                run.result(task.task_id),
+                run.airflow.api.rendered_fields(DAG, run.run_id, task.task_id),
             ]
-            for view in ran.airflow.api.tasks(DAG, ran.run_id)
+            for task in run.airflow.api.tasks(DAG, run.run_id)
         ]
     )
     assert CONTAINER in shown

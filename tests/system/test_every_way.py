@@ -1,4 +1,4 @@
-"""Every operator and every way to wait, on a real Airflow against the real service; no part faked."""
+"""Tests of every operator and every way to wait, on a real Airflow with the real service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DAG = "every_way"
 
 
 @dataclass(frozen=True)
-class Ran:
+class FinishedRun:
     """A finished run of the DAG."""
 
     airflow: RealAirflow
@@ -40,100 +40,105 @@ class Ran:
 
 
 @pytest.fixture(scope="module")
-def ran(airflow: RealAirflow, tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """Run the DAG once for all tests here."""
+def run(airflow: RealAirflow, tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """Run the DAG once for all tests of this module."""
     workspace = tmp_path_factory.mktemp("workspace")
     airflow.api.wait_for_dag(DAG)
     airflow.api.unpause(DAG)
     run_id = airflow.api.trigger(DAG, {"workspace": str(workspace)})
     airflow.api.wait_for_run(DAG, run_id, timeout=560)
-    return Ran(airflow, run_id, workspace)
+    return FinishedRun(airflow, run_id, workspace)
 
 
 @pytest.fixture
 def client(live_service: ServiceProcess) -> Iterator[Client]:
-    known = live_service.connections()["dlaas_default"]
-    with Client(known["host"], known["login"], known["password"]) as opened:
+    fields = live_service.connections()["dlaas_default"]
+    with Client(fields["host"], fields["login"], fields["password"]) as opened:
         yield opened
 
 
-def test_all_succeeds_but_what_was_made_to_fail(ran: Ran) -> None:
-    states = {view.task_id: view.state for view in ran.airflow.api.tasks(DAG, ran.run_id)}
+def test_tasks_succeed_except_those_that_must_fail(run: FinishedRun) -> None:
+    states = {task.task_id: task.state for task in run.airflow.api.tasks(DAG, run.run_id)}
     failed = {task for task, state in states.items() if state != "success"}
-    assert failed == {"fails", "overdue"}, {task: ran.log(task)[-2000:] for task in failed - {"fails", "overdue"}}
+    assert failed == {"fails", "overdue"}, {task: run.log(task)[-2000:] for task in failed - {"fails", "overdue"}}
 
 
 @pytest.mark.parametrize("task_id", ["wait_here", "wait_deferred", "sense_here", "sense_deferred"])
-def test_states_and_log_of_the_training_appear_in_the_tasks_log(ran: Ran, task_id: str) -> None:
-    log = ran.log(task_id)
-    for words in ("Iter 3, Minibatch Loss= 0.3333", "data: ['digits.txt'", "The last line.", ": completed"):
-        assert words in log, log[-3000:]
+def test_task_log_has_states_and_log_of_the_training(run: FinishedRun, task_id: str) -> None:
+    log = run.log(task_id)
+    for message in ("Iter 3, Minibatch Loss= 0.3333", "data: ['digits.txt'", "The last line.", ": completed"):
+        assert message in log, log[-3000:]
 
 
-def test_a_command_that_exits_3_fails_the_task_with_the_services_reason(ran: Ran) -> None:
-    log = ran.log("fails")
+def test_failed_command_fails_the_task_with_code_and_exit_status(run: FinishedRun) -> None:
+    log = run.log("fails")
     assert "C201" in log
     assert "3" in log.partition("C201")[0][-200:]
 
 
-def test_a_training_that_is_overdue_is_canceled(ran: Ran, client: Client) -> None:
-    assert "the timeout for it is over" in ran.log("overdue")
+def test_overdue_training_is_canceled(run: FinishedRun, client: Client) -> None:
+    assert "the timeout for it is over" in run.log("overdue")
 
-    def endless() -> list[TrainingState]:
-        """Tell the states of this one, and of the one that a task canceled."""
+    def endless_training_states() -> list[TrainingState]:
+        """Return the states of this training, and of the one that a task canceled."""
         trainings = client.send(calls.list_trainings(limit=50)).resources
         return [one.state for one in trainings if "--steps 600" in one.entity.model_definition.execution.command]
 
-    eventually(lambda: True if all(state.is_final for state in endless()) else None, lambda: str(endless()))
-    assert endless() == [TrainingState.CANCELED] * 2
+    eventually(
+        lambda: True if all(state.is_final for state in endless_training_states()) else None,
+        lambda: str(endless_training_states()),
+    )
+    assert endless_training_states() == [TrainingState.CANCELED] * 2
 
 
-def test_a_file_beside_the_dag_is_rendered_and_submitted(ran: Ran, client: Client) -> None:
-    training = client.send(calls.get_training(ran.result("submit_file")))
+def test_definition_file_next_to_the_dag_is_rendered_and_submitted(run: FinishedRun, client: Client) -> None:
+    training = client.send(calls.get_training(run.result("submit_file")))
     assert training.entity.model_definition.author == DAG
     assert training.entity.model_definition.execution.command == "python3 train.py --steps 3"
 
 
-def test_every_way_to_wait_returns_the_trainings_id(ran: Ran) -> None:
+def test_waiting_tasks_return_the_id_of_the_training(run: FinishedRun) -> None:
     for task_id in ("sense_here", "sense_deferred", "sense_now_and_then"):
-        assert ran.result(task_id) == ran.result("submit_file")
-    assert ran.result("wait_here").startswith("training-")
+        assert run.result(task_id) == run.result("submit_file")
+    assert run.result("wait_here").startswith("training-")
 
 
-def test_the_model_is_fetched(ran: Ran) -> None:
-    assert (ran.workspace / "model" / "weights.txt").read_text() == "1 2 3"
+def test_fetch_model_stores_the_model(run: FinishedRun) -> None:
+    assert (run.workspace / "model" / "weights.txt").read_text() == "1 2 3"
 
 
-def test_what_was_cleaned_up_is_gone(ran: Ran, client: Client) -> None:
-    known = {one.id for one in client.send(calls.list_trainings(limit=50)).resources}
-    assert ran.result("wait_deferred") not in known
-    assert ran.result("wait_here") in known
+def test_deleted_trainings_and_experiments_are_not_listed(run: FinishedRun, client: Client) -> None:
+    training_ids = {one.id for one in client.send(calls.list_trainings(limit=50)).resources}
+    assert run.result("wait_deferred") not in training_ids
+    assert run.result("wait_here") in training_ids
     names = [one.entity.name for one in client.send(calls.list_experiments()).resources]
     assert "every-way" not in names
 
 
-def test_no_secret_is_in_a_log_an_xcom_or_a_rendered_template(ran: Ran, live_service: ServiceProcess) -> None:
-    secrets = [known["password"] for known in live_service.connections().values()]
+def test_no_secret_is_in_a_log_an_xcom_or_a_rendered_template(run: FinishedRun, live_service: ServiceProcess) -> None:
+    secrets = [fields["password"] for fields in live_service.connections().values()]
     shown = json.dumps(
         [
             [
-                ran.log(view.task_id),
-                ran.result(view.task_id),
-                ran.airflow.api.rendered_fields(DAG, ran.run_id, view.task_id),
+                run.log(task.task_id),
+                run.result(task.task_id),
+                run.airflow.api.rendered_fields(DAG, run.run_id, task.task_id),
             ]
-            for view in ran.airflow.api.tasks(DAG, ran.run_id)
+            for task in run.airflow.api.tasks(DAG, run.run_id)
         ]
     )
-    assert "swift_default" in shown  # the rendered definition is there, and names its connection
+    assert "swift_default" in shown  # the rendered definition contains the id of its connection
     for secret in secrets:
         assert secret not in shown
 
 
 @pytest.mark.parametrize("name", ["dlaas_default", "swift_default"])
-def test_the_connections_test_button_works(airflow: RealAirflow, live_service: ServiceProcess, name: str) -> None:
-    known = dict(live_service.connections()[name])
-    good, said = airflow.api.test_connection({"connection_id": name, **known})
-    assert good, said
-    bad, said = airflow.api.test_connection({"connection_id": "other", **known, "password": "not-the-key"})
-    assert not bad
-    assert "not-the-key" not in said
+def test_connection_test_accepts_right_and_refuses_wrong_credentials(
+    airflow: RealAirflow, live_service: ServiceProcess, name: str
+) -> None:
+    fields = dict(live_service.connections()[name])
+    is_good, message = airflow.api.test_connection({"connection_id": name, **fields})
+    assert is_good, message
+    is_good, message = airflow.api.test_connection({"connection_id": "other", **fields, "password": "not-the-key"})
+    assert not is_good
+    assert "not-the-key" not in message

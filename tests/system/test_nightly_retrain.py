@@ -1,4 +1,6 @@
-"""The example DAG, as it is: real digits, a real framework, a model that reads what it has never seen."""
+"""
+Tests of the example DAG, unchanged: real digits, a real framework, and a model that is evaluated on unseen digits.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,12 @@ DAG = "nightly_retrain"
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_the_nightly_dag_trains_a_model_that_reads_held_out_digits(airflow: RealAirflow, tmp_path: Path) -> None:
+def test_nightly_retrain_trains_an_accurate_model(airflow: RealAirflow, tmp_path: Path) -> None:
     airflow.api.wait_for_dag(DAG)
     airflow.api.unpause(DAG)
     run_id = airflow.api.trigger(DAG, {"workspace": (tmp_path / "workspace").as_uri()})
     state = airflow.api.wait_for_run(DAG, run_id, timeout=900)
-    logs = {view.task_id: airflow.api.log(DAG, run_id, view.task_id) for view in airflow.api.tasks(DAG, run_id)}
+    logs = {task.task_id: airflow.api.log(DAG, run_id, task.task_id) for task in airflow.api.tasks(DAG, run_id)}
     assert state == "success", logs
     accuracy = airflow.api.xcom(DAG, run_id, "evaluate")
     print(f"accuracy on held-out digits: {accuracy:.3f}")
@@ -29,13 +31,13 @@ def test_the_nightly_dag_trains_a_model_that_reads_held_out_digits(airflow: Real
 
 
 @pytest.mark.slow
-def test_a_model_that_is_not_good_enough_fails_the_run(airflow: RealAirflow, tmp_path: Path) -> None:
-    """Only the last task fails: the same model is evaluated again with a threshold nobody reaches."""
+def test_nightly_retrain_fails_for_a_model_below_the_threshold(airflow: RealAirflow, tmp_path: Path) -> None:
+    """Only the last task fails: the same model is evaluated again, with a threshold that no model can reach."""
     airflow.api.wait_for_dag(DAG)
     airflow.api.unpause(DAG)
     conf = {"workspace": (tmp_path / "workspace").as_uri(), "min_accuracy": 1.01}
     run_id = airflow.api.trigger(DAG, conf)
     assert airflow.api.wait_for_run(DAG, run_id, timeout=600) == "failed"
-    states = {view.task_id: view.state for view in airflow.api.tasks(DAG, run_id)}
+    states = {task.task_id: task.state for task in airflow.api.tasks(DAG, run_id)}
     assert {task for task, state in states.items() if state != "success"} == {"evaluate"}
     assert any("less than 1.01" in line for line in airflow.api.log(DAG, run_id, "evaluate"))
