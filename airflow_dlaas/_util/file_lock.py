@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 POLL_INTERVAL = 0.05
@@ -17,18 +18,27 @@ UNSUPPORTED = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK})
 """Errors of file systems without locks."""
 
 
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """The clock and the pauses of a wait; tests use another one."""
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], object] = time.sleep
+
+
+SYSTEM_TIMER = Timer()
+
+
 @contextmanager
 def file_lock(
     path: Path,
     *,
     timeout: float | None = None,
-    shared: bool = False,
     mode: int = 0o600,
     unlink: bool = False,
     ignore_unsupported: bool = False,
     on_wait: Callable[[], object] | None = None,
-    sleep: Callable[[float], object] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
+    timer: Timer = SYSTEM_TIMER,
 ) -> Iterator[int]:
     """
     Hold the lock at *path* during the block; yield its descriptor. The parameters are those of `acquire_file_lock`.
@@ -42,12 +52,10 @@ def file_lock(
     descriptor = acquire_file_lock(
         path,
         timeout=timeout,
-        shared=shared,
         mode=mode,
         ignore_unsupported=ignore_unsupported,
         on_wait=on_wait,
-        sleep=sleep,
-        clock=clock,
+        timer=timer,
     )
     try:
         yield descriptor
@@ -63,12 +71,10 @@ def acquire_file_lock(
     path: Path,
     *,
     timeout: float | None = None,
-    shared: bool = False,
     mode: int = 0o600,
     ignore_unsupported: bool = False,
     on_wait: Callable[[], object] | None = None,
-    sleep: Callable[[float], object] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
+    timer: Timer = SYSTEM_TIMER,
 ) -> int:
     """
     Open *path*, creating it if needed, and lock it; return the descriptor. To close it releases the lock.
@@ -78,33 +84,31 @@ def acquire_file_lock(
     the descriptor (O_CLOEXEC); `os.fork` alone does pass it on.
 
     :param timeout: seconds to wait for the lock: None waits without limit, 0 does not wait. Any other value polls.
-    :param shared: lock together with other shared holders, against exclusive ones.
     :param mode: the permission bits of a new file, less the umask.
     :param ignore_unsupported: on a file system without locks return the descriptor without a lock.
     :param on_wait: called once, if another holder has the lock, before the wait.
-    :param sleep: called with the seconds between two attempts.
+    :param timer: the clock of the timeout, and the pauses between two attempts.
     :raises BlockingIOError: another holder has the lock, and *timeout* is over.
     :raises OSError: the file cannot be opened or locked.
     """
-    deadline = None if timeout is None else clock() + timeout
-    operation = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    deadline = None if timeout is None else timer.clock() + timeout
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
         try:
             try:
-                fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if deadline is not None and clock() >= deadline:
+                if deadline is not None and timer.clock() >= deadline:
                     raise
                 if on_wait is not None:
                     on_wait()
                     on_wait = None
                 if deadline is None:
-                    fcntl.flock(descriptor, operation)
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
                 else:
                     os.close(descriptor)
                     descriptor = -1
-                    sleep(min(POLL_INTERVAL, max(0.0, deadline - clock())))
+                    timer.sleep(min(POLL_INTERVAL, max(0.0, deadline - timer.clock())))
                     continue
             except OSError as error:
                 if not (ignore_unsupported and error.errno in UNSUPPORTED):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas._util.file_lock import acquire_file_lock, file_lock
+from airflow_dlaas._util.file_lock import Timer, acquire_file_lock, file_lock
 
 
 @pytest.fixture
@@ -18,22 +18,22 @@ def path(tmp_path):
     return tmp_path / "lock"
 
 
-def is_free(path, *, shared=False):
-    """Whether another holder could take the lock now."""
+def is_free(path):
+    """Whether another holder could acquire the lock now."""
     try:
-        with file_lock(path, timeout=0, shared=shared):
+        with file_lock(path, timeout=0):
             return True
     except BlockingIOError:
         return False
 
 
 def descriptors():
-    """How many descriptors are open."""
+    """Return the number of open descriptors."""
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
 class Clock:
-    """A clock that only sleeping moves; *at* runs something once that time has come."""
+    """A clock that only `sleep` advances; it calls each function of *at* when its time has come."""
 
     def __init__(self, at=None):
         self.now = 0.0
@@ -70,25 +70,17 @@ def test_lock_without_a_wait_raises_and_leaves_no_descriptor(path):
         assert descriptors() == before
 
 
-def test_lock_shared_excludes_exclusive_holders_only(path):
-    with file_lock(path, shared=True):
-        assert is_free(path, shared=True)
-        assert not is_free(path)
-    with file_lock(path):
-        assert not is_free(path, shared=True)
-
-
 def test_lock_polls_until_the_timeout(path):
     clock = Clock()
     with file_lock(path), pytest.raises(BlockingIOError):
-        acquire_file_lock(path, timeout=0.12, sleep=clock.sleep, clock=clock)
+        acquire_file_lock(path, timeout=0.12, timer=Timer(clock, clock.sleep))
     assert clock.slept == pytest.approx([0.05, 0.05, 0.02])
 
 
 def test_lock_is_taken_when_it_becomes_free_before_the_timeout(path):
     other = acquire_file_lock(path)
     clock = Clock({0.1: lambda: os.close(other)})
-    with file_lock(path, timeout=3, sleep=clock.sleep, clock=clock):
+    with file_lock(path, timeout=3, timer=Timer(clock, clock.sleep)):
         assert not is_free(path)
     assert clock.now == pytest.approx(0.1)
 
