@@ -21,8 +21,6 @@ from airflow_dlaas.parameters.checks import (
     require_duration,
     require_text,
 )
-from airflow_dlaas.task_runs.deferrable import default_deferrable
-from airflow_dlaas.task_runs.definition_file import is_file_path, parse_json_object, read_at_parse, read_at_runtime
 
 if TYPE_CHECKING:
     import jinja2
@@ -116,6 +114,7 @@ class SubmitTrainingOperator(CheckedOperator):
             require_valid_definition,
             with_metric_definitions,
         )
+        from airflow_dlaas.task_runs.definition_file import is_file_path
 
         definition, metrics = given["definition"], given["metric_definitions"]
         if definition is UNKNOWN or is_file_path(definition):
@@ -129,6 +128,8 @@ class SubmitTrainingOperator(CheckedOperator):
 
         :raises InvalidDefinition: with all wrong fields of the parts that are known.
         """
+        from airflow_dlaas.task_runs.definition_file import is_file_path, parse_json_object, read_at_parse
+
         if is_file_path(self.definition):
             text = read_at_parse(str(self.definition), self.get_template_env())
             if text is not None:
@@ -143,6 +144,8 @@ class SubmitTrainingOperator(CheckedOperator):
     def _do_render_template_fields(
         self, parent: Any, template_fields: Any, context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]
     ) -> None:
+        from airflow_dlaas.task_runs.definition_file import is_file_path, read_at_runtime
+
         # A path that a mapped task has received from another task is not read: only the author names files.
         if (
             parent is self
@@ -216,6 +219,8 @@ class TrainModelOperator(SubmitTrainingOperator):
         mlflow_experiment: str | None = None,
         **kwargs: Any,
     ) -> None:
+        from airflow_dlaas.task_runs.deferrable import default_deferrable
+
         super().__init__(**kwargs)
         self.timeout = timeout  # type: ignore[assignment]  # the check converts it to a timedelta
         self.mlflow_experiment = mlflow_experiment
