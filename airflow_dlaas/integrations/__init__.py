@@ -1,1 +1,1 @@
-"""Other systems that get data about a training: MLflow, Airflow's statistics, TensorBoard."""
+"""Other systems that receive data about a training: MLflow, Airflow's statistics, TensorBoard."""

@@ -1,8 +1,8 @@
 """
-What Airflow's own metrics hear of trainings: StatsD or OpenTelemetry, as ``[metrics]`` of its configuration says.
+Metrics of trainings in Airflow's statistics: StatsD or OpenTelemetry, as configured in ``[metrics]``.
 
-``dlaas.training.ended`` counts; ``dlaas.training.queued`` is the time from submission to the start, and
-``dlaas.training.duration`` that from the start to the end.
+``dlaas.training.ended`` is a counter; ``dlaas.training.queued`` is the time from the submission to the start, and
+``dlaas.training.duration`` the time from the start to the end.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def record_ended_training(context: Context, training: Training) -> None:
-    """Count a training that has ended, and tell its times."""
+    """Count an ended training, and record its times."""
     stats, status = _get_stats(), training.status
     tags = {**_tags(context), "state": str(status.state)}
     stats.incr("dlaas.training.ended", tags=tags)
@@ -32,7 +32,7 @@ def _tags(context: Context) -> dict[str, str]:
 
 
 def _get_stats() -> Any:
-    """Find Airflow's facility, which has moved."""
+    """Return Airflow's statistics client, whose module has moved."""
     try:
         from airflow.sdk.observability import stats
     except ImportError:  # before Airflow 3.3

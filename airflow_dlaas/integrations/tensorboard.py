@@ -1,4 +1,4 @@
-"""A site's own TensorBoard, where the connection to the service names one."""
+"""The page of a site's TensorBoard, whose URL the connection to the service has."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def event_log_dir(training: Training) -> str | None:
-    """Name the folder below which all of a training's event files lie: TensorBoard's ``--logdir``, in the results."""
+    """Return the folder of all event files of *training*, in its results: TensorBoard's ``--logdir``. None without."""
     folders = training.status.event_folders
     return posixpath.commonpath(folders) or "." if folders else None
 
 
 def tensorboard_page_url(template: str | None, training: Training) -> str | None:
-    """Give the page of a site's TensorBoard about *training*; None without one, or without event files."""
+    """Return the URL of the TensorBoard page of *training*; None without *template*, or without event files."""
     folder = event_log_dir(training)
     if template is None or folder is None:
         return None

@@ -1,1 +1,1 @@
-"""Links from a task's page to where more is shown."""
+"""Links on the page of a task in Airflow's UI."""

@@ -1,4 +1,4 @@
-"""Links on a task's page, to where more is shown of its training."""
+"""Links from the page of a task to its training."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ if TYPE_CHECKING:
 
 
 class TrainingLink(BaseOperatorLink):
-    """To the task's "Training" tab; there from the moment the task begins."""
+    """Link to the task's "Training" tab; it exists from the start of the task."""
 
     name = "Training"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Give the tab's address. Airflow asks in the task's own process, when a run of it has ended."""
+        """Return the address of the tab. Airflow calls this in the task's process, after `execute`."""
         from airflow_dlaas.task_runs.training_tab import training_tab_url
 
         return training_tab_url(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
 
 
 class TensorBoardLink(BaseOperatorLink):
-    """To the site's TensorBoard, where the connection names one and the training has written event files."""
+    """Link to the site's TensorBoard, if the connection has its URL and the training has written event files."""
 
     name = "TensorBoard"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Give what the task has found out when its training ended; an empty address shows no link."""
+        """Return the address that the task has computed after its training ended; empty for no link."""
         return getattr(operator, "tensorboard_page_url", None) or ""
 
 
 def push_training_link(context: Context) -> None:
-    """Push the "Training" link now: Airflow itself does when a task is deferred or has ended, which may be hours on."""
+    """Push the "Training" link to XCom at once: Airflow pushes links only when a task is deferred or has ended."""
     ti = context["ti"]
     link = TrainingLink()
-    address = link.get_link(context["task"], ti_key=ti)  # type: ignore[arg-type]  # as Airflow itself hands it over
-    ti.xcom_push(key=link.xcom_key, value=address)
+    url = link.get_link(context["task"], ti_key=ti)  # type: ignore[arg-type]  # Airflow passes a task instance too
+    ti.xcom_push(key=link.xcom_key, value=url)

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from airflow_dlaas._util.secret_names import is_secret_name
 from airflow_dlaas.contract.base import format_time
 from airflow_dlaas.contract.curves import Curves
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.integrations.tensorboard import event_log_dir, tensorboard_page_url
 from airflow_dlaas.plugin.xcoms import TaskInstanceRef
-from airflow_dlaas.task_runs.hyperparameters import is_secret_name, parse_hyperparameters, redact_secrets
+from airflow_dlaas.task_runs.hyperparameters import parse_hyperparameters, redact_secrets
 from airflow_dlaas.task_runs.summary import metric_label
 
 MASK = "***"

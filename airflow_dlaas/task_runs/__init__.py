@@ -1,5 +1,5 @@
 """
-What a running task does with its training: the run key, submission, waiting, results, cancellation. Private.
+The training of a running task: its run key, submission, wait, results and cancellation. Private.
 
 Hooks, connections and the classes that DAG authors use do not belong here.
 """

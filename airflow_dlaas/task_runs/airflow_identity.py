@@ -1,4 +1,4 @@
-"""Which Airflow this is: an identity that is stable, and not that of another Airflow with the same DAGs."""
+"""The identity of this Airflow: stable, and different from that of another Airflow with the same DAGs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from uuid import uuid4
 CONFIG_SECTION, CONFIG_OPTION = "dlaas", "airflow_id"
 
 VARIABLE_KEY = "airflow_dlaas_id"
-"""The Airflow Variable that holds the identity where the configuration names none."""
+"""The Airflow Variable with the identity, if the configuration does not set one."""
 
 CREATE_RACE_DELAY = 1.0
 """
-Seconds between the creation of the Variable and the reading of it: two tasks that find none both create it, and both
-use what is there when both have written.
+Seconds between the creation of the Variable and its reading. If two tasks find none, both create it; after this delay
+both read the same value.
 """
 
 _log = logging.getLogger(__name__)
@@ -24,11 +24,11 @@ _log = logging.getLogger(__name__)
 
 def airflow_id() -> str | None:
     """
-    Return the identity of this Airflow, on a worker; None where it cannot be known, which is logged once.
+    Return the identity of this Airflow, on a worker; None if it is unknown, which is logged once.
 
-    It is ``[dlaas] airflow_id`` of Airflow's configuration where that is set, else the Variable `VARIABLE_KEY`, which is
-    created when first needed and asked for once a process. ``[api] base_url`` is none: it is unset by default, and
-    often equal.
+    It is ``[dlaas] airflow_id`` of Airflow's configuration if that is set. Otherwise it is the Variable
+    `VARIABLE_KEY`, which is created at the first use and read once per process. ``[api] base_url`` is no identity: it
+    is unset by default, and two Airflows often have the same.
     """
     from airflow_dlaas.hooks.compat import conf
 
@@ -46,10 +46,10 @@ def _id_from_variable() -> str | None:
                 VARIABLE_KEY, value, "Identifies this Airflow to training services: do not change it"
             ),
         )
-    except Exception as error:  # noqa: BLE001 - outside of a task, or without the right: whatever Airflow raises then
+    except Exception as error:  # noqa: BLE001 - outside of a task, or without permission, Airflow raises various errors
         _log.warning(
-            "This Airflow's identity is not known, since its Variable %s could not be read or created (%s): trainings "
-            "that earlier runs of a task left behind are neither canceled nor taken up. Set [%s] %s",
+            "The identity of this Airflow is unknown: reading or creating its Variable %s failed (%s). Trainings that "
+            "earlier runs of a task left are neither canceled nor reused. Set [%s] %s",
             VARIABLE_KEY,
             error,
             CONFIG_SECTION,
@@ -61,7 +61,7 @@ def _id_from_variable() -> str | None:
 def get_or_create_id(
     read: Callable[[], object], write: Callable[[str], None], *, sleep: Callable[[float], None] = time.sleep
 ) -> str | None:
-    """Read the identity, or create it and read what is there once others have written; None where nothing is."""
+    """Read the identity; if there is none, write a new one and read again after a delay; None if that reads nothing."""
     known = str(read() or "").strip()
     if not known:
         write(str(uuid4()))

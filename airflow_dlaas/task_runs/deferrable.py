@@ -1,10 +1,10 @@
-"""Where an operator or sensor waits that was not given the parameter `deferrable`."""
+"""The default of the parameter `deferrable` of operators and sensors."""
 
 from __future__ import annotations
 
 
 def default_deferrable() -> bool:
-    """Return Airflow's option ``[operators] default_deferrable``; False where it is not set."""
+    """Return Airflow's option ``[operators] default_deferrable``; False if it is not set."""
     from airflow_dlaas.hooks.compat import conf
 
     return bool(conf.getboolean("operators", "default_deferrable", fallback=False))

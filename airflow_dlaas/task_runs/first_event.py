@@ -9,11 +9,11 @@ FIRST_EVENT_DELAY = 10.0
 """
 Seconds after the deferral before which no trigger fires.
 
-Airflow's scheduler learns of a deferral twice: from the task instance's new state, and a moment later from the end of
-the worker's process. An event in between moves the task instance to *scheduled* and then to *queued* or *running*; the
-process's end then looks like one that came without a state, and the scheduler fails the task (apache/airflow#66374).
-The scheduler reads the ends of processes once in each of its loops, of about a second where little runs. On two
-processors with twenty tasks at once, 6 s passed from a deferral until its process's end was read; 10 s leave room.
+Airflow's scheduler learns of a deferral twice: from the new state of the task instance, and a moment later from the end
+of the worker's process. An event in between moves the task instance to *scheduled* and then to *queued* or *running*.
+The scheduler then takes the end of the process for an end without a state, and fails the task (apache/airflow#66374).
+The scheduler reads the ends of processes once in each of its loops, which take about a second under low load. On two
+processors with twenty tasks at once, it read the end of a process 6 s after the deferral; 10 s leave a margin.
 """
 
 
@@ -21,9 +21,9 @@ def first_event_delay(deferred_at: float | None, now: float) -> float:
     """
     Return the seconds that a trigger waits before its first event.
 
-    :param deferred_at: when the task was deferred, in seconds since the epoch on the worker's clock; None for a
-        trigger that was stored by a version of this package that did not record it, which does not wait.
-    :param now: the current time on the triggerer's clock. Where the clocks differ, the pause is at most
+    :param deferred_at: when the task was deferred, in seconds since the epoch on the worker's clock. None for a
+        trigger that an earlier version stored, which did not record the time; such a trigger does not wait.
+    :param now: the current time on the triggerer's clock. If the clocks differ, the pause is still at most
         `FIRST_EVENT_DELAY`.
     """
     if deferred_at is None:

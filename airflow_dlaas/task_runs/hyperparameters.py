@@ -1,24 +1,26 @@
-"""Hyperparameters, read off a training's command line. No I/O."""
+"""Hyperparameters from the command line of a training. No I/O."""
 
 from __future__ import annotations
 
 import re
 import shlex
 
+from airflow_dlaas._util.secret_names import is_secret_name
+
 _OPTION = re.compile(r"^--?(?P<name>[A-Za-z][\w.-]+)(?:=(?P<value>.*))?$", re.DOTALL)
 _NUMBER = re.compile(r"^-(?:\d|\.\d)")
 
 MAX_HYPERPARAMETERS = 100
-"""Options that are told of one command."""
+"""Maximum number of options of one command."""
 MAX_VALUE_LENGTH = 200
-"""Characters told of a value."""
+"""Maximum number of characters of a value."""
 
 
 def parse_hyperparameters(command: str) -> dict[str, str]:
     """
-    Read ``--name value`` and ``--name=value``; an option without a value is ``true``, one of a letter is the shell's.
+    Parse ``--name value`` and ``--name=value``; an option without a value is ``true``, one-letter options are ignored.
 
-    A command that no shell would take has none. Options that look like a secret are told as ``***``.
+    A command that is no valid shell command has no hyperparameters. Values of names that look like secrets are ``***``.
     """
     try:
         words = shlex.split(command, comments=False)
@@ -37,25 +39,17 @@ def parse_hyperparameters(command: str) -> dict[str, str]:
     return found
 
 
-_SECRET_NAME = re.compile(r"passw|secret|token|api.?key|access.?key|credential|private.?key", re.IGNORECASE)
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether what goes by *name* is better not shown."""
-    return _SECRET_NAME.search(name) is not None
-
-
 _NAME_AND_VALUE = re.compile(r"""(?P<name>[A-Za-z][\w.-]+)(?P<sign>=|\s+)(?P<value>"[^"]*"|'[^']*'|[^\s;|&]+)""")
 
 
 def redact_secrets(command: str) -> str:
-    """Give *command* with the values hidden that follow a name secrets go by, as options or as variables."""
+    """Return *command* with ``***`` for the values of options and variables whose names look like secrets."""
     return _NAME_AND_VALUE.sub(
         lambda one: f"{one['name']}{one['sign']}***" if _is_secret_value(one) else one[0], command
     )
 
 
 def _is_secret_value(match: re.Match[str]) -> bool:
-    # Prose may hold the word, and so may a file's name: a value counts behind a dash or an equals sign.
+    # The name can also appear in text or in a file name: only a dash before it or an equals sign after it counts.
     before = match.string[: match.start()][-1:]
     return is_secret_name(match["name"]) and (before == "-" or match["sign"] == "=")

@@ -1,9 +1,9 @@
 """
-Which training a try of a task is about: one that is there already, or one to be made. No I/O.
+Decide which training belongs to a try of a task: an existing one or a new one. No I/O.
 
-Decided here and nowhere else. A training that a crash has left is taken up; one that ended badly is not, the try is
-there to train anew; what an earlier generation of the task has left running is superseded; and what an earlier
-generation has completed without its task succeeding may be taken up instead of training anew.
+This is the only place that decides it. A try attaches to a training that a crashed try has left. It does not attach to
+one that failed or was canceled: the try exists to train again. A training that an earlier generation has left running
+is superseded. A training that an earlier generation completed without success of its task may be reused.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from airflow_dlaas.contract.training import Training
 from airflow_dlaas.task_runs.run_key import RunKey, TaskTry
 
 KeyedTraining = tuple[RunKey, Training]
-"""A training, and the tag it carries."""
+"""A training, and the run key in its description."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedTraining:
-    """What a try goes on with."""
+    """The training of a try, and what to do with others."""
 
     run_key: RunKey
-    """The tag of the training it is about."""
+    """The key of the training."""
     existing: Training | None
-    """That training, where it is there already; None where it has yet to be made."""
+    """The training, if it exists; None if it must be created."""
     superseded: tuple[Training, ...] = ()
-    """Trainings of earlier generations that no task waits for any more: to be canceled."""
+    """Trainings of earlier generations that no task waits for; the caller cancels them."""
     reuse_candidate: KeyedTraining | None = None
     """
-    A training of an earlier generation that completed and whose task never succeeded. It takes the place of the one to
-    be made if it was made from the same definition and its results still exist, which the caller checks.
+    A training of an earlier generation that completed and whose task never succeeded. It replaces a new training if it
+    has the same definition and its results still exist, which the caller checks.
     """
 
 
@@ -40,48 +40,48 @@ def resolve_training(
     first_key: RunKey, candidates: Sequence[KeyedTraining], *, current_try: TaskTry, retry_failed: bool
 ) -> ResolvedTraining:
     """
-    Choose for one try of a task.
+    Choose the training of one try.
 
-    :param first_key: the task's tag.
-    :param candidates: every training that carries a tag of this task, of whatever generation, form and Airflow.
-    :param current_try: the try.
-    :param retry_failed: whether a try that finds a training ended badly trains anew. One try makes one at most: a task
-        that is taken up within its try learns how its training ended.
+    :param first_key: the key of the first training of the task's generation.
+    :param candidates: all trainings with a key of this task, of any generation, form and Airflow.
+    :param retry_failed: whether a try trains again after a training that failed or was canceled. One try creates one
+        training at most: a task that is resumed within its try gets the result of its training.
     """
-    mine = [one for one in candidates if not _is_other_airflow(first_key, one[0])]
-    own = [one for one in mine if _is_same_generation(first_key, one, current_try)]
-    surely_mine = [
+    not_foreign = [one for one in candidates if not _is_other_airflow(first_key, one[0])]
+    current = [one for one in not_foreign if _is_same_generation(first_key, one, current_try)]
+    of_this_airflow = [
         one
-        for one in mine
+        for one in not_foreign
         if first_key.airflow_digest is not None and one[0].airflow_digest == first_key.airflow_digest
     ]
-    earlier = [one for one in surely_mine if one not in own]
+    earlier = [one for one in of_this_airflow if one not in current]
     superseded = tuple(training for _, training in earlier if not training.state.is_final)
-    if not own:
-        return ResolvedTraining(first_key, None, superseded, _find_reuse_candidate(surely_mine))
-    newest = max(tag.attempt for tag, _ in own)
-    tag, training = min(
-        ((tag, one) for tag, one in own if tag.attempt == newest), key=lambda pair: creation_order(pair[1])
+    if not current:
+        return ResolvedTraining(first_key, None, superseded, _find_reuse_candidate(of_this_airflow))
+    newest = max(run_key.attempt for run_key, _ in current)
+    run_key, training = min(
+        ((run_key, one) for run_key, one in current if run_key.attempt == newest),
+        key=lambda pair: creation_order(pair[1]),
     )
     if retry_failed and newest + 1 < current_try.try_number and is_failed_or_canceling(training):
-        return ResolvedTraining(tag.next_attempt, None, superseded)
-    return ResolvedTraining(tag, training, superseded)
+        return ResolvedTraining(run_key.next_attempt, None, superseded)
+    return ResolvedTraining(run_key, training, superseded)
 
 
 def creation_order(training: Training) -> tuple[object, ...]:
-    """Say in which order trainings under one key count: of two that raced into being, the earlier one stays."""
+    """Return the sort key of trainings with one run key: the earliest one counts if a race has created several."""
     return (training.metadata.created_at, training.id)
 
 
 def is_failed_or_canceling(training: Training) -> bool:
-    """Whether it has ended other than well, or is about to: a cancel takes its time to be carried out."""
+    """Return whether *training* failed, was canceled or has a cancel request that is not carried out yet."""
     if training.state.is_final:
         return training.state is not TrainingState.COMPLETED
     return bool(training.status.cancel_requested)
 
 
 def _is_other_airflow(first_key: RunKey, run_key: RunKey) -> bool:
-    """Whether *run_key* was written by an Airflow that is not this one, and both are known."""
+    """Return whether another Airflow wrote *run_key*; False if one of the two identities is unknown."""
     return (
         first_key.airflow_digest is not None
         and run_key.airflow_digest is not None
@@ -91,32 +91,32 @@ def _is_other_airflow(first_key: RunKey, run_key: RunKey) -> bool:
 
 def _is_same_generation(first_key: RunKey, candidate: KeyedTraining, current_try: TaskTry) -> bool:
     """
-    Whether the task was not cleared since the training was submitted.
+    Return whether the task was not cleared after the training was submitted.
 
-    The digest of the generation decides, except after a clear with lowered ``retries``. `clears` alone proves
-    nothing: it counts the clears of every task of the run. Such a clear also moves the generation's first try behind
-    the earlier one's; and an acknowledged training belongs to a task that succeeded, which runs again only if cleared.
+    The digest of the generation decides, except after a clear with lowered ``retries``. `clear_number` alone is no
+    proof: it counts the clears of all tasks of the run. Such a clear also moves the first try of the generation behind
+    the earlier one's. And an acknowledged training belongs to a task that succeeded; it runs again only after a clear.
     """
-    tag, training = candidate
-    if tag.generation != first_key.generation:
+    run_key, training = candidate
+    if run_key.generation != first_key.generation:
         return False
-    if tag.version == 1 or first_key.clear_number == tag.clear_number:
+    if run_key.version == 1 or first_key.clear_number == run_key.clear_number:
         return True
-    moved = tag.first_try < current_try.first_try <= current_try.try_number
+    moved = run_key.first_try < current_try.first_try <= current_try.try_number
     return not (moved or training.status.acknowledged_at is not None)
 
 
 def _find_reuse_candidate(candidates: Sequence[KeyedTraining]) -> KeyedTraining | None:
     """
-    Return the newest training that completed and of which no task has taken the result.
+    Return the newest completed training whose result no task has used.
 
-    None where the task has succeeded once, whichever training it was with: a task that is cleared then is to train.
+    None if the task has succeeded once, with any of the trainings: a clear after a success means to train again.
     """
     if any(training.status.acknowledged_at is not None for _, training in candidates):
         return None
     completed = [
-        (tag, training)
-        for tag, training in candidates
-        if tag.acknowledges and training.state is TrainingState.COMPLETED
+        (run_key, training)
+        for run_key, training in candidates
+        if run_key.acknowledges and training.state is TrainingState.COMPLETED
     ]
     return max(completed, key=lambda one: creation_order(one[1]), default=None)

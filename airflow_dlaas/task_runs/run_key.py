@@ -1,8 +1,8 @@
 """
-The tag that ties a training to the task it was submitted for. Values only.
+The run key: the idempotency key that connects a training with its task. Values only.
 
-Its key is sent as `Idempotency-Key`, and the tag stands in the definition's description, which no server interprets
-[page]: so a training whose answer was lost is found on any v3 server, by any worker or triggerer.
+It is sent as `Idempotency-Key`, and the definition's description has it in a tag. No server interprets the description
+[page], so any worker or triggerer finds a training whose response was lost, on any v3 server.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 TRAINING_XCOM_KEY = "dlaas_training"
 """
-XCom in which a task says which training it is about: its ``key``, the ``connection`` it is submitted over, and its
-``id`` once there is one.
+The XCom with a task's training: its ``key``, the ``connection`` with which it is submitted, and its ``id`` once it
+exists.
 """
 
 UNKNOWN_AIRFLOW = "unknown"
@@ -38,32 +38,32 @@ _RUN_KEY_TAG = re.compile(rf"\[airflow-dlaas ({_KEY_V2.pattern}|{_KEY_V1.pattern
 @dataclass(frozen=True, slots=True)
 class RunKey:
     """
-    A task instance, a generation of it, and the number of the training within that generation.
+    A task instance, its generation, and the number of the training within the generation.
 
-    A *generation* is all tries of a task instance between two clears. Form 2 is written. Form 1 is read for the
-    trainings that were submitted before: it has neither `airflow` nor `clear_number` nor `first_try`.
+    A *generation* is all tries of a task instance between two clears. New keys have form 2. Form 1 is read for
+    trainings that earlier releases submitted: it has neither `airflow_digest` nor `clear_number` nor `first_try`.
     """
 
     task_digest: str
     """Digest of DAG, run, task and map index; in form 1 also of Airflow's ``[api] base_url``."""
     generation: str
     """
-    Digest of the run's start and of `max_tries`: another one after a clear, and where a run was deleted and made again
-    under its id. It repeats after a clear if ``retries`` was lowered by as much as tries were made.
+    Digest of the run's start and of `max_tries`. It changes after a clear, and if a run was deleted and created again
+    with its id. It stays the same after a clear if ``retries`` was lowered by the number of tries made.
     """
     attempt: int = 0
-    """Number of the training within the generation: the next one is made by a try that finds one that ended badly."""
+    """Number of the training within the generation: a try after a failed or canceled training creates the next one."""
     airflow_digest: str | None = None
-    """Digest of the identity of the Airflow that submitted it; None where that is not known."""
+    """Digest of the identity of the Airflow that submitted the training; None if that is unknown."""
     clear_number: int = 0
-    """How often tasks of the DAG run had been cleared, this one or others."""
+    """How often tasks of the DAG run had been cleared: this task or others."""
     first_try: int = 1
     """
-    Number of the first try of the generation, which a clear makes ``max_tries - retries + 1``. It is not the number of
-    the try that submits: two tries that race for one training have to name it alike.
+    Number of the first try of the generation; a clear sets it to ``max_tries - retries + 1``. It is not the number of
+    the try that submits: two tries that race for one training must have the same key.
     """
     acknowledges: bool = False
-    """Whether a task that succeeds with this training acknowledges it to the service."""
+    """Whether a task that succeeds with this training acknowledges it at the service."""
     version: int = 2
 
     @property
@@ -77,7 +77,7 @@ class RunKey:
 
     @property
     def next_attempt(self) -> RunKey:
-        """The tag of the training after this one."""
+        """The key of the training after this one."""
         return replace(self, attempt=self.attempt + 1)
 
     def __str__(self) -> str:
@@ -85,16 +85,16 @@ class RunKey:
 
     @classmethod
     def from_description(cls, description: str) -> Self | None:
-        """Read the tag out of a description; None where it holds none."""
+        """Return the key in the tag of a description; None without a tag."""
         found = [match.group(1) for match in _RUN_KEY_TAG.finditer(description)]
         return cls.parse(found[-1]) if found else None
 
     @classmethod
     def parse(cls, key: str) -> Self:
         """
-        Read a tag's `idempotency_key`, in either form.
+        Parse an `idempotency_key` of either form.
 
-        :raises ValueError: it is none.
+        :raises ValueError: *key* is not a run key.
         """
         if match := _KEY_V2.fullmatch(key):
             acknowledges, airflow, task, generation, clears, first_try, attempt = match.groups()
@@ -115,12 +115,12 @@ class RunKey:
     @classmethod
     def from_context(cls, context: Context, *, airflow_id: str | None = None, acknowledges: bool = False) -> Self:
         """
-        Make the tag of the first training of the generation of the task that runs in *context*.
+        Return the key of the first training in the generation of the task that runs in *context*.
 
         A clear raises the task instance's `max_tries`, or leaves it if ``retries`` was lowered; a retry never changes
-        it. While a run is unfinished, its start never changes.
+        it. While a run is unfinished, its start does not change.
 
-        :param airflow: the identity of this Airflow (`airflow_dlaas.task_runs.airflow_identity.airflow_id`).
+        :param airflow_id: the identity of this Airflow (`airflow_dlaas.task_runs.airflow_identity.airflow_id`).
         """
         ti, run = context["ti"], context["dag_run"]
         this = TaskTry.from_context(context)
@@ -135,7 +135,7 @@ class RunKey:
 
     @classmethod
     def from_context_v1(cls, context: Context) -> Self:
-        """Make that tag in form 1, under which releases before this one submitted the same training."""
+        """Return the same key in form 1, with which earlier releases submitted the same training."""
         ti = context["ti"]
         task = task_digest_v1(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
         return cls(task, _generation_digest(context), version=1)
@@ -143,30 +143,31 @@ class RunKey:
 
 @dataclass(frozen=True, slots=True)
 class TaskTry:
-    """The try of a task that asks which training it is about."""
+    """A try of a task."""
 
     try_number: int
     first_try: int = 1
     """
-    The number of the first try of its generation, if ``retries`` has not changed since the generation began: a clear
-    sets ``max_tries = try_number + retries`` (`clear_task_instances`). More than `try_number` where it has.
+    The number of the first try of the generation, if ``retries`` has not changed since the generation began: a clear
+    sets ``max_tries = try_number + retries`` (`clear_task_instances`). If ``retries`` has changed, it can be more than
+    `try_number`.
     """
 
     @classmethod
     def from_context(cls, context: Context) -> Self:
-        """Read it off a task's context."""
+        """Return the try of the task that runs in *context*."""
         ti = context["ti"]
         retries = getattr(context.get("task"), "retries", None) or 0
         return cls(ti.try_number, ti.max_tries - retries + 1)
 
 
 def task_digest(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:
-    """Name a task instance as a `RunKey` does; *map_index* is -1 where it is not mapped."""
+    """Return the digest of a task instance in a `RunKey`; *map_index* is -1 for a task that is not mapped."""
     return _digest(dag_id, run_id, task_id, str(map_index))[:32]
 
 
 def task_digest_v1(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:
-    """Name a task instance of this Airflow as a `RunKey` of form 1 does."""
+    """Return the digest of a task instance of this Airflow in a `RunKey` of form 1."""
     from airflow_dlaas.hooks.compat import conf
 
     airflow = conf.get("api", "base_url", fallback="")
@@ -174,19 +175,19 @@ def task_digest_v1(dag_id: str, run_id: str, task_id: str, map_index: int | None
 
 
 def with_run_key(definition: TrainingDefinition, run_key: RunKey) -> TrainingDefinition:
-    """Put *run_key* into the description, behind what the author wrote there."""
+    """Return *definition* with the tag of *run_key* at the end of its description."""
     model = definition.model_definition
     description = f"{without_run_key(model.description)} {run_key}".strip()
     return definition.model_copy(update={"model_definition": model.model_copy(update={"description": description})})
 
 
 def without_run_key(description: str) -> str:
-    """Return what the author wrote in a description."""
+    """Return a description without tags of run keys."""
     return _RUN_KEY_TAG.sub("", description).rstrip()
 
 
 def earliest_submission(context: Context) -> datetime | None:
-    """Say since when trainings of the task that runs in *context* may have been submitted."""
+    """Return the earliest time at which trainings of the task that runs in *context* can have been submitted."""
     run = context["dag_run"]
     known = [moment for moment in (run.start_date, run.run_after) if moment is not None]
     return min(known, default=None)

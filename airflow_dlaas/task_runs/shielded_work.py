@@ -1,9 +1,9 @@
 """
-Work that has to be done although its caller is canceled.
+Work that continues although its caller is canceled.
 
-Airflow's triggerer cancels a trigger that is to end about once a second until its task is gone
-(``TriggerRunnerSupervisor.cancelling_triggers``). A second cancellation interrupts whatever the trigger awaits to clean
-up after the first one, and Airflow swallows it. So clean-up that needs the network runs in a task of its own.
+Airflow's triggerer cancels a trigger that must end about once a second until its asyncio task has ended
+(``TriggerRunnerSupervisor.cancelling_triggers``). The second cancellation interrupts the clean-up after the first one,
+and Airflow swallows it. So a clean-up that needs the network runs in an asyncio task of its own.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import Any
 _logger = logging.getLogger(__name__)
 
 _RUNNING_TASKS: set[asyncio.Task[None]] = set()
-# The event loop has only weak references to its tasks: without these, a task could vanish before it is done.
+# The event loop has only weak references to its tasks: without these, a task could be deleted before it is done.
 
 
 class ShieldedWork:
     """
-    A piece of work that is started at most once, and that no cancellation of those who wait for it reaches.
+    A coroutine that is started at most once; a cancellation of its waiters does not cancel it.
 
-    It runs in a task of the event loop in which it was started, with the log context of its starter: a triggerer writes
-    its lines into the log of the trigger's Airflow task as long as the trigger exists, and into its own log afterwards,
-    with the ids of the Airflow task. It ends before it is done only where the loop itself ends.
+    It runs in a task of the event loop in which it was started, with the log context of its starter. While the trigger
+    exists, a triggerer writes its messages to the log of the Airflow task; afterwards, to the triggerer's own log, with
+    the ids of the Airflow task. It ends early only if the event loop ends.
     """
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
@@ -36,7 +36,7 @@ class ShieldedWork:
         self._started_at = 0.0
 
     def start(self) -> None:
-        """Start it; one that was started before goes on."""
+        """Start the work, unless it was started before."""
         if self._task is None:
             self._started_at = asyncio.get_running_loop().time()
             self._task = asyncio.create_task(self._work(), name=self._name)
@@ -45,12 +45,12 @@ class ShieldedWork:
 
     async def join(self, timeout: float) -> bool:
         """
-        Start it, if need be, and wait until it is done; whether it is.
+        Start the work, unless it was started, and wait until it is done; return whether it is done.
 
-        A cancellation of the waiting task is dropped, however often it is repeated: a caller that handles one already
+        Cancellations of the waiting task are dropped, also repeated ones: the caller already handles a cancellation and
         raises it again afterwards.
 
-        :param timeout: seconds since the start after which nothing waits any longer; the work goes on.
+        :param timeout: seconds since the start of the work, after which the wait ends; the work continues.
         """
         self.start()
         task, clock = self._task, asyncio.get_running_loop().time

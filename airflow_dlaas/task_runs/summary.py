@@ -1,7 +1,8 @@
 """
-What a task keeps of its training, for when the service has forgotten it: small, without secrets, plain data.
+The summary of a training that its task stores, for the time after the service has deleted the training's history.
 
-It is pushed as XCom `SUMMARY_XCOM_KEY` when the training has ended, well or not.
+It is small plain data without secrets, and is pushed as XCom `SUMMARY_XCOM_KEY` when the training has ended, in any
+final state.
 """
 
 from __future__ import annotations
@@ -16,22 +17,22 @@ if TYPE_CHECKING:
     from airflow_dlaas.contract.training import Training
 
 SUMMARY_XCOM_KEY = "dlaas_summary"
-"""XCom in which a task keeps what became of its training."""
+"""The XCom with the summary of the task's training."""
 
 METRICS_XCOM_KEY = "metrics"
-"""XCom with the final value of each metric."""
+"""The XCom with the final value of each metric."""
 
 MAX_SUMMARY_POINTS = 100
-"""Points kept of a curve."""
+"""Maximum number of points of a curve in the summary."""
 MAX_SUMMARY_CURVES = 20
-"""Curves kept of a training: 20 of 100 points are about 64 kB, the most that an XCom should have."""
+"""Maximum number of curves: 20 curves of 100 points are about 64 kB, the recommended maximum of an XCom."""
 MAX_COMMAND_LENGTH = 4000
-"""Characters kept of a command."""
+"""Maximum number of characters of the command."""
 
 
 def summarize_training(training: Training, curves: Curves | None, dlaas_conn_id: str) -> dict[str, Any]:
-    """Put together what is kept of *training*; *dlaas_conn_id* is the id of the connection it was submitted over."""
-    kept = None
+    """Return the summary of *training*; *dlaas_conn_id* is the connection with which it was submitted."""
+    summarized_curves = None
     if curves is not None and curves.series is not None:
         series = [
             {
@@ -45,27 +46,27 @@ def summarize_training(training: Training, curves: Curves | None, dlaas_conn_id:
             }
             for one in curves.series[:MAX_SUMMARY_CURVES]
         ]
-        kept = {"version": curves.version, "series": series, "complete": True}
+        summarized_curves = {"version": curves.version, "series": series, "complete": True}
     command = training.entity.model_definition.execution.command
-    told = training.model_dump(mode="json", exclude_none=True)
-    told["entity"]["model_definition"]["execution"]["command"] = redact_secrets(command)[:MAX_COMMAND_LENGTH]
-    for metric in told["entity"]["status"].get("metrics", ()):
+    document = training.model_dump(mode="json", exclude_none=True)
+    document["entity"]["model_definition"]["execution"]["command"] = redact_secrets(command)[:MAX_COMMAND_LENGTH]
+    for metric in document["entity"]["status"].get("metrics", ()):
         for value in metric["values"]:
             value["value"] = _json_number(value["value"])
     return {
         "connection": dlaas_conn_id,
-        "training": told,
-        "curves": kept,
+        "training": document,
+        "curves": summarized_curves,
         "parameters": parse_hyperparameters(command),
     }
 
 
 def final_metrics(training: Training, curves: Curves | None = None) -> dict[str, float | str]:
     """
-    Tell the last value of each metric, by ``phase/name`` where there is a phase.
+    Return the last value of each metric, by ``phase/name``, or by name if it has no phase.
 
-    The curves know them all; without them it is those of the last lines that had any. One that became no number is told
-    as text ("nan", "inf"): JSON, and so an XCom, has no number for it.
+    The curves have all metrics; without curves, only the metrics in the training's status are known. A value that is
+    not finite is a text ("nan", "inf"): JSON, and so an XCom, has no such numbers.
     """
     if curves is not None and curves.series:
         return {
@@ -79,15 +80,15 @@ def final_metrics(training: Training, curves: Curves | None = None) -> dict[str,
 
 
 def metric_label(phase: str, name: str) -> str:
-    """Name a metric, with its phase where there is one."""
+    """Return the name of a metric, with its phase if it has one."""
     return f"{phase}/{name}" if phase else name
 
 
 def _json_number(value: float | str) -> float | str:
-    """What is no number goes as text, which reads back as it was."""
+    """Return *value*, or its text if it is not finite; `float` reads the text back."""
     return value if isinstance(value, str) or math.isfinite(value) else str(value)
 
 
 def _round_number(value: float) -> float | str:
-    """Keep six digits."""
+    """Round to six significant digits; a value that is not finite becomes a text."""
     return float(f"{value:.6g}") if math.isfinite(value) else str(value)

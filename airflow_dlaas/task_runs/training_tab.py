@@ -1,18 +1,18 @@
-"""Where in Airflow's UI a task's training is shown."""
+"""The address of the "Training" tab in Airflow's UI."""
 
 from __future__ import annotations
 
 from urllib.parse import quote
 
 TAB_ROUTE = "dlaas-training"
-"""The tab's name in the UI's addresses."""
+"""The name of the tab in the addresses of the UI."""
 
 
 def training_tab_url(dag_id: str, run_id: str, task_id: str, map_index: int | None) -> str:
     """
-    Give the address of the "Training" tab of a task instance.
+    Return the address of the "Training" tab of a task instance.
 
-    It is without a host where ``[api] base_url`` is not set: Airflow's UI, which shows it, takes it as its own.
+    Without ``[api] base_url`` it has no host; a link in Airflow's UI then leads to the same host.
     """
     from airflow_dlaas.hooks.compat import conf
 
