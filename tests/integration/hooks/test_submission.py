@@ -1,7 +1,7 @@
 """
-One training, whatever becomes of the answer, the worker or the server: against the real service.
+Submission creates exactly one training, also after a lost response, worker or server: against the real service.
 
-Behind a proxy that hides its extensions, it is what any v3 server is.
+Behind a proxy that hides its extensions, the service is like any v3 server.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FRAMEWORK = {"name": "tensorflow", "version": "test"}
 logger = logging.getLogger(__name__)
 
 HERE, THERE = "a" * 16, "e" * 16
-"""Two Airflows."""
+"""The digests of two Airflows."""
 
 Definer = Callable[[str], TrainingDefinition]
 
@@ -56,7 +56,7 @@ def client(service: ServiceProcess) -> Iterator[Client]:
 
 @pytest.fixture
 def a_definition(service: ServiceProcess, client: Client, tmp_path: Path) -> Definer:
-    """A definition that runs a command, its experiment and its container."""
+    """Make the definition of a training that runs a command; its experiment and its container exist."""
     known = service.connections()["swift_default"]
     connection = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
     with SwiftStore.open(connection) as store:
@@ -91,14 +91,14 @@ def a_definition(service: ServiceProcess, client: Client, tmp_path: Path) -> Def
 
 @pytest.fixture
 def way(service: ServiceProcess) -> Iterator[Troublemaker]:
-    """A way to the service on which trouble may be met."""
+    """A proxy in front of the service that can inject errors."""
     with Troublemaker(service.connections()["dlaas_default"]["host"]) as proxy:
         yield proxy
 
 
 @pytest.fixture(params=["ours", "foreign"])
 def server(request: pytest.FixtureRequest, service: ServiceProcess, way: Troublemaker) -> Iterator[Client]:
-    """The service as it is, and as a v3 server that has none of our extensions."""
+    """The service as it is, and as a v3 server without our extensions."""
     if request.param == "foreign":
         way.on(Say(404), path="/v3/wml_instances", times=None)
     known = service.connections()["dlaas_default"]
@@ -111,21 +111,23 @@ def tag() -> RunKey:
     return RunKey(uuid4().hex, "b" * 12, airflow_digest=HERE, acknowledges=True)
 
 
-def begun(server: Client, tag: RunKey, *, try_number: int, retry_failed: bool = True, **more: Any) -> ResolvedTraining:
+def resolve(
+    server: Client, tag: RunKey, *, try_number: int, retry_failed: bool = True, **more: Any
+) -> ResolvedTraining:
     search = TrainingSearch(
         tag, current_try=TaskTry(try_number), since=None, retry_failed=retry_failed, v1_key=more.pop("v1_key", None)
     )
     return fetch_and_resolve(server, search, logger, **more)
 
 
-def tried(server: Client, definition: TrainingDefinition, tag: RunKey, *, try_number: int, **more: Any) -> Training:
-    """What a try of a task does."""
-    choice = begun(server, tag, try_number=try_number, **more)
+def try_task(server: Client, definition: TrainingDefinition, tag: RunKey, *, try_number: int, **more: Any) -> Training:
+    """Find or submit the training, as a try of a task does."""
+    choice = resolve(server, tag, try_number=try_number, **more)
     return choice.existing or submit_training(server, definition, choice.run_key, since=None, logger=logger)
 
 
 def of_task(client: Client, tag: RunKey) -> list[Training]:
-    """Every training at the service that carries the task's tag."""
+    """Return all trainings at the service with a key of the task."""
     found = [
         (RunKey.from_description(one.entity.model_definition.description), one)
         for one in client.send(calls.list_trainings(limit=1000)).resources
@@ -137,35 +139,35 @@ def ended(client: Client, training: Training) -> Training:
     return until(lambda: client.send(calls.get_training(training.id)), lambda now: now.state.is_final)
 
 
-def test_a_try_after_a_crash_finds_the_training_that_runs(
+def test_a_try_after_a_crash_attaches_to_the_running_training(
     server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     definition = a_definition("sleep 600")
-    first = tried(server, definition, tag, try_number=1)
-    again = tried(server, definition, tag, try_number=2)
+    first = try_task(server, definition, tag, try_number=1)
+    again = try_task(server, definition, tag, try_number=2)
     client.send(calls.cancel_training(first.id))
     assert again.id == first.id
     assert again.entity.model_definition.description == f"As I wrote it. {tag}"
 
 
-def test_a_try_after_a_failed_training_trains_anew_and_only_once(
+def test_a_try_after_a_failed_training_trains_again_once(
     server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     definition = a_definition("exit 3")
-    first = tried(server, definition, tag, try_number=1)
+    first = try_task(server, definition, tag, try_number=1)
     assert ended(client, first).state is TrainingState.ERROR
-    second = tried(server, definition, tag, try_number=2)
+    second = try_task(server, definition, tag, try_number=2)
     assert second.id != first.id
-    assert tried(server, definition, tag, try_number=2).id == second.id
+    assert try_task(server, definition, tag, try_number=2).id == second.id
     assert len(of_task(client, tag)) == 2
 
 
-def test_a_failed_training_is_found_again_where_the_author_wants_that(
+def test_without_retry_failed_a_try_attaches_to_the_failed_training(
     server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
-    first = tried(server, a_definition("exit 3"), tag, try_number=1)
+    first = try_task(server, a_definition("exit 3"), tag, try_number=1)
     ended(client, first)
-    known = begun(server, tag, try_number=2, retry_failed=False).existing
+    known = resolve(server, tag, try_number=2, retry_failed=False).existing
     assert known is not None
     assert known.id == first.id
 
@@ -173,56 +175,56 @@ def test_a_failed_training_is_found_again_where_the_author_wants_that(
 def test_a_try_after_a_completed_training_does_not_train_again(
     server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
-    """The worker died between the training's end and the task's."""
+    """The worker died after the end of the training and before the end of the task."""
     definition = a_definition("true")
-    first = tried(server, definition, tag, try_number=1)
+    first = try_task(server, definition, tag, try_number=1)
     assert ended(client, first).state is TrainingState.COMPLETED
-    assert tried(server, definition, tag, try_number=2).id == first.id
+    assert try_task(server, definition, tag, try_number=2).id == first.id
 
 
-def test_a_training_that_is_about_to_be_canceled_is_not_taken_up(
+def test_a_try_does_not_attach_to_a_training_with_a_cancel_request(
     client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     definition = a_definition("trap 'sleep 3; exit 1' TERM; echo ready; while :; do sleep 0.1; done")
-    first = tried(client, definition, tag, try_number=1)
+    first = try_task(client, definition, tag, try_number=1)
     until(lambda: client.send(calls.get_training(first.id)).state, lambda state: state is TrainingState.RUNNING)
     client.send(calls.cancel_training(first.id))
-    second = tried(client, definition, tag, try_number=2)
+    second = try_task(client, definition, tag, try_number=2)
     client.send(calls.cancel_training(second.id))
     assert second.id != first.id
 
 
-def test_a_definition_that_was_mended_after_a_failure_is_what_the_next_try_trains(
+def test_the_try_after_a_failure_uses_the_changed_definition(
     server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
-    ended(client, tried(server, a_definition("exit 3"), tag, try_number=1))
-    second = tried(server, a_definition("true"), tag, try_number=2)
+    ended(client, try_task(server, a_definition("exit 3"), tag, try_number=1))
+    second = try_task(server, a_definition("true"), tag, try_number=2)
     assert ended(client, second).state is TrainingState.COMPLETED
 
 
-def test_a_definition_that_changed_under_a_running_training_leaves_it_running(
+def test_a_changed_definition_does_not_end_the_running_training(
     server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
-    first = tried(server, a_definition("sleep 600"), tag, try_number=1)
+    first = try_task(server, a_definition("sleep 600"), tag, try_number=1)
     again = submit_training(server, a_definition("sleep 601"), tag, since=None, logger=logger)
     client.send(calls.cancel_training(first.id))
     assert again.id == first.id
 
 
-def test_a_clear_cancels_what_was_left_running_and_trains_anew(
+def test_after_a_clear_the_running_training_is_canceled_and_the_task_trains_again(
     server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     definition = a_definition("sleep 600")
-    left = tried(server, definition, tag, try_number=1)
+    left = try_task(server, definition, tag, try_number=1)
     cleared = replace(tag, generation="c" * 12, clear_number=1)
-    new = tried(server, definition, cleared, try_number=2)
+    new = try_task(server, definition, cleared, try_number=2)
     assert new.id != left.id
     assert ended(client, left).state is TrainingState.CANCELED
     assert not client.send(calls.get_training(new.id)).state.is_final
     client.send(calls.cancel_training(new.id))
 
 
-def test_a_training_that_cannot_be_read_stops_its_own_generation_only(
+def test_an_unreadable_training_fails_only_tries_of_its_generation(
     server: Client,
     client: Client,
     way: Troublemaker,
@@ -231,28 +233,28 @@ def test_a_training_that_cannot_be_read_stops_its_own_generation_only(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     definition = a_definition("true")
-    left = tried(server, definition, tag, try_number=1)
+    left = try_task(server, definition, tag, try_number=1)
     assert ended(client, left).state is TrainingState.COMPLETED
     way.on(Say(200, body=b"{}"), method="GET", path=f"/v3/models/{left.id}", times=None)
     with pytest.raises(ProtocolError):
-        begun(server, tag, try_number=2)
+        resolve(server, tag, try_number=2)
     cleared = replace(tag, generation="c" * 12, clear_number=1)
-    choice = begun(server, cleared, try_number=2, is_reusable=lambda _: True)
+    choice = resolve(server, cleared, try_number=2, is_reusable=lambda _: True)
     assert (choice.run_key, choice.existing) == (cleared, None)
     assert f"Training {left.id} of an earlier run of this task cannot be read" in caplog.text
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(HERE, THERE), (None, THERE), (HERE, None), (None, None)])
-def test_of_two_airflows_with_one_user_and_equal_names_none_cancels_or_takes_up_the_other_s(
+def test_two_airflows_with_one_user_and_equal_names_neither_cancel_nor_use_each_others_trainings(
     server: Client, client: Client, a_definition: Definer, tag: RunKey, ours: str | None, theirs: str | None
 ) -> None:
-    """Their runs began at different moments, and both tasks are at a later try."""
+    """Their runs started at different times, and both tasks are in a later try."""
     definition = a_definition("sleep 600")
     one, other = replace(tag, airflow_digest=ours), replace(tag, airflow_digest=theirs, generation="c" * 12)
-    first = tried(server, definition, one, try_number=1)
-    second = tried(server, definition, other, try_number=2)
+    first = try_task(server, definition, one, try_number=1)
+    second = try_task(server, definition, other, try_number=2)
     assert first.id != second.id
-    assert tried(server, definition, one, try_number=2).id == first.id
+    assert try_task(server, definition, one, try_number=2).id == first.id
     for training in (first, second):
         now = client.send(calls.get_training(training.id))
         assert not now.state.is_final
@@ -260,35 +262,35 @@ def test_of_two_airflows_with_one_user_and_equal_names_none_cancels_or_takes_up_
         client.send(calls.cancel_training(training.id))
 
 
-def test_two_airflows_whose_runs_began_in_the_same_microsecond_train_both(
+def test_two_airflows_with_runs_of_the_same_microsecond_train_both(
     server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     definition = a_definition("sleep 600")
-    first = tried(server, definition, tag, try_number=1)
-    second = tried(server, definition, replace(tag, airflow_digest=THERE), try_number=2)
+    first = try_task(server, definition, tag, try_number=1)
+    second = try_task(server, definition, replace(tag, airflow_digest=THERE), try_number=2)
     assert first.id != second.id
     for training in (first, second):
         assert not client.send(calls.get_training(training.id)).status.cancel_requested
         client.send(calls.cancel_training(training.id))
 
 
-# -- an upgrade while a training is under way ---------------------------------
+# -- an upgrade while a training runs -----------------------------------------
 
 
 @pytest.fixture
 def earlier(tag: RunKey) -> RunKey:
-    """The tag of the same training as a release before this one spelled it."""
+    """The key of form 1 of the same training, as an earlier release wrote it."""
     return RunKey.parse(f"{uuid4().hex}.{tag.generation}.0")
 
 
-def test_a_retry_after_an_upgrade_takes_up_the_training_of_before(
+def test_a_retry_after_an_upgrade_attaches_to_the_earlier_training(
     server: Client, client: Client, a_definition: Definer, tag: RunKey, earlier: RunKey
 ) -> None:
-    before = tried(server, a_definition("sleep 600"), earlier, try_number=1)
-    choice = begun(server, tag, try_number=2, v1_key=earlier)
+    before = try_task(server, a_definition("sleep 600"), earlier, try_number=1)
+    choice = resolve(server, tag, try_number=2, v1_key=earlier)
     assert choice.existing is not None
     assert (choice.existing.id, choice.run_key) == (before.id, earlier)
-    # What was deferred before submits again, finds and ends under the key that it stored.
+    # A task deferred before the upgrade submits, finds and cancels with the key that it stored.
     stored = RunKey.parse(earlier.idempotency_key)
     assert submit_training(server, a_definition("sleep 600"), stored, since=None, logger=logger).id == before.id
     found = find_training(server, stored, since=None)
@@ -298,21 +300,21 @@ def test_a_retry_after_an_upgrade_takes_up_the_training_of_before(
     assert ended(client, before).state is TrainingState.CANCELED
 
 
-def test_a_retry_after_an_upgrade_and_a_failure_counts_on(
+def test_a_retry_after_an_upgrade_and_a_failure_has_the_next_attempt_number(
     server: Client, client: Client, a_definition: Definer, tag: RunKey, earlier: RunKey
 ) -> None:
-    ended(client, tried(server, a_definition("exit 3"), earlier, try_number=1))
-    second = tried(server, a_definition("true"), tag, try_number=2, v1_key=earlier)
+    ended(client, try_task(server, a_definition("exit 3"), earlier, try_number=1))
+    second = try_task(server, a_definition("true"), tag, try_number=2, v1_key=earlier)
     assert RunKey.from_description(second.entity.model_definition.description) == earlier.next_attempt
 
 
-def test_a_clear_after_an_upgrade_trains_anew(
+def test_after_an_upgrade_and_a_clear_the_task_trains_again(
     server: Client, client: Client, a_definition: Definer, tag: RunKey, earlier: RunKey
 ) -> None:
-    """And it ends nothing: a key of before does not say of which Airflow it is."""
-    before = tried(server, a_definition("sleep 600"), earlier, try_number=1)
+    """It cancels nothing: a key of form 1 does not name its Airflow."""
+    before = try_task(server, a_definition("sleep 600"), earlier, try_number=1)
     cleared = replace(tag, generation="c" * 12, clear_number=1)
-    new = tried(server, a_definition("sleep 600"), cleared, try_number=2, v1_key=earlier)
+    new = try_task(server, a_definition("sleep 600"), cleared, try_number=2, v1_key=earlier)
     assert new.id != before.id
     for training in (before, new):
         assert not client.send(calls.get_training(training.id)).status.cancel_requested
@@ -322,58 +324,60 @@ def test_a_clear_after_an_upgrade_trains_anew(
 # ------------------------------------------------------------------------------
 
 
-def test_a_lost_answer_makes_no_second_training(
+def test_a_lost_response_causes_no_second_training(
     server: Client, client: Client, way: Troublemaker, a_definition: Definer, tag: RunKey
 ) -> None:
     way.on(LoseReply(), method="POST", path="/v3/models", times=2)
-    training = tried(server, a_definition("true"), tag, try_number=1)
+    training = try_task(server, a_definition("true"), tag, try_number=1)
     assert [one.id for one in of_task(client, tag)] == [training.id]
 
 
-def test_a_request_that_never_arrived_is_not_taken_for_a_training(
+def test_a_request_that_never_arrived_counts_as_no_training(
     client: Client, server: Client, way: Troublemaker, a_definition: Definer, tag: RunKey
 ) -> None:
     way.on(ResetRequest(1), method="POST", path="/v3/models", times=1)
     try:
-        tried(server, a_definition("true"), tag, try_number=1)
+        try_task(server, a_definition("true"), tag, try_number=1)
     except Unreachable:
         assert of_task(client, tag) == []
-    tried(server, a_definition("true"), tag, try_number=2)
+    try_task(server, a_definition("true"), tag, try_number=2)
     assert len(of_task(client, tag)) == 1
 
 
-def test_a_worker_that_died_after_its_request_left_is_found_out_by_the_next_try(
+def test_the_next_try_finds_the_training_of_a_worker_that_died_after_its_request(
     server: Client, client: Client, way: Troublemaker, a_definition: Definer, tag: RunKey
 ) -> None:
-    """The first try hears nothing more, whatever it would do; its request has been carried out."""
+    """The first try receives no response, but the service has carried out its request."""
     definition = a_definition("true")
     way.on(LoseReply(), method="POST", path="/v3/models", times=None)
-    way.on(Say(503), method="GET", path="/v3/models", times=None, skip=2)  # a foreign server is asked twice before
-    first = threading.Thread(target=_to_no_avail, args=(server, definition, tag), daemon=True)
+    way.on(
+        Say(503), method="GET", path="/v3/models", times=None, skip=2
+    )  # two requests to a foreign server come before
+    first = threading.Thread(target=_try_task_and_fail, args=(server, definition, tag), daemon=True)
     first.start()
     until(lambda: of_task(client, tag))
-    training = tried(client, definition, tag, try_number=2)
+    training = try_task(client, definition, tag, try_number=2)
     assert [one.id for one in of_task(client, tag)] == [training.id]
     way.calm()
     first.join(PATIENCE)
     assert [one.id for one in of_task(client, tag)] == [training.id]
 
 
-def _to_no_avail(server: Client, definition: TrainingDefinition, tag: RunKey) -> None:
+def _try_task_and_fail(server: Client, definition: TrainingDefinition, tag: RunKey) -> None:
     try:
-        tried(server, definition, tag, try_number=1)
+        try_task(server, definition, tag, try_number=1)
     except DlaasError:
         return
 
 
-def test_of_two_racing_workers_one_training_remains(
+def test_of_the_trainings_of_racing_workers_one_remains(
     server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
     definition = a_definition("sleep 600")
     got: list[str] = []
 
     def work() -> None:
-        got.append(tried(server, definition, tag, try_number=1).id)
+        got.append(try_task(server, definition, tag, try_number=1).id)
 
     workers = [threading.Thread(target=work) for _ in range(4)]
     for one in workers:
@@ -387,18 +391,18 @@ def test_of_two_racing_workers_one_training_remains(
     assert [one.id for one in unfinished] == list(set(got))
 
 
-def test_ending_a_task_cancels_its_training_under_whatever_name_it_has(
+def test_the_training_of_a_killed_task_is_found_by_its_key_and_canceled(
     server: Client, client: Client, a_definition: Definer, tag: RunKey
 ) -> None:
-    training = tried(server, a_definition("sleep 600"), tag, try_number=1)
+    training = try_task(server, a_definition("sleep 600"), tag, try_number=1)
     cancel_by_key(server, tag, None, since=None, logger=logger)
     assert ended(client, training).state is TrainingState.CANCELED
 
 
-def test_a_submission_under_way_cannot_slip_through_when_its_task_is_ended(
+def test_a_submission_in_progress_is_canceled_with_its_task(
     client: Client, a_definition: Definer, tag: RunKey, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing of it was to be seen yet; when its request arrives at last, its training is canceled already."""
+    """The training did not exist at the cancel; when its request arrives, it is already canceled."""
     definition = a_definition("sleep 600")
     caplog.set_level(logging.INFO, logger=__name__)
     cancel_by_key(client, tag, definition, since=None, logger=logger)
@@ -408,7 +412,7 @@ def test_a_submission_under_way_cannot_slip_through_when_its_task_is_ended(
     assert messages == [f"Training {late.id} was canceled"]
 
 
-def test_where_nothing_was_submitted_nothing_is_canceled(
+def test_without_a_submission_there_is_nothing_to_cancel(
     server: Client, client: Client, tag: RunKey, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger=__name__)
@@ -417,16 +421,16 @@ def test_where_nothing_was_submitted_nothing_is_canceled(
     assert of_task(client, tag) == []
 
 
-def test_a_refused_definition_is_refused_at_once(server: Client, a_definition: Definer, tag: RunKey) -> None:
+def test_an_invalid_definition_is_refused_without_retries(server: Client, a_definition: Definer, tag: RunKey) -> None:
     definition = a_definition("true")
     nowhere = definition.training_data[0].source.model_copy(update={"container": "no-such"})
     wrong = definition.training_data[0].model_copy(update={"source": nowhere})
     with pytest.raises(InvalidRequest, match="no-such"):
-        tried(server, definition.model_copy(update={"training_data": (wrong,)}), tag, try_number=1)
+        try_task(server, definition.model_copy(update={"training_data": (wrong,)}), tag, try_number=1)
     assert find_training(server, tag, since=None) is None
 
 
-def test_metric_definitions_go_to_those_who_know_them(
+def test_metric_definitions_are_sent_only_to_a_service_that_supports_them(
     service: ServiceProcess,
     server: Client,
     client: Client,

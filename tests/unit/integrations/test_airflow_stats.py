@@ -1,4 +1,4 @@
-"""What Airflow's own metrics hear of a training."""
+"""Metrics of trainings in Airflow's statistics."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ stats = pytest.importorskip("airflow.sdk.observability.stats", reason="Airflow's
 CONTEXT: Any = {"ti": SimpleNamespace(dag_id="nightly", task_id="train")}
 
 
-class Heard:
-    """A backend that keeps what it is told."""
+class RecordingStats:
+    """A statistics backend that records its calls."""
 
     def __init__(self) -> None:
         self.all: list[tuple[str, Any, dict[str, str]]] = []
@@ -31,8 +31,8 @@ class Heard:
 
 
 @pytest.fixture
-def heard() -> Iterator[Heard]:
-    backend = Heard()
+def recorded() -> Iterator[RecordingStats]:
+    backend = RecordingStats()
     stats.initialize(factory=lambda: backend, export_legacy_names=False)
     yield backend
     from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
@@ -40,17 +40,17 @@ def heard() -> Iterator[Heard]:
     stats.initialize(factory=NoStatsLogger, export_legacy_names=True)
 
 
-def test_an_end_is_counted_with_its_state_and_its_two_times(heard: Heard) -> None:
+def test_an_ended_training_is_counted_with_its_state_and_times(recorded: RecordingStats) -> None:
     training = a_training("error", running_at="2026-11-23T02:00:10.000Z", finished_at="2026-11-23T02:01:00.000Z")
     record_ended_training(CONTEXT, training)
     tags = {"dag_id": "nightly", "task_id": "train", "state": "error"}
-    assert heard.all == [
+    assert recorded.all == [
         ("dlaas.training.ended", 1, tags),
         ("dlaas.training.queued", timedelta(seconds=10), tags),
         ("dlaas.training.duration", timedelta(seconds=50), tags),
     ]
 
 
-def test_one_that_never_ran_has_no_times(heard: Heard) -> None:
+def test_a_training_that_never_ran_has_no_times(recorded: RecordingStats) -> None:
     record_ended_training(CONTEXT, a_training("canceled", finished_at="2026-11-23T02:01:00.000Z"))
-    assert [name for name, _, _ in heard.all] == ["dlaas.training.ended"]
+    assert [name for name, _, _ in recorded.all] == ["dlaas.training.ended"]

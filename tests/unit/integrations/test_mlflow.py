@@ -10,8 +10,8 @@ from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.integrations.mlflow import require_mlflow
 
 
-def test_a_worker_without_mlflow_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_on_a_worker_without_mlflow_has_the_command_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     require_mlflow()
-    monkeypatch.setitem(sys.modules, "mlflow", None)  # Python's own way to say that there is none
+    monkeypatch.setitem(sys.modules, "mlflow", None)  # marks the module as missing
     with pytest.raises(NotConfigured, match=r"airflow-dlaas\[mlflow\]"):
         require_mlflow()

@@ -1,4 +1,4 @@
-"""Which Airflow this is, and what two tasks do that ask for the first time together."""
+"""The identity of this Airflow, and two tasks that create it at the same time."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ class Variable:
 def no_pause(_: float) -> None: ...
 
 
-def test_the_configured_identity_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configured_identity_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__DLAAS__AIRFLOW_ID", " production-eu ")
     assert airflow_id() == "production-eu"
 
 
-def test_an_identity_that_is_there_is_read_and_not_written() -> None:
+def test_an_existing_identity_is_read_and_not_written() -> None:
     there = Variable("known")
     assert get_or_create_id(there.read, there.write, sleep=no_pause) == "known"
     assert there.written == []
 
 
-def test_the_first_task_creates_the_identity_and_the_next_one_reads_it() -> None:
+def test_the_first_task_creates_the_identity_and_the_second_reads_it() -> None:
     there = Variable()
     first = get_or_create_id(there.read, there.write, sleep=no_pause)
     assert first == get_or_create_id(there.read, there.write, sleep=no_pause) == there.value
     assert there.written == [first]
 
 
-def test_two_tasks_that_create_the_identity_together_use_the_same() -> None:
+def test_two_tasks_that_create_the_identity_at_the_same_time_use_the_same() -> None:
     there, results = Variable(), list[str | None]()
 
     def another_writes_meanwhile() -> Callable[[float], None]:
@@ -56,5 +56,5 @@ def test_two_tasks_that_create_the_identity_together_use_the_same() -> None:
     assert results == ["the other one's"] * 2
 
 
-def test_an_identity_that_can_not_be_read_back_is_unknown() -> None:
+def test_an_identity_that_cannot_be_read_after_its_creation_is_unknown() -> None:
     assert get_or_create_id(lambda: None, lambda _: None, sleep=no_pause) is None

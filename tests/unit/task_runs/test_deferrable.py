@@ -1,4 +1,4 @@
-"""Airflow's option decides for every operator and sensor that is not given `deferrable`."""
+"""Airflow's option is the default of `deferrable` in all operators and sensors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAKE: list[Callable[..., Any]] = [
 
 @pytest.mark.parametrize("make", MAKE, ids=("train", "training", "object"))
 @pytest.mark.parametrize("option", [True, False])
-def test_airflows_option_is_the_default_and_a_given_value_wins(
+def test_airflows_option_is_the_default_and_a_parameter_overrides_it(
     make: Callable[..., Any], option: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", str(option))

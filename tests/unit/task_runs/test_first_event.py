@@ -1,4 +1,4 @@
-"""When a trigger may fire its first event."""
+"""The delay of a trigger's first event."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def test_first_event_waits_until_the_delay_after_the_deferral(now: float, pause:
     assert first_event_delay(DEFERRED, now) == pytest.approx(pause)
 
 
-def test_first_event_of_a_trigger_stored_without_the_moment_does_not_wait() -> None:
+def test_first_event_of_a_trigger_stored_without_deferred_at_does_not_wait() -> None:
     assert first_event_delay(None, DEFERRED) == 0

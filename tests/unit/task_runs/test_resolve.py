@@ -1,4 +1,4 @@
-"""Which training a try is about: the whole table."""
+"""The training of a try, in all cases."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from airflow_dlaas.task_runs.resolve import ResolvedTraining, resolve_training
 from airflow_dlaas.task_runs.run_key import RunKey, TaskTry
 from tests.builders import a_training
 
-TAG = RunKey("a" * 32, "b" * 12, airflow_digest="c" * 16, acknowledges=True)
-CLEARED = replace(TAG, generation="c" * 12, clear_number=1)
+FIRST_KEY = RunKey("a" * 32, "b" * 12, airflow_digest="c" * 16, acknowledges=True)
+CLEARED = replace(FIRST_KEY, generation="c" * 12, clear_number=1)
 MOMENT = "2026-11-23T03:00:00.000Z"
 
 
@@ -25,163 +25,168 @@ def training(state: str = "running", *, id: str = "training-1", later: float = 0
     return made.model_copy(update={"metadata": made.metadata.model_copy(update={"guid": id, "created_at": created})})
 
 
-def chosen(found: list[tuple[RunKey, Training]], *, try_number: int = 2, retry_failed: bool = True) -> Any:
-    return resolve_training(TAG, found, current_try=TaskTry(try_number), retry_failed=retry_failed)
+def resolve(found: list[tuple[RunKey, Training]], *, try_number: int = 2, retry_failed: bool = True) -> Any:
+    return resolve_training(FIRST_KEY, found, current_try=TaskTry(try_number), retry_failed=retry_failed)
 
 
 def after_clear(found: list[tuple[RunKey, Training]], first: RunKey = CLEARED) -> ResolvedTraining:
     return resolve_training(first, found, current_try=TaskTry(2, 2), retry_failed=True)
 
 
-def test_where_there_is_none_one_is_made_under_the_first_tag() -> None:
-    assert chosen([]) == ResolvedTraining(TAG, None)
+def test_without_a_training_the_first_key_is_used() -> None:
+    assert resolve([]) == ResolvedTraining(FIRST_KEY, None)
 
 
 @pytest.mark.parametrize("state", ["pending", "running", "completed"])
-def test_what_a_crash_has_left_is_taken_up(state: str) -> None:
-    there = training(state)
-    assert chosen([(TAG, there)]).existing is there
+def test_a_try_attaches_to_the_training_of_a_crashed_try(state: str) -> None:
+    existing = training(state)
+    assert resolve([(FIRST_KEY, existing)]).existing is existing
 
 
 @pytest.mark.parametrize("state", ["error", "canceled"])
-def test_after_one_that_ended_badly_the_next_try_trains_anew(state: str) -> None:
-    choice = chosen([(TAG, training(state))])
-    assert (choice.run_key, choice.existing) == (TAG.next_attempt, None)
+def test_the_try_after_a_failed_or_canceled_training_trains_again(state: str) -> None:
+    choice = resolve([(FIRST_KEY, training(state))])
+    assert (choice.run_key, choice.existing) == (FIRST_KEY.next_attempt, None)
 
 
-def test_one_that_was_asked_to_stop_counts_as_ended() -> None:
-    choice = chosen([(TAG, training("running", cancel_requested=True))])
-    assert (choice.run_key, choice.existing) == (TAG.next_attempt, None)
+def test_a_training_with_a_cancel_request_counts_as_canceled() -> None:
+    choice = resolve([(FIRST_KEY, training("running", cancel_requested=True))])
+    assert (choice.run_key, choice.existing) == (FIRST_KEY.next_attempt, None)
 
 
-def test_within_one_try_a_failed_training_is_not_repeated() -> None:
-    """A triggerer that takes up the task anew learns how its training ended meanwhile."""
-    there = training("error")
-    assert chosen([(TAG, there)], try_number=1).existing is there
+def test_one_try_does_not_train_again_after_a_failed_training() -> None:
+    """A triggerer that restarts the task's trigger reads how the training has ended."""
+    existing = training("error")
+    assert resolve([(FIRST_KEY, existing)], try_number=1).existing is existing
     again = training("error", id="training-2")
-    assert chosen([(TAG, there), (TAG.next_attempt, again)], try_number=2).existing is again
+    assert resolve([(FIRST_KEY, existing), (FIRST_KEY.next_attempt, again)], try_number=2).existing is again
 
 
-def test_the_third_try_trains_for_the_third_time() -> None:
-    found = [(TAG, training("error")), (TAG.next_attempt, training("error", id="training-2"))]
-    assert chosen(found, try_number=3).run_key == TAG.next_attempt.next_attempt
+def test_the_third_try_creates_the_third_training() -> None:
+    found = [(FIRST_KEY, training("error")), (FIRST_KEY.next_attempt, training("error", id="training-2"))]
+    assert resolve(found, try_number=3).run_key == FIRST_KEY.next_attempt.next_attempt
 
 
-def test_the_author_can_choose_that_a_failure_is_final() -> None:
-    there = training("error")
-    assert chosen([(TAG, there)], retry_failed=False).existing is there
+def test_without_retry_failed_a_failure_is_final() -> None:
+    existing = training("error")
+    assert resolve([(FIRST_KEY, existing)], retry_failed=False).existing is existing
 
 
-def test_a_clear_trains_anew_and_ends_what_was_left_running() -> None:
+def test_after_a_clear_the_task_trains_again_and_the_running_training_is_superseded() -> None:
     left, over = training("running"), training("error", id="training-2")
-    assert after_clear([(TAG, left), (TAG.next_attempt, over)]) == ResolvedTraining(CLEARED, None, (left,))
+    assert after_clear([(FIRST_KEY, left), (FIRST_KEY.next_attempt, over)]) == ResolvedTraining(CLEARED, None, (left,))
 
 
-def test_of_two_that_raced_into_being_the_earlier_one_is_ours() -> None:
+def test_of_two_trainings_with_one_key_the_earlier_one_counts() -> None:
     early, late = training(id="training-2"), training(id="training-1", later=1)
-    assert chosen([(TAG, late), (TAG, early)]).existing is early
+    assert resolve([(FIRST_KEY, late), (FIRST_KEY, early)]).existing is early
 
 
-# -- two Airflows that share a service's user ---------------------------------
+# -- two Airflows with one user of a service ----------------------------------
 
 OTHER = "d" * 16
 
 
 @pytest.mark.parametrize("state", ["running", "completed", "error"])
-@pytest.mark.parametrize("generation", [TAG.generation, "e" * 12])
-def test_a_training_of_another_airflow_is_neither_taken_up_nor_canceled(state: str, generation: str) -> None:
-    theirs = replace(TAG, airflow_digest=OTHER, generation=generation)
-    assert chosen([(theirs, training(state))]) == ResolvedTraining(TAG, None)
+@pytest.mark.parametrize("generation", [FIRST_KEY.generation, "e" * 12])
+def test_a_training_of_another_airflow_is_neither_used_nor_canceled(state: str, generation: str) -> None:
+    theirs = replace(FIRST_KEY, airflow_digest=OTHER, generation=generation)
+    assert resolve([(theirs, training(state))]) == ResolvedTraining(FIRST_KEY, None)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(None, OTHER), (OTHER, None), (None, None)])
 @pytest.mark.parametrize("state", ["pending", "running", "completed"])
-def test_where_either_airflow_is_unknown_another_generation_s_training_is_left_alone(
+def test_with_an_unknown_airflow_a_training_of_another_generation_is_neither_used_nor_canceled(
     ours: str | None, theirs: str | None, state: str
 ) -> None:
-    found = [(replace(TAG, airflow_digest=theirs), training(state))]
+    found = [(replace(FIRST_KEY, airflow_digest=theirs), training(state))]
     first = replace(CLEARED, airflow_digest=ours)
     assert after_clear(found, first) == ResolvedTraining(first, None)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(None, OTHER), (OTHER, None), (None, None)])
-def test_where_either_airflow_is_unknown_a_training_of_this_very_generation_is_taken_up(
+def test_with_an_unknown_airflow_a_try_attaches_to_a_training_of_its_generation(
     ours: str | None, theirs: str | None
 ) -> None:
-    """Its digest holds the microsecond in which the run began."""
-    there = training("running")
+    """The digest of the generation includes the microsecond of the run's start."""
+    existing = training("running")
     choice = resolve_training(
-        replace(TAG, airflow_digest=ours),
-        [(replace(TAG, airflow_digest=theirs), there)],
+        replace(FIRST_KEY, airflow_digest=ours),
+        [(replace(FIRST_KEY, airflow_digest=theirs), existing)],
         current_try=TaskTry(2),
         retry_failed=True,
     )
-    assert choice.existing is there
+    assert choice.existing is existing
 
 
-# -- the earlier form ----------------------------------------------------------
+# -- keys of form 1 ------------------------------------------------------------
 
-FORM_1 = RunKey("f" * 32, TAG.generation, version=1)
+FORM_1 = RunKey("f" * 32, FIRST_KEY.generation, version=1)
 
 
 @pytest.mark.parametrize("state", ["pending", "running", "completed"])
-def test_a_training_submitted_under_the_earlier_form_is_taken_up_under_its_own_key(state: str) -> None:
-    there = training(state)
-    choice = chosen([(FORM_1, there)])
-    assert (choice.run_key, choice.existing) == (FORM_1, there)
+def test_a_try_attaches_to_a_training_with_a_key_of_form_1_and_keeps_that_key(state: str) -> None:
+    existing = training(state)
+    choice = resolve([(FORM_1, existing)])
+    assert (choice.run_key, choice.existing) == (FORM_1, existing)
 
 
-def test_after_one_of_the_earlier_form_that_ended_badly_the_next_one_is_counted_on() -> None:
-    assert chosen([(FORM_1, training("error"))]).run_key == FORM_1.next_attempt
+def test_after_a_failed_training_with_a_key_of_form_1_the_attempt_number_goes_on() -> None:
+    assert resolve([(FORM_1, training("error"))]).run_key == FORM_1.next_attempt
 
 
-def test_of_another_generation_one_of_the_earlier_form_is_left_alone() -> None:
-    """It does not say which Airflow it is of."""
+def test_a_key_of_form_1_of_another_generation_is_neither_used_nor_canceled() -> None:
+    """It does not name its Airflow."""
     assert after_clear([(FORM_1, training("running"))]) == ResolvedTraining(CLEARED, None)
 
 
-# -- completed, and its task never succeeded -----------------------------------
+# -- completed trainings whose task never succeeded -----------------------------------
 
 
-def test_what_completed_without_its_task_succeeding_may_be_taken_up_after_a_clear() -> None:
-    there = training("completed")
-    assert after_clear([(TAG, there)]) == ResolvedTraining(CLEARED, None, (), (TAG, there))
+def test_a_completed_training_without_success_of_its_task_is_reused_after_a_clear() -> None:
+    existing = training("completed")
+    assert after_clear([(FIRST_KEY, existing)]) == ResolvedTraining(CLEARED, None, (), (FIRST_KEY, existing))
 
 
-def test_of_several_it_is_the_newest() -> None:
+def test_of_several_reusable_trainings_the_newest_is_reused() -> None:
     early, late = training("completed"), training("completed", id="training-2", later=5)
-    assert after_clear([(TAG, late), (replace(TAG, generation="e" * 12), early)]).reuse_candidate == (TAG, late)
+    assert after_clear([(FIRST_KEY, late), (replace(FIRST_KEY, generation="e" * 12), early)]).reuse_candidate == (
+        FIRST_KEY,
+        late,
+    )
 
 
-def test_what_was_acknowledged_is_not() -> None:
-    assert after_clear([(TAG, training("completed", acknowledged_at=MOMENT))]) == ResolvedTraining(CLEARED, None)
+def test_an_acknowledged_training_is_not_reused() -> None:
+    assert after_clear([(FIRST_KEY, training("completed", acknowledged_at=MOMENT))]) == ResolvedTraining(CLEARED, None)
 
 
-def test_nor_is_one_of_a_task_that_succeeded_with_another() -> None:
+def test_no_training_of_a_task_that_succeeded_with_another_is_reused() -> None:
     found = [
-        (TAG, training("completed")),
-        (replace(TAG, generation="e" * 12), training("completed", id="training-2", acknowledged_at=MOMENT)),
+        (FIRST_KEY, training("completed")),
+        (replace(FIRST_KEY, generation="e" * 12), training("completed", id="training-2", acknowledged_at=MOMENT)),
     ]
     assert after_clear(found).reuse_candidate is None
 
 
-def test_nor_is_one_whose_task_acknowledges_nothing() -> None:
-    """A task that only submits has succeeded long before; and a service may have learned to keep it later."""
-    assert after_clear([(replace(TAG, acknowledges=False), training("completed"))]) == ResolvedTraining(CLEARED, None)
+def test_no_training_of_a_task_without_acknowledgements_is_reused() -> None:
+    """A task that only submits succeeds long before; and a service may support acknowledgements only later."""
+    assert after_clear([(replace(FIRST_KEY, acknowledges=False), training("completed"))]) == ResolvedTraining(
+        CLEARED, None
+    )
 
 
-def test_nor_is_one_beside_a_training_of_this_generation() -> None:
+def test_no_training_is_reused_if_this_generation_has_one() -> None:
     mine = training("running", id="training-2")
-    choice = after_clear([(TAG, training("completed")), (CLEARED, mine)])
+    choice = after_clear([(FIRST_KEY, training("completed")), (CLEARED, mine)])
     assert (choice.existing, choice.reuse_candidate) == (mine, None)
 
 
-# -- Airflow's arithmetic ------------------------------------------------------
+# -- the counters of Airflow ------------------------------------------------------
 
 
 @dataclass
 class Instance:
-    """A task instance, its tries and clears counted as Airflow 3.3 does (`clear_task_instances`, `schedule_tis`)."""
+    """A task instance with the counters of Airflow 3.3: `clear_task_instances`, `schedule_tis`."""
 
     retries: int
     max_tries: int = 0
@@ -200,7 +205,7 @@ class Instance:
         self.clears += 1
 
     def clear_while_it_runs_on_a_worker(self) -> None:
-        self.clears += 1  # it becomes RESTARTING, and is retried however many tries are left
+        self.clears += 1  # it becomes RESTARTING, and is retried even without tries left
 
     def clear_another_task(self) -> None:
         self.clears += 1
@@ -220,14 +225,14 @@ class Instance:
     def tag(self) -> RunKey:
         return RunKey.from_context(self.context(), airflow_id="here", acknowledges=True)
 
-    def chooses(self, tag: RunKey, there: Training) -> ResolvedTraining:
+    def chooses(self, tag: RunKey, existing: Training) -> ResolvedTraining:
         return resolve_training(
-            self.tag(), [(tag, there)], current_try=TaskTry.from_context(self.context()), retry_failed=True
+            self.tag(), [(tag, existing)], current_try=TaskTry.from_context(self.context()), retry_failed=True
         )
 
 
 def submitted(retries: int, tries: int = 1) -> tuple[Instance, RunKey]:
-    """A task that has submitted a training in the last of so many tries."""
+    """A task that has submitted a training in the last of *tries* tries."""
     task = Instance(retries)
     for _ in range(tries):
         task.run()
@@ -239,8 +244,10 @@ def submitted(retries: int, tries: int = 1) -> tuple[Instance, RunKey]:
 )
 @pytest.mark.parametrize("now", [0, 1, 2, 3, 5])
 @pytest.mark.parametrize("how", ["clear", "clear_of_a_run_that_has_ended"])
-def test_a_clear_is_recognised_whatever_became_of_retries(before: int, now: int, tries: int, how: str) -> None:
-    """Before it, some tries were made; `retries` was raised, lowered or left alone when it came."""
+def test_a_clear_is_detected_whether_retries_was_raised_lowered_or_kept(
+    before: int, now: int, tries: int, how: str
+) -> None:
+    """Some tries were made before the clear, with which `retries` may have changed."""
     task, tag = submitted(before, tries)
     task.retries = now
     getattr(task, how)()
@@ -252,42 +259,42 @@ def test_a_clear_is_recognised_whatever_became_of_retries(before: int, now: int,
 
 
 @pytest.mark.parametrize(("before", "now"), [(1, 1), (1, 2), (2, 2), (2, 5), (5, 5)])
-def test_a_clear_of_another_task_or_of_a_mapped_sibling_is_none_of_this_one(before: int, now: int) -> None:
+def test_a_clear_of_another_task_or_another_map_index_is_no_clear_of_this_one(before: int, now: int) -> None:
     task, tag = submitted(before)
     task.retries = now
     task.clear_another_task()
     task.run()
-    there = training("running")
-    assert task.chooses(tag, there) == ResolvedTraining(tag, there)
+    existing = training("running")
+    assert task.chooses(tag, existing) == ResolvedTraining(tag, existing)
 
 
-def test_lowering_retries_alone_is_no_clear() -> None:
+def test_lowered_retries_without_a_clear_are_no_clear() -> None:
     task, tag = submitted(5)
     task.retries = 1
     task.run()
-    there = training("running")
-    assert task.chooses(tag, there) == ResolvedTraining(tag, there)
+    existing = training("running")
+    assert task.chooses(tag, existing) == ResolvedTraining(tag, existing)
 
 
-def test_lowering_retries_and_the_clear_of_another_task_are_not_taken_for_a_clear_of_this_one() -> None:
+def test_lowered_retries_and_a_clear_of_another_task_are_no_clear_of_this_one() -> None:
     task, tag = submitted(5)
     task.retries = 1
     task.clear_another_task()
     task.run()
-    there = training("running")
-    assert task.chooses(tag, there) == ResolvedTraining(tag, there)
+    existing = training("running")
+    assert task.chooses(tag, existing) == ResolvedTraining(tag, existing)
 
 
-def test_a_clear_while_it_runs_on_a_worker_is_a_retry() -> None:
-    """Airflow keeps `max_tries`; the worker is killed and cancels its training, and the next try trains anew."""
+def test_a_clear_of_a_task_that_runs_on_a_worker_is_a_retry() -> None:
+    """Airflow keeps `max_tries`; the worker is killed and cancels its training, and the next try trains again."""
     task, tag = submitted(0)
     task.clear_while_it_runs_on_a_worker()
     task.run()
     assert task.chooses(tag, training("canceled")).run_key == tag.next_attempt
 
 
-def test_an_acknowledged_training_is_not_taken_up_after_a_clear_that_nothing_else_shows() -> None:
-    """`retries` was lowered at the clear and raised again before the task ran."""
+def test_an_acknowledged_training_is_not_used_after_a_clear_that_no_counter_shows() -> None:
+    """`retries` was lowered with the clear and raised again before the task ran."""
     task, tag = submitted(3)
     task.retries = 2
     task.clear()
@@ -299,8 +306,8 @@ def test_an_acknowledged_training_is_not_taken_up_after_a_clear_that_nothing_els
     assert task.tag().idempotency_key != tag.idempotency_key
 
 
-def test_a_retry_after_the_acknowledgement_takes_the_training_up() -> None:
-    """The worker died between the two."""
+def test_a_retry_after_the_acknowledgement_uses_the_training() -> None:
+    """The worker died after the acknowledgement and before the task succeeded."""
     task, tag = submitted(3)
     task.run()
     done = training("completed", acknowledged_at=MOMENT)

@@ -1,4 +1,4 @@
-"""Whether a completed training was made from the definition that a task renders now."""
+"""The comparison of a completed training with the definition that a task renders now."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def definition(**changes: Any) -> TrainingDefinition:
 
 
 def echo() -> dict[str, Any]:
-    """What a service answers: secrets masked, the tag in the description, the training's own state and results."""
+    """The response of a service: masked secrets, the tag in the description, state and results of the training."""
     told = copy.deepcopy(SENT)
     told["model_definition"]["description"] += f" {RunKey('a' * 32, 'b' * 12)}"
     for entry in (told["training_data"][0], told["training_results"]):
@@ -55,29 +55,29 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     return told
 
 
-def test_the_echo_of_what_was_sent_is_the_same() -> None:
+def test_the_echo_of_a_definition_is_equal_to_it() -> None:
     assert definition_mismatch(echo(), definition()) is None
 
 
 @pytest.mark.parametrize("tag", ["[airflow-dlaas " + "a" * 32 + "." + "b" * 12 + ".3]", ""])
-def test_the_tag_in_either_form_or_none_makes_no_difference(tag: str) -> None:
+def test_the_tag_is_not_compared(tag: str) -> None:
     assert definition_mismatch(changed("model_definition.description", f"As I wrote it. {tag}"), definition()) is None
 
 
 @pytest.mark.parametrize("prefix", ["http://service:8480", ""])
 @pytest.mark.parametrize("suffix", ["/content", "/", ""])
-def test_the_spelling_of_the_version_s_url_makes_no_difference(prefix: str, suffix: str) -> None:
+def test_urls_of_one_version_are_equal(prefix: str, suffix: str) -> None:
     url = f"{prefix}/v3/ml_assets/experiments/e/versions/v{suffix}"
     assert definition_mismatch(changed("model_definition.definition_location", url), definition()) is None
 
 
-def test_results_that_go_to_the_data_s_container_by_default_are_told_of_and_make_no_difference() -> None:
+def test_default_results_that_the_service_adds_are_not_compared() -> None:
     told = echo()
     told["training_results"] = {"location": LOCATION}
     assert definition_mismatch(told, definition(training_results=None)) is None
 
 
-def test_a_new_password_makes_no_difference() -> None:
+def test_passwords_are_not_compared() -> None:
     renewed = copy.deepcopy(SENT["training_data"])
     renewed[0]["connection"]["password"] = "another"
     assert definition_mismatch(echo(), definition(training_data=renewed)) is None
@@ -103,11 +103,11 @@ def test_a_new_password_makes_no_difference() -> None:
         ("metric_definitions.0.name", "gain"),
     ],
 )
-def test_any_other_difference_is_one(path: str, value: Any) -> None:
+def test_any_other_change_is_a_difference(path: str, value: Any) -> None:
     assert definition_mismatch(changed(path, value), definition()) is not None
 
 
-def test_a_definition_that_names_no_version_may_mean_other_code_by_now() -> None:
+def test_a_definition_without_a_version_is_never_equal() -> None:
     location = "/v3/ml_assets/experiments/e"
     model = SENT["model_definition"] | {"definition_location": location}
     told = changed("model_definition.definition_location", location)

@@ -1,4 +1,4 @@
-"""Work that no cancellation of those who wait for it reaches."""
+"""Work that continues although its waiters are canceled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONG = 60.0
 
 
 class Work:
-    """Work that goes on until it is let go."""
+    """Work that ends after the event `go`."""
 
     def __init__(self) -> None:
         self.started = 0
@@ -28,19 +28,19 @@ class Work:
         self.done += 1
 
 
-async def cancel_again_and_again(task: asyncio.Task[bool], times: int) -> None:
+async def cancel_repeatedly(task: asyncio.Task[bool], times: int) -> None:
     for _ in range(times):
         task.cancel("again")
         await asyncio.sleep(0)
 
 
-def test_repeated_cancellation_of_the_waiting_task_interrupts_nothing() -> None:
+def test_repeated_cancellations_of_the_waiter_do_not_interrupt_the_work() -> None:
     async def scene() -> None:
         work = Work()
         shielded = ShieldedWork(work, "work")
         waiting = asyncio.create_task(shielded.join(LONG))
         await asyncio.sleep(0)
-        await cancel_again_and_again(waiting, 20)
+        await cancel_repeatedly(waiting, 20)
         work.go.set()
         assert await waiting is True
         assert (work.started, work.done) == (1, 1)
@@ -48,7 +48,7 @@ def test_repeated_cancellation_of_the_waiting_task_interrupts_nothing() -> None:
     asyncio.run(scene())
 
 
-def test_whoever_joins_later_joins_the_same_work() -> None:
+def test_all_waiters_share_one_run_of_the_work() -> None:
     async def scene() -> None:
         work = Work()
         shielded = ShieldedWork(work, "work")
@@ -63,12 +63,12 @@ def test_whoever_joins_later_joins_the_same_work() -> None:
     asyncio.run(scene())
 
 
-def test_work_goes_on_after_the_wait_for_it_is_over_and_is_not_collected() -> None:
+def test_the_work_continues_after_the_timeout_and_is_not_garbage_collected() -> None:
     async def scene() -> None:
         work = Work()
         shielded = ShieldedWork(work, "work")
         assert not await shielded.join(0)
-        # The limit counts from the start: nothing waits a second time.
+        # The timeout counts from the start of the work, so the second call does not wait.
         assert not await shielded.join(0)
         del shielded
         gc.collect()
@@ -94,16 +94,16 @@ def test_an_error_of_the_work_is_logged_and_not_raised(caplog: pytest.LogCapture
 
 
 def test_work_keeps_the_context_of_its_starter() -> None:
-    """That is what leads its log lines to the log of the task."""
+    """The context leads its log messages to the log of the task."""
     task_id: contextvars.ContextVar[str] = contextvars.ContextVar("task_id")
     seen: list[str] = []
 
-    async def look() -> None:
+    async def read_context() -> None:
         seen.append(task_id.get())
 
     async def scene() -> None:
         task_id.set("train")
-        await ShieldedWork(look, "work").join(LONG)
+        await ShieldedWork(read_context, "work").join(LONG)
 
     asyncio.run(scene())
     assert seen == ["train"]

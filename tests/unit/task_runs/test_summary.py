@@ -24,7 +24,7 @@ def curves(number: int, points: int) -> Curves:
     )
 
 
-def test_the_hyperparameters_stand_on_the_command_line() -> None:
+def test_hyperparameters_are_parsed_from_the_command_line() -> None:
     command = "python3 a.py --learningRate 0.001 --trainImagesFile=${DATA_DIR}/x.gz --shift -3 --verbose -c 'x' last"
     assert parse_hyperparameters(command) == {
         "learningRate": "0.001",
@@ -35,7 +35,7 @@ def test_the_hyperparameters_stand_on_the_command_line() -> None:
     assert parse_hyperparameters("echo 'half a") == {}
 
 
-def test_an_option_that_looks_like_a_secret_is_not_shown() -> None:
+def test_the_value_of_a_secret_option_is_masked() -> None:
     assert parse_hyperparameters("a --api-key abc --password=def --tokens 7") == {
         "api-key": "***",
         "password": "***",
@@ -43,7 +43,7 @@ def test_an_option_that_looks_like_a_secret_is_not_shown() -> None:
     }
 
 
-def test_what_is_kept_is_small_plain_and_reads_back_as_a_training() -> None:
+def test_a_summary_is_small_plain_data_and_is_parsed_as_a_training() -> None:
     kept = json.loads(json.dumps(summarize_training(a_training(), curves(100, 1000), "dlaas_default")))
     assert len(json.dumps(kept)) < 100_000
     assert len(kept["curves"]["series"]) == MAX_SUMMARY_CURVES
@@ -51,7 +51,7 @@ def test_what_is_kept_is_small_plain_and_reads_back_as_a_training() -> None:
     Curves.model_validate(kept["curves"])
 
 
-def test_a_loss_that_became_nan_is_kept_as_such() -> None:
+def test_a_loss_of_nan_stays_nan() -> None:
     series = Series(name="loss", total=1, points=((1.0, float("nan"), 0.0),))
     kept = json.loads(
         json.dumps(summarize_training(a_training(), Curves(version="1", series=(series,)), "c"), allow_nan=False)
@@ -59,7 +59,7 @@ def test_a_loss_that_became_nan_is_kept_as_such() -> None:
     assert str(Curves.model_validate(kept["curves"]).series[0].points[0][1]) == "nan"
 
 
-def test_a_metric_that_is_no_number_at_the_end_can_be_written_as_json_all_the_same() -> None:
+def test_a_final_metric_that_is_not_finite_can_be_written_as_json() -> None:
     values = [{"name": "loss", "value": "NaN"}, {"name": "lr", "value": 0.1}]
     metric = {"timestamp": "2026-11-23T02:00:00.000Z", "iteration": 1, "values": values}
     training = a_training(metrics=[metric])
@@ -68,7 +68,7 @@ def test_a_metric_that_is_no_number_at_the_end_can_be_written_as_json_all_the_sa
     assert str(Training.model_validate(kept["training"]).status.metrics[0].values[0].value) == "nan"
 
 
-def test_no_secret_of_a_command_line_is_kept() -> None:
+def test_a_summary_has_no_secret_of_the_command_line() -> None:
     command = "API_KEY=s3cret python3 a.py --password 's3cret s3cret' --token=s3cret --tokens-file tokens.txt"
     assert "s3cret" not in redact_secrets(command)
     assert redact_secrets("cat tokens.txt | python3 a.py --rate 3") == "cat tokens.txt | python3 a.py --rate 3"
@@ -79,6 +79,6 @@ def test_no_secret_of_a_command_line_is_kept() -> None:
     assert "s3cret" not in json.dumps(summarize_training(training.model_copy(update={"entity": entity}), None, "c"))
 
 
-def test_final_values_go_by_phase_and_name() -> None:
+def test_final_metrics_have_phase_and_name() -> None:
     assert final_metrics(a_training(), curves(2, 3)) == {"train/metric 0": 0.123456789, "train/metric 1": 0.123456789}
     assert final_metrics(a_training()) == {}

@@ -1,4 +1,4 @@
-"""Progress in a task's log: seldom enough to read, and never without its end."""
+"""The progress of a transfer in a task's log: a line every few seconds and one at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_dlaas.task_runs.transfer_progress import ProgressLogger, format_byt
 
 
 class Clock:
-    """A clock that is told the time."""
+    """A clock that a test sets."""
 
     now = 0.0
 
@@ -19,7 +19,7 @@ class Clock:
         return self.now
 
 
-def test_a_line_comes_every_few_seconds_and_one_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_progress_is_logged_every_few_seconds_and_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     clock = Clock()
     log_progress = ProgressLogger("Uploaded", logging.getLogger(__name__), clock=clock)
@@ -32,7 +32,7 @@ def test_a_line_comes_every_few_seconds_and_one_at_the_end(caplog: pytest.LogCap
 
 
 @pytest.mark.parametrize(
-    ("count", "spelled"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 * 1024**3, "5.0 GiB")]
+    ("count", "expected"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 * 1024**3, "5.0 GiB")]
 )
-def test_bytes_are_spelled_with_the_unit_that_suits_them(count: int, spelled: str) -> None:
-    assert format_bytes(count) == spelled
+def test_bytes_have_a_fitting_unit(count: int, expected: str) -> None:
+    assert format_bytes(count) == expected
