@@ -1,4 +1,4 @@
-"""Who may see what in the Airflow of the tests."""
+"""The users of the tests' Airflow and their permissions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 
 VIEWER, STRANGER = "viewer", "stranger"
-"""One may read everything and change nothing; the other may not even read the DAGs of `CLOSED`."""
+"""The first may read everything and change nothing; the second may not even read the DAGs of `CLOSED`."""
 
 CLOSED = "hold_"
 
@@ -15,10 +15,10 @@ USERS = f"admin:admin,{VIEWER}:viewer,{STRANGER}:viewer"
 
 
 class Guarded(SimpleAuthManager):
-    """Airflow's simple auth manager, whose roles know no single DAGs, and one user who may not read some."""
+    """Airflow's simple auth manager, extended by one user who may not read some DAGs."""
 
     def is_authorized_dag(self, *, user: Any, details: Any = None, **more: Any) -> bool:
-        """Let the stranger read no DAG of `CLOSED`."""
+        """Refuse the DAGs of `CLOSED` to the user `STRANGER`."""
         closed = details is not None and (details.id or "").startswith(CLOSED)
         if closed and user.username == STRANGER:
             return False

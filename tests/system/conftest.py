@@ -18,7 +18,7 @@ from tests.system.stage import Run, Stage, a_service, an_airflow, eventually, pr
 
 @pytest.fixture(scope="package")
 def live_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """``airflow-dlaas serve`` with its embedded Swift, virtual GPUs, and a runtime more that costs nothing."""
+    """``airflow-dlaas serve`` with its embedded Swift, virtual GPUs, and an additional runtime without installation."""
     with a_service(tmp_path_factory.mktemp("service")) as service:
         yield service
 
@@ -30,7 +30,7 @@ def airflow(
     """
     Airflow with scheduler, triggerer, DAG processor and API, connected to `live_service`.
 
-    Its DAG folder (``airflow.dags``) holds the example DAGs; a test may put its own beside them and `wait_for_dag`.
+    Its DAG folder (``airflow.dags``) holds the example DAGs; a test may add its own and call `wait_for_dag`.
     """
     with an_airflow(tmp_path_factory.mktemp("airflow"), live_service, postgresql_or_none) as airflow:
         yield airflow
@@ -40,21 +40,21 @@ def airflow(
 def stage(
     airflow: RealAirflow, live_service: ServiceProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stage]:
-    """Both, and all that the DAGs in ``dags/holds.py`` need."""
+    """Airflow and the service, with everything that the DAGs in ``dags/holds.py`` need."""
     with prepared(airflow, live_service, tmp_path_factory.mktemp("holds")) as stage:
         yield stage
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A browser for a module's tests, and no longer: while it is there, nobody else can have an event loop."""
+    """A browser for the tests of one module: while it runs, no other code of the process can have an event loop."""
     with a_browser() as browser:
         yield browser
 
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where pictures are kept: the test run's own folder, or ``DLAAS_PICTURES``."""
+    """The folder of the screenshots: a temporary one, or ``DLAAS_PICTURES``."""
     folder = Path(os.environ.get("DLAAS_PICTURES") or tmp_path_factory.mktemp("pictures"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -62,7 +62,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def growing(stage: Stage) -> Iterator[Run]:
-    """A run whose training goes on while a test looks at it."""
+    """A run whose training runs while a test reads the pages."""
     run = stage.begin("hold_deferred", GROWS)
     training = eventually(lambda: run.trainings()[0] if run.trainings() else None, run.told)
     eventually(lambda: "Iter 390" in run.command_log(training) or None, run.told)
@@ -74,6 +74,6 @@ def growing(stage: Stage) -> Iterator[Run]:
 
 @pytest.fixture
 def admin(browser: Browser, stage: Stage, pictures: Path) -> Iterator[Look]:
-    """The window of somebody who may do everything."""
+    """A browser window of a user with all permissions."""
     with looking(browser, stage.airflow, "admin", pictures) as look:
         yield look

@@ -1,4 +1,4 @@
-"""A real Airflow and a real service, and what a test does to them and sees of them."""
+"""A real Airflow and a real service, with the actions and observations of the system tests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ from airflow_dlaas.demo.process_guard import ProcessGuard
 from airflow_dlaas.demo.service_process import ServiceProcess
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
-from tests.conftest import TEST_RUNTIME, ServiceProcess
+from tests.conftest import TEST_RUNTIME
+from tests.conftest import ServiceProcess as OwnService  # a service of one test, which is no child of a guard
 from tests.postgresql import airflow_database
 from tests.system import auth
 from tests.system.auth import Guarded
@@ -42,10 +43,10 @@ T = TypeVar("T")
 HOLD = (
     "echo holding; while [ ! -e $CHECKPOINT_DIR/go ]; do sleep 0.2; done; echo let go; exit $(cat $CHECKPOINT_DIR/go)"
 )
-"""A command that ends when it is let go, with the exit code it is told."""
+"""A command that waits for `Run.let_go`, and ends with the exit code given there."""
 
 PATIENCE = 180.0
-"""Seconds until something that takes some counts as never happening, on a machine that does a lot else."""
+"""Seconds after which a wait fails, on a machine with high load."""
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Stage:
     airflow: RealAirflow
     client: Client
     home: Path
-    """The service's."""
+    """The home folder of the service."""
     location: str
 
     def begin(self, dag_id: str, command: str = HOLD) -> Run:
@@ -68,7 +69,7 @@ class Stage:
 
     @contextmanager
     def frozen(self, component: str) -> Iterator[None]:
-        """Let *component* of Airflow, and all below it, stand still."""
+        """Suspend *component* of Airflow and its child processes."""
         processes = self.processes(component)
         for one in processes:
             one.suspend()
@@ -80,12 +81,12 @@ class Stage:
                     one.resume()
 
     def processes(self, component: str) -> list[psutil.Process]:
-        """*component*'s own process and those below it."""
+        """Return the processes of *component*: its own and all children."""
         return psutil.Process(self.airflow.components[component].pid).children(recursive=True)
 
     @contextmanager
     def second_triggerer(self) -> Iterator[None]:
-        """Run another triggerer beside the one there is."""
+        """Run a second triggerer."""
         (port,) = ports.find_free_ports(1)
         environment = self.airflow.environment | {"AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(port)}
         with ProcessGuard(
@@ -97,9 +98,10 @@ class Stage:
 
     def kill_a_worker(self) -> bool:
         """
-        Kill the youngest process in which a task runs with -9; whether there was one.
+        Kill the youngest process of a task with SIGKILL; return whether there was one.
 
-        Such a process says nothing of itself: it is forked from a process of the executor's, which is the scheduler's.
+        The command line does not identify such a process: it is a fork of a process of the executor, which is a child
+        of the scheduler.
         """
         try:
             tasks = [one for each in self.program("scheduler").children() for one in each.children()]
@@ -109,12 +111,12 @@ class Stage:
         return True
 
     def program(self, component: str) -> psutil.Process:
-        """*component*'s own process; beside it, its keeper holds the orphans of one that was killed before."""
+        """Return the process of *component*; its guard may also have orphans of a killed predecessor."""
         below = psutil.Process(self.airflow.components[component].pid).children()
         return next(one for one in below if one.cmdline()[-1:] == [component])
 
     def raise_the_dead(self) -> Iterator[str]:
-        """Start again what of Airflow has ended by itself, as a scheduler does whose SQLite was locked for too long."""
+        """Restart components of Airflow that have ended, as a scheduler does whose SQLite was locked for too long."""
         for name, leash in self.airflow.components.items():
             if leash.poll() is not None:
                 leash.stop()
@@ -122,7 +124,7 @@ class Stage:
                 yield name
 
     def kill(self, component: str) -> None:
-        """Kill *component* and all below it with -9, and start it again."""
+        """Kill *component* and its child processes with SIGKILL, and restart it."""
         below = self.processes(component)
         self.airflow.components[component].kill_and_restart()
         for one in below:
@@ -132,19 +134,19 @@ class Stage:
 
 @dataclass
 class Run:
-    """One run of a DAG, and its task ``train``."""
+    """A run of a DAG with its task ``train``."""
 
     stage: Stage
     dag_id: str
     run_id: str
 
     def trainings(self) -> list[Training]:
-        """All its trainings, oldest first."""
+        """Return all its trainings, oldest first."""
         listed = self.stage.client.send(calls.list_trainings(limit=1000)).resources
         return [one for one in reversed(listed) if one.entity.model_definition.name == self.run_id]
 
     def holding(self, *, number: int = 1) -> Training:
-        """Wait until the *number*-th training's command runs, and return that training."""
+        """Wait until the command of training *number* runs; return the training."""
 
         def look() -> Training | None:
             found = self.trainings()
@@ -155,30 +157,30 @@ class Run:
         return eventually(look, self.told)
 
     def command_log(self, training: Training) -> str:
-        """What the command has printed so far."""
+        """Return the output of the command so far."""
         path = self.stage.home / "jobs" / training.id / "log"
         return path.read_text() if path.exists() else ""
 
     def let_go(self, training: Training, code: int = 0) -> None:
-        """Let the command end with exit code *code*."""
+        """Make the command end with exit code *code*."""
         folder = self.stage.home / "jobs" / training.id / "checkpoints"
         (folder / ".go").write_text(str(code))
         (folder / ".go").rename(folder / "go")
 
     def state(self, task_id: str = "train") -> str | None:
-        """Its task's state."""
+        """Return the state of a task."""
         return self.stage.airflow.api.task(self.dag_id, self.run_id, task_id).state
 
     def wait_for_state(self, *wanted: str, task_id: str = "train") -> str:
-        """Wait until its task is in one of the states *wanted*."""
+        """Wait until a task is in one of the states *wanted*; return the state."""
         return eventually(lambda: now if (now := str(self.state(task_id))) in wanted else None, self.told)
 
     def end(self) -> str:
-        """Wait for its end, and return its state."""
+        """Wait for the end of the run; return its state."""
         return self.stage.airflow.api.wait_for_run(self.dag_id, self.run_id, timeout=PATIENCE)
 
     def ended(self, training: Training, *, within: float = PATIENCE) -> Training:
-        """Wait for the end of *training*."""
+        """Wait for the end of *training*; return it."""
 
         def look() -> Training | None:
             now = self.stage.client.send(calls.get_training(training.id))
@@ -187,22 +189,22 @@ class Run:
         return eventually(look, self.told, within=within)
 
     def mark(self, state: str) -> None:
-        """Press "Mark as …"."""
+        """Set the state of the task, as a user does with "Mark as …"."""
         self.stage.airflow.api.set_task_state(self.dag_id, self.run_id, "train", state)
 
     def clear(self) -> None:
-        """Press "Clear"."""
+        """Clear the task, as a user does."""
         self.stage.airflow.api.clear_tasks(self.dag_id, self.run_id, ["train"])
 
     def delete(self) -> None:
-        """Delete the run; one that has not ended is marked failed first, since Airflow wants that."""
+        """Delete the run. A run that has not ended is marked failed first, as Airflow requires."""
         path = f"/dags/{quote(self.dag_id)}/dagRuns/{quote(self.run_id)}"
         if self.stage.airflow.api.run_state(self.dag_id, self.run_id) not in {"failed", "success"}:
             self.stage.airflow.api._request("PATCH", path, {"state": "failed"})
         self.stage.airflow.api._request("DELETE", path)
 
     def log(self, task_id: str = "train") -> str:
-        """What the logs of all its task's tries say, one after the other."""
+        """Return the logs of all tries of a task, one after the other."""
         api = self.stage.airflow.api
         tries = api.task(self.dag_id, self.run_id, task_id).try_number
         return "\n".join(
@@ -210,21 +212,21 @@ class Run:
         )
 
     def xcom(self, key: str = "return_value", task_id: str = "train") -> Any:
-        """What its task has handed on."""
+        """Return an XCom of a task."""
         return self.stage.airflow.api.xcom(self.dag_id, self.run_id, task_id, key)
 
     def kill_worker(self) -> None:
-        """Kill the process in which its task runs, and only that, with -9."""
+        """Kill only the process in which the task runs, with SIGKILL."""
         eventually(lambda: self.stage.kill_a_worker() or None, self.told)
 
     def told(self) -> str:
-        """All there is to say where something did not happen."""
+        """Return the state of task and trainings and the log, for the message of a failed test."""
         trainings = [f"{one.id} {one.state}" for one in self.trainings()]
         return f"{self.dag_id}: {self.state()}, {trainings}\n{self.log()}"
 
 
 def eventually(look: Callable[[], T | None], told: Callable[[], str] = str, *, within: float = PATIENCE) -> T:
-    """Look until there is something to see."""
+    """Call *look* until it returns something other than None; return that."""
     deadline = time.monotonic() + within
     while (seen := look()) is None:
         assert time.monotonic() < deadline, told()
@@ -233,14 +235,14 @@ def eventually(look: Callable[[], T | None], told: Callable[[], str] = str, *, w
 
 
 HASTY = {
-    # How soon a triggerer that was killed or stands still is missed: half a minute is too long for a test.
+    # Airflow detects a killed or suspended triggerer after this time: half a minute is too long for a test.
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
 }
 
 
 USERS = {
-    # More users than the demo has, one of whom may not read every DAG: `auth` says who.
+    # More users than the demo has; one of them may not read every DAG: see `auth`.
     "AIRFLOW__CORE__AUTH_MANAGER": f"{Guarded.__module__}.{Guarded.__qualname__}",
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": auth.USERS,
     "PYTHONPATH": str(Path(__file__).parents[2]),
@@ -248,7 +250,7 @@ USERS = {
 
 
 def a_service(home: Path, *, gpus: int = 16) -> ServiceProcess:
-    """``airflow-dlaas serve`` with its embedded Swift, virtual GPUs, and a runtime more that costs nothing."""
+    """``airflow-dlaas serve`` with its embedded Swift, virtual GPUs, and an additional runtime without installation."""
     home.mkdir(exist_ok=True)
     catalogue = home.with_name("catalogue.toml")
     catalogue.write_text(TEST_RUNTIME.format(bin=Path(sys.executable).parent))
@@ -308,7 +310,7 @@ SURVIVES = "survives"
 """The DAG whose service is a test's own, and may be ended meanwhile."""
 
 
-def survivor(airflow: RealAirflow, service: ServiceProcess, workspace: Path, *, steps: int) -> tuple[str, Training]:
+def survivor(airflow: RealAirflow, service: OwnService, workspace: Path, *, steps: int) -> tuple[str, Training]:
     """Start `SURVIVES` against *service*; the run, and its training once that runs."""
     known = service.connections()
     airflow.api.put_connection("dlaas_own", known["dlaas_default"])

@@ -38,7 +38,7 @@ def client(service: ServiceProcess) -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def command(service: ServiceProcess, client: Client, tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """Run Python with an Airflow of its own, which has a database and no running component."""
+    """Run Python with an Airflow that has a database and no running component."""
     home = tmp_path_factory.mktemp("home")
     (home / "dags").mkdir()
     shutil.copy(DAG_FILE, home / "dags")
@@ -72,7 +72,7 @@ def command(service: ServiceProcess, client: Client, tmp_path_factory: pytest.Te
 
     migrated = run("-m", "airflow", "db", "migrate")
     assert migrated.returncode == 0, migrated.stderr
-    # So that a task under test finds its DAG in the database.
+    # A task under test needs its DAG in the database.
     run("-m", "airflow", "dags", "reserialize")
     return run
 
@@ -82,23 +82,23 @@ def trained(client: Client) -> list[Training]:
     return [one for one in listed if one.entity.model_definition.name == "tested"]
 
 
-def test_dag_test_ends_well_with_every_deferred_task(command: Command, client: Client) -> None:
+def test_dag_test_succeeds_with_every_deferred_task(command: Command, client: Client) -> None:
     before = len(trained(client))
     done = command("dags/tested.py")
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     assert [one.state for one in trained(client)][: len(trained(client)) - before] == [TrainingState.COMPLETED] * 2
 
 
-def test_airflow_dags_test_ends_well_with_every_deferred_task(command: Command) -> None:
+def test_airflow_dags_test_succeeds_with_every_deferred_task(command: Command) -> None:
     done = command("-m", "airflow", "dags", "test", "tested")
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
-    said = done.stdout + done.stderr
-    assert "state=success" in said, said[-6000:]
+    output = done.stdout + done.stderr
+    assert "state=success" in output, output[-6000:]
 
 
-def test_airflow_tasks_test_ends_well_with_a_deferred_training(command: Command) -> None:
+def test_airflow_tasks_test_succeeds_with_a_deferred_training(command: Command) -> None:
     done = command("-m", "airflow", "tasks", "test", "tested", "train")
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said[-6000:]
-    assert "are in container tested" in said, said[-6000:]
-    assert "identity is not known" not in said
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output[-6000:]
+    assert "are in container tested" in output, output[-6000:]
+    assert "identity of this Airflow is unknown" not in output

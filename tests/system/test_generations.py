@@ -1,4 +1,4 @@
-"""What a clear does after a success and after a failure of Airflow's own, and whose a training is: on a real one."""
+"""Clears after a success and after a lost task, and the identity of Airflow, on a real Airflow."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.system.sweep import Sweep, run_marked
 COMPLETED = TrainingState.COMPLETED
 
 
-def test_a_task_lost_by_airflow_whose_training_completed_takes_it_up_when_it_is_cleared(stage: Stage) -> None:
-    """And once it has succeeded so, the next clear trains anew."""
+def test_a_cleared_task_reuses_its_training_that_completed_after_its_worker_was_lost(stage: Stage) -> None:
+    """After that success, the next clear trains again."""
     run = stage.begin("hold_once")
     first = run.holding()
     eventually(lambda: True if "holding" in run.log() else None, run.told)
@@ -38,8 +38,8 @@ def test_a_task_lost_by_airflow_whose_training_completed_takes_it_up_when_it_is_
 
 
 @pytest.mark.timeout(600)
-def test_a_definition_that_is_refused_at_once_fails_each_deferred_task_with_its_reason(stage: Stage) -> None:
-    """Its trigger knows within a moment; one that fires then lost the task, and the reason with it."""
+def test_a_refused_definition_fails_each_deferred_task_with_the_cause_in_its_log(stage: Stage) -> None:
+    """The trigger gets the refusal within a second; an event at that time would lose the task and the cause."""
     run = stage.begin("refused")
     api = stage.airflow.api
     assert api.wait_for_run(run.dag_id, run.run_id, timeout=300) == "failed"
@@ -50,16 +50,16 @@ def test_a_definition_that_is_refused_at_once_fails_each_deferred_task_with_its_
         logs = [(one, "\n".join(api.log(run.dag_id, run.run_id, "train", 1, one.map_index))) for one in tasks]
         return [f"{one}\n{log}" for one, log in logs if "C103" not in log or "no-such-container" not in log]
 
-    # A worker's last lines may come a moment after the state of its task.
+    # The last lines of a worker's log may come shortly after the state of its task.
     eventually(lambda: None if without_reason() else True, lambda: "\n\n".join(without_reason()))
     assert run.trainings() == []
 
 
-def test_the_first_tasks_of_an_airflow_give_it_one_identity(stage: Stage, tmp_path: Path) -> None:
+def test_the_first_tasks_of_an_airflow_create_one_identity(stage: Stage, tmp_path: Path) -> None:
     sweep = Sweep.begin(stage, 4, tmp_path)
     known = stage.airflow.api._request("GET", f"/variables/{VARIABLE_KEY}")["value"]
-    tags = [RunKey.from_description(one.entity.model_definition.description) for one in sweep.trainings()]
+    keys = [RunKey.from_description(one.entity.model_definition.description) for one in sweep.trainings()]
     assert known
-    assert len({tag.airflow_digest for tag in tags if tag}) == 1
-    assert None not in {tag.airflow_digest for tag in tags if tag}
+    assert len({key.airflow_digest for key in keys if key}) == 1
+    assert None not in {key.airflow_digest for key in keys if key}
     assert not run_marked(sweep)

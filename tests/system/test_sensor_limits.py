@@ -1,4 +1,4 @@
-"""Sensors on a real Airflow: limits that hold in every mode, and endings that come at once."""
+"""Sensors on a real Airflow: timeouts in every mode, and trainings that have already ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(600)
 
 
 def end(run: Run) -> str:
-    """Wait for the end of *run*; its many tasks are processes that two processors share."""
+    """Wait for the end of *run*; its many tasks share two processors."""
     return run.stage.airflow.api.wait_for_run(run.dag_id, run.run_id, timeout=560)
 
 
@@ -26,11 +26,13 @@ def failing_logs(run: Run) -> dict[str, str]:
     return {task: run.log(task)[-2000:] for task, state in states(run).items() if state not in {"success", "skipped"}}
 
 
-def lasted(run: Run, task_id: str) -> float:
+def duration(run: Run, task_id: str) -> float:
     """Seconds from the start of *task_id* to its end."""
     path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}"
-    told: Any = run.stage.airflow.api._request("GET", path)
-    begun, ended = (datetime.fromisoformat(told[name].replace("Z", "+00:00")) for name in ("start_date", "end_date"))
+    instance: Any = run.stage.airflow.api._request("GET", path)
+    begun, ended = (
+        datetime.fromisoformat(instance[name].replace("Z", "+00:00")) for name in ("start_date", "end_date")
+    )
     return (ended - begun).total_seconds()
 
 
@@ -39,8 +41,8 @@ def test_execution_timeout_ends_a_sensor_in_every_mode(stage: Stage) -> None:
     end(run)
     limited = {task: states(run)[task] for task in ("deferred", "here", "object_deferred")}
     assert set(limited.values()) == {"failed"}, limited
-    seconds = {task: lasted(run, task) for task in limited}
-    # Without the limit they would last for five minutes, and not fail.
+    seconds = {task: duration(run, task) for task in limited}
+    # Without the timeout they would run for five minutes and not fail.
     assert all(lasting > LIMIT.total_seconds() - 1 for lasting in seconds.values()), seconds
     for task, words in {
         "deferred": "the timeout for it is over",
@@ -58,7 +60,7 @@ def test_never_fail_and_soft_fail_skip_in_every_mode(stage: Stage) -> None:
     assert set(asked.values()) == {"skipped"}, failing_logs(run)
 
 
-def test_no_deferrable_sensor_of_a_training_that_has_ended_fails(stage: Stage) -> None:
-    """Ten of one that has ended before they look, and ten of one that ends a moment after their deferral."""
+def test_no_deferrable_sensor_of_an_ended_training_fails(stage: Stage) -> None:
+    """Ten sensors of a training that has ended before, and ten of one that ends right after their deferral."""
     run = stage.begin("sensors_of_ended", "true")
     assert end(run) == "success", failing_logs(run)

@@ -1,4 +1,4 @@
-"""What happens to a nightly run when the service, or a person, ends something in its middle."""
+"""A nightly run whose service is killed, or whose task a user ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.conftest import ServiceProcess
 from tests.system.stage import SURVIVES, eventually, survivor
 
 
-def test_the_service_killed_in_the_middle_and_started_again_turns_the_dag_green(
+def test_a_run_succeeds_although_the_service_is_killed_and_restarted(
     airflow: RealAirflow, own_service: ServiceProcess, tmp_path: Path
 ) -> None:
     own_service.start()
@@ -27,7 +27,7 @@ def test_the_service_killed_in_the_middle_and_started_again_turns_the_dag_green(
     assert only.status.message == f"{training.id}: "
 
 
-def test_a_deferred_task_marked_failed_by_hand_cancels_its_training(
+def test_a_deferred_task_that_a_user_marks_failed_cancels_its_training(
     airflow: RealAirflow, own_service: ServiceProcess, tmp_path: Path
 ) -> None:
     own_service.start()
@@ -36,7 +36,7 @@ def test_a_deferred_task_marked_failed_by_hand_cancels_its_training(
     def log() -> str:
         return "\n".join(airflow.api.log(SURVIVES, run_id, "train"))
 
-    # Until its trigger is at work: of a task that is ended before, the triggerer never hears.
+    # Wait until the trigger runs: before that, the triggerer does not learn that the task has ended.
     eventually(lambda: True if f"Training {training.id}: running" in log() else None, log)
     assert airflow.api.task(SURVIVES, run_id, "train").state == "deferred"
     airflow.api.set_task_state(SURVIVES, run_id, "train", "failed")

@@ -1,4 +1,4 @@
-"""Texts stay texts on a real Airflow, whatever they look like and however the DAG renders its templates."""
+"""Texts stay texts on a real Airflow, with and without native rendering of templates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.system.stage import Run, Stage
 
 
 @pytest.mark.parametrize("dag_id", ["texts", "texts_native"])
-def test_texts_that_look_like_files_and_numbers_arrive_as_they_are(stage: Stage, tmp_path: Path, dag_id: str) -> None:
+def test_texts_that_look_like_files_or_numbers_arrive_unchanged(stage: Stage, tmp_path: Path, dag_id: str) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "main.py").write_text("pass")
     api = stage.airflow.api

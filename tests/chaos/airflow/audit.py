@@ -1,4 +1,4 @@
-"""What must hold after a storm, whatever befell: read off the service and Airflow. Values only."""
+"""Invariants that must hold after a chaos run, checked on the state of the service and of Airflow. Values only."""
 
 from __future__ import annotations
 
@@ -9,70 +9,70 @@ from dataclasses import dataclass
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.task_runs.run_key import RunKey
-from tests.chaos.airflow.script import Deed, Round
+from tests.chaos.airflow.script import Round, RunEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Aftermath:
-    """One run when all is over."""
+class RunResult:
+    """One run after everything has ended."""
 
     round: Round
     trainings: Sequence[Training]
     """Oldest first."""
-    done: Mapping[Deed, int]
-    """How often which deed was carried out: Airflow refuses some, as on a run that has ended."""
+    done: Mapping[RunEvent, int]
+    """How often each event was carried out: Airflow refuses some, for example on a run that has ended."""
     state: str | None
-    """The run's; None where it was deleted."""
+    """The state of the run; None if it was deleted."""
     result: object
-    """What the task has handed on."""
+    """The return value of the task."""
     stored: Collection[str]
-    """Names of the objects that its trainings have left."""
+    """Names of the objects that its trainings have stored."""
 
 
-def violations(after: Aftermath) -> Iterator[str]:
-    """Name what does not hold."""
-    tags = [RunKey.from_description(one.entity.model_definition.description) for one in after.trainings]
-    if len({tag.task_digest for tag in tags if tag is not None}) > 1 or None in tags:
-        yield "a training does not say whose it is"
-    if doubles := [key for key, times in Counter(tag.idempotency_key for tag in tags if tag).items() if times > 1]:
-        yield f"made twice under one key: {doubles}"
+def find_violations(after: RunResult) -> Iterator[str]:
+    """Yield each violated invariant."""
+    keys = [RunKey.from_description(one.entity.model_definition.description) for one in after.trainings]
+    if len({key.task_digest for key in keys if key is not None}) > 1 or None in keys:
+        yield "a training has no key of a task"
+    if doubles := [name for name, times in Counter(key.idempotency_key for key in keys if key).items() if times > 1]:
+        yield f"created twice under one key: {doubles}"
     for one in after.trainings:
         if not one.state.is_final:
-            yield f"{one.id} is {one.state}, and nobody waits for it"
+            yield f"{one.id} is {one.state}, and no task waits for it"
         if one.state is TrainingState.ERROR and one.status.message != f"{one.id}: {after.round.exit_code}":
-            yield f"{one.id} says {one.status.message!r} and was told to exit with {after.round.exit_code}"
-    yield from _numbers(after)
-    yield from _result(after)
-    yield from _objects(after)
+            yield f"{one.id} has the message {one.status.message!r}, but its command exits with {after.round.exit_code}"
+    yield from _check_counts(after)
+    yield from _check_result(after)
+    yield from _check_objects(after)
 
 
-def _numbers(after: Aftermath) -> Iterator[str]:
-    """Nobody is trained for more often than somebody asked for: by clearing, or by a try after a bad end."""
-    asked = 1 + after.done.get(Deed.CLEAR, 0)
+def _check_counts(after: RunResult) -> Iterator[str]:
+    """There are no more trainings than runs, clears and tries after a failure ask for."""
+    asked = 1 + after.done.get(RunEvent.CLEAR, 0)
     bad = [one for one in after.trainings if one.state is not TrainingState.COMPLETED]
     completed = len(after.trainings) - len(bad)
     if completed > asked:
-        yield f"{completed} trainings have completed, and {asked} were asked for"
-    if after.round.exit_code == 0 and len(bad) > asked + after.done.get(Deed.MARK_FAILED, 0):
-        yield f"{len(bad)} of {len(after.trainings)} trainings were canceled, and {asked} were asked for"
+        yield f"{completed} trainings have completed, but only {asked} were requested"
+    if after.round.exit_code == 0 and len(bad) > asked + after.done.get(RunEvent.MARK_FAILED, 0):
+        yield f"{len(bad)} of {len(after.trainings)} trainings were canceled, but only {asked} were requested"
 
 
-def _result(after: Aftermath) -> Iterator[str]:
-    marked = after.done.get(Deed.MARK_SUCCESS, 0)
+def _check_result(after: RunResult) -> Iterator[str]:
+    marked = after.done.get(RunEvent.MARK_SUCCESS, 0)
     if after.state != "success" or marked:
         return
     last = after.trainings[-1] if after.trainings else None
     if last is None or last.state is not TrainingState.COMPLETED:
-        yield f"the run succeeded, and its last training is {last.state if last else 'none'}"
+        yield f"the run succeeded, but the state of its last training is {last.state if last else 'none'}"
     elif after.result != last.id:
-        yield f"the run's result is {after.result!r}, and its last training {last.id}"
+        yield f"the run's result is {after.result!r}, but its last training is {last.id}"
 
 
-def _objects(after: Aftermath) -> Iterator[str]:
+def _check_objects(after: RunResult) -> Iterator[str]:
     known = {one.id for one in after.trainings}
     for one in after.trainings:
         log = f"{one.id}/learner-1/training-log.txt"
         if one.state is TrainingState.COMPLETED and log not in after.stored:
-            yield f"{one.id} has completed, and its log is not stored"
-    if strangers := {name.partition("/")[0] for name in after.stored} - known:
-        yield f"objects of nobody: {sorted(strangers)}"
+            yield f"{one.id} has completed, but its log is not stored"
+    if unknown := {name.partition("/")[0] for name in after.stored} - known:
+        yield f"objects of no training: {sorted(unknown)}"

@@ -1,4 +1,4 @@
-"""``python -m tests.chaos.airflow.ended [--rounds N] [--sizes 1,4] [--ways NAME,…]``: end many trainings at once."""
+"""``python -m tests.chaos.airflow.ended [--rounds N] [--sizes 1,4] [--ways NAME,…]``: cancel many trainings at once."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ from tests.system.sweep import WAYS, Sweep
 
 
 def main() -> int:
-    """Run; 1 where a training was lost."""
+    """Run the test; return 1 if a training was not canceled."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.airflow.ended")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
     parser.add_argument("--ways", default=",".join(WAYS))
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no round after so many seconds")
+    parser.add_argument(
+        "--seconds", type=float, default=float("inf"), help="start no round after this number of seconds"
+    )
     chosen = parser.parse_args()
     ended, lost, begun = Counter[tuple[str, int]](), 0, time.monotonic()
     with contextlib.ExitStack() as stack:
@@ -44,20 +46,20 @@ def main() -> int:
                     left = end(sweep)
                     ended[way, size] += 1
                     lost += len(left)
-                    _say(f"{way}, {size}: {len(left)} lost, {ready - since:.0f} s + {time.monotonic() - ready:.0f} s")
+                    _print(f"{way}, {size}: {len(left)} lost, {ready - since:.0f} s + {time.monotonic() - ready:.0f} s")
                     if left:
-                        _say(sweep.told())
+                        _print(sweep.told())
                     with contextlib.suppress(HostError):
                         sweep.mark_run("failed")
     for (way, size), rounds in sorted(ended.items()):
-        _say(f"{way}, {size} at once: {rounds} rounds")
+        _print(f"{way}, {size} at once: {rounds} rounds")
     trainings = sum(size * rounds * (2 if way == "cleared" else 1) for (way, size), rounds in ended.items())
-    _say(f"{trainings} trainings ended in {time.monotonic() - begun:.0f} s, {lost} lost")
+    _print(f"{trainings} trainings ended in {time.monotonic() - begun:.0f} s, {lost} lost")
     return 1 if lost else 0
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 - progress of a script that is run by hand
+def _print(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - the progress of a script
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What happens in a storm, drawn from a seed: the same seed is the same storm. Values only."""
+"""The events of a chaos run, drawn from a seed: the same seed gives the same events. Values only."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-LONGEST = 14.0
-"""Seconds from a run's start within which something befalls it: longer than it takes when left alone."""
+EVENT_WINDOW = 14.0
+"""Seconds from the start of a run within which its events happen: longer than an undisturbed run takes."""
 
 
-class Deed(Enum):
-    """What befalls one run."""
+class RunEvent(Enum):
+    """An event of one run."""
 
     MARK_FAILED = "marked failed"
     MARK_SUCCESS = "marked success"
@@ -21,23 +21,23 @@ class Deed(Enum):
     KILL_WORKER = "a worker is killed"
 
 
-class Blow(Enum):
-    """What befalls everybody."""
+class SystemEvent(Enum):
+    """An event that affects all runs."""
 
     KILL_TRIGGERER = "the triggerer is killed"
-    FREEZE_TRIGGERER = "the triggerer stands still for some seconds"
+    FREEZE_TRIGGERER = "the triggerer is suspended for some seconds"
     KILL_SCHEDULER = "the scheduler is killed"
     KILL_SERVICE = "the service is killed"
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One run of a DAG: how it waits, how long its command takes, how that ends, and what befalls it."""
+    """One run of a DAG: its mode of waiting, the duration and exit code of its command, and its events."""
 
-    way: str
+    dag_id: str
     seconds: float
     exit_code: int
-    deeds: tuple[tuple[float, Deed], ...]
+    events: tuple[tuple[float, RunEvent], ...]
 
     @property
     def command(self) -> str:
@@ -47,34 +47,34 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rounds that go on at once, and what befalls all of them."""
+    """Rounds that run at the same time, and the events that affect all of them."""
 
     rounds: tuple[Round, ...]
-    blows: tuple[tuple[float, Blow], ...]
+    system_events: tuple[tuple[float, SystemEvent], ...]
 
 
 def batches(seed: int, rounds: int, at_once: int) -> Iterator[Batch]:
-    """Draw *rounds* rounds, *at_once* of them to a batch."""
+    """Draw *rounds* rounds in batches of *at_once*."""
     draw = random.Random(seed)
     while rounds > 0:
         size = min(at_once, rounds)
         rounds -= size
-        yield Batch(tuple(_round(draw) for _ in range(size)), tuple(_blows(draw)))
+        yield Batch(tuple(_draw_round(draw) for _ in range(size)), tuple(_draw_system_events(draw)))
 
 
-def _round(draw: random.Random) -> Round:
-    deeds = [
-        (draw.uniform(0, LONGEST), draw.choice(list(Deed)))
+def _draw_round(draw: random.Random) -> Round:
+    events = [
+        (draw.uniform(0, EVENT_WINDOW), draw.choice(list(RunEvent)))
         for _ in range(draw.choices((0, 1, 2), weights=(2, 5, 1))[0])
     ]
     return Round(
-        way=draw.choice(("hold_here", "hold_deferred", "hold_deferred")),
+        dag_id=draw.choice(("hold_here", "hold_deferred", "hold_deferred")),
         seconds=draw.choice((0.0, 2.0, 6.0, 12.0)),
         exit_code=draw.choice((0, 0, 0, 3)),
-        deeds=tuple(sorted(deeds, key=lambda deed: deed[0])),
+        events=tuple(sorted(events, key=lambda event: event[0])),
     )
 
 
-def _blows(draw: random.Random) -> Iterator[tuple[float, Blow]]:
+def _draw_system_events(draw: random.Random) -> Iterator[tuple[float, SystemEvent]]:
     for _ in range(draw.choices((0, 1, 2), weights=(2, 4, 1))[0]):
-        yield draw.uniform(0, LONGEST), draw.choice(list(Blow))
+        yield draw.uniform(0, EVENT_WINDOW), draw.choice(list(SystemEvent))
