@@ -43,7 +43,7 @@ class Service:
             raise NotFound("There is nothing with this id")
         return found
 
-    def list_trainings(self, conn_id: str, *, lasts: float = 0.0) -> tuple[Training, ...]:  # noqa: ARG002
+    def list_trainings(self, conn_id: str, *, max_age: float = 0.0) -> tuple[Training, ...]:  # noqa: ARG002
         if self.away:
             raise Unreachable("The service is away")
         return tuple(self.known[: self.listed])
