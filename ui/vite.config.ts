@@ -1,7 +1,7 @@
 import { defineConfig } from "vite";
 
-// The bundle is committed: whoever installs the package needs no Node. The names are fixed and nothing in it depends on
-// when or where it is built, so that a test can build it anew and compare.
+// The bundle is committed, so that installing the package needs no Node. File names are fixed, and the content does not
+// depend on the time or the place of the build: a test builds it again and compares.
 export default defineConfig({
   base: "./",
   esbuild: { jsx: "automatic", jsxImportSource: "preact", legalComments: "eof" },

@@ -1,7 +1,7 @@
 """
-Trainings in Airflow's UI: pages, and the JSON they ask for, served by Airflow's own API server.
+Trainings in Airflow's UI: pages and their JSON API, served by Airflow's own API server.
 
-What Airflow knows is asked of its public REST API, as the user who looks; its database is never read. What the
-service knows is asked with the connection's credentials, which stay here. Nothing here waits for a training or changes
-one, except that it asks for the end of one.
+Data of Airflow comes from its public REST API, with the permissions of the user who sent the request; the plugin never
+reads Airflow's database. Data of the service is requested with the connection's credentials, which stay in this
+process. The plugin never waits for a training; the only change it makes is to cancel one.
 """

@@ -1,26 +1,25 @@
-"""Airflow's public REST API, asked in this process, as the user who asks us."""
+"""A client of Airflow's public REST API, called in this process with the credentials of the user."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 from starlette.requests import Request
 
-from airflow_dlaas.plugin.asgi import AIRFLOW_APP_KEY, AsgiApp
+from airflow_dlaas.plugin.asgi_types import AIRFLOW_APP_KEY, AsgiApp, Message, Scope
 
 BASE_PATH = "/api/v2"
 
 CREDENTIAL_HEADERS = (b"authorization", b"cookie")
-"""Headers that say who asks; of the browser's request nothing else goes on."""
+"""Headers that identify the user; no other header of the browser's request is passed on."""
 
 
 class AirflowApiError(Exception):
-    """Airflow's refusal, to be passed on as it is."""
+    """A request that Airflow's API refused; the page receives the same status and detail."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -31,28 +30,31 @@ class AirflowApiError(Exception):
 @dataclass(frozen=True)
 class AirflowApiClient:
     """
-    The API under ``/api/v2``, with one user's eyes.
+    The API under ``/api/v2``, with the permissions of one user.
 
-    It is called without a socket, through all of Airflow's middleware: what it refuses the user, we never see.
+    Requests go through all of Airflow's middleware, without a socket: the plugin never receives data that Airflow
+    refuses to the user.
     """
 
     app: AsgiApp
     root_path: str
+    user_id: str
+    """Airflow's id of the user, for caches that hold data of one user only."""
     headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
 
     @classmethod
-    def from_request(cls, request: Request) -> AirflowApiClient:
-        """Take the API of the Airflow that *request* came through, and the user who sent it."""
+    def from_request(cls, request: Request, user_id: str) -> AirflowApiClient:
+        """Make a client for the Airflow that passed *request* to the plugin, with the credentials in *request*."""
         headers = tuple((name, value) for name, value in request.scope["headers"] if name in CREDENTIAL_HEADERS)
-        return cls(request.scope[AIRFLOW_APP_KEY], request.scope.get("app_root_path", ""), headers)
+        return cls(request.scope[AIRFLOW_APP_KEY], request.scope.get("app_root_path", ""), user_id, headers)
 
     async def get(self, *path_parts: str, **query: str | int) -> Any:
         """
-        Ask for what lies at the path that *path_parts* make, each of them quoted.
+        Send a GET request and return the parsed JSON; each of *path_parts* is quoted.
 
-        :raises Denied: with Airflow's status and sentence.
+        :raises AirflowApiError: with Airflow's status and detail.
         """
-        path = "/".join((self.root_path + BASE_PATH, *(quote(step, safe="~") for step in path_parts)))
+        path = "/".join((self.root_path + BASE_PATH, *(quote(part, safe="~") for part in path_parts)))
         status, body = await self._request(path, urlencode(query))
         document = _parse_json(body)
         if status >= 400:
@@ -63,7 +65,7 @@ class AirflowApiClient:
         return document
 
     async def _request(self, path: str, query: str) -> tuple[int, bytes]:
-        scope: MutableMapping[str, Any] = {
+        scope: Scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "1.1",
@@ -78,28 +80,31 @@ class AirflowApiClient:
             "server": ("localhost", 80),
             "state": {},
         }
-        status, pieces, told, over = 500, [], False, asyncio.Event()
+        status = 500
+        chunks: list[bytes] = []
+        is_request_sent = False
+        response_finished = asyncio.Event()
 
-        async def receive() -> MutableMapping[str, Any]:
-            nonlocal told
-            if told:
-                await over.wait()
+        async def receive() -> Message:
+            nonlocal is_request_sent
+            if is_request_sent:
+                await response_finished.wait()
                 return {"type": "http.disconnect"}
-            told = True
+            is_request_sent = True
             return {"type": "http.request", "body": b"", "more_body": False}
 
-        async def send(message: MutableMapping[str, Any]) -> None:
+        async def send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             elif message["type"] == "http.response.body":
-                pieces.append(message.get("body", b""))
+                chunks.append(message.get("body", b""))
 
         try:
             await self.app(scope, receive, send)
         finally:
-            over.set()
-        return status, b"".join(pieces)
+            response_finished.set()
+        return status, b"".join(chunks)
 
 
 def _parse_json(body: bytes) -> Any:

@@ -1,36 +1,29 @@
-"""Where Airflow's API server lets the plugin in."""
+"""The ASGI application that Airflow's API server mounts."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cached_property
-from typing import Any
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-AIRFLOW_APP_KEY = "airflow_dlaas.airflow"
-"""Key of a scope under which Airflow's own application is kept: once a mounted one is called, it is forgotten."""
+from airflow_dlaas.plugin.asgi_types import AIRFLOW_APP_KEY, AsgiApp, Receive, Scope, Send
 
 
 class LazyApp:
     """
-    An ASGI application that is made when it is first asked, and keeps who called it.
+    An ASGI application that is built at its first request and adds Airflow's own application to each scope.
 
-    Every Airflow process imports the plugin, one serves it: FastAPI is loaded and routes are made there only.
+    Every Airflow process imports the plugin, and only the API server serves it: FastAPI is imported and the routes are
+    built there only.
     """
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, with Airflow's application at hand."""
+        """Handle a request, with Airflow's application in the scope under `AIRFLOW_APP_KEY`."""
         await self._app({**scope, AIRFLOW_APP_KEY: scope.get("app")}, receive, send)
 
     def __repr__(self) -> str:
-        return f"Door({self.prefix!r})"
+        return f"LazyApp({self.prefix!r})"
 
     @cached_property
     def _app(self) -> AsgiApp:

@@ -1,7 +1,8 @@
 """
-What Airflow's UI is told of: the pages and where they are shown.
+Registers the pages with Airflow's UI: which there are, and where they are shown.
 
-Every process of Airflow imports this at its start, so it imports nothing more; `door` makes the pages when first asked.
+Every Airflow process imports this module when it starts, so it imports neither FastAPI nor the routes: `LazyApp` does
+that at the first request.
 """
 
 from __future__ import annotations
@@ -18,10 +19,9 @@ from airflow_dlaas.task_runs.training_tab import TAB_ROUTE
 URL_PREFIX = "/dlaas"
 
 TAB_OPERATORS = ("TrainModelOperator", "SubmitTrainingOperator", "TrainingSensor")
-"""Whose tasks the tab is for."""
+"""Operators whose tasks have the "Training" tab."""
 
-
-# Airflow's UI takes an address as it is: where Airflow lives under a path, that is part of it.
+# Airflow's UI uses an href unchanged: where Airflow is served under a path, the href must contain that path.
 ROOT_PATH = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
 
 
@@ -39,14 +39,14 @@ class DlaasPlugin(AirflowPlugin):
     """The "Training" tab of a task, the trainings of a run and of a DAG, and all trainings."""
 
     name = "dlaas"
-    fastapi_apps = [{"app": LazyApp(URL_PREFIX), "url_prefix": URL_PREFIX, "name": "DLaaS"}]  # noqa: RUF012 - declared so by Airflow
+    fastapi_apps = [{"app": LazyApp(URL_PREFIX), "url_prefix": URL_PREFIX, "name": "DLaaS"}]  # noqa: RUF012 - Airflow declares it as a plain class attribute
     external_views = [  # noqa: RUF012
         _external_view(
             "Training",
             "task_instance",
             TAB_ROUTE,
             "task?dag_id={DAG_ID}&run_id={RUN_ID}&task_id={TASK_ID}&map_index={MAP_INDEX}",
-            applies_to={"operator_name": list(TAB_OPERATORS)},  # from Airflow 3.4 on; before, the tab is on every task
+            applies_to={"operator_name": list(TAB_OPERATORS)},  # since Airflow 3.4; before, on every task
         ),
         _external_view("Trainings", "dag_run", "dlaas-run", "run?dag_id={DAG_ID}&run_id={RUN_ID}"),
         _external_view("Trainings", "dag", "dlaas-dag", "dag?dag_id={DAG_ID}"),

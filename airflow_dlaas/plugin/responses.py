@@ -1,4 +1,4 @@
-"""What the pages are told, as plain data (``ui/src/api.ts`` has the other half). Pure functions."""
+"""Build the documents that the pages receive. Pure functions; `response_models` has the documents."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_dlaas._util.secret_names import is_secret_name
-from airflow_dlaas.contract.base import format_time
 from airflow_dlaas.contract.curves import Curves
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.integrations.tensorboard import event_log_dir, tensorboard_page_url
+from airflow_dlaas.plugin.response_models import (
+    CurveSeries,
+    CurvesResponse,
+    PhaseInterval,
+    ResultsLocation,
+    Source,
+    TrainingDetail,
+    TrainingError,
+    TrainingListItem,
+    Try,
+)
 from airflow_dlaas.plugin.xcoms import TaskInstanceRef
 from airflow_dlaas.task_runs.hyperparameters import parse_hyperparameters, redact_secrets
 from airflow_dlaas.task_runs.summary import metric_label
@@ -18,27 +28,28 @@ from airflow_dlaas.task_runs.summary import metric_label
 MASK = "***"
 
 
-def task_instance_json(ref: TaskInstanceRef) -> dict[str, Any]:
-    """Name a task instance."""
-    return {"dag_id": ref.dag_id, "run_id": ref.run_id, "task_id": ref.task_id, "map_index": ref.map_index}
+def training_list_item(
+    ref: TaskInstanceRef, conn_id: str, training: Training, *, source: Source = "service"
+) -> TrainingListItem:
+    """Build a training's row in a list."""
+    return TrainingListItem(**_list_item_fields(ref, conn_id, training, source))
 
 
-def training_row(ref: TaskInstanceRef, conn_id: str, training: Training, *, source: str = "service") -> dict[str, Any]:
-    """Tell of a training what a row of a list shows."""
+def _list_item_fields(ref: TaskInstanceRef, conn_id: str, training: Training, source: Source) -> dict[str, Any]:
     model, status = training.entity.model_definition, training.status
     return {
-        "ref": task_instance_json(ref),
+        "ref": ref,
         "connection": conn_id,
         "id": training.id,
-        "state": str(status.state),
+        "state": status.state,
         "phase": str(status.phase) if status.phase and not status.state.is_final else None,
         "name": model.name,
         "framework": str(model.framework),
         "runtime": status.runtime,
         "resource_type": str(model.execution.resource_type),
-        "submitted_at": _format_time(status.submitted_at),
-        "running_at": _format_time(status.running_at),
-        "finished_at": _format_time(status.finished_at),
+        "submitted_at": status.submitted_at,
+        "running_at": status.running_at,
+        "finished_at": status.finished_at,
         "queue_position": status.queue_position,
         "gpus": list(status.gpus or ()),
         "metrics": {
@@ -52,30 +63,27 @@ def training_row(ref: TaskInstanceRef, conn_id: str, training: Training, *, sour
     }
 
 
-def unknown_row(ref: TaskInstanceRef, conn_id: str, training_id: str | None) -> dict[str, Any]:
-    """Tell of a training of which nothing can be learned now; without an id, it has not been submitted yet."""
-    nothing = (
-        "state",
-        "phase",
-        "runtime",
-        "submitted_at",
-        "running_at",
-        "finished_at",
-        "queue_position",
+def unknown_training(ref: TaskInstanceRef, conn_id: str, training_id: str | None) -> TrainingListItem:
+    """Build the row of a training about which nothing is known now; without an id, it is not submitted yet."""
+    return TrainingListItem(
+        ref=ref,
+        connection=conn_id,
+        id=training_id,
+        state=None,
+        phase=None,
+        name="",
+        framework="",
+        runtime=None,
+        resource_type="",
+        submitted_at=None,
+        running_at=None,
+        finished_at=None,
+        queue_position=None,
+        gpus=[],
+        metrics={},
+        parameters={},
+        source="task",
     )
-    return {
-        "ref": task_instance_json(ref),
-        "connection": conn_id,
-        "id": training_id,
-        **dict.fromkeys(nothing),
-        "name": "",
-        "framework": "",
-        "resource_type": "",
-        "gpus": [],
-        "metrics": {},
-        "parameters": {},
-        "source": "task",
-    }
 
 
 def training_detail(
@@ -84,67 +92,66 @@ def training_detail(
     training: Training,
     definition: Any,
     *,
-    source: str = "service",
+    source: Source = "service",
     tensorboard_url: str | None = None,
-) -> dict[str, Any]:
+) -> TrainingDetail:
     """
-    Tell all of a training.
+    Build the document of a training's own page.
 
-    :param definition: what the task was rendered to, without secrets.
-    :param tensorboard_url: what the connection says of the site's TensorBoard.
+    :param definition: the definition as the task rendered it; without one, the service's copy is shown.
+    :param tensorboard_url: the URL template of the site's TensorBoard, from the connection.
     """
     status = training.status
     location = training.entity.training_results.location if training.entity.training_results else None
-    return {
-        **training_row(ref, conn_id, training, source=source),
-        "description": training.entity.model_definition.description,
-        "message": status.message,
-        "errors": [{"code": one.code, "message": one.message} for one in (status.error.errors if status.error else ())],
-        "phases": _phases(training),
-        "usage": status.usage.model_dump(mode="json") if status.usage and not status.state.is_final else None,
-        "isolation": status.isolation,
-        "cancel_requested": bool(status.cancel_requested),
-        "definition": mask_secrets(
-            definition or training.entity.model_definition.model_dump(mode="json", by_alias=True)
-        ),
-        "event_folder": event_log_dir(training),
-        "tensorboard": tensorboard_page_url(tensorboard_url, training),
-        "results": {"container": location.container, "location": location.model_location} if location else None,
-    }
+    return TrainingDetail(
+        **_list_item_fields(ref, conn_id, training, source),
+        description=training.entity.model_definition.description,
+        message=status.message,
+        errors=[
+            TrainingError(code=one.code, message=one.message) for one in (status.error.errors if status.error else ())
+        ],
+        phases=_phase_intervals(training),
+        usage=None if status.state.is_final else status.usage,
+        isolation=status.isolation,
+        cancel_requested=bool(status.cancel_requested),
+        definition=mask_secrets(definition or training.entity.model_definition.model_dump(mode="json", by_alias=True)),
+        results=ResultsLocation(container=location.container, location=location.model_location) if location else None,
+        event_folder=event_log_dir(training),
+        tensorboard=tensorboard_page_url(tensorboard_url, training),
+    )
 
 
-def tries(trainings: Iterable[Training], current: str | None) -> list[dict[str, Any]]:
-    """List the trainings of one task, newest first."""
+def tries(trainings: Iterable[Training], current_id: str | None) -> list[Try]:
+    """Build the list of the trainings of one task, newest first."""
     ordered = sorted(trainings, key=lambda one: one.status.submitted_at, reverse=True)
     return [
-        {
-            "id": one.id,
-            "state": str(one.state),
-            "submitted_at": _format_time(one.status.submitted_at),
-            "current": one.id == current,
-        }
+        Try(id=one.id, state=one.state, submitted_at=one.status.submitted_at, current=one.id == current_id)
         for one in ordered
     ]
 
 
-def curves_json(curves: Curves) -> dict[str, Any]:
-    """Tell curves; what is no number is null, since JSON has no word for it."""
+def curves_response(curves: Curves) -> CurvesResponse:
+    """Build the document of *curves*; values that JSON has no number for, NaN and infinities, become null."""
     series = None
     if curves.series is not None:
         series = [
-            {
-                "name": one.name,
-                "phase": one.phase,
-                "total": one.total,
-                "points": [[step, value if math.isfinite(value) else None, at] for step, value, at in one.points],
-            }
+            CurveSeries(
+                name=one.name,
+                phase=one.phase,
+                total=one.total,
+                points=[(step, value if math.isfinite(value) else None, at) for step, value, at in one.points],
+            )
             for one in curves.series
         ]
-    return {"version": curves.version, "series": series, "complete": curves.complete}
+    return CurvesResponse(version=curves.version, series=series, complete=curves.complete)
 
 
 def mask_secrets(document: Any) -> Any:
-    """Hide whatever goes by a name that secrets go by. Definitions name connections: there should be none."""
+    """
+    Mask each value whose key looks like the name of a secret, and secrets on command lines.
+
+    Definitions name connections and should contain no secrets; this is the second line of defense.
+    """
     match document:
         case Mapping():
             return {
@@ -159,18 +166,11 @@ def mask_secrets(document: Any) -> Any:
             return document
 
 
-def _phases(training: Training) -> list[dict[str, Any]]:
+def _phase_intervals(training: Training) -> list[PhaseInterval]:
     phases = training.status.phases or ()
+    if not phases:
+        return []
     ends = [*(one.since for one in phases[1:]), training.status.finished_at]
-    return (
-        [
-            {"phase": str(one.phase), "since": _format_time(one.since), "until": _format_time(end)}
-            for one, end in zip(phases, ends, strict=True)
-        ]
-        if phases
-        else []
-    )
-
-
-def _format_time(timestamp: Any) -> str | None:
-    return None if timestamp is None else format_time(timestamp)
+    return [
+        PhaseInterval(phase=str(one.phase), since=one.since, until=end) for one, end in zip(phases, ends, strict=True)
+    ]

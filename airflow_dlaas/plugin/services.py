@@ -1,13 +1,14 @@
-"""The services that connections name, as seen from Airflow's API server."""
+"""Clients of the services that Airflow connections name, for requests of the pages."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from cachetools import LRUCache, TTLCache
 
 from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.client import calls
@@ -22,25 +23,29 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT = (2.0, 5.0)
-"""Seconds to connect and to answer: somebody looks at a page meanwhile."""
+"""Seconds to connect, and to wait for the response: short, because a user waits for the page."""
 
 CONNECTION_TTL = 30.0
-"""Seconds for which a connection is not asked for again: how soon a changed password is noticed."""
+"""Seconds for which a connection is cached: a changed password takes effect after this time at the latest."""
 
 LISTING_TTL = 2.0
-"""Seconds for which a listing serves all who look at the same time."""
+"""Seconds for which one list of trainings serves all requests of the pages."""
+
+MAX_LISTING_AGE = 60.0
+"""Seconds for which a list is cached at all; `ServiceClients.list_trainings` takes a lower limit for each request."""
 
 MAX_LISTED_TRAININGS = 300
-"""The newest trainings of a service that are looked through."""
+"""How many of a service's newest trainings are listed."""
 
 MAX_CLIENTS = 32
+"""Connections for which clients, settings and lists are cached."""
 
 
 def read_airflow_connection(conn_id: str) -> ServiceConnection:
     """
     Read the connection *conn_id*.
 
-    :raises NotConfigured: there is none, it is of another type, or half of it is missing.
+    :raises NotConfigured: it does not exist, it has another type, or a field is missing.
     """
     from airflow.sdk import BaseHook
 
@@ -49,12 +54,21 @@ def read_airflow_connection(conn_id: str) -> ServiceConnection:
     try:
         connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
-        raise NotConfigured(f"There is no connection {conn_id!r} any more") from None
+        raise NotConfigured(f"Connection {conn_id!r} does not exist any more") from None
     return ServiceConnection.from_connection(connection)
 
 
+class _ClientCache(LRUCache[ServiceConnection, Client]):
+    """Closes a client when it is evicted."""
+
+    def popitem(self) -> tuple[ServiceConnection, Client]:
+        connection, client = super().popitem()
+        client.close()
+        return connection, client
+
+
 class ServiceClients:
-    """One client for each connection, made when it is first needed. Thread-safe; every method may block."""
+    """One client for each connection, created at its first use. Thread-safe; every method may block."""
 
     def __init__(
         self,
@@ -64,64 +78,74 @@ class ServiceClients:
     ) -> None:
         self._read_connection = read_connection
         self._clock = clock
-        self._lock = threading.Lock()
-        self._connections: dict[str, tuple[float, ServiceConnection]] = {}
-        self._clients: OrderedDict[ServiceConnection, Client] = OrderedDict()
-        self._listings: dict[str, tuple[float, tuple[Training, ...]]] = {}
+        self._lock = threading.Lock()  # the caches are not thread-safe, not even to read
+        self._connections: TTLCache[str, ServiceConnection] = TTLCache(MAX_CLIENTS, CONNECTION_TTL, timer=clock)
+        self._clients = _ClientCache(MAX_CLIENTS)
+        self._listings: TTLCache[str, tuple[float, tuple[Training, ...]]] = TTLCache(
+            MAX_CLIENTS, MAX_LISTING_AGE, timer=clock
+        )
 
     def send(self, conn_id: str, call: Call[T]) -> T:
         """
-        Send *call* once to the service of *conn_id*: whoever looks asks again soon.
+        Send *call* once to the service of *conn_id*, without a retry: the page repeats its requests.
 
-        :raises DlaasError: with no word of where the service is, which is no business of the browser's.
+        :raises DlaasError: without the service's address, which must not reach the browser.
         """
         client = self.get_client(conn_id)
         try:
             return client.send(call, retries=NO_RETRY)
         except NotConfigured as error:
-            raise NotConfigured(f"The URL in connection {conn_id!r} can't be called") from error
+            raise NotConfigured(f"The URL in connection {conn_id!r} is not valid") from error
         except Unreachable as error:
-            logger.info("Connection %s: %s", conn_id, error)
+            _log_failure(conn_id, call, error)
             raise Unreachable(f"The service of connection {conn_id!r} does not answer") from error
         except ProtocolError as error:
-            logger.warning("Connection %s: %s", conn_id, error)
-            raise ProtocolError(f"What answers for connection {conn_id!r} is no such service") from error
+            _log_failure(conn_id, call, error)
+            raise ProtocolError(f"The server of connection {conn_id!r} is not a training service") from error
 
     def list_trainings(self, conn_id: str, *, max_age: float = LISTING_TTL) -> tuple[Training, ...]:
-        """List the newest trainings of the service, newest first, as they were at most *max_age* seconds ago."""
+        """List the newest trainings of the service, newest first, as of at most *max_age* seconds ago."""
         now = self._clock()
         with self._lock:
-            known = self._listings.get(conn_id)
-        if known is None or now - known[0] > max_age:
-            found = self.send(conn_id, calls.list_trainings(limit=MAX_LISTED_TRAININGS)).resources
-            known = (now, tuple(found))
-            with self._lock:
-                self._listings[conn_id] = known
-        return known[1]
+            cached = self._listings.get(conn_id)
+        if cached is not None and now - cached[0] <= max_age:
+            return cached[1]
+        trainings = tuple(self.send(conn_id, calls.list_trainings(limit=MAX_LISTED_TRAININGS)).resources)
+        with self._lock:
+            self._listings[conn_id] = (now, trainings)
+        return trainings
 
     def get_connection(self, conn_id: str) -> ServiceConnection:
-        """Tell what *conn_id* says, as it was at most `CONNECTION_TTL` ago."""
-        now = self._clock()
+        """
+        Return the settings of *conn_id*, as of at most `CONNECTION_TTL` seconds ago.
+
+        :raises NotConfigured: it does not exist, it has another type, or a field is missing.
+        """
         with self._lock:
-            known = self._connections.get(conn_id)
-        if known is None or now - known[0] > CONNECTION_TTL:
-            known = (now, self._read_connection(conn_id))
+            connection = self._connections.get(conn_id)
+        if connection is None:
+            connection = self._read_connection(conn_id)
             with self._lock:
-                self._connections[conn_id] = known
-        return known[1]
+                self._connections[conn_id] = connection
+        return connection
 
     def get_client(self, conn_id: str) -> Client:
-        """Give the client for *conn_id*."""
-        access = self.get_connection(conn_id)
+        """Return the client for *conn_id*; connections with equal settings share one."""
+        connection = self.get_connection(conn_id)
         with self._lock:
-            client = self._clients.get(access)
+            client = self._clients.get(connection)
             if client is None:
-                client = Client(
-                    access.url, access.login, access.password, verify=access.verify, timeout=REQUEST_TIMEOUT
+                client = self._clients[connection] = Client(
+                    connection.url,
+                    connection.login,
+                    connection.password,
+                    verify=connection.verify,
+                    timeout=REQUEST_TIMEOUT,
                 )
-                self._clients[access] = client
-            self._clients.move_to_end(access)
-            dropped = self._clients.popitem(last=False)[1] if len(self._clients) > MAX_CLIENTS else None
-        if dropped is not None:
-            dropped.close()
         return client
+
+
+def _log_failure(conn_id: str, call: Call[Any], error: Exception) -> None:
+    # Without the query, which may hold the text that a user searches a log for.
+    path = call.path.partition("?")[0]
+    logger.warning("Connection %s: %s %s failed: %s; no retry, the page asks again", conn_id, call.method, path, error)

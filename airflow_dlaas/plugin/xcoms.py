@@ -1,34 +1,35 @@
-"""What tasks have left in Airflow of their trainings, read as the user who looks."""
+"""Reads the XComs that tasks write about their trainings, with the permissions of the user who sent the request."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from cachetools import LRUCache
 
 from airflow_dlaas.plugin.airflow_api_client import AirflowApiClient, AirflowApiError
 from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY, RunKey, task_digest, task_digest_v1
 from airflow_dlaas.task_runs.summary import SUMMARY_XCOM_KEY
 
 PAGE_SIZE = 100
-"""Entries asked for at once: what ``[api] maximum_page_limit`` allows by default."""
+"""Entries of one request: the default of ``[api] maximum_page_limit``."""
 
 MAX_TASKS = 2000
-"""The newest tasks of a run that are looked through for the one that has submitted a training."""
+"""How many of a run's newest tasks are searched for the one that submitted a training."""
 
 MAX_CONCURRENT_REQUESTS = 8
-"""Requests to Airflow's API that are under way together for one page."""
+"""Concurrent requests to Airflow's API for one page."""
 
 MAX_CACHED_VALUES = 5000
-"""Values kept in memory. An XCom that is written anew has another time, and so is another one."""
+"""XCom values in the cache. The time of writing is in the key: an XCom that is written again is read again."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskInstanceRef:
-    """A task instance, as Airflow names it."""
+    """The names that identify a task instance in Airflow; the map index is -1 where the task is not mapped."""
 
     dag_id: str
     run_id: str
@@ -37,26 +38,26 @@ class TaskInstanceRef:
 
     @property
     def task_digests(self) -> frozenset[str]:
-        """What a training's tag says of the task it was submitted for, when it is this one: in either form."""
+        """The digests of this task instance in the tags of its trainings, in both versions of the tag."""
         names = (self.dag_id, self.run_id, self.task_id, self.map_index)
         return frozenset({task_digest(*names), task_digest_v1(*names)})
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingXCom:
-    """Which training a task says it is about."""
+    """The XCom in which a task names its training."""
 
     ref: TaskInstanceRef
     conn_id: str
     training_id: str | None
     written_at: str = ""
-    """When the task wrote it; empty where that was not asked for."""
+    """When the task wrote it; empty where the request did not return it."""
     airflow_digest: str | None = None
     """The Airflow that its trainings are tagged with, as `RunKey.airflow_digest`; None where it is not known."""
 
     @classmethod
     def parse(cls, ref: TaskInstanceRef, value: Any, written_at: str = "") -> TrainingXCom | None:
-        """Read what is no more than text that somebody wrote; None where it says nothing to us."""
+        """Parse an XCom's value, which any task may have written; None where it does not have the expected form."""
         match value:
             case {"connection": str(connection), **rest}:
                 training_id = rest.get("id")
@@ -68,54 +69,54 @@ class TrainingXCom:
 
 class TrainingXComReader:
     """
-    Reads marks and summaries.
+    Reads the XComs with training ids and those with summaries.
 
-    Which there are is asked of Airflow for each user anew; only their values are kept, so nobody is ever shown what
-    Airflow did not list for them just now.
+    Each request lists the XComs anew, with the user's permissions, and only values are cached: a user receives only
+    values of XComs that Airflow listed for this user within the same request.
     """
 
     def __init__(self) -> None:
-        self._cache: OrderedDict[tuple[TaskInstanceRef, str, str], Any] = OrderedDict()
+        self._cache: MutableMapping[tuple[TaskInstanceRef, str, str], Any] = LRUCache(MAX_CACHED_VALUES)
 
     async def get(self, api: AirflowApiClient, ref: TaskInstanceRef) -> TrainingXCom | None:
-        """Find the mark of one task; None where it has left none. `AirflowApiError` where the user may not read it."""
+        """
+        Read the XCom of one task, without the cache; None where the task wrote none.
+
+        :raises AirflowApiError: the user may not read it.
+        """
         return TrainingXCom.parse(ref, await self._get_value(api, ref, TRAINING_XCOM_KEY))
 
     async def get_summary(self, api: AirflowApiClient, xcom: TrainingXCom) -> Mapping[str, Any] | None:
-        """Find what a task has kept of its training; what was kept with a mark stays as long as the mark does."""
+        """Read the summary that a task stored of its training; it is cached for as long as *xcom* is not rewritten."""
         key = (xcom.ref, SUMMARY_XCOM_KEY, xcom.written_at)
         value = self._cache.get(key) if xcom.written_at else None
         if value is None:
             value = await self._get_value(api, xcom.ref, SUMMARY_XCOM_KEY)
             if xcom.written_at and value is not None:
-                self._cache_value(key, value)
+                self._cache[key] = value
         return value if isinstance(value, Mapping) else None
 
     async def list_recent(self, api: AirflowApiClient, dag_id: str, run_id: str, *, limit: int) -> list[TrainingXCom]:
-        """List the newest marks, in all DAGs or runs where *dag_id* or *run_id* is ``~``."""
+        """List the newest XComs, of all DAGs or all runs where *dag_id* or *run_id* is ``~``."""
         entries = await _list_entries(api, dag_id, run_id, limit)
-        turns = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
+        concurrency = asyncio.Semaphore(MAX_CONCURRENT_REQUESTS)
 
-        async def value(entry: Mapping[str, Any]) -> TrainingXCom | None:
-            ref = _task_instance_ref(entry)
-            key = (ref, TRAINING_XCOM_KEY, str(entry["timestamp"]))
-            if key not in self._cache:
-                async with turns:
-                    self._cache_value(key, await self._get_value(api, ref, TRAINING_XCOM_KEY))
-            return TrainingXCom.parse(ref, self._cache.get(key), str(entry["timestamp"]))
+        async def read(entry: Mapping[str, Any]) -> TrainingXCom | None:
+            ref, written_at = _task_instance_ref(entry), str(entry["timestamp"])
+            key = (ref, TRAINING_XCOM_KEY, written_at)
+            if key in self._cache:
+                return TrainingXCom.parse(ref, self._cache[key], written_at)
+            async with concurrency:
+                value = self._cache[key] = await self._get_value(api, ref, TRAINING_XCOM_KEY)
+            return TrainingXCom.parse(ref, value, written_at)
 
-        found = await asyncio.gather(*(value(entry) for entry in entries))
-        return [mark for mark in found if mark is not None]
+        found = await asyncio.gather(*(read(entry) for entry in entries))
+        return [xcom for xcom in found if xcom is not None]
 
     async def list_task_digests(self, api: AirflowApiClient, dag_id: str, run_id: str) -> set[str]:
-        """Name the tasks of a run that have left marks, by their digests, two of each; the marks are not read."""
+        """Return the digests, two for each, of the tasks of a run that named a training; no XCom value is read."""
         entries = await _list_entries(api, dag_id, run_id, MAX_TASKS)
         return {digest for entry in entries for digest in _task_instance_ref(entry).task_digests}
-
-    def _cache_value(self, key: tuple[TaskInstanceRef, str, str], value: Any) -> None:
-        self._cache[key] = value
-        while len(self._cache) > MAX_CACHED_VALUES:
-            self._cache.popitem(last=False)
 
     async def _get_value(self, api: AirflowApiClient, ref: TaskInstanceRef, key: str) -> Any:
         try:

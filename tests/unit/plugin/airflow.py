@@ -1,4 +1,4 @@
-"""An Airflow of a few lines: its public REST API over plain objects, with users who may read some DAGs."""
+"""A fake Airflow: the XCom part of its public REST API over plain objects, with users who may read some DAGs."""
 
 from __future__ import annotations
 
@@ -12,32 +12,44 @@ from airflow_dlaas.plugin.xcoms import TaskInstanceRef
 
 
 @dataclass
-class SmallAirflow:
-    """*xcoms* by task instance and key; *readable* says which DAGs a bearer may read."""
+class FakeAirflow:
+    """Airflow with *xcoms* by task instance and key, and *readable* DAGs by user; a bearer token is the user's name."""
 
     xcoms: dict[tuple[TaskInstanceRef, str], Any] = field(default_factory=dict)
     readable: dict[str, set[str]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    read_keys: list[str] = field(default_factory=list)
+    """The key of each XCom whose value was requested."""
 
-    def seen_by(self, user: str) -> AirflowApiClient:
-        """The API with the eyes of *user*."""
-        return AirflowApiClient(self.app(), "", ((b"authorization", f"Bearer {user}".encode()),))
+    lists: int = 0
+    """How many lists of XComs were requested."""
+
+    def api_of(self, user: str) -> AirflowApiClient:
+        """Return the API with the permissions of *user*."""
+        return AirflowApiClient(self.app(), "", user, ((b"authorization", f"Bearer {user}".encode()),))
 
     def app(self) -> FastAPI:
-        """Airflow's application."""
+        """Return Airflow's application."""
         app = FastAPI()
 
-        def dags(request: Request) -> set[str]:
+        def readable_dags(request: Request) -> set[str]:
             user = request.headers.get("authorization", "").removeprefix("Bearer ")
             if user not in self.readable:
                 raise HTTPException(401, "Not authenticated")
             return self.readable[user]
 
-        way = "/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries"
+        task_path = "/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+        path = task_path + "/xcomEntries"
 
-        @app.get(way)
+        @app.get(task_path)
+        def task_instance(request: Request, dag_id: str) -> Any:
+            if dag_id not in readable_dags(request):
+                raise HTTPException(403, "Forbidden")
+            return {"state": "deferred", "operator": "TrainModelOperator", "try_number": 1, "max_tries": 0}
+
+        @app.get(path)
         def entries(request: Request, dag_id: str, run_id: str, xcom_key: str, limit: int, offset: int) -> Any:
-            allowed = dags(request)
+            self.lists += 1
+            allowed = readable_dags(request)
             if dag_id not in {"~", *allowed}:
                 raise HTTPException(403, "Forbidden")
             found = [
@@ -50,10 +62,10 @@ class SmallAirflow:
             ]
             return {"xcom_entries": found[offset : offset + limit], "total_entries": len(found)}
 
-        @app.get(way + "/{key}")
+        @app.get(path + "/{key}")
         def entry(request: Request, dag_id: str, run_id: str, task_id: str, key: str, map_index: int = -1) -> Any:
-            self.asked.append(key)
-            if dag_id not in dags(request):
+            self.read_keys.append(key)
+            if dag_id not in readable_dags(request):
                 raise HTTPException(403, "Forbidden")
             value = self.xcoms.get((TaskInstanceRef(dag_id, run_id, task_id, map_index), key))
             if value is None:

@@ -1,18 +1,18 @@
-/** A metric's final values over runs; each point leads to its task's page, by mouse and by keys. */
+/** A chart of a metric's final values over runs; a click or Enter on a point opens the task. */
 
 import type { JSX } from "preact";
 import { useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 
-import { zone } from "../core/theme";
-import { formatNumber } from "./core";
-import { type Grid, grid, pointAt, type Spot, stepped } from "./cursor";
-import { type HistoryLine, lineLabel } from "./history";
-import { airflowRoot, taskPage } from "./links";
-import { go } from "./navigate";
-import { runLabel } from "./outline";
-import { axis, Plot } from "./Plot";
-import { pen } from "./Swatch";
+import { airflowTimeZone } from "../shared/theme";
+import { formatNumber } from "../shared/format";
+import { type ChartGrid, buildChartGrid, pointAt, type GridPosition, nextPosition } from "./chartGrid";
+import { type HistoryLine, historyLineLabel } from "./metricHistory";
+import { airflowRoot, taskUrl } from "../shared/links";
+import { openAirflowPage } from "../shared/airflowNavigation";
+import { runLabel } from "./trainingFields";
+import { axis, Plot } from "../shared/Plot";
+import { curveStyle } from "./ColourSwatch";
 
 interface Props {
   metric: string;
@@ -22,25 +22,25 @@ interface Props {
 const HEIGHT = 300;
 
 export function HistoryChart({ metric, lines }: Props): JSX.Element {
-  const [spot, setSpot] = useState<Spot | null>(null);
+  const [position, setPosition] = useState<GridPosition | null>(null);
   const plot = useRef<uPlot | null>(null);
-  const drawn = useMemo(() => grid(lines), [lines]);
-  const options = useMemo(() => optionsFor(lines, drawn, setSpot), [lines, drawn]);
-  const data = useMemo((): uPlot.AlignedData => [drawn.times, ...drawn.rows.map((row) => row.map(valueOf))], [drawn]);
-  const point = pointAt(drawn, spot);
+  const grid = useMemo(() => buildChartGrid(lines), [lines]);
+  const options = useMemo(() => chartOptions(lines, grid, setPosition), [lines, grid]);
+  const data = useMemo((): uPlot.AlignedData => [grid.times, ...grid.rows.map((row) => row.map(valueOf))], [grid]);
+  const point = pointAt(grid, position);
   const open = (): void => {
-    if (point) go(taskPage(airflowRoot(window.location.pathname), point.training.ref));
+    if (point) openAirflowPage(taskUrl(airflowRoot(window.location.pathname), point.training.ref));
   };
-  const press = (event: KeyboardEvent): void => {
+  const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === "Enter") return open();
     if (!event.key.startsWith("Arrow")) return;
     event.preventDefault();
-    const next = stepped(drawn, spot, event.key);
-    setSpot(next);
-    const at = next === null ? undefined : drawn.times[next.time];
-    const value = pointAt(drawn, next)?.value;
-    if (plot.current && at !== undefined && value !== undefined)
-      plot.current.setCursor({ left: plot.current.valToPos(at, "x"), top: plot.current.valToPos(value, "y") }, false);
+    const next = nextPosition(grid, position, event.key);
+    setPosition(next);
+    const time = next === null ? undefined : grid.times[next.time];
+    const value = pointAt(grid, next)?.value;
+    if (plot.current && time !== undefined && value !== undefined)
+      plot.current.setCursor({ left: plot.current.valToPos(time, "x"), top: plot.current.valToPos(value, "y") }, false);
   };
   return (
     <figure class="listing-history">
@@ -48,69 +48,69 @@ export function HistoryChart({ metric, lines }: Props): JSX.Element {
         class="listing-points"
         tabIndex={0}
         role="group"
-        aria-label={`${metric} over runs. Arrow keys go from run to run, Enter opens the run's task.`}
-        onKeyDown={press}
+        aria-label={`${metric} over runs. Arrow keys move from run to run, Enter opens the task.`}
+        onKeyDown={onKeyDown}
         onClick={open}
       >
         <Plot options={options} data={data} height={HEIGHT} label={`${metric} over runs`} plot={plot} />
       </div>
-      <figcaption aria-live="polite">{point ? said(point, lines[spot?.line ?? 0]) : HINT}</figcaption>
+      <figcaption aria-live="polite">{point ? describePoint(point, lines[position?.line ?? 0]) : HINT}</figcaption>
     </figure>
   );
 }
 
-const HINT = "Point at a run, or go to it by the arrow keys; a click or Enter opens its task.";
+const HINT = "Select a run with the pointer or the arrow keys; a click or Enter opens its task.";
 
 const valueOf = (point: { value: number } | null): number | null => point?.value ?? null;
 
-function said(point: NonNullable<ReturnType<typeof pointAt>>, line: HistoryLine | undefined): string {
-  const label = line ? lineLabel(line) : "";
+function describePoint(point: NonNullable<ReturnType<typeof pointAt>>, line: HistoryLine | undefined): string {
+  const label = line ? historyLineLabel(line) : "";
   const mapped = line?.map_index === "best" ? `, by [${point.training.ref.map_index}]` : "";
   return `${runLabel(point.training.ref.run_id)}: ${label} ${formatNumber(point.value)}${mapped}`;
 }
 
-function optionsFor(
+function chartOptions(
   lines: readonly HistoryLine[],
-  drawn: Grid,
-  onSpot: (spot: Spot | null) => void,
+  grid: ChartGrid,
+  onPosition: (position: GridPosition | null) => void,
 ): Omit<uPlot.Options, "width" | "height"> {
   return {
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 9 } },
     axes: [
-      axis({ values: (_plot, times, _axis, _space, step) => times.map((time) => dayOrHour(time, step)) }),
+      axis({ values: (_plot, times, _axis, _space, step) => times.map((time) => formatTick(time, step)) }),
       axis({ size: 60, values: (_, values) => values.map(formatNumber) }),
     ],
     series: [
       {},
       ...lines.map((line, index) => ({
-        label: lineLabel(line),
-        ...pen(index),
+        label: historyLineLabel(line),
+        ...curveStyle(index),
         spanGaps: true,
-        points: { show: true, size: 6, fill: pen(index).stroke },
+        points: { show: true, size: 6, fill: curveStyle(index).stroke },
       })),
     ],
-    hooks: { setCursor: [(plot) => onSpot(nearest(plot, drawn))] },
+    hooks: { setCursor: [(plot) => onPosition(nearestPosition(plot, grid))] },
   };
 }
 
-/** "25 Nov", or "02:00" where the axis goes by less than days; *time* and *step* in seconds. */
-function dayOrHour(time: number, step: number): string {
-  const looks: Intl.DateTimeFormatOptions =
+/** "25 Nov", or "02:00" where *step* is less than a day; *time* and *step* in seconds. */
+function formatTick(time: number, step: number): string {
+  const format: Intl.DateTimeFormatOptions =
     step < 86_400 ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } : { day: "numeric", month: "short" };
-  return new Intl.DateTimeFormat("en-GB", { ...looks, timeZone: zone() }).format(time * 1000);
+  return new Intl.DateTimeFormat("en-GB", { ...format, timeZone: airflowTimeZone() }).format(time * 1000);
 }
 
-/** The point nearest to the cursor, of those at its time. */
-function nearest(plot: uPlot, drawn: Grid): Spot | null {
+/** The point nearest to the cursor among those at the cursor's time. */
+function nearestPosition(plot: uPlot, grid: ChartGrid): GridPosition | null {
   const { idx, top } = plot.cursor;
   if (typeof idx !== "number" || top === undefined || top < 0) return null;
-  let found: Spot | null = null;
-  let least = Infinity;
-  drawn.rows.forEach((row, line) => {
+  let found: GridPosition | null = null;
+  let leastDistance = Infinity;
+  grid.rows.forEach((row, line) => {
     const value = row[idx]?.value;
-    const away = value === undefined ? Infinity : Math.abs(plot.valToPos(value, "y") - top);
-    if (away < least) [found, least] = [{ line, time: idx }, away];
+    const distance = value === undefined ? Infinity : Math.abs(plot.valToPos(value, "y") - top);
+    if (distance < leastDistance) [found, leastDistance] = [{ line, time: idx }, distance];
   });
   return found;
 }

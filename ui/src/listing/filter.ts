@@ -1,31 +1,36 @@
-/** Which trainings a list shows, and the same as a URL's query: whoever opens the link sees the same list. */
+/** The filters of a list of trainings, also as the query of a URL, so that a link shows the same list. */
 
-import type { Outline } from "../api";
+import type { TrainingListItem } from "../api/types";
 
-export interface Filters {
+export interface FilterValues {
   dag: string;
-  /** A state's name, or "open" for all that have not ended. */
+  /** The name of a state, or "open" for all that are not final. */
   state: string;
   framework: string;
-  /** Words; all must occur somewhere in what the row shows. */
+  /** Words, each of which must occur in a field of the training. */
   text: string;
 }
 
-export const EVERYTHING: Filters = { dag: "", state: "", framework: "", text: "" };
+export const NO_FILTERS: FilterValues = { dag: "", state: "", framework: "", text: "" };
 
-const KEYS = { dag: "dag_id", state: "state", framework: "framework", text: "q" } as const;
+const QUERY_KEYS = { dag: "dag_id", state: "state", framework: "framework", text: "q" } as const;
 
-export function readFilters(query: URLSearchParams): Filters {
-  const at = (key: string): string => query.get(key) ?? "";
-  return { dag: at(KEYS.dag), state: at(KEYS.state), framework: at(KEYS.framework), text: at(KEYS.text) };
+export function parseFilters(query: URLSearchParams): FilterValues {
+  const value = (key: string): string => query.get(key) ?? "";
+  return {
+    dag: value(QUERY_KEYS.dag),
+    state: value(QUERY_KEYS.state),
+    framework: value(QUERY_KEYS.framework),
+    text: value(QUERY_KEYS.text),
+  };
 }
 
-/** *query* with *filters* in it; what else it says stays. */
-export function writeFilters(query: URLSearchParams, filters: Filters): URLSearchParams {
+/** *query* with *filters*; its other parameters stay. */
+export function filtersToQuery(query: URLSearchParams, filters: FilterValues): URLSearchParams {
   const written = new URLSearchParams(query);
-  for (const name of Object.keys(KEYS) as (keyof Filters)[]) {
-    if (filters[name] === "") written.delete(KEYS[name]);
-    else written.set(KEYS[name], filters[name]);
+  for (const name of Object.keys(QUERY_KEYS) as (keyof FilterValues)[]) {
+    if (filters[name] === "") written.delete(QUERY_KEYS[name]);
+    else written.set(QUERY_KEYS[name], filters[name]);
   }
   return written;
 }
@@ -35,35 +40,43 @@ export function frameworkName(framework: string): string {
   return framework.split(" ", 1)[0] ?? "";
 }
 
-function said(one: Outline): string {
-  const parameters = Object.entries(one.parameters).map(([name, value]) => `${name} ${value}`);
-  return [one.name, one.ref.dag_id, one.ref.run_id, one.ref.task_id, one.id, one.connection, one.framework]
-    .concat([one.runtime, one.resource_type, one.state, one.phase], parameters)
+function searchText(training: TrainingListItem): string {
+  const parameters = Object.entries(training.parameters).map(([name, value]) => `${name} ${value}`);
+  return [
+    training.name,
+    training.ref.dag_id,
+    training.ref.run_id,
+    training.ref.task_id,
+    training.id,
+    training.connection,
+    training.framework,
+  ]
+    .concat([training.runtime, training.resource_type, training.state, training.phase], parameters)
     .join("\n")
     .toLowerCase();
 }
 
-function stateFits(one: Outline, wanted: string): boolean {
+function matchesState(training: TrainingListItem, wanted: string): boolean {
   if (wanted === "") return true;
-  const state = one.state ?? "pending"; // not submitted yet: to a person it waits
+  const state = training.state ?? "pending"; // one that is not submitted yet is shown as pending
   return wanted === "open" ? state === "pending" || state === "running" : state === wanted;
 }
 
-export function filtered(all: readonly Outline[], filters: Filters): Outline[] {
+export function filterTrainings(all: readonly TrainingListItem[], filters: FilterValues): TrainingListItem[] {
   const words = filters.text.toLowerCase().split(/\s+/).filter(Boolean);
-  return all.filter((one) => {
-    if (filters.dag !== "" && one.ref.dag_id !== filters.dag) return false;
-    if (!stateFits(one, filters.state)) return false;
-    if (filters.framework !== "" && frameworkName(one.framework) !== filters.framework) return false;
-    const text = words.length > 0 ? said(one) : "";
+  return all.filter((training) => {
+    if (filters.dag !== "" && training.ref.dag_id !== filters.dag) return false;
+    if (!matchesState(training, filters.state)) return false;
+    if (filters.framework !== "" && frameworkName(training.framework) !== filters.framework) return false;
+    const text = words.length > 0 ? searchText(training) : "";
     return words.every((word) => text.includes(word));
   });
 }
 
-/** What there is to choose from; *chosen* too, so that a shared link's choice never vanishes from its list. */
-export function choices(values: Iterable<string>, chosen: string): string[] {
+/** The options of a select field, always with *selected*: a link may select a value that no training has. */
+export function selectOptions(values: Iterable<string>, selected: string): string[] {
   const all = new Set(values);
-  if (chosen !== "") all.add(chosen);
+  if (selected !== "") all.add(selected);
   all.delete("");
   return [...all].sort();
 }

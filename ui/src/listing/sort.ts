@@ -1,51 +1,57 @@
-/** Sorting by any column: stable, and what is missing comes last whichever way one sorts. */
+/** Sorting by a column: stable, with missing values last in both directions. */
 
-export type Cell = number | string | null;
+export type CellValue = number | string | null;
 
-export interface Order {
+export interface SortOrder {
   /** The id of a column. */
-  by: string;
+  columnId: string;
   descending: boolean;
 }
 
-/** "run 9" before "run 10", and "Adam" beside "adam". */
-const words = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+/** "run 9" comes before "run 10", and "Adam" next to "adam". */
+const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
-function missing(cell: Cell): boolean {
+function isMissing(cell: CellValue): boolean {
   return cell === null || cell === "" || (typeof cell === "number" && Number.isNaN(cell));
 }
 
-/** Numbers come before words where a column holds both. */
-function compare(one: Cell, other: Cell): number {
+/** Numbers come before texts where a column has both. */
+function compare(one: CellValue, other: CellValue): number {
   if (typeof one === "number" && typeof other === "number") return one < other ? -1 : one > other ? 1 : 0;
   if (typeof one === "number") return -1;
   if (typeof other === "number") return 1;
-  return words.compare(one ?? "", other ?? "");
+  return collator.compare(one ?? "", other ?? "");
 }
 
-/** *rows* in order of what *cell* says of each; equal ones stay as they stood. */
-export function sorted<Row>(rows: readonly Row[], cell: (row: Row) => Cell, descending: boolean): Row[] {
-  const cells = new Map(rows.map((row) => [row, cell(row)]));
-  const at = (row: Row): Cell => cells.get(row) ?? null;
+/** *rows* ordered by *valueOf* each; equal ones keep their order. */
+export function sortBy<Row>(rows: readonly Row[], valueOf: (row: Row) => CellValue, descending: boolean): Row[] {
+  const cells = new Map(rows.map((row) => [row, valueOf(row)]));
+  const at = (row: Row): CellValue => cells.get(row) ?? null;
   return [...rows].sort((one, other) => {
     const [a, b] = [at(one), at(other)];
-    if (missing(a) || missing(b)) return Number(missing(a)) - Number(missing(b));
+    if (isMissing(a) || isMissing(b)) return Number(isMissing(a)) - Number(isMissing(b));
     return descending ? compare(b, a) : compare(a, b);
   });
 }
 
-/** The order after a click on a column's head: the other way round, or *first* where it was not sorted by it. */
-export function clicked(order: Order, by: string, first: "ascending" | "descending" = "ascending"): Order {
-  return order.by === by ? { by, descending: !order.descending } : { by, descending: first === "descending" };
+/** The order after a click on a column's header: reversed, or *initial* where another column was sorted by. */
+export function nextOrder(
+  order: SortOrder,
+  columnId: string,
+  initial: "ascending" | "descending" = "ascending",
+): SortOrder {
+  return order.columnId === columnId
+    ? { columnId, descending: !order.descending }
+    : { columnId, descending: initial === "descending" };
 }
 
-/** What `aria-sort` says of column *id*. */
-export function ariaSort(order: Order, id: string): "ascending" | "descending" | "none" {
-  return order.by !== id ? "none" : order.descending ? "descending" : "ascending";
+/** The value of `aria-sort` for column *id*. */
+export function ariaSort(order: SortOrder, id: string): "ascending" | "descending" | "none" {
+  return order.columnId !== id ? "none" : order.descending ? "descending" : "ascending";
 }
 
-/** A text from outside as a number where it is one ("1e-3"), so that 0.01 comes before 0.1 and 9 before 10. */
-export function numberOrText(text: string | undefined): Cell {
+/** A parameter's text as a number where it is one ("1e-3"), so that 9 comes before 10. */
+export function parseCell(text: string | undefined): CellValue {
   if (text === undefined || text.trim() === "") return null;
   const number = Number(text);
   return Number.isFinite(number) ? number : text;

@@ -1,0 +1,182 @@
+"""
+The JSON documents that the pages receive.
+
+They are the response models of the plugin's API. ``ui/src/api/types.ts`` is generated from their OpenAPI schema
+by ``ui/generate_types.py``, and a test compares. Times are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from airflow_dlaas.contract.base import Timestamp
+from airflow_dlaas.contract.state import TrainingState
+from airflow_dlaas.contract.training import ResourceUsage
+from airflow_dlaas.plugin.xcoms import TaskInstanceRef
+
+Source = Literal["service", "task"]
+"""Where a training's data comes from: the service, or the XCom that the task stored at its end."""
+
+CurvePoint = tuple[float, float | None, float]
+"""Iteration; value, null where it is NaN or infinite; seconds since the epoch."""
+
+
+class ResponseModel(BaseModel):
+    """Base of the documents; every key is always present, and null where there is no value."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, json_schema_serialization_defaults_required=True
+    )
+
+
+class TrainingListItem(ResponseModel):
+    """A training as lists show it."""
+
+    ref: TaskInstanceRef
+    connection: str
+    """The id of the Airflow connection to the service."""
+    id: str | None
+    """null: not submitted yet."""
+    state: TrainingState | None
+    """null: not submitted yet; where there is an id: unknown, because the service does not answer."""
+    phase: str | None
+    """queued, preparing, loading, processing or storing; null in a final state."""
+    name: str
+    framework: str
+    """Name and version as in the definition: ``tensorflow 2.21``."""
+    runtime: str | None
+    """Description of the runtime that the service chose."""
+    resource_type: str
+    """small, medium or large."""
+    submitted_at: Timestamp | None
+    running_at: Timestamp | None
+    finished_at: Timestamp | None
+    queue_position: int | None
+    """Number of trainings that start before this one, where it waits for GPUs."""
+    gpus: list[str]
+    metrics: dict[str, float]
+    """The last value of each metric, by ``phase/name``, or ``name`` where there is no phase."""
+    parameters: dict[str, str]
+    """Options of the command line: ``--learningRate 0.001``."""
+    source: Source
+
+
+class PhaseInterval(ResponseModel):
+    """How long a training was in one phase."""
+
+    phase: str
+    since: Timestamp
+    until: Timestamp | None
+    """null while the phase lasts."""
+
+
+class TrainingError(ResponseModel):
+    """One cause of a training's failure."""
+
+    code: str
+    message: str
+
+
+class ResultsLocation(ResponseModel):
+    """Where a training's results are in the object store."""
+
+    container: str
+    location: str
+
+
+class TrainingDetail(TrainingListItem):
+    """A training as its own page shows it."""
+
+    description: str
+    message: str | None
+    errors: list[TrainingError]
+    phases: list[PhaseInterval]
+    usage: ResourceUsage | None
+    """null in a final state, and while nothing was measured."""
+    isolation: str | None
+    cancel_requested: bool
+    definition: Any
+    """The training definition; values of secrets are masked."""
+    results: ResultsLocation | None
+    event_folder: str | None
+    """The folder in the results that contains TensorBoard's event files."""
+    tensorboard: str | None
+    """URL of this training in the TensorBoard that the connection names."""
+
+
+class Try(ResponseModel):
+    """One of the trainings that a task instance submitted: one for each try or clear."""
+
+    id: str
+    state: TrainingState
+    submitted_at: Timestamp
+    current: bool
+    """Whether this is the task's current training."""
+
+
+class TaskInstanceStatus(ResponseModel):
+    """State of the task instance, as Airflow's API returns it."""
+
+    state: str | None
+    operator: str | None
+    try_number: int
+    max_tries: int
+
+
+class TaskResponse(ResponseModel):
+    """A task instance and its training."""
+
+    ref: TaskInstanceRef
+    task: TaskInstanceStatus
+    tries: list[Try]
+    """Newest first."""
+    training: TrainingDetail | None
+    """The requested training, else the current one; null where the task has none yet."""
+    may_cancel: bool
+    service_error: str | None
+    """Why the service does not answer now, in one sentence."""
+
+
+class CurveSeries(ResponseModel):
+    """One metric over the iterations."""
+
+    name: str
+    phase: str
+    """``train``, ``validation``, or empty where the phase is unknown."""
+    total: int
+    """Number of points that the service has; ``points`` may have fewer."""
+    points: list[CurvePoint]
+
+
+class CurvesResponse(ResponseModel):
+    """The curves of a training."""
+
+    version: str
+    """Pass it as ``unless`` with the next request: while nothing changed, ``series`` is null then."""
+    series: list[CurveSeries] | None
+    complete: bool
+    """Whether no more points can come."""
+
+
+class TrainingList(ResponseModel):
+    """The trainings of a run, of a DAG or of all DAGs."""
+
+    trainings: list[TrainingListItem]
+    """Newest first."""
+    service_errors: list[str]
+    """One sentence for each service that does not answer now."""
+
+
+class CancelRequest(BaseModel):
+    """The training to cancel; its DAG is in the query, because Airflow checks the permission for that DAG."""
+
+    run_id: str
+    task_id: str
+    map_index: int = -1
+    training_id: str
+
+
+class CancelResponse(ResponseModel):
+    """The service accepted the request; the training's next state shows the result."""

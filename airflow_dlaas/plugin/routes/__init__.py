@@ -1,0 +1,1 @@
+"""The routes of the plugin's JSON API, one module for each noun. `plugin.app` puts them together."""

@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+
+import { trainingKey } from "./trainingFields";
+import { bestKeys, MAX_CURVES, rankByMetric, toggleKey } from "./curveSelection";
+import { sampleTraining } from "./sampleTrainings";
+
+const scored = (id: string | null, loss?: number) =>
+  sampleTraining({ id, metrics: loss === undefined ? {} : { loss } });
+
+test("rankByMetric lists the best first, and missing values last", () => {
+  const ids = rankByMetric([scored("none"), scored("bad", 2), scored("good", 1)], "loss", "down").map((one) => one.id);
+  expect(ids).toEqual(["good", "bad", "none"]);
+});
+
+test("bestKeys leaves out trainings that are not submitted", () => {
+  const all = [scored("bad", 3), scored("good", 1), scored(null), scored("fair", 2)];
+  expect(bestKeys(all, "loss", "down", 2)).toEqual(
+    new Set(all.filter((one) => /good|fair/.test(one.id ?? "")).map(trainingKey)),
+  );
+  expect(bestKeys(all, null, "up").size).toBe(3);
+});
+
+test("toggleKey adds up to the limit, and always removes", () => {
+  const full = new Set(Array.from({ length: MAX_CURVES }, (_, index) => String(index)));
+  expect(toggleKey(full, "one more")).toBe(full);
+  expect(toggleKey(full, "0").size).toBe(MAX_CURVES - 1);
+  expect([...toggleKey(new Set(), "a")]).toEqual(["a"]);
+});

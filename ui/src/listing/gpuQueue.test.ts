@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+
+import { gpuQueues, queuePositionText } from "./gpuQueue";
+import { sampleTraining } from "./sampleTrainings";
+
+const waits = (id: string, queue_position: number | null, parts = {}) =>
+  sampleTraining({ id, state: "pending", phase: "queued", queue_position, ...parts });
+
+test("waiting trainings are ordered by their position, with unknown positions last", () => {
+  const [queue] = gpuQueues([waits("unknown", null), waits("third", 2, { resource_type: "large" }), waits("first", 0)]);
+  expect(queue?.waiting.map((one) => [one.training.id, one.gpus])).toEqual([
+    ["first", 1],
+    ["third", 3],
+    ["unknown", 1],
+  ]);
+});
+
+test("waiting trainings without positions are ordered by the time of submission", () => {
+  const [queue] = gpuQueues([
+    waits("new", null, { submitted_at: "2026-11-25T03:00:00Z" }),
+    waits("old", null, { submitted_at: "2026-11-25T02:00:00Z" }),
+  ]);
+  expect(queue?.waiting.map((one) => one.training.id)).toEqual(["old", "new"]);
+});
+
+test("a training with GPUs does not wait, even in an early phase", () => {
+  const [queue] = gpuQueues([waits("prepares", null, { phase: "preparing", gpus: ["1"] })]);
+  expect(queue?.waiting).toEqual([]);
+  expect(queue?.holding.map((one) => one.gpus)).toEqual([["1"]]);
+});
+
+test("a final training is in no queue, even where it still lists GPUs", () => {
+  expect(gpuQueues([sampleTraining({ gpus: ["0"] })])).toEqual([]);
+});
+
+test("each service has a separate queue", () => {
+  const found = gpuQueues([waits("a", 0, { connection: "west" }), waits("b", 0, { connection: "east" })]);
+  expect(found.map((queue) => [queue.connection, queue.waiting.length])).toEqual([
+    ["east", 1],
+    ["west", 1],
+  ]);
+});
+
+test("queuePositionText describes the position", () => {
+  expect([0, 2, null].map(queuePositionText)).toEqual(["next", "2 before it", "waits"]);
+});

@@ -1,0 +1,53 @@
+/** Trainings that wait for GPUs and trainings that have GPUs, for each service. */
+
+import type { TrainingListItem } from "../api/types";
+import { requestedGpus, isFinal } from "./trainingFields";
+import { sortBy } from "./sort";
+
+export interface WaitingTraining {
+  training: TrainingListItem;
+  /** Trainings that start before it; null where the service does not return a position. */
+  ahead: number | null;
+  gpus: number;
+}
+
+export interface GpuHolder {
+  training: TrainingListItem;
+  gpus: string[];
+}
+
+export interface GpuQueue {
+  connection: string;
+  /** In the order of their start. Positions may have gaps: the list has the trainings of this Airflow only. */
+  waiting: WaitingTraining[];
+  /** Ordered by the first GPU. */
+  holding: GpuHolder[];
+}
+
+/** A queue for each connection that has a training waiting for GPUs or using some. */
+export function gpuQueues(trainings: readonly TrainingListItem[]): GpuQueue[] {
+  const found = new Map<string, GpuQueue>();
+  for (const training of trainings) {
+    if (isFinal(training)) continue;
+    const queue = found.get(training.connection) ?? { connection: training.connection, waiting: [], holding: [] };
+    if (training.gpus.length > 0) queue.holding.push({ training, gpus: training.gpus });
+    else if (training.state === "pending")
+      queue.waiting.push({ training, ahead: training.queue_position, gpus: requestedGpus(training) });
+    else continue;
+    found.set(training.connection, queue);
+  }
+  return sortBy([...found.values()], (queue) => queue.connection, false).map((queue) => ({
+    ...queue,
+    waiting: sortBy(
+      sortBy(queue.waiting, (one) => one.training.submitted_at, false),
+      (one) => one.ahead,
+      false,
+    ),
+    holding: sortBy(queue.holding, (one) => one.gpus[0] ?? null, false),
+  }));
+}
+
+/** "next", "2 before it"; "waits" where the position is unknown. */
+export function queuePositionText(ahead: number | null): string {
+  return ahead === null ? "waits" : ahead === 0 ? "next" : `${ahead} before it`;
+}

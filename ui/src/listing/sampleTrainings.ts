@@ -1,0 +1,41 @@
+/** Trainings for tests. */
+
+import type { TrainingListItem } from "../api/types";
+
+type Fields = Partial<Omit<TrainingListItem, "ref">> & { ref?: Partial<TrainingListItem["ref"]> };
+
+/** A completed training of the DAG `nightly`, with *fields* replaced. */
+export function sampleTraining(fields: Fields = {}): TrainingListItem {
+  return {
+    connection: "dlaas_default",
+    id: "training-1",
+    state: "completed",
+    phase: null,
+    name: "digits",
+    framework: "tensorflow 2.21",
+    runtime: null,
+    resource_type: "small",
+    submitted_at: "2026-11-25T02:00:00Z",
+    running_at: "2026-11-25T02:01:00Z",
+    finished_at: "2026-11-25T02:11:00Z",
+    queue_position: null,
+    gpus: [],
+    metrics: {},
+    parameters: {},
+    source: "service",
+    ...fields,
+    ref: { dag_id: "nightly", run_id: "manual__1", task_id: "train", map_index: -1, ...fields.ref },
+  };
+}
+
+/** The training of the run on *day* of November, with *accuracy* as its final metric. */
+export function sampleNightlyTraining(day: number, accuracy: number, fields: Fields = {}): TrainingListItem {
+  const date = `2026-11-${String(day).padStart(2, "0")}`;
+  return sampleTraining({
+    id: `training-${day}-${fields.ref?.map_index ?? -1}`,
+    submitted_at: `${date}T02:00:05Z`,
+    metrics: { accuracy },
+    ...fields,
+    ref: { run_id: `scheduled__${date}T02:00:00+00:00`, ...fields.ref },
+  });
+}

@@ -1,0 +1,68 @@
+/** Columns of a table of trainings, and the order of its rows. No JSX. */
+
+import type { ComponentChildren } from "preact";
+
+import type { TrainingListItem } from "../api/types";
+import { guessDirection, type Direction } from "./metricDirection";
+import { type CellValue, parseCell, type SortOrder, sortBy } from "./sort";
+
+export interface Column {
+  id: string;
+  title: string;
+  numeric?: boolean;
+  /** The order after the first click on the header; ascending by default. */
+  initialOrder?: "descending";
+  /** The value by which rows are sorted. *now* is in milliseconds since the epoch. */
+  sortValue: (training: TrainingListItem, now: number) => CellValue;
+  /** The content of a cell. */
+  render: (training: TrainingListItem, now: number) => ComponentChildren;
+}
+
+export function parameterColumn(name: string): Column {
+  return {
+    id: `parameter:${name}`,
+    title: name,
+    sortValue: (training) => parseCell(training.parameters[name]),
+    render: (training) => training.parameters[name] ?? "–",
+    numeric: true,
+  };
+}
+
+export const metricColumnId = (name: string): string => `metric:${name}`;
+
+/** The first click on the header sorts the best value to the top. */
+export function metricColumn(
+  name: string,
+  format: (value: number) => string,
+  direction: Direction = guessDirection(name),
+): Column {
+  return {
+    id: metricColumnId(name),
+    title: name,
+    sortValue: (training) => training.metrics[name] ?? null,
+    render: (training) => {
+      const value = training.metrics[name];
+      return value === undefined ? "–" : format(value);
+    },
+    numeric: true,
+    ...(direction === "up" ? { initialOrder: "descending" as const } : {}),
+  };
+}
+
+/** *rows* in *order*; unchanged where no column has the id. */
+export function sortTrainings(
+  rows: readonly TrainingListItem[],
+  columns: readonly Column[],
+  order: SortOrder,
+  now: number,
+): readonly TrainingListItem[] {
+  const column = columns.find((one) => one.id === order.columnId);
+  return column ? sortBy(rows, (training) => column.sortValue(training, now), order.descending) : rows;
+}
+
+/** The order with the best value of *metric* first. */
+export function bestFirstOrder(metric: string | null, direction: Direction): SortOrder {
+  return metric === null
+    ? { columnId: "", descending: false }
+    : { columnId: metricColumnId(metric), descending: direction === "up" };
+}

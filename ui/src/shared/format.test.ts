@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+
+import { formatBytes, formatDuration, formatNumber } from "./format";
+
+test("formatBytes uses the largest unit below the size", () => {
+  expect([0, 1023, 1024, 1.5 * 1024 ** 2, 2048 * 1024 ** 3].map(formatBytes)).toEqual([
+    "0 B",
+    "1023 B",
+    "1.0 KiB",
+    "1.5 MiB",
+    "2048.0 GiB",
+  ]);
+});
+
+test("formatDuration shows two units at most", () => {
+  expect([0, 59_000, 61_000, 7_500_000].map(formatDuration)).toEqual(["0 s", "59 s", "1 min 1 s", "2 h 5 min"]);
+});
+
+test("formatNumber keeps four significant digits", () => {
+  expect([0.123456, 12345.6, 1].map(formatNumber)).toEqual(["0.1235", "12350", "1"]);
+});

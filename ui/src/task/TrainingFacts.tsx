@@ -1,0 +1,88 @@
+/** The facts of a training, and how long each phase took. */
+
+import type { ComponentChildren, JSX } from "preact";
+
+import type { PhaseInterval, ResultsLocation, TrainingDetail } from "../api/types";
+import { formatBytes, formatDuration, formatTime } from "../shared/format";
+import { onAirflowLinkClick } from "../shared/airflowNavigation";
+
+export function PhaseTimeline({ phases, now }: { phases: readonly PhaseInterval[]; now: number }): JSX.Element | null {
+  if (phases.length === 0) return null;
+  const durations = phases.map((one) => Math.max(0, (one.until ? Date.parse(one.until) : now) - Date.parse(one.since)));
+  return (
+    <>
+      <div class="phases" aria-hidden="true">
+        {phases.map((one, index) => (
+          <span key={index} class={`phase-${one.phase}`} style={{ flexGrow: Math.max(durations[index] ?? 0, 1) }} />
+        ))}
+      </div>
+      <ul class="phase-list" aria-label="Time in each phase">
+        {phases.map((one, index) => (
+          <li key={index} title={`since ${formatTime(one.since)}`}>
+            <i class={`phase-${one.phase}`} aria-hidden="true" />
+            {one.phase} {formatDuration(durations[index] ?? 0)}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+export function TrainingFacts({ training }: { training: TrainingDetail }): JSX.Element {
+  const { usage } = training;
+  const rows: [string, ComponentChildren][] = [
+    ["Framework", training.framework],
+    ["Runs on", training.runtime],
+    ["Resources", `${training.resource_type}${training.gpus.length ? `: ${training.gpus.join(", ")}` : ""}`],
+    ["In the queue", training.queue_position === null ? null : `position ${training.queue_position + 1}`],
+    ["Memory", usage?.memory_bytes == null ? null : formatBytes(usage.memory_bytes)],
+    ["CPU", usage?.cpu_percent == null ? null : `${Math.round(usage.cpu_percent)} % of a core`],
+    ...(usage?.gpus ?? []).map((gpu): [string, string] => [
+      `GPU ${gpu.name}`,
+      `${gpu.utilization ?? "–"} %, ${optionalBytes(gpu.memory_used)} of ${optionalBytes(gpu.memory_total)}`,
+    ]),
+    ["Submitted", formatTime(training.submitted_at)],
+    ["Started", training.running_at && formatTime(training.running_at)],
+    ["Ended", training.finished_at && formatTime(training.finished_at)],
+    ["Isolation", training.isolation],
+    ["Service", training.connection],
+    ["Results", training.results && resultsPath(training.results)],
+    ["Event files", eventFilesPath(training)],
+    [
+      "TensorBoard",
+      training.tensorboard && (
+        <a
+          href={training.tensorboard}
+          target="_blank"
+          rel="noopener noreferrer"
+          onClick={onAirflowLinkClick}
+          onAuxClick={onAirflowLinkClick}
+        >
+          open
+        </a>
+      ),
+    ],
+  ];
+  return (
+    <dl class="facts">
+      {rows
+        .filter(([, value]) => value)
+        .map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+    </dl>
+  );
+}
+
+function resultsPath({ container, location }: ResultsLocation): string {
+  return `${container}/${location}`;
+}
+
+function eventFilesPath({ event_folder, results }: TrainingDetail): string | null {
+  return event_folder !== null && results !== null ? `${resultsPath(results)}/${event_folder}` : event_folder;
+}
+
+const optionalBytes = (bytes: number | null | undefined): string => (bytes == null ? "–" : formatBytes(bytes));
