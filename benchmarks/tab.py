@@ -1,13 +1,13 @@
 """
-What looking at trainings costs: Airflow's API server, the training service, and the browser.
+The cost of an open page with trainings: for Airflow's API server, the training service and the browser.
 
     python benchmarks/tab.py [--rounds 3] [--seconds 30] [--points 50000] [--megabytes 100] [--rows 200]
                              [--ended 0] [--only server,much,rows]
 
-A real Airflow, a real service and headless Chromium, as in the system tests. Rounds are interleaved: each goes through
-all cases once, and medians are compared. CPU time is that of the API server's and the service's own processes, once a
-page has come to rest; trainings and the rest of Airflow run beside them in every case alike. On a machine that does a
-lot else, believe CPU times, not the clock's: "drawn", "first time" and the longest tasks.
+A real Airflow, a real service and headless Chromium, as in the system tests. Rounds are interleaved: each measures all
+cases once, and the medians are compared. CPU time is that of the API server's and the service's own processes after the
+page has settled; trainings and the other components of Airflow run in every case. On a busy machine, trust the CPU
+times rather than the elapsed times: "drawn", "first time" and the longest tasks.
 """
 
 from __future__ import annotations
@@ -32,111 +32,111 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.demo.service_process import ServiceProcess
 from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY, RunKey, _digest, with_run_key
-from tests.system.browser import PATIENCE, a_browser, looking
+from tests.system.browser import TIMEOUT, launch_browser, logged_in
 from tests.system.stage import Run, Stage, a_service, an_airflow, eventually, prepared
 
-REST = 4.0
-"""Seconds from what a page shows first until what it costs is measured."""
+SETTLE_SECONDS = 4.0
+"""Seconds from the first drawing of a page until the measurement begins."""
 
-UPDATES = 20.0
-"""Seconds for which a page with much on it is watched."""
+WATCH_SECONDS = 20.0
+"""Seconds for which a page with a large training or many rows is measured."""
 
-STEADY = """
+STEADY_COMMAND = """
 i=0; while [ ! -e $CHECKPOINT_DIR/go ]; do i=$((i+1)); echo "Iter $i, loss= 0.$((RANDOM + 10000))"; sleep 0.5; done
 """
 """Prints a loss twice a second."""
 
-MUCH = """
+LARGE_SCRIPT = """
 import json, os, random, sys, time
 points, megabytes = map(int, sys.argv[1:])
 own = open(os.environ["LOG_DIR"] + "/evaluation-metrics.txt", "a", buffering=1 << 16)
-def tell(step):
+def write_point(step):
     values = {"loss": round(100 / (step + 100) + random.random() / 10, 5), "accuracy": round(random.random(), 5)}
     print(json.dumps({"etimes": {"iteration": step}, "values": values}), file=own)
 for step in range(1, points + 1):
-    tell(step)
+    write_point(step)
     if step % 10_000 == 0:
         own.flush()
-        time.sleep(1)  # of what comes faster than 4 MiB in half a second, the service reads the end only
+        time.sleep(1)  # the service reads only the end of more than 4 MiB in half a second
 line = "worker %07d has read a shard of the training data from the cache and hands it on to the next stage\\n"
 text = "".join(line % number for number in range(10_000))
 for _ in range(megabytes * 1024**2 // len(text)):
     sys.stdout.write(text)
 while not os.path.exists(os.environ["CHECKPOINT_DIR"] + "/go"):
     step += 1
-    tell(step)
+    write_point(step)
     own.flush()
-    print("worker %07d has told of step %d" % (step, step), flush=True)
+    print("worker %07d has written step %d" % (step, step), flush=True)
     time.sleep(0.5)
 """
-"""Tells points and fills a log as fast as it can, then goes on twice a second."""
+"""Writes points and log lines as fast as it can, then two of each a second."""
 
-DAG = """
+DAG_SOURCE = """
 from airflow.sdk import DAG, task
 with DAG("many", catchup=False):
     @task(pool="there is none")
     def train(number): ...
     train.expand(number=list(range({rows})))
 """
-"""Tasks that never run: their trainings are submitted by hand."""
+"""A mapped task that never runs: the benchmark submits its trainings."""
 
-PROBE = """
+PROBE_SCRIPT = """
 if (window === top) {
-  window.seen = { tasks: [], first: null };
-  new PerformanceObserver((list) => seen.tasks.push(...list.getEntries().map((one) => one.duration)))
+  window.measured = { tasks: [], first: null };
+  new PerformanceObserver((list) => measured.tasks.push(...list.getEntries().map((one) => one.duration)))
     .observe({ type: "longtask", buffered: true });
 }
-const look = () => requestAnimationFrame(() => {
-  if (document.querySelector(WANTED))
+const check = () => requestAnimationFrame(() => {
+  if (document.querySelector(SELECTOR))
     requestAnimationFrame(() => {
-      top.seen.first ??= performance.timeOrigin + performance.now() - top.performance.timeOrigin;
+      top.measured.first ??= performance.timeOrigin + performance.now() - top.performance.timeOrigin;
     });
-  else look();
+  else check();
 });
-look();
+check();
 """
-"""Notes long tasks of the main thread, and when what is WANTED had been drawn."""
+"""Records long tasks of the main thread, and when the element SELECTOR was first drawn."""
 
 CHART = ".chart canvas"
-AIRFLOWS_LOG = '[data-testid^="virtualized-item"]'
+AIRFLOW_LOG = '[data-testid^="virtualized-item"]'
 
 
 @dataclass(frozen=True)
-class Case:
-    """A page, and what must be drawn of it before it counts as there; without an address, no page."""
+class PageCase:
+    """A page, and the element whose drawing completes it; without a path, no page is open."""
 
-    way: str = ""
-    wanted: str = CHART
+    path: str = ""
+    selector: str = CHART
 
 
 @dataclass
-class Figures:
-    """What was measured of one case, a number for each round."""
+class Measurements:
+    """The measurements of one case, one number for each round."""
 
-    first: list[float] = field(default_factory=list)
-    """Milliseconds from the navigation until what is wanted had been drawn."""
-    loading: list[float] = field(default_factory=list)
-    """Milliseconds of the longest task of the main thread until the page has come to rest; 0 where none took 50."""
-    updating: list[float] = field(default_factory=list)
+    first_drawn: list[float] = field(default_factory=list)
+    """Milliseconds from the navigation until the element was drawn."""
+    longest_task_loading: list[float] = field(default_factory=list)
+    """Milliseconds of the longest task of the main thread until the page has settled; 0 where none took 50."""
+    longest_task_later: list[float] = field(default_factory=list)
     """The same afterwards."""
-    work: list[float] = field(default_factory=list)
+    load_cpu: list[float] = field(default_factory=list)
     """CPU milliseconds of the main thread until then."""
-    busy: list[float] = field(default_factory=list)
+    page_cpu: list[float] = field(default_factory=list)
     """CPU seconds a minute of the main thread afterwards."""
-    heap: list[float] = field(default_factory=list)
-    """MiB that JavaScript holds on to at first."""
-    grown: list[float] = field(default_factory=list)
-    """MiB more at the end."""
-    api: list[float] = field(default_factory=list)
+    heap_size: list[float] = field(default_factory=list)
+    """MiB of JavaScript objects after loading."""
+    heap_growth: list[float] = field(default_factory=list)
+    """MiB of JavaScript objects added until the end."""
+    api_server_cpu: list[float] = field(default_factory=list)
     """CPU seconds a minute of Airflow's API server."""
-    service: list[float] = field(default_factory=list)
+    service_cpu: list[float] = field(default_factory=list)
     """CPU seconds a minute of the service: without its object store and its trainings."""
-    asked: list[float] = field(default_factory=list)
+    requests: list[float] = field(default_factory=list)
     """Requests a minute."""
 
 
-class Bench:
-    """Opens looks in a browser where an administrator is logged in, and measures."""
+class Benchmark:
+    """Opens pages in a browser in which an administrator is logged in, and measures them."""
 
     def __init__(self, stage: Stage, service: ServiceProcess, context: BrowserContext) -> None:
         self.stage = stage
@@ -146,155 +146,176 @@ class Bench:
         below = psutil.Process(service._service_guard.pid if service._service_guard else 0).children()
         self._serve = [one for one in below if "serve" in one.cmdline()]
 
-    def race(self, title: str, cases: Mapping[str, Case], rounds: int, seconds: float) -> dict[str, Figures]:
-        """Go through all *cases* in turn, round by round; print and return what was measured."""
-        figures = {name: Figures() for name in cases}
-        opened = {name: Figures() for name in cases}
-        for turn in range(-1, rounds):  # the first round only warms up
+    def compare(
+        self, title: str, cases: Mapping[str, PageCase], rounds: int, seconds: float
+    ) -> dict[str, Measurements]:
+        """Measure all *cases* in each of *rounds*; print and return the measurements."""
+        figures = {name: Measurements() for name in cases}
+        opened = {name: Measurements() for name in cases}
+        for turn in range(-1, rounds):  # the first round warms up
             for name, case in cases.items():
                 self._measure(case, (opened if turn < 0 else figures)[name], 1.0 if turn < 0 else seconds)
         load = psutil.getloadavg()[1] / (psutil.cpu_count() or 1)
         print(f"\n## {title}: medians of {rounds} interleaved rounds of {seconds:.0f} s (load {load:.1f} a core)")
-        table(figures, opened)
+        print_table(figures, opened)
         return figures
 
-    def _measure(self, case: Case, figures: Figures, seconds: float) -> None:
+    def _measure(self, case: PageCase, figures: Measurements, seconds: float) -> None:
         page = self._context.new_page()
         session = self._context.new_cdp_session(page)
         session.send("Performance.enable")
         try:
-            if case.way:
-                page.add_init_script(PROBE.replace("WANTED", repr(case.wanted)))
-                page.goto(self.stage.airflow.url + case.way, wait_until="commit")
-                page.wait_for_function("seen.first !== null", timeout=PATIENCE)
-                figures.first.append(page.evaluate("seen.first"))
-            page.wait_for_timeout(REST * 1000)
-            figures.work.append(_busy(session) * 1000)
-            figures.loading.append(_longest(page))
-            figures.heap.append(_heap(session))
+            if case.path:
+                page.add_init_script(PROBE_SCRIPT.replace("SELECTOR", repr(case.selector)))
+                page.goto(self.stage.airflow.url + case.path, wait_until="commit")
+                page.wait_for_function("measured.first !== null", timeout=TIMEOUT)
+                figures.first_drawn.append(page.evaluate("measured.first"))
+            page.wait_for_timeout(SETTLE_SECONDS * 1000)
+            figures.load_cpu.append(_thread_time(session) * 1000)
+            figures.longest_task_loading.append(_longest_task(page))
+            figures.heap_size.append(_heap_megabytes(session))
             page.wait_for_timeout(500)
-            page.evaluate("if (window.seen) seen.tasks = []")  # collecting garbage was one
+            page.evaluate("if (window.measured) measured.tasks = []")  # one was the garbage collection
             self._watch(page, session, figures, seconds)
-            figures.updating.append(_longest(page))
-            figures.grown.append(_heap(session) - figures.heap[-1])
+            figures.longest_task_later.append(_longest_task(page))
+            figures.heap_growth.append(_heap_megabytes(session) - figures.heap_size[-1])
         finally:
             page.close()
 
-    def _watch(self, page: Page, session: CDPSession, figures: Figures, seconds: float) -> None:
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        begun, busy, api, service = time.monotonic(), _busy(session), _cpu(self._api), _cpu(self._serve)
+    def _watch(self, page: Page, session: CDPSession, figures: Measurements, seconds: float) -> None:
+        urls: list[str] = []
+        page.on("request", lambda request: urls.append(request.url))
+        begun, busy, api, service = (
+            time.monotonic(),
+            _thread_time(session),
+            _cpu_seconds(self._api),
+            _cpu_seconds(self._serve),
+        )
         page.wait_for_timeout(seconds * 1000)
         minutes = (time.monotonic() - begun) / 60
-        figures.busy.append((_busy(session) - busy) / minutes)
-        figures.api.append((_cpu(self._api) - api) / minutes)
-        figures.service.append((_cpu(self._serve) - service) / minutes)
-        figures.asked.append(len(asked) / minutes)
+        figures.page_cpu.append((_thread_time(session) - busy) / minutes)
+        figures.api_server_cpu.append((_cpu_seconds(self._api) - api) / minutes)
+        figures.service_cpu.append((_cpu_seconds(self._serve) - service) / minutes)
+        figures.requests.append(len(urls) / minutes)
 
 
-def _cpu(processes: Sequence[psutil.Process]) -> float:
+def _cpu_seconds(processes: Sequence[psutil.Process]) -> float:
     times = [one.cpu_times() for one in processes]
     return sum(one.user + one.system for one in times)
 
 
-def _longest(page: Page) -> float:
-    return float(page.evaluate("Math.max(0, ...(window.seen?.tasks ?? []))"))
+def _longest_task(page: Page) -> float:
+    return float(page.evaluate("Math.max(0, ...(window.measured?.tasks ?? []))"))
 
 
-def _busy(session: CDPSession) -> float:
-    """CPU seconds of the main thread: on a machine that does a lot else, they say more than the clock does."""
+def _thread_time(session: CDPSession) -> float:
+    """Return the CPU seconds of the main thread: more reliable than elapsed time on a busy machine."""
     found = session.send("Performance.getMetrics")["metrics"]
     return next(float(one["value"]) for one in found if one["name"] == "ThreadTime")
 
 
-def _heap(session: CDPSession) -> float:
+def _heap_megabytes(session: CDPSession) -> float:
     session.send("HeapProfiler.collectGarbage")
     return float(session.send("Runtime.getHeapUsage")["usedSize"]) / 1024**2
 
 
-def table(figures: Mapping[str, Figures], opened: Mapping[str, Figures]) -> None:
+def print_table(figures: Mapping[str, Measurements], opened: Mapping[str, Measurements]) -> None:
     """Print a line for each case."""
-    heads = ("drawn", "first time", "loads", "works", "longest task", "later on", "heap", "grows", "asks")
+    heads = ("drawn", "first time", "loads", "works", "longest task", "later on", "heap", "grows", "requests")
     units = ("ms", "ms", "CPU ms", "CPU s/min", "ms", "ms", "MiB", "MiB", "/min")
     for line, last in ((heads, ("API server", "service")), (units, ("CPU s/min", "CPU s/min"))):
-        print(f"{'':26}" + "".join(f"{one:>13}" for one in line) + "".join(f"{one:>21}" for one in last))
+        print(f"{'':28}" + "".join(f"{one:>13}" for one in line) + "".join(f"{one:>21}" for one in last))
     for name, one in figures.items():
-        told = (one.first, opened[name].first, one.work, one.busy, one.loading, one.updating, one.heap, one.grown)
-        print(f"{name:26}" + "".join(f"{_median(each):>13}" for each in (*told, one.asked)), end="")
-        print("".join(f"{f'{_median(each)} ({min(each):.2f}-{max(each):.2f})':>21}" for each in (one.api, one.service)))
+        values = (
+            one.first_drawn,
+            opened[name].first_drawn,
+            one.load_cpu,
+            one.page_cpu,
+            one.longest_task_loading,
+            one.longest_task_later,
+            one.heap_size,
+            one.heap_growth,
+        )
+        print(f"{name:28}" + "".join(f"{_median(each):>13}" for each in (*values, one.requests)), end="")
+        print(
+            "".join(
+                f"{f'{_median(each)} ({min(each):.2f}-{max(each):.2f})':>21}"
+                for each in (one.api_server_cpu, one.service_cpu)
+            )
+        )
 
 
 def _median(values: Sequence[float]) -> str:
     return f"{statistics.median(values):,.{0 if max(values) >= 100 else 2}f}" if values else "–"
 
 
-def more(figures: Mapping[str, Figures], ours: str, theirs: str, none: str) -> None:
-    """Print what *ours* adds to the servers' work, beside what *theirs* adds to none."""
-    rest, airflow, whole = (statistics.median(figures[name].api) for name in (none, theirs, ours))
+def print_added_work(figures: Mapping[str, Measurements], ours: str, theirs: str, none: str) -> None:
+    """Print the CPU time that *ours* adds to that of *theirs*, and *theirs* to that of *none*."""
+    rest, airflow, whole = (statistics.median(figures[name].api_server_cpu) for name in (none, theirs, ours))
     print(
         f"{ours}: {whole - airflow:.2f} CPU s a minute of the API server more than {theirs}, which takes "
         f"{airflow - rest:.2f} more than {none}: {(whole - airflow) / max(airflow - rest, 0.01):.2f} times that"
     )
 
 
-def times(figures: Mapping[str, Figures], ours: str, theirs: str) -> None:
+def print_ratios(figures: Mapping[str, Measurements], ours: str, theirs: str) -> None:
     """Print how the first of two cases compares with the second."""
     one, other = figures[ours], figures[theirs]
-    pairs = ((one.first, other.first), (one.work, other.work), (one.busy, other.busy))
+    pairs = ((one.first_drawn, other.first_drawn), (one.load_cpu, other.load_cpu), (one.page_cpu, other.page_cpu))
     drawn, loads, works = (statistics.median(each) / max(statistics.median(base), 0.001) for each, base in pairs)
     print(f"{ours}, beside {theirs}: drawn after {drawn:.2f}, loads with {loads:.2f}, works {works:.2f} times as much")
 
 
-def began(stage: Stage, command: str) -> Run:
-    """Begin a training in Airflow, and wait until it tells metrics."""
+def start_training(stage: Stage, command: str) -> Run:
+    """Start a training in Airflow, and wait until it has metrics."""
     run = stage.begin("hold_deferred", command)
     eventually(lambda: any(one.status.metrics for one in run.trainings()) or None, run.told, within=300)
     return run
 
 
-def ways(run: Run) -> tuple[str, str, str]:
-    """Give the addresses of a task's page in Airflow, of its Training tab, and of what is in that."""
+def page_paths(run: Run) -> tuple[str, str, str]:
+    """Return the paths of a task's page in Airflow, of its Training tab, and of the page in that tab."""
     own = f"/dags/{run.dag_id}/runs/{quote(run.run_id)}/tasks/train"
     query = urlencode({"dag_id": run.dag_id, "run_id": run.run_id, "task_id": "train", "map_index": -1})
     return own, f"{own}/plugin/dlaas-training", f"/dlaas/task?{query}"
 
 
-def server(bench: Bench, small: Run, rounds: int, seconds: float) -> None:
-    own, tab, alone = ways(small)
+def measure_servers(bench: Benchmark, small: Run, rounds: int, seconds: float) -> None:
+    own, tab, alone = page_paths(small)
     cases = {
-        "no page": Case(),
-        "Airflow's task page": Case(own, AIRFLOWS_LOG),
-        "the Training tab in it": Case(tab),
-        "the tab's page by itself": Case(alone),
+        "no page": PageCase(),
+        "Airflow's task page": PageCase(own, AIRFLOW_LOG),
+        "the Training tab in it": PageCase(tab),
+        "the tab's page by itself": PageCase(alone),
     }
-    figures = bench.race("One page open on a training with 2 losses a second", cases, rounds, seconds)
-    more(figures, "the Training tab in it", "Airflow's task page", "no page")
+    figures = bench.compare("One page open on a training with 2 losses a second", cases, rounds, seconds)
+    print_added_work(figures, "the Training tab in it", "Airflow's task page", "no page")
 
 
-def much(bench: Bench, small: Run, rounds: int, points: int, megabytes: int) -> None:
-    large = began(bench.stage, f"python3 -c {shlex.quote(f'exec({MUCH!r})')} {points} {megabytes}")
+def measure_large_training(bench: Benchmark, small: Run, rounds: int, points: int, megabytes: int) -> None:
+    large = start_training(bench.stage, f"python3 -c {shlex.quote(f'exec({LARGE_SCRIPT!r})')} {points} {megabytes}")
     (training,) = large.trainings()
 
-    def told() -> bool | None:
+    def has_all_points() -> bool | None:
         last = bench.stage.client.send(calls.get_training(training.id)).status.metrics
         return (last[0].iteration or 0) > points or None
 
-    eventually(told, large.told, within=300)
-    own, tab, alone = ways(large)
+    eventually(has_all_points, large.told, within=300)
+    own, tab, alone = page_paths(large)
     cases = {
-        "much": Case(alone),
-        "much, in Airflow": Case(tab),
-        "little": Case(ways(small)[2]),
-        "Airflow's task page": Case(own, AIRFLOWS_LOG),
+        "large training": PageCase(alone),
+        "large training, in Airflow": PageCase(tab),
+        "small training": PageCase(page_paths(small)[2]),
+        "Airflow's task page": PageCase(own, AIRFLOW_LOG),
     }
-    figures = bench.race(f"2 series of {points:,} points, a log of {megabytes} MiB", cases, rounds, UPDATES)
-    times(figures, "much", "little")
-    times(figures, "much, in Airflow", "Airflow's task page")
+    figures = bench.compare(f"2 series of {points:,} points, a log of {megabytes} MiB", cases, rounds, WATCH_SECONDS)
+    print_ratios(figures, "large training", "small training")
+    print_ratios(figures, "large training, in Airflow", "Airflow's task page")
     large.let_go(training)
 
 
-def submit(bench: Bench, run_id: str, number: int, then: str) -> str:
-    """Submit a training as if the task of that *number* had; its id."""
+def submit_as_task(bench: Benchmark, run_id: str, number: int, then: str) -> str:
+    """Submit a training with the tag and the XCom of the task with map index *number*; return its id."""
     stage, known = bench.stage, bench.service.connections()["swift_default"]
     command = f': --learningRate {number + 1}e-3; for i in 1 2 3; do echo "Iter $i, loss= 0.$RANDOM"; done; {then}'
     connection = {"auth_url": known["host"], "userId": known["login"], "password": known["password"]}
@@ -318,32 +339,37 @@ def submit(bench: Bench, run_id: str, number: int, then: str) -> str:
     return training.id
 
 
-def rows(bench: Bench, count: int, ended: int, rounds: int) -> None:
+def measure_rows(bench: Benchmark, count: int, ended: int, rounds: int) -> None:
     stage, begun = bench.stage, time.monotonic()
-    (stage.airflow.dags / "many.py").write_text(DAG.format(rows=count))
+    (stage.airflow.dags / "many.py").write_text(DAG_SOURCE.format(rows=count))
     run = stage.begin("many")
     entries = f"/dags/many/dagRuns/{run.run_id}/taskInstances?limit=1"
     eventually(lambda: stage.airflow.api._request("GET", entries)["total_entries"] >= count or None, within=300)
-    ids = [submit(bench, run.run_id, number, "" if number < ended else STEADY) for number in range(count)]
-    looks = [calls.get_training(one) for one in ids]
-    eventually(lambda: all(stage.client.send(one).state.is_final for one in looks[:ended]) or None, within=600)
-    eventually(lambda: stage.client.send(looks[ended]).status.metrics or None, within=300)
+    ids = [
+        submit_as_task(bench, run.run_id, number, "" if number < ended else STEADY_COMMAND) for number in range(count)
+    ]
+    requests = [calls.get_training(one) for one in ids]
+    eventually(lambda: all(stage.client.send(one).state.is_final for one in requests[:ended]) or None, within=600)
+    eventually(lambda: stage.client.send(requests[ended]).status.metrics or None, within=300)
     print(f"\n{count} real trainings, as if of tasks that never ran, made in {time.monotonic() - begun:.0f} s")
     own = f"/dags/many/runs/{quote(run.run_id)}"
     query = urlencode({"dag_id": "many", "run_id": run.run_id})
     row = f"tbody tr:nth-child({count})"
     cases = {
-        "no page": Case(),
-        "Airflow's page of the run": Case(own, "tbody tr"),
-        "the Trainings tab in it": Case(f"{own}/plugin/dlaas-run", row),
-        "the tab's page by itself": Case(f"/dlaas/run?{query}", row),
-        "the Training tab of one": Case(f"/dlaas/task?{query}&task_id=train&map_index={ended}"),
-        "Trainings, all runs": Case("/dlaas/trainings", f"tbody tr:nth-child({min(count, 200)})"),
+        "no page": PageCase(),
+        "Airflow's page of the run": PageCase(own, "tbody tr"),
+        "the Trainings tab in it": PageCase(f"{own}/plugin/dlaas-run", row),
+        "the tab's page by itself": PageCase(f"/dlaas/run?{query}", row),
+        "the Training tab of one": PageCase(f"/dlaas/task?{query}&task_id=train&map_index={ended}"),
+        "Trainings, all runs": PageCase("/dlaas/trainings", f"tbody tr:nth-child({min(count, 200)})"),
     }
-    figures = bench.race(
-        f"{count} trainings in a run, {ended} have ended, the others run or wait for 16 GPUs", cases, rounds, UPDATES
+    figures = bench.compare(
+        f"{count} trainings in a run, {ended} have ended, the others run or wait for 16 GPUs",
+        cases,
+        rounds,
+        WATCH_SECONDS,
     )
-    more(figures, "the Trainings tab in it", "Airflow's page of the run", "no page")
+    print_added_work(figures, "the Trainings tab in it", "Airflow's page of the run", "no page")
 
 
 def main() -> None:
@@ -353,29 +379,29 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=50_000)
     parser.add_argument("--megabytes", type=int, default=100)
     parser.add_argument("--rows", type=int, default=200)
-    parser.add_argument("--ended", type=int, default=0, help="of the rows; each takes a second or two to come about")
+    parser.add_argument("--ended", type=int, default=0, help="of the rows; each takes a second or two to make")
     parser.add_argument("--only", default="server,much,rows")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with (
             a_service(folder / "service") as service,
             an_airflow(folder / "airflow", service) as airflow,
             prepared(airflow, service, folder) as stage,
-            a_browser() as browser,
-            looking(browser, airflow, "admin", folder, bypass_csp=True) as look,
+            launch_browser() as browser,
+            logged_in(browser, airflow, "admin", folder, bypass_csp=True) as window,
         ):
-            bench = Bench(stage, service, look.context)
-            look.page.goto("about:blank")  # what it has open asks on, else
-            if "server" in asked.only or "much" in asked.only:
-                small = began(stage, STEADY)
-                if "server" in asked.only:
-                    server(bench, small, asked.rounds, asked.seconds)
-                if "much" in asked.only:
-                    much(bench, small, asked.rounds, asked.points, asked.megabytes)
+            bench = Benchmark(stage, service, window.context)
+            window.page.goto("about:blank")  # an open page would go on sending requests
+            if "server" in options.only or "much" in options.only:
+                small = start_training(stage, STEADY_COMMAND)
+                if "server" in options.only:
+                    measure_servers(bench, small, options.rounds, options.seconds)
+                if "much" in options.only:
+                    measure_large_training(bench, small, options.rounds, options.points, options.megabytes)
                 small.let_go(small.trainings()[0])
-            if "rows" in asked.only:
-                rows(bench, asked.rows, min(asked.ended, asked.rows - 1), asked.rounds)
+            if "rows" in options.only:
+                measure_rows(bench, options.rows, min(options.ended, options.rows - 1), options.rounds)
 
 
 if __name__ == "__main__":

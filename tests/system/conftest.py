@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 from airflow_dlaas.demo.airflow_processes import RealAirflow
 from airflow_dlaas.demo.service_process import ServiceProcess
-from tests.system.browser import Look, a_browser, looking
+from tests.system.browser import UserWindow, launch_browser, logged_in
 from tests.system.dags.watch import GROWS
 from tests.system.stage import Run, Stage, a_service, an_airflow, eventually, prepared
 
@@ -48,7 +48,7 @@ def stage(
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A browser for the tests of one module: while it runs, no other code of the process can have an event loop."""
-    with a_browser() as browser:
+    with launch_browser() as browser:
         yield browser
 
 
@@ -73,7 +73,7 @@ def growing(stage: Stage) -> Iterator[Run]:
 
 
 @pytest.fixture
-def admin(browser: Browser, stage: Stage, pictures: Path) -> Iterator[Look]:
+def admin(browser: Browser, stage: Stage, pictures: Path) -> Iterator[UserWindow]:
     """A browser window of a user with all permissions."""
-    with looking(browser, stage.airflow, "admin", pictures) as look:
+    with logged_in(browser, stage.airflow, "admin", pictures) as look:
         yield look

@@ -1,4 +1,4 @@
-"""Runs of the DAGs in ``dags/sweeps.py``: several trainings that are ended at once, in every way that Airflow has."""
+"""Runs of the DAGs in ``dags/sweeps.py``: many trainings that Airflow ends at once, in each of its ways."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from airflow_dlaas.exceptions import HostError
 from tests.system.dags.sweeps import SIZES
 from tests.system.stage import Stage, eventually
 
-START_PATIENCE = {size: 2.0 * seconds for size, seconds in SIZES.items()}
-"""Seconds until every training of a sweep has been submitted."""
+START_TIMEOUTS = {size: 2.0 * seconds for size, seconds in SIZES.items()}
+"""Seconds until every training of a sweep is submitted, by the size of the sweep."""
 
-END_PATIENCE = 90.0
-"""Seconds after which a training that nobody has canceled counts as lost."""
+END_TIMEOUT = 90.0
+"""Seconds after which a training that is not canceled counts as lost."""
 
-LONGEST_TIMEOUT = 60.0
-"""Seconds by which the end of a run at its timeout may come late."""
+RUN_TIMEOUT_DELAY = 60.0
+"""Seconds by which a run may fail later than its timeout."""
 
 
 @dataclass
 class Sweep:
-    """One run, whose task ``train`` is mapped."""
+    """One run whose task ``train`` is mapped."""
 
     stage: Stage
     dag_id: str
     run_id: str
     size: int
     flag: Path
-    """A file; its appearance lets the task beside the trainings fail."""
+    """A file; when it exists, the task beside the trainings fails."""
 
     @classmethod
     def begin(cls, stage: Stage, size: int, folder: Path, kind: str = "") -> Sweep:
-        """Start a run of *size* trainings, and wait until each is submitted and its task deferred."""
+        """Start a run of *size* trainings; wait until each is submitted and its task is deferred."""
         dag_id = f"sweep_{size}{kind}"
         stage.airflow.api.wait_for_dag(dag_id)
         stage.airflow.api.unpause(dag_id)
@@ -49,7 +49,7 @@ class Sweep:
         return sweep
 
     def wait_for_trainings(self, number: int) -> None:
-        """Wait until *number* trainings were submitted and every task waits for one of them."""
+        """Wait until *number* trainings are submitted and every task is deferred."""
 
         def deferred() -> bool | None:
             if len(self.trainings()) < number:
@@ -57,23 +57,23 @@ class Sweep:
             tasks = self.stage.airflow.api.tasks(self.dag_id, self.run_id)
             return True if sum(one.state == "deferred" for one in tasks) == self.size else None
 
-        eventually(deferred, self.told, within=START_PATIENCE[self.size])
+        eventually(deferred, self.describe, within=START_TIMEOUTS[self.size])
 
     def trainings(self) -> list[Training]:
-        """All its trainings, oldest first."""
+        """Return the trainings of the run, oldest first."""
         listed = self.stage.client.send(calls.list_trainings(limit=1000)).resources
         return [one for one in reversed(listed) if one.entity.model_definition.name == self.run_id]
 
     def mark_tasks(self, state: str) -> None:
-        """Mark all its tasks at once."""
+        """Set the state of all its tasks at once."""
         self.stage.airflow.api.set_task_state(self.dag_id, self.run_id, "train", state)
 
     def mark_run(self, state: str) -> None:
-        """Mark the run, and with it all its tasks."""
+        """Set the state of the run, and by it of all its tasks."""
         self.stage.airflow.api._request("PATCH", self._path, {"state": state})
 
     def delete(self) -> None:
-        """Mark the run failed, as Airflow demands, and delete it at once."""
+        """Mark the run failed, which Airflow requires, and delete it at once."""
         self.mark_run("failed")
         self.stage.airflow.api._request("DELETE", self._path)
 
@@ -82,28 +82,30 @@ class Sweep:
         self.stage.airflow.api.clear_tasks(self.dag_id, self.run_id, ["train"])
 
     def fail_beside(self) -> None:
-        """Let the task beside the trainings fail, for a DAG with ``fail_fast``."""
+        """Make the task beside the trainings fail, in a DAG with ``fail_fast``."""
         self.flag.touch()
 
     def wait_for_timeout(self) -> None:
-        """Wait until the run has failed at its timeout."""
+        """Wait until the run fails at its timeout."""
         self.stage.airflow.api.wait_for_run(
-            self.dag_id, self.run_id, timeout=START_PATIENCE[self.size] + LONGEST_TIMEOUT
+            self.dag_id, self.run_id, timeout=START_TIMEOUTS[self.size] + RUN_TIMEOUT_DELAY
         )
 
     def lost(self, first: int = 0) -> list[Training]:
-        """Return which trainings, from the *first* on, run on although everything was done to end them."""
+        """Wait until the trainings from index *first* on are canceled; return those without a cancel request."""
 
-        def left() -> list[Training]:
-            mine = self.trainings()[first : first + self.size]
-            return [one for one in mine if one.state is not TrainingState.CANCELED and not _asked_to_stop(one)]
+        def remaining() -> list[Training]:
+            trainings = self.trainings()[first : first + self.size]
+            return [
+                one for one in trainings if one.state is not TrainingState.CANCELED and not _is_cancel_requested(one)
+            ]
 
-        until = time.monotonic() + END_PATIENCE
-        while (found := left()) and time.monotonic() < until:
+        deadline = time.monotonic() + END_TIMEOUT
+        while (found := remaining()) and time.monotonic() < deadline:
             time.sleep(0.5)
         return found
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Describe the run for a failed assertion."""
         try:
             tasks = [f"{one.map_index} {one.state}" for one in self.stage.airflow.api.tasks(self.dag_id, self.run_id)]
@@ -116,12 +118,12 @@ class Sweep:
         return f"/dags/{quote(self.dag_id)}/dagRuns/{quote(self.run_id)}"
 
 
-def _asked_to_stop(training: Training) -> bool:
+def _is_cancel_requested(training: Training) -> bool:
     return bool(training.status.cancel_requested)
 
 
 def marked_failed(sweep: Sweep) -> list[Training]:
-    """Mark all tasks failed; return the trainings that were lost."""
+    """Mark all tasks as failed; return the trainings that were lost."""
     sweep.mark_tasks("failed")
     return sweep.lost()
 
@@ -133,7 +135,7 @@ def marked_success(sweep: Sweep) -> list[Training]:
 
 
 def run_marked(sweep: Sweep) -> list[Training]:
-    """Mark the run failed; return the trainings that were lost."""
+    """Mark the run as failed; return the trainings that were lost."""
     sweep.mark_run("failed")
     return sweep.lost()
 
@@ -145,7 +147,7 @@ def run_deleted(sweep: Sweep) -> list[Training]:
 
 
 def cleared(sweep: Sweep) -> list[Training]:
-    """Clear all tasks, wait for the new trainings, and end those too; return the trainings that were lost."""
+    """Clear all tasks, wait for the new trainings, end those too; return the trainings that were lost."""
     sweep.clear()
     lost = sweep.lost()
     sweep.wait_for_trainings(2 * sweep.size)
@@ -154,7 +156,7 @@ def cleared(sweep: Sweep) -> list[Training]:
 
 
 def failed_beside(sweep: Sweep) -> list[Training]:
-    """Let a task fail beside them in a DAG with ``fail_fast``; return the trainings that were lost."""
+    """Make another task fail in a DAG with ``fail_fast``; return the trainings that were lost."""
     sweep.fail_beside()
     return sweep.lost()
 
@@ -174,4 +176,4 @@ WAYS: dict[str, tuple[str, Callable[[Sweep], list[Training]]]] = {
     "fail_fast": ("_fail_fast", failed_beside),
     "dagrun_timeout": ("_timeout", timed_out),
 }
-"""Ways to end a sweep: the kind of its DAG, and what is done and returns the trainings that were lost."""
+"""Ways to end a sweep: the suffix of the DAG's id, and a function that ends it and returns the lost trainings."""

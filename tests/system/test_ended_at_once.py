@@ -16,7 +16,7 @@ def test_tasks_that_end_at_once_cancel_all_their_trainings(stage: Stage, tmp_pat
     kind, end = WAYS[way]
     sweep = Sweep.begin(stage, size, tmp_path, kind)
     lost = end(sweep)
-    assert not lost, f"{len(lost)} of {size} run on: {sweep.told()}"
+    assert not lost, f"{len(lost)} of {size} run on: {sweep.describe()}"
 
 
 @pytest.mark.timeout(600)
@@ -28,4 +28,4 @@ def test_the_log_of_each_task_has_the_cancellation_of_its_training(stage: Stage,
         logs = ["\n".join(stage.airflow.api.log(sweep.dag_id, sweep.run_id, "train", 1, index)) for index in range(4)]
         return True if all("was canceled" in log for log in logs) else None
 
-    eventually(all_logged, sweep.told)
+    eventually(all_logged, sweep.describe)

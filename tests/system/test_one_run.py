@@ -1,7 +1,7 @@
 """
-One training for one task, and none without: on a real Airflow, whatever is killed, cleared, marked or deleted.
+Exactly one training for each task on a real Airflow, whichever process is killed and whatever is cleared or deleted.
 
-Each trap that operators of remote jobs fall into is shown here, and ours standing in it.
+Each test shows a case in which operators of remote jobs commonly submit a job twice or leave one running.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ CANCELED, COMPLETED = TrainingState.CANCELED, TrainingState.COMPLETED
 WAYS = ["hold_here", "hold_deferred"]
 
 
-def at_work(run: Run) -> None:
-    """Wait until the task's log shows that somebody waits for the training."""
+def wait_for_training_log(run: Run) -> None:
+    """Wait until the task's log has a line of the training: the task or its trigger follows the training now."""
     eventually(lambda: True if "holding" in run.log() else None, run.told)
 
 
 # -- exactly one -------------------------------------------------------------
 
 
-def test_a_worker_that_is_killed_is_followed_by_one_that_waits_on(stage: Stage) -> None:
-    """And the result is there, which an operator that reattaches with Airflow's own means loses."""
+def test_killed_worker_is_replaced_by_one_that_attaches(stage: Stage) -> None:
+    """The task has its result, too, which an operator that reattaches by Airflow's own means loses."""
     run = stage.begin("hold_here")
     training = run.holding()
-    at_work(run)
+    wait_for_training_log(run)
     run.kill_worker()
     eventually(lambda: True if run.log().count(f"Training {training.id}: running") > 1 else None, run.told)
     run.let_go(training)
@@ -38,7 +38,7 @@ def test_a_worker_that_is_killed_is_followed_by_one_that_waits_on(stage: Stage) 
     assert run.xcom() == training.id
 
 
-def test_a_triggerer_that_is_killed_and_comes_back_waits_on(stage: Stage) -> None:
+def test_killed_triggerer_attaches_after_its_restart(stage: Stage) -> None:
     run = stage.begin("hold_deferred")
     training = run.holding()
     stage.kill("triggerer")
@@ -49,7 +49,7 @@ def test_a_triggerer_that_is_killed_and_comes_back_waits_on(stage: Stage) -> Non
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_scheduler_that_is_killed_and_comes_back_finds_the_training(stage: Stage, way: str) -> None:
+def test_killed_scheduler_loses_no_training(stage: Stage, way: str) -> None:
     run = stage.begin(way)
     training = run.holding()
     stage.airflow.components["scheduler"].kill_and_restart()
@@ -59,7 +59,7 @@ def test_a_scheduler_that_is_killed_and_comes_back_finds_the_training(stage: Sta
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_after_a_failed_training_the_next_try_trains_anew(stage: Stage, way: str) -> None:
+def test_next_try_after_a_failed_training_submits_a_new_one(stage: Stage, way: str) -> None:
     run = stage.begin(way)
     first = run.holding()
     run.let_go(first, 3)
@@ -71,8 +71,8 @@ def test_after_a_failed_training_the_next_try_trains_anew(stage: Stage, way: str
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_clearing_a_task_that_has_succeeded_trains_anew(stage: Stage, way: str) -> None:
-    """Airflow's own resumable jobs find the old one, and return its result untrained."""
+def test_clearing_a_successful_task_submits_a_new_training(stage: Stage, way: str) -> None:
+    """Airflow's own resumable jobs find the old job and return its result."""
     run = stage.begin(way)
     first = run.holding()
     run.let_go(first)
@@ -85,7 +85,7 @@ def test_clearing_a_task_that_has_succeeded_trains_anew(stage: Stage, way: str) 
     assert run.xcom() == second.id
 
 
-def test_a_run_that_is_deleted_and_made_again_under_its_name_trains_anew(stage: Stage) -> None:
+def test_deleted_run_created_again_with_the_same_id_submits_a_new_training(stage: Stage) -> None:
     run = stage.begin("hold_deferred")
     run.let_go(run.holding())
     assert run.end() == "success"
@@ -100,10 +100,10 @@ def test_a_run_that_is_deleted_and_made_again_under_its_name_trains_anew(stage: 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("state", ["failed", "success"])
-def test_a_task_that_is_marked_by_hand_cancels_its_training(stage: Stage, way: str, state: str) -> None:
+def test_marking_a_task_by_hand_cancels_its_training(stage: Stage, way: str, state: str) -> None:
     run = stage.begin(way)
     training = run.holding()
-    at_work(run)
+    wait_for_training_log(run)
     run.mark(state)
     assert run.ended(training).state is CANCELED
     assert len(run.trainings()) == 1
@@ -111,11 +111,11 @@ def test_a_task_that_is_marked_by_hand_cancels_its_training(stage: Stage, way: s
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_task_that_is_cleared_while_it_waits_cancels_its_training_and_trains_anew(stage: Stage, way: str) -> None:
-    """The new attempt begins before Airflow tells the old one's trigger: neither may end the other's."""
+def test_clearing_a_waiting_task_cancels_its_training_and_submits_a_new_one(stage: Stage, way: str) -> None:
+    """The new try begins before Airflow cancels the old trigger: neither may cancel the other's training."""
     run = stage.begin(way)
     first = run.holding()
-    at_work(run)
+    wait_for_training_log(run)
     run.clear()
     assert run.ended(first).state is CANCELED
     second = run.holding(number=2)
@@ -124,43 +124,43 @@ def test_a_task_that_is_cleared_while_it_waits_cancels_its_training_and_trains_a
     assert [one.state for one in run.trainings()] == [CANCELED, COMPLETED]
 
 
-def test_a_run_that_is_deleted_while_its_task_is_deferred_cancels_the_training(stage: Stage) -> None:
+def test_deleting_a_run_with_a_deferred_task_cancels_the_training(stage: Stage) -> None:
     run = stage.begin("hold_deferred")
     training = run.holding()
-    at_work(run)
+    wait_for_training_log(run)
     run.delete()
     assert run.ended(training).state is CANCELED
 
 
 @pytest.mark.parametrize("way", ["hold_here_briefly", "hold_deferred_briefly"])
-def test_the_execution_timeout_cancels_the_training(stage: Stage, way: str) -> None:
-    """Of a deferred task Airflow itself forgets it."""
+def test_execution_timeout_cancels_the_training(stage: Stage, way: str) -> None:
+    """Airflow itself does not apply the timeout to a deferred task."""
     run = stage.begin(way)
     assert run.end() == "failed"
-    [training] = run.trainings()  # its command may have begun or not: the time is the task's, from its start
+    [training] = run.trainings()  # the timeout counts from the task's start, so the command may have begun or not
     assert run.ended(training).state is CANCELED
-    # A worker's last lines may come a moment after the state of its task.
+    # A worker may write its last lines shortly after the task's state.
     eventually(lambda: True if f"Training {training.id} was canceled" in run.log() else None, run.told)
 
 
-def test_a_task_that_is_ended_before_a_triggerer_has_heard_of_it_leaves_no_training(stage: Stage) -> None:
-    """Nobody is told then: so nothing may have been submitted."""
+def test_task_ended_before_its_trigger_starts_submits_no_training(stage: Stage) -> None:
+    """Airflow calls no `on_kill` in this case, so a training submitted earlier would be orphaned."""
     with stage.frozen("triggerer"):
         run = stage.begin("hold_deferred")
         run.wait_for_state("deferred")
         run.mark("failed")
         assert run.end() == "failed"
-    other = stage.begin("hold_deferred")  # when this one is done, the triggerer has looked at all there is
+    other = stage.begin("hold_deferred")  # when it has ended, the triggerer has handled all earlier triggers
     other.let_go(other.holding())
     assert other.end() == "success"
     assert run.trainings() == []
 
 
-def test_a_triggerer_that_stalls_and_comes_back_cancels_nothing(stage: Stage) -> None:
-    """Another one has taken its triggers over, and Airflow 3.3 tells the first that its tasks were ended by hand."""
+def test_triggerer_that_stalls_and_resumes_cancels_nothing(stage: Stage) -> None:
+    """Another triggerer took over its triggers, and Airflow 3.3 reports to the first that a user ended the tasks."""
     run = stage.begin("hold_deferred")
     training = run.holding()
-    at_work(run)
+    wait_for_training_log(run)
     before = run.log().count(f"Training {training.id}: running")
     with stage.second_triggerer():
         with stage.frozen("triggerer"):
@@ -172,17 +172,17 @@ def test_a_triggerer_that_stalls_and_comes_back_cancels_nothing(stage: Stage) ->
     assert [one.state for one in run.trainings()] == [COMPLETED]
 
 
-def test_which_training_it_is_can_be_seen_while_it_runs(stage: Stage) -> None:
-    """Airflow pushes an operator's own links only when the task has ended."""
+def test_training_id_is_in_an_xcom_while_the_training_runs(stage: Stage) -> None:
+    """Airflow stores an operator's links only after the task has ended."""
     run = stage.begin("hold_here")
     training = run.holding()
-    at_work(run)
+    wait_for_training_log(run)
     assert run.xcom("dlaas_training")["id"] == training.id
     run.let_go(training)
     assert run.end() == "success"
 
 
-def test_ending_a_task_that_submits_and_goes_on_ends_nothing_once_it_is_done(stage: Stage) -> None:
+def test_ending_the_sensor_does_not_cancel_the_training_of_a_finished_submit_task(stage: Stage) -> None:
     run = stage.begin("hold_sensed")
     training = run.holding()
     run.wait_for_state("deferred", task_id="sense")

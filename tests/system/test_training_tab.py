@@ -1,4 +1,4 @@
-"""Trainings in Airflow's UI: a real browser on a real Airflow, while a real training runs."""
+"""The pages in Airflow's UI: a real browser on a real Airflow, while a real training runs."""
 
 from __future__ import annotations
 
@@ -15,113 +15,117 @@ from playwright.sync_api import Browser, expect
 from airflow_dlaas.client import calls
 from airflow_dlaas.demo.service_process import ServiceProcess
 from tests.system.auth import STRANGER, VIEWER
-from tests.system.browser import Look, looking, shown_step
+from tests.system.browser import UserWindow, last_step, logged_in
 from tests.system.dags.watch import GROWS, TRAIN
 from tests.system.stage import Run, Stage, eventually
 
 pytestmark = pytest.mark.slow
 
 
-def test_the_curve_grows_and_the_log_follows_without_reloading(admin: Look, growing: Run) -> None:
-    frame = admin.tab(growing.dag_id, growing.run_id)
+def test_task_page_updates_curves_and_log_without_reloading(admin: UserWindow, growing: Run) -> None:
+    frame = admin.open_tab(growing.dag_id, growing.run_id)
     expect(frame.locator(".state-running")).to_be_visible()
     expect(frame.get_by_role("figure")).to_have_count(2)
     log, slider = frame.get_by_role("log"), frame.get_by_role("slider").last
     expect(log).to_contain_text("Iter")
-    first, length = shown_step(log.inner_text()), slider.get_attribute("aria-valuemax")
-    eventually(lambda: shown_step(log.inner_text()) > first or None)
+    first, length = last_step(log.inner_text()), slider.get_attribute("aria-valuemax")
+    eventually(lambda: last_step(log.inner_text()) > first or None)
     expect(slider).not_to_have_attribute("aria-valuemax", str(length))
     expect(frame.locator(".chart").first).to_contain_text("validation")
-    admin.picture("training-tab")
-    assert admin.hosts() == {admin.airflow.url.removeprefix("http://")}
+    admin.take_screenshot("training-tab")
+    assert admin.requested_hosts() == {admin.airflow.url.removeprefix("http://")}
 
 
-def test_no_password_reaches_the_browser(admin: Look, growing: Run, live_service: ServiceProcess) -> None:
-    frame = admin.tab(growing.dag_id, growing.run_id)
+def test_responses_contain_no_password(admin: UserWindow, growing: Run, live_service: ServiceProcess) -> None:
+    frame = admin.open_tab(growing.dag_id, growing.run_id)
     expect(frame.get_by_role("log")).to_contain_text("Iter")
     secrets = [known["password"] for known in live_service.connections().values()]
-    bodies = [one.text() for one in admin.answers if "/dlaas/" in one.url]
+    bodies = [one.text() for one in admin.responses if "/dlaas/" in one.url]
     assert len(bodies) >= 4
     assert not any(secret in body for secret in secrets for body in bodies)
 
 
-def test_a_search_finds_what_has_long_scrolled_away(admin: Look, growing: Run) -> None:
-    frame = admin.tab(growing.dag_id, growing.run_id)
+def test_log_search_finds_a_line_that_is_out_of_view(admin: UserWindow, growing: Run) -> None:
+    frame = admin.open_tab(growing.dag_id, growing.run_id)
     frame.get_by_label("Search").fill("iter 17,")
     frame.get_by_role("button", name="Find").click()
     expect(frame.locator(".found")).to_contain_text("Iter 17, Minibatch Loss")
 
 
-def test_the_trainings_of_a_run_of_a_dag_and_of_all_are_listed(admin: Look, growing: Run) -> None:
+def test_run_page_dag_page_and_trainings_page_list_the_training(admin: UserWindow, growing: Run) -> None:
     run = f"/dags/{growing.dag_id}/runs/{quote(growing.run_id)}/plugin/dlaas-run"
-    for way, address in (
+    for path, iframe_url in (
         (run, "/dlaas/run"),
         (f"/dags/{growing.dag_id}/plugin/dlaas-dag", "/dlaas/dag"),
         ("/plugin/dlaas-trainings", "/dlaas/trainings"),
     ):
-        frame = admin.frame(way, address)
+        frame = admin.open_frame(path, iframe_url)
         expect(frame.get_by_role("table").get_by_text("running").first).to_be_visible()
-        admin.picture(address.rsplit("/", 1)[-1])
+        admin.take_screenshot(iframe_url.rsplit("/", 1)[-1])
 
 
-def test_a_sweep_is_compared_best_first_by_what_its_runs_differ_in(admin: Look, stage: Stage) -> None:
+def test_run_page_compares_a_sweep_by_the_differing_parameter(admin: UserWindow, stage: Stage) -> None:
     run = stage.begin("sweep")
     assert run.end() == "success"
-    frame = admin.frame(f"/dags/sweep/runs/{quote(run.run_id)}/plugin/dlaas-run", "/dlaas/run")
+    frame = admin.open_frame(f"/dags/sweep/runs/{quote(run.run_id)}/plugin/dlaas-run", "/dlaas/run")
     expect(frame.get_by_role("columnheader", name="learningRate")).to_be_visible()
     expect(frame.get_by_role("rowheader")).to_have_count(4)
     expect(frame.locator("canvas")).to_be_visible()
-    expect(frame.get_by_text("…", exact=True)).to_have_count(0)  # each curve has come
-    admin.picture("comparison")
+    expect(frame.get_by_text("…", exact=True)).to_have_count(0)  # every curve is loaded
+    admin.take_screenshot("comparison")
 
 
-def test_a_viewer_sees_and_can_not_cancel(browser: Browser, stage: Stage, growing: Run, pictures: Path) -> None:
-    with looking(browser, stage.airflow, VIEWER, pictures) as look:
-        frame = look.tab(growing.dag_id, growing.run_id)
+def test_viewer_sees_the_training_and_cannot_cancel(
+    browser: Browser, stage: Stage, growing: Run, pictures: Path
+) -> None:
+    with logged_in(browser, stage.airflow, VIEWER, pictures) as window:
+        frame = window.open_tab(growing.dag_id, growing.run_id)
         expect(frame.locator(".state-running")).to_be_visible()
         expect(frame.get_by_role("button", name="Cancel training")).to_have_count(0)
-        assert canceled(look, growing) == 403
+        assert request_cancel(window, growing) == 403
     assert growing.state() == "deferred"
 
 
-def test_who_may_not_read_the_dag_sees_nothing_of_it(
+def test_user_without_read_permission_sees_nothing_of_the_dag(
     browser: Browser, stage: Stage, growing: Run, pictures: Path
 ) -> None:
-    with looking(browser, stage.airflow, STRANGER, pictures) as look:
+    with logged_in(browser, stage.airflow, STRANGER, pictures) as window:
         query = f"dag_id={growing.dag_id}&run_id={quote(growing.run_id)}&task_id=train&map_index=-1"
-        look.page.goto(f"{stage.airflow.url}/dlaas/task?{query}")
-        expect(look.page.get_by_role("status")).to_contain_text("Forbidden")
+        window.page.goto(f"{stage.airflow.url}/dlaas/task?{query}")
+        expect(window.page.get_by_role("status")).to_contain_text("Forbidden")
         training = growing.trainings()[0].id
-        for what in (f"curves?{query}&training_id={training}", f"log?{query}&training_id={training}&tail=100"):
-            assert look.context.request.get(f"{stage.airflow.url}/dlaas/api/{what}").status == 403
-        listing = look.context.request.get(f"{stage.airflow.url}/dlaas/api/trainings").json()
+        for path in (f"curves?{query}&training_id={training}", f"log?{query}&training_id={training}&tail=100"):
+            assert window.context.request.get(f"{stage.airflow.url}/dlaas/api/{path}").status == 403
+        listing = window.context.request.get(f"{stage.airflow.url}/dlaas/api/trainings").json()
         assert growing.run_id not in {row["ref"]["run_id"] for row in listing["trainings"]}
-        assert canceled(look, growing) == 403
-    with looking(browser, stage.airflow, VIEWER, pictures) as look:
-        listing = look.context.request.get(f"{stage.airflow.url}/dlaas/api/trainings").json()
+        assert request_cancel(window, growing) == 403
+    with logged_in(browser, stage.airflow, VIEWER, pictures) as window:
+        listing = window.context.request.get(f"{stage.airflow.url}/dlaas/api/trainings").json()
         assert growing.run_id in {row["ref"]["run_id"] for row in listing["trainings"]}
 
 
-def test_who_has_not_logged_in_is_told_nothing(stage: Stage, growing: Run) -> None:
-    for what in ("trainings", f"dag?dag_id={growing.dag_id}", f"task?dag_id={growing.dag_id}&run_id=a&task_id=b"):
-        assert requests.get(f"{stage.airflow.url}/dlaas/api/{what}", timeout=30).status_code == 401
+def test_request_without_login_is_refused(stage: Stage, growing: Run) -> None:
+    for path in ("trainings", f"dag?dag_id={growing.dag_id}", f"task?dag_id={growing.dag_id}&run_id=a&task_id=b"):
+        assert requests.get(f"{stage.airflow.url}/dlaas/api/{path}", timeout=30).status_code == 401
 
 
-def test_dark_mode_and_a_narrow_window(browser: Browser, stage: Stage, growing: Run, pictures: Path) -> None:
+def test_task_page_fits_a_narrow_window_in_dark_mode(
+    browser: Browser, stage: Stage, growing: Run, pictures: Path
+) -> None:
     narrow = {"width": 380, "height": 800}
-    with looking(browser, stage.airflow, "admin", pictures, color_scheme="dark", viewport=narrow) as look:
+    with logged_in(browser, stage.airflow, "admin", pictures, color_scheme="dark", viewport=narrow) as window:
         query = f"dag_id={growing.dag_id}&run_id={quote(growing.run_id)}&task_id=train"
-        look.page.goto(f"{stage.airflow.url}/dlaas/task?{query}")
-        expect(look.page.get_by_role("log")).to_be_visible()
-        assert look.page.evaluate("document.documentElement.dataset.theme") == "dark"
-        assert look.page.evaluate("document.documentElement.scrollWidth") <= narrow["width"]
-        look.picture("narrow-dark")
+        window.page.goto(f"{stage.airflow.url}/dlaas/task?{query}")
+        expect(window.page.get_by_role("log")).to_be_visible()
+        assert window.page.evaluate("document.documentElement.dataset.theme") == "dark"
+        assert window.page.evaluate("document.documentElement.scrollWidth") <= narrow["width"]
+        window.take_screenshot("narrow-dark")
 
 
-def test_cancel_asks_first_and_then_cancels_by_keyboard_alone(admin: Look, stage: Stage) -> None:
+def test_cancel_asks_for_confirmation_and_works_by_keyboard(admin: UserWindow, stage: Stage) -> None:
     run = stage.begin("hold_here", GROWS)
     training = eventually(lambda: run.trainings()[0] if run.trainings() else None, run.told)
-    frame = admin.tab(run.dag_id, run.run_id)
+    frame = admin.open_tab(run.dag_id, run.run_id)
     button = frame.get_by_role("button", name="Cancel training")
     button.focus()
     admin.page.keyboard.press("Enter")
@@ -136,7 +140,7 @@ def test_cancel_asks_first_and_then_cancels_by_keyboard_alone(admin: Look, stage
     expect(dialog.get_by_role("button", name="Cancel the training")).to_be_focused()
     admin.page.keyboard.press("Enter")
     assert run.ended(training).state == "canceled"
-    # The task's next try trains anew, and the page shows that; the canceled one can be chosen.
+    # The next try of the task submits a new training, and the page shows it; the canceled one can be selected.
     again = eventually(lambda: run.trainings()[1] if len(run.trainings()) > 1 else None, run.told)
     expect(frame.locator(".task-id")).to_have_text(again.id)
     frame.get_by_label("Try").select_option(training.id)
@@ -145,33 +149,35 @@ def test_cancel_asks_first_and_then_cancels_by_keyboard_alone(admin: Look, stage
     assert run.ended(again).state == "canceled"
 
 
-def test_the_page_survives_the_service_being_away(admin: Look, growing: Run, live_service: ServiceProcess) -> None:
-    frame = admin.tab(growing.dag_id, growing.run_id)
+def test_task_page_keeps_its_data_while_the_service_does_not_answer(
+    admin: UserWindow, growing: Run, live_service: ServiceProcess
+) -> None:
+    frame = admin.open_tab(growing.dag_id, growing.run_id)
     expect(frame.get_by_role("log")).to_contain_text("Iter")
-    expect(frame.get_by_role("figure")).to_have_count(2)  # only what has come before can stay
-    with away(live_service):
+    expect(frame.get_by_role("figure")).to_have_count(2)  # loaded before the service stops
+    with suspended(live_service):
         expect(frame.locator(".notice").first).to_be_visible()
         expect(frame.get_by_role("figure")).to_have_count(2)
-        admin.picture("service-away")
+        admin.take_screenshot("service-away")
     expect(frame.locator(".notice")).to_have_count(0)
     expect(frame.locator(".state-running")).to_be_visible()
 
 
-def test_what_the_task_has_kept_is_shown_when_the_service_has_forgotten(admin: Look, stage: Stage) -> None:
+def test_task_page_shows_the_task_s_summary_of_a_deleted_training(admin: UserWindow, stage: Stage) -> None:
     run = stage.begin("hold_deferred", TRAIN.format(rate=0.01))
     assert run.end() == "success"
     training = run.trainings()[0]
     assert run.xcom("metrics")["validation/accuracy"] > 0.8
     stage.client.send(calls.delete_training(training.id))
-    frame = admin.tab(run.dag_id, run.run_id)
+    frame = admin.open_tab(run.dag_id, run.run_id)
     expect(frame.locator(".state-completed")).to_be_visible()
     expect(frame.get_by_role("figure")).to_have_count(2)
-    expect(frame.locator(".notice").first).to_contain_text("what the task has kept")
+    expect(frame.locator(".notice").first).to_contain_text("the summary that the task stored")
 
 
 @contextmanager
-def away(service: ServiceProcess) -> Iterator[None]:
-    """Let the service stand still, and answer nobody."""
+def suspended(service: ServiceProcess) -> Iterator[None]:
+    """Suspend the service's process, so that it answers no request."""
     assert service._service_guard is not None
     (process,) = (one for one in psutil.Process(service._service_guard.pid).children() if "serve" in one.cmdline())
     process.suspend()
@@ -181,10 +187,10 @@ def away(service: ServiceProcess) -> Iterator[None]:
         process.resume()
 
 
-def canceled(look: Look, run: Run) -> int:
-    """Ask for the end of a run's training as the page would; the status of the answer."""
-    reply = look.context.request.post(
-        f"{look.airflow.url}/dlaas/api/cancel?dag_id={run.dag_id}",
+def request_cancel(window: UserWindow, run: Run) -> int:
+    """Send the page's request to cancel the training of *run*; return the response's status."""
+    reply = window.context.request.post(
+        f"{window.airflow.url}/dlaas/api/cancel?dag_id={run.dag_id}",
         data={"run_id": run.run_id, "task_id": "train", "map_index": -1, "training_id": run.trainings()[0].id},
     )
     return reply.status

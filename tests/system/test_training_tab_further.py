@@ -1,4 +1,4 @@
-"""What else the pages in Airflow's UI promise: whom they are for, whose training they show, what they live through."""
+"""Further guarantees of the pages in Airflow's UI: accessibility, time zones, mapped tasks, restarts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.demo.airflow_processes import RealAirflow
 from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY
 from tests.conftest import ServiceProcess
-from tests.system.browser import Look, looking, shown_step
+from tests.system.browser import UserWindow, last_step, logged_in
 from tests.system.dags.watch import GROWS, RATES, TRAIN
 from tests.system.stage import SURVIVES, Run, Stage, eventually, survivor
 
@@ -25,117 +25,119 @@ STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
 AXE = """
 async (standards) => {
-  const told = await axe.run(document, { runOnly: { type: "tag", values: standards } });
+  const result = await axe.run(document, { runOnly: { type: "tag", values: standards } });
   return {
-    violations: told.violations.flatMap((rule) =>
+    violations: result.violations.flatMap((rule) =>
       rule.nodes.map((node) => `${rule.id}: ${node.html} ${node.failureSummary}`),
     ),
-    passes: told.passes.map((rule) => rule.id),
+    passes: result.passes.map((rule) => rule.id),
   };
 }
 """
 
-MOST_TABS = 150
-"""Presses of the Tab key after which what is not reached counts as out of reach; Airflow's own page needs some."""
+MAX_TAB_PRESSES = 150
+"""Presses of the Tab key within which the button must have the focus; Airflow's own page takes some of them."""
 
 
 @pytest.fixture(scope="module")
 def axe(ui: Path) -> str:
-    """The script that knows what shuts people out of a page."""
+    """Return the script of axe-core, which finds barriers in a page."""
     return (ui / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
 @pytest.fixture(scope="module")
 def swept(stage: Stage) -> Run:
-    """A sweep that has ended; the service still knows its trainings."""
+    """Return a finished sweep whose trainings the service still has."""
     run = stage.begin("sweep")
     assert run.end() == "success"
     return run
 
 
-def page_of(name: str, run: Run, **more: str | int) -> str:
-    """Tell the address of one of our pages, outside of Airflow's frame."""
+def page_url(name: str, run: Run, **more: str | int) -> str:
+    """Return the URL of a page without Airflow around it."""
     return f"{run.stage.airflow.url}/dlaas/{name}?{urlencode({'dag_id': run.dag_id, 'run_id': run.run_id, **more})}"
 
 
-def barriers(page: Page, axe: str) -> list[str]:
-    """What in *page*, as it looks now, is a barrier by `STANDARDS`."""
+def accessibility_violations(page: Page, axe: str) -> list[str]:
+    """Return the violations of `STANDARDS` in the current state of *page*."""
     page.evaluate(axe)
-    told = page.evaluate(AXE, STANDARDS)
-    assert "color-contrast" in told["passes"]
-    return list(told["violations"])
+    result = page.evaluate(AXE, STANDARDS)
+    assert "color-contrast" in result["passes"]
+    return list(result["violations"])
 
 
-@pytest.mark.parametrize("what", ["running", "asked to cancel", "finished", "run", "dag", "trainings"])
-def test_no_page_shuts_anybody_out_in_light_or_dark(what: str, admin: Look, growing: Run, swept: Run, axe: str) -> None:
-    page, running = admin.page, what in {"running", "asked to cancel"}
-    if running or what == "finished":
+@pytest.mark.parametrize("view", ["running", "cancel dialog", "finished", "run", "dag", "trainings"])
+def test_page_has_no_accessibility_violation_in_light_and_dark(
+    view: str, admin: UserWindow, growing: Run, swept: Run, axe: str
+) -> None:
+    page, running = admin.page, view in {"running", "cancel dialog"}
+    if running or view == "finished":
         run, index = (growing, -1) if running else (swept, 2)
-        page.goto(page_of("task", run, task_id="train", map_index=index))
+        page.goto(page_url("task", run, task_id="train", map_index=index))
         expect(page.get_by_role("figure")).to_have_count(2)
         expect(page.get_by_role("log")).to_contain_text("Iter")
     else:
-        page.goto(page_of(what, swept))
+        page.goto(page_url(view, swept))
         expect(page.get_by_role("table")).to_be_visible()
-    if what == "run":
+    if view == "run":
         expect(page.get_by_text("…", exact=True)).to_have_count(0)
-    if what == "asked to cancel":
+    if view == "cancel dialog":
         page.get_by_role("button", name="Cancel training").click()
     found = {}
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         expect(page.locator(f"html[data-theme={scheme}]")).to_be_attached()
-        found[scheme] = barriers(page, axe)
+        found[scheme] = accessibility_violations(page, axe)
     assert found == {"light": [], "dark": []}
 
 
-def test_times_are_in_the_zone_that_is_chosen_in_airflow(
+def test_times_are_in_the_time_zone_selected_in_airflow(
     browser: Browser, stage: Stage, growing: Run, pictures: Path
 ) -> None:
     submitted = growing.trainings()[0].status.submitted_at
-    with looking(browser, stage.airflow, "admin", pictures, timezone_id="America/New_York") as look:
-        choose_zone(look.page, "Asia/Tokyo")
-        frame = look.tab(growing.dag_id, growing.run_id)
-        expect(frame.locator("dt:text-is('Submitted') + dd")).to_have_text(spelled(submitted, "Asia/Tokyo"))
-        frame = look.frame("/plugin/dlaas-trainings", "/dlaas/trainings")
+    with logged_in(browser, stage.airflow, "admin", pictures, timezone_id="America/New_York") as window:
+        choose_zone(window.page, "Asia/Tokyo")
+        frame = window.open_tab(growing.dag_id, growing.run_id)
+        expect(frame.locator("dt:text-is('Submitted') + dd")).to_have_text(displayed_time(submitted, "Asia/Tokyo"))
+        frame = window.open_frame("/plugin/dlaas-trainings", "/dlaas/trainings")
         row = frame.get_by_role("row").filter(has_text=growing.run_id)
-        expect(row.get_by_role("cell", name=spelled(submitted, "Asia/Tokyo"))).to_be_visible()
+        expect(row.get_by_role("cell", name=displayed_time(submitted, "Asia/Tokyo"))).to_be_visible()
 
 
-def test_the_tab_of_a_mapped_task_instance_shows_its_own_training(admin: Look, swept: Run) -> None:
+def test_tab_of_a_mapped_task_instance_shows_its_own_training(admin: UserWindow, swept: Run) -> None:
     airflow, shown = swept.stage.airflow, set()
     for index, rate in enumerate(RATES):
-        mine = airflow.api.xcom(swept.dag_id, swept.run_id, "train", TRAINING_XCOM_KEY, map_index=index)["id"]
-        frame = admin.tab(swept.dag_id, swept.run_id, map_index=index)
-        expect(frame.locator(".task-id")).to_have_text(mine)
+        training_id = airflow.api.xcom(swept.dag_id, swept.run_id, "train", TRAINING_XCOM_KEY, map_index=index)["id"]
+        frame = admin.open_tab(swept.dag_id, swept.run_id, map_index=index)
+        expect(frame.locator(".task-id")).to_have_text(training_id)
         expect(frame.get_by_role("row", name=f"learningRate {rate}", exact=True)).to_be_visible()
-        training = swept.stage.client.send(calls.get_training(mine))
+        training = swept.stage.client.send(calls.get_training(training_id))
         assert training.entity.model_definition.execution.command == TRAIN.format(rate=rate)
         expect(frame.get_by_role("log")).to_contain_text(swept.command_log(training).splitlines()[-1])
-        shown.add(mine)
+        shown.add(training_id)
     assert len(shown) == len(RATES)
 
 
-def test_a_curve_grows_while_a_worker_waits_and_stays_when_the_task_has_ended(admin: Look, stage: Stage) -> None:
+def test_curve_grows_while_a_worker_waits_and_stays_after_the_task(admin: UserWindow, stage: Stage) -> None:
     run = stage.begin("hold_here", GROWS)
     training = eventually(lambda: run.trainings()[0] if run.trainings() else None, run.told)
-    frame = admin.tab(run.dag_id, run.run_id)
+    frame = admin.open_tab(run.dag_id, run.run_id)
     expect(frame.locator(".state-running")).to_be_visible()
     expect(frame.get_by_role("figure")).to_have_count(2)
     slider = frame.get_by_role("slider").last
     points = slider.get_attribute("aria-valuemax")
     expect(slider).not_to_have_attribute("aria-valuemax", str(points))
     assert run.state() == "running"
-    link = own_page_link(admin, run)
-    assert run.state() == "running"  # Airflow itself would show the link only now
+    link = operator_link(admin, run)
+    assert run.state() == "running"  # Airflow itself shows an operator link only after the task
     link.click()
     expect(admin.page).to_have_url(re.compile("/plugin/dlaas-training"))
-    frame = admin.tab(run.dag_id, run.run_id)
+    frame = admin.open_tab(run.dag_id, run.run_id)
     expect(frame.locator(".state-running")).to_be_visible()
     run.let_go(training)
     expect(frame.locator(".state-completed")).to_be_visible()  # without reloading
     assert run.end() == "success"
-    frame = admin.tab(run.dag_id, run.run_id)
+    frame = admin.open_tab(run.dag_id, run.run_id)
     expect(frame.locator(".state-completed")).to_be_visible()
     expect(frame.get_by_role("figure")).to_have_count(2)
     expect(frame.get_by_role("log")).to_contain_text(run.command_log(training).splitlines()[-1])
@@ -143,33 +145,33 @@ def test_a_curve_grows_while_a_worker_waits_and_stays_when_the_task_has_ended(ad
     expect(frame.get_by_role("button", name="Cancel training")).to_have_count(0)
 
 
-def test_a_service_that_stops_and_starts_again_is_said_to_be_away_and_followed_on(
-    admin: Look, airflow: RealAirflow, own_service: ServiceProcess, tmp_path: Path
+def test_task_page_reports_a_stopped_service_and_goes_on_after_its_restart(
+    admin: UserWindow, airflow: RealAirflow, own_service: ServiceProcess, tmp_path: Path
 ) -> None:
     own_service.start()
     run_id, training = survivor(airflow, own_service, tmp_path / "workspace", steps=600)
-    frame = admin.tab(SURVIVES, run_id)
+    frame = admin.open_tab(SURVIVES, run_id)
     log = frame.get_by_role("log")
     expect(log).to_contain_text("Iter")
     expect(frame.get_by_role("figure")).to_have_count(1)
-    before, answered = shown_step(log.inner_text()), len(admin.answers)
+    before, answered = last_step(log.inner_text()), len(admin.responses)
     own_service.stop()
     expect(frame.locator(".notice").first).to_be_visible()
-    # All that is asked for has been asked for in vain, and again.
+    # Every kind of request has failed and was retried.
     for kind in ("task", "curves", "log"):
-        admin.wait_for_answers(f"/dlaas/api/{kind}?", 2, since=answered)
+        admin.wait_for_responses(f"/dlaas/api/{kind}?", 2, since=answered)
     expect(frame.locator(".notice").first).to_be_visible()
     expect(frame.locator(".task-id")).to_have_text(training.id)
     expect(frame.get_by_role("figure")).to_have_count(1)
-    assert shown_step(log.inner_text()) >= before
-    admin.picture("service-stopped")
+    assert last_step(log.inner_text()) >= before
+    admin.take_screenshot("service-stopped")
     own_service.start()
     expect(frame.locator(".notice")).to_have_count(0)
     expect(frame.locator(".state-running")).to_be_visible()
-    later = shown_step(log.inner_text())
-    eventually(lambda: shown_step(log.inner_text()) > later or None)
+    later = last_step(log.inner_text())
+    eventually(lambda: last_step(log.inner_text()) > later or None)
     secrets = [known["password"] for known in own_service.connections().values()]
-    bodies = [one.text() for one in admin.answers[answered:] if one.request.resource_type in {"fetch", "xhr"}]
+    bodies = [one.text() for one in admin.responses[answered:] if one.request.resource_type in {"fetch", "xhr"}]
     assert len(bodies) >= 6
     assert not any(secret in body for secret in secrets for body in bodies)
     with own_service.client() as client:
@@ -177,12 +179,12 @@ def test_a_service_that_stops_and_starts_again_is_said_to_be_away_and_followed_o
     airflow.api.wait_for_run(SURVIVES, run_id, timeout=90)
 
 
-def test_cancel_is_reached_by_the_tab_key_alone_and_gets_the_focus_back(admin: Look, growing: Run) -> None:
-    frame, press = admin.tab(growing.dag_id, growing.run_id), admin.page.keyboard.press
+def test_cancel_button_is_reached_by_the_tab_key_and_gets_the_focus_back(admin: UserWindow, growing: Run) -> None:
+    frame, press = admin.open_tab(growing.dag_id, growing.run_id), admin.page.keyboard.press
     button, dialog = frame.get_by_role("button", name="Cancel training"), frame.get_by_role("dialog")
     expect(button).to_be_visible()
     focused = "button => document.hasFocus() && document.activeElement === button"
-    for _ in range(MOST_TABS):
+    for _ in range(MAX_TAB_PRESSES):
         press("Tab")
         if button.evaluate(focused):
             break
@@ -196,8 +198,8 @@ def test_cancel_is_reached_by_the_tab_key_alone_and_gets_the_focus_back(admin: L
     assert not growing.stage.client.send(calls.get_training(growing.trainings()[0].id)).status.cancel_requested
 
 
-def own_page_link(admin: Look, run: Run) -> Locator:
-    """Open Airflow's own page of the task, and find the link among what it calls extra links."""
+def operator_link(admin: UserWindow, run: Run) -> Locator:
+    """Open Airflow's own page of the task, and return our link among its extra links."""
     admin.page.goto(f"{run.stage.airflow.url}/dags/{run.dag_id}/runs/{quote(run.run_id)}/tasks/train/details")
     link = admin.page.locator("a[rel~=noopener]", has_text=re.compile("^Training$"))
     expect(link).to_be_visible()
@@ -205,7 +207,7 @@ def own_page_link(admin: Look, run: Run) -> Locator:
 
 
 def choose_zone(page: Page, zone: str) -> None:
-    """Choose the zone that times are shown in, behind the button of Airflow's own that tells the one there is."""
+    """Select the time zone in Airflow's dialog, which opens by the button with the current offset."""
     page.get_by_role("button", name=re.compile(r"^[+-]\d\d:\d\d$")).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("combobox").fill(zone)
@@ -213,7 +215,7 @@ def choose_zone(page: Page, zone: str) -> None:
     expect(dialog).to_contain_text(f"{zone}:")
 
 
-def spelled(moment: datetime, zone: str) -> re.Pattern[str]:
-    """How the pages write *moment* in *zone*, whatever they call the month."""
-    there = moment.astimezone(ZoneInfo(zone))
-    return re.compile(rf"^{there.day} \w+ {there:%Y, %H:%M}$")
+def displayed_time(moment: datetime, zone: str) -> re.Pattern[str]:
+    """Return a pattern of *moment* in *zone* as the pages show it, with any name of the month."""
+    local = moment.astimezone(ZoneInfo(zone))
+    return re.compile(rf"^{local.day} \w+ {local:%Y, %H:%M}$")

@@ -48,7 +48,7 @@ def main() -> int:
                     lost += len(left)
                     _print(f"{way}, {size}: {len(left)} lost, {ready - since:.0f} s + {time.monotonic() - ready:.0f} s")
                     if left:
-                        _print(sweep.told())
+                        _print(sweep.describe())
                     with contextlib.suppress(HostError):
                         sweep.mark_run("failed")
     for (way, size), rounds in sorted(ended.items()):
