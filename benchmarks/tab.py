@@ -334,8 +334,8 @@ def submit_as_task(bench: Benchmark, run_id: str, number: int, then: str) -> str
     )
     task = _digest(stage.airflow.url, "many", run_id, "train", str(number))[:32]
     training = stage.client.send(calls.create_training(with_run_key(definition, RunKey(task, "0" * 12))))
-    mark = {"key": TRAINING_XCOM_KEY, "value": {"connection": "dlaas_default", "id": training.id}, "map_index": number}
-    stage.airflow.api._request("POST", f"/dags/many/dagRuns/{run_id}/taskInstances/train/xcomEntries", mark)
+    entry = {"key": TRAINING_XCOM_KEY, "value": {"connection": "dlaas_default", "id": training.id}, "map_index": number}
+    stage.airflow.api._request("POST", f"/dags/many/dagRuns/{run_id}/taskInstances/train/xcomEntries", entry)
     return training.id
 
 

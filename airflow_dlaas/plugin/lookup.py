@@ -64,6 +64,16 @@ class LookupResult:
     airflow_digest: str | None = None
     """The Airflow that the task's trainings are tagged with, as `RunKey.airflow_digest`; None where it is not known."""
 
+    def require_service(self) -> None:
+        """
+        Raise where the training comes from the task's summary.
+
+        :raises TrainingUnavailable: the service does not answer.
+        :raises TrainingNotFound: the service does not have the training any more.
+        """
+        if self.source == "task":
+            raise TrainingUnavailable(self.service_error) if self.is_unavailable else TrainingNotFound
+
 
 class TrainingLookup:
     """

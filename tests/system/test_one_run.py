@@ -14,7 +14,7 @@ from tests.system.stage import Run, Stage, eventually
 
 CANCELED, COMPLETED = TrainingState.CANCELED, TrainingState.COMPLETED
 
-WAYS = ["hold_here", "hold_deferred"]
+DAG_IDS = ["hold_here", "hold_deferred"]
 
 
 def wait_for_training_log(run: Run) -> None:
@@ -48,9 +48,9 @@ def test_killed_triggerer_attaches_after_its_restart(stage: Stage) -> None:
     assert run.xcom() == training.id
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_killed_scheduler_loses_no_training(stage: Stage, way: str) -> None:
-    run = stage.begin(way)
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_killed_scheduler_loses_no_training(stage: Stage, dag_id: str) -> None:
+    run = stage.begin(dag_id)
     training = run.holding()
     stage.airflow.components["scheduler"].kill_and_restart()
     run.let_go(training)
@@ -58,9 +58,9 @@ def test_killed_scheduler_loses_no_training(stage: Stage, way: str) -> None:
     assert [one.state for one in run.trainings()] == [COMPLETED]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_next_try_after_a_failed_training_submits_a_new_one(stage: Stage, way: str) -> None:
-    run = stage.begin(way)
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_next_try_after_a_failed_training_submits_a_new_one(stage: Stage, dag_id: str) -> None:
+    run = stage.begin(dag_id)
     first = run.holding()
     run.let_go(first, 3)
     second = run.holding(number=2)
@@ -70,10 +70,10 @@ def test_next_try_after_a_failed_training_submits_a_new_one(stage: Stage, way: s
     assert run.xcom() == second.id
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_clearing_a_successful_task_submits_a_new_training(stage: Stage, way: str) -> None:
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_clearing_a_successful_task_submits_a_new_training(stage: Stage, dag_id: str) -> None:
     """Airflow's own resumable jobs find the old job and return its result."""
-    run = stage.begin(way)
+    run = stage.begin(dag_id)
     first = run.holding()
     run.let_go(first)
     assert run.end() == "success"
@@ -98,10 +98,10 @@ def test_deleted_run_created_again_with_the_same_id_submits_a_new_training(stage
 # -- none left behind --------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("dag_id", DAG_IDS)
 @pytest.mark.parametrize("state", ["failed", "success"])
-def test_marking_a_task_by_hand_cancels_its_training(stage: Stage, way: str, state: str) -> None:
-    run = stage.begin(way)
+def test_marking_a_task_by_hand_cancels_its_training(stage: Stage, dag_id: str, state: str) -> None:
+    run = stage.begin(dag_id)
     training = run.holding()
     wait_for_training_log(run)
     run.mark(state)
@@ -110,10 +110,10 @@ def test_marking_a_task_by_hand_cancels_its_training(stage: Stage, way: str, sta
     assert eventually(lambda: True if f"Training {training.id} was canceled" in run.log() else None, run.told)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_clearing_a_waiting_task_cancels_its_training_and_submits_a_new_one(stage: Stage, way: str) -> None:
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_clearing_a_waiting_task_cancels_its_training_and_submits_a_new_one(stage: Stage, dag_id: str) -> None:
     """The new try begins before Airflow cancels the old trigger: neither may cancel the other's training."""
-    run = stage.begin(way)
+    run = stage.begin(dag_id)
     first = run.holding()
     wait_for_training_log(run)
     run.clear()
@@ -132,10 +132,10 @@ def test_deleting_a_run_with_a_deferred_task_cancels_the_training(stage: Stage) 
     assert run.ended(training).state is CANCELED
 
 
-@pytest.mark.parametrize("way", ["hold_here_briefly", "hold_deferred_briefly"])
-def test_execution_timeout_cancels_the_training(stage: Stage, way: str) -> None:
+@pytest.mark.parametrize("dag_id", ["hold_here_briefly", "hold_deferred_briefly"])
+def test_execution_timeout_cancels_the_training(stage: Stage, dag_id: str) -> None:
     """Airflow itself does not apply the timeout to a deferred task."""
-    run = stage.begin(way)
+    run = stage.begin(dag_id)
     assert run.end() == "failed"
     [training] = run.trainings()  # the timeout counts from the task's start, so the command may have begun or not
     assert run.ended(training).state is CANCELED

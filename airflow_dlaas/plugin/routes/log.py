@@ -10,7 +10,6 @@ from starlette.concurrency import run_in_threadpool
 from airflow_dlaas.client import calls
 from airflow_dlaas.contract.curves import MAX_LOG_CHUNK_BYTES, LogChunk, LogMatches
 from airflow_dlaas.plugin.routes.dependencies import AirflowApiDep, LookupDep, QueryText, TaskInstanceDep
-from airflow_dlaas.plugin.routes.task import require_service
 
 router = APIRouter(prefix="/log")
 
@@ -29,7 +28,7 @@ async def get_log(
 ) -> LogChunk:
     """Return whole lines: up to *limit* bytes from byte *offset* on, or the last *tail* bytes."""
     found = await lookup.resolve_connection(api, ref, training_id)
-    require_service(found)
+    found.require_service()
     call = calls.get_log(training_id, offset=offset, limit=limit, tail=tail)
     return await run_in_threadpool(lookup.service_clients.send, found.conn_id, call)
 
@@ -45,6 +44,6 @@ async def search_log(
 ) -> LogMatches:
     """Return the lines that contain *text*, from byte *offset* on; the service searches a part of a long log."""
     found = await lookup.resolve_connection(api, ref, training_id)
-    require_service(found)
+    found.require_service()
     call = calls.search_log(training_id, text, offset=offset)
     return await run_in_threadpool(lookup.service_clients.send, found.conn_id, call)

@@ -11,7 +11,7 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.exceptions import NotConfigured
 from airflow_dlaas.plugin import responses
 from airflow_dlaas.plugin.airflow_api_client import AirflowApiClient
-from airflow_dlaas.plugin.lookup import LookupResult, TrainingLookup, TrainingNotFound, TrainingUnavailable
+from airflow_dlaas.plugin.lookup import LookupResult, TrainingLookup
 from airflow_dlaas.plugin.response_models import (
     CancelRequest,
     CancelResponse,
@@ -72,20 +72,9 @@ async def cancel(api: AirflowApiDep, lookup: LookupDep, dag_id: QueryText, body:
     # The DAG comes from the query only: that is the DAG for which Airflow checked the permission.
     ref = TaskInstanceRef(dag_id, body.run_id, body.task_id, body.map_index)
     found = await lookup.require_for_task(api, ref, body.training_id)
-    require_service(found)
+    found.require_service()
     await run_in_threadpool(lookup.service_clients.send, found.conn_id, calls.cancel_training(body.training_id))
     return CancelResponse()
-
-
-def require_service(found: LookupResult) -> None:
-    """
-    Raise unless *found* comes from the service.
-
-    :raises TrainingUnavailable: the service does not answer, and *found* comes from the task's summary.
-    :raises TrainingNotFound: the service does not have the training any more.
-    """
-    if found.source == "task":
-        raise TrainingUnavailable(found.service_error) if found.is_unavailable else TrainingNotFound
 
 
 async def _get_task_instance(api: AirflowApiClient, ref: TaskInstanceRef) -> dict[str, Any]:

@@ -38,14 +38,12 @@ export interface components {
             /** @description Whether no more points can come. */
             complete: boolean;
         };
-        /** @description What one GPU is used for: percent of its time, bytes of its memory. */
         GpuUsage: {
             name: string;
             utilization?: number | null;
             memory_used?: number | null;
             memory_total?: number | null;
         };
-        /** @description Whole lines of a log from byte *start* up to byte *end*; the log has *size* bytes so far. */
         LogChunk: {
             text: string;
             start: number;
@@ -54,12 +52,10 @@ export interface components {
             /** @default false */
             complete: boolean;
         };
-        /** @description A line that holds what was looked for, and the byte it starts at. */
         LogMatch: {
             start: number;
             line: string;
         };
-        /** @description What was found in one go; *next* is where to look on, None where all was looked through. */
         LogMatches: {
             matches: components["schemas"]["LogMatch"][];
             next?: number | null;
@@ -71,7 +67,6 @@ export interface components {
             /** @description null while the phase lasts. */
             until: string | null;
         };
-        /** @description What a training's processes use at one moment. Memory they share counts once for each. */
         ResourceUsage: {
             at: string;
             memory_bytes?: number | null;
@@ -208,10 +203,7 @@ export interface components {
             /** @enum {string} */
             source: "service" | "task";
         };
-        /**
-         * @description The states of the v3 API. `canceled` has one l.
-         * @enum {string}
-         */
+        /** @enum {string} */
         TrainingState: "pending" | "running" | "completed" | "error" | "canceled";
         /** @description One of the trainings that a task instance submitted: one for each try or clear. */
         Try: {
