@@ -1,36 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import subprocess
 import sys
 from typing import Any
 
-import pytest
-from fastapi import FastAPI, Request
-
-from airflow_dlaas.exceptions import DlaasError, NotConfigured
-from airflow_dlaas.hooks.connections import ServiceConnection
-from airflow_dlaas.plugin.airflow_api_client import AirflowApiClient
 from airflow_dlaas.plugin.asgi import LazyApp
 from airflow_dlaas.plugin.asgi_types import AIRFLOW_APP_KEY
-from airflow_dlaas.plugin.services import MAX_CLIENTS, ServiceClients, read_airflow_connection
-
-
-def test_airflow_api_client_passes_on_only_the_credential_headers() -> None:
-    airflow, received = FastAPI(), []
-
-    @airflow.get("/api/v2/dags/{dag_id}")
-    def dag(request: Request, dag_id: str) -> str:
-        received.extend(request.headers)
-        return dag_id
-
-    sent = [(b"cookie", b"_token=t"), (b"authorization", b"Bearer t"), (b"x-forwarded-for", b"1.2.3.4")]
-    request = Request({"type": "http", "headers": sent, AIRFLOW_APP_KEY: airflow})
-    api = AirflowApiClient.from_request(request, "anna")
-    assert asyncio.run(api.get("dags", "a b")) == "a b"
-    assert {"cookie", "authorization"} <= set(received)
-    assert "x-forwarded-for" not in received
 
 
 def test_lazy_app_adds_airflow_s_application_to_the_scope() -> None:
@@ -55,54 +31,3 @@ def test_operators_and_the_registration_import_no_route_and_no_cache() -> None:
     assert run.stdout.splitlines()[-1] == str(
         ["airflow_dlaas.plugin.asgi", "airflow_dlaas.plugin.asgi_types", "airflow_dlaas.plugin.registration"]
     )
-
-
-def test_read_airflow_connection_refuses_another_connection_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    fields = {"conn_type": "postgres", "host": "db", "login": "u", "password": "geheim"}
-    monkeypatch.setenv("AIRFLOW_CONN_DATABASE", json.dumps(fields))
-    with pytest.raises(NotConfigured, match="of type 'postgres', but must be of type 'dlaas'") as refused:
-        read_airflow_connection("database")
-    assert "geheim" not in str(refused.value)
-
-
-def test_read_airflow_connection_reports_a_missing_connection() -> None:
-    with pytest.raises(NotConfigured, match="Connection 'missing' does not exist"):
-        read_airflow_connection("missing")
-
-
-def test_errors_of_service_clients_do_not_contain_the_service_s_address(caplog: pytest.LogCaptureFixture) -> None:
-    clients = ServiceClients(lambda _: ServiceConnection("http://127.0.0.1:9/under", "ann", "geheim"))
-    with pytest.raises(DlaasError, match="'c'") as unreachable:
-        clients.list_trainings("c")
-    assert not any(word in str(unreachable.value) for word in ("127.0.0.1", "under", "geheim"))
-    (record,) = caplog.records
-    assert record.levelname == "WARNING"
-    assert "geheim" not in record.getMessage()
-
-
-def test_service_clients_read_a_connection_again_after_its_ttl() -> None:
-    now, read = [0.0], []
-
-    def read_connection(conn_id: str) -> ServiceConnection:
-        read.append(conn_id)
-        return ServiceConnection("http://127.0.0.1:9", "ann", "geheim")
-
-    clients = ServiceClients(read_connection, clock=lambda: now[0])
-    first = clients.get_client("c")
-    now[0] = 29.0
-    assert clients.get_client("c") is first
-    assert read == ["c"]
-    now[0] = 31.0
-    assert clients.get_client("c") is first  # the settings did not change
-    assert read == ["c", "c"]
-
-
-def test_service_clients_close_the_client_that_was_not_used_for_longest(monkeypatch: pytest.MonkeyPatch) -> None:
-    clients = ServiceClients(lambda conn_id: ServiceConnection("http://127.0.0.1:9", conn_id, "geheim"))
-    closed: list[object] = []
-    made = {str(number): clients.get_client(str(number)) for number in range(MAX_CLIENTS)}
-    for client in made.values():
-        monkeypatch.setattr(client, "close", lambda client=client: closed.append(client))
-    clients.get_client("0")
-    clients.get_client("one more")
-    assert closed == [made["1"]]
