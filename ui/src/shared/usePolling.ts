@@ -17,40 +17,49 @@ export function pollingError(error: Error): string {
   return error instanceof NoAnswerError ? `${error.message} Retrying …` : error.message;
 }
 
+/** Returns the milliseconds until the next round, or null for the last one. */
+export type PollingRound = (signal: AbortSignal) => Promise<number | null>;
+
+/** The part of `document` that a polling loop uses. */
+type PageVisibility = Pick<Document, "hidden" | "addEventListener" | "removeEventListener">;
+
 /**
- * Run *round* again and again. It returns the milliseconds until the next round, or null for the last one.
+ * Run *round* again and again; return a function that aborts the signal of the current round and ends the loop.
  *
  * A round never begins before the last one has ended, nor while the page is hidden; when the page becomes visible, the
- * next one begins at once. Another *key* aborts the signal of the current round and starts anew.
+ * next one begins at once.
  */
-export function usePollingLoop(round: (signal: AbortSignal) => Promise<number | null>, key: string): void {
+export function startPollingLoop(round: PollingRound, page: PageVisibility = document): () => void {
+  const control = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isWaiting = false;
+  const run = async (): Promise<void> => {
+    isWaiting = page.hidden;
+    if (isWaiting) return;
+    const pause = await round(control.signal);
+    if (pause === null || control.signal.aborted) return;
+    isWaiting = true;
+    timer = setTimeout(() => void run(), pause);
+  };
+  const onVisibilityChange = (): void => {
+    if (page.hidden || !isWaiting) return;
+    clearTimeout(timer);
+    void run();
+  };
+  page.addEventListener("visibilitychange", onVisibilityChange);
+  void run();
+  return () => {
+    control.abort();
+    clearTimeout(timer);
+    page.removeEventListener("visibilitychange", onVisibilityChange);
+  };
+}
+
+/** Run a polling loop while the component is shown. Another *key* ends the loop and starts a new one. */
+export function usePollingLoop(round: PollingRound, key: string): void {
   const latest = useRef(round);
   latest.current = round;
-  useEffect(() => {
-    const control = new AbortController();
-    let timer = 0;
-    let isWaiting = false;
-    const run = async (): Promise<void> => {
-      isWaiting = document.hidden;
-      if (isWaiting) return;
-      const pause = await latest.current(control.signal);
-      if (pause === null || control.signal.aborted) return;
-      isWaiting = true;
-      timer = window.setTimeout(() => void run(), pause);
-    };
-    const onVisibilityChange = (): void => {
-      if (document.hidden || !isWaiting) return;
-      window.clearTimeout(timer);
-      void run();
-    };
-    document.addEventListener("visibilitychange", onVisibilityChange);
-    void run();
-    return () => {
-      control.abort();
-      window.clearTimeout(timer);
-      document.removeEventListener("visibilitychange", onVisibilityChange);
-    };
-  }, [key]);
+  useEffect(() => startPollingLoop((signal) => latest.current(signal)), [key]);
 }
 
 export interface PollingState<T> {
