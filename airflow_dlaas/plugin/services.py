@@ -37,8 +37,14 @@ MAX_LISTING_AGE = 60.0
 MAX_LISTED_TRAININGS = 300
 """How many of a service's newest trainings are listed."""
 
+WARNING_INTERVAL = 60.0
+"""Seconds between two warnings about one connection: open pages repeat a failed request every few seconds."""
+
 MAX_CLIENTS = 32
-"""Connections for which clients, settings and lists are cached."""
+"""Clients that stay open."""
+
+MAX_CONNECTIONS = 256
+"""Connections whose settings and lists are cached."""
 
 
 def read_airflow_connection(conn_id: str) -> ServiceConnection:
@@ -79,11 +85,12 @@ class ServiceClients:
         self._read_connection = read_connection
         self._clock = clock
         self._lock = threading.Lock()  # the caches are not thread-safe, not even to read
-        self._connections: TTLCache[str, ServiceConnection] = TTLCache(MAX_CLIENTS, CONNECTION_TTL, timer=clock)
+        self._connections: TTLCache[str, ServiceConnection] = TTLCache(MAX_CONNECTIONS, CONNECTION_TTL, timer=clock)
         self._clients = _ClientCache(MAX_CLIENTS)
         self._listings: TTLCache[str, tuple[float, tuple[Training, ...]]] = TTLCache(
-            MAX_CLIENTS, MAX_LISTING_AGE, timer=clock
+            MAX_CONNECTIONS, MAX_LISTING_AGE, timer=clock
         )
+        self._warned: TTLCache[str, bool] = TTLCache(MAX_CONNECTIONS, WARNING_INTERVAL, timer=clock)
 
     def send(self, conn_id: str, call: Call[T]) -> T:
         """
@@ -97,10 +104,10 @@ class ServiceClients:
         except NotConfigured as error:
             raise NotConfigured(f"The URL in connection {conn_id!r} is not valid") from error
         except Unreachable as error:
-            _log_failure(conn_id, call, error)
+            self._log_failure(conn_id, call, error)
             raise Unreachable(f"The service of connection {conn_id!r} does not answer") from error
         except ProtocolError as error:
-            _log_failure(conn_id, call, error)
+            self._log_failure(conn_id, call, error)
             raise ProtocolError(f"The server of connection {conn_id!r} is not a training service") from error
 
     def list_trainings(self, conn_id: str, *, max_age: float = LISTING_TTL) -> tuple[Training, ...]:
@@ -144,8 +151,13 @@ class ServiceClients:
                 )
         return client
 
-
-def _log_failure(conn_id: str, call: Call[Any], error: Exception) -> None:
-    # Without the query, which may hold the text that a user searches a log for.
-    path = call.path.partition("?")[0]
-    logger.warning("Connection %s: %s %s failed: %s; no retry, the page asks again", conn_id, call.method, path, error)
+    def _log_failure(self, conn_id: str, call: Call[Any], error: Exception) -> None:
+        """Log a failed request, at WARNING once in `WARNING_INTERVAL` for each connection, at DEBUG otherwise."""
+        with self._lock:
+            level = logging.DEBUG if conn_id in self._warned else logging.WARNING
+            if level == logging.WARNING:
+                self._warned[conn_id] = True
+        path = call.path.partition("?")[0]  # the query may contain the text that a user searches a log for
+        logger.log(
+            level, "Connection %s: %s %s failed: %s; no retry, the page asks again", conn_id, call.method, path, error
+        )

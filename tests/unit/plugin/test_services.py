@@ -27,9 +27,19 @@ def test_errors_of_service_clients_do_not_contain_the_service_s_address(caplog: 
     with pytest.raises(DlaasError, match="'c'") as unreachable:
         clients.list_trainings("c")
     assert not any(word in str(unreachable.value) for word in ("127.0.0.1", "under", "geheim"))
-    (record,) = caplog.records
-    assert record.levelname == "WARNING"
-    assert "geheim" not in record.getMessage()
+    assert "geheim" not in caplog.text
+
+
+def test_service_clients_warn_once_in_a_while_about_a_connection(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    clients = ServiceClients(lambda _: ServiceConnection("http://127.0.0.1:9", "ann", "geheim"), clock=lambda: now[0])
+    levels = []
+    for now[0] in (0.0, 2.0, 61.0):
+        caplog.clear()
+        with caplog.at_level("DEBUG", "airflow_dlaas.plugin.services"), pytest.raises(DlaasError):
+            clients.list_trainings("c")
+        levels += [one.levelname for one in caplog.records if one.name == "airflow_dlaas.plugin.services"]
+    assert levels == ["WARNING", "DEBUG", "WARNING"]
 
 
 def test_service_clients_read_a_connection_again_after_its_ttl() -> None:
