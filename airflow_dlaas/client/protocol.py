@@ -104,7 +104,7 @@ def exchange(
     token = None if call.uses_basic_auth else _require_token((yield GetToken(None)))
     renewed = call.uses_basic_auth
     state = RetryState(retries, random)
-    maybe_executed = False  # by an attempt that got no response, or one that does not exclude it
+    maybe_executed = False  # whether the service may have executed the call
     while True:
         outcome = _require_outcome((yield SendRequest(call, token)))
         error = _to_error(outcome)
@@ -116,10 +116,10 @@ def exchange(
             continue
         if isinstance(error, NotFound) and call.method == "DELETE" and maybe_executed:
             return call.parse(b"")  # deleted by an earlier attempt
-        not_executed = isinstance(error, RateLimited) or (isinstance(outcome, NoResponse) and not outcome.maybe_sent)
-        maybe_executed = maybe_executed or not not_executed
+        excluded = isinstance(error, RateLimited) or (isinstance(outcome, NoResponse) and not outcome.maybe_sent)
+        maybe_executed = maybe_executed or not excluded  # by this attempt or an earlier one
         pause = state.next_pause(outcome.finished_at, retry_after=_retry_after(outcome))
-        if pause is None or not error.transient or not (call.is_idempotent or not_executed):
+        if pause is None or not error.transient or not (call.is_idempotent or excluded):
             raise error
         yield Delay(pause, error, state.failures + 1)
 

@@ -18,7 +18,7 @@ def mode(path):
 
 @pytest.fixture
 def synced(monkeypatch):
-    """The kinds of what is synced, in order."""
+    """Return a list of the types of the synced descriptors, in order."""
     kinds, fsync = [], os.fsync
 
     def record(descriptor):

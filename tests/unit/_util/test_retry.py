@@ -28,7 +28,7 @@ class Away(Exception):
 
 
 class Clock:
-    """A clock that only sleeping moves."""
+    """A clock that only `sleep` advances."""
 
     def __init__(self):
         self.now = 100.0
@@ -46,7 +46,7 @@ class Clock:
 
 
 class Service:
-    """Fails with each of *errors*, then answers."""
+    """Raises each of *errors*, one per call, and returns a result after that."""
 
     def __init__(self, *errors):
         self.errors = list(errors)
