@@ -233,8 +233,8 @@ class DlaasHook(BaseHook):
         from pydantic import ValidationError
 
         from airflow_dlaas.client import calls
-        from airflow_dlaas.contract.validation_messages import validation_messages
         from airflow_dlaas.contract.experiment import ExperimentDraft
+        from airflow_dlaas.contract.validation_messages import validation_messages
         from airflow_dlaas.exceptions import InvalidDefinition
 
         if not isinstance(draft, ExperimentDraft):
