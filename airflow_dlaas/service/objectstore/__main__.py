@@ -1,4 +1,4 @@
-"""``python -m airflow_dlaas.service.objectstore FOLDER``: the store's process. Started by ``embedded`` only."""
+"""``python -m airflow_dlaas.service.objectstore FOLDER``: the process of the store. Only `embedded` starts it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from airflow_dlaas.service.objectstore import swift_config
 
 
 def main(proxy_config: swift_config.ProxyConfigFactory = swift_config.proxy_config) -> None:
-    # Names are never looked up here: all addresses are numbers, and the green resolver is slow to load.
+    # No name is resolved here: all addresses are numeric, and loading the green resolver is slow.
     os.environ["EVENTLET_NO_GREENDNS"] = "yes"
     from airflow_dlaas.service.objectstore import supervisor
 
-    # Unbuffered, so that select() and this line see the same input.
+    # Unbuffered: a buffer would hide input from the later select().
     launch_config = swift_config.LaunchConfig.from_line(_read_line(0))
     supervisor.supervise(Path(sys.argv[1]), launch_config, proxy_config)
 
@@ -24,7 +24,7 @@ def _read_line(fd: int) -> bytes:
     while not read.endswith(b"\n"):
         more = os.read(fd, 4096)
         if not more:
-            raise SystemExit("the service ended before it said what to do")
+            raise SystemExit("the service ended before it sent the launch configuration")
         read += more
     return read
 

@@ -1,11 +1,11 @@
 """
-The secret that the embedded Swift's own servers share.
+The secret that the servers of the embedded Swift share.
 
-Swift's account, container and object servers have no authentication: upstream expects a private network. Here they
-listen on loopback, which every process of the machine reaches. So each request between Swift's servers carries the
+Swift's account, container and object servers have no authentication: Swift expects them in a private network. Here they
+listen on loopback, which every process of the machine can reach. So each request between Swift's servers carries the
 secret in a header, and `BackendAuth`, the first filter of each of the three, refuses a request without it.
 
-Standard library only: the module is also loaded where Swift runs in an environment of its own.
+This module imports the standard library only: it is also loaded where Swift runs in an environment of its own.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import hmac
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-SECRET_HEADER = "X-Backend-Shared-Secret"
-"""Swift's gatekeeper filter removes ``X-Backend-*`` from what clients send to the proxy, and from what they get."""
+SECRET_HEADER = "X-Backend-Shared-Secret"  # noqa: S105 - the name of a header
+"""Swift's gatekeeper filter removes ``X-Backend-*`` headers from requests of clients to the proxy, and from the
+responses."""
 
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -24,10 +25,10 @@ _FORBIDDEN_BODY = b"This server answers the object store's own processes only.\n
 
 
 class BackendAuth:
-    """Answers 403 to a request without the secret; neither its path nor its body is looked at."""
+    """Answers 403 to a request without the secret, without reading its path or its body."""
 
     def __init__(self, app: WsgiApp, secret: str) -> None:
-        """Raise `ValueError` for an empty *secret*: every request would have it."""
+        """Raise `ValueError` for an empty *secret*, which every request would match."""
         if not secret:
             raise ValueError("the secret of the object store's servers is empty")
         self.app = app
@@ -44,7 +45,7 @@ class BackendAuth:
 
 
 def filter_factory(_global_conf: Mapping[str, str], *, secret: str, **_local_conf: str) -> Callable[[WsgiApp], WsgiApp]:
-    """Make the filter from its section of the configuration file. PasteDeploy calls this."""
+    """Return the filter for its section of the configuration file. PasteDeploy calls this."""
 
     def wrap(app: WsgiApp) -> WsgiApp:
         return BackendAuth(app, secret)

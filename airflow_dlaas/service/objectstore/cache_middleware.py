@@ -1,8 +1,8 @@
 """
-What the proxy remembers about accounts and containers, in its own memory.
+A cache of the proxy for facts about accounts and containers, in the memory of its process.
 
-Stands where Swift expects memcached. Without it the proxy would ask the account and the container server again
-for every request. Values go through JSON as they would with memcached: what is read is a copy.
+It replaces memcached. Without a cache, the proxy would query the account and the container server at every request.
+Values are stored as JSON, as in memcached: a read returns a copy.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 MAX_ENTRIES = 10_000
-"""Entries kept; the one not used for longest goes first."""
+"""Maximum number of entries; the least recently used one is removed first."""
 
 WsgiApp = Callable[[dict[str, Any], Any], Any]
 
 
 class MemoryCache:
-    """The part of Swift's memcached client that its proxy uses; the odd parameters are its own."""
+    """The part of the interface of Swift's memcached client that its proxy uses, with the same parameters."""
 
     def __init__(self, max_entries: int = MAX_ENTRIES, monotonic_clock: Callable[[], float] = clock.monotonic) -> None:
         self._max_entries = max_entries
@@ -36,7 +36,7 @@ class MemoryCache:
         return json.loads(value)
 
     def set(self, key: str, value: Any, serialize: bool = True, time: float = 0, **_: Any) -> None:  # noqa: ARG002
-        """Remember *value* for *time* seconds; 0 is for ever."""
+        """Store *value* for *time* seconds; 0 means without expiry."""
         text = json.dumps(value.decode() if isinstance(value, bytes) else value)
         self._entries[key] = (self._monotonic_clock() + time if time else float("inf"), text)
         self._entries.move_to_end(key)
@@ -47,7 +47,7 @@ class MemoryCache:
         self._entries.pop(key, None)
 
     def incr(self, key: str, delta: int = 1, time: float = 0) -> int:
-        """Add *delta* and answer the sum, which is never below 0."""
+        """Add *delta* and return the sum, which is never below 0."""
         value = max(0, int(self.get(key) or 0) + int(delta))
         self.set(key, value, time=time)
         return value
@@ -64,17 +64,17 @@ class MemoryCache:
 
 
 def filter_factory(_global_conf: Mapping[str, str], **_local_conf: str) -> Callable[[WsgiApp], WsgiApp]:
-    """What PasteDeploy calls for ``[filter:cache]``."""
+    """Return the filter for ``[filter:cache]``. PasteDeploy calls this."""
     cache = MemoryCache()
 
-    def around(app: WsgiApp) -> WsgiApp:
+    def wrap(app: WsgiApp) -> WsgiApp:
         return CacheMiddleware(app, cache)
 
-    return around
+    return wrap
 
 
 class CacheMiddleware:
-    """Hands the cache to every request. A class, because Swift sets attributes on each part of its pipeline."""
+    """Adds the cache to every request. It is a class, because Swift sets attributes on each part of its pipeline."""
 
     def __init__(self, app: WsgiApp, cache: MemoryCache) -> None:
         self.app = app

@@ -1,7 +1,7 @@
 """
-Starting and stopping the embedded Swift from the service.
+Starts and stops the embedded Swift from the service.
 
-Nothing of Swift is imported here: it runs in a process of its own, see the room's docstring.
+Nothing of Swift is imported here: it runs in a process of its own; see the docstring of the package.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from airflow_dlaas.service.objectstore.swift_config import LaunchConfig, StoreFo
 from airflow_dlaas.service.process.ports import connect_host, web_url
 
 START_TIMEOUT = 30.0
-"""Seconds the store may take to start, on the slowest of machines; about one is usual."""
+"""Seconds that the store may take to start on the slowest machine; usually it takes about one."""
 
 STOP_TIMEOUT = 12.0
-"""Seconds it may take to end by itself before it is killed."""
+"""Seconds that the store may take to stop before it is killed."""
 
 
 @dataclass(frozen=True)
 class SwiftLogin:
-    """How a client gets in: Swift auth v1. ``user`` is ``ACCOUNT:user``."""
+    """The login of a client, for Swift auth v1. `user` is ``ACCOUNT:user``."""
 
     auth_url: str
     user: str
@@ -50,19 +50,19 @@ class SwiftLogin:
 
 class EmbeddedSwift:
     """
-    The real OpenStack Swift in *folder*, one replica, reachable at ``http://host:port/auth/v1.0``.
+    The real OpenStack Swift in *folder*, with one replica, at ``http://host:port/auth/v1.0``.
 
-    With *tls* it speaks https only. *public_host* is what clients call the host, where that is another name.
+    With *tls* it serves https only. *public_host* is the name of the host for clients, if that is another name.
 
-    - What is stored stays over restarts, and so does the address: *port* is fixed because connections hold it.
-      Tokens stay valid as well, as long as the key is the same.
-    - It ends with this process, however that ends; no process is left behind.
-    - Objects up to 5 GiB, larger ones as segments. Containers list what was put as soon as the PUT is answered; an
-      *account's* own counts of objects and bytes are not kept up to date.
-    - The proxy requires a token. The servers behind it listen on loopback, at ports of the kernel's choice, and require
-      a secret that is new at each start and known to Swift's own processes only (`backend_auth`).
-    - The folder is closed to other users of this machine, also one that was there before.
-    - What goes wrong inside is in ``folder/swift.log``, at most 1 MiB and as much again in ``swift.log.1``.
+    - Stored objects survive restarts, and so does the address: *port* is fixed because Airflow connections contain it.
+      Tokens stay valid too, as long as the key is the same.
+    - It ends with this process, however that ends; no process remains.
+    - Objects are up to 5 GiB, larger ones are stored as segments. Containers list an object as soon as its PUT is
+      answered; the *account's* counts of objects and bytes are not kept up to date.
+    - The proxy requires a token. The servers behind it listen on loopback, at ports that the kernel selects, and
+      require a secret that is new at each start and that only Swift's own processes know (`backend_auth`).
+    - Other users of this machine cannot read the directory, even if it existed before.
+    - Errors of Swift are in ``folder/swift.log``, at most 1 MiB, and as much again in ``swift.log.1``.
     """
 
     def __init__(
@@ -106,10 +106,10 @@ class EmbeddedSwift:
 
     def start(self) -> SwiftLogin:
         """
-        Start the store and return once it has answered a real request, with a token, through all its servers.
+        Start the store; return as soon as it has answered a real request, with a token, through all its servers.
 
-        Raises `HostError` where this machine stands in the way: the port is taken, the filesystem keeps no extended
-        attributes, Swift is not installed, another service runs in the folder. Then no process is left.
+        :raises HostError: the port is in use, the file system has no extended attributes, Swift is not installed, or
+            another service uses the directory. No process remains then.
         """
         if self.is_running():
             return self.login
@@ -127,13 +127,13 @@ class EmbeddedSwift:
         return self.login
 
     def stop(self) -> None:
-        """End the store and wait until its last process is gone. Does nothing when it is not running."""
+        """Stop the store and wait until its last process has ended. Does nothing if it is not running."""
         process, self._process = self._process, None
         if process is None:
             return
         if process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()  # this is how the supervisor learns of it
+                process.stdin.close()  # the supervisor stops when its standard input ends
         try:
             process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
@@ -141,21 +141,21 @@ class EmbeddedSwift:
             process.wait()
 
     def is_running(self) -> bool:
-        """Whether the store's processes are there. A single server that fails is started again by the store itself."""
+        """Return whether the supervisor of the store is running. It restarts a single server that fails."""
         return self._process is not None and self._process.poll() is None
 
     def _launch(self, deadline: float) -> None:
         rotating_log.rotate(self._folders.log)
         command = [sys.executable, "-W", "ignore", "-m", __package__, str(self._folders.root)]
         with self._folders.log.open("ab") as log:
-            # A session of its own: Ctrl-C is for the service, which may still have results to store.
+            # A session of its own: Ctrl-C must reach only the service, since learners may still store results.
             self._process = process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True
             )
-        assert process.stdin is not None  # noqa: S101  (both asked for above)
+        assert process.stdin is not None  # noqa: S101  (both are pipes, see above)
         assert process.stdout is not None  # noqa: S101
         with process.stdout as reply:
-            with contextlib.suppress(BrokenPipeError):  # it has ended already; its log says why
+            with contextlib.suppress(BrokenPipeError):  # it has already ended; its log has the reason
                 process.stdin.write(self._launch_config.to_line())
                 process.stdin.flush()
             readable, _, _ = select.select([reply], [], [], max(0.0, deadline - time.monotonic()))
@@ -167,7 +167,7 @@ class EmbeddedSwift:
             raise HostError(answer["error"])
 
     def _require_ready(self, deadline: float) -> None:
-        """Look for an object that does not exist: the honest 404 takes the proxy, a token and all three servers."""
+        """Request an object that does not exist: the 404 needs the proxy, a token and all three servers."""
         auth_headers = {"X-Auth-User": self._launch_config.user, "X-Auth-Key": self._launch_config.key}
         connection = self._create_connection(deadline - time.monotonic())
         try:
@@ -183,7 +183,7 @@ class EmbeddedSwift:
         host = connect_host(self._launch_config.host)
         if not self._launch_config.certificate:
             return http.client.HTTPConnection(host, self._launch_config.port, timeout=timeout)
-        # The port is our own child's, and the name in its certificate is for others: no need to see it proved.
+        # The port belongs to a child process, and the certificate has the public name: it is not verified here.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return http.client.HTTPSConnection(host, self._launch_config.port, timeout=timeout, context=context)
@@ -215,19 +215,19 @@ def _require_supported_host() -> None:
 
 
 def _create_private_folder(folder: Path) -> None:
-    """Make *folder* if it is missing, and close it to other users: it holds keys and the data of all users."""
+    """Create *folder* if it is missing, and make it private: it contains keys, and the data of all users."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
     except OSError as error:
         raise HostError(
-            f"The object store cannot use {folder}: {error.strerror or error}. The folder must belong to the user that "
-            "runs the service."
+            f"The object store cannot use {folder}: {error.strerror or error}. The directory must belong to the user "
+            "that runs the service."
         ) from error
 
 
 def _require_xattr_support(folder: Path) -> None:
-    """Swift keeps an object's metadata in extended attributes of its file."""
+    """Raise `HostError` if *folder* has no extended attributes, in which Swift stores the metadata of an object."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             os.setxattr(file.fileno(), "user.swift.metadata", b"x" * 512)
@@ -235,6 +235,6 @@ def _require_xattr_support(folder: Path) -> None:
         if error.errno not in (errno.ENOTSUP, errno.EPERM):
             raise HostError(f"The object store cannot write to {folder}: {error.strerror or error}.") from error
         raise HostError(
-            f"The filesystem of {folder} keeps no extended attributes ({error.strerror}), which the object "
-            "store needs. Give the service a folder on ext4, XFS, Btrfs or a recent tmpfs."
+            f"The filesystem of {folder} has no extended attributes ({error.strerror}), which the object store needs. "
+            "Give the service a directory on ext4, XFS, Btrfs or a recent tmpfs."
         ) from error

@@ -1,4 +1,4 @@
-"""A log file that stays small: at most two files of `MAX_LOG_BYTES` bytes, the older one called ``<name>.1``."""
+"""A log file of limited size: at most two files of `MAX_LOG_BYTES` bytes, the older one with the name ``<name>.1``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ MAX_LOG_BYTES = 1 << 20
 
 
 def rotate(path: Path, max_bytes: int = MAX_LOG_BYTES) -> None:
-    """Put *path* aside once it is larger than *max_bytes* bytes; whoever has it open writes on in the old one."""
+    """
+    Rename *path* if it is larger than *max_bytes*. Processes that have it open continue to write to the renamed file.
+    """
     if path.exists() and path.stat().st_size > max_bytes:
         path.replace(path.with_name(path.name + ".1"))
 
@@ -21,7 +23,7 @@ def append(path: Path, text: bytes, max_bytes: int = MAX_LOG_BYTES) -> None:
 
 
 def tail(path: Path, max_lines: int = 12) -> str:
-    """The last *max_lines* lines, or the empty string where there is no such file."""
+    """Return the last *max_lines* lines, or the empty string if the file does not exist."""
     if not path.exists():
         return ""
     with path.open(errors="replace") as file:

@@ -1,7 +1,8 @@
 """
-Swift's own servers, run inside this process. The only module that imports Swift.
+Runs Swift's servers. This is the only module that imports Swift.
 
-Imported once, by the supervisor; each server is a fork of it, so Swift is loaded once and its memory shared.
+The supervisor imports it once; each server is a fork of the supervisor, so Swift is loaded once, and its memory is
+shared.
 """
 
 from __future__ import annotations
@@ -43,33 +44,33 @@ from airflow_dlaas.service.objectstore import backend_auth, swift_config
 from airflow_dlaas.service.objectstore.swift_config import BackendPorts, StoreFolders
 
 MAX_LINE_BYTES = 4000
-"""Bytes of a log line: a write to a pipe of fewer than 4096 is never mixed with another process's."""
+"""Bytes of a log line: a pipe never interleaves writes of up to 4096 bytes by several processes."""
 
 _PR_SET_PDEATHSIG = 1
 
 
 def configure_swift(folders: StoreFolders) -> None:
     """
-    Make Swift, as loaded here, read its configuration under *folders* and log to standard error.
+    Configure Swift, as imported in this process: its files are in *folders*, and it logs to standard error.
 
-    From here on ``socket``, ``select`` and ``threading`` are eventlet's.
+    After this, ``socket``, ``select`` and ``threading`` are those of eventlet.
     """
     utils.set_swift_dir(str(folders.config_dir))
-    constraints.reload_constraints()  # read from /etc/swift when Swift was loaded
-    # Without /dev/log Swift's handler sends to UDP port 514, whoever listens there; and the setting for it
+    constraints.reload_constraints()  # Swift read them from /etc/swift when it was imported
+    # Without /dev/log, Swift's handler sends to UDP port 514, which may be any program; and the setting against this
     # does not reach every logger.
     logs.ThreadSafeSysLogHandler = StderrHandler
-    # Here and not in each server: it looks at every object there is, and what it touches is no longer shared.
+    # Here and not in each server: it visits every object in memory, and visited pages are no longer shared.
     utils.monkey_patch()
 
 
 def add_secret_header(secret: str, ports: BackendPorts) -> None:
     """
-    Make every request that Swift, as loaded here, sends to the servers at *ports* carry *secret*.
+    Add *secret* to every request that Swift, as imported in this process, sends to the servers at *ports*.
 
-    All of Swift's internal clients (the proxy, the object server's and the container server's updates, direct_client,
-    the updaters, replicators and the expirer) connect by this class or one derived from it. A connection to another
-    address gets no secret.
+    All internal clients of Swift (the proxy, the updates of the object server and the container server, direct_client,
+    the updaters, replicators and the expirer) connect by this class or a subclass. A connection to another address does
+    not get the secret.
     """
     original_putrequest = bufferedhttp.BufferedHTTPConnection.putrequest
 
@@ -82,7 +83,9 @@ def add_secret_header(secret: str, ports: BackendPorts) -> None:
 
 
 def write_rings(folders: StoreFolders, ports: BackendPorts) -> None:
-    """Say where the one replica of everything is: the ports are new at each start, the places on disk are not."""
+    """
+    Write the rings, which locate the only replica. The ports are new at each start; the paths on disk stay the same.
+    """
     for kind, port in ports._asdict().items():
         builder = RingBuilder(swift_config.PART_POWER, 1, 1)
         builder.add_dev(
@@ -106,14 +109,15 @@ def fork_server(
     name: str, sock: socket.socket, folders: StoreFolders, stderr_fd: int, tls_files: tuple[str, str] | None = None
 ) -> int:
     """
-    Start a process that runs the server *name* at *sock*, where it listens already, and return the process's id.
+    Start a process that runs the server *name* on *sock*, a listening socket; return the process id.
 
-    With *tls_files*, files of a certificate and its key, it speaks TLS and nothing else.
+    The process is killed when this process ends, however it ends.
 
-    It writes what it has to say to the descriptor *stderr_fd* and is killed when this process ends, however it ends.
+    :param stderr_fd: the descriptor that the server logs to.
+    :param tls_files: paths of a certificate and its key; with these, the server uses only TLS.
     """
     parent = os.getpid()
-    gc.freeze()  # what is loaded stays shared: the collector would write to it
+    gc.freeze()  # memory stays shared: the garbage collector would write to it
     pid = os.fork()
     if pid:
         return pid
@@ -130,14 +134,14 @@ def fork_server(
         traceback.print_exc()
         raise
     finally:
-        os._exit(1)  # a server that returns has failed; a fork must never go on in the supervisor's code
+        os._exit(1)  # a server that returns has failed; the fork must not continue in the code of the supervisor
 
 
 def _die_with_parent(parent: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    if os.getppid() != parent:  # it died before we asked
+    if os.getppid() != parent:  # the parent died before the call of prctl
         os._exit(1)
 
 
@@ -154,11 +158,11 @@ def _run_server(name: str, sock: socket.socket, conf_file: Path, tls_files: tupl
 
 class TlsListener:
     """
-    A socket to listen at whose connections speak TLS.
+    A listening socket whose connections use TLS.
 
-    Hands are shaken by each connection's own green thread, when it first reads: nobody waits for one that is slow. One
-    that is gone before it was let in is forgotten. (Swift would wrap the listening socket itself; that ends the whole
-    server for such a one.)
+    The green thread of each connection does the handshake at its first read, so that a slow client delays no other one.
+    A client that disconnects before it is accepted is ignored. (Swift would wrap the listening socket itself; then such
+    a client ends the whole server.)
     """
 
     def __init__(self, listener: Any, context: Any) -> None:
@@ -172,7 +176,7 @@ class TlsListener:
         while True:
             connection, address = self._listener.accept()
             try:
-                connection.getpeername()  # what has no peer any more is not wrapped, but taken for a listening socket
+                connection.getpeername()  # without a peer, wrap_socket would take it for a listening socket
                 tls_connection = self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
             except (OSError, ValueError):
                 connection.close()
@@ -180,21 +184,21 @@ class TlsListener:
                 return tls_connection, address
 
     def do_handshake(self) -> None:
-        """Never called: by its being there eventlet knows that URLs here begin with https."""
+        """Never called: eventlet checks that this exists, and then begins URLs with https."""
 
 
 class StderrHandler(logging.Handler):
     """
-    Writes records to descriptor 2, each in one piece. Takes the place of Swift's syslog handler, arguments and all.
+    Writes each record to descriptor 2 by one write. Replaces Swift's syslog handler, and accepts its arguments.
 
-    No buffer and no lock that a green thread could hold across a switch.
+    It has no buffer, and no lock that a green thread could hold during a switch.
     """
 
     def __init__(self, *_args: object, **_options: object) -> None:
         super().__init__()
 
-    def createLock(self) -> None:  # noqa: N802  (logging's name)
-        self.lock = logs.NoopMutex()  # not None: from Python 3.13 on it is entered unseen
+    def createLock(self) -> None:  # noqa: N802  (the name is logging's)
+        self.lock = logs.NoopMutex()  # not None: from Python 3.13 on, logging enters it without a check
 
     def emit(self, record: logging.LogRecord) -> None:
         when = logging.Formatter().formatTime(record)

@@ -1,17 +1,16 @@
 """
-Binds the ports, starts the servers and stays with them, until the service that asked for them is gone.
+Binds the ports, starts Swift's servers and restarts them, until the service ends.
 
-Runs in the store's own process. It learns of the service's end in two ways: its standard input ends, and its
-parent is another process than before. (Not by PR_SET_PDEATHSIG: that speaks of the *thread* that started us, which
-may well end before the service does.) The servers, forked from this single thread, do use it, so not even
-``kill -9`` of the supervisor leaves one behind.
+It runs in the process of the store. It detects the end of the service in two ways: standard input ends, and the parent
+process changes. PR_SET_PDEATHSIG does not serve here: it signals the end of the *thread* that started this process,
+which may end before the service does. The servers, which are forked from this only thread, do use it, so that none
+remains after a ``kill -9`` of the supervisor.
 """
 
 from __future__ import annotations
 
 import configparser
 import contextlib
-import fcntl
 import json
 import os
 import secrets
@@ -22,28 +21,30 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from select import select  # by name: Swift's servers replace it in its module, and we wait for real
-from typing import IO
+from select import select  # by name: Swift's servers replace it in its module, and this module needs the real one
 
+from airflow_dlaas._util.atomic_write import atomic_write_text
+from airflow_dlaas._util.file_lock import acquire_file_lock
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.objectstore import rotating_log, servers, swift_config
 from airflow_dlaas.service.objectstore.swift_config import BackendPorts, LaunchConfig, StoreFolders
 
 PROCESS_EXIT_TIMEOUT = 3.0
-"""Seconds for the processes of a killed predecessor to vanish, and for ours to end when asked."""
+"""Seconds for the processes of a killed predecessor to end, and for the servers to end after a signal."""
 
 MIN_UPTIME = 5.0
-"""A server that ends within so many seconds of its start would do so again: then we give up."""
+"""Seconds. If a server ends earlier than this after its start, it would fail again, and the store ends."""
 
 
 def supervise(
     folder: Path, launch_config: LaunchConfig, proxy_config: swift_config.ProxyConfigFactory = swift_config.proxy_config
 ) -> None:
     """
-    Run the store until the service ends or asks for it; returns when no server is left.
+    Run the store until the service ends or stops it; return when no server is left.
 
-    *proxy_config* writes the configuration of the server that clients talk to.
-    Writes one line of JSON to standard output: ``{}`` once every port is open, or ``{"error": …}``.
+    Writes one line of JSON to standard output: ``{}`` as soon as every port is open, or ``{"error": …}``.
+
+    :param proxy_config: returns the configuration of the proxy, the server that clients connect to.
     """
     folders = StoreFolders(folder)
     os.umask(0o077)
@@ -64,7 +65,7 @@ def supervise(
     try:
         _run_servers({"proxy-server": proxy_socket, **backend_sockets}, folders, launch_config)
     finally:
-        lock.close()
+        os.close(lock)
 
 
 def _write_reply(message: Mapping[str, str]) -> None:
@@ -72,30 +73,20 @@ def _write_reply(message: Mapping[str, str]) -> None:
     sys.stdout.flush()
 
 
-def _acquire_lock(path: Path) -> IO[bytes]:
+def _acquire_lock(path: Path) -> int:
     """
-    Make the folder ours; the servers inherit the lock, so who gets it knows that no server of another is left.
+    Lock the directory of the store and return the lock's descriptor. The servers inherit it.
 
-    The processes of a store that was killed need a moment to go, hence the patience.
+    If this succeeds, no server of another store process is left. The processes of a killed store need a moment to end.
+
+    :raises HostError: another store holds the lock for longer than `PROCESS_EXIT_TIMEOUT`.
     """
-    file = path.open("ab")
-    deadline = time.monotonic() + PROCESS_EXIT_TIMEOUT
-    while not _try_lock(file):
-        if time.monotonic() > deadline:
-            file.close()
-            raise HostError(
-                f"The object store in {path.parent} is already running; two services cannot share one folder."
-            )
-        time.sleep(0.05)
-    return file
-
-
-def _try_lock(file: IO[bytes]) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return acquire_file_lock(path, timeout=PROCESS_EXIT_TIMEOUT)
     except BlockingIOError:
-        return False
-    return True
+        raise HostError(
+            f"The object store in {path.parent} is already running; two services cannot share one directory."
+        ) from None
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -107,7 +98,7 @@ def _listen(host: str, port: int) -> socket.socket:
             f"The object store cannot listen at port {port} of {host}: {error.strerror or error}. "
             "Set DLAAS_OBJECTSTORE_PORT to a free port."
         ) from error
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # both are handed on to each accepted connection
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections inherit both options
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return sock
 
@@ -123,9 +114,16 @@ def _write_config(
     suffix = _ensure_hash_suffix(folders)
     secret = secrets.token_hex(32)
     for kind in BackendPorts._fields:
-        _write_atomic(folders.config_dir / f"{kind}-server.conf", swift_config.backend_config(kind, folders, secret))
-    _write_atomic(folders.config_dir / "proxy-server.conf", proxy_config(launch_config, folders, suffix))
-    # What an upload cut short by a crash has left; its parts have no name yet and never will.
+        atomic_write_text(
+            folders.config_dir / f"{kind}-server.conf",
+            swift_config.backend_config(kind, folders, secret),
+            mode=0o600,
+            fsync=True,
+        )
+    atomic_write_text(
+        folders.config_dir / "proxy-server.conf", proxy_config(launch_config, folders, suffix), mode=0o600, fsync=True
+    )
+    # Leftovers of uploads that a crash interrupted; they never became objects.
     shutil.rmtree(folders.devices / swift_config.DEVICE_NAME / "tmp", ignore_errors=True)
     servers.configure_swift(folders)
     servers.add_secret_header(secret, ports)
@@ -133,28 +131,20 @@ def _write_config(
 
 
 def _ensure_hash_suffix(folders: StoreFolders) -> str:
-    """Read the hash suffix this store was made with, or make a store: ``swift.conf`` is written exactly once."""
+    """Return the hash suffix of this store; for a new store, create ``swift.conf``, which is written only once."""
     path = folders.config_dir / "swift.conf"
     if not path.exists():
         if (folders.devices / swift_config.DEVICE_NAME / "objects").exists():
             raise HostError(
-                f"{folders.devices} holds objects, but {path}, which tells where each of them lies, is gone. "
-                "Bring it back, or give the service an empty folder."
+                f"{folders.devices} contains objects, but {path}, which determines their paths, is missing. "
+                "Restore that file, or give the service an empty directory."
             )
-        _write_atomic(path, swift_config.swift_conf(secrets.token_hex(16), secrets.token_hex(16)))
+        atomic_write_text(
+            path, swift_config.swift_conf(secrets.token_hex(16), secrets.token_hex(16)), mode=0o600, fsync=True
+        )
     parser = configparser.ConfigParser()
     parser.read(path)
     return parser["swift-hash"]["swift_hash_path_suffix"]
-
-
-def _write_atomic(path: Path, text: str) -> None:
-    """Whole or not at all, and readable by its owner only (by the process's umask)."""
-    new = path.with_name(path.name + ".new")
-    with new.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
 
 
 def _run_servers(sockets: Mapping[str, socket.socket], folders: StoreFolders, launch_config: LaunchConfig) -> None:
@@ -162,7 +152,7 @@ def _run_servers(sockets: Mapping[str, socket.socket], folders: StoreFolders, la
     stop_fd = _stop_signal_fd()
     running: dict[int, tuple[str, float]] = {}
 
-    # The servers behind the proxy are on loopback, and speak to nobody else.
+    # Only the proxy uses TLS: the servers behind it listen on loopback.
     tls_files = (
         {"proxy-server": (launch_config.certificate, launch_config.private_key)}
         if launch_config.certificate and launch_config.private_key
@@ -199,7 +189,7 @@ def _run_servers(sockets: Mapping[str, socket.socket], folders: StoreFolders, la
 
 
 def _stop_signal_fd() -> int:
-    """A descriptor that becomes readable on SIGTERM or SIGINT."""
+    """Return a descriptor that becomes readable on SIGTERM or SIGINT."""
     read_fd, write_fd = os.pipe()
     os.set_blocking(write_fd, False)
     signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
@@ -215,9 +205,9 @@ def _reap_ended(running: Iterable[int]) -> list[tuple[int, int]]:
 
 def _stop_servers(running: dict[int, tuple[str, float]]) -> None:
     """
-    End every server: politely, then for good.
+    Stop every server, by SIGTERM and then by SIGKILL.
 
-    Cutting one off in the middle of a write is safe: an object gets its name only when it is whole.
+    To kill one during a write is safe: an object gets its name only when it is complete.
     """
     for number, timeout in ((signal.SIGTERM, PROCESS_EXIT_TIMEOUT), (signal.SIGKILL, PROCESS_EXIT_TIMEOUT)):
         for pid in running:

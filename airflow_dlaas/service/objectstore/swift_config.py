@@ -1,8 +1,8 @@
 """
-What the embedded Swift is made of: the order it is started with, and the text of its configuration.
+The configuration of the embedded Swift: the launch configuration from the service, and the text of Swift's files.
 
-Values and pure functions. The options differ from Swift's defaults only where one node on one machine needs it;
-each says why.
+Values and pure functions. An option differs from Swift's default only if a store of one node needs it; a comment has
+the reason.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from airflow_dlaas.exceptions import NotConfigured
 
 DEVICE_NAME = "d1"
 PART_POWER = 4
-"""Fixed for ever: it decides under which path an object lies."""
+"""Must never change: it determines the path of every object."""
 
 LOOPBACK = "127.0.0.1"
-"""Where the account, container and object servers listen. Only the proxy and each other have a reason to reach them."""
+"""Address of the account, container and object servers. Only the proxy and these servers connect to them."""
 
 
 class StoreFolders(NamedTuple):
-    """Where things lie under the store's folder."""
+    """Paths in the directory of the store."""
 
     root: Path
 
@@ -52,11 +52,11 @@ class StoreFolders(NamedTuple):
 @dataclass(frozen=True)
 class LaunchConfig:
     """
-    What the service tells the store's process, over its standard input: the key is on no command line.
+    What the service sends to the process of the store, over standard input: the key must not be on a command line.
 
-    ``parent`` is the service's process id; the store ends when that is no longer its parent. ``certificate`` and
-    ``private_key`` are files: with them the proxy speaks TLS. (Not by Swift's own ``cert_file``: that is read by the
-    code that opens the port, and ours is open already.)
+    `parent_pid` is the process id of the service; the store ends when its parent is another process. `certificate` and
+    `private_key` are paths; with them, the proxy uses TLS. (Swift's own option ``cert_file`` does not serve here: the
+    code that opens the port reads it, and the port is already open.)
     """
 
     host: str
@@ -68,7 +68,9 @@ class LaunchConfig:
     private_key: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise `NotConfigured` for what Swift's configuration files or its v1 login could not carry."""
+        """
+        Raise `NotConfigured` for a user or a key that Swift's configuration files or its v1 login cannot represent.
+        """
         if not re.fullmatch(r"[^\s:/]+:[^\s:]+", self.user):
             raise NotConfigured(f"The object store's user must be ACCOUNT:user, but is {self.user!r}.")
         if not re.fullmatch(r"[!-~]+", self.key) or "%(" in self.key:
@@ -85,7 +87,7 @@ class LaunchConfig:
 
 
 class BackendPorts(NamedTuple):
-    """The loopback ports of the servers behind the proxy; new ones at each start."""
+    """The loopback ports of the servers behind the proxy; they change at each start."""
 
     account: int
     container: int
@@ -94,16 +96,16 @@ class BackendPorts(NamedTuple):
 
 def swift_conf(hash_prefix: str, hash_suffix: str) -> str:
     """
-    ``swift.conf``: what is mixed into the name of every object's place on disk.
+    Return ``swift.conf``: the prefix and the suffix that Swift hashes into the path of every object.
 
-    Written once. With another prefix or suffix everything stored before is still there and can't be found.
+    It is written only once. With another prefix or suffix, Swift cannot find the objects stored before.
     """
     return f"[swift-hash]\nswift_hash_path_prefix = {hash_prefix}\nswift_hash_path_suffix = {hash_suffix}\n"
 
 
 def _default_section(folders: StoreFolders) -> str:
-    # A device here is a folder, not a mounted disk. Nothing is kept free on it: full is full, and said as 507.
-    # The timeouts are meant for a busy machine rather than for a node that may have vanished.
+    # A device here is a directory, not a mounted disk. No space is reserved on it; a full disk is answered with 507.
+    # The timeouts are for a busy machine, not for a node that may be lost.
     return f"""\
 [DEFAULT]
 swift_dir = {folders.config_dir}
@@ -120,12 +122,12 @@ node_timeout = 60
 
 def backend_config(server_type: str, folders: StoreFolders, secret: str) -> str:
     """
-    The configuration of the account, the container or the object server.
+    Return the configuration of the account, the container or the object server.
 
-    It holds *secret*, which each request to the server must carry: write it where only its owner reads.
+    It contains *secret*, which each request to the server must carry: write it to a file that only its owner can read.
     """
-    # A listing must show an object as soon as its PUT is answered: no updater runs here that would bring
-    # late news later, so the object server waits for the container server as long as it takes.
+    # A listing must show an object as soon as its PUT is answered. No updater runs here that would update the listing
+    # later, so the object server waits for the container server for a long time.
     return f"""\
 {_default_section(folders)}
 [pipeline:main]
@@ -144,10 +146,11 @@ container_update_timeout = 60
 
 def proxy_config(launch_config: LaunchConfig, folders: StoreFolders, hash_suffix: str) -> str:
     """
-    The configuration of the server that clients talk to. It holds the key: write it where only its owner reads.
+    Return the configuration of the proxy, the server that clients connect to.
 
-    Tokens are sealed with a key made from *hash_suffix* and the user's own, so they outlive a restart and no token
-    has to be kept anywhere; a new key makes old tokens worthless.
+    It contains the key: write it to a file that only its owner can read. Tokens are encrypted with a key that is
+    derived from *hash_suffix* and the user's key. So tokens stay valid after a restart, and none is stored. A new key
+    invalidates old tokens.
     """
     account, user = (base64.b64encode(part.encode()).decode().rstrip("=") for part in launch_config.user.split(":"))
     fernet_key = base64.urlsafe_b64encode(
@@ -163,18 +166,21 @@ active_fernet_key_id = 1
 
 
 ProxyConfigFactory = Callable[[LaunchConfig, StoreFolders, str], str]
-"""How `proxy_config` is called: whoever starts the store may say otherwise who is let in."""
+"""The signature of `proxy_config`; a caller may pass another function with other authentication."""
 
 
 def proxy_config_with_auth(auth_filters: Mapping[str, str], folders: StoreFolders) -> str:
-    """The configuration of a proxy where *auth_filters* decide who is let in: filters in their order, with their options."""
+    """
+    Return the configuration of a proxy that authenticates by *auth_filters*: filters in their order, with their
+    options.
+    """
     filters = {**auth_filters, **{name: f"use = egg:swift#{name}\n" for name in _FILTERS_WITHOUT_OPTIONS}}
-    # Of a single node nothing is gained by leaving it alone after errors: hence the suppression limits.
+    # With a single node, it is useless to avoid a node after errors: hence the suppression limits.
     return f"""\
 {_default_section(folders)}
 [pipeline:main]
-pipeline = catch_errors gatekeeper healthcheck cache listing_formats bulk tempurl {" ".join(auth_filters)} copy slo dlo \
-versioned_writes symlink proxy-server
+pipeline = catch_errors gatekeeper healthcheck cache listing_formats bulk tempurl {" ".join(auth_filters)} copy slo \
+dlo versioned_writes symlink proxy-server
 
 [app:proxy-server]
 use = egg:swift#proxy
@@ -203,4 +209,4 @@ _FILTERS_WITHOUT_OPTIONS = (
     "versioned_writes",
     "symlink",
 )
-"""Filters that need no options; the proxy's pipeline says in which order they stand."""
+"""Filters without options; the pipeline of the proxy determines their order."""

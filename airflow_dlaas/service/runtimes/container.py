@@ -124,8 +124,7 @@ def container_command(
     :param folders: directories that the container sees at the paths that they have outside, so that the same
         environment variables are valid in both places.
     :param gpus: device indices or UUIDs; if empty, no device is visible.
-    :param user: user id and group id of the command, for docker. With podman, root in the container is the user
-        outside.
+    :param user: user id and group id of the command; used with docker only.
     """
     arguments = [engine, "run", "--rm", f"--name={name}", "--init", f"--workdir={workdir}"]
     if Path(engine).name == "docker":

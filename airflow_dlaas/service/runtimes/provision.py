@@ -61,7 +61,5 @@ def shim_folders(spec: RuntimeSpec) -> tuple[Path, ...]:
         return ()
     folder = SHIMS_DIR / spec.shim
     if not (folder / "sitecustomize.py").is_file():
-        raise HostError(
-            f"The runtime {spec.key} needs the compatibility layer {spec.shim}, which this version of the service does not have"
-        )
+        raise HostError(f"The runtime {spec.key} needs the compatibility layer {spec.shim}, which does not exist here")
     return (folder,)

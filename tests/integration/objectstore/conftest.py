@@ -23,8 +23,8 @@ def swift_in(folder: Path, port: int | None = None, key: str = KEY) -> EmbeddedS
 
 @contextmanager
 def connected(access: SwiftLogin, key: str | None = None) -> Iterator[swiftclient.Connection]:
-    """A client of its own, as every thread needs one; it does not try again, so that a test sees each answer."""
-    # A server that starts again on a busy machine, which is mostly imports, takes its time to answer.
+    """Yield a client; each thread needs its own. It does not retry, so that a test sees each response."""
+    # A restarted server answers late on a busy machine: it imports many modules first.
     connection = swiftclient.Connection(access.auth_url, access.user, key or access.key, retries=0, timeout=90)
     try:
         yield connection

@@ -1,4 +1,4 @@
-"""The account, container and object servers answer the store's own processes only."""
+"""The account, container and object servers answer only the processes of the store."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from tests.integration.objectstore.conftest import connected, swift_in
 
 KINDS = ("account", "container", "object")
-SETTLED = 5.5
-"""Seconds after its start from which on a server that ends is started again; before, the store gives up."""
+RESTART_AFTER = 5.5
+"""Seconds after which a server that ends is restarted; if it ends earlier, the store stops."""
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "REPLICATE", "SSYNC", "UPDATE")
 
 
@@ -30,10 +30,10 @@ class Backends(NamedTuple):
     folder: Path
     swift: EmbeddedSwift
     ports: list[int]
-    """Loopback ports besides the one that clients use."""
+    """Loopback ports other than the port of the proxy."""
 
     def paths(self, kind: str) -> list[str]:
-        """The path of what the tests store, in each partition that is in use, as the servers name it."""
+        """Return the path of the test's account, container or object in each used partition, as the servers name it."""
         name = {"account": "", "container": "/box", "object": "/box/a"}[kind]
         partitions = (self.folder / "devices" / "d1" / f"{kind}s").iterdir()
         return [f"/d1/{one.name}/AUTH_dlaas{name}" for one in partitions if one.name.isdigit()]
@@ -46,10 +46,10 @@ def backends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
         with connected(swift.login) as connection:
             connection.put_container("box")
             connection.put_object("box", "a", b"as it was stored")
-        yield Backends(folder, swift, [one for one in listening(swift) if one != swift.port])
+        yield Backends(folder, swift, [one for one in listening_ports(swift) if one != swift.port])
 
 
-def listening(swift: EmbeddedSwift) -> list[int]:
+def listening_ports(swift: EmbeddedSwift) -> list[int]:
     head = psutil.Process(swift._process.pid)
     found = {
         one.laddr.port
@@ -61,7 +61,7 @@ def listening(swift: EmbeddedSwift) -> list[int]:
 
 
 def ask(port: int, method: str, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
-    """The answer to a request that the server would carry out if it came from the proxy."""
+    """Send a request that the server would carry out for the proxy; return status and body of the response."""
     own = {"X-Timestamp": "9999999999.00000", "Content-Type": "text/plain", "X-Size": "1", "X-Etag": "x"}
     body = b"overwritten" if method in {"PUT", "POST"} else b""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
@@ -76,16 +76,14 @@ def unchanged(backends: Backends) -> bool:
         return listed == ["a"] and connection.get_object("box", "a")[1] == b"as it was stored"
 
 
-def test_there_are_three_servers_behind_the_one_that_clients_use(backends: Backends) -> None:
+def test_proxy_has_three_servers_behind_it(backends: Backends) -> None:
     assert len(backends.ports) == len(KINDS)
     assert all(backends.paths(kind) for kind in KINDS)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_request_without_the_secret_is_refused_and_changes_nothing(
-    backends: Backends, kind: str, method: str
-) -> None:
+def test_request_without_the_secret_is_refused_and_changes_nothing(backends: Backends, kind: str, method: str) -> None:
     answers = [ask(port, method, path) for port in backends.ports for path in backends.paths(kind)]
     assert {status for status, _ in answers} == {403}
     assert not any(b"as it was stored" in body for _, body in answers)
@@ -105,11 +103,11 @@ def test_a_request_without_the_secret_is_refused_and_changes_nothing(
     ],
     ids=["empty", "zeros", "no ascii", "long", "a client's token", "the client's key", "the proxy's name"],
 )
-def test_nothing_else_opens_them(backends: Backends, headers: dict[str, str]) -> None:
+def test_other_headers_do_not_replace_the_secret(backends: Backends, headers: dict[str, str]) -> None:
     with connected(backends.swift.login) as connection:
         token = connection.get_auth()[1]
-    said = {"TOKEN": token, "KEY": backends.swift.login.key}
-    sent = {name: said.get(value, value) for name, value in headers.items()}
+    credentials = {"TOKEN": token, "KEY": backends.swift.login.key}
+    sent = {name: credentials.get(value, value) for name, value in headers.items()}
     for port in backends.ports:
         for path in backends.paths("object"):
             assert ask(port, "GET", path, sent)[0] == 403
@@ -118,12 +116,12 @@ def test_nothing_else_opens_them(backends: Backends, headers: dict[str, str]) ->
 
 
 @pytest.mark.parametrize("path", ["/", "/healthcheck", "/recon/version", "/info", "/d1/0", "/d1/objects/../0", "//x"])
-def test_no_other_path_is_answered_either(backends: Backends, path: str) -> None:
+def test_request_for_another_path_is_refused_without_the_secret(backends: Backends, path: str) -> None:
     assert [ask(port, "GET", path)[0] for port in backends.ports] == [403, 403, 403]
 
 
-def test_the_secret_does_not_come_in_by_the_front_door_nor_go_out_by_it(backends: Backends) -> None:
-    """A client that names the header is not taken for the proxy, and its request is not spoiled by it."""
+def test_proxy_ignores_the_secret_header_of_clients_and_never_returns_it(backends: Backends) -> None:
+    """A client that sends the header is not treated as the proxy, and its request succeeds as without the header."""
     with connected(backends.swift.login) as connection:
         url, token = connection.get_auth()
         headers = {"X-Auth-Token": token, SECRET_HEADER: "guessed"}
@@ -134,7 +132,7 @@ def test_the_secret_does_not_come_in_by_the_front_door_nor_go_out_by_it(backends
     assert SECRET_HEADER.lower() not in shown
 
 
-def test_the_secret_is_on_no_command_line_and_in_no_environment_log_or_other_file(backends: Backends) -> None:
+def test_secret_is_only_in_the_configuration_files_of_the_servers(backends: Backends) -> None:
     secret = secret_of(backends.folder)
     head = psutil.Process(backends.swift._process.pid)
     for process in (head, *head.children(recursive=True)):
@@ -150,7 +148,7 @@ def secret_of(folder: Path) -> str:
     return line.partition("=")[2].strip()
 
 
-def test_each_start_has_a_secret_of_its_own(tmp_path: Path) -> None:
+def test_each_start_creates_a_new_secret(tmp_path: Path) -> None:
     known = set()
     for _ in range(2):
         with swift_in(tmp_path) as swift, connected(swift.login) as connection:
@@ -160,16 +158,16 @@ def test_each_start_has_a_secret_of_its_own(tmp_path: Path) -> None:
     assert all(len(one) == 64 for one in known)
 
 
-def test_a_folder_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
-    """As one that was brought back from a backup."""
+def test_directory_that_other_users_could_read_is_made_private(tmp_path: Path) -> None:
+    """A restored backup may have such permissions."""
     for one in (tmp_path / "store", tmp_path / "store/etc", tmp_path / "store/devices"):
         one.mkdir(mode=0o755)
     with swift_in(tmp_path / "store"):
         assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
 
 
-def test_each_of_swifts_internal_clients_sends_the_secret_to_the_servers_and_nowhere_else() -> None:
-    """In a process of its own: loading Swift changes what is loaded."""
+def test_internal_clients_of_swift_send_the_secret_to_the_servers_only() -> None:
+    """This runs in a process of its own: importing Swift patches the standard library."""
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", _CLIENTS], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["True", "False"] * 4
@@ -180,11 +178,11 @@ import socket
 from swift.common import bufferedhttp, db_replicator, direct_client
 from swift.obj import ssync_sender
 from airflow_dlaas.service.objectstore import servers
-from airflow_dlaas.service.objectstore.swift_config import Ports
+from airflow_dlaas.service.objectstore.swift_config import BackendPorts
 
 known, foreign = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
 port = known.getsockname()[1]
-servers.send_secret("the-secret", Ports(port, port, port))
+servers.add_secret_header("the-secret", BackendPorts(port, port, port))
 
 def derived(kind):
     def send(port):
@@ -212,8 +210,8 @@ for send in (
 """
 
 
-def test_the_large_and_the_many_still_arrive(backends: Backends) -> None:
-    """Each of the proxy's ways to the servers behind it: segments, bulk deletion, copies, versions, temporary URLs."""
+def test_all_features_of_the_proxy_reach_the_servers(backends: Backends) -> None:
+    """Segments, bulk deletion and copies use different clients inside the proxy."""
     with connected(backends.swift.login) as connection:
         connection.put_container("ways")
         connection.put_object("ways", "a", b"x" * 200_000)
@@ -233,15 +231,15 @@ def test_the_large_and_the_many_still_arrive(backends: Backends) -> None:
     assert "ERROR" not in (backends.folder / "swift.log").read_text()
 
 
-def test_a_server_that_was_started_again_has_the_same_secret(tmp_path: Path) -> None:
+def test_restarted_server_has_the_same_secret(tmp_path: Path) -> None:
     with swift_in(tmp_path) as swift, connected(swift.login) as connection:
-        begun = time.monotonic()  # the store has noted before when it started its servers
+        begun = time.monotonic()  # the store recorded the start of its servers before
         connection.put_container("box")
-        ports = [one for one in listening(swift) if one != swift.port]
+        ports = [one for one in listening_ports(swift) if one != swift.port]
         first = psutil.Process(swift._process.pid).children()
-        time.sleep(max(0.0, begun + SETTLED - time.monotonic()))
+        time.sleep(max(0.0, begun + RESTART_AFTER - time.monotonic()))
         for one in first:
-            one.kill()  # all four; their ports stay open meanwhile, and requests wait
+            one.kill()  # all four; their ports stay open meanwhile, so that requests wait
         assert not psutil.wait_procs(first, timeout=60)[1]
         connection.put_object("box", "a", b"x")
         assert [one["name"] for one in connection.get_container("box")[1]] == ["a"]

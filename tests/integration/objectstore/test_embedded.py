@@ -1,4 +1,4 @@
-"""The embedded Swift as its clients see it: what it stores, whom it refuses, what it can do."""
+"""The embedded Swift as its clients see it: objects, authentication, features."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.integration.objectstore.conftest import KEY, connected, swift_in
 
 
 def md5(body: bytes) -> str:
-    """The checksum Swift names its objects' contents by."""
+    """Return the checksum by which Swift identifies the content of an object."""
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
-def test_what_is_put_can_be_got_listed_and_deleted(client):
+def test_object_can_be_put_read_listed_and_deleted(client):
     client.put_container("box")
     etag = client.put_object("box", "a/b", b"hello", content_type="text/plain")
     assert etag == md5(b"hello")
@@ -33,13 +33,13 @@ def test_what_is_put_can_be_got_listed_and_deleted(client):
     assert caught.value.http_status == 404
 
 
-def test_a_wrong_key_is_refused_with_401(swift):
-    with connected(swift.access, "wrong") as connection, pytest.raises(swiftclient.ClientException) as caught:
+def test_wrong_key_is_answered_with_401(swift):
+    with connected(swift.login, "wrong") as connection, pytest.raises(swiftclient.ClientException) as caught:
         connection.get_account()
     assert caught.value.http_status == 401
 
 
-def test_an_account_of_somebody_else_is_refused(swift, client):
+def test_account_of_another_user_is_refused(swift, client):
     url, token = client.get_auth()
     other = urlsplit(url).path.replace("AUTH_dlaas", "AUTH_other")
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
@@ -48,8 +48,8 @@ def test_an_account_of_somebody_else_is_refused(swift, client):
     connection.close()
 
 
-def test_large_objects_bulk_and_temporary_urls_are_on_offer(swift):
-    connection = http.client.HTTPConnection(urlsplit(swift.access.auth_url).netloc, timeout=60)
+def test_info_lists_large_objects_bulk_operations_and_temporary_urls(swift):
+    connection = http.client.HTTPConnection(urlsplit(swift.login.auth_url).netloc, timeout=60)
     connection.request("GET", "/info")
     info = json.load(connection.getresponse())
     connection.close()
@@ -57,7 +57,7 @@ def test_large_objects_bulk_and_temporary_urls_are_on_offer(swift):
     assert info["swift"]["max_file_size"] >= 5 * 1024**3
 
 
-def test_segments_come_back_as_one_object(client):
+def test_segments_are_read_as_one_object(client):
     client.put_container("large")
     parts = [os.urandom(300_000) for _ in range(3)]
     manifest = []
@@ -68,22 +68,22 @@ def test_segments_come_back_as_one_object(client):
     assert client.get_object("large", "whole")[1] == b"".join(parts)
 
 
-def test_many_clients_at_once_lose_nothing(swift, client):
+def test_concurrent_clients_lose_no_object(swift, client):
     client.put_container("crowd")
     bodies = {f"{number:03}": os.urandom(200_000) for number in range(64)}
 
-    def there_and_back(name: str) -> bool:
-        with connected(swift.access) as connection:
+    def round_trip(name: str) -> bool:
+        with connected(swift.login) as connection:
             connection.put_object("crowd", name, bodies[name])
             return connection.get_object("crowd", name)[1] == bodies[name]
 
     with ThreadPoolExecutor(16) as pool:
-        assert all(pool.map(there_and_back, bodies))
+        assert all(pool.map(round_trip, bodies))
     listing = client.get_container("crowd", full_listing=True)[1]
     assert {entry["name"]: entry["hash"] for entry in listing} == {name: md5(body) for name, body in bodies.items()}
 
 
-def test_a_body_that_does_not_match_its_checksum_is_not_stored(client):
+def test_body_that_differs_from_its_checksum_is_not_stored(client):
     client.put_container("checked")
     with pytest.raises(swiftclient.ClientException) as caught:
         client.put_object("checked", "x", b"damaged", etag=md5(b"whole"))
@@ -91,7 +91,7 @@ def test_a_body_that_does_not_match_its_checksum_is_not_stored(client):
     assert client.get_container("checked")[1] == []
 
 
-def test_data_address_and_tokens_outlive_a_restart(tmp_path):
+def test_data_address_and_tokens_survive_a_restart(tmp_path):
     with swift_in(tmp_path) as first:
         port = urlsplit(first.login.auth_url).port
         with connected(first.login) as connection:
@@ -103,7 +103,7 @@ def test_data_address_and_tokens_outlive_a_restart(tmp_path):
         assert swiftclient.get_object(url, token, "kept", "x")[1] == b"still here"
 
 
-def test_a_token_of_the_old_key_is_worth_nothing_under_a_new_one(tmp_path):
+def test_token_of_the_old_key_is_refused_after_the_key_changes(tmp_path):
     with swift_in(tmp_path) as first:
         port = urlsplit(first.login.auth_url).port
         with connected(first.login) as connection:
@@ -113,8 +113,8 @@ def test_a_token_of_the_old_key_is_worth_nothing_under_a_new_one(tmp_path):
     assert caught.value.http_status == 401
 
 
-def test_the_key_is_readable_by_its_owner_only(swift):
+def test_key_is_in_one_file_that_only_its_owner_can_read(swift):
     found = [path for path in swift._folders.root.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
     assert [path.name for path in found] == ["proxy-server.conf"]
     assert found[0].stat().st_mode & 0o077 == 0
-    assert KEY not in repr(swift.access)
+    assert KEY not in repr(swift.login)

@@ -14,7 +14,7 @@ KEY = "HTTP_X_BACKEND_SHARED_SECRET"
 
 
 def answer(environ: dict[str, Any]) -> tuple[str, bytes, list[dict[str, Any]]]:
-    """The status and body of the answer, and what came through to the server behind the filter."""
+    """Return status and body of the response, and the requests that the server behind the filter received."""
     statuses: list[str] = []
     passed: list[dict[str, Any]] = []
 
@@ -28,30 +28,30 @@ def answer(environ: dict[str, Any]) -> tuple[str, bytes, list[dict[str, Any]]]:
     return statuses[0], body, passed
 
 
-def test_a_request_with_the_secret_comes_through_without_it() -> None:
+def test_request_with_the_secret_reaches_the_server_without_it() -> None:
     environ = {"PATH_INFO": "/d1/0/a", KEY: SECRET}
     assert answer(environ) == ("200 OK", b"content", [{"PATH_INFO": "/d1/0/a"}])
 
 
 @pytest.mark.parametrize("sent", [None, "", "x", SECRET[:-1], SECRET + "0", SECRET.upper(), f"{SECRET},{SECRET}", "é"])
-def test_any_other_request_is_refused(sent: str | None) -> None:
+def test_request_without_the_exact_secret_is_refused(sent: str | None) -> None:
     environ = {"PATH_INFO": "/healthcheck"} | ({} if sent is None else {KEY: sent})
     status, body, passed = answer(environ)
     assert (status, passed) == ("403 Forbidden", [])
     assert SECRET.encode() not in body
 
 
-def test_an_empty_secret_is_no_secret() -> None:
+def test_empty_secret_is_an_error() -> None:
     with pytest.raises(ValueError, match="empty"):
         BackendAuth(lambda _environ, _start: [], "")
 
 
-def test_swifts_gatekeeper_removes_the_header_from_what_clients_send_and_get() -> None:
+def test_header_has_the_prefix_that_the_gatekeeper_removes() -> None:
     assert SECRET_HEADER.lower().startswith("x-backend")
 
 
 @pytest.mark.parametrize("kind", BackendPorts._fields)
-def test_each_server_has_the_filter_before_everything_else(kind: str) -> None:
+def test_filter_is_first_in_the_pipeline_of_each_server(kind: str) -> None:
     parser = configparser.RawConfigParser()
     parser.read_string(backend_config(kind, StoreFolders(Path("/store")), SECRET))
     assert parser["pipeline:main"]["pipeline"].split() == ["backend_auth", f"{kind}-server"]

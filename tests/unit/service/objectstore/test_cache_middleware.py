@@ -3,7 +3,7 @@ from __future__ import annotations
 from airflow_dlaas.service.objectstore.cache_middleware import MemoryCache
 
 
-def test_an_entry_is_forgotten_when_its_time_is_over():
+def test_entry_expires():
     now = 100.0
     cache = MemoryCache(monotonic_clock=lambda: now)
     cache.set("k", "v", time=10)
@@ -13,14 +13,14 @@ def test_an_entry_is_forgotten_when_its_time_is_over():
     assert cache.get("k") is None
 
 
-def test_what_is_read_is_a_copy():
+def test_get_returns_a_copy():
     cache = MemoryCache()
     cache.set("k", {"a": [1]})
     cache.get("k")["a"].append(2)
     assert cache.get("k") == {"a": [1]}
 
 
-def test_the_entry_not_used_for_longest_makes_room():
+def test_least_recently_used_entry_is_removed_first():
     cache = MemoryCache(max_entries=2)
     cache.set("old", 1)
     cache.set("used", 2)
@@ -29,11 +29,11 @@ def test_the_entry_not_used_for_longest_makes_room():
     assert cache.get_multi(["old", "used", "new"], "") == [1, None, 3]
 
 
-def test_a_count_never_falls_below_nothing():
+def test_counter_is_never_below_zero():
     cache = MemoryCache()
     assert cache.incr("n", 2) == 2
     assert cache.decr("n", 5) == 0
 
 
-def test_deleting_what_is_not_there_is_no_error():
+def test_deleting_a_missing_entry_is_no_error():
     MemoryCache().delete("k")
