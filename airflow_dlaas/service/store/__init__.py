@@ -1,6 +1,6 @@
 """
-What the service remembers.
+The store: the service's database of experiments, trainings and leases, and the archives of code.
 
-API and dispatcher meet here and nowhere else. This room keeps facts and guarantees (atomic, durable, under
-leases); it decides nothing about what runs next and it never starts anything.
+It is the only place where API and dispatcher exchange information, besides the job directories. It stores records with
+guarantees (atomic, durable, under leases). It never decides what runs next, and never starts a process.
 """

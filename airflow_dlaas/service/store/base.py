@@ -1,4 +1,4 @@
-"""What a store keeps, and what each of its verbs guarantees."""
+"""The records of the store, and its interface with the guarantees of each method."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.exceptions import HostError
 
 MAX_LEASE = timedelta(minutes=1)
-"""Nobody leases for longer. A lease that has more to run was taken before the date was set back, and counts as lapsed:
-it would keep everybody out until the date is there again."""
+"""The longest duration of a lease. A lease that expires later was acquired before the date was set back, and counts as
+expired: otherwise no service could acquire it until the date is reached again."""
 
 
 class DecryptionError(HostError):
-    """Secrets cannot be read: another key sealed them, or they are damaged; trying again does not help."""
+    """Secrets cannot be decrypted: they were encrypted with another key, or are damaged. A retry does not help."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentRecord:
-    """An experiment; its metadata never change [doc]."""
+    """An experiment; its metadata never change, by the documentation of the API."""
 
     id: str
     owner: str
     draft: Mapping[str, Any]
-    """The JSON it was created from."""
+    """The JSON that it was created from."""
     created_at: datetime
     unreadable_columns: str | None = None
-    """Columns of its row that cannot be read, where there are any; the fields of these hold stand-ins."""
+    """Columns of the row that cannot be read, if there are any; their fields have placeholders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +43,29 @@ class VersionRecord:
     number: int
     created_at: datetime
     digest: str | None = None
-    """SHA-256 of the zip, by which its bytes are found; None until they were uploaded."""
+    """SHA-256 of the archive, which identifies its content; None until it is uploaded."""
     size: int | None = None
-    """Bytes of the zip."""
+    """Bytes of the archive."""
     unreadable_columns: str | None = None
-    """Columns of its row that cannot be read, where there are any; the fields of these hold stand-ins."""
+    """Columns of the row that cannot be read, if there are any; their fields have placeholders."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRecord:
-    """A training run."""
+    """A training."""
 
     id: str
     owner: str
     definition: Mapping[str, Any]
-    """The request's JSON with every secret masked: what is echoed in replies."""
+    """The JSON of the request with every secret masked, as responses show it."""
     code: str
-    """SHA-256 of the zip this training runs, fixed at submit."""
+    """SHA-256 of the archive that the training runs, fixed when it is submitted."""
     slots: int
-    """How many GPUs it needs."""
+    """Number of GPU slots that it needs."""
     runtime: str
-    """Key of the catalogue entry it runs on, fixed at submit."""
+    """Key of the catalogue entry that it runs on, fixed when it is submitted."""
     provides: str
-    """What that entry really runs, in words."""
+    """Description of what that entry runs."""
     state: TrainingState
     submitted_at: datetime
     modified_at: datetime
@@ -73,25 +73,26 @@ class TrainingRecord:
     running_at: datetime | None = None
     finished_at: datetime | None = None
     gpus: tuple[str, ...] = ()
-    """Names of the GPU slots booked for it, kept as a record; it holds them from its start until its results are stored
-    (phase `storing`), when its command has ended."""
+    """Names of its reserved GPU slots, which stay recorded. It holds them from its start until its command has ended
+    and its results are being stored (phase `storing`)."""
     handle: str | None = None
-    """How its runner finds it again; None until it was started."""
+    """The runner's name for the job; None until it is started."""
     started_at: datetime | None = None
-    """When it was booked to start (the state may still be `pending`)."""
+    """When its slots were reserved; its state may still be `pending`."""
     cancel_requested: bool = False
     exit_code: int | None = None
     error: ErrorItem | None = None
     stored: bool = False
-    """Whether anything of it lies in the results container."""
+    """Whether anything was stored in the results container."""
     isolation: str | None = None
-    """What kept its command from the rest of the machine; None until its end, and where it never came to that."""
+    """How its command was isolated from the rest of the machine; None until it ends, and if the command never
+    started."""
     acknowledged_at: datetime | None = None
-    """When its client confirmed that it has taken the result; None until then."""
+    """When its client confirmed that it has the result; None until then."""
     revision: int = 0
-    """Grows with every change of any training: the cursor of `Store.list_changes`."""
+    """Increases with every change of any training: the cursor of `Store.list_changes`."""
     unreadable_columns: str | None = None
-    """Columns of its row that cannot be read, where there are any; the fields of these hold stand-ins."""
+    """Columns of the row that cannot be read, if there are any; their fields have placeholders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,64 +109,64 @@ class TrainingOutcome:
 
 @dataclass(frozen=True, slots=True)
 class TrainingCounts:
-    """How many trainings there are, of all owners together. What there is none of may be missing in a mapping."""
+    """Numbers of trainings, of all owners together. A mapping may lack keys whose number is 0."""
 
     by_state: Mapping[TrainingState, int]
     errors_by_code: Mapping[str, int]
-    """Those that ended in `error`, by the code they ended with."""
+    """Trainings in state `error`, by their error code."""
     queued: int
-    """Those that were not started yet."""
+    """Trainings that are not started yet."""
     oldest_queued_at: datetime | None
-    """When the one that has waited longest was submitted."""
+    """When the training that has waited longest was submitted."""
     slots_held: int
     """GPU slots that trainings hold."""
     lease_expiry: Mapping[str, datetime]
-    """Until when each role is somebody's: a past time means that nobody fills it."""
+    """Lease expiry per role; in the past if the role has no holder."""
     unknown_states: int = 0
-    """Trainings in a state that this version does not know."""
+    """Trainings with a state that this version does not know."""
 
 
 class Store(Protocol):
     """
     Experiments, trainings, leases.
 
-    Thread-safe. Every verb that changes something is one durable transaction: when it has returned, the
-    change survives kill -9 and power loss. What belongs to another owner is not found. Verbs that look for one
-    thing by id raise `airflow_dlaas.exceptions.NotFound`.
+    Thread-safe. Every method that changes something is one durable transaction: after it has returned, the change
+    survives kill -9 and power loss. A record of another owner is not found. Methods that look up one record by id raise
+    `airflow_dlaas.exceptions.NotFound`.
 
-    A row that cannot be read fails no verb about other rows. It is given as a record with ``damage``.
+    A row that cannot be read does not affect other rows. It is returned as a record with `unreadable_columns`.
     """
 
     # -- experiments ---------------------------------------------------------
 
     def create_experiment(self, experiment: ExperimentRecord, version: VersionRecord) -> None:
-        """Keep a new experiment and its first, still empty, version."""
+        """Create an experiment and its first version, which has no content yet."""
 
     def add_version(self, owner: str, experiment_id: str, version_id: str, now: datetime) -> VersionRecord:
-        """Add the next version, numbered one above the newest."""
+        """Add a version; its number is one above the newest. Return it."""
 
     def list_experiments(self, owner: str) -> Sequence[tuple[ExperimentRecord, VersionRecord]]:
-        """All experiments with their newest version, newest first."""
+        """Return all experiments with their newest version, newest first."""
 
     def get_experiment(self, owner: str, experiment_id: str) -> tuple[ExperimentRecord, VersionRecord]:
-        """One experiment with its newest version."""
+        """Return an experiment with its newest version."""
 
     def list_versions(self, owner: str, experiment_id: str) -> Sequence[VersionRecord]:
-        """All versions, oldest first."""
+        """Return all versions of an experiment, oldest first."""
 
     def get_version(self, owner: str, experiment_id: str, version_id: str) -> VersionRecord:
-        """One version."""
+        """Return a version."""
 
     def set_content(self, owner: str, experiment_id: str, version_id: str, digest: str, size: int) -> None:
-        """Say which bytes a version holds."""
+        """Record the content of a version."""
 
     def delete_experiment(self, owner: str, experiment_id: str) -> None:
-        """Forget an experiment and its versions. Trainings keep the digest of the code they run."""
+        """Delete an experiment and its versions. Trainings keep the digest of their code."""
 
     def list_used_digests(self) -> frozenset[str]:
-        """Every digest that a version or an unfinished training still needs."""
+        """Return every digest that a version or an unfinished training uses."""
 
-    # -- trainings, the API's side -------------------------------------------
+    # -- trainings, for the API -----------------------------------------------
 
     def create_training(
         self,
@@ -176,111 +177,116 @@ class Store(Protocol):
         request_digest: str,
     ) -> tuple[TrainingRecord, bool]:
         """
-        Keep a new training, with its definition as sent (secrets included) until its end.
+        Create a training; return it and True. Its definition with secrets is stored until it ends.
 
-        With a *key* (of `Idempotency-Key`) that this owner has used before, nothing is created: the training it
-        created is returned, and False. Atomic: of two racing calls with one key, one creates.
+        With a *key* (from `Idempotency-Key`) that this owner has used before, nothing is created: return the training
+        that it created, and False. Atomic: of two concurrent calls with one key, one creates a training.
 
-        :raises Conflict: the key came with another *request_digest* before.
+        :raises Conflict: the key was used with another *request_digest* before.
         """
 
     def find_by_key(self, owner: str, key: str, request_digest: str) -> TrainingRecord | None:
         """
-        The training that *key* created; None where it created none.
+        Return the training that *key* created, or None.
 
-        :raises Conflict: the key came with another *request_digest*.
+        :raises Conflict: the key was used with another *request_digest* before.
         """
 
     def get_training(self, owner: str, training_id: str) -> TrainingRecord:
-        """One training."""
+        """Return a training."""
 
     def list_trainings(self, owner: str, *, limit: int, before: str | None = None) -> Sequence[TrainingRecord]:
-        """Up to *limit* trainings, newest first, those submitted before the training with id *before*."""
+        """
+        Return up to *limit* trainings, newest first, that were submitted before the training with the id *before*.
+        """
 
     def list_changes(self, owner: str, *, after: int, limit: int) -> Sequence[TrainingRecord]:
-        """Trainings whose revision is above *after*, lowest revision first."""
+        """Return up to *limit* trainings with a revision above *after*, lowest revision first."""
 
     def current_revision(self) -> int:
-        """The highest revision given so far; cheap enough to ask several times a second."""
+        """Return the highest revision; cheap enough to be called several times a second."""
 
     def get_states(self, ids: Collection[str]) -> Mapping[str, TrainingState | None]:
         """
-        States of the trainings with these *ids*, of any owner; an id without a training is left out.
+        Return the states of the trainings with these *ids*, of any owner, without ids that have no training.
 
-        A state that this version does not know is None. Nothing else of a record is read.
+        A state that this version does not know is None. No other column is read.
         """
 
     def count_trainings(self) -> TrainingCounts:
-        """Count the trainings of all owners; no record is read for it."""
+        """Count the trainings of all owners, without reading records."""
 
     def list_queue(self) -> Sequence[str]:
-        """Ids of all trainings of any owner that were not started yet, in the order of submission."""
+        """Return the ids of all trainings of any owner that are not started yet, in the order of submission."""
 
     def get_queue_position(self, training_id: str) -> int | None:
-        """How many not yet started trainings of any owner come before this one; None once it was started."""
+        """
+        Return the number of queued trainings of any owner before this one; None if it has been started or has ended.
+        """
 
     def request_cancel(self, owner: str, training_id: str, now: datetime) -> TrainingRecord:
         """
-        Ask for a training's end.
+        Request the cancellation of a training; return its record.
 
-        One that was not started becomes `canceled` at once; a started one is stopped by the dispatcher. A finished
+        A training that is not started becomes `canceled` immediately. The dispatcher stops a started one. A finished
         one stays as it is.
         """
 
     def acknowledge(self, owner: str, training_id: str, now: datetime) -> TrainingRecord:
         """
-        Record that the client has taken the result of a completed training; repeating it keeps the first time.
+        Record that the client has the result of a completed training; a repetition keeps the first time.
 
-        Not a change in the sense of `list_changes`: the revision stays, so no long poll is answered because of it.
+        This is no change for `list_changes`: the revision stays, so that it does not end a long poll.
 
-        :raises Conflict: the training is in any other state than `completed`.
+        :raises Conflict: the training is not in state `completed`.
         """
 
     def delete_training(self, owner: str, training_id: str) -> None:
         """
-        Forget a finished training's history; its results stay where they are.
+        Delete the record of a finished training; its results stay in the object store.
 
-        :raises Conflict: it has not finished.
+        :raises Conflict: the training has not ended.
         """
 
-    # -- trainings, the dispatcher's side ------------------------------------
+    # -- trainings, for the dispatcher ----------------------------------------
 
     def acquire_lease(self, role: str, holder: str, now: datetime, until: datetime) -> bool:
         """
-        Take or extend the lease on *role*: whether *holder* has it until *until*.
+        Acquire or extend the lease on *role* for *holder*; return whether *holder* has it until *until*.
 
-        It is given to one holder at a time, for `MAX_LEASE` at most; a lapsed one goes to whoever asks next.
+        One holder at a time has it, for `MAX_LEASE` at most. The first caller after it has expired acquires it.
         """
 
     def list_unfinished(self) -> Sequence[TrainingRecord]:
-        """Every training in no final state, in the order of submission."""
+        """Return every training that is not in a final state, in the order of submission."""
 
     def get_definition_with_secrets(self, training_id: str) -> TrainingDefinition:
         """
-        The definition as it was sent. Gone (`NotFound`) once the training has ended.
+        Return the definition as it was submitted, with its secrets.
 
-        :raises SealBroken: it cannot be read any more; the training cannot be started.
+        :raises NotFound: the training is unknown, or has ended, which erased the secrets.
+        :raises DecryptionError: it can no longer be read; the training cannot be started.
         """
 
     def reserve_gpus(self, training_id: str, gpus: Sequence[str], now: datetime) -> bool:
         """
-        Book *gpus* for a training that is about to be started.
+        Reserve *gpus* for a training that is to be started; return whether this succeeded.
 
-        False, and nothing changed, when it has ended, was started or a cancel was asked for meanwhile, or when another
-        training holds one of *gpus* (it was started, and neither has ended nor stores its results): of two dispatchers
-        that both believe to lead, one books.
+        It changes nothing and returns False if the training has ended, was started or is to be canceled, or if another
+        training holds one of *gpus* (it was started, has not ended and does not store its results yet). If two
+        dispatchers both act as the holder of the lease, one of them succeeds.
         """
 
     def set_handle(self, training_id: str, handle: str) -> None:
-        """Keep how the runner finds a booked training again."""
+        """Record the runner's handle of a training."""
 
     def record_progress(self, training_id: str, state: TrainingState, phase: Phase | None, now: datetime) -> None:
-        """Record progress; a change that `TRANSITIONS` does not allow is refused with `ValueError`."""
+        """Record state and phase of a training; raise `ValueError` for a change that `TRANSITIONS` does not allow."""
 
     def finish(self, training_id: str, outcome: TrainingOutcome) -> None:
         """
-        Record the end and erase the secrets, in one transaction. A final state is final: a second end is ignored.
-        Erased means from the disk, too, as far as the database lets go of it.
+        Record the outcome of a training and erase its secrets, in one transaction.
 
-        One still `pending` may end as `completed`: it ran while no dispatcher looked.
+        A final state never changes: a second outcome is ignored. The secrets are erased from the disk too, as far as
+        the database permits it. A `pending` training may become `completed`: it ran while no dispatcher observed it.
         """

@@ -1,4 +1,4 @@
-"""Where zips of code lie: one folder, each file named by the SHA-256 of its bytes."""
+"""The archives of code: one directory, in which the SHA-256 of each file is its name."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from airflow_dlaas._util.atomic_write import fsync_directory
 from airflow_dlaas.exceptions import HostError, TooLarge
 
 GRACE_PERIOD = 3600.0
-"""Seconds that a blob nobody needs is still kept: an upload or a submit under way may be about to need it."""
+"""Seconds that an unused blob is kept: an upload or a submission in progress may be about to use it."""
 
 _DIGEST_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """What was kept."""
+    """A stored blob."""
 
     digest: str
     size: int
@@ -31,10 +32,10 @@ class Blob:
 
 class BlobStore:
     """
-    Bytes by their digest, in *folder* (made if missing).
+    Stores bytes by their digest in *folder*, which is created if it is missing.
 
-    Any number of threads and processes may use one folder: a blob appears whole, under its own digest, or not at
-    all, and the same bytes are kept once.
+    Any number of threads and processes may use one directory: a blob appears complete, under its digest, or not at all.
+    The same bytes are stored once.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,20 +44,22 @@ class BlobStore:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def start_upload(self, max_bytes: int) -> BlobUpload:
-        """Begin to take in at most *max_bytes* bytes; a context manager that forgets what was not kept."""
+        """Start an upload of at most *max_bytes* bytes; a context manager that discards what is not committed."""
         return BlobUpload(self._folder, max_bytes)
 
     def path(self, digest: str) -> Path:
-        """Where the bytes with *digest* lie, or would lie."""
+        """
+        Return the path of the blob with *digest*, whether it exists or not; raise `ValueError` for an invalid digest.
+        """
         if len(digest) != _DIGEST_LENGTH or not digest.isalnum():
             raise ValueError("A blob is named by its SHA-256 in hexadecimal")
         return self._folder / digest
 
     def touch(self, digest: str) -> bool:
         """
-        Whether the blob is there; if so, no `delete_unused` removes it within its grace.
+        Return whether the blob exists; if so, `delete_unused` does not remove it within its grace period.
 
-        No blob has a *digest* that is no SHA-256, as a damaged record may have one.
+        False for an invalid *digest*, which a damaged record may have.
         """
         try:
             os.utime(self.path(digest))
@@ -66,9 +69,10 @@ class BlobStore:
 
     def delete_unused(self, used_digests: Collection[str], *, grace_period: float = GRACE_PERIOD) -> int:
         """
-        Remove the blobs not in *keep* and the remains of broken uploads, if untouched for *grace_period* seconds.
+        Remove blobs not in *used_digests* and leftovers of uploads, if untouched for *grace_period* seconds.
 
-        Returns how many were removed. Ask the store for *keep* first: whatever it learns of later was touched later.
+        Return the number of removed files. Read *used_digests* from the store first: a blob that is used later is
+        touched later.
         """
         removed = 0
         with _translate_errors(self._folder):
@@ -80,15 +84,17 @@ class BlobStore:
                         file.unlink()
                         removed += 1
                 except FileNotFoundError:
-                    continue  # another process sweeps, too
+                    continue  # another process removes files, too
         return removed
 
 
 class BlobUpload:
     """
-    One blob on its way in. Use it as a context manager, from one thread at a time.
+    An upload of one blob. Use it as a context manager, from one thread at a time.
 
-    `write` as often as needed, then `finalize`, look at what came (`temp_path`), and `keep` it; without that it is removed.
+    Call `write` for each chunk, then `finalize`; check the file at `temp_path`; then `commit`. Without `commit`, the
+    file is removed. `airflow_dlaas._util.atomic_write` does not serve here: the name of the file is known only at its
+    end.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
@@ -100,7 +106,7 @@ class BlobUpload:
             number, name = tempfile.mkstemp(prefix=".incoming-", dir=folder)
         self._file = os.fdopen(number, "wb")
         self.temp_path = Path(name)
-        """Where the bytes lie before they are kept."""
+        """Path of the bytes before `commit`."""
 
     def __enter__(self) -> Self:
         return self
@@ -118,20 +124,20 @@ class BlobUpload:
 
     def write(self, chunk: bytes) -> None:
         """
-        Take in one more piece.
+        Append *chunk*.
 
-        :raises TooLarge: it is more than the limit.
-        :raises HostError: the disk is full or broken.
+        :raises TooLarge: the blob is larger than the limit.
+        :raises HostError: the file cannot be written.
         """
         self._size += len(chunk)
         if self._size > self._max_bytes:
-            raise TooLarge(f"The body is larger than the {self._max_bytes:,} bytes that are taken here")
+            raise TooLarge(f"The body is larger than the {self._max_bytes:,} bytes that are accepted")
         self._hash.update(chunk)
         with _translate_errors(self._folder):
             self._file.write(chunk)
 
     def finalize(self) -> Blob:
-        """Make sure that all of it is on the disk; nothing more can be written."""
+        """Sync the file to the disk, and close it; return digest and size. Nothing more can be written."""
         if not self._file.closed:
             with _translate_errors(self._folder):
                 self._file.flush()
@@ -140,15 +146,11 @@ class BlobUpload:
         return Blob(self._hash.hexdigest(), self._size)
 
     def commit(self) -> Blob:
-        """Keep it for good, under its digest."""
+        """Store the blob permanently under its digest."""
         blob = self.finalize()
         with _translate_errors(self._folder):
             self.temp_path.replace(self._folder / blob.digest)
-            folder = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            fsync_directory(self._folder)
         return blob
 
 
@@ -157,4 +159,4 @@ def _translate_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise HostError(f"The folder of uploads {folder} failed: {error.strerror}") from error
+        raise HostError(f"The directory of archives {folder} failed: {error.strerror}") from error

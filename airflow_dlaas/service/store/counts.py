@@ -1,4 +1,4 @@
-"""Counting what the store holds: numbers of all owners together, by a few queries that read no whole row."""
+"""Counts trainings, of all owners together, by a few queries that read no whole row."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STATE_NAMES = frozenset(str(state) for state in TrainingState)
 
 
 def count_trainings(connection: Connection) -> TrainingCounts:
-    """Count. What cannot be read is left out of the number that it belongs to."""
+    """Count the trainings. A value that cannot be read is not counted."""
     states: dict[TrainingState, int] = {}
     unknown = 0
     for state, number in connection.execute(select(trainings.c.state, func.count()).group_by(trainings.c.state)):
@@ -42,17 +42,16 @@ def count_trainings(connection: Connection) -> TrainingCounts:
 
 
 def _count_errors_by_code(connection: Connection) -> dict[str, int]:
-    # Grouped by a label that is no column's name: PostgreSQL would take the column.
-    failure = trainings.c.error["code"].as_string().label("failure")
-    query = select(failure, func.count()).where(trainings.c.state == str(TrainingState.ERROR)).group_by("failure")
+    # The label differs from all column names: PostgreSQL would group by the column of that name.
+    error_code = trainings.c.error["code"].as_string().label("error_code")
+    query = select(error_code, func.count()).where(trainings.c.state == str(TrainingState.ERROR)).group_by("error_code")
     if connection.dialect.name == "sqlite":
-        query = query.where(func.json_valid(trainings.c.error) == 1)  # PostgreSQL stores nothing else
+        query = query.where(func.json_valid(trainings.c.error) == 1)  # PostgreSQL stores only valid JSON
     try:
-        with connection.begin_nested():  # an error ends PostgreSQL's transaction, or back to here
+        with connection.begin_nested():  # an error ends the transaction of PostgreSQL, except for a savepoint
             return {str(code): number for code, number in connection.execute(query) if code is not None}
-    except (
-        ROW_READ_ERRORS
-    ):  # PostgreSQL takes no text out of JSON that has a null character, in whichever of its strings
+    except ROW_READ_ERRORS:
+        # PostgreSQL extracts no text from JSON with a null character in any of its strings.
         texts = connection.execute(
             select(cast(trainings.c.error, Text)).where(trainings.c.state == str(TrainingState.ERROR))
         ).scalars()

@@ -1,8 +1,7 @@
-"""A database behind the store: how it is opened, brought up to date, read and written."""
+"""The database of the store: opening, upgrades, and transactions."""
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import sqlite3
 import threading
@@ -15,41 +14,42 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from airflow_dlaas._util.file_lock import file_lock
 from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.store.tables import SCHEMA_VERSION, counter
 
 log = logging.getLogger(__name__)
 
 WAL_TRUNCATE_TIMEOUT = 1.0
-"""Seconds that the erasing of what was deleted waits for readers; they take milliseconds."""
+"""Seconds that the truncation of the write-ahead log waits for readers; they take milliseconds."""
 
 BUSY_TIMEOUT = 30.0
-"""Seconds a writer waits for another process's turn to end; turns take milliseconds."""
+"""Seconds that a writer waits for a transaction of another process; transactions take milliseconds."""
 
 MIGRATION_LOCK_ID = 0x646C6161
-"""PostgreSQL's advisory lock for upgrades; any number, as long as nobody else's."""
+"""The number of PostgreSQL's advisory lock for upgrades; no other program may use it in this database."""
 
 
 class Database:
     """
-    SQLite by a file, or PostgreSQL, by URL. Thread-safe.
+    SQLite in a file, or PostgreSQL, by URL. Thread-safe.
 
-    One writer at a time, on either: writers take turns for the database's only counter row, so that what is
-    committed later has the higher revision. Readers wait for nobody.
+    There is one writer at a time: each writer locks the only row of the counter, so that a later commit has a higher
+    revision. Readers do not wait.
 
-    :raises NotConfigured: the URL names no database that can be used here.
+    :raises NotConfigured: the URL names no supported database.
     :raises HostError: the database cannot be opened, or was written by a newer version of this package.
     """
 
     def __init__(self, url: str) -> None:
         self._url = _parse_url(url)
         self._is_sqlite = self._url.get_backend_name() == "sqlite"
-        # Threads of one process queue here in order; SQLite itself lets waiting writers poll.
+        # Threads of one process wait here in order; with SQLite alone, waiting writers poll.
         self._write_lock = threading.Lock() if self._is_sqlite else nullcontext()
         options: dict[str, Any] = (
             {"connect_args": {"timeout": BUSY_TIMEOUT}} if self._is_sqlite else {"pool_pre_ping": True}
         )
-        # Parameters hold secrets: no error message and no log may show them.
+        # Parameters contain secrets: no error message and no log may show them.
         self._engine = create_engine(self._url, hide_parameters=True, max_overflow=-1, **options)
         if self._is_sqlite:
             _configure_sqlite(self._engine)
@@ -67,13 +67,15 @@ class Database:
 
     @contextmanager
     def read_transaction(self) -> Iterator[Connection]:
-        """Look at what was committed; each statement sees one state of it."""
+        """Yield a connection for reading committed data; each statement sees one consistent state."""
         with _translate_errors(self._url), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write_transaction(self) -> Iterator[Connection]:
-        """Change things: all or nothing, durable on leaving, one writer at a time."""
+        """
+        Yield a connection for writing; commit at the end of the block, atomically and durably. One writer at a time.
+        """
         with _translate_errors(self._url), self._write_lock, self._engine.connect() as connection:
             connection.execution_options(writes=True)
             with connection.begin():
@@ -82,22 +84,26 @@ class Database:
 
     def truncate_wal(self) -> None:
         """
-        Let SQLite's write-ahead log go: pages as they were before a change lie in it until somebody does.
+        Truncate SQLite's write-ahead log: until then, it contains pages as they were before a change.
 
-        Where a reader holds it, the next call does it, or the next start. PostgreSQL's own is its operator's concern.
+        If a reader blocks this, the next call or the next start does it. For PostgreSQL this does nothing.
         """
         if not self._is_sqlite:
             return
         try:
-            # A connection of its own, since waiting for readers has another limit than waiting for writers.
+            # A connection of its own: the timeout for readers differs from the one for writers.
             with (
                 self._write_lock,
                 closing(sqlite3.connect(str(self._url.database), timeout=WAL_TRUNCATE_TIMEOUT)) as connection,
             ):
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
-            # What was to be recorded is. Whoever recorded it has nothing to do about this.
-            log.warning("The write-ahead log of %s could not be emptied: %s", _format_url(self._url), error)
+            # The change itself is committed, so its caller gets no error.
+            log.warning(
+                "Truncating the write-ahead log of %s failed (%s); the next write or the next start retries it",
+                _format_url(self._url),
+                error,
+            )
 
     def _upgrade(self) -> None:
         with self._migration_lock(), self._engine.connect() as connection:
@@ -110,12 +116,11 @@ class Database:
 
     @contextmanager
     def _migration_lock(self) -> Iterator[None]:
-        """Keep other processes out while SQLite is switched to WAL, which its own busy timeout does not cover."""
+        """Exclude other processes while SQLite switches to WAL, which its own busy timeout does not cover."""
         if not self._is_sqlite:
             yield
             return
-        with Path(f"{self._url.database}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with file_lock(Path(f"{self._url.database}.lock"), mode=0o644):
             yield
 
 
@@ -124,40 +129,40 @@ def _parse_url(url: str) -> URL:
         parsed = make_url(url)
     except ArgumentError:
         raise NotConfigured(
-            "The database URL is none; use sqlite:////absolute/path or postgresql+psycopg://…"
+            "The database URL is invalid; use sqlite:////absolute/path or postgresql+psycopg://…"
         ) from None
     match parsed.get_backend_name():
         case "sqlite" if parsed.database and parsed.database != ":memory:":
             return parsed
         case "sqlite":
             raise NotConfigured(
-                "The database must be a file (sqlite:////absolute/path): what is in memory is not durable"
+                "The database must be a file (sqlite:////absolute/path): a database in memory is not durable"
             )
         case "postgresql":
             return parsed
         case other:
-            raise NotConfigured(f"The database may be sqlite or postgresql, not {other}")
+            raise NotConfigured(f"The database must be sqlite or postgresql, not {other}")
 
 
 def _configure_sqlite(engine: Engine) -> None:
-    """Take transactions out of the driver's hands: it would begin them late, and never as IMMEDIATE."""
+    """Disable the transactions of the driver: it begins them late, and never as IMMEDIATE."""
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _record: object) -> None:
         connection.isolation_level = None
-        # Text that is not UTF-8 is shown as far as it is: an error would end the query for all other rows.
+        # Invalid UTF-8 is replaced: an error would end the query for all other rows.
         connection.text_factory = lambda content: content.decode("utf-8", "replace")
         for pragma in (
             "journal_mode=WAL",
-            "synchronous=FULL",  # with WAL the default survives a crash of ours, but not a loss of power
+            "synchronous=FULL",  # with WAL, the default survives a crash of the process, but not a power loss
             "foreign_keys=ON",
-            "secure_delete=ON",  # what is erased (secrets) is overwritten, not just unlinked
+            "secure_delete=ON",  # deleted data (secrets) is overwritten, not just unlinked
         ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
-        # A reader that turns writer fails at once when another wrote meanwhile: writers say so from the start.
+        # A reader that becomes a writer fails if another one wrote meanwhile, so writers begin as IMMEDIATE.
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -169,7 +174,7 @@ def _schema_version(connection: Connection) -> str | None:
 
 
 def _run_migrations(connection: Connection, url: URL) -> None:
-    # Imported here: it costs more than opening a database that is up to date.
+    # Imported here: the import takes longer than opening a database that is up to date.
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -182,7 +187,7 @@ def _run_migrations(connection: Connection, url: URL) -> None:
     except CommandError as error:
         raise HostError(
             f"The database {_format_url(url)} was written by another version of airflow-dlaas: {error}. "
-            "Install that version, or give the service a database of its own"
+            "Install that version, or give the service another database"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Reading rows so that one that cannot be read fails no query about others."""
+"""Reads rows so that an unreadable row does not affect other rows."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def read_rows(
     parse_unreadable_row: Callable[[Callable[[ColumnElement[Any]], Any]], T],
 ) -> list[T]:
     """
-    Read what *query* finds, in one go; where a value fails that, row by row, and the damaged ones column by column.
+    Read the rows of *query* at once; if that fails, read row by row, and damaged rows column by column.
 
-    :param key_column: a column whose value names one row of the query.
-    :param parse_row: makes a record of a row; raises one of `ROW_READ_ERRORS` for what is none.
-    :param parse_unreadable_row: makes a record of a damaged row; it is given what reads one column of it.
+    :param key_column: a column whose value identifies a row of the query.
+    :param parse_row: converts a row to a record; raises one of `ROW_READ_ERRORS` for a damaged row.
+    :param parse_unreadable_row: makes a record of a damaged row; receives a function that reads one of its columns.
     """
     try:
         return [parse_row(dict(row)) for row in connection.execute(query).mappings().all()]
@@ -41,20 +41,20 @@ def read_rows(
 
 
 def list_held_slots(connection: Connection) -> list[str]:
-    """Name the GPU slots that are held (`HOLDS_SLOTS`); a booking that cannot be read holds none."""
+    """Return the GPU slots that trainings hold (`HOLDS_SLOTS`); an unreadable reservation holds none."""
     held = connection.execute(select(cast(trainings.c.gpus, Text)).where(HOLDS_SLOTS)).scalars()
     return [slot for text in held for slot in _parse_slot_names(text)]
 
 
 class Lease(NamedTuple):
-    """Who has a role, and until when."""
+    """The holder of a role, and the expiry of its lease."""
 
     holder: str
     until: Any
 
 
 def get_lease(connection: Connection, role: str) -> Lease | None:
-    """Read the lease on *role*; one that cannot be read has lapsed."""
+    """Return the lease on *role*, or None; an unreadable lease counts as expired."""
     query = select(leases.c.holder, leases.c.until).where(leases.c.role == role)
     try:
         row = connection.execute(query).one_or_none()
@@ -69,7 +69,7 @@ def _read_row(
     parse_row: Callable[[Mapping[str, Any]], T],
     parse_unreadable_row: Callable[[Callable[[ColumnElement[Any]], Any]], T],
 ) -> T | None:
-    """Read one row; None where it was deleted since its key was read, or the query does not hold for it any more."""
+    """Read one row; None if it was deleted after its key was read, or if the query no longer selects it."""
     try:
         row = connection.execute(query).mappings().one_or_none()
         return None if row is None else parse_row(dict(row))

@@ -1,4 +1,4 @@
-"""Between a row of the database and a record."""
+"""Converts rows of the database to records, and records to rows."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ _EXCLUDED_COLUMNS = {"seq", "secrets", "key", "request_digest"}
 TRAINING_COLUMNS: tuple[Column[Any], ...] = tuple(
     column for column in trainings.c if column.name not in _EXCLUDED_COLUMNS
 )
-"""All of a training but what is asked for by name: no listing carries secrets about."""
+"""The columns of a record. Secrets are not among them, so that no listing reads them."""
 
 ROW_READ_ERRORS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, DataError)
-"""What reading a value raises that the database holds and that is not of its column's kind: drivers convert values
-while rows are fetched, so one such value ends the whole query."""
+"""Errors of reading a value that is not of its column's type. Drivers convert values while rows are fetched, so that
+one such value ends the whole query."""
 
 
 def version_from_row(row: Mapping[str, Any]) -> VersionRecord:
     """
     Read a row of `VERSION_COLUMNS`.
 
-    :raises one of DAMAGE: a value is not of its column's kind.
+    :raises ROW_READ_ERRORS: a value is not of its column's type.
     """
     return _validated_record(VersionRecord, row)
 
@@ -52,7 +52,7 @@ def experiment_from_row(row: Mapping[str, Any]) -> tuple[ExperimentRecord, Versi
     """
     Read a row of `EXPERIMENT_COLUMNS`: an experiment and one of its versions.
 
-    :raises one of DAMAGE: a value is not of its column's kind.
+    :raises ROW_READ_ERRORS: a value is not of its column's type.
     """
     values = dict(row)
     version_values = {column.name: values.pop(f"version_{column.name}") for column in versions.c}
@@ -63,18 +63,18 @@ def training_from_row(row: Mapping[str, Any]) -> TrainingRecord:
     """
     Read a row of `TRAINING_COLUMNS`.
 
-    :raises one of DAMAGE: a value is not of its column's kind.
+    :raises ROW_READ_ERRORS: a value is not of its column's type.
     """
     values = dict(row)
     for name, parse in COLUMN_PARSERS.items():
         values[name] = parse(values[name])
     if values["slots"] < 0:
-        raise ValueError("a training takes no negative number of slots")
+        raise ValueError("the number of slots is negative")
     return _validated_record(TrainingRecord, values)
 
 
 def training_to_row(record: TrainingRecord) -> dict[str, Any]:
-    """Spell *record* as the columns of its row."""
+    """Return the values of the columns for *record*."""
     values = {column.name: getattr(record, column.name) for column in TRAINING_COLUMNS}
     values["state"] = str(record.state)
     values["phase"] = str(record.phase) if record.phase else None
@@ -97,15 +97,15 @@ COLUMN_PARSERS: dict[str, Callable[[Any], Any]] = {
     "error": lambda raw: ErrorItem.model_validate(raw) if raw else None,
     "definition": without_nulls,  # older versions stored a key that was sent as null
 }
-"""By column: what makes the field of a record of it."""
+"""By column: the function that converts its value to the field of a record."""
 
 
 @cache
 def _type_adapters(record_type: Hashable) -> tuple[TypeAdapter[dict[str, Any]], dict[str, TypeAdapter[Any]]]:
-    """What checks all fields of *record_type*, a record, at once, and what checks each."""
+    """Return the adapter that checks all fields of *record_type* at once, and the adapters of the single fields."""
     hints = get_type_hints(record_type)
     del hints["unreadable_columns"]
-    # A dictionary with typed keys: strictly, a dataclass would take instances of itself only.
+    # A typed dictionary: in strict mode, a dataclass accepts only instances of itself.
     whole: TypeAdapter[dict[str, Any]] = TypeAdapter(TypedDict("Row", hints))  # type: ignore[operator]
     return whole, {name: TypeAdapter(hint) for name, hint in hints.items()}
 
@@ -116,6 +116,6 @@ def _validated_record(record_type: type[RecordT], values: Mapping[str, Any]) -> 
 
 
 def validate_field(record_type: type[RecordT], name: str, value: Any) -> Any:
-    """Check the value of one field of a record; raises one of `ROW_READ_ERRORS`."""
+    """Return the checked value of one field of a record; raise one of `ROW_READ_ERRORS`."""
     _, field_adapters = _type_adapters(cast("Hashable", record_type))
     return field_adapters[name].validate_python(value, strict=True)

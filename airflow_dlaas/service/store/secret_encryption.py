@@ -1,7 +1,7 @@
 """
-How secrets are kept: sealed, with a key that is not in the database.
+Encryption of secrets, with a key that is not in the database.
 
-Whoever gets hold of a dump, a backup or a replica of the database gets no credentials with it.
+A dump, a backup or a replica of the database contains no readable credentials.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from airflow_dlaas.service.store.base import DecryptionError
 
 HKDF_INFO = b"airflow-dlaas: secrets of trainings in the database"
-"""Makes the derived key another one than any that is derived from the same bytes for something else."""
+"""The purpose of the key: keys derived from the same bytes for another purpose are different."""
 
 ENCRYPTED_PREFIX = "fernet:"
-"""Begins what is sealed. A definition in clear text, as older versions kept it, begins with a brace."""
+"""Prefix of encrypted text. A definition in plain text, as older versions stored it, begins with a brace."""
 
 
 def derive_key(token_key: bytes) -> bytes:
-    """Make the key of the seal from the key the service signs its tokens with: nobody has to keep a second one."""
+    """Derive the encryption key from the key that signs tokens, so that the service has only one key to store."""
     return urlsafe_b64encode(HKDF(SHA256(), 32, salt=None, info=HKDF_INFO).derive(token_key))
 
 
 class SecretCipher:
-    """Seals and opens texts with *key*, of `derive_key`. Without one they stay as they are."""
+    """Encrypts and decrypts texts with *key*, from `derive_key`. Without a key, texts stay as they are."""
 
     def __init__(self, key: bytes | None) -> None:
         self._fernet = Fernet(key) if key is not None else None
 
     def encrypt(self, text: str) -> str:
-        """Seal *text*."""
+        """Return *text* encrypted."""
         return text if self._fernet is None else ENCRYPTED_PREFIX + self._fernet.encrypt(text.encode()).decode()
 
     def decrypt(self, stored: str) -> str:
         """
-        Give the text that was sealed, or kept in the clear.
+        Return the text of *stored*, which is encrypted or plain text.
 
-        :raises SealBroken: it was sealed with another key, or it was changed.
+        :raises DecryptionError: it was encrypted with another key, or changed.
         """
         if not stored.startswith(ENCRYPTED_PREFIX):
             return stored
@@ -48,8 +48,8 @@ class SecretCipher:
             if self._fernet is not None:
                 return self._fernet.decrypt(stored.removeprefix(ENCRYPTED_PREFIX)).decode()
         except InvalidToken:
-            pass  # Nothing of it goes into the error: not even its length.
+            pass  # The error has no detail of the text, not even its length.
         raise DecryptionError(
-            "The credentials of its object stores cannot be read any more: they were sealed with another key than the "
-            "service has now (was credentials.json made anew?). Submit the training again"
+            "The credentials of its object stores can no longer be read: they were encrypted with another key than the "
+            "service has now (was credentials.json replaced?). Submit the training again"
         )

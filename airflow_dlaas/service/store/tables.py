@@ -1,4 +1,4 @@
-"""The store's tables. A change here needs a migration beside it (`migrations/versions`); a test compares the two."""
+"""The tables of the store. Each change needs a migration (`migrations/versions`); a test compares the two."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from sqlalchemy import (
 from airflow_dlaas.contract.state import Phase, TrainingState
 
 SCHEMA_VERSION = "0003"
-"""The newest migration: a database that says this of itself needs none."""
+"""The newest migration: a database of this version needs no upgrade."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A point in time, in UTC on every database: SQLite's own type forgets the zone."""
+    """A point in time, in UTC on every database: the type of SQLite has no time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  (the signature is SQLAlchemy\'s)
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  (the signature is SQLAlchemy's)
         return None if value is None else value.astimezone(timezone.utc)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  (the signature is SQLAlchemy\'s)
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  (the signature is SQLAlchemy's)
         if value is None:
             return None
         return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
 
 
 ROW_ID = BigInteger().with_variant(Integer, "sqlite")
-"""Numbers a row itself: SQLite does that for the type INTEGER only."""
+"""An automatic number of a row: SQLite supports that for the type INTEGER only."""
 
 metadata = MetaData()
 
@@ -54,7 +54,7 @@ counter = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("revision", BigInteger, nullable=False),
 )
-"""One row. Every writer takes it first (`FOR UPDATE`), so that revisions are given in the order of the commits."""
+"""One row. Every writer locks it first (`FOR UPDATE`), so that revisions are in the order of the commits."""
 
 experiments = Table(
     "experiments",
@@ -113,19 +113,19 @@ trainings = Table(
     Index("ix_trainings_changes", "owner", "revision"),
     sqlite_autoincrement=True,
 )
-"""``secrets`` is the definition as it was sent, sealed (`sealing`), and NULL from the end of the training on."""
+"""``secrets`` is the submitted definition, encrypted (`secret_encryption`), and NULL after the training has ended."""
 
 FINAL_STATES = tuple(str(state) for state in TrainingState if state.is_final)
 IS_UNFINISHED = trainings.c.state.not_in(FINAL_STATES)
 IS_QUEUED = IS_UNFINISHED & trainings.c.started_at.is_(None)
-# An end that was recorded frees the slots even where the state beside it cannot be read.
+# A recorded end frees the slots even if the state cannot be read.
 HOLDS_SLOTS = (
     IS_UNFINISHED
     & trainings.c.finished_at.is_(None)
     & trainings.c.started_at.is_not(None)
     & trainings.c.phase.is_distinct_from(str(Phase.STORING))
 )
-"""Started, and its command has not ended yet; a training that stores its results has given its slots back."""
+"""Trainings that are started and whose command has not ended; one that stores its results holds no slots."""
 
 leases = Table(
     "leases",

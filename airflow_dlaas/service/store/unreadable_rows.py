@@ -1,4 +1,4 @@
-"""Records of rows that cannot be read as a whole: what is readable of them, and stand-ins for the rest."""
+"""Records of unreadable rows: the readable columns, and placeholders for the others."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _log_once = LoggedOnce(logging.getLogger(__name__))
 RecordT = TypeVar("RecordT", ExperimentRecord, TrainingRecord, VersionRecord)
 
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-"""Stands for a time that cannot be read."""
+"""The placeholder of a time that cannot be read."""
 
 
 def training_from_unreadable_row(read_column: Callable[[ColumnElement[Any]], Any]) -> TrainingRecord:
     """
-    Make a record of a row that `training` cannot read: what is readable, and stand-ins for the rest.
+    Make a record of a row that `training_from_row` cannot read: readable columns, and placeholders for the others.
 
-    ``damage`` of the record names what could not be read. For a state that cannot be read stands that of a started or
-    of a waiting training; so one that was started is followed to its end, which writes its state anew.
+    `unreadable_columns` of the record names the others. The placeholder of the state is that of a started or of a
+    queued training, so that the dispatcher observes a started one until it ends, which overwrites the state.
 
     :param read_column: reads one column of the row; may raise one of `ROW_READ_ERRORS`.
     """
@@ -47,14 +47,14 @@ def training_from_unreadable_row(read_column: Callable[[ColumnElement[Any]], Any
             raw = read_column(column)
             value = COLUMN_PARSERS[column.name](raw) if column.name in COLUMN_PARSERS else raw
             found[column.name] = validate_field(TrainingRecord, column.name, value)
-        except ROW_READ_ERRORS:  # noqa: PERF203 - each column by itself is what this is for
+        except ROW_READ_ERRORS:  # noqa: PERF203 - each column is read separately on purpose
             unreadable_columns.append(column.name)
     if found.get("slots", 0) < 0:
         del found["slots"]
         unreadable_columns.append("slots")
     submitted = found.get("submitted_at") or found.get("modified_at") or UNIX_EPOCH
     modified = found.get("modified_at") or submitted
-    # A time that is there was recorded: the training was started, or has ended.
+    # A time was recorded even if it cannot be read: the training was started.
     started = found.get("started_at") is not None or "started_at" in unreadable_columns
     placeholders: dict[str, Any] = {
         "id": "",
@@ -74,8 +74,8 @@ def training_from_unreadable_row(read_column: Callable[[ColumnElement[Any]], Any
     )
     _log_once.warning(
         record.id,
-        "The record of training %s cannot be read (columns: %s). The training is shown as unreadable, and is not "
-        "started if it waits; restore the database from a backup, or delete the training",
+        "The record of training %s cannot be read (columns: %s). The training is reported as unreadable, and is not "
+        "started if it is queued; restore the database from a backup, or delete the training",
         record.id,
         record.unreadable_columns,
     )
@@ -85,7 +85,7 @@ def training_from_unreadable_row(read_column: Callable[[ColumnElement[Any]], Any
 def experiment_from_unreadable_row(
     read_column: Callable[[ColumnElement[Any]], Any],
 ) -> tuple[ExperimentRecord, VersionRecord]:
-    """Make records of a row that `experiment` cannot read; see `training_from_unreadable_row`."""
+    """Make records of a row that `experiment_from_row` cannot read; see `training_from_unreadable_row`."""
     values = {column.name: _read_column_or_none(read_column, column) for column in EXPERIMENT_COLUMNS}
     version_values = {column.name: values.pop(f"version_{column.name}") for column in versions.c}
     experiment, version = (
@@ -103,7 +103,7 @@ def experiment_from_unreadable_row(
 
 
 def version_from_unreadable_row(read_column: Callable[[ColumnElement[Any]], Any]) -> VersionRecord:
-    """Make a record of a row that `version` cannot read; see `training_from_unreadable_row`."""
+    """Make a record of a row that `version_from_row` cannot read; see `training_from_unreadable_row`."""
     return _record_with_placeholders(
         VersionRecord, {column.name: _read_column_or_none(read_column, column) for column in VERSION_COLUMNS}
     )
@@ -117,7 +117,7 @@ def _read_column_or_none(read_column: Callable[[ColumnElement[Any]], Any], colum
 
 
 def _record_with_placeholders(record_type: type[RecordT], values: Mapping[str, Any]) -> RecordT:
-    """Make a record with stand-ins for *values* that are not of their field's kind."""
+    """Make a record with placeholders for *values* that are not of their field's type."""
     placeholders = {str: "", int: 0, datetime: UNIX_EPOCH}
     field_values: dict[str, Any] = {}
     unreadable_columns: list[str] = []

@@ -458,7 +458,7 @@ def test_what_ran_while_nobody_looked_did_run(store: Store) -> None:
 
 def test_nothing_ends_in_a_state_that_is_no_end(store: Store) -> None:
     add(store, "a")
-    with pytest.raises(ValueError, match="does not end"):
+    with pytest.raises(ValueError, match="not a final state"):
         store.finish("a", TrainingOutcome(TrainingState.RUNNING, NOW))
 
 

@@ -32,6 +32,6 @@ def test_training_with_secrets_of_another_key_ends_with_an_error(tmp_path: Path)
     assert ended.state is TrainingState.ERROR
     assert ended.error is not None
     assert ended.error.code == "S101"
-    assert "sealed with another key" in ended.error.message
+    assert "encrypted with another key" in ended.error.message
     assert not dispatcher.run_once()  # there is no retry
     store.close()

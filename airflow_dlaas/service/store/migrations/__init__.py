@@ -1,5 +1,5 @@
 """
-How a database of any earlier version becomes today's: Alembic's scripts, run when the store is opened.
+Upgrades of a database of an earlier version: scripts of Alembic, which run when the store is opened.
 
-A revision that was once released is never edited; what changes later is a new file in ``versions``.
+A released script is never edited; each later change is a new file in ``versions``.
 """

@@ -1,4 +1,4 @@
-"""What Alembic runs for each upgrade; the connection, its transaction and the lock are the caller's."""
+"""The script that Alembic runs for each upgrade; the caller provides the connection, the transaction and the lock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     render_as_batch=True,
-    # SQLite can do it, Alembic just does not expect so: half an upgrade must not be left behind.
+    # SQLite supports it, though Alembic does not assume so: an interrupted upgrade must leave nothing.
     transactional_ddl=True,
 )
 with context.begin_transaction():

@@ -13,7 +13,7 @@ instant = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    """Make all of it."""
+    """Create all tables."""
     counter = op.create_table(
         "counter",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),

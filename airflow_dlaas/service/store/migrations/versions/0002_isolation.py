@@ -1,4 +1,4 @@
-"""What kept a training's command from the rest of the machine."""
+"""How the command of a training was isolated from the rest of the machine."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make room for it; of older trainings, nobody knows."""
+    """Add the column; it is unknown for older trainings."""
     op.add_column("trainings", sa.Column("isolation", sa.String(16)))

@@ -1,4 +1,4 @@
-"""When the client of a completed training confirmed that it has taken the result."""
+"""When the client of a completed training confirmed that it has the result."""
 
 from __future__ import annotations
 
