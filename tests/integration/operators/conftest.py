@@ -1,4 +1,4 @@
-"""Steps run as a task runs them, against real servers, with Airflow's connections in the environment."""
+"""Operators that run as in a task, against real servers, with Airflow's connections in the environment."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GATE = "while [ ! -e $LOG_DIR/gate ]; do sleep 0.05; done"
 
 
 def open_gate(service: ServiceProcess, training_id: str) -> None:
-    """Let the training go on whose command is `GATE`, be it not begun yet."""
+    """End the wait of the training whose command is `GATE`; the training may not have started yet."""
     gate = JobDirectory(service.home / "jobs" / training_id).subdirectory("logs") / "gate"
     until(gate.parent.exists)
     gate.touch()
@@ -59,7 +59,7 @@ def store(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
 
 @pytest.fixture
 def container() -> str:
-    """A name that no other test uses; there is no container of that name yet."""
+    """The name of a container that does not exist and that no other test uses."""
     return f"data-{uuid4().hex[:8]}"
 
 
@@ -71,7 +71,7 @@ def client(service: ServiceProcess) -> Iterator[Client]:
 
 @pytest.fixture
 def way(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Troublemaker]:
-    """The way on which the connection ``dlaas_default`` leads to the service."""
+    """The proxy between the connection ``dlaas_default`` and the service."""
     known = service.connections()
     with Troublemaker(known["dlaas_default"]["host"]) as proxy:
         through = known["dlaas_default"] | {"host": proxy.auth_url.rstrip("/")}
@@ -83,7 +83,7 @@ def way(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tr
 
 @pytest.fixture
 def location(service: ServiceProcess, client: Client, tmp_path: Path) -> str:
-    """An experiment's version, and a container ``endings`` beside it."""
+    """The location of an experiment version; the container ``endings`` exists too."""
     known = service.connections()["swift_default"]
     connection = StoreConnection(auth_url=known["host"], user_id=known["login"], password=SecretStr(known["password"]))
     with SwiftStore.open(connection) as store:
@@ -98,7 +98,7 @@ def location(service: ServiceProcess, client: Client, tmp_path: Path) -> str:
 
 @pytest.fixture
 def task(way: Troublemaker, location: str) -> Callable[..., TrainModelOperator]:
-    """A task that trains with a command."""
+    """Make a task that trains with a command."""
 
     def make(command: str, *, kind: Any = TrainModelOperator, **given: Any) -> Any:
         definition = {
@@ -117,7 +117,7 @@ def task(way: Troublemaker, location: str) -> Callable[..., TrainModelOperator]:
 
 
 class Handed:
-    """What a task instance has handed on, and the rest of its context."""
+    """The XComs of a task instance, and its context."""
 
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}

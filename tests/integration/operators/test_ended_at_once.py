@@ -1,4 +1,4 @@
-"""Triggers that Airflow's own trigger runner cancels again and again, as it does: against the real service."""
+"""Triggers that Airflow's trigger runner cancels repeatedly, against the real service."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from tests.waiting import until
 pytestmark = pytest.mark.filterwarnings("ignore")  # Airflow's modules for a triggerer warn of themselves
 
 PERIOD = 0.05
-"""Seconds between two cancellations; Airflow's triggerer takes about one."""
+"""Seconds between two cancellations; in Airflow's triggerer it is about one second."""
 
 
 @pytest.fixture(autouse=True)
-def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
+def _short_drain_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy forwards no WebSocket, so there is no log to wait for."""
     monkeypatch.setattr(wait_for_training, "LOG_DRAIN_TIMEOUT", 0.1)
 
 
 @pytest.fixture(autouse=True)
-def _long_endings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What cancels a training ends with the event loop, which these tests end: it may need long on a busy machine."""
+def _long_cancel_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cancel of a training ends with the event loop, which these tests end; it may take long under high load."""
     monkeypatch.setattr(model, "CANCEL_WAIT_TIMEOUT", 240.0)
 
 
@@ -48,7 +48,7 @@ Maker = Callable[[str], TrainModelTrigger]
 
 @pytest.fixture
 def trigger(task: Any) -> Maker:
-    """Make the trigger of a task of its own, as another process makes it."""
+    """Make the trigger of a new task, from its serialization."""
 
     def make(command: str) -> TrainModelTrigger:
         from airflow.sdk.exceptions import TaskDeferred
@@ -62,20 +62,20 @@ def trigger(task: Any) -> Maker:
 
 
 class Triggerer:
-    """Airflow's runner of triggers without its supervisor: it starts triggers and cancels them until they are gone."""
+    """Airflow's trigger runner without its supervisor: it starts triggers and cancels them until they have ended."""
 
     def __init__(self, triggers: list[TrainModelTrigger]) -> None:
         self._runner = TriggerRunner()
         self._triggers = dict(enumerate(triggers, 1))
 
     def start(self) -> None:
-        """Run all of them."""
+        """Start all triggers."""
         for number, one in self._triggers.items():
             running = asyncio.create_task(self._runner.run_trigger(number, one))
             self._runner.triggers[number] = {"task": running, "is_watcher": False, "name": str(number), "events": 0}
 
     async def end(self) -> None:
-        """Do as Airflow does when a person has ended all their tasks at once."""
+        """Cancel all triggers, as Airflow does after a user has ended all their tasks at once."""
         while left := {number for number, one in self._runner.triggers.items() if not one["task"].done()}:
             self._runner.to_cancel.extend(left)
             await self._runner.cancel_triggers()
@@ -89,7 +89,7 @@ def of(client: Client, triggers: list[TrainModelTrigger]) -> list[Training]:
 
 
 async def submitted(client: Client, triggers: list[TrainModelTrigger]) -> None:
-    """Return when the service has the trainings of all of them."""
+    """Wait until the service has the trainings of all triggers."""
     await asyncio.to_thread(until, lambda: len(of(client, triggers)), lambda number: number == len(triggers))
 
 
@@ -102,10 +102,10 @@ def not_stopped(client: Client, triggers: list[TrainModelTrigger]) -> list[Train
 
 
 @pytest.mark.parametrize("number", [1, 4, 64])
-def test_triggers_canceled_again_and_again_all_cancel_their_trainings(
+def test_repeatedly_canceled_triggers_all_cancel_their_trainings(
     trigger: Maker, client: Client, way: Troublemaker, number: int
 ) -> None:
-    """No request waits for the answer to another: the service answers none before all are there."""
+    """No request waits for the response of another: the service answers none before all have arrived."""
     triggers = [trigger("sleep 600") for _ in range(number)]
 
     async def ended() -> None:
@@ -125,7 +125,7 @@ def test_triggers_canceled_again_and_again_all_cancel_their_trainings(
 def test_on_an_airflow_without_on_kill_repeated_cancellations_cancel_every_training(
     trigger: Maker, client: Client, way: Troublemaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before 3.3 Airflow cancels a trigger without a message, and calls nothing else."""
+    """Before 3.3, Airflow cancels a trigger without a message and calls nothing else."""
     monkeypatch.delattr(BaseTrigger, "on_kill")
     triggers = [trigger("sleep 600") for _ in range(4)]
 
@@ -147,18 +147,18 @@ def test_on_an_airflow_without_on_kill_repeated_cancellations_cancel_every_train
     assert not_stopped(client, triggers) == []
 
 
-def test_a_second_cancellation_before_airflow_calls_on_kill_loses_nothing(
+def test_a_second_cancellation_before_on_kill_loses_no_cancel(
     trigger: Maker, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Airflow awaits its logger first, in a pool of few threads."""
+    """Airflow first awaits its logger, in a small thread pool."""
 
-    class Slowly:
+    class SlowLogger:
         def info(self, *_: Any, **__: Any) -> None: ...
 
         async def ainfo(self, *_: Any, **__: Any) -> None:
             await asyncio.sleep(10 * PERIOD)
 
-    monkeypatch.setattr(triggerer_job_runner.TriggerRunner, "log", Slowly())
+    monkeypatch.setattr(triggerer_job_runner.TriggerRunner, "log", SlowLogger())
     triggers = [trigger("sleep 600")]
 
     async def ended() -> None:
@@ -171,7 +171,7 @@ def test_a_second_cancellation_before_airflow_calls_on_kill_loses_nothing(
     assert not_stopped(client, triggers) == []
 
 
-def test_a_trigger_canceled_in_the_middle_of_its_submission_cancels_what_comes_of_it(
+def test_a_trigger_canceled_during_its_submission_cancels_the_training(
     trigger: Maker, client: Client, way: Troublemaker
 ) -> None:
     way.on(Slow(2000), method="POST", path="/v3/models", times=1)
@@ -188,7 +188,7 @@ def test_a_trigger_canceled_in_the_middle_of_its_submission_cancels_what_comes_o
     assert not_stopped(client, triggers) == []
 
 
-def test_cancellation_goes_on_after_the_trigger_is_gone_while_the_service_is_away(
+def test_the_cancel_is_retried_after_the_trigger_has_ended_while_the_service_is_unavailable(
     trigger: Maker, client: Client, way: Troublemaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model, "CANCEL_WAIT_TIMEOUT", 0.3)
@@ -208,10 +208,10 @@ def test_cancellation_goes_on_after_the_trigger_is_gone_while_the_service_is_awa
     asyncio.run(ended())
 
 
-def test_a_cancel_that_the_service_does_not_admit_is_tried_again_with_the_connection_as_it_is_then(
+def test_a_cancel_with_an_old_password_is_retried_with_the_changed_connection(
     trigger: Maker, client: Client, way: Troublemaker, service: ServiceProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The password of the connection was changed while the training ran."""
+    """The connection was changed while the training ran."""
     monkeypatch.setattr(model, "CANCEL_RETRY_INTERVAL", 0.1)
     triggers = [trigger("sleep 600")]
 
@@ -234,7 +234,7 @@ def test_a_triggerer_that_shuts_down_cancels_no_training(trigger: Maker, client:
         Triggerer(triggers).start()
         await submitted(client, triggers)
 
-    asyncio.run(shut_down())  # which cancels every task, as a triggerer does that ends
+    asyncio.run(shut_down())  # `asyncio.run` cancels all tasks, as a triggerer does at its end
     [left] = of(client, triggers)
     assert not left.state.is_final
     assert not left.status.cancel_requested

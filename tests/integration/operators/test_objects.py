@@ -1,4 +1,4 @@
-"""Objects are awaited, here and in the triggerer, on a real Swift."""
+"""Sensors for objects, on the worker and in the triggerer, against a real Swift."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def a_sensor(container: str, **options: Any) -> ObjectSensor:
     return ObjectSensor(task_id="wait", container=container, poke_interval=0.1, **options)
 
 
-def test_what_is_there_is_not_waited_for(store: SwiftStore, container: str) -> None:
+def test_a_sensor_of_existing_objects_does_not_wait(store: SwiftStore, container: str) -> None:
     store.create_container(container)
     store.put(container, "day/a", b"a")
     for deferrable in (True, False):
@@ -34,19 +34,19 @@ def test_what_is_there_is_not_waited_for(store: SwiftStore, container: str) -> N
 
 
 @pytest.mark.usefixtures("store")
-def test_a_sensor_ends_when_its_time_is_up(container: str) -> None:
+def test_a_sensor_ends_at_its_timeout(container: str) -> None:
     with pytest.raises(AirflowSensorTimeout):
         a_sensor(container, name="late", timeout=0.3, deferrable=False).execute({})
 
 
 @pytest.fixture
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def _short_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wait_for_objects, "MIN_POLL_INTERVAL", 0.05)
     monkeypatch.setattr(first_event, "FIRST_EVENT_DELAY", 0.0)
 
 
 def deferred(sensor: ObjectSensor) -> ObjectTrigger:
-    """The trigger that *sensor* waits with, as the triggerer makes it."""
+    """Defer *sensor*, and make its trigger as the triggerer does."""
     with pytest.raises(TaskDeferred) as deferral:
         sensor.execute({})
     trigger = deferral.value.trigger
@@ -58,8 +58,8 @@ async def event_of(trigger: ObjectTrigger) -> Any:
     return (await anext(aiter(trigger.run()))).payload
 
 
-@pytest.mark.usefixtures("_soon")
-def test_many_deferred_sensors_wait_for_a_container_that_is_missing_yet(store: SwiftStore, container: str) -> None:
+@pytest.mark.usefixtures("_short_intervals")
+def test_many_deferred_sensors_wait_for_a_container_that_does_not_exist_yet(store: SwiftStore, container: str) -> None:
     sensors = [a_sensor(container, name="late", deferrable=True, timeout=600)]
     sensors += [a_sensor(container, min_count=2, deferrable=True, timeout=600) for _ in range(20)]
     triggers = [deferred(sensor) for sensor in sensors]
@@ -78,8 +78,8 @@ def test_many_deferred_sensors_wait_for_a_container_that_is_missing_yet(store: S
         assert sensor.execute_complete({}, event).startswith(f"swift://swift_default@{container}/")
 
 
-@pytest.mark.usefixtures("_soon", "store")
-def test_a_deferred_sensor_ends_when_its_time_is_up(container: str) -> None:
+@pytest.mark.usefixtures("_short_intervals", "store")
+def test_a_deferred_sensor_ends_at_its_timeout(container: str) -> None:
     sensor = a_sensor(container, name="late", timeout=0.5, deferrable=True)
     trigger = deferred(sensor)
     event = asyncio.run(event_of(trigger))
@@ -88,17 +88,17 @@ def test_a_deferred_sensor_ends_when_its_time_is_up(container: str) -> None:
         sensor.execute_complete({}, event)
 
 
-@pytest.mark.usefixtures("_soon", "store")
+@pytest.mark.usefixtures("_short_intervals", "store")
 def test_a_deferred_sensor_ends_at_its_execution_timeout(container: str) -> None:
-    """Airflow passes that on to no deferred task."""
+    """Airflow does not apply it to deferred tasks."""
     limit = timedelta(seconds=0.5)
     sensor = a_sensor(container, name="late", timeout=600, deferrable=True, execution_timeout=limit)
     with pytest.raises(AirflowTaskTimeout, match=r"0\.5 s have passed without object 'late'"):
         sensor.execute_complete({}, asyncio.run(event_of(deferred(sensor))))
 
 
-def test_an_object_that_comes_at_once_is_reported_when_the_worker_is_done(store: SwiftStore, container: str) -> None:
-    """An event that comes sooner races the end of the worker's process, and the scheduler fails the task."""
+def test_an_event_for_an_object_that_appears_at_once_is_delayed(store: SwiftStore, container: str) -> None:
+    """An earlier event would race the end of the worker's process, and the scheduler would fail the task."""
     sensor = a_sensor(container, name="soon", timeout=600, deferrable=True)
     trigger = deferred(sensor)
     store.create_container(container)
@@ -113,8 +113,8 @@ def reach(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch, **changed: An
     monkeypatch.setenv("AIRFLOW_CONN_SWIFT_DEFAULT", json.dumps(known))
 
 
-@pytest.mark.usefixtures("_soon")
-def test_a_store_that_is_away_is_waited_for_and_told_in_the_end(
+@pytest.mark.usefixtures("_short_intervals")
+def test_an_unreachable_store_is_retried_and_named_at_the_timeout(
     swift: StoreConnection, monkeypatch: pytest.MonkeyPatch, container: str
 ) -> None:
     reach(swift, monkeypatch, host=f"http://127.0.0.1:{free_port()}/auth/v1.0")
@@ -126,7 +126,7 @@ def test_a_store_that_is_away_is_waited_for_and_told_in_the_end(
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_a_store_that_refuses_fails_the_sensor_at_once(
+def test_a_refusal_of_the_store_fails_the_sensor_at_once(
     swift: StoreConnection, monkeypatch: pytest.MonkeyPatch, container: str, deferrable: bool
 ) -> None:
     reach(swift, monkeypatch)

@@ -1,4 +1,4 @@
-"""A task that is cleared: after a success it trains anew, else what it has completed is taken up. Real service."""
+"""A cleared task trains again after a success, and else reuses its completed training: against the real service."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests.troublemaker import Say, Troublemaker
 from tests.waiting import until
 
 CLEARED = {"try_number": 2, "max_tries": 1, "clears": 1}
-"""What Airflow counts after a clear of a task without retries that was tried once."""
+"""Airflow's counters after a clear of a task without retries that was tried once."""
 
 
 @pytest.fixture(autouse=True)
-def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
+def _short_drain_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy forwards no WebSocket, so there is no log to wait for."""
     monkeypatch.setattr(wait_for_training, "LOG_DRAIN_TIMEOUT", 0.1)
 
 
@@ -40,7 +40,7 @@ def now(client: Client, training_id: str) -> Training:
 
 
 def completed(client: Client, operator: TrainModelOperator, handed: Handed, **counts: int) -> str:
-    """Let an attempt's training complete, and its task be lost before it learns of that."""
+    """Let the training of a try complete whose task is lost before its end."""
     training = operator._prepare_training(handed.context(**counts)).submit()
     seen = until(lambda: now(client, training.id), lambda seen: seen.state.is_final)
     assert seen.state is TrainingState.COMPLETED
@@ -64,7 +64,7 @@ def test_a_deferred_task_that_succeeds_acknowledges_its_training(task: Any, clie
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_task_that_is_cleared_after_a_success_trains_anew(
+def test_a_task_cleared_after_a_success_trains_again(
     task: Any, client: Client, handed: Handed, deferrable: bool
 ) -> None:
     first = task("true").execute(handed.context())
@@ -76,28 +76,28 @@ def test_a_task_that_is_cleared_after_a_success_trains_anew(
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_a_task_that_is_cleared_after_its_training_completed_without_it_takes_the_result_up(
+def test_a_task_cleared_after_its_training_completed_without_success_reuses_the_training(
     task: Any, client: Client, handed: Handed, capsys: pytest.CaptureFixture[str], deferrable: bool
 ) -> None:
     first = completed(client, task("true"), handed)
     capsys.readouterr()
     assert task("true", deferrable=deferrable).execute(handed.context(**CLEARED)) == first
-    said = capsys.readouterr().out
-    assert f"Training {first} of an earlier run of this task has completed, but the task did not succeed" in said
+    output = capsys.readouterr().out
+    assert f"Training {first} of an earlier run of this task has completed, but the task did not succeed" in output
     assert now(client, first).status.acknowledged_at is not None
-    # From now on it has succeeded.
+    # The task has succeeded now.
     assert task("true").execute(handed.context(try_number=3, max_tries=2, clears=2)) != first
 
 
-def test_a_clear_after_retries_was_lowered_trains_anew(task: Any, client: Client, handed: Handed) -> None:
-    """`max_tries` is what it was: 0 + 3 before, 1 + 2 after the clear."""
+def test_a_clear_with_lowered_retries_trains_again(task: Any, client: Client, handed: Handed) -> None:
+    """`max_tries` does not change: 0 + 3 before, 1 + 2 after the clear."""
     first = task("true", retries=3).execute(handed.context(max_tries=3))
     operator = task("true", retries=2)
     context = handed.context(try_number=2, max_tries=3, clears=1) | {"task": operator}
     assert operator.execute(context) != first
 
 
-def test_a_clear_of_another_task_does_not_train_this_one_s_next_try_anew(
+def test_after_a_clear_of_another_task_the_next_try_uses_the_training(
     task: Any, client: Client, handed: Handed
 ) -> None:
     operator = task("true", retries=3)
@@ -107,7 +107,7 @@ def test_a_clear_of_another_task_does_not_train_this_one_s_next_try_anew(
 
 
 @pytest.mark.parametrize("change", ["command", "results", "extension"])
-def test_a_result_that_is_not_what_the_task_would_train_now_is_not_taken_up(
+def test_a_training_with_another_definition_or_without_results_is_not_reused(
     task: Any,
     client: Client,
     handed: Handed,
@@ -138,7 +138,7 @@ def test_a_result_that_is_not_what_the_task_would_train_now_is_not_taken_up(
 TIME = "2026-03-01T10:00:00.000Z"
 
 
-def test_a_result_is_not_taken_up_that_failed(task: Any, client: Client, handed: Handed) -> None:
+def test_a_failed_training_is_not_reused(task: Any, client: Client, handed: Handed) -> None:
     with pytest.raises(DlaasError, match="exited with 3"):
         task("exit 3").execute(handed.context())
     first = handed.training_id
@@ -147,17 +147,17 @@ def test_a_result_is_not_taken_up_that_failed(task: Any, client: Client, handed:
     assert handed.training_id != first
 
 
-def test_a_task_that_only_submits_trains_anew_after_a_clear(task: Any, client: Client, handed: Handed) -> None:
-    """It has succeeded long before its training completes."""
+def test_a_task_that_only_submits_trains_again_after_a_clear(task: Any, client: Client, handed: Handed) -> None:
+    """It succeeds long before its training completes."""
     operator: Callable[..., Any] = lambda: task("true", kind=SubmitTrainingOperator)  # noqa: E731
     first = operator().execute(handed.context())
     until(lambda: now(client, first), lambda seen: seen.state.is_final)
     assert operator().execute(handed.context(**CLEARED)) != first
-    # Nor does a task take it up that waits, should the DAG be changed so.
+    # A task that waits does not reuse it either, after a change of the DAG.
     assert task("true").execute(handed.context(try_number=3, max_tries=2, clears=2)) != first
 
 
-def test_a_success_that_can_not_be_recorded_fails_the_try_and_the_next_takes_the_training_up(
+def test_a_success_that_cannot_be_recorded_fails_the_try_and_the_next_try_uses_the_training(
     task: Any, client: Client, way: Troublemaker, handed: Handed
 ) -> None:
     way.on(Say(503), method="PUT", path="/acknowledgement", times=None)
@@ -169,7 +169,7 @@ def test_a_success_that_can_not_be_recorded_fails_the_try_and_the_next_takes_the
     assert way.count(method="PATCH") == 0
 
 
-def test_a_training_that_was_deleted_meanwhile_can_not_be_acknowledged_and_is_no_failure(
+def test_a_deleted_training_is_not_acknowledged_and_the_task_succeeds(
     task: Any, client: Client, way: Troublemaker, handed: Handed
 ) -> None:
     way.on(Say(404), method="PUT", path="/acknowledgement", times=None)

@@ -1,4 +1,4 @@
-"""What the end of a training, or of the wait for it, makes of the task: against the real service."""
+"""The outcome of a task after the end of its training or of its wait, against the real service."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ ONE = re.compile(r"^/v3/models/training-[^/?]+$")
 
 
 @pytest.fixture(autouse=True)
-def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
+def _short_drain_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy forwards no WebSocket, so there is no log to wait for."""
     monkeypatch.setattr(wait_for_training, "LOG_DRAIN_TIMEOUT", 0.1)
 
 
@@ -57,13 +57,13 @@ def ended(client: Client, training_id: str) -> Training:
     return until(lambda: now(client, training_id), lambda seen: seen.state.is_final)
 
 
-def test_a_training_that_completes_is_the_tasks_result(task: Any, client: Client, handed: Handed) -> None:
+def test_the_id_of_a_completed_training_is_the_tasks_result(task: Any, client: Client, handed: Handed) -> None:
     training_id = task("true").execute(handed.context())
     assert now(client, training_id).state is TrainingState.COMPLETED
     assert handed.training_id == training_id
 
 
-def test_a_task_links_to_its_tab_at_once_and_to_the_site_s_tensorboard_in_the_end(
+def test_a_task_links_to_its_tab_at_once_and_to_tensorboard_at_the_end(
     task: Any, service: ServiceProcess, handed: Handed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = service.connections()["dlaas_default"] | {"extra": {"tensorboard_url": "http://tb/?{training_id}/{folder}"}}
@@ -77,9 +77,9 @@ def test_a_task_links_to_its_tab_at_once_and_to_the_site_s_tensorboard_in_the_en
     assert board.get_link(operator, ti_key=key) == f"http://tb/?{training_id}/learner-1"
 
 
-@pytest.mark.filterwarnings("ignore")  # MLflow's store uses what its SQLAlchemy calls outdated
+@pytest.mark.filterwarnings("ignore")  # MLflow's store uses deprecated functions of SQLAlchemy
 @pytest.mark.parametrize("command", ["true", "exit 3"])
-def test_a_training_is_logged_in_mlflow_whether_it_ends_well_or_not(
+def test_completed_and_failed_trainings_are_logged_in_mlflow(
     task: Any, handed: Handed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -97,7 +97,7 @@ def test_a_training_is_logged_in_mlflow_whether_it_ends_well_or_not(
 GAP = [{"name": "validation/gap", "regex": r"at (?P<step>\d+) the gap is ([\d.]+)"}]
 
 
-def test_metrics_are_found_as_the_task_says(task: Any, handed: Handed) -> None:
+def test_metric_definitions_of_a_task_are_used(task: Any, handed: Handed) -> None:
     operator = task("echo 'at 40 the gap is 0.25, loss= 9'", metric_definitions=GAP)
     operator.execute(handed.context())
     assert handed.xcoms["metrics"] == {"validation/gap": 0.25}
@@ -105,22 +105,22 @@ def test_metrics_are_found_as_the_task_says(task: Any, handed: Handed) -> None:
     assert series["points"][0][:2] == [40, 0.25]
 
 
-def test_an_expression_that_the_service_cannot_look_for_submits_nothing(
-    task: Any, client: Client, handed: Handed
-) -> None:
+def test_an_invalid_regex_submits_nothing(task: Any, client: Client, handed: Handed) -> None:
     operator = task("true", metric_definitions=[{"name": "x", "regex": "(?<=a)(b)"}])
     with pytest.raises(InvalidRequest, match=r"metric_definitions\[0\]\.regex: is no expression of RE2"):
         operator.execute(handed.context())
     assert "id" not in handed.xcoms["dlaas_training"]
 
 
-def test_one_that_fails_says_why_and_where_its_log_lies(task: Any, way: Troublemaker, handed: Handed) -> None:
+def test_the_error_of_a_failed_training_has_the_cause_and_the_location_of_its_log(
+    task: Any, way: Troublemaker, handed: Handed
+) -> None:
     with pytest.raises(TrainingFailed, match=r"exited with 3.*C201.*in container endings under training-.*/"):
         task("exit 3").execute(handed.context())
-    assert way.count(method="PATCH") == 0  # what has ended by itself is not canceled
+    assert way.count(method="PATCH") == 0  # a training that has ended is not canceled
 
 
-def test_the_next_try_after_a_failure_trains_anew_or_not_as_the_author_says(
+def test_the_next_try_after_a_failure_trains_again_only_with_retry_failed(
     task: Any, client: Client, handed: Handed
 ) -> None:
     with pytest.raises(TrainingFailed):
@@ -134,7 +134,7 @@ def test_the_next_try_after_a_failure_trains_anew_or_not_as_the_author_says(
     assert handed.training_id != first
 
 
-def test_one_that_somebody_cancels_is_no_success_and_no_failure_of_its_own(
+def test_a_training_that_a_user_cancels_raises_training_canceled(
     task: Any, client: Client, handed: Handed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = wait_for_training.wait_for_training_sync
@@ -148,16 +148,16 @@ def test_one_that_somebody_cancels_is_no_success_and_no_failure_of_its_own(
         task("sleep 600").execute(handed.context())
 
 
-def test_one_that_is_overdue_is_canceled(task: Any, client: Client, handed: Handed) -> None:
+def test_a_training_is_canceled_at_its_timeout(task: Any, client: Client, handed: Handed) -> None:
     with pytest.raises(TrainingOverdue):
         task("sleep 600", timeout=timedelta(seconds=2)).execute(handed.context())
     assert ended(client, handed.training_id).state is TrainingState.CANCELED
 
 
-def test_one_that_the_server_has_lost_fails_the_task_and_is_trained_anew_by_the_next_try(
+def test_the_next_try_after_the_service_lost_a_training_trains_again(
     task: Any, client: Client, way: Troublemaker, handed: Handed
 ) -> None:
-    way.on(Say(404), method="GET", path="?after=", times=None)  # nor is it heard of any other way
+    way.on(Say(404), method="GET", path="?after=", times=None)  # the change feed does not have it either
     way.on(Say(404), method="GET", path=ONE, times=None)
     with pytest.raises(NotFound):
         task("sleep 5").execute(handed.context())
@@ -168,7 +168,7 @@ def test_one_that_the_server_has_lost_fails_the_task_and_is_trained_anew_by_the_
     assert task("true").execute(handed.context(try_number=2)) != lost
 
 
-def test_a_state_nobody_knows_is_an_error_and_leaves_nothing_running(
+def test_an_unknown_state_is_an_error_and_the_training_is_canceled(
     task: Any, client: Client, way: Troublemaker, handed: Handed
 ) -> None:
     way.on(Say(404), method="GET", path="?after=", times=None)
@@ -178,7 +178,7 @@ def test_a_state_nobody_knows_is_an_error_and_leaves_nothing_running(
     assert ended(client, handed.training_id).state is TrainingState.CANCELED
 
 
-def test_a_token_that_expires_while_a_training_runs_is_renewed_and_nobody_notices(
+def test_a_token_that_expires_during_a_training_is_renewed(
     task: Any, way: Troublemaker, service: ServiceProcess, handed: Handed
 ) -> None:
     expired = b'{"trace": "0", "errors": [{"code": "expired_authorization_token", "message": "expired"}]}'
@@ -199,7 +199,7 @@ def test_a_token_that_expires_while_a_training_runs_is_renewed_and_nobody_notice
     assert "/v3/identity/token" in [one.path for one in before_it_is_sent_again]
 
 
-def test_a_wait_that_breaks_for_whatever_reason_leaves_nothing_running(
+def test_after_any_error_of_the_wait_the_training_is_canceled(
     task: Any, client: Client, handed: Handed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*given: Any, **more: Any) -> Training:
@@ -211,14 +211,14 @@ def test_a_wait_that_breaks_for_whatever_reason_leaves_nothing_running(
     assert ended(client, handed.training_id).state is TrainingState.CANCELED
 
 
-def test_a_task_that_is_killed_cancels_its_training(task: Any, client: Client, handed: Handed) -> None:
+def test_a_killed_task_cancels_its_training(task: Any, client: Client, handed: Handed) -> None:
     operator = task("sleep 600", kind=SubmitTrainingOperator)
     operator._prepare_training(handed.context()).submit()
     operator.on_kill()
     assert ended(client, handed.training_id).state is TrainingState.CANCELED
 
 
-def test_a_task_that_has_handed_its_training_over_does_not_end_it(task: Any, client: Client, handed: Handed) -> None:
+def test_a_task_that_has_only_submitted_does_not_cancel_its_training(task: Any, client: Client, handed: Handed) -> None:
     operator = task("sleep 600", kind=SubmitTrainingOperator)
     training_id = operator.execute(handed.context())
     operator.on_kill()
@@ -226,7 +226,7 @@ def test_a_task_that_has_handed_its_training_over_does_not_end_it(task: Any, cli
     client.send(calls.cancel_training(training_id))
 
 
-def test_a_sensor_says_which_training_it_waits_for_and_links_to_its_tab(task: Any, handed: Handed) -> None:
+def test_a_sensor_pushes_its_training_and_the_link_to_its_tab(task: Any, handed: Handed) -> None:
     training_id = task("true", kind=SubmitTrainingOperator).execute(handed.context())
     waiting_one = Handed()
     sensor = TrainingSensor(task_id="wait", training_id=training_id, deferrable=False)
@@ -236,7 +236,7 @@ def test_a_sensor_says_which_training_it_waits_for_and_links_to_its_tab(task: An
 
 
 def test_a_deferrable_sensor_of_an_ended_training_is_not_deferred(task: Any, client: Client) -> None:
-    """Its trigger would fire at once, which races the end of the worker's process."""
+    """Its trigger would fire at once and race the end of the worker's process."""
     good, bad = (task(one, kind=SubmitTrainingOperator).execute(Handed().context()) for one in ("true", "exit 3"))
     for one in (good, bad):
         ended(client, one)
@@ -247,7 +247,7 @@ def test_a_deferrable_sensor_of_an_ended_training_is_not_deferred(task: Any, cli
         TrainingSensor(task_id="wait", training_id="training-nope", deferrable=True).execute(Handed().context())
 
 
-def test_a_deferrable_sensor_waits_for_a_service_that_is_away(task: Any, way: Troublemaker) -> None:
+def test_a_deferrable_sensor_waits_for_an_unavailable_service(task: Any, way: Troublemaker) -> None:
     training_id = task("true", kind=SubmitTrainingOperator).execute(Handed().context())
     way.on(Say(503), method="GET", path=f"/v3/models/{training_id}", times=None)
     sensor = TrainingSensor(task_id="wait", training_id=training_id, deferrable=True)
@@ -266,14 +266,14 @@ def deferral(operator: Any, context: Any) -> TaskDeferred:
     return deferred.value
 
 
-def made_again(deferred: TaskDeferred) -> TrainModelTrigger:
-    """The trigger as another process makes it, from what is stored."""
+def recreate_trigger(deferred: TaskDeferred) -> TrainModelTrigger:
+    """Make the trigger again from its serialization, as another process does."""
     _, given = deferred.trigger.serialize()
-    # As if deferred some time ago: an event of its first seconds waits.
+    # As if deferred some time ago: an event in the first seconds would be delayed.
     return TrainModelTrigger(**json.loads(json.dumps(given)) | {"deferred_at": given["deferred_at"] - 60})
 
 
-def report(trigger: TrainModelTrigger) -> Any:
+def fire(trigger: TrainModelTrigger) -> Any:
     async def first() -> Any:
         async with aclosing(trigger.run()) as events:
             return json.loads(json.dumps((await anext(events)).payload))
@@ -281,38 +281,40 @@ def report(trigger: TrainModelTrigger) -> Any:
     return asyncio.run(first())
 
 
-def test_a_deferred_task_submits_nothing_itself(task: Any, way: Troublemaker, handed: Handed) -> None:
+def test_a_deferred_task_submits_nothing_on_the_worker(task: Any, way: Troublemaker, handed: Handed) -> None:
     deferral(task("true", deferrable=True), handed.context())
     assert way.count(method="POST", path="/v3/models") == 0
     assert "id" not in handed.xcoms["dlaas_training"]
 
 
-def test_a_deferred_task_too_says_how_metrics_are_found(task: Any, handed: Handed) -> None:
+def test_metric_definitions_of_a_deferred_task_are_used(task: Any, handed: Handed) -> None:
     operator = task("echo 'at 40 the gap is 0.25'", metric_definitions=GAP, deferrable=True)
     deferred = deferral(operator, handed.context())
-    operator.execute_complete(handed.context(), event=report(made_again(deferred)), **deferred.kwargs)
+    operator.execute_complete(handed.context(), event=fire(recreate_trigger(deferred)), **deferred.kwargs)
     assert handed.xcoms["metrics"] == {"validation/gap": 0.25}
 
 
 def test_a_task_resumed_with_the_event_alone_finds_its_training(task: Any, handed: Handed) -> None:
-    """`airflow dags test`, `airflow tasks test` and `dag.test()` drop what the task gave along when it deferred."""
+    """`airflow dags test`, `airflow tasks test` and `dag.test()` drop the keyword arguments of the deferral."""
     operator = task("true", deferrable=True)
-    event = report(made_again(deferral(operator, handed.context())))
+    event = fire(recreate_trigger(deferral(operator, handed.context())))
     assert operator.execute_complete(handed.context(), event=event) == event["training"]["metadata"]["guid"]
 
 
-def test_a_task_resumed_with_the_event_alone_cancels_what_is_overdue(task: Any, client: Client, handed: Handed) -> None:
+def test_a_task_resumed_with_the_event_alone_cancels_its_training_at_the_timeout(
+    task: Any, client: Client, handed: Handed
+) -> None:
     operator = task("sleep 600", deferrable=True, timeout=timedelta(seconds=2))
-    event = report(made_again(deferral(operator, handed.context())))
+    event = fire(recreate_trigger(deferral(operator, handed.context())))
     with pytest.raises(TrainingOverdue):
         operator.execute_complete(handed.context(), event=event)
     assert ended(client, event["training"]["metadata"]["guid"]).state is TrainingState.CANCELED
 
 
-def test_an_event_of_an_earlier_version_is_resumed_with_the_key_that_was_stored(task: Any, handed: Handed) -> None:
+def test_an_event_without_a_key_is_resumed_with_the_stored_key(task: Any, handed: Handed) -> None:
     operator = task("true", deferrable=True)
     deferred = deferral(operator, handed.context())
-    event = report(made_again(deferred))
+    event = fire(recreate_trigger(deferred))
     del event["key"]
     assert operator.execute_complete(handed.context(), event=event, **deferred.kwargs)
     with pytest.raises(ProtocolError, match="key of its training"):
@@ -323,10 +325,10 @@ def test_an_event_of_an_earlier_version_is_resumed_with_the_key_that_was_stored(
 def test_a_try_whose_training_has_ended_does_not_defer(
     task: Any, client: Client, handed: Handed, retry_failed: bool
 ) -> None:
-    """A trigger that fires at once races Airflow's scheduler."""
+    """A trigger that fires at once would race Airflow's scheduler."""
     command = "true" if retry_failed else "exit 3"
     operator = task(command, deferrable=True, retry_failed=retry_failed)
-    event = report(made_again(deferral(operator, handed.context())))
+    event = fire(recreate_trigger(deferral(operator, handed.context())))
     again = task(command, deferrable=True, retry_failed=retry_failed)
     if retry_failed:
         assert again.execute(handed.context(try_number=2)) == event["training"]["metadata"]["guid"]
@@ -335,76 +337,74 @@ def test_a_try_whose_training_has_ended_does_not_defer(
             again.execute(handed.context(try_number=2))
 
 
-def test_a_trigger_that_knows_at_once_waits_with_its_first_event(
-    task: Any, handed: Handed, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_first_event_of_a_trigger_is_delayed(task: Any, handed: Handed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(first_event, "FIRST_EVENT_DELAY", 2.0)
     operator = task("true", deferrable=True)
     operator.definition["training_data"][0]["source"]["container"] = "no-such"
     deferred = deferral(operator, handed.context())
     _, given = deferred.trigger.serialize()
-    event = report(TrainModelTrigger(**given))
+    event = fire(TrainModelTrigger(**given))
     assert time.time() >= given["deferred_at"] + 2
     with pytest.raises(InvalidRequest, match="no-such"):
         operator.execute_complete(handed.context(), event=event, **deferred.kwargs)
 
 
-def test_its_trigger_submits_once_however_often_it_is_begun(task: Any, client: Client, handed: Handed) -> None:
+def test_a_trigger_that_starts_twice_submits_once(task: Any, client: Client, handed: Handed) -> None:
     operator = task("true", deferrable=True)
     deferred = deferral(operator, handed.context())
-    event, again = report(made_again(deferred)), report(made_again(deferred))
+    event, again = fire(recreate_trigger(deferred)), fire(recreate_trigger(deferred))
     training_id = operator.execute_complete(handed.context(), event=event, **deferred.kwargs)
     assert operator.execute_complete(handed.context(), event=again, **deferred.kwargs) == training_id
 
 
-def test_an_airflow_that_does_not_store_the_id_stops_no_training(task: Any, handed: Handed) -> None:
-    """Here there is no Airflow that could: the trigger does not run in a triggerer."""
+def test_an_error_in_storing_the_training_id_does_not_fail_the_training(task: Any, handed: Handed) -> None:
+    """The trigger does not run in a triggerer here, so it cannot write an XCom."""
     operator = task("true", deferrable=True)
     deferred = deferral(operator, handed.context())
-    trigger = made_again(deferred)
+    trigger = recreate_trigger(deferred)
     trigger.task_instance = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)
-    event = report(trigger)
+    event = fire(trigger)
     assert event["training"]["entity"]["status"]["state"] == "completed"
 
 
-def test_a_failure_reported_by_the_trigger_is_the_same_failure(task: Any, way: Troublemaker, handed: Handed) -> None:
+def test_a_failure_in_the_event_is_raised_as_the_same_error(task: Any, way: Troublemaker, handed: Handed) -> None:
     operator = task("exit 3", deferrable=True)
     deferred = deferral(operator, handed.context())
     with pytest.raises(TrainingFailed, match="exited with 3"):
-        operator.execute_complete(handed.context(), event=report(made_again(deferred)), **deferred.kwargs)
+        operator.execute_complete(handed.context(), event=fire(recreate_trigger(deferred)), **deferred.kwargs)
     assert way.count(method="PATCH") == 0
 
 
-def test_a_refusal_met_by_the_trigger_is_the_same_refusal(task: Any, handed: Handed) -> None:
+def test_a_refusal_in_the_event_is_raised_as_the_same_error(task: Any, handed: Handed) -> None:
     operator = task("true", deferrable=True)
     operator.definition["training_data"][0]["source"]["container"] = "no-such"
     deferred = deferral(operator, handed.context())
     with pytest.raises(InvalidRequest, match="no-such") as refused:
-        operator.execute_complete(handed.context(), event=report(made_again(deferred)), **deferred.kwargs)
+        operator.execute_complete(handed.context(), event=fire(recreate_trigger(deferred)), **deferred.kwargs)
     assert refused.value.code == "C103"
 
 
-def test_no_secret_is_in_what_airflow_stores_of_the_trigger(task: Any, service: ServiceProcess, handed: Handed) -> None:
+def test_the_serialized_trigger_has_no_secret(task: Any, service: ServiceProcess, handed: Handed) -> None:
     stored = json.dumps(deferral(task("true", deferrable=True), handed.context()).trigger.serialize())
     assert "swift_default" in stored
     for known in service.connections().values():
         assert known["password"] not in stored
 
 
-def test_a_deferred_training_that_is_overdue_is_canceled(task: Any, client: Client, handed: Handed) -> None:
+def test_a_deferred_training_is_canceled_at_its_timeout(task: Any, client: Client, handed: Handed) -> None:
     operator = task("sleep 600", deferrable=True, timeout=timedelta(seconds=2))
     deferred = deferral(operator, handed.context())
-    event = report(made_again(deferred))
+    event = fire(recreate_trigger(deferred))
     with pytest.raises(TrainingOverdue):
         operator.execute_complete(handed.context(), event=event, **deferred.kwargs)
     assert ended(client, event["training"]["metadata"]["guid"]).state is TrainingState.CANCELED
 
 
-def test_a_trigger_that_is_killed_in_the_middle_of_its_request_leaves_nothing_running(
+def test_a_trigger_that_is_killed_during_its_request_cancels_the_training(
     task: Any, client: Client, way: Troublemaker, handed: Handed
 ) -> None:
-    """It has heard nothing yet of the training it asked for."""
-    trigger = made_again(deferral(task("sleep 600", deferrable=True), handed.context()))
+    """It has no response yet to its submission."""
+    trigger = recreate_trigger(deferral(task("sleep 600", deferrable=True), handed.context()))
     way.on(Say(503), method="POST", path="/v3/models", times=None)
 
     async def killed() -> None:

@@ -1,4 +1,4 @@
-"""Tasks that ran or were deferred when this package was upgraded from a release with keys of form 1: real service."""
+"""Tasks that ran or were deferred during an upgrade from a release with keys of form 1, against the real service."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
-def _few_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy passes no WebSocket on, so no log comes: it need not be waited for."""
+def _short_drain_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy forwards no WebSocket, so there is no log to wait for."""
     monkeypatch.setattr(wait_for_training, "LOG_DRAIN_TIMEOUT", 0.1)
 
 
 def stored_trigger(operator: Any, key: str) -> TrainModelTrigger:
-    """A trigger as Airflow's database holds it since before the upgrade."""
+    """Make a trigger from its row of before the upgrade."""
     stored = {
         "definition": operator.definition,
         "definition_location": operator.definition_location,
@@ -43,7 +43,7 @@ def stored_trigger(operator: Any, key: str) -> TrainModelTrigger:
     return TrainModelTrigger(**json.loads(json.dumps(stored)))
 
 
-def report(trigger: TrainModelTrigger) -> Any:
+def fire(trigger: TrainModelTrigger) -> Any:
     async def first() -> Any:
         async with aclosing(trigger.run()) as events:
             return json.loads(json.dumps((await anext(events)).payload))
@@ -62,71 +62,71 @@ def ended(client: Client, training: Training) -> Training:
 
 @pytest.fixture
 def key(handed: Handed) -> str:
-    """The key under which a release before submits the task's training."""
+    """The key with which an earlier release submits the task's training."""
     return RunKey.from_context_v1(handed.context()).idempotency_key
 
 
-def begun_before(task: Any, client: Client, handed: Handed, key: str, command: str) -> Training:
-    """Submit as a worker did before the upgrade."""
+def submit_before_upgrade(task: Any, client: Client, handed: Handed, key: str, command: str) -> Training:
+    """Submit a training as a worker did before the upgrade."""
     definition = task(command)._prepare_training(handed.context()).definition
     assert definition is not None
     return submit_training(client, definition, RunKey.parse(key), since=None, logger=logging.getLogger(__name__))
 
 
-def test_a_task_deferred_before_the_upgrade_submits_waits_and_resumes_under_its_stored_key(
+def test_a_task_deferred_before_the_upgrade_submits_waits_and_resumes_with_its_stored_key(
     task: Any, client: Client, handed: Handed, key: str
 ) -> None:
     operator = task("true", deferrable=True)
-    event = report(stored_trigger(operator, key))
+    event = fire(stored_trigger(operator, key))
     training_id = operator.execute_complete(handed.context(), event=event, key=key)
     [only] = of_key(client, key)
     assert only.id == training_id
     assert only.status.acknowledged_at is not None
 
 
-def test_an_event_fired_before_the_upgrade_resumes_after_it(
+def test_an_event_of_before_the_upgrade_resumes_a_task_after_it(
     task: Any, client: Client, handed: Handed, key: str
 ) -> None:
-    before = ended(client, begun_before(task, client, handed, key, "true"))
+    before = ended(client, submit_before_upgrade(task, client, handed, key, "true"))
     event = {"training": before.model_dump(mode="json")}
     assert task("true", deferrable=True).execute_complete(handed.context(), event=event, key=key) == before.id
 
 
-def test_a_task_deferred_before_the_upgrade_cancels_under_its_stored_key(
+def test_a_task_deferred_before_the_upgrade_cancels_with_its_stored_key(
     task: Any, client: Client, handed: Handed, key: str
 ) -> None:
-    before = begun_before(task, client, handed, key, "sleep 600")
+    before = submit_before_upgrade(task, client, handed, key, "sleep 600")
     asyncio.run(stored_trigger(task("sleep 600"), key).on_kill())
     assert ended(client, before).state is TrainingState.CANCELED
 
 
-def test_a_try_after_the_upgrade_waits_on_for_the_training_of_the_worker_before(
+def test_a_try_after_the_upgrade_attaches_to_the_training_of_before(
     task: Any, client: Client, handed: Handed, key: str
 ) -> None:
-    before = begun_before(task, client, handed, key, "sleep 2")
+    before = submit_before_upgrade(task, client, handed, key, "sleep 2")
     assert task("sleep 2").execute(handed.context(try_number=2)) == before.id
     assert handed.xcoms["dlaas_training"]["key"] == key
 
 
-def test_a_deferred_try_after_the_upgrade_waits_on_for_the_training_of_the_try_before(
+def test_a_deferred_try_after_the_upgrade_attaches_to_the_training_of_before(
     task: Any, client: Client, service: ServiceProcess, handed: Handed, key: str
 ) -> None:
     from airflow.sdk.exceptions import TaskDeferred
 
-    before = begun_before(task, client, handed, key, GATE)
+    before = submit_before_upgrade(task, client, handed, key, GATE)
     operator = task(GATE, deferrable=True)
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(handed.context(try_number=2))
     open_gate(service, before.id)
     _, given = deferred.value.trigger.serialize()
-    event = report(TrainModelTrigger(**given))
+    event = fire(TrainModelTrigger(**given))
     assert operator.execute_complete(handed.context(try_number=2), event=event, **deferred.value.kwargs) == before.id
 
 
-def test_after_a_failure_before_the_upgrade_the_next_try_trains_anew(
+def test_after_a_failure_before_the_upgrade_the_next_try_trains_again(
     task: Any, client: Client, handed: Handed, key: str
 ) -> None:
-    before = ended(client, begun_before(task, client, handed, key, "exit 3"))
+    before = ended(client, submit_before_upgrade(task, client, handed, key, "exit 3"))
     with pytest.raises(TrainingFailed):
         task("exit 3").execute(handed.context(try_number=2))
     assert handed.training_id != before.id

@@ -1,4 +1,4 @@
-"""Data on its way: up, awaited, up again, down, mirrored, away."""
+"""Operators and sensors for data: upload, wait, second upload, download, mirror, delete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ with DAG("data_steps", params={"workspace": Param("", type="string")}, catchup=F
 
     @task
     def prepare(workspace: str) -> None:
-        """Write what is uploaded, and what was once."""
+        """Write the files to upload, and a file that is deleted later."""
         for name in ("data/a.csv", "data/deep/b.csv", "data/notes.tmp", "before/stale.csv", "late/late.csv"):
             file = Path(workspace) / name
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Every way to train and to wait, on a runtime that costs nothing."""
+"""All operators and sensors for trainings, on a runtime without installation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CODE = str(Path(__file__).parent / "code")
 
 
 def definition(command: str, size: str = "small") -> dict[str, Any]:
-    """A definition like the page's, that runs *command*."""
+    """Return a definition of a training that runs *command*."""
     return {
         "model_definition": {
             "name": "every-way",
@@ -45,7 +45,7 @@ with DAG("every_way", params={"workspace": Param("", type="string"), "steps": 3}
 
     @task
     def prepare(folder: str) -> str:
-        """Write a little data."""
+        """Write a small data file."""
         Path(folder).mkdir(parents=True)
         (Path(folder) / "digits.txt").write_text("0123456789")
         return folder

@@ -1,4 +1,4 @@
-"""Tasks without retries whose training completes or is refused although the task itself cannot learn of it."""
+"""Tasks without retries: one whose training completes after its worker was killed, and many that are refused."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from airflow.sdk import DAG, Param
 from airflow_dlaas.operators.training import TrainModelOperator
 
 REFUSALS = 10
-"""Tasks of the DAG ``refused``."""
+"""Number of tasks in the DAG ``refused``."""
 
 
 def definition(container: str) -> dict[str, Any]:
-    """A definition that runs the run's command on the data of *container*."""
+    """Return a definition of a training that runs the DAG run's command on the data of *container*."""
     return {
         "model_definition": {
             "name": "{{ run_id }}",

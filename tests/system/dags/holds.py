@@ -1,4 +1,4 @@
-"""Trainings that last until they are let go, in every way to wait for one. Told apart by the run's id as their name."""
+"""Trainings that run until a test ends them, with all ways to wait. The id of the DAG run is a training's name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GIVEN: dict[str, Any] = {
     "retry_delay": timedelta(seconds=1),
 }
 BRIEFLY = timedelta(seconds=25)
-"""In which a task has submitted its training, on a machine that does a lot else."""
+"""The time within which a task has submitted its training, on a machine with high load."""
 
 PARAMS = {"command": Param("", type="string"), "location": Param("", type="string")}
 

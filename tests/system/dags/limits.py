@@ -1,4 +1,4 @@
-"""How sensors end: their limits in each mode, and trainings that have ended before they look."""
+"""Sensors: their timeouts in each mode, and trainings that have already ended."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from airflow_dlaas.sensors.training import TrainingSensor
 
 PARAMS = {"command": Param("true", type="string"), "location": Param("", type="string")}
 LIMIT = timedelta(seconds=30)
-"""Longer than a sensor takes to defer itself, on a machine that does a lot else."""
+"""Longer than a sensor takes to defer itself, on a machine with high load."""
 NOPE = "training-nope"
 MODES: dict[str, dict[str, Any]] = {
     "here": {},
     "deferred": {"deferrable": True},
-    # Sooner, Airflow's scheduler may meet the next look before it has read the end of the last (apache/airflow#66374).
+    # With a shorter interval, Airflow's scheduler may start the next poke before it has read the end of the last one:
+    # apache/airflow#66374.
     "rescheduled": {"mode": "reschedule", "poke_interval": 10},
 }
 
 
 def submit(task_id: str, command: str) -> SubmitTrainingOperator:
-    """A step that submits a training of *command*."""
+    """Return a task that submits a training of *command*."""
     definition = {
         "model_definition": {
             "name": "{{ run_id }}",

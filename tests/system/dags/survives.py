@@ -1,4 +1,4 @@
-"""A training of some seconds on a service that may be killed meanwhile."""
+"""A training of some seconds on a service that a test may kill."""
 
 from __future__ import annotations
 

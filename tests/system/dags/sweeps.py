@@ -1,4 +1,4 @@
-"""Several deferred trainings of one run, that are ended at once: by hand, by a failed task, by the run's timeout."""
+"""Several deferred trainings of one run that end at once: by a user, a failed task or the run's timeout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow.sdk import DAG, Param, task
 from airflow_dlaas.operators.training import TrainModelOperator
 
 SIZES = {1: 90, 4: 90, 16: 180, 64: 600}
-"""Trainings of a run, and the seconds in which all of them are deferred on a machine that does a lot else."""
+"""Numbers of trainings of a run, and the seconds within which all are deferred on a machine with high load."""
 
 DEFINITION = {
     "model_definition": {
@@ -28,7 +28,7 @@ PARAMS = {"location": Param("", type="string"), "flag": Param("", type="string")
 
 
 def trains(size: int) -> None:
-    """Train *size* times at once."""
+    """Run *size* trainings at the same time."""
     TrainModelOperator.partial(
         task_id="train", definition_location="{{ params.location }}", deferrable=True, retries=0
     ).expand(definition=[DEFINITION] * size)
@@ -45,7 +45,7 @@ for number, seconds in SIZES.items():
 
         @task
         def fails(flag: str) -> None:
-            """Fail once the file *flag* is there."""
+            """Fail as soon as the file *flag* exists."""
             while not Path(flag).exists():
                 time.sleep(0.5)
             raise ValueError("This task was made to fail")

@@ -1,4 +1,4 @@
-"""Texts that Airflow would take for files or for numbers."""
+"""Texts that look like file names or numbers to Airflow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARAMS = {
 
 
 def train(task_id: str, command: str = "true", name: str = "{{ run_id }}", **options: Any) -> TrainModelOperator:
-    """A step that trains with *command*."""
+    """Return a task that trains with *command*."""
     definition = {
         "model_definition": {
             "name": name,
