@@ -117,9 +117,9 @@ class Stage:
 
     def raise_the_dead(self) -> Iterator[str]:
         """Restart components of Airflow that have ended, as a scheduler does whose SQLite was locked for too long."""
-        for name, leash in self.airflow.components.items():
-            if leash.poll() is not None:
-                leash.stop()
+        for name, guard in self.airflow.components.items():
+            if guard.poll() is not None:
+                guard.stop()
                 self.airflow.components[name] = self.airflow._start_component(name, name)
                 yield name
 

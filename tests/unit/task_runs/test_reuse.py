@@ -34,25 +34,25 @@ def definition(**changes: Any) -> TrainingDefinition:
 
 def echo() -> dict[str, Any]:
     """The response of a service: masked secrets, the tag in the description, state and results of the training."""
-    told = copy.deepcopy(SENT)
-    told["model_definition"]["description"] += f" {RunKey('a' * 32, 'b' * 12)}"
-    for entry in (told["training_data"][0], told["training_results"]):
+    echoed = copy.deepcopy(SENT)
+    echoed["model_definition"]["description"] += f" {RunKey('a' * 32, 'b' * 12)}"
+    for entry in (echoed["training_data"][0], echoed["training_results"]):
         entry["connection"]["password"] = "********"
-    told["training_results"]["location"] = LOCATION
-    return told | {"status": {"state": "completed"}, "newer": 1}
+    echoed["training_results"]["location"] = LOCATION
+    return echoed | {"status": {"state": "completed"}, "newer": 1}
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
-    told = echo()
+    echoed = echo()
     *way, last = path.split(".")
-    there: Any = told
+    there: Any = echoed
     for step in way:
         there = there[int(step)] if step.isdigit() else there[step]
     if value is None:
         del there[last]
     else:
         there[last] = value
-    return told
+    return echoed
 
 
 def test_the_echo_of_a_definition_is_equal_to_it() -> None:
@@ -72,9 +72,9 @@ def test_urls_of_one_version_are_equal(prefix: str, suffix: str) -> None:
 
 
 def test_default_results_that_the_service_adds_are_not_compared() -> None:
-    told = echo()
-    told["training_results"] = {"location": LOCATION}
-    assert definition_mismatch(told, definition(training_results=None)) is None
+    echoed = echo()
+    echoed["training_results"] = {"location": LOCATION}
+    assert definition_mismatch(echoed, definition(training_results=None)) is None
 
 
 def test_passwords_are_not_compared() -> None:
@@ -110,5 +110,5 @@ def test_any_other_change_is_a_difference(path: str, value: Any) -> None:
 def test_a_definition_without_a_version_is_never_equal() -> None:
     location = "/v3/ml_assets/experiments/e"
     model = SENT["model_definition"] | {"definition_location": location}
-    told = changed("model_definition.definition_location", location)
-    assert "names no version" in str(definition_mismatch(told, definition(model_definition=model)))
+    echoed = changed("model_definition.definition_location", location)
+    assert "names no version" in str(definition_mismatch(echoed, definition(model_definition=model)))

@@ -73,9 +73,9 @@ def test_a_summary_has_no_secret_of_the_command_line() -> None:
     assert "s3cret" not in redact_secrets(command)
     assert redact_secrets("cat tokens.txt | python3 a.py --rate 3") == "cat tokens.txt | python3 a.py --rate 3"
     model = a_training().entity.model_definition
-    told = model.model_copy(update={"execution": model.execution.model_copy(update={"command": command})})
+    model_with_command = model.model_copy(update={"execution": model.execution.model_copy(update={"command": command})})
     training = a_training()
-    entity = training.entity.model_copy(update={"model_definition": told})
+    entity = training.entity.model_copy(update={"model_definition": model_with_command})
     assert "s3cret" not in json.dumps(summarize_training(training.model_copy(update={"entity": entity}), None, "c"))
 
 

@@ -1,4 +1,4 @@
-"""A training of a few seconds: tells a falling loss, leaves a model. ``--exit N`` ends it with that code."""
+"""A training of a few seconds: prints a falling loss and stores a model. ``--exit N`` ends it with that code."""
 
 import argparse
 import os
