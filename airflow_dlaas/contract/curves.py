@@ -60,3 +60,8 @@ class LogMatches(ApiModel):
 
     matches: ApiList[LogMatch]
     next: int | None = None
+
+
+def metric_label(phase: str, name: str) -> str:
+    """Return the name of a metric, with its phase if it has one."""
+    return f"{phase}/{name}" if phase else name

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from airflow_dlaas.exceptions import NotConfigured
 
 if TYPE_CHECKING:
-    from airflow_dlaas.hooks.connections import AirflowConnection
+    from airflow_dlaas.hooks.airflow_connection import AirflowConnection
 
 URL_SCHEMES = frozenset({"http", "https"})
 

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from airflow_dlaas.exceptions import NotConfigured
+from airflow_dlaas.hooks.airflow_connection import AirflowConnection
 from airflow_dlaas.hooks.connection_url import connection_url
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.stores import StoreConnection, StoreType
-
-
-class AirflowConnection(Protocol):
-    """The attributes of Airflow's connection that this module reads."""
-
-    conn_id: str
-    conn_type: str | None
-    host: str | None
-    login: str | None
-    password: str | None
-    port: int | None
-    schema: str | None
-
-    @property
-    def extra_dejson(self) -> dict[str, Any]:
-        """The extra fields as a dict."""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from airflow_dlaas.exceptions import InvalidArgument, NothingSelected
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
+    from airflow_dlaas.contract.patterns import Patterns
     from airflow_dlaas.storage.sources.local import Source
-    from airflow_dlaas.storage.sources.patterns import Patterns
 
 Location: TypeAlias = "str | PurePath | ObjectStoragePath"
 """``/srv/data``, ``file:///srv/data`` or ``s3://connection@bucket/key``: a file, a folder or a glob."""

@@ -13,18 +13,18 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_dlaas.contract.curves import metric_label
+from airflow_dlaas.contract.hyperparameters import parse_hyperparameters
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.task_runs.hyperparameters import parse_hyperparameters
-from airflow_dlaas.task_runs.summary import metric_label
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from mlflow.tracking import MlflowClient
 
+    from airflow_dlaas._util.task_logger import TaskLogger
     from airflow_dlaas.contract.curves import Curves
     from airflow_dlaas.contract.training import Training
-    from airflow_dlaas.task_runs.task_logger import TaskLogger
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ from airflow_dlaas.parameters.checks import (
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
-    from airflow_dlaas.storage.sources.patterns import Patterns
+    from airflow_dlaas.contract.patterns import Patterns
     from airflow_dlaas.storage.transfer.api import TransferReport
 
 

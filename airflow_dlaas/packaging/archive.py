@@ -21,12 +21,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, overload
 
+from airflow_dlaas._util.atomic_write import atomic_write
+from airflow_dlaas.contract.patterns import Patterns
 from airflow_dlaas.exceptions import HostError, InvalidBundle
 from airflow_dlaas.packaging import entries
 from airflow_dlaas.packaging.file_type import not_zip_reason
 from airflow_dlaas.packaging.files import files_to_pack
-from airflow_dlaas.storage.placing import atomic_write
-from airflow_dlaas.storage.sources.patterns import Patterns
 
 CHUNK_SIZE = 1024**2
 """Bytes read at a time."""
@@ -92,6 +92,7 @@ def pack(
 
     :param allow_secrets: patterns of files that are packed although they look like secrets (`secret_scan`).
     :raises InvalidArgument: patterns are neither a text nor a sequence of texts.
+    :raises HostError: *target* cannot be written.
     :raises InvalidBundle: there is no file to pack, a nested folder without *allow_nested*, a link that leaves the
         folder, a name that some systems do not support, or a file that looks like a secret. Nothing was written.
     """
@@ -100,8 +101,11 @@ def pack(
         memory = io.BytesIO()
         _write_zip(memory, files)
         return memory.getvalue()
-    with atomic_write(target) as file:
-        _write_zip(file, files)
+    try:
+        with atomic_write(target) as file:
+            _write_zip(file, files)
+    except OSError as error:
+        raise HostError(f"{target} cannot be written: {error.strerror or error}") from error
     return None
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from airflow_dlaas.contract.format_list import format_list
+from airflow_dlaas.contract.patterns import Patterns, is_selected, matches_any, parse_patterns
 from airflow_dlaas.exceptions import InvalidBundle
 from airflow_dlaas.packaging import entries, ignore_file, secret_scan
-from airflow_dlaas.storage.sources.patterns import Patterns, is_selected, matches_any, parse_patterns
 
 
 def files_to_pack(

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_dlaas.contract.format_value import format_value
+from airflow_dlaas.contract.patterns import parse_object_names, parse_patterns
 from airflow_dlaas.contract.store_names import require_container_name, require_object_name, require_prefix
 from airflow_dlaas.exceptions import InvalidArgument
 from airflow_dlaas.parameters.rendering import has_template
-from airflow_dlaas.storage.sources.patterns import parse_object_names, parse_patterns
 
 T = TypeVar("T")
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_dlaas._util.secret_names import is_secret_name
-from airflow_dlaas.contract.curves import Curves
+from airflow_dlaas.contract.curves import Curves, metric_label
+from airflow_dlaas.contract.hyperparameters import parse_hyperparameters, redact_secrets
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.integrations.tensorboard import event_log_dir, tensorboard_page_url
 from airflow_dlaas.plugin.response_models import (
@@ -22,8 +23,6 @@ from airflow_dlaas.plugin.response_models import (
     Try,
 )
 from airflow_dlaas.plugin.xcoms import TaskInstanceRef
-from airflow_dlaas.task_runs.hyperparameters import parse_hyperparameters, redact_secrets
-from airflow_dlaas.task_runs.summary import metric_label
 
 MASK = "***"
 

@@ -8,8 +8,8 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.exceptions import DlaasError, NotFound, Unauthenticated
 
 if TYPE_CHECKING:
+    from airflow_dlaas._util.task_logger import TaskLogger
     from airflow_dlaas.client.client import Client
-    from airflow_dlaas.task_runs.task_logger import TaskLogger
 
 
 def cancel_training(client: Client, training_id: str, logger: TaskLogger) -> None:

@@ -13,10 +13,10 @@ from airflow_dlaas.task_runs.search import find_training
 from airflow_dlaas.task_runs.submit import submit_training
 
 if TYPE_CHECKING:
+    from airflow_dlaas._util.task_logger import TaskLogger
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.training import Training
-    from airflow_dlaas.task_runs.task_logger import TaskLogger
 
 LOOKUP_POLICY = RetryPolicy(attempts=3, first_pause=0.5, jitter=0)
 """

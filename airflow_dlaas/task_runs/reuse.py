@@ -17,11 +17,11 @@ from airflow_dlaas.exceptions import DlaasError, NotFound
 from airflow_dlaas.task_runs.run_key import without_run_key
 
 if TYPE_CHECKING:
+    from airflow_dlaas._util.task_logger import TaskLogger
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.training import Training
     from airflow_dlaas.hooks.connections import SwiftConnection
-    from airflow_dlaas.task_runs.task_logger import TaskLogger
 
 
 def is_reusable(

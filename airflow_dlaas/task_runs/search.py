@@ -14,9 +14,9 @@ from airflow_dlaas.task_runs.resolve import KeyedTraining, ResolvedTraining, cre
 from airflow_dlaas.task_runs.run_key import RunKey, TaskTry
 
 if TYPE_CHECKING:
+    from airflow_dlaas._util.task_logger import TaskLogger
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.contract.training import Training
-    from airflow_dlaas.task_runs.task_logger import TaskLogger
 
 MAX_CLOCK_SKEW = timedelta(days=1)
 """The maximum difference between the clocks of Airflow and of the service."""

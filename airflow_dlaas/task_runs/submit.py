@@ -20,10 +20,10 @@ from airflow_dlaas.task_runs.run_key import RunKey, with_run_key
 from airflow_dlaas.task_runs.search import find_training, list_with_key
 
 if TYPE_CHECKING:
+    from airflow_dlaas._util.task_logger import TaskLogger
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.training import Training
-    from airflow_dlaas.task_runs.task_logger import TaskLogger
 
 LOOKUP_POLICY = RetryPolicy(attempts=5, first_pause=0.5, max_pause=4.0, jitter=0)
 """The pauses before each search for a training whose creation was not confirmed: 0.5, 1, 2 and 4 seconds."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas.task_runs.hyperparameters import parse_hyperparameters, redact_secrets
+from airflow_dlaas.contract.curves import metric_label
+from airflow_dlaas.contract.hyperparameters import parse_hyperparameters, redact_secrets
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.curves import Curves
@@ -77,11 +78,6 @@ def final_metrics(training: Training, curves: Curves | None = None) -> dict[str,
         for metric in reversed(training.status.metrics)
         for value in metric.values
     }
-
-
-def metric_label(phase: str, name: str) -> str:
-    """Return the name of a metric, with its phase if it has one."""
-    return f"{phase}/{name}" if phase else name
 
 
 def _json_number(value: float | str) -> float | str:

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from typing_extensions import Self
 
+    from airflow_dlaas._util.task_logger import TaskLogger
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.contract.curves import Curves
     from airflow_dlaas.contract.definition import TrainingDefinition
     from airflow_dlaas.contract.training import Training
     from airflow_dlaas.hooks.connections import ServiceConnection
-    from airflow_dlaas.task_runs.task_logger import TaskLogger
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from airflow_dlaas.exceptions import ContainerNotFound, ProtocolError, StoreErro
 from airflow_dlaas.task_runs.trigger_events import error_from_event
 
 if TYPE_CHECKING:
+    from airflow_dlaas._util.task_logger import TaskLogger
     from airflow_dlaas.storage.object_store import ObjectStore
-    from airflow_dlaas.task_runs.task_logger import TaskLogger
 
 MIN_POLL_INTERVAL = 1.0
 """Minimum number of seconds between two polls: a triggerer runs many triggers."""

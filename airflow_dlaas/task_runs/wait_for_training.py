@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from airflow_dlaas.exceptions import ApiError, DlaasError, NotFound, Unreachable
 
 if TYPE_CHECKING:
+    from airflow_dlaas._util.task_logger import TaskLogger
     from airflow_dlaas.client.client import Client
     from airflow_dlaas.client.training_watcher import TrainingWatcher
     from airflow_dlaas.contract.training import Training
     from airflow_dlaas.hooks.connections import ServiceConnection
-    from airflow_dlaas.task_runs.task_logger import TaskLogger
 
 LOG_BATCH_SECONDS = 5.0
 """Seconds of log lines in one record: each record costs the triggerer about ten polls of a training."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from airflow_dlaas.contract.patterns import GLOB_CHARACTERS, Patterns, is_selected, matches_any, parse_patterns
 from airflow_dlaas.exceptions import NothingSelected, StoreError
 from airflow_dlaas.storage.body import Body, FileBody, unreadable_error
-from airflow_dlaas.storage.sources.patterns import GLOB_CHARACTERS, Patterns, is_selected, matches_any, parse_patterns
 
 MTIME_RESOLUTION_NS = 2 * 10**9
 """Nanoseconds after a change until a file's times show another change: file systems round them, some to 2 s."""

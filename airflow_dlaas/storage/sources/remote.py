@@ -12,11 +12,11 @@ from typing import Any
 from fsspec.exceptions import FSTimeoutError  # type: ignore[import-untyped]
 from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
 
+from airflow_dlaas.contract.patterns import GLOB_CHARACTERS, Patterns, is_selected, parse_patterns
 from airflow_dlaas.exceptions import Corrupted, NothingSelected, StoreError, StoreUnreachable
 from airflow_dlaas.storage.body import CHUNK_SIZE, Body
 from airflow_dlaas.storage.sources.etags import ETags, find_etags, has_stable_etags, to_epoch_seconds
 from airflow_dlaas.storage.sources.local import Source, nothing_selected_error
-from airflow_dlaas.storage.sources.patterns import GLOB_CHARACTERS, Patterns, is_selected, parse_patterns
 
 READ_SIZE = 8 * 1024**2
 """Bytes read at a time and held by each thread: a request to a store far away takes hundredths of a second."""

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from airflow_dlaas.contract.patterns import Patterns, parse_object_names
 from airflow_dlaas.contract.results import marker_name, result_folders
 from airflow_dlaas.contract.store_names import require_container_name, require_prefix
 from airflow_dlaas.exceptions import ObjectNotFound, StoreError
 from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
 from airflow_dlaas.storage.sources.local import Source
-from airflow_dlaas.storage.sources.patterns import Patterns, parse_object_names
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from airflow_dlaas.storage.transfer.deletion import delete_stored_objects
 from airflow_dlaas.storage.transfer.download import Downloader, ensure_folder

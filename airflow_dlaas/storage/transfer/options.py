@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from airflow_dlaas.contract.patterns import Patterns
 from airflow_dlaas.storage.segments import DEFAULT_SEGMENT_SIZE
-from airflow_dlaas.storage.sources.patterns import Patterns
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from airflow_dlaas.storage.transfer.worker_pool import ProgressCallback
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from airflow_dlaas.contract.format_list import format_list
+from airflow_dlaas.contract.patterns import Patterns, is_selected, parse_patterns
 from airflow_dlaas.contract.results import enclosing_folder, result_folders
 from airflow_dlaas.contract.store_names import (
     MAX_OBJECT_NAME_BYTES,
@@ -29,7 +30,6 @@ from airflow_dlaas.storage.segments import (
     segment_size_for,
 )
 from airflow_dlaas.storage.sources.local import Source
-from airflow_dlaas.storage.sources.patterns import Patterns, is_selected, parse_patterns
 
 MAX_REMOTE_BUFFER = 16 * 1024**2
 """Bytes of a remote file that is held in memory, so that its MD5 is known before it is sent."""

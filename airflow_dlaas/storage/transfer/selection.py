@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from airflow_dlaas.contract.patterns import parse_patterns
 from airflow_dlaas.contract.store_names import require_container_name, require_prefix
 from airflow_dlaas.exceptions import NothingSelected
 from airflow_dlaas.storage.sources.local import Source, local_sources, named_sources
-from airflow_dlaas.storage.sources.patterns import parse_patterns
 from airflow_dlaas.storage.transfer.options import UploadOptions
 from airflow_dlaas.storage.transfer.plan import folder_prefix, require_valid_names
 

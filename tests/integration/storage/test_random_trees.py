@@ -27,10 +27,10 @@ from hypothesis.stateful import (
 )
 
 from airflow_dlaas._util.retry import RetryPolicy
+from airflow_dlaas.contract.patterns import is_selected
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.sources import local
-from airflow_dlaas.storage.sources.patterns import is_selected
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer.api import (
     DownloadOptions,

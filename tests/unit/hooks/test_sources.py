@@ -9,9 +9,9 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 
+from airflow_dlaas.contract.patterns import Patterns
 from airflow_dlaas.exceptions import InvalidArgument, NothingSelected
 from airflow_dlaas.hooks.sources import Location, find_sources, local_path
-from airflow_dlaas.storage.sources.patterns import Patterns
 
 
 def names(location: Location, include: Patterns = None, exclude: Patterns = (), **options: bool) -> list[str]:

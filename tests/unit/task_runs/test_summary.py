@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 
 from airflow_dlaas.contract.curves import Curves, Series
+from airflow_dlaas.contract.hyperparameters import parse_hyperparameters, redact_secrets
 from airflow_dlaas.contract.training import Training
-from airflow_dlaas.task_runs.hyperparameters import parse_hyperparameters, redact_secrets
 from airflow_dlaas.task_runs.summary import MAX_SUMMARY_CURVES, final_metrics, summarize_training
 from tests.builders import a_training
 

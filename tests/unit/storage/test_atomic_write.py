@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.storage.placing import atomic_write
+from airflow_dlaas.storage.atomic_write import atomic_write
 
 
 def test_atomic_write_shows_the_file_at_the_end_only(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from airflow_dlaas.contract.patterns import parse_object_names, parse_patterns
 from airflow_dlaas.exceptions import InvalidArgument, InvalidBundle, InvalidName, NothingSelected
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.sources.local import local_sources
-from airflow_dlaas.storage.sources.patterns import parse_object_names, parse_patterns
 from airflow_dlaas.storage.sources.remote import remote_sources
 from airflow_dlaas.storage.transfer.api import (
     DownloadOptions,
