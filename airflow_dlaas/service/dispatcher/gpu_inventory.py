@@ -1,8 +1,8 @@
 """
-Which GPU slots there are.
+The GPU slots of this machine.
 
-A slot is a name: a UUID or an index that CUDA_VISIBLE_DEVICES takes, or ``virtual:N`` on a machine without GPUs,
-where slots only keep the queue honest.
+A slot is a name: a UUID or an index for CUDA_VISIBLE_DEVICES, or ``virtual:N`` on a machine without GPUs, where slots
+only limit the number of concurrent trainings.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from airflow_dlaas.exceptions import HostError, NotConfigured
 log = logging.getLogger(__name__)
 
 DEFAULT_VIRTUAL_SLOTS = 4
-"""Slots of a machine without GPUs that says nothing else: room for the page's largest training and a small one."""
+"""Slots of a machine without GPUs, by default: enough for the largest training of the v3 API and a small one."""
 
 MAX_SLOTS = 1024
-"""The most slots one service takes; a larger number is a typo."""
+"""Maximum slots of one service; a larger number is a typing error."""
 
 NVIDIA_SMI_COMMAND = ("nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader")
 
 NVIDIA_SMI_TIMEOUT = 20.0
-"""Seconds nvidia-smi may take: without its persistence daemon it first wakes every GPU, some seconds each."""
+"""Seconds that nvidia-smi may take: without its persistence daemon it first initializes every GPU, for seconds each."""
 
 ACCEPTED_SYNTAX = "auto, virtual:N (N slots without devices), or the indices or UUIDs of GPUs, separated by commas"
 
@@ -33,10 +33,10 @@ _DEVICE_PATTERN = re.compile(r"\d+|(GPU|MIG)-[0-9A-Za-z/-]+")
 
 def resolve_slots(setting: str) -> tuple[str, ...]:
     """
-    Read the setting: ``auto``, ``virtual:N``, or GPUs by index or UUID. Only ``auto`` looks at the machine.
+    Return the slots of a setting: ``auto``, ``virtual:N``, or GPUs by index or UUID. Only ``auto`` reads the machine.
 
-    :raises NotConfigured: it is none of these.
-    :raises HostError: nvidia-smi is there and does not answer.
+    :raises NotConfigured: *setting* is none of these.
+    :raises HostError: nvidia-smi is installed and does not answer.
     """
     if setting.strip() == "auto":
         return detect_slots()
@@ -44,7 +44,7 @@ def resolve_slots(setting: str) -> tuple[str, ...]:
 
 
 def parse_slots(setting: str) -> tuple[str, ...]:
-    """Read a spelled-out inventory, everything but ``auto``."""
+    """Return the slots of a setting other than ``auto``; raise `NotConfigured` if it is invalid."""
     word, _, number = setting.strip().partition(":")
     if word == "virtual":
         if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= MAX_SLOTS:
@@ -60,21 +60,25 @@ def parse_slots(setting: str) -> tuple[str, ...]:
 
 
 def virtual_slots(number: int) -> tuple[str, ...]:
-    """Name *number* slots that are no devices."""
+    """Return the names of *number* slots without devices."""
     return tuple(f"virtual:{index}" for index in range(number))
 
 
 def parse_nvidia_smi(output: str) -> tuple[str, ...]:
-    """Read the answer to `NVIDIA_SMI_COMMAND`, a line ``INDEX, UUID`` for each GPU. UUIDs survive a reboot, indices need not."""
+    """
+    Parse the output of `NVIDIA_SMI_COMMAND`, a line ``INDEX, UUID`` per GPU. UUIDs survive a reboot, indices may not.
+    """
     rows = [[cell.strip() for cell in line.split(",")] for line in output.splitlines() if line.strip()]
     for row in rows:
         if len(row) != 2 or not _DEVICE_PATTERN.fullmatch(row[1]):
-            raise HostError(f"nvidia-smi answered what is no GPU: {', '.join(row)!r}; name the GPUs in DLAAS_GPUS")
+            raise HostError(
+                f"nvidia-smi printed a line that names no GPU: {', '.join(row)!r}; name the GPUs in DLAAS_GPUS"
+            )
     return tuple(uuid for _, uuid in rows)
 
 
 def detect_slots() -> tuple[str, ...]:
-    """Ask the machine for its GPUs; one without gets virtual slots."""
+    """Return the GPUs of this machine, or virtual slots if it has none."""
     try:
         result = subprocess.run(
             NVIDIA_SMI_COMMAND, capture_output=True, text=True, timeout=NVIDIA_SMI_TIMEOUT, check=True
@@ -83,11 +87,11 @@ def detect_slots() -> tuple[str, ...]:
         return virtual_slots(DEFAULT_VIRTUAL_SLOTS)
     except subprocess.TimeoutExpired as error:
         raise HostError(
-            f"nvidia-smi did not answer within {NVIDIA_SMI_TIMEOUT:.0f} seconds; name the GPUs in DLAAS_GPUS to do without it"
+            f"nvidia-smi did not answer within {NVIDIA_SMI_TIMEOUT:.0f} seconds; to avoid it, name the GPUs in DLAAS_GPUS"
         ) from error
     except subprocess.CalledProcessError as error:
-        # The tools without a driver to talk to, as in many images: no GPUs, but perhaps by mistake.
+        # nvidia-smi without a driver, as in many images: there are no GPUs, but perhaps by mistake.
         message = (error.stdout or error.stderr or "").strip().partition("\n")[0]
-        log.warning("nvidia-smi found no GPU (%s); going on with %d virtual slots", message, DEFAULT_VIRTUAL_SLOTS)
+        log.warning("nvidia-smi found no GPU (%s); continuing with %d virtual slots", message, DEFAULT_VIRTUAL_SLOTS)
         return virtual_slots(DEFAULT_VIRTUAL_SLOTS)
     return parse_nvidia_smi(result.stdout) or virtual_slots(DEFAULT_VIRTUAL_SLOTS)

@@ -1,6 +1,7 @@
 """
-Loss curves without a change in user code.
+Metrics of trainings, without a change in user code.
 
-Readers of what a training leaves behind as it runs: log lines (`lines`), the metrics file of the page's successors
-(`emetrics`). They turn text into `Metric` values and do no I/O; who follows files is the learner.
+Parsers of log lines (`log_metrics`, `regex_metrics`), of a metrics file that the training writes (`jsonl_metrics`) and
+of TensorBoard's event files (`tfevents`) return values. The learner reads the growing files; `metrics_cache` serves the
+curves to the API.
 """

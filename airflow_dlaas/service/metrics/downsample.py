@@ -1,4 +1,4 @@
-"""Fewer points that look the same: what a chart has no pixels for is left out. Pure functions."""
+"""Downsampling of curves: fewer points that look the same in a chart. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from airflow_dlaas.contract.curves import Point
 
 def downsample(points: Sequence[Point], max_points: int) -> list[Point]:
     """
-    Keep at most *max_points* of *points*: the first, the last, and of every stretch between them the lowest and the highest.
+    Return at most *max_points* of *points*, in their order: the first, the last, and the lowest and highest of each
+    bucket.
 
-    So a spike of one point is never lost. A value that is no number counts as both lowest and highest, since where a
-    loss became NaN is what one looks for. The order stays.
+    So a spike of one point is never lost. A value that is not finite counts as both lowest and highest: a user looks
+    for the step where a loss became NaN.
     """
     if len(points) <= max_points:
         return list(points)

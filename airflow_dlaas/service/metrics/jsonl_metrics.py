@@ -1,7 +1,7 @@
 """
-Metrics a training writes itself into ``$LOG_DIR/evaluation-metrics.txt``, one JSON object a line.
+Metrics that a training writes into ``$LOG_DIR/evaluation-metrics.txt``, one JSON object per line.
 
-The form is the one that contemporary clients know (contract, section 6): ``meta``, ``grouplabel``,
+The format is the one that existing clients use (contract, section 6): ``meta``, ``grouplabel``,
 ``etimes{iteration{type,value},…}``, ``values{name:{type,value}}``.
 """
 
@@ -17,7 +17,7 @@ from airflow_dlaas.service.metrics.log_metrics import replace_surrogates
 
 
 def parse_line(line: str, now: datetime) -> Metric | None:
-    """Read one line; None when it holds no metrics. *now* is when it was seen."""
+    """Parse one line; return None if it has no metrics. *now* is when the line was read."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
@@ -42,7 +42,7 @@ def parse_line(line: str, now: datetime) -> Metric | None:
 
 
 def _parse_number(raw_value: Any) -> float | None:
-    """Take the number out of ``{type, value}``; numbers may be written as text."""
+    """Return the number of ``{type, value}``, which may be a text; None if there is none."""
     value = raw_value.get("value") if isinstance(raw_value, dict) else raw_value
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None

@@ -1,8 +1,9 @@
 """
-Metrics in the lines of a log: what the usual training scripts print.
+Metrics in log lines of common training scripts.
 
-Reads ``Iter 19200, Minibatch Loss= 0.1, Training Accuracy= 0.9``, ``epoch 1 loss: 0.3``, Caffe's and Keras' own lines,
-and lines that are JSON objects. A number counts when its name looks like a measure; everything else is passed over.
+It parses ``Iter 19200, Minibatch Loss= 0.1, Training Accuracy= 0.9``, ``epoch 1 loss: 0.3``, Caffe's and Keras' own
+lines, and lines that are JSON objects. A number is a metric if its name matches `METRIC_NAME_PATTERN`; other numbers
+are ignored.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from datetime import datetime
 from airflow_dlaas.contract.training import Metric, MetricValue
 
 MAX_LINE_LENGTH = 4096
-"""Characters of a line that are looked at: it bounds the time any line can take."""
+"""Characters of a line that are parsed, which limits the time for a line."""
 
 MAX_VALUES_PER_LINE = 32
-"""The most values taken from one line."""
+"""Maximum number of values from one line."""
 
 METRIC_NAME_PATTERN = re.compile(
     r"loss|acc|err|\blr\b|learning.?rate|auc|\bf1|precision|recall|perplexity|\bppl\b|\bm[as]e\b|rmse|reward|score|bleu|dice|\biou\b|\bmap\b",
     re.IGNORECASE,
 )
-"""Names that are measures of a training."""
+"""Names of metrics."""
 
 WORD_REGEX = r"[A-Za-z_][\w@./()%-]{0,40}"
 NUMBER_REGEX = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -32,32 +33,32 @@ NUMBER_REGEX = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 NAME_VALUE_PATTERN = re.compile(
     rf"(?P<name>{WORD_REGEX}(?: {WORD_REGEX}){{0,3}}) ?[=:] ?(?P<value>{NUMBER_REGEX})(?![\w.])"
 )
-"""A name of up to four words, a sign, a number. Every repetition is bounded: no line can make it run away."""
+"""A name of up to four words, a sign, a number. Every repetition is bounded, which limits the backtracking."""
 
 STEP_PATTERN = re.compile(
     r"\b(?:global.?step|iter(?:ation)?s?|step|batch|epoch)\b[ ]?[=:#]?[ ]?\[?(?P<step>\d{1,15})", re.IGNORECASE
 )
-"""Where in the training a line is."""
+"""The step of a line."""
 
 STEP_KEYS = ("global_step", "step", "iteration", "iter", "epoch", "batch")
-"""The same as keys of a JSON object, the most telling first."""
+"""Keys of the step in a JSON object, the most specific first."""
 
 PROGRESS_BAR_PATTERN = re.compile(r"^\s*(?P<done>\d+)/(?P<all>\d+)\s")
 """The start of a Keras progress bar."""
 
 EPOCH_PATTERN = re.compile(r"^\s*Epoch (?P<epoch>\d+)/\d+\s*$")
-"""What Keras prints above one."""
+"""The line that Keras prints above a progress bar."""
 
 ANSI_ESCAPE_PATTERN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-"""Colours and cursor movements."""
+"""Escape sequences for colours and cursor movements."""
 
 
 class LogMetricsParser:
     """
-    Finds metrics in a log's lines, fed in order.
+    Parses metrics from the lines of a log, which must be passed in order.
 
-    A line without a step of its own belongs to the last epoch that was announced, else to the line's number among
-    those with metrics. Percentages are kept as the number printed.
+    The step of a line without one is the last epoch that was announced, or else the number of this line among those
+    with metrics. A percentage is kept as the printed number.
     """
 
     def __init__(self) -> None:
@@ -65,7 +66,7 @@ class LogMetricsParser:
         self._metric_line_count = 0
 
     def parse_line(self, line: str, now: datetime) -> Metric | None:
-        """Read one line, without its newline; *now* is when it was seen."""
+        """Parse one line, without its newline; *now* is when it was read."""
         text = visible_text(line)
         if (epoch_match := EPOCH_PATTERN.match(text)) is not None:
             self._last_epoch = int(epoch_match["epoch"])
@@ -90,12 +91,14 @@ class LogMetricsParser:
 
 
 def visible_text(line: str) -> str:
-    """Give what a terminal would show of *line* in the end: a bar redraws itself with carriage returns, say."""
+    """
+    Return what a terminal finally shows of *line*: a progress bar, for example, redraws itself by carriage returns.
+    """
     return re.split(r"[\r\x08]+", ANSI_ESCAPE_PATTERN.sub("", line[-MAX_LINE_LENGTH:]).rstrip("\r\x08 "))[-1]
 
 
 def replace_surrogates(name: str) -> str:
-    """Give *name* as it can be written: JSON may hold half of a surrogate pair, and UTF-8 may not."""
+    """Return *name* as valid UTF-8: JSON may contain half of a surrogate pair."""
     return name.encode(errors="replace").decode()
 
 
@@ -110,7 +113,7 @@ def _parse_text(text: str) -> tuple[int | None, dict[str, float]]:
 
 
 def find_step(text: str) -> int | None:
-    """Find where in the training a line is."""
+    """Return the step in *text*, or None."""
     found = STEP_PATTERN.search(text)
     return int(found["step"]) if found else None
 

@@ -1,4 +1,4 @@
-"""Train or validation: told by a metric's name, by the folder of an event file, or by what the training says itself."""
+"""The phase of a metric, train or validation: from its name, the directory of an event file, or an explicit phase."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _PHASE_NAMES = {
 
 _PREFIX_PATTERN = re.compile(rf"^(?P<word>{'|'.join(_PHASE_NAMES)})[ _/.-]+(?P<rest>.*[A-Za-z].*)$", re.IGNORECASE)
 _SUFFIX_PATTERN = re.compile(rf"^(?P<rest>.*[A-Za-z].*)/(?P<word>{'|'.join(_PHASE_NAMES)})$", re.IGNORECASE)
-"""The way of PyTorch's tutorials: ``Loss/train``. Behind nothing but a slash: ``std_dev`` is no phase."""
+"""The convention of PyTorch's tutorials: ``Loss/train``. Only after a slash: ``std_dev`` has no phase."""
 
 
 def normalize_phase(name: str) -> str:
-    """Give the usual word for a phase; one that is none of the usual stays."""
+    """Return the standard name of a phase; an unknown name stays."""
     return _PHASE_NAMES.get(name.strip().lower(), name)
 
 
 def split_phase(phase: str, name: str) -> tuple[str, str]:
     """
-    Tell phase and bare name apart: ``val_loss`` is ``loss`` of validation, and so is ``loss/val``.
+    Return the phase and the name without it: ``val_loss`` is ``loss`` of validation, and so is ``loss/val``.
 
-    What the training says of the phase itself counts more than its name for the metric.
+    An explicit *phase* takes precedence over the phase in *name*.
     """
     found = _PREFIX_PATTERN.match(name) or _SUFFIX_PATTERN.match(name)
     if phase:
@@ -36,5 +36,8 @@ def split_phase(phase: str, name: str) -> tuple[str, str]:
 
 
 def phase_from_folders(folders: tuple[str, ...]) -> str:
-    """Tell the phase by the folders an event file lies in, the innermost first: Keras writes ``train/`` beside it."""
+    """
+    Return the phase from the directories of an event file, innermost first; Keras writes ``train/`` and
+    ``validation/``.
+    """
     return next((_PHASE_NAMES[part.lower()] for part in reversed(folders) if part.lower() in _PHASE_NAMES), "")

@@ -1,4 +1,4 @@
-"""A training's metrics, gathered from its growing file and kept between questions."""
+"""The curves of trainings, read from their growing metrics files and cached between requests."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from airflow_dlaas.service.metrics.metric_phases import split_phase
 from airflow_dlaas.service.regular_file import open_regular_file
 
 MAX_SERIES = 200
-"""Series told of one training: more nobody looks at."""
+"""Maximum number of series of one training; further ones are dropped."""
 
 MAX_CACHED_TRAININGS = 32
-"""Trainings whose points are kept in memory between two questions."""
+"""Trainings whose points stay in memory between requests."""
 
 CHUNK_SIZE = 4 * 1024**2
 
 
 @dataclass(slots=True)
 class CachedMetrics:
-    """The points of one training's metrics file, as far as it has been read. Not thread-safe."""
+    """The points of one metrics file, as far as it has been read. Not thread-safe."""
 
     path: Path
     parse_line: Callable[[bytes], Metric | None]
     offset: int = 0
     _series: dict[tuple[str, str], array[float]] = field(default_factory=dict, repr=False)
-    """Three numbers a point, one after the other: a fifth of what as many tuples take."""
+    """Three consecutive numbers per point: this takes a fifth of the memory of tuples."""
     _curves_cache: dict[tuple[int, int], tuple[Series, ...]] = field(default_factory=dict, repr=False)
 
     def read_new_lines(self) -> None:
-        """Read what has come since; a line that is still being written waits."""
+        """Read the lines that were added since the last call; an incomplete line is read later."""
         try:
             file = open_regular_file(self.path)
         except FileNotFoundError:
@@ -53,7 +53,7 @@ class CachedMetrics:
                 file.seek(self.offset)
 
     def curves(self, max_points: int, known_version: str | None, *, complete: bool) -> Curves:
-        """Tell the series with at most *max_points* points each, unless *known_version* is still the newest version."""
+        """Return series of at most *max_points* points each; without series if *known_version* is still current."""
         version = f"{self.offset}.{max_points}.{int(complete)}"
         if version == known_version:
             return Curves(version=version, complete=complete)
@@ -86,7 +86,10 @@ def _unpack_points(numbers: array[float]) -> list[Point]:
 
 
 class MetricsCache:
-    """The trainings that were asked for last, each with its own lock, so that one long file holds up nobody else."""
+    """
+    Caches the most recently requested trainings. Thread-safe; each has its own lock, so that a long file delays no
+    other.
+    """
 
     def __init__(self, parse_line: Callable[[bytes], Metric | None]) -> None:
         self._parse_line = parse_line
@@ -94,7 +97,7 @@ class MetricsCache:
         self._entries: OrderedDict[Path, tuple[threading.Lock, CachedMetrics]] = OrderedDict()
 
     def curves(self, path: Path, max_points: int, known_version: str | None, *, complete: bool) -> Curves:
-        """Tell the curves in the metrics file *path*; `CachedMetrics.curves` says more."""
+        """Return the curves of the metrics file *path*; see `CachedMetrics.curves`."""
         with self._lock:
             lock, metrics = self._entries.setdefault(path, (threading.Lock(), CachedMetrics(path, self._parse_line)))
             self._entries.move_to_end(path)

@@ -1,4 +1,4 @@
-"""Metrics in the lines of a log, found by the expressions of the training's own definition."""
+"""Metrics in log lines, by the regular expressions in the definition of the training."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from airflow_dlaas.service.metrics.log_metrics import EPOCH_PATTERN, find_step, 
 DEFINITIONS_FIELD = "metric_definitions"
 
 MAX_REGEX_MEMORY = 1024**2
-"""Bytes that one expression may take while it is looked for; RE2 takes time in proportion to the line, always."""
-
+"""Bytes of memory for one expression. The time of RE2 is always proportional to the length of the line."""
 
 MAX_STEP = 1e15
-"""A float tells all whole numbers apart up to here."""
+"""Up to this, a float represents every integer exactly."""
 
 
 class RegexMetricsParser:
     """
-    Finds in a log's lines, fed in order, what the *definitions* say, and nothing else.
+    Parses the metrics of *definitions*, and no others, from the lines of a log, which must be passed in order.
 
-    One line may hold several metrics. Its step is told by the expression's group ``step``, else by the line in one of
-    the usual ways, else by the last epoch that Keras announced, else by counting the metric's values.
+    A line may have several metrics. The step is the group ``step`` of the expression; or else the step that `find_step`
+    finds in the line; or else the last epoch that Keras announced; or else the count of the values of this metric.
     """
 
     def __init__(self, definitions: Sequence[MetricDefinition]) -> None:
@@ -37,7 +36,7 @@ class RegexMetricsParser:
         self._match_counts = dict.fromkeys((one.name for one in definitions), 0)
 
     def parse_line(self, line: str, now: datetime) -> Iterator[Metric]:
-        """Read one line, without its newline; *now* is when it was seen."""
+        """Parse one line, without its newline; *now* is when it was read."""
         text = visible_text(line)
         if (epoch_match := EPOCH_PATTERN.match(text)) is not None:
             self._last_epoch = int(epoch_match["epoch"])
@@ -58,15 +57,15 @@ class RegexMetricsParser:
             yield Metric(timestamp=now, iteration=step, values=tuple(values))
 
     def unmatched_metrics(self) -> list[str]:
-        """Name the metrics of which no line has told anything."""
+        """Return the names of the metrics that no line has matched."""
         return [name for name, number in self._match_counts.items() if not number]
 
 
 def regex_errors(definitions: Sequence[MetricDefinition]) -> list[str]:
-    """Say, as ``field: sentence``, which expressions cannot be looked for."""
+    """Return a message ``field: sentence`` for each invalid expression."""
     return [
-        f"{DEFINITIONS_FIELD}[{index}].regex: is no expression of RE2's syntax, which has no look-around and no back references, "
-        "and repeats at most 1000 times"
+        f"{DEFINITIONS_FIELD}[{index}].regex: is no expression of RE2, which has no look-around and no back references, and "
+        "repeats at most 1000 times"
         for index, one in enumerate(definitions)
         if not _is_valid_regex(one.regex)
     ]
@@ -82,7 +81,7 @@ def _is_valid_regex(regex: str) -> bool:
 
 def _compile(regex: str) -> Any:
     options = re2.Options()
-    options.log_errors = False  # to stderr, where they would stand in nobody's words
+    options.log_errors = False  # RE2 would write them to stderr, without context
     options.max_mem = MAX_REGEX_MEMORY
     return re2.compile(regex, options)
 

@@ -1,8 +1,8 @@
 """
-TensorBoard's event files, read as they grow.
+Reads TensorBoard's event files while they grow.
 
-A file is a row of frames (length, CRC of the length, data, CRC of the data; little endian), each holding one `Event`
-message. Of its fields five matter here, so this reads protobuf by hand instead of bringing TensorBoard along.
+A file is a sequence of frames (length, CRC of the length, data, CRC of the data; little endian), each with one `Event`
+message. Only five of its fields are needed, so this module parses protobuf itself instead of requiring TensorBoard.
 Formats: ``tensorflow/core/lib/io/record_writer.h``, ``event.proto``, ``summary.proto``, ``tensor.proto``.
 """
 
@@ -19,15 +19,15 @@ from typing import Any
 import google_crc32c
 
 MAX_FRAME_SIZE = 16 * 1024**2
-"""Bytes of one frame; a longer one (a picture, a graph) is passed over without being held in memory."""
+"""Maximum bytes of a frame; a longer one (an image, a graph) is skipped without being loaded into memory."""
 
 CHUNK_SIZE = 4 * 1024**2
-"""Bytes read at one look at a file: the rest comes at the next."""
+"""Bytes of one read of a file."""
 
 _HEADER_SIZE = 12
 _CRC_SIZE = 4
 _FLOAT_FORMATS = {1: "<f", 2: "<d"}
-"""TensorFlow's numbers for the types of tensors that scalars are written in: float and double."""
+"""Formats by TensorFlow's numbers of the tensor types that scalars have: float and double."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,15 @@ class Scalar:
     tag: str
     step: int
     wall_time: float
-    """Seconds since the epoch, as the writer had it."""
+    """Seconds since the epoch, by the clock of the writer."""
     value: float
 
 
 @dataclass(slots=True)
 class EventFile:
-    """Reads the new whole frames of one file. A frame that is none, or is damaged, ends the reading: `is_corrupt`."""
+    """
+    Reads the new complete frames of one file. A damaged or invalid frame sets `is_corrupt`, and nothing more is read.
+    """
 
     path: Path
     offset: int = 0
@@ -52,15 +54,15 @@ class EventFile:
     chunk_size: int = CHUNK_SIZE
 
     def read_scalars(self) -> Iterator[Scalar]:
-        """Give what has come since the last time; a frame that is still being written waits."""
+        """Yield the scalars that were added since the last call; an incomplete frame is read later."""
         while not self.is_corrupt:
             previous_offset = self.offset
-            # The command may have put a link or a pipe in its place since it was found.
+            # The command may have replaced the file by a link or a pipe since it was found.
             with os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
                 file.seek(self.offset)
-                piece = file.read(self.chunk_size)
-                yield from self._parse_frames(piece)
-                if self.offset == previous_offset and len(piece) == self.chunk_size:  # one frame is longer than a piece
+                chunk = file.read(self.chunk_size)
+                yield from self._parse_frames(chunk)
+                if self.offset == previous_offset and len(chunk) == self.chunk_size:  # a frame is longer than a chunk
                     file.seek(self.offset)
                     yield from self._parse_frames(file.read(self.max_frame_size + _HEADER_SIZE + _CRC_SIZE))
             if self.offset == previous_offset:
@@ -97,17 +99,17 @@ class EventFile:
 
 
 def _is_crc_valid(data: bytes, chunk: bytes, crc_offset: int) -> bool:
-    """Whether the CRC at *at* is that of *data*: CRC-32C, masked as TensorFlow does."""
-    (told,) = struct.unpack_from("<I", chunk, crc_offset)
+    """Return whether the CRC at *crc_offset* is that of *data*: CRC-32C, masked as in TensorFlow."""
+    (expected,) = struct.unpack_from("<I", chunk, crc_offset)
     crc: int = google_crc32c.value(data)
-    return bool(told == (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
+    return bool(expected == (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def parse_event_scalars(event: memoryview) -> Iterator[Scalar]:
     """
-    Give the scalars of one `Event`.
+    Yield the scalars of one `Event`.
 
-    :raises ValueError, IndexError, struct.error: it is none.
+    :raises ValueError: *event* is no valid message. The same holds for `IndexError` and `struct.error`.
     """
     wall_time, step, summary = 0.0, 0, None
     for number, value in _parse_fields(event):
@@ -137,7 +139,9 @@ def _parse_value(message: memoryview) -> tuple[str, float | None]:
 
 
 def _parse_scalar_tensor(message: memoryview) -> float | None:
-    """Read a tensor of one number: TensorFlow 2 and Keras write scalars so."""
+    """
+    Return the value of a tensor with one number, as TensorFlow 2 and Keras write scalars; None for another tensor.
+    """
     dtype, scalar, dims = 0, None, 1
     for number, value in _parse_fields(message):
         if number == 1 and isinstance(value, int):
@@ -162,7 +166,7 @@ def _parse_dims(shape: memoryview) -> Iterator[int]:
 
 
 def _parse_fields(message: memoryview) -> Iterator[tuple[int, Any]]:
-    """Give each field's number with its value: an int, 4 or 8 bytes, or a view of what has a length."""
+    """Yield the number and the value of each field: an int, 4 or 8 bytes, or a view of a length-delimited value."""
     offset = 0
     while offset < len(message):
         key, offset = _parse_varint(message, offset)
@@ -176,7 +180,7 @@ def _parse_fields(message: memoryview) -> Iterator[tuple[int, Any]]:
         elif wire_type in (1, 5):
             length = 8 if wire_type == 1 else 4
         else:
-            raise ValueError(f"no such wire type: {wire_type}")
+            raise ValueError(f"unknown wire type: {wire_type}")
         if offset + length > len(message):
             raise ValueError("a field is longer than its message")
         view = message[offset : offset + length]
