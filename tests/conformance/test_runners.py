@@ -67,7 +67,7 @@ def _see(runner: Runner, handle: str, job: JobDirectory) -> Liveness:
     return runner.poll({handle: job})[handle]
 
 
-def test_a_started_learner_is_waiting_or_alive_until_it_is_gone(runner: Runner, job: JobDirectory) -> None:
+def test_started_learner_is_waiting_or_alive_until_it_is_gone(runner: Runner, job: JobDirectory) -> None:
     handle = runner.start(job)
     seen = [_see(runner, handle, job)]
     while seen[-1] is not Liveness.GONE:
@@ -80,14 +80,16 @@ def test_a_started_learner_is_waiting_or_alive_until_it_is_gone(runner: Runner, 
     assert ended.state is TrainingState.ERROR
 
 
-def test_a_handle_means_the_same_to_another_service_process(runner: Runner, job: JobDirectory) -> None:
+def test_handle_is_valid_in_another_service_process(runner: Runner, job: JobDirectory) -> None:
     handle = runner.start(job)
     other = type(runner)()
     _wait(job.exit.exists)
     _wait(lambda: _see(other, handle, job) is Liveness.GONE or _see(runner, handle, job) is Liveness.GONE)
 
 
-def test_starting_a_taken_job_again_disturbs_nobody(runner: Runner, job: JobDirectory, taken: psutil.Process) -> None:
+def test_second_start_of_a_claimed_job_does_not_disturb_its_learner(
+    runner: Runner, job: JobDirectory, taken: psutil.Process
+) -> None:
     owner = job.run.read_bytes()
     handle = runner.start(job)
     for _ in range(100):
@@ -97,13 +99,15 @@ def test_starting_a_taken_job_again_disturbs_nobody(runner: Runner, job: JobDire
     assert not job.exit.exists()
 
 
-def test_stopping_asks_whoever_has_the_job(runner: Runner, job: JobDirectory, taken: psutil.Process) -> None:
+def test_stop_reaches_the_process_that_claimed_the_job(
+    runner: Runner, job: JobDirectory, taken: psutil.Process
+) -> None:
     handle = runner.start(job)
     runner.stop([handle], {handle: job})
     assert taken.wait(60) == -15
 
 
-def test_a_reused_pid_is_not_taken_for_the_learner(runner: Runner, job: JobDirectory) -> None:
+def test_reused_pid_is_not_the_learner(runner: Runner, job: JobDirectory) -> None:
     handle = runner.start(job)
     _wait(lambda: job.exit.exists() and _see(runner, handle, job) is Liveness.GONE)
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
@@ -119,7 +123,7 @@ def test_a_reused_pid_is_not_taken_for_the_learner(runner: Runner, job: JobDirec
         bystander.wait()
 
 
-def test_a_learner_of_an_earlier_boot_is_gone(runner: Runner, job: JobDirectory, taken: psutil.Process) -> None:
+def test_learner_of_an_earlier_boot_is_gone(runner: Runner, job: JobDirectory, taken: psutil.Process) -> None:
     handle = runner.start(job)
     mark = read_job_file(job.run, ProcessIdentity)
     assert mark is not None
@@ -127,11 +131,11 @@ def test_a_learner_of_an_earlier_boot_is_gone(runner: Runner, job: JobDirectory,
     assert _see(runner, handle, job) is Liveness.GONE
 
 
-def test_a_handle_nobody_here_gave_is_unknown(runner: Runner, job: JobDirectory) -> None:
+def test_foreign_handle_is_unknown(runner: Runner, job: JobDirectory) -> None:
     assert _see(runner, "elsewhere:1", job) is Liveness.UNKNOWN
 
 
-def test_stopping_what_has_ended_is_no_error(runner: Runner, job: JobDirectory) -> None:
+def test_stop_of_an_ended_learner_is_no_error(runner: Runner, job: JobDirectory) -> None:
     handle = runner.start(job)
     _wait(lambda: _see(runner, handle, job) is Liveness.GONE)
     runner.stop([handle], {handle: job})

@@ -87,7 +87,7 @@ def detect_slots() -> tuple[str, ...]:
         return virtual_slots(DEFAULT_VIRTUAL_SLOTS)
     except subprocess.TimeoutExpired as error:
         raise HostError(
-            f"nvidia-smi did not answer within {NVIDIA_SMI_TIMEOUT:.0f} seconds; to avoid it, name the GPUs in DLAAS_GPUS"
+            f"nvidia-smi did not answer within {NVIDIA_SMI_TIMEOUT:.0f} seconds; name the GPUs in DLAAS_GPUS instead"
         ) from error
     except subprocess.CalledProcessError as error:
         # nvidia-smi without a driver, as in many images: there are no GPUs, but perhaps by mistake.

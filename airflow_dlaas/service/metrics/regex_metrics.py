@@ -64,8 +64,8 @@ class RegexMetricsParser:
 def regex_errors(definitions: Sequence[MetricDefinition]) -> list[str]:
     """Return a message ``field: sentence`` for each invalid expression."""
     return [
-        f"{DEFINITIONS_FIELD}[{index}].regex: is no expression of RE2, which has no look-around and no back references, and "
-        "repeats at most 1000 times"
+        f"{DEFINITIONS_FIELD}[{index}].regex: is no expression of RE2, which has neither look-around nor back "
+        "references, and repeats at most 1000 times"
         for index, one in enumerate(definitions)
         if not _is_valid_regex(one.regex)
     ]

@@ -41,7 +41,7 @@ def ids(records) -> set[str]:
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_a_damaged_column_of_a_training_fails_nothing_about_another(store: SqlStore, column: str) -> None:
+def test_damaged_column_of_a_training_does_not_affect_another_training(store: SqlStore, column: str) -> None:
     add(store, "bad", "good")
     store.reserve_gpus("bad", ["0"], NOW)
     for value in VALUES:
@@ -59,7 +59,7 @@ def test_a_damaged_column_of_a_training_fails_nothing_about_another(store: SqlSt
     store.list_used_digests()
 
 
-def test_an_unknown_state_is_counted_and_its_slots_are_held_until_it_ends(store: SqlStore) -> None:
+def test_unknown_state_is_counted_and_holds_slots_until_the_end(store: SqlStore) -> None:
     add(store, "bad", "good")
     store.reserve_gpus("bad", ["0"], NOW)
     damage(store, "trainings", "state", "paused")
@@ -72,7 +72,7 @@ def test_an_unknown_state_is_counted_and_its_slots_are_held_until_it_ends(store:
     assert store.reserve_gpus("good", ["0"], NOW)
 
 
-def test_damage_is_logged_once_with_the_columns(store: SqlStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_unreadable_columns_are_logged_once(store: SqlStore, caplog: pytest.LogCaptureFixture) -> None:
     add(store, "bad")
     damage(store, "trainings", "gpus", '{"a": 1}')
     with caplog.at_level(logging.WARNING):
@@ -81,7 +81,7 @@ def test_damage_is_logged_once_with_the_columns(store: SqlStore, caplog: pytest.
     assert len([line for line in caplog.messages if "training bad" in line and "gpus" in line]) <= 1
 
 
-def test_a_definition_stored_with_nulls_is_read_without_them(store: SqlStore) -> None:
+def test_nulls_in_a_stored_definition_are_dropped(store: SqlStore) -> None:
     add(store, "bad")
     damage(
         store,
@@ -94,7 +94,7 @@ def test_a_definition_stored_with_nulls_is_read_without_them(store: SqlStore) ->
 
 
 @pytest.mark.parametrize("value", ["[]", "5", "null"])
-def test_a_damaged_draft_fails_nothing_about_another_experiment(store: SqlStore, value: str) -> None:
+def test_damaged_draft_does_not_affect_another_experiment(store: SqlStore, value: str) -> None:
     for one in ("bad", "good"):
         store.create_experiment(*an_experiment(one))
     assert damage(store, "experiments", "draft", value)
@@ -103,7 +103,7 @@ def test_a_damaged_draft_fails_nothing_about_another_experiment(store: SqlStore,
     store.delete_experiment("me", "bad")
 
 
-def test_a_training_that_is_deleted_while_others_are_read_one_by_one_is_left_out(store: SqlStore) -> None:
+def test_row_deleted_during_row_by_row_reading_is_skipped(store: SqlStore) -> None:
     add(store, "good", "deleted")
     calls: list[str] = []
 
@@ -120,7 +120,7 @@ def test_a_training_that_is_deleted_while_others_are_read_one_by_one_is_left_out
         connection.rollback()
 
 
-def test_a_null_character_in_the_reason_of_one_failure_fails_no_count_of_others(store: SqlStore) -> None:
+def test_null_character_in_an_error_message_does_not_affect_counts(store: SqlStore) -> None:
     add(store, "bad", "good")
     for one, message in (("bad", "a\0b"), ("good", "plain")):
         store.reserve_gpus(one, [one], NOW)

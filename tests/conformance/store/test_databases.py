@@ -33,7 +33,7 @@ store.close()
 """
 
 
-def test_migrations_end_at_the_tables_that_are_used(url: str) -> None:
+def test_migrations_create_the_tables_of_the_model(url: str) -> None:
     SqlStore(url).close()
     engine = create_engine(url)
     with engine.connect() as connection:
@@ -41,7 +41,7 @@ def test_migrations_end_at_the_tables_that_are_used(url: str) -> None:
     engine.dispose()
 
 
-def test_trainings_of_the_version_before_are_there_after_the_upgrade(url: str) -> None:
+def test_upgrade_from_the_previous_version_keeps_trainings(url: str) -> None:
     """A database of revision 0002 is brought up to date; its completed trainings count as not acknowledged."""
     store = SqlStore(url)
     add(store, "a")
@@ -58,20 +58,20 @@ def test_trainings_of_the_version_before_are_there_after_the_upgrade(url: str) -
     upgraded.close()
 
 
-def test_the_newest_migration_is_the_one_that_is_looked_for() -> None:
+def test_schema_version_is_the_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA_VERSION
 
 
-def test_migrating_leaves_the_logging_alone(url: str) -> None:
+def test_migration_does_not_change_the_logging(url: str) -> None:
     root = logging.getLogger()
     before = (root.level, list(root.handlers), logging.getLogger("airflow_dlaas").disabled)
     SqlStore(url).close()
     assert (root.level, list(root.handlers), logging.getLogger("airflow_dlaas").disabled) == before
 
 
-def test_what_was_kept_is_there_after_a_restart(url: str) -> None:
+def test_record_survives_a_restart(url: str) -> None:
     first = SqlStore(url)
     add(first, "a")
     kept = first.get_training("me", "a")
@@ -81,7 +81,7 @@ def test_what_was_kept_is_there_after_a_restart(url: str) -> None:
     second.close()
 
 
-def test_processes_that_start_together_share_one_database(url: str) -> None:
+def test_concurrent_processes_open_one_database(url: str) -> None:
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, url, str(number)], cwd=Path(__file__).parents[3])
         for number in range(2)
@@ -92,7 +92,7 @@ def test_processes_that_start_together_share_one_database(url: str) -> None:
     store.close()
 
 
-def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
+def test_database_of_a_newer_version_is_refused(url: str) -> None:
     SqlStore(url).close()
     engine = create_engine(url)
     with engine.begin() as connection:
@@ -102,7 +102,7 @@ def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
         SqlStore(url)
 
 
-def test_sqlite_is_durable_and_forgets_what_is_erased(tmp_path: Path) -> None:
+def test_sqlite_is_durable_and_overwrites_deleted_data(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     store = SqlStore(f"sqlite:///{path}")
     with store._database.read_transaction() as connection:
@@ -116,12 +116,12 @@ def test_sqlite_is_durable_and_forgets_what_is_erased(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["", "no url", "sqlite://", "sqlite:///:memory:", "mysql://x/y"])
-def test_a_url_that_cannot_be_used_is_not_configured(url: str) -> None:
+def test_unsupported_url_is_refused(url: str) -> None:
     with pytest.raises(NotConfigured):
         SqlStore(url)
 
 
-def test_a_database_that_fails_is_the_host_s_fault_and_no_secret_shows(tmp_path: Path) -> None:
+def test_database_failure_is_a_host_error_without_secrets(tmp_path: Path) -> None:
     store = SqlStore(f"sqlite:///{tmp_path / 'store.db'}")
     other = sqlite3.connect(tmp_path / "store.db")
     other.execute("DROP TABLE trainings")
@@ -132,12 +132,12 @@ def test_a_database_that_fails_is_the_host_s_fault_and_no_secret_shows(tmp_path:
     store.close()
 
 
-def test_a_folder_that_is_missing_is_the_host_s_fault(tmp_path: Path) -> None:
+def test_missing_directory_is_a_host_error(tmp_path: Path) -> None:
     with pytest.raises(HostError):
         SqlStore(f"sqlite:///{tmp_path / 'missing' / 'store.db'}")
 
 
-def test_nothing_of_a_failed_write_stays(tmp_path: Path) -> None:
+def test_failed_write_changes_nothing(tmp_path: Path) -> None:
     store = SqlStore(f"sqlite:///{tmp_path / 'store.db'}")
     add(store, "a")
     with pytest.raises(HostError):

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.postgresql
 
 
 @pytest.mark.parametrize("locale", ["C", "xx_XX.UTF-8"])
-def test_it_holds_any_text_whatever_the_locale_of_the_machine(locale: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_test_server_stores_any_text_in_any_locale(locale: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """`C` is that of cron and of small containers; one that is not installed comes along with an SSH login."""
     if postgresql.installed() is None:
         pytest.skip(postgresql.ABSENT)

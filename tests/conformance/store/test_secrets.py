@@ -68,7 +68,7 @@ def dump(url: str) -> bytes:
     return subprocess.run(line, check=True, capture_output=True, timeout=60).stdout
 
 
-def test_a_dump_of_the_database_holds_no_secret_while_a_training_waits(url: str, sealed: SqlStore) -> None:
+def test_dump_of_the_database_contains_no_secret(url: str, sealed: SqlStore) -> None:
     add(sealed, "a")
     found = dump(url)
     assert b"my-first" in found or b"softlayer_objectstore" in found  # it is a dump with the training in it
@@ -76,14 +76,14 @@ def test_a_dump_of_the_database_holds_no_secret_while_a_training_waits(url: str,
     assert sealed.get_definition_with_secrets("a") == a_definition()
 
 
-def test_the_same_secret_looks_different_each_time(url: str, sealed: SqlStore) -> None:
+def test_same_secret_is_encrypted_differently_each_time(url: str, sealed: SqlStore) -> None:
     add(sealed, "a", "b")
     with sealed._database.read_transaction() as connection:
         kept = connection.execute(text("SELECT secrets FROM trainings")).scalars().all()
     assert len(set(kept)) == 2
 
 
-def test_what_an_older_version_kept_in_the_clear_can_still_be_read(url: str) -> None:
+def test_plain_text_of_an_older_version_can_be_read(url: str) -> None:
     older = SqlStore(url)
     add(older, "a")
     older.close()
@@ -93,7 +93,7 @@ def test_what_an_older_version_kept_in_the_clear_can_still_be_read(url: str) -> 
 
 
 @pytest.mark.parametrize("key", [derive_key(b"another"), None])
-def test_with_another_key_they_cannot_be_read_and_the_error_says_what_to_do(url: str, key: bytes | None) -> None:
+def test_another_key_raises_decryption_error_with_advice(url: str, key: bytes | None) -> None:
     first = SqlStore(url, key=KEY)
     add(first, "a")
     first.close()
@@ -106,7 +106,7 @@ def test_with_another_key_they_cannot_be_read_and_the_error_says_what_to_do(url:
     second.close()
 
 
-def test_the_key_of_the_seal_tells_nothing_of_the_key_of_the_tokens() -> None:
+def test_derived_key_differs_from_the_token_key() -> None:
     assert derive_key(b"a") != derive_key(b"b")
     assert len(base64.urlsafe_b64decode(KEY)) == 32
     assert base64.urlsafe_b64decode(KEY) != bytes(range(32))
@@ -120,7 +120,7 @@ END: dict[str, Callable[[SqlStore], object]] = {
 
 @pytest.mark.parametrize("end", END.values(), ids=END.keys())
 @pytest.mark.parametrize("size", [1, 50_000])
-def test_after_the_end_no_byte_of_a_secret_is_in_the_files_of_sqlite(tmp_path: Path, end, size: int) -> None:
+def test_files_of_sqlite_contain_no_secret_after_the_end(tmp_path: Path, end, size: int) -> None:
     """Not sealed, so that what is looked for is known. The store stays open: nothing tidies up behind it."""
     store = SqlStore(f"sqlite:///{tmp_path / 'store.db'}")
     definition = a_definition(SECRET * size)
@@ -134,7 +134,7 @@ def test_after_the_end_no_byte_of_a_secret_is_in_the_files_of_sqlite(tmp_path: P
     store.close()
 
 
-def test_a_reader_in_the_way_delays_the_erasing_to_the_next_end_and_fails_nothing(tmp_path: Path) -> None:
+def test_blocking_reader_delays_the_erasure_to_the_next_end(tmp_path: Path) -> None:
     store = SqlStore(f"sqlite:///{tmp_path / 'store.db'}")
     add(store, "a", "b")
     with store._database.read_transaction() as connection:
@@ -146,7 +146,7 @@ def test_a_reader_in_the_way_delays_the_erasing_to_the_next_end_and_fails_nothin
     store.close()
 
 
-def test_what_a_crash_left_in_the_write_ahead_log_is_erased_at_the_next_start(tmp_path: Path) -> None:
+def test_secrets_in_the_write_ahead_log_are_erased_at_the_next_start(tmp_path: Path) -> None:
     store = SqlStore(f"sqlite:///{tmp_path / 'store.db'}")
     add(store, "a")
     store._database.truncate_wal = lambda: None  # type: ignore[method-assign]
@@ -161,7 +161,7 @@ def test_what_a_crash_left_in_the_write_ahead_log_is_erased_at_the_next_start(tm
     store.close()
 
 
-def test_from_submit_to_the_end_the_job_folder_is_the_only_place_in_the_clear(tmp_path: Path) -> None:
+def test_secrets_are_in_plain_text_only_in_the_job_directory(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'store.db'}"
     store = SqlStore(url, key=KEY)
     add(store, "a")
@@ -191,7 +191,7 @@ def test_from_submit_to_the_end_the_job_folder_is_the_only_place_in_the_clear(tm
     store.close()
 
 
-def test_what_a_broken_off_write_of_secrets_left_is_removed_with_them(tmp_path: Path) -> None:
+def test_leftovers_of_interrupted_writes_of_secrets_are_erased(tmp_path: Path) -> None:
     from airflow_dlaas.service.job_files import JobDirectory
 
     job = JobDirectory(tmp_path)
@@ -202,7 +202,7 @@ def test_what_a_broken_off_write_of_secrets_left_is_removed_with_them(tmp_path: 
     job.erase_secrets()
 
 
-def test_an_older_database_is_brought_up_to_date_with_its_trainings(url: str) -> None:
+def test_first_schema_is_upgraded_with_its_trainings(url: str) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
         config = Config()

@@ -40,7 +40,7 @@ def ids(records) -> list[str]:
 # -- experiments -------------------------------------------------------------
 
 
-def test_an_experiment_comes_back_as_it_was_kept(store: Store) -> None:
+def test_experiment_is_read_as_it_was_created(store: Store) -> None:
     experiment, version = an_experiment("e")
     store.create_experiment(experiment, version)
     assert store.get_experiment("me", "e") == (experiment, version)
@@ -48,7 +48,7 @@ def test_an_experiment_comes_back_as_it_was_kept(store: Store) -> None:
     assert store.get_version("me", "e", "e-1") == version
 
 
-def test_the_newest_version_goes_with_the_experiment(store: Store) -> None:
+def test_experiment_is_returned_with_its_newest_version(store: Store) -> None:
     for name in ("a", "b"):
         store.create_experiment(*an_experiment(name))
     second = store.add_version("me", "a", "a-2", later(1))
@@ -57,13 +57,13 @@ def test_the_newest_version_goes_with_the_experiment(store: Store) -> None:
     assert [one.id for one in store.list_versions("me", "a")] == ["a-1", "a-2"]
 
 
-def test_racing_versions_have_numbers_of_their_own(store: Store) -> None:
+def test_concurrent_versions_have_different_numbers(store: Store) -> None:
     store.create_experiment(*an_experiment("a"))
     at_once(6, lambda index: store.add_version("me", "a", f"v{index}", NOW) and None)
     assert [one.number for one in store.list_versions("me", "a")] == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_content_belongs_to_one_version(store: Store) -> None:
+def test_content_is_set_for_one_version(store: Store) -> None:
     store.create_experiment(*an_experiment("a"))
     store.add_version("me", "a", "a-2", NOW)
     store.set_content("me", "a", "a-1", "d" * 64, 2**40)
@@ -71,7 +71,7 @@ def test_content_belongs_to_one_version(store: Store) -> None:
     assert store.get_version("me", "a", "a-2").digest is None
 
 
-def test_a_deleted_experiment_takes_its_versions_along(store: Store) -> None:
+def test_deleting_an_experiment_deletes_its_versions(store: Store) -> None:
     store.create_experiment(*an_experiment("a"))
     store.set_content("me", "a", "a-1", "d" * 64, 1)
     store.delete_experiment("me", "a")
@@ -81,7 +81,7 @@ def test_a_deleted_experiment_takes_its_versions_along(store: Store) -> None:
     assert store.list_used_digests() == frozenset()
 
 
-def test_digests_are_those_of_versions_and_of_unfinished_trainings(store: Store) -> None:
+def test_used_digests_are_those_of_versions_and_unfinished_trainings(store: Store) -> None:
     store.create_experiment(*an_experiment("a"))
     store.set_content("me", "a", "a-1", "d" * 64, 1)
     store.add_version("me", "a", "a-2", NOW)
@@ -93,7 +93,7 @@ def test_digests_are_those_of_versions_and_of_unfinished_trainings(store: Store)
 # -- trainings ---------------------------------------------------------------
 
 
-def test_a_training_comes_back_as_it_was_kept(store: Store) -> None:
+def test_training_is_read_as_it_was_created(store: Store) -> None:
     kept, created = store.create_training(a_training("t"), a_definition(), key=None, request_digest="d")
     assert created
     assert kept == replace(a_training("t"), revision=1)
@@ -101,7 +101,7 @@ def test_a_training_comes_back_as_it_was_kept(store: Store) -> None:
     assert SECRET not in repr(kept)
 
 
-def test_what_belongs_to_another_owner_is_not_found(store: Store) -> None:
+def test_records_of_another_owner_are_not_found(store: Store) -> None:
     store.create_experiment(*an_experiment("a"))
     add(store, "t")
     for ask in (
@@ -125,7 +125,7 @@ def test_what_belongs_to_another_owner_is_not_found(store: Store) -> None:
     ) == ([],) * 3
 
 
-def test_a_key_creates_one_training_and_then_recalls_it(store: Store) -> None:
+def test_key_creates_one_training_and_then_returns_it(store: Store) -> None:
     first = store.create_training(a_training("t1"), a_definition(), key="k", request_digest="d")
     second = store.create_training(a_training("t2"), a_definition(), key="k", request_digest="d")
     assert second == (first[0], False)
@@ -141,7 +141,7 @@ def test_a_key_creates_one_training_and_then_recalls_it(store: Store) -> None:
     assert ids(store.list_trainings("me", limit=9)) == ["t1"]
 
 
-def test_of_racing_calls_with_one_key_one_creates(store: Store) -> None:
+def test_one_of_concurrent_calls_with_one_key_creates_a_training(store: Store) -> None:
     seen = []
     at_once(
         8,
@@ -174,7 +174,7 @@ def test_trainings_of_all_owners_are_counted(store: Store) -> None:
     assert counts.lease_expiry == {"dispatcher": NOW + timedelta(seconds=9)}
 
 
-def test_lists_are_newest_first_and_go_on_before_an_id(store: Store) -> None:
+def test_list_is_newest_first_and_continues_before_an_id(store: Store) -> None:
     add(store, "a", "b", "c")
     add(store, "x", owner="you")
     assert ids(store.list_trainings("me", limit=2)) == ["c", "b"]
@@ -183,7 +183,7 @@ def test_lists_are_newest_first_and_go_on_before_an_id(store: Store) -> None:
         store.list_trainings("me", limit=2, before="x")
 
 
-def test_every_change_is_told_after_the_cursor_before_it(store: Store) -> None:
+def test_every_change_is_listed_after_the_previous_cursor(store: Store) -> None:
     add(store, "a", "b")
     changes: list[Callable[[], object]] = [
         lambda: store.reserve_gpus("a", ["0"], later(1)),
@@ -201,7 +201,7 @@ def test_every_change_is_told_after_the_cursor_before_it(store: Store) -> None:
         assert store.list_changes("me", after=store.current_revision(), limit=9) == []
 
 
-def test_what_changes_nothing_is_no_change(store: Store) -> None:
+def test_repetition_without_effect_is_no_change(store: Store) -> None:
     add(store, "a")
     store.reserve_gpus("a", ["0"], NOW)
     store.set_handle("a", "h")
@@ -215,7 +215,7 @@ def test_what_changes_nothing_is_no_change(store: Store) -> None:
     assert store.current_revision() == before
 
 
-def test_an_acknowledgement_is_recorded_once_and_wakes_no_long_poll(store: Store) -> None:
+def test_acknowledgement_is_recorded_once_without_a_new_revision(store: Store) -> None:
     add(store, "a")
     store.reserve_gpus("a", ["0"], NOW)
     store.finish("a", COMPLETED)
@@ -229,7 +229,7 @@ def test_an_acknowledgement_is_recorded_once_and_wakes_no_long_poll(store: Store
 
 
 @pytest.mark.parametrize("state", [None, TrainingState.ERROR, TrainingState.CANCELED])
-def test_only_the_result_of_a_completed_training_can_be_acknowledged(store: Store, state: TrainingState | None) -> None:
+def test_only_completed_training_can_be_acknowledged(store: Store, state: TrainingState | None) -> None:
     add(store, "a")
     if state is not None:
         store.finish("a", replace(COMPLETED, state=state))
@@ -238,7 +238,7 @@ def test_only_the_result_of_a_completed_training_can_be_acknowledged(store: Stor
     assert store.get_training("me", "a").acknowledged_at is None
 
 
-def test_racing_writers_leave_no_gap_for_a_cursor(store: Store) -> None:
+def test_concurrent_writers_cause_no_gap_for_a_cursor(store: Store) -> None:
     seen, cursor = [], 0
     at_once(4, lambda index: add(store, *(f"t{index}-{number}" for number in range(5))))
     while found := store.list_changes("me", after=cursor, limit=3):
@@ -248,7 +248,7 @@ def test_racing_writers_leave_no_gap_for_a_cursor(store: Store) -> None:
     assert cursor == store.current_revision() == 20
 
 
-def test_places_in_the_queue_are_counted_over_all_owners(store: Store) -> None:
+def test_queue_position_counts_all_owners(store: Store) -> None:
     add(store, "a", "b")
     add(store, "x", owner="you")
     add(store, "c")
@@ -259,7 +259,7 @@ def test_places_in_the_queue_are_counted_over_all_owners(store: Store) -> None:
     assert store.list_queue() == ["x", "c"]
 
 
-def test_a_training_not_started_is_canceled_at_once_and_its_secrets_go(store: Store) -> None:
+def test_queued_training_is_canceled_immediately_and_its_secrets_are_erased(store: Store) -> None:
     add(store, "a")
     record = store.request_cancel("me", "a", later(1))
     assert (record.state, record.finished_at, record.cancel_requested) == (TrainingState.CANCELED, later(1), True)
@@ -268,7 +268,7 @@ def test_a_training_not_started_is_canceled_at_once_and_its_secrets_go(store: St
     assert not store.reserve_gpus("a", ["0"], later(2))
 
 
-def test_a_started_training_is_only_asked_to_stop(store: Store) -> None:
+def test_cancel_of_a_started_training_is_a_request(store: Store) -> None:
     add(store, "a")
     store.reserve_gpus("a", ["0"], NOW)
     record = store.request_cancel("me", "a", later(1))
@@ -277,7 +277,7 @@ def test_a_started_training_is_only_asked_to_stop(store: Store) -> None:
 
 
 @pytest.mark.parametrize("attempt", range(5))
-def test_of_a_racing_booking_and_cancel_one_comes_first(store: Store, attempt: int) -> None:
+def test_concurrent_reservation_and_cancel_are_ordered(store: Store, attempt: int) -> None:
     add(store, "t")
     booked: list[bool] = []
     race = (lambda: booked.append(store.reserve_gpus("t", ["0"], NOW)), lambda: store.request_cancel("me", "t", NOW))
@@ -287,7 +287,7 @@ def test_of_a_racing_booking_and_cancel_one_comes_first(store: Store, attempt: i
     assert record.cancel_requested
 
 
-def test_only_a_finished_training_can_be_deleted_and_its_key_is_free_again(store: Store) -> None:
+def test_only_finished_training_can_be_deleted_which_frees_its_key(store: Store) -> None:
     store.create_training(a_training("a"), a_definition(), key="k", request_digest="d")
     with pytest.raises(Conflict):
         store.delete_training("me", "a")
@@ -298,7 +298,7 @@ def test_only_a_finished_training_can_be_deleted_and_its_key_is_free_again(store
     assert store.create_training(a_training("b"), a_definition(), key="k", request_digest="other")[1]
 
 
-def test_states_are_those_of_the_trainings_asked_for_whoever_owns_them(store: Store) -> None:
+def test_get_states_returns_trainings_of_any_owner(store: Store) -> None:
     add(store, "waits", "runs")
     add(store, "others", owner="you")
     store.reserve_gpus("runs", ["gpu-0"], NOW)
@@ -312,7 +312,7 @@ def test_states_are_those_of_the_trainings_asked_for_whoever_owns_them(store: St
     assert store.get_states([]) == {}
 
 
-def test_states_of_more_trainings_than_one_query_takes_are_all_found(store: Store) -> None:
+def test_get_states_accepts_more_ids_than_one_query(store: Store) -> None:
     add(store, "first", "last")
     assert set(store.get_states(["first", *(f"unknown-{number}" for number in range(40_000)), "last"])) == {
         "first",
@@ -320,7 +320,7 @@ def test_states_of_more_trainings_than_one_query_takes_are_all_found(store: Stor
     }
 
 
-def test_a_state_that_this_version_does_not_know_is_none(store: Store, url: str) -> None:
+def test_unknown_state_is_none(store: Store, url: str) -> None:
     add(store, "of-the-future", "of-today")
     engine = create_engine(url)
     with engine.begin() as connection:
@@ -332,7 +332,7 @@ def test_a_state_that_this_version_does_not_know_is_none(store: Store, url: str)
 # -- the dispatcher's side ---------------------------------------------------
 
 
-def test_a_lease_is_one_holder_s_until_it_lapses(store: Store) -> None:
+def test_lease_belongs_to_one_holder_until_it_expires(store: Store) -> None:
     assert store.acquire_lease("dispatcher", "a", NOW, later(10))
     assert not store.acquire_lease("dispatcher", "b", later(9), later(20))
     assert store.acquire_lease("dispatcher", "a", later(9), later(15))
@@ -342,13 +342,13 @@ def test_a_lease_is_one_holder_s_until_it_lapses(store: Store) -> None:
     assert store.acquire_lease("sweeper", "a", NOW, later(10))
 
 
-def test_of_racing_holders_one_leads(store: Store) -> None:
+def test_one_of_concurrent_holders_acquires_the_lease(store: Store) -> None:
     won = []
     at_once(6, lambda index: won.append(store.acquire_lease("dispatcher", f"h{index}", NOW, later(10))))
     assert won.count(True) == 1
 
 
-def test_what_is_unfinished_comes_in_the_order_of_submission(store: Store) -> None:
+def test_unfinished_trainings_are_in_the_order_of_submission(store: Store) -> None:
     add(store, "c", "a")
     add(store, "b", owner="you")
     store.reserve_gpus("c", ["0"], NOW)
@@ -357,7 +357,7 @@ def test_what_is_unfinished_comes_in_the_order_of_submission(store: Store) -> No
     assert ids(store.list_unfinished()) == ["a", "b"]
 
 
-def test_secrets_are_kept_until_the_end_and_no_longer(store: Store) -> None:
+def test_secrets_are_stored_until_the_end(store: Store) -> None:
     add(store, "a")
     assert store.get_definition_with_secrets("a").training_data[0].connection.password.get_secret_value() == SECRET
     store.finish("a", replace(COMPLETED, state=TrainingState.ERROR))
@@ -365,7 +365,7 @@ def test_secrets_are_kept_until_the_end_and_no_longer(store: Store) -> None:
         store.get_definition_with_secrets("a")
 
 
-def test_a_training_is_booked_once(store: Store) -> None:
+def test_gpus_are_reserved_once_per_training(store: Store) -> None:
     add(store, "a")
     assert store.reserve_gpus("a", ["0", "1"], later(1))
     assert not store.reserve_gpus("a", ["2"], later(2))
@@ -373,7 +373,7 @@ def test_a_training_is_booked_once(store: Store) -> None:
     assert (record.gpus, record.started_at, record.state) == (("0", "1"), later(1), TrainingState.PENDING)
 
 
-def test_a_slot_is_held_by_one_training_until_its_end(store: Store) -> None:
+def test_slot_is_held_by_one_training_until_its_end(store: Store) -> None:
     add(store, "a", "b")
     assert store.reserve_gpus("a", ["0", "1"], NOW)
     assert not store.reserve_gpus("b", ["1", "2"], NOW)
@@ -383,7 +383,7 @@ def test_a_slot_is_held_by_one_training_until_its_end(store: Store) -> None:
     assert store.reserve_gpus("b", ["1", "2"], NOW)
 
 
-def test_a_training_that_stores_its_results_has_given_its_slots_back(store: Store) -> None:
+def test_training_that_stores_its_results_holds_no_slots(store: Store) -> None:
     add(store, "a", "b", "c")
     store.reserve_gpus("a", ["0", "1"], NOW)
     store.record_progress("a", TrainingState.RUNNING, Phase.PROCESSING, NOW)
@@ -411,9 +411,7 @@ def test_progress_is_recorded(store: Store) -> None:
 
 @pytest.mark.parametrize("before", TrainingState)
 @pytest.mark.parametrize("after", TrainingState)
-def test_no_state_follows_that_the_table_does_not_allow(
-    store: Store, before: TrainingState, after: TrainingState
-) -> None:
+def test_only_transitions_of_the_table_are_recorded(store: Store, before: TrainingState, after: TrainingState) -> None:
     add(store, "a")
     if before is TrainingState.RUNNING:
         store.record_progress("a", before, None, NOW)
@@ -428,7 +426,7 @@ def test_no_state_follows_that_the_table_does_not_allow(
         assert store.get_training("me", "a").state is before
 
 
-def test_the_end_is_recorded_whole(store: Store) -> None:
+def test_outcome_is_recorded_completely(store: Store) -> None:
     add(store, "a")
     store.record_progress("a", TrainingState.RUNNING, Phase.STORING, later(1))
     error = ErrorItem(code="C201", message="dl_job_failed")
@@ -438,7 +436,7 @@ def test_the_end_is_recorded_whole(store: Store) -> None:
     assert (record.exit_code, record.error, record.stored, record.modified_at) == (3, error, True, later(2))
 
 
-def test_a_final_state_is_final(store: Store) -> None:
+def test_final_state_never_changes(store: Store) -> None:
     add(store, "a")
     store.record_progress("a", TrainingState.RUNNING, None, later(1))
     store.finish("a", COMPLETED)
@@ -448,7 +446,7 @@ def test_a_final_state_is_final(store: Store) -> None:
     assert store.get_training("me", "a") == ended
 
 
-def test_what_ran_while_nobody_looked_did_run(store: Store) -> None:
+def test_unobserved_training_gets_the_time_of_running(store: Store) -> None:
     add(store, "a")
     store.reserve_gpus("a", ["0"], later(1))
     store.finish("a", COMPLETED)
@@ -456,7 +454,7 @@ def test_what_ran_while_nobody_looked_did_run(store: Store) -> None:
     assert (record.state, record.running_at) == (TrainingState.COMPLETED, later(1))
 
 
-def test_nothing_ends_in_a_state_that_is_no_end(store: Store) -> None:
+def test_finish_requires_a_final_state(store: Store) -> None:
     add(store, "a")
     with pytest.raises(ValueError, match="not a final state"):
         store.finish("a", TrainingOutcome(TrainingState.RUNNING, NOW))

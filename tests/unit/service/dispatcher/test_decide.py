@@ -86,30 +86,30 @@ def a_phase(phase: Phase) -> PhaseFile:
 # -- the queue ---------------------------------------------------------------
 
 
-def test_nothing_to_do_is_no_step():
+def test_decide_without_trainings_yields_no_action():
     assert steps() == []
 
 
-def test_slots_are_given_in_the_order_of_submission():
+def test_queue_starts_trainings_in_the_order_of_submission():
     assert steps(a_training("a"), a_training("b", 3)) == [Start("a", FOUR[:1]), Start("b", FOUR[1:])]
 
 
-def test_a_slot_that_is_held_is_given_to_nobody_else():
+def test_held_slot_is_not_given_to_another_training():
     assert steps(a_started("a", "virtual:1"), a_training("b", 2)) == [Start("b", ("virtual:0", "virtual:2"))]
 
 
-def test_nobody_overtakes_a_large_one_that_waits():
+def test_small_training_does_not_overtake_a_large_queued_one():
     waiting = [a_started("a", "virtual:0", "virtual:1"), a_training("large", 3), a_training("small")]
     assert steps(*waiting) == []
 
 
-def test_an_ending_frees_its_slots_in_the_same_round():
+def test_finish_frees_slots_in_the_same_round():
     ending = a_started("a", *FOUR[:3], state=TrainingState.RUNNING, phase=Phase.STORING)
     found = steps(ending, a_training("b", 3), seen={"a": Observation(exit_file=an_exit())})
     assert [type(step) for step in found] == [Finish, Start]
 
 
-def test_a_training_that_begins_to_store_its_results_frees_its_slots_in_the_same_round():
+def test_storing_results_frees_slots_in_the_same_round():
     running = a_started("a", *FOUR[:3], state=TrainingState.RUNNING, phase=Phase.PROCESSING)
     seen = {"a": replace(ALIVE, phase_file=a_phase(Phase.STORING))}
     found = steps(running, a_training("b", 3), seen=seen)
@@ -118,7 +118,7 @@ def test_a_training_that_begins_to_store_its_results_frees_its_slots_in_the_same
     assert steps(storing, a_training("b", 3), seen=seen) == [Start("b", FOUR[:3])]
 
 
-def test_only_so_many_trainings_store_without_holding_their_slots():
+def test_number_of_trainings_that_store_without_slots_is_limited():
     many = [
         a_started(f"a{i}", "virtual:0", state=TrainingState.RUNNING, phase=Phase.STORING) for i in range(MAX_STORING)
     ]
@@ -127,7 +127,7 @@ def test_only_so_many_trainings_store_without_holding_their_slots():
     assert steps(*many, one_more, a_training("b", 4)) == []
 
 
-def test_a_training_larger_than_the_inventory_ends_instead_of_blocking_the_queue():
+def test_training_larger_than_all_slots_fails_and_does_not_block_the_queue():
     found = steps(a_training("large", 3), a_training("small"), inventory=FOUR[:2])
     assert isinstance(found[0], Finish)
     assert found[0].outcome.error is not None
@@ -135,12 +135,12 @@ def test_a_training_larger_than_the_inventory_ends_instead_of_blocking_the_queue
     assert found[1] == Start("small", ("virtual:0",))
 
 
-def test_a_slot_the_inventory_has_lost_is_not_given_again():
+def test_removed_slot_is_not_given_again():
     assert steps(a_started("a", "GPU-1"), a_training("b", 2), inventory=("GPU-0",))[-1] != Start("b", ("GPU-0",))
 
 
 @given(st.lists(st.integers(1, 3), max_size=12), st.integers(3, 8), st.integers(0, 6))
-def test_however_the_queue_looks_no_slot_is_given_twice_and_nobody_overtakes(sizes, total, running):
+def test_any_queue_gives_no_slot_twice_and_keeps_the_order(sizes, total, running):
     inventory = tuple(f"virtual:{index}" for index in range(total))
     free = list(inventory)
     entries = []
@@ -161,22 +161,22 @@ def test_however_the_queue_looks_no_slot_is_given_twice_and_nobody_overtakes(siz
 # -- progress ----------------------------------------------------------------
 
 
-def test_a_training_whose_environment_is_made_is_still_pending():
+def test_preparing_training_is_pending():
     found = steps(a_started("a"), seen={"a": replace(ALIVE, phase_file=a_phase(Phase.PREPARING))})
     assert found == [RecordProgress("a", TrainingState.PENDING, Phase.PREPARING, a_phase(Phase.PREPARING).since)]
 
 
-def test_a_training_runs_from_the_moment_its_code_is_loaded():
+def test_training_is_running_from_phase_loading_on():
     found = steps(a_started("a"), seen={"a": replace(ALIVE, phase_file=a_phase(Phase.LOADING))})
     assert found == [RecordProgress("a", TrainingState.RUNNING, Phase.LOADING, a_phase(Phase.LOADING).since)]
 
 
-def test_what_is_known_is_not_recorded_again():
+def test_known_progress_is_not_recorded_again():
     known = a_started("a", state=TrainingState.RUNNING, phase=Phase.PROCESSING)
     assert steps(known, seen={"a": replace(ALIVE, phase_file=a_phase(Phase.PROCESSING))}) == []
 
 
-def test_no_training_goes_back_from_running_to_pending():
+def test_running_training_never_becomes_pending():
     running = a_started("a", state=TrainingState.RUNNING, phase=Phase.LOADING)
     assert steps(running, seen={"a": replace(ALIVE, phase_file=a_phase(Phase.PREPARING))}) == []
 
@@ -184,27 +184,27 @@ def test_no_training_goes_back_from_running_to_pending():
 # -- the end -----------------------------------------------------------------
 
 
-def test_exit_json_is_taken_at_its_word():
+def test_exit_file_decides_the_outcome():
     running = a_started("a", state=TrainingState.RUNNING, phase=Phase.STORING)
     assert steps(running, seen={"a": Observation(exit_file=an_exit())}) == [
         Finish("a", TrainingOutcome(TrainingState.COMPLETED, NOW, exit_code=0, stored=True))
     ]
 
 
-def test_exit_json_wins_over_a_cancel_and_over_a_learner_that_is_gone():
+def test_exit_file_takes_precedence_over_cancel_and_lost_learner():
     running = a_started("a", state=TrainingState.RUNNING, cancel_requested=True)
     found = steps(running, seen={"a": Observation(exit_file=an_exit(), liveness=Liveness.GONE)})
     assert found == [Finish("a", TrainingOutcome(TrainingState.COMPLETED, NOW, exit_code=0, stored=True))]
 
 
-def test_a_training_that_ended_before_anybody_looked_was_running_once():
+def test_finish_of_an_unobserved_training_records_running_first():
     found = steps(a_started("a"), seen={"a": Observation(exit_file=an_exit())})
     assert found[0] == RecordProgress("a", TrainingState.RUNNING, Phase.QUEUED, NOW)
     assert isinstance(found[1], Finish)
 
 
 @given(st.sampled_from([state for state in TrainingState if state.is_final]), st.sampled_from([None, *Phase]))
-def test_whatever_the_learner_leaves_the_table_allows_what_is_recorded(state, phase):
+def test_recorded_states_follow_the_transition_table(state, phase):
     entry = a_started("a")
     mark = a_phase(phase) if phase else None
     at = entry.state
@@ -215,7 +215,7 @@ def test_whatever_the_learner_leaves_the_table_allows_what_is_recorded(state, ph
     assert at is state
 
 
-def test_a_failed_command_carries_its_code_and_its_reason():
+def test_failed_command_keeps_code_and_reason():
     running = a_started("a", state=TrainingState.RUNNING)
     left = an_exit(TrainingState.ERROR, exit_code=3, code="C201", reason="the command ended with 3")
     [found] = steps(running, seen={"a": Observation(exit_file=left)})
@@ -225,12 +225,12 @@ def test_a_failed_command_carries_its_code_and_its_reason():
     assert (found.outcome.error.code, found.outcome.error.message) == ("C201", "the command ended with 3")
 
 
-def test_a_learner_just_gone_is_given_a_moment():
+def test_learner_that_is_gone_for_a_short_time_is_not_lost():
     gone = {"a": Observation(liveness=Liveness.GONE)}
     assert steps(a_started("a"), seen=gone, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER / 2)}) == []
 
 
-def test_a_learner_gone_for_good_is_the_service_s_fault():
+def test_lost_learner_ends_the_training_with_an_error_of_the_service():
     gone = {"a": Observation(liveness=Liveness.GONE, is_claimed=True)}
     _, found = steps(a_started("a"), seen=gone, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER)})
     assert isinstance(found, Finish)
@@ -239,14 +239,14 @@ def test_a_learner_gone_for_good_is_the_service_s_fault():
     assert "lost" in found.outcome.error.message
 
 
-def test_what_a_lost_learner_left_running_is_ended_before_its_slots_are_given_away():
+def test_leftovers_of_a_lost_learner_are_killed_before_its_slots_are_given_away():
     lost = a_started("a", *FOUR[:2])
     gone = {"a": Observation(liveness=Liveness.GONE, is_claimed=True)}
     found = steps(lost, a_training("b", 3), seen=gone, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER)})
     assert [type(step) for step in found] == [KillLeftovers, Finish, Start]
 
 
-def test_a_restarted_machine_is_named():
+def test_reboot_is_named_in_the_error():
     gone = {"a": Observation(liveness=Liveness.GONE, is_claimed=True, is_from_earlier_boot=True)}
     _, found = steps(a_started("a"), seen=gone, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER)})
     assert isinstance(found, Finish)
@@ -254,7 +254,7 @@ def test_a_restarted_machine_is_named():
     assert "restarted" in found.outcome.error.message
 
 
-def test_a_learner_lost_while_it_was_to_stop_has_stopped():
+def test_learner_lost_after_a_cancel_request_is_canceled():
     gone = {"a": Observation(liveness=Liveness.GONE, is_claimed=True)}
     entry = a_started("a", cancel_requested=True)
     _, found = steps(entry, seen=gone, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER)})
@@ -280,7 +280,7 @@ def an_exit_if_lost(state: TrainingState = TrainingState.ERROR, **more: object) 
 
 
 @pytest.mark.parametrize(("exit_code", "code"), [(0, "S303"), (3, "C201")])
-def test_a_learner_lost_while_it_stored_leaves_the_exit_code_of_the_command(exit_code: int, code: str):
+def test_learner_lost_while_storing_keeps_the_exit_code_of_the_command(exit_code: int, code: str):
     found = lost_while_storing(an_exit_if_lost(exit_code=exit_code, code=code))
     assert (found.state, found.exit_code, found.isolation) == (TrainingState.ERROR, exit_code, "none")
     assert found.finished_at == NOW
@@ -289,14 +289,14 @@ def test_a_learner_lost_while_it_stored_leaves_the_exit_code_of_the_command(exit
     assert found.error.message.startswith(f"{INTERRUPTED}. The learner was lost")
 
 
-def test_a_machine_that_was_restarted_while_a_learner_stored_is_named():
+def test_reboot_while_storing_is_named_in_the_error():
     found = lost_while_storing(an_exit_if_lost(exit_code=0, code="S303"), is_from_earlier_boot=True)
     assert found.exit_code == 0
     assert found.error is not None
     assert found.error.message.startswith(f"{INTERRUPTED}. The machine was restarted")
 
 
-def test_a_canceled_training_whose_learner_was_lost_while_it_stored_is_canceled():
+def test_canceled_training_whose_learner_was_lost_while_storing_is_canceled():
     known = an_exit_if_lost(exit_code=3, code="C201")
     expected = TrainingOutcome(TrainingState.CANCELED, NOW, exit_code=3, isolation="none")
     assert lost_while_storing(known, cancel=True) == expected
@@ -304,7 +304,7 @@ def test_a_canceled_training_whose_learner_was_lost_while_it_stored_is_canceled(
     assert lost_while_storing(an_exit_if_lost(TrainingState.CANCELED, exit_code=3)) == expected
 
 
-def test_the_exit_code_is_known_although_exit_json_cannot_be_read():
+def test_unreadable_exit_file_keeps_the_exit_code_from_exit_if_lost():
     found = lost_while_storing(an_exit_if_lost(exit_code=3, code="C201"), exit_read_error="broken")
     assert (found.exit_code, found.isolation) == (3, "none")
     assert found.error is not None
@@ -312,7 +312,7 @@ def test_the_exit_code_is_known_although_exit_json_cannot_be_read():
     assert "exit.json" in found.error.message
 
 
-def test_what_exit_json_says_counts_more_than_what_would_hold_without_it():
+def test_exit_file_takes_precedence_over_exit_if_lost():
     running = a_started("a", state=TrainingState.RUNNING)
     seen = Observation(exit_file=an_exit(), liveness=Liveness.GONE, exit_if_lost=an_exit_if_lost(code="S303"))
     assert steps(running, seen={"a": seen}) == [
@@ -320,18 +320,18 @@ def test_what_exit_json_says_counts_more_than_what_would_hold_without_it():
     ]
 
 
-def test_a_command_that_has_ended_is_not_run_again_although_run_json_is_missing():
+def test_ended_command_is_not_run_again_if_run_json_is_missing():
     assert (
         lost_while_storing(an_exit_if_lost(code="S303"), is_claimed=False, has_spec=True).state is TrainingState.ERROR
     )
 
 
-def test_no_training_completes_whose_learner_was_lost():
+def test_exit_if_lost_cannot_be_completed():
     with pytest.raises(ValidationError, match="a lost learner"):
         an_exit_if_lost(TrainingState.COMPLETED)
 
 
-def test_gone_is_counted_from_the_first_round_that_saw_it_and_forgotten_when_it_is_back():
+def test_gone_since_is_set_by_the_first_round_and_reset_if_the_learner_is_back():
     gone, entry = Observation(liveness=Liveness.GONE), a_started("a")
     once = update_memory(entry, gone, DispatcherMemory(), TICK)
     assert update_memory(entry, gone, once, TICK + LOST_AFTER).gone_since == TICK
@@ -341,21 +341,21 @@ def test_gone_is_counted_from_the_first_round_that_saw_it_and_forgotten_when_it_
 # -- cancel and revival ------------------------------------------------------
 
 
-def test_a_cancel_is_passed_on():
+def test_cancel_request_stops_the_learner():
     assert steps(a_started("a", cancel_requested=True)) == [Stop("a")]
 
 
-def test_a_cancel_is_repeated_only_after_a_while():
+def test_stop_is_repeated_after_the_retry_interval():
     entry = a_started("a", cancel_requested=True)
     assert steps(entry, past={"a": DispatcherMemory(last_stop_at=TICK - STOP_RETRY_INTERVAL / 2)}) == []
     assert steps(entry, past={"a": DispatcherMemory(last_stop_at=TICK - STOP_RETRY_INTERVAL)}) == [Stop("a")]
 
 
-def test_what_was_booked_and_never_started_is_started_at_once():
+def test_reserved_training_without_a_learner_is_restarted_immediately():
     assert steps(a_started("a", handle=None)) == [Restart("a")]
 
 
-def test_a_learner_nobody_knows_is_given_time_to_come_up_and_then_started_again():
+def test_unknown_learner_is_restarted_after_the_restart_interval():
     unknown = {"a": Observation(liveness=Liveness.UNKNOWN)}
     entry = a_started("a")
     assert steps(entry, seen=unknown, past={"a": update_memory(entry, unknown["a"], DispatcherMemory(), TICK)}) == []
@@ -363,7 +363,7 @@ def test_a_learner_nobody_knows_is_given_time_to_come_up_and_then_started_again(
     assert steps(entry, seen=unknown, past={"a": past}) == [Restart("a")]
 
 
-def test_a_learner_that_never_shows_itself_is_given_up():
+def test_learner_that_never_claims_its_job_is_abandoned():
     unknown = {"a": Observation(liveness=Liveness.UNKNOWN)}
     tried = {"a": DispatcherMemory(starts=MAX_STARTS, last_started_at=TICK - RESTART_INTERVAL)}
     [found] = steps(a_started("a"), seen=unknown, past=tried)
@@ -374,11 +374,11 @@ def test_a_learner_that_never_shows_itself_is_given_up():
     assert found == Abandon("a", TrainingOutcome(TrainingState.CANCELED, NOW))
 
 
-def test_a_learner_that_waits_in_the_engine_s_own_queue_is_left_alone():
+def test_learner_waiting_in_the_engine_needs_no_action():
     assert steps(a_started("a"), seen={"a": Observation(liveness=Liveness.WAITING)}) == []
 
 
-def test_a_learner_gone_before_it_took_the_job_has_done_nothing_and_is_started_again():
+def test_learner_gone_before_it_claimed_the_job_is_restarted():
     gone = {"a": Observation(liveness=Liveness.GONE, has_spec=True)}
     past = DispatcherMemory(starts=1, last_started_at=TICK, gone_since=TICK - LOST_AFTER)
     assert steps(a_started("a"), seen=gone, past={"a": past}) == [Restart("a")]
@@ -388,7 +388,7 @@ def test_a_learner_gone_before_it_took_the_job_has_done_nothing_and_is_started_a
     assert isinstance(found, Abandon)
 
 
-def test_a_learner_gone_together_with_its_folder_is_lost_since_it_may_have_done_everything():
+def test_learner_gone_with_its_job_directory_is_lost():
     gone, past = (
         {"a": Observation(liveness=Liveness.GONE)},
         DispatcherMemory(starts=1, last_started_at=TICK, gone_since=TICK - LOST_AFTER),
@@ -396,7 +396,7 @@ def test_a_learner_gone_together_with_its_folder_is_lost_since_it_may_have_done_
     assert [type(step) for step in steps(a_started("a"), seen=gone, past={"a": past})] == [KillLeftovers, Finish]
 
 
-def test_a_learner_at_work_whose_handle_was_never_recorded_is_not_given_up():
+def test_working_learner_without_a_recorded_handle_is_not_abandoned():
     at_work = {"a": Observation(is_claimed=True)}
     tried = DispatcherMemory(starts=MAX_STARTS, last_started_at=TICK - RESTART_INTERVAL)
     assert steps(a_started("a", handle=None), seen=at_work, past={"a": tried}) == [Restart("a")]
@@ -404,7 +404,7 @@ def test_a_learner_at_work_whose_handle_was_never_recorded_is_not_given_up():
     assert steps(a_started("a", handle=None), seen=at_work, past={"a": just_now}) == []
 
 
-def test_the_slots_of_one_given_up_are_free_only_when_it_is_certain_that_nobody_works():
+def test_abandon_does_not_free_slots_in_the_same_round():
     unknown = {"a": Observation(liveness=Liveness.UNKNOWN)}
     tried = {"a": DispatcherMemory(starts=MAX_STARTS, last_started_at=TICK - RESTART_INTERVAL)}
     found = steps(a_started("a", *FOUR), a_training("b"), seen=unknown, past=tried)
@@ -412,7 +412,7 @@ def test_the_slots_of_one_given_up_are_free_only_when_it_is_certain_that_nobody_
 
 
 @given(st.floats(-1e9, 1e9))
-def test_no_correction_of_the_date_keeps_anybody_waiting(jump):
+def test_corrected_date_delays_no_action(jump):
     entry, gone = a_started("a", cancel_requested=True), Observation(liveness=Liveness.GONE, is_claimed=True)
     past = update_memory(entry, gone, DispatcherMemory(), TICK)
     later = NOW + timedelta(seconds=jump)

@@ -17,24 +17,24 @@ from airflow_dlaas.service.dispatcher.gpu_inventory import parse_nvidia_smi, par
         ("GPU-6a0e-11,MIG-77", ("GPU-6a0e-11", "MIG-77")),
     ],
 )
-def test_an_inventory_is_read_as_spelled(said, slots):
+def test_slots_are_parsed(said, slots):
     assert parse_slots(said) == slots
 
 
 @pytest.mark.parametrize(
     "said", ["virtual", "virtual:0", "virtual:-1", "virtual:x", "virtual:9999", "a,b", "0,", "0;1"]
 )
-def test_what_is_no_inventory_is_refused_and_repeated(said):
+def test_invalid_slots_are_refused(said):
     with pytest.raises(NotConfigured, match="no inventory of GPUs"):
         parse_slots(said)
 
 
-def test_a_gpu_named_twice_is_refused():
+def test_gpu_named_twice_is_refused():
     with pytest.raises(NotConfigured, match="twice"):
         parse_slots("0,1,0")
 
 
-def test_gpus_are_named_by_uuid_where_nvidia_smi_tells_it():
+def test_nvidia_smi_output_gives_uuids():
     answer = "0, GPU-11111111-2222-3333-4444-555555555555\n1, GPU-aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee\n"
     assert parse_nvidia_smi(answer) == (
         "GPU-11111111-2222-3333-4444-555555555555",
@@ -42,6 +42,6 @@ def test_gpus_are_named_by_uuid_where_nvidia_smi_tells_it():
     )
 
 
-def test_an_answer_that_lists_no_gpu_is_not_guessed_at():
+def test_invalid_nvidia_smi_output_is_an_error():
     with pytest.raises(HostError, match="DLAAS_GPUS"):
         parse_nvidia_smi("No devices were found\n")

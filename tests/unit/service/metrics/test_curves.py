@@ -18,7 +18,7 @@ def gatherings() -> MetricsCache:
     return MetricsCache(Metric.model_validate_json)
 
 
-def test_a_spike_of_one_point_survives_thinning() -> None:
+def test_downsampling_keeps_a_spike_of_one_point() -> None:
     points = [(float(step), 1.0, 0.0) for step in range(50_000)]
     points[31_234] = (31_234.0, 9.0, 0.0)
     points[40_001] = (40_001.0, math.nan, 0.0)
@@ -29,7 +29,7 @@ def test_a_spike_of_one_point_survives_thinning() -> None:
 
 
 @given(st.lists(st.floats(), max_size=300), st.integers(2, 60))
-def test_thinning_keeps_ends_and_order_and_never_more_than_was_asked_for(values: list[float], most: int) -> None:
+def test_downsampling_keeps_ends_and_order_and_the_limit(values: list[float], most: int) -> None:
     points = [(float(step), value, 0.0) for step, value in enumerate(values)]
     kept = downsample(points, most)
     steps = [step for step, _, _ in kept]
@@ -39,7 +39,7 @@ def test_thinning_keeps_ends_and_order_and_never_more_than_was_asked_for(values:
         assert (steps[0], steps[-1]) == (0.0, float(len(points) - 1))
 
 
-def test_only_what_is_new_is_read_and_half_a_line_waits(tmp_path: Path) -> None:
+def test_cache_reads_only_new_complete_lines(tmp_path: Path) -> None:
     path, kept = tmp_path / "metrics.jsonl", gatherings()
     path.write_text(LINE.format(1, "loss", 2.0) + LINE.format(2, "loss", 1.0)[:20])
     first = kept.curves(path, 10, None, complete=False)
@@ -52,7 +52,7 @@ def test_only_what_is_new_is_read_and_half_a_line_waits(tmp_path: Path) -> None:
     assert second.complete
 
 
-def test_one_that_was_forgotten_is_read_anew(tmp_path: Path) -> None:
+def test_evicted_training_is_read_again(tmp_path: Path) -> None:
     kept = gatherings()
     for number in range(MAX_CACHED_TRAININGS + 2):
         path = tmp_path / str(number)
@@ -62,7 +62,7 @@ def test_one_that_was_forgotten_is_read_anew(tmp_path: Path) -> None:
     assert (again.series or ())[0].points[0][1] == 0.0
 
 
-def test_training_and_validation_are_told_apart_by_name_by_folder_and_by_what_is_said() -> None:
+def test_phase_comes_from_name_directory_or_explicit_phase() -> None:
     assert split_phase("", "val_loss") == ("validation", "loss")
     assert split_phase("", "Training Accuracy") == ("train", "Accuracy")
     assert split_phase("eval", "loss") == ("validation", "loss")

@@ -10,7 +10,7 @@ from airflow_dlaas.service.metrics.jsonl_metrics import parse_line
 NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
 
 
-def test_the_form_that_clients_know_is_read() -> None:
+def test_line_in_the_format_of_existing_clients_is_parsed() -> None:
     line = json.dumps(
         {
             "meta": {"training_id": "training-abcdefghi", "time": 1, "rindex": 1},
@@ -28,5 +28,5 @@ def test_the_form_that_clients_know_is_read() -> None:
 @pytest.mark.parametrize(
     "line", ["", "{", "[]", "{}", '{"values": {}}', '{"values": {"a": {"value": "NaN"}}}', '{"values": {"a": {}}}']
 )
-def test_a_line_without_numbers_is_passed_over(line: str) -> None:
+def test_line_without_numbers_is_ignored(line: str) -> None:
     assert parse_line(line, NOW) is None

@@ -33,11 +33,11 @@ def read(*lines: str) -> list[tuple[int, dict[str, float]]]:
         ("Testing Accuracy: 97.5%", 1, {"Testing Accuracy": 97.5}),
     ],
 )
-def test_the_lines_that_training_scripts_print_are_understood(line: str, step: int, values: dict[str, float]) -> None:
+def test_common_log_lines_are_parsed(line: str, step: int, values: dict[str, float]) -> None:
     assert read(line) == [(step, values)]
 
 
-def test_of_a_keras_progress_bar_only_its_end_counts_and_belongs_to_its_epoch() -> None:
+def test_keras_progress_bar_counts_only_at_its_end_with_its_epoch() -> None:
     running = "\x1b[1m 3/10\x1b[0m \x1b[32m━━━\x1b[0m \x1b[1m0s\x1b[0m 20ms/step - accuracy: 0.5000 - loss: 1.2"
     ended = (
         running
@@ -63,18 +63,18 @@ def test_of_a_keras_progress_bar_only_its_end_counts_and_belongs_to_its_epoch() 
         "lossless: yes",
     ],
 )
-def test_a_line_without_a_measure_is_passed_over(line: str) -> None:
+def test_line_without_a_metric_is_ignored(line: str) -> None:
     assert read(line) == []
 
 
-def test_a_line_without_a_step_is_counted() -> None:
+def test_line_without_a_step_gets_its_count_as_step() -> None:
     assert [step for step, _ in read("loss: 3", "hello", "loss: 2")] == [1, 2]
 
 
 @pytest.mark.parametrize(
     "line", ["a" * 100_000, "a " * 50_000 + ":", "loss=" * 20_000, "{" * 100_000, "loss: 1 " * 20_000]
 )
-def test_no_line_takes_long(line: str) -> None:
+def test_parsing_time_of_any_line_is_limited(line: str) -> None:
     begun = time.process_time()
     read(line)
     assert time.process_time() - begun < 0.5

@@ -28,7 +28,7 @@ def told(reader: RegexMetricsParser, *lines: str) -> list[tuple[int, str, float]
     ]
 
 
-def test_one_line_holds_several_metrics_and_nothing_but_what_is_defined() -> None:
+def test_line_gives_all_defined_metrics_and_no_other() -> None:
     line = "[7] gap 0.25 | hits 12 | loss= 3"
     assert found(line, gap=r"gap ([\d.]+)", hits=r"hits (\d+)") == [(1, "gap", 0.25), (1, "hits", 12.0)]
 
@@ -45,35 +45,35 @@ def test_one_line_holds_several_metrics_and_nothing_but_what_is_defined() -> Non
         ("x 0.5 at 1e300", r"x (\S+) at (?P<step>\S+)", (1, 0.5)),
     ],
 )
-def test_the_step_is_the_expressions_own_or_the_lines(line: str, regex: str, expected: tuple[int, float]) -> None:
+def test_step_comes_from_the_expression_or_from_the_line(line: str, regex: str, expected: tuple[int, float]) -> None:
     assert found(line, x=regex) == [(expected[0], "x", expected[1])]
 
 
-def test_a_loss_that_is_no_number_any_more_is_told() -> None:
+def test_nan_is_a_value() -> None:
     [(_, _, value)] = found("x nan", x=r"x (\S+)")
     assert math.isnan(value)
 
 
 @pytest.mark.parametrize("line", ["y 0.5", "x soon", "x "])
-def test_what_holds_no_number_is_passed_over(line: str) -> None:
+def test_match_without_a_number_is_ignored(line: str) -> None:
     assert found(line, x=r"x ?(\S*)") == []
 
 
-def test_steps_are_counted_for_each_metric_where_nothing_tells_them() -> None:
+def test_steps_are_counted_per_metric_without_another_source() -> None:
     reader = RegexMetricsParser(definitions(a=r"a (\d)", b=r"b (\d)"))
     assert told(reader, "a 1", "a 2", "b 3", "Epoch 5/9", "a 4") == [(1, "a", 1), (2, "a", 2), (1, "b", 3), (5, "a", 4)]
 
 
-def test_two_steps_in_one_line_are_two_metrics() -> None:
+def test_two_steps_in_one_line_give_two_metrics() -> None:
     assert found("a 1@3 b 2@4", a=r"a (\d)@(?P<step>\d)", b=r"b (\d)@(?P<step>\d)") == [(3, "a", 1), (4, "b", 2)]
 
 
-def test_no_expression_makes_a_line_run_away() -> None:
+def test_expression_with_nested_repetition_takes_linear_time() -> None:
     reader = RegexMetricsParser(definitions(x=r"(?:x+x+)+y(\d)"))
     assert told(reader, "x" * 4096) == []  # a backtracking engine would need the age of the universe
 
 
 @pytest.mark.parametrize("regex", [r"(?=a)(b)", r"(?<!a)(b)", r"(a)\1", r"(a{1001})"])
-def test_what_re2_cannot_look_for_is_named_by_its_field(regex: str) -> None:
+def test_invalid_expression_is_reported_with_its_field(regex: str) -> None:
     [said] = regex_errors(definitions(fine=r"(\d)", other=regex)[:2])
     assert said.startswith("metric_definitions[1].regex: ")

@@ -36,7 +36,7 @@ def read(path: Path) -> list[tuple[str, int, float]]:
     return [(one.tag, one.step, one.value) for one in EventFile(path).read_scalars()]
 
 
-def test_a_growing_file_is_read_on_where_one_left_off_and_half_a_frame_waits(tmp_path: Path) -> None:
+def test_growing_file_is_read_incrementally_by_complete_frames(tmp_path: Path) -> None:
     path, last = tmp_path / "events.out.tfevents.1", event("loss", 0.25, 3)
     path.write_bytes(event("loss", 1.0, 1) + event("loss", 0.5, 2) + last[:-5])
     file = EventFile(path)
@@ -47,7 +47,7 @@ def test_a_growing_file_is_read_on_where_one_left_off_and_half_a_frame_waits(tmp
     assert [(one.step, one.value, one.wall_time) for one in file.read_scalars()] == [(3, 0.25, 1003.0)]
 
 
-def test_what_is_no_event_file_ends_the_reading_and_nothing_else(tmp_path: Path) -> None:
+def test_invalid_file_sets_is_corrupt(tmp_path: Path) -> None:
     path = tmp_path / "events.out.tfevents.1"
     path.write_bytes(event("loss", 1.0, 1) + os.urandom(3) + b"\xff" * 4096)
     file = EventFile(path)
@@ -56,7 +56,7 @@ def test_what_is_no_event_file_ends_the_reading_and_nothing_else(tmp_path: Path)
 
 
 @pytest.mark.parametrize("place", [0, 7, 8, 12, 20, -6, -1])
-def test_one_flipped_bit_is_told_as_nothing_and_ends_the_reading(tmp_path: Path, place: int) -> None:
+def test_flipped_bit_gives_no_value_and_sets_is_corrupt(tmp_path: Path, place: int) -> None:
     path, spoilt = tmp_path / "events.out.tfevents.1", bytearray(event("loss", 0.5, 2))
     spoilt[place] ^= 4
     path.write_bytes(event("loss", 1.0, 1) + spoilt + event("loss", 0.25, 3))
@@ -65,7 +65,7 @@ def test_one_flipped_bit_is_told_as_nothing_and_ends_the_reading(tmp_path: Path,
     assert file.is_corrupt
 
 
-def test_a_frame_that_is_too_large_is_passed_over(tmp_path: Path) -> None:
+def test_frame_above_the_limit_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "events.out.tfevents.1"
     path.write_bytes(event("loss", 1.0, 1) + frame(bytes(1001)) + event("loss", 0.5, 2))
     assert MAX_FRAME_SIZE == 16 * 1024**2
@@ -76,13 +76,13 @@ def test_a_frame_that_is_too_large_is_passed_over(tmp_path: Path) -> None:
         ]
 
 
-def test_a_frame_longer_than_a_piece_is_read_up_to_the_limit(tmp_path: Path) -> None:
+def test_frame_longer_than_a_chunk_is_read_up_to_the_limit(tmp_path: Path) -> None:
     path = tmp_path / "events.out.tfevents.1"
     path.write_bytes(frame(bytes([0x1A, 100]) + bytes(100)) + event("loss", 0.5, 2))
     assert [one.value for one in EventFile(path, max_frame_size=102, chunk_size=20).read_scalars()] == [0.5]
 
 
-def test_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_bytes(event("loss", 1.0, 1))
     path = tmp_path / "events.out.tfevents.1"
     path.symlink_to(tmp_path / "elsewhere")
@@ -90,7 +90,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
         list(EventFile(path).read_scalars())
 
 
-def test_it_reads_what_tensorboard_itself_reads(tmp_path: Path) -> None:
+def test_scalars_equal_those_that_tensorboard_reads(tmp_path: Path) -> None:
     """Both ways in which scalars are written: as a simple value, and (TensorFlow 2, Keras) as a tensor."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary

@@ -43,7 +43,7 @@ def start() -> Iterator[Start]:
         one.wait()
 
 
-def test_a_process_is_known_by_its_environment_by_the_log_and_by_their_session(job: JobDirectory, start: Start) -> None:
+def test_leftovers_are_found_by_environment_log_and_session(job: JobDirectory, start: Start) -> None:
     named = start("exec sleep 60", env={"JOB_STATE_DIR": str(job.path), "PATH": os.environ["PATH"]})
     line = "env -i sleep 60 >/dev/null 2>&1 & echo $! >&2; exec env -i sleep 60 2>/dev/null"
     with job.log.open("ab") as log:
@@ -57,7 +57,7 @@ def test_a_process_is_known_by_its_environment_by_the_log_and_by_their_session(j
     speaking.stderr.close()
 
 
-def test_a_process_that_writes_into_the_pipe_of_a_lost_learner_is_found(job: JobDirectory, start: Start) -> None:
+def test_leftover_that_writes_to_the_pipe_of_the_learner_is_killed(job: JobDirectory, start: Start) -> None:
     os.mkfifo(job.output)
     reader = os.open(job.output, os.O_RDONLY | os.O_NONBLOCK)
     with job.output.open("wb", buffering=0) as pipe:
@@ -67,7 +67,7 @@ def test_a_process_that_writes_into_the_pipe_of_a_lost_learner_is_found(job: Job
     assert daemon.wait(30) == -9
 
 
-def test_whoever_only_reads_the_log_or_has_begun_the_session_is_left_alone(job: JobDirectory, start: Start) -> None:
+def test_readers_of_the_log_and_foreign_session_leaders_are_not_killed(job: JobDirectory, start: Start) -> None:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     reader = start(f"exec 3<{job.log}; echo begun; read word; echo $word", **pipes)
     named = f"env JOB_STATE_DIR={job.path} sh -c 'echo begun; exec sleep 60' &"
@@ -80,7 +80,7 @@ def test_whoever_only_reads_the_log_or_has_begun_the_session_is_left_alone(job: 
         assert one.communicate(b"alive\n", timeout=30) == (b"alive\n", None)
 
 
-def test_a_process_that_is_seen_a_moment_later_is_ended(
+def test_leftover_that_is_found_by_a_later_poll_is_killed(
     job: JobDirectory, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a process is within `execve` its environment reads as empty, and it is not found."""
@@ -123,7 +123,7 @@ def runs(job: JobDirectory, kind: str) -> None:
     job.spec.write_text(spec.model_dump_json())
 
 
-def test_the_container_of_a_lost_learner_is_removed(job: JobDirectory, engine: Callable[..., Path]) -> None:
+def test_container_of_a_lost_learner_is_removed(job: JobDirectory, engine: Callable[..., Path]) -> None:
     runs(job, "container")
     calls = engine("", "docker", "podman")
     runner(job, DOCKER_HOST=" at tcp://there").kill_leftovers(job)
@@ -138,9 +138,7 @@ def test_no_engine_is_called_for_a_training_without_a_container(job: JobDirector
     assert calls.read_text() == ""
 
 
-def test_where_the_runtime_is_not_known_a_container_may_be_there(
-    job: JobDirectory, engine: Callable[..., Path]
-) -> None:
+def test_container_is_removed_if_the_runtime_is_unknown(job: JobDirectory, engine: Callable[..., Path]) -> None:
     calls = engine()
     runner(job).kill_leftovers(job)  # there is no spec.json
     job.spec.write_text("{broken")
@@ -148,7 +146,7 @@ def test_where_the_runtime_is_not_known_a_container_may_be_there(
     assert calls.read_text().splitlines() == ["docker rm --force dlaas-training-a"] * 2
 
 
-def test_an_engine_that_hangs_holds_up_no_other_training(
+def test_hanging_engine_does_not_block_kill_leftovers(
     job: JobDirectory, engine: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(local, "KILL_TIMEOUT", 0.2)
@@ -173,7 +171,7 @@ def test_an_engine_that_hangs_holds_up_no_other_training(
         ("echo 'removal of container 1f is already in progress' >&2; exit 1", None),
     ],
 )
-def test_a_container_that_cannot_be_removed_is_logged(
+def test_failed_removal_of_a_container_is_logged(
     job: JobDirectory,
     engine: Callable[..., Path],
     caplog: pytest.LogCaptureFixture,

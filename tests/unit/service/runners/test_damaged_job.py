@@ -24,7 +24,7 @@ def here() -> str:
     return HANDLE_PREFIX + mark.model_dump_json()
 
 
-def test_a_learner_whose_mark_cannot_be_read_is_known_by_its_handle(tmp_path: Path, here: str) -> None:
+def test_unreadable_run_json_falls_back_to_the_handle(tmp_path: Path, here: str) -> None:
     job, runner = JobDirectory(tmp_path / "training-a"), LocalRunner({})
     job.path.mkdir()
     for what in damaged_files(job.run):
@@ -33,7 +33,7 @@ def test_a_learner_whose_mark_cannot_be_read_is_known_by_its_handle(tmp_path: Pa
         assert runner.poll({here: job, GONE: job}) == {here: Liveness.ALIVE, GONE: Liveness.GONE}, what
 
 
-def test_what_is_left_of_a_damaged_job_is_cleared_without_an_error(tmp_path: Path) -> None:
+def test_kill_leftovers_of_a_damaged_job_raises_no_error(tmp_path: Path) -> None:
     job, runner = JobDirectory(tmp_path / "training-a"), LocalRunner({})
     job.path.mkdir()
     for _ in damaged_files(job.log):
@@ -41,19 +41,19 @@ def test_what_is_left_of_a_damaged_job_is_cleared_without_an_error(tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["secrets.json", ".secrets.json.17"])
-def test_secrets_are_erased_whatever_lies_in_their_place(tmp_path: Path, name: str) -> None:
+def test_erase_secrets_removes_any_kind_of_file(tmp_path: Path, name: str) -> None:
     job = JobDirectory(tmp_path)
     for _ in damaged_files(tmp_path / name):
         job.erase_secrets()
         assert not os.path.lexists(tmp_path / name)
 
 
-def test_there_are_no_secrets_to_erase_in_a_folder_that_is_none(tmp_path: Path) -> None:
+def test_erase_secrets_without_a_directory_is_no_error(tmp_path: Path) -> None:
     for _ in damaged_files(tmp_path / "training-a"):
         JobDirectory(tmp_path / "training-a").erase_secrets()
 
 
-def test_no_more_of_a_mark_is_read_than_a_mark_may_have(tmp_path: Path) -> None:
+def test_read_job_file_refuses_a_file_above_the_size_limit(tmp_path: Path) -> None:
     job = JobDirectory(tmp_path)
     with job.run.open("wb") as file:
         file.truncate(MAX_JOB_FILE_SIZE * 1024)  # a hole: it takes no room on the disk
@@ -61,7 +61,7 @@ def test_no_more_of_a_mark_is_read_than_a_mark_may_have(tmp_path: Path) -> None:
         read_job_file(job.run, ProcessIdentity)
 
 
-def test_a_link_in_the_place_of_a_mark_is_not_followed(tmp_path: Path) -> None:
+def test_read_job_file_does_not_follow_links(tmp_path: Path) -> None:
     job, other = JobDirectory(tmp_path), tmp_path / "other.json"
     other.write_text(ProcessIdentity(pid=1, start_ticks=1, boot_id="another").model_dump_json())
     job.run.symlink_to(other)
@@ -70,9 +70,7 @@ def test_a_link_in_the_place_of_a_mark_is_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["a pipe", "a link out of the folder", "a directory"])
-def test_what_a_command_put_in_place_of_the_learners_log_keeps_no_second_learner_from_starting(
-    tmp_path: Path, what: str
-) -> None:
+def test_replaced_learner_log_does_not_prevent_a_second_start(tmp_path: Path, what: str) -> None:
     job, elsewhere = JobDirectory(tmp_path / "training-a"), tmp_path / "elsewhere"
     path = job.subdirectory("logs") / "learner.log"
     path.parent.mkdir(parents=True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from airflow_dlaas.service.runners.local import learner_environment
 
 
-def test_a_learner_gets_what_it_needs_and_no_secret_of_the_service_s() -> None:
+def test_learner_environment_has_no_setting_and_no_secret_of_the_service() -> None:
     environ = {
         "PATH": "/bin",
         "HOME": "/home/x",
@@ -19,6 +19,6 @@ def test_a_learner_gets_what_it_needs_and_no_secret_of_the_service_s() -> None:
     assert set(learner_environment(environ)) == {"PATH", "HOME", "LC_ALL", "HTTPS_PROXY", "no_proxy", "UV_CACHE_DIR"}
 
 
-def test_a_learner_reaches_the_container_engine_that_the_service_has_checked() -> None:
+def test_learner_environment_has_the_address_of_the_container_engine() -> None:
     environ = {"DOCKER_HOST": "tcp://engine:2376", "XDG_RUNTIME_DIR": "/run/user/7", "DOCKER_AUTH_CONFIG": "secret"}
     assert set(learner_environment(environ)) == {"DOCKER_HOST", "XDG_RUNTIME_DIR"}

@@ -21,7 +21,7 @@ def site(tmp_path: Path) -> Path:
     return tmp_path / "runtimes.toml"
 
 
-def test_the_page_s_version_is_a_compatibility_entry_that_says_so() -> None:
+def test_version_of_the_v3_api_is_a_compatibility_entry() -> None:
     spec = resolve(load_catalogue(), "tensorflow", "1.2-py3")
     assert spec.compatibility
     assert spec.shim == "tf1"
@@ -31,30 +31,30 @@ def test_the_page_s_version_is_a_compatibility_entry_that_says_so() -> None:
 @pytest.mark.parametrize(
     ("name", "version"), [("tensorflow", "2"), ("TensorFlow", "2.21.0"), ("torch", "2.13"), ("tensorflow", "1.3-PY3")]
 )
-def test_a_version_or_an_alias_is_found_in_any_case(name: str, version: str) -> None:
+def test_version_or_alias_matches_in_any_case(name: str, version: str) -> None:
     assert resolve(load_catalogue(), name, version).kind == "uv"
 
 
 @pytest.mark.parametrize("version", ["2.2", "2.21.1", "1.2-py2", "latest", "1"])
-def test_a_version_is_never_rounded_to_something_near(version: str) -> None:
+def test_similar_version_does_not_match(version: str) -> None:
     with pytest.raises(InvalidRequest, match=r"this service has tensorflow 2\.21 or 2") as caught:
         resolve(load_catalogue(), "tensorflow", version)
     assert (caught.value.code, caught.value.target) == ("C101", "model_definition.framework.version")
 
 
-def test_a_framework_nobody_has_filled_in_is_refused_with_the_list() -> None:
+def test_framework_without_entries_is_refused_with_the_list() -> None:
     with pytest.raises(InvalidRequest, match=r"There is no caffe here; .*torch 2\.13") as caught:
         resolve(load_catalogue(), "caffe", "1.0-py2")
     assert caught.value.target == "model_definition.framework.name"
 
 
-def test_a_lua_command_on_pytorch_is_refused_with_that_reason() -> None:
+def test_lua_command_on_pytorch_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="Lua's th") as caught:
         resolve(load_catalogue(), "torch", "2.13", "th cnn.lua -epoch 3")
     assert caught.value.target == "model_definition.execution.command"
 
 
-def test_gpus_decide_what_is_installed_and_the_two_tensorflow_entries_share_it() -> None:
+def test_gpus_select_the_requirements_and_both_tensorflow_entries_share_them() -> None:
     for gpus, wanted in ((False, "tensorflow-cpu==2.21.0"), (True, "tensorflow[and-cuda]==2.21.0")):
         catalogue = load_catalogue(has_gpus=gpus)
         modern, page = resolve(catalogue, "tensorflow", "2.21"), resolve(catalogue, "tensorflow", "1.2-py3")
@@ -63,7 +63,7 @@ def test_gpus_decide_what_is_installed_and_the_two_tensorflow_entries_share_it()
         assert modern.room == page.room
 
 
-def test_a_site_s_entries_come_on_top_replace_and_take_away(site: Path) -> None:
+def test_site_entries_add_replace_and_remove_entries(site: Path) -> None:
     site.write_text(
         """
         [[runtime]]
@@ -110,18 +110,18 @@ def test_a_site_s_entries_come_on_top_replace_and_take_away(site: Path) -> None:
         (TORCH_7 + TORCH_7.replace("'7'", "'8'") + "aliases=['7']\n", "torch 7 is claimed twice"),
     ],
 )
-def test_a_site_s_mistake_is_named(site: Path, text: str, complaint: str) -> None:
+def test_error_in_the_site_file_is_named(site: Path, text: str, complaint: str) -> None:
     site.write_text(text)
     with pytest.raises(NotConfigured, match=complaint):
         load_catalogue(site)
 
 
-def test_a_missing_site_file_is_named(site: Path) -> None:
+def test_missing_site_file_is_named(site: Path) -> None:
     with pytest.raises(NotConfigured, match=r"runtimes\.toml cannot be read"):
         load_catalogue(site)
 
 
-def test_what_cannot_be_used_is_listed_with_the_reason_and_refused_with_it() -> None:
+def test_unavailable_entry_is_listed_and_refused_with_the_reason() -> None:
     catalogue = load_catalogue(check_entry=lambda entry: "no disk" if entry.framework == "torch" else None)
     listed = {one.framework: one.unavailable for one in catalogue.list_runtimes()}
     assert listed == {"tensorflow": None, "torch": "no disk"}
@@ -129,7 +129,7 @@ def test_what_cannot_be_used_is_listed_with_the_reason_and_refused_with_it() -> 
         resolve(catalogue, "torch", "2")
 
 
-def test_what_was_resolved_is_found_again_by_its_key() -> None:
+def test_resolved_entry_is_found_by_its_key() -> None:
     catalogue = load_catalogue()
     spec = resolve(catalogue, "tensorflow", "1.3")
     assert catalogue.get_spec(spec.key) == spec

@@ -37,7 +37,7 @@ def line(engine: str, gpus: tuple[str, ...]) -> list[str]:
     )
 
 
-def test_folders_keep_their_paths_and_the_image_keeps_its_path() -> None:
+def test_container_command_mounts_directories_at_their_paths_and_keeps_path_of_the_image() -> None:
     assert line("/usr/bin/podman", ()) == [
         "/usr/bin/podman",
         "run",
@@ -56,13 +56,13 @@ def test_folders_keep_their_paths_and_the_image_keeps_its_path() -> None:
     ]
 
 
-def test_each_engine_is_told_of_gpus_in_its_own_words() -> None:
+def test_container_command_selects_gpus_by_the_options_of_each_engine() -> None:
     assert "--device=nvidia.com/gpu=1" in line("/usr/bin/podman", ("0", "1"))
     assert '--gpus="device=0,1"' in line("/usr/bin/docker", ("0", "1"))
     assert "--user=1000:1000" in line("/usr/bin/docker", ())
 
 
-def test_a_container_is_removed_by_name() -> None:
+def test_removal_command_names_the_container() -> None:
     assert removal_command("docker", "a") == ["docker", "rm", "--force", "a"]
 
 
@@ -82,20 +82,20 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
 NO_DAEMON = "echo 'Client: 29'; echo 'Cannot connect to the Docker daemon at unix:///run/docker.sock.' >&2; exit 1"
 
 
-def test_an_engine_whose_daemon_does_not_answer_is_not_there(programs: Callable[..., None]) -> None:
+def test_engine_without_its_daemon_is_unavailable(programs: Callable[..., None]) -> None:
     programs(docker=NO_DAEMON)
     with pytest.raises(HostError, match=r"no container engine answers: docker: Cannot connect to the Docker daemon"):
         find_engine()
 
 
-def test_an_engine_that_hangs_is_not_there(programs: Callable[..., None]) -> None:
+def test_hanging_engine_is_unavailable(programs: Callable[..., None]) -> None:
     programs(podman="exec /bin/sleep 60", docker="exec /bin/sleep 60")
     late = r"no answer within 0\.2 seconds"
     with pytest.raises(HostError, match=f"podman: {late}; docker: {late}"):
         find_engine(timeout=0.2)
 
 
-def test_the_first_engine_that_answers_is_used(programs: Callable[..., None], tmp_path: Path) -> None:
+def test_first_engine_that_answers_is_used(programs: Callable[..., None], tmp_path: Path) -> None:
     programs(podman="echo 'cannot re-exec process' >&2; exit 125", docker='test "$1" = version')
     assert find_engine() == str(tmp_path / "docker")
     programs(podman='test "$1" = info')
@@ -108,7 +108,7 @@ def test_without_an_engine_both_are_named(programs: Callable[..., None]) -> None
         find_engine()
 
 
-def test_an_entry_in_a_container_is_offered_only_where_an_engine_answers(programs: Callable[..., None]) -> None:
+def test_container_entry_is_available_only_if_an_engine_answers(programs: Callable[..., None]) -> None:
     entry = CatalogueEntry(framework="torch", version="7", kind="container", image="site/torch7", provides="Lua Torch")
     programs(docker=NO_DAEMON)
     catalogue = RuntimeCatalogue(
@@ -152,7 +152,7 @@ class Clock:
 
 
 @pytest.mark.parametrize(("reason", "remembered"), [(None, AVAILABLE_TTL), ("docker: no answer", UNAVAILABLE_TTL)])
-def test_the_answer_of_an_engine_is_remembered_for_a_while(reason: str | None, remembered: float) -> None:
+def test_engine_check_caches_the_answer(reason: str | None, remembered: float) -> None:
     engine, clock = Engine(), Clock()
     engine.reason = reason
     check = EngineCheck(engine.find, clock=clock)
@@ -164,7 +164,7 @@ def test_the_answer_of_an_engine_is_remembered_for_a_while(reason: str | None, r
     assert (check.failure_reason(), engine.asked) == ("docker: it went away", 2)
 
 
-def test_the_answer_of_an_engine_that_hangs_is_remembered_from_its_end_on() -> None:
+def test_engine_check_caches_a_late_answer_from_its_end_on() -> None:
     engine, clock = Engine(), Clock()
     engine.reason = "docker: no answer within 10 seconds"
 
@@ -177,7 +177,7 @@ def test_the_answer_of_an_engine_that_hangs_is_remembered_from_its_end_on() -> N
     assert engine.asked == 1
 
 
-def test_an_engine_is_asked_once_however_many_ask_at_once() -> None:
+def test_concurrent_calls_of_the_engine_check_share_one_query() -> None:
     engine, begun, answered = Engine(), threading.Event(), threading.Event()
 
     def hang() -> None:
@@ -197,7 +197,7 @@ def test_an_engine_is_asked_once_however_many_ask_at_once() -> None:
     assert (found, engine.asked) == ([None] * 8, 1)
 
 
-def test_while_an_engine_is_asked_again_others_get_its_last_answer_at_once() -> None:
+def test_other_threads_get_the_previous_answer_during_a_query() -> None:
     engine, clock, begun, answered = Engine(), Clock(), threading.Event(), threading.Event()
     check = EngineCheck(engine.find, clock=clock)
     assert check.failure_reason() is None
@@ -218,7 +218,7 @@ def test_while_an_engine_is_asked_again_others_get_its_last_answer_at_once() -> 
     assert (check.failure_reason(), engine.asked) == (engine.reason, 2)
 
 
-def test_an_engine_is_asked_again_after_a_question_that_broke() -> None:
+def test_engine_check_queries_again_after_an_exception() -> None:
     engine = Engine()
 
     def break_down() -> None:
@@ -232,7 +232,7 @@ def test_an_engine_is_asked_again_after_a_question_that_broke() -> None:
     assert (check.failure_reason(), engine.asked) == (None, 2)
 
 
-def test_the_list_of_runtimes_does_not_ask_the_engine_each_time(programs: Callable[..., None], tmp_path: Path) -> None:
+def test_list_of_runtimes_uses_the_cached_engine_check(programs: Callable[..., None], tmp_path: Path) -> None:
     entries = tuple(
         CatalogueEntry(framework="torch", version=one, kind="container", image="site/torch7", provides="Lua Torch")
         for one in ("7", "8")

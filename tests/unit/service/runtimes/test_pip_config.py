@@ -5,7 +5,7 @@ from pathlib import Path
 from airflow_dlaas.service.runtimes.pip_config import with_uv_variables
 
 
-def test_pip_s_files_and_variables_are_told_to_uv_the_variables_last(tmp_path: Path) -> None:
+def test_pip_files_and_variables_become_variables_of_uv(tmp_path: Path) -> None:
     file = tmp_path / "pip.conf"
     file.write_text("[global]\nfind-links = /a\n  /b\nindex-url = https://one.example/simple\n[install]\ncert=/c.pem\n")
     settings = with_uv_variables(
@@ -17,18 +17,18 @@ def test_pip_s_files_and_variables_are_told_to_uv_the_variables_last(tmp_path: P
     assert settings["HOME"] == "/h"
 
 
-def test_what_uv_was_told_itself_stands() -> None:
+def test_variables_of_uv_take_precedence() -> None:
     environ = {"UV_INDEX_URL": "https://uv.example", "PIP_INDEX_URL": "https://pip.example"}
     assert with_uv_variables(environ, []) == environ
 
 
-def test_several_indexes_are_searched_as_pip_does() -> None:
+def test_extra_indexes_are_searched_as_by_pip() -> None:
     settings = with_uv_variables({"PIP_EXTRA_INDEX_URL": "https://a.example https://b.example"}, [])
     assert settings["UV_INDEX"] == "https://a.example https://b.example"
     assert settings["UV_INDEX_STRATEGY"] == "unsafe-best-match"
 
 
-def test_a_file_that_is_no_pip_configuration_changes_nothing(tmp_path: Path) -> None:
+def test_invalid_pip_configuration_is_ignored(tmp_path: Path) -> None:
     file = tmp_path / "pip.conf"
     file.write_text("index-url = https://a.example\n")
     assert with_uv_variables({}, [file]) == {}

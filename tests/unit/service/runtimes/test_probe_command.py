@@ -18,16 +18,16 @@ from airflow_dlaas.service.runtimes.probe_command import command_failure
         ("kill -9 $$", False, "exit code -9"),
     ],
 )
-def test_the_reason_of_a_failure_is_the_last_line_printed(script: str, with_stdout: bool, reason: str | None) -> None:
+def test_command_failure_returns_the_last_line_of_output(script: str, with_stdout: bool, reason: str | None) -> None:
     assert command_failure(["/bin/sh", "-c", script], timeout=60, include_stdout=with_stdout) == reason
 
 
-def test_a_program_that_does_not_end_or_begin_has_failed() -> None:
+def test_command_failure_reports_timeout_and_missing_program() -> None:
     assert command_failure(["/bin/sleep", "60"], timeout=0.1) == "no answer within 0.1 seconds"
     assert command_failure(["/nowhere/docker"], timeout=60) == "it cannot be started: No such file or directory"
 
 
-def test_a_program_gets_the_environment_it_is_given_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_has_only_the_given_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DLAAS_PASSWORD", "a-setting-of-the-service")
     script = 'echo "$NAME ${DLAAS_PASSWORD:-nothing}"; exit 1'
     assert (
@@ -36,7 +36,7 @@ def test_a_program_gets_the_environment_it_is_given_and_nothing_else(monkeypatch
     )
 
 
-def test_an_entry_whose_probe_fails_is_unavailable_with_the_probes_last_line() -> None:
+def test_failed_probe_makes_an_entry_unavailable() -> None:
     entry = {"framework": "torch", "version": "7", "kind": "prefix", "path": ("/bin",), "provides": "Lua Torch"}
     assert check_entry(CatalogueEntry(**entry, probe="true")) is None
     assert check_entry(CatalogueEntry(**entry, probe="echo no GPU; exit 1")) == "its probe failed: no GPU"

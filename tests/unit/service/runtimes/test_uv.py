@@ -8,14 +8,14 @@ def spec(**changes: object) -> RuntimeSpec:
     return RuntimeSpec.model_validate({"key": "torch-2", "kind": "uv", "provides": "PyTorch", **changes})
 
 
-def test_an_environment_is_named_by_what_is_in_it_and_by_nothing_else() -> None:
+def test_environment_name_depends_on_the_contents_only() -> None:
     one = spec(requirements=["torch==2"])
     assert environment_name(one) == environment_name(spec(requirements=["torch==2"], key="other", shim="x"))
     assert environment_name(one) != environment_name(spec(requirements=["torch==3"]))
     assert environment_name(one) != environment_name(spec(requirements=["torch==2"], python="3.12"))
 
 
-def test_a_cpu_build_is_looked_for_here_then_at_its_makers_and_only_then_given_up() -> None:
+def test_install_attempts_of_a_cpu_build_end_with_the_alternative() -> None:
     wanted = spec(requirements=["torch==2+cpu", "numpy"], otherwise=["torch==2"])
     assert [list(one) for one in install_attempts(wanted)] == [
         ["torch==2+cpu", "numpy"],
@@ -24,5 +24,5 @@ def test_a_cpu_build_is_looked_for_here_then_at_its_makers_and_only_then_given_u
     ]
 
 
-def test_ordinary_requirements_are_asked_for_once() -> None:
+def test_install_attempts_of_other_requirements_are_one() -> None:
     assert [list(one) for one in install_attempts(spec(requirements=["a"]))] == [["a"]]

@@ -27,19 +27,19 @@ def age(path: Path, seconds: float) -> None:
     os.utime(path, (then, then))
 
 
-def test_what_is_kept_lies_under_the_digest_of_its_bytes(tmp_path: Path) -> None:
+def test_blob_has_its_digest_as_name(tmp_path: Path) -> None:
     blobs = BlobStore(tmp_path / "made" / "blobs")
     assert kept(blobs, b"some ", b"bytes") == Blob(DIGEST, len(CONTENT))
     assert blobs.path(DIGEST).read_bytes() == CONTENT
 
 
-def test_the_same_bytes_are_kept_once(tmp_path: Path) -> None:
+def test_same_bytes_are_stored_once(tmp_path: Path) -> None:
     blobs = BlobStore(tmp_path)
     assert kept(blobs, CONTENT) == kept(blobs, CONTENT)
     assert [file.name for file in tmp_path.iterdir()] == [DIGEST]
 
 
-def test_what_is_not_kept_leaves_nothing(tmp_path: Path) -> None:
+def test_upload_without_commit_leaves_no_file(tmp_path: Path) -> None:
     blobs = BlobStore(tmp_path)
     with blobs.start_upload(1000) as incoming:
         incoming.write(CONTENT)
@@ -48,7 +48,7 @@ def test_what_is_not_kept_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_more_than_the_limit_is_refused_where_it_passes_it(tmp_path: Path) -> None:
+def test_upload_above_the_limit_is_refused_and_removed(tmp_path: Path) -> None:
     blobs = BlobStore(tmp_path)
     with blobs.start_upload(9) as incoming:
         incoming.write(b"123456789")
@@ -57,7 +57,7 @@ def test_more_than_the_limit_is_refused_where_it_passes_it(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_sweep_keeps_what_is_needed_and_what_is_fresh(tmp_path: Path) -> None:
+def test_delete_unused_keeps_used_and_recent_blobs(tmp_path: Path) -> None:
     blobs = BlobStore(tmp_path)
     needed, fresh, old = (kept(blobs, content).digest for content in (b"needed", b"fresh", b"old"))
     left = tmp_path / ".incoming-of-a-crash"
@@ -68,7 +68,7 @@ def test_a_sweep_keeps_what_is_needed_and_what_is_fresh(tmp_path: Path) -> None:
     assert {file.name for file in tmp_path.iterdir()} == {needed, fresh}
 
 
-def test_what_is_held_survives_the_next_sweep(tmp_path: Path) -> None:
+def test_touched_blob_is_not_deleted(tmp_path: Path) -> None:
     blobs = BlobStore(tmp_path)
     digest = kept(blobs, CONTENT).digest
     age(blobs.path(digest), GRACE_PERIOD + 1)
@@ -78,12 +78,12 @@ def test_what_is_held_survives_the_next_sweep(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "../secret", "x" * 63, "../" + "x" * 61])
-def test_no_name_but_a_digest_is_looked_for(tmp_path: Path, name: str) -> None:
+def test_path_requires_a_digest(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="SHA-256"):
         BlobStore(tmp_path).path(name)
 
 
-def test_a_folder_that_cannot_be_made_is_the_host_s_fault(tmp_path: Path) -> None:
+def test_directory_that_cannot_be_created_is_a_host_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HostError):
         BlobStore(tmp_path / "file" / "blobs")
