@@ -1,4 +1,4 @@
-"""``python -m tests.chaos.service [--rounds N] [--seed N]``: many rounds of chaos, told as they happen."""
+"""``python -m tests.chaos.service [--rounds N] [--seed N]``: many rounds of chaos, printed as they happen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.conftest import free_port
 
 
 def main() -> int:
-    """Run; 1 where an invariant was violated."""
+    """Run the rounds; return 1 if an invariant was violated."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.service")
     parser.add_argument("--rounds", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
@@ -35,7 +35,7 @@ def main() -> int:
         customer = Customer(service, store)
         customer.put_content(customer.create_experiment())
         begun = time.monotonic()
-        chaos = Chaos(customer, chosen.seed, say=lambda line: print(line, flush=True))  # noqa: T201 - told as it happens
+        chaos = Chaos(customer, chosen.seed, on_round=lambda line: print(line, flush=True))  # noqa: T201 - progress
         chaos.run(chosen.rounds)
         took = time.monotonic() - begun
         print(f"{chosen.rounds} rounds of seed {chosen.seed} in {took:.0f} s\n{chaos.summary()}")  # noqa: T201

@@ -1,4 +1,4 @@
-"""What must hold on the server's side, whatever happened: looked up in the database, the folders, the store, /proc."""
+"""Invariants of the server, checked in the database, the job directories, the object store and /proc."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from tests.chaos.service.customer import Customer, Promise, md5
 
 FINAL = {str(state) for state in TrainingState if state.is_final}
 
-TIDYING = 60.0
-"""Seconds a learner may be there after its training has ended, on a machine that does a lot else."""
+CLEANUP_TIMEOUT = 60.0
+"""Seconds that a learner may run after its training has ended, on a busy machine."""
 
 
 def violations(customer: Customer, url: str | None = None) -> list[str]:
-    """Name every invariant that does not hold of what *customer* was answered; *url* is the database's elsewhere."""
+    """Return every violated invariant of the responses to *customer*; *url* is that of a database elsewhere."""
     engine = create_engine(url or f"sqlite:///{customer.service.home}/database.sqlite")
     with engine.connect() as connection:
         rows = [dict(row) for row in connection.execute(select(trainings)).mappings()]
         known = set(connection.execute(select(experiments.c.id)).scalars())
     engine.dispose()
-    found = [f"experiment {one} was answered and is not there" for one in customer.experiments - known]
+    found = [f"experiment {one} was confirmed and is missing" for one in customer.experiments - known]
     by_id = {row["id"]: row for row in rows}
     for key, times in Counter(row["key"] for row in rows).items():
         if times > 1:
@@ -48,7 +48,7 @@ def _broken(
 ) -> Iterator[str]:
     if row is None:
         if promise.id is not None and not promise.deleted:
-            yield "was answered and is not there"
+            yield "was confirmed and is missing"
         return
     begun = customer.begun(promise)
     if begun > 1:
@@ -58,13 +58,13 @@ def _broken(
     if row["state"] not in promise.ends:
         yield f"ended as {row['state']} instead of {'/'.join(promise.ends)}: {row['error']}"
     if promise.acknowledged and row["acknowledged_at"] is None:
-        yield "its acknowledgement was answered and is not there"
+        yield "its acknowledgement was confirmed and is missing"
     if row["secrets"] is not None:
         yield "its secrets are still in the database"
     if left := list((customer.service.home / "jobs" / str(promise.id)).glob("*secrets.json*")):
-        yield f"secrets lie in its folder: {left}"
+        yield f"secrets are in its job directory: {left}"
     if workers := _at_work(customer, str(promise.id)):
-        yield f"has ended and works on: {workers}"
+        yield f"has ended, and these processes still run: {workers}"
     if row["state"] == "completed" and begun != 1:
         yield f"completed, and its command ran {begun} times"
     if row["state"] in {"completed", "error"} and row["exit_code"] not in {promise.exit_code, None}:
@@ -77,19 +77,19 @@ def _broken(
     if models and models != {"model.txt": md5(promise.model)}:
         yield f"a wrong model in the container: {models}"
     if models and row["state"] != "error" and not row["stored"]:
-        yield "its model lies in the container, and the service does not know"
+        yield "its model is in the container, and the record does not have it as stored"
 
 
 def _at_work(customer: Customer, training_id: str) -> list[psutil.Process]:
-    """Name what works for a training that has ended. Its learner may still be tidying up after its last word."""
-    until = time.monotonic() + TIDYING
+    """Return the processes of a training that has ended. Its learner may still clean up after exit.json."""
+    until = time.monotonic() + CLEANUP_TIMEOUT
     while (workers := customer.service.workers(training_id)) and time.monotonic() < until:
         time.sleep(0.05)
     return workers
 
 
 def _stored(customer: Customer) -> dict[str, dict[str, str | None]]:
-    """Say what lies in the results container: names and MD5s by training."""
+    """Return the objects in the results container: names and MD5s by training."""
     found: dict[str, dict[str, str | None]] = {}
     with SwiftStore.open(customer.store) as swift:
         for one in swift.list_objects(customer.results):

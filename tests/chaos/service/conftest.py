@@ -1,4 +1,4 @@
-"""Services that die, and somebody who trains on one."""
+"""Services that are killed, and a user of one."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from tests.chaos.service.mortal import MortalService
 
 @pytest.fixture(scope="module")
 def customer(tmp_path_factory: pytest.TempPathFactory, swift: StoreConnection) -> Iterator[Customer]:
-    """Somebody on a service that all tests of a module kill in turn."""
+    """A user of one service, which all tests of a module kill in turn."""
     service = MortalService(tmp_path_factory.mktemp("chaos") / "home", DLAAS_GPUS="virtual:6")
     with contextlib.closing(service):
         service.start()
-        someone = Customer(service, swift)
-        someone.put_content(someone.create_experiment())
-        yield someone
+        user = Customer(service, swift)
+        user.put_content(user.create_experiment())
+        yield user
 
 
 @pytest.fixture
 def own_customer(tmp_path: Path, swift: StoreConnection) -> Iterator[Customer]:
-    """Somebody on a service of the test's own."""
+    """A user of a service that belongs to one test."""
     service = MortalService(tmp_path / "home")
     with contextlib.closing(service):
         service.start()
-        someone = Customer(service, swift)
-        someone.put_content(someone.create_experiment())
-        yield someone
+        user = Customer(service, swift)
+        user.put_content(user.create_experiment())
+        yield user

@@ -1,4 +1,4 @@
-"""Somebody who trains on a service that dies, keeps every answer, and holds the service to it."""
+"""A user of a service that is killed. It keeps every response, so that the audit can check it."""
 
 from __future__ import annotations
 
@@ -24,40 +24,40 @@ GATE = "while [ ! -e $LOG_DIR/open ]; do sleep 0.05; done"
 """A command that waits for `Customer.open`."""
 
 END = 180.0
-"""Seconds a training may take to its end, deaths of the service included, on a machine that does a lot else."""
+"""Seconds that a training may take, with kills of the service, on a busy machine."""
 
 
 @dataclass
 class Promise:
-    """What was asked for, and what is known to have become of it."""
+    """A requested training, and what its responses confirmed."""
 
     key: str
     ends: tuple[str, ...]
-    """The states it may end in."""
+    """The final states that are permitted."""
     exit_code: int | None = None
-    """That of its command, where it ends by itself."""
+    """The exit code of its command, if that ends by itself."""
     definition: dict[str, Any] = field(default_factory=dict)
     id: str | None = None
-    """Answered with 202."""
+    """The id in the response with status 202."""
     cancel_asked: bool = False
     acknowledged: bool = False
-    """The service answered that it recorded that the result was taken."""
+    """Whether the service confirmed the acknowledgement of the result."""
     deleted: bool = False
 
     @property
     def model(self) -> bytes:
-        """What its command stores as its model."""
+        """The content that its command stores as its model."""
         return f"model of {self.key}\n".encode()
 
 
 class Customer:
-    """See above. Each command leaves a line among its logs when it begins: they stay in its folder."""
+    """A user. Each command appends a line to a file among its logs when it begins, which stays in its job directory."""
 
     def __init__(self, service: MortalService, store: StoreConnection) -> None:
         self.service, self.store = service, store
         self.promises: list[Promise] = []
         self.experiments: set[str] = set()
-        """Answered with 201, and not deleted."""
+        """Ids of experiments in responses with status 201, without deleted ones."""
         self.data, self.results = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("data", "results"))
         with SwiftStore.open(store) as swift:
             swift.create_container(self.data)
@@ -65,7 +65,7 @@ class Customer:
             swift.put(self.data, "numbers.txt", b"1 2 3\n")
         self.where = ""
 
-    # -- what can be asked ---------------------------------------------------
+    # -- requests ------------------------------------------------------------
 
     def create_experiment(self) -> dict[str, Any]:
         framework = {"name": "tensorflow", "version": "test"}
@@ -86,7 +86,7 @@ class Customer:
 
     def delete_experiment(self, created: dict[str, Any]) -> None:
         reply = self.service.ask("DELETE", f"{EXPERIMENTS}/{created['metadata']['guid']}")
-        assert reply.status_code in {204, 404}, reply.text  # 404: it was done, and the answer was lost
+        assert reply.status_code in {204, 404}, reply.text  # 404: it was deleted, and the response was lost
         self.experiments.remove(created["metadata"]["guid"])
 
     def submit(
@@ -97,7 +97,7 @@ class Customer:
         exit_code: int | None = 0,
         size: str = "small",
     ) -> Promise:
-        """Submit a training that leaves a mark and a model, and then does *command*."""
+        """Submit a training that records its begin and a model, and then runs *command*."""
         promise = Promise(f"key-{uuid.uuid4().hex[:12]}", ends, exit_code)
         self.promises.append(promise)
         line = f"echo begun >> $LOG_DIR/{BEGUN}; echo 'model of {promise.key}' > $RESULT_DIR/model.txt; "
@@ -105,11 +105,11 @@ class Customer:
         return self.repeat(promise)
 
     def repeat(self, promise: Promise) -> Promise:
-        """Send the request with its key, for the first time or again: the answer is about the same run."""
+        """Send the request with its key, for the first time or again: every response is about the same training."""
         reply = self.service.ask("POST", TRAININGS, key=promise.key, json=promise.definition)
         assert reply.status_code in {200, 202}, reply.text
         answered = reply.json()["metadata"]["guid"]
-        assert promise.id in {None, answered}, "one key, two runs"
+        assert promise.id in {None, answered}, "one key created two trainings"
         promise.id = answered
         return promise
 
@@ -165,17 +165,17 @@ class Customer:
         return self.service.home / "jobs" / str(promise.id) / "logs"
 
     def open(self, promise: Promise) -> None:
-        """Let a command go on that waits at its `GATE`."""
+        """Let a command continue that waits at its `GATE`."""
         self.wait(promise, lambda _status: self.logs(promise).exists())
         (self.logs(promise) / "open").touch()
 
     def has_model(self, promise: Promise) -> bool:
-        """Whether its command has written its model by now."""
+        """Return whether its command has written its model."""
         model = self.logs(promise).parent / "results" / "model.txt"
         return model.exists() and model.read_bytes() == promise.model
 
     def begun(self, promise: Promise) -> int:
-        """How often its command began."""
+        """Return how often its command began."""
         try:
             return len((self.logs(promise) / BEGUN).read_text().splitlines())
         except FileNotFoundError:
@@ -197,5 +197,5 @@ class Customer:
 
 
 def md5(content: bytes) -> str:
-    """What Swift calls content by."""
+    """Return the checksum by which Swift identifies content."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()

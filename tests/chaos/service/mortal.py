@@ -1,4 +1,4 @@
-"""A service that dies where a test wants it to, and is started again."""
+"""A service that is killed at points that a test selects, and is started again."""
 
 from __future__ import annotations
 
@@ -28,39 +28,41 @@ from tests.conftest import START, ServiceProcess
 ROOT = Path(__file__).parents[3]
 
 ANSWER = 40.0
-"""Seconds an answer may take: longer than a request waits for a locked database."""
+"""Seconds that a response may take: longer than a request waits for a locked database."""
 
 TOKEN = "/v3/identity/token"
 
 DEATH = 60.0
-"""Seconds a process may take to be gone after its socket is, on a machine that does a lot else."""
+"""Seconds from the end of a process's socket to its end, on a busy machine."""
 
 UNANSWERED = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
-"""What a client sees of a service that dies before, or in the middle of, its answer."""
+"""Errors of a client if the service is killed before or during its response."""
 
 
 class MortalService(ServiceProcess):
     """
-    `airflow-dlaas serve` behind a fuse, in *home*; without its own Swift, since starting that takes longest.
+    `airflow-dlaas serve` with a fuse, in *home*; without the embedded Swift, whose start takes longest.
 
-    Its processes are forks of one that has everything imported.
+    Its processes are forks of one process that has imported everything.
     """
 
     def __init__(self, home: Path, **settings: str) -> None:
         known = {one.name for one in fields(Settings)}
-        opened = {"DLAAS_OBJECT_STORES": "any"} if "object_stores" in known else {}  # tests' stores are on loopback
+        opened = (
+            {"DLAAS_OBJECT_STORES": "any"} if "object_stores" in known else {}
+        )  # the stores of the tests are on loopback
         super().__init__(home, **{"DLAAS_OBJECTSTORE": "off", **opened, **settings})
         self.environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self.fuse = Fuse(home.with_name(f"{home.name}.fuse"))
         self.deaths = 0
-        """How often it was killed."""
+        """Number of kills."""
         self._pid: int | None = None
-        self._words: int | None = None
-        """Where the present process and its forebear speak."""
+        self._reports: int | None = None
+        """The pipe to which the current process and its parent write."""
         self._buffer = ""
         self._address: dict[str, Any] = {}
         self._token: str | None = None
-        """Good for every service of this home: restarts do not log anybody out."""
+        """Valid for every service of this data directory: restarts do not invalidate tokens."""
 
     @property
     def pid(self) -> int:
@@ -72,55 +74,55 @@ class MortalService(ServiceProcess):
         return self._pid is not None
 
     def start(self) -> None:
-        """Start it, and again if it dies of its fuse on the way."""
+        """Start the service; start it again if its fuse kills it meanwhile."""
         begun = time.monotonic()
         while not self.up:
             self._order()
-            said = self._hear(START)
-            if said.startswith("ended"):
-                self._buried(said)
+            report = self._read_report(START)
+            if report.startswith("ended"):
+                self._require_killed(report)
             else:
-                self.greeting = said
+                self.greeting = report
         self.ready_after = time.monotonic() - begun
         self._address = self.connections()["dlaas_default"]
 
     def restart(self, **settings: str) -> None:
-        """Kill it, and start it with other settings."""
+        """Kill the service, and start it with other settings."""
         if self.up:
             self.kill()
         self.environment |= settings
         self.start()
 
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):  # its fuse was quicker
+        with contextlib.suppress(ProcessLookupError):  # its fuse has killed it before
             os.kill(self.pid, signal.SIGKILL)
         self.bury()
         self.fuse.drop_reached()
 
     def stop(self) -> int:
         os.kill(self.pid, signal.SIGTERM)
-        said = self._hear(START)
+        report = self._read_report(START)
         self._forget()
-        return int(said.removeprefix("ended "))
+        return int(report.removeprefix("ended "))
 
     def freeze(self, seconds: float) -> None:
-        """Stop it for some time, as a debugger or a laptop's lid does."""
+        """Suspend the service for some time."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGSTOP)
             time.sleep(seconds)
             os.kill(self.pid, signal.SIGCONT)
 
     def bury(self, seconds: float = DEATH) -> None:
-        """Wait for its death; it must be a kill."""
-        self._buried(self._hear(seconds))
+        """Wait until the service has ended; it must have been killed."""
+        self._require_killed(self._read_report(seconds))
 
     @property
     def dead(self) -> bool:
-        """Whether it has died (and was not started again)."""
-        return bool(self._buffer) or bool(select.select([self._words], [], [], 0)[0])
+        """Whether the service has ended (and was not started again)."""
+        return bool(self._buffer) or bool(select.select([self._reports], [], [], 0)[0])
 
     def send(self, method: str, path: str, *, key: str | None = None, **body: Any) -> requests.Response:
-        """Send one request; one of `UNANSWERED` where no answer came, or half of one."""
+        """Send one request; raise one of `UNANSWERED` if there was no complete response."""
         known = self._address
         if self._token is None:
             login = (known["login"], known["password"])
@@ -130,7 +132,7 @@ class MortalService(ServiceProcess):
         return requests.request(method, url, headers=headers, timeout=ANSWER, **body)
 
     def ask(self, method: str, path: str, *, key: str | None = None, **body: Any) -> requests.Response:
-        """Send a request until it is answered, starting the service again where it died of its fuse meanwhile."""
+        """Send a request until there is a response; start the service again if its fuse killed it meanwhile."""
         while True:
             with contextlib.suppress(*UNANSWERED):
                 return self.send(method, path, key=key, **body)
@@ -138,7 +140,7 @@ class MortalService(ServiceProcess):
             self.start()
 
     def workers(self, training_id: str) -> list[psutil.Process]:
-        """Every process of a training: its learner, and what has its folder in its environment."""
+        """Return the processes of a training: its learner, and those with its job directory in their environment."""
         folder = str(self.home / "jobs" / training_id)
         return [one for one in psutil.process_iter() if _works_in(one, folder)]
 
@@ -154,38 +156,38 @@ class MortalService(ServiceProcess):
 
     def _order(self) -> None:
         order = json.dumps({"environment": self.environment, "fuse": str(self.fuse.path)}).encode()
-        self._words, words = os.pipe()
+        self._reports, reports = os.pipe()
         with self.log.open("ab") as log:
-            socket.send_fds(nursery(), [order], [words, log.fileno()])
-        os.close(words)
-        self._pid = int(self._hear(START).removeprefix("pid "))
+            socket.send_fds(nursery(), [order], [reports, log.fileno()])
+        os.close(reports)
+        self._pid = int(self._read_report(START).removeprefix("pid "))
 
-    def _hear(self, seconds: float) -> str:
-        """Read the next line."""
-        assert self._words is not None
+    def _read_report(self, seconds: float) -> str:
+        """Return the next line."""
+        assert self._reports is not None
         until = time.monotonic() + seconds
         while "\n" not in self._buffer:
-            ready, _, _ = select.select([self._words], [], [], max(0, until - time.monotonic()))
-            said = os.read(self._words, 4096).decode() if ready else ""
-            assert said, f"nothing was heard for {seconds:.0f} s\n{self.log.read_text()[-4000:]}"
-            self._buffer += said
+            ready, _, _ = select.select([self._reports], [], [], max(0, until - time.monotonic()))
+            report = os.read(self._reports, 4096).decode() if ready else ""
+            assert report, f"no report within {seconds:.0f} s\n{self.log.read_text()[-4000:]}"
+            self._buffer += report
         line, _, self._buffer = self._buffer.partition("\n")
         return line
 
-    def _buried(self, said: str) -> None:
-        assert said == f"ended {-signal.SIGKILL}", f"{said}\n{self.log.read_text()[-4000:]}"
+    def _require_killed(self, report: str) -> None:
+        assert report == f"ended {-signal.SIGKILL}", f"{report}\n{self.log.read_text()[-4000:]}"
         self.deaths += 1
         self._forget()
 
     def _forget(self) -> None:
-        assert self._words is not None
-        os.close(self._words)
-        self._pid = self._words = None
+        assert self._reports is not None
+        os.close(self._reports)
+        self._pid = self._reports = None
 
 
 @functools.cache
 def nursery() -> socket.socket:
-    """Where services are ordered; it ends with this process."""
+    """Return the socket for orders of services; their parent process ends with this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     command = [sys.executable, "-m", "tests.chaos.service.victim"]
     with theirs:
@@ -212,7 +214,7 @@ def _works_in(process: psutil.Process, folder: str) -> bool:
 
 
 def wire(connection: StoreConnection) -> dict[str, str]:
-    """Put *connection* as a definition has it."""
+    """Return *connection* as in a training definition."""
     assert connection.password is not None
     return {
         "auth_url": str(connection.auth_url),

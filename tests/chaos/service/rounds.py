@@ -1,4 +1,4 @@
-"""Rounds of chaos, chosen by a seed: what customers do and what happens to machines, in any order."""
+"""Rounds of chaos, selected by a seed: actions of users and failures of machines, in any order."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from airflow_dlaas.service.job_files import JobDirectory, ProcessIdentity, read_
 from tests.chaos.service.audit import violations
 from tests.chaos.service.customer import Customer, Promise
 from tests.chaos.service.faults import AFTER, BEFORE, WITHIN, Point
-from tests.chaos.service.victim import RUNNER, STORE, WORKPLACE
+from tests.chaos.service.victim import JOB_DIRECTORIES, RUNNER, STORE
 
-OPEN_AT_MOST = 8
-"""Unfinished trainings: more only wait for each other."""
+MAX_UNFINISHED = 8
+"""Unfinished trainings: further ones would only wait."""
 
 POINTS = [
-    *(Point(f"store.{verb}", when) for verb in STORE for when in (BEFORE, WITHIN, AFTER)),
-    *(Point(f"runner.{verb}", when) for verb in RUNNER for when in (BEFORE, AFTER)),
-    *(Point(f"workplace.{verb}", when) for verb in WORKPLACE for when in (BEFORE, AFTER)),
+    *(Point(f"store.{method}", when) for method in STORE for when in (BEFORE, WITHIN, AFTER)),
+    *(Point(f"runner.{method}", when) for method in RUNNER for when in (BEFORE, AFTER)),
+    *(Point(f"jobs.{method}", when) for method in JOB_DIRECTORIES for when in (BEFORE, AFTER)),
 ]
 
 
 class Chaos:
     """
-    Rounds on one service, the same for the same *seed* as far as the machine's timing lets them be.
+    Runs rounds on one service. The same *seed* gives the same rounds, except for the timing of the machine.
 
-    After each round everything that was answered is held against what the server has; `broken` lists what was not kept.
+    After each round, every response is compared with the state of the server; `broken` lists violations. *on_round*
+    receives a line about each round.
     """
 
-    def __init__(self, customer: Customer, seed: int, say: Callable[[str], None] = lambda _line: None) -> None:
-        self.customer, self.service, self.say = customer, customer.service, say
+    def __init__(self, customer: Customer, seed: int, on_round: Callable[[str], None] = lambda _line: None) -> None:
+        self.customer, self.service, self.on_round = customer, customer.service, on_round
         self.chance = random.Random(seed)
         self.done: Counter[str] = Counter()
         self.broken: list[str] = []
@@ -53,24 +54,24 @@ class Chaos:
         ]
 
     def run(self, rounds: int) -> None:
-        """Do *rounds* rounds, then wait for every end."""
+        """Run *rounds* rounds, then wait until every training has ended."""
         weights, actions = zip(*self._actions, strict=True)
         for number in range(1, rounds + 1):
             [action] = self.chance.choices(actions, weights)
-            told = action()
+            description = action()
             self.done[action.__name__] += 1
             self._revive()
-            self._hold_to_account(f"round {number}: {told}")
-            self.say(f"{number:4} {told}")
+            self._audit(f"round {number}: {description}")
+            self.on_round(f"{number:4} {description}")
         self.service.fuse.disarm()
         self._revive()
         for promise in self.customer.promises:
             if promise.cancel_asked or not promise.deleted:
                 self._end(promise)
-        self._hold_to_account("at the end")
+        self._audit("at the end")
 
     def summary(self) -> str:
-        """Say what was done, and what of it was not kept."""
+        """Return the numbers of actions and outcomes, and the violations."""
         ends = Counter(self._state(promise) for promise in self.customer.promises)
         lines = [
             "actions: " + ", ".join(f"{name} {times}" for name, times in sorted(self.done.items())),
@@ -81,10 +82,10 @@ class Chaos:
         ]
         return "\n".join(lines)
 
-    # -- what customers do ---------------------------------------------------
+    # -- actions of users ----------------------------------------------------
 
     def submit(self) -> str:
-        if len(self._open()) >= OPEN_AT_MOST:
+        if len(self._open()) >= MAX_UNFINISHED:
             return self.cancel()
         kind, size = self.chance.randrange(5), self.chance.choice(["small", "small", "medium", "large"])
         match kind:
@@ -96,7 +97,7 @@ class Chaos:
             case 3:
                 promise = self.customer.submit(f"sleep {self.chance.random() * 2:.1f}", size=size)
             case _:
-                # Ignores TERM and leaves a daemon behind; ends only when it is canceled, or lost.
+                # Ignores TERM and leaves a daemon; ends only if it is canceled or lost.
                 stubborn = "trap '' TERM; (setsid sleep 600 &) ; sleep 600"
                 promise = self.customer.submit(stubborn, ends=(), exit_code=None, size=size)
         return f"submitted {promise.id} ({promise.key})"
@@ -127,7 +128,7 @@ class Chaos:
         self.customer.delete(ended)
         return f"deleted {ended.id}"
 
-    # -- what happens to machines --------------------------------------------
+    # -- failures of machines ------------------------------------------------
 
     def kill_service(self) -> str:
         self.service.kill()
@@ -156,9 +157,9 @@ class Chaos:
 
     def kill_both(self) -> str:
         self.service.kill()
-        told = self.kill_learner_of_any()
+        description = self.kill_learner_of_any()
         self.service.start()
-        return f"killed the service, and {told}"
+        return f"killed the service, and {description}"
 
     def kill_learner_of_any(self) -> str:
         for promise in self.customer.promises:
@@ -186,7 +187,7 @@ class Chaos:
             self.service.bury()
             self.service.start()
 
-    def _hold_to_account(self, when: str) -> None:
+    def _audit(self, when: str) -> None:
         self.broken += [f"{when}: {one}" for one in violations(self.customer)]
 
     def _end(self, promise: Promise) -> None:

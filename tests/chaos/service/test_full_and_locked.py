@@ -1,4 +1,4 @@
-"""A full disk and a locked database: refused in the envelope or waited out, and nothing that was answered is lost."""
+"""A full disk and a locked database: requests are refused or wait, and no confirmed result is lost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, with little room."""
+    """A file system of its own with little space."""
     folder = tmp_path / "small"
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", folder], capture_output=True)
@@ -40,7 +40,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def filled(folder: Path) -> Iterator[None]:
-    """Leave no room in *folder*."""
+    """Fill the file system of *folder* during the block."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         for size in (1024**2, 4096):
@@ -57,21 +57,21 @@ def filled(folder: Path) -> Iterator[None]:
 def customer_on(service: MortalService, swift: StoreConnection) -> Iterator[Customer]:
     with contextlib.closing(service):
         service.start()
-        someone = Customer(service, swift)
-        someone.put_content(someone.create_experiment())
-        yield someone
+        user = Customer(service, swift)
+        user.put_content(user.create_experiment())
+        yield user
 
 
-def test_a_database_on_a_full_disk_refuses_and_keeps_what_it_has(small_disk, tmp_path, swift):
+def test_database_on_a_full_disk_refuses_requests_and_keeps_its_data(small_disk, tmp_path, swift):
     database = small_disk / "database.sqlite"
     service = MortalService(tmp_path / "home", DLAAS_DATABASE=f"sqlite:///{database}")
     with customer_on(service, swift) as customer:
         before = customer.submit(GATE)
         customer.processing(before)
         with filled(small_disk):
-            customer.open(before)  # its end cannot be recorded for now
+            customer.open(before)  # its outcome cannot be recorded now
             refused = 0
-            for number in range(40):  # the log of the database may still have room for one or the other
+            for number in range(40):  # the log of the database may still have space for some requests
                 reply = service.send("POST", TRAININGS, key=f"full-{number}", json=customer.definition("true", "small"))
                 refused += reply.status_code >= 500
                 if reply.status_code >= 500:
@@ -79,7 +79,7 @@ def test_a_database_on_a_full_disk_refuses_and_keeps_what_it_has(small_disk, tmp
                     assert reply.json()["errors"][0]["code"]
                     break
             assert refused, "the disk was not full"
-            assert customer.training(before)["state"] in {"running", "completed"}  # and it can still be read
+            assert customer.training(before)["state"] in {"running", "completed"}  # it can still be read
             time.sleep(1.5)
         after = customer.submit()
         assert customer.end(before)["state"] == "completed"
@@ -87,7 +87,7 @@ def test_a_database_on_a_full_disk_refuses_and_keeps_what_it_has(small_disk, tmp
         assert not violations(customer, f"sqlite:///{database}")
 
 
-def test_a_training_that_finds_no_room_ends_with_that_reason_and_the_next_one_runs(small_disk, tmp_path, swift):
+def test_training_without_disk_space_fails_with_that_reason_and_the_next_one_runs(small_disk, tmp_path, swift):
     home = tmp_path / "home"
     home.mkdir()
     (home / "jobs").symlink_to(small_disk)
@@ -102,7 +102,7 @@ def test_a_training_that_finds_no_room_ends_with_that_reason_and_the_next_one_ru
         assert not violations(customer)
 
 
-def test_a_disk_that_fills_up_while_a_command_runs_leaves_no_training_without_an_end(small_disk, tmp_path, swift):
+def test_disk_that_fills_up_during_a_command_does_not_prevent_the_end(small_disk, tmp_path, swift):
     home = tmp_path / "home"
     home.mkdir()
     (home / "jobs").symlink_to(small_disk)
@@ -115,7 +115,7 @@ def test_a_disk_that_fills_up_while_a_command_runs_leaves_no_training_without_an
         assert not violations(customer)
 
 
-def test_a_locked_database_is_waited_for(own_customer):
+def test_requests_wait_for_a_locked_database(own_customer):
     service = own_customer.service
     before = own_customer.submit(GATE)
     own_customer.processing(before)
@@ -126,7 +126,7 @@ def test_a_locked_database_is_waited_for(own_customer):
         submitting = pool.submit(own_customer.submit)
         time.sleep(2)
         assert not submitting.done()
-        assert own_customer.training(before)["state"] == "running"  # readers wait for nobody
+        assert own_customer.training(before)["state"] == "running"  # readers do not wait
         locker.execute("ROLLBACK")
         after = submitting.result(timeout=60)
     locker.close()
@@ -135,6 +135,6 @@ def test_a_locked_database_is_waited_for(own_customer):
     assert not violations(own_customer)
 
 
-def test_the_small_disk_is_small(small_disk):
+def test_small_disk_has_little_space(small_disk):
     with filled(small_disk), pytest.raises(OSError, match="No space left"):
         (small_disk / "more").write_bytes(bytes(8192))

@@ -1,7 +1,7 @@
 """
-The learner, killed with -9 at every step: its training ends, as lost, and nothing that it started works on.
+Kills the learner at every step: its training ends as lost, and none of its processes remains.
 
-If the command had ended, the training ends as one whose results could not be stored.
+If the command had ended, the error is that the results could not be stored.
 """
 
 from __future__ import annotations
@@ -20,43 +20,43 @@ from tests.chaos.service.learner import AMID, STEPS, order
 from tests.chaos.service.mortal import MortalService
 
 UNSEEN = {"enter-queued", "enter-preparing"}
-"""The learner does not enter the first; the second is entered only where an environment is made, by uv."""
+"""The learner does not enter the first one; it enters the second only if uv makes an environment."""
 
 DYING = [(step, when) for step in STEPS for when in (BEFORE, AFTER) if step not in UNSEEN]
-DYING += [("supervise", AMID)]
+DYING += [("run_supervised", AMID)]
 
 UNTOUCHED = {("claim", BEFORE)}
-"""Nothing was begun: another learner can do all of it."""
+"""Nothing has begun: another learner can do everything."""
 
-DONE = {("leave", AFTER)}
-"""The last word was said."""
+DONE = {("write_exit", AFTER)}
+"""exit.json is written."""
 
 
 STORING = {
     ("enter-storing", BEFORE),
     ("enter-storing", AFTER),
-    ("store_results", BEFORE),
-    ("store_results", AFTER),
-    ("leave", BEFORE),
+    ("upload_results", BEFORE),
+    ("upload_results", AFTER),
+    ("write_exit", BEFORE),
 }
 """The command has ended, and its exit code is on the disk."""
 
 
 @dataclass
-class Crowd:
+class KilledLearners:
     customer: Customer
     promises: dict[tuple[str, str], Promise]
 
 
 @pytest.fixture(scope="module")
-def crowd(tmp_path_factory: pytest.TempPathFactory, swift: StoreConnection) -> Iterator[Crowd]:
-    """A training for each moment its learner can die at, all at once; and the service dies twice meanwhile."""
+def killed(tmp_path_factory: pytest.TempPathFactory, swift: StoreConnection) -> Iterator[KilledLearners]:
+    """One training for each moment of a kill, all at the same time; the service is killed twice meanwhile."""
     service = MortalService(tmp_path_factory.mktemp("learners") / "home", DLAAS_GPUS=f"virtual:{len(DYING)}")
     with contextlib.closing(service):
         service.start()
         customer = Customer(service, swift)
         customer.put_content(customer.create_experiment())
-        service.fuse.arm(Point("runner.clear", BEFORE), Point("runner.clear", AFTER, 2))
+        service.fuse.arm(Point("runner.kill_leftovers", BEFORE), Point("runner.kill_leftovers", AFTER, 2))
         promises: dict[tuple[str, str], Promise] = {}
         for step, when in DYING:
             lost = (step, when) not in UNTOUCHED | DONE
@@ -70,18 +70,18 @@ def crowd(tmp_path_factory: pytest.TempPathFactory, swift: StoreConnection) -> I
             customer.end(promise)
         assert not service.fuse.armed
         assert not violations(customer)
-        yield Crowd(customer, promises)
+        yield KilledLearners(customer, promises)
 
 
-def test_every_phase_of_a_learner_was_died_in(crowd):
+def test_a_learner_was_killed_at_every_step(killed):
     for step, when in DYING:
-        burnt = crowd.customer.service.home / "jobs" / f"{crowd.promises[step, when].id}.burnt"
-        assert burnt.exists(), f"no learner died {when} {step}"
+        burnt = killed.customer.service.home / "jobs" / f"{killed.promises[step, when].id}.burnt"
+        assert burnt.exists(), f"no learner was killed {when} {step}"
 
 
 @pytest.mark.parametrize(("step", "when"), DYING)
-def test_a_killed_learner_is_reported_as_lost_unless_another_could_do_its_work(crowd, step, when):
-    customer, promise = crowd.customer, crowd.promises[step, when]
+def test_killed_learner_is_lost_unless_another_can_replace_it(killed, step, when):
+    customer, promise = killed.customer, killed.promises[step, when]
     status = customer.training(promise)
     if (step, when) in UNTOUCHED | DONE:
         assert status["state"] == "completed", status

@@ -1,4 +1,4 @@
-"""Chaos by chance: a few rounds here; ``python -m tests.chaos.service --rounds 500`` for many."""
+"""Random chaos: a few rounds here; ``python -m tests.chaos.service --rounds 500`` for many."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from tests.chaos.service.rounds import Chaos
 
 
 @pytest.mark.parametrize("seed", [1])
-def test_whatever_happens_in_whatever_order_every_answer_is_kept(own_customer, seed):
+def test_random_actions_and_failures_violate_no_invariant(own_customer, seed):
     chaos = Chaos(own_customer, seed)
     chaos.run(30)
-    print(chaos.summary())  # noqa: T201 - figures to read
+    print(chaos.summary())  # noqa: T201 - figures for the reader
     assert not chaos.broken

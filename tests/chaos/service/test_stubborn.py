@@ -1,4 +1,4 @@
-"""Commands that will not go, and machines that were restarted."""
+"""Commands that ignore SIGTERM or leave processes, and machines that were rebooted."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ STUBBORN: dict[str, Callable[[str], str]] = {
 
 
 def a_sleep() -> str:
-    """A command that no other test has."""
+    """Return a command that no other test has."""
     return f"sleep 8{uuid.uuid4().int % 10**8:08d}"
 
 
-def asleep(sleep: str) -> list[psutil.Process]:
+def sleeping_processes(sleep: str) -> list[psutil.Process]:
     return [one for one in psutil.process_iter() if _is(one, sleep.split())]
 
 
@@ -51,31 +51,31 @@ def wait_for(holds: Callable[[], object], customer: Customer) -> None:
 
 
 def begin(customer: Customer, **allowed: object) -> dict[str, tuple[Promise, str]]:
-    """A training of every stubborn command, at work."""
+    """Start one training with each stubborn command, and wait until they run."""
     found = {}
     for name, command in STUBBORN.items():
         sleep = a_sleep()
         found[name] = customer.submit(command(sleep), exit_code=None, **allowed), sleep  # type: ignore[arg-type]
     for promise, sleep in found.values():
         customer.processing(promise)
-        wait_for(lambda sleep=sleep: asleep(sleep), customer)
+        wait_for(lambda sleep=sleep: sleeping_processes(sleep), customer)
     return found
 
 
-def test_canceled_commands_are_gone_after_their_grace_whatever_they_do(own_customer):
+def test_canceled_commands_are_killed_after_the_grace_period(own_customer):
     begun = begin(own_customer, ends=())
     for promise, _ in begun.values():
         own_customer.cancel(promise)
     for promise, sleep in begun.values():
         assert own_customer.end(promise)["state"] == "canceled"
-        assert not asleep(sleep)
+        assert not sleeping_processes(sleep)
     promise, _ = begun["ignores TERM"]
     log = (own_customer.logs(promise).parent / "log").read_text()
     assert f"The command was killed: it had not ended {GRACE:g} seconds after SIGTERM" in log
     assert not violations(own_customer)
 
 
-def test_what_commands_leave_when_their_learner_is_killed_is_found_and_ended(own_customer):
+def test_leftovers_of_a_killed_learner_are_killed(own_customer):
     begun = begin(own_customer, ends=("error",))
     for promise, _ in begun.values():
         mark = json.loads((own_customer.service.home / "jobs" / str(promise.id) / "run.json").read_text())
@@ -83,18 +83,18 @@ def test_what_commands_leave_when_their_learner_is_killed_is_found_and_ended(own
     for promise, sleep in begun.values():
         status = own_customer.end(promise)
         assert status["error"]["errors"][0]["code"] == "S100"
-        assert not asleep(sleep)
+        assert not sleeping_processes(sleep)
     assert not violations(own_customer)
 
 
-def test_a_restart_of_the_machine_is_named_and_gives_the_slots_back(own_customer):
+def test_reboot_is_named_and_frees_the_slots(own_customer):
     service = own_customer.service
     running = own_customer.submit("sleep 600", ends=("error",), exit_code=None, size="large")
     own_customer.processing(running)
     waiting = own_customer.submit(size="large")
     service.kill()
     for one in service.workers(str(running.id)):
-        with contextlib.suppress(psutil.NoSuchProcess):  # a sandbox goes as a whole
+        with contextlib.suppress(psutil.NoSuchProcess):  # a sandbox ends with all its processes
             one.kill()
     another_boot(own_customer, running)
     service.start()
@@ -104,7 +104,7 @@ def test_a_restart_of_the_machine_is_named_and_gives_the_slots_back(own_customer
     assert not violations(own_customer)
 
 
-def test_a_training_whose_learner_had_not_begun_when_the_machine_was_restarted_begins_again(own_customer):
+def test_training_whose_learner_had_not_begun_before_a_reboot_is_started_again(own_customer):
     service = own_customer.service
     one = own_customer.submit(order("claim", "before"))
     wait_for((service.home / "jobs" / f"{one.id}.burnt").exists, own_customer)
@@ -116,7 +116,9 @@ def test_a_training_whose_learner_had_not_begun_when_the_machine_was_restarted_b
 
 
 def another_boot(customer: Customer, promise: Promise) -> None:
-    """Make the marks of a training those of an earlier boot. Its learner's pid is another process's by now: ours."""
+    """
+    Change run.json and handle to an earlier boot. The pid of the learner now belongs to another process, this one.
+    """
     mark = {"pid": os.getpid(), "start_ticks": 4711, "boot_id": "11111111-2222-3333-4444-555555555555"}
     run = customer.service.home / "jobs" / str(promise.id) / "run.json"
     if run.exists():

@@ -1,8 +1,8 @@
 """
-Two services with one database: each training is started once, whoever leads, dies or freezes.
+Two services with one database: each training is started once, even if a service is killed or suspended.
 
-Both have the folders of jobs and of code in common, as two machines have them on a shared file system, and the keys of
-credentials.json, which secrets in the database are sealed with. Everything else is each one's own.
+Both share the directories of jobs and code, as two machines do on a shared file system, and the keys of
+credentials.json, which encrypt secrets in the database. They share nothing else.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def pair(url: str, tmp_path: Path, swift: StoreConnection) -> Iterator[tuple[Customer, Customer]]:
-    """A customer of each of two services; the first one leads."""
+    """One user of each of two services; the first service holds the lease."""
     with contextlib.ExitStack() as stack:
         customers: list[Customer] = []
         for name in ("one", "two"):
@@ -58,7 +58,7 @@ def pair(url: str, tmp_path: Path, swift: StoreConnection) -> Iterator[tuple[Cus
 
 
 def settle(pair: tuple[Customer, Customer], url: str) -> None:
-    """Wait for every end, and hold both services to their answers."""
+    """Wait until every training has ended, and check the invariants of both services."""
     for customer in pair:
         for promise in customer.promises:
             assert customer.end(promise)["state"] == "completed"
@@ -67,7 +67,7 @@ def settle(pair: tuple[Customer, Customer], url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
-def test_each_training_is_started_once_although_the_leader_is_killed(pair, url):
+def test_each_training_is_started_once_if_the_lease_holder_is_killed(pair, url):
     one, two = pair
     for customer in (*pair, *pair):
         customer.submit("sleep 0.5")
@@ -81,7 +81,7 @@ def test_each_training_is_started_once_although_the_leader_is_killed(pair, url):
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-def test_a_leader_frozen_for_longer_than_its_lease_does_no_harm_when_it_wakes(pair, url):
+def test_lease_holder_that_was_suspended_longer_than_its_lease_does_not_act(pair, url):
     one, two = pair
     running = one.submit(GATE)
     one.processing(running)

@@ -1,9 +1,9 @@
 """
 The service, in a process that can be killed at every step.
 
-``python -m tests.chaos.service.victim`` forks a service for each order that comes through the socket which is its
-standard input; the imports, most of a start, are made once. On the pipe that came with the order it says ``pid N``,
-lets the service say that it is ready, and says ``ended STATUS`` when it has ended.
+``python -m tests.chaos.service.victim`` forks a service for each order that it receives on the socket at standard
+input. So the imports, which take most of the start, are done once. To the pipe of the order it writes ``pid N``; then
+the service writes that it is ready; and after the end it writes ``ended STATUS``.
 """
 
 from __future__ import annotations
@@ -36,34 +36,34 @@ STORE = (
     "request_cancel",
     "acknowledge",
     "delete_training",
-    "lead",
-    "book",
-    "started",
-    "advance",
+    "acquire_lease",
+    "reserve_gpus",
+    "set_handle",
+    "record_progress",
     "finish",
 )
-"""The store's verbs that change something."""
+"""The methods of the store that change something."""
 
 ORDER = 1024**2
-"""Bytes of an order at most."""
+"""Maximum bytes of an order."""
 
 LEASE = timedelta(seconds=4)
-"""Shorter than the real one, since tests wait for it to run out."""
+"""Shorter than the real one, since tests wait until it expires."""
 
-RUNNER = ("start", "stop", "clear")
-WORKPLACE = ("hand_over", "close")
+RUNNER = ("start", "stop", "kill_leftovers")
+JOB_DIRECTORIES = ("prepare_job", "abandon_unclaimed")
 
 
 def transition(before: TrainingState, after: TrainingState) -> str:
-    """What the step from one state to another goes by."""
+    """Return the name of a change of state."""
     return f"state.{before}-{after}"
 
 
-def _store_names(store: Any, verb: str, *arguments: Any) -> Iterator[str]:
-    """Name a call by its verb, and by the change of state that it makes."""
-    yield f"store.{verb}"
-    match verb, arguments:
-        case "advance", (training_id, state, *_):
+def _store_names(store: Any, method: str, *arguments: Any) -> Iterator[str]:
+    """Yield the names of a call: its method, and the change of state that it makes."""
+    yield f"store.{method}"
+    match method, arguments:
+        case "record_progress", (training_id, state, *_):
             after = state
         case "finish", (training_id, outcome):
             after = outcome.state
@@ -72,30 +72,30 @@ def _store_names(store: Any, verb: str, *arguments: Any) -> Iterator[str]:
         case _:
             return
     try:
-        record = next(one for one in store.unfinished() if one.id == training_id)
+        record = next(one for one in store.list_unfinished() if one.id == training_id)
     except (StopIteration, NotFound):
         return
-    if verb == "request_cancel" and record.started_at is not None:
-        return  # asked for, not done yet
+    if method == "request_cancel" and record.started_at is not None:
+        return  # only requested
     yield transition(record.state, after)
 
 
 def _names(part: str) -> Any:
-    return lambda _self, verb, *_arguments: [f"{part}.{verb}"]
+    return lambda _self, method, *_arguments: [f"{part}.{method}"]
 
 
 def prepare(fuse: Fuse) -> None:
-    """Put parts that can kill in the place of the service's own, in the one file that joins them."""
+    """Replace parts of the service by ones that can kill it, in its composition root."""
     app.SqlStore = fragile(app.SqlStore, fuse, _store_names, *STORE)  # type: ignore[misc]
     app.LocalRunner = fragile(app.LocalRunner, fuse, _names("runner"), *RUNNER)  # type: ignore[misc]
-    app.JobDirectories = fragile(app.JobDirectories, fuse, _names("workplace"), *WORKPLACE)  # type: ignore[misc]
+    app.JobDirectories = fragile(app.JobDirectories, fuse, _names("jobs"), *JOB_DIRECTORIES)  # type: ignore[misc]
     event.listen(Engine, "commit", lambda _connection: fuse.commits())
     lease.LEASE_DURATION = LEASE  # type: ignore[misc]
     local.LEARNER_MODULE = "tests.chaos.service.learner"
 
 
 def serve() -> int:
-    """Be the service."""
+    """Run the service; return its exit code."""
     try:
         console(["serve"], standalone_mode=False)
     except DlaasError as error:
@@ -106,11 +106,11 @@ def serve() -> int:
     return 0
 
 
-def attend(order: dict[str, Any], words: int, log: int) -> None:
-    """Run one service and tell of its end, in a process of its own."""
+def run_service(order: dict[str, Any], reports: int, log: int) -> None:
+    """Run one service in a process of its own, and report its end."""
     os.environ.clear()
     os.environ.update(order["environment"])
-    os.dup2(words, 1)
+    os.dup2(reports, 1)
     os.dup2(log, 2)
     pid = os.fork()
     if pid:
@@ -129,7 +129,7 @@ def attend(order: dict[str, Any], words: int, log: int) -> None:
 
 
 def main() -> None:
-    """Take orders until nobody gives any more."""
+    """Handle orders until the socket is closed."""
     orders = socket.socket(fileno=os.dup(0))
     while True:
         content, handles, _, _ = socket.recv_fds(orders, ORDER, 2)
@@ -137,7 +137,7 @@ def main() -> None:
             return
         if os.fork() == 0:
             orders.close()
-            attend(json.loads(content), *handles)
+            run_service(json.loads(content), *handles)
             os._exit(0)
         for handle in handles:
             os.close(handle)
@@ -146,7 +146,7 @@ def main() -> None:
 
 
 def reaped() -> bool:
-    """Reap one that has ended, if there is one."""
+    """Reap a child that has ended; return whether there was one."""
     try:
         return os.waitpid(-1, os.WNOHANG)[0] != 0
     except ChildProcessError:
