@@ -151,7 +151,7 @@ class _StderrLogger:
 def _progress_display(verb: str) -> Iterator[ProgressCallback]:
     """A bar where somebody looks on, a line now and then where not; on stderr, so that the result can be piped."""
     if not sys.stderr.isatty():
-        from airflow_dlaas.task_runs.transfer_progress import ProgressLogger
+        from airflow_dlaas.storage.transfer.progress_logger import ProgressLogger
 
         yield ProgressLogger(verb, _StderrLogger())
         return

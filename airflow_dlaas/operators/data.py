@@ -1,4 +1,4 @@
-"""Operators for training data: into the object store, out of it, and away."""
+"""Operators for training data: upload, download and delete it in the object store."""
 
 from __future__ import annotations
 
@@ -32,31 +32,33 @@ if TYPE_CHECKING:
 
 class UploadDataOperator(CheckedOperator):
     """
-    Bring a file, a folder or what a glob matches into a container; what is there already, unchanged, sends no byte.
+    Upload a file, a folder or the files of a glob to a container; unchanged files are not sent again.
 
-    Every object is verified by its MD5. Returns the container as ``swift://<connection>@<container>/<prefix>``.
+    Every object is verified by its MD5. Returns ``swift://<connection>@<container>/<prefix>``.
 
-    A task that is killed just stops: what has arrived stays, and the next try skips it, or takes a large file up where
-    it broke off. MD5s of files are remembered in the cache folder of the worker's user (``$XDG_CACHE_HOME`` or
-    ``~/.cache``), so that a file that has not changed is not read again; where that cannot be written, it is.
+    If the task is killed, the uploaded files stay. The next try skips them, and resumes a large file where the last try
+    was interrupted. MD5s of files are cached in the cache folder of the worker's user (``$XDG_CACHE_HOME`` or
+    ``~/.cache``), so that an unchanged file is not read again; without a writable cache, files are read each time.
 
-    A folder that holds the marker of a training's results (``.dlaas-training``) is uploaded with it, and trainings then
-    leave the folder out of their data; a warning in the task's log names it. To have it as data, *exclude* the marker.
+    A folder with the marker of a training's results (``.dlaas-training``) is uploaded with the marker. Trainings then
+    leave the folder out of their data; a warning in the task's log names it. To use the folder as data, *exclude* the
+    marker.
 
-    An outlet of the task that is a ``swift://`` asset of this container gets the figures as its event's extra:
-    ``files`` and ``bytes`` that were sent, ``unchanged``, ``deleted``.
+    If an outlet of the task is a ``swift://`` asset of this container, the extra of its event gets the number of
+    ``files`` and ``bytes`` sent, and of ``unchanged`` and ``deleted`` files.
 
-    :param source: a path on every worker, or anything `ObjectStoragePath` reaches, which is passed on without being
-        stored on the worker: a file, a folder, or a glob. (templated)
-    :param container: the container; made if there is none of that name. (templated)
-    :param prefix: the folder in the container that everything goes under. (templated)
-    :param include: names and globs of what is uploaded, a text or a list of texts; all if not given. (templated)
-    :param exclude: names and globs of what is not, as for *include*; it wins over *include*. (templated)
-    :param delete: afterwards, delete from under *prefix* what is no longer in the source. What *include* and *exclude*
-        leave out stays in the store too, and so do the results of trainings.
-    :param allow_empty: whether the task succeeds when the source holds no file, or *include* and *exclude* select none.
-        Otherwise it fails before anything is sent or deleted.
-    :param swift_conn_id: the connection to the object store. (templated)
+    :param source: a file, a folder or a glob: a path on every worker, or any address of `ObjectStoragePath`. Files of
+        another file system are sent on without being stored on the worker. (templated)
+    :param container: the container; it is created if it is missing. (templated)
+    :param prefix: the folder in the container under which the files are stored. (templated)
+    :param include: names and globs of the files to upload, a text or a list of texts; all if not given. (templated)
+    :param exclude: names and globs of files to leave out, as for *include*; takes precedence over *include*.
+        (templated)
+    :param delete: afterwards delete objects under *prefix* that are not in the source. Objects that *include* and
+        *exclude* leave out stay, and so do the results of trainings.
+    :param allow_empty: succeed if the source has no files, or *include* and *exclude* select none. Otherwise the task
+        then fails before anything is sent or deleted.
+    :param swift_conn_id: the id of the connection to the object store. (templated)
     """
 
     template_fields: Sequence[str] = ("source", "container", "prefix", "include", "exclude", "swift_conn_id")
@@ -88,7 +90,7 @@ class UploadDataOperator(CheckedOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.source = source  # type: ignore[assignment]  # made a text by the check
+        self.source = source  # type: ignore[assignment]  # the check converts it to a text
         self.container = container
         self.prefix = prefix
         self.include = include
@@ -99,31 +101,20 @@ class UploadDataOperator(CheckedOperator):
         self.check_parameters()
 
     def execute(self, context: Context) -> str:
-        """Upload; progress goes to the task's log every few seconds."""
+        """Upload the files; the progress is logged every few seconds."""
         self.check_parameters(rendered=True)
         from airflow_dlaas.contract.results import uploaded_results_warning
-        from airflow_dlaas.hooks.sources import find_sources
-        from airflow_dlaas.storage.transfer.api import UploadOptions, upload
-        from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
-        from airflow_dlaas.task_runs.transfer_progress import ProgressLogger
 
-        begun = time.monotonic()
-        sources = find_sources(self.source, self.include, self.exclude, allow_empty=self.allow_empty)
-        with SwiftHook(self.swift_conn_id).store as store:
-            report = upload(
-                store,
-                sources,
+        started = time.monotonic()
+        with SwiftHook(self.swift_conn_id) as hook:
+            report = hook.upload(
+                self.source,
                 self.container,
-                UploadOptions(
-                    prefix=self.prefix,
-                    include=self.include,
-                    exclude=self.exclude,
-                    delete=self.delete,
-                    allow_empty=self.allow_empty,
-                    create_container=True,
-                    checksum_cache=ChecksumCache(default_path()),
-                    progress=ProgressLogger("Upload:", self.log),
-                ),
+                prefix=self.prefix,
+                include=self.include,
+                exclude=self.exclude,
+                delete=self.delete,
+                allow_empty=self.allow_empty,
             )
         self.log.info(
             "Container %s: %s files sent (%s bytes), %s unchanged, %s deleted, in %.1f s",
@@ -132,7 +123,7 @@ class UploadDataOperator(CheckedOperator):
             f"{report.bytes:,}",
             report.unchanged,
             report.deleted,
-            time.monotonic() - begun,
+            time.monotonic() - started,
         )
         if report.result_folders:
             self.log.warning("%s", uploaded_results_warning(self.container, report.result_folders))
@@ -142,34 +133,34 @@ class UploadDataOperator(CheckedOperator):
     def _update_outlet_events(self, context: Context, report: TransferReport) -> None:
         from airflow.sdk import Asset
 
-        figures = {
+        counts = {
             "files": report.files,
             "bytes": report.bytes,
             "unchanged": report.unchanged,
             "deleted": report.deleted,
         }
-        place = self.swift_conn_id, self.container
+        uploaded = self.swift_conn_id, self.container
         for outlet in self.outlets:
-            if isinstance(outlet, Asset) and _parse_asset_uri(outlet.uri, self.swift_conn_id) == place:
-                context["outlet_events"][outlet].extra.update(figures)
+            if isinstance(outlet, Asset) and _parse_asset_uri(outlet.uri, self.swift_conn_id) == uploaded:
+                context["outlet_events"][outlet].extra.update(counts)
 
 
 class DownloadDataOperator(CheckedOperator):
     """
-    Bring what lies in a container to a folder, each file verified by its MD5. Returns *destination*.
+    Download the objects of a container to a folder, each verified by its MD5. Returns *destination*.
 
-    A local folder is filled in place: what is there already, unchanged, is not fetched again, a try after one that
-    broke off goes on where that was, and what else lies there stays. Elsewhere, everything is sent in any case, by way
-    of a temporary folder on the worker.
+    A local folder is filled in place: an unchanged file is not fetched again, a new try resumes an interrupted one, and
+    other files in the folder stay. For another file system, all files are fetched to a temporary folder on the worker
+    and sent from there each time.
 
-    Where *prefix* is the folder of a training's results, their marker (``.dlaas-training``) is left out: uploaded
-    again, they are data. In a larger folder, or a whole container, results keep their markers.
+    If *prefix* is the folder of a training's results, their marker (``.dlaas-training``) is left out, so that they are
+    data when they are uploaded again. In a larger folder or a whole container, results keep their markers.
 
     :param container: the container. (templated)
-    :param prefix: the folder in the container; files are named by what follows it. (templated)
-    :param destination: a folder; a path that all workers share, or anything `ObjectStoragePath` reaches. (templated)
-    :param allow_empty: whether the task succeeds when there is nothing under *prefix*.
-    :param swift_conn_id: the connection to the object store. (templated)
+    :param prefix: the folder in the container; a file is named by the part of the object's name after it. (templated)
+    :param destination: a folder: a path that all workers share, or any address of `ObjectStoragePath`. (templated)
+    :param allow_empty: succeed if there is nothing under *prefix*.
+    :param swift_conn_id: the id of the connection to the object store. (templated)
     """
 
     template_fields: Sequence[str] = ("container", "prefix", "destination", "swift_conn_id")
@@ -196,34 +187,26 @@ class DownloadDataOperator(CheckedOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.container = container
-        self.destination = destination  # type: ignore[assignment]  # made a text by the check
+        self.destination = destination  # type: ignore[assignment]  # the check converts it to a text
         self.prefix = prefix
         self.allow_empty = allow_empty
         self.swift_conn_id = swift_conn_id
         self.check_parameters()
 
     def execute(self, context: Context) -> str:
-        """Download; progress goes to the task's log every few seconds."""
+        """Download the objects; the progress is logged every few seconds."""
         self.check_parameters(rendered=True)
         from airflow_dlaas.contract.results import result_folder_markers
-        from airflow_dlaas.storage.transfer.api import DownloadOptions, download
-        from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
         from airflow_dlaas.task_runs.locations import local_output_dir
-        from airflow_dlaas.task_runs.transfer_progress import ProgressLogger
 
-        begun = time.monotonic()
-        with SwiftHook(self.swift_conn_id).store as store, local_output_dir(self.destination) as folder:
-            report = download(
-                store,
+        started = time.monotonic()
+        with SwiftHook(self.swift_conn_id) as hook, local_output_dir(self.destination) as folder:
+            report = hook.download(
                 self.container,
                 folder,
-                DownloadOptions(
-                    prefix=self.prefix,
-                    exclude_filter=lambda names: result_folder_markers(names, self.prefix),
-                    allow_empty=self.allow_empty,
-                    checksum_cache=ChecksumCache(default_path()),
-                    progress=ProgressLogger("Download:", self.log),
-                ),
+                prefix=self.prefix,
+                exclude_filter=lambda names: result_folder_markers(names, self.prefix),
+                allow_empty=self.allow_empty,
             )
         self.log.info(
             "Container %s: %s files fetched (%s bytes) to %s, %s unchanged, in %.1f s",
@@ -232,25 +215,25 @@ class DownloadDataOperator(CheckedOperator):
             f"{report.bytes:,}",
             self.destination,
             report.unchanged,
-            time.monotonic() - begun,
+            time.monotonic() - started,
         )
         return self.destination
 
 
 class DeleteDataOperator(CheckedOperator):
     """
-    Delete objects from a container: those under a folder, or those named. What is gone already is no error, and so
-    is that there is nothing to delete.
+    Delete objects of a container: the objects under a folder, or given ones.
 
-    Results of trainings are deleted only where *prefix* is their folder or a folder in it, or *names* has them; never
-    as a part of a larger folder or of everything. The container itself stays.
+    An object or a container that does not exist is no error, and neither is it that there is nothing to delete. Results
+    of trainings are deleted only if *prefix* is their folder or a folder in it, or if *names* contains them; never as a
+    part of a larger folder or of a whole container. The container itself stays.
 
     :param container: the container. (templated)
     :param prefix: the folder whose objects are deleted. (templated)
-    :param names: only these, by their full names, a text or a list of texts. (templated)
-    :param everything: with no *prefix* and no *names*, delete all objects of the container; otherwise that is refused,
-        when the DAG is parsed or, where *prefix* only becomes empty in a template, when the task runs.
-    :param swift_conn_id: the connection to the object store. (templated)
+    :param names: delete only these objects, given by their full names, a text or a list of texts. (templated)
+    :param everything: required to delete all objects of the container, with no *prefix* and no *names*. Without it,
+        that is refused when the DAG is parsed, or, if a template makes *prefix* empty, when the task runs.
+    :param swift_conn_id: the id of the connection to the object store. (templated)
     """
 
     template_fields: Sequence[str] = ("container", "prefix", "names", "swift_conn_id")
@@ -282,47 +265,46 @@ class DeleteDataOperator(CheckedOperator):
         self.check_parameters()
 
     def execute(self, context: Context) -> None:
-        """Delete, and say how many objects that were."""
+        """Delete the objects, and log their number."""
         from airflow_dlaas.exceptions import ContainerNotFound
-        from airflow_dlaas.storage.transfer.api import delete_objects
 
         self.check_parameters(rendered=True)
-        with SwiftHook(self.swift_conn_id).store as store:
+        with SwiftHook(self.swift_conn_id) as hook:
             try:
-                gone = delete_objects(
-                    store,
+                deleted = hook.delete_objects(
                     self.container,
                     prefix=self.prefix,
                     names=self.names,
+                    everything=self.everything,
                     exclude_filter=self._protected_results if self.names is None else None,
                 )
             except ContainerNotFound as error:
                 self.log.info("%s: nothing to delete", error)
                 return
-        self.log.info("Container %s: %s objects deleted", self.container, len(gone))
+        self.log.info("Container %s: %s objects deleted", self.container, len(deleted))
 
     def _protected_results(self, object_names: Sequence[str]) -> Sequence[str]:
-        """Choose the results of trainings, which are deleted only where that was asked for."""
+        """Return the results of trainings in *object_names* that the parameters of this operator do not name."""
         from airflow_dlaas.contract.results import nested_result_objects
 
-        left = nested_result_objects(object_names, self.prefix)
-        if left:
-            self.log.info("Container %s: %s objects stay, results of trainings", self.container, len(left))
-        return left
+        results = nested_result_objects(object_names, self.prefix)
+        if results:
+            self.log.info("Container %s: %s objects are results of trainings and stay", self.container, len(results))
+        return results
 
     @classmethod
     def check_combination(cls, given: Mapping[str, Any]) -> None:
-        """Refuse to delete all of a container unless that was asked for."""
+        """Refuse to delete all objects of a container without *everything*."""
         if given["prefix"] == "" and given["names"] is None and given["everything"] is False:
             container = given["container"]
-            which = "the container" if container is UNKNOWN else f"container {container!r}"
+            target = "the container" if container is UNKNOWN else f"container {container!r}"
             raise InvalidValue(
-                f"prefix is empty, which would delete all of {which}: give a prefix or names, or set everything=True"
+                f"prefix is empty, which would delete all of {target}: give a prefix or names, or set everything=True"
             )
 
 
 def _parse_asset_uri(uri: str, default_conn_id: str) -> tuple[str, str] | None:
-    """Read connection and container in the address of an asset; *default_conn_id* where it names no connection."""
+    """Return connection and container of an asset's URI; the connection is *default_conn_id* if the URI has none."""
     parts = urlsplit(uri)
-    named, _, container = parts.netloc.rpartition("@")
-    return (unquote(named) or default_conn_id, unquote(container)) if parts.scheme == "swift" else None
+    conn_id, _, container = parts.netloc.rpartition("@")
+    return (unquote(conn_id) or default_conn_id, unquote(container)) if parts.scheme == "swift" else None

@@ -1,4 +1,4 @@
-"""Operators for what a training leaves behind."""
+"""Operators for the results of trainings."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 class FetchModelOperator(CheckedOperator):
     """
-    Fetch the model of a training, or others of its files, each verified by its MD5.
+    Fetch the model of a training, or other files of its results, each verified by its MD5.
 
-    Returns *destination*, which holds all that was asked for or, if anything failed, what it held before.
+    Returns *destination*, which then contains all requested files. If the task fails, *destination* is unchanged.
 
-    For a local destination, what has been fetched when an attempt breaks off (the store away, the worker lost) waits
-    beside it in a hidden folder, and the next try of the task fetches only the rest.
+    If an attempt is interrupted (the object store does not answer, the worker is lost) and the destination is local,
+    the fetched files stay in a hidden folder beside it, and the next try of the task fetches only the rest.
 
-    :param training_id: the training. (templated)
-    :param destination: a folder; a path that all workers share, or anything `ObjectStoragePath` reaches. (templated)
-    :param part: which of the training's results: ``model``, ``learner-1`` (the logs), or ``""`` for all. (templated)
-    :param swift_conn_id: the connection to the object store that holds the results. (templated)
-    :param dlaas_conn_id: the connection to the service. (templated)
+    :param training_id: the id of the training. (templated)
+    :param destination: a folder: a path that all workers share, or any address of `ObjectStoragePath`. (templated)
+    :param part: the part of the results: ``model``, ``learner-1`` (the logs), or ``""`` for all. (templated)
+    :param swift_conn_id: the id of the connection to the object store with the results. (templated)
+    :param dlaas_conn_id: the id of the connection to the service. (templated)
     """
 
     template_fields: Sequence[str] = ("training_id", "destination", "part", "swift_conn_id", "dlaas_conn_id")
@@ -56,51 +56,43 @@ class FetchModelOperator(CheckedOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.training_id = training_id
-        self.destination = destination  # type: ignore[assignment]  # made a text by the check
+        self.destination = destination  # type: ignore[assignment]  # the check converts it to a text
         self.part = part
         self.swift_conn_id = swift_conn_id
         self.dlaas_conn_id = dlaas_conn_id
         self.check_parameters()
 
     def execute(self, context: Context) -> str:
-        """Ask where the results lie, and bring them to *destination*."""
+        """Request the location of the results, and fetch them to *destination*."""
         self.check_parameters(rendered=True)
         from airflow_dlaas.contract.results import is_marker
         from airflow_dlaas.exceptions import ObjectNotFound
-        from airflow_dlaas.storage.transfer.api import DownloadOptions, download
-        from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
         from airflow_dlaas.task_runs.resumable_folder import resumable_folder
-        from airflow_dlaas.task_runs.transfer_progress import ProgressLogger
 
-        begun = time.monotonic()
+        started = time.monotonic()
         training = DlaasHook(self.dlaas_conn_id).get_training(self.training_id)
         results = training.entity.training_results
         if results is None or results.location is None:
             raise ObjectNotFound(f"Training {self.training_id} ({training.state}) has left no results")
         location, part = results.location, self.part.strip("/")
         prefix = f"{location.model_location}/{part}".rstrip("/") + "/"
-        what = f"{training.id}-{part or 'all'}"
-        with SwiftHook(self.swift_conn_id).store as store, resumable_folder(self.destination, what) as folder:
-            report = download(
-                store,
+        content_id = f"{training.id}-{part or 'all'}"
+        with SwiftHook(self.swift_conn_id) as hook, resumable_folder(self.destination, content_id) as folder:
+            report = hook.download(
                 location.container,
                 folder,
-                DownloadOptions(
-                    prefix=prefix,
-                    exclude_filter=lambda names: [name for name in names if is_marker(name)],
-                    allow_empty=True,
-                    checksum_cache=ChecksumCache(default_path()),
-                    progress=ProgressLogger("Download:", self.log),
-                ),
+                prefix=prefix,
+                exclude_filter=lambda names: [name for name in names if is_marker(name)],
+                allow_empty=True,
             )
             if not report.files + report.unchanged:
                 raise ObjectNotFound(f"There is nothing under {prefix} in container {location.container}")
         self.log.info(
-            "Fetched %s files (%s bytes) to %s, %s were there from an attempt before, in %.1f s",
+            "Fetched %s files (%s bytes) to %s; %s were already fetched by an earlier attempt; %.1f s",
             report.files,
             f"{report.bytes:,}",
             self.destination,
             report.unchanged,
-            time.monotonic() - begun,
+            time.monotonic() - started,
         )
         return self.destination

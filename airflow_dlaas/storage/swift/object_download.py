@@ -12,10 +12,10 @@ from typing import Any
 from swiftclient.exceptions import ClientException
 
 from airflow_dlaas.exceptions import Corrupted, StoreError
+from airflow_dlaas.storage.atomic_write import atomic_write
 from airflow_dlaas.storage.body import CHUNK_SIZE
 from airflow_dlaas.storage.checksums import ChecksumVerifier
 from airflow_dlaas.storage.object_store import BytesCallback, ObjectLayout, Part, WriteAt
-from airflow_dlaas.storage.atomic_write import atomic_write
 from airflow_dlaas.storage.swift.auth import AuthToken
 from airflow_dlaas.storage.swift.errors import translate_errors, translate_parse_errors
 from airflow_dlaas.storage.swift.object_layout import read_layout

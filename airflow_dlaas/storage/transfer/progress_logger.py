@@ -1,4 +1,4 @@
-"""Progress in a task's log: a line every few seconds, not one for every file."""
+"""Progress of a transfer in a log: a line every few seconds, and not one for each file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow_dlaas._util.retry import Logger
-    from airflow_dlaas.storage.transfer.api import Progress
+    from airflow_dlaas.storage.transfer.worker_pool import Progress
 
 LOG_INTERVAL = 5.0
 """Seconds between two lines."""
@@ -30,31 +30,31 @@ class ProgressLogger:
         self._started_at = self._last_logged_at = clock()
 
     def __call__(self, progress: Progress) -> None:
-        """Take note of *progress*."""
+        """Log *progress* if the last line is old enough, or if the transfer is complete."""
         now = self._clock()
-        complete = progress.files_done == progress.files_total and progress.bytes_done >= progress.bytes_total
-        if now - self._last_logged_at < LOG_INTERVAL and not complete:
+        is_complete = progress.files_done == progress.files_total and progress.bytes_done >= progress.bytes_total
+        if now - self._last_logged_at < LOG_INTERVAL and not is_complete:
             return
         self._last_logged_at = now
         self._logger.log(logging.INFO, "%s %s", self._verb, format_progress(progress, now - self._started_at))
 
 
 def format_progress(progress: Progress, seconds: float) -> str:
-    """Put *progress* after *seconds* into words."""
+    """Describe *progress* after *seconds*: bytes, files, rate and remaining time."""
     rate = progress.bytes_done / seconds if seconds > 0 else 0.0
-    words = (
+    text = (
         f"{format_bytes(progress.bytes_done)} of {format_bytes(progress.bytes_total)}, "
         f"{progress.files_done} of {progress.files_total} files"
     )
     if rate > 0:
-        words += f", {format_bytes(rate)}/s"
+        text += f", {format_bytes(rate)}/s"
         if left := progress.bytes_total - progress.bytes_done:
-            words += f", {left / rate:.0f} s left"
-    return words
+            text += f", {left / rate:.0f} s left"
+    return text
 
 
 def format_bytes(count: float) -> str:
-    """Spell a number of bytes with the unit that suits it."""
+    """Format a number of bytes with a suitable unit."""
     for unit in ("B", "KiB", "MiB"):
         if count < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

@@ -1,4 +1,4 @@
-"""The progress of a transfer in a task's log: a line every few seconds and one at the end."""
+"""Tests of the progress of a transfer in a log."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import logging
 
 import pytest
 
-from airflow_dlaas.storage.transfer.api import Progress
-from airflow_dlaas.task_runs.transfer_progress import ProgressLogger, format_bytes
+from airflow_dlaas.storage.transfer.progress_logger import ProgressLogger, format_bytes
+from airflow_dlaas.storage.transfer.worker_pool import Progress
 
 
 class Clock:
-    """A clock that a test sets."""
+    """A clock whose time a test sets."""
 
     now = 0.0
 
@@ -19,7 +19,7 @@ class Clock:
         return self.now
 
 
-def test_progress_is_logged_every_few_seconds_and_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_progress_logger_logs_every_few_seconds_and_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     clock = Clock()
     log_progress = ProgressLogger("Uploaded", logging.getLogger(__name__), clock=clock)
@@ -32,7 +32,7 @@ def test_progress_is_logged_every_few_seconds_and_at_the_end(caplog: pytest.LogC
 
 
 @pytest.mark.parametrize(
-    ("count", "expected"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 * 1024**3, "5.0 GiB")]
+    ("count", "formatted"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 * 1024**3, "5.0 GiB")]
 )
-def test_bytes_have_a_fitting_unit(count: int, expected: str) -> None:
-    assert format_bytes(count) == expected
+def test_format_bytes_uses_a_suitable_unit(count: int, formatted: str) -> None:
+    assert format_bytes(count) == formatted
