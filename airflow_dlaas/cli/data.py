@@ -1,4 +1,4 @@
-"""Training data by hand: up to a container, down from one."""
+"""Commands that upload training data to a container, and download it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 ContainerArgument = Annotated[str, typer.Argument(metavar="CONTAINER", help="The container.")]
 PrefixOption = Annotated[str, typer.Option(help="The folder in the container.")]
-ConnectionOption = Annotated[str, typer.Option(help="The object store, by its name in connections.json.")]
+ConnectionOption = Annotated[str, typer.Option(help="The object store: a name in connections.json.")]
 AllowEmptyOption = Annotated[bool, typer.Option("--allow-empty", help="Succeed if there is nothing to transfer.")]
 ThreadsOption = Annotated[
-    int | None, typer.Option(min=1, max=256, help="Files, or parts of large ones, at a time; found out if not given.")
+    int | None,
+    typer.Option(min=1, max=256, help="Files, or parts of large ones, at a time; default: adapted to the speed."),
 ]
 
 
@@ -36,27 +37,31 @@ def upload(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file, a folder, or a glob in quotes.")],
     container: ContainerArgument,
     prefix: PrefixOption = "",
-    include: Annotated[list[str] | None, typer.Option(help="Names or globs of what is meant; may be repeated.")] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="Names or globs of what is not; may be repeated.")] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(help="Names or globs of the files to upload; may be repeated.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Names or globs of files to leave out; may be repeated.")
+    ] = None,
     delete: Annotated[
-        bool, typer.Option("--delete", help="Delete what is under the prefix and no longer here.")
+        bool, typer.Option("--delete", help="Afterwards delete objects under the prefix that are not in SOURCE.")
     ] = False,
     allow_empty: AllowEmptyOption = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and transfer nothing.")] = False,
     connection: ConnectionOption = "swift_default",
     threads: ThreadsOption = None,
     home: HomeOption = None,
 ) -> None:
     """
-    Bring training data into a container; what is there unchanged sends no byte.
+    Upload training data to a container; unchanged files are not sent again.
 
-    Broken off, it goes on where it was when it is called again, in the middle of a large file too.
+    If the command is interrupted, the next call resumes the upload, also in the middle of a large file.
     """
     from airflow_dlaas.contract.results import uploaded_results_warning
     from airflow_dlaas.storage.transfer import api
     from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
 
-    known = ChecksumCache(default_path())
+    checksum_cache = ChecksumCache(default_path())
     with _open_store(home, connection) as store:
         if dry_run:
             plan = api.plan_upload(
@@ -69,13 +74,13 @@ def upload(
                     exclude=exclude or (),
                     delete=delete,
                     allow_empty=allow_empty,
-                    checksum_cache=known,
+                    checksum_cache=checksum_cache,
                     threads=threads,
                 ),
             )
             _print_plan(plan)
             return
-        with _progress_display("Uploaded") as watch:
+        with _progress_display("Uploaded") as on_progress:
             report = api.upload(
                 store,
                 source,
@@ -86,9 +91,9 @@ def upload(
                     exclude=exclude or (),
                     delete=delete,
                     allow_empty=allow_empty,
-                    checksum_cache=known,
+                    checksum_cache=checksum_cache,
                     threads=threads,
-                    progress=watch,
+                    progress=on_progress,
                     create_container=True,
                 ),
             )
@@ -100,19 +105,21 @@ def upload(
 
 def download(
     container: ContainerArgument,
-    destination: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; made if missing.")],
+    destination: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The local folder; it is created if it is missing.")
+    ],
     prefix: PrefixOption = "",
     allow_empty: AllowEmptyOption = False,
     connection: ConnectionOption = "swift_default",
     threads: ThreadsOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Fetch what lies in a container, verified; what is here unchanged is left. Broken off, it goes on where it was."""
+    """Download and verify the objects of a container, without unchanged files; resumes an interrupted download."""
     from airflow_dlaas.contract.results import result_folder_markers
     from airflow_dlaas.storage.transfer import api
     from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
 
-    with _open_store(home, connection) as store, _progress_display("Downloaded") as watch:
+    with _open_store(home, connection) as store, _progress_display("Downloaded") as on_progress:
         report = api.download(
             store,
             container,
@@ -123,7 +130,7 @@ def download(
                 allow_empty=allow_empty,
                 checksum_cache=ChecksumCache(default_path()),
                 threads=threads,
-                progress=watch,
+                progress=on_progress,
             ),
         )
     typer.echo(f"{report.files} files fetched ({report.bytes:,} bytes), {report.unchanged} unchanged")
@@ -149,7 +156,7 @@ class _StderrLogger:
 
 @contextmanager
 def _progress_display(verb: str) -> Iterator[ProgressCallback]:
-    """A bar where somebody looks on, a line now and then where not; on stderr, so that the result can be piped."""
+    """Show a progress bar on a terminal, otherwise a line every few seconds; on stderr, so that stdout can be piped."""
     if not sys.stderr.isatty():
         from airflow_dlaas.storage.transfer.progress_logger import ProgressLogger
 
@@ -169,11 +176,11 @@ def _progress_display(verb: str) -> Iterator[ProgressCallback]:
     with Display(*columns, console=Console(stderr=True), transient=True) as display:
         task = display.add_task("", total=None, files="comparing")
 
-        def on_progress(at: Progress) -> None:
-            files = f"{at.files_done} of {at.files_total} files"
-            display.update(task, completed=at.bytes_done, total=at.bytes_total, files=files)
+        def update(progress: Progress) -> None:
+            files = f"{progress.files_done} of {progress.files_total} files"
+            display.update(task, completed=progress.bytes_done, total=progress.bytes_total, files=files)
 
-        yield on_progress
+        yield update
 
 
 def _print_plan(plan: UploadPlan) -> None:
@@ -181,5 +188,5 @@ def _print_plan(plan: UploadPlan) -> None:
         typer.echo(f"send    {source.name} ({source.size:,} bytes)")
     for name in plan.deletions:
         typer.echo(f"delete  {name}")
-    sends = f"{len(plan.uploads)} files to send ({plan.bytes:,} bytes)"
-    typer.echo(f"{sends}, {plan.unchanged} unchanged, {len(plan.deletions)} to delete")
+    upload_text = f"{len(plan.uploads)} files to send ({plan.bytes:,} bytes)"
+    typer.echo(f"{upload_text}, {plan.unchanged} unchanged, {len(plan.deletions)} to delete")
