@@ -44,10 +44,40 @@ None of them is an `AirflowException` or an exception of another library; the li
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any, Protocol
+
+    class EndedTraining(Protocol):
+        """
+        The training of a `TrainingEnded`: always an `airflow_dlaas.contract.training.Training`.
+
+        A protocol, because `exceptions` imports no other module of this package. It exists for type checkers only:
+        each parse of a DAG file would pay for more. Code that passes the training on narrows its type with
+        ``isinstance(error.training, Training)``.
+        """
+
+        @property
+        def id(self) -> str:
+            """The id of the training."""
+
+        @property
+        def state(self) -> Any:
+            """The state, an `airflow_dlaas.contract.state.TrainingState`."""
+
+        @property
+        def status(self) -> Any:
+            """The status, an `airflow_dlaas.contract.training.TrainingStatus`."""
+
+        @property
+        def metadata(self) -> Any:
+            """The metadata, an `airflow_dlaas.contract.experiment.Metadata`."""
+
+        @property
+        def entity(self) -> Any:
+            """The definition, the location of the results and the status: a `TrainingEntity`."""
 
 
 class DlaasError(Exception):
@@ -241,35 +271,6 @@ class Corrupted(StoreError):
     """The received data differs from the sent data in its checksum or its length."""
 
     transient = True
-
-
-class EndedTraining(Protocol):
-    """
-    The training of a `TrainingEnded`: always an `airflow_dlaas.contract.training.Training`.
-
-    A protocol, because `exceptions` imports no other module of this package. Code that passes the training on narrows
-    its type with ``isinstance(error.training, Training)``.
-    """
-
-    @property
-    def id(self) -> str:
-        """The id of the training."""
-
-    @property
-    def state(self) -> Any:
-        """The state, an `airflow_dlaas.contract.state.TrainingState`."""
-
-    @property
-    def status(self) -> Any:
-        """The status, an `airflow_dlaas.contract.training.TrainingStatus`."""
-
-    @property
-    def metadata(self) -> Any:
-        """The metadata, an `airflow_dlaas.contract.experiment.Metadata`."""
-
-    @property
-    def entity(self) -> Any:
-        """The definition, the location of the results and the status: a `TrainingEntity`."""
 
 
 class TrainingEnded(DlaasError):

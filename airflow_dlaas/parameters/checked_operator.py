@@ -75,7 +75,7 @@ class CheckedOperator(BaseOperator):
             and bool((dag.jinja_environment_kwargs or {}).keys() & JINJA_SYNTAX_OPTIONS)
         )
         for name, value in given.items():
-            stage = CheckStage(rendered, templated=name in cls.template_fields)
+            stage = CheckStage(rendered=rendered, templated=name in cls.template_fields)
             may_be_template = has_own_markers and stage.templated and isinstance(value, (str, Mapping, list, tuple))
             if isinstance(value, Unknown) or stage.is_unresolved(value) or may_be_template:
                 continue

@@ -144,7 +144,6 @@ PUBLIC_API: dict[str, list[str]] = {
         "ContainerNotFound",
         "Corrupted",
         "DlaasError",
-        "EndedTraining",
         "HostError",
         "InvalidArgument",
         "InvalidBundle",
