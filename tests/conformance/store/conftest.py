@@ -1,4 +1,4 @@
-"""One suite, every database."""
+"""Fixtures of the store suite, which runs on every database."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def store(url: str) -> Iterator[SqlStore]:
-    """A store over it; no connection may be out when the test is over."""
+    """Yield a store in that database; after the test, no connection may be in use."""
     store = SqlStore(url)
     yield store
     assert store._database._engine.pool.checkedout() == 0

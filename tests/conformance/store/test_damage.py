@@ -1,4 +1,4 @@
-"""A row that cannot be read fails no verb about other rows, on any database."""
+"""An unreadable row does not affect other rows, on any database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLUMNS = [column.name for column in trainings.c if column.name not in {"seq", "
 
 
 def damage(store: SqlStore, table: str, column: str, value: Any) -> bool:
-    """Put *value* into a column of the row ``bad``; False where the database itself does not take it."""
+    """Write *value* to a column of the row ``bad``; return False if the database refuses it."""
     kind = {"definition": "json", "gpus": "json", "error": "json", "draft": "json"}.get(column)
     typed = f"CAST(:value AS {kind})" if kind and store._database._engine.dialect.name == "postgresql" else ":value"
     with store._database._engine.connect() as connection:
@@ -110,13 +110,13 @@ def test_row_deleted_during_row_by_row_reading_is_skipped(store: SqlStore) -> No
     def read(row: Mapping[str, Any]) -> str:
         calls.append(row["id"])
         if len(calls) == 1:
-            raise ValueError("a damaged value: from now on each row is read by itself")
+            raise ValueError("a damaged value: after this, each row is read separately")
         connection.execute(delete(trainings).where(trainings.c.id == "deleted"))
         return str(row["id"])
 
     with store._database.read_transaction() as connection:
         query = select(trainings.c.seq, trainings.c.id).order_by(trainings.c.seq)
-        assert read_rows(connection, query, trainings.c.seq, read, lambda _: "salvaged") == ["good"]
+        assert read_rows(connection, query, trainings.c.seq, read, lambda _: "unreadable") == ["good"]
         connection.rollback()
 
 

@@ -1,4 +1,4 @@
-"""Opening, sharing and losing a database."""
+"""Opening, sharing, upgrading and losing a database."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_migrations_create_the_tables_of_the_model(url: str) -> None:
 
 
 def test_upgrade_from_the_previous_version_keeps_trainings(url: str) -> None:
-    """A database of revision 0002 is brought up to date; its completed trainings count as not acknowledged."""
+    """A database of revision 0002 is upgraded; its completed trainings count as not acknowledged."""
     store = SqlStore(url)
     add(store, "a")
     store.finish("a", TrainingOutcome(TrainingState.COMPLETED, later(1), exit_code=0))

@@ -1,4 +1,4 @@
-"""The PostgreSQL that the tests start for themselves."""
+"""The PostgreSQL server that the tests start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.postgresql
 
 @pytest.mark.parametrize("locale", ["C", "xx_XX.UTF-8"])
 def test_test_server_stores_any_text_in_any_locale(locale: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`C` is that of cron and of small containers; one that is not installed comes along with an SSH login."""
+    """cron and small containers use `C`; an SSH login may set a locale that is not installed."""
     if postgresql.installed() is None:
         pytest.skip(postgresql.ABSENT)
     monkeypatch.delenv(postgresql.VARIABLE, raising=False)

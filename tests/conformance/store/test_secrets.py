@@ -1,4 +1,4 @@
-"""Where the secrets of a training lie while it needs them, and that nothing of them lies anywhere afterwards."""
+"""Where the secrets of a training are stored while it needs them, and that they are erased afterwards."""
 
 from __future__ import annotations
 
@@ -33,54 +33,60 @@ from tests.conformance.store.conftest import NOW, SECRET, a_definition, a_traini
 KEY = derive_key(bytes(range(32)))
 ENDED = TrainingOutcome(TrainingState.ERROR, later(1), isolation="bubblewrap")
 
-SPELLINGS = [
+ENCODINGS = [
     SECRET.encode(),
     *(base64.b64encode(b" " * shift + SECRET.encode())[4:-4] for shift in range(3)),
     SECRET.encode().hex().encode(),
 ]
-"""The secret in clear (as in JSON), in base64 at any place of a longer text, and in hexadecimal."""
+"""The secret in plain text (as in JSON), in base64 at any offset of a longer text, and in hexadecimal."""
 
 
-def traces(content: bytes) -> list[bytes]:
-    return [one for one in SPELLINGS if one in content]
+def find_secrets(content: bytes) -> list[bytes]:
+    return [one for one in ENCODINGS if one in content]
 
 
-def everything(folder: Path) -> bytes:
+def read_all_files(folder: Path) -> bytes:
     return b"\n".join(one.read_bytes() for one in sorted(folder.rglob("*")) if one.is_file())
 
 
 @pytest.fixture
-def sealed(url: str) -> Iterator[SqlStore]:
+def encrypted_store(url: str) -> Iterator[SqlStore]:
     store = SqlStore(url, key=KEY)
     yield store
     store.close()
 
 
 def dump(url: str) -> bytes:
-    """What a database's own tool writes for a backup."""
+    """Return what the database's own tool writes for a backup."""
     if url.startswith("sqlite"):
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
             return "\n".join(connection.iterdump()).encode()
-    where = make_url(url)
-    schema = str(where.query["options"]).removeprefix("-csearch_path=")
-    rest = {name: value for name, value in where.query.items() if name != "options"}  # a socket's folder, say
-    line = ["pg_dump", f"--schema={schema}", where.set(drivername="postgresql", query=rest).render_as_string(False)]
+    parsed_url = make_url(url)
+    schema = str(parsed_url.query["options"]).removeprefix("-csearch_path=")
+    rest = {
+        name: value for name, value in parsed_url.query.items() if name != "options"
+    }  # such as the directory of a socket
+    line = [
+        "pg_dump",
+        f"--schema={schema}",
+        parsed_url.set(drivername="postgresql", query=rest).render_as_string(False),
+    ]
     return subprocess.run(line, check=True, capture_output=True, timeout=60).stdout
 
 
-def test_dump_of_the_database_contains_no_secret(url: str, sealed: SqlStore) -> None:
-    add(sealed, "a")
+def test_dump_of_the_database_contains_no_secret(url: str, encrypted_store: SqlStore) -> None:
+    add(encrypted_store, "a")
     found = dump(url)
-    assert b"my-first" in found or b"softlayer_objectstore" in found  # it is a dump with the training in it
-    assert traces(found) == []
-    assert sealed.get_definition_with_secrets("a") == a_definition()
+    assert b"my-first" in found or b"softlayer_objectstore" in found  # the dump contains the training
+    assert find_secrets(found) == []
+    assert encrypted_store.get_definition_with_secrets("a") == a_definition()
 
 
-def test_same_secret_is_encrypted_differently_each_time(url: str, sealed: SqlStore) -> None:
-    add(sealed, "a", "b")
-    with sealed._database.read_transaction() as connection:
-        kept = connection.execute(text("SELECT secrets FROM trainings")).scalars().all()
-    assert len(set(kept)) == 2
+def test_same_secret_is_encrypted_differently_each_time(url: str, encrypted_store: SqlStore) -> None:
+    add(encrypted_store, "a", "b")
+    with encrypted_store._database.read_transaction() as connection:
+        stored = connection.execute(text("SELECT secrets FROM trainings")).scalars().all()
+    assert len(set(stored)) == 2
 
 
 def test_plain_text_of_an_older_version_can_be_read(url: str) -> None:
@@ -102,7 +108,7 @@ def test_another_key_raises_decryption_error_with_advice(url: str, key: bytes | 
         second.get_definition_with_secrets("a")
     assert isinstance(error.value, DlaasError)
     assert error.value.__suppress_context__ or error.value.__context__ is None
-    second.finish("a", ENDED)  # and the training can be ended
+    second.finish("a", ENDED)  # the training can still be finished
     second.close()
 
 
@@ -121,16 +127,16 @@ END: dict[str, Callable[[SqlStore], object]] = {
 @pytest.mark.parametrize("end", END.values(), ids=END.keys())
 @pytest.mark.parametrize("size", [1, 50_000])
 def test_files_of_sqlite_contain_no_secret_after_the_end(tmp_path: Path, end, size: int) -> None:
-    """Not sealed, so that what is looked for is known. The store stays open: nothing tidies up behind it."""
+    """Without encryption, so that the text to search for is known. The store stays open: closing it would clean up."""
     store = SqlStore(f"sqlite:///{tmp_path / 'store.db'}")
     definition = a_definition(SECRET * size)
     store.create_training(a_training("a"), definition, key=None, request_digest="d")
     add(store, "b")
     store.finish("b", ENDED)
-    assert traces(everything(tmp_path))
+    assert find_secrets(read_all_files(tmp_path))
     end(store)
     assert store.get_training("me", "a").state.is_final
-    assert traces(everything(tmp_path)) == []
+    assert find_secrets(read_all_files(tmp_path)) == []
     store.close()
 
 
@@ -142,7 +148,7 @@ def test_blocking_reader_delays_the_erasure_to_the_next_end(tmp_path: Path) -> N
         store.finish("a", ENDED)
     assert store.get_training("me", "a").state.is_final
     store.finish("b", ENDED)
-    assert traces(everything(tmp_path)) == []
+    assert find_secrets(read_all_files(tmp_path)) == []
     store.close()
 
 
@@ -154,9 +160,9 @@ def test_secrets_in_the_write_ahead_log_are_erased_at_the_next_start(tmp_path: P
     for name in ("store.db", "store.db-wal"):
         (tmp_path / "crashed").mkdir(exist_ok=True)
         (tmp_path / "crashed" / name).write_bytes((tmp_path / name).read_bytes())
-    assert traces(everything(tmp_path / "crashed"))
+    assert find_secrets(read_all_files(tmp_path / "crashed"))
     after = SqlStore(f"sqlite:///{tmp_path / 'crashed/store.db'}")
-    assert traces(everything(tmp_path / "crashed")) == []
+    assert find_secrets(read_all_files(tmp_path / "crashed")) == []
     after.close()
     store.close()
 
@@ -165,29 +171,29 @@ def test_secrets_are_in_plain_text_only_in_the_job_directory(tmp_path: Path) -> 
     url = f"sqlite:///{tmp_path / 'store.db'}"
     store = SqlStore(url, key=KEY)
     add(store, "a")
-    assert traces(everything(tmp_path)) == []
+    assert find_secrets(read_all_files(tmp_path)) == []
     jobs = tmp_path / "jobs"
-    workplace = JobDirectories(
+    job_directories = JobDirectories(
         jobs_dir=jobs,
         environments_dir=tmp_path / "environments",
         code_path=lambda digest: tmp_path / digest,
         runtime_spec=lambda key: RuntimeSpec(key=key, kind="venv", provides="x"),
     )
-    before = os.umask(0)  # the worst that a service can be started with
+    before = os.umask(0)  # the least safe umask of a service
     try:
-        job = workplace.prepare_job(
+        job = job_directories.prepare_job(
             replace(a_training("a"), gpus=("0",), started_at=NOW), store.get_definition_with_secrets("a")
         )
     finally:
         os.umask(before)
-    assert [one.name for one in jobs.rglob("*") if one.is_file() and traces(one.read_bytes())] == ["secrets.json"]
+    assert [one.name for one in jobs.rglob("*") if one.is_file() and find_secrets(one.read_bytes())] == ["secrets.json"]
     assert (job.path.stat().st_mode & 0o777, job.secrets.stat().st_mode & 0o777) == (0o700, 0o600)
     assert claim(job)
     _, definition = read_spec(job)
     assert definition.model_dump(context=REVEAL_SECRETS) == a_definition().model_dump(context=REVEAL_SECRETS)
-    assert traces(everything(tmp_path)) == []
+    assert find_secrets(read_all_files(tmp_path)) == []
     store.finish("a", ENDED)
-    assert traces(everything(tmp_path)) == []
+    assert find_secrets(read_all_files(tmp_path)) == []
     store.close()
 
 

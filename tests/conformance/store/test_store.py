@@ -1,4 +1,4 @@
-"""What `Store` promises."""
+"""The guarantees of `Store`."""
 
 from __future__ import annotations
 
@@ -196,8 +196,8 @@ def test_every_change_is_listed_after_the_previous_cursor(store: Store) -> None:
     for change in changes:
         before = store.current_revision()
         change()
-        (told,) = store.list_changes("me", after=before, limit=9)
-        assert (told.id, told.revision) == ("a", store.current_revision())
+        (changed,) = store.list_changes("me", after=before, limit=9)
+        assert (changed.id, changed.revision) == ("a", store.current_revision())
         assert store.list_changes("me", after=store.current_revision(), limit=9) == []
 
 

@@ -1,4 +1,4 @@
-"""What the dispatcher does next."""
+"""The decisions of the dispatcher."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from airflow_dlaas.service.runners.base import Liveness
 from airflow_dlaas.service.store.base import TrainingOutcome, TrainingRecord
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
-TICK = 1000.0
-"""The same moment by the clock that only goes forward."""
+MONOTONIC_NOW = 1000.0
+"""The same moment by the monotonic clock."""
 FOUR = ("virtual:0", "virtual:1", "virtual:2", "virtual:3")
 ALIVE = Observation(liveness=Liveness.ALIVE)
 
@@ -65,14 +65,14 @@ def a_started(id: str, *gpus: str, **more: object) -> TrainingRecord:
     return a_training(id, len(gpus), **given)
 
 
-def steps(
+def decide_actions(
     *entries: TrainingRecord,
-    seen: dict[str, Observation] | None = None,
-    past: dict[str, DispatcherMemory] | None = None,
-    inventory: Sequence[str] = FOUR,
+    observations: dict[str, Observation] | None = None,
+    memories: dict[str, DispatcherMemory] | None = None,
+    slots: Sequence[str] = FOUR,
 ) -> list[Action]:
-    seen = {entry.id: ALIVE for entry in entries if entry.started_at} | (seen or {})
-    return list(decide(entries, seen, past or {}, slots=inventory, now=NOW, monotonic_now=TICK))
+    observations = {entry.id: ALIVE for entry in entries if entry.started_at} | (observations or {})
+    return list(decide(entries, observations, memories or {}, slots=slots, now=NOW, monotonic_now=MONOTONIC_NOW))
 
 
 def an_exit(state: TrainingState = TrainingState.COMPLETED, **more: object) -> ExitFile:
@@ -87,48 +87,48 @@ def a_phase(phase: Phase) -> PhaseFile:
 
 
 def test_decide_without_trainings_yields_no_action():
-    assert steps() == []
+    assert decide_actions() == []
 
 
 def test_queue_starts_trainings_in_the_order_of_submission():
-    assert steps(a_training("a"), a_training("b", 3)) == [Start("a", FOUR[:1]), Start("b", FOUR[1:])]
+    assert decide_actions(a_training("a"), a_training("b", 3)) == [Start("a", FOUR[:1]), Start("b", FOUR[1:])]
 
 
 def test_held_slot_is_not_given_to_another_training():
-    assert steps(a_started("a", "virtual:1"), a_training("b", 2)) == [Start("b", ("virtual:0", "virtual:2"))]
+    assert decide_actions(a_started("a", "virtual:1"), a_training("b", 2)) == [Start("b", ("virtual:0", "virtual:2"))]
 
 
 def test_small_training_does_not_overtake_a_large_queued_one():
     waiting = [a_started("a", "virtual:0", "virtual:1"), a_training("large", 3), a_training("small")]
-    assert steps(*waiting) == []
+    assert decide_actions(*waiting) == []
 
 
 def test_finish_frees_slots_in_the_same_round():
     ending = a_started("a", *FOUR[:3], state=TrainingState.RUNNING, phase=Phase.STORING)
-    found = steps(ending, a_training("b", 3), seen={"a": Observation(exit_file=an_exit())})
-    assert [type(step) for step in found] == [Finish, Start]
+    found = decide_actions(ending, a_training("b", 3), observations={"a": Observation(exit_file=an_exit())})
+    assert [type(action) for action in found] == [Finish, Start]
 
 
 def test_storing_results_frees_slots_in_the_same_round():
     running = a_started("a", *FOUR[:3], state=TrainingState.RUNNING, phase=Phase.PROCESSING)
     seen = {"a": replace(ALIVE, phase_file=a_phase(Phase.STORING))}
-    found = steps(running, a_training("b", 3), seen=seen)
-    assert [type(step) for step in found] == [RecordProgress, Start]
+    found = decide_actions(running, a_training("b", 3), observations=seen)
+    assert [type(action) for action in found] == [RecordProgress, Start]
     storing = replace(running, phase=Phase.STORING)
-    assert steps(storing, a_training("b", 3), seen=seen) == [Start("b", FOUR[:3])]
+    assert decide_actions(storing, a_training("b", 3), observations=seen) == [Start("b", FOUR[:3])]
 
 
 def test_number_of_trainings_that_store_without_slots_is_limited():
     many = [
         a_started(f"a{i}", "virtual:0", state=TrainingState.RUNNING, phase=Phase.STORING) for i in range(MAX_STORING)
     ]
-    assert steps(*many, a_training("b", 4)) == [Start("b", FOUR)]
+    assert decide_actions(*many, a_training("b", 4)) == [Start("b", FOUR)]
     one_more = a_started("one-more", "virtual:3", state=TrainingState.RUNNING, phase=Phase.STORING)
-    assert steps(*many, one_more, a_training("b", 4)) == []
+    assert decide_actions(*many, one_more, a_training("b", 4)) == []
 
 
 def test_training_larger_than_all_slots_fails_and_does_not_block_the_queue():
-    found = steps(a_training("large", 3), a_training("small"), inventory=FOUR[:2])
+    found = decide_actions(a_training("large", 3), a_training("small"), slots=FOUR[:2])
     assert isinstance(found[0], Finish)
     assert found[0].outcome.error is not None
     assert found[0].outcome.error.code == "S100"
@@ -136,7 +136,7 @@ def test_training_larger_than_all_slots_fails_and_does_not_block_the_queue():
 
 
 def test_removed_slot_is_not_given_again():
-    assert steps(a_started("a", "GPU-1"), a_training("b", 2), inventory=("GPU-0",))[-1] != Start("b", ("GPU-0",))
+    assert decide_actions(a_started("a", "GPU-1"), a_training("b", 2), slots=("GPU-0",))[-1] != Start("b", ("GPU-0",))
 
 
 @given(st.lists(st.integers(1, 3), max_size=12), st.integers(3, 8), st.integers(0, 6))
@@ -150,55 +150,55 @@ def test_any_queue_gives_no_slot_twice_and_keeps_the_order(sizes, total, running
             del free[:size]
         else:
             entries.append(a_training(str(index), size))
-    started = [step for step in steps(*entries, inventory=inventory) if isinstance(step, Start)]
-    given_away = [gpu for step in started for gpu in step.gpus]
+    started = [action for action in decide_actions(*entries, slots=inventory) if isinstance(action, Start)]
+    given_away = [gpu for action in started for gpu in action.gpus]
     assert len(given_away) == len(set(given_away))
     assert set(given_away) <= set(free)
     waiting = [entry.id for entry in entries if entry.started_at is None]
-    assert [step.training_id for step in started] == waiting[: len(started)]
+    assert [action.training_id for action in started] == waiting[: len(started)]
 
 
 # -- progress ----------------------------------------------------------------
 
 
 def test_preparing_training_is_pending():
-    found = steps(a_started("a"), seen={"a": replace(ALIVE, phase_file=a_phase(Phase.PREPARING))})
+    found = decide_actions(a_started("a"), observations={"a": replace(ALIVE, phase_file=a_phase(Phase.PREPARING))})
     assert found == [RecordProgress("a", TrainingState.PENDING, Phase.PREPARING, a_phase(Phase.PREPARING).since)]
 
 
 def test_training_is_running_from_phase_loading_on():
-    found = steps(a_started("a"), seen={"a": replace(ALIVE, phase_file=a_phase(Phase.LOADING))})
+    found = decide_actions(a_started("a"), observations={"a": replace(ALIVE, phase_file=a_phase(Phase.LOADING))})
     assert found == [RecordProgress("a", TrainingState.RUNNING, Phase.LOADING, a_phase(Phase.LOADING).since)]
 
 
 def test_known_progress_is_not_recorded_again():
     known = a_started("a", state=TrainingState.RUNNING, phase=Phase.PROCESSING)
-    assert steps(known, seen={"a": replace(ALIVE, phase_file=a_phase(Phase.PROCESSING))}) == []
+    assert decide_actions(known, observations={"a": replace(ALIVE, phase_file=a_phase(Phase.PROCESSING))}) == []
 
 
 def test_running_training_never_becomes_pending():
     running = a_started("a", state=TrainingState.RUNNING, phase=Phase.LOADING)
-    assert steps(running, seen={"a": replace(ALIVE, phase_file=a_phase(Phase.PREPARING))}) == []
+    assert decide_actions(running, observations={"a": replace(ALIVE, phase_file=a_phase(Phase.PREPARING))}) == []
 
 
-# -- the end -----------------------------------------------------------------
+# -- outcomes ----------------------------------------------------------------
 
 
 def test_exit_file_decides_the_outcome():
     running = a_started("a", state=TrainingState.RUNNING, phase=Phase.STORING)
-    assert steps(running, seen={"a": Observation(exit_file=an_exit())}) == [
+    assert decide_actions(running, observations={"a": Observation(exit_file=an_exit())}) == [
         Finish("a", TrainingOutcome(TrainingState.COMPLETED, NOW, exit_code=0, stored=True))
     ]
 
 
 def test_exit_file_takes_precedence_over_cancel_and_lost_learner():
     running = a_started("a", state=TrainingState.RUNNING, cancel_requested=True)
-    found = steps(running, seen={"a": Observation(exit_file=an_exit(), liveness=Liveness.GONE)})
+    found = decide_actions(running, observations={"a": Observation(exit_file=an_exit(), liveness=Liveness.GONE)})
     assert found == [Finish("a", TrainingOutcome(TrainingState.COMPLETED, NOW, exit_code=0, stored=True))]
 
 
 def test_finish_of_an_unobserved_training_records_running_first():
-    found = steps(a_started("a"), seen={"a": Observation(exit_file=an_exit())})
+    found = decide_actions(a_started("a"), observations={"a": Observation(exit_file=an_exit())})
     assert found[0] == RecordProgress("a", TrainingState.RUNNING, Phase.QUEUED, NOW)
     assert isinstance(found[1], Finish)
 
@@ -208,8 +208,10 @@ def test_recorded_states_follow_the_transition_table(state, phase):
     entry = a_started("a")
     mark = a_phase(phase) if phase else None
     at = entry.state
-    for step in steps(entry, seen={"a": Observation(exit_file=an_exit(state, code="C201"), phase_file=mark)}):
-        to = step.state if isinstance(step, RecordProgress) else step.outcome.state  # type: ignore[union-attr]
+    for action in decide_actions(
+        entry, observations={"a": Observation(exit_file=an_exit(state, code="C201"), phase_file=mark)}
+    ):
+        to = action.state if isinstance(action, RecordProgress) else action.outcome.state  # type: ignore[union-attr]
         assert to is at or to in TRANSITIONS[at]
         at = to
     assert at is state
@@ -218,7 +220,7 @@ def test_recorded_states_follow_the_transition_table(state, phase):
 def test_failed_command_keeps_code_and_reason():
     running = a_started("a", state=TrainingState.RUNNING)
     left = an_exit(TrainingState.ERROR, exit_code=3, code="C201", reason="the command ended with 3")
-    [found] = steps(running, seen={"a": Observation(exit_file=left)})
+    [found] = decide_actions(running, observations={"a": Observation(exit_file=left)})
     assert isinstance(found, Finish)
     assert found.outcome.exit_code == 3
     assert found.outcome.error is not None
@@ -227,12 +229,21 @@ def test_failed_command_keeps_code_and_reason():
 
 def test_learner_that_is_gone_for_a_short_time_is_not_lost():
     gone = {"a": Observation(liveness=Liveness.GONE)}
-    assert steps(a_started("a"), seen=gone, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER / 2)}) == []
+    assert (
+        decide_actions(
+            a_started("a"),
+            observations=gone,
+            memories={"a": DispatcherMemory(gone_since=MONOTONIC_NOW - LOST_AFTER / 2)},
+        )
+        == []
+    )
 
 
 def test_lost_learner_ends_the_training_with_an_error_of_the_service():
     gone = {"a": Observation(liveness=Liveness.GONE, is_claimed=True)}
-    _, found = steps(a_started("a"), seen=gone, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER)})
+    _, found = decide_actions(
+        a_started("a"), observations=gone, memories={"a": DispatcherMemory(gone_since=MONOTONIC_NOW - LOST_AFTER)}
+    )
     assert isinstance(found, Finish)
     assert found.outcome.error is not None
     assert found.outcome.error.code == "S100"
@@ -242,13 +253,20 @@ def test_lost_learner_ends_the_training_with_an_error_of_the_service():
 def test_leftovers_of_a_lost_learner_are_killed_before_its_slots_are_given_away():
     lost = a_started("a", *FOUR[:2])
     gone = {"a": Observation(liveness=Liveness.GONE, is_claimed=True)}
-    found = steps(lost, a_training("b", 3), seen=gone, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER)})
-    assert [type(step) for step in found] == [KillLeftovers, Finish, Start]
+    found = decide_actions(
+        lost,
+        a_training("b", 3),
+        observations=gone,
+        memories={"a": DispatcherMemory(gone_since=MONOTONIC_NOW - LOST_AFTER)},
+    )
+    assert [type(action) for action in found] == [KillLeftovers, Finish, Start]
 
 
 def test_reboot_is_named_in_the_error():
     gone = {"a": Observation(liveness=Liveness.GONE, is_claimed=True, is_from_earlier_boot=True)}
-    _, found = steps(a_started("a"), seen=gone, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER)})
+    _, found = decide_actions(
+        a_started("a"), observations=gone, memories={"a": DispatcherMemory(gone_since=MONOTONIC_NOW - LOST_AFTER)}
+    )
     assert isinstance(found, Finish)
     assert found.outcome.error is not None
     assert "restarted" in found.outcome.error.message
@@ -257,16 +275,20 @@ def test_reboot_is_named_in_the_error():
 def test_learner_lost_after_a_cancel_request_is_canceled():
     gone = {"a": Observation(liveness=Liveness.GONE, is_claimed=True)}
     entry = a_started("a", cancel_requested=True)
-    _, found = steps(entry, seen=gone, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER)})
+    _, found = decide_actions(
+        entry, observations=gone, memories={"a": DispatcherMemory(gone_since=MONOTONIC_NOW - LOST_AFTER)}
+    )
     assert found == Finish("a", TrainingOutcome(TrainingState.CANCELED, NOW))
 
 
-def lost_while_storing(known: ExitIfLostFile, *, cancel: bool = False, **seen: object) -> TrainingOutcome:
-    """Return what is recorded of a training whose learner was lost while it stored results."""
-    gone = replace(Observation(liveness=Liveness.GONE, is_claimed=True, exit_if_lost=known), **seen)  # type: ignore[arg-type]
+def lost_while_storing(known: ExitIfLostFile, *, cancel: bool = False, **observed: object) -> TrainingOutcome:
+    """Return the outcome of a training whose learner was lost while it stored results."""
+    gone = replace(Observation(liveness=Liveness.GONE, is_claimed=True, exit_if_lost=known), **observed)  # type: ignore[arg-type]
     entry = a_started("a", state=TrainingState.RUNNING, phase=Phase.STORING, cancel_requested=cancel)
-    clear, found = steps(entry, seen={"a": gone}, past={"a": DispatcherMemory(gone_since=TICK - LOST_AFTER)})
-    assert clear == KillLeftovers("a")
+    kill_leftovers, found = decide_actions(
+        entry, observations={"a": gone}, memories={"a": DispatcherMemory(gone_since=MONOTONIC_NOW - LOST_AFTER)}
+    )
+    assert kill_leftovers == KillLeftovers("a")
     assert isinstance(found, Finish)
     return found.outcome
 
@@ -315,7 +337,7 @@ def test_unreadable_exit_file_keeps_the_exit_code_from_exit_if_lost():
 def test_exit_file_takes_precedence_over_exit_if_lost():
     running = a_started("a", state=TrainingState.RUNNING)
     seen = Observation(exit_file=an_exit(), liveness=Liveness.GONE, exit_if_lost=an_exit_if_lost(code="S303"))
-    assert steps(running, seen={"a": seen}) == [
+    assert decide_actions(running, observations={"a": seen}) == [
         Finish("a", TrainingOutcome(TrainingState.COMPLETED, NOW, exit_code=0, stored=True))
     ]
 
@@ -333,91 +355,112 @@ def test_exit_if_lost_cannot_be_completed():
 
 def test_gone_since_is_set_by_the_first_round_and_reset_if_the_learner_is_back():
     gone, entry = Observation(liveness=Liveness.GONE), a_started("a")
-    once = update_memory(entry, gone, DispatcherMemory(), TICK)
-    assert update_memory(entry, gone, once, TICK + LOST_AFTER).gone_since == TICK
-    assert update_memory(entry, ALIVE, once, TICK + LOST_AFTER).gone_since is None
+    once = update_memory(entry, gone, DispatcherMemory(), MONOTONIC_NOW)
+    assert update_memory(entry, gone, once, MONOTONIC_NOW + LOST_AFTER).gone_since == MONOTONIC_NOW
+    assert update_memory(entry, ALIVE, once, MONOTONIC_NOW + LOST_AFTER).gone_since is None
 
 
-# -- cancel and revival ------------------------------------------------------
+# -- cancel and restart ------------------------------------------------------
 
 
 def test_cancel_request_stops_the_learner():
-    assert steps(a_started("a", cancel_requested=True)) == [Stop("a")]
+    assert decide_actions(a_started("a", cancel_requested=True)) == [Stop("a")]
 
 
 def test_stop_is_repeated_after_the_retry_interval():
     entry = a_started("a", cancel_requested=True)
-    assert steps(entry, past={"a": DispatcherMemory(last_stop_at=TICK - STOP_RETRY_INTERVAL / 2)}) == []
-    assert steps(entry, past={"a": DispatcherMemory(last_stop_at=TICK - STOP_RETRY_INTERVAL)}) == [Stop("a")]
+    assert (
+        decide_actions(entry, memories={"a": DispatcherMemory(last_stop_at=MONOTONIC_NOW - STOP_RETRY_INTERVAL / 2)})
+        == []
+    )
+    assert decide_actions(
+        entry, memories={"a": DispatcherMemory(last_stop_at=MONOTONIC_NOW - STOP_RETRY_INTERVAL)}
+    ) == [Stop("a")]
 
 
 def test_reserved_training_without_a_learner_is_restarted_immediately():
-    assert steps(a_started("a", handle=None)) == [Restart("a")]
+    assert decide_actions(a_started("a", handle=None)) == [Restart("a")]
 
 
 def test_unknown_learner_is_restarted_after_the_restart_interval():
     unknown = {"a": Observation(liveness=Liveness.UNKNOWN)}
     entry = a_started("a")
-    assert steps(entry, seen=unknown, past={"a": update_memory(entry, unknown["a"], DispatcherMemory(), TICK)}) == []
-    past = update_memory(entry, unknown["a"], DispatcherMemory(), TICK - RESTART_INTERVAL)
-    assert steps(entry, seen=unknown, past={"a": past}) == [Restart("a")]
+    assert (
+        decide_actions(
+            entry,
+            observations=unknown,
+            memories={"a": update_memory(entry, unknown["a"], DispatcherMemory(), MONOTONIC_NOW)},
+        )
+        == []
+    )
+    past = update_memory(entry, unknown["a"], DispatcherMemory(), MONOTONIC_NOW - RESTART_INTERVAL)
+    assert decide_actions(entry, observations=unknown, memories={"a": past}) == [Restart("a")]
 
 
 def test_learner_that_never_claims_its_job_is_abandoned():
     unknown = {"a": Observation(liveness=Liveness.UNKNOWN)}
-    tried = {"a": DispatcherMemory(starts=MAX_STARTS, last_started_at=TICK - RESTART_INTERVAL)}
-    [found] = steps(a_started("a"), seen=unknown, past=tried)
+    tried = {"a": DispatcherMemory(starts=MAX_STARTS, last_started_at=MONOTONIC_NOW - RESTART_INTERVAL)}
+    [found] = decide_actions(a_started("a"), observations=unknown, memories=tried)
     assert isinstance(found, Abandon)
     assert found.outcome.error is not None
     assert found.outcome.error.code == "S101"
-    [found] = steps(a_started("a", cancel_requested=True), seen=unknown, past=tried)
+    [found] = decide_actions(a_started("a", cancel_requested=True), observations=unknown, memories=tried)
     assert found == Abandon("a", TrainingOutcome(TrainingState.CANCELED, NOW))
 
 
 def test_learner_waiting_in_the_engine_needs_no_action():
-    assert steps(a_started("a"), seen={"a": Observation(liveness=Liveness.WAITING)}) == []
+    assert decide_actions(a_started("a"), observations={"a": Observation(liveness=Liveness.WAITING)}) == []
 
 
 def test_learner_gone_before_it_claimed_the_job_is_restarted():
     gone = {"a": Observation(liveness=Liveness.GONE, has_spec=True)}
-    past = DispatcherMemory(starts=1, last_started_at=TICK, gone_since=TICK - LOST_AFTER)
-    assert steps(a_started("a"), seen=gone, past={"a": past}) == [Restart("a")]
+    past = DispatcherMemory(starts=1, last_started_at=MONOTONIC_NOW, gone_since=MONOTONIC_NOW - LOST_AFTER)
+    assert decide_actions(a_started("a"), observations=gone, memories={"a": past}) == [Restart("a")]
     canceled = a_started("a", cancel_requested=True)
-    assert steps(canceled, seen=gone, past={"a": past}) == [Abandon("a", TrainingOutcome(TrainingState.CANCELED, NOW))]
-    [found] = steps(a_started("a"), seen=gone, past={"a": replace(past, starts=MAX_STARTS)})
+    assert decide_actions(canceled, observations=gone, memories={"a": past}) == [
+        Abandon("a", TrainingOutcome(TrainingState.CANCELED, NOW))
+    ]
+    [found] = decide_actions(a_started("a"), observations=gone, memories={"a": replace(past, starts=MAX_STARTS)})
     assert isinstance(found, Abandon)
 
 
 def test_learner_gone_with_its_job_directory_is_lost():
     gone, past = (
         {"a": Observation(liveness=Liveness.GONE)},
-        DispatcherMemory(starts=1, last_started_at=TICK, gone_since=TICK - LOST_AFTER),
+        DispatcherMemory(starts=1, last_started_at=MONOTONIC_NOW, gone_since=MONOTONIC_NOW - LOST_AFTER),
     )
-    assert [type(step) for step in steps(a_started("a"), seen=gone, past={"a": past})] == [KillLeftovers, Finish]
+    assert [type(action) for action in decide_actions(a_started("a"), observations=gone, memories={"a": past})] == [
+        KillLeftovers,
+        Finish,
+    ]
 
 
 def test_working_learner_without_a_recorded_handle_is_not_abandoned():
     at_work = {"a": Observation(is_claimed=True)}
-    tried = DispatcherMemory(starts=MAX_STARTS, last_started_at=TICK - RESTART_INTERVAL)
-    assert steps(a_started("a", handle=None), seen=at_work, past={"a": tried}) == [Restart("a")]
-    just_now = replace(tried, last_started_at=TICK)
-    assert steps(a_started("a", handle=None), seen=at_work, past={"a": just_now}) == []
+    tried = DispatcherMemory(starts=MAX_STARTS, last_started_at=MONOTONIC_NOW - RESTART_INTERVAL)
+    assert decide_actions(a_started("a", handle=None), observations=at_work, memories={"a": tried}) == [Restart("a")]
+    just_now = replace(tried, last_started_at=MONOTONIC_NOW)
+    assert decide_actions(a_started("a", handle=None), observations=at_work, memories={"a": just_now}) == []
 
 
 def test_abandon_does_not_free_slots_in_the_same_round():
     unknown = {"a": Observation(liveness=Liveness.UNKNOWN)}
-    tried = {"a": DispatcherMemory(starts=MAX_STARTS, last_started_at=TICK - RESTART_INTERVAL)}
-    found = steps(a_started("a", *FOUR), a_training("b"), seen=unknown, past=tried)
-    assert [type(step) for step in found] == [Abandon]
+    tried = {"a": DispatcherMemory(starts=MAX_STARTS, last_started_at=MONOTONIC_NOW - RESTART_INTERVAL)}
+    found = decide_actions(a_started("a", *FOUR), a_training("b"), observations=unknown, memories=tried)
+    assert [type(action) for action in found] == [Abandon]
 
 
 @given(st.floats(-1e9, 1e9))
 def test_corrected_date_delays_no_action(jump):
     entry, gone = a_started("a", cancel_requested=True), Observation(liveness=Liveness.GONE, is_claimed=True)
-    past = update_memory(entry, gone, DispatcherMemory(), TICK)
+    past = update_memory(entry, gone, DispatcherMemory(), MONOTONIC_NOW)
     later = NOW + timedelta(seconds=jump)
-    ended = list(decide([entry], {"a": gone}, {"a": past}, slots=FOUR, now=later, monotonic_now=TICK + LOST_AFTER))
-    assert [type(step) for step in ended] == [KillLeftovers, Finish]
-    asked = {"a": DispatcherMemory(last_stop_at=TICK)}
-    again = decide([entry], {"a": ALIVE}, asked, slots=FOUR, now=later, monotonic_now=TICK + STOP_RETRY_INTERVAL)
+    ended = list(
+        decide([entry], {"a": gone}, {"a": past}, slots=FOUR, now=later, monotonic_now=MONOTONIC_NOW + LOST_AFTER)
+    )
+    assert [type(action) for action in ended] == [KillLeftovers, Finish]
+    asked = {"a": DispatcherMemory(last_stop_at=MONOTONIC_NOW)}
+    again = decide(
+        [entry], {"a": ALIVE}, asked, slots=FOUR, now=later, monotonic_now=MONOTONIC_NOW + STOP_RETRY_INTERVAL
+    )
     assert list(again) == [Stop("a")]

@@ -1,4 +1,4 @@
-"""Which GPU slots there are."""
+"""The GPU slots of a machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow_dlaas.service.dispatcher.gpu_inventory import parse_nvidia_smi, par
 
 
 @pytest.mark.parametrize(
-    ("said", "slots"),
+    ("setting", "slots"),
     [
         ("virtual:2", ("virtual:0", "virtual:1")),
         ("0", ("0",)),
@@ -17,16 +17,16 @@ from airflow_dlaas.service.dispatcher.gpu_inventory import parse_nvidia_smi, par
         ("GPU-6a0e-11,MIG-77", ("GPU-6a0e-11", "MIG-77")),
     ],
 )
-def test_slots_are_parsed(said, slots):
-    assert parse_slots(said) == slots
+def test_slots_are_parsed(setting, slots):
+    assert parse_slots(setting) == slots
 
 
 @pytest.mark.parametrize(
-    "said", ["virtual", "virtual:0", "virtual:-1", "virtual:x", "virtual:9999", "a,b", "0,", "0;1"]
+    "setting", ["virtual", "virtual:0", "virtual:-1", "virtual:x", "virtual:9999", "a,b", "0,", "0;1"]
 )
-def test_invalid_slots_are_refused(said):
+def test_invalid_slots_are_refused(setting):
     with pytest.raises(NotConfigured, match="no inventory of GPUs"):
-        parse_slots(said)
+        parse_slots(setting)
 
 
 def test_gpu_named_twice_is_refused():

@@ -14,7 +14,7 @@ from airflow_dlaas.service.metrics.metrics_cache import MAX_CACHED_TRAININGS, Me
 LINE = '{{"timestamp":"2026-03-01T12:00:00Z","iteration":{},"phase":"","values":[{{"name":"{}","value":{}}}]}}\n'
 
 
-def gatherings() -> MetricsCache:
+def new_cache() -> MetricsCache:
     return MetricsCache(Metric.model_validate_json)
 
 
@@ -40,7 +40,7 @@ def test_downsampling_keeps_ends_and_order_and_the_limit(values: list[float], mo
 
 
 def test_cache_reads_only_new_complete_lines(tmp_path: Path) -> None:
-    path, kept = tmp_path / "metrics.jsonl", gatherings()
+    path, kept = tmp_path / "metrics.jsonl", new_cache()
     path.write_text(LINE.format(1, "loss", 2.0) + LINE.format(2, "loss", 1.0)[:20])
     first = kept.curves(path, 10, None, complete=False)
     assert [(one.name, one.total) for one in first.series or ()] == [("loss", 1)]
@@ -53,7 +53,7 @@ def test_cache_reads_only_new_complete_lines(tmp_path: Path) -> None:
 
 
 def test_evicted_training_is_read_again(tmp_path: Path) -> None:
-    kept = gatherings()
+    kept = new_cache()
     for number in range(MAX_CACHED_TRAININGS + 2):
         path = tmp_path / str(number)
         path.write_text(LINE.format(1, "loss", number))

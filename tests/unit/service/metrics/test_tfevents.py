@@ -14,7 +14,7 @@ tensorboard = pytest.importorskip("tensorboard.backend.event_processing.event_ac
 
 
 def frame(data: bytes) -> bytes:
-    """One frame, as every writer writes it."""
+    """Return a frame in the format of every writer."""
     length = struct.pack("<Q", len(data))
     return length + masked_crc(length) + data + masked_crc(data)
 
@@ -69,8 +69,8 @@ def test_frame_above_the_limit_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "events.out.tfevents.1"
     path.write_bytes(event("loss", 1.0, 1) + frame(bytes(1001)) + event("loss", 0.5, 2))
     assert MAX_FRAME_SIZE == 16 * 1024**2
-    for piece in (100, 10_000):  # the frame ends beyond what is read at one look, or within it
-        assert [one.value for one in EventFile(path, max_frame_size=1000, chunk_size=piece).read_scalars()] == [
+    for chunk_size in (100, 10_000):  # the frame is longer than a chunk, or not
+        assert [one.value for one in EventFile(path, max_frame_size=1000, chunk_size=chunk_size).read_scalars()] == [
             1.0,
             0.5,
         ]
@@ -91,7 +91,7 @@ def test_symbolic_link_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_scalars_equal_those_that_tensorboard_reads(tmp_path: Path) -> None:
-    """Both ways in which scalars are written: as a simple value, and (TensorFlow 2, Keras) as a tensor."""
+    """Scalars are written as a simple value or, by TensorFlow 2 and Keras, as a tensor."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.compat.proto.tensor_pb2 import TensorProto

@@ -1,4 +1,4 @@
-"""What a lost learner left running is ended, and nobody else is."""
+"""Leftovers of a lost learner are killed, and no other process is."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def job(tmp_path: Path) -> JobDirectory:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start shell lines in sessions of their own; none outlives the test."""
+    """Return a function that starts shell commands in sessions of their own; the fixture kills them after the test."""
     started = []
 
     def begin(line: str, **options: object) -> subprocess.Popen[bytes]:
@@ -47,14 +47,14 @@ def test_leftovers_are_found_by_environment_log_and_session(job: JobDirectory, s
     named = start("exec sleep 60", env={"JOB_STATE_DIR": str(job.path), "PATH": os.environ["PATH"]})
     line = "env -i sleep 60 >/dev/null 2>&1 & echo $! >&2; exec env -i sleep 60 2>/dev/null"
     with job.log.open("ab") as log:
-        speaking = start(line, stdout=log, stderr=subprocess.PIPE)
-    assert speaking.stderr is not None
-    beside = os.pidfd_open(int(speaking.stderr.readline()))
+        logging_process = start(line, stdout=log, stderr=subprocess.PIPE)
+    assert logging_process.stderr is not None
+    sibling = os.pidfd_open(int(logging_process.stderr.readline()))
     LocalRunner().kill_leftovers(job)
-    assert (named.wait(30), speaking.wait(30)) == (-9, -9)
-    assert select.select([beside], [], [], 30)[0]  # readable: it has ended
-    os.close(beside)
-    speaking.stderr.close()
+    assert (named.wait(30), logging_process.wait(30)) == (-9, -9)
+    assert select.select([sibling], [], [], 30)[0]  # readable: the process has ended
+    os.close(sibling)
+    logging_process.stderr.close()
 
 
 def test_leftover_that_writes_to_the_pipe_of_the_learner_is_killed(job: JobDirectory, start: Start) -> None:
@@ -71,22 +71,22 @@ def test_readers_of_the_log_and_foreign_session_leaders_are_not_killed(job: JobD
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     reader = start(f"exec 3<{job.log}; echo begun; read word; echo $word", **pipes)
     named = f"env JOB_STATE_DIR={job.path} sh -c 'echo begun; exec sleep 60' &"
-    at_work_by_hand = start(f"{named} wait; read word; echo $word", **pipes)
-    for one in (reader, at_work_by_hand):
+    session_leader = start(f"{named} wait; read word; echo $word", **pipes)
+    for one in (reader, session_leader):
         assert one.stdout is not None
         assert one.stdout.readline() == b"begun\n"
     LocalRunner().kill_leftovers(job)
-    for one in (reader, at_work_by_hand):
+    for one in (reader, session_leader):
         assert one.communicate(b"alive\n", timeout=30) == (b"alive\n", None)
 
 
 def test_leftover_that_is_found_by_a_later_poll_is_killed(
     job: JobDirectory, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a process is within `execve` its environment reads as empty, and it is not found."""
+    """During `execve`, the environment of a process reads as empty, so that it is not found."""
     process = start("exec sleep 60")
-    looks = iter([set(), set(), {process.pid}])
-    monkeypatch.setattr(local, "_leftover_pids", lambda _job: next(looks, set()))
+    polls = iter([set(), set(), {process.pid}])
+    monkeypatch.setattr(local, "_leftover_pids", lambda _job: next(polls, set()))
     LocalRunner().kill_leftovers(job)
     assert process.wait(30) == -9
 
@@ -96,7 +96,7 @@ def test_leftover_that_is_found_by_a_later_poll_is_killed(
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Callable[..., Path]:
-    """Install shell scripts that play container engines; the file they write their calls to."""
+    """Return a function that installs shell scripts as container engines; it returns the file with their calls."""
 
     def install(script: str = "", *names: str) -> Path:
         for name in names or ("docker",):
@@ -114,7 +114,7 @@ def runner(job: JobDirectory, **environment: str) -> LocalRunner:
     return LocalRunner({"PATH": str(job.path.parent / "bin"), **environment})
 
 
-def runs(job: JobDirectory, kind: str) -> None:
+def set_runtime(job: JobDirectory, kind: str) -> None:
     """Give *job* a runtime of *kind*."""
     runtime = RuntimeSpec(key="torch-7", kind=kind, provides="Lua Torch", image="site/torch7", path=("/bin",))
     spec = JobSpec(
@@ -124,7 +124,7 @@ def runs(job: JobDirectory, kind: str) -> None:
 
 
 def test_container_of_a_lost_learner_is_removed(job: JobDirectory, engine: Callable[..., Path]) -> None:
-    runs(job, "container")
+    set_runtime(job, "container")
     calls = engine("", "docker", "podman")
     runner(job, DOCKER_HOST=" at tcp://there").kill_leftovers(job)
     expected = [f"{name} rm --force dlaas-training-a at tcp://there" for name in ("docker", "podman")]
@@ -132,7 +132,7 @@ def test_container_of_a_lost_learner_is_removed(job: JobDirectory, engine: Calla
 
 
 def test_no_engine_is_called_for_a_training_without_a_container(job: JobDirectory, engine: Callable[..., Path]) -> None:
-    runs(job, "prefix")
+    set_runtime(job, "prefix")
     calls = engine()
     runner(job).kill_leftovers(job)
     assert calls.read_text() == ""
@@ -150,13 +150,13 @@ def test_hanging_engine_does_not_block_kill_leftovers(
     job: JobDirectory, engine: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(local, "KILL_TIMEOUT", 0.2)
-    runs(job, "container")
+    set_runtime(job, "container")
     released = job.path / "released"
     calls = engine(f"until test -e {released}; do /bin/sleep 0.02; done")
     runner(job).kill_leftovers(job)
     assert calls.read_text() == ""
     assert "Removing container dlaas-training-a has not ended after 0.2 s" in caplog.text
-    released.touch()  # the engine answers after all
+    released.touch()  # the engine answers now
     for thread in threading.enumerate():
         if thread.name == "remove dlaas-training-a":
             thread.join(30)
@@ -178,7 +178,7 @@ def test_failed_removal_of_a_container_is_logged(
     script: str,
     logged: str | None,
 ) -> None:
-    runs(job, "container")
+    set_runtime(job, "container")
     engine(script)
     runner(job).kill_leftovers(job)
     assert [one.levelname for one in caplog.records] == (["WARNING"] if logged else [])

@@ -1,4 +1,4 @@
-"""A job folder whose files cannot be read: the runner goes by the process that it started."""
+"""A job directory with unreadable files: the runner uses the handle of the process that it started."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ GONE = HANDLE_PREFIX + ProcessIdentity(pid=1, start_ticks=1, boot_id="another").
 
 
 @pytest.fixture
-def here() -> str:
-    """The handle of a process that is there: this one."""
+def running_handle() -> str:
+    """The handle of a running process: this one."""
     mark = identify(os.getpid())
     assert mark is not None
     return HANDLE_PREFIX + mark.model_dump_json()
 
 
-def test_unreadable_run_json_falls_back_to_the_handle(tmp_path: Path, here: str) -> None:
+def test_unreadable_run_json_falls_back_to_the_handle(tmp_path: Path, running_handle: str) -> None:
     job, runner = JobDirectory(tmp_path / "training-a"), LocalRunner({})
     job.path.mkdir()
     for what in damaged_files(job.run):
         if what == "a link to nothing":
-            continue  # the same as no mark: the learner has not taken the job yet
-        assert runner.poll({here: job, GONE: job}) == {here: Liveness.ALIVE, GONE: Liveness.GONE}, what
+            continue  # equal to no run.json: the learner has not claimed the job yet
+        assert runner.poll({running_handle: job, GONE: job}) == {running_handle: Liveness.ALIVE, GONE: Liveness.GONE}, (
+            what
+        )
 
 
 def test_kill_leftovers_of_a_damaged_job_raises_no_error(tmp_path: Path) -> None:
@@ -56,7 +58,7 @@ def test_erase_secrets_without_a_directory_is_no_error(tmp_path: Path) -> None:
 def test_read_job_file_refuses_a_file_above_the_size_limit(tmp_path: Path) -> None:
     job = JobDirectory(tmp_path)
     with job.run.open("wb") as file:
-        file.truncate(MAX_JOB_FILE_SIZE * 1024)  # a hole: it takes no room on the disk
+        file.truncate(MAX_JOB_FILE_SIZE * 1024)  # a sparse file: it needs no disk space
     with pytest.raises(ValueError, match="longer than"):
         read_job_file(job.run, ProcessIdentity)
 
@@ -71,13 +73,15 @@ def test_read_job_file_does_not_follow_links(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["a pipe", "a link out of the folder", "a directory"])
 def test_replaced_learner_log_does_not_prevent_a_second_start(tmp_path: Path, what: str) -> None:
-    job, elsewhere = JobDirectory(tmp_path / "training-a"), tmp_path / "elsewhere"
+    job, elsewrunning_handle = JobDirectory(tmp_path / "training-a"), tmp_path / "elsewrunning_handle"
     path = job.subdirectory("logs") / "learner.log"
     path.parent.mkdir(parents=True)
-    job.run.write_text("{}")  # another learner has taken the job: this one ends at once
-    {"a pipe": os.mkfifo, "a directory": Path.mkdir, "a link out of the folder": lambda one: one.symlink_to(elsewhere)}[
-        what
-    ](path)
+    job.run.write_text("{}")  # another learner has claimed the job: this one ends immediately
+    {
+        "a pipe": os.mkfifo,
+        "a directory": Path.mkdir,
+        "a link out of the folder": lambda one: one.symlink_to(elsewrunning_handle),
+    }[what](path)
     handle = LocalRunner().start(job)
     os.waitpid(ProcessIdentity.model_validate_json(handle.removeprefix(HANDLE_PREFIX)).pid, 0)
-    assert not elsewhere.exists()
+    assert not elsewrunning_handle.exists()

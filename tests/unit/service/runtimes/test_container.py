@@ -23,7 +23,7 @@ from airflow_dlaas.service.runtimes.probe import check_entry
 from airflow_dlaas.service.runtimes.provision import provision_runtime
 
 
-def line(engine: str, gpus: tuple[str, ...]) -> list[str]:
+def command_line(engine: str, gpus: tuple[str, ...]) -> list[str]:
     return container_command(
         engine,
         image="site/torch7",
@@ -38,7 +38,7 @@ def line(engine: str, gpus: tuple[str, ...]) -> list[str]:
 
 
 def test_container_command_mounts_directories_at_their_paths_and_keeps_path_of_the_image() -> None:
-    assert line("/usr/bin/podman", ()) == [
+    assert command_line("/usr/bin/podman", ()) == [
         "/usr/bin/podman",
         "run",
         "--rm",
@@ -57,9 +57,9 @@ def test_container_command_mounts_directories_at_their_paths_and_keeps_path_of_t
 
 
 def test_container_command_selects_gpus_by_the_options_of_each_engine() -> None:
-    assert "--device=nvidia.com/gpu=1" in line("/usr/bin/podman", ("0", "1"))
-    assert '--gpus="device=0,1"' in line("/usr/bin/docker", ("0", "1"))
-    assert "--user=1000:1000" in line("/usr/bin/docker", ())
+    assert "--device=nvidia.com/gpu=1" in command_line("/usr/bin/podman", ("0", "1"))
+    assert '--gpus="device=0,1"' in command_line("/usr/bin/docker", ("0", "1"))
+    assert "--user=1000:1000" in command_line("/usr/bin/docker", ())
 
 
 def test_removal_command_names_the_container() -> None:
@@ -68,7 +68,7 @@ def test_removal_command_names_the_container() -> None:
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Puts programs on a PATH of their own: shell scripts that play an engine."""
+    """Return a function that installs shell scripts as engines on a PATH of their own."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
     def install(**scripts: str) -> None:
@@ -128,16 +128,16 @@ def test_container_entry_is_available_only_if_an_engine_answers(programs: Callab
 
 
 class Engine:
-    """An engine that is there or not, and counts how often it is asked."""
+    """An engine that is available or not, and counts the queries."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.queries = 0
         self.reason: str | None = None
-        self.while_asked: Callable[[], object] = lambda: None
+        self.during_query: Callable[[], object] = lambda: None
 
     def find(self) -> str:
-        self.asked += 1
-        self.while_asked()
+        self.queries += 1
+        self.during_query()
         if self.reason is not None:
             raise HostError(self.reason)
         return "/usr/bin/docker"
@@ -151,30 +151,30 @@ class Clock:
         return self.seconds
 
 
-@pytest.mark.parametrize(("reason", "remembered"), [(None, AVAILABLE_TTL), ("docker: no answer", UNAVAILABLE_TTL)])
-def test_engine_check_caches_the_answer(reason: str | None, remembered: float) -> None:
+@pytest.mark.parametrize(("reason", "ttl"), [(None, AVAILABLE_TTL), ("docker: no answer", UNAVAILABLE_TTL)])
+def test_engine_check_caches_the_answer(reason: str | None, ttl: float) -> None:
     engine, clock = Engine(), Clock()
     engine.reason = reason
     check = EngineCheck(engine.find, clock=clock)
     assert [check.failure_reason() for _ in range(3)] == [reason] * 3
-    clock.seconds += remembered - 1
-    assert (check.failure_reason(), engine.asked) == (reason, 1)
+    clock.seconds += ttl - 1
+    assert (check.failure_reason(), engine.queries) == (reason, 1)
     clock.seconds += 1
-    engine.reason = "docker: it went away"
-    assert (check.failure_reason(), engine.asked) == ("docker: it went away", 2)
+    engine.reason = "docker: stopped"
+    assert (check.failure_reason(), engine.queries) == ("docker: stopped", 2)
 
 
 def test_engine_check_caches_a_late_answer_from_its_end_on() -> None:
     engine, clock = Engine(), Clock()
     engine.reason = "docker: no answer within 10 seconds"
 
-    def take_longer_than_it_is_remembered() -> None:
+    def take_longer_than_the_ttl() -> None:
         clock.seconds += 2 * UNAVAILABLE_TTL
 
-    engine.while_asked = take_longer_than_it_is_remembered
+    engine.during_query = take_longer_than_the_ttl
     check = EngineCheck(engine.find, clock=clock)
     assert [check.failure_reason(), check.failure_reason()] == [engine.reason] * 2
-    assert engine.asked == 1
+    assert engine.queries == 1
 
 
 def test_concurrent_calls_of_the_engine_check_share_one_query() -> None:
@@ -184,7 +184,7 @@ def test_concurrent_calls_of_the_engine_check_share_one_query() -> None:
         begun.set()
         assert answered.wait(30)
 
-    engine.while_asked = hang
+    engine.during_query = hang
     check = EngineCheck(engine.find, clock=Clock())
     found: list[str | None] = []
     threads = [threading.Thread(target=lambda: found.append(check.failure_reason()), daemon=True) for _ in range(8)]
@@ -194,7 +194,7 @@ def test_concurrent_calls_of_the_engine_check_share_one_query() -> None:
     answered.set()
     for one in threads:
         one.join(30)
-    assert (found, engine.asked) == ([None] * 8, 1)
+    assert (found, engine.queries) == ([None] * 8, 1)
 
 
 def test_other_threads_get_the_previous_answer_during_a_query() -> None:
@@ -208,28 +208,28 @@ def test_other_threads_get_the_previous_answer_during_a_query() -> None:
         begun.set()
         assert answered.wait(30)
 
-    engine.while_asked = hang
+    engine.during_query = hang
     asking = threading.Thread(target=check.failure_reason, daemon=True)
     asking.start()
     assert begun.wait(30)
     assert check.failure_reason() is None
     answered.set()
     asking.join(30)
-    assert (check.failure_reason(), engine.asked) == (engine.reason, 2)
+    assert (check.failure_reason(), engine.queries) == (engine.reason, 2)
 
 
 def test_engine_check_queries_again_after_an_exception() -> None:
     engine = Engine()
 
-    def break_down() -> None:
+    def fail() -> None:
         raise RuntimeError("can't start new thread")
 
-    engine.while_asked = break_down
+    engine.during_query = fail
     check = EngineCheck(engine.find, clock=Clock())
     with pytest.raises(RuntimeError):
         check.failure_reason()
-    engine.while_asked = lambda: None
-    assert (check.failure_reason(), engine.asked) == (None, 2)
+    engine.during_query = lambda: None
+    assert (check.failure_reason(), engine.queries) == (None, 2)
 
 
 def test_list_of_runtimes_uses_the_cached_engine_check(programs: Callable[..., None], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Zips by their digest."""
+"""The store of archives."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ CONTENT = b"some bytes"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
-def kept(blobs: BlobStore, *pieces: bytes) -> Blob:
-    with blobs.start_upload(1000) as incoming:
-        for piece in pieces:
-            incoming.write(piece)
-        return incoming.commit()
+def store_blob(blobs: BlobStore, *chunks: bytes) -> Blob:
+    with blobs.start_upload(1000) as upload:
+        for chunk in chunks:
+            upload.write(chunk)
+        return upload.commit()
 
 
 def age(path: Path, seconds: float) -> None:
@@ -29,37 +29,37 @@ def age(path: Path, seconds: float) -> None:
 
 def test_blob_has_its_digest_as_name(tmp_path: Path) -> None:
     blobs = BlobStore(tmp_path / "made" / "blobs")
-    assert kept(blobs, b"some ", b"bytes") == Blob(DIGEST, len(CONTENT))
+    assert store_blob(blobs, b"some ", b"bytes") == Blob(DIGEST, len(CONTENT))
     assert blobs.path(DIGEST).read_bytes() == CONTENT
 
 
 def test_same_bytes_are_stored_once(tmp_path: Path) -> None:
     blobs = BlobStore(tmp_path)
-    assert kept(blobs, CONTENT) == kept(blobs, CONTENT)
+    assert store_blob(blobs, CONTENT) == store_blob(blobs, CONTENT)
     assert [file.name for file in tmp_path.iterdir()] == [DIGEST]
 
 
 def test_upload_without_commit_leaves_no_file(tmp_path: Path) -> None:
     blobs = BlobStore(tmp_path)
-    with blobs.start_upload(1000) as incoming:
-        incoming.write(CONTENT)
-        assert incoming.finalize().digest == DIGEST
-        assert incoming.temp_path.read_bytes() == CONTENT
+    with blobs.start_upload(1000) as upload:
+        upload.write(CONTENT)
+        assert upload.finalize().digest == DIGEST
+        assert upload.temp_path.read_bytes() == CONTENT
     assert list(tmp_path.iterdir()) == []
 
 
 def test_upload_above_the_limit_is_refused_and_removed(tmp_path: Path) -> None:
     blobs = BlobStore(tmp_path)
-    with blobs.start_upload(9) as incoming:
-        incoming.write(b"123456789")
+    with blobs.start_upload(9) as upload:
+        upload.write(b"123456789")
         with pytest.raises(TooLarge, match="larger than the 9 bytes"):
-            incoming.write(b"0")
+            upload.write(b"0")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_delete_unused_keeps_used_and_recent_blobs(tmp_path: Path) -> None:
     blobs = BlobStore(tmp_path)
-    needed, fresh, old = (kept(blobs, content).digest for content in (b"needed", b"fresh", b"old"))
+    needed, fresh, old = (store_blob(blobs, content).digest for content in (b"needed", b"fresh", b"old"))
     left = tmp_path / ".incoming-of-a-crash"
     left.touch()
     for path in (blobs.path(needed), blobs.path(old), left):
@@ -70,7 +70,7 @@ def test_delete_unused_keeps_used_and_recent_blobs(tmp_path: Path) -> None:
 
 def test_touched_blob_is_not_deleted(tmp_path: Path) -> None:
     blobs = BlobStore(tmp_path)
-    digest = kept(blobs, CONTENT).digest
+    digest = store_blob(blobs, CONTENT).digest
     age(blobs.path(digest), GRACE_PERIOD + 1)
     assert blobs.touch(digest)
     assert blobs.delete_unused(()) == 0
