@@ -202,14 +202,19 @@ class JobLifecycle:
         if engine is not None:
             line = container.container_command(
                 engine,
-                image=runtime.image or "",
-                name=name,
-                command=container_argv(self.spec.command),
-                folders=[*(self.job.subdirectory(one) for one in command_env.COMMAND_FOLDERS), *provision.python_path],
-                workdir=code,
-                environment=environment,
-                gpus=command_env.physical_gpus(self.spec.gpus),
-                user=(os.getuid(), os.getgid()),
+                container.ContainerRun(
+                    image=runtime.image or "",
+                    name=name,
+                    command=container_argv(self.spec.command),
+                    folders=[
+                        *(self.job.subdirectory(one) for one in command_env.COMMAND_FOLDERS),
+                        *provision.python_path,
+                    ],
+                    workdir=code,
+                    environment=environment,
+                    gpus=command_env.physical_gpus(self.spec.gpus),
+                    user=(os.getuid(), os.getgid()),
+                ),
             )
             environment = dict(os.environ)  # the engine's; the command's is passed on the command line
         ended: CommandResult | None = None

@@ -106,39 +106,39 @@ def container_name(training_id: str) -> str:
     return f"dlaas-{training_id}"
 
 
-def container_command(
-    engine: str,
-    *,
-    image: str,
-    name: str,
-    command: Sequence[str],
-    folders: Sequence[Path],
-    workdir: Path,
-    environment: Mapping[str, str],
-    gpus: Sequence[str],
-    user: tuple[int, int],
-) -> list[str]:
-    """
-    Return the command line that runs *command* in *image*. The PATH of the image is kept.
+@dataclass(frozen=True, slots=True)
+class ContainerRun:
+    """A command to run in a container."""
 
-    :param folders: directories that the container sees at the paths that they have outside, so that the same
-        environment variables are valid in both places.
-    :param gpus: device indices or UUIDs; if empty, no device is visible.
-    :param user: user id and group id of the command; used with docker only.
-    """
-    arguments = [engine, "run", "--rm", f"--name={name}", "--init", f"--workdir={workdir}"]
+    image: str
+    name: str
+    command: Sequence[str]
+    folders: Sequence[Path]
+    """Directories that the container sees at the paths that they have outside, so that the same environment variables
+    are valid in both places."""
+    workdir: Path
+    environment: Mapping[str, str]
+    gpus: Sequence[str]
+    """Device indices or UUIDs; if empty, no device is visible."""
+    user: tuple[int, int]
+    """User id and group id of the command; used with docker only."""
+
+
+def container_command(engine: str, run: ContainerRun) -> list[str]:
+    """Return the command line of *run*. The PATH of the image is kept."""
+    arguments = [engine, "run", "--rm", f"--name={run.name}", "--init", f"--workdir={run.workdir}"]
     if Path(engine).name == "docker":
-        arguments.append(f"--user={user[0]}:{user[1]}")
-        if gpus:
+        arguments.append(f"--user={run.user[0]}:{run.user[1]}")
+        if run.gpus:
             # docker splits the value at commas unless it is quoted.
-            arguments.append(f'--gpus="device={",".join(gpus)}"')
+            arguments.append(f'--gpus="device={",".join(run.gpus)}"')
     else:
-        arguments.extend(f"--device=nvidia.com/gpu={one}" for one in gpus)
-    arguments.extend(f"--volume={folder}:{folder}" for folder in folders)
-    # The container sees no other devices than *gpus*, and counts them from 0.
+        arguments.extend(f"--device=nvidia.com/gpu={one}" for one in run.gpus)
+    arguments.extend(f"--volume={folder}:{folder}" for folder in run.folders)
+    # The container sees no other devices than `gpus`, and counts them from 0.
     excluded = {"PATH", "CUDA_VISIBLE_DEVICES"}
-    arguments.extend(f"--env={key}={value}" for key, value in sorted(environment.items()) if key not in excluded)
-    return [*arguments, "--entrypoint=", image, *command]
+    arguments.extend(f"--env={key}={value}" for key, value in sorted(run.environment.items()) if key not in excluded)
+    return [*arguments, "--entrypoint=", run.image, *run.command]
 
 
 def removal_command(engine: str, name: str) -> list[str]:

@@ -73,15 +73,15 @@ def test_read_job_file_does_not_follow_links(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["a pipe", "a link out of the folder", "a directory"])
 def test_replaced_learner_log_does_not_prevent_a_second_start(tmp_path: Path, what: str) -> None:
-    job, elsewrunning_handle = JobDirectory(tmp_path / "training-a"), tmp_path / "elsewrunning_handle"
+    job, other_file = JobDirectory(tmp_path / "training-a"), tmp_path / "other_file"
     path = job.subdirectory("logs") / "learner.log"
     path.parent.mkdir(parents=True)
     job.run.write_text("{}")  # another learner has claimed the job: this one ends immediately
     {
         "a pipe": os.mkfifo,
         "a directory": Path.mkdir,
-        "a link out of the folder": lambda one: one.symlink_to(elsewrunning_handle),
+        "a link out of the folder": lambda one: one.symlink_to(other_file),
     }[what](path)
     handle = LocalRunner().start(job)
     os.waitpid(ProcessIdentity.model_validate_json(handle.removeprefix(HANDLE_PREFIX)).pid, 0)
-    assert not elsewrunning_handle.exists()
+    assert not other_file.exists()

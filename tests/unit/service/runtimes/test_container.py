@@ -14,6 +14,7 @@ from airflow_dlaas.service.runtimes.catalogue_file import CatalogueEntry
 from airflow_dlaas.service.runtimes.container import (
     AVAILABLE_TTL,
     UNAVAILABLE_TTL,
+    ContainerRun,
     EngineCheck,
     container_command,
     find_engine,
@@ -26,14 +27,16 @@ from airflow_dlaas.service.runtimes.provision import provision_runtime
 def command_line(engine: str, gpus: tuple[str, ...]) -> list[str]:
     return container_command(
         engine,
-        image="site/torch7",
-        name="dlaas-training-abcdefghi",
-        command=["/bin/sh", "-c", "th cnn.lua"],
-        folders=[Path("/jobs/a/code"), Path("/jobs/a/data")],
-        workdir=Path("/jobs/a/code"),
-        environment={"DATA_DIR": "/jobs/a/data", "PATH": "/usr/bin", "CUDA_VISIBLE_DEVICES": "1"},
-        gpus=gpus,
-        user=(1000, 1000),
+        ContainerRun(
+            image="site/torch7",
+            name="dlaas-training-abcdefghi",
+            command=["/bin/sh", "-c", "th cnn.lua"],
+            folders=[Path("/jobs/a/code"), Path("/jobs/a/data")],
+            workdir=Path("/jobs/a/code"),
+            environment={"DATA_DIR": "/jobs/a/data", "PATH": "/usr/bin", "CUDA_VISIBLE_DEVICES": "1"},
+            gpus=gpus,
+            user=(1000, 1000),
+        ),
     )
 
 
