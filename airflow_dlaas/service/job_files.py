@@ -102,7 +102,7 @@ class ExitFile(ApiModel):
     exit_code: int | None = Field(default=None, ge=-(2**31), lt=2**31)
     """The exit code of the command, 128 + N if signal N ended it; None if it never ran."""
     code: str | None = None
-    """One of `airflow_dlaas.contract.error.RUN_CODES`."""
+    """One of `airflow_dlaas.contract.error.TRAINING_ERROR_CODES`."""
     reason: str | None = None
     stored: bool = False
     """Whether anything was stored in the results container."""
