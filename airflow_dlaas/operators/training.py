@@ -315,16 +315,7 @@ class TrainModelOperator(SubmitTrainingOperator):
         )
         metrics = task_training.record_outcome(training)
         if self.mlflow_experiment:
-            from airflow_dlaas.integrations.mlflow import MAX_LOGGED_POINTS, log_to_mlflow
-
-            ti = task_training.task_run.context["ti"]
-            log_to_mlflow(
-                training,
-                task_training.fetch_curves(training.id, MAX_LOGGED_POINTS),
-                experiment=self.mlflow_experiment,
-                tags={"airflow.dag_id": ti.dag_id, "airflow.run_id": ti.run_id, "airflow.task_id": ti.task_id},
-                logger=self.log,
-            )
+            task_training.log_to_mlflow(training, self.mlflow_experiment)
         return metrics
 
     def _update_outlet_events(self, context: Context, training: Training, metrics: Mapping[str, float | str]) -> None:

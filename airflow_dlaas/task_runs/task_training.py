@@ -112,6 +112,19 @@ class TaskTraining:
         )
         return final_metrics(training, curves)
 
+    def log_to_mlflow(self, training: Training, experiment: str) -> None:
+        """Log the ended *training* as a run of the MLflow experiment *experiment*; an error is logged, not raised."""
+        from airflow_dlaas.integrations.mlflow import MAX_LOGGED_POINTS, log_to_mlflow
+
+        ti = self.task_run.context["ti"]
+        log_to_mlflow(
+            training,
+            self.fetch_curves(training.id, MAX_LOGGED_POINTS),
+            experiment=experiment,
+            tags={"airflow.dag_id": ti.dag_id, "airflow.run_id": ti.run_id, "airflow.task_id": ti.task_id},
+            logger=self.task_run.logger,
+        )
+
     def acknowledge(self, training: Training) -> None:
         """
         Record at the service that the task succeeds with *training*.
