@@ -103,7 +103,7 @@ class FakeStore:
 
 
 @pytest.mark.parametrize(
-    ("sought", "there"),
+    ("query", "found"),
     [
         (ObjectQuery("c", "day/a", "", 1), True),
         (ObjectQuery("c", "day", "", 1), False),
@@ -117,10 +117,10 @@ class FakeStore:
         (ObjectQuery("missing", "day/a", "", 1), False),
     ],
 )
-def test_a_query_counts_objects_and_no_folder_markers(sought: ObjectQuery, there: bool) -> None:
+def test_a_query_counts_objects_and_no_folder_markers(query: ObjectQuery, found: bool) -> None:
     """A prefix is the name of a folder, and a missing container holds no objects yet."""
     store = cast("ObjectStore", FakeStore("day/", "day/a", "day/b", "other", "other/c"))
-    assert sought.is_found(store) is there
+    assert query.is_found(store) is found
 
 
 def test_a_trigger_is_made_again_from_its_serialization() -> None:
