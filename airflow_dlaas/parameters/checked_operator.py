@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-from airflow_dlaas.exceptions import InvalidArgument, InvalidDefinition
 from airflow_dlaas.parameters.checks import CheckStage, InvalidValue, ParameterCheck
 from airflow_dlaas.parameters.rendering import JINJA_SYNTAX_OPTIONS
 
@@ -95,6 +94,8 @@ class CheckedOperator(BaseOperator):
             except InvalidValue as error:
                 wrong.append(str(error))
         if wrong:
+            from airflow_dlaas.exceptions import InvalidArgument
+
             raise InvalidArgument(f"{task_id}: {'; '.join(wrong)}")
         return known
 
@@ -198,6 +199,8 @@ class CheckedPartial(OperatorPartial):
             self._check_set(mapped, label)
 
     def _check_set(self, mapped: Mapping[str, Any], label: str) -> None:
+        from airflow_dlaas.exceptions import InvalidArgument, InvalidDefinition
+
         try:
             self._check(mapped)
         except InvalidDefinition as error:

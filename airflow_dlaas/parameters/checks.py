@@ -13,10 +13,6 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from airflow_dlaas.contract.format_value import format_value
-from airflow_dlaas.contract.patterns import parse_object_names, parse_patterns
-from airflow_dlaas.contract.store_names import require_container_name, require_object_name, require_prefix
-from airflow_dlaas.exceptions import InvalidArgument
 from airflow_dlaas.parameters.rendering import has_template
 
 T = TypeVar("T")
@@ -61,6 +57,13 @@ def is_runtime_value(value: object) -> bool:
     return callable(getattr(value, "iter_references", None)) or callable(value)
 
 
+def format_value(value: object) -> str:
+    """Return *value* for a message; the module that formats it is imported only if there is an error to report."""
+    from airflow_dlaas.contract import format_value as formats
+
+    return formats.format_value(value)
+
+
 def optional(check: ParameterCheck) -> ParameterCheck:
     """Return a check that accepts None, which means "not given", and otherwise applies *check*."""
 
@@ -88,21 +91,29 @@ def require_text(value: Any, stage: CheckStage) -> str:
 
 def require_container(value: Any, stage: CheckStage) -> str:
     """Require the name of a container."""
+    from airflow_dlaas.contract.store_names import require_container_name
+
     return _apply_rule(require_container_name, require_any_text(value, stage))
 
 
 def require_folder_prefix(value: Any, stage: CheckStage) -> str:
     """Require a prefix: the path of a folder in a container; empty for the whole container."""
+    from airflow_dlaas.contract.store_names import require_prefix
+
     return _apply_rule(require_prefix, require_any_text(value, stage))
 
 
 def require_stripped_prefix(value: Any, stage: CheckStage) -> str:
     """Require a prefix; slashes at its ends are accepted and removed."""
+    from airflow_dlaas.contract.store_names import require_prefix
+
     return _apply_rule(require_prefix, require_any_text(value, stage).strip("/"))
 
 
 def require_object(value: Any, stage: CheckStage) -> str:
     """Require the name of an object; it may be a name that only another program would store."""
+    from airflow_dlaas.contract.store_names import require_object_name
+
     return _apply_rule(require_object_name, require_any_text(value, stage))
 
 
@@ -142,6 +153,8 @@ def require_duration(value: Any, stage: CheckStage) -> timedelta:
 
 def require_location(value: Any, stage: CheckStage) -> str:
     """Require a path: a text, or an object of `pathlib` or of Airflow's `ObjectStoragePath`; return its text."""
+    from airflow_dlaas.contract.store_names import require_container_name
+
     if is_path(value):
         return require_text(str(value), stage)  # its class has parsed the address, and may have normalized it
     if not isinstance(value, str):
@@ -162,11 +175,15 @@ def is_path(value: object) -> bool:
 
 def require_patterns(value: Any, stage: CheckStage) -> tuple[str, ...]:
     """Require names and globs: a list, or a text for a single one."""
+    from airflow_dlaas.contract.patterns import parse_patterns
+
     return _apply_list_rule(parse_patterns, value, stage)
 
 
 def require_object_names(value: Any, stage: CheckStage) -> tuple[str, ...]:
     """Require names of objects: a list, or a text for a single one."""
+    from airflow_dlaas.contract.patterns import parse_object_names
+
     return _apply_list_rule(parse_object_names, value, stage)
 
 
@@ -212,6 +229,8 @@ def require_dict_list(value: Any, stage: CheckStage) -> list[Any]:
 
 def _apply_rule(rule: Callable[[object, str], T], value: object) -> T:
     """Apply a rule of `contract` or `storage`, whose error begins with the parameter's name and a colon."""
+    from airflow_dlaas.exceptions import InvalidArgument
+
     try:
         return rule(value, "")
     except InvalidArgument as error:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseSensorOperator
 
 from airflow_dlaas.parameters.checked_operator import CheckedOperator
-from airflow_dlaas.task_runs.deferrable import default_deferrable
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -39,6 +38,8 @@ class DeferrableSensor(CheckedOperator, BaseSensorOperator):
     """
 
     def __init__(self, *, deferrable: bool | None = None, **kwargs: Any) -> None:
+        from airflow_dlaas.task_runs.deferrable import default_deferrable
+
         super().__init__(**kwargs)
         self.deferrable = default_deferrable() if deferrable is None else deferrable
 
