@@ -67,7 +67,9 @@ UtcTimestamp = Annotated[Timestamp, AfterValidator(_to_utc)]
 
 
 class ProcessIdentity(ApiModel):
-    """Identifies a learner's process. All three fields must agree: pids are reused, and the machine may have rebooted."""
+    """
+    Identifies a learner's process. All three fields must agree: pids are reused, and the machine may have rebooted.
+    """
 
     pid: int
     start_ticks: int
@@ -211,8 +213,8 @@ class JobDirectory:
         """
         Claim the job in place of a learner, so that no learner claims it later, and end it with *exit_file*.
 
-        Return False if a learner, or an earlier call, has claimed it before. Return True if there is no directory, or no
-        space in it: no learner can start there. exit.json may be missing then.
+        Return False if a learner, or an earlier call, has claimed it before. Return True if there is no directory, or
+        no space in it: no learner can start there. exit.json may be missing then.
         """
         try:
             atomic_write_text(self.run, NO_PROCESS.model_dump_json(), overwrite=False)
@@ -259,8 +261,8 @@ def read_job_file(path: Path, model: type[ModelT]) -> ModelT | None:
     """
     Read the JSON file at *path*; None if it does not exist (yet).
 
-    A command without a sandbox can replace the file by anything. A pipe does not block this function, and an endless file
-    does not fill the memory.
+    A command without a sandbox can replace the file by anything. A pipe does not block this function, and an endless
+    file does not fill the memory.
 
     :raises READ_ERRORS: the file cannot be read, or its content is no *model*.
     """

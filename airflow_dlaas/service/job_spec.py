@@ -12,9 +12,9 @@ from airflow_dlaas.service.object_store_allowlist import ALLOW_ANY, ObjectStoreA
 
 IsolationMode = Literal["auto", "bubblewrap", "none"]
 """
-How a command is isolated from the rest of the machine: "auto" uses bubblewrap where it works and no isolation elsewhere;
-with "bubblewrap" the training fails where bubblewrap does not work; "none" is no isolation. A container isolates its
-command itself.
+How a command is isolated from the rest of the machine: "auto" uses bubblewrap where it works and no isolation
+elsewhere; with "bubblewrap" the training fails where bubblewrap does not work; "none" is no isolation. A container
+isolates its command itself.
 """
 
 DEFAULT_LOG_LIMIT = 1024**3
