@@ -185,12 +185,12 @@ class JobLifecycle:
             self.set_phase(Phase.PREPARING)
         logger = self.logger("prepare.log")
 
-        def say(line: str) -> None:
+        def log_progress(line: str) -> None:
             logger.info("%s", line)
             if not line.startswith(" + "):
                 self.log.write_message(line.strip())
 
-        return self.waker.run_in_thread(lambda: provision_runtime(runtime, environments, say))
+        return self.waker.run_in_thread(lambda: provision_runtime(runtime, environments, log_progress))
 
     def run_command(self, provision: RuntimePaths) -> CommandResult:
         """Run the command in its environment, sandbox or container."""
