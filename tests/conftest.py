@@ -131,12 +131,12 @@ class ServiceProcess:
         with Client(known["host"], known["login"], known["password"]) as opened:
             yield opened
 
-    def console(self, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a command of the console script against the service, with *said* as its standard input."""
+    def console(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command of the console script against the service, with *stdin* as its standard input."""
         return subprocess.run(
             [sys.executable, "-m", "airflow_dlaas.cli", *arguments],
             env=self.environment | {"COLUMNS": "200", "NO_COLOR": "1"},
-            input=said,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=120,  # most of it is for imports, on a busy machine

@@ -30,6 +30,9 @@ DEBIAN = Path("/usr/lib/postgresql")
 START = 60.0
 """The most seconds for the first response of a new server; it needs less than one."""
 
+UNPRIVILEGED_UID = 65534
+"""The account without rights that each Linux distribution has; PostgreSQL runs as it if its own account is missing."""
+
 SETTINGS = {
     "listen_addresses": "",  # the socket only: a port may be in use
     "fsync": "off",
@@ -122,7 +125,7 @@ def _unprivileged(folder: Path) -> list[str]:
     if os.getuid() != 0:
         return []
     names = {one.pw_name for one in pwd.getpwall()}
-    user = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
+    user = pwd.getpwnam("postgres") if "postgres" in names else pwd.getpwuid(UNPRIVILEGED_UID)
     os.chown(folder, user.pw_uid, user.pw_gid)
     return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 

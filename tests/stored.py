@@ -17,12 +17,12 @@ Tree = Mapping[str, bytes]
 """Contents by name: of the files in a folder, or of the objects in a container."""
 
 
-def noise(size: int, seed: object) -> bytes:
+def random_bytes(size: int, seed: object) -> bytes:
     """Return random bytes, the same for equal seeds."""
     return random.Random(f"{seed}").randbytes(size)
 
 
-def lay(folder: Path, tree: Tree) -> Path:
+def write_tree(folder: Path, tree: Tree) -> Path:
     """Write the files of *tree* to *folder*, which is created if needed; other files there stay."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in tree.items():
@@ -32,7 +32,7 @@ def lay(folder: Path, tree: Tree) -> Path:
     return folder
 
 
-def laid(folder: Path) -> dict[str, bytes]:
+def read_tree(folder: Path) -> dict[str, bytes]:
     """Return all files in *folder*."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -64,17 +64,17 @@ def orphans(store: ObjectStore, container: str) -> set[str]:
     return {name for name in segments(store, container) if (segment_container(container), name) not in places}
 
 
-def settle(trouble: Troublemaker) -> None:
+def wait_until_disconnected(proxy: Troublemaker) -> None:
     """
-    Wait until *trouble* has no connections any more. Close the stores that use it first, and delete their errors.
+    Wait until *proxy* has no open connection. The test closes the stores that use it, and deletes their errors, before.
 
-    A request that was sent completely is executed even if its sender has closed the connection.
+    The store executes a request that it received completely, even if the client has closed the connection.
     """
     gc.collect()  # an error that is still referenced keeps its connection open
-    until(lambda: list(trouble._threads), lambda threads: not threads)
+    until(lambda: list(proxy._threads), lambda threads: not threads)
 
 
-def said(error: BaseException) -> str:
+def error_texts(error: BaseException) -> str:
     """Return the texts and reprs of an error, its causes and its arguments, as a log or a debugger shows them."""
     texts, seen, left = [], set(), [error]
     while left:
@@ -87,6 +87,6 @@ def said(error: BaseException) -> str:
     return "\n".join(texts)
 
 
-def speaks_clearly(error: DlaasError, *secrets: str) -> bool:
+def has_clear_message(error: DlaasError, *secrets: str) -> bool:
     """Whether an error has a message of several words and contains none of *secrets*."""
-    return len(str(error).split()) > 3 and not any(secret in said(error) for secret in secrets)
+    return len(str(error).split()) > 3 and not any(secret in error_texts(error) for secret in secrets)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE = 60.0
+WAIT_TIMEOUT = 60.0
 """The most seconds of a wait, for a busy machine; less than one is usual."""
 
 
@@ -17,7 +17,7 @@ def until(
     holds: Callable[[T], object] = bool,
     *,
     details: Callable[[], object] = str,
-    seconds: float = PATIENCE,
+    seconds: float = WAIT_TIMEOUT,
 ) -> T:
     """
     Call *look* until *holds* is true for its result, and return the result.

@@ -15,7 +15,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.demo.airflow_processes import RealAirflow
 from airflow_dlaas.demo.service_process import ServiceProcess
 from airflow_dlaas.storage.swift.store import SwiftStore
-from tests.stored import laid
+from tests.stored import read_tree
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -93,7 +93,7 @@ def test_task_log_has_progress_and_result(run: FinishedRun, task_id: str, messag
 
 
 def test_download_fetches_the_uploaded_files(run: FinishedRun) -> None:
-    uploaded, downloaded = laid(run.workspace / "data"), laid(run.workspace / "copy")
+    uploaded, downloaded = read_tree(run.workspace / "data"), read_tree(run.workspace / "copy")
     assert downloaded == {name: content for name, content in uploaded.items() if not name.endswith(".tmp")}
     assert run.result("download") == str(run.workspace / "copy")
 

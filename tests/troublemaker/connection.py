@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from tests.troublemaker.faults import ExpireTokens, Fault, Say
+from tests.troublemaker.faults import ExpireTokens, Fault, SendReply
 from tests.troublemaker.ledger import Entry, RequestLog, Rules, Tokens
 from tests.troublemaker.lifetime import Closed, Lifetime
 from tests.troublemaker.passage import Finish, Passage, Reset
 from tests.troublemaker.wire import Head, ProtocolError, Stream
 
-EXPIRED = Say(HTTPStatus.UNAUTHORIZED, {"Www-Authenticate": 'Swift realm="unknown"'})
+EXPIRED = SendReply(HTTPStatus.UNAUTHORIZED, {"Www-Authenticate": 'Swift realm="unknown"'})
 """Swift's reply to an unknown token."""
 
 TOKEN_FIELDS = ("X-Auth-Token", "X-Storage-Token")
@@ -70,7 +70,7 @@ class Connection:
         entry = self._state.request_log.enter(head.word(0), head.word(1))
         head, fault = self._apply_rules(head)
         passage = Passage(entry, fault, self._state.lifetime, self._client.is_disconnected)
-        if isinstance(fault, Say):
+        if isinstance(fault, SendReply):
             return self._respond(fault, head, entry, passage)
         store = self._connect_store()
         self._pass_request(store, head, passage)
@@ -98,7 +98,7 @@ class Connection:
             head = head.put(name, token or "")
         return head, fault
 
-    def _respond(self, fault: Say, head: Head, entry: Entry, passage: Passage) -> bool:
+    def _respond(self, fault: SendReply, head: Head, entry: Entry, passage: Passage) -> bool:
         if not fault.early:
             for _ in passage.request(self._incoming(head)):
                 """The body is read and dropped."""
@@ -158,7 +158,7 @@ def _reply(store: Stream) -> Head:
     raise ProtocolError("the store closed the connection without a reply")
 
 
-def _response_head(fault: Say, *, closing: bool) -> Head:
+def _response_head(fault: SendReply, *, closing: bool) -> Head:
     fields = dict(fault.headers)
     if fault.status != HTTPStatus.NO_CONTENT:
         fields.setdefault("Content-Length", str(len(fault.body)))

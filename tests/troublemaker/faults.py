@@ -35,7 +35,7 @@ class LoseReply:
 
 
 @dataclass(frozen=True)
-class Say:
+class SendReply:
     """
     The proxy sends the reply; the store does not receive the request.
 
@@ -105,7 +105,7 @@ Fault = (
     ResetRequest
     | ResetReply
     | LoseReply
-    | Say
+    | SendReply
     | ExpireTokens
     | Truncate
     | CorruptRequest

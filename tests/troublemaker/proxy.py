@@ -125,7 +125,7 @@ class Troublemaker:
                 continue  # a client that disconnected before it was accepted
             except (Closed, OSError):
                 return
-            thread = threading.Thread(target=self._serve, args=(client,), name="trouble", daemon=True)
+            thread = threading.Thread(target=self._serve, args=(client,), name="troublemaker-connection", daemon=True)
             self._threads.add(thread)
             thread.start()
 

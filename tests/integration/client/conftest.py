@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pytest
 
 from airflow_dlaas.client.client import Client
-from tests.waiting import PATIENCE
+from tests.waiting import WAIT_TIMEOUT
 
 TIMEOUT = (30.0, 30.0)
 """Seconds for a connection and for a response: the service is a thread here, which may wait long for a processor."""
@@ -100,7 +100,7 @@ class Service:
                 answer = service.answer(Request(self.command, self.path, headers, body))
                 time.sleep(answer.delay)
                 if answer.held is not None:
-                    answer.held.wait(PATIENCE)
+                    answer.held.wait(WAIT_TIMEOUT)
                 if answer.hang_up:
                     self.close_connection = True
                     return

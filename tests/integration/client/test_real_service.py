@@ -31,7 +31,7 @@ from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.store.base import TrainingOutcome
 from airflow_dlaas.service.store.blobs import BlobStore
 from airflow_dlaas.service.store.sql import SqlStore
-from tests.waiting import PATIENCE, until
+from tests.waiting import WAIT_TIMEOUT, until
 
 
 class Catalogue:
@@ -192,7 +192,7 @@ def test_trainings_and_their_logs_are_followed_to_the_end(client, parts, locatio
             asyncio.create_task(watched(watcher, one.id, first)) for one, first in zip(trainings, seen, strict=True)
         ]
         logs = [asyncio.create_task(followed(one.id)) for one in trainings]
-        await asyncio.wait_for(asyncio.gather(*(first.wait() for first in seen)), PATIENCE)
+        await asyncio.wait_for(asyncio.gather(*(first.wait() for first in seen)), WAIT_TIMEOUT)
         await asyncio.gather(*(asyncio.to_thread(run, parts, one.id, lines) for one in trainings))
         states, frames = await asyncio.gather(*waits), await asyncio.gather(*logs)
         again = await followed(trainings[0].id, offset=len("".join(lines[:7]).encode()))

@@ -14,7 +14,7 @@ from airflow_dlaas.client.client import Client
 from airflow_dlaas.client.training_watcher import TrainingWatcher, shared_watcher
 from airflow_dlaas.exceptions import NotFound, ProtocolError, Unauthenticated
 from tests.integration.client.conftest import Answer, Request, Service, instance, refuse, reply, serving, training
-from tests.waiting import PATIENCE
+from tests.waiting import WAIT_TIMEOUT
 
 IDS = [f"training-{n}" for n in range(20)]
 
@@ -83,13 +83,13 @@ async def begin(watcher: TrainingWatcher, *ids: str) -> list[asyncio.Task[list[s
     """Start one wait for each of *ids*; return the tasks when each has its first state."""
     first = [asyncio.Event() for _ in ids]
     waits = [asyncio.create_task(states(watcher, one, event)) for one, event in zip(ids, first, strict=True)]
-    await asyncio.wait_for(asyncio.gather(*(one.wait() for one in first)), PATIENCE)
+    await asyncio.wait_for(asyncio.gather(*(one.wait() for one in first)), WAIT_TIMEOUT)
     return waits
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait until *condition* holds; fail with *what* when it does not within `PATIENCE`."""
-    end = time.monotonic() + PATIENCE
+    """Wait until *condition* holds; fail with *what* when it does not within `WAIT_TIMEOUT`."""
+    end = time.monotonic() + WAIT_TIMEOUT
     while not condition():
         assert time.monotonic() < end, what
         await asyncio.sleep(0.01)
@@ -135,7 +135,7 @@ def test_change_is_reported_by_the_waiting_long_poll(service, client):
             await until(lambda: service.polls_waiting == 1, "no long poll")
             requests = len(service.requests)
             service.put("training-1", "completed")
-            assert str((await asyncio.wait_for(anext(found), PATIENCE)).state) == "completed"
+            assert str((await asyncio.wait_for(anext(found), WAIT_TIMEOUT)).state) == "completed"
             return [one.path for one in service.requests[requests:]]
 
     assert [one for one in asyncio.run(scenario()) if "after=" not in one] == []
@@ -205,7 +205,7 @@ def test_unreadable_training_ends_its_own_waits_only(service, client, extended, 
         service.put("training-0", "paused")
         service.put("training-19", "paused")  # without a wait
         with pytest.raises(ProtocolError, match="state"):
-            await asyncio.wait_for(broken, PATIENCE)
+            await asyncio.wait_for(broken, WAIT_TIMEOUT)
         for one in IDS[1:4]:
             service.put(one, "completed")
         return await asyncio.gather(*others)

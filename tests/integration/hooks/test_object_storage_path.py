@@ -17,7 +17,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.fs.path import SwiftPath
 from airflow_dlaas.fs.swift import ConnectionFileSystem, _cached_store, get_fs
 from airflow_dlaas.storage.swift.store import SwiftStore
-from tests.stored import laid, lay
+from tests.stored import read_tree, write_tree
 
 TREE = {"a.txt": b"1", "deep/b.txt": b"22", "deep/er/c.csv": b"333"}
 
@@ -120,7 +120,7 @@ def test_path_stat_and_checksum_follow_the_content(container: ObjectStoragePath)
 def test_folder_is_copied_and_moved_within_the_store_and_to_local_paths(
     container: ObjectStoragePath, tmp_path: Path
 ) -> None:
-    local = lay(tmp_path / "here", TREE)
+    local = write_tree(tmp_path / "here", TREE)
     ObjectStoragePath(f"file://{local}").copy(container / "up", recursive=True)
     assert contents(container / "up") == TREE
     (container / "up").copy(container / "again", recursive=True)
@@ -129,7 +129,7 @@ def test_folder_is_copied_and_moved_within_the_store_and_to_local_paths(
     assert contents(container / "moved") == TREE
     assert not (container / "again").exists()
     (container / "moved").copy(ObjectStoragePath(f"file://{tmp_path}/down"), recursive=True)
-    assert laid(tmp_path / "down") == TREE
+    assert read_tree(tmp_path / "down") == TREE
     (container / "up" / "a.txt").move(ObjectStoragePath(f"file://{tmp_path}/single"))
     assert (tmp_path / "single").read_bytes() == b"1"
     assert not (container / "up" / "a.txt").exists()

@@ -35,8 +35,8 @@ from airflow_dlaas.task_runs.run_key import RunKey, TaskTry
 from airflow_dlaas.task_runs.search import TrainingSearch, fetch_and_resolve, find_training
 from airflow_dlaas.task_runs.submit import submit_training
 from tests.conftest import ServiceProcess
-from tests.troublemaker import LoseReply, ResetRequest, Say, Troublemaker
-from tests.waiting import PATIENCE, until
+from tests.troublemaker import LoseReply, ResetRequest, SendReply, Troublemaker
+from tests.waiting import WAIT_TIMEOUT, until
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
 
@@ -90,19 +90,19 @@ def a_definition(service: ServiceProcess, client: Client, tmp_path: Path) -> Def
 
 
 @pytest.fixture
-def way(service: ServiceProcess) -> Iterator[Troublemaker]:
+def service_proxy(service: ServiceProcess) -> Iterator[Troublemaker]:
     """A proxy in front of the service that can inject errors."""
     with Troublemaker(service.connections()["dlaas_default"]["host"]) as proxy:
         yield proxy
 
 
 @pytest.fixture(params=["ours", "foreign"])
-def server(request: pytest.FixtureRequest, service: ServiceProcess, way: Troublemaker) -> Iterator[Client]:
+def server(request: pytest.FixtureRequest, service: ServiceProcess, service_proxy: Troublemaker) -> Iterator[Client]:
     """The service as it is, and as a v3 server without our extensions."""
     if request.param == "foreign":
-        way.on(Say(404), path="/v3/wml_instances", times=None)
+        service_proxy.on(SendReply(404), path="/v3/wml_instances", times=None)
     known = service.connections()["dlaas_default"]
-    with Client(way.auth_url.rstrip("/"), known["login"], known["password"], timeout=(30, 60)) as opened:
+    with Client(service_proxy.auth_url.rstrip("/"), known["login"], known["password"], timeout=(30, 60)) as opened:
         yield opened
 
 
@@ -227,7 +227,7 @@ def test_after_a_clear_the_running_training_is_canceled_and_the_task_trains_agai
 def test_an_unreadable_training_fails_only_tries_of_its_generation(
     server: Client,
     client: Client,
-    way: Troublemaker,
+    service_proxy: Troublemaker,
     a_definition: Definer,
     tag: RunKey,
     caplog: pytest.LogCaptureFixture,
@@ -235,7 +235,7 @@ def test_an_unreadable_training_fails_only_tries_of_its_generation(
     definition = a_definition("true")
     left = try_task(server, definition, tag, try_number=1)
     assert ended(client, left).state is TrainingState.COMPLETED
-    way.on(Say(200, body=b"{}"), method="GET", path=f"/v3/models/{left.id}", times=None)
+    service_proxy.on(SendReply(200, body=b"{}"), method="GET", path=f"/v3/models/{left.id}", times=None)
     with pytest.raises(ProtocolError):
         resolve(server, tag, try_number=2)
     cleared = replace(tag, generation="c" * 12, clear_number=1)
@@ -325,17 +325,17 @@ def test_after_an_upgrade_and_a_clear_the_task_trains_again(
 
 
 def test_a_lost_response_causes_no_second_training(
-    server: Client, client: Client, way: Troublemaker, a_definition: Definer, tag: RunKey
+    server: Client, client: Client, service_proxy: Troublemaker, a_definition: Definer, tag: RunKey
 ) -> None:
-    way.on(LoseReply(), method="POST", path="/v3/models", times=2)
+    service_proxy.on(LoseReply(), method="POST", path="/v3/models", times=2)
     training = try_task(server, a_definition("true"), tag, try_number=1)
     assert [one.id for one in of_task(client, tag)] == [training.id]
 
 
 def test_a_request_that_never_arrived_counts_as_no_training(
-    client: Client, server: Client, way: Troublemaker, a_definition: Definer, tag: RunKey
+    client: Client, server: Client, service_proxy: Troublemaker, a_definition: Definer, tag: RunKey
 ) -> None:
-    way.on(ResetRequest(1), method="POST", path="/v3/models", times=1)
+    service_proxy.on(ResetRequest(1), method="POST", path="/v3/models", times=1)
     try:
         try_task(server, a_definition("true"), tag, try_number=1)
     except Unreachable:
@@ -345,21 +345,21 @@ def test_a_request_that_never_arrived_counts_as_no_training(
 
 
 def test_the_next_try_finds_the_training_of_a_worker_that_died_after_its_request(
-    server: Client, client: Client, way: Troublemaker, a_definition: Definer, tag: RunKey
+    server: Client, client: Client, service_proxy: Troublemaker, a_definition: Definer, tag: RunKey
 ) -> None:
     """The first try receives no response, but the service has carried out its request."""
     definition = a_definition("true")
-    way.on(LoseReply(), method="POST", path="/v3/models", times=None)
-    way.on(
-        Say(503), method="GET", path="/v3/models", times=None, skip=2
+    service_proxy.on(LoseReply(), method="POST", path="/v3/models", times=None)
+    service_proxy.on(
+        SendReply(503), method="GET", path="/v3/models", times=None, skip=2
     )  # two requests to a foreign server come before
     first = threading.Thread(target=_try_task_and_fail, args=(server, definition, tag), daemon=True)
     first.start()
     until(lambda: of_task(client, tag))
     training = try_task(client, definition, tag, try_number=2)
     assert [one.id for one in of_task(client, tag)] == [training.id]
-    way.calm()
-    first.join(PATIENCE)
+    service_proxy.calm()
+    first.join(WAIT_TIMEOUT)
     assert [one.id for one in of_task(client, tag)] == [training.id]
 
 
@@ -383,7 +383,7 @@ def test_of_the_trainings_of_racing_workers_one_remains(
     for one in workers:
         one.start()
     for one in workers:
-        one.join(PATIENCE)
+        one.join(WAIT_TIMEOUT)
     assert len(got) == len(workers)
     unfinished = [one for one in of_task(client, tag) if not one.status.cancel_requested and not one.state.is_final]
     for one in unfinished:

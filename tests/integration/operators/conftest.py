@@ -70,7 +70,7 @@ def client(service: ServiceProcess) -> Iterator[Client]:
 
 
 @pytest.fixture
-def way(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Troublemaker]:
+def service_proxy(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Troublemaker]:
     """The proxy between the connection ``dlaas_default`` and the service."""
     known = service.connections()
     with Troublemaker(known["dlaas_default"]["host"]) as proxy:
@@ -97,7 +97,7 @@ def location(service: ServiceProcess, client: Client, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def task(way: Troublemaker, location: str) -> Callable[..., TrainModelOperator]:
+def task(service_proxy: Troublemaker, location: str) -> Callable[..., TrainModelOperator]:
     """Make a task that trains with a command."""
 
     def make(command: str, *, kind: Any = TrainModelOperator, **given: Any) -> Any:
@@ -116,7 +116,7 @@ def task(way: Troublemaker, location: str) -> Callable[..., TrainModelOperator]:
     return make
 
 
-class Handed:
+class FakeTaskInstance:
     """The XComs of a task instance, and its context."""
 
     def __init__(self) -> None:
@@ -146,5 +146,5 @@ class Handed:
 
 
 @pytest.fixture
-def handed() -> Handed:
-    return Handed()
+def task_instance() -> FakeTaskInstance:
+    return FakeTaskInstance()

@@ -19,7 +19,7 @@ from airflow_dlaas.sensors.training import TrainingSensor
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.task_runs import wait_for_training
 from airflow_dlaas.task_runs.run_key import RunKey
-from tests.integration.operators.conftest import Handed
+from tests.integration.operators.conftest import FakeTaskInstance
 from tests.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Airflow's database models warn of themselves
@@ -72,19 +72,19 @@ def train_model_row(operator: TrainModelOperator, key: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kwargs_are_stored", [True, False], ids=["key in the row", "key in the event"])
 def test_a_deferred_training_task_is_resumed(
-    task: Any, client: Client, handed: Handed, kwargs_are_stored: bool
+    task: Any, client: Client, task_instance: FakeTaskInstance, kwargs_are_stored: bool
 ) -> None:
     operator = task("true", deferrable=True)
-    key = RunKey.from_context(handed.context(), acknowledges=True).idempotency_key
+    key = RunKey.from_context(task_instance.context(), acknowledges=True).idempotency_key
     event = fire_stored_trigger("airflow_dlaas.triggers.model.TrainModelTrigger", **train_model_row(operator, key))
-    training_id = resume(operator, handed.context(), event, **({"key": key} if kwargs_are_stored else {}))
+    training_id = resume(operator, task_instance.context(), event, **({"key": key} if kwargs_are_stored else {}))
     training = client.send(calls.get_training(training_id))
     assert RunKey.from_description(training.entity.model_definition.description) == RunKey.parse(key)
     assert training.status.acknowledged_at is not None
 
 
-def test_a_deferred_training_sensor_is_resumed(task: Any, client: Client, handed: Handed) -> None:
-    training_id = task("true", kind=SubmitTrainingOperator).execute(handed.context())
+def test_a_deferred_training_sensor_is_resumed(task: Any, client: Client, task_instance: FakeTaskInstance) -> None:
+    training_id = task("true", kind=SubmitTrainingOperator).execute(task_instance.context())
     event = fire_stored_trigger(
         "airflow_dlaas.triggers.training.TrainingTrigger",
         training_id=training_id,
@@ -93,7 +93,7 @@ def test_a_deferred_training_sensor_is_resumed(task: Any, client: Client, handed
         deferred_at=DEFERRED_AT,
     )
     sensor = TrainingSensor(task_id="wait", training_id=training_id, deferrable=True)
-    assert resume(sensor, handed.context(), event) == training_id
+    assert resume(sensor, task_instance.context(), event) == training_id
     assert until(lambda: client.send(calls.get_training(training_id)).state) is TrainingState.COMPLETED
 
 

@@ -21,8 +21,8 @@ from airflow_dlaas.task_runs import wait_for_training
 from airflow_dlaas.triggers import model
 from airflow_dlaas.triggers.model import TrainModelTrigger
 from tests.conftest import ServiceProcess
-from tests.integration.operators.conftest import Handed
-from tests.troublemaker import Say, Slow, StallRequest, Troublemaker
+from tests.integration.operators.conftest import FakeTaskInstance
+from tests.troublemaker import SendReply, Slow, StallRequest, Troublemaker
 from tests.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Airflow's modules for a triggerer warn of themselves
@@ -54,7 +54,7 @@ def trigger(task: Any) -> Maker:
         from airflow.sdk.exceptions import TaskDeferred
 
         with pytest.raises(TaskDeferred) as deferred:
-            task(command, deferrable=True).execute(Handed().context())
+            task(command, deferrable=True).execute(FakeTaskInstance().context())
         _, given = deferred.value.trigger.serialize()
         return TrainModelTrigger(**json.loads(json.dumps(given)))
 
@@ -103,7 +103,7 @@ def not_stopped(client: Client, triggers: list[TrainModelTrigger]) -> list[Train
 
 @pytest.mark.parametrize("number", [1, 4, 64])
 def test_repeatedly_canceled_triggers_all_cancel_their_trainings(
-    trigger: Maker, client: Client, way: Troublemaker, number: int
+    trigger: Maker, client: Client, service_proxy: Troublemaker, number: int
 ) -> None:
     """No request waits for the response of another: the service answers none before all have arrived."""
     triggers = [trigger("sleep 600") for _ in range(number)]
@@ -112,10 +112,10 @@ def test_repeatedly_canceled_triggers_all_cancel_their_trainings(
         triggerer = Triggerer(triggers)
         triggerer.start()
         await submitted(client, triggers)
-        way.on(StallRequest(0), method="PATCH", times=None)
+        service_proxy.on(StallRequest(0), method="PATCH", times=None)
         ending = asyncio.create_task(triggerer.end())
-        await asyncio.to_thread(until, lambda: way.stalled, lambda stalled: stalled == number)
-        way.calm()
+        await asyncio.to_thread(until, lambda: service_proxy.stalled, lambda stalled: stalled == number)
+        service_proxy.calm()
         await ending
 
     asyncio.run(ended())
@@ -123,7 +123,7 @@ def test_repeatedly_canceled_triggers_all_cancel_their_trainings(
 
 
 def test_on_an_airflow_without_on_kill_repeated_cancellations_cancel_every_training(
-    trigger: Maker, client: Client, way: Troublemaker, monkeypatch: pytest.MonkeyPatch
+    trigger: Maker, client: Client, service_proxy: Troublemaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before 3.3, Airflow cancels a trigger without a message and calls nothing else."""
     monkeypatch.delattr(BaseTrigger, "on_kill")
@@ -136,7 +136,7 @@ def test_on_an_airflow_without_on_kill_repeated_cancellations_cancel_every_train
     async def ended() -> None:
         running = [asyncio.create_task(listen(one)) for one in triggers]
         await submitted(client, triggers)
-        way.on(Slow(40), method="PATCH", times=None)
+        service_proxy.on(Slow(40), method="PATCH", times=None)
         while left := [one for one in running if not one.done()]:
             for one in left:
                 one.cancel()
@@ -172,15 +172,15 @@ def test_a_second_cancellation_before_on_kill_loses_no_cancel(
 
 
 def test_a_trigger_canceled_during_its_submission_cancels_the_training(
-    trigger: Maker, client: Client, way: Troublemaker
+    trigger: Maker, client: Client, service_proxy: Troublemaker
 ) -> None:
-    way.on(Slow(2000), method="POST", path="/v3/models", times=1)
+    service_proxy.on(Slow(2000), method="POST", path="/v3/models", times=1)
     triggers = [trigger("sleep 600")]
 
     async def ended() -> None:
         triggerer = Triggerer(triggers)
         triggerer.start()
-        await asyncio.to_thread(until, lambda: way.count(method="POST", path="/v3/models"))
+        await asyncio.to_thread(until, lambda: service_proxy.count(method="POST", path="/v3/models"))
         await triggerer.end()
 
     asyncio.run(ended())
@@ -189,7 +189,7 @@ def test_a_trigger_canceled_during_its_submission_cancels_the_training(
 
 
 def test_the_cancel_is_retried_after_the_trigger_has_ended_while_the_service_is_unavailable(
-    trigger: Maker, client: Client, way: Troublemaker, monkeypatch: pytest.MonkeyPatch
+    trigger: Maker, client: Client, service_proxy: Troublemaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model, "CANCEL_WAIT_TIMEOUT", 0.3)
     monkeypatch.setattr(model, "CANCEL_RETRY_INTERVAL", 0.1)
@@ -199,17 +199,21 @@ def test_the_cancel_is_retried_after_the_trigger_has_ended_while_the_service_is_
         triggerer = Triggerer(triggers)
         triggerer.start()
         await submitted(client, triggers)
-        way.on(Say(503), method="PATCH", times=None)
+        service_proxy.on(SendReply(503), method="PATCH", times=None)
         await triggerer.end()
         assert len(not_stopped(client, triggers)) == 1
-        way.calm()
+        service_proxy.calm()
         await asyncio.to_thread(until, lambda: not_stopped(client, triggers), lambda left: not left)
 
     asyncio.run(ended())
 
 
 def test_a_cancel_with_an_old_password_is_retried_with_the_changed_connection(
-    trigger: Maker, client: Client, way: Troublemaker, service: ServiceProcess, monkeypatch: pytest.MonkeyPatch
+    trigger: Maker,
+    client: Client,
+    service_proxy: Troublemaker,
+    service: ServiceProcess,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The connection was changed while the training ran."""
     monkeypatch.setattr(model, "CANCEL_RETRY_INTERVAL", 0.1)
@@ -219,7 +223,7 @@ def test_a_cancel_with_an_old_password_is_retried_with_the_changed_connection(
         triggerer = Triggerer(triggers)
         triggerer.start()
         await submitted(client, triggers)
-        way.on(Say(401), times=None)
+        service_proxy.on(SendReply(401), times=None)
         monkeypatch.setenv("AIRFLOW_CONN_DLAAS_DEFAULT", json.dumps(service.connections()["dlaas_default"]))
         await triggerer.end()
 

@@ -19,8 +19,8 @@ from airflow_dlaas.operators.model import FetchModelOperator
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
-from tests.stored import laid
-from tests.troublemaker import Say, Troublemaker
+from tests.stored import read_tree
+from tests.troublemaker import SendReply, Troublemaker
 from tests.waiting import until
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
@@ -79,14 +79,14 @@ def test_fetch_is_resumed_by_the_next_try(store_proxy: Troublemaker, training_id
     destination = tmp_path / "model"
     destination.mkdir()
     (destination / "old").touch()
-    store_proxy.on(Say(503), method="GET", path=re.compile("/fetching/.*/model/small$"), times=None)
+    store_proxy.on(SendReply(503), method="GET", path=re.compile("/fetching/.*/model/small$"), times=None)
     with pytest.raises(StoreUnreachable):
         fetch(training_id, destination)
-    assert laid(destination) == {"old": b""}
+    assert read_tree(destination) == {"old": b""}
     store_proxy.calm()
     store_proxy.clear()
     assert fetch(training_id, destination) == str(destination)
-    assert laid(destination) == {"large": b"large", "small": b"s"}
+    assert read_tree(destination) == {"large": b"large", "small": b"s"}
     assert [store_proxy.count(method="GET", path=re.compile(f"/model/{name}$")) for name in ("large", "small")] == [
         0,
         1,
@@ -104,5 +104,5 @@ def test_fetch_of_nothing_is_final_and_leaves_no_folder(training_id: str, tmp_pa
 @pytest.mark.usefixtures("store_proxy")
 def test_fetch_of_all_results_leaves_out_the_marker(training_id: str, tmp_path: Path) -> None:
     fetch(training_id, tmp_path / "all", part="")
-    assert {"model/large", "model/small"} < set(laid(tmp_path / "all"))
-    assert ".dlaas-training" not in laid(tmp_path / "all")
+    assert {"model/large", "model/small"} < set(read_tree(tmp_path / "all"))
+    assert ".dlaas-training" not in read_tree(tmp_path / "all")

@@ -35,8 +35,8 @@ from airflow_dlaas.task_runs import first_event, wait_for_training
 from airflow_dlaas.triggers.model import TrainModelTrigger
 from tests.builders import a_reply, writes_events
 from tests.conftest import ServiceProcess
-from tests.integration.operators.conftest import GATE, Handed, open_gate
-from tests.troublemaker import Say, Troublemaker
+from tests.integration.operators.conftest import GATE, FakeTaskInstance, open_gate
+from tests.troublemaker import SendReply, Troublemaker
 from tests.waiting import until
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
@@ -57,35 +57,40 @@ def ended(client: Client, training_id: str) -> Training:
     return until(lambda: now(client, training_id), lambda seen: seen.state.is_final)
 
 
-def test_the_id_of_a_completed_training_is_the_tasks_result(task: Any, client: Client, handed: Handed) -> None:
-    training_id = task("true").execute(handed.context())
+def test_the_id_of_a_completed_training_is_the_tasks_result(
+    task: Any, client: Client, task_instance: FakeTaskInstance
+) -> None:
+    training_id = task("true").execute(task_instance.context())
     assert now(client, training_id).state is TrainingState.COMPLETED
-    assert handed.training_id == training_id
+    assert task_instance.training_id == training_id
 
 
 def test_a_task_links_to_its_tab_at_once_and_to_tensorboard_at_the_end(
-    task: Any, service: ServiceProcess, handed: Handed, monkeypatch: pytest.MonkeyPatch
+    task: Any, service: ServiceProcess, task_instance: FakeTaskInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = service.connections()["dlaas_default"] | {"extra": {"tensorboard_url": "http://tb/?{training_id}/{folder}"}}
     monkeypatch.setenv("AIRFLOW_CONN_DLAAS_DEFAULT", json.dumps(known))
     operator = task(writes_events("$LOG_DIR"))
-    training_id = operator.execute(handed.context())
+    training_id = operator.execute(task_instance.context())
     tab, board = operator.operator_extra_links
-    key = handed.context()["ti"]
-    assert handed.xcoms[tab.xcom_key] == tab.get_link(operator, ti_key=key)
-    assert f"/dags/endings/runs/{handed.run_id}/tasks/train/plugin/dlaas-training" in handed.xcoms[tab.xcom_key]
+    key = task_instance.context()["ti"]
+    assert task_instance.xcoms[tab.xcom_key] == tab.get_link(operator, ti_key=key)
+    assert (
+        f"/dags/endings/runs/{task_instance.run_id}/tasks/train/plugin/dlaas-training"
+        in task_instance.xcoms[tab.xcom_key]
+    )
     assert board.get_link(operator, ti_key=key) == f"http://tb/?{training_id}/learner-1"
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's store uses deprecated functions of SQLAlchemy
 @pytest.mark.parametrize("command", ["true", "exit 3"])
 def test_completed_and_failed_trainings_are_logged_in_mlflow(
-    task: Any, handed: Handed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+    task: Any, task_instance: FakeTaskInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     with suppress(TrainingFailed):
-        task(f"echo 'step 3 loss= 0.5'; {command}", mlflow_experiment="digits").execute(handed.context())
+        task(f"echo 'step 3 loss= 0.5'; {command}", mlflow_experiment="digits").execute(task_instance.context())
     from mlflow.tracking import MlflowClient
 
     [run] = MlflowClient().search_runs([MlflowClient().get_experiment_by_name("digits").experiment_id])
@@ -97,45 +102,45 @@ def test_completed_and_failed_trainings_are_logged_in_mlflow(
 GAP = [{"name": "validation/gap", "regex": r"at (?P<step>\d+) the gap is ([\d.]+)"}]
 
 
-def test_metric_definitions_of_a_task_are_used(task: Any, handed: Handed) -> None:
+def test_metric_definitions_of_a_task_are_used(task: Any, task_instance: FakeTaskInstance) -> None:
     operator = task("echo 'at 40 the gap is 0.25, loss= 9'", metric_definitions=GAP)
-    operator.execute(handed.context())
-    assert handed.xcoms["metrics"] == {"validation/gap": 0.25}
-    [series] = handed.xcoms["dlaas_summary"]["curves"]["series"]
+    operator.execute(task_instance.context())
+    assert task_instance.xcoms["metrics"] == {"validation/gap": 0.25}
+    [series] = task_instance.xcoms["dlaas_summary"]["curves"]["series"]
     assert series["points"][0][:2] == [40, 0.25]
 
 
-def test_an_invalid_regex_submits_nothing(task: Any, client: Client, handed: Handed) -> None:
+def test_an_invalid_regex_submits_nothing(task: Any, client: Client, task_instance: FakeTaskInstance) -> None:
     operator = task("true", metric_definitions=[{"name": "x", "regex": "(?<=a)(b)"}])
     with pytest.raises(InvalidRequest, match=r"metric_definitions\[0\]\.regex: is no expression of RE2"):
-        operator.execute(handed.context())
-    assert "id" not in handed.xcoms["dlaas_training"]
+        operator.execute(task_instance.context())
+    assert "id" not in task_instance.xcoms["dlaas_training"]
 
 
 def test_the_error_of_a_failed_training_has_the_cause_and_the_location_of_its_log(
-    task: Any, way: Troublemaker, handed: Handed
+    task: Any, service_proxy: Troublemaker, task_instance: FakeTaskInstance
 ) -> None:
     with pytest.raises(TrainingFailed, match=r"exited with 3.*C201.*in container endings under training-.*/"):
-        task("exit 3").execute(handed.context())
-    assert way.count(method="PATCH") == 0  # a training that has ended is not canceled
+        task("exit 3").execute(task_instance.context())
+    assert service_proxy.count(method="PATCH") == 0  # a training that has ended is not canceled
 
 
 def test_the_next_try_after_a_failure_trains_again_only_with_retry_failed(
-    task: Any, client: Client, handed: Handed
+    task: Any, client: Client, task_instance: FakeTaskInstance
 ) -> None:
     with pytest.raises(TrainingFailed):
-        task("exit 3").execute(handed.context())
-    first = handed.training_id
+        task("exit 3").execute(task_instance.context())
+    first = task_instance.training_id
     with pytest.raises(TrainingFailed):
-        task("exit 3", retry_failed=False).execute(handed.context(try_number=2))
-    assert handed.training_id == first
+        task("exit 3", retry_failed=False).execute(task_instance.context(try_number=2))
+    assert task_instance.training_id == first
     with pytest.raises(TrainingFailed):
-        task("exit 3").execute(handed.context(try_number=2))
-    assert handed.training_id != first
+        task("exit 3").execute(task_instance.context(try_number=2))
+    assert task_instance.training_id != first
 
 
 def test_a_training_that_a_user_cancels_raises_training_canceled(
-    task: Any, client: Client, handed: Handed, monkeypatch: pytest.MonkeyPatch
+    task: Any, client: Client, task_instance: FakeTaskInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = wait_for_training.wait_for_training_sync
 
@@ -145,90 +150,94 @@ def test_a_training_that_a_user_cancels_raises_training_canceled(
 
     monkeypatch.setattr(wait_for_training, "wait_for_training_sync", wait)
     with pytest.raises(TrainingCanceled, match="was canceled"):
-        task("sleep 600").execute(handed.context())
+        task("sleep 600").execute(task_instance.context())
 
 
-def test_a_training_is_canceled_at_its_timeout(task: Any, client: Client, handed: Handed) -> None:
+def test_a_training_is_canceled_at_its_timeout(task: Any, client: Client, task_instance: FakeTaskInstance) -> None:
     with pytest.raises(TrainingOverdue):
-        task("sleep 600", timeout=timedelta(seconds=2)).execute(handed.context())
-    assert ended(client, handed.training_id).state is TrainingState.CANCELED
+        task("sleep 600", timeout=timedelta(seconds=2)).execute(task_instance.context())
+    assert ended(client, task_instance.training_id).state is TrainingState.CANCELED
 
 
 def test_the_next_try_after_the_service_lost_a_training_trains_again(
-    task: Any, client: Client, way: Troublemaker, handed: Handed
+    task: Any, client: Client, service_proxy: Troublemaker, task_instance: FakeTaskInstance
 ) -> None:
-    way.on(Say(404), method="GET", path="?after=", times=None)  # the change feed does not have it either
-    way.on(Say(404), method="GET", path=ONE, times=None)
+    service_proxy.on(
+        SendReply(404), method="GET", path="?after=", times=None
+    )  # the change feed does not have it either
+    service_proxy.on(SendReply(404), method="GET", path=ONE, times=None)
     with pytest.raises(NotFound):
-        task("sleep 5").execute(handed.context())
-    lost = handed.training_id
+        task("sleep 5").execute(task_instance.context())
+    lost = task_instance.training_id
     ended(client, lost)
     client.send(calls.delete_training(lost))
-    way.calm()
-    assert task("true").execute(handed.context(try_number=2)) != lost
+    service_proxy.calm()
+    assert task("true").execute(task_instance.context(try_number=2)) != lost
 
 
 def test_an_unknown_state_is_an_error_and_the_training_is_canceled(
-    task: Any, client: Client, way: Troublemaker, handed: Handed
+    task: Any, client: Client, service_proxy: Troublemaker, task_instance: FakeTaskInstance
 ) -> None:
-    way.on(Say(404), method="GET", path="?after=", times=None)
-    way.on(Say(200, body=a_reply("paused")), method="GET", path=ONE, times=None)
+    service_proxy.on(SendReply(404), method="GET", path="?after=", times=None)
+    service_proxy.on(SendReply(200, body=a_reply("paused")), method="GET", path=ONE, times=None)
     with pytest.raises(ProtocolError, match=r"entity\.status\.state"):
-        task("sleep 600").execute(handed.context())
-    assert ended(client, handed.training_id).state is TrainingState.CANCELED
+        task("sleep 600").execute(task_instance.context())
+    assert ended(client, task_instance.training_id).state is TrainingState.CANCELED
 
 
 def test_a_token_that_expires_during_a_training_is_renewed(
-    task: Any, way: Troublemaker, service: ServiceProcess, handed: Handed
+    task: Any, service_proxy: Troublemaker, service: ServiceProcess, task_instance: FakeTaskInstance
 ) -> None:
     expired = b'{"trace": "0", "errors": [{"code": "expired_authorization_token", "message": "expired"}]}'
-    way.on(Say(401, body=expired), method="GET", path="?after=", times=1, skip=1)
+    service_proxy.on(SendReply(401, body=expired), method="GET", path="?after=", times=1, skip=1)
 
     def open_when_renewed() -> None:
-        until(lambda: way.count(method="GET", path="?after="), lambda asked: asked > 2)
-        open_gate(service, handed.training_id)
+        until(lambda: service_proxy.count(method="GET", path="?after="), lambda asked: asked > 2)
+        open_gate(service, task_instance.training_id)
 
     with ThreadPoolExecutor(1) as pool:
         opened = pool.submit(open_when_renewed)
-        training_id = task(GATE).execute(handed.context())
+        training_id = task(GATE).execute(task_instance.context())
         opened.result()
-    assert training_id == handed.training_id
-    seen = way.requests
+    assert training_id == task_instance.training_id
+    seen = service_proxy.requests
     [refused] = [number for number, one in enumerate(seen) if one.status == 401]
     before_it_is_sent_again = takewhile(lambda one: "?after=" not in one.path, seen[refused + 1 :])
     assert "/v3/identity/token" in [one.path for one in before_it_is_sent_again]
 
 
 def test_after_any_error_of_the_wait_the_training_is_canceled(
-    task: Any, client: Client, handed: Handed, monkeypatch: pytest.MonkeyPatch
+    task: Any, client: Client, task_instance: FakeTaskInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*given: Any, **more: Any) -> Training:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(wait_for_training, "wait_for_training_sync", broken)
     with pytest.raises(KeyboardInterrupt):
-        task("sleep 600").execute(handed.context())
-    assert ended(client, handed.training_id).state is TrainingState.CANCELED
+        task("sleep 600").execute(task_instance.context())
+    assert ended(client, task_instance.training_id).state is TrainingState.CANCELED
 
 
-def test_a_killed_task_cancels_its_training(task: Any, client: Client, handed: Handed) -> None:
+def test_a_killed_task_cancels_its_training(task: Any, client: Client, task_instance: FakeTaskInstance) -> None:
     operator = task("sleep 600", kind=SubmitTrainingOperator)
-    operator._prepare_training(handed.context()).submit()
+    operator._prepare_training(task_instance.context()).submit()
     operator.on_kill()
-    assert ended(client, handed.training_id).state is TrainingState.CANCELED
+    assert ended(client, task_instance.training_id).state is TrainingState.CANCELED
 
 
-def test_a_task_that_has_only_submitted_does_not_cancel_its_training(task: Any, client: Client, handed: Handed) -> None:
+def test_a_task_that_has_only_submitted_does_not_cancel_its_training(
+    task: Any, client: Client, task_instance: FakeTaskInstance
+) -> None:
     operator = task("sleep 600", kind=SubmitTrainingOperator)
-    training_id = operator.execute(handed.context())
+    training_id = operator.execute(task_instance.context())
     operator.on_kill()
     assert not now(client, training_id).status.cancel_requested
     client.send(calls.cancel_training(training_id))
 
 
-def test_a_sensor_pushes_its_training_and_the_link_to_its_tab(task: Any, handed: Handed) -> None:
-    training_id = task("true", kind=SubmitTrainingOperator).execute(handed.context())
-    waiting_one = Handed()
+def test_a_sensor_pushes_its_training_and_the_link_to_its_tab(task: Any, task_instance: FakeTaskInstance) -> None:
+    training_id = task("true", kind=SubmitTrainingOperator).execute(task_instance.context())
+    waiting_one = FakeTaskInstance()
     sensor = TrainingSensor(task_id="wait", training_id=training_id, deferrable=False)
     assert sensor.execute(waiting_one.context()) == training_id
     assert waiting_one.xcoms["dlaas_training"] == {"id": training_id, "connection": "dlaas_default"}
@@ -237,23 +246,29 @@ def test_a_sensor_pushes_its_training_and_the_link_to_its_tab(task: Any, handed:
 
 def test_a_deferrable_sensor_of_an_ended_training_is_not_deferred(task: Any, client: Client) -> None:
     """Its trigger would fire at once and race the end of the worker's process."""
-    good, bad = (task(one, kind=SubmitTrainingOperator).execute(Handed().context()) for one in ("true", "exit 3"))
+    good, bad = (
+        task(one, kind=SubmitTrainingOperator).execute(FakeTaskInstance().context()) for one in ("true", "exit 3")
+    )
     for one in (good, bad):
         ended(client, one)
-    assert TrainingSensor(task_id="wait", training_id=good, deferrable=True).execute(Handed().context()) == good
+    assert (
+        TrainingSensor(task_id="wait", training_id=good, deferrable=True).execute(FakeTaskInstance().context()) == good
+    )
     with pytest.raises(TrainingFailed, match="exited with 3"):
-        TrainingSensor(task_id="wait", training_id=bad, deferrable=True).execute(Handed().context())
+        TrainingSensor(task_id="wait", training_id=bad, deferrable=True).execute(FakeTaskInstance().context())
     with pytest.raises(NotFound):
-        TrainingSensor(task_id="wait", training_id="training-nope", deferrable=True).execute(Handed().context())
+        TrainingSensor(task_id="wait", training_id="training-nope", deferrable=True).execute(
+            FakeTaskInstance().context()
+        )
 
 
-def test_a_deferrable_sensor_waits_for_an_unavailable_service(task: Any, way: Troublemaker) -> None:
-    training_id = task("true", kind=SubmitTrainingOperator).execute(Handed().context())
-    way.on(Say(503), method="GET", path=f"/v3/models/{training_id}", times=None)
+def test_a_deferrable_sensor_waits_for_an_unavailable_service(task: Any, service_proxy: Troublemaker) -> None:
+    training_id = task("true", kind=SubmitTrainingOperator).execute(FakeTaskInstance().context())
+    service_proxy.on(SendReply(503), method="GET", path=f"/v3/models/{training_id}", times=None)
     sensor = TrainingSensor(task_id="wait", training_id=training_id, deferrable=True)
     before = time.time()
-    trigger = deferral(sensor, Handed().context()).trigger
-    assert way.count(method="GET", path=f"/v3/models/{training_id}") == 1
+    trigger = deferral(sensor, FakeTaskInstance().context()).trigger
+    assert service_proxy.count(method="GET", path=f"/v3/models/{training_id}") == 1
     assert before <= trigger.serialize()[1]["deferred_at"] <= time.time()
 
 
@@ -281,131 +296,143 @@ def fire(trigger: TrainModelTrigger) -> Any:
     return asyncio.run(first())
 
 
-def test_a_deferred_task_submits_nothing_on_the_worker(task: Any, way: Troublemaker, handed: Handed) -> None:
-    deferral(task("true", deferrable=True), handed.context())
-    assert way.count(method="POST", path="/v3/models") == 0
-    assert "id" not in handed.xcoms["dlaas_training"]
+def test_a_deferred_task_submits_nothing_on_the_worker(
+    task: Any, service_proxy: Troublemaker, task_instance: FakeTaskInstance
+) -> None:
+    deferral(task("true", deferrable=True), task_instance.context())
+    assert service_proxy.count(method="POST", path="/v3/models") == 0
+    assert "id" not in task_instance.xcoms["dlaas_training"]
 
 
-def test_metric_definitions_of_a_deferred_task_are_used(task: Any, handed: Handed) -> None:
+def test_metric_definitions_of_a_deferred_task_are_used(task: Any, task_instance: FakeTaskInstance) -> None:
     operator = task("echo 'at 40 the gap is 0.25'", metric_definitions=GAP, deferrable=True)
-    deferred = deferral(operator, handed.context())
-    operator.execute_complete(handed.context(), event=fire(recreate_trigger(deferred)), **deferred.kwargs)
-    assert handed.xcoms["metrics"] == {"validation/gap": 0.25}
+    deferred = deferral(operator, task_instance.context())
+    operator.execute_complete(task_instance.context(), event=fire(recreate_trigger(deferred)), **deferred.kwargs)
+    assert task_instance.xcoms["metrics"] == {"validation/gap": 0.25}
 
 
-def test_a_task_resumed_with_the_event_alone_finds_its_training(task: Any, handed: Handed) -> None:
+def test_a_task_resumed_with_the_event_alone_finds_its_training(task: Any, task_instance: FakeTaskInstance) -> None:
     """`airflow dags test`, `airflow tasks test` and `dag.test()` drop the keyword arguments of the deferral."""
     operator = task("true", deferrable=True)
-    event = fire(recreate_trigger(deferral(operator, handed.context())))
-    assert operator.execute_complete(handed.context(), event=event) == event["training"]["metadata"]["guid"]
+    event = fire(recreate_trigger(deferral(operator, task_instance.context())))
+    assert operator.execute_complete(task_instance.context(), event=event) == event["training"]["metadata"]["guid"]
 
 
 def test_a_task_resumed_with_the_event_alone_cancels_its_training_at_the_timeout(
-    task: Any, client: Client, handed: Handed
+    task: Any, client: Client, task_instance: FakeTaskInstance
 ) -> None:
     operator = task("sleep 600", deferrable=True, timeout=timedelta(seconds=2))
-    event = fire(recreate_trigger(deferral(operator, handed.context())))
+    event = fire(recreate_trigger(deferral(operator, task_instance.context())))
     with pytest.raises(TrainingOverdue):
-        operator.execute_complete(handed.context(), event=event)
+        operator.execute_complete(task_instance.context(), event=event)
     assert ended(client, event["training"]["metadata"]["guid"]).state is TrainingState.CANCELED
 
 
-def test_an_event_without_a_key_is_resumed_with_the_stored_key(task: Any, handed: Handed) -> None:
+def test_an_event_without_a_key_is_resumed_with_the_stored_key(task: Any, task_instance: FakeTaskInstance) -> None:
     operator = task("true", deferrable=True)
-    deferred = deferral(operator, handed.context())
+    deferred = deferral(operator, task_instance.context())
     event = fire(recreate_trigger(deferred))
     del event["key"]
-    assert operator.execute_complete(handed.context(), event=event, **deferred.kwargs)
+    assert operator.execute_complete(task_instance.context(), event=event, **deferred.kwargs)
     with pytest.raises(ProtocolError, match="key of its training"):
-        operator.execute_complete(handed.context(), event=event)
+        operator.execute_complete(task_instance.context(), event=event)
 
 
 @pytest.mark.parametrize("retry_failed", [True, False])
 def test_a_try_whose_training_has_ended_does_not_defer(
-    task: Any, client: Client, handed: Handed, retry_failed: bool
+    task: Any, client: Client, task_instance: FakeTaskInstance, retry_failed: bool
 ) -> None:
     """A trigger that fires at once would race Airflow's scheduler."""
     command = "true" if retry_failed else "exit 3"
     operator = task(command, deferrable=True, retry_failed=retry_failed)
-    event = fire(recreate_trigger(deferral(operator, handed.context())))
+    event = fire(recreate_trigger(deferral(operator, task_instance.context())))
     again = task(command, deferrable=True, retry_failed=retry_failed)
     if retry_failed:
-        assert again.execute(handed.context(try_number=2)) == event["training"]["metadata"]["guid"]
+        assert again.execute(task_instance.context(try_number=2)) == event["training"]["metadata"]["guid"]
     else:
         with pytest.raises(TrainingFailed, match="exited with 3"):
-            again.execute(handed.context(try_number=2))
+            again.execute(task_instance.context(try_number=2))
 
 
-def test_the_first_event_of_a_trigger_is_delayed(task: Any, handed: Handed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_event_of_a_trigger_is_delayed(
+    task: Any, task_instance: FakeTaskInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(first_event, "FIRST_EVENT_DELAY", 2.0)
     operator = task("true", deferrable=True)
     operator.definition["training_data"][0]["source"]["container"] = "no-such"
-    deferred = deferral(operator, handed.context())
+    deferred = deferral(operator, task_instance.context())
     _, given = deferred.trigger.serialize()
     event = fire(TrainModelTrigger(**given))
     assert time.time() >= given["deferred_at"] + 2
     with pytest.raises(InvalidRequest, match="no-such"):
-        operator.execute_complete(handed.context(), event=event, **deferred.kwargs)
+        operator.execute_complete(task_instance.context(), event=event, **deferred.kwargs)
 
 
-def test_a_trigger_that_starts_twice_submits_once(task: Any, client: Client, handed: Handed) -> None:
+def test_a_trigger_that_starts_twice_submits_once(task: Any, client: Client, task_instance: FakeTaskInstance) -> None:
     operator = task("true", deferrable=True)
-    deferred = deferral(operator, handed.context())
+    deferred = deferral(operator, task_instance.context())
     event, again = fire(recreate_trigger(deferred)), fire(recreate_trigger(deferred))
-    training_id = operator.execute_complete(handed.context(), event=event, **deferred.kwargs)
-    assert operator.execute_complete(handed.context(), event=again, **deferred.kwargs) == training_id
+    training_id = operator.execute_complete(task_instance.context(), event=event, **deferred.kwargs)
+    assert operator.execute_complete(task_instance.context(), event=again, **deferred.kwargs) == training_id
 
 
-def test_an_error_in_storing_the_training_id_does_not_fail_the_training(task: Any, handed: Handed) -> None:
+def test_an_error_in_storing_the_training_id_does_not_fail_the_training(
+    task: Any, task_instance: FakeTaskInstance
+) -> None:
     """The trigger does not run in a triggerer here, so it cannot write an XCom."""
     operator = task("true", deferrable=True)
-    deferred = deferral(operator, handed.context())
+    deferred = deferral(operator, task_instance.context())
     trigger = recreate_trigger(deferred)
     trigger.task_instance = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)
     event = fire(trigger)
     assert event["training"]["entity"]["status"]["state"] == "completed"
 
 
-def test_a_failure_in_the_event_is_raised_as_the_same_error(task: Any, way: Troublemaker, handed: Handed) -> None:
+def test_a_failure_in_the_event_is_raised_as_the_same_error(
+    task: Any, service_proxy: Troublemaker, task_instance: FakeTaskInstance
+) -> None:
     operator = task("exit 3", deferrable=True)
-    deferred = deferral(operator, handed.context())
+    deferred = deferral(operator, task_instance.context())
     with pytest.raises(TrainingFailed, match="exited with 3"):
-        operator.execute_complete(handed.context(), event=fire(recreate_trigger(deferred)), **deferred.kwargs)
-    assert way.count(method="PATCH") == 0
+        operator.execute_complete(task_instance.context(), event=fire(recreate_trigger(deferred)), **deferred.kwargs)
+    assert service_proxy.count(method="PATCH") == 0
 
 
-def test_a_refusal_in_the_event_is_raised_as_the_same_error(task: Any, handed: Handed) -> None:
+def test_a_refusal_in_the_event_is_raised_as_the_same_error(task: Any, task_instance: FakeTaskInstance) -> None:
     operator = task("true", deferrable=True)
     operator.definition["training_data"][0]["source"]["container"] = "no-such"
-    deferred = deferral(operator, handed.context())
+    deferred = deferral(operator, task_instance.context())
     with pytest.raises(InvalidRequest, match="no-such") as refused:
-        operator.execute_complete(handed.context(), event=fire(recreate_trigger(deferred)), **deferred.kwargs)
+        operator.execute_complete(task_instance.context(), event=fire(recreate_trigger(deferred)), **deferred.kwargs)
     assert refused.value.code == "C103"
 
 
-def test_the_serialized_trigger_has_no_secret(task: Any, service: ServiceProcess, handed: Handed) -> None:
-    stored = json.dumps(deferral(task("true", deferrable=True), handed.context()).trigger.serialize())
+def test_the_serialized_trigger_has_no_secret(
+    task: Any, service: ServiceProcess, task_instance: FakeTaskInstance
+) -> None:
+    stored = json.dumps(deferral(task("true", deferrable=True), task_instance.context()).trigger.serialize())
     assert "swift_default" in stored
     for known in service.connections().values():
         assert known["password"] not in stored
 
 
-def test_a_deferred_training_is_canceled_at_its_timeout(task: Any, client: Client, handed: Handed) -> None:
+def test_a_deferred_training_is_canceled_at_its_timeout(
+    task: Any, client: Client, task_instance: FakeTaskInstance
+) -> None:
     operator = task("sleep 600", deferrable=True, timeout=timedelta(seconds=2))
-    deferred = deferral(operator, handed.context())
+    deferred = deferral(operator, task_instance.context())
     event = fire(recreate_trigger(deferred))
     with pytest.raises(TrainingOverdue):
-        operator.execute_complete(handed.context(), event=event, **deferred.kwargs)
+        operator.execute_complete(task_instance.context(), event=event, **deferred.kwargs)
     assert ended(client, event["training"]["metadata"]["guid"]).state is TrainingState.CANCELED
 
 
 def test_a_trigger_that_is_killed_during_its_request_cancels_the_training(
-    task: Any, client: Client, way: Troublemaker, handed: Handed
+    task: Any, client: Client, service_proxy: Troublemaker, task_instance: FakeTaskInstance
 ) -> None:
     """It has no response yet to its submission."""
-    trigger = recreate_trigger(deferral(task("sleep 600", deferrable=True), handed.context()))
-    way.on(Say(503), method="POST", path="/v3/models", times=None)
+    trigger = recreate_trigger(deferral(task("sleep 600", deferrable=True), task_instance.context()))
+    service_proxy.on(SendReply(503), method="POST", path="/v3/models", times=None)
 
     async def killed() -> None:
         async def listen() -> None:
@@ -413,11 +440,11 @@ def test_a_trigger_that_is_killed_during_its_request_cancels_the_training(
                 await anext(events)
 
         running = asyncio.create_task(listen())
-        await asyncio.to_thread(until, lambda: way.count(method="POST", path="/v3/models"))
+        await asyncio.to_thread(until, lambda: service_proxy.count(method="POST", path="/v3/models"))
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-        way.calm()
+        service_proxy.calm()
         await trigger.on_kill()
 
     asyncio.run(killed())

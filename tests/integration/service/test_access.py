@@ -49,14 +49,14 @@ def log_in(service: ServiceProcess, user: str, password: str) -> requests.Respon
 
 def test_users_can_be_added_and_removed_while_the_service_runs(service: ServiceProcess) -> None:
     assert log_in(service, "ada", GOOD).status_code == 401
-    added = service.console("users", "add", "ada", said=f"{GOOD}\n")
+    added = service.console("users", "add", "ada", stdin=f"{GOOD}\n")
     assert (added.returncode, added.stdout) == (0, "ada may log in now\n"), added.stderr
     token = log_in(service, "ada", GOOD).json()["token"]
     bearer = {"Authorization": f"Bearer {token}"}
     assert requests.get(f"{url(service)}/v3/models", headers=bearer, timeout=30).status_code == 200
     assert service.console("users", "list").stdout == "ada\n"
 
-    changed = service.console("users", "add", "ada", said=f"{GOOD}-2\n")
+    changed = service.console("users", "add", "ada", stdin=f"{GOOD}-2\n")
     assert changed.stdout == "ada has another password now\n"
     assert requests.get(f"{url(service)}/v3/models", headers=bearer, timeout=30).status_code == 401
     assert log_in(service, "ada", GOOD).status_code == 401
@@ -87,7 +87,7 @@ def test_users_command_reports_invalid_users_in_one_sentence(
     service: ServiceProcess, name: str, password: str, words: str
 ) -> None:
     before = Path(service.environment["DLAAS_USERS"]).read_text()
-    done = service.console("users", "add", name, said=password + "\n")
+    done = service.console("users", "add", name, stdin=password + "\n")
     assert done.returncode == 1
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
@@ -96,7 +96,7 @@ def test_users_command_reports_invalid_users_in_one_sentence(
 
 def test_users_command_accepts_a_weak_password_only_with_the_option(tmp_path: Path, service: ServiceProcess) -> None:
     file = tmp_path / "users"
-    assert service.console("users", "add", "ada", "--file", str(file), "--weak", said="short\n").returncode == 0
+    assert service.console("users", "add", "ada", "--file", str(file), "--weak", stdin="short\n").returncode == 0
     name, _, hashed = file.read_text().strip().partition(":")
     assert name == "ada"
     assert bcrypt.checkpw(b"short", hashed.encode())

@@ -46,7 +46,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
     folder = tmp_path_factory.mktemp("owners")
     with closing(ServiceProcess(folder / "home", DLAAS_USERS=str(folder / "users"))) as process:
         for name, password in PASSWORDS.items():
-            done = process.console("users", "add", name, said=password + "\n")
+            done = process.console("users", "add", name, stdin=password + "\n")
             assert (done.returncode, done.stdout) == (0, f"{name} may log in now\n"), done.stderr
         process.start()
         yield process

@@ -12,7 +12,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from tests.conftest import ServiceProcess
 from tests.integration.service.conftest import Customer
-from tests.troublemaker import Say, StallRequest, Troublemaker
+from tests.troublemaker import SendReply, StallRequest, Troublemaker
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_slow_storing_of_results_does_not_block_the_next_training(customer):
 
 def test_refused_result_file_does_not_affect_other_files_exit_code_and_log(customer):
     with Troublemaker(customer.store["auth_url"]) as full:
-        full.on(Say(413, body=b"Upload exceeds quota."), method="PUT", path="/model/large", times=None)
+        full.on(SendReply(413, body=b"Upload exceeds quota."), method="PUT", path="/model/large", times=None)
         command = (
             "mkdir $RESULT_DIR/model; cd $RESULT_DIR/model; for i in 1 2 3 4 5 large; do echo $i > $i; done; exit "
         )

@@ -15,7 +15,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import StoreError
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.certificates import for_loopback
-from tests.integration.storage.test_trouble import CONTENT, MD5, Handler, ScriptedServer
+from tests.integration.storage.scripted_server import CONTENT, MD5, Handler, ScriptedServer
 
 
 class TlsServer(ScriptedServer):

@@ -30,7 +30,16 @@ from airflow_dlaas.storage.transfer.api import (
     download,
     upload,
 )
-from tests.stored import Tree, contents, laid, lay, noise, orphans, settle, speaks_clearly
+from tests.stored import (
+    Tree,
+    contents,
+    has_clear_message,
+    orphans,
+    random_bytes,
+    read_tree,
+    wait_until_disconnected,
+    write_tree,
+)
 from tests.troublemaker import (
     CorruptReply,
     CorruptRequest,
@@ -39,8 +48,8 @@ from tests.troublemaker import (
     LoseReply,
     ResetReply,
     ResetRequest,
-    Say,
     Seen,
+    SendReply,
     Silence,
     StallReply,
     StallRequest,
@@ -110,7 +119,7 @@ DOWNLOAD_REQUESTS = {
 
 def faults(request: RequestKind) -> dict[str, Fault]:
     """Return faults for the middle of a request or of its response, by their kind."""
-    found: dict[str, Fault] = {"busy": Say(503), "answer lost": LoseReply()}
+    found: dict[str, Fault] = {"busy": SendReply(503), "answer lost": LoseReply()}
     if request.sent:
         found |= {"reset": ResetRequest(request.sent // 2), "damaged": CorruptRequest(request.sent // 2)}
     if request.answered:
@@ -213,8 +222,8 @@ class Uploads:
 
     def write(self, version: int, *removed: str) -> Tree:
         """Write a version into the folder, without the files *removed*; return what the container then must contain."""
-        tree = {name: noise(size, f"{version} {name}") for name, size in SIZES.items()}
-        lay(self.here, tree)
+        tree = {name: random_bytes(size, f"{version} {name}") for name, size in SIZES.items()}
+        write_tree(self.here, tree)
         for name in removed:
             (self.here / name).unlink()
         return OUTSIDE | {f"data/{name}": content for name, content in tree.items()}
@@ -237,7 +246,7 @@ def uploads(direct: SwiftStore, container: str, tmp_path: Path) -> Uploads:
     one = Uploads(direct, container, tmp_path / "here")
     for name, content in OUTSIDE.items():
         direct.put(container, name, content)
-    lay(one.here, {"gone1": b"1", "gone2": b"2"})
+    write_tree(one.here, {"gone1": b"1", "gone2": b"2"})
     one.write(0)
     one.send(direct)
     return one
@@ -276,9 +285,9 @@ def test_upload_under_a_lasting_fault_fails_and_leaves_no_partial_object(
         with fresh, pytest.raises(StoreError) as error:
             uploads.send(fresh)
         assert request.was_hit(proxy.requests), kind
-        assert speaks_clearly(error.value, *secrets)
+        assert has_clear_message(error.value, *secrets)
         del error
-        settle(proxy)
+        wait_until_disconnected(proxy)
         there = uploads.stored()
         for name in old.keys() | new.keys() | there.keys():
             assert there.get(name) in (old.get(name), new.get(name)), (kind, name)
@@ -314,7 +323,7 @@ class Downloads:
 
     def visible(self) -> Tree:
         """The files whose names do not begin with a dot."""
-        return {name: content for name, content in laid(self.there).items() if not name.startswith(".")}
+        return {name: content for name, content in read_tree(self.there).items() if not name.startswith(".")}
 
 
 @pytest.fixture(scope="module")
@@ -323,11 +332,11 @@ def versions(direct: SwiftStore, tmp_path_factory: pytest.TempPathFactory) -> tu
     container = f"c-{uuid.uuid4().hex}"
     direct.create_container(container)
     sizes = SIZES | {"wide": SIZES["large"]}
-    old, new = ({name: noise(size, f"{age} {name}") for name, size in sizes.items()} for age in ("old", "new"))
+    old, new = ({name: random_bytes(size, f"{age} {name}") for name, size in sizes.items()} for age in ("old", "new"))
     files = {name: content for name, content in new.items() if name != "wide"}
     upload(
         direct,
-        lay(tmp_path_factory.mktemp("new"), files),
+        write_tree(tmp_path_factory.mktemp("new"), files),
         container,
         UploadOptions(prefix="data", segment_size=SEGMENT_SIZE),
     )
@@ -338,7 +347,7 @@ def versions(direct: SwiftStore, tmp_path_factory: pytest.TempPathFactory) -> tu
 @pytest.fixture
 def downloads(versions: tuple[str, Tree, Tree], tmp_path: Path) -> Downloads:
     container, old, new = versions
-    return Downloads(container, old, new, lay(tmp_path / "there", old))
+    return Downloads(container, old, new, write_tree(tmp_path / "there", old))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if transient_faults(DOWNLOAD_REQUESTS, kind)])
@@ -352,7 +361,7 @@ def test_download_survives_a_fault_that_occurs_once(
     with store_for(store, kind) as used_store:
         downloads.fetch(used_store, threads=1)
     assert {where for where, request in DOWNLOAD_REQUESTS.items() if request.was_hit(proxy.requests)} == struck.keys()
-    assert laid(downloads.there) == downloads.new
+    assert read_tree(downloads.there) == downloads.new
 
 
 @pytest.mark.parametrize("where", DOWNLOAD_REQUESTS)
@@ -361,13 +370,13 @@ def test_download_under_a_lasting_fault_fails_and_keeps_the_old_files(
 ) -> None:
     request = DOWNLOAD_REQUESTS[where]
     for kind, fault in faults(request).items():
-        lay(downloads.there, downloads.old)
+        write_tree(downloads.there, downloads.old)
         proxy.on(fault, method=request.method, path=request.pattern, times=None)
         fresh = SwiftStore.open(store._connection, retry_policy=FAST_RETRIES)
         with fresh, pytest.raises(StoreError) as error:
             downloads.fetch(fresh)
         assert request.was_hit(proxy.requests), kind
-        assert speaks_clearly(error.value, *secrets)
+        assert has_clear_message(error.value, *secrets)
         there = downloads.visible()
         assert there.keys() == downloads.old.keys()
         for name, content in there.items():
@@ -377,7 +386,7 @@ def test_download_under_a_lasting_fault_fails_and_keeps_the_old_files(
         proxy.calm()
         proxy.clear()
     downloads.fetch(store)
-    assert laid(downloads.there) == downloads.new
+    assert read_tree(downloads.there) == downloads.new
 
 
 def test_store_that_sends_no_response_ends_the_transfer_after_the_timeout(
@@ -394,13 +403,13 @@ def test_store_that_sends_no_response_ends_the_transfer_after_the_timeout(
         (DOWNLOAD_REQUESTS["part of segments"], Silence(), downloads.fetch),
     ]
     for request, fault, move in cases:
-        lay(downloads.there, downloads.old)
+        write_tree(downloads.there, downloads.old)
         proxy.on(fault, method=request.method, path=request.pattern, times=None)
         fresh = SwiftStore.open(store._connection, retry_policy=two, read_timeout=SHORT_TIMEOUT / 2)
         with fresh, pytest.raises(StoreUnreachable, match="in time"):
             move(fresh)
         proxy.calm()
-        settle(proxy)
+        wait_until_disconnected(proxy)
     there = uploads.stored()
     assert all(there.get(name) in (old.get(name), new.get(name)) for name in old.keys() | there.keys())
     assert downloads.visible()["large"] == downloads.old["large"]
@@ -422,13 +431,13 @@ def test_token_that_expires_at_any_request_is_renewed(
         assert all(request.was_hit(proxy.requests) for request in after_the_login)
         assert proxy.logins - max(before, 1) == len(after_the_login)
     assert uploads.stored() == new
-    assert laid(downloads.there) == downloads.new
+    assert read_tree(downloads.there) == downloads.new
 
 
 def test_threads_whose_token_expires_log_in_once_together(
     direct: SwiftStore, container: str, store: SwiftStore, proxy: Troublemaker, tmp_path: Path
 ) -> None:
-    here = lay(tmp_path / "here", {f"{number}": noise(20_000, number) for number in range(60)})
+    here = write_tree(tmp_path / "here", {f"{number}": random_bytes(20_000, number) for number in range(60)})
     expired = False
 
     def expire(progress: Progress) -> None:
@@ -439,7 +448,7 @@ def test_threads_whose_token_expires_log_in_once_together(
 
     upload(store, here, container, UploadOptions(threads=8, progress=expire))
     assert proxy.logins == 2
-    assert contents(direct, container) == laid(here)
+    assert contents(direct, container) == read_tree(here)
 
 
 def test_token_that_is_always_rejected_is_renewed_once(
@@ -449,13 +458,13 @@ def test_token_that_is_always_rejected_is_renewed_once(
     uploads.write(1, "gone1", "gone2")
     for where in ("listing", "segment", "small", "deletion"):
         request = UPLOAD_REQUESTS[where]
-        proxy.on(Say(401), method=request.method, path=request.pattern, times=None)
+        proxy.on(SendReply(401), method=request.method, path=request.pattern, times=None)
         fresh = SwiftStore.open(store._connection, retry_policy=FAST_RETRIES)
         with fresh, pytest.raises(StoreRefused, match="check the credentials") as error:
             uploads.send(fresh, threads=1)
         assert proxy.count(method=request.method, path=request.pattern) == 2
         assert proxy.logins == 2
-        assert speaks_clearly(error.value, *secrets)
+        assert has_clear_message(error.value, *secrets)
         name = {"deletion": "data/gone1", "segment": "data/large"}.get(where, "data/small")
         assert uploads.stored()[name] == old[name]
         proxy.calm()
@@ -484,7 +493,7 @@ def test_retry_waits_as_long_as_retry_after_requests(
 ) -> None:
     direct.put(container, "one", b"old")
     method, path, call = VERBS[verb]
-    proxy.on(Say(status, {"Retry-After": "1"}), method=method, path=re.compile(path))
+    proxy.on(SendReply(status, {"Retry-After": "1"}), method=method, path=re.compile(path))
     started = time.monotonic()
     call(store, container, tmp_path)
     assert time.monotonic() - started >= 1
@@ -492,7 +501,7 @@ def test_retry_waits_as_long_as_retry_after_requests(
 
 
 def test_retry_waits_until_the_date_in_retry_after(container: str, store: SwiftStore, proxy: Troublemaker) -> None:
-    proxy.on(Say(503, {"Retry-After": formatdate(time.time() + 3, usegmt=True)}), method="PUT", path="/one")
+    proxy.on(SendReply(503, {"Retry-After": formatdate(time.time() + 3, usegmt=True)}), method="PUT", path="/one")
     started = time.monotonic()
     store.put(container, "one", b"new")
     assert time.monotonic() - started >= 1  # a date has whole seconds
@@ -505,7 +514,7 @@ def test_retry_after_longer_than_the_limit_ends_the_retries(
     direct.put(container, "one", b"old")
     method, path, call = VERBS[verb]
     through = swift.model_copy(update={"auth_url": proxy.auth_url})
-    proxy.on(Say(503, {"Retry-After": "31"}), method=method, path=re.compile(path), times=None)
+    proxy.on(SendReply(503, {"Retry-After": "31"}), method=method, path=re.compile(path), times=None)
     with SwiftStore.open(through) as store, pytest.raises(StoreUnreachable, match="503"):
         call(store, container, tmp_path)
     assert proxy.count(method=method, path=re.compile(path)) == 1
@@ -515,10 +524,10 @@ WRITE_REQUESTS = {"small": "data/small", "piece": "data/piece", "segment": "data
 """Requests that store content or complete an object, and that object."""
 
 FULL = [
-    (Say(413, body=b"<html><h1>Request Entity Too Large</h1><p>Upload exceeds quota.</p></html>"), "quota"),
-    (Say(413, body=b"Upload exceeds quota.", early=True), "quota"),
-    (Say(413, body=b"<html>Your request is too large.</html>"), "larger than it takes"),
-    (Say(507, body=b"<html>There was not enough space to save the resource.</html>"), "disks are full"),
+    (SendReply(413, body=b"<html><h1>Request Entity Too Large</h1><p>Upload exceeds quota.</p></html>"), "quota"),
+    (SendReply(413, body=b"Upload exceeds quota.", early=True), "quota"),
+    (SendReply(413, body=b"<html>Your request is too large.</html>"), "larger than it takes"),
+    (SendReply(507, body=b"<html>There was not enough space to save the resource.</html>"), "disks are full"),
 ]
 """Responses of a full store, and the text of the error."""
 
@@ -547,12 +556,12 @@ def test_upload_with_a_wrong_etag_in_the_response_fails(
     uploads: Uploads, store: SwiftStore, proxy: Troublemaker, where: str
 ) -> None:
     request, old, new = UPLOAD_REQUESTS[where], uploads.stored(), uploads.write(1, "gone1", "gone2")
-    proxy.on(Say(201, {"ETag": f'"{0:032}"'}), method=request.method, path=request.pattern, times=None)
+    proxy.on(SendReply(201, {"ETag": f'"{0:032}"'}), method=request.method, path=request.pattern, times=None)
     with pytest.raises(Corrupted, match=f"{0:032}"):
         uploads.send(store)
     assert uploads.stored()[WRITE_REQUESTS[where]] == old[WRITE_REQUESTS[where]]
     proxy.calm()
-    proxy.on(Say(201, {"ETag": f"{0:032}"}), method=request.method, path=request.pattern)
+    proxy.on(SendReply(201, {"ETag": f"{0:032}"}), method=request.method, path=request.pattern)
     uploads.send(store)
     assert uploads.stored() == new
     assert not orphans(uploads.direct, uploads.container)
@@ -579,7 +588,7 @@ def test_manifest_is_stored_only_if_the_body_of_the_response_reports_success(
     old = uploads.stored()
     uploads.write(1)
     for result, kind in RESULTS.items():
-        proxy.on(Say(202, body=result), path="multipart-manifest=put", times=None)
+        proxy.on(SendReply(202, body=result), path="multipart-manifest=put", times=None)
         with pytest.raises(StoreError) as error:
             uploads.send(store)
         assert type(error.value) is kind, result
@@ -594,8 +603,8 @@ def test_download_refuses_a_web_page_instead_of_the_object(
     downloads: Downloads, store: SwiftStore, proxy: Troublemaker
 ) -> None:
     for where in ("small", "part of segments", "part of one piece"):
-        lay(downloads.there, downloads.old)
-        proxy.on(Say(200, body=WEB_PAGE), method="GET", path=DOWNLOAD_REQUESTS[where].pattern, times=None)
+        write_tree(downloads.there, downloads.old)
+        proxy.on(SendReply(200, body=WEB_PAGE), method="GET", path=DOWNLOAD_REQUESTS[where].pattern, times=None)
         with pytest.raises(StoreError):
             downloads.fetch(store)
         for name, content in downloads.visible().items():
@@ -617,7 +626,7 @@ def test_response_that_is_not_one_of_swift_raises_no_error_of_a_library(
         ("GET", "^/info$", lambda: store.limits()),
         ("POST", "bulk-delete", lambda: store.delete(downloads.container, ["no-such", "nor-this"])),
     ):
-        proxy.on(Say(200, body=answer), method=method, path=re.compile(path), times=None)
+        proxy.on(SendReply(200, body=answer), method=method, path=re.compile(path), times=None)
         with contextlib.suppress(StoreError):
             call()
         proxy.calm()
@@ -625,7 +634,7 @@ def test_response_that_is_not_one_of_swift_raises_no_error_of_a_library(
 
 def test_listing_that_repeats_a_page_fails(store: SwiftStore, container: str, proxy: Troublemaker) -> None:
     page = b'[{"name": "a", "bytes": 1, "hash": "0", "last_modified": "2026-01-01T00:00:00.000000"}]'
-    proxy.on(Say(200, body=page), method="GET", path="prefix=", times=None)
+    proxy.on(SendReply(200, body=page), method="GET", path="prefix=", times=None)
     with pytest.raises(StoreError, match="without end"):
         list(store.list_objects(container, "a"))
 
@@ -651,12 +660,12 @@ def test_response_with_a_flipped_bit_raises_no_error_of_a_library(
 def test_segment_container_is_created_in_spite_of_faults(
     direct: SwiftStore, container: str, store: SwiftStore, proxy: Troublemaker, tmp_path: Path
 ) -> None:
-    here = lay(tmp_path / "here", {"large": noise(3 * SEGMENT_SIZE, 1)})
-    for fault in (Say(503), LoseReply()):
+    here = write_tree(tmp_path / "here", {"large": random_bytes(3 * SEGMENT_SIZE, 1)})
+    for fault in (SendReply(503), LoseReply()):
         proxy.on(fault, method="PUT", path=re.compile("_segments$"))
     upload(store, here, container, UploadOptions(segment_size=SEGMENT_SIZE))
     assert proxy.count(method="PUT", path=re.compile("_segments$")) == 3
-    assert contents(direct, container) == laid(here)
+    assert contents(direct, container) == read_tree(here)
 
 
 def test_deletion_whose_response_was_lost_succeeds(
@@ -674,6 +683,6 @@ def test_deletion_whose_response_was_lost_succeeds(
 def test_deletion_of_an_object_that_another_client_deletes_succeeds(
     uploads: Uploads, store: SwiftStore, proxy: Troublemaker
 ) -> None:
-    proxy.on(Say(404), method="HEAD", path=re.compile("/data/large$"))
+    proxy.on(SendReply(404), method="HEAD", path=re.compile("/data/large$"))
     delete_objects(store, uploads.container, names=["data/large"])
     assert "data/large" not in uploads.stored()

@@ -19,7 +19,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound, StoreError, StoreRefused, StoreUnreachable
 from airflow_dlaas.storage.fsspec import SwiftFileSystem
 from airflow_dlaas.storage.swift.store import SwiftStore
-from tests.stored import contents, noise, orphans, segments
+from tests.stored import contents, orphans, random_bytes, segments
 
 SEGMENT_SIZE = 64 * 1024
 """Bytes of a segment in these tests."""
@@ -151,7 +151,7 @@ def test_errors_are_os_errors_with_ours_as_their_cause(
 
 @pytest.mark.parametrize("size", [0, 1, 3 * SEGMENT_SIZE + 7])
 def test_written_content_is_read_as_a_whole_and_in_ranges(fs: SwiftFileSystem, container: str, size: int) -> None:
-    content = noise(size, size)
+    content = random_bytes(size, size)
     write(fs, f"{container}/a", content)
     assert fs.cat_file(f"{container}/a") == content
     for start, end in [
@@ -172,11 +172,11 @@ def test_written_content_is_read_as_a_whole_and_in_ranges(fs: SwiftFileSystem, c
 
 
 def test_file_replaced_during_reading_is_an_error(fs: SwiftFileSystem, container: str) -> None:
-    for before in (noise(5000, 1), noise(2 * SEGMENT_SIZE, 1)):
+    for before in (random_bytes(5000, 1), random_bytes(2 * SEGMENT_SIZE, 1)):
         write(fs, f"{container}/a", before)
         with fs.open(f"{container}/a", cache_type="none") as file:
             assert file.read(1000) == before[:1000]
-            write(fs, f"{container}/a", noise(len(before), 2))
+            write(fs, f"{container}/a", random_bytes(len(before), 2))
             with pytest.raises(OSError, match="was replaced"):
                 file.read(1000)
 
@@ -190,12 +190,12 @@ def test_open_file_cannot_be_pickled(fs: SwiftFileSystem, container: str) -> Non
 
 def test_ukey_and_checksum_identify_the_content(fs: SwiftFileSystem, container: str) -> None:
     fs.pipe({f"{container}/a": b"1", f"{container}/b": b"1"})
-    write(fs, f"{container}/large", noise(2 * SEGMENT_SIZE, 0))
+    write(fs, f"{container}/large", random_bytes(2 * SEGMENT_SIZE, 0))
     key, large = fs.ukey(f"{container}/a"), fs.ukey(f"{container}/large")
     assert fs.ukey(f"{container}/b") == key
     assert fs.checksum(f"{container}/b") == int(key, 16)
     fs.pipe(f"{container}/a", b"2")
-    write(fs, f"{container}/large", noise(2 * SEGMENT_SIZE, 1))
+    write(fs, f"{container}/large", random_bytes(2 * SEGMENT_SIZE, 1))
     assert fs.ukey(f"{container}/a") != key
     assert fs.ukey(f"{container}/large") != large
     assert fs.modified(f"{container}/a") == fs.created(f"{container}/a") > fs.modified(f"{container}/b")
@@ -203,7 +203,7 @@ def test_ukey_and_checksum_identify_the_content(fs: SwiftFileSystem, container: 
 
 def test_file_system_is_thread_safe(fs: SwiftFileSystem, container: str) -> None:
     def round_trip(number: int) -> bool:
-        content = noise(number * SEGMENT_SIZE // 8, number)
+        content = random_bytes(number * SEGMENT_SIZE // 8, number)
         write(fs, f"{container}/{number}", content)
         return fs.cat_file(f"{container}/{number}") == content and fs.exists(f"{container}/{number}")
 
@@ -215,15 +215,15 @@ def test_file_system_is_thread_safe(fs: SwiftFileSystem, container: str) -> None
 
 
 def test_copy_of_a_large_object_has_its_own_segments(store: SwiftStore, fs: SwiftFileSystem, container: str) -> None:
-    write(fs, f"{container}/a", noise(5 * SEGMENT_SIZE + 1, 0))
+    write(fs, f"{container}/a", random_bytes(5 * SEGMENT_SIZE + 1, 0))
     fs.mkdir(f"{container}-other")
     fs.copy(f"{container}/a", f"{container}-other/b")
     fs.copy(f"{container}/a", f"{container}/c")
     fs.rm(f"{container}/a")
-    assert fs.cat_file(f"{container}-other/b") == fs.cat_file(f"{container}/c") == noise(5 * SEGMENT_SIZE + 1, 0)
+    assert fs.cat_file(f"{container}-other/b") == fs.cat_file(f"{container}/c") == random_bytes(5 * SEGMENT_SIZE + 1, 0)
     assert not orphans(store, container)
     fs.mv(f"{container}/c", f"{container}/d")
-    assert contents(store, container) == {"d": noise(5 * SEGMENT_SIZE + 1, 0)}
+    assert contents(store, container) == {"d": random_bytes(5 * SEGMENT_SIZE + 1, 0)}
     fs.rm([f"{container}/d", f"{container}-other/b"])
     assert not segments(store, container)
     assert not segments(store, f"{container}-other")
@@ -253,7 +253,7 @@ def test_large_objects_of_other_tools_are_read_and_copied(
 
 def test_copy_to_a_missing_container_names_it(fs: SwiftFileSystem, container: str) -> None:
     fs.pipe(f"{container}/a", b"1")
-    write(fs, f"{container}/large", noise(3 * SEGMENT_SIZE, 0))
+    write(fs, f"{container}/large", random_bytes(3 * SEGMENT_SIZE, 0))
     for name in ("a", "large"):
         with pytest.raises(FileNotFoundError, match="no container 'no-such-container'"):
             fs.copy(f"{container}/{name}", "no-such-container/a")

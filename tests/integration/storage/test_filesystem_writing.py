@@ -16,34 +16,34 @@ from airflow_dlaas.storage.fsspec import SwiftFileSystem
 from airflow_dlaas.storage.segments import MIB
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.integration.storage.test_filesystem import SEGMENT_SIZE, write
-from tests.stored import noise, orphans, segments
+from tests.stored import orphans, random_bytes, segments
 
 
 def test_small_file_is_one_object_and_large_file_appears_in_one_step(
     store: SwiftStore, fs: SwiftFileSystem, container: str
 ) -> None:
     with fs.open(f"{container}/a", "wb", segment_size=SEGMENT_SIZE) as file:
-        file.write(noise(SEGMENT_SIZE, 0))
+        file.write(random_bytes(SEGMENT_SIZE, 0))
         assert not segments(store, container)
         file.write(b"x")
         assert file.tell() == SEGMENT_SIZE + 1
         assert list(segments(store, container).values()) == [SEGMENT_SIZE]
         assert not fs.exists(f"{container}/a")
-    assert fs.cat_file(f"{container}/a") == noise(SEGMENT_SIZE, 0) + b"x"
-    write(fs, f"{container}/b", noise(SEGMENT_SIZE, 0))
+    assert fs.cat_file(f"{container}/a") == random_bytes(SEGMENT_SIZE, 0) + b"x"
+    write(fs, f"{container}/b", random_bytes(SEGMENT_SIZE, 0))
     assert len(segments(store, container)) == 2
     assert not store.get_layout(container, "b").parts
 
 
 @pytest.mark.parametrize("mode", ["wb", "w"])
 @pytest.mark.parametrize("compression", [None, "gzip"])
-@pytest.mark.parametrize("before", [b"", noise(3 * SEGMENT_SIZE, "before")])
+@pytest.mark.parametrize("before", [b"", random_bytes(3 * SEGMENT_SIZE, "before")])
 def test_error_in_the_with_block_changes_nothing(
     store: SwiftStore, fs: SwiftFileSystem, container: str, mode: str, compression: str | None, before: bytes
 ) -> None:
     write(fs, f"{container}/a", before)
     segments_before = segments(store, container)
-    content: Any = noise(3 * SEGMENT_SIZE, 0) if mode == "wb" else noise(3 * SEGMENT_SIZE, 0).hex()
+    content: Any = random_bytes(3 * SEGMENT_SIZE, 0) if mode == "wb" else random_bytes(3 * SEGMENT_SIZE, 0).hex()
     with (  # noqa: PT012
         pytest.raises(ZeroDivisionError),
         fs.open(f"{container}/a", mode, compression=compression, segment_size=SEGMENT_SIZE) as file,
@@ -72,7 +72,7 @@ def test_file_that_is_never_closed_is_not_stored_and_logged(
 
 def test_file_that_cannot_be_completed_leaves_nothing(store: SwiftStore, fs: SwiftFileSystem, container: str) -> None:
     file = fs.open(f"{container}/a", "wb", segment_size=SEGMENT_SIZE)
-    file.write(noise(3 * SEGMENT_SIZE, 0))
+    file.write(random_bytes(3 * SEGMENT_SIZE, 0))
     store.delete(f"{container}_segments", [next(iter(segments(store, container)))])
     with pytest.raises(OSError, match="was not put together"):
         file.close()
@@ -97,21 +97,21 @@ def test_replaced_large_file_leaves_no_segments(
 ) -> None:
     (tmp_path / "small").write_bytes(b"small")
     for replace in (
-        lambda path: write(fs, path, noise(3 * SEGMENT_SIZE, 1)),
+        lambda path: write(fs, path, random_bytes(3 * SEGMENT_SIZE, 1)),
         lambda path: fs.pipe(path, b"small"),
         lambda path: fs.put_file(str(tmp_path / "small"), path),
         lambda path: fs.cp_file(f"{container}/other", path),
         lambda path: fs.rm(path),
     ):
         fs.pipe(f"{container}/other", b"other")
-        write(fs, f"{container}/a", noise(3 * SEGMENT_SIZE, 0))
+        write(fs, f"{container}/a", random_bytes(3 * SEGMENT_SIZE, 0))
         replace(f"{container}/a")
         assert not orphans(store, container)
     assert not segments(store, container)
 
 
 def test_writing_needs_the_memory_of_one_segment(fs: SwiftFileSystem, container: str) -> None:
-    piece = noise(MIB, 0)
+    piece = random_bytes(MIB, 0)
     tracemalloc.start()
     try:
         with fs.open(f"{container}/a", "wb", segment_size=4 * MIB) as file:
@@ -142,11 +142,11 @@ def test_files_of_a_transaction_appear_at_its_end_or_not_at_all(
 ) -> None:
     with fs.transaction:
         fs.pipe({f"{container}/a": b"1", f"{container}/b": b"2"})
-        write(fs, f"{container}/c", noise(2 * SEGMENT_SIZE, 0))
+        write(fs, f"{container}/c", random_bytes(2 * SEGMENT_SIZE, 0))
         assert not fs.find(container)
     assert len(fs.find(container)) == 3
     with pytest.raises(ZeroDivisionError), fs.transaction:  # noqa: PT012
-        write(fs, f"{container}/d", noise(2 * SEGMENT_SIZE, 0))
+        write(fs, f"{container}/d", random_bytes(2 * SEGMENT_SIZE, 0))
         fs.pipe(f"{container}/e", b"1")
         1 / 0  # noqa: B018
     assert len(fs.find(container)) == 3
@@ -165,9 +165,9 @@ def test_put_file_and_get_file_report_their_progress(
     store: SwiftStore, fs: SwiftFileSystem, container: str, tmp_path: Path
 ) -> None:
     small, large = tmp_path / "small", tmp_path / "large"
-    small.write_bytes(noise(2 * MIB, 0))
+    small.write_bytes(random_bytes(2 * MIB, 0))
     with large.open("wb") as file:
-        file.write(noise(MIB, 1))
+        file.write(random_bytes(MIB, 1))
         file.truncate(129 * MIB)
     for source in (small, large):
         progress = Callback()

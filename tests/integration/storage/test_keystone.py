@@ -99,7 +99,7 @@ def test_log_contains_no_part_of_a_token_or_password(
     [
         {"project_id": "0" * 32},
         {"user_id": "0" * 32},
-        {"user_id": None, "user_name": "nobody"},
+        {"user_id": None, "user_name": "unknown-user"},
         {"user_id": None, "user_name": "trainer", "domain_name": "Default"},
     ],
     ids=["project", "user", "name", "domain"],

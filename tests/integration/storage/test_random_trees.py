@@ -43,7 +43,7 @@ from airflow_dlaas.storage.transfer.api import (
 )
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from airflow_dlaas.storage.transfer.plan import folder_prefix
-from tests.stored import contents, laid, lay, noise, orphans, settle
+from tests.stored import contents, orphans, random_bytes, read_tree, wait_until_disconnected, write_tree
 from tests.troublemaker import (
     CorruptReply,
     CorruptRequest,
@@ -52,7 +52,7 @@ from tests.troublemaker import (
     LoseReply,
     ResetReply,
     ResetRequest,
-    Say,
+    SendReply,
     Troublemaker,
     Truncate,
 )
@@ -121,7 +121,9 @@ CHANGES = st.lists(
 FAULTS: st.SearchStrategy[MethodFault] = st.one_of(
     st.tuples(
         st.sampled_from([None, "PUT", "GET", "HEAD", "POST", "DELETE"]),
-        st.sampled_from([Say(503), Say(507), Say(400), LoseReply(), ExpireTokens(), ResetReply(0), ResetReply(30)]),
+        st.sampled_from(
+            [SendReply(503), SendReply(507), SendReply(400), LoseReply(), ExpireTokens(), ResetReply(0), ResetReply(30)]
+        ),
     ),
     st.tuples(st.just("GET"), st.sampled_from([Truncate(0), Truncate(50)])),
     st.tuples(
@@ -162,7 +164,7 @@ DOWNLOAD_FAULTS = st.none() | fault_plans(FAULTS | st.just(("GET", CorruptReply(
 
 def complete_files(folder: Path) -> dict[str, bytes]:
     """Return the files in *folder*, without part files."""
-    return {name: content for name, content in laid(folder).items() if not name.endswith(".part")}
+    return {name: content for name, content in read_tree(folder).items() if not name.endswith(".part")}
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ class Trees(RuleBasedStateMachine):
     @initialize(with_cache=st.booleans(), names=st.lists(st.tuples(NAMES, SIZES), min_size=2, max_size=8))
     def begin(self, with_cache: bool, names: Sequence[tuple[str, int]]) -> None:
         self.cache_file = self.root / "cache.sqlite3" if with_cache else None
-        lay(self.local, {name: self.content(size) for name, size in names})
+        write_tree(self.local, {name: self.content(size) for name, size in names})
 
     # ---- changes of the folder and of the container
 
@@ -217,7 +219,7 @@ class Trees(RuleBasedStateMachine):
 
     def content(self, size: int) -> bytes:
         self.seed += 1
-        return noise(size, self.seed)
+        return random_bytes(size, self.seed)
 
     def edit(self, path: Path, *, keep_mtime: bool) -> None:
         """Write another content of the same size; with *keep_mtime*, restore the modification time."""
@@ -231,7 +233,7 @@ class Trees(RuleBasedStateMachine):
         for action, number, name, size in changes:
             found = sorted(path for path in self.local.rglob("*") if path.is_file())
             if action == "write" or not found:
-                lay(self.local, {name: self.content(size)})
+                write_tree(self.local, {name: self.content(size)})
                 continue
             path = found[number % len(found)]
             match action:
@@ -261,7 +263,9 @@ class Trees(RuleBasedStateMachine):
         """Return the content of the container after an upload."""
         folder = folder_prefix(prefix)
         sent = {
-            folder + name: content for name, content in laid(self.local).items() if is_selected(name, include, exclude)
+            folder + name: content
+            for name, content in read_tree(self.local).items()
+            if is_selected(name, include, exclude)
         }
         kept = {
             name: content
@@ -298,7 +302,7 @@ class Trees(RuleBasedStateMachine):
             "segment_size": SEGMENT_SIZE,
         }
         filters["allow_empty"] = True
-        is_empty = delete and not any(is_selected(name, include, exclude) for name in laid(self.local))
+        is_empty = delete and not any(is_selected(name, include, exclude) for name in read_tree(self.local))
         if is_empty and new != self.stored:
             with pytest.raises(StoreError, match="no file to upload"):
                 upload(self.store, self.local, self.container, UploadOptions(**filters))  # type: ignore[arg-type]
@@ -319,7 +323,7 @@ class Trees(RuleBasedStateMachine):
             assert fault_plan
             self.failed = True
             self.store.close()
-            settle(self.connections.proxy)
+            wait_until_disconnected(self.connections.proxy)
             found = contents(self.connections.direct, self.container)
             for name in self.stored.keys() | new.keys() | found.keys():
                 assert found.get(name) in (self.stored.get(name), new.get(name)), name
@@ -328,7 +332,7 @@ class Trees(RuleBasedStateMachine):
         self.stored = new
         assert contents(self.connections.direct, self.container) == new
         assert self.failed or not orphans(self.connections.direct, self.container)
-        sent = sorted(name for name in laid(self.local) if is_selected(name, include, exclude))
+        sent = sorted(name for name in read_tree(self.local) if is_selected(name, include, exclude))
         again = {"checksum_cache": ChecksumCache(self.cache_file), **filters}
         assert plan_upload(self.store, self.local, self.container, UploadOptions(**again)) == UploadPlan(
             (), len(sent), ()

@@ -16,7 +16,7 @@ from airflow_dlaas.exceptions import StoreError, StoreRedirected
 from airflow_dlaas.storage.body import as_body
 from airflow_dlaas.storage.object_store import ObjectLayout, Part
 from airflow_dlaas.storage.swift.store import SwiftStore
-from tests.integration.storage.test_trouble import ScriptedServer
+from tests.integration.storage.scripted_server import ScriptedServer
 from tests.redirector import STATUSES, Server, serving
 
 SECRET = "p4ssw0rd-of-the-tests"

@@ -22,7 +22,7 @@ from airflow_dlaas.storage.sources.remote import remote_sources
 from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.storage.transfer.api import TransferReport, UploadOptions, upload
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
-from tests.stored import contents, lay, noise, segments
+from tests.stored import contents, random_bytes, segments, write_tree
 
 TREE = {"a.csv": b"1", "deep/b.csv": b"22", "deep/er/c.txt": b"333", ".hidden": b"4"}
 
@@ -59,7 +59,7 @@ def remote(request: pytest.FixtureRequest, store: SwiftStore, tmp_path: Path) ->
 
 def test_remote_files_get_the_names_of_local_files(remote: RemoteFolder, tmp_path: Path) -> None:
     remote.write(TREE)
-    local = lay(tmp_path / "here", TREE)
+    local = write_tree(tmp_path / "here", TREE)
     for pattern in ("", "a.csv", "deep", "*.csv", "**/*.csv", "d*/b.csv", "de*"):
         expected = [one.name for one in local_sources(local / pattern if pattern else local)]
         found = remote.find(pattern)
@@ -70,7 +70,7 @@ def test_remote_files_get_the_names_of_local_files(remote: RemoteFolder, tmp_pat
 
 def test_include_and_exclude_select_the_files_that_they_select_locally(remote: RemoteFolder, tmp_path: Path) -> None:
     remote.write(TREE)
-    local = lay(tmp_path / "here", TREE)
+    local = write_tree(tmp_path / "here", TREE)
     for include, exclude in [(["*.csv"], []), (None, ["deep"]), (["deep"], ["*.txt"])]:
         expected = [one.name for one in local_sources(local, include, exclude)]
         assert [one.name for one in remote.find(include=include, exclude=exclude)] == expected
@@ -90,7 +90,7 @@ def test_upload_sends_all_files_once(remote: RemoteFolder, store: SwiftStore, co
 def test_large_remote_file_is_sent_in_segments_with_little_memory(
     remote: RemoteFolder, store: SwiftStore, container: str, segment_size: int
 ) -> None:
-    content = noise(40 * MIB + 1, 0)
+    content = random_bytes(40 * MIB + 1, 0)
     remote.write({"large": content})
     sources = remote.find("large")
     store.limits()
@@ -109,7 +109,7 @@ def test_large_remote_file_is_sent_in_segments_with_little_memory(
 def test_checksum_cache_is_used_until_a_remote_file_changes(
     remote: RemoteFolder, store: SwiftStore, container: str, tmp_path: Path
 ) -> None:
-    remote.write({"large": noise(20 * MIB, 0)})
+    remote.write({"large": random_bytes(20 * MIB, 0)})
 
     def upload_again() -> TransferReport:
         return upload(
@@ -121,17 +121,17 @@ def test_checksum_cache_is_used_until_a_remote_file_changes(
 
     assert upload_again().files == 1
     assert upload_again() == TransferReport(0, 0, 1)
-    remote.write({"large": noise(20 * MIB, 1)})
+    remote.write({"large": random_bytes(20 * MIB, 1)})
     assert upload_again().files == 1
-    assert contents(store, container) == {"large": noise(20 * MIB, 1)}
+    assert contents(store, container) == {"large": random_bytes(20 * MIB, 1)}
 
 
 def test_remote_file_that_changes_during_the_upload_is_not_stored(
     remote: RemoteFolder, store: SwiftStore, container: str
 ) -> None:
-    remote.write({"large": noise(20 * MIB, 0)})
+    remote.write({"large": random_bytes(20 * MIB, 0)})
     sources = remote.find("large")
-    remote.write({"large": noise(20 * MIB, 1)})
+    remote.write({"large": random_bytes(20 * MIB, 1)})
     with pytest.raises(Corrupted, match="large was written while it was being sent"):
         upload(store, sources, container, UploadOptions(segment_size=8 * MIB))
     remote.write({"large": b"short"})

@@ -36,9 +36,9 @@ from airflow_dlaas.storage.transfer.api import (
     upload,
 )
 from airflow_dlaas.storage.transfer.part_file import PartFile
-from tests.stored import contents, laid, lay, noise, orphans, segments, settle
-from tests.troublemaker import ResetReply, ResetRequest, Say, StallReply, StallRequest, Troublemaker
-from tests.waiting import PATIENCE, until
+from tests.stored import contents, orphans, random_bytes, read_tree, segments, wait_until_disconnected, write_tree
+from tests.troublemaker import ResetReply, ResetRequest, SendReply, StallReply, StallRequest, Troublemaker
+from tests.waiting import WAIT_TIMEOUT, until
 
 FAST_RETRIES = RetryPolicy(attempts=2, first_pause=0.01)
 
@@ -76,7 +76,7 @@ def proxied(swift: StoreConnection, proxy: Troublemaker) -> StoreConnection:
 
 @pytest.fixture
 def store(proxied: StoreConnection) -> Iterator[SwiftStore]:
-    with SwiftStore.open(proxied, retry_policy=FAST_RETRIES, read_timeout=PATIENCE) as opened:
+    with SwiftStore.open(proxied, retry_policy=FAST_RETRIES, read_timeout=WAIT_TIMEOUT) as opened:
         yield opened
 
 
@@ -90,7 +90,7 @@ def container(direct: SwiftStore) -> str:
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
     """A folder with one large file."""
-    return lay(tmp_path / "here", {"large": noise(SIZE, "one")})
+    return write_tree(tmp_path / "here", {"large": random_bytes(SIZE, "one")})
 
 
 def send(store: SwiftStore, here: Path, container: str, cut: int = SEGMENT, **more: object) -> TransferReport:
@@ -177,7 +177,7 @@ def test_upload_resumes_after_a_failure(
     with pytest.raises(StoreUnreachable):
         send(store, here, container)
     store.close()
-    settle(proxy)
+    wait_until_disconnected(proxy)
     assert not contents(direct, container)
     there = sum(segments(direct, container).values())
     proxy.calm()
@@ -187,7 +187,7 @@ def test_upload_resumes_after_a_failure(
     assert [one.path for one in proxy.requests if one.method == "PUT"][-1].endswith(
         "multipart-manifest=put&heartbeat=on"
     )
-    assert contents(direct, container) == laid(here)
+    assert contents(direct, container) == read_tree(here)
     assert not orphans(direct, container)
 
 
@@ -201,7 +201,7 @@ def test_upload_of_a_killed_process_is_resumed_by_another_process(
 ) -> None:
     """With segments of 1 MiB, a realistic size."""
     cut, count = KIB**2, 20
-    here = lay(tmp_path / "here", {"large": noise(count * cut, "mib")})
+    here = write_tree(tmp_path / "here", {"large": random_bytes(count * cut, "mib")})
     with Troublemaker(swift.auth_url) as last:  # its end discards what the kernel accepted from the process for sending
         last.on(StallRequest(100_000), method="PUT", path=re.compile("/0000001[89]$"), times=None)
         through = swift.model_copy(update={"auth_url": last.auth_url})
@@ -210,27 +210,27 @@ def test_upload_of_a_killed_process_is_resumed_by_another_process(
     assert not contents(direct, container)
     assert send(store, here, container, cut) == TransferReport(1, 2 * cut, 0)
     assert proxy.sent(method="PUT", path="_segments") == 2 * cut
-    assert contents(direct, container) == laid(here)
+    assert contents(direct, container) == read_tree(here)
     assert not orphans(direct, container)
 
 
 def test_upload_of_a_changed_file_sends_only_changed_segments(
     store: SwiftStore, proxy: Troublemaker, direct: SwiftStore, container: str, here: Path
 ) -> None:
-    old = noise(SIZE, "old")
+    old = random_bytes(SIZE, "old")
     direct.put(container, "large", old)
-    proxy.on(Say(503), method="PUT", path=LAST, times=None)
+    proxy.on(SendReply(503), method="PUT", path=LAST, times=None)
     with pytest.raises(StoreUnreachable):
         send(store, here, container)
     store.close()
-    settle(proxy)
+    wait_until_disconnected(proxy)
     there = sum(segments(direct, container).values())
     changed = bytearray((here / "large").read_bytes())
-    changed[5 * SEGMENT : 7 * SEGMENT] = noise(2 * SEGMENT, "changed")
+    changed[5 * SEGMENT : 7 * SEGMENT] = random_bytes(2 * SEGMENT, "changed")
     (here / "large").write_bytes(changed)
     proxy.calm()
     proxy.clear()
-    proxy.on(Say(503), path="multipart-manifest=put", times=None)
+    proxy.on(SendReply(503), path="multipart-manifest=put", times=None)
     with pytest.raises(StoreUnreachable):
         send(store, here, container)
     assert proxy.sent(method="PUT", path="_segments") == SIZE - there + 2 * SEGMENT
@@ -239,21 +239,21 @@ def test_upload_of_a_changed_file_sends_only_changed_segments(
     proxy.clear()
     send(store, here, container)
     assert not proxy.sent(method="PUT", path="_segments")
-    assert contents(direct, container) == laid(here)
+    assert contents(direct, container) == read_tree(here)
     assert not orphans(direct, container)
 
 
 def test_damaged_segment_is_not_reused(
     store: SwiftStore, proxy: Troublemaker, direct: SwiftStore, container: str, here: Path
 ) -> None:
-    proxy.on(Say(503), method="PUT", path=LAST, times=None)
+    proxy.on(SendReply(503), method="PUT", path=LAST, times=None)
     with pytest.raises(StoreUnreachable):
         send(store, here, container)
     proxy.calm()
     name, size = sorted(segments(direct, container).items())[3]
-    direct.put(segment_container(container), name, noise(size, "damage"))
+    direct.put(segment_container(container), name, random_bytes(size, "damage"))
     send(store, here, container)
-    assert contents(direct, container) == laid(here)
+    assert contents(direct, container) == read_tree(here)
     assert not orphans(direct, container)
 
 
@@ -262,9 +262,11 @@ def test_file_written_during_its_upload_is_not_stored_in_a_mixed_state(
     direct: SwiftStore, container: str, tmp_path: Path, size: int
 ) -> None:
     """A small file is stored with its new content; the upload of a large file fails."""
-    here = lay(tmp_path / "here", {"changing": noise(size, "one"), "first": noise(size + SEGMENT, "first")})
+    here = write_tree(
+        tmp_path / "here", {"changing": random_bytes(size, "one"), "first": random_bytes(size + SEGMENT, "first")}
+    )
     direct.put(container, "changing", b"before")
-    longer = noise(size + 500, "two")
+    longer = random_bytes(size + 500, "two")
 
     def change(progress: Progress) -> None:
         if progress.bytes_done and (here / "changing").stat().st_size == size:
@@ -281,7 +283,7 @@ def test_file_written_during_its_upload_is_not_stored_in_a_mixed_state(
         sending()
         assert contents(direct, container)["changing"] == longer
     send(direct, here, container)
-    assert contents(direct, container) == laid(here)
+    assert contents(direct, container) == read_tree(here)
     assert not orphans(direct, container)
 
 
@@ -293,22 +295,22 @@ def test_large_and_small_objects_replace_each_other_without_orphan_segments(
 ) -> None:
     here = tmp_path / "here"
     for size in (3 * SEGMENT, 10, 5 * SEGMENT, 4 * SEGMENT, 2 * SEGMENT, 3 * SEGMENT + 1, 0, 3 * SEGMENT):
-        send(direct, lay(here, {"a": noise(size, size)}), container)
-        assert contents(direct, container) == laid(here)
+        send(direct, write_tree(here, {"a": random_bytes(size, size)}), container)
+        assert contents(direct, container) == read_tree(here)
         assert len(segments(direct, container)) == (-(-size // SEGMENT) if size > 2 * SEGMENT else 0)
 
 
 @pytest.mark.parametrize("way", ["remove", "upload"])
 def test_deletion_includes_the_segments(direct: SwiftStore, container: str, tmp_path: Path, way: str) -> None:
-    here = lay(
+    here = write_tree(
         tmp_path / "here",
-        {"p/a": noise(3 * SEGMENT, 1), "p/b": noise(3 * SEGMENT, 2), "pp": noise(3 * SEGMENT, 3)},
+        {"p/a": random_bytes(3 * SEGMENT, 1), "p/b": random_bytes(3 * SEGMENT, 2), "pp": random_bytes(3 * SEGMENT, 3)},
     )
     send(direct, here, container)
     if way == "remove":
         assert list(delete_objects(direct, container, prefix="p")) == ["p/a", "p/b"]
     else:
-        only = lay(tmp_path / "only", {"c": noise(3 * SEGMENT, 4)})
+        only = write_tree(tmp_path / "only", {"c": random_bytes(3 * SEGMENT, 4)})
         assert send(direct, only, container, prefix="p", exclude=["a"], delete=True).deleted == 1
         assert send(direct, only, container, prefix="p", delete=True).deleted == 1
         delete_objects(direct, container, names=["p/c"])
@@ -323,7 +325,10 @@ FEW_SEGMENTS = 6
 @pytest.fixture
 def pair(tmp_path: Path) -> list[Path]:
     """Two folders with a file of the same name and different content."""
-    return [lay(tmp_path / f"{number}", {"large": noise(FEW_SEGMENTS * SEGMENT, number)}) for number in range(2)]
+    return [
+        write_tree(tmp_path / f"{number}", {"large": random_bytes(FEW_SEGMENTS * SEGMENT, number)})
+        for number in range(2)
+    ]
 
 
 def upload_thread(
@@ -359,10 +364,10 @@ def test_two_concurrent_uploads_of_one_name_store_one_of_the_files(
                 thread.join()
         assert any(isinstance(one, TransferReport) for one in results)
         assert all(isinstance(one, (TransferReport, Corrupted)) for one in results), results
-        assert contents(direct, container)["large"] in [laid(folder)["large"] for folder in pair]
-        lay(pair[0], {"large": noise(FEW_SEGMENTS * SEGMENT, uuid.uuid4())})
+        assert contents(direct, container)["large"] in [read_tree(folder)["large"] for folder in pair]
+        write_tree(pair[0], {"large": random_bytes(FEW_SEGMENTS * SEGMENT, uuid.uuid4())})
     send(direct, pair[1], container)
-    assert contents(direct, container) == laid(pair[1])
+    assert contents(direct, container) == read_tree(pair[1])
 
 
 def test_upload_whose_segments_were_deleted_by_another_upload_fails(
@@ -378,9 +383,9 @@ def test_upload_whose_segments_were_deleted_by_another_upload_fails(
     slow.join()
     assert isinstance(results[0], Corrupted)
     assert "Did another upload write the same object" in str(results[0])
-    assert contents(direct, container) == laid(pair[1])
+    assert contents(direct, container) == read_tree(pair[1])
     send(store, pair[0], container)
-    assert contents(direct, container) == laid(pair[0])
+    assert contents(direct, container) == read_tree(pair[0])
     assert not orphans(direct, container)
 
 
@@ -396,7 +401,7 @@ def test_upload_that_ends_while_another_deletes_segments_is_complete(
     results: list[TransferReport | DlaasError] = []
     with Troublemaker(swift.auth_url) as others:
         through = swift.model_copy(update={"auth_url": others.auth_url})
-        with SwiftStore.open(through, retry_policy=FAST_RETRIES, read_timeout=PATIENCE) as other:
+        with SwiftStore.open(through, retry_policy=FAST_RETRIES, read_timeout=WAIT_TIMEOUT) as other:
             first = upload_thread(store, pair[0], container, results)
             second = upload_thread(other, pair[1], container, results)
             proxy.on(StallRequest(1000), method="PUT", path=re.compile("/00000005$"))
@@ -413,7 +418,7 @@ def test_upload_that_ends_while_another_deletes_segments_is_complete(
             others.release()
             second.join()
     assert [type(one) for one in results] == [TransferReport, TransferReport]
-    assert contents(direct, container) == laid(pair[1])
+    assert contents(direct, container) == read_tree(pair[1])
 
 
 # ---- interrupted downloads
@@ -445,7 +450,7 @@ GETS = re.compile("/large$")
 def test_download_resumes_and_fetches_only_missing_parts(
     store: SwiftStore, proxy: Troublemaker, container: str, here: Path, tmp_path: Path, stored: str
 ) -> None:
-    there = lay(tmp_path / "there", {"large": b"before"})
+    there = write_tree(tmp_path / "there", {"large": b"before"})
     proxy.on(ResetReply(100), method="GET", path=GETS, times=None, skip=SEGMENT_COUNT * 9 // 10)
     with pytest.raises(StoreUnreachable):
         fetch(store, container, there)
@@ -454,18 +459,18 @@ def test_download_resumes_and_fetches_only_missing_parts(
     proxy.clear()
     fetch(store, container, there)
     assert 0 < bytes_replied(proxy) <= SIZE // 10 + THREADS * SEGMENT
-    assert laid(there) == laid(here)
+    assert read_tree(there) == read_tree(here)
 
 
 def test_part_download_resumes_within_the_part(
     store: SwiftStore, proxy: Troublemaker, direct: SwiftStore, container: str, tmp_path: Path
 ) -> None:
-    here = lay(tmp_path / "here", {"large": noise(5 * KIB**2, "mib")})
+    here = write_tree(tmp_path / "here", {"large": random_bytes(5 * KIB**2, "mib")})
     send(direct, here, container, KIB**2)
     proxy.on(ResetReply(900 * KIB), method="GET", path=GETS, times=5)
     fetch(store, container, tmp_path / "there")
     assert 5 * KIB**2 <= bytes_replied(proxy) <= 5 * KIB**2 + 5 * CHUNK_SIZE
-    assert laid(tmp_path / "there") == laid(here)
+    assert read_tree(tmp_path / "there") == read_tree(here)
 
 
 def test_download_of_another_process_is_refused_and_resumed_after_its_end(
@@ -484,39 +489,39 @@ def test_download_of_another_process_is_refused_and_resumed_after_its_end(
         until(lambda: proxy.stalled, lambda stalled: stalled == SEGMENT_COUNT - SEGMENT_COUNT * 9 // 10)
         with pytest.raises(HostError, match="by another process"):
             fetch(direct, container, there)
-    settle(proxy)
+    wait_until_disconnected(proxy)
     assert not (there / "large").exists()
     proxy.calm()
     proxy.clear()
     fetch(store, container, there)
     assert 0 < bytes_replied(proxy) <= SIZE // 10 + THREADS * SEGMENT
-    assert laid(there) == laid(here)
+    assert read_tree(there) == read_tree(here)
 
 
 def test_object_replaced_during_its_download_is_never_mixed(
     direct: SwiftStore, container: str, here: Path, tmp_path: Path, stored: str
 ) -> None:
-    there = lay(tmp_path / "there", {"large": b"before"})
+    there = write_tree(tmp_path / "there", {"large": b"before"})
     replaced = False
 
     def replace(progress: Progress) -> None:
         nonlocal replaced
         if not replaced:
             replaced = True
-            lay(here, {"large": noise(SIZE, "two")})
+            write_tree(here, {"large": random_bytes(SIZE, "two")})
             put(direct, container, stored, here)
 
     with pytest.raises(StoreError, match="was replaced while it was being fetched"):
         fetch(direct, container, there, progress=replace)
     assert (there / "large").read_bytes() == b"before"
     fetch(direct, container, there)
-    assert laid(there) == laid(here)
+    assert read_tree(there) == read_tree(here)
 
 
 def test_object_deleted_during_its_download_is_reported_as_not_found(
     direct: SwiftStore, container: str, tmp_path: Path, stored: str
 ) -> None:
-    there = lay(tmp_path / "there", {"large": b"before"})
+    there = write_tree(tmp_path / "there", {"large": b"before"})
     with pytest.raises(ObjectNotFound):
         fetch(direct, container, there, progress=lambda _: delete_objects(direct, container))
     assert (there / "large").read_bytes() == b"before"
@@ -539,16 +544,16 @@ def test_damaged_part_file_is_detected(
     part.write_bytes(content[:-1] if damage == "shorter" else content + b"\1" if damage == "longer" else content)
     proxy.calm()
     fetch(store, container, there)
-    assert laid(there) == laid(here)
+    assert read_tree(there) == read_tree(here)
 
 
 def test_downloads_of_similar_names_do_not_interfere(direct: SwiftStore, container: str, tmp_path: Path) -> None:
     long = "x" * 245  # equal up to more than 200 letters, and too long for the suffix of a part file
     names = ["m", "m.data", "m.data.part", ".m", "m*", "[m]", f"{long}1", f"{long}2", "日" * 80, "m.00-5.part"]
-    here = lay(tmp_path / "here", {name: noise(5 * SEGMENT, "same") for name in names})
+    here = write_tree(tmp_path / "here", {name: random_bytes(5 * SEGMENT, "same") for name in names})
     send(direct, here, container)
     fetch(direct, container, tmp_path / "there")
-    assert laid(tmp_path / "there") == laid(here)
+    assert read_tree(tmp_path / "there") == read_tree(here)
 
 
 def test_part_file_that_another_process_has_just_committed_is_not_reused(
@@ -582,8 +587,8 @@ def test_transfer_memory_does_not_grow_with_the_file_size(
     swift: StoreConnection, direct: SwiftStore, container: str, tmp_path: Path
 ) -> None:
     size, cut = 200 * KIB**2, 8 * KIB**2
-    few = lay(tmp_path / "few", {"warm": noise(3 * cut, "warm")})
-    here = lay(tmp_path / "here", {"large": noise(KIB**2, "large") * (size // KIB**2)})
+    few = write_tree(tmp_path / "few", {"warm": random_bytes(3 * cut, "warm")})
+    here = write_tree(tmp_path / "here", {"large": random_bytes(KIB**2, "large") * (size // KIB**2)})
     for verb, folder in (("upload", here), ("download", tmp_path / "there")):
         with other_process(verb, swift, container, folder, cut=cut, warm=few) as process:
             output, _ = process.communicate(timeout=120)

@@ -26,8 +26,8 @@ from tests.troublemaker import (
     LoseReply,
     ResetReply,
     ResetRequest,
-    Say,
     Seen,
+    SendReply,
     Silence,
     Slow,
     StallReply,
@@ -35,7 +35,7 @@ from tests.troublemaker import (
     Troublemaker,
     Truncate,
 )
-from tests.waiting import PATIENCE, until
+from tests.waiting import WAIT_TIMEOUT, until
 
 CONTENT = random.Random(1).randbytes(3_000_000)
 MIDDLE = 1_234_567
@@ -59,7 +59,7 @@ class PlainClient:
         self._access = access
         self._login = urlsplit(auth_url)
         self.connection = http.client.HTTPConnection(
-            str(self._login.hostname), self._login.port or 80, timeout=PATIENCE
+            str(self._login.hostname), self._login.port or 80, timeout=WAIT_TIMEOUT
         )
         self.log_in()
 
@@ -202,7 +202,7 @@ def test_expect_100_continue_is_answered(client: PlainClient, direct: PlainClien
         f"Content-Length: 5\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
     )
     address = (str(client.storage.hostname), client.storage.port or 0)
-    with socket.create_connection(address, PATIENCE) as one, one.makefile("rb") as reader:
+    with socket.create_connection(address, WAIT_TIMEOUT) as one, one.makefile("rb") as reader:
         one.sendall(head.encode())
         assert reader.readline() + reader.readline() == b"HTTP/1.1 100 Continue\r\n\r\n"
         one.sendall(b"12345")
@@ -276,7 +276,7 @@ def test_lost_reply_leaves_the_object_stored(
 def test_proxy_responds_instead_of_the_store(
     client: PlainClient, direct: PlainClient, proxy: Troublemaker, container: str
 ) -> None:
-    busy = Say(503, {"Retry-After": "1"}, b"busy")
+    busy = SendReply(503, {"Retry-After": "1"}, b"busy")
     proxy.on(busy, method="PUT")
     reply = client.send("PUT", f"{container}/a", CONTENT)
     assert (reply.status, reply.headers["Retry-After"], reply.body) == (503, "1", b"busy")
@@ -294,7 +294,7 @@ def test_proxy_responds_instead_of_the_store(
 def test_response_of_the_proxy_has_no_body_for_head_and_204(
     client: PlainClient, proxy: Troublemaker, path: str, method: str, status: int
 ) -> None:
-    proxy.on(Say(status, body=b"" if status == 204 else b"busy"), path=path)
+    proxy.on(SendReply(status, body=b"" if status == 204 else b"busy"), path=path)
     assert (client.send(method, path).status, client.get(path)) == (status, CONTENT)
 
 
@@ -302,7 +302,7 @@ def test_response_of_the_proxy_has_no_body_for_head_and_204(
 def test_early_response_of_the_proxy_can_be_read_while_sending(
     client: PlainClient, proxy: Troublemaker, container: str, size: int
 ) -> None:
-    proxy.on(Say(401, body=b"no", early=True), method="PUT")
+    proxy.on(SendReply(401, body=b"no", early=True), method="PUT")
     with contextlib.suppress(*RESET_ERRORS):
         client.connection.request("PUT", f"{client.storage.path}/{container}/a", bytes(size))
     reply = client.connection.getresponse()
@@ -348,7 +348,7 @@ def test_reply_stalls_until_release(client: PlainClient, proxy: Troublemaker, pa
     with pytest.raises(TimeoutError):
         client.connection.sock.recv(1)
     assert (proxy.stalled, proxy.requests[0].reply_bytes) == (1, after)
-    client.connection.sock.settimeout(PATIENCE)
+    client.connection.sock.settimeout(WAIT_TIMEOUT)
     proxy.release()
     rest = b""
     while len(rest) < len(CONTENT) - after:
@@ -433,9 +433,9 @@ def test_tokens_expire_at_a_request(client: PlainClient, proxy: Troublemaker, pa
 
 
 def test_rules_apply_in_order_and_are_counted(client: PlainClient, proxy: Troublemaker, container: str) -> None:
-    proxy.on(Say(500), method="GET", skip=1, times=2)
-    proxy.on(Say(501), method="GET", path=re.compile(r"/a\?.*=1$"))
-    proxy.on(Say(502), path=f"{container}/b", times=None)
+    proxy.on(SendReply(500), method="GET", skip=1, times=2)
+    proxy.on(SendReply(501), method="GET", path=re.compile(r"/a\?.*=1$"))
+    proxy.on(SendReply(502), path=f"{container}/b", times=None)
     sent = ["GET a", "GET a?x=1", "GET a", "GET a", "GET a?x=1", "PUT b", "PUT b", "GET c"]
     replies = [client.send(one[:3], f"{container}/{one[4:]}").status for one in sent]
     assert replies == [404, 500, 500, 404, 501, 502, 502, 404]
@@ -457,7 +457,7 @@ def test_unreachable_store_closes_the_connection() -> None:
         port = one.getsockname()[1]
     with Troublemaker(f"http://127.0.0.1:{port}/auth/v1.0") as proxy:
         address = urlsplit(proxy.auth_url)
-        connection = http.client.HTTPConnection(str(address.hostname), address.port or 0, timeout=PATIENCE)
+        connection = http.client.HTTPConnection(str(address.hostname), address.port or 0, timeout=WAIT_TIMEOUT)
         with contextlib.closing(connection):
             connection.request("GET", address.path)
             with pytest.raises(http.client.RemoteDisconnected):

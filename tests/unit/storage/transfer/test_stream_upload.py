@@ -10,7 +10,7 @@ from airflow_dlaas.exceptions import ContainerNotFound, StoreError
 from airflow_dlaas.storage.object_store import StoreLimits
 from airflow_dlaas.storage.transfer.stream_upload import StreamUpload
 from tests.memory_store import MemoryStore
-from tests.stored import noise
+from tests.stored import random_bytes
 
 
 class ListableStore(MemoryStore):
@@ -28,7 +28,7 @@ def segment_sizes(store: MemoryStore) -> list[int]:
 @pytest.mark.parametrize("written", [1, 7, 1000])
 def test_segments_do_not_depend_on_the_size_of_the_writes(written: int) -> None:
     store = ListableStore()
-    stream, content = StreamUpload(store, "c", "a", 100), noise(450, 0)
+    stream, content = StreamUpload(store, "c", "a", 100), random_bytes(450, 0)
     for start in range(0, 450, written):
         stream.write(memoryview(content)[start : start + written])
     stream.finish()
@@ -39,10 +39,10 @@ def test_segments_do_not_depend_on_the_size_of_the_writes(written: int) -> None:
 def test_segment_size_doubles_with_the_number_of_segments() -> None:
     store = ListableStore(StoreLimits(max_segments=8))
     stream = StreamUpload(store, "c", "a", 10)
-    stream.write(memoryview(noise(300, 0)))
+    stream.write(memoryview(random_bytes(300, 0)))
     stream.finish()
     assert segment_sizes(store) == [10, 10, 20, 20, 40, 40, 80, 80]
-    assert store.content("c", "a") == noise(300, 0)
+    assert store.content("c", "a") == random_bytes(300, 0)
 
 
 @pytest.mark.parametrize(("segments", "size"), [(8, 301), (0, 11)])
@@ -50,7 +50,7 @@ def test_stream_that_is_too_large_is_refused_with_a_hint(segments: int, size: in
     store = ListableStore(StoreLimits(max_segments=segments))
     stream = StreamUpload(store, "c", "a", 10)
     with pytest.raises(StoreError, match="write it to a file and upload that"):  # noqa: PT012
-        stream.write(memoryview(noise(size, 0)))
+        stream.write(memoryview(random_bytes(size, 0)))
         stream.finish()
     stream.discard()
     assert not store.objects
