@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from airflow_dlaas.service.api.app import create_api
 from airflow_dlaas.service.api.dependencies import ApiLimits
 from airflow_dlaas.service.store.sql import SqlStore
-from tests.unit.service.api.conftest import Service, parts_in
+from tests.unit.service.api.conftest import Service, create_deps
 
 
 @pytest.fixture(scope="session")
@@ -24,15 +24,15 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     SqlStore(f"sqlite:///{folder / 'empty.db'}").close()
     home = folder / "home"
     home.mkdir()
-    parts = replace(parts_in(home, folder / "empty.db"), limits=ApiLimits(zip_bytes=200_000, containers=4))
-    with TestClient(create_api(parts), base_url="http://dlaas.example:8480", raise_server_exceptions=False) as client:
-        made = Service(client, parts, parts.store, parts.clock, parts.check_container, parts.wake_dispatcher.rung)
-        client.headers["Authorization"] = f"Bearer {made.log_in()}"
-        yield made
-    parts.store.close()
+    deps = replace(create_deps(home, folder / "empty.db"), limits=ApiLimits(zip_bytes=200_000, containers=4))
+    with TestClient(create_api(deps), base_url="http://dlaas.example:8480", raise_server_exceptions=False) as client:
+        service = Service(client, deps, deps.store, deps.clock, deps.check_container, deps.wake_dispatcher.calls)
+        client.headers["Authorization"] = f"Bearer {service.log_in()}"
+        yield service
+    deps.store.close()
 
 
-def kept(api: Service) -> tuple[list[str], dict[str, int]]:
+def stored_state(api: Service) -> tuple[list[str], dict[str, int]]:
     """Return what the service stores: all files except those of the database, and the number of rows of each table."""
     home: Path = api.deps.jobs_dir.parent
     files = sorted(str(one.relative_to(home)) for one in home.rglob("*") if not one.name.startswith("store.db"))

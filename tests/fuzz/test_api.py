@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from airflow_dlaas.contract.error import ERROR_CODES, ErrorReport
 from airflow_dlaas.service.api import experiments, health, logs, metrics, models, prometheus, runtimes, tokens
 from airflow_dlaas.service.api.app import create_api
-from tests.fuzz.conftest import kept
+from tests.fuzz.conftest import stored_state
 from tests.fuzz.effort import effort
 from tests.unit.service.api.conftest import DEFINITION, Service, make_zip
 
@@ -106,14 +106,14 @@ def fuzzed(api: Service, described: Any) -> Fuzzed:
     return Fuzzed(api, described.app, described, api.experiment(make_zip()), api.submit())
 
 
-def ask(fuzzed: Fuzzed, case: Any, authorization: str | None) -> Any:
+def send_and_check(fuzzed: Fuzzed, case: Any, authorization: str | None) -> Any:
     """Send *case*; check the response against the OpenAPI document, and an error against the error report."""
     if isinstance(case.query, dict) and "wait" in case.query:
         case.query["wait"] = 0
     case.headers = {name: value for name, value in (case.headers or {}).items() if name.lower() != "authorization"}
     if authorization is not None:
         case.headers["Authorization"] = authorization
-    before = kept(fuzzed.service)
+    before = stored_state(fuzzed.service)
     begun = time.process_time()
     with get_client(fuzzed.app, max_stream_events=1) as client:
         response = case.call(session=client)
@@ -124,7 +124,7 @@ def ask(fuzzed: Fuzzed, case: Any, authorization: str | None) -> Any:
     )
     if response.status_code >= 400:
         require_error_report(response.content)
-        assert kept(fuzzed.service) == before, "a refused request left something behind"
+        assert stored_state(fuzzed.service) == before, "a refused request changed what the service stores"
     return response
 
 
@@ -144,7 +144,7 @@ def test_responses_conform_to_the_openapi_document(fuzzed: Fuzzed, method: str, 
     @given(fuzzed.strategy(method, path))
     def check(case: Any) -> None:
         password = path.endswith("/identity/token")
-        seen.add(ask(fuzzed, case, None if password else fuzzed.token).status_code)
+        seen.add(send_and_check(fuzzed, case, None if password else fuzzed.token).status_code)
 
     check()
     assert seen
@@ -154,16 +154,16 @@ def test_responses_conform_to_the_openapi_document(fuzzed: Fuzzed, method: str, 
     ("method", "path"), [one for one in OPERATIONS if one[1].startswith("/v3") and "token" not in one[1]]
 )
 def test_requests_without_a_token_are_refused_and_change_nothing(fuzzed: Fuzzed, method: str, path: str) -> None:
-    before = kept(fuzzed.service)
+    before = stored_state(fuzzed.service)
 
     @effort(10)
     @given(fuzzed.strategy(method, path), st.sampled_from([None, "Bearer x.y.z", "Basic eDp5", "Bearer", "x" * 5000]))
     def check(case: Any, authorization: str | None) -> None:
         # A path that does not exist and a method that is not allowed are reported without a token.
-        assert ask(fuzzed, case, authorization).status_code in {401, 404, 405}
+        assert send_and_check(fuzzed, case, authorization).status_code in {401, 404, 405}
 
     check()
-    assert kept(fuzzed.service) == before
+    assert stored_state(fuzzed.service) == before
 
 
 @pytest.mark.parametrize("path", ["/v3/models", "/v3/ml_assets/experiments", "/v3/models/{training}"])

@@ -1,8 +1,7 @@
 """
 The learner, in a process that can be killed at every step.
 
-The command of its training names the step: ``: kill-learner STEP WHEN;``. It happens once: a second learner of the job
-survives.
+Where, its training's command says: ``: kill-learner STEP WHEN;``. It happens once: a second learner of the job lives.
 """
 
 from __future__ import annotations
@@ -27,30 +26,30 @@ from airflow_dlaas.service.learner import command_process, lifecycle
 from airflow_dlaas.service.learner.__main__ import main
 
 STEPS = ("claim", "read_spec", "upload_results", "write_exit", *(f"enter-{phase}" for phase in Phase))
-"""Steps of a job, as functions of `lifecycle` that can be replaced."""
+"""What happens to a job, in functions of `life` that can be replaced."""
 
 AMID = "amid"
-"""Half a second after the step began, for a step that takes longer."""
+"""Half a second after the step began: for one that takes longer."""
 
 GRACE = 3.0
-"""Seconds between SIGTERM and SIGKILL; fewer than in production, since tests wait for them."""
+"""Seconds between TERM and KILL: fewer than the real ones, since tests wait for them to pass."""
 
 LINGER = ": linger;"
-"""Begin of a command whose learner stays in each phase until a dispatcher has recorded it."""
+"""What a command begins with whose learner stays in each phase until a dispatcher has recorded it."""
 
 LONGEST_LINGER = 120.0
-"""Seconds after which an unrecorded phase is left: the test then reports what did not happen."""
+"""Seconds after which a phase that nobody records is left all the same: the test then says what did not happen."""
 
 ORDER = re.compile(r": kill-learner (\S+) (\S+);")
 
 
 def order(step: str, when: str) -> str:
-    """Return the begin of a command whose learner is to be killed."""
+    """What a command begins with whose learner is to die."""
     return f": kill-learner {step} {when};"
 
 
 def prepare(job: JobDirectory) -> None:
-    """Read the step of the kill from spec.json, and wrap its function."""
+    """Read where to die."""
     spec = read_job_file(job.spec, JobSpec)
     if spec and LINGER in spec.command:
         _linger(job)
@@ -67,7 +66,7 @@ def prepare(job: JobDirectory) -> None:
     if step.startswith("enter-"):
         phase = step.removeprefix("enter-")
         lifecycle.JobLifecycle.set_phase = _around(
-            lifecycle.JobLifecycle.set_phase, when, kill, lambda _lifecycle, entered: str(entered) == phase
+            lifecycle.JobLifecycle.set_phase, when, kill, lambda _life, entered: str(entered) == phase
         )  # type: ignore[method-assign]
     else:
         setattr(lifecycle, step, _around(getattr(lifecycle, step), when, kill, lambda *_: True))
@@ -86,7 +85,7 @@ def _linger(job: JobDirectory) -> None:
 
 
 def _recorded(job: JobDirectory) -> str | None:
-    """Return the phase that the database of the service has for *job*."""
+    """The phase that the service's database, in its home folder, has for *job*."""
     with contextlib.closing(sqlite3.connect(job.path.parents[1] / "database.sqlite", timeout=60)) as database:
         row = database.execute("SELECT phase FROM trainings WHERE id = ?", (job.path.name,)).fetchone()
     return None if row is None else row[0]

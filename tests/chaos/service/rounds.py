@@ -1,4 +1,4 @@
-"""Rounds of chaos, selected by a seed: actions of users and failures of machines, in any order."""
+"""Rounds of chaos, chosen by a seed: what customers do and what happens to machines, in any order."""
 
 from __future__ import annotations
 
@@ -16,26 +16,25 @@ from tests.chaos.service.customer import Customer, Promise
 from tests.chaos.service.faults import AFTER, BEFORE, WITHIN, Point
 from tests.chaos.service.victim import JOB_DIRECTORIES, RUNNER, STORE
 
-MAX_UNFINISHED = 8
-"""Unfinished trainings: further ones would only wait."""
+OPEN_AT_MOST = 8
+"""Unfinished trainings: more only wait for each other."""
 
 POINTS = [
-    *(Point(f"store.{method}", when) for method in STORE for when in (BEFORE, WITHIN, AFTER)),
-    *(Point(f"runner.{method}", when) for method in RUNNER for when in (BEFORE, AFTER)),
-    *(Point(f"jobs.{method}", when) for method in JOB_DIRECTORIES for when in (BEFORE, AFTER)),
+    *(Point(f"store.{verb}", when) for verb in STORE for when in (BEFORE, WITHIN, AFTER)),
+    *(Point(f"runner.{verb}", when) for verb in RUNNER for when in (BEFORE, AFTER)),
+    *(Point(f"job_directories.{verb}", when) for verb in JOB_DIRECTORIES for when in (BEFORE, AFTER)),
 ]
 
 
 class Chaos:
     """
-    Runs rounds on one service. The same *seed* gives the same rounds, except for the timing of the machine.
+    Rounds on one service, the same for the same *seed* as far as the machine's timing lets them be.
 
-    After each round, every response is compared with the state of the server; `broken` lists violations. *on_round*
-    receives a line about each round.
+    After each round everything that was answered is held against what the server has; `broken` lists what was not kept.
     """
 
-    def __init__(self, customer: Customer, seed: int, on_round: Callable[[str], None] = lambda _line: None) -> None:
-        self.customer, self.service, self.on_round = customer, customer.service, on_round
+    def __init__(self, customer: Customer, seed: int, say: Callable[[str], None] = lambda _line: None) -> None:
+        self.customer, self.service, self.say = customer, customer.service, say
         self.chance = random.Random(seed)
         self.done: Counter[str] = Counter()
         self.broken: list[str] = []
@@ -54,24 +53,24 @@ class Chaos:
         ]
 
     def run(self, rounds: int) -> None:
-        """Run *rounds* rounds, then wait until every training has ended."""
+        """Do *rounds* rounds, then wait for every end."""
         weights, actions = zip(*self._actions, strict=True)
         for number in range(1, rounds + 1):
             [action] = self.chance.choices(actions, weights)
-            description = action()
+            told = action()
             self.done[action.__name__] += 1
             self._revive()
-            self._audit(f"round {number}: {description}")
-            self.on_round(f"{number:4} {description}")
+            self._hold_to_account(f"round {number}: {told}")
+            self.say(f"{number:4} {told}")
         self.service.fuse.disarm()
         self._revive()
         for promise in self.customer.promises:
             if promise.cancel_asked or not promise.deleted:
                 self._end(promise)
-        self._audit("at the end")
+        self._hold_to_account("at the end")
 
     def summary(self) -> str:
-        """Return the numbers of actions and outcomes, and the violations."""
+        """Say what was done, and what of it was not kept."""
         ends = Counter(self._state(promise) for promise in self.customer.promises)
         lines = [
             "actions: " + ", ".join(f"{name} {times}" for name, times in sorted(self.done.items())),
@@ -82,10 +81,10 @@ class Chaos:
         ]
         return "\n".join(lines)
 
-    # -- actions of users ----------------------------------------------------
+    # -- what customers do ---------------------------------------------------
 
     def submit(self) -> str:
-        if len(self._open()) >= MAX_UNFINISHED:
+        if len(self._open()) >= OPEN_AT_MOST:
             return self.cancel()
         kind, size = self.chance.randrange(5), self.chance.choice(["small", "small", "medium", "large"])
         match kind:
@@ -97,7 +96,7 @@ class Chaos:
             case 3:
                 promise = self.customer.submit(f"sleep {self.chance.random() * 2:.1f}", size=size)
             case _:
-                # Ignores TERM and leaves a daemon; ends only if it is canceled or lost.
+                # Ignores TERM and leaves a daemon behind; ends only when it is canceled, or lost.
                 stubborn = "trap '' TERM; (setsid sleep 600 &) ; sleep 600"
                 promise = self.customer.submit(stubborn, ends=(), exit_code=None, size=size)
         return f"submitted {promise.id} ({promise.key})"
@@ -128,7 +127,7 @@ class Chaos:
         self.customer.delete(ended)
         return f"deleted {ended.id}"
 
-    # -- failures of machines ------------------------------------------------
+    # -- what happens to machines --------------------------------------------
 
     def kill_service(self) -> str:
         self.service.kill()
@@ -157,9 +156,9 @@ class Chaos:
 
     def kill_both(self) -> str:
         self.service.kill()
-        description = self.kill_learner_of_any()
+        told = self.kill_learner_of_any()
         self.service.start()
-        return f"killed the service, and {description}"
+        return f"killed the service, and {told}"
 
     def kill_learner_of_any(self) -> str:
         for promise in self.customer.promises:
@@ -187,7 +186,7 @@ class Chaos:
             self.service.bury()
             self.service.start()
 
-    def _audit(self, when: str) -> None:
+    def _hold_to_account(self, when: str) -> None:
         self.broken += [f"{when}: {one}" for one in violations(self.customer)]
 
     def _end(self, promise: Promise) -> None:

@@ -1,8 +1,8 @@
 """
-Kills the service at every change of state and in every method that changes something: no confirmed result is lost.
+Killed with -9 at every change of state and in every verb that changes something: what was answered stays true.
 
-The changes of state come from the transition table, the methods from the wrapped classes. A test fails for a new one of
-either until a story covers it.
+The changes of state come from the table, the verbs from the wrapped classes: a new one of either fails here until
+there is a story that gets there.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ READING = {
     "list_unfinished",
     "get_definition_with_secrets",
 }
-"""The methods of the store that change nothing: a kill in one of them is equal to a kill before it."""
+"""The store's verbs that change nothing: dying in one of them loses nothing that dying before does not."""
 
 
 # -- stories -----------------------------------------------------------------
@@ -123,7 +123,7 @@ CHANGES: dict[tuple[TrainingState, TrainingState], Callable[[Customer], list[Pro
     (TrainingState.RUNNING, TrainingState.CANCELED): a_canceled,
 }
 
-METHODS: dict[str, Callable[[Customer], list[Promise]]] = {
+VERBS: dict[str, Callable[[Customer], list[Promise]]] = {
     "store.create_experiment": an_experiment,
     "store.add_version": an_experiment,
     "store.set_content": an_experiment,
@@ -137,27 +137,27 @@ METHODS: dict[str, Callable[[Customer], list[Promise]]] = {
     "store.set_handle": a_completed,
     "runner.start": a_completed,
     "runner.stop": a_canceled,
-    "jobs.prepare_job": a_completed,
+    "job_directories.prepare_job": a_completed,
 }
 
 
-def test_every_change_of_state_and_every_method_has_a_story():
+def test_every_change_of_state_and_every_verb_has_its_story():
     assert set(CHANGES) == {(before, after) for before, afters in TRANSITIONS.items() for after in afters}
     assert {name for name in vars(Store) if not name.startswith("_")} == READING | set(STORE)
     assert {name for name in vars(Runner) if not name.startswith("_")} == {*RUNNER, "poll"}
-    # These two methods change the state of a started training.
-    assert {f"store.{method}" for method in STORE} - {"store.record_progress", "store.finish"} <= set(METHODS)
-    # `kill_leftovers` is called for a lost learner only; test_learner_killed covers it.
-    assert {f"runner.{method}" for method in RUNNER} - {"runner.kill_leftovers"} <= set(METHODS)
+    # These two are what changes the state of a training that was started.
+    assert {f"store.{verb}" for verb in STORE} - {"store.record_progress", "store.finish"} <= set(VERBS)
+    # `kill_leftovers` is called for a lost learner only; test_learner_killed kills around it.
+    assert {f"runner.{verb}" for verb in RUNNER} - {"runner.kill_leftovers"} <= set(VERBS)
 
 
-def run_story(customer: Customer, point: Point, story: Callable[[Customer], list[Promise]]) -> None:
-    """Kill the service at *point* during *story*; the next service must complete it."""
+def live_through(customer: Customer, point: Point, story: Callable[[Customer], list[Promise]]) -> None:
+    """Die at *point* in the middle of *story*, and let the next service bring it to its end."""
     service = customer.service
     service.fuse.disarm()
     faults = [point]
     if story is one_that_cannot_be_started:
-        # The next service must fail in the same way, if the outcome was not recorded.
+        # The next service meets the same trouble, where the end of this one was not recorded.
         faults += [Point("runner.start", REFUSED)]
     before = service.deaths
     service.fuse.arm(*faults)
@@ -167,7 +167,7 @@ def run_story(customer: Customer, point: Point, story: Callable[[Customer], list
             promise.ends = ("error", "completed")
             promise.exit_code = 0
         customer.end(promise)
-    if service.deaths == before or service.fuse.armed:  # the outcome may be seen before the kill
+    if service.deaths == before or service.fuse.armed:  # the end may be seen before the death, having come just before
         service.bury()
         service.start()
     assert not service.fuse.armed
@@ -178,20 +178,20 @@ def run_story(customer: Customer, point: Point, story: Callable[[Customer], list
 
 @pytest.mark.parametrize("when", [WITHIN, AFTER])
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: transition(*change))
-def test_kill_at_a_change_of_state_changes_no_outcome(customer, change, when):
-    run_story(customer, Point(transition(*change), when), CHANGES[change])
+def test_a_kill_at_a_change_of_state_changes_no_end(customer, change, when):
+    live_through(customer, Point(transition(*change), when), CHANGES[change])
 
 
-def moments(method: str) -> tuple[str, str]:
-    """Return the moments before and after the effect of *method*; for the store, the effect is its commit."""
-    return (WITHIN, AFTER) if method.startswith("store.") else (BEFORE, AFTER)
+def moments(verb: str) -> tuple[str, str]:
+    """Name the two sides of what *verb* does: of a store's verb that is its commit."""
+    return (WITHIN, AFTER) if verb.startswith("store.") else (BEFORE, AFTER)
 
 
-@pytest.mark.parametrize("point", [Point(method, when) for method in METHODS for when in moments(method)], ids=str)
-def test_kill_in_a_method_loses_nothing(customer, point):
-    run_story(customer, point, METHODS[point.method])
+@pytest.mark.parametrize("point", [Point(verb, when) for verb in VERBS for when in moments(verb)], ids=str)
+def test_a_kill_in_a_verb_loses_nothing(customer, point):
+    live_through(customer, point, VERBS[point.verb])
 
 
 @pytest.mark.parametrize("call", [2, 3])
-def test_kill_at_a_later_phase_loses_nothing(customer, call):
-    run_story(customer, Point("store.record_progress", AFTER, call), one_with_time_in_every_phase)
+def test_a_kill_at_any_further_phase_loses_nothing(customer, call):
+    live_through(customer, Point("store.record_progress", AFTER, call), one_with_time_in_every_phase)

@@ -1,7 +1,7 @@
 """
-Kills the learner at every step: its training ends as lost, and none of its processes remains.
+The learner, killed with -9 at every step: its training ends, as lost, and nothing that it started works on.
 
-If the command had ended, the error is that the results could not be stored.
+If the command had ended, the training ends as one whose results could not be stored.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from tests.chaos.service.learner import AMID, STEPS, order
 from tests.chaos.service.mortal import MortalService
 
 UNSEEN = {"enter-queued", "enter-preparing"}
-"""The learner does not enter the first one; it enters the second only if uv makes an environment."""
+"""The learner does not enter the first; the second is entered only where an environment is made, by uv."""
 
 DYING = [(step, when) for step in STEPS for when in (BEFORE, AFTER) if step not in UNSEEN]
 DYING += [("run_supervised", AMID)]
 
 UNTOUCHED = {("claim", BEFORE)}
-"""Nothing has begun: another learner can do everything."""
+"""Nothing was begun: another learner can do all of it."""
 
 DONE = {("write_exit", AFTER)}
-"""exit.json is written."""
+"""The last word was said."""
 
 
 STORING = {
@@ -43,14 +43,14 @@ STORING = {
 
 
 @dataclass
-class KilledLearners:
+class Crowd:
     customer: Customer
     promises: dict[tuple[str, str], Promise]
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory, swift: StoreConnection) -> Iterator[KilledLearners]:
-    """One training for each moment of a kill, all at the same time; the service is killed twice meanwhile."""
+def crowd(tmp_path_factory: pytest.TempPathFactory, swift: StoreConnection) -> Iterator[Crowd]:
+    """A training for each moment its learner can die at, all at once; and the service dies twice meanwhile."""
     service = MortalService(tmp_path_factory.mktemp("learners") / "home", DLAAS_GPUS=f"virtual:{len(DYING)}")
     with contextlib.closing(service):
         service.start()
@@ -70,18 +70,18 @@ def killed(tmp_path_factory: pytest.TempPathFactory, swift: StoreConnection) -> 
             customer.end(promise)
         assert not service.fuse.armed
         assert not violations(customer)
-        yield KilledLearners(customer, promises)
+        yield Crowd(customer, promises)
 
 
-def test_a_learner_was_killed_at_every_step(killed):
+def test_every_phase_of_a_learner_was_died_in(crowd):
     for step, when in DYING:
-        burnt = killed.customer.service.home / "jobs" / f"{killed.promises[step, when].id}.burnt"
-        assert burnt.exists(), f"no learner was killed {when} {step}"
+        burnt = crowd.customer.service.home / "jobs" / f"{crowd.promises[step, when].id}.burnt"
+        assert burnt.exists(), f"no learner died {when} {step}"
 
 
 @pytest.mark.parametrize(("step", "when"), DYING)
-def test_killed_learner_is_lost_unless_another_can_replace_it(killed, step, when):
-    customer, promise = killed.customer, killed.promises[step, when]
+def test_a_killed_learner_is_reported_as_lost_unless_another_could_do_its_work(crowd, step, when):
+    customer, promise = crowd.customer, crowd.promises[step, when]
     status = customer.training(promise)
     if (step, when) in UNTOUCHED | DONE:
         assert status["state"] == "completed", status

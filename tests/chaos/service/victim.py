@@ -1,9 +1,9 @@
 """
 The service, in a process that can be killed at every step.
 
-``python -m tests.chaos.service.victim`` forks a service for each order that it receives on the socket at standard
-input. So the imports, which take most of the start, are done once. To the pipe of the order it writes ``pid N``; then
-the service writes that it is ready; and after the end it writes ``ended STATUS``.
+``python -m tests.chaos.service.victim`` forks a service for each order that comes through the socket which is its
+standard input; the imports, most of a start, are made once. On the pipe that came with the order it says ``pid N``,
+lets the service say that it is ready, and says ``ended STATUS`` when it has ended.
 """
 
 from __future__ import annotations
@@ -42,27 +42,27 @@ STORE = (
     "record_progress",
     "finish",
 )
-"""The methods of the store that change something."""
+"""The store's verbs that change something."""
 
 ORDER = 1024**2
-"""Maximum bytes of an order."""
+"""Bytes of an order at most."""
 
 LEASE = timedelta(seconds=4)
-"""Shorter than the real one, since tests wait until it expires."""
+"""Shorter than the real one, since tests wait for it to run out."""
 
 RUNNER = ("start", "stop", "kill_leftovers")
 JOB_DIRECTORIES = ("prepare_job", "abandon_unclaimed")
 
 
 def transition(before: TrainingState, after: TrainingState) -> str:
-    """Return the name of a change of state."""
+    """What the step from one state to another goes by."""
     return f"state.{before}-{after}"
 
 
-def _store_names(store: Any, method: str, *arguments: Any) -> Iterator[str]:
-    """Yield the names of a call: its method, and the change of state that it makes."""
-    yield f"store.{method}"
-    match method, arguments:
+def _store_names(store: Any, verb: str, *arguments: Any) -> Iterator[str]:
+    """Name a call by its verb, and by the change of state that it makes."""
+    yield f"store.{verb}"
+    match verb, arguments:
         case "record_progress", (training_id, state, *_):
             after = state
         case "finish", (training_id, outcome):
@@ -75,27 +75,27 @@ def _store_names(store: Any, method: str, *arguments: Any) -> Iterator[str]:
         record = next(one for one in store.list_unfinished() if one.id == training_id)
     except (StopIteration, NotFound):
         return
-    if method == "request_cancel" and record.started_at is not None:
-        return  # only requested
+    if verb == "request_cancel" and record.started_at is not None:
+        return  # asked for, not done yet
     yield transition(record.state, after)
 
 
 def _names(part: str) -> Any:
-    return lambda _self, method, *_arguments: [f"{part}.{method}"]
+    return lambda _self, verb, *_arguments: [f"{part}.{verb}"]
 
 
 def prepare(fuse: Fuse) -> None:
-    """Replace parts of the service by ones that can kill it, in its composition root."""
+    """Put parts that can kill in the place of the service's own, in the one file that joins them."""
     app.SqlStore = fragile(app.SqlStore, fuse, _store_names, *STORE)  # type: ignore[misc]
     app.LocalRunner = fragile(app.LocalRunner, fuse, _names("runner"), *RUNNER)  # type: ignore[misc]
-    app.JobDirectories = fragile(app.JobDirectories, fuse, _names("jobs"), *JOB_DIRECTORIES)  # type: ignore[misc]
+    app.JobDirectories = fragile(app.JobDirectories, fuse, _names("job_directories"), *JOB_DIRECTORIES)  # type: ignore[misc]
     event.listen(Engine, "commit", lambda _connection: fuse.commits())
     lease.LEASE_DURATION = LEASE  # type: ignore[misc]
     local.LEARNER_MODULE = "tests.chaos.service.learner"
 
 
 def serve() -> int:
-    """Run the service; return its exit code."""
+    """Be the service."""
     try:
         console(["serve"], standalone_mode=False)
     except DlaasError as error:
@@ -106,11 +106,11 @@ def serve() -> int:
     return 0
 
 
-def run_service(order: dict[str, Any], reports: int, log: int) -> None:
-    """Run one service in a process of its own, and report its end."""
+def attend(order: dict[str, Any], words: int, log: int) -> None:
+    """Run one service and tell of its end, in a process of its own."""
     os.environ.clear()
     os.environ.update(order["environment"])
-    os.dup2(reports, 1)
+    os.dup2(words, 1)
     os.dup2(log, 2)
     pid = os.fork()
     if pid:
@@ -129,7 +129,7 @@ def run_service(order: dict[str, Any], reports: int, log: int) -> None:
 
 
 def main() -> None:
-    """Handle orders until the socket is closed."""
+    """Take orders until nobody gives any more."""
     orders = socket.socket(fileno=os.dup(0))
     while True:
         content, handles, _, _ = socket.recv_fds(orders, ORDER, 2)
@@ -137,7 +137,7 @@ def main() -> None:
             return
         if os.fork() == 0:
             orders.close()
-            run_service(json.loads(content), *handles)
+            attend(json.loads(content), *handles)
             os._exit(0)
         for handle in handles:
             os.close(handle)
@@ -146,7 +146,7 @@ def main() -> None:
 
 
 def reaped() -> bool:
-    """Reap a child that has ended; return whether there was one."""
+    """Reap one that has ended, if there is one."""
     try:
         return os.waitpid(-1, os.WNOHANG)[0] != 0
     except ChildProcessError:
