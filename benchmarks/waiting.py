@@ -2,11 +2,11 @@
 Cost of waits for the service: CPU seconds per minute, memory, and the duration of a cancel meanwhile.
 
 Run by hand: ``python benchmarks/waiting.py [--waits 1000] [--seconds 20] [queued] [running]``, two minutes in all.
-The waits are those of the triggers (one shared watcher, `wait_for_training` for each training), in this process.
+The waits are those of the triggers, in this process: one shared watcher, and `wait_for_training` for each training.
 
 *queued*: a real service (``airflow-dlaas serve``) with one GPU slot; the trainings are queued behind a running one.
 *running*: the API of a service without a dispatcher; the logs of the trainings grow by a line every ten seconds.
-The trainings are written into the store before the service starts: to submit them would take longer than the rest.
+The trainings are written into the store before the service starts: their submission would take longer than the rest.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ from airflow_dlaas.service.store.sql import SqlStore
 from airflow_dlaas.task_runs.wait_for_training import wait_for_training
 from tests.conftest import ServiceProcess
 from tests.integration.service.conftest import Customer
+from tests.recording import recording_logger
 
 WRITE_EVERY = 10.0
 """Seconds between two lines of a running training's log."""
@@ -185,7 +186,7 @@ def prepared(folder: Path, waits: int, *, running: bool) -> Iterator[Setup]:
             with service.client() as client:
                 customer = Customer(service, client)
                 customer.wait(customer.submit("sleep 3600"), lambda training: training.state is TrainingState.RUNNING)
-        service.stop()  # the training goes on
+        service.stop()  # the training continues
         trainings, to_cancel, logs = stored(home, waits, running=running)
         serving = ApiProcess(home) if running else service
         serving.start()
@@ -261,7 +262,13 @@ async def waiting(setup: Setup, make: Callable[[], Client]) -> AsyncIterator[Non
     async with shared_watcher("benchmark", make) as watch:
         waits = [
             asyncio.create_task(
-                wait_for_training(watch.client, watch, one, deadline=None, say=lambda _, one=one: started.add(one))
+                wait_for_training(
+                    watch.client,
+                    watch,
+                    one,
+                    deadline=None,
+                    logger=recording_logger(lambda _, one=one: started.add(one)),
+                )
             )
             for one in setup.trainings
         ]
