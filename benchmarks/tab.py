@@ -269,7 +269,7 @@ def print_ratios(figures: Mapping[str, Measurements], ours: str, theirs: str) ->
 def start_training(stage: Stage, command: str) -> Run:
     """Start a training in Airflow, and wait until it has metrics."""
     run = stage.begin("hold_deferred", command)
-    eventually(lambda: any(one.status.metrics for one in run.trainings()) or None, run.told, within=300)
+    eventually(lambda: any(one.status.metrics for one in run.trainings()) or None, run.describe, within=300)
     return run
 
 
@@ -300,7 +300,7 @@ def measure_large_training(bench: Benchmark, small: Run, rounds: int, points: in
         last = bench.stage.client.send(calls.get_training(training.id)).status.metrics
         return (last[0].iteration or 0) > points or None
 
-    eventually(has_all_points, large.told, within=300)
+    eventually(has_all_points, large.describe, within=300)
     own, tab, alone = page_paths(large)
     cases = {
         "large training": PageCase(alone),
@@ -311,7 +311,7 @@ def measure_large_training(bench: Benchmark, small: Run, rounds: int, points: in
     figures = bench.compare(f"2 series of {points:,} points, a log of {megabytes} MiB", cases, rounds, WATCH_SECONDS)
     print_ratios(figures, "large training", "small training")
     print_ratios(figures, "large training, in Airflow", "Airflow's task page")
-    large.let_go(training)
+    large.release(training)
 
 
 def submit_as_task(bench: Benchmark, run_id: str, number: int, then: str) -> str:
@@ -399,7 +399,7 @@ def main() -> None:
                     measure_servers(bench, small, options.rounds, options.seconds)
                 if "much" in options.only:
                     measure_large_training(bench, small, options.rounds, options.points, options.megabytes)
-                small.let_go(small.trainings()[0])
+                small.release(small.trainings()[0])
             if "rows" in options.only:
                 measure_rows(bench, options.rows, min(options.ended, options.rows - 1), options.rounds)
 

@@ -64,11 +64,11 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def growing(stage: Stage) -> Iterator[Run]:
     """A run whose training runs while a test reads the pages."""
     run = stage.begin("hold_deferred", GROWS)
-    training = eventually(lambda: run.trainings()[0] if run.trainings() else None, run.told)
-    eventually(lambda: "Iter 390" in run.command_log(training) or None, run.told)
+    training = eventually(lambda: run.trainings()[0] if run.trainings() else None, run.describe)
+    eventually(lambda: "Iter 390" in run.command_log(training) or None, run.describe)
     yield run
     if run.state() == "deferred":
-        run.let_go(training)
+        run.release(training)
         run.end()
 
 

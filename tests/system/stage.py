@@ -30,7 +30,7 @@ from airflow_dlaas.demo.service_process import ServiceProcess
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import TEST_RUNTIME
-from tests.conftest import ServiceProcess as OwnService  # a service of one test, which is no child of a guard
+from tests.conftest import ServiceProcess as StandaloneService  # of one test, without a process guard
 from tests.postgresql import airflow_database
 from tests.system import auth
 from tests.system.auth import Guarded
@@ -41,11 +41,11 @@ OWN_DAGS = Path(__file__).parent / "dags"
 T = TypeVar("T")
 
 HOLD = (
-    "echo holding; while [ ! -e $CHECKPOINT_DIR/go ]; do sleep 0.2; done; echo let go; exit $(cat $CHECKPOINT_DIR/go)"
+    "echo holding; while [ ! -e $CHECKPOINT_DIR/go ]; do sleep 0.2; done; echo released; exit $(cat $CHECKPOINT_DIR/go)"
 )
-"""A command that waits for `Run.let_go`, and ends with the exit code given there."""
+"""A command that waits for `Run.release`, and ends with the exit code given there."""
 
-PATIENCE = 180.0
+WAIT_TIMEOUT = 180.0
 """Seconds after which a wait fails, on a machine with high load."""
 
 
@@ -115,8 +115,8 @@ class Stage:
         below = psutil.Process(self.airflow.components[component].pid).children()
         return next(one for one in below if one.cmdline()[-1:] == [component])
 
-    def raise_the_dead(self) -> Iterator[str]:
-        """Restart components of Airflow that have ended, as a scheduler does whose SQLite was locked for too long."""
+    def restart_ended_components(self) -> Iterator[str]:
+        """Restart ended components of Airflow, such as a scheduler with a locked SQLite file; yield their names."""
         for name, guard in self.airflow.components.items():
             if guard.poll() is not None:
                 guard.stop()
@@ -154,14 +154,14 @@ class Run:
                 return None
             return found[number - 1] if "holding" in self.command_log(found[number - 1]) else None
 
-        return eventually(look, self.told)
+        return eventually(look, self.describe)
 
     def command_log(self, training: Training) -> str:
         """Return the output of the command so far."""
         path = self.stage.home / "jobs" / training.id / "log"
         return path.read_text() if path.exists() else ""
 
-    def let_go(self, training: Training, code: int = 0) -> None:
+    def release(self, training: Training, code: int = 0) -> None:
         """Make the command end with exit code *code*."""
         folder = self.stage.home / "jobs" / training.id / "checkpoints"
         (folder / ".go").write_text(str(code))
@@ -173,20 +173,20 @@ class Run:
 
     def wait_for_state(self, *wanted: str, task_id: str = "train") -> str:
         """Wait until a task is in one of the states *wanted*; return the state."""
-        return eventually(lambda: now if (now := str(self.state(task_id))) in wanted else None, self.told)
+        return eventually(lambda: now if (now := str(self.state(task_id))) in wanted else None, self.describe)
 
     def end(self) -> str:
         """Wait for the end of the run; return its state."""
-        return self.stage.airflow.api.wait_for_run(self.dag_id, self.run_id, timeout=PATIENCE)
+        return self.stage.airflow.api.wait_for_run(self.dag_id, self.run_id, timeout=WAIT_TIMEOUT)
 
-    def ended(self, training: Training, *, within: float = PATIENCE) -> Training:
+    def ended(self, training: Training, *, within: float = WAIT_TIMEOUT) -> Training:
         """Wait for the end of *training*; return it."""
 
         def look() -> Training | None:
             now = self.stage.client.send(calls.get_training(training.id))
             return now if now.state.is_final else None
 
-        return eventually(look, self.told, within=within)
+        return eventually(look, self.describe, within=within)
 
     def mark(self, state: str) -> None:
         """Set the state of the task, as a user does with "Mark as …"."""
@@ -217,25 +217,25 @@ class Run:
 
     def kill_worker(self) -> None:
         """Kill only the process in which the task runs, with SIGKILL."""
-        eventually(lambda: self.stage.kill_a_worker() or None, self.told)
+        eventually(lambda: self.stage.kill_a_worker() or None, self.describe)
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Return the state of task and trainings and the log, for the message of a failed test."""
         trainings = [f"{one.id} {one.state}" for one in self.trainings()]
         return f"{self.dag_id}: {self.state()}, {trainings}\n{self.log()}"
 
 
-def eventually(look: Callable[[], T | None], told: Callable[[], str] = str, *, within: float = PATIENCE) -> T:
+def eventually(look: Callable[[], T | None], describe: Callable[[], str] = str, *, within: float = WAIT_TIMEOUT) -> T:
     """Call *look* until it returns something other than None; return that."""
     deadline = time.monotonic() + within
     while (seen := look()) is None:
-        assert time.monotonic() < deadline, told()
+        assert time.monotonic() < deadline, describe()
         time.sleep(0.3)
     return seen
 
 
-HASTY = {
-    # Airflow detects a killed or suspended triggerer after this time: half a minute is too long for a test.
+FAST_HEALTH_CHECKS = {
+    # Airflow detects a killed or suspended triggerer after this time. Its default, half a minute, is long for a test.
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
 }
@@ -250,7 +250,7 @@ USERS = {
 
 
 def a_service(home: Path, *, gpus: int = 16) -> ServiceProcess:
-    """``airflow-dlaas serve`` with its embedded Swift, virtual GPUs, and an additional runtime without installation."""
+    """Return ``airflow-dlaas serve`` with its embedded Swift, virtual GPUs and a runtime without installation."""
     home.mkdir(exist_ok=True)
     catalogue = home.with_name("catalogue.toml")
     catalogue.write_text(TEST_RUNTIME.format(bin=Path(sys.executable).parent))
@@ -266,16 +266,16 @@ def a_service(home: Path, *, gpus: int = 16) -> ServiceProcess:
 @contextmanager
 def an_airflow(home: Path, service: ServiceProcess, server_url: str | None) -> Iterator[RealAirflow]:
     """
-    Airflow with all its parts, the example DAGs and our own, connected to *service*.
+    Airflow with all its components, the example DAGs and the DAGs of the system tests, connected to *service*.
 
-    Its database is on the PostgreSQL at *server_url*, or SQLite.
+    Its database is on the PostgreSQL server at *server_url*, or in SQLite without one.
     """
     dags = home / "dags"
     shutil.copytree(EXAMPLE_DAGS, dags)
     shutil.copytree(OWN_DAGS, dags / "system")
     with (
         airflow_database(server_url) as database,
-        RealAirflow(home, dags, environment=HASTY | USERS | database) as airflow,
+        RealAirflow(home, dags, environment=FAST_HEALTH_CHECKS | USERS | database) as airflow,
     ):
         for name, fields in service.connections().items():
             airflow.api.put_connection(name, fields)
@@ -283,7 +283,7 @@ def an_airflow(home: Path, service: ServiceProcess, server_url: str | None) -> I
 
 
 def store_of(service: ServiceProcess) -> SwiftStore:
-    """The service's own object store."""
+    """Open the embedded object store of *service*."""
     known = service.connections()["swift_default"]
     password = SecretStr(known["password"])
     return SwiftStore.open(StoreConnection(auth_url=known["host"], user_id=known["login"], password=password))
@@ -291,7 +291,7 @@ def store_of(service: ServiceProcess) -> SwiftStore:
 
 @contextmanager
 def prepared(airflow: RealAirflow, service: ServiceProcess, folder: Path) -> Iterator[Stage]:
-    """Put a container and an experiment in place."""
+    """Create a container and an experiment; yield a stage with them."""
     known = service.connections()["dlaas_default"]
     with store_of(service) as store:
         store.create_container("holds")
@@ -307,11 +307,11 @@ def prepared(airflow: RealAirflow, service: ServiceProcess, folder: Path) -> Ite
 
 
 SURVIVES = "survives"
-"""The DAG whose service is a test's own, and may be ended meanwhile."""
+"""The DAG that uses a service of one test, which the test may end meanwhile."""
 
 
-def survivor(airflow: RealAirflow, service: OwnService, workspace: Path, *, steps: int) -> tuple[str, Training]:
-    """Start `SURVIVES` against *service*; the run, and its training once that runs."""
+def survivor(airflow: RealAirflow, service: StandaloneService, workspace: Path, *, steps: int) -> tuple[str, Training]:
+    """Start a run of `SURVIVES` on *service*; return its id, and its training as soon as that runs."""
     known = service.connections()
     airflow.api.put_connection("dlaas_own", known["dlaas_default"])
     airflow.api.put_connection("swift_own", known["swift_default"])
@@ -324,4 +324,4 @@ def survivor(airflow: RealAirflow, service: OwnService, workspace: Path, *, step
             known = client.send(calls.list_trainings()).resources
             return next((one for one in known if one.state is TrainingState.RUNNING), None)
 
-        return run_id, eventually(look, lambda: "the training has not begun to run")
+        return run_id, eventually(look, lambda: "the training is not in state running")

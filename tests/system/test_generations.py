@@ -20,10 +20,10 @@ def test_a_cleared_task_reuses_its_training_that_completed_after_its_worker_was_
     """After that success, the next clear trains again."""
     run = stage.begin("hold_once")
     first = run.holding()
-    eventually(lambda: True if "holding" in run.log() else None, run.told)
+    eventually(lambda: True if "holding" in run.log() else None, run.describe)
     run.kill_worker()
     run.wait_for_state("failed")
-    run.let_go(first)
+    run.release(first)
     assert run.ended(first).state is COMPLETED
     run.clear()
     assert run.end() == "success"
@@ -32,7 +32,7 @@ def test_a_cleared_task_reuses_its_training_that_completed_after_its_worker_was_
     assert "it is reused instead of training again" in run.log()
     run.clear()
     second = run.holding(number=2)
-    run.let_go(second)
+    run.release(second)
     assert run.end() == "success"
     assert run.xcom() == second.id
 

@@ -19,7 +19,7 @@ DAG_IDS = ["hold_here", "hold_deferred"]
 
 def wait_for_training_log(run: Run) -> None:
     """Wait until the task's log has a line of the training: the task or its trigger follows the training now."""
-    eventually(lambda: True if "holding" in run.log() else None, run.told)
+    eventually(lambda: True if "holding" in run.log() else None, run.describe)
 
 
 # -- exactly one -------------------------------------------------------------
@@ -31,8 +31,8 @@ def test_killed_worker_is_replaced_by_one_that_attaches(stage: Stage) -> None:
     training = run.holding()
     wait_for_training_log(run)
     run.kill_worker()
-    eventually(lambda: True if run.log().count(f"Training {training.id}: running") > 1 else None, run.told)
-    run.let_go(training)
+    eventually(lambda: True if run.log().count(f"Training {training.id}: running") > 1 else None, run.describe)
+    run.release(training)
     assert run.end() == "success"
     assert [one.state for one in run.trainings()] == [COMPLETED]
     assert run.xcom() == training.id
@@ -42,7 +42,7 @@ def test_killed_triggerer_attaches_after_its_restart(stage: Stage) -> None:
     run = stage.begin("hold_deferred")
     training = run.holding()
     stage.kill("triggerer")
-    run.let_go(training)
+    run.release(training)
     assert run.end() == "success"
     assert [one.state for one in run.trainings()] == [COMPLETED]
     assert run.xcom() == training.id
@@ -53,7 +53,7 @@ def test_killed_scheduler_loses_no_training(stage: Stage, dag_id: str) -> None:
     run = stage.begin(dag_id)
     training = run.holding()
     stage.airflow.components["scheduler"].kill_and_restart()
-    run.let_go(training)
+    run.release(training)
     assert run.end() == "success"
     assert [one.state for one in run.trainings()] == [COMPLETED]
 
@@ -62,9 +62,9 @@ def test_killed_scheduler_loses_no_training(stage: Stage, dag_id: str) -> None:
 def test_next_try_after_a_failed_training_submits_a_new_one(stage: Stage, dag_id: str) -> None:
     run = stage.begin(dag_id)
     first = run.holding()
-    run.let_go(first, 3)
+    run.release(first, 3)
     second = run.holding(number=2)
-    run.let_go(second)
+    run.release(second)
     assert run.end() == "success"
     assert [one.state for one in run.trainings()] == [TrainingState.ERROR, COMPLETED]
     assert run.xcom() == second.id
@@ -75,11 +75,11 @@ def test_clearing_a_successful_task_submits_a_new_training(stage: Stage, dag_id:
     """Airflow's own resumable jobs find the old job and return its result."""
     run = stage.begin(dag_id)
     first = run.holding()
-    run.let_go(first)
+    run.release(first)
     assert run.end() == "success"
     run.clear()
     second = run.holding(number=2)
-    run.let_go(second)
+    run.release(second)
     assert run.end() == "success"
     assert [one.state for one in run.trainings()] == [COMPLETED, COMPLETED]
     assert run.xcom() == second.id
@@ -87,7 +87,7 @@ def test_clearing_a_successful_task_submits_a_new_training(stage: Stage, dag_id:
 
 def test_deleted_run_created_again_with_the_same_id_submits_a_new_training(stage: Stage) -> None:
     run = stage.begin("hold_deferred")
-    run.let_go(run.holding())
+    run.release(run.holding())
     assert run.end() == "success"
     run.delete()
     stage.airflow.api.trigger(run.dag_id, {"command": "echo holding", "location": stage.location}, run.run_id)
@@ -107,7 +107,7 @@ def test_marking_a_task_by_hand_cancels_its_training(stage: Stage, dag_id: str, 
     run.mark(state)
     assert run.ended(training).state is CANCELED
     assert len(run.trainings()) == 1
-    assert eventually(lambda: True if f"Training {training.id} was canceled" in run.log() else None, run.told)
+    assert eventually(lambda: True if f"Training {training.id} was canceled" in run.log() else None, run.describe)
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)
@@ -119,7 +119,7 @@ def test_clearing_a_waiting_task_cancels_its_training_and_submits_a_new_one(stag
     run.clear()
     assert run.ended(first).state is CANCELED
     second = run.holding(number=2)
-    run.let_go(second)
+    run.release(second)
     assert run.end() == "success"
     assert [one.state for one in run.trainings()] == [CANCELED, COMPLETED]
 
@@ -140,7 +140,7 @@ def test_execution_timeout_cancels_the_training(stage: Stage, dag_id: str) -> No
     [training] = run.trainings()  # the timeout counts from the task's start, so the command may have begun or not
     assert run.ended(training).state is CANCELED
     # A worker may write its last lines shortly after the task's state.
-    eventually(lambda: True if f"Training {training.id} was canceled" in run.log() else None, run.told)
+    eventually(lambda: True if f"Training {training.id} was canceled" in run.log() else None, run.describe)
 
 
 def test_task_ended_before_its_trigger_starts_submits_no_training(stage: Stage) -> None:
@@ -151,7 +151,7 @@ def test_task_ended_before_its_trigger_starts_submits_no_training(stage: Stage) 
         run.mark("failed")
         assert run.end() == "failed"
     other = stage.begin("hold_deferred")  # when it has ended, the triggerer has handled all earlier triggers
-    other.let_go(other.holding())
+    other.release(other.holding())
     assert other.end() == "success"
     assert run.trainings() == []
 
@@ -164,10 +164,12 @@ def test_triggerer_that_stalls_and_resumes_cancels_nothing(stage: Stage) -> None
     before = run.log().count(f"Training {training.id}: running")
     with stage.second_triggerer():
         with stage.frozen("triggerer"):
-            eventually(lambda: True if run.log().count(f"Training {training.id}: running") > before else None, run.told)
-        eventually(lambda: True if "the training goes on" in run.log() else None, run.told)
+            eventually(
+                lambda: True if run.log().count(f"Training {training.id}: running") > before else None, run.describe
+            )
+        eventually(lambda: True if "Another triggerer has taken over" in run.log() else None, run.describe)
         assert run.state() == "deferred"
-        run.let_go(training)
+        run.release(training)
         assert run.end() == "success"
     assert [one.state for one in run.trainings()] == [COMPLETED]
 
@@ -178,7 +180,7 @@ def test_training_id_is_in_an_xcom_while_the_training_runs(stage: Stage) -> None
     training = run.holding()
     wait_for_training_log(run)
     assert run.xcom("dlaas_training")["id"] == training.id
-    run.let_go(training)
+    run.release(training)
     assert run.end() == "success"
 
 
@@ -189,5 +191,5 @@ def test_ending_the_sensor_does_not_cancel_the_training_of_a_finished_submit_tas
     stage.airflow.api.set_task_state(run.dag_id, run.run_id, "sense", "failed")
     assert run.end() == "failed"
     assert not stage.client.send(calls.get_training(training.id)).state.is_final
-    run.let_go(training)
+    run.release(training)
     assert run.ended(training).state is COMPLETED

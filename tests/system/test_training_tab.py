@@ -124,7 +124,7 @@ def test_task_page_fits_a_narrow_window_in_dark_mode(
 
 def test_cancel_asks_for_confirmation_and_works_by_keyboard(admin: UserWindow, stage: Stage) -> None:
     run = stage.begin("hold_here", GROWS)
-    training = eventually(lambda: run.trainings()[0] if run.trainings() else None, run.told)
+    training = eventually(lambda: run.trainings()[0] if run.trainings() else None, run.describe)
     frame = admin.open_tab(run.dag_id, run.run_id)
     button = frame.get_by_role("button", name="Cancel training")
     button.focus()
@@ -141,7 +141,7 @@ def test_cancel_asks_for_confirmation_and_works_by_keyboard(admin: UserWindow, s
     admin.page.keyboard.press("Enter")
     assert run.ended(training).state == "canceled"
     # The next try of the task submits a new training, and the page shows it; the canceled one can be selected.
-    again = eventually(lambda: run.trainings()[1] if len(run.trainings()) > 1 else None, run.told)
+    again = eventually(lambda: run.trainings()[1] if len(run.trainings()) > 1 else None, run.describe)
     expect(frame.locator(".task-id")).to_have_text(again.id)
     frame.get_by_label("Try").select_option(training.id)
     expect(frame.locator(".state-canceled")).to_be_visible()

@@ -120,7 +120,7 @@ def test_tab_of_a_mapped_task_instance_shows_its_own_training(admin: UserWindow,
 
 def test_curve_grows_while_a_worker_waits_and_stays_after_the_task(admin: UserWindow, stage: Stage) -> None:
     run = stage.begin("hold_here", GROWS)
-    training = eventually(lambda: run.trainings()[0] if run.trainings() else None, run.told)
+    training = eventually(lambda: run.trainings()[0] if run.trainings() else None, run.describe)
     frame = admin.open_tab(run.dag_id, run.run_id)
     expect(frame.locator(".state-running")).to_be_visible()
     expect(frame.get_by_role("figure")).to_have_count(2)
@@ -134,7 +134,7 @@ def test_curve_grows_while_a_worker_waits_and_stays_after_the_task(admin: UserWi
     expect(admin.page).to_have_url(re.compile("/plugin/dlaas-training"))
     frame = admin.open_tab(run.dag_id, run.run_id)
     expect(frame.locator(".state-running")).to_be_visible()
-    run.let_go(training)
+    run.release(training)
     expect(frame.locator(".state-completed")).to_be_visible()  # without reloading
     assert run.end() == "success"
     frame = admin.open_tab(run.dag_id, run.run_id)

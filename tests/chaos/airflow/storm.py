@@ -110,12 +110,12 @@ class Storm:
                     return
             except DlaasError:
                 pass  # the service is starting
-            for name in self.stage.raise_the_dead():
+            for name in self.stage.restart_ended_components():
                 self.events[f"Airflow's {name} ended by itself"] += 1
             time.sleep(0.5)
         for run in runs:
             if (state := _state(run)) not in {None, "success", "failed"}:
-                self.violations.append(f"{run.run_id} is still {state}:\n{run.told()}")
+                self.violations.append(f"{run.run_id} is still {state}:\n{run.describe()}")
                 logger.error("%s", self.violations[-1])
 
     def _check_run(self, each: Round, run: Run, done: Counter[RunEvent]) -> None:
@@ -133,7 +133,7 @@ class Storm:
             stored=[name for one in trainings for name in self._stored(one.id)],
         )
         for found in find_violations(after):
-            self.violations.append(f"{run.run_id} ({each}, {dict(done)}): {found}\n{run.told() if state else ''}")
+            self.violations.append(f"{run.run_id} ({each}, {dict(done)}): {found}\n{run.describe() if state else ''}")
             logger.error("%s", self.violations[-1])
 
     def _stored(self, training_id: str) -> Iterator[str]:

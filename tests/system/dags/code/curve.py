@@ -1,4 +1,4 @@
-"""A training that only looks like one: its curves are what a learning rate might give. Ends when it is let go."""
+"""A simulated training: it prints curves that depend on the learning rate. Ends when a test releases it."""
 
 import argparse
 import math
