@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Invariants of the server, checked in the database, the job directories, the object store and /proc."""
+=======
+"""Checks of the service's state after any kills: in the database, the folders, the object store and /proc."""
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
 
 from __future__ import annotations
 
@@ -13,16 +17,28 @@ from sqlalchemy import create_engine, select
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.store.tables import experiments, trainings
 from airflow_dlaas.storage.swift.store import SwiftStore
-from tests.chaos.service.customer import Customer, Promise, md5
+from tests.chaos.service.customer import Customer, Submission, md5
 
 FINAL = {str(state) for state in TrainingState if state.is_final}
 
 CLEANUP_TIMEOUT = 60.0
+<<<<<<< HEAD
 """Seconds that a learner may run after its training has ended, on a busy machine."""
 
 
 def violations(customer: Customer, url: str | None = None) -> list[str]:
     """Return every violated invariant of the responses to *customer*; *url* is that of a database elsewhere."""
+=======
+"""Seconds that a learner may still run after its training has ended, on a machine with high load."""
+
+
+def find_violations(customer: Customer, url: str | None = None) -> list[str]:
+    """
+    Return every violation of an invariant: each response that *customer* received must still be true.
+
+    :param url: the database, if it is not in the home folder of the service.
+    """
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     engine = create_engine(url or f"sqlite:///{customer.service.home}/database.sqlite")
     with engine.connect() as connection:
         rows = [dict(row) for row in connection.execute(select(trainings)).mappings()]
@@ -32,29 +48,36 @@ def violations(customer: Customer, url: str | None = None) -> list[str]:
     by_id = {row["id"]: row for row in rows}
     for key, times in Counter(row["key"] for row in rows).items():
         if times > 1:
-            found.append(f"{times} runs of key {key}")
-    stored = _stored(customer)
-    for promise in customer.promises:
-        row = by_id.get(promise.id or "")
-        found += [f"{promise.id} ({promise.key}): {one}" for one in _broken(customer, promise, row, stored)]
+            found.append(f"{times} trainings of key {key}")
+    stored = _stored_objects(customer)
+    for submission in customer.submissions:
+        row = by_id.get(submission.id or "")
+        found += [
+            f"{submission.id} ({submission.key}): {one}" for one in _violations_of(customer, submission, row, stored)
+        ]
     holders = [row for row in rows if row["state"] not in FINAL and row["phase"] != "storing"]
     busy = Counter(slot for row in holders for slot in row["gpus"])
     found += [f"slot {slot} is held by {times} trainings" for slot, times in busy.items() if times > 1]
     return found
 
 
-def _broken(
-    customer: Customer, promise: Promise, row: dict[str, Any] | None, stored: dict[str, dict[str, str | None]]
+def _violations_of(
+    customer: Customer, submission: Submission, row: dict[str, Any] | None, stored: dict[str, dict[str, str | None]]
 ) -> Iterator[str]:
     if row is None:
+<<<<<<< HEAD
         if promise.id is not None and not promise.deleted:
+=======
+        if submission.id is not None and not submission.deleted:
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
             yield "was confirmed and is missing"
         return
-    begun = customer.begun(promise)
-    if begun > 1:
-        yield f"its command ran {begun} times"
+    starts = customer.command_starts(submission)
+    if starts > 1:
+        yield f"its command ran {starts} times"
     if row["state"] not in FINAL:
         return
+<<<<<<< HEAD
     if row["state"] not in promise.ends:
         yield f"ended as {row['state']} instead of {'/'.join(promise.ends)}: {row['error']}"
     if promise.acknowledged and row["acknowledged_at"] is None:
@@ -69,14 +92,31 @@ def _broken(
         yield f"completed, and its command ran {begun} times"
     if row["state"] in {"completed", "error"} and row["exit_code"] not in {promise.exit_code, None}:
         yield f"exit code {row['exit_code']} instead of {promise.exit_code}"
+=======
+    if row["state"] not in submission.end_states:
+        yield f"ended as {row['state']} instead of {'/'.join(submission.end_states)}: {row['error']}"
+    if submission.acknowledged and row["acknowledged_at"] is None:
+        yield "its acknowledgement was confirmed and is missing"
+    if row["secrets"] is not None:
+        yield "its secrets are still in the database"
+    if left := list((customer.service.home / "jobs" / str(submission.id)).glob("*secrets.json*")):
+        yield f"secrets are in its job directory: {left}"
+    if remaining := _remaining_processes(customer, str(submission.id)):
+        yield f"has ended and still has processes: {remaining}"
+    if row["state"] == "completed" and starts != 1:
+        yield f"completed, and its command ran {starts} times"
+    if row["state"] in {"completed", "error"} and row["exit_code"] not in {submission.exit_code, None}:
+        yield f"exit code {row['exit_code']} instead of {submission.exit_code}"
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     if row["state"] == "completed" and row["exit_code"] != 0:
         yield f"completed with exit code {row['exit_code']}"
-    models = {name: tag for name, tag in stored.get(str(promise.id), {}).items() if name.startswith("model")}
-    if row["state"] == "completed" and models != {"model.txt": md5(promise.model)}:
+    models = {name: tag for name, tag in stored.get(str(submission.id), {}).items() if name.startswith("model")}
+    if row["state"] == "completed" and models != {"model.txt": md5(submission.model)}:
         yield f"its models in the container are {models}"
-    if models and models != {"model.txt": md5(promise.model)}:
+    if models and models != {"model.txt": md5(submission.model)}:
         yield f"a wrong model in the container: {models}"
     if models and row["state"] != "error" and not row["stored"]:
+<<<<<<< HEAD
         yield "its model is in the container, and the record does not have it as stored"
 
 
@@ -84,12 +124,26 @@ def _at_work(customer: Customer, training_id: str) -> list[psutil.Process]:
     """Return the processes of a training that has ended. Its learner may still clean up after exit.json."""
     until = time.monotonic() + CLEANUP_TIMEOUT
     while (workers := customer.service.workers(training_id)) and time.monotonic() < until:
+=======
+        yield "its model is in the container, and the service has not recorded that"
+
+
+def _remaining_processes(customer: Customer, training_id: str) -> list[psutil.Process]:
+    """Return the processes of a training that has ended, after the time in which its learner may clean up."""
+    until = time.monotonic() + CLEANUP_TIMEOUT
+    while (remaining := customer.service.processes_of(training_id)) and time.monotonic() < until:
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
         time.sleep(0.05)
-    return workers
+    return remaining
 
 
+<<<<<<< HEAD
 def _stored(customer: Customer) -> dict[str, dict[str, str | None]]:
     """Return the objects in the results container: names and MD5s by training."""
+=======
+def _stored_objects(customer: Customer) -> dict[str, dict[str, str | None]]:
+    """Return names and MD5s of the objects in the results container, by training."""
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     found: dict[str, dict[str, str | None]] = {}
     with SwiftStore.open(customer.store) as swift:
         for one in swift.list_objects(customer.results):

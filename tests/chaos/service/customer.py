@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """A user of a service that is killed. It keeps every response, so that the audit can check it."""
+=======
+"""A user of a service that is killed: sends requests, and records all responses for the comparison in `audit`."""
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
 
 from __future__ import annotations
 
@@ -14,15 +18,17 @@ from typing import Any
 
 from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.storage.swift.store import SwiftStore
-from tests.chaos.service.mortal import MortalService, wire
+from tests.chaos.service.killable_service import KillableService, connection_document
 
 EXPERIMENTS, TRAININGS = "/v3/ml_assets/experiments", "/v3/models"
 
-BEGUN = "begun.txt"
+STARTED_FILE = "started.txt"
+"""The file in a job's folder of logs to which the command appends a line when it starts."""
 
-GATE = "while [ ! -e $LOG_DIR/open ]; do sleep 0.05; done"
-"""A command that waits for `Customer.open`."""
+WAIT_FOR_RELEASE = "while [ ! -e $LOG_DIR/released ]; do sleep 0.05; done"
+"""A command that waits for `Customer.release`."""
 
+<<<<<<< HEAD
 END = 180.0
 """Seconds that a training may take, with kills of the service, on a busy machine."""
 
@@ -40,36 +46,75 @@ class Promise:
     id: str | None = None
     """The id in the response with status 202."""
     cancel_asked: bool = False
+=======
+END_TIMEOUT = 180.0
+"""Seconds to wait for the end of a training, with kills of the service, on a machine with high load."""
+
+
+@dataclass
+class Submission:
+    """A submitted training: its request, and the responses of the service about it."""
+
+    key: str
+    end_states: tuple[str, ...]
+    """The final states that it may have."""
+    exit_code: int | None = None
+    """The exit code of its command, if the command ends by itself."""
+    definition: dict[str, Any] = field(default_factory=dict)
+    id: str | None = None
+    """The id in the response 202; None without a response."""
+    cancel_requested: bool = False
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     acknowledged: bool = False
     """Whether the service confirmed the acknowledgement of the result."""
     deleted: bool = False
 
     @property
     def model(self) -> bytes:
+<<<<<<< HEAD
         """The content that its command stores as its model."""
+=======
+        """The model that its command stores."""
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
         return f"model of {self.key}\n".encode()
 
 
 class Customer:
+<<<<<<< HEAD
     """A user. Each command appends a line to a file among its logs when it begins, which stays in its job directory."""
+=======
+    """
+    A user with a data and a results container.
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
 
-    def __init__(self, service: MortalService, store: StoreConnection) -> None:
+    Each command appends a line to `STARTED_FILE` when it starts, which stays in its job directory.
+    """
+
+    def __init__(self, service: KillableService, store: StoreConnection) -> None:
         self.service, self.store = service, store
-        self.promises: list[Promise] = []
+        self.submissions: list[Submission] = []
         self.experiments: set[str] = set()
+<<<<<<< HEAD
         """Ids of experiments in responses with status 201, without deleted ones."""
+=======
+        """The ids of experiments that the service confirmed with 201, and that are not deleted."""
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
         self.data, self.results = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("data", "results"))
         with SwiftStore.open(store) as swift:
             swift.create_container(self.data)
             swift.create_container(self.results)
             swift.put(self.data, "numbers.txt", b"1 2 3\n")
-        self.where = ""
+        self.code_location = ""
 
+<<<<<<< HEAD
     # -- requests ------------------------------------------------------------
+=======
+    # -- requests --------------------------------------------------------------
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
 
     def create_experiment(self) -> dict[str, Any]:
         framework = {"name": "tensorflow", "version": "test"}
-        reply = self.service.ask("POST", EXPERIMENTS, json={"name": "chaos", "framework": framework})
+        reply = self.service.request("POST", EXPERIMENTS, json={"name": "chaos", "framework": framework})
         assert reply.status_code == 201, reply.text
         created: dict[str, Any] = reply.json()
         self.experiments.add(created["metadata"]["guid"])
@@ -80,22 +125,30 @@ class Customer:
         with zipfile.ZipFile(packed, "w") as archive:
             archive.writestr("main.py", "print('hello')")
         version = created["entity"]["experiment_version"]
-        reply = self.service.ask("PUT", version["content_url"], data=packed.getvalue())
+        reply = self.service.request("PUT", version["content_url"], data=packed.getvalue())
         assert reply.status_code == 200, reply.text
-        self.where = version["url"]
+        self.code_location = version["url"]
 
     def delete_experiment(self, created: dict[str, Any]) -> None:
+<<<<<<< HEAD
         reply = self.service.ask("DELETE", f"{EXPERIMENTS}/{created['metadata']['guid']}")
         assert reply.status_code in {204, 404}, reply.text  # 404: it was deleted, and the response was lost
+=======
+        reply = self.service.request("DELETE", f"{EXPERIMENTS}/{created['metadata']['guid']}")
+        assert reply.status_code in {204, 404}, (
+            reply.text
+        )  # 404: an earlier request deleted it, and its response was lost
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
         self.experiments.remove(created["metadata"]["guid"])
 
     def submit(
         self,
         command: str = "",
         *,
-        ends: tuple[str, ...] = ("completed",),
+        end_states: tuple[str, ...] = ("completed",),
         exit_code: int | None = 0,
         size: str = "small",
+<<<<<<< HEAD
     ) -> Promise:
         """Submit a training that records its begin and a model, and then runs *command*."""
         promise = Promise(f"key-{uuid.uuid4().hex[:12]}", ends, exit_code)
@@ -112,58 +165,80 @@ class Customer:
         assert promise.id in {None, answered}, "one key created two trainings"
         promise.id = answered
         return promise
+=======
+    ) -> Submission:
+        """Submit a training that records its start, writes a model and then runs *command*."""
+        submission = Submission(f"key-{uuid.uuid4().hex[:12]}", end_states, exit_code)
+        self.submissions.append(submission)
+        line = f"echo started >> $LOG_DIR/{STARTED_FILE}; echo 'model of {submission.key}' > $RESULT_DIR/model.txt; "
+        submission.definition = self.definition(line + (command or "true"), size)
+        return self.repeat(submission)
 
-    def misuse(self, promise: Promise) -> None:
-        """Send another definition with the key of *promise*."""
-        other = promise.definition | {"training_results": {**promise.definition["training_results"]}}
+    def repeat(self, submission: Submission) -> Submission:
+        """Send the request with its key, for the first time or again; each response must name the same training."""
+        reply = self.service.request("POST", TRAININGS, key=submission.key, json=submission.definition)
+        assert reply.status_code in {200, 202}, reply.text
+        answered_id = reply.json()["metadata"]["guid"]
+        assert submission.id in {None, answered_id}, "one key, two trainings"
+        submission.id = answered_id
+        return submission
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
+
+    def misuse(self, submission: Submission) -> None:
+        """Send another definition with the key of *submission*; require the refusal."""
+        other = submission.definition | {"training_results": {**submission.definition["training_results"]}}
         other["model_definition"] = {**other["model_definition"], "name": "another"}
-        reply = self.service.ask("POST", TRAININGS, key=promise.key, json=other)
+        reply = self.service.request("POST", TRAININGS, key=submission.key, json=other)
         assert reply.status_code == 409, reply.text
         refusal = reply.json()
         assert refusal["trace"]
         assert refusal["errors"][0]["target"] == {"type": "header", "name": "Idempotency-Key"}
 
-    def cancel(self, promise: Promise) -> None:
+    def cancel(self, submission: Submission) -> None:
         operation = [{"op": "replace", "path": "/status/state", "value": "canceled"}]
-        reply = self.service.ask("PATCH", f"{TRAININGS}/{promise.id}", json=operation)
+        reply = self.service.request("PATCH", f"{TRAININGS}/{submission.id}", json=operation)
         assert reply.status_code in {200, 202, 204}, reply.text
-        promise.cancel_asked = True
-        promise.ends = (*promise.ends, "canceled")
+        submission.cancel_requested = True
+        submission.end_states = (*submission.end_states, "canceled")
 
-    def acknowledge(self, promise: Promise) -> None:
-        reply = self.service.ask("PUT", f"{TRAININGS}/{promise.id}/acknowledgement")
+    def acknowledge(self, submission: Submission) -> None:
+        reply = self.service.request("PUT", f"{TRAININGS}/{submission.id}/acknowledgement")
         assert reply.status_code == 204, reply.text
-        promise.acknowledged = True
+        submission.acknowledged = True
 
-    def delete(self, promise: Promise) -> None:
-        reply = self.service.ask("DELETE", f"{TRAININGS}/{promise.id}")
+    def delete(self, submission: Submission) -> None:
+        reply = self.service.request("DELETE", f"{TRAININGS}/{submission.id}")
         assert reply.status_code in {204, 404}, reply.text
-        promise.deleted = True
+        submission.deleted = True
 
-    def training(self, promise: Promise) -> dict[str, Any]:
-        reply = self.service.ask("GET", f"{TRAININGS}/{promise.id}")
+    def training(self, submission: Submission) -> dict[str, Any]:
+        """Return the status of its training."""
+        reply = self.service.request("GET", f"{TRAININGS}/{submission.id}")
         assert reply.status_code == 200, reply.text
         status: dict[str, Any] = reply.json()["entity"]["status"]
         return status
 
-    # -- waiting -------------------------------------------------------------
+    # -- waits ---------------------------------------------------------------
 
-    def wait(self, promise: Promise, holds: Callable[[dict[str, Any]], bool], seconds: float = END) -> dict[str, Any]:
+    def wait(
+        self, submission: Submission, holds: Callable[[dict[str, Any]], bool], seconds: float = END_TIMEOUT
+    ) -> dict[str, Any]:
         until = time.monotonic() + seconds
-        while not holds(status := self.training(promise)):
+        while not holds(status := self.training(submission)):
             assert time.monotonic() < until, f"{status}\n{self.service.log.read_text()[-6000:]}"
             time.sleep(0.03)
         return status
 
-    def end(self, promise: Promise) -> dict[str, Any]:
-        return self.wait(promise, lambda status: "finished_at" in status and status["finished_at"] is not None)
+    def end(self, submission: Submission) -> dict[str, Any]:
+        return self.wait(submission, lambda status: "finished_at" in status and status["finished_at"] is not None)
 
-    def processing(self, promise: Promise) -> dict[str, Any]:
-        return self.wait(promise, lambda status: status.get("phase") == "processing")
+    def processing(self, submission: Submission) -> dict[str, Any]:
+        return self.wait(submission, lambda status: status.get("phase") == "processing")
 
-    def logs(self, promise: Promise) -> Path:
-        return self.service.home / "jobs" / str(promise.id) / "logs"
+    def logs(self, submission: Submission) -> Path:
+        return self.service.home / "jobs" / str(submission.id) / "logs"
 
+<<<<<<< HEAD
     def open(self, promise: Promise) -> None:
         """Let a command continue that waits at its `GATE`."""
         self.wait(promise, lambda _status: self.logs(promise).exists())
@@ -176,26 +251,44 @@ class Customer:
 
     def begun(self, promise: Promise) -> int:
         """Return how often its command began."""
+=======
+    def release(self, submission: Submission) -> None:
+        """End the wait of a command that runs `WAIT_FOR_RELEASE`."""
+        self.wait(submission, lambda _status: self.logs(submission).exists())
+        (self.logs(submission) / "released").touch()
+
+    def has_model(self, submission: Submission) -> bool:
+        """Return whether its command has written its model."""
+        model = self.logs(submission).parent / "results" / "model.txt"
+        return model.exists() and model.read_bytes() == submission.model
+
+    def command_starts(self, submission: Submission) -> int:
+        """Return the number of times its command was started."""
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
         try:
-            return len((self.logs(promise) / BEGUN).read_text().splitlines())
+            return len((self.logs(submission) / STARTED_FILE).read_text().splitlines())
         except FileNotFoundError:
             return 0
 
     def definition(self, command: str, size: str) -> dict[str, Any]:
-        store = wire(self.store)
-        place = {"type": "softlayer_objectstore"}
+        store = connection_document(self.store)
+        store_type = {"type": "softlayer_objectstore"}
         return {
             "model_definition": {
                 "name": "chaos",
-                "definition_location": self.where,
+                "definition_location": self.code_location,
                 "framework": {"name": "tensorflow", "version": "test"},
                 "execution": {"command": command, "resourceType": size},
             },
-            "training_data": [{"connection": store, "source": {"container": self.data, **place}}],
-            "training_results": {"connection": store, "target": {"container": self.results, **place}},
+            "training_data": [{"connection": store, "source": {"container": self.data, **store_type}}],
+            "training_results": {"connection": store, "target": {"container": self.results, **store_type}},
         }
 
 
 def md5(content: bytes) -> str:
+<<<<<<< HEAD
     """Return the checksum by which Swift identifies content."""
+=======
+    """Return the ETag that Swift gives to *content*."""
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     return hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -1,7 +1,8 @@
 """
-The learner, in a process that can be killed at every step.
+The learner in a process that can be killed at each step.
 
-Where, its training's command says: ``: kill-learner STEP WHEN;``. It happens once: a second learner of the job lives.
+The training's command contains the point: ``: kill-learner STEP WHEN;``. A job's learner is killed once: a second
+learner of the same job is not killed.
 """
 
 from __future__ import annotations
@@ -26,82 +27,82 @@ from airflow_dlaas.service.learner import command_process, lifecycle
 from airflow_dlaas.service.learner.__main__ import main
 
 STEPS = ("claim", "read_spec", "upload_results", "write_exit", *(f"enter-{phase}" for phase in Phase))
-"""What happens to a job, in functions of `life` that can be replaced."""
+"""The steps of a job: functions of `airflow_dlaas.service.learner.lifecycle`, which this module wraps."""
 
-AMID = "amid"
-"""Half a second after the step began: for one that takes longer."""
+DURING = "during"
+"""Half a second after the start of a step that takes longer."""
 
 GRACE = 3.0
-"""Seconds between TERM and KILL: fewer than the real ones, since tests wait for them to pass."""
+"""Seconds between SIGTERM and SIGKILL: fewer than in the service, since tests wait for them."""
 
-LINGER = ": linger;"
-"""What a command begins with whose learner stays in each phase until a dispatcher has recorded it."""
+HOLD_PHASES = ": hold-phases;"
+"""The start of a command whose learner stays in each phase until a dispatcher has recorded the phase."""
 
-LONGEST_LINGER = 120.0
-"""Seconds after which a phase that nobody records is left all the same: the test then says what did not happen."""
+HOLD_TIMEOUT = 120.0
+"""Seconds after which the learner leaves a phase that was not recorded: the test then fails and shows why."""
 
-ORDER = re.compile(r": kill-learner (\S+) (\S+);")
+KILL_COMMAND = re.compile(r": kill-learner (\S+) (\S+);")
 
 
-def order(step: str, when: str) -> str:
-    """What a command begins with whose learner is to die."""
+def kill_command(step: str, when: str) -> str:
+    """Return the start of a command whose learner is killed at this point."""
     return f": kill-learner {step} {when};"
 
 
-def prepare(job: JobDirectory) -> None:
-    """Read where to die."""
+def install(job: JobDirectory) -> None:
+    """Wrap the step at which the command of *job* requests a kill, if it has not happened yet."""
     spec = read_job_file(job.spec, JobSpec)
-    if spec and LINGER in spec.command:
-        _linger(job)
-    found = ORDER.search(spec.command) if spec else None
-    burnt = job.path.with_name(f"{job.path.name}.burnt")
-    if found is None or burnt.exists():
+    if spec and HOLD_PHASES in spec.command:
+        _hold_phases(job)
+    found = KILL_COMMAND.search(spec.command) if spec else None
+    killed_mark = job.path.with_name(f"{job.path.name}.killed")
+    if found is None or killed_mark.exists():
         return
     step, when = found.groups()
 
     def kill() -> None:
-        burnt.touch()
+        killed_mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
 
     if step.startswith("enter-"):
         phase = step.removeprefix("enter-")
-        lifecycle.JobLifecycle.set_phase = _around(
-            lifecycle.JobLifecycle.set_phase, when, kill, lambda _life, entered: str(entered) == phase
+        lifecycle.JobLifecycle.set_phase = _wrap(
+            lifecycle.JobLifecycle.set_phase, when, kill, lambda _lifecycle, entered: str(entered) == phase
         )  # type: ignore[method-assign]
     else:
-        setattr(lifecycle, step, _around(getattr(lifecycle, step), when, kill, lambda *_: True))
+        setattr(lifecycle, step, _wrap(getattr(lifecycle, step), when, kill, lambda *_: True))
 
 
-def _linger(job: JobDirectory) -> None:
+def _hold_phases(job: JobDirectory) -> None:
     enter = lifecycle.JobLifecycle.set_phase
 
     def stay(this: lifecycle.JobLifecycle, phase: Phase) -> None:
         enter(this, phase)
-        until = time.monotonic() + LONGEST_LINGER
-        while _recorded(job) != str(phase) and time.monotonic() < until:
+        until = time.monotonic() + HOLD_TIMEOUT
+        while _recorded_phase(job) != str(phase) and time.monotonic() < until:
             time.sleep(0.05)
 
     lifecycle.JobLifecycle.set_phase = stay  # type: ignore[method-assign]
 
 
-def _recorded(job: JobDirectory) -> str | None:
-    """The phase that the service's database, in its home folder, has for *job*."""
+def _recorded_phase(job: JobDirectory) -> str | None:
+    """Return the phase of *job* in the service's database, which is in its home folder."""
     with contextlib.closing(sqlite3.connect(job.path.parents[1] / "database.sqlite", timeout=60)) as database:
         row = database.execute("SELECT phase FROM trainings WHERE id = ?", (job.path.name,)).fetchone()
     return None if row is None else row[0]
 
 
-def _around(
-    inner: Callable[..., Any], when: str, kill: Callable[[], None], meant: Callable[..., bool]
+def _wrap(
+    inner: Callable[..., Any], when: str, kill: Callable[[], None], matches: Callable[..., bool]
 ) -> Callable[..., Any]:
     @functools.wraps(inner)
     def call(*arguments: Any, **named: Any) -> Any:
-        if when == "before" and meant(*arguments):
+        if when == "before" and matches(*arguments):
             kill()
-        if when == AMID:
+        if when == DURING:
             threading.Timer(0.5, kill).start()
         result = inner(*arguments, **named)
-        if when == "after" and meant(*arguments):
+        if when == "after" and matches(*arguments):
             kill()
         return result
 
@@ -110,7 +111,7 @@ def _around(
 
 if __name__ == "__main__":
     command_process.GRACE_PERIOD = GRACE  # type: ignore[misc]
-    prepare(JobDirectory(Path(sys.argv[1]).absolute()))
+    install(JobDirectory(Path(sys.argv[1]).absolute()))
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,8 +1,9 @@
-"""Rounds of chaos, chosen by a seed: what customers do and what happens to machines, in any order."""
+"""Random rounds, chosen by a seed: requests of users and failures of processes in any order."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import random
 import time
 from collections import Counter
@@ -11,33 +12,37 @@ from collections.abc import Callable
 import psutil
 
 from airflow_dlaas.service.job_files import JobDirectory, ProcessIdentity, read_job_file
-from tests.chaos.service.audit import violations
-from tests.chaos.service.customer import Customer, Promise
-from tests.chaos.service.faults import AFTER, BEFORE, WITHIN, Point
-from tests.chaos.service.victim import JOB_DIRECTORIES, RUNNER, STORE
+from tests.chaos.service.audit import find_violations
+from tests.chaos.service.customer import Customer, Submission
+from tests.chaos.service.forked_service import JOB_DIRECTORY_WRITES, RUNNER_WRITES, STORE_WRITES
+from tests.chaos.service.kill_points import AFTER, BEFORE, WITHIN, Point
 
-OPEN_AT_MOST = 8
-"""Unfinished trainings: more only wait for each other."""
+log = logging.getLogger(__name__)
+
+MAX_UNFINISHED = 8
+"""The maximum number of unfinished trainings: more of them would only wait for free slots."""
 
 POINTS = [
-    *(Point(f"store.{verb}", when) for verb in STORE for when in (BEFORE, WITHIN, AFTER)),
-    *(Point(f"runner.{verb}", when) for verb in RUNNER for when in (BEFORE, AFTER)),
-    *(Point(f"job_directories.{verb}", when) for verb in JOB_DIRECTORIES for when in (BEFORE, AFTER)),
+    *(Point(f"store.{method}", when) for method in STORE_WRITES for when in (BEFORE, WITHIN, AFTER)),
+    *(Point(f"runner.{method}", when) for method in RUNNER_WRITES for when in (BEFORE, AFTER)),
+    *(Point(f"job_directories.{method}", when) for method in JOB_DIRECTORY_WRITES for when in (BEFORE, AFTER)),
 ]
 
 
 class Chaos:
     """
-    Rounds on one service, the same for the same *seed* as far as the machine's timing lets them be.
+    Rounds on one service. The same *seed* gives the same rounds, except for differences in timing.
 
-    After each round everything that was answered is held against what the server has; `broken` lists what was not kept.
+    After each round, all responses are compared with the state of the service; `violations` lists the differences.
+
+    :param logger: receives each round at INFO.
     """
 
-    def __init__(self, customer: Customer, seed: int, say: Callable[[str], None] = lambda _line: None) -> None:
-        self.customer, self.service, self.say = customer, customer.service, say
-        self.chance = random.Random(seed)
+    def __init__(self, customer: Customer, seed: int, logger: logging.Logger = log) -> None:
+        self.customer, self.service, self.logger = customer, customer.service, logger
+        self.random = random.Random(seed)
         self.done: Counter[str] = Counter()
-        self.broken: list[str] = []
+        self.violations: list[str] = []
         self._actions: list[tuple[int, Callable[[], str]]] = [
             (8, self.submit),
             (3, self.repeat),
@@ -45,7 +50,7 @@ class Chaos:
             (3, self.cancel),
             (2, self.delete),
             (3, self.kill_service),
-            (4, self.arm),
+            (4, self.set_kill_point),
             (2, self.kill_learner),
             (1, self.kill_both),
             (1, self.freeze_service),
@@ -53,72 +58,74 @@ class Chaos:
         ]
 
     def run(self, rounds: int) -> None:
-        """Do *rounds* rounds, then wait for every end."""
+        """Run *rounds* rounds, then wait until all trainings have ended."""
         weights, actions = zip(*self._actions, strict=True)
         for number in range(1, rounds + 1):
-            [action] = self.chance.choices(actions, weights)
-            told = action()
+            [action] = self.random.choices(actions, weights)
+            result = action()
             self.done[action.__name__] += 1
-            self._revive()
-            self._hold_to_account(f"round {number}: {told}")
-            self.say(f"{number:4} {told}")
-        self.service.fuse.disarm()
-        self._revive()
-        for promise in self.customer.promises:
-            if promise.cancel_asked or not promise.deleted:
-                self._end(promise)
-        self._hold_to_account("at the end")
+            self._restart_if_killed()
+            self._check_invariants(f"round {number}: {result}")
+            self.logger.info("%4d %s", number, result)
+        self.service.kill_plan.clear()
+        self._restart_if_killed()
+        for submission in self.customer.submissions:
+            if submission.cancel_requested or not submission.deleted:
+                self._wait_for_end(submission)
+        self._check_invariants("at the end")
 
     def summary(self) -> str:
-        """Say what was done, and what of it was not kept."""
-        ends = Counter(self._state(promise) for promise in self.customer.promises)
+        """Return the numbers of actions, kills and final states, and all violations."""
+        states = Counter(self._state(submission) for submission in self.customer.submissions)
         lines = [
             "actions: " + ", ".join(f"{name} {times}" for name, times in sorted(self.done.items())),
-            f"deaths of the service: {self.service.deaths}",
-            f"runs: {len(self.customer.promises)} (" + ", ".join(f"{end} {times}" for end, times in ends.items()) + ")",
-            f"violated invariants: {len(self.broken)}",
-            *self.broken,
+            f"kills of the service: {self.service.kills}",
+            f"trainings: {len(self.customer.submissions)} ("
+            + ", ".join(f"{state} {times}" for state, times in states.items())
+            + ")",
+            f"violated invariants: {len(self.violations)}",
+            *self.violations,
         ]
         return "\n".join(lines)
 
-    # -- what customers do ---------------------------------------------------
+    # -- requests of users ---------------------------------------------------
 
     def submit(self) -> str:
-        if len(self._open()) >= OPEN_AT_MOST:
+        if len(self._unfinished()) >= MAX_UNFINISHED:
             return self.cancel()
-        kind, size = self.chance.randrange(5), self.chance.choice(["small", "small", "medium", "large"])
+        kind, size = self.random.randrange(5), self.random.choice(["small", "small", "medium", "large"])
         match kind:
             case 0 | 1:
-                promise = self.customer.submit(size=size)
+                submission = self.customer.submit(size=size)
             case 2:
-                code = self.chance.randrange(1, 100)
-                promise = self.customer.submit(f"exit {code}", ends=("error",), exit_code=code, size=size)
+                code = self.random.randrange(1, 100)
+                submission = self.customer.submit(f"exit {code}", end_states=("error",), exit_code=code, size=size)
             case 3:
-                promise = self.customer.submit(f"sleep {self.chance.random() * 2:.1f}", size=size)
+                submission = self.customer.submit(f"sleep {self.random.random() * 2:.1f}", size=size)
             case _:
-                # Ignores TERM and leaves a daemon behind; ends only when it is canceled, or lost.
+                # Ignores TERM and leaves a daemon; ends only when it is canceled or lost.
                 stubborn = "trap '' TERM; (setsid sleep 600 &) ; sleep 600"
-                promise = self.customer.submit(stubborn, ends=(), exit_code=None, size=size)
-        return f"submitted {promise.id} ({promise.key})"
+                submission = self.customer.submit(stubborn, end_states=(), exit_code=None, size=size)
+        return f"submitted {submission.id} ({submission.key})"
 
     def repeat(self) -> str:
-        if (promise := self._pick(lambda one: not one.deleted)) is None:
+        if (submission := self._pick(lambda one: not one.deleted)) is None:
             return self.submit()
-        return f"repeated {self.customer.repeat(promise).id}"
+        return f"repeated {self.customer.repeat(submission).id}"
 
     def misuse(self) -> str:
-        if (promise := self._pick(lambda one: not one.deleted)) is None:
+        if (submission := self._pick(lambda one: not one.deleted)) is None:
             return self.submit()
-        self.customer.misuse(promise)
-        return f"misused the key of {promise.id}"
+        self.customer.misuse(submission)
+        return f"misused the key of {submission.id}"
 
     def cancel(self) -> str:
-        if (promise := self._pick(lambda one: not one.deleted and not one.cancel_asked)) is None:
+        if (submission := self._pick(lambda one: not one.deleted and not one.cancel_requested)) is None:
             return self.submit()
-        if self._state(promise) not in {"pending", "running"}:
+        if self._state(submission) not in {"pending", "running"}:
             return self.delete()
-        self.customer.cancel(promise)
-        return f"canceled {promise.id}"
+        self.customer.cancel(submission)
+        return f"canceled {submission.id}"
 
     def delete(self) -> str:
         ended = self._pick(lambda one: not one.deleted and self._state(one) not in {"pending", "running"})
@@ -127,81 +134,81 @@ class Chaos:
         self.customer.delete(ended)
         return f"deleted {ended.id}"
 
-    # -- what happens to machines --------------------------------------------
+    # -- failures of processes -----------------------------------------------
 
     def kill_service(self) -> str:
         self.service.kill()
-        time.sleep(self.chance.random() * 0.5)
+        time.sleep(self.random.random() * 0.5)
         self.service.start()
         return "killed the service"
 
-    def arm(self) -> str:
-        point = self.chance.choice(POINTS)
-        self.service.fuse.arm(point)
-        return f"armed {point}"
+    def set_kill_point(self) -> str:
+        point = self.random.choice(POINTS)
+        self.service.kill_plan.choose(point)
+        return f"set the kill point {point}"
 
     def kill_learner(self) -> str:
-        promise = self._pick(lambda one: not one.deleted and self._state(one) in {"pending", "running"})
-        owner = promise and read_job_file(
-            JobDirectory(self.service.home / "jobs" / str(promise.id)).run, ProcessIdentity
+        submission = self._pick(lambda one: not one.deleted and self._state(one) in {"pending", "running"})
+        owner = submission and read_job_file(
+            JobDirectory(self.service.home / "jobs" / str(submission.id)).run, ProcessIdentity
         )
-        for one in self.service.workers(str(promise.id)) if promise and owner else ():
+        for one in self.service.processes_of(str(submission.id)) if submission and owner else ():
             if owner and one.pid == owner.pid:
-                assert promise is not None
-                promise.ends = (*promise.ends, "error")
+                assert submission is not None
+                submission.end_states = (*submission.end_states, "error")
                 with contextlib.suppress(psutil.NoSuchProcess):
                     one.kill()
-                return f"killed the learner of {promise.id}"
+                return f"killed the learner of {submission.id}"
         return self.wait()
 
     def kill_both(self) -> str:
         self.service.kill()
-        told = self.kill_learner_of_any()
+        result = self.kill_learner_of_any()
         self.service.start()
-        return f"killed the service, and {told}"
+        return f"killed the service, and {result}"
 
     def kill_learner_of_any(self) -> str:
-        for promise in self.customer.promises:
-            for one in self.service.workers(str(promise.id)):
+        for submission in self.customer.submissions:
+            for one in self.service.processes_of(str(submission.id)):
                 if "tests.chaos.service.learner" in one.cmdline():
-                    promise.ends = (*promise.ends, "error")
+                    submission.end_states = (*submission.end_states, "error")
                     with contextlib.suppress(psutil.NoSuchProcess):
                         one.kill()
-                    return f"killed the learner of {promise.id}"
+                    return f"killed the learner of {submission.id}"
         return "no learner"
 
     def freeze_service(self) -> str:
-        self.service.freeze(self.chance.random())
+        self.service.freeze(self.random.random())
         return "froze the service"
 
     def wait(self) -> str:
-        seconds = self.chance.random()
+        seconds = self.random.random()
         time.sleep(seconds)
         return f"waited {seconds:.1f} s"
 
-    # -- bookkeeping ---------------------------------------------------------
+    # -- checks and state ---------------------------------------------------------
 
-    def _revive(self) -> None:
-        if self.service.dead:
-            self.service.bury()
+    def _restart_if_killed(self) -> None:
+        if self.service.was_killed:
+            self.service.wait_killed()
             self.service.start()
 
-    def _hold_to_account(self, when: str) -> None:
-        self.broken += [f"{when}: {one}" for one in violations(self.customer)]
+    def _check_invariants(self, when: str) -> None:
+        self.violations += [f"{when}: {one}" for one in find_violations(self.customer)]
 
-    def _end(self, promise: Promise) -> None:
-        if promise.deleted:
+    def _wait_for_end(self, submission: Submission) -> None:
+        if submission.deleted:
             return
-        if not promise.ends and not promise.cancel_asked:
-            self.customer.cancel(promise)
-        self.customer.end(promise)
+        if not submission.end_states and not submission.cancel_requested:
+            self.customer.cancel(submission)
+        self.customer.end(submission)
 
-    def _open(self) -> list[Promise]:
-        return [one for one in self.customer.promises if self._state(one) in {"pending", "running"}]
+    def _unfinished(self) -> list[Submission]:
+        return [one for one in self.customer.submissions if self._state(one) in {"pending", "running"}]
 
-    def _pick(self, fits: Callable[[Promise], bool]) -> Promise | None:
-        fitting = [one for one in self.customer.promises[-30:] if fits(one)]
-        return self.chance.choice(fitting) if fitting else None
+    def _pick(self, fits: Callable[[Submission], bool]) -> Submission | None:
+        fitting = [one for one in self.customer.submissions[-30:] if fits(one)]
+        return self.random.choice(fitting) if fitting else None
 
-    def _state(self, promise: Promise) -> str:
-        return "deleted" if promise.deleted else str(self.customer.training(promise)["state"])
+    def _state(self, submission: Submission) -> str:
+        return "deleted" if submission.deleted else str(self.customer.training(submission)["state"])

@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """A full disk and a locked database: requests are refused or wait, and no confirmed result is lost."""
+=======
+"""A full disk and a locked database: requests are refused or wait, and no confirmed training is lost."""
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
 
 from __future__ import annotations
 
@@ -13,25 +17,29 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.contract.stores import StoreConnection
-from tests.chaos.service.audit import violations
-from tests.chaos.service.customer import GATE, TRAININGS, Customer
-from tests.chaos.service.mortal import MortalService
+from tests.chaos.service.audit import find_violations
+from tests.chaos.service.customer import TRAININGS, WAIT_FOR_RELEASE, Customer
+from tests.chaos.service.killable_service import KillableService
 
-ROOM = 8 * 1024**2
-"""Bytes of the small disk."""
+DISK_SIZE = 8 * 1024**2
+"""The size of the small disk, in bytes."""
 
 pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
+<<<<<<< HEAD
     """A file system of its own with little space."""
+=======
+    """A file system of `DISK_SIZE`."""
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     folder = tmp_path / "small"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", folder], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "tmpfs", folder], capture_output=True)
     if mounted.returncode:
-        why = mounted.stderr.decode().strip()
-        pytest.skip(f"A small disk cannot be mounted ({why}): run the tests as root, where mounting is allowed")
+        reason = mounted.stderr.decode().strip()
+        pytest.skip(f"A small disk cannot be mounted ({reason}): run the tests as root, where mounting is allowed")
     try:
         yield folder
     finally:
@@ -54,24 +62,39 @@ def filled(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def customer_on(service: MortalService, swift: StoreConnection) -> Iterator[Customer]:
+def customer_on(service: KillableService, swift: StoreConnection) -> Iterator[Customer]:
     with contextlib.closing(service):
         service.start()
+<<<<<<< HEAD
         user = Customer(service, swift)
         user.put_content(user.create_experiment())
         yield user
 
 
 def test_database_on_a_full_disk_refuses_requests_and_keeps_its_data(small_disk, tmp_path, swift):
+=======
+        customer = Customer(service, swift)
+        customer.put_content(customer.create_experiment())
+        yield customer
+
+
+def test_database_on_a_full_disk_refuses_trainings_and_keeps_its_content(small_disk, tmp_path, swift):
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     database = small_disk / "database.sqlite"
-    service = MortalService(tmp_path / "home", DLAAS_DATABASE=f"sqlite:///{database}")
+    service = KillableService(tmp_path / "home", DLAAS_DATABASE=f"sqlite:///{database}")
     with customer_on(service, swift) as customer:
-        before = customer.submit(GATE)
+        before = customer.submit(WAIT_FOR_RELEASE)
         customer.processing(before)
         with filled(small_disk):
+<<<<<<< HEAD
             customer.open(before)  # its outcome cannot be recorded now
             refused = 0
             for number in range(40):  # the log of the database may still have space for some requests
+=======
+            customer.release(before)  # its end cannot be recorded for now
+            refused = 0
+            for number in range(40):  # the log of the database may still have space for some
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
                 reply = service.send("POST", TRAININGS, key=f"full-{number}", json=customer.definition("true", "small"))
                 refused += reply.status_code >= 500
                 if reply.status_code >= 500:
@@ -84,55 +107,71 @@ def test_database_on_a_full_disk_refuses_requests_and_keeps_its_data(small_disk,
         after = customer.submit()
         assert customer.end(before)["state"] == "completed"
         assert customer.end(after)["state"] == "completed"
-        assert not violations(customer, f"sqlite:///{database}")
+        assert not find_violations(customer, f"sqlite:///{database}")
 
 
+<<<<<<< HEAD
 def test_training_without_disk_space_fails_with_that_reason_and_the_next_one_runs(small_disk, tmp_path, swift):
+=======
+def test_training_without_disk_space_ends_with_that_reason_and_the_next_one_runs(small_disk, tmp_path, swift):
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     home = tmp_path / "home"
     home.mkdir()
     (home / "jobs").symlink_to(small_disk)
-    with customer_on(MortalService(home), swift) as customer:
+    with customer_on(KillableService(home), swift) as customer:
         with filled(small_disk):
-            unlucky = customer.submit(ends=("error",), exit_code=None)
-            ended = customer.end(unlucky)
+            failed = customer.submit(end_states=("error",), exit_code=None)
+            ended = customer.end(failed)
             [error] = ended["error"]["errors"]
             assert error["code"] == "S101"
             assert "No space left" in error["message"] or "full" in error["message"]
         assert customer.end(customer.submit())["state"] == "completed"
-        assert not violations(customer)
+        assert not find_violations(customer)
 
 
+<<<<<<< HEAD
 def test_disk_that_fills_up_during_a_command_does_not_prevent_the_end(small_disk, tmp_path, swift):
+=======
+def test_disk_that_is_full_while_a_command_runs_does_not_prevent_the_end_of_its_training(small_disk, tmp_path, swift):
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     home = tmp_path / "home"
     home.mkdir()
     (home / "jobs").symlink_to(small_disk)
-    with customer_on(MortalService(home), swift) as customer:
-        one = customer.submit(GATE, ends=("completed", "error"))
+    with customer_on(KillableService(home), swift) as customer:
+        one = customer.submit(WAIT_FOR_RELEASE, end_states=("completed", "error"))
         customer.wait(one, lambda _status: customer.has_model(one))
         with filled(small_disk):
-            customer.open(one)
+            customer.release(one)
             customer.end(one)
-        assert not violations(customer)
+        assert not find_violations(customer)
 
 
+<<<<<<< HEAD
 def test_requests_wait_for_a_locked_database(own_customer):
+=======
+def test_request_waits_for_a_locked_database(own_customer):
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     service = own_customer.service
-    before = own_customer.submit(GATE)
+    before = own_customer.submit(WAIT_FOR_RELEASE)
     own_customer.processing(before)
     locker = sqlite3.connect(service.home / "database.sqlite", isolation_level=None, timeout=60)
     locker.execute("BEGIN EXCLUSIVE")
-    own_customer.open(before)
+    own_customer.release(before)
     with ThreadPoolExecutor(1) as pool:
         submitting = pool.submit(own_customer.submit)
         time.sleep(2)
         assert not submitting.done()
+<<<<<<< HEAD
         assert own_customer.training(before)["state"] == "running"  # readers do not wait
+=======
+        assert own_customer.training(before)["state"] == "running"  # readers do not wait for the lock
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
         locker.execute("ROLLBACK")
         after = submitting.result(timeout=60)
     locker.close()
     assert own_customer.end(before)["state"] == "completed"
     assert own_customer.end(after)["state"] == "completed"
-    assert not violations(own_customer)
+    assert not find_violations(own_customer)
 
 
 def test_small_disk_has_little_space(small_disk):

@@ -1,8 +1,9 @@
 """
-Killed with -9 at every change of state and in every verb that changes something: what was answered stays true.
+The service, killed with SIGKILL at each change of state and in each method that changes something: all responses stay
+true.
 
-The changes of state come from the table, the verbs from the wrapped classes: a new one of either fails here until
-there is a story that gets there.
+The changes of state come from the table `TRANSITIONS`, the methods from the wrapped classes: a new one of either fails
+here until a scenario reaches it.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ import pytest
 from airflow_dlaas.contract.state import TRANSITIONS, TrainingState
 from airflow_dlaas.service.runners.base import Runner
 from airflow_dlaas.service.store.base import Store
-from tests.chaos.service.audit import violations
-from tests.chaos.service.customer import GATE, Customer, Promise
-from tests.chaos.service.faults import AFTER, BEFORE, REFUSED, WITHIN, Point
-from tests.chaos.service.learner import LINGER
-from tests.chaos.service.victim import RUNNER, STORE, transition
+from tests.chaos.service.audit import find_violations
+from tests.chaos.service.customer import WAIT_FOR_RELEASE, Customer, Submission
+from tests.chaos.service.forked_service import RUNNER_WRITES, STORE_WRITES, transition
+from tests.chaos.service.kill_points import AFTER, BEFORE, REFUSED, WITHIN, Point
+from tests.chaos.service.learner import HOLD_PHASES
 
 pytestmark = pytest.mark.timeout(300)
 
-READING = {
+READ_METHODS = {
     "list_experiments",
     "get_experiment",
     "list_versions",
@@ -40,158 +41,162 @@ READING = {
     "list_unfinished",
     "get_definition_with_secrets",
 }
-"""The store's verbs that change nothing: dying in one of them loses nothing that dying before does not."""
+"""The methods of the store that change nothing: a kill in one of them has the same effect as a kill before."""
 
 
-# -- stories -----------------------------------------------------------------
+# -- scenarios ---------------------------------------------------------------
 
 
-def a_completed(customer: Customer) -> list[Promise]:
+def complete_a_training(customer: Customer) -> list[Submission]:
     return [customer.submit()]
 
 
-def a_failed(customer: Customer) -> list[Promise]:
-    return [customer.submit("exit 3", ends=("error",), exit_code=3)]
+def fail_a_training(customer: Customer) -> list[Submission]:
+    return [customer.submit("exit 3", end_states=("error",), exit_code=3)]
 
 
-def a_canceled(customer: Customer) -> list[Promise]:
-    one = customer.submit("sleep 600", ends=(), exit_code=None)
+def cancel_a_training(customer: Customer) -> list[Submission]:
+    one = customer.submit("sleep 600", end_states=(), exit_code=None)
     customer.processing(one)
     customer.cancel(one)
     return [one]
 
 
-def one_canceled_in_the_queue(customer: Customer) -> list[Promise]:
-    ahead = customer.submit(GATE, size="large")
-    beside = customer.submit(GATE, size="large")
-    queued = customer.submit(ends=(), size="small")
+def cancel_in_the_queue(customer: Customer) -> list[Submission]:
+    ahead = customer.submit(WAIT_FOR_RELEASE, size="large")
+    beside = customer.submit(WAIT_FOR_RELEASE, size="large")
+    queued = customer.submit(end_states=(), size="small")
     customer.cancel(queued)
     assert customer.end(queued)["state"] == "canceled"
-    assert customer.begun(queued) == 0
-    customer.open(ahead)
-    customer.open(beside)
+    assert customer.command_starts(queued) == 0
+    customer.release(ahead)
+    customer.release(beside)
     return [ahead, beside, queued]
 
 
-def one_that_cannot_be_started(customer: Customer) -> list[Promise]:
-    return [customer.submit(ends=("error",), exit_code=None)]
+def fail_to_start(customer: Customer) -> list[Submission]:
+    return [customer.submit(end_states=("error",), exit_code=None)]
 
 
-def an_experiment(customer: Customer) -> list[Promise]:
-    where = customer.where
+def use_an_experiment(customer: Customer) -> list[Submission]:
+    location_before = customer.code_location
     created = customer.create_experiment()
-    reply = customer.service.ask("POST", f"/v3/ml_assets/experiments/{created['metadata']['guid']}")
+    reply = customer.service.request("POST", f"/v3/ml_assets/experiments/{created['metadata']['guid']}")
     assert reply.status_code == 201, reply.text
     customer.put_content(reply.json())
     one = customer.submit()
     customer.delete_experiment(created)
-    customer.where = where
+    customer.code_location = location_before
     return [one]
 
 
-def a_deleted(customer: Customer) -> list[Promise]:
+def delete_a_training(customer: Customer) -> list[Submission]:
     one = customer.submit()
     customer.end(one)
     customer.delete(one)
     return []
 
 
-def an_acknowledged(customer: Customer) -> list[Promise]:
+def acknowledge_a_training(customer: Customer) -> list[Submission]:
     one = customer.submit()
     customer.end(one)
     customer.acknowledge(one)
     return [one]
 
 
-def a_restart(customer: Customer) -> list[Promise]:
+def restart_the_service(customer: Customer) -> list[Submission]:
     one = customer.submit()
     customer.service.kill()
     customer.service.start()
     return [one]
 
 
-def one_with_time_in_every_phase(customer: Customer) -> list[Promise]:
-    return [customer.submit(f"{LINGER} true")]
+def hold_each_phase(customer: Customer) -> list[Submission]:
+    return [customer.submit(f"{HOLD_PHASES} true")]
 
 
-CHANGES: dict[tuple[TrainingState, TrainingState], Callable[[Customer], list[Promise]]] = {
-    (TrainingState.PENDING, TrainingState.RUNNING): a_completed,
-    (TrainingState.PENDING, TrainingState.ERROR): one_that_cannot_be_started,
-    (TrainingState.PENDING, TrainingState.CANCELED): one_canceled_in_the_queue,
-    (TrainingState.RUNNING, TrainingState.COMPLETED): a_completed,
-    (TrainingState.RUNNING, TrainingState.ERROR): a_failed,
-    (TrainingState.RUNNING, TrainingState.CANCELED): a_canceled,
+SCENARIOS_BY_CHANGE: dict[tuple[TrainingState, TrainingState], Callable[[Customer], list[Submission]]] = {
+    (TrainingState.PENDING, TrainingState.RUNNING): complete_a_training,
+    (TrainingState.PENDING, TrainingState.ERROR): fail_to_start,
+    (TrainingState.PENDING, TrainingState.CANCELED): cancel_in_the_queue,
+    (TrainingState.RUNNING, TrainingState.COMPLETED): complete_a_training,
+    (TrainingState.RUNNING, TrainingState.ERROR): fail_a_training,
+    (TrainingState.RUNNING, TrainingState.CANCELED): cancel_a_training,
 }
 
-VERBS: dict[str, Callable[[Customer], list[Promise]]] = {
-    "store.create_experiment": an_experiment,
-    "store.add_version": an_experiment,
-    "store.set_content": an_experiment,
-    "store.delete_experiment": an_experiment,
-    "store.create_training": a_completed,
-    "store.request_cancel": a_canceled,
-    "store.acknowledge": an_acknowledged,
-    "store.delete_training": a_deleted,
-    "store.acquire_lease": a_restart,
-    "store.reserve_gpus": a_completed,
-    "store.set_handle": a_completed,
-    "runner.start": a_completed,
-    "runner.stop": a_canceled,
-    "job_directories.prepare_job": a_completed,
+SCENARIOS_BY_CALL: dict[str, Callable[[Customer], list[Submission]]] = {
+    "store.create_experiment": use_an_experiment,
+    "store.add_version": use_an_experiment,
+    "store.set_content": use_an_experiment,
+    "store.delete_experiment": use_an_experiment,
+    "store.create_training": complete_a_training,
+    "store.request_cancel": cancel_a_training,
+    "store.acknowledge": acknowledge_a_training,
+    "store.delete_training": delete_a_training,
+    "store.acquire_lease": restart_the_service,
+    "store.reserve_gpus": complete_a_training,
+    "store.set_handle": complete_a_training,
+    "runner.start": complete_a_training,
+    "runner.stop": cancel_a_training,
+    "job_directories.prepare_job": complete_a_training,
 }
 
 
-def test_every_change_of_state_and_every_verb_has_its_story():
-    assert set(CHANGES) == {(before, after) for before, afters in TRANSITIONS.items() for after in afters}
-    assert {name for name in vars(Store) if not name.startswith("_")} == READING | set(STORE)
-    assert {name for name in vars(Runner) if not name.startswith("_")} == {*RUNNER, "poll"}
-    # These two are what changes the state of a training that was started.
-    assert {f"store.{verb}" for verb in STORE} - {"store.record_progress", "store.finish"} <= set(VERBS)
-    # `kill_leftovers` is called for a lost learner only; test_learner_killed kills around it.
-    assert {f"runner.{verb}" for verb in RUNNER} - {"runner.kill_leftovers"} <= set(VERBS)
+def test_every_change_of_state_and_every_write_has_a_scenario():
+    assert set(SCENARIOS_BY_CHANGE) == {(before, after) for before, afters in TRANSITIONS.items() for after in afters}
+    assert {name for name in vars(Store) if not name.startswith("_")} == READ_METHODS | set(STORE_WRITES)
+    assert {name for name in vars(Runner) if not name.startswith("_")} == {*RUNNER_WRITES, "poll"}
+    # These two change the state of a training that was started.
+    assert {f"store.{method}" for method in STORE_WRITES} - {"store.record_progress", "store.finish"} <= set(
+        SCENARIOS_BY_CALL
+    )
+    # `kill_leftovers` is called for a lost learner only; test_learner_killed kills before and after it.
+    assert {f"runner.{method}" for method in RUNNER_WRITES} - {"runner.kill_leftovers"} <= set(SCENARIOS_BY_CALL)
 
 
-def live_through(customer: Customer, point: Point, story: Callable[[Customer], list[Promise]]) -> None:
-    """Die at *point* in the middle of *story*, and let the next service bring it to its end."""
+def run_scenario(customer: Customer, point: Point, scenario: Callable[[Customer], list[Submission]]) -> None:
+    """Kill the service at *point* during *scenario*; the next service brings its trainings to their end."""
     service = customer.service
-    service.fuse.disarm()
-    faults = [point]
-    if story is one_that_cannot_be_started:
-        # The next service meets the same trouble, where the end of this one was not recorded.
-        faults += [Point("runner.start", REFUSED)]
-    before = service.deaths
-    service.fuse.arm(*faults)
-    promises = story(customer)
-    for promise in promises:
-        if story is one_that_cannot_be_started and point.when == WITHIN:
-            promise.ends = ("error", "completed")
-            promise.exit_code = 0
-        customer.end(promise)
-    if service.deaths == before or service.fuse.armed:  # the end may be seen before the death, having come just before
-        service.bury()
+    service.kill_plan.clear()
+    points = [point]
+    if scenario is fail_to_start:
+        # If the end of the training was not recorded, the next service has the same failure.
+        points += [Point("runner.start", REFUSED)]
+    before = service.kills
+    service.kill_plan.choose(*points)
+    submissions = scenario(customer)
+    for submission in submissions:
+        if scenario is fail_to_start and point.when == WITHIN:
+            submission.end_states = ("error", "completed")
+            submission.exit_code = 0
+        customer.end(submission)
+    if service.kills == before or service.kill_plan.has_points:  # the end may be visible before the kill
+        service.wait_killed()
         service.start()
-    assert not service.fuse.armed
-    for promise in promises:
-        customer.repeat(promise)
-    assert not violations(customer)
+    assert not service.kill_plan.has_points
+    for submission in submissions:
+        customer.repeat(submission)
+    assert not find_violations(customer)
 
 
 @pytest.mark.parametrize("when", [WITHIN, AFTER])
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: transition(*change))
-def test_a_kill_at_a_change_of_state_changes_no_end(customer, change, when):
-    live_through(customer, Point(transition(*change), when), CHANGES[change])
+@pytest.mark.parametrize("change", SCENARIOS_BY_CHANGE, ids=lambda change: transition(*change))
+def test_kill_at_a_change_of_state_changes_no_outcome(customer, change, when):
+    run_scenario(customer, Point(transition(*change), when), SCENARIOS_BY_CHANGE[change])
 
 
-def moments(verb: str) -> tuple[str, str]:
-    """Name the two sides of what *verb* does: of a store's verb that is its commit."""
-    return (WITHIN, AFTER) if verb.startswith("store.") else (BEFORE, AFTER)
+def points_around(call_name: str) -> tuple[str, str]:
+    """Return the points before and after the effect of a call; the effect of a call of the store is its commit."""
+    return (WITHIN, AFTER) if call_name.startswith("store.") else (BEFORE, AFTER)
 
 
-@pytest.mark.parametrize("point", [Point(verb, when) for verb in VERBS for when in moments(verb)], ids=str)
-def test_a_kill_in_a_verb_loses_nothing(customer, point):
-    live_through(customer, point, VERBS[point.verb])
+@pytest.mark.parametrize(
+    "point", [Point(call_name, when) for call_name in SCENARIOS_BY_CALL for when in points_around(call_name)], ids=str
+)
+def test_kill_in_a_write_loses_nothing(customer, point):
+    run_scenario(customer, point, SCENARIOS_BY_CALL[point.call_name])
 
 
 @pytest.mark.parametrize("call", [2, 3])
-def test_a_kill_at_any_further_phase_loses_nothing(customer, call):
-    live_through(customer, Point("store.record_progress", AFTER, call), one_with_time_in_every_phase)
+def test_kill_at_a_later_phase_loses_nothing(customer, call):
+    run_scenario(customer, Point("store.record_progress", AFTER, call), hold_each_phase)

@@ -1,8 +1,15 @@
 """
+<<<<<<< HEAD
 Two services with one database: each training is started once, even if a service is killed or suspended.
 
 Both share the directories of jobs and code, as two machines do on a shared file system, and the keys of
 credentials.json, which encrypt secrets in the database. They share nothing else.
+=======
+Two services with one database: each training is started once, also if the holder of the lease is killed or suspended.
+
+Both use the same folders of jobs and of code, as two machines do with a shared file system, and the same keys in
+credentials.json, which encrypt the secrets in the database. Each service has its own other files.
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
 """
 
 from __future__ import annotations
@@ -16,10 +23,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from airflow_dlaas.contract.stores import StoreConnection
-from tests.chaos.service.audit import violations
-from tests.chaos.service.customer import GATE, Customer
-from tests.chaos.service.mortal import MortalService
-from tests.chaos.service.victim import LEASE
+from tests.chaos.service.audit import find_violations
+from tests.chaos.service.customer import WAIT_FOR_RELEASE, Customer
+from tests.chaos.service.forked_service import LEASE_DURATION
+from tests.chaos.service.killable_service import KillableService
 
 SHARED = ("jobs", "blobs", "environments")
 
@@ -36,7 +43,11 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def pair(url: str, tmp_path: Path, swift: StoreConnection) -> Iterator[tuple[Customer, Customer]]:
+<<<<<<< HEAD
     """One user of each of two services; the first service holds the lease."""
+=======
+    """A user of each of two services; the first service has the lease."""
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     with contextlib.ExitStack() as stack:
         customers: list[Customer] = []
         for name in ("one", "two"):
@@ -48,48 +59,61 @@ def pair(url: str, tmp_path: Path, swift: StoreConnection) -> Iterator[tuple[Cus
             if customers:
                 kept = json.loads((tmp_path / "one" / "credentials.json").read_text())
                 (home / "credentials.json").write_text(json.dumps(kept | {"url": ""}))
-            service = stack.enter_context(contextlib.closing(MortalService(home, DLAAS_DATABASE=url)))
+            service = stack.enter_context(contextlib.closing(KillableService(home, DLAAS_DATABASE=url)))
             service.start()
             customers.append(Customer(service, swift))
         one, two = customers
         one.put_content(one.create_experiment())
-        one.where = two.where = urlsplit(one.where).path
+        one.code_location = two.code_location = urlsplit(one.code_location).path
         yield one, two
 
 
+<<<<<<< HEAD
 def settle(pair: tuple[Customer, Customer], url: str) -> None:
     """Wait until every training has ended, and check the invariants of both services."""
+=======
+def require_completed(pair: tuple[Customer, Customer], url: str) -> None:
+    """Wait until all trainings are completed; check the invariants of both services."""
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     for customer in pair:
-        for promise in customer.promises:
-            assert customer.end(promise)["state"] == "completed"
-            assert customer.begun(promise) == 1
-        assert not violations(customer, url)
+        for submission in customer.submissions:
+            assert customer.end(submission)["state"] == "completed"
+            assert customer.command_starts(submission) == 1
+        assert not find_violations(customer, url)
 
 
 @pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+<<<<<<< HEAD
 def test_each_training_is_started_once_if_the_lease_holder_is_killed(pair, url):
+=======
+def test_each_training_is_started_once_although_the_lease_holder_is_killed(pair, url):
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     one, two = pair
     for customer in (*pair, *pair):
         customer.submit("sleep 0.5")
     one.service.kill()
     for _ in range(3):
         two.submit()
-    for promise in two.promises:
-        two.end(promise)
+    for submission in two.submissions:
+        two.end(submission)
     one.service.start()
-    settle(pair, url)
+    require_completed(pair, url)
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+<<<<<<< HEAD
 def test_lease_holder_that_was_suspended_longer_than_its_lease_does_not_act(pair, url):
+=======
+def test_lease_holder_suspended_beyond_its_lease_starts_nothing_twice_after_it_resumes(pair, url):
+>>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     one, two = pair
-    running = one.submit(GATE)
+    running = one.submit(WAIT_FOR_RELEASE)
     one.processing(running)
     waiting = [two.submit(size="large"), two.submit()]
-    one.service.freeze(LEASE.total_seconds() + 2)
-    for promise in waiting:
-        two.end(promise)
-    one.open(running)
+    one.service.freeze(LEASE_DURATION.total_seconds() + 2)
+    for submission in waiting:
+        two.end(submission)
+    one.release(running)
     for customer in (*pair, *pair):
         customer.submit()
-    settle(pair, url)
+    require_completed(pair, url)
