@@ -20,29 +20,33 @@ DEFINITION = {
         {"connection": "swift_default", "source": {"container": "holds", "type": "softlayer_objectstore"}},
     ],
 }
-GIVEN: dict[str, Any] = {
+COMMON_ARGUMENTS: dict[str, Any] = {
     "definition": DEFINITION,
     "definition_location": "{{ params.location }}",
     "retries": 3,
     "retry_delay": timedelta(seconds=1),
 }
-BRIEFLY = timedelta(seconds=25)
+SHORT_TIMEOUT = timedelta(seconds=25)
 """The time within which a task has submitted its training, on a machine with high load."""
 
 PARAMS = {"command": Param("", type="string"), "location": Param("", type="string")}
 
 with DAG("hold_here", params=PARAMS, catchup=False):
-    TrainModelOperator(task_id="train", deferrable=False, **GIVEN)
+    TrainModelOperator(task_id="train", deferrable=False, **COMMON_ARGUMENTS)
 
 with DAG("hold_deferred", params=PARAMS, catchup=False):
-    TrainModelOperator(task_id="train", deferrable=True, **GIVEN)
+    TrainModelOperator(task_id="train", deferrable=True, **COMMON_ARGUMENTS)
 
 with DAG("hold_here_briefly", params=PARAMS, catchup=False):
-    TrainModelOperator(task_id="train", deferrable=False, execution_timeout=BRIEFLY, **(GIVEN | {"retries": 0}))
+    TrainModelOperator(
+        task_id="train", deferrable=False, execution_timeout=SHORT_TIMEOUT, **(COMMON_ARGUMENTS | {"retries": 0})
+    )
 
 with DAG("hold_deferred_briefly", params=PARAMS, catchup=False):
-    TrainModelOperator(task_id="train", deferrable=True, execution_timeout=BRIEFLY, **(GIVEN | {"retries": 0}))
+    TrainModelOperator(
+        task_id="train", deferrable=True, execution_timeout=SHORT_TIMEOUT, **(COMMON_ARGUMENTS | {"retries": 0})
+    )
 
 with DAG("hold_sensed", params=PARAMS, catchup=False):
-    submit = SubmitTrainingOperator(task_id="train", **GIVEN)
+    submit = SubmitTrainingOperator(task_id="train", **COMMON_ARGUMENTS)
     TrainingSensor(task_id="sense", training_id=submit.output, deferrable=True)

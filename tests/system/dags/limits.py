@@ -14,7 +14,7 @@ from airflow_dlaas.sensors.training import TrainingSensor
 PARAMS = {"command": Param("true", type="string"), "location": Param("", type="string")}
 LIMIT = timedelta(seconds=30)
 """Longer than a sensor takes to defer itself, on a machine with high load."""
-NOPE = "training-nope"
+UNKNOWN_TRAINING = "training-nope"
 MODES: dict[str, dict[str, Any]] = {
     "here": {},
     "deferred": {"deferrable": True},
@@ -61,7 +61,7 @@ with DAG("sensors_skip", params=PARAMS, catchup=False):
     for how, mode in MODES.items():
         for asked in ("never_fail", "soft_fail"):
             TrainingSensor(task_id=f"{asked}_{how}", training_id=failing.output, **{asked: True}, **mode)
-            TrainingSensor(task_id=f"unknown_{asked}_{how}", training_id=NOPE, **{asked: True}, **mode)
+            TrainingSensor(task_id=f"unknown_{asked}_{how}", training_id=UNKNOWN_TRAINING, **{asked: True}, **mode)
             ObjectSensor(
                 task_id=f"object_{asked}_{how}",
                 container="holds",

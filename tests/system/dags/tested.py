@@ -10,7 +10,7 @@ from airflow_dlaas.operators.training import SubmitTrainingOperator, TrainModelO
 from airflow_dlaas.sensors.data import ObjectSensor
 from airflow_dlaas.sensors.training import TrainingSensor
 
-GIVEN = {
+COMMON_ARGUMENTS = {
     "definition": {
         "model_definition": {
             "name": "tested",
@@ -25,8 +25,8 @@ GIVEN = {
 }
 
 with DAG("tested", catchup=False) as dag:
-    TrainModelOperator(task_id="train", deferrable=True, **GIVEN)
-    submit = SubmitTrainingOperator(task_id="submit", **GIVEN)
+    TrainModelOperator(task_id="train", deferrable=True, **COMMON_ARGUMENTS)
+    submit = SubmitTrainingOperator(task_id="submit", **COMMON_ARGUMENTS)
     TrainingSensor(task_id="sense", training_id=submit.output, deferrable=True)
     sense_object = ObjectSensor(
         task_id="sense_object", container="tested", prefix="", deferrable=True, poke_interval=1, timeout=120
