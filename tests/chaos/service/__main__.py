@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""``python -m tests.chaos.service [--rounds N] [--seed N]``: many rounds of chaos, printed as they happen."""
-=======
 """``python -m tests.chaos.service [--rounds N] [--seed N]``: many random rounds, each printed when it is done."""
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
 
 from __future__ import annotations
 
@@ -42,11 +38,7 @@ def main() -> int:
         customer = Customer(service, store)
         customer.put_content(customer.create_experiment())
         begun = time.monotonic()
-<<<<<<< HEAD
-        chaos = Chaos(customer, chosen.seed, on_round=lambda line: print(line, flush=True))  # noqa: T201 - progress
-=======
         chaos = Chaos(customer, chosen.seed, logging.getLogger("tests.chaos.service"))
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
         chaos.run(chosen.rounds)
         took = time.monotonic() - begun
         print(f"{chosen.rounds} rounds of seed {chosen.seed} in {took:.0f} s\n{chaos.summary()}")  # noqa: T201

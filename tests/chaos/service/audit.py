@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Invariants of the server, checked in the database, the job directories, the object store and /proc."""
-=======
 """Checks of the service's state after any kills: in the database, the folders, the object store and /proc."""
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
 
 from __future__ import annotations
 
@@ -22,13 +18,6 @@ from tests.chaos.service.customer import Customer, Submission, md5
 FINAL = {str(state) for state in TrainingState if state.is_final}
 
 CLEANUP_TIMEOUT = 60.0
-<<<<<<< HEAD
-"""Seconds that a learner may run after its training has ended, on a busy machine."""
-
-
-def violations(customer: Customer, url: str | None = None) -> list[str]:
-    """Return every violated invariant of the responses to *customer*; *url* is that of a database elsewhere."""
-=======
 """Seconds that a learner may still run after its training has ended, on a machine with high load."""
 
 
@@ -38,7 +27,6 @@ def find_violations(customer: Customer, url: str | None = None) -> list[str]:
 
     :param url: the database, if it is not in the home folder of the service.
     """
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     engine = create_engine(url or f"sqlite:///{customer.service.home}/database.sqlite")
     with engine.connect() as connection:
         rows = [dict(row) for row in connection.execute(select(trainings)).mappings()]
@@ -65,11 +53,7 @@ def _violations_of(
     customer: Customer, submission: Submission, row: dict[str, Any] | None, stored: dict[str, dict[str, str | None]]
 ) -> Iterator[str]:
     if row is None:
-<<<<<<< HEAD
-        if promise.id is not None and not promise.deleted:
-=======
         if submission.id is not None and not submission.deleted:
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
             yield "was confirmed and is missing"
         return
     starts = customer.command_starts(submission)
@@ -77,22 +61,6 @@ def _violations_of(
         yield f"its command ran {starts} times"
     if row["state"] not in FINAL:
         return
-<<<<<<< HEAD
-    if row["state"] not in promise.ends:
-        yield f"ended as {row['state']} instead of {'/'.join(promise.ends)}: {row['error']}"
-    if promise.acknowledged and row["acknowledged_at"] is None:
-        yield "its acknowledgement was confirmed and is missing"
-    if row["secrets"] is not None:
-        yield "its secrets are still in the database"
-    if left := list((customer.service.home / "jobs" / str(promise.id)).glob("*secrets.json*")):
-        yield f"secrets are in its job directory: {left}"
-    if workers := _at_work(customer, str(promise.id)):
-        yield f"has ended, and these processes still run: {workers}"
-    if row["state"] == "completed" and begun != 1:
-        yield f"completed, and its command ran {begun} times"
-    if row["state"] in {"completed", "error"} and row["exit_code"] not in {promise.exit_code, None}:
-        yield f"exit code {row['exit_code']} instead of {promise.exit_code}"
-=======
     if row["state"] not in submission.end_states:
         yield f"ended as {row['state']} instead of {'/'.join(submission.end_states)}: {row['error']}"
     if submission.acknowledged and row["acknowledged_at"] is None:
@@ -107,7 +75,6 @@ def _violations_of(
         yield f"completed, and its command ran {starts} times"
     if row["state"] in {"completed", "error"} and row["exit_code"] not in {submission.exit_code, None}:
         yield f"exit code {row['exit_code']} instead of {submission.exit_code}"
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     if row["state"] == "completed" and row["exit_code"] != 0:
         yield f"completed with exit code {row['exit_code']}"
     models = {name: tag for name, tag in stored.get(str(submission.id), {}).items() if name.startswith("model")}
@@ -116,15 +83,6 @@ def _violations_of(
     if models and models != {"model.txt": md5(submission.model)}:
         yield f"a wrong model in the container: {models}"
     if models and row["state"] != "error" and not row["stored"]:
-<<<<<<< HEAD
-        yield "its model is in the container, and the record does not have it as stored"
-
-
-def _at_work(customer: Customer, training_id: str) -> list[psutil.Process]:
-    """Return the processes of a training that has ended. Its learner may still clean up after exit.json."""
-    until = time.monotonic() + CLEANUP_TIMEOUT
-    while (workers := customer.service.workers(training_id)) and time.monotonic() < until:
-=======
         yield "its model is in the container, and the service has not recorded that"
 
 
@@ -132,18 +90,12 @@ def _remaining_processes(customer: Customer, training_id: str) -> list[psutil.Pr
     """Return the processes of a training that has ended, after the time in which its learner may clean up."""
     until = time.monotonic() + CLEANUP_TIMEOUT
     while (remaining := customer.service.processes_of(training_id)) and time.monotonic() < until:
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
         time.sleep(0.05)
     return remaining
 
 
-<<<<<<< HEAD
-def _stored(customer: Customer) -> dict[str, dict[str, str | None]]:
-    """Return the objects in the results container: names and MD5s by training."""
-=======
 def _stored_objects(customer: Customer) -> dict[str, dict[str, str | None]]:
     """Return names and MD5s of the objects in the results container, by training."""
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     found: dict[str, dict[str, str | None]] = {}
     with SwiftStore.open(customer.store) as swift:
         for one in swift.list_objects(customer.results):

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""A user of a service that is killed. It keeps every response, so that the audit can check it."""
-=======
 """A user of a service that is killed: sends requests, and records all responses for the comparison in `audit`."""
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
 
 from __future__ import annotations
 
@@ -28,25 +24,6 @@ STARTED_FILE = "started.txt"
 WAIT_FOR_RELEASE = "while [ ! -e $LOG_DIR/released ]; do sleep 0.05; done"
 """A command that waits for `Customer.release`."""
 
-<<<<<<< HEAD
-END = 180.0
-"""Seconds that a training may take, with kills of the service, on a busy machine."""
-
-
-@dataclass
-class Promise:
-    """A requested training, and what its responses confirmed."""
-
-    key: str
-    ends: tuple[str, ...]
-    """The final states that are permitted."""
-    exit_code: int | None = None
-    """The exit code of its command, if that ends by itself."""
-    definition: dict[str, Any] = field(default_factory=dict)
-    id: str | None = None
-    """The id in the response with status 202."""
-    cancel_asked: bool = False
-=======
 END_TIMEOUT = 180.0
 """Seconds to wait for the end of a training, with kills of the service, on a machine with high load."""
 
@@ -64,28 +41,19 @@ class Submission:
     id: str | None = None
     """The id in the response 202; None without a response."""
     cancel_requested: bool = False
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     acknowledged: bool = False
     """Whether the service confirmed the acknowledgement of the result."""
     deleted: bool = False
 
     @property
     def model(self) -> bytes:
-<<<<<<< HEAD
-        """The content that its command stores as its model."""
-=======
         """The model that its command stores."""
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
         return f"model of {self.key}\n".encode()
 
 
 class Customer:
-<<<<<<< HEAD
-    """A user. Each command appends a line to a file among its logs when it begins, which stays in its job directory."""
-=======
     """
     A user with a data and a results container.
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
 
     Each command appends a line to `STARTED_FILE` when it starts, which stays in its job directory.
     """
@@ -94,11 +62,7 @@ class Customer:
         self.service, self.store = service, store
         self.submissions: list[Submission] = []
         self.experiments: set[str] = set()
-<<<<<<< HEAD
-        """Ids of experiments in responses with status 201, without deleted ones."""
-=======
         """The ids of experiments that the service confirmed with 201, and that are not deleted."""
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
         self.data, self.results = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("data", "results"))
         with SwiftStore.open(store) as swift:
             swift.create_container(self.data)
@@ -106,11 +70,7 @@ class Customer:
             swift.put(self.data, "numbers.txt", b"1 2 3\n")
         self.code_location = ""
 
-<<<<<<< HEAD
-    # -- requests ------------------------------------------------------------
-=======
     # -- requests --------------------------------------------------------------
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
 
     def create_experiment(self) -> dict[str, Any]:
         framework = {"name": "tensorflow", "version": "test"}
@@ -130,15 +90,10 @@ class Customer:
         self.code_location = version["url"]
 
     def delete_experiment(self, created: dict[str, Any]) -> None:
-<<<<<<< HEAD
-        reply = self.service.ask("DELETE", f"{EXPERIMENTS}/{created['metadata']['guid']}")
-        assert reply.status_code in {204, 404}, reply.text  # 404: it was deleted, and the response was lost
-=======
         reply = self.service.request("DELETE", f"{EXPERIMENTS}/{created['metadata']['guid']}")
         assert reply.status_code in {204, 404}, (
             reply.text
         )  # 404: an earlier request deleted it, and its response was lost
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
         self.experiments.remove(created["metadata"]["guid"])
 
     def submit(
@@ -148,24 +103,6 @@ class Customer:
         end_states: tuple[str, ...] = ("completed",),
         exit_code: int | None = 0,
         size: str = "small",
-<<<<<<< HEAD
-    ) -> Promise:
-        """Submit a training that records its begin and a model, and then runs *command*."""
-        promise = Promise(f"key-{uuid.uuid4().hex[:12]}", ends, exit_code)
-        self.promises.append(promise)
-        line = f"echo begun >> $LOG_DIR/{BEGUN}; echo 'model of {promise.key}' > $RESULT_DIR/model.txt; "
-        promise.definition = self.definition(line + (command or "true"), size)
-        return self.repeat(promise)
-
-    def repeat(self, promise: Promise) -> Promise:
-        """Send the request with its key, for the first time or again: every response is about the same training."""
-        reply = self.service.ask("POST", TRAININGS, key=promise.key, json=promise.definition)
-        assert reply.status_code in {200, 202}, reply.text
-        answered = reply.json()["metadata"]["guid"]
-        assert promise.id in {None, answered}, "one key created two trainings"
-        promise.id = answered
-        return promise
-=======
     ) -> Submission:
         """Submit a training that records its start, writes a model and then runs *command*."""
         submission = Submission(f"key-{uuid.uuid4().hex[:12]}", end_states, exit_code)
@@ -182,7 +119,6 @@ class Customer:
         assert submission.id in {None, answered_id}, "one key, two trainings"
         submission.id = answered_id
         return submission
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
 
     def misuse(self, submission: Submission) -> None:
         """Send another definition with the key of *submission*; require the refusal."""
@@ -238,20 +174,6 @@ class Customer:
     def logs(self, submission: Submission) -> Path:
         return self.service.home / "jobs" / str(submission.id) / "logs"
 
-<<<<<<< HEAD
-    def open(self, promise: Promise) -> None:
-        """Let a command continue that waits at its `GATE`."""
-        self.wait(promise, lambda _status: self.logs(promise).exists())
-        (self.logs(promise) / "open").touch()
-
-    def has_model(self, promise: Promise) -> bool:
-        """Return whether its command has written its model."""
-        model = self.logs(promise).parent / "results" / "model.txt"
-        return model.exists() and model.read_bytes() == promise.model
-
-    def begun(self, promise: Promise) -> int:
-        """Return how often its command began."""
-=======
     def release(self, submission: Submission) -> None:
         """End the wait of a command that runs `WAIT_FOR_RELEASE`."""
         self.wait(submission, lambda _status: self.logs(submission).exists())
@@ -264,7 +186,6 @@ class Customer:
 
     def command_starts(self, submission: Submission) -> int:
         """Return the number of times its command was started."""
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
         try:
             return len((self.logs(submission) / STARTED_FILE).read_text().splitlines())
         except FileNotFoundError:
@@ -286,9 +207,5 @@ class Customer:
 
 
 def md5(content: bytes) -> str:
-<<<<<<< HEAD
-    """Return the checksum by which Swift identifies content."""
-=======
     """Return the ETag that Swift gives to *content*."""
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     return hashlib.md5(content, usedforsecurity=False).hexdigest()

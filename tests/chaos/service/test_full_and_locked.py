@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""A full disk and a locked database: requests are refused or wait, and no confirmed result is lost."""
-=======
 """A full disk and a locked database: requests are refused or wait, and no confirmed training is lost."""
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
 
 from __future__ import annotations
 
@@ -29,11 +25,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-<<<<<<< HEAD
-    """A file system of its own with little space."""
-=======
     """A file system of `DISK_SIZE`."""
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     folder = tmp_path / "small"
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "tmpfs", folder], capture_output=True)
@@ -65,36 +57,21 @@ def filled(folder: Path) -> Iterator[None]:
 def customer_on(service: KillableService, swift: StoreConnection) -> Iterator[Customer]:
     with contextlib.closing(service):
         service.start()
-<<<<<<< HEAD
-        user = Customer(service, swift)
-        user.put_content(user.create_experiment())
-        yield user
-
-
-def test_database_on_a_full_disk_refuses_requests_and_keeps_its_data(small_disk, tmp_path, swift):
-=======
         customer = Customer(service, swift)
         customer.put_content(customer.create_experiment())
         yield customer
 
 
 def test_database_on_a_full_disk_refuses_trainings_and_keeps_its_content(small_disk, tmp_path, swift):
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     database = small_disk / "database.sqlite"
     service = KillableService(tmp_path / "home", DLAAS_DATABASE=f"sqlite:///{database}")
     with customer_on(service, swift) as customer:
         before = customer.submit(WAIT_FOR_RELEASE)
         customer.processing(before)
         with filled(small_disk):
-<<<<<<< HEAD
-            customer.open(before)  # its outcome cannot be recorded now
-            refused = 0
-            for number in range(40):  # the log of the database may still have space for some requests
-=======
             customer.release(before)  # its end cannot be recorded for now
             refused = 0
             for number in range(40):  # the log of the database may still have space for some
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
                 reply = service.send("POST", TRAININGS, key=f"full-{number}", json=customer.definition("true", "small"))
                 refused += reply.status_code >= 500
                 if reply.status_code >= 500:
@@ -110,11 +87,7 @@ def test_database_on_a_full_disk_refuses_trainings_and_keeps_its_content(small_d
         assert not find_violations(customer, f"sqlite:///{database}")
 
 
-<<<<<<< HEAD
-def test_training_without_disk_space_fails_with_that_reason_and_the_next_one_runs(small_disk, tmp_path, swift):
-=======
 def test_training_without_disk_space_ends_with_that_reason_and_the_next_one_runs(small_disk, tmp_path, swift):
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     home = tmp_path / "home"
     home.mkdir()
     (home / "jobs").symlink_to(small_disk)
@@ -129,11 +102,7 @@ def test_training_without_disk_space_ends_with_that_reason_and_the_next_one_runs
         assert not find_violations(customer)
 
 
-<<<<<<< HEAD
-def test_disk_that_fills_up_during_a_command_does_not_prevent_the_end(small_disk, tmp_path, swift):
-=======
 def test_disk_that_is_full_while_a_command_runs_does_not_prevent_the_end_of_its_training(small_disk, tmp_path, swift):
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     home = tmp_path / "home"
     home.mkdir()
     (home / "jobs").symlink_to(small_disk)
@@ -146,11 +115,7 @@ def test_disk_that_is_full_while_a_command_runs_does_not_prevent_the_end_of_its_
         assert not find_violations(customer)
 
 
-<<<<<<< HEAD
-def test_requests_wait_for_a_locked_database(own_customer):
-=======
 def test_request_waits_for_a_locked_database(own_customer):
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     service = own_customer.service
     before = own_customer.submit(WAIT_FOR_RELEASE)
     own_customer.processing(before)
@@ -161,11 +126,7 @@ def test_request_waits_for_a_locked_database(own_customer):
         submitting = pool.submit(own_customer.submit)
         time.sleep(2)
         assert not submitting.done()
-<<<<<<< HEAD
-        assert own_customer.training(before)["state"] == "running"  # readers do not wait
-=======
         assert own_customer.training(before)["state"] == "running"  # readers do not wait for the lock
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
         locker.execute("ROLLBACK")
         after = submitting.result(timeout=60)
     locker.close()
@@ -174,6 +135,6 @@ def test_request_waits_for_a_locked_database(own_customer):
     assert not find_violations(own_customer)
 
 
-def test_small_disk_has_little_space(small_disk):
+def test_the_small_disk_is_small(small_disk):
     with filled(small_disk), pytest.raises(OSError, match="No space left"):
         (small_disk / "more").write_bytes(bytes(8192))

@@ -1,15 +1,8 @@
 """
-<<<<<<< HEAD
-Two services with one database: each training is started once, even if a service is killed or suspended.
-
-Both share the directories of jobs and code, as two machines do on a shared file system, and the keys of
-credentials.json, which encrypt secrets in the database. They share nothing else.
-=======
 Two services with one database: each training is started once, also if the holder of the lease is killed or suspended.
 
 Both use the same folders of jobs and of code, as two machines do with a shared file system, and the same keys in
 credentials.json, which encrypt the secrets in the database. Each service has its own other files.
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
 """
 
 from __future__ import annotations
@@ -43,11 +36,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def pair(url: str, tmp_path: Path, swift: StoreConnection) -> Iterator[tuple[Customer, Customer]]:
-<<<<<<< HEAD
-    """One user of each of two services; the first service holds the lease."""
-=======
     """A user of each of two services; the first service has the lease."""
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     with contextlib.ExitStack() as stack:
         customers: list[Customer] = []
         for name in ("one", "two"):
@@ -68,13 +57,8 @@ def pair(url: str, tmp_path: Path, swift: StoreConnection) -> Iterator[tuple[Cus
         yield one, two
 
 
-<<<<<<< HEAD
-def settle(pair: tuple[Customer, Customer], url: str) -> None:
-    """Wait until every training has ended, and check the invariants of both services."""
-=======
 def require_completed(pair: tuple[Customer, Customer], url: str) -> None:
     """Wait until all trainings are completed; check the invariants of both services."""
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     for customer in pair:
         for submission in customer.submissions:
             assert customer.end(submission)["state"] == "completed"
@@ -83,11 +67,7 @@ def require_completed(pair: tuple[Customer, Customer], url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
-<<<<<<< HEAD
-def test_each_training_is_started_once_if_the_lease_holder_is_killed(pair, url):
-=======
 def test_each_training_is_started_once_although_the_lease_holder_is_killed(pair, url):
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     one, two = pair
     for customer in (*pair, *pair):
         customer.submit("sleep 0.5")
@@ -101,11 +81,7 @@ def test_each_training_is_started_once_although_the_lease_holder_is_killed(pair,
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-<<<<<<< HEAD
-def test_lease_holder_that_was_suspended_longer_than_its_lease_does_not_act(pair, url):
-=======
 def test_lease_holder_suspended_beyond_its_lease_starts_nothing_twice_after_it_resumes(pair, url):
->>>>>>> 5420c39 (Describe the chaos tests of the service in plain English, name their helpers by what they do, and log the random rounds)
     one, two = pair
     running = one.submit(WAIT_FOR_RELEASE)
     one.processing(running)
