@@ -12,7 +12,8 @@ ROOT = Path(__file__).parents[2]
 
 BANNED = {
     "nobody|somebody|someone|whoever|anybody|everybody": "name the actor: the user, the task, the service",
-    "tell|tells|told|telling": "report, log, show, return, notify",
+    # Not `tell()`, a method of the files of Python.
+    r"tell(?!\()|tells|told|telling": "report, log, show, return, notify",
     "hear|hears|heard|hearing": "receive, read",
     "say|says|said|saying": "state, log, report; a setting or a message: contains",
     "insist|insists|insisted": "require_…, check",

@@ -27,7 +27,7 @@ from airflow_dlaas.exceptions import (
 )
 from airflow_dlaas.hooks.swift import SwiftHook
 from airflow_dlaas.storage.swift.store import SwiftStore
-from tests.stored import laid, lay
+from tests.stored import read_tree, write_tree
 
 TREE = {"a.csv": b"1", "deep/b.csv": b"22", "notes.md": b"333"}
 
@@ -100,20 +100,20 @@ def test_object_is_put_described_fetched_and_deleted(hook: SwiftHook, container:
 
 
 def test_upload_and_download_transfer_changed_files_only(hook: SwiftHook, container: str, tmp_path: Path) -> None:
-    source = lay(tmp_path / "source", TREE)
+    source = write_tree(tmp_path / "source", TREE)
     report = hook.upload(source, container, prefix="day", exclude="*.md")
     assert (report.files, report.bytes, report.unchanged) == (2, 3, 0)
     assert names(hook, container) == ["day/a.csv", "day/deep/b.csv"]
     assert hook.upload(source, container, prefix="day", exclude="*.md").unchanged == 2
     report = hook.download(container, tmp_path / "copy", prefix="day")
     assert (report.files, report.bytes, report.unchanged) == (2, 3, 0)
-    assert laid(tmp_path / "copy") == {"a.csv": b"1", "deep/b.csv": b"22"}
+    assert read_tree(tmp_path / "copy") == {"a.csv": b"1", "deep/b.csv": b"22"}
     assert hook.download(container, tmp_path / "copy", prefix="day").unchanged == 2
 
 
 def test_upload_creates_the_container_and_deletes_missing_files(hook: SwiftHook, tmp_path: Path) -> None:
     container = f"hook-{uuid.uuid4().hex}"
-    source = lay(tmp_path / "source", TREE)
+    source = write_tree(tmp_path / "source", TREE)
     hook.upload(source, container)
     (source / "a.csv").unlink()
     assert hook.upload(source, container, delete=True).deleted == 1
@@ -139,7 +139,7 @@ def test_upload_logs_its_progress(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    hook.upload(lay(tmp_path / "source", TREE), container)
+    hook.upload(write_tree(tmp_path / "source", TREE), container)
     assert "Upload: 6 B of 6 B, 3 of 3 files" in capsys.readouterr().out + caplog.text
 
 
