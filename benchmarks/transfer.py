@@ -39,7 +39,7 @@ from airflow_dlaas.contract.stores import StoreConnection
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import free_port
-from tests.troublemaker import ResetRequest, Troublemaker
+from tests.fault_proxy import FaultProxy, ResetRequest
 
 BIN = Path(sys.executable).parent
 USER, KEY = "bench:bench", "made-up-key"
@@ -266,7 +266,7 @@ def requests(target: Target, folder: Path) -> None:
     for name, command in commands.items():
         output = []
         for _ in range(2):
-            with Troublemaker(target.auth_url) as proxy:
+            with FaultProxy(target.auth_url) as proxy:
                 environment = target.environment(proxy.auth_url)
                 subprocess.run(command, shell=True, env=environment, capture_output=True, check=True)
                 methods: dict[str, int] = defaultdict(int)
@@ -280,7 +280,7 @@ def broken(target: Target, file: Path) -> None:
     """Interrupt an upload after nine tenths, and count what the next one sends."""
     size = file.stat().st_size
     segments = size // (64 * 1024**2)
-    with Troublemaker(target.auth_url) as proxy:
+    with FaultProxy(target.auth_url) as proxy:
         environment = target.environment(proxy.auth_url)
         proxy.on(ResetRequest(1024**2), method="PUT", path="_segments/", times=None, skip=segments * 9 // 10)
         command = dlaas(file, "broken")

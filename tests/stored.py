@@ -10,7 +10,7 @@ from pathlib import Path
 from airflow_dlaas.exceptions import ContainerNotFound, DlaasError
 from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
 from airflow_dlaas.storage.segments import segment_container
-from tests.troublemaker import Troublemaker
+from tests.fault_proxy import FaultProxy
 from tests.waiting import until
 
 Tree = Mapping[str, bytes]
@@ -64,7 +64,7 @@ def orphans(store: ObjectStore, container: str) -> set[str]:
     return {name for name in segments(store, container) if (segment_container(container), name) not in places}
 
 
-def wait_until_disconnected(proxy: Troublemaker) -> None:
+def wait_until_disconnected(proxy: FaultProxy) -> None:
     """
     Wait until *proxy* has no open connection. The test closes the stores that use it, and deletes their errors, before.
 

@@ -35,7 +35,7 @@ from airflow_dlaas.task_runs.run_key import RunKey, TaskTry
 from airflow_dlaas.task_runs.search import TrainingSearch, fetch_and_resolve, find_training
 from airflow_dlaas.task_runs.submit import submit_training
 from tests.conftest import ServiceProcess
-from tests.troublemaker import LoseReply, ResetRequest, SendReply, Troublemaker
+from tests.fault_proxy import FaultProxy, LoseReply, ResetRequest, SendReply
 from tests.waiting import WAIT_TIMEOUT, until
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
@@ -90,14 +90,14 @@ def a_definition(service: ServiceProcess, client: Client, tmp_path: Path) -> Def
 
 
 @pytest.fixture
-def service_proxy(service: ServiceProcess) -> Iterator[Troublemaker]:
+def service_proxy(service: ServiceProcess) -> Iterator[FaultProxy]:
     """A proxy in front of the service that can inject errors."""
-    with Troublemaker(service.connections()["dlaas_default"]["host"]) as proxy:
+    with FaultProxy(service.connections()["dlaas_default"]["host"]) as proxy:
         yield proxy
 
 
 @pytest.fixture(params=["ours", "foreign"])
-def server(request: pytest.FixtureRequest, service: ServiceProcess, service_proxy: Troublemaker) -> Iterator[Client]:
+def server(request: pytest.FixtureRequest, service: ServiceProcess, service_proxy: FaultProxy) -> Iterator[Client]:
     """The service as it is, and as a v3 server without our extensions."""
     if request.param == "foreign":
         service_proxy.on(SendReply(404), path="/v3/wml_instances", times=None)
@@ -227,7 +227,7 @@ def test_after_a_clear_the_running_training_is_canceled_and_the_task_trains_agai
 def test_an_unreadable_training_fails_only_tries_of_its_generation(
     server: Client,
     client: Client,
-    service_proxy: Troublemaker,
+    service_proxy: FaultProxy,
     a_definition: Definer,
     tag: RunKey,
     caplog: pytest.LogCaptureFixture,
@@ -325,7 +325,7 @@ def test_after_an_upgrade_and_a_clear_the_task_trains_again(
 
 
 def test_a_lost_response_causes_no_second_training(
-    server: Client, client: Client, service_proxy: Troublemaker, a_definition: Definer, tag: RunKey
+    server: Client, client: Client, service_proxy: FaultProxy, a_definition: Definer, tag: RunKey
 ) -> None:
     service_proxy.on(LoseReply(), method="POST", path="/v3/models", times=2)
     training = try_task(server, a_definition("true"), tag, try_number=1)
@@ -333,7 +333,7 @@ def test_a_lost_response_causes_no_second_training(
 
 
 def test_a_request_that_never_arrived_counts_as_no_training(
-    client: Client, server: Client, service_proxy: Troublemaker, a_definition: Definer, tag: RunKey
+    client: Client, server: Client, service_proxy: FaultProxy, a_definition: Definer, tag: RunKey
 ) -> None:
     service_proxy.on(ResetRequest(1), method="POST", path="/v3/models", times=1)
     try:
@@ -345,7 +345,7 @@ def test_a_request_that_never_arrived_counts_as_no_training(
 
 
 def test_the_next_try_finds_the_training_of_a_worker_that_died_after_its_request(
-    server: Client, client: Client, service_proxy: Troublemaker, a_definition: Definer, tag: RunKey
+    server: Client, client: Client, service_proxy: FaultProxy, a_definition: Definer, tag: RunKey
 ) -> None:
     """The first try receives no response, but the service has carried out its request."""
     definition = a_definition("true")

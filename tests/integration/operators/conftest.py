@@ -22,7 +22,7 @@ from airflow_dlaas.packaging import archive
 from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
-from tests.troublemaker import Troublemaker
+from tests.fault_proxy import FaultProxy
 from tests.waiting import until
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
@@ -70,10 +70,10 @@ def client(service: ServiceProcess) -> Iterator[Client]:
 
 
 @pytest.fixture
-def service_proxy(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Troublemaker]:
+def service_proxy(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
     """The proxy between the connection ``dlaas_default`` and the service."""
     known = service.connections()
-    with Troublemaker(known["dlaas_default"]["host"]) as proxy:
+    with FaultProxy(known["dlaas_default"]["host"]) as proxy:
         through = known["dlaas_default"] | {"host": proxy.auth_url.rstrip("/")}
         monkeypatch.setenv("AIRFLOW_CONN_DLAAS_DEFAULT", json.dumps(through))
         monkeypatch.setenv("AIRFLOW_CONN_SWIFT_DEFAULT", json.dumps(known["swift_default"]))
@@ -97,7 +97,7 @@ def location(service: ServiceProcess, client: Client, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def task(service_proxy: Troublemaker, location: str) -> Callable[..., TrainModelOperator]:
+def task(service_proxy: FaultProxy, location: str) -> Callable[..., TrainModelOperator]:
     """Make a task that trains with a command."""
 
     def make(command: str, *, kind: Any = TrainModelOperator, **given: Any) -> Any:

@@ -21,8 +21,8 @@ from airflow_dlaas.task_runs import wait_for_training
 from airflow_dlaas.triggers import model
 from airflow_dlaas.triggers.model import TrainModelTrigger
 from tests.conftest import ServiceProcess
+from tests.fault_proxy import FaultProxy, SendReply, Slow, StallRequest
 from tests.integration.operators.conftest import FakeTaskInstance
-from tests.troublemaker import SendReply, Slow, StallRequest, Troublemaker
 from tests.waiting import until
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Airflow's modules for a triggerer warn of themselves
@@ -103,7 +103,7 @@ def not_stopped(client: Client, triggers: list[TrainModelTrigger]) -> list[Train
 
 @pytest.mark.parametrize("number", [1, 4, 64])
 def test_repeatedly_canceled_triggers_all_cancel_their_trainings(
-    trigger: Maker, client: Client, service_proxy: Troublemaker, number: int
+    trigger: Maker, client: Client, service_proxy: FaultProxy, number: int
 ) -> None:
     """No request waits for the response of another: the service answers none before all have arrived."""
     triggers = [trigger("sleep 600") for _ in range(number)]
@@ -123,7 +123,7 @@ def test_repeatedly_canceled_triggers_all_cancel_their_trainings(
 
 
 def test_on_an_airflow_without_on_kill_repeated_cancellations_cancel_every_training(
-    trigger: Maker, client: Client, service_proxy: Troublemaker, monkeypatch: pytest.MonkeyPatch
+    trigger: Maker, client: Client, service_proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before 3.3, Airflow cancels a trigger without a message and calls nothing else."""
     monkeypatch.delattr(BaseTrigger, "on_kill")
@@ -172,7 +172,7 @@ def test_a_second_cancellation_before_on_kill_loses_no_cancel(
 
 
 def test_a_trigger_canceled_during_its_submission_cancels_the_training(
-    trigger: Maker, client: Client, service_proxy: Troublemaker
+    trigger: Maker, client: Client, service_proxy: FaultProxy
 ) -> None:
     service_proxy.on(Slow(2000), method="POST", path="/v3/models", times=1)
     triggers = [trigger("sleep 600")]
@@ -189,7 +189,7 @@ def test_a_trigger_canceled_during_its_submission_cancels_the_training(
 
 
 def test_the_cancel_is_retried_after_the_trigger_has_ended_while_the_service_is_unavailable(
-    trigger: Maker, client: Client, service_proxy: Troublemaker, monkeypatch: pytest.MonkeyPatch
+    trigger: Maker, client: Client, service_proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model, "CANCEL_WAIT_TIMEOUT", 0.3)
     monkeypatch.setattr(model, "CANCEL_RETRY_INTERVAL", 0.1)
@@ -211,7 +211,7 @@ def test_the_cancel_is_retried_after_the_trigger_has_ended_while_the_service_is_
 def test_a_cancel_with_an_old_password_is_retried_with_the_changed_connection(
     trigger: Maker,
     client: Client,
-    service_proxy: Troublemaker,
+    service_proxy: FaultProxy,
     service: ServiceProcess,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -19,8 +19,8 @@ from airflow_dlaas.operators.model import FetchModelOperator
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import ServiceProcess
+from tests.fault_proxy import FaultProxy, SendReply
 from tests.stored import read_tree
-from tests.troublemaker import SendReply, Troublemaker
 from tests.waiting import until
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
@@ -59,10 +59,10 @@ def training_id(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
-def store_proxy(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[Troublemaker]:
+def store_proxy(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
     """A proxy in front of the object store, with the connections that lead to it."""
     known = service.connections()
-    with Troublemaker(known["swift_default"]["host"]) as proxy:
+    with FaultProxy(known["swift_default"]["host"]) as proxy:
         known["swift_default"]["host"] = proxy.auth_url
         for name, fields in known.items():
             monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(fields))
@@ -75,7 +75,7 @@ def fetch(training_id: str, destination: Path, part: str = "model") -> str:
     ).execute({})
 
 
-def test_fetch_is_resumed_by_the_next_try(store_proxy: Troublemaker, training_id: str, tmp_path: Path) -> None:
+def test_fetch_is_resumed_by_the_next_try(store_proxy: FaultProxy, training_id: str, tmp_path: Path) -> None:
     destination = tmp_path / "model"
     destination.mkdir()
     (destination / "old").touch()

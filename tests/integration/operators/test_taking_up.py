@@ -21,8 +21,8 @@ from airflow_dlaas.storage.swift.store import SwiftStore
 from airflow_dlaas.task_runs import wait_for_training
 from airflow_dlaas.task_runs.trigger_events import training_event
 from tests.conftest import ServiceProcess
+from tests.fault_proxy import FaultProxy, SendReply
 from tests.integration.operators.conftest import FakeTaskInstance
-from tests.troublemaker import SendReply, Troublemaker
 from tests.waiting import until
 
 CLEARED = {"try_number": 2, "max_tries": 1, "clears": 1}
@@ -116,7 +116,7 @@ def test_a_training_with_another_definition_or_without_results_is_not_reused(
     client: Client,
     task_instance: FakeTaskInstance,
     service: ServiceProcess,
-    service_proxy: Troublemaker,
+    service_proxy: FaultProxy,
     capsys: pytest.CaptureFixture[str],
     change: str,
 ) -> None:
@@ -164,7 +164,7 @@ def test_a_task_that_only_submits_trains_again_after_a_clear(
 
 
 def test_a_success_that_cannot_be_recorded_fails_the_try_and_the_next_try_uses_the_training(
-    task: Any, client: Client, service_proxy: Troublemaker, task_instance: FakeTaskInstance
+    task: Any, client: Client, service_proxy: FaultProxy, task_instance: FakeTaskInstance
 ) -> None:
     service_proxy.on(SendReply(503), method="PUT", path="/acknowledgement", times=None)
     with pytest.raises(Unavailable):
@@ -176,7 +176,7 @@ def test_a_success_that_cannot_be_recorded_fails_the_try_and_the_next_try_uses_t
 
 
 def test_a_deleted_training_is_not_acknowledged_and_the_task_succeeds(
-    task: Any, client: Client, service_proxy: Troublemaker, task_instance: FakeTaskInstance
+    task: Any, client: Client, service_proxy: FaultProxy, task_instance: FakeTaskInstance
 ) -> None:
     service_proxy.on(SendReply(404), method="PUT", path="/acknowledgement", times=None)
     assert task("true").execute(task_instance.context())

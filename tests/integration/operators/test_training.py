@@ -35,8 +35,8 @@ from airflow_dlaas.task_runs import first_event, wait_for_training
 from airflow_dlaas.triggers.model import TrainModelTrigger
 from tests.builders import a_reply, writes_events
 from tests.conftest import ServiceProcess
+from tests.fault_proxy import FaultProxy, SendReply
 from tests.integration.operators.conftest import GATE, FakeTaskInstance, open_gate
-from tests.troublemaker import SendReply, Troublemaker
 from tests.waiting import until
 
 FRAMEWORK = {"name": "tensorflow", "version": "test"}
@@ -118,7 +118,7 @@ def test_an_invalid_regex_submits_nothing(task: Any, client: Client, task_instan
 
 
 def test_the_error_of_a_failed_training_has_the_cause_and_the_location_of_its_log(
-    task: Any, service_proxy: Troublemaker, task_instance: FakeTaskInstance
+    task: Any, service_proxy: FaultProxy, task_instance: FakeTaskInstance
 ) -> None:
     with pytest.raises(TrainingFailed, match=r"exited with 3.*C201.*in container endings under training-.*/"):
         task("exit 3").execute(task_instance.context())
@@ -160,7 +160,7 @@ def test_a_training_is_canceled_at_its_timeout(task: Any, client: Client, task_i
 
 
 def test_the_next_try_after_the_service_lost_a_training_trains_again(
-    task: Any, client: Client, service_proxy: Troublemaker, task_instance: FakeTaskInstance
+    task: Any, client: Client, service_proxy: FaultProxy, task_instance: FakeTaskInstance
 ) -> None:
     service_proxy.on(
         SendReply(404), method="GET", path="?after=", times=None
@@ -176,7 +176,7 @@ def test_the_next_try_after_the_service_lost_a_training_trains_again(
 
 
 def test_an_unknown_state_is_an_error_and_the_training_is_canceled(
-    task: Any, client: Client, service_proxy: Troublemaker, task_instance: FakeTaskInstance
+    task: Any, client: Client, service_proxy: FaultProxy, task_instance: FakeTaskInstance
 ) -> None:
     service_proxy.on(SendReply(404), method="GET", path="?after=", times=None)
     service_proxy.on(SendReply(200, body=a_reply("paused")), method="GET", path=ONE, times=None)
@@ -186,7 +186,7 @@ def test_an_unknown_state_is_an_error_and_the_training_is_canceled(
 
 
 def test_a_token_that_expires_during_a_training_is_renewed(
-    task: Any, service_proxy: Troublemaker, service: ServiceProcess, task_instance: FakeTaskInstance
+    task: Any, service_proxy: FaultProxy, service: ServiceProcess, task_instance: FakeTaskInstance
 ) -> None:
     expired = b'{"trace": "0", "errors": [{"code": "expired_authorization_token", "message": "expired"}]}'
     service_proxy.on(SendReply(401, body=expired), method="GET", path="?after=", times=1, skip=1)
@@ -262,7 +262,7 @@ def test_a_deferrable_sensor_of_an_ended_training_is_not_deferred(task: Any, cli
         )
 
 
-def test_a_deferrable_sensor_waits_for_an_unavailable_service(task: Any, service_proxy: Troublemaker) -> None:
+def test_a_deferrable_sensor_waits_for_an_unavailable_service(task: Any, service_proxy: FaultProxy) -> None:
     training_id = task("true", kind=SubmitTrainingOperator).execute(FakeTaskInstance().context())
     service_proxy.on(SendReply(503), method="GET", path=f"/v3/models/{training_id}", times=None)
     sensor = TrainingSensor(task_id="wait", training_id=training_id, deferrable=True)
@@ -297,7 +297,7 @@ def fire(trigger: TrainModelTrigger) -> Any:
 
 
 def test_a_deferred_task_submits_nothing_on_the_worker(
-    task: Any, service_proxy: Troublemaker, task_instance: FakeTaskInstance
+    task: Any, service_proxy: FaultProxy, task_instance: FakeTaskInstance
 ) -> None:
     deferral(task("true", deferrable=True), task_instance.context())
     assert service_proxy.count(method="POST", path="/v3/models") == 0
@@ -389,7 +389,7 @@ def test_an_error_in_storing_the_training_id_does_not_fail_the_training(
 
 
 def test_a_failure_in_the_event_is_raised_as_the_same_error(
-    task: Any, service_proxy: Troublemaker, task_instance: FakeTaskInstance
+    task: Any, service_proxy: FaultProxy, task_instance: FakeTaskInstance
 ) -> None:
     operator = task("exit 3", deferrable=True)
     deferred = deferral(operator, task_instance.context())
@@ -428,7 +428,7 @@ def test_a_deferred_training_is_canceled_at_its_timeout(
 
 
 def test_a_trigger_that_is_killed_during_its_request_cancels_the_training(
-    task: Any, client: Client, service_proxy: Troublemaker, task_instance: FakeTaskInstance
+    task: Any, client: Client, service_proxy: FaultProxy, task_instance: FakeTaskInstance
 ) -> None:
     """It has no response yet to its submission."""
     trigger = recreate_trigger(deferral(task("sleep 600", deferrable=True), task_instance.context()))

@@ -11,8 +11,8 @@ from airflow_dlaas.client import calls
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from tests.conftest import ServiceProcess
+from tests.fault_proxy import FaultProxy, SendReply, StallRequest
 from tests.integration.service.conftest import Customer
-from tests.troublemaker import SendReply, StallRequest, Troublemaker
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def customer(tmp_path: Path) -> Iterator[Customer]:
         service.close()
 
 
-def submit(customer: Customer, command: str, results: Troublemaker) -> str:
+def submit(customer: Customer, command: str, results: FaultProxy) -> str:
     definition = customer.definition(command)
     definition["training_results"]["connection"] = customer.store | {"auth_url": results.auth_url}
     return customer.client.send(calls.create_training(TrainingDefinition.parse(definition))).id
@@ -35,7 +35,7 @@ def submit(customer: Customer, command: str, results: Troublemaker) -> str:
 
 def test_slow_storing_of_results_does_not_block_the_next_training(customer):
     """The object store of the results blocks until the test releases it."""
-    with Troublemaker(customer.store["auth_url"]) as slow:
+    with FaultProxy(customer.store["auth_url"]) as slow:
         slow.on(StallRequest(0), method="PUT", path="/model/w", times=None)
         first = submit(customer, "mkdir $RESULT_DIR/model; echo w > $RESULT_DIR/model/w", slow)
         customer.wait(first, lambda training: training.status.phase is Phase.STORING)
@@ -50,7 +50,7 @@ def test_slow_storing_of_results_does_not_block_the_next_training(customer):
 
 
 def test_refused_result_file_does_not_affect_other_files_exit_code_and_log(customer):
-    with Troublemaker(customer.store["auth_url"]) as full:
+    with FaultProxy(customer.store["auth_url"]) as full:
         full.on(SendReply(413, body=b"Upload exceeds quota."), method="PUT", path="/model/large", times=None)
         command = (
             "mkdir $RESULT_DIR/model; cd $RESULT_DIR/model; for i in 1 2 3 4 5 large; do echo $i > $i; done; exit "

@@ -30,6 +30,22 @@ from airflow_dlaas.storage.transfer.api import (
     download,
     upload,
 )
+from tests.fault_proxy import (
+    CorruptReply,
+    CorruptRequest,
+    ExpireTokens,
+    Fault,
+    FaultProxy,
+    LoseReply,
+    ResetReply,
+    ResetRequest,
+    Seen,
+    SendReply,
+    Silence,
+    StallReply,
+    StallRequest,
+    Truncate,
+)
 from tests.stored import (
     Tree,
     contents,
@@ -39,22 +55,6 @@ from tests.stored import (
     read_tree,
     wait_until_disconnected,
     write_tree,
-)
-from tests.troublemaker import (
-    CorruptReply,
-    CorruptRequest,
-    ExpireTokens,
-    Fault,
-    LoseReply,
-    ResetReply,
-    ResetRequest,
-    Seen,
-    SendReply,
-    Silence,
-    StallReply,
-    StallRequest,
-    Troublemaker,
-    Truncate,
 )
 
 FAST_RETRIES = RetryPolicy(attempts=3, first_pause=0.01)
@@ -171,13 +171,13 @@ def direct(swift: StoreConnection) -> Iterator[SwiftStore]:
 
 
 @pytest.fixture
-def proxy(swift: StoreConnection) -> Iterator[Troublemaker]:
-    with Troublemaker(swift.auth_url) as one:
+def proxy(swift: StoreConnection) -> Iterator[FaultProxy]:
+    with FaultProxy(swift.auth_url) as one:
         yield one
 
 
 @pytest.fixture
-def store(swift: StoreConnection, proxy: Troublemaker) -> Iterator[SwiftStore]:
+def store(swift: StoreConnection, proxy: FaultProxy) -> Iterator[SwiftStore]:
     """A store whose requests pass through the proxy."""
     through = swift.model_copy(update={"auth_url": proxy.auth_url})
     with SwiftStore.open(through, retry_policy=FAST_RETRIES) as opened:
@@ -254,7 +254,7 @@ def uploads(direct: SwiftStore, container: str, tmp_path: Path) -> Uploads:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if transient_faults(UPLOAD_REQUESTS, kind)])
 def test_upload_survives_a_fault_that_occurs_once(
-    uploads: Uploads, store: SwiftStore, proxy: Troublemaker, kind: str
+    uploads: Uploads, store: SwiftStore, proxy: FaultProxy, kind: str
 ) -> None:
     """Each kind of request has one fault."""
     new = uploads.write(1, "gone1", "gone2")
@@ -270,7 +270,7 @@ def test_upload_survives_a_fault_that_occurs_once(
 
 @pytest.mark.parametrize("where", UPLOAD_REQUESTS)
 def test_upload_under_a_lasting_fault_fails_and_leaves_no_partial_object(
-    uploads: Uploads, store: SwiftStore, proxy: Troublemaker, secrets: list[str], where: str
+    uploads: Uploads, store: SwiftStore, proxy: FaultProxy, secrets: list[str], where: str
 ) -> None:
     """One kind of fault after the other, each with a new version of the files."""
     request, there = UPLOAD_REQUESTS[where], uploads.stored()
@@ -352,7 +352,7 @@ def downloads(versions: tuple[str, Tree, Tree], tmp_path: Path) -> Downloads:
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if transient_faults(DOWNLOAD_REQUESTS, kind)])
 def test_download_survives_a_fault_that_occurs_once(
-    downloads: Downloads, store: SwiftStore, proxy: Troublemaker, kind: str
+    downloads: Downloads, store: SwiftStore, proxy: FaultProxy, kind: str
 ) -> None:
     """Each kind of request has one fault."""
     struck = transient_faults(DOWNLOAD_REQUESTS, kind)
@@ -366,7 +366,7 @@ def test_download_survives_a_fault_that_occurs_once(
 
 @pytest.mark.parametrize("where", DOWNLOAD_REQUESTS)
 def test_download_under_a_lasting_fault_fails_and_keeps_the_old_files(
-    downloads: Downloads, store: SwiftStore, proxy: Troublemaker, secrets: list[str], where: str
+    downloads: Downloads, store: SwiftStore, proxy: FaultProxy, secrets: list[str], where: str
 ) -> None:
     request = DOWNLOAD_REQUESTS[where]
     for kind, fault in faults(request).items():
@@ -390,7 +390,7 @@ def test_download_under_a_lasting_fault_fails_and_keeps_the_old_files(
 
 
 def test_store_that_sends_no_response_ends_the_transfer_after_the_timeout(
-    uploads: Uploads, downloads: Downloads, store: SwiftStore, proxy: Troublemaker
+    uploads: Uploads, downloads: Downloads, store: SwiftStore, proxy: FaultProxy
 ) -> None:
     two = RetryPolicy(attempts=2, first_pause=0.01)
     old, new = uploads.stored(), uploads.write(1)
@@ -419,7 +419,7 @@ def test_store_that_sends_no_response_ends_the_transfer_after_the_timeout(
 
 
 def test_token_that_expires_at_any_request_is_renewed(
-    uploads: Uploads, downloads: Downloads, store: SwiftStore, proxy: Troublemaker
+    uploads: Uploads, downloads: Downloads, store: SwiftStore, proxy: FaultProxy
 ) -> None:
     new = uploads.write(1, "gone1", "gone2")
     for requests, move in ((UPLOAD_REQUESTS, uploads.send), (DOWNLOAD_REQUESTS, downloads.fetch)):
@@ -435,7 +435,7 @@ def test_token_that_expires_at_any_request_is_renewed(
 
 
 def test_threads_whose_token_expires_log_in_once_together(
-    direct: SwiftStore, container: str, store: SwiftStore, proxy: Troublemaker, tmp_path: Path
+    direct: SwiftStore, container: str, store: SwiftStore, proxy: FaultProxy, tmp_path: Path
 ) -> None:
     here = write_tree(tmp_path / "here", {f"{number}": random_bytes(20_000, number) for number in range(60)})
     expired = False
@@ -452,7 +452,7 @@ def test_threads_whose_token_expires_log_in_once_together(
 
 
 def test_token_that_is_always_rejected_is_renewed_once(
-    uploads: Uploads, store: SwiftStore, proxy: Troublemaker, secrets: list[str]
+    uploads: Uploads, store: SwiftStore, proxy: FaultProxy, secrets: list[str]
 ) -> None:
     old = uploads.stored()
     uploads.write(1, "gone1", "gone2")
@@ -489,7 +489,7 @@ VERBS: dict[str, tuple[str, str, Ask]] = {
 
 @pytest.mark.parametrize(("verb", "status"), [("put", 503), ("list", 429), ("get", 498), ("login", 503)])
 def test_retry_waits_as_long_as_retry_after_requests(
-    direct: SwiftStore, container: str, store: SwiftStore, proxy: Troublemaker, tmp_path: Path, verb: str, status: int
+    direct: SwiftStore, container: str, store: SwiftStore, proxy: FaultProxy, tmp_path: Path, verb: str, status: int
 ) -> None:
     direct.put(container, "one", b"old")
     method, path, call = VERBS[verb]
@@ -500,7 +500,7 @@ def test_retry_waits_as_long_as_retry_after_requests(
     assert proxy.count(method=method, path=re.compile(path)) == 2
 
 
-def test_retry_waits_until_the_date_in_retry_after(container: str, store: SwiftStore, proxy: Troublemaker) -> None:
+def test_retry_waits_until_the_date_in_retry_after(container: str, store: SwiftStore, proxy: FaultProxy) -> None:
     proxy.on(SendReply(503, {"Retry-After": formatdate(time.time() + 3, usegmt=True)}), method="PUT", path="/one")
     started = time.monotonic()
     store.put(container, "one", b"new")
@@ -509,7 +509,7 @@ def test_retry_waits_until_the_date_in_retry_after(container: str, store: SwiftS
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_retry_after_longer_than_the_limit_ends_the_retries(
-    swift: StoreConnection, direct: SwiftStore, container: str, proxy: Troublemaker, tmp_path: Path, verb: str
+    swift: StoreConnection, direct: SwiftStore, container: str, proxy: FaultProxy, tmp_path: Path, verb: str
 ) -> None:
     direct.put(container, "one", b"old")
     method, path, call = VERBS[verb]
@@ -534,7 +534,7 @@ FULL = [
 
 @pytest.mark.parametrize("where", WRITE_REQUESTS)
 def test_full_store_is_reported_without_a_retry(
-    uploads: Uploads, store: SwiftStore, proxy: Troublemaker, where: str
+    uploads: Uploads, store: SwiftStore, proxy: FaultProxy, where: str
 ) -> None:
     request, old = UPLOAD_REQUESTS[where], uploads.stored()
     uploads.write(1)
@@ -553,7 +553,7 @@ def test_full_store_is_reported_without_a_retry(
 
 @pytest.mark.parametrize("where", WRITE_REQUESTS)
 def test_upload_with_a_wrong_etag_in_the_response_fails(
-    uploads: Uploads, store: SwiftStore, proxy: Troublemaker, where: str
+    uploads: Uploads, store: SwiftStore, proxy: FaultProxy, where: str
 ) -> None:
     request, old, new = UPLOAD_REQUESTS[where], uploads.stored(), uploads.write(1, "gone1", "gone2")
     proxy.on(SendReply(201, {"ETag": f'"{0:032}"'}), method=request.method, path=request.pattern, times=None)
@@ -583,7 +583,7 @@ RESULTS = {
 
 
 def test_manifest_is_stored_only_if_the_body_of_the_response_reports_success(
-    uploads: Uploads, store: SwiftStore, proxy: Troublemaker
+    uploads: Uploads, store: SwiftStore, proxy: FaultProxy
 ) -> None:
     old = uploads.stored()
     uploads.write(1)
@@ -600,7 +600,7 @@ WEB_PAGE = b"<html><body>Welcome! Please log in.</body></html>"
 
 
 def test_download_refuses_a_web_page_instead_of_the_object(
-    downloads: Downloads, store: SwiftStore, proxy: Troublemaker
+    downloads: Downloads, store: SwiftStore, proxy: FaultProxy
 ) -> None:
     for where in ("small", "part of segments", "part of one piece"):
         write_tree(downloads.there, downloads.old)
@@ -616,7 +616,7 @@ def test_download_refuses_a_web_page_instead_of_the_object(
     "answer", [WEB_PAGE, b"", b"[]", b"{}", b"null", b"7", b'["x"]', b"[{}]", b'{"a": [1]}', b"\xff"]
 )
 def test_response_that_is_not_one_of_swift_raises_no_error_of_a_library(
-    direct: SwiftStore, downloads: Downloads, store: SwiftStore, proxy: Troublemaker, answer: bytes
+    direct: SwiftStore, downloads: Downloads, store: SwiftStore, proxy: FaultProxy, answer: bytes
 ) -> None:
     """It raises a `StoreError`, or counts as an empty response where no check is possible."""
     for method, path, call in (
@@ -632,7 +632,7 @@ def test_response_that_is_not_one_of_swift_raises_no_error_of_a_library(
         proxy.calm()
 
 
-def test_listing_that_repeats_a_page_fails(store: SwiftStore, container: str, proxy: Troublemaker) -> None:
+def test_listing_that_repeats_a_page_fails(store: SwiftStore, container: str, proxy: FaultProxy) -> None:
     page = b'[{"name": "a", "bytes": 1, "hash": "0", "last_modified": "2026-01-01T00:00:00.000000"}]'
     proxy.on(SendReply(200, body=page), method="GET", path="prefix=", times=None)
     with pytest.raises(StoreError, match="without end"):
@@ -640,7 +640,7 @@ def test_listing_that_repeats_a_page_fails(store: SwiftStore, container: str, pr
 
 
 def test_response_with_a_flipped_bit_raises_no_error_of_a_library(
-    downloads: Downloads, store: SwiftStore, proxy: Troublemaker
+    downloads: Downloads, store: SwiftStore, proxy: FaultProxy
 ) -> None:
     for method, path, length, call in (
         ("GET", "prefix=", 250, lambda: list(store.list_objects(downloads.container, "data/small"))),
@@ -658,7 +658,7 @@ def test_response_with_a_flipped_bit_raises_no_error_of_a_library(
 
 
 def test_segment_container_is_created_in_spite_of_faults(
-    direct: SwiftStore, container: str, store: SwiftStore, proxy: Troublemaker, tmp_path: Path
+    direct: SwiftStore, container: str, store: SwiftStore, proxy: FaultProxy, tmp_path: Path
 ) -> None:
     here = write_tree(tmp_path / "here", {"large": random_bytes(3 * SEGMENT_SIZE, 1)})
     for fault in (SendReply(503), LoseReply()):
@@ -669,7 +669,7 @@ def test_segment_container_is_created_in_spite_of_faults(
 
 
 def test_deletion_whose_response_was_lost_succeeds(
-    direct: SwiftStore, container: str, store: SwiftStore, proxy: Troublemaker
+    direct: SwiftStore, container: str, store: SwiftStore, proxy: FaultProxy
 ) -> None:
     for name in "abc":
         direct.put(container, name, b"x")
@@ -681,7 +681,7 @@ def test_deletion_whose_response_was_lost_succeeds(
 
 
 def test_deletion_of_an_object_that_another_client_deletes_succeeds(
-    uploads: Uploads, store: SwiftStore, proxy: Troublemaker
+    uploads: Uploads, store: SwiftStore, proxy: FaultProxy
 ) -> None:
     proxy.on(SendReply(404), method="HEAD", path=re.compile("/data/large$"))
     delete_objects(store, uploads.container, names=["data/large"])

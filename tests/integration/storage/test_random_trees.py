@@ -43,19 +43,19 @@ from airflow_dlaas.storage.transfer.api import (
 )
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 from airflow_dlaas.storage.transfer.plan import folder_prefix
-from tests.stored import contents, orphans, random_bytes, read_tree, wait_until_disconnected, write_tree
-from tests.troublemaker import (
+from tests.fault_proxy import (
     CorruptReply,
     CorruptRequest,
     ExpireTokens,
     Fault,
+    FaultProxy,
     LoseReply,
     ResetReply,
     ResetRequest,
     SendReply,
-    Troublemaker,
     Truncate,
 )
+from tests.stored import contents, orphans, random_bytes, read_tree, wait_until_disconnected, write_tree
 
 QUICK = RetryPolicy(attempts=2, first_pause=0.001)
 
@@ -173,13 +173,13 @@ class Connections:
 
     direct: SwiftStore
     through_proxy: StoreConnection
-    proxy: Troublemaker
+    proxy: FaultProxy
 
 
 @pytest.fixture
 def connections(swift: StoreConnection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connections]:
     monkeypatch.setattr(local, "MTIME_RESOLUTION_NS", MTIME_RESOLUTION_NS)
-    with Troublemaker(swift.auth_url) as proxy, SwiftStore.open(swift) as direct:
+    with FaultProxy(swift.auth_url) as proxy, SwiftStore.open(swift) as direct:
         yield Connections(direct, swift.model_copy(update={"auth_url": proxy.auth_url}), proxy)
 
 

@@ -36,8 +36,8 @@ from airflow_dlaas.storage.transfer.api import (
     upload,
 )
 from airflow_dlaas.storage.transfer.part_file import PartFile
+from tests.fault_proxy import FaultProxy, ResetReply, ResetRequest, SendReply, StallReply, StallRequest
 from tests.stored import contents, orphans, random_bytes, read_tree, segments, wait_until_disconnected, write_tree
-from tests.troublemaker import ResetReply, ResetRequest, SendReply, StallReply, StallRequest, Troublemaker
 from tests.waiting import WAIT_TIMEOUT, until
 
 FAST_RETRIES = RetryPolicy(attempts=2, first_pause=0.01)
@@ -63,13 +63,13 @@ def direct(swift: StoreConnection) -> Iterator[SwiftStore]:
 
 
 @pytest.fixture
-def proxy(swift: StoreConnection) -> Iterator[Troublemaker]:
-    with Troublemaker(swift.auth_url) as one:
+def proxy(swift: StoreConnection) -> Iterator[FaultProxy]:
+    with FaultProxy(swift.auth_url) as one:
         yield one
 
 
 @pytest.fixture
-def proxied(swift: StoreConnection, proxy: Troublemaker) -> StoreConnection:
+def proxied(swift: StoreConnection, proxy: FaultProxy) -> StoreConnection:
     """A connection to the store that passes through the proxy."""
     return swift.model_copy(update={"auth_url": proxy.auth_url})
 
@@ -171,7 +171,7 @@ LAST = re.compile(r"_segments/.*/000000(2[7-9])$")
 
 
 def test_upload_resumes_after_a_failure(
-    store: SwiftStore, proxy: Troublemaker, direct: SwiftStore, container: str, here: Path
+    store: SwiftStore, proxy: FaultProxy, direct: SwiftStore, container: str, here: Path
 ) -> None:
     proxy.on(ResetRequest(1000), method="PUT", path=LAST, times=None)
     with pytest.raises(StoreUnreachable):
@@ -194,7 +194,7 @@ def test_upload_resumes_after_a_failure(
 def test_upload_of_a_killed_process_is_resumed_by_another_process(
     swift: StoreConnection,
     store: SwiftStore,
-    proxy: Troublemaker,
+    proxy: FaultProxy,
     direct: SwiftStore,
     container: str,
     tmp_path: Path,
@@ -202,7 +202,7 @@ def test_upload_of_a_killed_process_is_resumed_by_another_process(
     """With segments of 1 MiB, a realistic size."""
     cut, count = KIB**2, 20
     here = write_tree(tmp_path / "here", {"large": random_bytes(count * cut, "mib")})
-    with Troublemaker(swift.auth_url) as last:  # its end discards what the kernel accepted from the process for sending
+    with FaultProxy(swift.auth_url) as last:  # its end discards what the kernel accepted from the process for sending
         last.on(StallRequest(100_000), method="PUT", path=re.compile("/0000001[89]$"), times=None)
         through = swift.model_copy(update={"auth_url": last.auth_url})
         with other_process("upload", through, container, here, cut=cut):
@@ -215,7 +215,7 @@ def test_upload_of_a_killed_process_is_resumed_by_another_process(
 
 
 def test_upload_of_a_changed_file_sends_only_changed_segments(
-    store: SwiftStore, proxy: Troublemaker, direct: SwiftStore, container: str, here: Path
+    store: SwiftStore, proxy: FaultProxy, direct: SwiftStore, container: str, here: Path
 ) -> None:
     old = random_bytes(SIZE, "old")
     direct.put(container, "large", old)
@@ -244,7 +244,7 @@ def test_upload_of_a_changed_file_sends_only_changed_segments(
 
 
 def test_damaged_segment_is_not_reused(
-    store: SwiftStore, proxy: Troublemaker, direct: SwiftStore, container: str, here: Path
+    store: SwiftStore, proxy: FaultProxy, direct: SwiftStore, container: str, here: Path
 ) -> None:
     proxy.on(SendReply(503), method="PUT", path=LAST, times=None)
     with pytest.raises(StoreUnreachable):
@@ -371,7 +371,7 @@ def test_two_concurrent_uploads_of_one_name_store_one_of_the_files(
 
 
 def test_upload_whose_segments_were_deleted_by_another_upload_fails(
-    store: SwiftStore, proxy: Troublemaker, direct: SwiftStore, container: str, pair: list[Path]
+    store: SwiftStore, proxy: FaultProxy, direct: SwiftStore, container: str, pair: list[Path]
 ) -> None:
     proxy.on(StallRequest(1000), method="PUT", path=re.compile("/00000005$"))
     results: list[TransferReport | DlaasError] = []
@@ -392,14 +392,14 @@ def test_upload_whose_segments_were_deleted_by_another_upload_fails(
 def test_upload_that_ends_while_another_deletes_segments_is_complete(
     swift: StoreConnection,
     store: SwiftStore,
-    proxy: Troublemaker,
+    proxy: FaultProxy,
     direct: SwiftStore,
     container: str,
     pair: list[Path],
 ) -> None:
     """A segment that the other upload wants to delete may belong to an object when it deletes it."""
     results: list[TransferReport | DlaasError] = []
-    with Troublemaker(swift.auth_url) as others:
+    with FaultProxy(swift.auth_url) as others:
         through = swift.model_copy(update={"auth_url": others.auth_url})
         with SwiftStore.open(through, retry_policy=FAST_RETRIES, read_timeout=WAIT_TIMEOUT) as other:
             first = upload_thread(store, pair[0], container, results)
@@ -439,7 +439,7 @@ def put(direct: SwiftStore, container: str, way: str, here: Path) -> None:
         direct.put(container, "large", here / "large")
 
 
-def bytes_replied(proxy: Troublemaker) -> int:
+def bytes_replied(proxy: FaultProxy) -> int:
     """The number of bytes of content that were fetched."""
     return sum(one.reply_bytes for one in proxy.requests if one.method == "GET" and one.path.endswith("/large"))
 
@@ -448,7 +448,7 @@ GETS = re.compile("/large$")
 
 
 def test_download_resumes_and_fetches_only_missing_parts(
-    store: SwiftStore, proxy: Troublemaker, container: str, here: Path, tmp_path: Path, stored: str
+    store: SwiftStore, proxy: FaultProxy, container: str, here: Path, tmp_path: Path, stored: str
 ) -> None:
     there = write_tree(tmp_path / "there", {"large": b"before"})
     proxy.on(ResetReply(100), method="GET", path=GETS, times=None, skip=SEGMENT_COUNT * 9 // 10)
@@ -463,7 +463,7 @@ def test_download_resumes_and_fetches_only_missing_parts(
 
 
 def test_part_download_resumes_within_the_part(
-    store: SwiftStore, proxy: Troublemaker, direct: SwiftStore, container: str, tmp_path: Path
+    store: SwiftStore, proxy: FaultProxy, direct: SwiftStore, container: str, tmp_path: Path
 ) -> None:
     here = write_tree(tmp_path / "here", {"large": random_bytes(5 * KIB**2, "mib")})
     send(direct, here, container, KIB**2)
@@ -476,7 +476,7 @@ def test_part_download_resumes_within_the_part(
 def test_download_of_another_process_is_refused_and_resumed_after_its_end(
     proxied: StoreConnection,
     store: SwiftStore,
-    proxy: Troublemaker,
+    proxy: FaultProxy,
     direct: SwiftStore,
     container: str,
     here: Path,
@@ -529,7 +529,7 @@ def test_object_deleted_during_its_download_is_reported_as_not_found(
 
 @pytest.mark.parametrize("damage", ["flipped", "shorter", "longer", "marks"])
 def test_damaged_part_file_is_detected(
-    store: SwiftStore, proxy: Troublemaker, container: str, here: Path, tmp_path: Path, stored: str, damage: str
+    store: SwiftStore, proxy: FaultProxy, container: str, here: Path, tmp_path: Path, stored: str, damage: str
 ) -> None:
     there = tmp_path / "there"
     proxy.on(ResetReply(100), method="GET", path=GETS, times=None, skip=SEGMENT_COUNT // 2)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from tests.troublemaker.faults import ExpireTokens, Fault, SendReply
-from tests.troublemaker.ledger import Entry, RequestLog, Rules, Tokens
-from tests.troublemaker.lifetime import Closed, Lifetime
-from tests.troublemaker.passage import Finish, Passage, Reset
-from tests.troublemaker.wire import Head, ProtocolError, Stream
+from tests.fault_proxy.faults import ExpireTokens, Fault, SendReply
+from tests.fault_proxy.http_messages import Head, ProtocolError, Stream
+from tests.fault_proxy.ledger import Entry, RequestLog, Rules, Tokens
+from tests.fault_proxy.lifetime import Closed, Lifetime
+from tests.fault_proxy.passage import Finish, Passage, Reset
 
 EXPIRED = SendReply(HTTPStatus.UNAUTHORIZED, {"Www-Authenticate": 'Swift realm="unknown"'})
 """Swift's reply to an unknown token."""

@@ -18,11 +18,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from airflow_dlaas.contract.stores import StoreConnection
-from tests.troublemaker import (
+from tests.fault_proxy import (
     CorruptReply,
     CorruptRequest,
     ExpireTokens,
     Fault,
+    FaultProxy,
     LoseReply,
     ResetReply,
     ResetRequest,
@@ -32,7 +33,6 @@ from tests.troublemaker import (
     Slow,
     StallReply,
     StallRequest,
-    Troublemaker,
     Truncate,
 )
 from tests.waiting import WAIT_TIMEOUT, until
@@ -93,8 +93,8 @@ class PlainClient:
 
 
 @pytest.fixture
-def proxy(swift: StoreConnection) -> Iterator[Troublemaker]:
-    with Troublemaker(swift.auth_url) as one:
+def proxy(swift: StoreConnection) -> Iterator[FaultProxy]:
+    with FaultProxy(swift.auth_url) as one:
         yield one
 
 
@@ -107,7 +107,7 @@ def direct(swift: StoreConnection) -> Iterator[PlainClient]:
 
 
 @pytest.fixture
-def client(swift: StoreConnection, proxy: Troublemaker) -> Iterator[PlainClient]:
+def client(swift: StoreConnection, proxy: FaultProxy) -> Iterator[PlainClient]:
     one = PlainClient(swift, proxy.auth_url)
     with contextlib.closing(one.connection):
         proxy.clear()
@@ -128,7 +128,7 @@ def path(direct: PlainClient, container: str) -> str:
     return f"{container}/there"
 
 
-def test_requests_after_the_login_pass_through_the_proxy(client: PlainClient, proxy: Troublemaker, path: str) -> None:
+def test_requests_after_the_login_pass_through_the_proxy(client: PlainClient, proxy: FaultProxy, path: str) -> None:
     assert client.storage.netloc == urlsplit(proxy.auth_url).netloc
     assert client.storage.path.startswith("/v1/AUTH_")
     assert client.get(path) == CONTENT
@@ -146,7 +146,7 @@ def test_bodies_pass_unchanged(client: PlainClient, direct: PlainClient, contain
 
 
 def test_connection_is_kept_for_many_requests(
-    client: PlainClient, proxy: Troublemaker, direct: PlainClient, path: str
+    client: PlainClient, proxy: FaultProxy, direct: PlainClient, path: str
 ) -> None:
     port = client.connection.sock.getsockname()[1]
     container = path.split("/")[0]
@@ -170,7 +170,7 @@ def test_headers_pass_unchanged(client: PlainClient, direct: PlainClient, path: 
     assert {name for name in own if own[name] != passed[name]} <= {"Date", "X-Trans-Id", "X-Openstack-Request-Id"}
 
 
-def test_chunked_request_passes(client: PlainClient, direct: PlainClient, proxy: Troublemaker, container: str) -> None:
+def test_chunked_request_passes(client: PlainClient, direct: PlainClient, proxy: FaultProxy, container: str) -> None:
     pieces = [CONTENT[:1], CONTENT[1:200_000], CONTENT[200_000:]]
     assert client.put(f"{container}/a", iter(pieces)) == 201
     assert direct.get(f"{container}/a") == CONTENT
@@ -178,13 +178,13 @@ def test_chunked_request_passes(client: PlainClient, direct: PlainClient, proxy:
     assert client.send("HEAD", f"{container}/a").status == 200
 
 
-def test_early_response_of_the_store_arrives(client: PlainClient, direct: PlainClient, proxy: Troublemaker) -> None:
+def test_early_response_of_the_store_arrives(client: PlainClient, direct: PlainClient, proxy: FaultProxy) -> None:
     assert client.put(f"missing-{uuid.uuid4().hex}/a", bytes(20_000_000)) == 404
     assert [(one.status, one.fault) for one in proxy.requests] == [(404, None)]
 
 
 def test_client_that_disconnects_is_disconnected_from_the_store(
-    client: PlainClient, direct: PlainClient, proxy: Troublemaker, container: str
+    client: PlainClient, direct: PlainClient, proxy: FaultProxy, container: str
 ) -> None:
     client.connection.putrequest("PUT", f"{client.storage.path}/{container}/a")
     client.connection.putheader("X-Auth-Token", client.token)
@@ -211,7 +211,7 @@ def test_expect_100_continue_is_answered(client: PlainClient, direct: PlainClien
 
 
 def test_clients_are_served_concurrently(
-    swift: StoreConnection, client: PlainClient, proxy: Troublemaker, path: str
+    swift: StoreConnection, client: PlainClient, proxy: FaultProxy, path: str
 ) -> None:
     proxy.on(Silence(), path=path)
     waiting = threading.Thread(target=client.send, args=("HEAD", path))
@@ -226,7 +226,7 @@ def test_clients_are_served_concurrently(
 
 @pytest.mark.parametrize("after", [0, 1, MIDDLE, len(CONTENT)])
 def test_reset_request_stores_nothing(
-    client: PlainClient, direct: PlainClient, proxy: Troublemaker, container: str, after: int
+    client: PlainClient, direct: PlainClient, proxy: FaultProxy, container: str, after: int
 ) -> None:
     proxy.on(ResetRequest(after), method="PUT")
     with pytest.raises(RESET_ERRORS):
@@ -243,7 +243,7 @@ def test_reset_request_stores_nothing(
 
 @pytest.mark.parametrize("after", [0, 1, MIDDLE])
 def test_reset_reply_after_the_given_number_of_bytes(
-    client: PlainClient, proxy: Troublemaker, path: str, after: int
+    client: PlainClient, proxy: FaultProxy, path: str, after: int
 ) -> None:
     proxy.on(ResetReply(after), path=path)
     reply = client.start("GET", path)
@@ -255,7 +255,7 @@ def test_reset_reply_after_the_given_number_of_bytes(
     assert (seen.reply_bytes, seen.fault) == (after, ResetReply(after))
 
 
-def test_reset_after_a_complete_reply(client: PlainClient, proxy: Troublemaker, path: str) -> None:
+def test_reset_after_a_complete_reply(client: PlainClient, proxy: FaultProxy, path: str) -> None:
     proxy.on(ResetReply(len(CONTENT)), path=path)
     assert client.get(path) == CONTENT
     with pytest.raises(RESET_ERRORS):
@@ -263,7 +263,7 @@ def test_reset_after_a_complete_reply(client: PlainClient, proxy: Troublemaker, 
 
 
 def test_lost_reply_leaves_the_object_stored(
-    client: PlainClient, direct: PlainClient, proxy: Troublemaker, container: str
+    client: PlainClient, direct: PlainClient, proxy: FaultProxy, container: str
 ) -> None:
     proxy.on(LoseReply(), method="PUT")
     with pytest.raises(ConnectionResetError):
@@ -274,7 +274,7 @@ def test_lost_reply_leaves_the_object_stored(
 
 
 def test_proxy_responds_instead_of_the_store(
-    client: PlainClient, direct: PlainClient, proxy: Troublemaker, container: str
+    client: PlainClient, direct: PlainClient, proxy: FaultProxy, container: str
 ) -> None:
     busy = SendReply(503, {"Retry-After": "1"}, b"busy")
     proxy.on(busy, method="PUT")
@@ -292,7 +292,7 @@ def test_proxy_responds_instead_of_the_store(
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 503), ("GET", 204)])
 def test_response_of_the_proxy_has_no_body_for_head_and_204(
-    client: PlainClient, proxy: Troublemaker, path: str, method: str, status: int
+    client: PlainClient, proxy: FaultProxy, path: str, method: str, status: int
 ) -> None:
     proxy.on(SendReply(status, body=b"" if status == 204 else b"busy"), path=path)
     assert (client.send(method, path).status, client.get(path)) == (status, CONTENT)
@@ -300,7 +300,7 @@ def test_response_of_the_proxy_has_no_body_for_head_and_204(
 
 @pytest.mark.parametrize("size", [1, 20_000_000])
 def test_early_response_of_the_proxy_can_be_read_while_sending(
-    client: PlainClient, proxy: Troublemaker, container: str, size: int
+    client: PlainClient, proxy: FaultProxy, container: str, size: int
 ) -> None:
     proxy.on(SendReply(401, body=b"no", early=True), method="PUT")
     with contextlib.suppress(*RESET_ERRORS):
@@ -311,7 +311,7 @@ def test_early_response_of_the_proxy_can_be_read_while_sending(
 
 
 @pytest.mark.parametrize("after", [0, 1, MIDDLE])
-def test_truncated_reply_ends_without_a_reset(client: PlainClient, proxy: Troublemaker, path: str, after: int) -> None:
+def test_truncated_reply_ends_without_a_reset(client: PlainClient, proxy: FaultProxy, path: str, after: int) -> None:
     proxy.on(Truncate(after), path=path)
     reply = client.start("GET", path)
     assert reply.headers["Content-Length"] == str(len(CONTENT))
@@ -322,7 +322,7 @@ def test_truncated_reply_ends_without_a_reset(client: PlainClient, proxy: Troubl
 
 @pytest.mark.parametrize("at", [0, MIDDLE, len(CONTENT) - 1])
 def test_corruption_changes_one_byte(
-    client: PlainClient, direct: PlainClient, proxy: Troublemaker, container: str, path: str, at: int
+    client: PlainClient, direct: PlainClient, proxy: FaultProxy, container: str, path: str, at: int
 ) -> None:
     changed = CONTENT[:at] + bytes([CONTENT[at] ^ 1]) + CONTENT[at + 1 :]
     proxy.on(CorruptRequest(at), method="PUT")
@@ -333,14 +333,14 @@ def test_corruption_changes_one_byte(
     assert [one.fault for one in proxy.requests] == [CorruptRequest(at), CorruptReply(at)]
 
 
-def test_store_refuses_corrupted_content_by_its_md5(client: PlainClient, proxy: Troublemaker, container: str) -> None:
+def test_store_refuses_corrupted_content_by_its_md5(client: PlainClient, proxy: FaultProxy, container: str) -> None:
     proxy.on(CorruptRequest(0), method="PUT")
     md5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
     assert client.send("PUT", f"{container}/a", CONTENT, ETag=md5).status == 422
 
 
 @pytest.mark.parametrize("after", [0, MIDDLE])
-def test_reply_stalls_until_release(client: PlainClient, proxy: Troublemaker, path: str, after: int) -> None:
+def test_reply_stalls_until_release(client: PlainClient, proxy: FaultProxy, path: str, after: int) -> None:
     proxy.on(StallReply(after), path=path)
     reply = client.start("GET", path)
     assert reply.read(after) == CONTENT[:after]
@@ -358,7 +358,7 @@ def test_reply_stalls_until_release(client: PlainClient, proxy: Troublemaker, pa
 
 @pytest.mark.parametrize("fault", [StallRequest(0), StallRequest(MIDDLE), StallRequest(len(CONTENT)), Silence()])
 def test_request_stalls_until_release(
-    client: PlainClient, direct: PlainClient, proxy: Troublemaker, container: str, fault: Fault
+    client: PlainClient, direct: PlainClient, proxy: FaultProxy, container: str, fault: Fault
 ) -> None:
     proxy.on(fault, method="PUT")
     statuses: list[int] = []
@@ -375,7 +375,7 @@ def test_request_stalls_until_release(
 
 
 def test_stall_ends_when_the_client_disconnects(
-    client: PlainClient, direct: PlainClient, proxy: Troublemaker, path: str
+    client: PlainClient, direct: PlainClient, proxy: FaultProxy, path: str
 ) -> None:
     proxy.on(StallRequest(10_000), method="PUT")
     client.connection.timeout = 0.2
@@ -388,7 +388,7 @@ def test_stall_ends_when_the_client_disconnects(
 
 
 def test_close_ends_stalled_requests(swift: StoreConnection, path: str) -> None:
-    with Troublemaker(swift.auth_url) as proxy:
+    with FaultProxy(swift.auth_url) as proxy:
         one = PlainClient(swift, proxy.auth_url)
         proxy.on(StallReply(1), path=path)
         reply = one.start("GET", path)
@@ -400,7 +400,7 @@ def test_close_ends_stalled_requests(swift: StoreConnection, path: str) -> None:
         PlainClient(swift, proxy.auth_url)
 
 
-def test_slow_limits_the_rate(client: PlainClient, proxy: Troublemaker, path: str) -> None:
+def test_slow_limits_the_rate(client: PlainClient, proxy: FaultProxy, path: str) -> None:
     proxy.on(Slow(10 * len(CONTENT)), path=path)
     started = time.monotonic()
     assert client.get(path) == CONTENT
@@ -408,7 +408,7 @@ def test_slow_limits_the_rate(client: PlainClient, proxy: Troublemaker, path: st
 
 
 def test_expired_tokens_are_refused_until_a_new_login(
-    client: PlainClient, direct: PlainClient, proxy: Troublemaker, path: str
+    client: PlainClient, direct: PlainClient, proxy: FaultProxy, path: str
 ) -> None:
     old = client.token
     proxy.expire_tokens()
@@ -425,14 +425,14 @@ def test_expired_tokens_are_refused_until_a_new_login(
     assert client.send("GET", path, X_Auth_Token=direct.token).status == 401
 
 
-def test_tokens_expire_at_a_request(client: PlainClient, proxy: Troublemaker, path: str) -> None:
+def test_tokens_expire_at_a_request(client: PlainClient, proxy: FaultProxy, path: str) -> None:
     proxy.on(ExpireTokens(), method="GET", path=path, skip=1)
     assert [client.send("GET", path).status for _ in range(3)] == [200, 401, 401]
     client.log_in()
     assert client.send("GET", path).status == 200
 
 
-def test_rules_apply_in_order_and_are_counted(client: PlainClient, proxy: Troublemaker, container: str) -> None:
+def test_rules_apply_in_order_and_are_counted(client: PlainClient, proxy: FaultProxy, container: str) -> None:
     proxy.on(SendReply(500), method="GET", skip=1, times=2)
     proxy.on(SendReply(501), method="GET", path=re.compile(r"/a\?.*=1$"))
     proxy.on(SendReply(502), path=f"{container}/b", times=None)
@@ -445,7 +445,7 @@ def test_rules_apply_in_order_and_are_counted(client: PlainClient, proxy: Troubl
 
 
 def test_fault_beyond_the_end_of_the_body_does_not_occur(
-    client: PlainClient, proxy: Troublemaker, container: str
+    client: PlainClient, proxy: FaultProxy, container: str
 ) -> None:
     proxy.on(ResetRequest(2))
     assert client.put(f"{container}/a", b"x") == 201
@@ -455,7 +455,7 @@ def test_fault_beyond_the_end_of_the_body_does_not_occur(
 def test_unreachable_store_closes_the_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as one:
         port = one.getsockname()[1]
-    with Troublemaker(f"http://127.0.0.1:{port}/auth/v1.0") as proxy:
+    with FaultProxy(f"http://127.0.0.1:{port}/auth/v1.0") as proxy:
         address = urlsplit(proxy.auth_url)
         connection = http.client.HTTPConnection(str(address.hostname), address.port or 0, timeout=WAIT_TIMEOUT)
         with contextlib.closing(connection):

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-from tests.troublemaker import bodies
-from tests.troublemaker.faults import (
+from tests.fault_proxy import bodies
+from tests.fault_proxy.faults import (
     CorruptReply,
     CorruptRequest,
     Fault,
@@ -20,8 +20,8 @@ from tests.troublemaker.faults import (
     StallRequest,
     Truncate,
 )
-from tests.troublemaker.ledger import Entry
-from tests.troublemaker.lifetime import Lifetime
+from tests.fault_proxy.ledger import Entry
+from tests.fault_proxy.lifetime import Lifetime
 
 
 class Reset(Exception):

@@ -1,14 +1,14 @@
 """
 Faults on the way to a real object store.
 
-`Troublemaker` is an HTTP proxy between a client and the store; `faults` has the faults that it can apply to a request.
+`FaultProxy` is an HTTP proxy between a client and the store; `faults` has the faults that it can apply to a request.
 The store is real, so a test can read what a fault leaves in it.
 
 Code of this package does not belong here: the proxy handles HTTP and Swift's v1 login, and never imports the code under
 test.
 """
 
-from tests.troublemaker.faults import (
+from tests.fault_proxy.faults import (
     CorruptReply,
     CorruptRequest,
     ExpireTokens,
@@ -23,8 +23,8 @@ from tests.troublemaker.faults import (
     StallRequest,
     Truncate,
 )
-from tests.troublemaker.ledger import Seen
-from tests.troublemaker.proxy import Troublemaker
+from tests.fault_proxy.ledger import Seen
+from tests.fault_proxy.proxy import FaultProxy
 
 __all__ = [
     "CorruptReply",
@@ -40,6 +40,6 @@ __all__ = [
     "Slow",
     "StallReply",
     "StallRequest",
-    "Troublemaker",
+    "FaultProxy",
     "Truncate",
 ]

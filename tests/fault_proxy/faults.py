@@ -77,21 +77,21 @@ class CorruptReply:
 
 @dataclass(frozen=True)
 class StallRequest:
-    """After *after* bytes of the request nothing is passed on until `Troublemaker.release`."""
+    """After *after* bytes of the request nothing is passed on until `FaultProxy.release`."""
 
     after: int
 
 
 @dataclass(frozen=True)
 class StallReply:
-    """After the head and *after* bytes of the reply nothing is passed on until `Troublemaker.release`."""
+    """After the head and *after* bytes of the reply nothing is passed on until `FaultProxy.release`."""
 
     after: int
 
 
 @dataclass(frozen=True)
 class Silence:
-    """The store carries out the request, and nothing of the reply is passed on until `Troublemaker.release`."""
+    """The store carries out the request, and nothing of the reply is passed on until `FaultProxy.release`."""
 
 
 @dataclass(frozen=True)

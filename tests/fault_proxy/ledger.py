@@ -6,7 +6,7 @@ import re
 import threading
 from dataclasses import dataclass, field
 
-from tests.troublemaker.faults import Fault
+from tests.fault_proxy.faults import Fault
 
 Path = str | re.Pattern[str]
 """A part of the path and the query as they were sent, or a pattern to search in them."""

@@ -9,16 +9,16 @@ from urllib.parse import urlsplit
 
 from typing_extensions import Self
 
-from tests.troublemaker.connection import Connection, ProxyState
-from tests.troublemaker.faults import Fault
-from tests.troublemaker.ledger import Path, RequestLog, Rule, Rules, Seen, Tokens
-from tests.troublemaker.lifetime import Closed, Lifetime
+from tests.fault_proxy.connection import Connection, ProxyState
+from tests.fault_proxy.faults import Fault
+from tests.fault_proxy.ledger import Path, RequestLog, Rule, Rules, Seen, Tokens
+from tests.fault_proxy.lifetime import Closed, Lifetime
 
 CLOSE_TIMEOUT = 60.0
 """Seconds for the thread of a connection to end."""
 
 
-class Troublemaker:
+class FaultProxy:
     """
     A proxy on 127.0.0.1 between clients and the Swift at *upstream*, the URL of its v1 login; a context manager.
 
@@ -41,7 +41,7 @@ class Troublemaker:
             Lifetime(),
         )
         self._threads: set[threading.Thread] = set()
-        self._listening = threading.Thread(target=self._listen, name="troublemaker", daemon=True)
+        self._listening = threading.Thread(target=self._listen, name="fault_proxy", daemon=True)
 
     def __enter__(self) -> Self:
         self._listening.start()
@@ -125,7 +125,7 @@ class Troublemaker:
                 continue  # a client that disconnected before it was accepted
             except (Closed, OSError):
                 return
-            thread = threading.Thread(target=self._serve, args=(client,), name="troublemaker-connection", daemon=True)
+            thread = threading.Thread(target=self._serve, args=(client,), name="fault_proxy-connection", daemon=True)
             self._threads.add(thread)
             thread.start()
 
