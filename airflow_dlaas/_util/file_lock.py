@@ -5,28 +5,17 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from airflow_dlaas._util.timer import SYSTEM_TIMER, Timer
 
 POLL_INTERVAL = 0.05
 """Seconds between two attempts to lock, where there is a timeout."""
 
 UNSUPPORTED = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK})
 """Errors of file systems without locks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timer:
-    """The clock and the pauses of a wait; tests use another one."""
-
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], object] = time.sleep
-
-
-SYSTEM_TIMER = Timer()
 
 
 @contextmanager

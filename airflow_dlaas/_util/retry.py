@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import random as random_numbers
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Protocol, TypeVar
+
+from airflow_dlaas._util.timer import SYSTEM_TIMER, Timer
 
 T = TypeVar("T")
 
@@ -115,6 +116,23 @@ class RetryState:
         self._first_failure = None
 
 
+@dataclass(frozen=True, slots=True)
+class RetryOptions:
+    """What few callers need."""
+
+    retry_after: Callable[[Exception], float | None] | None = None
+    """Returns the seconds that the server requested with this error, if any."""
+    deadline: Callable[[], float] | None = None
+    """Returns the time, by the timer's clock, after which no attempt begins. `call_with_retry` reads it again at least
+    every `DEADLINE_INTERVAL` seconds, so it may change during a pause: a pause ends early at an earlier deadline, with
+    one last attempt. `call_with_retry_async` reads it after each failure."""
+    on_retry: Callable[[str], object] | None = None
+    """Called with the text of each log message, before the pause."""
+
+
+NO_OPTIONS = RetryOptions()
+
+
 def call_with_retry(
     function: Callable[[], T],
     policy: RetryPolicy,
@@ -122,47 +140,35 @@ def call_with_retry(
     what: str,
     is_transient: Callable[[Exception], bool],
     logger: Logger | None,
-    later_level: int = logging.WARNING,
-    retry_after: Callable[[Exception], float | None] | None = None,
-    deadline: Callable[[], float] | None = None,
-    on_retry: Callable[[str], object] | None = None,
-    sleep: Callable[[float], object] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
-    random: Callable[[], float] = random_numbers.random,
+    options: RetryOptions = NO_OPTIONS,
+    timer: Timer = SYSTEM_TIMER,
 ) -> T:
     """
     Call *function* until it succeeds, as long as *policy* permits. Blocks, pauses included.
 
-    Each retry is logged: "<what> failed (<cause>); retrying in N s (attempt K of M)", where K is the number of the
-    attempt that follows. The last error is not logged, but raised.
+    Each retry is logged at WARNING: "<what> failed (<cause>); retrying in N s (attempt K of M)", where K is the number
+    of the attempt that follows. The last error is not logged, but raised.
 
     :param what: the operation and its object, as the beginning of a sentence: "Submitting training 42".
     :param is_transient: whether a retry can help after this error; other errors are raised at once.
-    :param logger: receives the first retry at WARNING; None logs nothing.
-    :param later_level: the level of the retries after the first one.
-    :param retry_after: the seconds that the server requested with this error, if any.
-    :param deadline: the time, by *clock*, after which no attempt begins. It is read again at least every
-        `DEADLINE_INTERVAL` seconds, so it may change during a pause: a pause ends early at an earlier deadline, with
-        one last attempt.
-    :param on_retry: called with the text of each log message, before the pause.
-    :param sleep: called with the seconds of each pause, or of a part of it.
+    :param logger: None logs nothing.
     :raises Exception: the last error of *function*, unchanged.
     """
-    state = RetryState(policy, random)
+    state = RetryState(policy, timer.random)
     while True:
         try:
             return function()
         except Exception as error:
-            pause = _next_pause(state, error, is_transient, retry_after, clock(), deadline and deadline())
+            pause = _next_pause(state, error, is_transient, options, timer.clock())
             if pause is None:
                 raise
-            log_retry(state, what, error, pause, logger, later_level, on_retry)
-        if deadline is None:
-            sleep(pause)
+            log_retry(state, what, error, pause, logger, on_retry=options.on_retry)
+        if options.deadline is None:
+            timer.sleep(pause)
             continue
-        end = clock() + pause
-        while (left := end - clock()) > 0 and clock() <= deadline():
-            sleep(min(left, DEADLINE_INTERVAL))
+        end = timer.clock() + pause
+        while (left := end - timer.clock()) > 0 and timer.clock() <= options.deadline():
+            timer.sleep(min(left, DEADLINE_INTERVAL))
 
 
 async def call_with_retry_async(
@@ -172,47 +178,39 @@ async def call_with_retry_async(
     what: str,
     is_transient: Callable[[Exception], bool],
     logger: Logger | None,
-    later_level: int = logging.WARNING,
-    retry_after: Callable[[Exception], float | None] | None = None,
-    on_retry: Callable[[str], object] | None = None,
-    sleep: Callable[[float], Awaitable[object]] | None = None,
-    clock: Callable[[], float] = time.monotonic,
-    random: Callable[[], float] = random_numbers.random,
+    options: RetryOptions = NO_OPTIONS,
+    timer: Timer | None = None,
 ) -> T:
     """
     Await *function* until it succeeds, as long as *policy* permits; the parameters are those of `call_with_retry`.
 
     A cancellation ends it at once.
 
-    :param sleep: awaited for each pause; None means `asyncio.sleep`.
+    :param timer: its `sleep` is awaited; None means `asyncio.sleep` and the system's clock.
     """
-    if sleep is None:
+    if timer is None:
         import asyncio  # costs tens of milliseconds, which callers without an event loop need not pay
 
-        sleep = asyncio.sleep
-    state = RetryState(policy, random)
+        timer = Timer(sleep=asyncio.sleep)
+    state = RetryState(policy, timer.random)
     while True:
         try:
             return await function()
         except Exception as error:
-            pause = _next_pause(state, error, is_transient, retry_after, clock(), None)
+            pause = _next_pause(state, error, is_transient, options, timer.clock())
             if pause is None:
                 raise
-            log_retry(state, what, error, pause, logger, later_level, on_retry)
-        await sleep(pause)
+            log_retry(state, what, error, pause, logger, on_retry=options.on_retry)
+        await timer.sleep(pause)
 
 
 def _next_pause(
-    state: RetryState,
-    error: Exception,
-    is_transient: Callable[[Exception], bool],
-    retry_after: Callable[[Exception], float | None] | None,
-    now: float,
-    deadline: float | None,
+    state: RetryState, error: Exception, is_transient: Callable[[Exception], bool], options: RetryOptions, now: float
 ) -> float | None:
     if not is_transient(error):
         return None
-    wanted = None if retry_after is None else retry_after(error)
+    wanted = None if options.retry_after is None else options.retry_after(error)
+    deadline = None if options.deadline is None else options.deadline()
     return state.next_pause(now, retry_after=wanted, deadline=deadline)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Protocol, TypeVar
 
-from airflow_dlaas._util.retry import NO_RETRY, RetryPolicy, call_with_retry_async
+from airflow_dlaas._util.retry import NO_RETRY, RetryOptions, RetryPolicy, call_with_retry_async
 from airflow_dlaas._util.threads import run_in_thread
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.calls import Call
@@ -216,9 +216,8 @@ class TrainingPoller:
             POLL_RETRY,
             what=f"{what} from {self._client.url}",
             is_transient=is_transient,
-            retry_after=_retry_after,
             logger=_log,
-            on_retry=self._set_last_error,
+            options=RetryOptions(retry_after=_retry_after, on_retry=self._set_last_error),
         )
 
     def _set_last_error(self, message: str) -> None:

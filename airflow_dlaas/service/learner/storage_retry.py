@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from airflow_dlaas._util.retry import RetryPolicy, call_with_retry
+from airflow_dlaas._util.retry import RetryOptions, RetryPolicy, call_with_retry
 from airflow_dlaas.exceptions import StoreError
 
 T = TypeVar("T")
@@ -40,5 +40,5 @@ def with_storage_retry(
         what=what,
         is_transient=lambda error: isinstance(error, StoreError) and error.transient,
         logger=logger,
-        deadline=lambda: started_at + get_timeout(),
+        options=RetryOptions(deadline=lambda: started_at + get_timeout()),
     )

@@ -117,8 +117,8 @@ def peak():
 
 def move(verb, folder, container):
     if verb == "upload":
-        return upload(store, folder, container, segment_size=order["cut"])
-    return download(store, container, folder, segment_size=order["cut"])
+        return upload(store, folder, container, UploadOptions(segment_size=order["cut"]))
+    return download(store, container, folder, DownloadOptions(segment_size=order["cut"]))
 
 if order["warm"]:
     move(order["verb"], Path(order["warm"]), container)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas._util.file_lock import Timer, acquire_file_lock, file_lock
+from airflow_dlaas._util.file_lock import acquire_file_lock, file_lock
+from airflow_dlaas._util.timer import Timer
 
 
 @pytest.fixture

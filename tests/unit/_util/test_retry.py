@@ -10,12 +10,14 @@ import pytest
 
 from airflow_dlaas._util.retry import (
     NO_RETRY,
+    RetryOptions,
     RetryPolicy,
     RetryState,
     call_with_retry,
     call_with_retry_async,
     parse_retry_after,
 )
+from airflow_dlaas._util.timer import Timer
 
 NOW = 1_700_000_000.0
 log = logging.getLogger("test_retry")
@@ -65,16 +67,19 @@ class Service:
 STEADY = RetryPolicy(attempts=4, first_pause=1, max_pause=3, jitter=0)
 
 
-def call(service, policy=STEADY, clock=None, **options):
+def call(
+    service, policy=STEADY, clock=None, *, logger=log, is_transient=lambda error: isinstance(error, Away), **options
+):
     clock = clock or Clock()
-    defaults = {
-        "what": "Submitting training 42",
-        "is_transient": lambda error: isinstance(error, Away),
-        "logger": log,
-        "retry_after": lambda error: error.retry_after,
-        "random": lambda: 0.5,
-    }
-    return call_with_retry(service, policy, sleep=clock.sleep, clock=clock, **{**defaults, **options})
+    return call_with_retry(
+        service,
+        policy,
+        what="Submitting training 42",
+        is_transient=lambda error: isinstance(error, Away),
+        logger=logger,
+        options=RetryOptions(**{"retry_after": lambda error: error.retry_after, **options}),
+        timer=Timer(clock, clock.sleep, lambda: 0.5),
+    )
 
 
 # -- the policy ----------------------------------------------------------------
@@ -175,12 +180,6 @@ def test_call_logs_each_retry_as_a_warning_with_cause_pause_and_attempt(caplog):
     ]
 
 
-def test_call_logs_later_retries_at_the_given_level(caplog):
-    caplog.set_level(logging.DEBUG)
-    call(Service(Away(), Away(), Away()), later_level=logging.DEBUG)
-    assert [one.levelname for one in caplog.records] == ["WARNING", "DEBUG", "DEBUG"]
-
-
 def test_call_without_a_limit_of_attempts_logs_no_limit(caplog):
     call(Service(Away()), RetryPolicy(attempts=None, jitter=0))
     assert caplog.messages == ["Submitting training 42 failed (away); retrying in 0.5 s (attempt 2)"]
@@ -217,10 +216,9 @@ def test_call_async_retries_and_logs_alike(caplog):
             STEADY,
             what="Looking",
             is_transient=lambda _: True,
-            retry_after=lambda error: error.retry_after,
             logger=log,
-            sleep=clock.asleep,
-            clock=clock,
+            options=RetryOptions(retry_after=lambda error: error.retry_after),
+            timer=Timer(clock, clock.asleep),
         )
     )
     assert found == "answer"
