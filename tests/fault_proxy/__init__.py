@@ -31,6 +31,7 @@ __all__ = [
     "CorruptRequest",
     "ExpireTokens",
     "Fault",
+    "FaultProxy",
     "LoseReply",
     "ResetReply",
     "ResetRequest",
@@ -40,6 +41,5 @@ __all__ = [
     "Slow",
     "StallReply",
     "StallRequest",
-    "FaultProxy",
     "Truncate",
 ]
