@@ -44,10 +44,14 @@ class RemoteFile:
         """Return *size* bytes of the content from *start* on."""
         return RemotePart(self, start, size)
 
+    def open(self) -> Any:
+        """Open the file for reading, by the file system of this thread; raises the errors of fsspec."""
+        return _thread_fs(self.fs).open(self.path, "rb", cache_type="none")
+
     def has_changed(self) -> bool:
         """Whether the size, or an ETag that the file had when it was found, differs now."""
-        fs = _thread_fs(self.fs)
         with _translate_errors(self.location):
+            fs = _thread_fs(self.fs)
             fs.invalidate_cache()
             size, etags = _fetch_size_and_etags(fs, self.path)
         current = dict(etags)
@@ -65,8 +69,7 @@ class RemotePart:
     def chunks(self) -> Iterator[bytes | memoryview]:
         """Open the file and read the range."""
         remaining, location = self.size, self.file.location
-        fs = _thread_fs(self.file.fs)
-        with _translate_errors(location), fs.open(self.file.path, "rb", cache_type="none") as file:
+        with _translate_errors(location), self.file.open() as file:
             for data in _read_range(file, self.start, self.size):
                 remaining -= len(data)
                 view = memoryview(data)
