@@ -54,9 +54,7 @@ class ConnectionFileSystem(SwiftFileSystem):
         text = None if isinstance(path, list) else stringify_path(path)
         if isinstance(text, str) and text.startswith(f"{cls.protocol}://") and not HAS_EXTRA_SLASH:
             container, _, key = text.partition("://")[2].partition("/")
-            if key.strip(
-                "/"
-            ):  # otherwise `swift://conn@/folder`, without a container, would mean the container "folder"
+            if key.strip("/"):  # `swift://conn@/folder` has no container; it must not mean the container "folder"
                 with translate_to_os_errors(text):
                     require_container_name(container.rpartition("@")[2])
         return super()._strip_protocol(path)

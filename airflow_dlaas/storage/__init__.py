@@ -13,5 +13,6 @@ library leaves the package.
 ``segments``      how a large object is divided into segments, and their names; no I/O
 ``checksums``     comparison of received bytes with the MD5s of what was stored; no I/O
 ``body``          content that is uploaded, as it is read and sent
-``placing``       files that appear complete or not at all
+``atomic_write``  downloaded files that appear complete or not at all
+``store_helpers``  operations that need only the interface of a store
 """

@@ -23,7 +23,7 @@ CONTENT_KEYS = (
 )
 VERSION_KEYS = ("generation", "versionid", "version")
 MTIME_KEYS = ("lastmodified", "modified", "mtime", "updated", "modificationtime")
-"""Keys under which file systems report such a property, in lower case, without signs; the most reliable first."""
+"""Keys under which file systems report such a property, the most reliable first; in lower case, without punctuation."""
 
 MTIME_RESOLUTION_SECONDS = 2
 """Seconds after a change until a modification time shows another change."""

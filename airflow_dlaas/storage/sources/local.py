@@ -89,7 +89,7 @@ class LocalFile:
 
     @property
     def has_stable_fingerprint(self) -> bool:
-        """Whether the last change was long before the file was found: it may have been read right after that."""
+        """Whether the last change was long before the file was found; its content may be read right after that."""
         return self.stat_time_ns - max(self.mtime_ctime_ns) > MTIME_RESOLUTION_NS
 
     def part(self, start: int, size: int) -> Body:

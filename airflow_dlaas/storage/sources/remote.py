@@ -76,7 +76,7 @@ class RemotePart:
                 for offset in range(0, len(view), CHUNK_SIZE):
                     yield view[offset : offset + CHUNK_SIZE]
         if remaining:
-            raise Corrupted(f"{location} has become shorter while it was being sent: let it be written first")
+            raise Corrupted(f"{location} became shorter while it was sent: upload it when it is complete")
 
     def __str__(self) -> str:
         return self.file.location

@@ -20,7 +20,7 @@ from airflow_dlaas.storage.transfer.worker_pool import ProgressTracker, WorkerPo
 logger = logging.getLogger(__name__)
 
 MAX_SERVER_COPY_SIZE = 512 * MIB
-"""Bytes that a store copies within its response timeout; it sends nothing before the copy is complete."""
+"""Bytes that a store copies within the read timeout; it sends nothing before the copy is complete."""
 
 COPY_CHUNK_SIZE = 8 * MIB
 """Bytes that are fetched at a time of an object that is larger and in one piece."""

@@ -99,7 +99,7 @@ class MultipartUpload:
     def _complete(self) -> None:
         source, file = self._planned.source, self._planned.source.file
         if file.has_changed():
-            raise Corrupted(f"{file.location} was written while it was being sent: let it be written first")
+            raise Corrupted(f"{file.location} was written while it was being sent: upload it when it is complete")
         replaced = replaced_segments(self._store, self._container, self._planned)
         # Of a segment that is deleted before our object appears, no other upload can make its object any more.
         used = {part.segment[1] for part in self._parts if part.segment}

@@ -31,7 +31,8 @@ class TransferOptions:
     Bytes of a segment. A file or an object of more than two is large, and is transferred in parts.
 
     An upload stores a large file as segments of this size; only with the same size does the next upload resume an
-    interrupted one, or find the file unchanged without reading the store's list of segments.
+    interrupted one, or find the file unchanged without reading the store's list of segments. A download fetches a large
+    object that is stored in one piece in ranges of this size, and any other large object segment by segment.
     """
     progress: ProgressCallback | None = None
     """Called after every step."""
@@ -42,7 +43,7 @@ class UploadOptions(TransferOptions):
     """Options of an upload."""
 
     include: Patterns = None
-    """Names and globs of the files to upload, see `patterns.matches_any`; a text is one pattern, None means all."""
+    """Names and globs of the files to upload, see `matches_any` in `contract.patterns`; a text is one; None means all."""
     exclude: Patterns = ()
     """Names and globs of files that are left out; it takes precedence over *include*."""
     delete: bool = False

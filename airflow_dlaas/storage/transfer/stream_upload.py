@@ -27,7 +27,7 @@ the default of Swift, a file may have about 234 GiB."""
 
 @dataclass(frozen=True, slots=True)
 class BufferBody:
-    """Bytes in memory that are sent in pieces, because the store's timeout applies to each piece."""
+    """Bytes in memory that are sent in pieces, because the timeout of the connection applies to each piece."""
 
     data: bytearray = field(repr=False)
 

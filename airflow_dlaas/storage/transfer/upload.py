@@ -104,7 +104,7 @@ class Uploader:
             data = b"".join(map(bytes, file.part(0, file.size).chunks()))
             # A remote file above this size was read by more than one request.
             if not file.is_local and file.size > MAX_LOCAL_BUFFER and file.has_changed():
-                raise StoreError(f"{file.location} was written while it was being read: let it be written first")
+                raise StoreError(f"{file.location} was written while it was being read: upload it when it is complete")
             if not (file.is_local and file.has_changed()):
                 return BytesBody(data)
         return None
