@@ -36,7 +36,11 @@ class ObjectUpload:
     source: Path | bytes | Body
     """Its MD5 is sent first, so that the store refuses other content; except for a `HashingBody`, which has it last."""
     md5: str | None = None
-    """The MD5 of the source, if known; for the first attempt only: the file may be written before the next one."""
+    """
+    The MD5 of the source, if known; for the first attempt only: the file may be written before the next one.
+
+    An attempt that is repeated at once with a new token (401) is still the same one, so the source is not read again.
+    """
     content_type: str | None = None
     on_progress: BytesCallback | None = None
 
@@ -55,6 +59,8 @@ class ObjectUpload:
         try:
             response_headers, _ = self.session.http_pool.put(token, path, headers, body, self.on_progress)
         except ClientException as error:
+            if error.http_status == HTTPStatus.UNAUTHORIZED:
+                self.md5 = expected or None
             if error.http_status != HTTPStatus.UNPROCESSABLE_ENTITY:
                 raise
             raise Corrupted(
