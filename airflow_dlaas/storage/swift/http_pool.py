@@ -31,7 +31,7 @@ MAX_RESPONSE_BODY = 1024**2
 """Bytes that are kept of a response's body: it may name each of a thousand segments that are gone."""
 
 IdleConnections = deque[http.client.HTTPConnection]
-"""Open connections without a request. A deque needs no lock, for which all threads would wait at each request."""
+"""Open connections without a request. A deque is thread-safe without a lock, for which threads would wait."""
 
 
 class HttpPool:
@@ -57,7 +57,7 @@ class HttpPool:
         PUT *body*; return the headers and the body of the response.
 
         :param path: quoted, below the storage URL of *token*.
-        :param on_progress: after an error, it takes back what it was called with before.
+        :param on_progress: called with each number of bytes sent; after an error, once more with the negative sum.
         :raises ClientException: the response has a status of 300 or more.
         """
         route, idle = self._route_to(token.storage_url)
@@ -89,7 +89,7 @@ class HttpPool:
     @contextmanager
     def get(self, token: AuthToken, path: str, headers: Mapping[str, str]) -> Iterator[http.client.HTTPResponse]:
         """
-        GET *path*, as `put` has it; yield the response before its body is read.
+        GET *path* (see `put`); yield the response before its body is read.
 
         If the connection breaks, the body ends early without an error: compare the number of bytes.
 

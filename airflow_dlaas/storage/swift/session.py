@@ -1,5 +1,5 @@
 """
-A session with one account of a Swift: its token, the renewal of the token, retries, and errors of this package.
+A session with one account of a Swift: its token and the renewal of it, retries, and the translation of errors.
 
 swiftclient's ``Connection`` would serve if threads could share it, and if it honored Retry-After, sent a body of bytes
 again and renewed the Keystone token of a user that is known by id.

@@ -41,7 +41,7 @@ Page = list[dict[str, Any]]
 """A page of a listing, as it is in Swift's JSON."""
 
 MAX_BULK_DELETE = 1000
-"""Objects that one request deletes: its response comes when all are deleted, at about 200 a second."""
+"""Objects that one request deletes at most: its response ends when all are deleted, at about 200 a second."""
 
 
 class SwiftStore:

@@ -43,7 +43,7 @@ class UploadOptions(TransferOptions):
     """Options of an upload."""
 
     include: Patterns = None
-    """Names and globs of the files to upload, see `matches_any` in `contract.patterns`; a text is one; None means all."""
+    """Names and globs of the files to upload, see `contract.patterns`; a text is one pattern, None means all."""
     exclude: Patterns = ()
     """Names and globs of files that are left out; it takes precedence over *include*."""
     delete: bool = False
