@@ -12,6 +12,7 @@ from typing import Any
 from fsspec.exceptions import FSTimeoutError  # type: ignore[import-untyped]
 from fsspec.spec import AbstractFileSystem  # type: ignore[import-untyped]
 
+from airflow_dlaas._util.redact_url import redact_urls
 from airflow_dlaas.contract.patterns import GLOB_CHARACTERS, Patterns, is_selected, parse_patterns
 from airflow_dlaas.exceptions import Corrupted, NothingSelected, StoreError, StoreUnreachable
 from airflow_dlaas.storage.body import CHUNK_SIZE, Body
@@ -199,8 +200,10 @@ def _translate_errors(location: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise StoreError(f"{location} does not exist") from error
     except (ConnectionError, TimeoutError, FSTimeoutError) as error:
-        raise StoreUnreachable(f"{location} cannot be reached: {error}") from error
+        raise StoreUnreachable(f"{location} cannot be reached: {redact_urls(str(error))}") from error
     except OSError as error:
-        raise StoreError(f"{location} cannot be read: {error.strerror or error}") from error
+        raise StoreError(f"{location} cannot be read: {redact_urls(error.strerror or str(error))}") from error
     except ValueError as error:  # for example of a file that cannot be read from its middle
-        raise StoreError(f"{location} cannot be read in parts: download it to a file ({error})") from error
+        raise StoreError(
+            f"{location} cannot be read in parts: download it to a file ({redact_urls(str(error))})"
+        ) from error
