@@ -26,7 +26,7 @@ from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.store.base import Store
 
 POLL_INTERVAL = 0.25
-"""Seconds between two polls: the longest delay before a line of a log is sent."""
+"""Seconds between two polls: the longest delay before a line of a log is sent, unless polls are slow."""
 
 MAX_POLL_SHARE = 0.1
 """The share of the thread's time that polls may take: the pause after a slow poll is longer."""
@@ -113,7 +113,7 @@ class LogWatcher:
         :param state: the state when the caller read it.
         :param folder: the job directory.
         """
-        signal = LoopEvent()
+        loop_event = LoopEvent()
         with self._lock:
             if not self._is_running:
                 self._spawn_thread(self._poll_loop)  # the new thread waits for the lock
@@ -123,24 +123,24 @@ class LogWatcher:
                 job = JobDirectory(folder)
                 followed = self._followed[training_id] = FollowedTraining(state, (str(job.log), str(job.metrics)))
                 self._has_new = True
-            followed.events.add(signal)
+            followed.events.add(loop_event)
         try:
-            yield followed, signal
+            yield followed, loop_event
         finally:
             with self._lock:
-                followed.events.discard(signal)
+                followed.events.discard(loop_event)
                 if not followed.events and self._followed.get(training_id) is followed:
                     del self._followed[training_id]
 
     def poll(self) -> None:
         """Poll each followed training once, and set the events of those that have changed."""
         with self._lock:
-            followed, added, self._has_new = dict(self._followed), self._has_new, False
+            followed, has_new, self._has_new = dict(self._followed), self._has_new, False
         if not followed:
             return
         changed: set[str] = set()
         try:
-            changed |= self._poll_states(followed, has_new=added)
+            changed |= self._poll_states(followed, has_new=has_new)
         except Exception as error:
             with self._lock:
                 self._has_new = True  # the next poll reads the states even if the revision is the same
@@ -190,8 +190,8 @@ class LogWatcher:
         events: defaultdict[asyncio.AbstractEventLoop, list[asyncio.Event]] = defaultdict(list)
         with self._lock:
             for training in changed:
-                for signal in training.events:
-                    events[signal.loop].append(signal.event)
+                for loop_event in training.events:
+                    events[loop_event.loop].append(loop_event.event)
         for loop, events_of_loop in events.items():
             with suppress(RuntimeError):  # the event loop has been closed, and its log streams with it
                 loop.call_soon_threadsafe(_set_events, events_of_loop)
