@@ -145,15 +145,15 @@ def test_token_with_a_changed_character_is_refused(service) -> None:
 
 def test_token_is_invalid_after_its_user_or_password_changed(service) -> None:
     users = FakeUsers({"ada": "first"})
-    identity = TokenAuthenticator(users, b"k" * 32, clock=service.clock)
-    token = identity.log_in(basic("ada", "first")["Authorization"], "127.0.0.1")
-    assert identity.authenticate(f"Bearer {token}") == "ada"
+    authenticator = TokenAuthenticator(users, b"k" * 32, clock=service.clock)
+    token = authenticator.log_in(basic("ada", "first")["Authorization"], "127.0.0.1")
+    assert authenticator.authenticate(f"Bearer {token}") == "ada"
     for changed in ({"ada": "second"}, {}):
         users.passwords = changed
         with pytest.raises(Unauthenticated, match="has been removed or has another password"):
-            identity.authenticate(f"Bearer {token}")
+            authenticator.authenticate(f"Bearer {token}")
         with pytest.raises(Unauthenticated, match="has been removed or has another password"):
-            identity.refresh(token)
+            authenticator.refresh(token)
 
 
 def test_token_contains_neither_the_password_nor_a_plain_digest_of_it(service) -> None:
@@ -165,15 +165,15 @@ def test_token_contains_neither_the_password_nor_a_plain_digest_of_it(service) -
 
 
 def test_token_lifetime_is_configurable(service) -> None:
-    identity = TokenAuthenticator(
+    authenticator = TokenAuthenticator(
         FakeUsers({"ada": "x"}), b"k" * 32, clock=service.clock, lifetime=timedelta(minutes=5)
     )
-    token = identity.log_in(basic("ada", "x")["Authorization"], "127.0.0.1")
+    token = authenticator.log_in(basic("ada", "x")["Authorization"], "127.0.0.1")
     service.clock.advance(seconds=299)
-    assert identity.authenticate(f"Bearer {token}") == "ada"
+    assert authenticator.authenticate(f"Bearer {token}") == "ada"
     service.clock.advance(seconds=1)
     with pytest.raises(Unauthenticated, match="expired"):
-        identity.authenticate(f"Bearer {token}")
+        authenticator.authenticate(f"Bearer {token}")
 
 
 def test_concurrent_logins_do_not_block_other_requests(service) -> None:
@@ -186,8 +186,8 @@ def test_concurrent_logins_do_not_block_other_requests(service) -> None:
             return gate.wait(60) and super().check_password(login, password)
 
     token = service.log_in()
-    identity = TokenAuthenticator(SlowUsers(PASSWORDS), b"k" * 32, clock=service.clock)
-    service.client.app.state.deps = replace(service.deps, authenticator=identity)
+    authenticator = TokenAuthenticator(SlowUsers(PASSWORDS), b"k" * 32, clock=service.clock)
+    service.client.app.state.deps = replace(service.deps, authenticator=authenticator)
     with ThreadPoolExecutor(60) as pool:
         logins = [
             pool.submit(service.client.get, "/v3/identity/token", headers=basic("dlaas", "geheim-1"))

@@ -77,12 +77,12 @@ def test_content_can_be_downloaded_from_version_and_experiment(service) -> None:
 def test_chunked_upload_is_accepted(service) -> None:
     content = make_zip()
 
-    def pieces() -> Iterator[bytes]:
+    def chunks() -> Iterator[bytes]:
         for start in range(0, len(content), 10):
             yield content[start : start + 10]
 
     url = service.experiment()["entity"]["experiment_version"]["content_url"]
-    assert service.client.put(url, content=pieces(), headers={"Content-Type": "image/png"}).status_code == 200
+    assert service.client.put(url, content=chunks(), headers={"Content-Type": "image/png"}).status_code == 200
     assert service.client.get(url).content == content
 
 
@@ -164,8 +164,8 @@ def test_invalid_zip_is_refused_and_not_stored(service, content: bytes) -> None:
 
 
 def test_nested_folders_are_accepted_if_allowed(service) -> None:
-    allowed = replace(service.deps, limits=replace(service.deps.limits, allow_nested=True))
-    service.client.app.state.deps = allowed
+    deps = replace(service.deps, limits=replace(service.deps.limits, allow_nested=True))
+    service.client.app.state.deps = deps
     service.experiment(make_zip(**{"folder/train_py": ""}))
 
 

@@ -57,11 +57,11 @@ def test_cancel_of_a_queued_training_is_final_at_once(service) -> None:
 def test_isolation_is_reported_from_the_job_and_later_from_the_store(service, run: str) -> None:
     job = service.job(run)
     assert reported_status(service, run).isolation is None
-    for mark in ("{broken", '{"phase": "loading", "since": "2026-03-01T12:00:00Z"}'):
-        job.phase.write_text(mark)
+    for content in ("{broken", '{"phase": "loading", "since": "2026-03-01T12:00:00Z"}'):
+        job.phase.write_text(content)
         assert reported_status(service, run).isolation is None
-    mark = PhaseFile(phase=Phase.PROCESSING, since=service.clock(), isolation="bubblewrap")
-    job.phase.write_text(mark.model_dump_json())
+    phase_file = PhaseFile(phase=Phase.PROCESSING, since=service.clock(), isolation="bubblewrap")
+    job.phase.write_text(phase_file.model_dump_json())
     assert reported_status(service, run).isolation == "bubblewrap"
     service.store.record_progress(run, TrainingState.RUNNING, Phase.PROCESSING, service.clock())
     service.store.finish(
