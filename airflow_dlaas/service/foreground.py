@@ -23,6 +23,7 @@ def serve(settings: Settings, on_ready: Callable[[str], object]) -> int:
 
     :param on_ready: called once, as soon as the service answers requests, with a message for the operator that has
         addresses and paths but no secret.
+    :raises NotConfigured: a setting has a value that cannot be used.
     :raises HostError: the service cannot start, or one of its components ended unexpectedly.
     """
     service = Service(settings)

@@ -229,7 +229,7 @@ class JobDirectory:
         for path in (self.secrets, *self.path.glob(f".{self.secrets.name}.*")):
             try:
                 path.unlink(missing_ok=True)
-            except IsADirectoryError:  # noqa: PERF203 - a failure must not keep the others
+            except IsADirectoryError:  # noqa: PERF203 - one failure must not keep the other files
                 remove_folder(path)  # The command made it; no secret of ours is in a directory.
             except OSError as error:
                 if error.errno not in _MISSING_ERRNOS:

@@ -30,7 +30,7 @@ class UserDirectory(Protocol):
     """The users that may log in. Implementations are thread-safe."""
 
     def check_password(self, login: str, password: str) -> bool:
-        """Whether *login* is a user and *password* is theirs. Slow; it must take as long for an unknown login."""
+        """Whether *login* is a user and *password* is theirs. May be slow; takes as long for an unknown login."""
 
     def security_stamp(self, login: str) -> str | None:
         """

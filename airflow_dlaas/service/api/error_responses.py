@@ -69,7 +69,7 @@ def error_response(error: Exception, request: HTTPConnection) -> Response:
     """
     Return the response to *request* for *error*, and log both under the same trace.
 
-    For an error of the service (5xx), the response has no details: only the log has them.
+    For an unexpected error (500), the response has no details: only the log has them.
     """
     trace = uuid.uuid4().hex
     api_error = _to_api_error(error, request.scope["path"])

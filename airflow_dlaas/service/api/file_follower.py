@@ -22,7 +22,7 @@ class FileFollower:
     path: Path
     offset: int = 0
     may_have_more: bool = False
-    """Whether the last read returned a full chunk, so that the next read may return more without a wait."""
+    """Whether the last read filled a chunk, so that the next read may return more without a wait."""
 
     def read(self, *, ended: bool) -> bytes:
         """

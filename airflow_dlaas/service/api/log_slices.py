@@ -11,7 +11,7 @@ DEFAULT_SLICE_SIZE = 256 * 1024
 """Bytes of a slice, unless the request has another limit."""
 
 MAX_SEARCH_BYTES = 16 * 1024**2
-"""Bytes that one search reads. The client continues with another search from there."""
+"""Bytes after which one search stops, at the end of a line. The client continues with another search from there."""
 
 MAX_MATCHES = 200
 """Matching lines that one search returns."""
@@ -71,7 +71,7 @@ def search(path: Path, text: str, *, start: int) -> LogMatches:
     """
     Return the lines from byte *start* on that contain *text*, in upper or lower case.
 
-    One call reads `MAX_SEARCH_BYTES` bytes and returns `MAX_MATCHES` lines at most. If there may be more, `next` is the
+    One call stops after `MAX_SEARCH_BYTES` bytes or `MAX_MATCHES` found lines. If there may be more, `next` is the
     byte at which to continue.
 
     :raises OSError: the log is no regular file, or cannot be read.

@@ -193,7 +193,7 @@ async def _open_stream(websocket: WebSocket, deps: ApiDeps, training_id: str) ->
 
 
 async def _close_reason(deps: ApiDeps, owner: str, training_id: str) -> str:
-    """Return the close reason of a log stream that has sent everything."""
+    """Return the reason for closing a log stream: the whole log was sent, or the training was deleted."""
     try:
         await run_in_threadpool(deps.store.get_training, owner, training_id)
     except NotFound:

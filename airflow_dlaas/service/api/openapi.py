@@ -15,9 +15,7 @@ from pydantic.json_schema import models_json_schema
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.experiment import ExperimentDraft
-from airflow_dlaas.contract.training import (
-    PatchOperation,
-)
+from airflow_dlaas.contract.training import PatchOperation
 from airflow_dlaas.service.api.request_bodies import SCHEMA_REF_PREFIX
 from airflow_dlaas.service.api.response_models import TokenBody
 

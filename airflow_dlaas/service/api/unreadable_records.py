@@ -25,7 +25,7 @@ def unreadable_report(record: TrainingRecord, metadata: Metadata, now: datetime,
     """
     Return a report with id, state, description (if it can be read), and an error with the code `UNREADABLE_RECORD`.
 
-    :param reason: what cannot be read.
+    :param reason: why the record cannot be read.
     """
     message = (
         f"The service cannot read its record of training {record.id} ({reason}); the log of the service has the details"

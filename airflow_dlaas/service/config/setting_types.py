@@ -18,7 +18,7 @@ a leaked token would be a danger for too long.
 
 
 def parse_path(value: str) -> Path:
-    """Parse the path of a file or a folder, relative to the working directory; ``~`` is the user's home."""
+    """Parse the path of a file or a folder and make it absolute; ``~`` is the user's home directory."""
     return Path(value).expanduser().absolute()
 
 

@@ -41,7 +41,7 @@ def find_free_port(host: str, *, previous_port: int | None = None) -> int:
     """
     Find a free port for another program: *previous_port* if it becomes free within `PORT_RELEASE_TIMEOUT`, else any.
 
-    The port is not reserved: a third program may take it first, and then the listener of that program fails.
+    The port is not reserved: if a third program takes it first, the other program cannot listen at it.
     """
     until = time.monotonic() + PORT_RELEASE_TIMEOUT
     while previous_port is not None and time.monotonic() < until:
