@@ -172,10 +172,10 @@ class Service:
         made = deepcopy(DEFINITION)
         for path, value in {"model_definition__definition_location": location, **changes}.items():
             *way, last = [int(step) if step.isdigit() else step for step in path.split("__")]
-            place: Any = made
+            target: Any = made
             for step in way:
-                place = place[step]
-            place[last] = value
+                target = target[step]
+            target[last] = value
         return made
 
     def submit(self, **changes: Any) -> str:

@@ -128,13 +128,13 @@ def test_unreadable_experiment_does_not_hide_others(service, table: str, column:
 @pytest.mark.parametrize("digest", ["", "x", 5, "../../store.db", b"\xff\xfe\x00"])
 def test_invalid_digest_is_reported_as_lost_content(service, digest: Any) -> None:
     made = service.experiment(make_zip())
-    key, place = made["metadata"]["guid"], made["entity"]["experiment_version"]
-    definition = service.definition(model_definition__definition_location=place["url"])
+    key, version = made["metadata"]["guid"], made["entity"]["experiment_version"]
+    definition = service.definition(model_definition__definition_location=version["url"])
     assert damage(service, "versions", "digest", digest, f"experiment_id = '{key}'")
-    assert service.client.get(place["content_url"]).status_code == 404
+    assert service.client.get(version["content_url"]).status_code == 404
     refused = service.client.post("/v3/models", json=definition)
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, "C102")
-    assert service.client.put(place["content_url"], content=make_zip()).status_code == 200
+    assert service.client.put(version["content_url"], content=make_zip()).status_code == 200
     assert service.client.post("/v3/models", json=definition).status_code == 202
 
 

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocketDisconnect
 from airflow_dlaas.contract.base import parse_response
 from airflow_dlaas.contract.log_stream import LOG_COMPLETE_REASON, Frame
 from airflow_dlaas.contract.state import Phase, TrainingState
-from airflow_dlaas.service.api import log_stream as monitoring
+from airflow_dlaas.service.api import log_stream
 from airflow_dlaas.service.api.dependencies import ApiLimits
 from airflow_dlaas.service.store.base import TrainingOutcome
 from tests.conformance.store.conftest import a_definition, a_training
@@ -275,7 +275,7 @@ def test_client_that_reads_nothing_is_disconnected_and_nothing_is_buffered(
         if message["type"] == "websocket.send":
             await asyncio.Event().wait()
 
-    monkeypatch.setattr(monitoring, "SEND_TIMEOUT", 0.01)
+    monkeypatch.setattr(log_stream, "SEND_TIMEOUT", 0.01)
     caplog.set_level("INFO")
     ask(service, run, send)
     assert sent == ["websocket.accept", "websocket.send"]

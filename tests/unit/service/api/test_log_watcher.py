@@ -54,11 +54,11 @@ class FakeFileSizes:
         return self.sizes[path]
 
 
-async def take_events(*signals: LoopEvent) -> list[bool]:
-    """Return which of *signals* are set, and clear all."""
+async def take_events(*events: LoopEvent) -> list[bool]:
+    """Return which of *events* are set, and clear all."""
     await asyncio.sleep(0)
-    found = [one.event.is_set() for one in signals]
-    for one in signals:
+    found = [one.event.is_set() for one in events]
+    for one in events:
         one.event.clear()
     return found
 
@@ -112,15 +112,15 @@ def test_states_are_read_together_and_only_after_a_change() -> None:
         store, file_sizes = FakeStore(**dict.fromkeys(names, PENDING)), FakeFileSizes()
         watcher = make_watcher(store, file_sizes)
         with ExitStack() as stack:
-            signals = [stack.enter_context(watcher.follow(name, PENDING, Path(name)))[1] for name in names]
+            events = [stack.enter_context(watcher.follow(name, PENDING, Path(name)))[1] for name in names]
             for _ in range(5):
                 watcher.poll()
             assert store.calls == Counter(revision=5, states=1)
-            assert not any(await take_events(*signals))
+            assert not any(await take_events(*events))
             store.put(t7=RUNNING)
             watcher.poll()
             assert store.calls == Counter(revision=6, states=2)
-            assert [number for number, set_ in enumerate(await take_events(*signals)) if set_] == [7]
+            assert [number for number, set_ in enumerate(await take_events(*events)) if set_] == [7]
 
     asyncio.run(scenario())
 
@@ -133,9 +133,9 @@ def test_state_of_a_new_training_is_read_without_a_change() -> None:
         watcher = make_watcher(store, file_sizes)
         with watcher.follow("a", RUNNING, Path("a")):
             watcher.poll()
-            with watcher.follow("b", RUNNING, Path("b")) as (followed, signal):
+            with watcher.follow("b", RUNNING, Path("b")) as (followed, event):
                 watcher.poll()
-                assert await take_events(signal) == [True]
+                assert await take_events(event) == [True]
                 assert followed.state is COMPLETED
 
     asyncio.run(scenario())
@@ -146,7 +146,7 @@ def test_deleted_training_is_detected_and_unknown_state_is_ignored() -> None:
         store, file_sizes = FakeStore(a=PENDING, b=PENDING), FakeFileSizes()
         watcher = make_watcher(store, file_sizes)
         with (
-            watcher.follow("a", PENDING, Path("a")) as (deleted, signal),
+            watcher.follow("a", PENDING, Path("a")) as (deleted, event),
             watcher.follow("b", PENDING, Path("b")) as (unknown, other),
         ):
             watcher.poll()
@@ -154,7 +154,7 @@ def test_deleted_training_is_detected_and_unknown_state_is_ignored() -> None:
             store.states["b"] = None
             store.put()
             watcher.poll()
-            assert await take_events(signal, other) == [True, False]
+            assert await take_events(event, other) == [True, False]
             assert (deleted.deleted, unknown.deleted, unknown.state) == (True, False, PENDING)
 
     asyncio.run(scenario())
@@ -193,17 +193,17 @@ def test_files_are_polled_while_the_database_fails_and_states_are_read_later(
     async def scenario() -> None:
         store, file_sizes = FakeStore(a=RUNNING), FakeFileSizes()
         watcher = make_watcher(store, file_sizes)
-        with watcher.follow("a", RUNNING, Path("a")) as (followed, signal):
+        with watcher.follow("a", RUNNING, Path("a")) as (followed, event):
             watcher.poll()
             store.failing = True
             for _ in range(3):
                 file_sizes.sizes[log("a")] += 1
                 watcher.poll()
-                assert await take_events(signal) == [True]
+                assert await take_events(event) == [True]
             store.failing = False
             store.states["a"] = COMPLETED  # with the same revision, as in a restored database
             watcher.poll()
-            assert await take_events(signal) == [True]
+            assert await take_events(event) == [True]
             assert followed.state is COMPLETED
 
     caplog.set_level("INFO")
@@ -303,14 +303,13 @@ def test_states_are_read_again_after_a_failed_poll() -> None:
         watcher = make_watcher(store, file_sizes)
         with watcher.follow("a", PENDING, Path("a")):
             watcher.poll()
-            store.states["b"] = (
-                COMPLETED  # ended between the read of the log stream and the poll, so without a new revision
-            )
-            with watcher.follow("b", RUNNING, Path("b")) as (followed, signal):
+            # Training b ended between the read of the log stream and the poll, so there is no new revision.
+            store.states["b"] = COMPLETED
+            with watcher.follow("b", RUNNING, Path("b")) as (followed, event):
                 with pytest.raises(ValueError, match="no driver"):
                     watcher.poll()
                 watcher.poll()
                 assert followed.state is COMPLETED
-                assert await take_events(signal) == [True]
+                assert await take_events(event) == [True]
 
     asyncio.run(scenario())

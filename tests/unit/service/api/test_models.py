@@ -283,13 +283,13 @@ def test_other_patch_operations_are_refused(service, body: object, code: str) ->
 
 def make_deep(folder: Path, depth: int) -> None:
     """Create nested folders, deeper than the longest path, as a command can by changing its directory."""
-    place = os.open(folder, os.O_RDONLY)
+    directory = os.open(folder, os.O_RDONLY)
     for _ in range(depth):
-        os.mkdir("deeper", dir_fd=place)
-        inner = os.open("deeper", os.O_RDONLY, dir_fd=place)
-        os.close(place)
-        place = inner
-    os.close(place)
+        os.mkdir("deeper", dir_fd=directory)
+        inner = os.open("deeper", os.O_RDONLY, dir_fd=directory)
+        os.close(directory)
+        directory = inner
+    os.close(directory)
 
 
 def test_training_with_a_deep_log_folder_can_be_deleted(service) -> None:

@@ -164,7 +164,7 @@ def test_unusable_password_is_refused(password, why):
         hash_password(password)
 
 
-def spoil(path: Path) -> None:
+def edit_with_error(path: Path) -> None:
     with edit_users(path) as known:
         known.clear()
         _ = 1 / 0
@@ -179,7 +179,7 @@ def test_edited_file_is_written_atomically_for_its_owner_only(path):
     assert path.stat().st_ino != inode
     assert list(read_users(path)) == ["ada", "bob", "carol"]
     with pytest.raises(ZeroDivisionError):
-        spoil(path)
+        edit_with_error(path)
     assert list(read_users(path)) == ["ada", "bob", "carol"]
     assert {one.name for one in path.parent.iterdir()} == {"users", ".users.lock"}
 
