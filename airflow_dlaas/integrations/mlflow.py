@@ -39,6 +39,7 @@ RUN_STATUSES = {"completed": "FINISHED", "error": "FAILED", "canceled": "KILLED"
 
 _MAX_BATCH_SIZE = 1000  # metrics that MLflow accepts in one request
 _INVALID_NAME_CHARS = re.compile(r"[^\w./ :-]", re.ASCII)
+_URL_CREDENTIALS = re.compile(r"(?<=://)\S*@")
 
 
 def require_mlflow() -> None:
@@ -76,7 +77,8 @@ def log_to_mlflow(
         run_id = _create_run(client, experiment_id, training, curves, tags)
         logger.info("Training %s is logged in MLflow as run %s", training.id, run_id)
     except MlflowException as error:
-        logger.warning("Training %s is not logged in MLflow: %s", training.id, error)
+        # MLflow's messages contain its server's URL, which may have a user and a password.
+        logger.warning("Training %s is not logged in MLflow: %s", training.id, _URL_CREDENTIALS.sub("***@", str(error)))
 
 
 def _get_or_create_experiment(client: MlflowClient, name: str) -> str:
