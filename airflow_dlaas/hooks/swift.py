@@ -277,14 +277,14 @@ class SwiftHook(BaseHook):
         :raises StoreRefused: the user may not read it.
         """
         from airflow_dlaas._util.retry import RetryPolicy, call_with_retry
-        from airflow_dlaas.exceptions import ContainerNotFound, DlaasError
+        from airflow_dlaas.exceptions import ContainerNotFound, is_transient
 
         try:
             call_with_retry(  # `check` itself does not retry
                 lambda: self.store.check(container),
                 RetryPolicy(),
                 what=f"Checking container {container}",
-                is_transient=lambda error: isinstance(error, DlaasError) and error.transient,
+                is_transient=is_transient,
                 logger=self.log,
             )
         except ContainerNotFound:

@@ -148,7 +148,7 @@ class TrainModelTrigger(BaseTrigger):
     async def _submit(self, client: Client) -> Training:
         from airflow_dlaas._util.retry import RetryPolicy, call_with_retry_async
         from airflow_dlaas._util.threads import run_in_thread
-        from airflow_dlaas.exceptions import DlaasError
+        from airflow_dlaas.exceptions import is_transient
         from airflow_dlaas.task_runs.definition import build_definition, conn_ids
         from airflow_dlaas.task_runs.run_key import RunKey
         from airflow_dlaas.task_runs.submit import log_training, submit_training
@@ -169,7 +169,7 @@ class TrainModelTrigger(BaseTrigger):
                 total_seconds=SUBMIT_RETRY_TIMEOUT,
             ),
             what=f"Submitting the training under key {self.key}",
-            is_transient=lambda error: isinstance(error, DlaasError) and error.transient,
+            is_transient=is_transient,
             logger=self.log,
         )
         self._pending_definition, self._training_id = None, training.id
