@@ -70,5 +70,5 @@ def _remote_sources(location: str, include: Patterns, exclude: Patterns) -> Sequ
 
     from airflow_dlaas.storage.sources.remote import remote_sources
 
-    there = ObjectStoragePath(location)
-    return remote_sources(there.fs, there.path, location, include, exclude)
+    remote = ObjectStoragePath(location)
+    return remote_sources(remote.fs, remote.path, location, include, exclude)

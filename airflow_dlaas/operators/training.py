@@ -134,9 +134,8 @@ class SubmitTrainingOperator(CheckedOperator):
             text = read_at_parse(str(self.definition), self.get_template_env())
             if text is not None:
                 self.definition = text
-                if document := parse_json_object(
-                    text
-                ):  # None if templates outside of its strings must be rendered first
+                document = parse_json_object(text)
+                if document:  # None if templates outside of its strings must be rendered first
                     own = {name: getattr(self, name) for name in SubmitTrainingOperator.parameters}
                     self.normalize_parameters(self.task_id, {**own, "definition": document}, dag=self.get_dag())
         self.prepare_template()
@@ -236,35 +235,35 @@ class TrainModelOperator(SubmitTrainingOperator):
             from airflow_dlaas.integrations.mlflow import require_mlflow
 
             require_mlflow()
-        run = self._prepare_training(context)
+        prepared = self._prepare_training(context)
         timeout = self.execution_timeout if self.timeout is None else self.timeout
         # Not deferred for a training that has ended: a trigger that fires at once races the scheduler.
-        if self.deferrable and (run.training is None or not run.training.state.is_final):
+        if self.deferrable and (prepared.training is None or not prepared.training.state.is_final):
             from airflow_dlaas.triggers.model import TrainModelTrigger
 
-            since = run.task_run.since
+            since = prepared.task_run.since
             self.defer(
                 trigger=TrainModelTrigger(
-                    definition=run.document,
+                    definition=prepared.document,
                     definition_location=self.definition_location,
-                    key=run.run_key.idempotency_key,
+                    key=prepared.run_key.idempotency_key,
                     since=since.timestamp() if since else None,
                     timeout=timeout.total_seconds() if timeout else None,
                     dlaas_conn_id=self.dlaas_conn_id,
                     deferred_at=time.time(),
                 ),
                 method_name=self.execute_complete.__name__,
-                kwargs={"key": run.run_key.idempotency_key},
+                kwargs={"key": prepared.run_key.idempotency_key},
             )
 
         def submit_and_wait() -> Training:
-            training = run.submit()
+            training = prepared.submit()
             deadline = deadline_after(training.status.submitted_at, timeout)
             return wait_for_training_sync(
-                run.task_run.service_connection, training.id, deadline=deadline, logger=self.log
+                prepared.task_run.service_connection, training.id, deadline=deadline, logger=self.log
             )
 
-        return self._finish(run, submit_and_wait)
+        return self._finish(prepared, submit_and_wait)
 
     def execute_complete(self, context: Context, event: Any = None, key: str | None = None) -> str:
         """
@@ -275,8 +274,8 @@ class TrainModelOperator(SubmitTrainingOperator):
         from airflow_dlaas.task_runs.task_training import TaskTraining
         from airflow_dlaas.task_runs.trigger_events import parse_event_key, parse_training_event
 
-        self._task_training = run = TaskTraining.attach(key or parse_event_key(event), self._task_run(context))
-        return self._finish(run, lambda: parse_training_event(event))
+        self._task_training = attached = TaskTraining.attach(key or parse_event_key(event), self._task_run(context))
+        return self._finish(attached, lambda: parse_training_event(event))
 
     def resume(self, context: Context, event: Any = None, key: str | None = None) -> str:
         """Finish a task that an earlier version deferred: its row in Airflow's database names this method."""

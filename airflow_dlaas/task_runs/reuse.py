@@ -39,7 +39,7 @@ def is_reusable(
     if not client.extensions.acknowledgement:
         return False
     try:
-        why = _reuse_obstacle(client, training, definition, results_connection)
+        obstacle = _reuse_obstacle(client, training, definition, results_connection)
     except DlaasError as error:
         logger.warning(
             "Comparing training %s of an earlier run of this task with the definition failed (%s); it is not reused",
@@ -47,14 +47,14 @@ def is_reusable(
             error,
         )
         return False
-    if why is None:
+    if obstacle is None:
         logger.info(
             "Training %s of an earlier run of this task has completed, but the task did not succeed; the definition is "
             "the same and the results exist: it is reused instead of training again",
             training.id,
         )
         return True
-    logger.info("Training %s of an earlier run of this task has completed and is not reused: %s", training.id, why)
+    logger.info("Training %s of an earlier run of this task has completed and is not reused: %s", training.id, obstacle)
     return False
 
 
@@ -101,16 +101,16 @@ def _reuse_obstacle(
 ) -> str | None:
     from airflow_dlaas.hooks.swift import make_store
 
-    echo = client.send(calls.get_training_entity(training.id))
-    if why := definition_mismatch(echo, definition):
-        return why
+    entity = client.send(calls.get_training_entity(training.id))
+    if mismatch := definition_mismatch(entity, definition):
+        return mismatch
     reported = training.entity.training_results
     if reported is None or reported.location is None:
         return "its status does not name where its results are"
-    place = reported.location
+    location = reported.location
     with make_store(results_connection) as store:
-        if next(iter(store.list_objects(place.container, f"{place.model_location}/")), None) is None:
-            return f"container {place.container} has no objects under {place.model_location}/ any more"
+        if next(iter(store.list_objects(location.container, f"{location.model_location}/")), None) is None:
+            return f"container {location.container} has no objects under {location.model_location}/ any more"
     return None
 
 

@@ -65,6 +65,7 @@ class RunKey:
     acknowledges: bool = False
     """Whether a task that succeeds with this training acknowledges it at the service."""
     version: int = 2
+    """The form of the key: 1 or 2."""
 
     @property
     def idempotency_key(self) -> str:
@@ -123,13 +124,13 @@ class RunKey:
         :param airflow_id: the identity of this Airflow (`airflow_dlaas.task_runs.airflow_identity.airflow_id`).
         """
         ti, run = context["ti"], context["dag_run"]
-        this = TaskTry.from_context(context)
+        current_try = TaskTry.from_context(context)
         return cls(
             task_digest=task_digest(ti.dag_id, ti.run_id, ti.task_id, ti.map_index),
             generation=_generation_digest(context),
             airflow_digest=None if airflow_id is None else _digest(airflow_id)[:16],
             clear_number=getattr(run, "clear_number", None) or 0,
-            first_try=max(1, min(this.first_try, this.try_number)),
+            first_try=max(1, min(current_try.first_try, current_try.try_number)),
             acknowledges=acknowledges,
         )
 
