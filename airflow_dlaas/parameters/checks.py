@@ -228,7 +228,7 @@ def require_dict_list(value: Any, stage: CheckStage) -> list[Any]:
 
 
 def _apply_rule(rule: Callable[[object, str], T], value: object) -> T:
-    """Apply a rule of `contract` or `storage`, whose error begins with the parameter's name and a colon."""
+    """Apply a rule of `contract`, whose error begins with the parameter's name and a colon."""
     from airflow_dlaas.exceptions import InvalidArgument
 
     try:

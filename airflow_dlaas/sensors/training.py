@@ -120,7 +120,7 @@ class TrainingSensor(DeferrableSensor):
                 if not error.transient:
                     raise
                 self.log.warning(
-                    "Requesting training %s failed (%s); retrying at the next poke", self.training_id, error
+                    "Requesting training %s failed (%s); the sensor continues to wait", self.training_id, error
                 )
                 return None
         self.log.info("Training %s is %s", training.id, training.state)

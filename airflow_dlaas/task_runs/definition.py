@@ -119,7 +119,7 @@ def _resolve_connections(
         elif isinstance(name, Mapping):
             problems.append(
                 f"{path}.connection: must be the id of an Airflow connection of type swift. The credentials belong "
-                "into that connection; in the definition, the UI would show them"
+                "in that connection; in the definition, the UI would show them"
             )
     if problems:
         raise InvalidDefinition(problems)

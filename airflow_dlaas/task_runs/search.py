@@ -102,7 +102,8 @@ def _iter_training_ids(
     """
     Yield key and id of each training of *task_digests* in the list.
 
-    If the pages come newest first, the search ends at the first page that is older than *since*.
+    If the pages come newest first, the search ends at the first page with a training that is older than *since* by more
+    than `MAX_CLOCK_SKEW`.
     """
     call = calls.list_training_summaries()
     for _ in range(MAX_PAGES):
