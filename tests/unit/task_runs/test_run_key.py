@@ -52,9 +52,9 @@ def test_a_retry_keeps_the_key() -> None:
 def test_a_clear_and_a_recreated_run_are_other_generations_of_the_same_task() -> None:
     first = RunKey.from_context(context())
     for other in (context(max_tries=1), context(start=BEGUN + timedelta(microseconds=1))):
-        tag = RunKey.from_context(other)
-        assert tag.task_digest == first.task_digest
-        assert tag.generation != first.generation
+        run_key = RunKey.from_context(other)
+        assert run_key.task_digest == first.task_digest
+        assert run_key.generation != first.generation
 
 
 def test_a_clear_with_lowered_retries_has_another_key_with_the_same_generation_digest() -> None:
@@ -89,25 +89,25 @@ def test_two_airflows_have_different_keys_for_the_same_task() -> None:
 @pytest.mark.parametrize("airflow", ["production", None])
 @pytest.mark.parametrize("acknowledges", [True, False])
 def test_the_tag_follows_the_authors_description_and_is_parsed(airflow: str | None, acknowledges: bool) -> None:
-    tag = RunKey.from_context(
+    run_key = RunKey.from_context(
         context(clears=4, retries=1, max_tries=3, try_number=3), airflow_id=airflow, acknowledges=acknowledges
     )
-    tag = tag.next_attempt
-    description = with_run_key(definition("As I wrote it."), tag).model_definition.description
-    assert description == f"As I wrote it. {tag}"
-    assert RunKey.from_description(description) == tag == RunKey.parse(tag.idempotency_key)
-    assert (tag.attempt, tag.clear_number, tag.first_try) == (1, 4, 3)
+    run_key = run_key.next_attempt
+    description = with_run_key(definition("As I wrote it."), run_key).model_definition.description
+    assert description == f"As I wrote it. {run_key}"
+    assert RunKey.from_description(description) == run_key == RunKey.parse(run_key.idempotency_key)
+    assert (run_key.attempt, run_key.clear_number, run_key.first_try) == (1, 4, 3)
     assert without_run_key(description) == "As I wrote it."
-    assert len(str(tag)) <= 120
+    assert len(str(run_key)) <= 120
 
 
 def test_a_stored_key_of_form_1_is_parsed_and_written_unchanged() -> None:
-    tag = RunKey.parse(STORED_KEY)
-    assert (tag.version, tag.attempt, tag.airflow_digest) == (1, 2, None)
-    assert tag.idempotency_key == STORED_KEY
-    assert str(tag) == f"[airflow-dlaas {STORED_KEY}]"
-    assert RunKey.from_description(f"As I wrote it. [airflow-dlaas {STORED_KEY}]") == tag
-    assert tag.next_attempt.idempotency_key == STORED_KEY[:-1] + "3"
+    run_key = RunKey.parse(STORED_KEY)
+    assert (run_key.version, run_key.attempt, run_key.airflow_digest) == (1, 2, None)
+    assert run_key.idempotency_key == STORED_KEY
+    assert str(run_key) == f"[airflow-dlaas {STORED_KEY}]"
+    assert RunKey.from_description(f"As I wrote it. [airflow-dlaas {STORED_KEY}]") == run_key
+    assert run_key.next_attempt.idempotency_key == STORED_KEY[:-1] + "3"
 
 
 def test_form_1_is_what_earlier_releases_wrote() -> None:

@@ -35,7 +35,7 @@ async def cancel_repeatedly(task: asyncio.Task[bool], times: int) -> None:
 
 
 def test_repeated_cancellations_of_the_waiter_do_not_interrupt_the_work() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         work = Work()
         shielded = ShieldedWork(work, "work")
         waiting = asyncio.create_task(shielded.join(LONG))
@@ -45,11 +45,11 @@ def test_repeated_cancellations_of_the_waiter_do_not_interrupt_the_work() -> Non
         assert await waiting is True
         assert (work.started, work.done) == (1, 1)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_all_waiters_share_one_run_of_the_work() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         work = Work()
         shielded = ShieldedWork(work, "work")
         shielded.start()
@@ -60,11 +60,11 @@ def test_all_waiters_share_one_run_of_the_work() -> None:
         assert await shielded.join(LONG)
         assert work.started == 1
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_the_work_continues_after_the_timeout_and_is_not_garbage_collected() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         work = Work()
         shielded = ShieldedWork(work, "work")
         assert not await shielded.join(0)
@@ -77,18 +77,18 @@ def test_the_work_continues_after_the_timeout_and_is_not_garbage_collected() -> 
             await asyncio.sleep(0)
         assert work.done == 1
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
 
 
 def test_an_error_of_the_work_is_logged_and_not_raised(caplog: pytest.LogCaptureFixture) -> None:
     async def fails() -> None:
         raise OSError("the network is down")
 
-    async def scene() -> None:
+    async def scenario() -> None:
         assert await ShieldedWork(fails, "Canceling training-1").join(LONG)
 
     with caplog.at_level(logging.ERROR):
-        asyncio.run(scene())
+        asyncio.run(scenario())
     assert "Canceling training-1 failed" in caplog.text
     assert "the network is down" in caplog.text
 
@@ -101,17 +101,17 @@ def test_work_keeps_the_context_of_its_starter() -> None:
     async def read_context() -> None:
         seen.append(task_id.get())
 
-    async def scene() -> None:
+    async def scenario() -> None:
         task_id.set("train")
         await ShieldedWork(read_context, "work").join(LONG)
 
-    asyncio.run(scene())
+    asyncio.run(scenario())
     assert seen == ["train"]
 
 
 def test_the_end_of_the_loop_ends_the_work() -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         ShieldedWork(Work(), "work").start()
         await asyncio.sleep(0)
 
-    asyncio.run(scene())  # does not hang
+    asyncio.run(scenario())  # does not hang

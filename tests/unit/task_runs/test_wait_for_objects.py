@@ -188,7 +188,7 @@ def test_a_cancellation_ends_the_trigger_without_an_event(
 ) -> None:
     monkeypatch.setattr(wait_for_objects, "MIN_POLL_INTERVAL", 3600.0)
 
-    async def scene() -> None:
+    async def scenario() -> None:
         loop, polled = asyncio.get_running_loop(), asyncio.Event()
         trigger = trigger_for(ObservedStore(lambda: loop.call_soon_threadsafe(polled.set)))
         running = asyncio.ensure_future(anext(aiter(trigger.run())))
@@ -197,4 +197,4 @@ def test_a_cancellation_ends_the_trigger_without_an_event(
         with pytest.raises(asyncio.CancelledError):
             await running
 
-    asyncio.run(scene())
+    asyncio.run(scenario())

@@ -107,7 +107,7 @@ def test_a_canceled_batch_closes_its_source() -> None:
 
     async def endless() -> AsyncGenerator[str, None]:
         try:
-            begun.set()
+            started.set()
             await asyncio.Event().wait()
             yield "never"
         finally:
@@ -120,16 +120,16 @@ def test_a_canceled_batch_closes_its_source() -> None:
                 pass
 
     async def stop_reading() -> None:
-        nonlocal begun
-        begun = asyncio.Event()
+        nonlocal started
+        started = asyncio.Event()
         task = asyncio.create_task(read())
-        await begun.wait()
+        await started.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     closed: list[bool] = []
-    begun = asyncio.Event()
+    started = asyncio.Event()
     asyncio.run(stop_reading())
     assert closed == [True]
 
@@ -140,10 +140,10 @@ class UnreachableWatcher:
     last_error: str | None = "No answer"
 
     def __init__(self) -> None:
-        self.news = asyncio.Event()
+        self.updated = asyncio.Event()
 
     async def updates(self, _training_id: str) -> AsyncGenerator[Any, None]:
-        await self.news.wait()
+        await self.updated.wait()
         yield a_training("completed")
 
 
@@ -156,21 +156,21 @@ def test_a_lasting_error_is_logged_once_a_minute_and_so_is_its_end(
     async def no_log(*_: Any) -> None:
         return
 
-    async def scene() -> Any:
-        watch: Any = UnreachableWatcher()
+    async def scenario() -> Any:
+        watcher: Any = UnreachableWatcher()
 
         async def sleep(seconds: float) -> None:
             slept.append(seconds)
             if sum(slept) >= 150:
-                watch.last_error = None
+                watcher.last_error = None
             if sum(slept) >= 160:
-                watch.news.set()
+                watcher.updated.set()
                 await asyncio.Event().wait()
 
-        return await module.wait_for_training(None, watch, "t", deadline=None, logger=logger, sleep=sleep)  # type: ignore[arg-type]
+        return await module.wait_for_training(None, watcher, "t", deadline=None, logger=logger, sleep=sleep)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "_forward_log", no_log)
-    assert asyncio.run(scene()).state is TrainingState.COMPLETED
+    assert asyncio.run(scenario()).state is TrainingState.COMPLETED
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         *[("WARNING", "No answer")] * 3,
         ("INFO", "The service answers again; waiting for training t"),
@@ -185,12 +185,12 @@ def test_the_deadline_ends_a_wait_without_an_answer(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "_forward_log", no_log)
     monkeypatch.setattr(module, "FIRST_STATUS_TIMEOUT", 0.0)
 
-    async def scene() -> None:
-        watch: Any = UnreachableWatcher()
-        await module.wait_for_training(None, watch, "t", deadline=1.0, logger=logger, clock=lambda: 2.0)  # type: ignore[arg-type]
+    async def scenario() -> None:
+        watcher: Any = UnreachableWatcher()
+        await module.wait_for_training(None, watcher, "t", deadline=1.0, logger=logger, clock=lambda: 2.0)  # type: ignore[arg-type]
 
     with pytest.raises(Unreachable, match="Timeout"):
-        asyncio.run(scene())
+        asyncio.run(scenario())
 
 
 class FakeService:
@@ -241,7 +241,7 @@ def queued(place: int) -> Training:
     ids=["running", "its environment is made", "ended", "canceled"],
 )
 def test_the_log_is_requested_as_soon_as_it_may_exist_and_not_while_the_training_is_queued(started: Training) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         service = FakeService()
         waiting = service.wait()
         for place in (3, 2, 1):
@@ -256,13 +256,13 @@ def test_the_log_is_requested_as_soon_as_it_may_exist_and_not_while_the_training
             service.updates_queue.put_nowait(a_training("completed"))
         await waiting
 
-    asyncio.run(asyncio.wait_for(scene(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_a_refused_log_stream_is_logged_once_and_retried_at_the_end_at_the_latest() -> None:
     """The service accepts log streams of ended trainings; its Retry-After may be long after the end."""
 
-    async def scene() -> None:
+    async def scenario() -> None:
         service = FakeService(RateLimited("2000 log streams are open", retry_after=500))
         waiting = service.wait()
         service.updates_queue.put_nowait(a_training("running"))
@@ -280,13 +280,13 @@ def test_a_refused_log_stream_is_logged_once_and_retried_at_the_end_at_the_lates
         assert await service.messages.get() == "Training t: completed"
         assert service.messages.empty()
 
-    asyncio.run(asyncio.wait_for(scene(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_an_error_in_showing_the_log_does_not_replace_the_result(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         async def broken_log(*_: Any) -> None:
             raise KeyError("status")
 
@@ -299,14 +299,14 @@ def test_an_error_in_showing_the_log_does_not_replace_the_result(
         message = await service.messages.get()
         assert message.startswith("Showing the log of training t failed (KeyError: 'status')")
 
-    asyncio.run(asyncio.wait_for(scene(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
     assert caplog.records[-1].exc_info is not None
 
 
 def test_a_cancellation_during_the_clean_up_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow cancels a trigger repeatedly; after a swallowed cancellation the trigger would run on."""
 
-    async def scene() -> None:
+    async def scenario() -> None:
         closing, close = asyncio.Event(), asyncio.Event()
 
         async def slow_log(*_: Any) -> None:
@@ -327,11 +327,11 @@ def test_a_cancellation_during_the_clean_up_is_not_swallowed(monkeypatch: pytest
             await waiting
         close.set()
 
-    asyncio.run(asyncio.wait_for(scene(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
 def test_no_log_is_requested_while_the_service_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scene() -> None:
+    async def scenario() -> None:
         requests: asyncio.Queue[str] = asyncio.Queue()
 
         async def broken(_client: Any, training_id: str, **_: Any) -> AsyncGenerator[Any, None]:
@@ -364,4 +364,4 @@ def test_no_log_is_requested_while_the_service_is_unreachable(monkeypatch: pytes
         service.updates_queue.put_nowait(a_training("completed"))
         await waiting
 
-    asyncio.run(asyncio.wait_for(scene(), 30))
+    asyncio.run(asyncio.wait_for(scenario(), 30))
