@@ -128,6 +128,8 @@ class RetryOptions:
     one last attempt. `call_with_retry_async` reads it after each failure."""
     on_retry: Callable[[str], object] | None = None
     """Called with the text of each log message, before the pause."""
+    later_level: int = logging.WARNING
+    """The level of the messages after the first one; `logging.DEBUG` for retries without end."""
 
 
 NO_OPTIONS = RetryOptions()
@@ -162,7 +164,7 @@ def call_with_retry(
             pause = _next_pause(state, error, is_transient, options, timer.clock())
             if pause is None:
                 raise
-            log_retry(state, what, error, pause, logger, on_retry=options.on_retry)
+            log_retry(state, what, error, pause, logger, options.later_level, options.on_retry)
         if options.deadline is None:
             timer.sleep(pause)
             continue
@@ -200,7 +202,7 @@ async def call_with_retry_async(
             pause = _next_pause(state, error, is_transient, options, timer.clock())
             if pause is None:
                 raise
-            log_retry(state, what, error, pause, logger, on_retry=options.on_retry)
+            log_retry(state, what, error, pause, logger, options.later_level, options.on_retry)
         await timer.sleep(pause)
 
 

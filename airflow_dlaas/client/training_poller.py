@@ -210,14 +210,20 @@ class TrainingPoller:
         return response
 
     async def _retry(self, what: str, function: Callable[[], Awaitable[T]]) -> T:
-        """Call *function* until it succeeds; raise only errors that a retry cannot correct."""
+        """
+        Call *function* until it succeeds; raise only errors that a retry cannot correct.
+
+        The first retry is a WARNING, later ones are DEBUG: each wait logs the error by itself, once a minute.
+        """
         return await call_with_retry_async(
             function,
             POLL_RETRY,
             what=f"{what} from {self._client.url}",
             is_transient=is_transient,
             logger=_log,
-            options=RetryOptions(retry_after=_retry_after, on_retry=self._set_last_error),
+            options=RetryOptions(
+                retry_after=_retry_after, on_retry=self._set_last_error, later_level=logging.DEBUG
+            ),
         )
 
     def _set_last_error(self, message: str) -> None:

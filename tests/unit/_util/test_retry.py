@@ -180,6 +180,12 @@ def test_call_logs_each_retry_as_a_warning_with_cause_pause_and_attempt(caplog):
     ]
 
 
+def test_call_logs_later_retries_at_the_given_level(caplog):
+    caplog.set_level(logging.DEBUG)
+    call(Service(Away(), Away(), Away()), later_level=logging.DEBUG)
+    assert [one.levelname for one in caplog.records] == ["WARNING", "DEBUG", "DEBUG"]
+
+
 def test_call_without_a_limit_of_attempts_logs_no_limit(caplog):
     call(Service(Away()), RetryPolicy(attempts=None, jitter=0))
     assert caplog.messages == ["Submitting training 42 failed (away); retrying in 0.5 s (attempt 2)"]

@@ -304,8 +304,8 @@ def test_incomplete_job_directory_ends_with_exit_json(job, missing):
 
 def test_unreachable_store_is_retried(job, own_swift):
     """The embedded store restarts with the service, and trainings continue."""
-    access = own_swift.access
-    job.connection = StoreConnection(auth_url=access.auth_url, user_id=access.user, password=SecretStr(access.key))
+    login = own_swift.login
+    job.connection = StoreConnection(auth_url=login.auth_url, user_id=login.user, password=SecretStr(login.key))
     job.put("a", b"1")
     own_swift.stop()
     job.start("cat a")
