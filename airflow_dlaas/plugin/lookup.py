@@ -29,7 +29,7 @@ TRIES_TTL = 30.0
 """Maximum age in seconds of the list of a task's tries: a page asks every 2 s, and a new try is rare."""
 
 OWNERSHIP_TTL = 20.0
-"""Seconds for which a verified ownership counts. A page renews it each time it requests the task, every 2 s."""
+"""Seconds for which a verified ownership counts; after that it is verified again, also while a page is open."""
 
 MAX_CACHED_OWNERSHIPS = 10_000
 
@@ -265,9 +265,9 @@ class TrainingLookup:
 
     async def _require_ownership(self, api: AirflowApiClient, xcom: TrainingXCom, training: Training) -> None:
         key = (api.user_id, xcom, training.id)
-        if key not in self._ownerships and not (
-            _is_same_airflow(xcom.airflow_digest, training) and await self._is_from_run(api, xcom.ref, training)
-        ):
+        if key in self._ownerships:
+            return  # without a renewal: an open page must not extend it for ever
+        if not (_is_same_airflow(xcom.airflow_digest, training) and await self._is_from_run(api, xcom.ref, training)):
             raise TrainingNotFound
         self._ownerships[key] = True
 

@@ -178,3 +178,16 @@ def test_cached_ownership_saves_a_sensor_s_search_for_the_task() -> None:
     for _ in range(3):
         asyncio.run(lookup.find_for_task(fake_airflow.api_of("anna"), sensor))
     assert fake_airflow.lists == 1
+
+
+def test_cached_ownership_is_verified_again_after_its_time_although_the_page_is_open() -> None:
+    now = [0.0]
+    sensor = TaskInstanceRef("mine", "r", "wait")
+    first = TaskInstanceRef("mine", "r", "train")
+    xcoms = {(ref, TRAINING_XCOM_KEY): {"connection": "c", "id": "training-1"} for ref in (sensor, first)}
+    fake_airflow, service = FakeAirflow(xcoms, {"anna": {"mine"}}), FakeService([tagged_training(first, "training-1")])
+    lookup = TrainingLookup(service, clock=lambda: now[0])  # type: ignore[arg-type]
+    for second in range(0, int(OWNERSHIP_TTL) + 2, 2):
+        now[0] = second
+        asyncio.run(lookup.find_for_task(fake_airflow.api_of("anna"), sensor))
+    assert fake_airflow.lists == 2
