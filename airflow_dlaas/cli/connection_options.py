@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 HomeOption = Annotated[
     Path | None,
-    typer.Option(help="Home folder of the service, with its credentials. Default: DLAAS_HOME, or ~/.airflow-dlaas."),
+    typer.Option(help="Data directory of the service, with its credentials. Default: DLAAS_HOME or ~/.airflow-dlaas."),
 ]
 
 
 @contextmanager
 def open_client(home: Path | None) -> Iterator[Client]:
     """
-    Open a client of the service in the folder *home*, or of the service at DLAAS_URL.
+    Open a client of the service in the data directory *home*, or of the service at DLAAS_URL.
 
     :raises NotConfigured: neither names a service, or its credentials are missing.
     """

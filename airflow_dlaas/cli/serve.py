@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    home: Annotated[str | None, typer.Option(help="Folder for all files of the service.")] = None,
+    home: Annotated[str | None, typer.Option(help="Data directory: the folder for all files of the service.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[str | None, typer.Option(help="Port of the API.")] = None,
     objectstore_port: Annotated[str | None, typer.Option(help="Port of the embedded Swift.")] = None,

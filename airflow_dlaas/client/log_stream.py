@@ -236,13 +236,17 @@ def _handshake_error(error: InvalidStatus, base_url: str, path: str) -> DlaasErr
 
 
 def _connection_error(error: Exception, base_url: str, training_id: str, offset: int) -> DlaasError:
-    """Return the error for one of the connection, with *error* as its cause."""
+    """Return the error for one of the connection, with *error* as its cause, unless its text may have a password."""
     result: DlaasError
     if isinstance(error, ssl.SSLCertVerificationError):
         result = NotConfigured(f"The certificate of {base_url} is not trusted: {error.verify_message}")
     elif isinstance(error, (OSError, asyncio.TimeoutError, ConnectionClosedError, InvalidMessage)):
         cause = str(error) or type(error).__name__
         result = Unreachable(f"The log stream of training {training_id} broke off at byte {offset}: {cause}")
+    elif hasattr(error, "proxy"):  # InvalidProxy of websockets 15 and newer: its text has the URL, maybe a password
+        return ProtocolError(
+            f"The log stream of training {training_id} cannot be used: the URL of the proxy is invalid"
+        )
     else:  # ImportError: a SOCKS proxy needs one more package
         result = ProtocolError(f"The log stream of training {training_id} cannot be used: {error}")
     result.__cause__ = error
