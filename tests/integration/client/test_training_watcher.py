@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import json
+import logging
 import time
 from collections.abc import Callable
 from contextlib import aclosing
