@@ -283,8 +283,3 @@ def write_job_file(path: Path, content: BaseModel) -> None:
     :raises OSError: the file cannot be written.
     """
     atomic_write_text(path, content.model_dump_json(), fsync=True)
-
-
-def write_text_atomic(path: Path, content: str, *, mode: int = 0o644) -> None:
-    """Write *content* to *path*, atomically and durably."""
-    atomic_write_text(path, content, mode=mode, fsync=True)

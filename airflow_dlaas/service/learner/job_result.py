@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import DlaasError, InvalidBundle
-from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, JobDirectory, remove_folder, write_text_atomic
+from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, JobDirectory, remove_folder, write_job_file
 from airflow_dlaas.service.learner.command_env import CHECKPOINTS, CODE, DATA, HOME, RESULTS, TEMPORARY
 from airflow_dlaas.service.learner.command_process import CommandResult
 from airflow_dlaas.service.learner.upload_results import UploadReport
@@ -161,9 +161,7 @@ def write_exit_if_lost(job: JobDirectory, result: JobResult, *, isolation: str) 
 
     :raises OSError: the disk is full, or a command has made the job directory unusable.
     """
-    write_text_atomic(
-        job.exit_if_lost, _exit_model(ExitIfLostFile, with_upload_interrupted(result), isolation).model_dump_json()
-    )
+    write_job_file(job.exit_if_lost, _exit_model(ExitIfLostFile, with_upload_interrupted(result), isolation))
 
 
 def write_exit(job: JobDirectory, result: JobResult, *, isolation: str | None = None) -> None:
@@ -173,10 +171,10 @@ def write_exit(job: JobDirectory, result: JobResult, *, isolation: str | None = 
     Results that were not stored stay. On a full disk the folders are removed first, because ``exit.json`` is more
     important. It replaces anything that a command put at its path.
     """
-    mark = _exit_model(ExitFile, result, isolation).model_dump_json()
+    exit_file = _exit_model(ExitFile, result, isolation)
     for attempt in range(MAX_EXIT_ATTEMPTS):
         try:
-            write_text_atomic(job.exit, mark)
+            write_job_file(job.exit, exit_file)
             break
         except OSError:
             if attempt == MAX_EXIT_ATTEMPTS - 1:

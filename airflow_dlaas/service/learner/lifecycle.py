@@ -20,7 +20,7 @@ from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.training import PhaseTime
 from airflow_dlaas.exceptions import HostError
-from airflow_dlaas.service.job_files import EventDirsFile, JobDirectory, PhaseFile, write_text_atomic
+from airflow_dlaas.service.job_files import EventDirsFile, JobDirectory, PhaseFile, write_job_file
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner import command_env, load_inputs
 from airflow_dlaas.service.learner.claim import become_subreaper, claim, read_spec
@@ -102,8 +102,8 @@ class JobLifecycle:
     waker: SignalWaker
     isolation: Isolation
     log: LogWriter
-    previous_phases: list[PhaseTime] = field(default_factory=list)
-    """The phases before the current one."""
+    entered_phases: list[PhaseTime] = field(default_factory=list)
+    """The phases that the job has entered, oldest first; the last one is the current phase."""
 
     def run(self) -> JobResult:
         """Run the stages and store the results; return how the job ended."""
@@ -176,7 +176,7 @@ class JobLifecycle:
         """Record the folders of event files, by the names that they will be stored under."""
         # The bytes of a folder's name may be invalid UTF-8.
         names = [replace_surrogates(name) for folder in folders if (name := stored_path(self.job, folder)) is not None]
-        write_text_atomic(self.job.event_dirs, EventDirsFile(folders=tuple(names)).model_dump_json())
+        write_job_file(self.job.event_dirs, EventDirsFile(folders=tuple(names)))
 
     def provision_runtime(self) -> RuntimePaths:
         """Provide the runtime; if its environment is made first, the command's log shows the progress."""
@@ -306,15 +306,15 @@ class JobLifecycle:
 
     def set_phase(self, phase: Phase) -> None:
         """Record the job's phase. On a full disk the job continues; the stage that needs space reports it."""
-        mark = PhaseFile(
+        phase_file = PhaseFile(
             phase=phase,
             since=datetime.now(timezone.utc),
             isolation=self.isolation.mode,
-            before=tuple(self.previous_phases),
+            before=tuple(self.entered_phases),
         )
-        self.previous_phases.append(PhaseTime(phase=mark.phase, since=mark.since))
+        self.entered_phases.append(PhaseTime(phase=phase_file.phase, since=phase_file.since))
         try:
-            write_text_atomic(self.job.phase, mark.model_dump_json())
+            write_job_file(self.job.phase, phase_file)
         except OSError as error:
             self.logger(LEARNER_LOG).warning("Phase %s could not be written: %s", phase, error.strerror)
 

@@ -17,7 +17,7 @@ from airflow_dlaas.service.job_files import (
     ExitFile,
     JobDirectory,
     PhaseFile,
-    write_text_atomic,
+    write_job_file,
 )
 from airflow_dlaas.service.job_spec import RuntimeSpec
 from airflow_dlaas.service.runners.base import Liveness
@@ -124,13 +124,11 @@ class Bench:
         return self.store.get_training("dlaas", id)
 
     def write_phase(self, id: str, phase: Phase) -> None:
-        write_text_atomic(
-            self.job_directories.job_directory(id).phase, PhaseFile(phase=phase, since=self.clock.now).model_dump_json()
-        )
+        write_job_file(self.job_directories.job_directory(id).phase, PhaseFile(phase=phase, since=self.clock.now))
 
     def write_exit(self, id: str, state: TrainingState = TrainingState.COMPLETED, exit_code: int = 0) -> None:
         left = ExitFile(state=state, exit_code=exit_code, stored=True, finished_at=self.clock.now)
-        write_text_atomic(self.job_directories.job_directory(id).exit, left.model_dump_json())
+        write_job_file(self.job_directories.job_directory(id).exit, left)
 
     def pass_time(self, seconds: float) -> None:
         self.clock.now += timedelta(seconds=seconds)

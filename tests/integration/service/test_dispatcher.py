@@ -17,7 +17,7 @@ from airflow_dlaas.service.job_files import (
     ExitIfLostFile,
     ProcessIdentity,
     read_job_file,
-    write_text_atomic,
+    write_job_file,
 )
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner.claim import claim
@@ -104,9 +104,9 @@ def test_vanished_learner_is_reported_as_lost_after_a_delay(bench, caplog):
     one = bench.submit("training-a")
     bench.dispatcher.run_once()
     bench.runner.liveness[one] = Liveness.GONE
-    write_text_atomic(
+    write_job_file(
         bench.job_directories.job_directory(one).run,
-        ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json(),
+        ProcessIdentity(pid=1, start_ticks=1, boot_id="?"),
     )
     bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.PENDING
@@ -138,7 +138,7 @@ def test_exit_code_is_kept_if_the_learner_is_lost_while_storing(bench, caplog):
     known = ExitIfLostFile(
         state=TrainingState.ERROR, exit_code=0, code="S303", reason="interrupted", finished_at=bench.clock.now
     )
-    write_text_atomic(bench.job_directories.job_directory(one).exit_if_lost, known.model_dump_json())
+    write_job_file(bench.job_directories.job_directory(one).exit_if_lost, known)
     bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.RUNNING  # the learner is alive
     bench.runner.liveness[one] = Liveness.GONE
@@ -163,7 +163,7 @@ def test_claimed_job_does_not_get_its_secrets_again(bench):
     assert bench.store.reserve_gpus(one, ["virtual:0"], bench.clock.now)
     job = bench.job_directories.job_directory(one)
     job.path.mkdir(parents=True)
-    write_text_atomic(job.run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json())
+    write_job_file(job.run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?"))
     bench.dispatcher.run_once()
     assert not job.secrets.exists()
 
@@ -272,9 +272,9 @@ def test_cancel_and_lost_learner_are_handled_after_the_clock_was_set_back(bench,
     bench.dispatcher.run_once()
     bench.store.request_cancel("dlaas", one, bench.clock.now)
     bench.runner.liveness[two] = Liveness.GONE
-    write_text_atomic(
+    write_job_file(
         bench.job_directories.job_directory(two).run,
-        ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json(),
+        ProcessIdentity(pid=1, start_ticks=1, boot_id="?"),
     )
     bench.dispatcher.run_once()
     bench.shift_wall_clock(-3600)
@@ -292,7 +292,7 @@ def test_failed_start_does_not_end_a_training_with_a_learner(bench, caplog):
     )  # as by a dispatcher that died after the start of a learner
     job = bench.job_directories.job_directory(one)
     job.path.mkdir(parents=True)
-    write_text_atomic(job.run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json())
+    write_job_file(job.run, ProcessIdentity(pid=1, start_ticks=1, boot_id="?"))
     bench.runner.fails_to_start = True
     bench.dispatcher.run_once()
     assert bench.training(one).state is TrainingState.PENDING
@@ -342,9 +342,9 @@ def test_failed_write_of_the_handle_starts_no_further_learners(bench, caplog):
     for _ in range(20):
         dispatcher.run_once()
     assert bench.runner.started == [one]
-    write_text_atomic(
+    write_job_file(
         bench.job_directories.job_directory(one).run,
-        ProcessIdentity(pid=1, start_ticks=1, boot_id="?").model_dump_json(),
+        ProcessIdentity(pid=1, start_ticks=1, boot_id="?"),
     )
     for _ in range(15):
         bench.pass_time(20)
