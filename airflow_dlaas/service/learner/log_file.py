@@ -20,7 +20,7 @@ LOG_PREFIX = "[dlaas] "
 """Start of the learner's lines in the command's log."""
 
 PROGRESS_INTERVAL = 2.0
-"""Seconds between two lines of progress."""
+"""Seconds between two lines of progress, at least."""
 
 
 def file_logger(path: Path) -> logging.Logger:
@@ -43,17 +43,22 @@ class _AppendHandler(logging.Handler):
         self._path = path
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._append(record)
+        except OSError:
+            return
+        except Exception:  # noqa: BLE001 - as in `logging`: a message with wrong arguments fails no training
+            self.handleError(record)
+
+    def _append(self, record: logging.LogRecord) -> None:
         head = f"{format_time(datetime.fromtimestamp(record.created, timezone.utc))} "
         if record.levelno >= logging.WARNING:
             head += f"{record.levelname} "
         lines = "".join(f"{head}{line}\n" for line in self.format(record).splitlines())
-        try:
-            # A command may have replaced it by a link out of the job directory.
-            file = open_regular_fd(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            with os.fdopen(file, "a", encoding="utf-8", errors="backslashreplace") as opened:
-                opened.write(lines)
-        except OSError:
-            return
+        # A command may have replaced the file by a link out of the job directory.
+        file = open_regular_fd(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        with os.fdopen(file, "a", encoding="utf-8", errors="backslashreplace") as opened:
+            opened.write(lines)
 
 
 def progress_text(progress: Progress) -> str:
@@ -62,7 +67,7 @@ def progress_text(progress: Progress) -> str:
 
 
 def throttled(logger: logging.Logger, interval: float = PROGRESS_INTERVAL) -> Callable[[Callable[[], str]], None]:
-    """Return a function that logs one message each *interval* seconds at INFO; others are not formatted."""
+    """Return a function that logs at most one message per *interval* seconds, at INFO; others are not formatted."""
     last = time.monotonic()
 
     def log_progress(message: Callable[[], str]) -> None:

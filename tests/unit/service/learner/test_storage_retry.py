@@ -38,3 +38,19 @@ def test_retry_is_logged_with_cause_and_pause(logger: logging.Logger, caplog: py
     assert caplog.record_tuples == [
         ("test", logging.WARNING, "Loading failed (down); retrying in 0.5 s (attempt 2)"),
     ]
+
+
+def test_timeout_that_becomes_shorter_ends_a_pause_with_one_last_attempt(
+    logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    attempts, timeouts = 0, iter([900.0])
+
+    def operation() -> None:
+        nonlocal attempts
+        attempts += 1
+        raise StoreUnreachable("down")
+
+    with pytest.raises(StoreUnreachable):
+        with_storage_retry(operation, what="Loading", get_timeout=lambda: next(timeouts, 0.0), logger=logger)
+    assert attempts == 2
+    assert caplog.messages == ["Loading failed (down); retrying in 0.5 s (attempt 2)"]
