@@ -177,7 +177,7 @@ def _run_uv(
         for text in process.stdout or ():
             if text.strip():
                 on_progress(text.rstrip())
-                last = [*last[-MAX_ERROR_LINES:], text.rstrip()]
+                last = [*last, text.rstrip()][-MAX_ERROR_LINES:]
     return None if process.returncode == 0 else last
 
 
