@@ -60,8 +60,7 @@ class JobSpec(ApiModel):
     timeout: float | None = None
     """Seconds that the command may run; None: no limit."""
     allow_nested: bool = False
-    """Whether the archive may contain directories (an extension: the documentation of 2017 requires a flat
-    archive)."""
+    """Whether the archive may contain directories, an extension: the documentation of 2017 requires a flat archive."""
     unpacked_limit: int = 2 * 1024**3
     """Bytes that the archive may unpack to."""
     isolation: IsolationMode = "auto"

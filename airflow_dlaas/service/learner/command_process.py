@@ -45,7 +45,7 @@ class CommandResult:
     grace_period: float = 0.0
     """Seconds that it had to end after SIGTERM, if one was sent."""
     termination_seconds: float = 0.0
-    """Seconds until all its processes had ended."""
+    """Seconds until all its processes had ended, after the first SIGTERM."""
     leftover_programs: tuple[str, ...] = ()
     """Background programs that were terminated after the command ended by itself."""
 
@@ -87,27 +87,27 @@ def run_supervised(
     except OSError as error:
         raise HostError(f"The command's shell could not be started: {error}") from error
     output.close_writer()
-    overdue = False
-    while (status := _reap(process.pid)) is None and not waker.canceled and not overdue:
+    timed_out = False
+    while (status := _reap(process.pid)) is None and not waker.canceled and not timed_out:
         left = None if deadline is None else deadline - time.monotonic()
-        overdue = left is not None and left <= 0
-        if not overdue:
+        timed_out = left is not None and left <= 0
+        if not timed_out:
             waker.wait(left)
-    canceled = status is None and not overdue
-    left_running: tuple[str, ...] = ()
+    canceled = status is None and not timed_out
+    leftover_programs: tuple[str, ...] = ()
     if status is not None:
-        left_running = _find_leftover_programs(waker, {SANDBOX_PROGRAM} if in_sandbox else set())
-    grace, asked_at = GRACE_PERIOD if status is None else LEFTOVER_GRACE_PERIOD, time.monotonic()
-    late = _terminate_and_reap(process.pid, grace, waker, {process.pid} if in_sandbox else set())
-    code = status if status is not None else late if late is not None else -signal.SIGKILL
+        leftover_programs = _find_leftover_programs(waker, {SANDBOX_PROGRAM} if in_sandbox else set())
+    grace_period, terminated_at = GRACE_PERIOD if status is None else LEFTOVER_GRACE_PERIOD, time.monotonic()
+    late_status = _terminate_and_reap(process.pid, grace_period, waker, {process.pid} if in_sandbox else set())
+    code = status if status is not None else late_status if late_status is not None else -signal.SIGKILL
     process.returncode = code  # reaped here, not by Popen, which would wait for it
     return CommandResult(
         exit_code=code if code >= 0 else 128 - code,
         canceled=canceled,
-        timed_out=overdue,
-        grace_period=grace,
-        termination_seconds=time.monotonic() - asked_at,
-        leftover_programs=left_running,
+        timed_out=timed_out,
+        grace_period=grace_period,
+        termination_seconds=time.monotonic() - terminated_at,
+        leftover_programs=leftover_programs,
     )
 
 
@@ -162,15 +162,15 @@ def _termination_steps(grace_period: float, waker: SignalWaker, excluded_pids: s
 
     The first process of a PID namespace ignores a SIGTERM from outside: a sandbox lives as long as the command in it.
     """
-    begun = time.monotonic()
-    asked = set(excluded_pids)
-    while (left := descendants(os.getpid())) and (since := time.monotonic() - begun) < grace_period + KILL_TIMEOUT:
+    started_at = time.monotonic()
+    signaled_pids = set(excluded_pids)
+    while (left := descendants(os.getpid())) and (since := time.monotonic() - started_at) < grace_period + KILL_TIMEOUT:
         for pid in left:
             if since >= grace_period:
                 _send_signal(pid, signal.SIGKILL)
-            elif pid not in asked:
+            elif pid not in signaled_pids:
                 _send_signal(pid, signal.SIGTERM)
-                asked.add(pid)
+                signaled_pids.add(pid)
         waker.wait(POLL_INTERVAL)
         yield
 

@@ -56,7 +56,7 @@ def _download_container(
     from airflow_dlaas.storage.swift.store import SwiftStore
     from airflow_dlaas.storage.transfer.api import DownloadOptions, download
 
-    begun, name = time.monotonic(), source.source.container
+    started_at, name = time.monotonic(), source.source.container
     log_progress = throttled(logger)
     logger.info("Loading container %s", name)
     with SwiftStore.open(source.connection, require_allowed=allowed_stores.require_allowed) as store:
@@ -70,7 +70,7 @@ def _download_container(
                 progress=lambda at: log_progress(lambda: progress_text(at)),
             ),
         )
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - started_at
     logger.info("Loaded %d files, %d bytes in %.1f s", report.files, report.bytes, seconds)
 
 
@@ -78,18 +78,18 @@ def exclude_results(container: str, names: Sequence[str], logger: logging.Logger
     """Return those of *names*, all objects of *container*, that belong to results of trainings; log their folders."""
     folders = result_folders(names)
     placed = [(name, enclosing_folder(name, folders)) for name in names]
-    left_out = Counter(folder for _, folder in placed if folder is not None)
-    if left_out:
+    excluded = Counter(folder for _, folder in placed if folder is not None)
+    if excluded:
         # Otherwise each training of a nightly series would download the models of all earlier ones.
-        listed = ", ".join(f"{folder} ({number})" for folder, number in left_out.most_common(MAX_LOGGED_FOLDERS))
-        more = f" and {len(left_out) - MAX_LOGGED_FOLDERS} more" if len(left_out) > MAX_LOGGED_FOLDERS else ""
+        listed = ", ".join(f"{folder} ({number})" for folder, number in excluded.most_common(MAX_LOGGED_FOLDERS))
+        more = f" and {len(excluded) - MAX_LOGGED_FOLDERS} more" if len(excluded) > MAX_LOGGED_FOLDERS else ""
         logger.info(
             "Results of trainings in container %s are excluded from the data: %d objects in %d folders: %s%s. A folder "
             "counts as results while it holds an object %s, or the log of a training of an earlier release; copied "
             "without these, it is data",
             container,
-            left_out.total(),
-            len(left_out),
+            excluded.total(),
+            len(excluded),
             listed,
             more,
             MARKER_BASENAME,

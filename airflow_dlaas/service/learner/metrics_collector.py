@@ -137,9 +137,9 @@ class MetricsCollector:
         for metric in self._event_quota.take(self._event_reader.read_new(final=final), excluded=self._defined_names):
             self._event_metric_names.update(split_phase(metric.phase, value.name) for value in metric.values)
             yield metric
-        for tail, read, ration in self._sources:
+        for tail, read, quota in self._sources:
             found = (metric for line in tail.read_lines(final=final) for metric in read(line, now))
-            yield from ration.take(found, excluded=self._event_metric_names)
+            yield from quota.take(found, excluded=self._event_metric_names)
 
 
 @dataclass(slots=True)
@@ -208,7 +208,7 @@ def collect_metrics(
     """
 
     def body(done: Event) -> None:
-        follower = MetricsCollector(
+        collector = MetricsCollector(
             log,
             user_metrics,
             output,
@@ -219,9 +219,9 @@ def collect_metrics(
         )
         try:
             while not done.wait(COLLECT_INTERVAL):
-                follower.collect()
-            follower.collect(final=True)
-            for name in follower.unmatched_names():
+                collector.collect()
+            collector.collect(final=True)
+            for name in collector.unmatched_names():
                 on_unmatched(f"Metric {name!r}: its expression found no number in this log")
         except OSError as error:
             # Most likely a full disk. The curve ends here; the training continues.

@@ -13,7 +13,8 @@ from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.learner.command_env import CHECKPOINTS, COMMAND_FOLDERS, DATA, LOGS, RESULTS, TEMPORARY
 
 LEARNER_LOG = "learner.log"
-"""The learner's own log of unexpected errors, for the operator of the service. It is not uploaded with the results."""
+"""The learner's own log of warnings and unexpected errors, for the operator of the service. It is not uploaded with the
+results."""
 
 OBJECT_PREFIXES = {RESULTS: "", CHECKPOINTS: "checkpoints/", LOGS: "learner-1/"}
 """Folders of the job directory that are stored, with the prefix of their objects' names."""
@@ -67,13 +68,13 @@ def find_result_files(job: JobDirectory, training_id: str, *, sandboxed: bool = 
 
     :param sandboxed: the command saw the job's folder of temporary files as /tmp.
     """
-    walk = _FolderScan(job, f"{training_id}/", sandboxed)
+    scan = _FolderScan(job, f"{training_id}/", sandboxed)
     if job.log.is_file() and not job.log.is_symlink():
-        walk.found.logs[f"{training_id}/{TRAINING_LOG_NAME}"] = job.log
+        scan.found.logs[f"{training_id}/{TRAINING_LOG_NAME}"] = job.log
     for folder in (LOGS, RESULTS, CHECKPOINTS):
-        walk.scan_folder(folder)
-    walk.skip_conflicting_files()
-    return walk.found
+        scan.scan_folder(folder)
+    scan.skip_conflicting_files()
+    return scan.found
 
 
 def stored_path(job: JobDirectory, folder: Path) -> str | None:

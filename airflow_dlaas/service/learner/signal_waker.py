@@ -62,7 +62,7 @@ class SignalWaker:
         Run *work* in a thread and return its result.
 
         :param cancellable: False: wait for the result also after a request to stop.
-        :raises Canceled: a request to stop came first. The thread continues, at the latest until the process ends.
+        :raises Canceled: a request to stop came first. The thread runs on until *work* or the process ends.
         """
         future = start_in_thread(work, name="stage")
         future.add_done_callback(lambda _: self.wake())

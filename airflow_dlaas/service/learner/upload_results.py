@@ -52,12 +52,12 @@ def upload_results(
 
     :raises StoreError: the store refuses every file, or cannot be reached.
     """
-    outcome = find_result_files(job, spec.training_id, sandboxed=sandboxed)
-    for one in outcome.skipped[:MAX_LOGGED_FILES]:
+    result_files = find_result_files(job, spec.training_id, sandboxed=sandboxed)
+    for one in result_files.skipped[:MAX_LOGGED_FILES]:
         logger.warning("Not stored: %s", one)
-    if len(outcome.skipped) > MAX_LOGGED_FILES:
-        logger.warning("Not stored: %d more", len(outcome.skipped) - MAX_LOGGED_FILES)
-    return _upload_files(spec, outcome, outcome.results, definition, logger)
+    if len(result_files.skipped) > MAX_LOGGED_FILES:
+        logger.warning("Not stored: %d more", len(result_files.skipped) - MAX_LOGGED_FILES)
+    return _upload_files(spec, result_files, result_files.results, definition, logger)
 
 
 def upload_logs(
@@ -68,8 +68,8 @@ def upload_logs(
 
     :raises StoreError: the store refuses every file, or cannot be reached.
     """
-    outcome = find_result_files(job, spec.training_id, sandboxed=sandboxed)
-    return _upload_files(spec, outcome, outcome.logs, definition, logger)
+    result_files = find_result_files(job, spec.training_id, sandboxed=sandboxed)
+    return _upload_files(spec, result_files, result_files.logs, definition, logger)
 
 
 def _upload_files(
@@ -82,7 +82,7 @@ def _upload_files(
     from airflow_dlaas.storage.swift.store import SwiftStore
     from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
 
-    begun, results, log_progress = time.monotonic(), definition.results_store, throttled(logger)
+    started_at, results, log_progress = time.monotonic(), definition.results_store, throttled(logger)
     logger.info("Storing %d files in container %s", len(files), results.target.container)
 
     def progress(at: Progress) -> None:
@@ -90,16 +90,17 @@ def _upload_files(
 
     with SwiftStore.open(results.connection, require_allowed=spec.object_stores.require_allowed) as store:
         store_marker(store, results.target.container, spec.training_id, logger)
-        sending = BisectingUpload(store, results.target.container, ChecksumCache(), progress)
-        sending.upload(files)
-    unreadable = [one for one in sending.failed if not os.access(files[one], os.R_OK)]  # removed since it was found
-    left_out = (*result_files.skipped, *(_unstored_file(one, "it can no longer be read") for one in unreadable))
-    refused = tuple(_unstored_file(one, why) for one, why in sending.failed.items() if one not in unreadable)
-    for one in refused[:MAX_LOGGED_FILES]:
+        bisecting_upload = BisectingUpload(store, results.target.container, ChecksumCache(), progress)
+        bisecting_upload.upload(files)
+    # Removed, or made unreadable, since they were found.
+    unreadable = [one for one in bisecting_upload.failed if not os.access(files[one], os.R_OK)]
+    skipped = (*result_files.skipped, *(_unstored_file(one, "it can no longer be read") for one in unreadable))
+    failed = tuple(_unstored_file(one, why) for one, why in bisecting_upload.failed.items() if one not in unreadable)
+    for one in failed[:MAX_LOGGED_FILES]:
         logger.warning("Not stored: %s", one)
-    stored, seconds = len(files) - len(sending.failed), time.monotonic() - begun
+    stored, seconds = len(files) - len(bisecting_upload.failed), time.monotonic() - started_at
     logger.info("Stored %d of %d files in %.1f s", stored, len(files), seconds)
-    return UploadReport(stored, left_out, refused)
+    return UploadReport(stored, skipped, failed)
 
 
 def _unstored_file(name: str, reason: str) -> UnstoredFile:

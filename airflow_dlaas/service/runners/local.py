@@ -193,7 +193,7 @@ def _open_log(path: Path) -> BinaryIO:
 
 
 def learner_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the part of *environ* that learners inherit: no setting of the service, and no secret."""
+    """Return the part of *environ* that learners inherit: no setting and no secret of the service."""
     return {
         name: value
         for name, value in environ.items()

@@ -71,8 +71,10 @@ def test_log_header_names_runtime_gpus_and_isolation() -> None:
     assert log_header(spec(), "none (it is switched off)") == (
         "training-abcdefghi runs on TensorFlow 2, no GPU (virtual slots: 2), isolation: none (it is switched off)\n"
     )
-    page = spec(gpus=["3"], runtime=RuntimeSpec(key="k", kind="uv", provides="TF 2 (for 1.2)", compatibility=True))
-    assert log_header(page, "bubblewrap").splitlines() == [
+    compatible = spec(
+        gpus=["3"], runtime=RuntimeSpec(key="k", kind="uv", provides="TF 2 (for 1.2)", compatibility=True)
+    )
+    assert log_header(compatible, "bubblewrap").splitlines() == [
         "training-abcdefghi runs on TF 2 (for 1.2), GPU 3, isolation: bubblewrap",
         "This is a compatibility entry: a newer version runs in place of the requested one",
     ]

@@ -110,26 +110,26 @@ def files(folder: Path, *names: str) -> dict[str, Path]:
 
 def test_refused_file_does_not_stop_the_others(tmp_path: Path) -> None:
     store = MemoryStore()
-    sending = BisectingUpload(store, "c", ChecksumCache())
+    bisecting_upload = BisectingUpload(store, "c", ChecksumCache())
     names = [f"f{number}" for number in range(20)]
-    sending.upload(files(tmp_path, *names, "7-full", "8-full"))
+    bisecting_upload.upload(files(tmp_path, *names, "7-full", "8-full"))
     assert sorted(store.objects) == sorted(names)
-    assert set(sending.failed) == {"7-full", "8-full"}
+    assert set(bisecting_upload.failed) == {"7-full", "8-full"}
 
 
 def test_removed_file_does_not_stop_the_others(tmp_path: Path) -> None:
     store = MemoryStore()
-    sending = BisectingUpload(store, "c", ChecksumCache())
-    sending.upload(files(tmp_path, "a", "b") | {"gone": tmp_path / "gone"})
+    bisecting_upload = BisectingUpload(store, "c", ChecksumCache())
+    bisecting_upload.upload(files(tmp_path, "a", "b") | {"gone": tmp_path / "gone"})
     assert sorted(store.objects) == ["a", "b"]
-    assert "cannot be read" in sending.failed["gone"]
+    assert "cannot be read" in bisecting_upload.failed["gone"]
 
 
-def test_full_store_is_not_asked_for_each_file(tmp_path: Path) -> None:
+def test_full_store_gets_no_request_for_each_file(tmp_path: Path) -> None:
     store = MemoryStore()
-    sending = BisectingUpload(store, "c", ChecksumCache())
-    sending.upload(files(tmp_path, *(f"{number}-full" for number in range(1000))))
-    assert len(sending.failed) == 1000
+    bisecting_upload = BisectingUpload(store, "c", ChecksumCache())
+    bisecting_upload.upload(files(tmp_path, *(f"{number}-full" for number in range(1000))))
+    assert len(bisecting_upload.failed) == 1000
     assert len(store.asked) < 20 * MAX_FAILED_FILES
 
 
@@ -142,7 +142,7 @@ def test_unreachable_store_or_missing_container_is_raised(tmp_path: Path, kind: 
         def check(self, container: str) -> None:  # noqa: ARG002
             raise kind("away")
 
-    sending = BisectingUpload(Away(), "c", ChecksumCache())
+    bisecting_upload = BisectingUpload(Away(), "c", ChecksumCache())
     with pytest.raises(kind):
-        sending.upload(files(tmp_path, "a", "b"))
-    assert sending.failed == {}
+        bisecting_upload.upload(files(tmp_path, "a", "b"))
+    assert bisecting_upload.failed == {}

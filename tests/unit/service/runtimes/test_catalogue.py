@@ -57,10 +57,10 @@ def test_lua_command_on_pytorch_is_refused() -> None:
 def test_gpus_select_the_requirements_and_both_tensorflow_entries_share_them() -> None:
     for gpus, wanted in ((False, "tensorflow-cpu==2.21.0"), (True, "tensorflow[and-cuda]==2.21.0")):
         catalogue = load_catalogue(has_gpus=gpus)
-        modern, page = resolve(catalogue, "tensorflow", "2.21"), resolve(catalogue, "tensorflow", "1.2-py3")
+        modern, compatible = resolve(catalogue, "tensorflow", "2.21"), resolve(catalogue, "tensorflow", "1.2-py3")
         assert modern.requirements[0] == wanted
-        assert modern.requirements == page.requirements
-        assert modern.room == page.room
+        assert modern.requirements == compatible.requirements
+        assert modern.room == compatible.room
 
 
 def test_site_entries_add_replace_and_remove_entries(site: Path) -> None:
