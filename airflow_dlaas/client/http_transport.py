@@ -58,7 +58,7 @@ class HttpTransport:
         self._timeout = timeout
         self._session = requests.Session()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers["X-WML-User-Client"] = "WML-User"  # [page]
+        self._session.headers["X-WML-User-Client"] = "WML-User"  # as in the documentation of 2017
         for scheme in DEFAULT_PORTS:
             self._session.mount(f"{scheme}://", HTTPAdapter(pool_connections=2, pool_maxsize=_POOL_SIZE))
 

@@ -221,9 +221,7 @@ class TrainingPoller:
             what=f"{what} from {self._client.url}",
             is_transient=is_transient,
             logger=_log,
-            options=RetryOptions(
-                retry_after=_retry_after, on_retry=self._set_last_error, later_level=logging.DEBUG
-            ),
+            options=RetryOptions(retry_after=_retry_after, on_retry=self._set_last_error, later_level=logging.DEBUG),
         )
 
     def _set_last_error(self, message: str) -> None:

@@ -46,8 +46,8 @@ class ApiModel(BaseModel):
     Base class of the API's documents.
 
     In a document that a person wrote, an unknown key is a typing mistake and refused. In a response, it comes from a
-    newer service and is ignored: read responses with `parse_response`. Attributes may be named differently from the
-    page's keys; JSON has the page's.
+    newer service and is ignored: read responses with `parse_response`. An attribute may have another name than its
+    key in JSON.
     """
 
     model_config = ConfigDict(
@@ -135,7 +135,7 @@ def _require_list_or_object(value: Any) -> Any:
 
 
 Author = Annotated[str | dict[str, Any], BeforeValidator(_require_string_or_object)]
-"""An author: a name [page], or an object with name and e-mail address [client]."""
+"""An author: a name (documentation of 2017), or an object with name and e-mail address (clients of 2017)."""
 
 OpaqueJson = Annotated[list[Any] | dict[str, Any], BeforeValidator(_require_list_or_object)]
 """JSON that is stored and returned as it was sent; no part of this package reads it."""

@@ -1,4 +1,4 @@
-"""The metrics and the log of a training in portions that a page can show (ours; `Extensions.curves`)."""
+"""The metrics and the log of a training in portions that a page can show (extension `curves`)."""
 
 from __future__ import annotations
 

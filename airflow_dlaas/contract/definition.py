@@ -1,5 +1,5 @@
 """
-The training definition, exactly as the page has it; only `metric_definitions` is ours.
+The training definition, exactly as in the documentation of 2017; only `metric_definitions` is an extension.
 
 It is the document that people write, so it is read strictly: an unknown key is refused by its name.
 """
@@ -19,7 +19,7 @@ from airflow_dlaas.exceptions import InvalidDefinition
 
 
 class ResourceType(str, Enum):
-    """The number of GPUs of a training. (Later documentation gave `large` four; this project follows the page.)"""
+    """The number of GPUs of a training. (Later documentation gave `large` four; this project follows that of 2017.)"""
 
     SMALL = "small"
     MEDIUM = "medium"
@@ -47,7 +47,7 @@ class Framework(RequestModel):
     name: str
     version: str = Field(min_length=1)
     runtimes: OpaqueJson | None = None
-    """Interpreters that a client of 2017 names beside the framework [client]: stored and returned, without effect."""
+    """Interpreters that a client of 2017 names beside the framework: stored and returned, without effect."""
 
     @field_validator("name")
     @classmethod
@@ -112,7 +112,7 @@ class TrainingDefinition(RequestModel):
     training_data: tuple[TrainingData, ...]
     training_results: TrainingResults | None = None
     metric_definitions: tuple[MetricDefinition, ...] | None = None
-    """How metrics are found in the log, instead of by the usual formats of scripts (ours)."""
+    """How metrics are found in the log, instead of by the usual formats of scripts (an extension)."""
 
     @field_validator("metric_definitions", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from airflow_dlaas.contract.listing import Listing
 
 
 class Metadata(ApiModel):
-    """The id, the URL and the times of a resource. Assets have absolute URLs, trainings relative ones [page]."""
+    """The id, the URL and the times of a resource. Assets have absolute URLs, trainings relative ones."""
 
     guid: Identifier
     url: str

@@ -10,7 +10,7 @@ MAX_LAST_LINES = 1000
 """The most lines that ``?last=N`` may request."""
 
 LOG_COMPLETE_REASON = "the whole log was sent"
-"""The reason with which our service closes the log stream of an ended training after the last frame (ours)."""
+"""The reason with which our service closes the log stream of an ended training after the last frame (an extension)."""
 
 
 class FrameStatus(ApiModel):

@@ -1,4 +1,4 @@
-"""Metrics that a definition describes by regular expressions for its log (ours; `Extensions.metric_definitions`)."""
+"""Metrics that a definition describes by regular expressions for its log (extension `metric_definitions`)."""
 
 from __future__ import annotations
 

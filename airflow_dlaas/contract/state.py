@@ -41,7 +41,7 @@ TRANSITIONS: dict[TrainingState, frozenset[TrainingState]] = {
 
 
 class Phase(str, Enum):
-    """A finer state within `pending` and `running` (ours: shown beside the v3 state, never instead of it)."""
+    """A finer state within `pending` and `running` (an extension: shown beside the v3 state, never instead of it)."""
 
     QUEUED = "queued"
     """Waits for GPUs."""

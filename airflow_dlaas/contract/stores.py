@@ -121,7 +121,7 @@ class TrainingResults(RequestModel):
     """
     The store of the results, as a definition has it; without it, results go to the first container of training data.
 
-    ``source`` is an older key for ``target`` [client]: exactly one of the two is given.
+    ``source`` is an older key for ``target``, of clients of 2017: exactly one of the two is given.
     """
 
     connection: StoreConnection

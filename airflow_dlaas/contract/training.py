@@ -120,7 +120,7 @@ class TrainingEntity(ApiModel):
 
 
 class Training(ApiModel):
-    """A training. ``metadata.guid`` is its id; ``metadata.url`` is relative [page]."""
+    """A training. ``metadata.guid`` is its id; ``metadata.url`` is relative, as in the documentation of 2017."""
 
     metadata: Metadata
     entity: TrainingEntity
@@ -166,7 +166,7 @@ class TrainingSummaryEntity(ApiModel):
 
 
 UNREADABLE_RECORD = "unreadable_record"
-"""The code of the error in the status of a training whose record the service cannot read (ours)."""
+"""The code of the error in the status of a training whose record the service cannot read (an extension)."""
 
 
 class UnreadableStatus(ApiModel):
@@ -187,7 +187,7 @@ class UnreadableEntity(ApiModel):
 
 
 class UnreadableTraining(ApiModel):
-    """The service's response for a training whose record it cannot read (ours)."""
+    """The response for a training whose record the service cannot read (an extension)."""
 
     metadata: Metadata
     entity: UnreadableEntity
@@ -208,7 +208,7 @@ class TrainingSummaryList(Listing[TrainingSummary]):
 
 class TrainingChanges(Listing[Training]):
     """
-    The trainings that changed after a cursor (ours), the oldest change first.
+    The trainings that changed after a cursor (an extension), the oldest change first.
 
     A request with ``cursor`` continues without a gap.
     """
@@ -229,7 +229,7 @@ CANCEL_PATCH = (PatchOperation(op="replace", path="/status/state", value=str(Tra
 
 
 class Extensions(ApiModel):
-    """The service's additions to the page (ours): in the description of the instance, absent at other services."""
+    """The extensions that the service has: part of the description of the instance, absent at other services."""
 
     idempotency_key: bool = False
     """POST /v3/models accepts `Idempotency-Key`."""
@@ -262,7 +262,7 @@ class ServiceInstance(ApiModel):
 
 
 class Runtime(ApiModel):
-    """One entry of the service's catalogue (ours)."""
+    """One entry of the service's catalogue (an extension)."""
 
     framework: str
     version: str
@@ -276,6 +276,6 @@ class Runtime(ApiModel):
 
 
 class RuntimeList(Listing[Runtime]):
-    """The service's catalogue (ours), and the number of its GPU slots."""
+    """The service's catalogue (an extension), and the number of its GPU slots."""
 
     gpus: int

@@ -2,7 +2,7 @@
 The run key: the idempotency key that connects a training with its task. Values only.
 
 It is sent as `Idempotency-Key`, and the definition's description has it in a tag. No server interprets the description
-[page], so any worker or triggerer finds a training whose response was lost, on any v3 server.
+in the API of 2017, so any worker or triggerer finds a training whose response was lost, on any v3 server.
 """
 
 from __future__ import annotations

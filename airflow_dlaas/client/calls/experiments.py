@@ -27,7 +27,7 @@ def create_experiment(draft: ExperimentDraft) -> Call[Experiment]:
     """
     Create an experiment with its first version, which has no code yet.
 
-    Not idempotent: the page defines no key by which the service could recognize a repetition.
+    Not idempotent: the API of 2017 defines no key by which the service could recognize a repetition.
     """
     return Call("POST", EXPERIMENTS_PATH, parse_response(Experiment), draft, content_type=JSON_CONTENT_TYPE)
 

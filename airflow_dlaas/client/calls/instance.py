@@ -26,5 +26,5 @@ def get_instance(instance_id: str = "default") -> Call[ServiceInstance]:
 
 
 def list_runtimes() -> Call[RuntimeList]:
-    """List the frameworks and versions that the service can run (ours; `Extensions.runtimes`)."""
+    """List the frameworks and versions that the service can run (extension `runtimes`)."""
     return get_request("/v3/runtimes", parse_response(RuntimeList))

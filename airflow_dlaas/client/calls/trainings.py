@@ -39,7 +39,7 @@ def create_training(definition: TrainingDefinition, *, idempotency_key: str | No
     """
     Submit a training.
 
-    :param idempotency_key: makes the call idempotent (ours; `Extensions.idempotency_key`): the service responds to the
+    :param idempotency_key: makes the call idempotent (extension `idempotency_key`): the service responds to the
         same key with the same training. Without a key, a lost response is an error, and the caller must find out
         whether a training was created. Characters that a header cannot carry are percent-encoded, so that different
         keys stay different.
@@ -95,7 +95,7 @@ def list_training_summaries(path: str = f"{TRAININGS_PATH}?limit=200") -> Call[T
 
 def list_changes(after: str, wait: int) -> Call[TrainingChanges]:
     """
-    Wait up to *wait* seconds for trainings that changed after the cursor *after* (ours; `Extensions.changes`).
+    Wait up to *wait* seconds for trainings that changed after the cursor *after* (extension `changes`).
 
     The response to `CURSOR_NOW` comes at once, without trainings and with the cursor for the next request.
     """
@@ -121,7 +121,7 @@ def cancel_training(training_id: str) -> Call[None]:
 
 def acknowledge_training(training_id: str) -> Call[None]:
     """
-    Record that the client has taken the result of a completed training (ours; `Extensions.acknowledgement`).
+    Record that the client has taken the result of a completed training (extension `acknowledgement`).
 
     Idempotent: the service keeps the first time. If the training has not completed, the response is `Conflict`.
     """
