@@ -155,7 +155,7 @@ def test_cancel_gives_time_to_the_child_of_a_shell(job):
 
 
 def test_background_process_gets_sigterm_before_sigkill(job, monkeypatch):
-    with_constants(job, monkeypatch, LEFTOVER_GRACE=60)
+    with_constants(job, monkeypatch, LEFTOVER_GRACE_PERIOD=60)
     job.run(f"(trap 'echo TERM; exit' TERM; echo ready; {BEGUN}; while :; do sleep 0.02; done) & {AWAIT_BEGUN}")
     *lines, last = [line for line in job.folder.log.read_text().splitlines()[1:] if line != "Terminated"]
     assert lines == ["ready", "TERM"]
@@ -166,7 +166,7 @@ def test_background_process_gets_sigterm_before_sigkill(job, monkeypatch):
 
 def test_helper_that_ends_after_its_command_gets_no_signal(job, monkeypatch):
     """A helper that waits for the end of what it reads, as tee does."""
-    with_constants(job, monkeypatch, SETTLE=60)
+    with_constants(job, monkeypatch, LEFTOVER_EXIT_TIMEOUT=60)
     job.run("exec 3> >(trap 'echo interrupted' TERM; cat; echo all); echo text >&3")
     assert job.folder.log.read_text().splitlines()[1:] == ["text", "all"]
 
