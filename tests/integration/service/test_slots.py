@@ -74,5 +74,5 @@ def test_files_that_cannot_be_stored_are_warnings_in_the_status(customer):
     training = customer.submit("touch $RESULT_DIR/model; ln -s nowhere $RESULT_DIR/lost")
     ended = customer.end(training)
     assert (ended.state, ended.status.message) == (TrainingState.COMPLETED, f"{training}: ")
-    assert ended.status.warnings == ("not stored: lost: a link that leads nowhere (No such file or directory)",)
+    assert ended.status.warnings == ("not stored: lost: a broken link (No such file or directory)",)
     assert customer.training(customer.submit("true")).status.warnings is None

@@ -191,7 +191,7 @@ def test_log_ends_at_its_limit_and_the_command_continues(job):
     assert ended.state is TrainingState.COMPLETED, job.logs()[-1000:]
     assert "done" in job.stored()
     log = job.stored()["learner-1/training-log.txt"].decode()
-    assert log[9_900:].splitlines()[-1] == "[dlaas] The log ends here: it may have 10000 bytes; the command goes on"
+    assert log[9_900:].splitlines()[-1] == "[dlaas] The log ends here: the limit is 10000 bytes. The command continues"
     assert len(log) < 10_100
     assert Metric.model_validate_json(job.folder.metrics.read_text()).values[0].value == 0.5
 
