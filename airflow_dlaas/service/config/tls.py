@@ -139,5 +139,5 @@ def _require_handshake(
         name_hint = "Set DLAAS_PUBLIC_URL to a URL with a name in the certificate (https://gpu-box.example.org:8480)"
         raise NotConfigured(
             f"{CERTIFICATE_SETTING} is {tls.certificate}, which clients that call the service {hostname} cannot "
-            f"verify: {error.verify_message}. {name_hint if 'match' in error.verify_message else authority_hint}"
+            f"verify: {error.verify_message.rstrip('.')}. {name_hint if 'match' in error.verify_message else authority_hint}"
         ) from error

@@ -169,7 +169,7 @@ def test_old_tls_versions_are_refused(service: ServiceProcess) -> None:
         ({"DLAAS_TLS_KEY": "{other}"}, "DLAAS_TLS_KEY is {other}, which is not the key"),
         ({"DLAAS_TLS_CERTIFICATE": "/nowhere.pem"}, "DLAAS_TLS_CERTIFICATE is /nowhere.pem, which cannot be read"),
         ({"DLAAS_TLS_CA": ""}, "Set DLAAS_TLS_CA to the file of the authority"),
-        ({"DLAAS_HOST": "0.0.0.0", "DLAAS_PUBLIC_URL": "https://other.org"}, "who calls the service other.org"),
+        ({"DLAAS_HOST": "0.0.0.0", "DLAAS_PUBLIC_URL": "https://other.org"}, "clients that call the service other.org"),
         ({"DLAAS_HOST": "0.0.0.0", "DLAAS_PASSWORD": "changeme"}, "is one of the most common passwords"),
     ],
 )
