@@ -137,7 +137,8 @@ def _require_handshake(
             "Set DLAAS_TLS_CA to the file of the authority that signed it (the certificate itself if self-signed)"
         )
         name_hint = "Set DLAAS_PUBLIC_URL to a URL with a name in the certificate (https://gpu-box.example.org:8480)"
+        hint = name_hint if "match" in error.verify_message else authority_hint
         raise NotConfigured(
             f"{CERTIFICATE_SETTING} is {tls.certificate}, which clients that call the service {hostname} cannot "
-            f"verify: {error.verify_message.rstrip('.')}. {name_hint if 'match' in error.verify_message else authority_hint}"
+            f"verify: {error.verify_message.rstrip('.')}. {hint}"
         ) from error
