@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow_dlaas.hooks.dlaas import DlaasHook
-from airflow_dlaas.links.training import TensorBoardLink, TrainingLink, push_training_link
+from airflow_dlaas.links.lazy_links import LazyLinks
 from airflow_dlaas.operators.training_management import CancelTrainingOperator, DeleteTrainingOperator
 from airflow_dlaas.parameters.checked_operator import UNKNOWN, CheckedOperator
 from airflow_dlaas.parameters.checks import (
@@ -63,7 +63,7 @@ class SubmitTrainingOperator(CheckedOperator):
     }
     template_fields_renderers = {"definition": "json"}  # noqa: RUF012 - declared so by Airflow's base class
     ui_color = "#e8defa"
-    operator_extra_links = (TrainingLink(), TensorBoardLink())
+    operator_extra_links = LazyLinks("TrainingLink", "TensorBoardLink")
     _acknowledges = False
     """Whether the task's success is recorded at the service."""
     tensorboard_page_url: str | None = None
@@ -158,6 +158,7 @@ class SubmitTrainingOperator(CheckedOperator):
 
     def _prepare_training(self, context: Context) -> PreparedTraining:
         """Find the training that belongs to this try."""
+        from airflow_dlaas.links.training import push_training_link
         from airflow_dlaas.task_runs.task_training import PreparedTraining, TrainingRequest
 
         push_training_link(context)

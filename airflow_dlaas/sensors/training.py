@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_dlaas.hooks.dlaas import DlaasHook, make_client
-from airflow_dlaas.links.training import TrainingLink, push_training_link
+from airflow_dlaas.links.lazy_links import LazyLinks
 from airflow_dlaas.parameters.checks import ParameterCheck, require_bool, require_text
 from airflow_dlaas.sensors.deferrable import DeferrableSensor
 
@@ -37,7 +37,7 @@ class TrainingSensor(DeferrableSensor):
         "dlaas_conn_id": require_text,
     }
     ui_color = "#e8defa"
-    operator_extra_links = (TrainingLink(),)
+    operator_extra_links = LazyLinks("TrainingLink")
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class TrainingSensor(DeferrableSensor):
 
     def execute(self, context: Context) -> Any:
         """Wait deferred, in this process or from poke to poke, as `deferrable` and `mode` define."""
+        from airflow_dlaas.links.training import push_training_link
         from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY
 
         self.check_parameters(rendered=True)
