@@ -129,7 +129,8 @@ class ChecksumCache:
                 database.execute(_CREATE_TABLE)
                 action(database)
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorname", "") in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
+            # NOTADB and CORRUPT raise the base class itself; an error has its code from Python 3.11 on only.
+            if type(error) is sqlite3.DatabaseError:
                 logger.warning("The checksum cache %s is damaged (%s); it is deleted and made anew", self._path, error)
                 with contextlib.suppress(OSError):
                     self._path.unlink()
