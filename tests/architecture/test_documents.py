@@ -47,3 +47,15 @@ def test_guarantees_name_tests_that_exist() -> None:
     named = set(TEST.findall((ROOT / "docs/guarantees.md").read_text(encoding="utf-8")))
     assert named
     assert not [path for path in sorted(named) if not (ROOT / "tests" / path).exists()]
+
+
+def test_glossary_names_code_that_exists() -> None:
+    """The last column of the glossary has module names without ``airflow_dlaas.``, some with a name in the module."""
+    missing = []
+    for name in re.findall(r"`((?:[a-z_]+\.)+[A-Za-z_]+)`", (ROOT / "docs/glossary.md").read_text(encoding="utf-8")):
+        path = ROOT / "airflow_dlaas" / name.removeprefix("airflow_dlaas.").replace(".", "/")
+        source = path.parent.with_suffix(".py")
+        defined = source.is_file() and re.search(rf"\b{path.name}\b", source.read_text(encoding="utf-8"))
+        if not (path.is_dir() or path.with_suffix(".py").is_file() or defined):
+            missing.append(name)
+    assert not missing
