@@ -1,11 +1,13 @@
-"""All commands in one application; a command that fails prints its error to stderr and exits with code 1."""
+"""All commands in one application; a command that fails prints its error to stderr (`exit_codes`)."""
 
 from __future__ import annotations
 
 import typer
 
 from airflow_dlaas import __version__
+from airflow_dlaas._util.terminal_text import escape_control_characters
 from airflow_dlaas.cli import data, definitions, demo, runs, runtimes, serve, users
+from airflow_dlaas.cli.exit_codes import ExitCode, exit_code_for_error
 from airflow_dlaas.exceptions import DlaasError, InvalidDefinition
 
 app = typer.Typer(
@@ -32,10 +34,14 @@ def run() -> None:
     except InvalidDefinition as error:
         for problem in error.problems:
             typer.echo(problem, err=True)
-        raise SystemExit(1) from None
+        raise SystemExit(ExitCode.FAILED) from None
     except DlaasError as error:
         from rich.console import Console
         from rich.markup import escape
 
-        Console(stderr=True).print(f"[red]airflow-dlaas:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
-        raise SystemExit(1) from None
+        Console(stderr=True).print(
+            f"[red]airflow-dlaas:[/red] {escape(escape_control_characters(str(error)))}",
+            soft_wrap=True,
+            highlight=False,
+        )
+        raise SystemExit(exit_code_for_error(error)) from None

@@ -23,6 +23,11 @@ class Series(ApiModel):
     name: str
     phase: str = ""
     """``train``, ``validation``, or empty if it is unknown."""
+    axis: str | None = None
+    """What the iterations count: ``epoch`` or ``step``; ``time`` if they do not increase, so that a chart has to show
+    the points over time; None if it is unknown."""
+    progress: bool = False
+    """Whether a redrawn progress bar showed the values: measured within an epoch, often smoothed."""
     total: int
     """Points that were measured."""
     points: ApiList[Point]

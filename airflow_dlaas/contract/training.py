@@ -26,6 +26,12 @@ class Metric(ApiModel):
     iteration: int
     phase: str = ""
     values: ApiList[MetricValue]
+    axis: str | None = None
+    """What `iteration` counts: ``epoch`` or ``step``; None if it is unknown. An extension, as the keys below."""
+    progress: bool | None = None
+    """True for values that a progress bar showed while it was redrawn: measured within an epoch, often smoothed."""
+    event_folder: str | None = None
+    """The folder of the event file that the values come from, relative to the folder that was searched."""
 
 
 class PhaseTime(ApiModel):
@@ -91,6 +97,10 @@ class TrainingStatus(ApiModel):
     """Folders with TensorBoard event files: their paths below the location of the results, as after the end."""
     acknowledged_at: Timestamp | None = None
     """When the client acknowledged that it has taken the result (`Extensions.acknowledgement`); absent until then."""
+    note: str | None = None
+    """The note that people gave it (`Extensions.annotations`); absent without one."""
+    tags: ApiList[str] | None = None
+    """The tags that people gave it (`Extensions.annotations`); absent without any."""
 
 
 class ResultsLocation(ApiModel):
@@ -243,6 +253,10 @@ class Extensions(ApiModel):
     """The service uses a definition's `metric_definitions`."""
     acknowledgement: bool = False
     """`PUT /v3/models/{id}/acknowledgement` records that the client has taken the result of a completed training."""
+    annotations: bool = False
+    """`PUT /v3/models/{id}/annotations` sets the note and the tags of a training: see `contract.annotations`."""
+    usage_history: bool = False
+    """`GET /v3/models/{id}/usage` returns the resources used over time: see `contract.usage_history`."""
 
 
 class ServiceInstanceEntity(ApiModel):

@@ -19,8 +19,13 @@ from airflow_dlaas.plugin.xcoms import TaskInstanceRef
 Source = Literal["service", "task"]
 """Where a training's data comes from: the service, or the XCom that the task stored at its end."""
 
-CurvePoint = tuple[float, float | None, float]
-"""Iteration; value, null where it is NaN or infinite; seconds since the epoch."""
+NonFinite = Literal["NaN", "Infinity", "-Infinity"]
+"""A value that JSON has no number for; JavaScript's ``Number`` reads it."""
+
+MetricNumber = float | NonFinite
+
+CurvePoint = tuple[float, MetricNumber, float]
+"""Iteration; value; seconds since the epoch."""
 
 
 class ResponseModel(BaseModel):
@@ -56,8 +61,12 @@ class TrainingListItem(ResponseModel):
     queue_position: int | None
     """Number of trainings that start before this one, where it waits for GPUs."""
     gpus: list[str]
-    metrics: dict[str, float]
+    metrics: dict[str, MetricNumber]
     """The last value of each metric, by ``phase/name``, or ``name`` where there is no phase."""
+    progress_metrics: list[str]
+    """The keys of `metrics` whose value a redrawn progress bar showed, within an epoch."""
+    note: str
+    tags: list[str]
     parameters: dict[str, str]
     """Options of the command line: ``--learningRate 0.001``."""
     source: Source
@@ -134,7 +143,10 @@ class TaskResponse(ResponseModel):
     """Newest first."""
     training: TrainingDetail | None
     """The requested training, else the current one; null where the task has none yet."""
-    may_cancel: bool
+    may_edit: bool
+    """Whether the user may cancel the training, and change its note and tags."""
+    annotations: bool
+    """Whether the service of this training keeps notes and tags."""
     service_error: str | None
     """Why the service does not answer now, in one sentence."""
 
@@ -145,6 +157,10 @@ class CurveSeries(ResponseModel):
     name: str
     phase: str
     """``train``, ``validation``, or empty where the phase is unknown."""
+    axis: Literal["epoch", "step", "time"] | None
+    """What the iterations count; ``time``: they do not increase, so that the chart shows the points over time."""
+    progress: bool
+    """Whether a redrawn progress bar showed the values."""
     total: int
     """Number of points that the service has; ``points`` may have fewer."""
     points: list[CurvePoint]
@@ -169,13 +185,82 @@ class TrainingList(ResponseModel):
     """One sentence for each service that does not answer now."""
 
 
-class CancelRequest(BaseModel):
-    """The training to cancel; its DAG is in the query, because Airflow checks the permission for that DAG."""
+class ResultFile(ResponseModel):
+    """An object that a training stored."""
+
+    name: str
+    """Below the folder of the results: ``model/weights.h5``."""
+    size: int
+    modified_at: Timestamp | None
+    preview: Literal["text", "image"] | None
+    """How the page can show its first bytes; null where it cannot."""
+
+
+class ResultFiles(ResponseModel):
+    """The objects in the folder of a training's results, by name."""
+
+    container: str
+    location: str
+    files: list[ResultFile]
+    truncated: bool
+    """Whether there are more than the list has."""
+
+
+class TextPreview(ResponseModel):
+    """The first bytes of a result, as text; control characters are escaped."""
+
+    text: str
+    truncated: bool
+
+
+class UsagePointSeries(ResponseModel):
+    """One resource over time."""
+
+    resource: str
+    """``cpu``, ``memory``, ``gpu`` or ``gpu_memory``."""
+    unit: str
+    """``percent`` or ``bytes``."""
+    device: str
+    """The GPU; empty for CPU and memory."""
+    limit: float | None
+    points: list[tuple[float, float]]
+    """Seconds since the epoch, and the value."""
+
+
+class UsageResponse(ResponseModel):
+    """The resources that a training used over time."""
+
+    series: list[UsagePointSeries]
+    complete: bool
+
+
+class Failure(ResponseModel):
+    """Why a training's command failed, as far as its log shows it."""
+
+    exception: str | None
+    """The last line of a traceback: ``ValueError: shapes do not match``."""
+    lines: list[str]
+    """The last lines of the log, without redraws, colours and control characters."""
+
+
+class TrainingRequest(BaseModel):
+    """The training that a request changes; its DAG is in the query: Airflow checks the permission for that DAG."""
 
     run_id: str
     task_id: str
     map_index: int = -1
     training_id: str
+
+
+class CancelRequest(TrainingRequest):
+    """The training to cancel."""
+
+
+class AnnotationsRequest(TrainingRequest):
+    """The note and the tags that a training gets, both together."""
+
+    note: str
+    tags: list[str]
 
 
 class CancelResponse(ResponseModel):

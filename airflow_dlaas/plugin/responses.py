@@ -14,6 +14,7 @@ from airflow_dlaas.integrations.tensorboard import event_log_dir, tensorboard_pa
 from airflow_dlaas.plugin.response_models import (
     CurveSeries,
     CurvesResponse,
+    MetricNumber,
     PhaseInterval,
     ResultsLocation,
     Source,
@@ -52,11 +53,20 @@ def _list_item_fields(ref: TaskInstanceRef, conn_id: str, training: Training, so
         "queue_position": status.queue_position,
         "gpus": list(status.gpus or ()),
         "metrics": {
-            metric_label(metric.phase, value.name): value.value
+            metric_label(metric.phase, value.name): metric_number(value.value)
             for metric in reversed(status.metrics)
             for value in metric.values
-            if math.isfinite(value.value)
         },
+        "progress_metrics": sorted(
+            {
+                metric_label(metric.phase, value.name)
+                for metric in status.metrics
+                if metric.progress
+                for value in metric.values
+            }
+        ),
+        "note": status.note or "",
+        "tags": list(status.tags or ()),
         "parameters": parse_hyperparameters(model.execution.command),
         "source": source,
     }
@@ -80,6 +90,9 @@ def unknown_training(ref: TaskInstanceRef, conn_id: str, training_id: str | None
         queue_position=None,
         gpus=[],
         metrics={},
+        progress_metrics=[],
+        note="",
+        tags=[],
         parameters={},
         source="task",
     )
@@ -130,19 +143,28 @@ def tries(trainings: Iterable[Training], current_id: str | None) -> list[Try]:
 
 
 def curves_response(curves: Curves) -> CurvesResponse:
-    """Build the document of *curves*; values that JSON has no number for, NaN and infinities, become null."""
+    """Build the document of *curves*."""
     series = None
     if curves.series is not None:
         series = [
             CurveSeries(
                 name=one.name,
                 phase=one.phase,
+                axis=one.axis if one.axis in ("epoch", "step", "time") else None,
+                progress=one.progress,
                 total=one.total,
-                points=[(step, value if math.isfinite(value) else None, at) for step, value, at in one.points],
+                points=[(step, metric_number(value), at) for step, value, at in one.points],
             )
             for one in curves.series
         ]
     return CurvesResponse(version=curves.version, series=series, complete=curves.complete)
+
+
+def metric_number(value: float) -> MetricNumber:
+    """Return *value* as JSON has it: NaN and the infinities as texts."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def mask_secrets(document: Any) -> Any:

@@ -36,6 +36,7 @@ INTERNAL_MODULES = {
 
 PUBLIC_API: dict[str, list[str]] = {
     "assets.swift": ["SAFE_CHARACTERS", "URI_FORMAT", "create_asset", "sanitize_uri"],
+    "contract.annotations": ["Annotations", "MAX_NOTE_LENGTH", "MAX_TAGS", "MAX_TAG_LENGTH", "Tag"],
     "contract.base": [
         "ApiList",
         "ApiModel",
@@ -138,6 +139,7 @@ PUBLIC_API: dict[str, list[str]] = {
         "UnreadableStatus",
         "UnreadableTraining",
     ],
+    "contract.usage_history": ["UsageHistory", "UsagePoint", "UsageSeries"],
     "exceptions": [
         "ApiError",
         "Conflict",

@@ -10,10 +10,12 @@ from airflow_dlaas.client.calls.call import (
     JSON_CONTENT_TYPE,
     Call,
     delete_request,
+    encode_query,
     get_request,
     no_content,
     quote_segment,
 )
+from airflow_dlaas.contract.annotations import Annotations
 from airflow_dlaas.contract.base import parse_response
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.training import (
@@ -25,6 +27,7 @@ from airflow_dlaas.contract.training import (
     TrainingSummaryList,
     UnreadableTraining,
 )
+from airflow_dlaas.contract.usage_history import UsageHistory
 from airflow_dlaas.exceptions import ProtocolError
 
 TRAININGS_PATH = "/v3/models"
@@ -126,6 +129,26 @@ def acknowledge_training(training_id: str) -> Call[None]:
     Idempotent: the service keeps the first time. If the training has not completed, the response is `Conflict`.
     """
     return Call("PUT", f"{training_path(training_id)}/acknowledgement", no_content, is_idempotent=True)
+
+
+def annotate_training(training_id: str, annotations: Annotations) -> Call[None]:
+    """Set the note and the tags of a training, both together (extension `annotations`)."""
+    return Call(
+        "PUT",
+        f"{training_path(training_id)}/annotations",
+        no_content,
+        annotations,
+        is_idempotent=True,
+        content_type=JSON_CONTENT_TYPE,
+    )
+
+
+def get_usage_history(training_id: str, *, points: int | None = None) -> Call[UsageHistory]:
+    """Request the resources that a training used over time, *points* of each at most (extension `usage_history`)."""
+    query = encode_query(points=points)
+    return get_request(
+        f"{training_path(training_id)}/usage" + (f"?{query}" if query else ""), parse_response(UsageHistory)
+    )
 
 
 def delete_training(training_id: str) -> Call[None]:

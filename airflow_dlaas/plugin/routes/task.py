@@ -37,7 +37,7 @@ async def get_task(
     api: AirflowApiDep,
     lookup: LookupDep,
     ref: TaskInstanceDep,
-    may_cancel: EditAccessDep,
+    may_edit: EditAccessDep,
     training_id: str | None = None,
 ) -> TaskResponse:
     """Return a task instance, its tries, and the training *training_id* of it, by default the current one."""
@@ -55,7 +55,8 @@ async def get_task(
         ),
         tries=responses.tries(tries, found.current_id if found else None),
         training=await _training_detail(lookup, found, definition) if found else None,
-        may_cancel=may_cancel,
+        may_edit=may_edit,
+        annotations=False,
         service_error=(found.service_error if found else None) or listing_error,
     )
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from airflow_dlaas.contract.curves import Curves, Series
 from airflow_dlaas.plugin import responses
 from airflow_dlaas.plugin.xcoms import TaskInstanceRef
@@ -25,7 +27,7 @@ def test_training_detail_ends_each_phase_at_the_next_and_the_last_at_the_trainin
     assert [one["until"] for one in detail["phases"]] == ["2026-11-23T02:00:05.000Z", "2026-11-23T02:01:00.000Z"]
 
 
-def test_training_list_item_has_the_newest_finite_value_of_each_metric() -> None:
+def test_training_list_item_has_the_newest_value_of_each_metric_nan_included() -> None:
     def metric(iteration: int, value: object) -> dict[str, object]:
         return {
             "timestamp": "2026-11-23T02:00:00.000Z",
@@ -36,12 +38,15 @@ def test_training_list_item_has_the_newest_finite_value_of_each_metric() -> None
 
     item = responses.training_list_item(REF, "c", a_training(metrics=[metric(2, 0.5), metric(1, 0.9)]))
     assert item.metrics == {"train/loss": 0.5}
-    assert responses.training_list_item(REF, "c", a_training(metrics=[metric(1, "NaN")])).metrics == {}
+    assert responses.training_list_item(REF, "c", a_training(metrics=[metric(1, "NaN")])).metrics == {
+        "train/loss": "NaN"
+    }
 
 
-def test_curves_response_has_null_for_a_value_that_is_not_finite() -> None:
-    curves = Curves(version="1", series=(Series(name="loss", total=1, points=((1.0, float("nan"), 0.0),)),))
-    assert '"points":[[1.0,null,0.0]]' in responses.curves_response(curves).model_dump_json()
+@pytest.mark.parametrize(("value", "text"), [("nan", "NaN"), ("inf", "Infinity"), ("-inf", "-Infinity")])
+def test_curves_response_has_a_text_for_a_value_that_is_not_finite(value: str, text: str) -> None:
+    curves = Curves(version="1", series=(Series(name="loss", total=1, points=((1.0, float(value), 0.0),)),))
+    assert f'"points":[[1.0,"{text}",0.0]]' in responses.curves_response(curves).model_dump_json()
 
 
 def test_tries_are_ordered_newest_first() -> None:

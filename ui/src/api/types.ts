@@ -7,7 +7,7 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description The training to cancel; its DAG is in the query, because Airflow checks the permission for that DAG. */
+        /** @description The training to cancel. */
         CancelRequest: {
             run_id: string;
             task_id: string;
@@ -22,11 +22,15 @@ export interface components {
             name: string;
             /** @description ``train``, ``validation``, or empty where the phase is unknown. */
             phase: string;
+            /** @description What the iterations count; ``time``: they do not increase, so that the chart shows the points over time. */
+            axis: ("epoch" | "step" | "time") | null;
+            /** @description Whether a redrawn progress bar showed the values. */
+            progress: boolean;
             /** @description Number of points that the service has; ``points`` may have fewer. */
             total: number;
             points: [
                 number,
-                number | null,
+                number | ("NaN" | "Infinity" | "-Infinity"),
                 number
             ][];
         };
@@ -102,7 +106,10 @@ export interface components {
             tries: components["schemas"]["Try"][];
             /** @description The requested training, else the current one; null where the task has none yet. */
             training: components["schemas"]["TrainingDetail"] | null;
-            may_cancel: boolean;
+            /** @description Whether the user may cancel the training, and change its note and tags. */
+            may_edit: boolean;
+            /** @description Whether the service of this training keeps notes and tags. */
+            annotations: boolean;
             /** @description Why the service does not answer now, in one sentence. */
             service_error: string | null;
         };
@@ -132,8 +139,12 @@ export interface components {
             gpus: string[];
             /** @description The last value of each metric, by ``phase/name``, or ``name`` where there is no phase. */
             metrics: {
-                [key: string]: number;
+                [key: string]: number | ("NaN" | "Infinity" | "-Infinity");
             };
+            /** @description The keys of `metrics` whose value a redrawn progress bar showed, within an epoch. */
+            progress_metrics: string[];
+            note: string;
+            tags: string[];
             /** @description Options of the command line: ``--learningRate 0.001``. */
             parameters: {
                 [key: string]: string;
@@ -194,8 +205,12 @@ export interface components {
             gpus: string[];
             /** @description The last value of each metric, by ``phase/name``, or ``name`` where there is no phase. */
             metrics: {
-                [key: string]: number;
+                [key: string]: number | ("NaN" | "Infinity" | "-Infinity");
             };
+            /** @description The keys of `metrics` whose value a redrawn progress bar showed, within an epoch. */
+            progress_metrics: string[];
+            note: string;
+            tags: string[];
             /** @description Options of the command line: ``--learningRate 0.001``. */
             parameters: {
                 [key: string]: string;

@@ -5,6 +5,7 @@ import { useMemo, useState } from "preact/hooks";
 
 import type { TrainingListItem } from "../api/types";
 import { formatNumber } from "../shared/format";
+import { toNumber } from "../shared/metricNumber";
 import { TaskLink } from "./trainingColumns";
 import { defaultMetric } from "./columnNames";
 import { trainingKey, formatParameters, runLabel, taskLabel } from "./trainingFields";
@@ -83,7 +84,7 @@ export function CurveComparison(props: Props): JSX.Element {
               {props.withRun && `${runLabel(training.ref.run_id)} `}
               <TaskLink taskRef={training.ref} />{" "}
               <span class="listing-muted">{formatParameters(training, differing)}</span>{" "}
-              <b>{value === undefined ? missingValueText(training, states.get(key)) : formatPointValue(value)}</b>
+              <b>{value === undefined ? missingValueText(training, states.get(key)) : formatPointValue(toNumber(value))}</b>
             </li>
           );
         })}

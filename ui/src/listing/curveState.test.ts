@@ -7,7 +7,7 @@ import { sampleTraining } from "./sampleTrainings";
 
 const running = sampleTraining({ id: "r", state: "running" });
 const ended = sampleTraining({ id: "e" });
-const series: CurveSeries = { name: "loss", phase: "train", total: 1, points: [[1, 0.5, 0]] };
+const series: CurveSeries = { name: "loss", phase: "train", axis: null, progress: false, total: 1, points: [[1, 0.5, 0]] };
 
 test("needsFetch is true again for a running training, and once for a final one", () => {
   const response = { version: "1", series: [series], complete: false };

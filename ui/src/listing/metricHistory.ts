@@ -42,7 +42,7 @@ function finalPoints(trainings: readonly TrainingListItem[], metric: string): Hi
     const [value, at, instance] = [training.metrics[metric], runTime(training), taskInstanceKey(training.ref)];
     if (training.state !== "completed" || seen.has(instance)) continue;
     seen.add(instance);
-    if (value !== undefined && Number.isFinite(value) && at !== null) points.push({ at, value, training });
+    if (typeof value === "number" && at !== null) points.push({ at, value, training });
   }
   return points.sort((one, other) => one.at - other.at);
 }

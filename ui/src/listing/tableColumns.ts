@@ -5,6 +5,7 @@ import type { ComponentChildren } from "preact";
 import type { TrainingListItem } from "../api/types";
 import { guessDirection, type Direction } from "./metricDirection";
 import { type CellValue, parseCell, type SortOrder, sortBy } from "./sort";
+import { toNumber } from "../shared/metricNumber";
 
 export interface Column {
   id: string;
@@ -39,10 +40,10 @@ export function metricColumn(
   return {
     id: metricColumnId(name),
     title: name,
-    sortValue: (training) => training.metrics[name] ?? null,
+    sortValue: (training) => toNumber(training.metrics[name] ?? NaN),
     render: (training) => {
       const value = training.metrics[name];
-      return value === undefined ? "–" : format(value);
+      return value === undefined ? "–" : format(toNumber(value));
     },
     numeric: true,
     ...(direction === "up" ? { initialOrder: "descending" as const } : {}),

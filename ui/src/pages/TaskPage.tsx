@@ -178,7 +178,7 @@ function TrainingHeader({ view, training, onChooseTry, refresh }: TrainingProps)
         </label>
       )}
       {!isFinal && training.cancel_requested && <span role="status">Cancel requested</span>}
-      {!isFinal && !training.cancel_requested && view.may_cancel && training.id && training.source === "service" && (
+      {!isFinal && !training.cancel_requested && view.may_edit && training.id && training.source === "service" && (
         <CancelButton taskRef={training.ref} trainingId={training.id} onCanceled={refresh} />
       )}
     </header>

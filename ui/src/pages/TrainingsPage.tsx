@@ -16,6 +16,7 @@ import type { SortOrder } from "../listing/sort";
 import { type Column, sortTrainings } from "../listing/tableColumns";
 import { TrainingTable } from "../listing/TrainingTable";
 import { useListing } from "../listing/useListing";
+import { toNumber } from "../shared/metricNumber";
 
 /** The maximum length of the list; the page of one DAG shows older trainings of it. */
 const MAX_TRAININGS = 200;
@@ -76,11 +77,11 @@ function AllTrainings({ trainings, now, filters, onFilters }: Props): JSX.Elemen
 const metricsColumn: Column = {
   id: "metrics",
   title: "Metrics",
-  sortValue: (training) => training.metrics[metricNames([training])[0] ?? ""] ?? null,
+  sortValue: (training) => toNumber(training.metrics[metricNames([training])[0] ?? ""] ?? NaN),
   render: (training) =>
     metricNames([training])
       .slice(0, 2)
-      .map((name) => `${name} ${formatNumber(training.metrics[name] ?? NaN)}`)
+      .map((name) => `${name} ${formatNumber(toNumber(training.metrics[name] ?? NaN))}`)
       .join(", ") || "–",
 };
 

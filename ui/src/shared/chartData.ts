@@ -1,8 +1,9 @@
 /** Curves as the numbers that a chart draws. */
 
 import type { CurveSeries } from "../api/types";
+import { toNumber } from "./metricNumber";
 
-/** Iteration; value, null where it is no finite number; seconds since the epoch. */
+/** Iteration; value; seconds since the epoch. */
 export type CurvePoint = CurveSeries["points"][number];
 
 export interface CurveLine {
@@ -31,7 +32,7 @@ export function buildChartData(lines: readonly CurveLine[], smoothing: number, l
   const values = lines.map(({ points }) => {
     const row = new Array<number | undefined>(iterations.length).fill(undefined);
     for (const [iteration, value] of smoothPoints(points, smoothing)) {
-      if (value !== null && Number.isFinite(value) && !(logarithmic && value <= 0))
+      if (Number.isFinite(value) && !(logarithmic && value <= 0))
         row[indexOf.get(iteration) ?? 0] = value;
     }
     return row;
@@ -39,10 +40,11 @@ export function buildChartData(lines: readonly CurveLine[], smoothing: number, l
   return { iterations, values };
 }
 
-function smoothPoints(points: readonly CurvePoint[], smoothing: number): [number, number | null][] {
+function smoothPoints(points: readonly CurvePoint[], smoothing: number): [number, number][] {
   let [sum, weight] = [0, 0];
-  return points.map(([iteration, value]) => {
-    if (smoothing === 0 || value === null || !Number.isFinite(value)) return [iteration, value];
+  return points.map(([iteration, sent]) => {
+    const value = toNumber(sent);
+    if (smoothing === 0 || !Number.isFinite(value)) return [iteration, value];
     sum = smoothing * sum + (1 - smoothing) * value;
     weight = smoothing * weight + (1 - smoothing);
     return [iteration, sum / weight];

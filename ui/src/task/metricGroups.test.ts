@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { groupByMetric, seriesLabel } from "./metricGroups";
 
-const series = (name: string, phase: string) => ({ name, phase, total: 0, points: [] });
+const series = (name: string, phase: string) => ({ name, phase, axis: null, progress: false, total: 0, points: [] });
 
 test("groupByMetric puts the spellings and phases of a metric into one group", () => {
   const found = groupByMetric([series("Loss", ""), series("loss", "validation"), series("epoch_loss", "train")]);
