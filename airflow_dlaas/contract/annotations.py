@@ -18,6 +18,12 @@ MAX_TAG_LENGTH = 64
 """Characters of a tag."""
 
 
+def _require_no_nul(note: str) -> str:
+    if "\x00" in note:  # PostgreSQL cannot store it
+        raise ValueError("must not contain a NUL character")
+    return note
+
+
 def _require_plain_tag(tag: str) -> str:
     if tag != tag.strip() or not tag.isprintable() or "," in tag:
         raise ValueError("must be printable text without a comma, and without spaces at its ends")
@@ -40,5 +46,5 @@ class Annotations(RequestModel):
     A training without any has an empty note and no tags.
     """
 
-    note: str = Field(default="", max_length=MAX_NOTE_LENGTH)
+    note: Annotated[str, Field(max_length=MAX_NOTE_LENGTH), AfterValidator(_require_no_nul)] = ""
     tags: Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS), AfterValidator(_require_unique)] = ()

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from airflow_dlaas.contract.base import ApiList, ApiModel
 
+DEFAULT_USAGE_POINTS = 400
+"""Points of one series, unless the request has another number."""
+
 UsagePoint = tuple[float, float]
 """Seconds since the epoch, and the value."""
 
 
 class UsageSeries(ApiModel):
-    """One resource over time. A response may have fewer points than were measured; peaks stay."""
+    """
+    One resource over time.
+
+    Each point stands for the time since the point before: of a time share (``cpu``, ``gpu``) it has the mean, of
+    memory the highest amount. In a long training, a point stands for several measurements. A response may have fewer
+    points than the service has; their peaks stay.
+    """
 
     resource: str
     """``cpu``, ``memory``, ``gpu`` or ``gpu_memory``."""

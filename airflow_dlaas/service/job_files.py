@@ -8,6 +8,7 @@ There is one directory for each training, ``<data>/jobs/<training id>/``::
     run.json       out  identity of the learner: created once, exclusively, so that a job cannot be started twice
     phase.json     out  the current phase and the earlier ones
     usage.json     out  recent resource usage of the command
+    usage.jsonl    out  its resource usage from the start on, one `ResourceUsage` a line; older lines are merged
     boards.json    out  directories with TensorBoard event files
     log            out  stdout and stderr of the command, append-only: `training-log.txt` of the results
     output         ---  the pipe from the command to the learner, which copies it to the log while the command runs
@@ -174,6 +175,10 @@ class JobDirectory:
     @property
     def usage(self) -> Path:
         return self.path / "usage.json"
+
+    @property
+    def usage_history(self) -> Path:
+        return self.path / "usage.jsonl"
 
     @property
     def event_dirs(self) -> Path:

@@ -139,7 +139,7 @@ PUBLIC_API: dict[str, list[str]] = {
         "UnreadableStatus",
         "UnreadableTraining",
     ],
-    "contract.usage_history": ["UsageHistory", "UsagePoint", "UsageSeries"],
+    "contract.usage_history": ["DEFAULT_USAGE_POINTS", "UsageHistory", "UsagePoint", "UsageSeries"],
     "exceptions": [
         "ApiError",
         "Conflict",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from airflow_dlaas.contract.error import ERROR_CODES, ErrorReport
-from airflow_dlaas.service.api import experiments, health, logs, metrics, models, prometheus, runtimes, tokens
+from airflow_dlaas.service.api import experiments, health, logs, metrics, models, prometheus, runtimes, tokens, usage
 from airflow_dlaas.service.api.app import create_api
 from tests.fuzz.conftest import stored_state
 from tests.fuzz.effort import effort
@@ -41,7 +41,7 @@ def zip_bytes(_context: Any, value: Any) -> bytes:
 
 OPERATIONS = sorted(
     (method, route.path)
-    for module in (health, prometheus, tokens, runtimes, experiments, models, metrics, logs)
+    for module in (health, prometheus, tokens, runtimes, experiments, models, metrics, usage, logs)
     for route in module.router.routes
     if isinstance(route, APIRoute) and route.include_in_schema
     for method in route.methods
@@ -166,7 +166,9 @@ def test_requests_without_a_token_are_refused_and_change_nothing(fuzzed: Fuzzed,
     assert stored_state(fuzzed.service) == before
 
 
-@pytest.mark.parametrize("path", ["/v3/models", "/v3/ml_assets/experiments", "/v3/models/{training}"])
+@pytest.mark.parametrize(
+    "path", ["/v3/models", "/v3/ml_assets/experiments", "/v3/models/{training}", "/v3/models/{training}/annotations"]
+)
 @effort(60)
 @given(data=st.data())
 def test_any_body_is_accepted_or_refused(api: Service, path: str, data: st.DataObject) -> None:
@@ -183,7 +185,7 @@ def test_any_body_is_accepted_or_refused(api: Service, path: str, data: st.DataO
             st.sampled_from([b"1e999", b"[-1e999]", b'"\\ud800"', b"9" * 5000, b"\xef\xbb\xbf{}", b"{}{}", b"\x00"]),
         )
     )
-    method = "PATCH" if "training" in path else "POST"
+    method = "PUT" if "annotations" in path else "PATCH" if "training" in path else "POST"
     response = api.client.request(method, path.format(training="training-000000000"), content=body)
     if response.status_code >= 400:
         require_error_report(response.content)

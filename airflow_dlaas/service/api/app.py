@@ -16,6 +16,7 @@ from airflow_dlaas.service.api import (
     prometheus,
     runtimes,
     tokens,
+    usage,
 )
 from airflow_dlaas.service.api.dependencies import ApiDeps
 from airflow_dlaas.service.api.http_metrics import HttpMetrics, MetricsMiddleware
@@ -36,13 +37,16 @@ def create_api(deps: ApiDeps) -> FastAPI:
         description="The deep-learning REST API v3, served by a training service that runs the trainings.",
         openapi_tags=TAGS,
         redirect_slashes=False,
+        # FastAPI's pages load scripts from a server in the internet; any viewer shows the document.
+        docs_url=None,
+        redoc_url=None,
     )
     api.state.deps = deps
     api.state.started_at = deps.clock()
     api.state.login_limiter = tokens.create_login_limiter()
     api.state.metrics_cache = metrics.create_metrics_cache()
     api.state.log_streams = log_stream.LogStreams(lambda: api.state.deps.store)
-    for module in (health, prometheus, tokens, runtimes, experiments, models, metrics, logs, log_stream):
+    for module in (health, prometheus, tokens, runtimes, experiments, models, metrics, usage, logs, log_stream):
         api.include_router(module.router)
     error_responses.register_error_handlers(api)
     api.state.http_metrics = HttpMetrics()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
+from airflow_dlaas.contract.annotations import MAX_TAGS, Annotations, Tag
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.training import CANCEL_PATCH, PatchOperation, UnreadableTraining
 from airflow_dlaas.exceptions import InvalidRequest, NotFound, UpgradeRequired
@@ -86,9 +88,13 @@ async def list_all(
     wait: Annotated[
         float, Query(ge=0, le=MAX_WAIT, allow_inf_nan=False, description="Seconds to wait for a change, with `after`")
     ] = 0,
+    tag: Annotated[
+        list[Tag] | None,
+        Query(max_length=MAX_TAGS, description="List trainings with this tag (repeated: with all of them)"),
+    ] = None,
 ) -> Response:
     """
-    List the trainings, newest first; `next.url` is the next page.
+    List the trainings, newest first; `next.url` is the next page. With `tag` (extension), those that have the tag.
 
     With `after` (extension), the response lists the trainings that have changed since that cursor instead, the oldest
     change first, and the next cursor. If nothing has changed, it waits up to `wait` seconds for a change. `0` or an
@@ -96,7 +102,13 @@ async def list_all(
     new metric are not changes.
     """
     if after is None:
-        return json_response(await run_in_threadpool(_list_page, deps, owner, limit, start))
+        return json_response(await run_in_threadpool(_list_page, deps, owner, limit, start, tag or ()))
+    if tag:
+        raise InvalidRequest(
+            "tag: cannot be combined with after: a training that loses its tag would be missing in the changes",
+            code="invalid_query_parameter_value",
+            target="tag",
+        )
     if after == "now":
         return json_response({"resources": [], "cursor": str(await run_in_threadpool(deps.store.current_revision))})
     records, cursor = await _wait_for_changes(request, deps, owner, after=int(after or 0), limit=limit, wait=wait)
@@ -152,6 +164,24 @@ def acknowledge(deps: Deps, owner: Owner, training_id: TrainingId) -> Response:
     return Response(status_code=204)
 
 
+@router.put(
+    "/{training_id}/annotations",
+    status_code=204,
+    response_class=Response,
+    openapi_extra=request_schema(Annotations),
+    summary="Set the note and the tags",
+)
+def annotate(deps: Deps, owner: Owner, training_id: TrainingId, document: JsonBody) -> Response:
+    """
+    Set the note and the tags of a training, both together, in any state (extension).
+
+    A key that is missing is removed. Other values than before are a change in the list of changes.
+    """
+    deps.store.get_training(owner, training_id)
+    deps.store.set_annotations(owner, training_id, parse_body(Annotations, document), deps.clock())
+    return Response(status_code=204)
+
+
 @router.delete("/{training_id}", status_code=204, response_class=Response, summary="Delete a training")
 def delete(deps: Deps, owner: Owner, training_id: TrainingId) -> Response:
     """
@@ -167,9 +197,9 @@ def delete(deps: Deps, owner: Owner, training_id: TrainingId) -> Response:
     return Response(status_code=204)
 
 
-def _list_page(deps: ApiDeps, owner: str, limit: int, start: str | None) -> dict[str, Any]:
+def _list_page(deps: ApiDeps, owner: str, limit: int, start: str | None, tags: Sequence[str]) -> dict[str, Any]:
     try:
-        records = deps.store.list_trainings(owner, limit=limit + 1, before=start)
+        records = deps.store.list_trainings(owner, limit=limit + 1, before=start, tags=tags)
     except NotFound:
         raise InvalidRequest(
             f"start: training {start} does not exist any more; list from the beginning",
@@ -179,7 +209,8 @@ def _list_page(deps: ApiDeps, owner: str, limit: int, start: str | None) -> dict
     page_records = records[:limit]
     page: dict[str, Any] = {"resources": training_report.report_trainings(deps, page_records)}
     if len(records) > limit:
-        page["next"] = {"url": f"{training_report.MODELS_PATH}?limit={limit}&start={page_records[-1].id}"}
+        query = urlencode([("limit", limit), ("start", page_records[-1].id), *(("tag", tag) for tag in tags)])
+        page["next"] = {"url": f"{training_report.MODELS_PATH}?{query}"}
     return page
 
 

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from airflow_dlaas.contract.annotations import Annotations
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.experiment import ExperimentDraft
@@ -28,7 +29,13 @@ TAGS = [
 ]
 """The groups of routes, in the order of the documentation."""
 
-_REQUEST_MODELS: tuple[type[BaseModel], ...] = (ExperimentDraft, TrainingDefinition, PatchOperation, TokenBody)
+_REQUEST_MODELS: tuple[type[BaseModel], ...] = (
+    ExperimentDraft,
+    TrainingDefinition,
+    PatchOperation,
+    Annotations,
+    TokenBody,
+)
 
 
 class DocumentedFastAPI(FastAPI):

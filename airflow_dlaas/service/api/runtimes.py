@@ -33,6 +33,8 @@ def get_instance(request: Request, deps: Deps, _owner: Owner, instance_id: Insta
             curves=True,
             metric_definitions=True,
             acknowledgement=True,
+            annotations=True,
+            usage_history=True,
         ),
     )
     url = f"{base_url(request, deps)}/v3/wml_instances/{instance_id}"

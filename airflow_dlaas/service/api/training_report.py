@@ -158,6 +158,8 @@ def _status(deps: ApiDeps, record: TrainingRecord, position: int | None) -> Trai
         warnings=_warnings(job) if record.state.is_final and record.started_at else None,
         event_folders=_event_folders(job) if record.started_at else None,
         acknowledged_at=record.acknowledged_at,
+        note=record.note or None,
+        tags=record.tags or None,
     )
 
 

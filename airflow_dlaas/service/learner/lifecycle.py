@@ -159,7 +159,7 @@ class JobLifecycle:
                 on_unmatched=self.log.write_message,
                 on_event_dirs=self.write_event_dirs,
             ),
-            record_usage(self.job.usage, command_env.physical_gpus(self.spec.gpus)),
+            record_usage(self.job.usage, self.job.usage_history, command_env.physical_gpus(self.spec.gpus)),
         ):
             ended = self.run_command(provision)
             self.log.write_message("\n".join(describe_termination(ended)))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
+from itertools import chain, repeat
 from pathlib import Path
 from threading import Event
 
@@ -15,9 +17,13 @@ import psutil
 from airflow_dlaas._util.atomic_write import atomic_write_text
 from airflow_dlaas._util.threads import background_thread
 from airflow_dlaas.contract.training import GpuUsage, ResourceUsage
+from airflow_dlaas.service.learner.usage_history import UsageHistoryFile
 
 MEASURE_INTERVAL = 5.0
 """Seconds between two measurements."""
+
+FIRST_PAUSES = (0.5, 0.5, 1.0, 2.0)
+"""Seconds before the first measurements: a command that runs for seconds has some, too."""
 
 NVIDIA_SMI_TIMEOUT = 5.0
 """Seconds for nvidia-smi; it hangs if the driver does."""
@@ -27,19 +33,25 @@ MIB = 1024**2
 
 
 @contextmanager
-def record_usage(path: Path, gpus: Sequence[str]) -> Iterator[None]:
+def record_usage(current: Path, history: Path, gpus: Sequence[str]) -> Iterator[None]:
     """
-    Write the usage of this process's descendants to *path* each `MEASURE_INTERVAL` seconds while the block runs.
+    Measure the usage of this process's descendants while the block runs: at once, and each `MEASURE_INTERVAL` seconds.
 
-    Nothing is synced to disk, because the figures are worthless after a crash. What cannot be measured or written is
-    skipped; no training fails because of it.
+    The file *current* has the last measurement, and is removed at the end of the block; *history* gets all of them
+    (`UsageHistoryFile`) and stays. Nothing is synced to disk, because the figures are worthless after a crash. What
+    cannot be measured or written is skipped; no training fails because of it.
     """
 
     def body(done: Event) -> None:
-        known: dict[int, psutil.Process] = {}
-        while not done.wait(MEASURE_INTERVAL):
+        meter, history_file = UsageMeter(gpus), UsageHistoryFile(history)
+        pauses = chain(FIRST_PAUSES, repeat(MEASURE_INTERVAL))
+        while not done.wait(next(pauses)):
             with suppress(OSError, psutil.Error):
-                _write_usage(path, measure_usage(known, gpus))
+                usage = meter.measure()
+                history_file.add(usage)
+                atomic_write_text(current, usage.model_dump_json())
+        with suppress(OSError):
+            history_file.flush()
 
     try:
         # With a timeout: a hanging driver cannot be killed.
@@ -47,32 +59,39 @@ def record_usage(path: Path, gpus: Sequence[str]) -> Iterator[None]:
             yield
     finally:
         with suppress(OSError):
-            path.unlink(missing_ok=True)
+            current.unlink(missing_ok=True)
 
 
-def measure_usage(processes: dict[int, psutil.Process], gpus: Sequence[str]) -> ResourceUsage:
-    """
-    Measure all descendants of this process; *processes* keeps them between calls, by pid.
+class UsageMeter:
+    """Measures all descendants of this process, and *gpus*. Not thread-safe."""
 
-    CPU is the use since the last call, so a new process counts from the next call on.
-    """
-    memory, percent = 0, 0.0
-    here = {one.pid: one for one in psutil.Process().children(recursive=True)}
-    for pid, process in here.items():
-        one = processes.setdefault(pid, process)
-        if one != process:  # the pid was reused
-            one = processes[pid] = process
-        with suppress(psutil.Error):
-            memory += one.memory_info().rss
-            percent += one.cpu_percent(None)
-    for pid in processes.keys() - here.keys():
-        del processes[pid]
-    return ResourceUsage(
-        at=datetime.now(timezone.utc),
-        memory_bytes=memory,
-        cpu_percent=round(percent, 1),
-        gpus=parse_gpu_usage(_query_nvidia_smi(), gpus) if gpus else (),
-    )
+    def __init__(self, gpus: Sequence[str]) -> None:
+        self._gpus = gpus
+        self._cpu_seconds: dict[psutil.Process, float] = {}
+        self._measured_at = time.monotonic()
+
+    def measure(self) -> ResourceUsage:
+        """
+        Return the usage now; of CPU, since the last call or since this object was made.
+
+        A new process counts from its start. The CPU time after the last measurement of a process is not known once it
+        has ended.
+        """
+        memory, cpu_seconds, seen = 0, 0.0, dict[psutil.Process, float]()
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                memory += process.memory_info().rss
+                times = process.cpu_times()
+                seen[process] = times.user + times.system
+                cpu_seconds += seen[process] - self._cpu_seconds.get(process, 0.0)
+        now, before = time.monotonic(), self._measured_at
+        self._cpu_seconds, self._measured_at = seen, now
+        return ResourceUsage(
+            at=datetime.now(timezone.utc),
+            memory_bytes=memory,
+            cpu_percent=round(100 * cpu_seconds / (now - before), 1) if now > before else None,
+            gpus=parse_gpu_usage(_query_nvidia_smi(), self._gpus) if self._gpus else (),
+        )
 
 
 def parse_gpu_usage(csv_text: str, reserved_gpus: Sequence[str]) -> tuple[GpuUsage, ...]:
@@ -113,7 +132,3 @@ def _parse_number(text: str) -> float | None:
 def _mebibytes_to_bytes(mebibytes: str) -> int | None:
     number = _parse_number(mebibytes)
     return None if number is None else int(number * MIB)
-
-
-def _write_usage(path: Path, usage: ResourceUsage) -> None:
-    atomic_write_text(path, usage.model_dump_json())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from airflow_dlaas.contract.annotations import Annotations
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
@@ -89,6 +90,10 @@ class TrainingRecord:
     started."""
     acknowledged_at: datetime | None = None
     """When its client confirmed that it has the result; None until then."""
+    note: str = ""
+    """The note that people gave it."""
+    tags: tuple[str, ...] = ()
+    """The tags that people gave it."""
     revision: int = 0
     """Increases with every change of any training: the cursor of `Store.list_changes`."""
     unreadable_columns: str | None = None
@@ -195,9 +200,13 @@ class Store(Protocol):
     def get_training(self, owner: str, training_id: str) -> TrainingRecord:
         """Return a training."""
 
-    def list_trainings(self, owner: str, *, limit: int, before: str | None = None) -> Sequence[TrainingRecord]:
+    def list_trainings(
+        self, owner: str, *, limit: int, before: str | None = None, tags: Collection[str] = ()
+    ) -> Sequence[TrainingRecord]:
         """
         Return up to *limit* trainings, newest first, that were submitted before the training with the id *before*.
+
+        :param tags: only trainings that have each of these tags, in the same upper and lower case.
         """
 
     def list_changes(self, owner: str, *, after: int, limit: int) -> Sequence[TrainingRecord]:
@@ -239,6 +248,13 @@ class Store(Protocol):
         This is no change for `list_changes`: the revision stays, so that it does not end a long poll.
 
         :raises Conflict: the training is not in state `completed`.
+        """
+
+    def set_annotations(self, owner: str, training_id: str, annotations: Annotations, now: datetime) -> TrainingRecord:
+        """
+        Set the note and the tags of a training, in any state, and return it.
+
+        Equal ones change nothing. Others are a change for `list_changes`, so that every page shows them.
         """
 
     def delete_training(self, owner: str, training_id: str) -> None:

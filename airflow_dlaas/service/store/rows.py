@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cache
 from typing import Any, TypeVar, cast, get_type_hints
 
 from pydantic import TypeAdapter
-from sqlalchemy import Column, ColumnElement
+from sqlalchemy import Column, ColumnElement, func
 from sqlalchemy.exc import DataError
 from typing_extensions import TypedDict
 
+from airflow_dlaas.contract.annotations import Annotations
 from airflow_dlaas.contract.base import without_nulls
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import Phase, TrainingState
@@ -79,9 +80,30 @@ def training_to_row(record: TrainingRecord) -> dict[str, Any]:
     values["state"] = str(record.state)
     values["phase"] = str(record.phase) if record.phase else None
     values["gpus"] = list(record.gpus)
+    values |= annotations_to_row(record.note, record.tags)
     values["definition"] = dict(record.definition)
     values["error"] = record.error.model_dump(mode="json") if record.error else None
     return values
+
+
+def annotations_to_row(note: str, tags: Iterable[str]) -> dict[str, str | None]:
+    """Return the values of the columns of a note and tags; `tags_contain` reads the same form."""
+    text = ",".join(tags)
+    return {"note": note or None, "tags": f",{text}," if text else None}
+
+
+def tags_contain(tag: str) -> ColumnElement[bool]:
+    """Return the condition that a training has *tag*."""
+    # Not LIKE, which ignores the case in SQLite. Both databases have this function.
+    return func.replace(trainings.c.tags, f",{tag},", ",") != trainings.c.tags
+
+
+def _parse_tags(raw: Any) -> tuple[str, ...]:
+    if raw is None:
+        return ()
+    if not raw.startswith(",") or not raw.endswith(",") or len(raw) < 3:
+        raise ValueError("not a list of tags")
+    return Annotations(tags=tuple(raw[1:-1].split(","))).tags
 
 
 def _parse_gpus(raw: Any) -> tuple[str, ...]:
@@ -95,6 +117,8 @@ COLUMN_PARSERS: dict[str, Callable[[Any], Any]] = {
     "phase": lambda raw: Phase(raw) if raw else None,
     "gpus": _parse_gpus,
     "error": lambda raw: ErrorItem.model_validate(raw) if raw else None,
+    "note": lambda raw: "" if raw is None else raw,
+    "tags": _parse_tags,
     "definition": without_nulls,  # older versions stored a key that was sent as null
 }
 """By column: the function that converts its value to the field of a record."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from airflow_dlaas.contract.annotations import Annotations
 from airflow_dlaas.contract.definition import TrainingDefinition
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.stores import REVEAL_SECRETS
@@ -171,8 +172,12 @@ class SqlStore:
         with self._read_transaction() as connection:
             return training_queries.get_training(connection, training_id, owner)
 
-    def list_trainings(self, owner: str, *, limit: int, before: str | None = None) -> Sequence[TrainingRecord]:
-        query = select(*rows.TRAINING_COLUMNS).where(trainings.c.owner == owner)
+    def list_trainings(
+        self, owner: str, *, limit: int, before: str | None = None, tags: Collection[str] = ()
+    ) -> Sequence[TrainingRecord]:
+        query = select(*rows.TRAINING_COLUMNS).where(
+            trainings.c.owner == owner, *(rows.tags_contain(tag) for tag in tags)
+        )
         with self._read_transaction() as connection:
             if before is not None:
                 seq = connection.execute(
@@ -249,6 +254,15 @@ class SqlStore:
                 return record
             # Without a new revision: nothing has changed that a client waits for.
             connection.execute(update(trainings).where(trainings.c.id == training_id).values(acknowledged_at=now))
+            return training_queries.get_training(connection, training_id)
+
+    def set_annotations(self, owner: str, training_id: str, annotations: Annotations, now: datetime) -> TrainingRecord:
+        with self._write_transaction() as connection:
+            record = training_queries.get_training(connection, training_id, owner)
+            if record.unreadable_columns is None and (record.note, record.tags) == (annotations.note, annotations.tags):
+                return record
+            values = rows.annotations_to_row(annotations.note, annotations.tags)
+            training_queries.update_training(connection, training_id, modified_at=now, **values)
             return training_queries.get_training(connection, training_id)
 
     def delete_training(self, owner: str, training_id: str) -> None:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from airflow_dlaas.contract.state import Phase, TrainingState
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest migration: a database of this version needs no upgrade."""
 
 
@@ -108,12 +108,19 @@ trainings = Table(
     Column("stored", Boolean, nullable=False),
     Column("isolation", String(16)),
     Column("acknowledged_at", UtcDateTime),
+    Column("note", Text),
+    Column("tags", Text),
     Column("revision", BigInteger, nullable=False),
     UniqueConstraint("owner", "key", name="uq_trainings_key"),
     Index("ix_trainings_changes", "owner", "revision"),
     sqlite_autoincrement=True,
 )
-"""``secrets`` is the submitted definition, encrypted (`secret_encryption`), and NULL after the training has ended."""
+"""
+``secrets`` is the submitted definition, encrypted (`secret_encryption`), and NULL after the training has ended.
+
+``tags`` has a comma before each tag and after the last one (``,a,b,``), so that every database finds a whole tag in it;
+a tag contains no comma. ``note`` and ``tags`` are NULL where there are none.
+"""
 
 FINAL_STATES = tuple(str(state) for state in TrainingState if state.is_final)
 IS_UNFINISHED = trainings.c.state.not_in(FINAL_STATES)

@@ -65,6 +65,8 @@ def _violations_of(
         yield f"ended as {row['state']} instead of {'/'.join(submission.end_states)}: {row['error']}"
     if submission.acknowledged and row["acknowledged_at"] is None:
         yield "its acknowledgement was confirmed and is missing"
+    if submission.tag is not None and row["tags"] != f",{submission.tag},":
+        yield f"its tag {submission.tag} was confirmed and is missing"
     if row["secrets"] is not None:
         yield "its secrets are still in the database"
     if left := list((customer.service.home / "jobs" / str(submission.id)).glob("*secrets.json*")):

@@ -43,6 +43,8 @@ class Submission:
     cancel_requested: bool = False
     acknowledged: bool = False
     """Whether the service confirmed the acknowledgement of the result."""
+    tag: str | None = None
+    """The tag that the service confirmed."""
     deleted: bool = False
 
     @property
@@ -141,6 +143,11 @@ class Customer:
         reply = self.service.request("PUT", f"{TRAININGS}/{submission.id}/acknowledgement")
         assert reply.status_code == 204, reply.text
         submission.acknowledged = True
+
+    def annotate(self, submission: Submission, tag: str) -> None:
+        reply = self.service.request("PUT", f"{TRAININGS}/{submission.id}/annotations", json={"tags": [tag]})
+        assert reply.status_code == 204, reply.text
+        submission.tag = tag
 
     def delete(self, submission: Submission) -> None:
         reply = self.service.request("DELETE", f"{TRAININGS}/{submission.id}")

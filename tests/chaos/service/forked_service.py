@@ -36,6 +36,7 @@ STORE_WRITES = (
     "create_training",
     "request_cancel",
     "acknowledge",
+    "set_annotations",
     "delete_training",
     "acquire_lease",
     "reserve_gpus",

@@ -104,6 +104,12 @@ def acknowledge_a_training(customer: Customer) -> list[Submission]:
     return [one]
 
 
+def annotate_a_training(customer: Customer) -> list[Submission]:
+    one = customer.submit()
+    customer.annotate(one, "baseline")
+    return [one]
+
+
 def restart_the_service(customer: Customer) -> list[Submission]:
     one = customer.submit()
     customer.service.kill()
@@ -132,6 +138,7 @@ SCENARIOS_BY_CALL: dict[str, Callable[[Customer], list[Submission]]] = {
     "store.create_training": complete_a_training,
     "store.request_cancel": cancel_a_training,
     "store.acknowledge": acknowledge_a_training,
+    "store.set_annotations": annotate_a_training,
     "store.delete_training": delete_a_training,
     "store.acquire_lease": restart_the_service,
     "store.reserve_gpus": complete_a_training,

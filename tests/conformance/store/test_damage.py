@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import delete, select, text
 from sqlalchemy.exc import DBAPIError
 
+from airflow_dlaas.contract.annotations import Annotations
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.service.store.base import TrainingOutcome
@@ -44,10 +45,12 @@ def ids(records) -> set[str]:
 def test_damaged_column_of_a_training_does_not_affect_another_training(store: SqlStore, column: str) -> None:
     add(store, "bad", "good")
     store.reserve_gpus("bad", ["0"], NOW)
+    store.set_annotations("me", "good", Annotations(tags=("x",)), NOW)
     for value in VALUES:
         if not damage(store, "trainings", column, value):
             continue
         assert "good" in ids(store.list_trainings("me", limit=9))
+        assert "good" in ids(store.list_trainings("me", limit=9, tags=["x"]))
         assert "good" in ids(store.list_changes("me", after=0, limit=9))
         assert "good" in ids(store.list_unfinished())
         assert store.get_training("me", "bad").id == "bad"

@@ -42,18 +42,23 @@ def test_migrations_create_the_tables_of_the_model(url: str) -> None:
 
 
 def test_upgrade_from_the_previous_version_keeps_trainings(url: str) -> None:
-    """A database of revision 0002 is upgraded; its completed trainings count as not acknowledged."""
+    """
+    A database of revision 0002 is upgraded; its completed trainings count as not acknowledged, and have no note and no
+    tags.
+    """
     store = SqlStore(url)
     add(store, "a")
     store.finish("a", TrainingOutcome(TrainingState.COMPLETED, later(1), exit_code=0))
     store.close()
     engine = create_engine(url)
     with engine.begin() as connection:
-        connection.execute(text("ALTER TABLE trainings DROP COLUMN acknowledged_at"))
+        for column in ("acknowledged_at", "note", "tags"):
+            connection.execute(text(f"ALTER TABLE trainings DROP COLUMN {column}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
     engine.dispose()
     upgraded = SqlStore(url)
-    assert upgraded.get_training("me", "a").acknowledged_at is None
+    training = upgraded.get_training("me", "a")
+    assert (training.acknowledged_at, training.note, training.tags) == (None, "", ())
     assert upgraded.acknowledge("me", "a", later(2)).acknowledged_at == later(2)
     upgraded.close()
 

@@ -10,6 +10,7 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import create_engine, text
 
+from airflow_dlaas.contract.annotations import Annotations
 from airflow_dlaas.contract.error import ErrorItem
 from airflow_dlaas.contract.state import TRANSITIONS, Phase, TrainingState
 from airflow_dlaas.exceptions import Conflict, NotFound
@@ -115,6 +116,7 @@ def test_records_of_another_owner_are_not_found(store: Store) -> None:
         lambda: store.request_cancel("you", "t", NOW),
         lambda: store.delete_training("you", "t"),
         lambda: store.acknowledge("you", "t", NOW),
+        lambda: store.set_annotations("you", "t", Annotations(note="mine"), NOW),
     ):
         with pytest.raises(NotFound):
             ask()
@@ -236,6 +238,37 @@ def test_only_completed_training_can_be_acknowledged(store: Store, state: Traini
     with pytest.raises(Conflict, match=str(state or TrainingState.PENDING)):
         store.acknowledge("me", "a", NOW)
     assert store.get_training("me", "a").acknowledged_at is None
+
+
+@pytest.mark.parametrize("state", [None, *(one for one in TrainingState if one.is_final)])
+def test_annotations_are_a_change_in_every_state(store: Store, state: TrainingState | None) -> None:
+    add(store, "a")
+    if state is not None:
+        store.finish("a", replace(COMPLETED, state=state))
+    before = store.get_training("me", "a")
+    annotations = Annotations(note="too slow\n\N{SNOWMAN} \x1b['\"%_", tags=("baseline", "%'\"\\_", "\N{SNOWMAN} b"))
+    marked = store.set_annotations("me", "a", annotations, later(5))
+    assert marked == replace(
+        before, note=annotations.note, tags=annotations.tags, modified_at=later(5), revision=before.revision + 1
+    )
+    assert store.get_training("me", "a") == marked
+    assert store.list_changes("me", after=before.revision, limit=9) == [marked]
+    assert store.set_annotations("me", "a", annotations, later(6)) == marked
+    cleared = store.set_annotations("me", "a", Annotations(), later(7))
+    assert (cleared.note, cleared.tags) == ("", ())
+
+
+def test_trainings_are_listed_by_all_of_their_tags(store: Store) -> None:
+    add(store, "a", "b", "c", "d")
+    for training_id, tags in {"a": ("x", "y"), "b": ("y",), "c": ("X", "xy", "y x"), "d": ()}.items():
+        store.set_annotations("me", training_id, Annotations(tags=tags), NOW)
+
+    def listed(*tags: str, before: str | None = None, limit: int = 9) -> list[str]:
+        return ids(store.list_trainings("me", limit=limit, before=before, tags=tags))
+
+    assert (listed("y"), listed("x"), listed("x", "y"), listed("X")) == (["b", "a"], ["a"], ["a"], ["c"])
+    assert (listed("y", limit=1), listed("y", before="b"), listed("%"), listed("x", "X")) == (["b"], ["a"], [], [])
+    assert store.list_trainings("you", limit=9, tags=["y"]) == []
 
 
 def test_concurrent_writers_cause_no_gap_for_a_cursor(store: Store) -> None:

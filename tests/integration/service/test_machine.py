@@ -28,7 +28,7 @@ from tests.running import NO_BUBBLEWRAP
 CONTENT = b"data of another training\n"
 OTHER_UID = 65534
 
-OPEN = {"/health", "/metrics", "/docs", "/redoc", "/openapi.json", "/info", "/healthcheck"}
+OPEN = {"/health", "/metrics", "/openapi.json", "/info", "/healthcheck"}
 """Paths that answer without a credential: health, metrics, and the descriptions of the API and of Swift."""
 
 PROBE = """

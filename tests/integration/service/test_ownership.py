@@ -109,13 +109,15 @@ def test_all_routes_answer_404_for_resources_of_another_user(
         *(
             ("GET", f"/v3/models/{one}/{what}", {})
             for one in resources.runs
-            for what in ("metrics", "log", "log/search?text=secret")
+            for what in ("metrics", "usage", "log", "log/search?text=secret")
         ),
         ("PUT", f"{version}/{resources.version}/content", {"data": zipped}),
         *(("GET", f"/v3/models/{one}", {}) for one in resources.runs),
         *(("PATCH", f"/v3/models/{one}", {"json": CANCEL}) for one in resources.runs),
         *(("PATCH", f"/v3/models/{one}", {"json": []}) for one in resources.runs),
         *(("PUT", f"/v3/models/{one}/acknowledgement", {}) for one in resources.runs),
+        *(("PUT", f"/v3/models/{one}/annotations", {"json": {"note": "mine"}}) for one in resources.runs),
+        *(("PUT", f"/v3/models/{one}/annotations", {"json": 5}) for one in resources.runs),
         *(("DELETE", f"/v3/models/{one}", {}) for one in resources.runs),
     ]
     for method, path, options in asked:
@@ -151,6 +153,8 @@ def test_all_routes_are_covered_by_the_ownership_tests(two_users: tuple[Person, 
         f"{EXPERIMENTS}/{{experiment_id}}/versions/{{version_id}}/content": {"get", "put"},
         "/v3/models/{training_id}": {"get", "patch", "delete"},
         "/v3/models/{training_id}/acknowledgement": {"put"},
+        "/v3/models/{training_id}/annotations": {"put"},
+        "/v3/models/{training_id}/usage": {"get"},
         "/v3/models/{training_id}/metrics": {"get"},
         "/v3/models/{training_id}/log": {"get"},
         "/v3/models/{training_id}/log/search": {"get"},

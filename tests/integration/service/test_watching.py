@@ -7,6 +7,7 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from airflow_dlaas.client import calls
 from airflow_dlaas.contract.state import TrainingState
 
 HELD = 80 << 20
@@ -51,5 +52,10 @@ def test_training_reports_phases_and_usage_and_keeps_the_phases(own_customer):
     assert all(one.since <= other.since for one, other in itertools.pairwise(phases))
     assert ended.status.usage is None
     assert not (folder / "usage.json").exists()
+    history = own_customer.client.send(calls.get_usage_history(training.id))
+    assert history.complete
+    highest = {one.resource: max(value for _, value in one.points) for one in history.series}
+    assert highest["memory"] > HELD
+    assert highest["cpu"] > 0
     after = figures(own_customer)
     assert (after["dlaas_trainings.completed"], after["dlaas_gpu_slots_in_use"]) == (1.0, 0.0)

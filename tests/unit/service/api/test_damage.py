@@ -68,7 +68,7 @@ def ask_everything(service, damaged: str, good: str) -> None:
 def ask_for_parts(service, damaged: str, good: str) -> None:
     """Request curves and log of both trainings."""
     client = service.client
-    for part in ("metrics", "log", "log/search?text=x"):
+    for part in ("metrics", "usage", "log", "log/search?text=x"):
         assert client.get(f"/v3/models/{good}/{part}").status_code == 200
         assert client.get(f"/v3/models/{damaged}/{part}").status_code in {200, 404}
 
@@ -180,7 +180,17 @@ def test_unknown_states_are_counted_separately(service, pair) -> None:
     assert 'dlaas_trainings{state="unknown"} 1.0' in service.client.get("/metrics").text
 
 
-FILES = ("exit.json", "run.json", "spec.json", "phase.json", "usage.json", "boards.json", "log", "metrics.jsonl")
+FILES = (
+    "exit.json",
+    "run.json",
+    "spec.json",
+    "phase.json",
+    "usage.json",
+    "usage.jsonl",
+    "boards.json",
+    "log",
+    "metrics.jsonl",
+)
 
 
 def damaged_files(path: Path) -> Iterator[str]:

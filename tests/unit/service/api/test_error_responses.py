@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from starlette.requests import HTTPConnection
 
 from airflow_dlaas.contract.error import ERROR_CODES, ErrorReport, parse_api_error
-from airflow_dlaas.contract.training import Runtime
+from airflow_dlaas.contract.training import Extensions, Runtime
 from airflow_dlaas.service.api.error_responses import error_response
 from tests.unit.contract.test_validation_messages import LIBRARY
 
@@ -175,8 +175,7 @@ def test_instance_document_lists_the_extensions(service) -> None:
     reply = service.client.get("/v3/wml_instances/any-id").json()
     assert reply["metadata"].keys() == {"guid", "url", "created_at", "modified_at"}
     assert reply["entity"]["status"] == "Active"
-    known = ("idempotency_key", "changes", "runtimes", "curves", "metric_definitions", "acknowledgement")
-    assert reply["entity"]["extensions"] == dict.fromkeys(known, True)
+    assert reply["entity"]["extensions"] == dict.fromkeys(Extensions.model_fields, True)
     assert reply["entity"].keys() >= {"source", "published_models", "deployments", "usage", "plan"}
 
 

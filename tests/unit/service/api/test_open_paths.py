@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
-OPEN = {"/health", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+OPEN = {"/health", "/metrics", "/openapi.json"}
 
 
 def test_paths_without_a_token_are_these_only(service) -> None:
