@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import select
 import threading
@@ -36,8 +37,9 @@ class LogPipe:
     """
     Copies what is written into the pipe at *path* to *log*, from a thread; a context manager.
 
-    Each read is written at once. Leaving the context copies what is in the pipe, and does not wait for processes that
-    still hold it open.
+    Each read goes to *log* at once; the newest state of a redrawn line is also written if the command then prints
+    nothing more. Leaving the context copies what is in the pipe, and does not wait for processes that still hold it
+    open.
     """
 
     def __init__(self, path: Path, log: LogWriter) -> None:
@@ -91,10 +93,12 @@ class LogPipe:
                 except BlockingIOError:
                     if ended:
                         return
-                    ready.poll()
+                    seconds = self._log.write_due_state()
+                    ready.poll(None if seconds is None else math.ceil(seconds * 1000))
                     continue
                 if not output:
                     return
                 self._log.write(output)
         finally:
             os.close(self._reader)  # so that no command waits for a reader that has ended
+            self._log.write_pending_state()

@@ -2,7 +2,8 @@
 The only writer of a training's log.
 
 The command's output reaches the log through a pipe (`log_pipe`), so the command has no handle on the file. Everything
-that must hold for each byte of a log belongs here: its size limit, and the masking of secrets.
+that must hold for each byte of a log belongs here: its size limit, the states of redrawn lines, and the masking of
+secrets. All bytes pass through `LogWriter._append`.
 """
 
 from __future__ import annotations
@@ -10,15 +11,20 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+from airflow_dlaas._util.terminal_text import escape_control_characters
 from airflow_dlaas.service.learner.log_file import LOG_PREFIX
+from airflow_dlaas.service.learner.redraws import RedrawThinner
 
 
 class LogWriter:
     """
     Writes a log of at most *limit* bytes and one line that states the limit. Thread-safe. A call returns when its text
-    is in the file.
+    is in the file, except for a state of a redrawn line: at most one a second is written, in one write as a carriage
+    return and the state (`RedrawThinner`). The newest one is held until `write_due_state` or until more is written.
 
     A full disk does not stop the command: *logger* gets the reason, and the log states how many bytes are missing once
     there is room again.
@@ -26,10 +32,14 @@ class LogWriter:
     :raises OSError: the file cannot be created.
     """
 
-    def __init__(self, path: Path, limit: int, logger: logging.Logger) -> None:
+    def __init__(
+        self, path: Path, limit: int, logger: logging.Logger, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o666)
         self._limit = limit
         self._logger = logger
+        self._clock = clock
+        self._redraws = RedrawThinner()
         self._lock = threading.Lock()
         self._size = 0
         self._at_line_start = True
@@ -43,22 +53,46 @@ class LogWriter:
         with self._lock:
             if self._is_full:
                 return
-            room = max(0, self._limit - self._size)
-            self._append(output[:room])
-            if len(output) > room:
-                self._is_full = True
-                self._append_line(f"The log ends here: the limit is {self._limit} bytes. The command continues")
+            self._append_within_limit(self._redraws.feed(output, self._clock()))
+
+    def write_due_state(self) -> float | None:
+        """Write the newest state of a redrawn line if it is due; return the seconds until the next one is, if any."""
+        with self._lock:
+            now = self._clock()
+            self._append_within_limit(self._redraws.take_due(now))
+            return self._redraws.seconds_until_due(now)
+
+    def write_pending_state(self) -> None:
+        """Write the newest state of a redrawn line, due or not: the command has ended, or other text follows."""
+        with self._lock:
+            self._append_pending_state()
 
     def write_message(self, text: str) -> None:
-        """Append lines of the learner, each at the start of a line, also beyond the limit."""
+        """
+        Append lines of the learner, each at the start of a line, also beyond the limit.
+
+        They may repeat texts of others, such as names of files: control characters are escaped.
+        """
         with self._lock:
-            for line in text.splitlines():
+            self._append_pending_state()
+            for line in escape_control_characters(text).splitlines():
                 self._append_line(line)
 
     def close(self) -> None:
         """Close the file; nothing can be written any more."""
         with self._lock:
+            self._append_pending_state()
             os.close(self._file)
+
+    def _append_pending_state(self) -> None:
+        self._append_within_limit(self._redraws.take_pending(self._clock()))
+
+    def _append_within_limit(self, output: bytes) -> None:
+        room = max(0, self._limit - self._size)
+        self._append(output if len(output) <= room else output[:room])
+        if len(output) > room:
+            self._is_full, self._redraws = True, RedrawThinner()
+            self._append_line(f"The log ends here: the limit is {self._limit} bytes. The command continues")
 
     def _append_line(self, text: str) -> None:
         line = f"{LOG_PREFIX}{text}\n".encode("utf-8", "backslashreplace")

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from airflow_dlaas.service.learner import log_pipe
+from airflow_dlaas.service.learner import log_pipe, redraws
 from airflow_dlaas.service.learner.log_pipe import PIPE_BYTES, LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
 from airflow_dlaas.service.learner.metrics_collector import MAX_BACKLOG_BYTES, TailReader
+from tests.waiting import until
 
 LIMIT_LINE = "\n[dlaas] The log ends here: the limit is 10 bytes. The command continues\n"
 
@@ -63,6 +64,46 @@ def test_message_after_a_progress_bar_starts_a_new_line(make: Make, path: Path) 
     assert path.read_bytes() == b"\r50%\n[dlaas] canceled\n"
 
 
+def test_state_that_is_not_due_is_written_before_a_message_and_at_the_end(path: Path, logger: logging.Logger) -> None:
+    log = LogWriter(path, 10**9, logger, clock=lambda: 5.0)
+    log.write(b"\r1%")
+    log.write(b"\r2%")
+    assert path.read_bytes() == b"\r1%"
+    log.write_message("canceled")
+    assert path.read_bytes() == b"\r1%\r2%\n[dlaas] canceled\n"
+    log.write(b"\r3%")
+    log.close()
+    assert path.read_bytes() == b"\r1%\r2%\n[dlaas] canceled\n\r3%"
+
+
+def test_state_is_written_when_it_is_due(path: Path, logger: logging.Logger) -> None:
+    now = 5.0
+    log = LogWriter(path, 10**9, logger, clock=lambda: now)
+    assert log.write_due_state() is None
+    log.write(b"\r1%")
+    log.write(b"\r2%")
+    assert log.write_due_state() == 1.0
+    now = 6.0
+    assert log.write_due_state() is None
+    assert path.read_bytes() == b"\r1%\r2%"
+
+
+def test_limit_counts_the_states_that_are_written(path: Path, logger: logging.Logger) -> None:
+    log = LogWriter(path, 10, logger, clock=lambda: 5.0)
+    for percent in range(100):
+        log.write(b"\r%d%%" % percent)
+    log.write(b"\n")
+    assert path.read_bytes() == b"\r0%\r99%\n"
+    log.write(b"\r123\n")
+    assert path.read_bytes() == b"\r0%\r99%\n\r1" + LIMIT_LINE.encode()
+    assert log.write_due_state() is None
+
+
+def test_message_shows_control_characters_as_escapes(make: Make, path: Path) -> None:
+    make().write_message("not stored: a\x1b]0;title\x07\rb")
+    assert path.read_text() == "[dlaas] not stored: a\\x1b]0;title\\x07\\rb\n"
+
+
 def test_message_may_contain_invalid_utf_8(make: Make, path: Path) -> None:
     make().write_message("caf\udce9")
     assert path.read_text() == "[dlaas] caf\\udce9\n"
@@ -91,7 +132,7 @@ def test_log_is_not_written_through_a_link(make: Make, path: Path, tmp_path: Pat
 
 
 def test_pipe_copies_everything_and_ends_with_its_writers(make: Make, path: Path, tmp_path: Path) -> None:
-    blob = os.urandom(3 * PIPE_BYTES)
+    blob = os.urandom(3 * PIPE_BYTES).replace(b"\r", b"")
     with LogPipe(tmp_path / "output", make()) as pipe:
         other = os.dup(pipe.writer)
         pipe.close_writer()
@@ -99,6 +140,27 @@ def test_pipe_copies_everything_and_ends_with_its_writers(make: Make, path: Path
             writer.write(blob)
     assert path.read_bytes() == blob
     assert not (tmp_path / "output").exists()
+
+
+def test_pipe_writes_the_newest_state_if_nothing_more_is_printed(
+    make: Make, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redraws, "REDRAW_INTERVAL", 0.05)  # shorter, so that the test does not wait a second
+    with LogPipe(tmp_path / "output", make()) as pipe:
+        os.write(pipe.writer, b"\r1%")
+        until(path.read_bytes)
+        os.write(pipe.writer, b"\r2%\r3%")
+        until(path.read_bytes, lambda content: content.endswith(b"\r3%"))
+
+
+def test_pipe_writes_the_newest_state_at_its_end(
+    make: Make, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redraws, "REDRAW_INTERVAL", 3600.0)  # longer than this test may take
+    with LogPipe(tmp_path / "output", make()) as pipe:
+        for percent in range(100):
+            os.write(pipe.writer, b"\r%d%%" % percent)
+    assert path.read_bytes().endswith(b"\r99%")
 
 
 def test_pipe_without_a_name_is_used_if_the_path_is_taken(make: Make, path: Path, tmp_path: Path) -> None:
