@@ -38,7 +38,8 @@ def collapse_redraws(text: str) -> str:
     Return *text* with the newest state of each line: what comes after the last carriage return in it.
 
     A carriage return before a newline, as Windows ends lines, is part of the line's end. A line whose last state is
-    empty keeps the state before: a progress bar is removed like that when it ends.
+    empty keeps the state before: a progress bar is removed like that when it ends. Backspaces at the end of a state
+    only move the cursor back to its beginning.
     """
     if "\r" not in text:
         return text
@@ -55,8 +56,8 @@ def plain_text(text: str) -> str:
 
 
 def _newest_state(line: str) -> str:
-    states = [state for state in line.split("\r") if state]
-    return states[-1] if states else ""
+    states = [state for state in line.split("\r") if state.strip("\b")]
+    return states[-1].rstrip("\b") if states else ""
 
 
 def _escape(found: re.Match[str]) -> str:

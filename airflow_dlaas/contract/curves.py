@@ -43,7 +43,12 @@ class Curves(ApiModel):
 
 
 class LogChunk(ApiModel):
-    """Whole lines of a log, from byte `start` to byte `end` (exclusive); the log has `size` bytes so far."""
+    """
+    Whole lines of a log, from byte `start` to byte `end` (exclusive); the log has `size` bytes so far.
+
+    Of a line that is being redrawn, such as a progress bar, the states so far count as complete: each is a carriage
+    return and the text.
+    """
 
     text: str
     start: int
@@ -54,7 +59,11 @@ class LogChunk(ApiModel):
 
 
 class LogMatch(ApiModel):
-    """A line with the text of the search, and the byte that it starts at."""
+    """
+    A line with the text of the search, and the byte that it starts at.
+
+    `line` is plain text, without colours. Of a redrawn line it is the newest state, and `start` is where that begins.
+    """
 
     start: int
     line: str

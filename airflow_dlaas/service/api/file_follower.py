@@ -1,4 +1,4 @@
-"""Incremental reads of a growing file: whole lines, in chunks of limited size, from the end of the previous chunk."""
+"""Incremental reads of a growing file: lines and states of a redrawn line, in chunks of limited size."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
+from airflow_dlaas.service.api.log_lines import PEEK_BYTES, complete_length, part_length
 from airflow_dlaas.service.regular_file import open_regular_file
 
 CHUNK_SIZE = 64 * 1024
@@ -22,28 +23,29 @@ class FileFollower:
     path: Path
     offset: int = 0
     may_have_more: bool = False
-    """Whether the last read filled a chunk, so that the next read may return more without a wait."""
+    """Whether the file had more than the last chunk, so that the next read may return more without a wait."""
 
     def read(self, *, ended: bool) -> bytes:
         """
-        Return the next chunk; empty if there is no new complete line yet.
+        Return the next chunk; empty if there is no new complete line or state yet.
 
-        A last line without a newline is held back until it is complete, unless the file has *ended* or the line fills
-        a chunk.
+        A last line without a newline is held back until it is complete, unless it is being redrawn (see `log_lines`),
+        the file has *ended* or the line is longer than a chunk.
 
         :param ended: whether the writer has ended, so that the file does not grow any more.
         """
         try:
             with open_regular_file(self.path) as file:
                 file.seek(self.offset)
-                chunk = file.read(CHUNK_SIZE)
+                chunk = file.read(CHUNK_SIZE + PEEK_BYTES)
         except FileNotFoundError:
             self.may_have_more = False
             return b""
-        self.may_have_more = len(chunk) == CHUNK_SIZE
-        if not ended or self.may_have_more:
-            whole_lines = chunk.rfind(b"\n") + 1
-            chunk = chunk[:whole_lines] if whole_lines or len(chunk) < CHUNK_SIZE else chunk[: _utf8_boundary(chunk)]
+        self.may_have_more = len(chunk) > CHUNK_SIZE
+        if self.may_have_more:
+            chunk = chunk[: part_length(chunk, CHUNK_SIZE)]
+        elif not ended:
+            chunk = chunk[: complete_length(chunk)]
         self.offset += len(chunk)
         return chunk
 
@@ -73,12 +75,3 @@ def tail_offset(path: Path, lines: int) -> int:
         if position < 0:
             return start
     return start + position + 1
-
-
-def _utf8_boundary(chunk: bytes) -> int:
-    """Return the number of bytes of *chunk* to keep so that no UTF-8 character is split."""
-    for back in range(1, 5):
-        if chunk[-back] & 0b1100_0000 != 0b1000_0000:  # no continuation byte: the last character begins here
-            width = 1 if chunk[-back] < 0x80 else 2 if chunk[-back] < 0xE0 else 3 if chunk[-back] < 0xF0 else 4
-            return len(chunk) if width <= back else len(chunk) - back
-    return len(chunk)

@@ -5,6 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from airflow_dlaas.contract.curves import LogChunk, LogMatch, LogMatches
+from airflow_dlaas.service.api.log_lines import (
+    PEEK_BYTES,
+    complete_length,
+    first_state_start,
+    newest_state,
+    part_length,
+)
 from airflow_dlaas.service.regular_file import open_regular_file
 
 DEFAULT_SLICE_SIZE = 256 * 1024
@@ -24,8 +31,9 @@ def read_slice(path: Path, *, start: int, limit: int, ended: bool) -> LogChunk:
     """
     Return whole lines from byte *start* on, *limit* bytes at most.
 
-    A line that is longer than *limit* comes in several slices. An incomplete last line is left out, unless the log has
-    *ended*. A *start* beyond the end counts as the end. A log that does not exist is empty.
+    A line that is longer than *limit* comes in several slices, a redrawn line in slices of whole states. An incomplete
+    last line is left out, unless the log has *ended*, or the line is redrawn: then the states so far are returned (see
+    `log_lines`). A *start* beyond the end counts as the end. A log that does not exist is empty.
 
     :raises OSError: the log is no regular file, or cannot be read.
     """
@@ -37,13 +45,12 @@ def read_slice(path: Path, *, start: int, limit: int, ended: bool) -> LogChunk:
         size = file.seek(0, 2)
         start = min(start, size)
         file.seek(start)
-        content = file.read(min(limit, size - start))
-    if not (ended and start + len(content) == size):
-        whole_lines = content.rfind(b"\n") + 1
-        if whole_lines:
-            content = content[:whole_lines]
-        elif len(content) < limit:
-            content = b""
+        content = file.read(min(limit + PEEK_BYTES, size - start))
+    if len(content) > limit:
+        content = content[: part_length(content, limit)]
+    elif not ended:
+        complete = complete_length(content)
+        content = content[:complete] if complete or len(content) < limit else content
     end = start + len(content)
     return LogChunk(
         text=content.decode("utf-8", "replace"), start=start, end=end, size=size, complete=ended and end == size
@@ -61,7 +68,8 @@ def read_tail(path: Path, *, limit: int, ended: bool) -> LogChunk:
                 # From the byte before: if a line begins exactly at `start`, only the newline before it is skipped.
                 start += len(file.readline(limit + 1)) - 1
                 if start == size:  # the last line is longer than the limit: return the end of it
-                    start = size - limit
+                    file.seek(size - limit)
+                    start = size - limit + first_state_start(file.read(limit))
     except FileNotFoundError:
         start = 0
     return read_slice(path, start=start, limit=limit, ended=ended)
@@ -69,7 +77,9 @@ def read_tail(path: Path, *, limit: int, ended: bool) -> LogChunk:
 
 def search(path: Path, text: str, *, start: int) -> LogMatches:
     """
-    Return the lines from byte *start* on that contain *text*, in upper or lower case.
+    Return the lines from byte *start* on that contain *text*, in upper or lower case, as plain text.
+
+    Of a redrawn line, the newest state is searched, and the match begins where that state begins.
 
     One call stops after `MAX_SEARCH_BYTES` bytes or `MAX_MATCHES` found lines. If there may be more, `next` is the
     byte at which to continue.
@@ -87,9 +97,9 @@ def search(path: Path, text: str, *, start: int) -> LogMatches:
         position = start = min(start, file.seek(0, 2))
         file.seek(start)
         while line := file.readline(MAX_SEARCH_BYTES):
-            if wanted in line.decode("utf-8", "replace").casefold():
-                shown = line.decode("utf-8", "replace").rstrip("\r\n")[:MAX_LINE_LENGTH]
-                found.append(LogMatch(start=position, line=shown))
+            shown, index = newest_state(line)
+            if wanted in shown.casefold():
+                found.append(LogMatch(start=position + index, line=shown[:MAX_LINE_LENGTH]))
             position += len(line)
             if len(found) == MAX_MATCHES or position - start >= MAX_SEARCH_BYTES:
                 return LogMatches(matches=tuple(found), next=position)

@@ -38,6 +38,8 @@ def test_single_line_has_no_newline_and_no_tab() -> None:
         ("90%\r100%\r\nlog", "100%\nlog"),
         ("50%\r", "50%"),
         ("plain\n", "plain\n"),
+        ("1/9 [=>.]\b\b\b\b\b\b\b\b\b\r2/9 [==>]\b\b\b\b\b\b\b\b\b", "2/9 [==>]"),
+        ("done\r\b\b\b\b\r\n", "done\n"),
     ],
 )
 def test_redrawn_line_is_shown_in_its_newest_state(text: str, expected: str) -> None:
