@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_dlaas.exceptions import ApiError, DlaasError, NotFound, Unreachable
+from airflow_dlaas.task_runs.log_batches import PlainBatches, batch_text
 
 if TYPE_CHECKING:
     from airflow_dlaas._util.task_logger import TaskLogger
@@ -190,8 +191,10 @@ async def _forward_log(
 ) -> None:
     await lifecycle.log_available.wait()
     async with aclosing(_stream_log(client, watcher, training_id, lifecycle, logger)) as chunks:
+        batches = PlainBatches()
         async for text in batch_text(chunks, max_seconds=LOG_BATCH_SECONDS, max_characters=LOG_BATCH_CHARACTERS):
-            logger.info("%s", text)
+            if plain := batches.add(text):
+                logger.info("%s", plain)
 
 
 async def _stream_log(
@@ -252,41 +255,3 @@ async def _wait_for_retry(watcher: TrainingWatcher, lifecycle: _LifecycleEvents,
         if watcher.last_error is None:
             return
         pause = ERROR_CHECK_INTERVAL * random.SystemRandom().uniform(0.5, 1.5)
-
-
-async def batch_text(
-    chunks: AsyncIterator[str], *, max_seconds: float, max_characters: int, clock: Callable[[], float] = time.monotonic
-) -> AsyncIterator[str]:
-    """Join *chunks* of text; yield a batch after *max_seconds*, or as soon as it has about *max_characters*."""
-    batch: list[str] = []
-    size = 0
-    started_at = clock()
-    upcoming: asyncio.Future[Any] | None = None
-    try:
-        while True:
-            if upcoming is None:
-                upcoming = asyncio.ensure_future(anext(chunks))
-            left = max_seconds - (clock() - started_at) if batch else None
-            done, _ = await asyncio.wait({upcoming}, timeout=left if left is None else max(0.0, left))
-            if done:
-                try:
-                    chunk = upcoming.result()
-                except StopAsyncIteration:
-                    break
-                finally:
-                    upcoming = None
-                if not batch:
-                    started_at = clock()
-                batch.append(chunk)
-                size += len(chunk)
-            if batch and (not done or size >= max_characters or clock() - started_at >= max_seconds):
-                yield "".join(batch).rstrip("\n")
-                batch, size = [], 0
-        if batch:
-            yield "".join(batch).rstrip("\n")
-    finally:
-        if upcoming is not None:
-            # Awaited: *chunks* cannot be closed before this has stopped.
-            upcoming.cancel()
-            with suppress(asyncio.CancelledError, StopAsyncIteration):
-                await upcoming

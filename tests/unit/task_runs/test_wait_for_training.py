@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -24,48 +23,11 @@ from airflow_dlaas.exceptions import (
 )
 from airflow_dlaas.task_runs import wait_for_training as module
 from airflow_dlaas.task_runs.trigger_events import error_event, parse_training_event, training_event
-from airflow_dlaas.task_runs.wait_for_training import batch_text
 from airflow_dlaas.triggers.training import TrainingTrigger
 from tests.builders import a_training
 from tests.recording import recording_logger
 
 logger = logging.getLogger(__name__)
-
-
-async def batches(chunks: AsyncIterator[str], *, seconds: float = 60, characters: int = 100) -> list[str]:
-    return [text async for text in batch_text(chunks, max_seconds=seconds, max_characters=characters)]
-
-
-async def stream(*chunks: str) -> AsyncIterator[str]:
-    for chunk in chunks:
-        yield chunk
-
-
-def test_a_batch_has_all_lines_of_its_time() -> None:
-    assert asyncio.run(batches(stream("a\n", "b\n", "c\n"))) == ["a\nb\nc"]
-
-
-def test_a_batch_with_enough_characters_ends_early() -> None:
-    assert asyncio.run(batches(stream("x" * 60, "y" * 60, "z"))) == ["x" * 60 + "y" * 60, "z"]
-
-
-def test_a_batch_ends_in_time_if_no_more_text_arrives() -> None:
-    async def stalled() -> AsyncIterator[str]:
-        yield "first"
-        await never.wait()
-        yield "second"
-
-    async def first_batch() -> str:
-        nonlocal never
-        never = asyncio.Event()
-        return await anext(batch_text(stalled(), max_seconds=0.01, max_characters=100))
-
-    never = asyncio.Event()
-    assert asyncio.run(first_batch()) == "first"
-
-
-def test_an_empty_log_has_no_batch() -> None:
-    assert asyncio.run(batches(stream())) == []
 
 
 def test_an_event_is_parsed_to_the_same_training() -> None:
@@ -100,38 +62,6 @@ def test_a_trigger_is_made_again_from_its_serialization() -> None:
     path, given = trigger.serialize()
     assert path == "airflow_dlaas.triggers.training.TrainingTrigger"
     assert TrainingTrigger(**given).serialize() == trigger.serialize()
-
-
-def test_a_canceled_batch_closes_its_source() -> None:
-    """A wait that ends at its deadline leaves no generator running."""
-
-    async def endless() -> AsyncGenerator[str, None]:
-        try:
-            started.set()
-            await asyncio.Event().wait()
-            yield "never"
-        finally:
-            await asyncio.sleep(0)
-            closed.append(True)
-
-    async def read() -> None:
-        async with aclosing(endless()) as chunks:
-            async for _ in batch_text(chunks, max_seconds=60, max_characters=100):
-                pass
-
-    async def stop_reading() -> None:
-        nonlocal started
-        started = asyncio.Event()
-        task = asyncio.create_task(read())
-        await started.wait()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    closed: list[bool] = []
-    started = asyncio.Event()
-    asyncio.run(stop_reading())
-    assert closed == [True]
 
 
 class UnreachableWatcher:
