@@ -136,24 +136,32 @@ async def _print_log(client: Client, training_id: str, *, wait_for_end: bool) ->
     import asyncio
     from contextlib import aclosing
 
+    from airflow_dlaas.cli.log_output import LogOutput
+    from airflow_dlaas.client import calls
     from airflow_dlaas.client.log_stream import follow_log
 
+    # A progress bar is redrawn each second, so that there may be no second without new text.
+    limited = not wait_for_end and client.extensions.curves
+    present_end = client.send(calls.get_log(training_id, tail=1)).size if limited else None
     has_no_timeout = True  # until the state of the training is known
-    async with aclosing(follow_log(client, training_id)) as frames:
-        while True:
-            next_frame = asyncio.ensure_future(anext(frames, None))
-            done, _ = await asyncio.wait({next_frame}, timeout=None if has_no_timeout else LOG_IDLE_TIMEOUT)
-            if not done:
-                next_frame.cancel()
-                await asyncio.wait({next_frame})
-                return
-            frame = next_frame.result()
-            if frame is None:
-                return
-            state = frame.status.state
-            has_no_timeout = wait_for_end or (state is not None and state.is_final)
-            if frame.status.message:
-                typer.echo(frame.status.message, nl=False)
+    with LogOutput() as output:
+        async with aclosing(follow_log(client, training_id)) as frames:
+            while True:
+                next_frame = asyncio.ensure_future(anext(frames, None))
+                done, _ = await asyncio.wait({next_frame}, timeout=None if has_no_timeout else LOG_IDLE_TIMEOUT)
+                if not done:
+                    next_frame.cancel()
+                    await asyncio.wait({next_frame})
+                    return
+                frame = next_frame.result()
+                if frame is None:
+                    return
+                state = frame.status.state
+                has_no_timeout = wait_for_end or (state is not None and state.is_final)
+                if frame.status.message:
+                    output.print_log_text(frame.status.message)
+                if not has_no_timeout and present_end is not None and (frame.status.offset or 0) >= present_end:
+                    return
 
 
 def _format_time(timestamp: datetime) -> str:
