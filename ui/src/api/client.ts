@@ -1,13 +1,21 @@
 /** The HTTP client of the plugin's API. All pages use it; the browser sends no request to the service itself. */
 
 import { airflowRoot } from "../shared/links";
+import { escapeControlCharacters, escapeTexts } from "../shared/plainText";
 
 /** Airflow's server did not answer at all; the message is a sentence for the user. */
 export class NoAnswerError extends Error {}
 
-/** Send a GET request. Rejects with an error whose message is a sentence for the user. */
+/**
+ * Send a GET request. Names and errors come from programs and users: control characters in all texts of the response,
+ * other than the log, are escapes.
+ *
+ * Rejects with an error whose message is a sentence for the user.
+ */
 export async function fetchJson<T>(path: string, query: Record<string, string>, signal: AbortSignal): Promise<T> {
-  return requestJson<T>(path, query, { signal });
+  const response = await requestJson<T>(path, query, { signal });
+  // The log stays as it is, with redraws and colours: `plainLine` shows it.
+  return path === "log" ? response : escapeTexts(response);
 }
 
 /** Send *body* as JSON in a POST request. Rejects with an error whose message is a sentence for the user. */
@@ -30,7 +38,7 @@ async function requestJson<T>(path: string, query: Record<string, string>, optio
 export function errorDetail(status: number, body: string): string {
   try {
     const { detail } = (JSON.parse(body) ?? {}) as { detail?: unknown };
-    if (typeof detail === "string") return detail;
+    if (typeof detail === "string") return escapeControlCharacters(detail);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }

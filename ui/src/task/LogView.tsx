@@ -7,13 +7,14 @@ import { fetchJson } from "../api/client";
 import type { LogChunk } from "../api/types";
 import { formatBytes } from "../shared/format";
 import { nextPause, pollingError, usePollingLoop } from "../shared/usePolling";
+import { plainLine } from "../shared/plainText";
 import { LogSearch } from "./LogSearch";
 import {
   appendChunk,
-  displayText,
   EMPTY_WINDOW,
   lineIndexAt,
   type LogWindow,
+  MAX_WINDOW_BYTES,
   prependChunk,
   windowFromChunk,
 } from "./logWindow";
@@ -100,13 +101,22 @@ export function LogView({ query }: Props): JSX.Element {
     const { start: end } = latest.current.logWindow;
     const start = Math.max(0, end - CHUNK_BYTES);
     void load({ offset: String(start), limit: String(end - start) }, (previous, chunk) => {
-      const addedLines = chunk.end === previous.start ? windowFromChunk(chunk).lines.length : 0;
+      const joined = prependChunk(previous, chunk);
+      const addedLines = chunk.end === previous.start ? joined.lines.length - previous.lines.length : 0;
       requestAnimationFrame(() => {
         if (box.current) box.current.scrollTop += addedLines * LINE_HEIGHT;
       });
-      return prependChunk(previous, chunk);
+      return joined;
     });
   };
+
+  // One line of a progress bar may have more bytes than a request: without this, a few lines could not be scrolled.
+  useEffect(() => {
+    const { lines, start, end } = logWindow;
+    const isFull = lines.length * LINE_HEIGHT >= (box.current?.clientHeight ?? 0);
+    if (!isFull && start > 0 && end - start + CHUNK_BYTES <= MAX_WINDOW_BYTES && pendingRequests.current === 0)
+      loadPrevious();
+  }, [logWindow]);
 
   const onScroll = (): void => {
     const element = box.current;
@@ -141,6 +151,8 @@ export function LogView({ query }: Props): JSX.Element {
     [load],
   );
 
+  const isFoundLoaded = foundAt !== null && foundAt >= logWindow.start && foundAt < logWindow.end;
+  const foundLine = isFoundLoaded ? lineIndexAt(logWindow, foundAt) : null;
   const first = Math.max(0, Math.floor(scroll.top / LINE_HEIGHT) - OVERSCAN_LINES);
   const last = Math.min(logWindow.lines.length, Math.ceil((scroll.top + scroll.height) / LINE_HEIGHT) + OVERSCAN_LINES);
   return (
@@ -178,10 +190,10 @@ export function LogView({ query }: Props): JSX.Element {
           {logWindow.lines.slice(first, last).map((line, index) => (
             <div
               key={logWindow.starts[first + index]}
-              class={logWindow.starts[first + index] === foundAt ? "found" : ""}
+              class={first + index === foundLine ? "found" : ""}
               style={{ top: `${(first + index) * LINE_HEIGHT}px` }}
             >
-              {displayText(line)}
+              {plainLine(line)}
             </div>
           ))}
         </pre>

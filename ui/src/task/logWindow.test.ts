@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import { plainLine } from "../shared/plainText";
 import {
   appendChunk,
   EMPTY_WINDOW,
@@ -7,7 +8,6 @@ import {
   MAX_WINDOW_BYTES,
   windowFromChunk,
   prependChunk,
-  displayText,
 } from "./logWindow";
 
 const chunk = (text: string, start: number, size = start + text.length, complete = false) => ({
@@ -64,7 +64,40 @@ test("lineIndexAt finds the line of a byte", () => {
   expect([0, 2, 3, 7, 99].map((at) => lineIndexAt(window, at))).toEqual([0, 0, 1, 2, 2]);
 });
 
-test("displayText removes colours, and text before the last carriage return", () => {
-  expect(displayText("\x1b[31mred\x1b[0m")).toBe("red");
-  expect(displayText("10%\r50%\r100%")).toBe("100%");
+test("states of a bar replace each other in the last line, and the line's end keeps the newest one", () => {
+  let window = windowFromChunk(chunk("start\n", 0));
+  const shown: string[] = [];
+  for (const text of ["\r1%", "\r2%\r3%", "\r4%\n", "end\n"]) {
+    window = appendChunk(window, chunk(text, window.end));
+    shown.push(window.lines.map(plainLine).join("|"));
+  }
+  expect(shown).toEqual(["start|1%", "start|3%", "start|4%", "start|4%|end"]);
+  expect(window.starts).toEqual([0, 6, 19]);
+});
+
+test("a newline of its own ends the line of a bar", () => {
+  let window = appendChunk(windowFromChunk(chunk("\r100%", 0)), chunk("\n", 5));
+  window = appendChunk(window, chunk("next\n", 6));
+  expect(window.lines.map(plainLine)).toEqual(["100%", "next"]);
+});
+
+test("prependChunk joins the two parts of a redrawn line, and of a long one", () => {
+  const bar = prependChunk(windowFromChunk(chunk("\r3%\nend\n", 20)), chunk("start\n\r1%\r2%", 8));
+  expect(bar.lines.map(plainLine)).toEqual(["start", "3%", "end"]);
+  expect(bar.starts).toEqual([8, 14, 24]);
+  const long = prependChunk(windowFromChunk(chunk("yy\n", 4)), chunk("xx", 2));
+  expect(long.lines).toEqual(["xxyy"]);
+});
+
+test("lines of Windows end with their text", () => {
+  expect(windowFromChunk(chunk("a\r\nb\r\n", 0))).toMatchObject({ lines: ["a", "b"], starts: [0, 3] });
+});
+
+test("a redrawn line of more bytes than the limit stays in its newest state, and lines before it are dropped", () => {
+  const states = "\r50%".repeat(64 * 1024);
+  let window = windowFromChunk(chunk("before\n", 0));
+  while (window.end < MAX_WINDOW_BYTES * 1.5) window = appendChunk(window, chunk(states, window.end));
+  expect(window.lines).toEqual(["\r50%"]);
+  expect(window.starts).toEqual([7]);
+  expect(window.start).toBe(7);
 });

@@ -1,6 +1,12 @@
-/** The part of a log that the page holds: whole lines between two bytes. A log may have gigabytes, the window megabytes. */
+/**
+ * The part of a log that the page holds: whole lines between two bytes. A log may have gigabytes, the window megabytes.
+ *
+ * Of a redrawn line, such as a progress bar, only the newest state is held (see `newestState`); while the bar runs, each
+ * chunk brings more states of the last line.
+ */
 
 import type { LogChunk } from "../api/types";
+import { newestState } from "../shared/plainText";
 
 export interface LogWindow {
   lines: readonly string[];
@@ -11,35 +17,40 @@ export interface LogWindow {
   end: number;
   /** Bytes of the whole log. */
   size: number;
+  /** Whether the next chunk continues the last line. */
+  isOpen: boolean;
   /** Whether the log can't grow any more, and the window contains its end. */
   complete: boolean;
 }
 
-export const EMPTY_WINDOW: LogWindow = { lines: [], starts: [], start: 0, end: 0, size: 0, complete: false };
+export const EMPTY_WINDOW: LogWindow = {
+  lines: [],
+  starts: [],
+  start: 0,
+  end: 0,
+  size: 0,
+  isOpen: false,
+  complete: false,
+};
 
 /** Maximum bytes; lines at the other end are dropped. */
 export const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
 
 const encoder = new TextEncoder();
-// eslint-disable-next-line no-control-regex
-const ANSI_ESCAPE = /\x1b\[[0-9;?]*[A-Za-z]/g;
-
-/** The text of a line as a terminal would show it: without colours, and after the last carriage return. */
-export function displayText(line: string): string {
-  return (line.replace(ANSI_ESCAPE, "").split("\r").filter(Boolean).pop() ?? "").replace(/[\x00-\x08]/g, "");
-}
 
 /** The window that contains *chunk* only. */
 export function windowFromChunk(chunk: LogChunk): LogWindow {
   const lines = chunk.text.split("\n");
-  if (lines[lines.length - 1] === "") lines.pop();
+  const isOpen = lines[lines.length - 1] !== "";
+  if (!isOpen) lines.pop();
   let next = chunk.start;
   const starts = lines.map((line) => {
     const start = next;
     next += encoder.encode(line).length + 1;
     return start;
   });
-  return { lines, starts, start: chunk.start, end: chunk.end, size: chunk.size, complete: chunk.complete };
+  const { start, end, size, complete } = chunk;
+  return { lines: lines.map(newestState), starts, start, end, size, isOpen, complete };
 }
 
 /** *window* with the *chunk* that follows it; a chunk from another place replaces it. */
@@ -48,12 +59,7 @@ export function appendChunk(window: LogWindow, chunk: LogChunk): LogWindow {
   if (chunk.end === chunk.start) return { ...window, size: chunk.size, complete: chunk.complete };
   const more = windowFromChunk(chunk);
   return trimWindow(
-    {
-      ...more,
-      lines: [...window.lines, ...more.lines],
-      starts: [...window.starts, ...more.starts],
-      start: window.start,
-    },
+    { ...more, ...joinLines(window, more), start: window.start },
     "head",
   );
 }
@@ -63,21 +69,29 @@ export function prependChunk(window: LogWindow, chunk: LogChunk): LogWindow {
   if (chunk.end !== window.start) return windowFromChunk(chunk);
   const more = windowFromChunk(chunk);
   return trimWindow(
-    {
-      ...window,
-      lines: [...more.lines, ...window.lines],
-      starts: [...more.starts, ...window.starts],
-      start: more.start,
-    },
+    { ...window, ...joinLines(more, window), start: more.start },
     "tail",
   );
+}
+
+/** The lines of two parts of a log, the second after the first; a line that both have a part of becomes one. */
+function joinLines(first: LogWindow, second: LogWindow): Pick<LogWindow, "lines" | "starts"> {
+  if (!first.isOpen || second.lines.length === 0)
+    return { lines: [...first.lines, ...second.lines], starts: [...first.starts, ...second.starts] };
+  const joined = newestState((first.lines[first.lines.length - 1] ?? "") + (second.lines[0] ?? ""));
+  return {
+    lines: [...first.lines.slice(0, -1), joined, ...second.lines.slice(1)],
+    starts: [...first.starts, ...second.starts.slice(1)],
+  };
 }
 
 function trimWindow(window: LogWindow, from: "head" | "tail"): LogWindow {
   if (window.end - window.start <= MAX_WINDOW_BYTES) return window;
   const { lines, starts } = window;
   if (from === "head") {
-    const first = starts.findIndex((start) => window.end - start <= MAX_WINDOW_BYTES);
+    const fitting = starts.findIndex((start) => window.end - start <= MAX_WINDOW_BYTES);
+    // A redrawn line of more bytes stays: its newest state is short.
+    const first = fitting < 0 ? starts.length - 1 : fitting;
     if (first <= 0) return window;
     return { ...window, lines: lines.slice(first), starts: starts.slice(first), start: starts[first] ?? window.start };
   }
@@ -88,6 +102,7 @@ function trimWindow(window: LogWindow, from: "head" | "tail"): LogWindow {
     lines: lines.slice(0, past),
     starts: starts.slice(0, past),
     end: starts[past] ?? window.end,
+    isOpen: false,
     complete: false,
   };
 }
