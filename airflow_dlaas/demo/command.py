@@ -12,11 +12,11 @@ from types import FrameType
 from rich.console import Console
 from rich.markup import escape
 
-import airflow_dlaas
 from airflow_dlaas._util.file_lock import file_lock
 from airflow_dlaas.demo import ports
 from airflow_dlaas.demo.demo_flow import RUNTIME, DemoFlow, DemoResult, create_processes
 from airflow_dlaas.demo.display import Display, task_table
+from airflow_dlaas.demo.example_dags import example_dags
 from airflow_dlaas.exceptions import DlaasError, HostError
 
 MIN_FREE_GIB = 3
@@ -78,15 +78,6 @@ def demo(
     except DlaasError as error:
         console.print(escape(str(error)), style="red", soft_wrap=True)
         return 1
-
-
-def example_dags() -> Path:
-    """Return the folder of the example DAGs: inside an installed package, or beside it in a checkout."""
-    package = Path(airflow_dlaas.__file__).parent
-    for folder in (package / "example_dags", package.parent / "example_dags"):
-        if folder.is_dir():
-            return folder
-    raise HostError(f"The example DAGs are not in {package}; install airflow-dlaas anew")
 
 
 def _print_result(console: Console, result: DemoResult, home: Path) -> None:

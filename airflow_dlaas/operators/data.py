@@ -47,8 +47,9 @@ class UploadDataOperator(CheckedOperator):
     If an outlet of the task is a ``swift://`` asset of this container, the extra of its event gets the number of
     ``files`` and ``bytes`` sent, and of ``unchanged`` and ``deleted`` files.
 
-    :param source: a file, a folder or a glob: a path on every worker, or any address of `ObjectStoragePath`. Files of
-        another file system are sent on without being stored on the worker. (templated)
+    :param source: a file, a folder or a glob: a path relative to the folder of the DAG's file, a path on every worker,
+        or any address of `ObjectStoragePath`. Files of another file system are sent on without being stored on the
+        worker. (templated)
     :param container: the container; it is created if it is missing. (templated)
     :param prefix: the folder in the container under which the files are stored. (templated)
     :param include: names and globs of the files to upload, a text or a list of texts; all if not given. (templated)
@@ -72,6 +73,7 @@ class UploadDataOperator(CheckedOperator):
         "allow_empty": require_bool,
         "swift_conn_id": require_text,
     }
+    dag_files: ClassVar[Sequence[str]] = ("source",)
     ui_color = "#e5f5e0"
 
     source: str
@@ -108,7 +110,7 @@ class UploadDataOperator(CheckedOperator):
         started = time.monotonic()
         with SwiftHook(self.swift_conn_id) as hook:
             report = hook.upload(
-                self.source,
+                self.find_dag_file("source"),
                 self.container,
                 prefix=self.prefix,
                 include=self.include,

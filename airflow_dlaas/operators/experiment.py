@@ -34,7 +34,8 @@ class PackageModelOperator(CheckedOperator):
     The patterns in the folder's ``.dlaasignore`` exclude files, like a ``.gitignore``. A file that looks like a secret
     (``.env``, a private key) fails the task before anything is written.
 
-    :param source: the folder: a path on every worker, or any address of `ObjectStoragePath`. (templated)
+    :param source: the folder: a path relative to the folder of the DAG's file, a path on every worker, or any address
+        of `ObjectStoragePath`. With a versioned DAG bundle, a relative path is of the version of the run. (templated)
     :param destination: the location of the zip; the worker of the next task must be able to read it. (templated)
     :param include: names and globs of the files to package, a text or a list of texts; all if not given. (templated)
     :param exclude: names and globs of files to leave out, as for *include*. (templated)
@@ -52,6 +53,7 @@ class PackageModelOperator(CheckedOperator):
         "allow_nested": require_bool,
         "allow_secrets": optional(require_patterns),
     }
+    dag_files: ClassVar[Sequence[str]] = ("source",)
     ui_color = "#d9e8fb"
 
     source: str
@@ -83,7 +85,7 @@ class PackageModelOperator(CheckedOperator):
         from airflow_dlaas.packaging import archive
         from airflow_dlaas.task_runs.locations import fetch_to_local, publish_from_local
 
-        with fetch_to_local(self.source) as folder, publish_from_local(self.destination) as file:
+        with fetch_to_local(self.find_dag_file("source")) as folder, publish_from_local(self.destination) as file:
             archive.pack(
                 folder,
                 target=file,
@@ -114,7 +116,8 @@ class CreateExperimentOperator(CheckedOperator):
     ``max_active_runs=1``), so that no other run loses it before it has submitted its training.
 
     :param name: the name of the experiment. (templated)
-    :param bundle: the zip, as `PackageModelOperator` returned it. (templated)
+    :param bundle: the zip, as `PackageModelOperator` returned it, or a path relative to the folder of the DAG's file.
+        (templated)
     :param framework: the framework of the code: ``{"name": "tensorflow", "version": "2.21"}``. (templated)
     :param description: free text. (templated)
     :param author: the author of the code. (templated)
@@ -180,7 +183,8 @@ class CreateExperimentOperator(CheckedOperator):
             )
         except ValidationError as error:
             raise InvalidDefinition(validation_messages(error)) from None
-        with fetch_to_local(self.bundle) as file:
+        # Another task may have made it in the working directory.
+        with fetch_to_local(self.find_dag_file("bundle", working_directory=True)) as file:
             published = publish_code(DlaasHook(self.dlaas_conn_id).client, draft, file, reuse=self.reuse)
         self.log.info("Experiment %r, %s: %s", self.name, published.action.message, published.url)
         return published.url

@@ -40,6 +40,8 @@ class CheckedOperator(BaseOperator):
 
     parameters: ClassVar[Mapping[str, ParameterCheck]] = {}
     """The check of each parameter; the parameter's attribute has the same name."""
+    dag_files: ClassVar[Sequence[str]] = ()
+    """The parameters that may name a file beside the DAG's file, by a relative path; see `find_dag_file`."""
 
     def check_parameters(self, *, rendered: bool = False) -> None:
         """
@@ -68,11 +70,7 @@ class CheckedOperator(BaseOperator):
         """
         known: dict[str, Any] = {}
         wrong: list[str] = []
-        has_own_markers = (
-            not rendered
-            and dag is not None
-            and bool((dag.jinja_environment_kwargs or {}).keys() & JINJA_SYNTAX_OPTIONS)
-        )
+        has_own_markers = not rendered and _has_own_markers(dag)
         for name, value in given.items():
             stage = CheckStage(rendered=rendered, templated=name in cls.template_fields)
             may_be_template = has_own_markers and stage.templated and isinstance(value, (str, Mapping, list, tuple))
@@ -154,8 +152,40 @@ class CheckedOperator(BaseOperator):
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, unrendered)
 
     def resolve_template_files(self) -> None:
-        """Read no file: Airflow would take every text that ends like a file name for one."""
+        """
+        Read no file: Airflow would take every text that ends like a file name for one.
+
+        Airflow calls this when it has parsed the DAG's file. If it loaded the file from a bundle, it has all its files.
+
+        :raises InvalidArgument: a file that the DAG names by a relative path is not in the bundle.
+        """
+        dag = self.get_dag()
+        if dag is not None and dag.relative_fileloc and not _has_own_markers(dag):
+            for name in self.dag_files:
+                if not CheckStage(rendered=False).is_unresolved(getattr(self, name)):
+                    self.find_dag_file(name)
         self.prepare_template()
+
+    def find_dag_file(self, parameter: str, *, working_directory: bool = False) -> str:
+        """
+        Return the value of *parameter*; a relative path is searched for beside the DAG's file, and made absolute.
+
+        :param working_directory: search in the working directory too, at last.
+        :raises InvalidArgument: there is no such file or folder; the message names the parameter.
+        """
+        from airflow_dlaas.parameters.dag_files import find_dag_file
+
+        return find_dag_file(
+            getattr(self, parameter),
+            self.get_dag(),
+            parameter=f"{self.task_id}: {parameter}",
+            working_directory=working_directory,
+        )
+
+
+def _has_own_markers(dag: DAG | None) -> bool:
+    """Return whether *dag* sets other markers of templates, so that its templates are not known by Jinja's defaults."""
+    return dag is not None and bool((dag.jinja_environment_kwargs or {}).keys() & JINJA_SYNTAX_OPTIONS)
 
 
 class CheckedPartial(OperatorPartial):

@@ -15,6 +15,8 @@ from airflow_dlaas.service.runtimes import catalogue
 
 ROOT = Path(__file__).parents[4]
 
+EXAMPLE = ROOT / "example_dags" / "nightly_retrain"
+
 COMMAND = """python3 convolutional_network.py --trainImagesFile ${DATA_DIR}/train-images-idx3-ubyte.gz
  --trainLabelsFile ${DATA_DIR}/train-labels-idx1-ubyte.gz --testImagesFile ${DATA_DIR}/t10k-images-idx3-ubyte.gz
  --testLabelsFile ${DATA_DIR}/t10k-labels-idx1-ubyte.gz --learningRate 0.001 --trainingIters 20000"""
@@ -47,8 +49,8 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def digits() -> ModuleType:
-    """The example's own preparation of its data, loaded from its file as Airflow does."""
-    spec = importlib.util.spec_from_file_location("digits", ROOT / "example_dags" / "digits.py")
+    """The example's own preparation of its data, loaded from the DAG's file as Airflow does."""
+    spec = importlib.util.spec_from_file_location("digits", EXAMPLE / "nightly_retrain.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -73,7 +75,12 @@ def _accuracy(log: str) -> float:
             {"model/saved_model.pb", "model/variables/variables.index"},
             0.8,
         ),
-        ("2.21", "example_dags/code/convolutional_network.py", {"model/model.keras", "model/model.tflite"}, 0.95),
+        (
+            "2.21",
+            "example_dags/nightly_retrain/code/convolutional_network.py",
+            {"model/model.keras", "model/model.tflite"},
+            0.95,
+        ),
     ],
 )
 def test_example_of_2017_trains_digits(job, environments, digits, zipped, version, script, model, least):
