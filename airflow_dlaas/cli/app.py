@@ -6,8 +6,9 @@ import typer
 
 from airflow_dlaas import __version__
 from airflow_dlaas._util.terminal_text import escape_control_characters
-from airflow_dlaas.cli import data, definitions, demo, examples, runs, runtimes, serve, users
+from airflow_dlaas.cli import data, definitions, demo, examples, fetch, runs, runtimes, serve, users
 from airflow_dlaas.cli.exit_codes import ExitCode, exit_code_for_error
+from airflow_dlaas.cli.train import command as train
 from airflow_dlaas.exceptions import DlaasError, InvalidDefinition
 
 app = typer.Typer(
@@ -17,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command_module in (serve, demo, examples, runs, definitions, data, runtimes, users):
+for command_module in (serve, demo, examples, train, runs, fetch, definitions, data, runtimes, users):
     command_module.register(app)
 
 

@@ -62,7 +62,7 @@ def upload(
     from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
 
     checksum_cache = ChecksumCache(default_path())
-    with _open_store(home, connection) as store:
+    with open_store(home, connection) as store:
         if dry_run:
             plan = api.plan_upload(
                 store,
@@ -80,7 +80,7 @@ def upload(
             )
             _print_plan(plan)
             return
-        with _progress_display("Uploaded") as on_progress:
+        with progress_display("Uploaded") as on_progress:
             report = api.upload(
                 store,
                 source,
@@ -119,7 +119,7 @@ def download(
     from airflow_dlaas.storage.transfer import api
     from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
 
-    with _open_store(home, connection) as store, _progress_display("Downloaded") as on_progress:
+    with open_store(home, connection) as store, progress_display("Downloaded") as on_progress:
         report = api.download(
             store,
             container,
@@ -137,7 +137,8 @@ def download(
 
 
 @contextmanager
-def _open_store(home: Path | None, name: str) -> Iterator[SwiftStore]:
+def open_store(home: Path | None, name: str) -> Iterator[SwiftStore]:
+    """Open the object store of the connection *name*; see `read_store_connection`."""
     from airflow_dlaas.contract.stores import StoreConnection
     from airflow_dlaas.storage.swift.store import SwiftStore
 
@@ -155,7 +156,7 @@ class _StderrLogger:
 
 
 @contextmanager
-def _progress_display(verb: str) -> Iterator[ProgressCallback]:
+def progress_display(verb: str) -> Iterator[ProgressCallback]:
     """Show a progress bar on a terminal, otherwise a line every few seconds; on stderr, so that stdout can be piped."""
     if not sys.stderr.isatty():
         from airflow_dlaas.storage.transfer.progress_logger import ProgressLogger

@@ -104,14 +104,24 @@ def publish_code(client: Client, draft: ExperimentDraft, code: Path, *, reuse: b
     :raises ServiceError: a request failed. If an upload failed, a new experiment was deleted again. The API cannot
         delete an added version, so it stays, empty and unused, and the next try adds another one.
     """
+    action = plan_publication(client, draft, code, reuse=reuse)
+    return PublishedCode(apply_action(client, action, draft, code).url, action)
+
+
+def plan_publication(client: Client, draft: ExperimentDraft, code: Path, *, reuse: bool) -> PublishAction:
+    """
+    Return what `publish_code` would do; changes nothing.
+
+    :raises InvalidBundle: the zip is unusable; no request was sent.
+    """
     digest = archive.digest_archive(code)
     existing = find_experiment(draft, _list_experiments(client)) if reuse else None
     current_digest = _fetch_digest(client, existing.entity.experiment_version) if existing else None
-    action = plan_publish(existing, current_digest=current_digest, new_digest=digest)
-    return PublishedCode(_apply_action(client, action, draft, code).url, action)
+    return plan_publish(existing, current_digest=current_digest, new_digest=digest)
 
 
-def _apply_action(client: Client, action: PublishAction, draft: ExperimentDraft, code: Path) -> ExperimentVersion:
+def apply_action(client: Client, action: PublishAction, draft: ExperimentDraft, code: Path) -> ExperimentVersion:
+    """Carry out *action* for the zip *code*, and return the version; see `publish_code` for the errors."""
     match action:
         case ReuseVersion(version):
             return version

@@ -1,0 +1,75 @@
+"""The definition of the training, and its printed form. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_dlaas.cli.train.options import TrainOptions
+from airflow_dlaas.contract.definition import Framework, ResourceType, TrainingDefinition
+from airflow_dlaas.contract.experiment import ExperimentDraft
+from airflow_dlaas.contract.stores import StoreType
+from airflow_dlaas.exceptions import InvalidArgument
+
+PENDING_LOCATION = "(known after the code was uploaded)"
+"""The location of the code in a definition that is only checked or printed."""
+
+
+def build_definition(
+    options: TrainOptions, framework: Framework, connection: Mapping[str, str], location: str = PENDING_LOCATION
+) -> TrainingDefinition:
+    """
+    Return the definition that *options* describe.
+
+    :param connection: the object store's connection, as a definition has it.
+    :raises InvalidDefinition: a value cannot be in a definition; the error names its field.
+    """
+    is_keystone = {"project_id", "region", "domain_name"} <= connection.keys()
+    store_type = StoreType.BLUEMIX if is_keystone else StoreType.SOFTLAYER
+
+    def container(key: str, name: str) -> dict[str, Any]:
+        return {"connection": dict(connection), key: {"container": name, "type": str(store_type)}}
+
+    document: dict[str, Any] = {
+        "model_definition": {
+            "name": options.training_name,
+            "description": options.description,
+            "author": options.author or "",
+            "definition_location": location,
+            "framework": {"name": framework.name, "version": framework.version},
+            "execution": {"command": options.command, "resourceType": options.size},
+        },
+        "training_data": [container("source", one.container) for one in options.data],
+    }
+    if options.results is not None:
+        document["training_results"] = container("target", options.results)
+    return TrainingDefinition.parse(document)
+
+
+def build_draft(options: TrainOptions, framework: Framework) -> ExperimentDraft:
+    """Return the experiment for the code; its fields were checked with the definition."""
+    return ExperimentDraft(
+        name=options.training_name,
+        description=options.description,
+        framework=Framework(name=framework.name, version=framework.version),
+        author=options.author,
+    )
+
+
+def printable_definition(definition: TrainingDefinition) -> dict[str, Any]:
+    """Return the definition as JSON types, with masked secrets."""
+    return definition.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def require_slots(size: ResourceType, slots: int) -> None:
+    """
+    Check that the service has as many GPU slots as a training needs.
+
+    :raises InvalidArgument: it has fewer, and would refuse the training.
+    """
+    if size.gpus > slots:
+        fitting = [str(one) for one in ResourceType if one.gpus <= slots]
+        raise InvalidArgument(
+            f"--size: {size} needs {size.gpus} GPUs, and the service has {slots}; "
+            f"{' or '.join(fitting) or 'no size'} fits"
+        )

@@ -1,0 +1,84 @@
+"""Follows a training until it has ended: its states, and its log with the metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+from airflow_dlaas.cli.train.log_lines import LogLines
+from airflow_dlaas.cli.train.output import PlainOutput
+from airflow_dlaas.cli.train.view import FollowView
+from airflow_dlaas.client.client import Client
+from airflow_dlaas.client.log_stream import follow_log
+from airflow_dlaas.client.training_watcher import TrainingWatcher
+from airflow_dlaas.contract.training import Training
+from airflow_dlaas.exceptions import DlaasError
+
+LOG_DRAIN_TIMEOUT = 10.0
+"""Seconds to wait for the rest of the log after the training has ended."""
+
+PROBLEM_INTERVAL = 1.0
+"""Seconds between two checks whether the service answers."""
+
+
+def follow_training(client: Client, training_id: str, output: PlainOutput, view: FollowView) -> Training:
+    """
+    Show the training until it has ended, and return it. Blocks; a KeyboardInterrupt ends it at once.
+
+    Transient errors do not end it: they are shown, and the requests are retried. An error of the log stream that lasts
+    ends only the log.
+
+    :raises NotFound: the training was deleted.
+    """
+    with output.following(view):
+        return asyncio.run(_follow(client, training_id, output, view))
+
+
+async def _follow(client: Client, training_id: str, output: PlainOutput, view: FollowView) -> Training:
+    watcher = TrainingWatcher(client)
+    ended = asyncio.Event()
+    log = asyncio.create_task(_show_log(client, training_id, output, view, ended))
+    problems = asyncio.create_task(_show_problems(watcher, output, view))
+    training: Training | None = None
+    try:
+        async with aclosing(watcher.updates(training_id)) as updates:
+            async for training in updates:
+                view.update(training)
+                output.update(view)
+        ended.set()
+        await asyncio.wait({log}, timeout=LOG_DRAIN_TIMEOUT)
+    finally:
+        for task in (log, problems):
+            task.cancel()
+        await asyncio.wait({log, problems})
+    assert training is not None and training.state.is_final  # noqa: S101, PT018 - `updates` ends after a final state
+    return training
+
+
+async def _show_log(
+    client: Client, training_id: str, output: PlainOutput, view: FollowView, ended: asyncio.Event
+) -> None:
+    lines = LogLines()
+    try:
+        async with aclosing(follow_log(client, training_id, training_ended=ended)) as frames:
+            async for frame in frames:
+                view.metrics.add(frame.status.metrics or ())
+                if frame.status.message:
+                    output.log(lines.feed(frame.status.message))
+                    view.current_line = lines.current
+    except DlaasError as error:
+        output.step("log", f"cannot be followed any more: {error}")
+    output.log(lines.rest())
+    view.current_line = ""
+
+
+async def _show_problems(watcher: TrainingWatcher, output: PlainOutput, view: FollowView) -> None:
+    """Show why the service does not answer, once for each failure that lasts, and when it answers again."""
+    while True:
+        problem = watcher.last_error
+        if problem is not None and view.problem is None:
+            output.step("service", problem)
+        elif problem is None and view.problem is not None:
+            output.step("service", "answers again")
+        view.problem = problem
+        await asyncio.sleep(PROBLEM_INTERVAL)

@@ -1,0 +1,60 @@
+"""The definition that `train` submits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from airflow_dlaas.cli.train.definition import build_definition, printable_definition, require_slots
+from airflow_dlaas.cli.train.options import CodeSource, DataSource, TrainOptions
+from airflow_dlaas.contract.definition import Framework, ResourceType
+from airflow_dlaas.exceptions import InvalidArgument, InvalidDefinition
+
+CONNECTION = {"auth_url": "http://store/auth/v1.0", "userId": "me:me", "password": "made-up-secret"}
+KEYSTONE = CONNECTION | {"project_id": "p", "region": "r", "domain_name": "d"}
+TORCH = Framework(name="torch", version="2.13")
+
+
+def options(command: str = "python train.py", results: str | None = None) -> TrainOptions:
+    return TrainOptions(
+        code=CodeSource(Path("mnist")),
+        command=command,
+        framework="torch",
+        data=(DataSource("digits"), DataSource("more")),
+        results=results,
+        name="mnist",
+    )
+
+
+def test_definition_names_the_containers_and_the_results() -> None:
+    definition = build_definition(options(results="models"), TORCH, CONNECTION, "http://service/code")
+    assert [one.source.container for one in definition.training_data] == ["digits", "more"]
+    assert definition.results_store.target.container == "models"
+    assert definition.model_definition.definition_location == "http://service/code"
+    assert build_definition(options(), TORCH, CONNECTION).results_store.target.container == "digits"
+
+
+def test_store_type_follows_from_the_authentication() -> None:
+    for connection, kind in ((CONNECTION, "softlayer_objectstore"), (KEYSTONE, "bluemix_objectstore")):
+        assert str(build_definition(options(), TORCH, connection).training_data[0].source.type) == kind
+
+
+def test_wrong_value_is_refused_by_its_field() -> None:
+    with pytest.raises(InvalidDefinition, match=r"model_definition\.execution\.command: must not be blank"):
+        build_definition(options(command=" "), TORCH, CONNECTION)
+
+
+def test_printed_definition_has_no_secret() -> None:
+    printed = json.dumps(printable_definition(build_definition(options(), TORCH, CONNECTION)))
+    assert "made-up-secret" not in printed
+    assert "me:me" in printed
+
+
+def test_size_must_fit_into_the_slots_of_the_service() -> None:
+    require_slots(ResourceType.LARGE, 3)
+    with pytest.raises(
+        InvalidArgument, match="--size: large needs 3 GPUs, and the service has 2; small or medium fits"
+    ):
+        require_slots(ResourceType.LARGE, 2)

@@ -1,0 +1,113 @@
+"""What a person sees of a training that is followed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from airflow_dlaas.cli.train.output import PlainOutput, render
+from airflow_dlaas.cli.train.view import FollowView, metrics_line, plot_lines, state_text, status_line
+from airflow_dlaas.contract.training import Metric, MetricValue, Training
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+
+
+def training(**status: Any) -> Training:
+    return Training.model_validate(
+        {
+            "metadata": {"guid": "training-1", "url": "/", "created_at": NOON, "modified_at": NOON},
+            "entity": {
+                "model_definition": {
+                    "name": "mnist",
+                    "definition_location": "x",
+                    "framework": {"name": "torch", "version": "2"},
+                    "execution": {"command": "true", "resourceType": "small"},
+                },
+                "status": {"state": "running", "submitted_at": NOON, "current_at": NOON} | status,
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        ({"state": "pending"}, "pending"),
+        ({"state": "pending", "phase": "queued", "queue_position": 2}, "pending, waits for GPUs behind 2"),
+        ({"state": "pending", "phase": "queued", "queue_position": 0}, "pending, waits for GPUs"),
+        ({"phase": "loading"}, "running, loading code and data"),
+        ({"phase": "processing", "cancel_requested": True}, "running, is being canceled"),
+        ({"state": "completed", "phase": "storing"}, "completed"),
+    ],
+)
+def test_state_is_shown_in_words(status: dict[str, Any], text: str) -> None:
+    assert state_text(training(**status)) == text
+
+
+def test_status_line_has_the_time_by_the_clock_of_the_service() -> None:
+    view = FollowView()
+    assert status_line(view) == "waiting for the first status"
+    view.update(training(state="completed", running_at=NOON, finished_at=NOON + timedelta(seconds=65), current_at=NOON))
+    assert status_line(view) == "training-1  completed  0:01:05"
+
+
+def test_plot_appears_with_the_second_value() -> None:
+    view = FollowView()
+    view.metrics.add([Metric(timestamp=NOON, iteration=1, values=[MetricValue(name="loss", value=2.0)])])
+    assert plot_lines(view, 80) == []
+    view.metrics.add([Metric(timestamp=NOON, iteration=2, values=[MetricValue(name="loss", value=0.12345)])])
+    assert plot_lines(view, 80)[0] == "loss"
+    assert metrics_line(view) == "loss 0.1235"
+
+
+def test_display_fits_into_the_terminal() -> None:
+    from rich.console import Console
+
+    view = FollowView(current_line="50% " + "=" * 200)
+    view.update(training(phase="processing"))
+    for epoch in range(20):
+        view.metrics.add(
+            [Metric(timestamp=NOON, iteration=epoch, values=[MetricValue(name="loss", value=1 / (epoch + 1))])]
+        )
+    console = Console(width=80, height=24, record=True, force_terminal=False, quiet=True)
+    with console.capture() as capture:
+        console.quiet = False
+        console.print(render(view, 80))
+    lines = capture.get().splitlines()
+    assert "running, training" in lines[1]
+    assert lines[2].startswith("50% ===")
+    assert lines[2].endswith("…")
+    assert len(lines) <= 20
+    assert max(map(len, lines)) <= 80
+
+
+def test_plain_output_prints_each_state_once_and_keeps_logs_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    output, view = PlainOutput(), FollowView()
+    for phase in ("loading", "loading", "processing"):
+        view.update(training(phase=phase))
+        output.update(view)
+    output.log(["epoch 1"])
+    printed = capsys.readouterr()
+    assert printed.out == "epoch 1\n"
+    assert printed.err.splitlines() == [
+        "state      running, loading code and data",
+        "state      running, training",
+    ]
+
+
+def test_quiet_output_prints_the_end_of_the_log_only_after_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    output = PlainOutput(quiet=True)
+    output.log([f"line {number}" for number in range(100)])
+    assert capsys.readouterr() == ("", "")
+    output.show_last_lines()
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines()[0] == "log        the last 20 lines:"
+    assert printed.err.splitlines()[-1] == "line 99"
+
+
+def test_step_escapes_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    PlainOutput().step("code", "a\x1b[2J")
+    assert capsys.readouterr().err == "code       a\\x1b[2J\n"
