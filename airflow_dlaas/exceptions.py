@@ -86,6 +86,13 @@ class DlaasError(Exception):
     transient: ClassVar[bool] = False
     """Whether the same request may succeed later."""
 
+    def __str__(self) -> str:
+        """Return the message with control characters as escapes: it may repeat names and texts of others."""
+        # Imported here: each parse of a DAG file would pay for the patterns.
+        from airflow_dlaas._util.terminal_text import escape_control_characters
+
+        return escape_control_characters(super().__str__())
+
 
 def is_transient(error: Exception) -> bool:
     """Whether the request that raised *error* may succeed later; False for exceptions of other packages."""
@@ -160,7 +167,7 @@ class ApiError(ServiceError):
         """Seconds after which the service accepts another request; None if its response does not state them."""
 
     def __str__(self) -> str:
-        return f"{self.message} ({self.code})"
+        return f"{super().__str__()} ({self.code})"
 
 
 class InvalidRequest(ApiError):

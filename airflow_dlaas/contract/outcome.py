@@ -6,6 +6,7 @@ Operators, sensors, resumed tasks and the console use the same function, so that
 
 from __future__ import annotations
 
+from airflow_dlaas._util.terminal_text import escape_control_characters
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import TrainingCanceled, TrainingFailed, TrainingOverdue
@@ -41,7 +42,8 @@ def describe_results_location(training: Training) -> str | None:
     results = training.entity.training_results
     if results is None or results.location is None:
         return None
-    return f"in container {results.location.container} under {results.location.model_location}/"
+    location = f"in container {results.location.container} under {results.location.model_location}/"
+    return escape_control_characters(location, single_line=True)
 
 
 def _results_hint(training: Training) -> str:

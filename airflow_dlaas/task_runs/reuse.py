@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from airflow_dlaas._util.terminal_text import escape_control_characters
 from airflow_dlaas.client import calls
 from airflow_dlaas.exceptions import DlaasError, NotFound
 from airflow_dlaas.task_runs.run_key import without_run_key
@@ -110,7 +111,8 @@ def _reuse_obstacle(
     location = reported.location
     with make_store(results_connection) as store:
         if next(iter(store.list_objects(location.container, f"{location.model_location}/")), None) is None:
-            return f"container {location.container} has no objects under {location.model_location}/ any more"
+            missing = f"container {location.container} has no objects under {location.model_location}/ any more"
+            return escape_control_characters(missing, single_line=True)
     return None
 
 

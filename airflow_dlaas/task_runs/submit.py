@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow_dlaas._util.retry import RetryPolicy
+from airflow_dlaas._util.terminal_text import escape_control_characters
 from airflow_dlaas.client import calls
 from airflow_dlaas.exceptions import Conflict, DlaasError, RateLimited
 from airflow_dlaas.task_runs.cancel import try_cancel_training
@@ -64,7 +65,8 @@ def log_training(training: Training, logger: TaskLogger) -> None:
     """Log the training that belongs to a task."""
     logger.info("Training %s is %s", training.id, training.state)
     if training.status.runtime:
-        logger.info("Training %s runs on %s", training.id, training.status.runtime)
+        runtime = escape_control_characters(training.status.runtime, single_line=True)
+        logger.info("Training %s runs on %s", training.id, runtime)
 
 
 def _submit_without_idempotency(
