@@ -32,7 +32,7 @@ from airflow_dlaas.storage.swift.store import SwiftStore
 from tests.conftest import TEST_RUNTIME
 from tests.conftest import ServiceProcess as StandaloneService  # of one test, without a process guard
 from tests.postgresql import airflow_database
-from tests.system import auth
+from tests.system import auth, versioned_bundle
 from tests.system.auth import Guarded
 
 EXAMPLE_DAGS = Path(__file__).parents[2] / "example_dags"
@@ -268,18 +268,26 @@ def an_airflow(home: Path, service: ServiceProcess, server_url: str | None) -> I
     """
     Airflow with all its components, the example DAGs and the DAGs of the system tests, connected to *service*.
 
+    It has a versioned DAG bundle too, which is empty.
+
     Its database is on the PostgreSQL server at *server_url*, or in SQLite without one.
     """
     dags = home / "dags"
     shutil.copytree(EXAMPLE_DAGS, dags)
     shutil.copytree(OWN_DAGS, dags / "system")
+    bundle = versioned_bundle.configuration(bundle_folder(home))
     with (
         airflow_database(server_url) as database,
-        RealAirflow(home, dags, environment=FAST_HEALTH_CHECKS | USERS | database) as airflow,
+        RealAirflow(home, dags, environment=FAST_HEALTH_CHECKS | USERS | bundle | database) as airflow,
     ):
         for name, fields in service.connections().items():
             airflow.api.put_connection(name, fields)
         yield airflow
+
+
+def bundle_folder(airflow_home: Path) -> Path:
+    """Return the folder of the versioned bundle of an Airflow of the system tests; see `versioned_bundle`."""
+    return airflow_home / "versions"
 
 
 def store_of(service: ServiceProcess) -> SwiftStore:

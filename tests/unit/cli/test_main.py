@@ -61,3 +61,17 @@ def test_serve_refuses_to_listen_beyond_loopback_without_the_option(console, mon
     code, _, err = console("serve", "--host", "0.0.0.0")
     assert code == 1
     assert "--insecure-listen" in err
+
+
+def test_examples_are_listed_and_copied(console, tmp_path):
+    code, out, _ = console("examples", "list")
+    assert code == 0
+    assert "nightly_retrain" in out
+    code, out, _ = console("examples", "copy", str(tmp_path), "nightly_retrain")
+    assert code == 0
+    assert out.startswith(f"{tmp_path}/nightly_retrain: 3 files copied\n")
+    assert out.endswith("airflow dags unpause nightly_retrain\n  airflow dags trigger nightly_retrain\n")
+    (tmp_path / "nightly_retrain" / "nightly_retrain.py").write_text("# mine")
+    code, out, err = console("examples", "copy", str(tmp_path))
+    assert (code, out) == (1, "")
+    assert "nightly_retrain.py; --force replaces them" in err
