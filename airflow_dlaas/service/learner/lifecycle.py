@@ -48,7 +48,7 @@ from airflow_dlaas.service.learner.signal_waker import Canceled, SignalWaker
 from airflow_dlaas.service.learner.storage_retry import CANCELED_RETRY_TIMEOUT, RETRY_TIMEOUT, with_storage_retry
 from airflow_dlaas.service.learner.upload_results import UploadReport, upload_logs, upload_results
 from airflow_dlaas.service.learner.usage import record_usage
-from airflow_dlaas.service.metrics.log_metrics import replace_surrogates
+from airflow_dlaas.service.metrics.line_records import replace_surrogates
 from airflow_dlaas.service.runtimes import container, uv
 from airflow_dlaas.service.runtimes.provision import RuntimePaths, provision_runtime
 

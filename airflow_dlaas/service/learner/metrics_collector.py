@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -15,14 +15,15 @@ from threading import Event
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_dlaas._util.threads import background_thread
+from airflow_dlaas.service.learner.tail_reader import TailReader
 from airflow_dlaas.service.metrics.metric_phases import split_phase
-from airflow_dlaas.service.regular_file import open_regular_fd
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.metric_definition import MetricDefinition
     from airflow_dlaas.contract.training import Metric
 
-    LineParser = Callable[[str, datetime], Iterator[Metric]]
+    LineParser = Callable[[str, datetime, bool], Iterator[Metric]]
+    """Parses a line, or a state of a line that is redrawn (True); see `tail_reader.LineState`."""
 
 COLLECT_INTERVAL = 0.5
 """Seconds between two reads, the maximum age of a curve's end."""
@@ -33,51 +34,14 @@ MAX_VALUES_PER_SOURCE = 250_000
 BATCH_SIZE = 2000
 """Metrics written in one append."""
 
-CHUNK_BYTES = 1 << 16
-
-MAX_BACKLOG_BYTES = 4 * 1024**2
-"""Bytes read in one pass; of more output, only the end is read, because no program prints metrics that fast."""
-
-MAX_LINE_BYTES = 4096
-"""Bytes of a line that are kept, from its end, where metrics are."""
-
-
-@dataclass(slots=True)
-class TailReader:
-    """Reads new complete lines of a growing file; of a line without an end, the last `MAX_LINE_BYTES` are kept."""
-
-    path: Path
-    offset: int = 0
-    _partial_line: bytes = field(default=b"", repr=False)
-
-    def read_lines(self, *, final: bool = False) -> Iterator[str]:
-        """Yield the lines since the last call; with *final*, also an incomplete one."""
-        try:
-            file = os.fdopen(open_regular_fd(self.path, os.O_RDONLY), "rb")
-        except OSError:  # missing, or no regular file
-            return
-        with file:
-            end = file.seek(0, os.SEEK_END)
-            if not end - MAX_BACKLOG_BYTES <= self.offset <= end:  # beyond the end if the file was truncated
-                self.offset, self._partial_line = max(0, end - MAX_BACKLOG_BYTES) if self.offset < end else end, b""
-            file.seek(self.offset)
-            while chunk := file.read(min(CHUNK_BYTES, end - self.offset)):
-                self.offset += len(chunk)
-                *whole, self._partial_line = (self._partial_line + chunk).split(b"\n")
-                self._partial_line = self._partial_line[-MAX_LINE_BYTES:]
-                for line in whole:
-                    yield line.decode("utf-8", "replace")
-        if final and self._partial_line:
-            yield self._partial_line.decode("utf-8", "replace")
-            self._partial_line = b""
-
 
 class MetricsCollector:
     """
     Appends new metrics of the command's log, its own metrics file and its event files to ``metrics.jsonl``.
 
     A name that event files have is not taken from the log, because event files have each step. With *definitions*, only
-    these read the log, and the names that they define are not taken from event files.
+    these read the log, and the names that they define are not taken from event files. Values of progress bars have a
+    limit of their own, so that they leave room for those of whole epochs.
     """
 
     max_values: ClassVar[int] = MAX_VALUES_PER_SOURCE
@@ -96,7 +60,6 @@ class MetricsCollector:
     ) -> None:
         # Imported here, while the command starts: it takes a tenth of a second.
         from airflow_dlaas.service.learner.event_files import EventFileReader
-        from airflow_dlaas.service.metrics import jsonl_metrics
         from airflow_dlaas.service.metrics.log_metrics import LogMetricsParser
 
         self._output = output
@@ -108,7 +71,7 @@ class MetricsCollector:
         self._defined_names = {split_phase("", one.name) for one in definitions}
         self.unmatched_names: Callable[[], list[str]] = list
         """Returns the names of defined metrics that no line has matched."""
-        read_log: LineParser = _as_line_parser(LogMetricsParser().parse_line)
+        read_log: LineParser = LogMetricsParser().parse_state
         if definitions:
             from airflow_dlaas.service.metrics.regex_metrics import RegexMetricsParser
 
@@ -116,11 +79,7 @@ class MetricsCollector:
             read_log, self.unmatched_names = defined.parse_line, defined.unmatched_metrics
         self._sources = (
             (TailReader(log), read_log, SourceQuota("the log", logger, self.max_values)),
-            (
-                TailReader(user_metrics),
-                _as_line_parser(jsonl_metrics.parse_line),
-                SourceQuota("its own metrics", logger, self.max_values),
-            ),
+            (TailReader(user_metrics), _read_own_line, SourceQuota("its own metrics", logger, self.max_values)),
         )
 
     def collect(self, *, final: bool = False) -> None:
@@ -128,7 +87,7 @@ class MetricsCollector:
         now = datetime.now(timezone.utc)
         for batch in _batches(self._read_new(now, final=final)):
             with self._output.open("a", encoding="utf-8") as file:
-                file.write("".join(f"{one.model_dump_json()}\n" for one in batch))
+                file.write("".join(f"{one.model_dump_json(exclude_none=True)}\n" for one in batch))
         if (folders := self._event_reader.event_dirs()) != self._event_dirs:
             self._event_dirs = folders
             self._on_event_dirs(folders)
@@ -138,31 +97,34 @@ class MetricsCollector:
             self._event_metric_names.update(split_phase(metric.phase, value.name) for value in metric.values)
             yield metric
         for tail, read, quota in self._sources:
-            found = (metric for line in tail.read_lines(final=final) for metric in read(line, now))
+            states = tail.read_states(final=final)
+            found = (metric for text, is_redrawn in states for metric in read(text, now, is_redrawn))
             yield from quota.take(found, excluded=self._event_metric_names)
 
 
 @dataclass(slots=True)
 class SourceQuota:
-    """The number of values that one source may add, so that no source uses up the limit of another."""
+    """
+    The number of values that one source may add, so that no source uses up the limit of another.
+
+    Values of progress bars have a limit of their own: they leave room for those of whole epochs.
+    """
 
     source: str
     logger: logging.Logger
     limit: int
-    remaining: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.remaining = self.limit
+    _used: Counter[str] = field(default_factory=Counter)
 
     def take(self, metrics: Iterator[Metric], *, excluded: AbstractSet[tuple[str, str]]) -> Iterator[Metric]:
         """Yield *metrics* without the *excluded* names, until the quota is used up."""
         for found in metrics:
-            for metric in _exclude_values(excluded, found) if self.remaining > 0 else ():
-                self.remaining -= len(metric.values)
+            source = f"progress bars in {self.source}" if found.progress else self.source
+            for metric in _exclude_values(excluded, found) if self._used[source] < self.limit else ():
+                self._used[source] += len(metric.values)
                 yield metric
-                if self.remaining <= 0:
+                if self._used[source] >= self.limit:
                     self.logger.warning(
-                        "The limit of %s values from %s is reached; the rest is dropped", f"{self.limit:,}", self.source
+                        "The limit of %s values from %s is reached; the rest is dropped", f"{self.limit:,}", source
                     )
 
 
@@ -173,13 +135,12 @@ def _exclude_values(excluded: AbstractSet[tuple[str, str]], metric: Metric) -> I
         yield metric.model_copy(update={"values": left})
 
 
-def _as_line_parser(read: Callable[[str, datetime], Metric | None]) -> LineParser:
-    def each(line: str, now: datetime) -> Iterator[Metric]:
-        found = read(line, now)
-        if found is not None:
-            yield found
+def _read_own_line(line: str, now: datetime, is_redrawn: bool) -> Iterator[Metric]:
+    from airflow_dlaas.service.metrics.jsonl_metrics import parse_line
 
-    return each
+    metric = None if is_redrawn else parse_line(line, now)
+    if metric is not None:
+        yield metric
 
 
 def _batches(metrics: Iterator[Metric]) -> Iterator[list[Metric]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 TRAIN, VALIDATION = "train", "validation"
 
@@ -11,9 +12,17 @@ _PHASE_NAMES = {
     **dict.fromkeys(("val", "valid", "validation", "eval", "evaluation", "test", "testing", "dev"), VALIDATION),
 }
 
-_PREFIX_PATTERN = re.compile(rf"^(?P<word>{'|'.join(_PHASE_NAMES)})[ _/.-]+(?P<rest>.*[A-Za-z].*)$", re.IGNORECASE)
+_PREFIX_PATTERN = re.compile(
+    rf"^(?P<word>{'|'.join(_PHASE_NAMES)})(?:_(?P<index>\d{{1,3}}))?[ _/.-]+(?P<rest>.*[A-Za-z].*)$", re.IGNORECASE
+)
+"""``val_loss``, and with the number of a data set ``valid_1 auc``, as LightGBM and XGBoost print it."""
 _SUFFIX_PATTERN = re.compile(rf"^(?P<rest>.*[A-Za-z].*)/(?P<word>{'|'.join(_PHASE_NAMES)})$", re.IGNORECASE)
 """The convention of PyTorch's tutorials: ``Loss/train``. Only after a slash: ``std_dev`` has no phase."""
+
+
+def phase_of_word(word: str) -> str:
+    """Return the phase that *word* names, in the standard form; empty if it names none."""
+    return _PHASE_NAMES.get(word.lower(), "")
 
 
 def normalize_phase(name: str) -> str:
@@ -21,18 +30,22 @@ def normalize_phase(name: str) -> str:
     return _PHASE_NAMES.get(name.strip().lower(), name)
 
 
+@lru_cache(maxsize=4096)
 def split_phase(phase: str, name: str) -> tuple[str, str]:
     """
     Return the phase and the name without it: ``val_loss`` is ``loss`` of validation, and so is ``loss/val``.
 
-    An explicit *phase* takes precedence over the phase in *name*.
+    An explicit *phase* takes precedence over the phase in *name*. The number of a second data set stays in the name:
+    ``valid_1 auc`` is ``auc 1``.
     """
     found = _PREFIX_PATTERN.match(name) or _SUFFIX_PATTERN.match(name)
-    if phase:
-        return normalize_phase(phase), found["rest"] if found and normalize_phase(found["word"]) == normalize_phase(
-            phase
-        ) else name
-    return (normalize_phase(found["word"]), found["rest"]) if found else ("", name)
+    if found is None:
+        return normalize_phase(phase), name
+    own_phase, rest = normalize_phase(found["word"]), found["rest"]
+    if phase and normalize_phase(phase) != own_phase:
+        return normalize_phase(phase), name
+    index = found.groupdict().get("index")
+    return own_phase, f"{rest} {index}" if index and int(index) else rest
 
 
 def phase_from_folders(folders: tuple[str, ...]) -> str:

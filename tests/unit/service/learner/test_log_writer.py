@@ -13,7 +13,7 @@ import pytest
 from airflow_dlaas.service.learner import log_pipe, redraws
 from airflow_dlaas.service.learner.log_pipe import PIPE_BYTES, LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
-from airflow_dlaas.service.learner.metrics_collector import MAX_BACKLOG_BYTES, TailReader
+from airflow_dlaas.service.learner.tail_reader import MAX_BACKLOG_BYTES, TailReader
 from tests.waiting import until
 
 LIMIT_LINE = "\n[dlaas] The log ends here: the limit is 10 bytes. The command continues\n"

@@ -10,7 +10,8 @@ import pytest
 from airflow_dlaas.contract.metric_definition import MetricDefinition
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.service.learner.log_file import file_logger
-from airflow_dlaas.service.learner.metrics_collector import MAX_LINE_BYTES, MetricsCollector, TailReader
+from airflow_dlaas.service.learner.metrics_collector import MetricsCollector
+from airflow_dlaas.service.learner.tail_reader import MAX_LINE_BYTES, TailReader
 from tests.unit.service.metrics.test_tfevents import event
 
 LOGGER = logging.getLogger("test")
@@ -104,3 +105,47 @@ def test_each_source_has_a_quota_of_its_own(
     names = Counter(value.name for one in kept for value in one.values)
     assert names == {"reward": Small.max_values, "loss": 1, "accuracy": 1}
     assert caplog.messages == ["The limit of 20 values from event files is reached; the rest is dropped"]
+
+
+def test_progress_bar_gives_points_while_its_line_is_redrawn(tmp_path: Path) -> None:
+    log, metrics = tmp_path / "log", tmp_path / "metrics.jsonl"
+    collector = MetricsCollector(log, tmp_path / "own", metrics, event_dirs=[], logger=LOGGER)
+    log.write_text("\r0% loss=1.000\r1% loss=0.500")
+    collector.collect()
+    kept = [Metric.model_validate_json(line) for line in metrics.read_text().splitlines()]
+    assert [(one.iteration, one.axis, one.progress, one.values[0].value) for one in kept] == [
+        (0, "step", True, 1.0),
+        (1, "step", True, 0.5),
+    ]
+    with log.open("a") as file:
+        file.write("\n")
+    collector.collect(final=True)
+    assert metrics.read_text().count("\n") == 2
+
+
+def test_defined_metrics_are_read_from_a_progress_bar(tmp_path: Path) -> None:
+    log, metrics = tmp_path / "log", tmp_path / "metrics.jsonl"
+    definitions = [MetricDefinition(name="gap", regex=r"gap (\d+)")]
+    collector = MetricsCollector(log, tmp_path / "own", metrics, event_dirs=[], logger=LOGGER, definitions=definitions)
+    log.write_text("Epoch 2\n\r3/10 gap 5\r4/10 gap 6")
+    collector.collect()
+    with log.open("a") as file:
+        file.write("\r10/10 gap 7\n")
+    collector.collect(final=True)
+    kept = [Metric.model_validate_json(line) for line in metrics.read_text().splitlines()]
+    assert [(one.iteration, one.axis, one.progress, one.values[0].value) for one in kept] == [
+        (13, "step", True, 5.0),
+        (14, "step", True, 6.0),
+        (2, "epoch", None, 7.0),
+    ]
+
+
+def test_progress_bars_leave_room_for_other_values(
+    tmp_path: Path, logger: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, metrics = tmp_path / "log", tmp_path / "metrics.jsonl"
+    log.write_text("".join(f"\r{number}% loss=0.5" for number in range(50)) + "\nval_loss: 0.5\n")
+    Small(log, tmp_path / "own", metrics, event_dirs=[], logger=logger).collect(final=True)
+    kept = [Metric.model_validate_json(line) for line in metrics.read_text().splitlines()]
+    assert Counter(value.name for one in kept for value in one.values) == {"loss": Small.max_values, "val_loss": 1}
+    assert caplog.messages == ["The limit of 20 values from progress bars in the log is reached; the rest is dropped"]

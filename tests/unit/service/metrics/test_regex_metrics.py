@@ -30,7 +30,7 @@ def values_of(reader: RegexMetricsParser, *lines: str) -> list[tuple[int, str, f
 
 def test_line_gives_all_defined_metrics_and_no_other() -> None:
     line = "[7] gap 0.25 | hits 12 | loss= 3"
-    assert parsed(line, gap=r"gap ([\d.]+)", hits=r"hits (\d+)") == [(1, "gap", 0.25), (1, "hits", 12.0)]
+    assert parsed(line, gap=r"gap ([\d.]+)", hits=r"hits (\d+)") == [(7, "gap", 0.25), (7, "hits", 12.0)]
 
 
 @pytest.mark.parametrize(
