@@ -2,47 +2,107 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+from typing import Annotated, Any
+
 import typer
+from typer.core import TyperGroup
 
 from airflow_dlaas import __version__
-from airflow_dlaas._util.terminal_text import escape_control_characters
-from airflow_dlaas.cli import data, definitions, demo, examples, fetch, runs, runtimes, serve, users
+from airflow_dlaas.cli import cancel, data, definitions, demo, examples, fetch, logs, runs, runtimes, serve, show, users
+from airflow_dlaas.cli.command_help import HelpPanel, add_command, format_examples
 from airflow_dlaas.cli.exit_codes import ExitCode, exit_code_for_error
+from airflow_dlaas.cli.output import JsonOption, prepare_streams, print_error, print_json, print_line
 from airflow_dlaas.cli.train import command as train
-from airflow_dlaas.exceptions import DlaasError, InvalidDefinition
+from airflow_dlaas.exceptions import DlaasError, HostError, InvalidDefinition
+
+OUTPUT_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Errors of writing to stdout: a full disk, or a terminal that is gone. Other code raises a `DlaasError` for them."""
+
+
+class _ConsoleGroup(TyperGroup):
+    """Ends a command without a traceback if its output cannot be written or Ctrl-C is pressed."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except BrokenPipeError:
+            _discard_stdout()
+            raise typer.Exit(ExitCode.OUTPUT_CLOSED) from None
+        except OSError as error:
+            if error.errno not in OUTPUT_ERRORS or error.filename is not None:
+                raise
+            _discard_stdout()
+            raise HostError(f"The output cannot be written: {error.strerror}") from error
+
 
 app = typer.Typer(
     name="airflow-dlaas",
+    cls=_ConsoleGroup,
     help="Deep-learning training for Apache Airflow: the service, and a client for it.",
+    epilog=format_examples(
+        "airflow-dlaas serve",
+        "airflow-dlaas submit definition.json --follow",
+        "airflow-dlaas runs --state running",
+    ),
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command_module in (serve, demo, examples, train, runs, fetch, definitions, data, runtimes, users):
+for command_module in (
+    *(train, definitions, runs, show, logs, cancel, fetch),
+    *(data, serve, runtimes, users, demo, examples),
+):
     command_module.register(app)
 
 
-@app.command()
-def version() -> None:
+def _print_version(value: bool) -> None:
+    if value:
+        print_line(f"airflow-dlaas {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def console(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Accept the options before the command."""
+
+
+def version(as_json: JsonOption = False) -> None:
     """Print the version."""
-    typer.echo(f"airflow-dlaas {__version__}")
+    if as_json:
+        print_json({"version": __version__})
+    else:
+        print_line(f"airflow-dlaas {__version__}")
+
+
+add_command(app, version, HelpPanel.SERVICE, examples=("airflow-dlaas version", "airflow-dlaas version --json"))
 
 
 def run() -> None:
     """Run the command line: print a `DlaasError` as a message; any other exception keeps its traceback."""
+    prepare_streams()
     try:
-        app()
+        app(prog_name="airflow-dlaas")
     except InvalidDefinition as error:
         for problem in error.problems:
-            typer.echo(problem, err=True)
+            print_line(problem, err=True)
         raise SystemExit(ExitCode.FAILED) from None
     except DlaasError as error:
-        from rich.console import Console
-        from rich.markup import escape
-
-        Console(stderr=True).print(
-            f"[red]airflow-dlaas:[/red] {escape(escape_control_characters(str(error)))}",
-            soft_wrap=True,
-            highlight=False,
-        )
+        print_error(str(error))
         raise SystemExit(exit_code_for_error(error)) from None
+
+
+def _discard_stdout() -> None:
+    """Redirect stdout to nowhere: the interpreter, which flushes it at its end, would report the error again."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

@@ -1,26 +1,71 @@
-"""The options by which the commands of the client find a service and its credentials."""
+"""
+The options and variables by which the console finds a service and an object store, with their credentials.
+
+The service is that of the variables DLAAS_URL, DLAAS_USER and DLAAS_PASSWORD; what they leave out comes from
+credentials.json in the data directory, if it is about the same URL. The data directory is --home, DLAAS_HOME or
+~/.airflow-dlaas.
+
+The object store is, in this order: the connection of --connection, in connections.json in the data directory; there
+`swift_default`, unless DLAAS_URL names another service than that file; the one of Swift's own variables ST_AUTH,
+ST_USER and ST_KEY.
+
+If a service is being started there for the first time, its files are waited for.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from airflow_dlaas.exceptions import NotConfigured
+from airflow_dlaas._util.timer import SYSTEM_TIMER, Timer
+from airflow_dlaas.cli.output import print_line
+from airflow_dlaas.exceptions import NotConfigured, Unreachable
+from airflow_dlaas.service.config.data_dir import DataDir, resolve_connection
 from airflow_dlaas.service.config.settings import read_client_settings
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
 
+DEFAULT_CONNECTION = "swift_default"
+
+START_TIMEOUT = 30.0
+"""Seconds to wait for the first start of a service; it usually takes three."""
+
+START_POLL_INTERVAL = 0.2
+"""Seconds between two looks for its files."""
+
+STORE_VARIABLES = {"auth_url": "ST_AUTH", "userId": "ST_USER", "password": "ST_KEY"}
+"""The variables of the `swift` command for its v1 authentication, by the key of a definition's connection."""
+
 HomeOption = Annotated[
     Path | None,
     typer.Option(help="Data directory of the service, with its credentials. Default: DLAAS_HOME or ~/.airflow-dlaas."),
 ]
+
+ConnectionOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The object store: a name in connections.json of the data directory. Default: swift_default, or else "
+        "ST_AUTH, ST_USER and ST_KEY."
+    ),
+]
+
+
+@dataclass(frozen=True)
+class StoreAccess:
+    """The connection to an object store, as a definition has it, and the parameter `verify` of `SwiftStore.open`."""
+
+    connection: dict[str, str] = field(repr=False)
+    verify: bool | str
+    place: str
+    """Where the connection comes from, for messages."""
 
 
 @contextmanager
@@ -29,49 +74,136 @@ def open_client(home: Path | None) -> Iterator[Client]:
     Open a client of the service in the data directory *home*, or of the service at DLAAS_URL.
 
     :raises NotConfigured: neither names a service, or its credentials are missing.
+    :raises Unreachable: a service is still being started there, or it does not respond.
     """
     from airflow_dlaas.client.client import Client
-    from airflow_dlaas.service.config.data_dir import DataDir, resolve_connection
 
     folder, settings = read_client_settings(os.environ, str(home) if home else None)
+    if "url" not in settings:
+        wait_for_first_start(DataDir(folder))
     connection = resolve_connection(DataDir(folder), settings)
-    with Client(connection.url, connection.user, connection.password, verify=connection.verify) as client:
-        yield client
-
-
-def read_store_connection(home: Path | None, name: str) -> dict[str, str]:
-    """
-    Read the connection *name* to an object store from the connections.json of *home*, as a definition has it.
-
-    :raises NotConfigured: there is no such connection.
-    """
-    entry, _ = _read_store_entry(home, name)
-    return {"auth_url": entry["host"], "userId": entry["login"], "password": entry["password"]}
-
-
-def read_store_verify(home: Path | None, name: str) -> bool | str:
-    """
-    Return how to verify the certificate of an object store: the parameter `verify` of `SwiftStore.open`.
-
-    :raises NotConfigured: there is no such connection.
-    """
-    entry, settings = _read_store_entry(home, name)
-    ca_file: str | None = json.loads(entry.get("extra") or "{}").get("ca_file")
-    return settings.get("tls_ca") or ca_file or True
-
-
-def _read_store_entry(home: Path | None, name: str) -> tuple[dict[str, str], dict[str, str]]:
-    from airflow_dlaas.service.config.data_dir import DataDir
-
-    folder, settings = read_client_settings(os.environ, str(home) if home else None)
-    path = DataDir(folder).connections_file
     try:
-        entries: dict[str, dict[str, str]] = json.loads(path.read_text())
+        with Client(connection.url, connection.user, connection.password, verify=connection.verify) as client:
+            yield client
+    except Unreachable as error:
+        if "url" in settings or DataDir(folder).find_service_pid() is not None:
+            raise
+        raise Unreachable(f"{error}. No service runs in {folder}: airflow-dlaas serve starts it") from error
+
+
+def read_store_connection(home: Path | None, name: str | None) -> dict[str, str]:
+    """
+    Read the connection *name* to an object store, as a definition has it. See `find_store`.
+
+    :raises NotConfigured: there is no such connection.
+    """
+    return find_store(home, None if name == DEFAULT_CONNECTION else name).connection
+
+
+def find_store(home: Path | None, name: str | None = None) -> StoreAccess:
+    """
+    Find the object store *name*; None means the default one. The module's docstring has the order.
+
+    :raises NotConfigured: there is no such connection, or it is incomplete.
+    :raises Unreachable: a service is still being started there.
+    """
+    folder, settings = read_client_settings(os.environ, str(home) if home else None)
+    data_dir = DataDir(folder)
+    has_variables = any(os.environ.get(variable) for variable in STORE_VARIABLES.values())
+    if not has_variables and "url" not in settings:
+        wait_for_first_start(data_dir)
+    entries = _read_entries(data_dir.connections_file)
+    stores = {one: entry for one, entry in entries.items() if entry.get("conn_type") == "swift"}
+    wanted = name or DEFAULT_CONNECTION
+    if wanted in stores and (name is not None or _is_of_service(entries, settings)):
+        return _access_from_entry(stores[wanted], f"{data_dir.connections_file}, {wanted}", settings)
+    if wanted == DEFAULT_CONNECTION and has_variables:
+        return _access_from_variables(os.environ, settings)
+    raise NotConfigured(_missing_message(data_dir, wanted, sorted(stores)))
+
+
+def wait_for_first_start(data_dir: DataDir, timer: Timer = SYSTEM_TIMER) -> None:
+    """
+    Wait while a service is being started in *data_dir* for the first time; return at once if none is.
+
+    :raises Unreachable: it is not ready after `START_TIMEOUT`.
+    """
+    deadline = timer.clock() + START_TIMEOUT
+    reported = False
+    while not data_dir.credentials_file.exists():
+        pid = data_dir.find_service_pid()
+        if pid is None:
+            return
+        if not reported:
+            print_line(f"The service in {data_dir.path} (pid {pid}) is starting; waiting for it", err=True)
+            reported = True
+        if timer.clock() >= deadline:
+            raise Unreachable(
+                f"The service in {data_dir.path} (pid {pid}) has not been ready for {START_TIMEOUT:g} s; see what it "
+                "has printed, or try again"
+            )
+        timer.sleep(START_POLL_INTERVAL)
+
+
+def _read_entries(path: Path) -> dict[str, dict[str, Any]]:
+    """Read the connections from a file for `airflow connections import`, by their names."""
+    try:
+        document = json.loads(path.read_bytes())
     except FileNotFoundError:
-        entries = {}
-    entry = entries.get(name)
-    if entry is None or entry.get("conn_type") != "swift":
-        raise NotConfigured(
-            f"There is no connection {name!r} of type swift in {path}; write the connection into the definition"
+        return {}
+    except OSError as error:
+        raise NotConfigured(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError:
+        # Without the cause, whose text may have a part of the file.
+        raise NotConfigured(f"{path} is not JSON; the next start of the service writes it again") from None
+    if not isinstance(document, dict):
+        raise NotConfigured(f"{path} has no connections: it must be an object with their names")
+    return {name: entry for name, entry in document.items() if isinstance(entry, dict)}
+
+
+def _is_of_service(entries: Mapping[str, Mapping[str, Any]], settings: Mapping[str, str]) -> bool:
+    """Whether the connections are those of the service at DLAAS_URL: another one has another object store."""
+    if "url" not in settings:
+        return True
+    return settings["url"].rstrip("/") == entries.get("dlaas_default", {}).get("host")
+
+
+def _access_from_entry(entry: Mapping[str, Any], place: str, settings: Mapping[str, str]) -> StoreAccess:
+    keys = {"auth_url": "host", "userId": "login", "password": "password"}
+    missing = [key for key in keys.values() if not isinstance(entry.get(key), str)]
+    try:
+        extra = json.loads(entry.get("extra") or "{}")
+    except (TypeError, ValueError):
+        missing.append("extra (a JSON object)")
+        extra = {}
+    if missing:
+        raise NotConfigured(f"{place}: {' and '.join(missing)} is missing or is no text")
+    ca_file = extra.get("ca_file") if isinstance(extra, dict) else None
+    connection = {key: entry[name] for key, name in keys.items()}
+    return StoreAccess(connection, settings.get("tls_ca") or ca_file or True, place)
+
+
+def _access_from_variables(environment: Mapping[str, str], settings: Mapping[str, str]) -> StoreAccess:
+    missing = [variable for variable in STORE_VARIABLES.values() if not environment.get(variable)]
+    if missing:
+        raise NotConfigured(f"{' and '.join(missing)} must be set too: ST_AUTH, ST_USER and ST_KEY belong together")
+    connection = {key: environment[variable] for key, variable in STORE_VARIABLES.items()}
+    return StoreAccess(connection, settings.get("tls_ca") or True, "ST_AUTH, ST_USER and ST_KEY")
+
+
+def _missing_message(data_dir: DataDir, wanted: str, known: Sequence[str]) -> str:
+    path = data_dir.connections_file
+    if wanted in known:
+        return (
+            f"The object store of the service at DLAAS_URL is unknown: set ST_AUTH, ST_USER and ST_KEY. ({wanted} in "
+            f"{path} is that of another service; upload and download use it with --connection {wanted})"
         )
-    return entry, settings
+    if known:
+        return f"There is no connection {wanted!r} of type swift in {path}; it has {', '.join(known)}"
+    if path.exists():
+        why = f"{path} has no connection of type swift"
+    elif data_dir.credentials_file.exists():
+        why = f"{path} is missing; the next start of the service writes it again"
+    else:
+        why = f"{path} is missing, no service has been started there (airflow-dlaas serve)"
+    return f"There is no connection {wanted!r} to an object store: {why}, and ST_AUTH, ST_USER and ST_KEY are not set"

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from airflow_dlaas.cli.connection_options import HomeOption, read_store_connection, read_store_verify
+from airflow_dlaas.cli.command_help import HelpPanel, add_command
+from airflow_dlaas.cli.connection_options import ConnectionOption, HomeOption, find_store
+from airflow_dlaas.cli.output import JsonOption, print_line
+from airflow_dlaas.cli.store_access import open_store
+from airflow_dlaas.cli.transfer_display import print_plan, print_report, progress_display
+from airflow_dlaas.exceptions import InvalidName, NothingSelected, ObjectNotFound
 
 if TYPE_CHECKING:
-    from airflow_dlaas.storage.swift.store import SwiftStore
-    from airflow_dlaas.storage.transfer.api import UploadPlan
-    from airflow_dlaas.storage.transfer.worker_pool import Progress, ProgressCallback
+    from airflow_dlaas.storage.sources.local import Source
+    from airflow_dlaas.storage.transfer.options import UploadOptions
 
 ContainerArgument = Annotated[str, typer.Argument(metavar="CONTAINER", help="The container.")]
 PrefixOption = Annotated[str, typer.Option(help="The folder in the container.")]
-ConnectionOption = Annotated[str, typer.Option(help="The object store: a name in connections.json.")]
 AllowEmptyOption = Annotated[bool, typer.Option("--allow-empty", help="Succeed if there is nothing to transfer.")]
 ThreadsOption = Annotated[
     int | None,
@@ -29,8 +30,25 @@ ThreadsOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (upload, download):
-        app.command()(command)
+    add_command(
+        app,
+        upload,
+        HelpPanel.DATA,
+        examples=(
+            "airflow-dlaas upload ./digits digits --prefix train",
+            "airflow-dlaas upload 'lake/2026-11-*' digits --exclude '*.tmp'",
+            "airflow-dlaas upload ./digits digits --prefix train --delete --dry-run",
+        ),
+    )
+    add_command(
+        app,
+        download,
+        HelpPanel.DATA,
+        examples=(
+            "airflow-dlaas download digits ./here --prefix train",
+            "airflow-dlaas download results ./model --prefix training-AbC_12-xY/model",
+        ),
+    )
 
 
 def upload(
@@ -48,59 +66,47 @@ def upload(
     ] = False,
     allow_empty: AllowEmptyOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan, and transfer nothing.")] = False,
-    connection: ConnectionOption = "swift_default",
+    connection: ConnectionOption = None,
     threads: ThreadsOption = None,
+    as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
     """
     Upload training data to a container; unchanged files are not sent again.
 
-    If the command is interrupted, the next call resumes the upload, also in the middle of a large file.
+    A missing container is created. If the command is interrupted, the next call resumes the upload, also in the middle
+    of a large file.
     """
+    from dataclasses import replace
+
     from airflow_dlaas.contract.results import uploaded_results_warning
     from airflow_dlaas.storage.transfer import api
     from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
 
-    checksum_cache = ChecksumCache(default_path())
-    with open_store(home, connection) as store:
+    options = api.UploadOptions(
+        prefix=prefix,
+        include=include,
+        exclude=exclude or (),
+        delete=delete,
+        allow_empty=allow_empty,
+        threads=threads,
+        create_container=True,
+    )
+    _require_place(container, prefix)
+    sources = _find_files(source, options)
+    access = find_store(home, connection)
+    options = replace(options, checksum_cache=ChecksumCache(default_path()))
+    with open_store(access) as store:
         if dry_run:
-            plan = api.plan_upload(
-                store,
-                source,
-                container,
-                api.UploadOptions(
-                    prefix=prefix,
-                    include=include,
-                    exclude=exclude or (),
-                    delete=delete,
-                    allow_empty=allow_empty,
-                    checksum_cache=checksum_cache,
-                    threads=threads,
-                ),
-            )
-            _print_plan(plan)
+            print_plan(api.plan_upload(store, sources, container, options), container, as_json=as_json)
             return
         with progress_display("Uploaded") as on_progress:
-            report = api.upload(
-                store,
-                source,
-                container,
-                api.UploadOptions(
-                    prefix=prefix,
-                    include=include,
-                    exclude=exclude or (),
-                    delete=delete,
-                    allow_empty=allow_empty,
-                    checksum_cache=checksum_cache,
-                    threads=threads,
-                    progress=on_progress,
-                    create_container=True,
-                ),
-            )
+            report = api.upload(store, sources, container, replace(options, progress=on_progress))
     deleted = f", {report.deleted} deleted" if delete else ""
-    typer.echo(f"{report.files} files sent ({report.bytes:,} bytes), {report.unchanged} unchanged{deleted}")
+    text = f"{report.files} files sent ({report.bytes:,} bytes), {report.unchanged} unchanged{deleted}"
+    print_report(report, text, as_json=as_json)
     if report.result_folders:
-        typer.echo(uploaded_results_warning(container, report.result_folders), err=True)
+        print_line(uploaded_results_warning(container, report.result_folders), err=True)
 
 
 def download(
@@ -110,8 +116,9 @@ def download(
     ],
     prefix: PrefixOption = "",
     allow_empty: AllowEmptyOption = False,
-    connection: ConnectionOption = "swift_default",
+    connection: ConnectionOption = None,
     threads: ThreadsOption = None,
+    as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
     """Download and verify the objects of a container, without unchanged files; resumes an interrupted download."""
@@ -119,75 +126,57 @@ def download(
     from airflow_dlaas.storage.transfer import api
     from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default_path
 
-    with open_store(home, connection) as store, progress_display("Downloaded") as on_progress:
-        report = api.download(
-            store,
-            container,
-            destination,
-            api.DownloadOptions(
-                prefix=prefix,
-                exclude_filter=lambda names: result_folder_markers(names, prefix),
-                allow_empty=allow_empty,
-                checksum_cache=ChecksumCache(default_path()),
-                threads=threads,
-                progress=on_progress,
-            ),
+    _require_place(container, prefix)
+    with open_store(find_store(home, connection)) as store, progress_display("Downloaded") as on_progress:
+        options = api.DownloadOptions(
+            prefix=prefix,
+            exclude_filter=lambda names: result_folder_markers(names, prefix),
+            allow_empty=allow_empty,
+            checksum_cache=ChecksumCache(default_path()),
+            threads=threads,
+            progress=on_progress,
         )
-    typer.echo(f"{report.files} files fetched ({report.bytes:,} bytes), {report.unchanged} unchanged")
+        try:
+            report = api.download(store, container, destination, options)
+        except ObjectNotFound as error:
+            raise ObjectNotFound(_with_option_name(error)) from error
+    text = f"{report.files} files fetched ({report.bytes:,} bytes), {report.unchanged} unchanged"
+    print_report(report, text, as_json=as_json)
 
 
-@contextmanager
-def open_store(home: Path | None, name: str) -> Iterator[SwiftStore]:
-    """Open the object store of the connection *name*; see `read_store_connection`."""
-    from airflow_dlaas.contract.stores import StoreConnection
-    from airflow_dlaas.storage.swift.store import SwiftStore
+def _require_place(container: str, prefix: str) -> None:
+    """
+    Check the names of a place in the store before anything else: they need no connection.
 
-    connection = StoreConnection.model_validate(read_store_connection(home, name))
-    with SwiftStore.open(connection, verify=read_store_verify(home, name)) as store:
-        yield store
+    :raises InvalidName: the message has the command line that was meant, where a folder was written into the container.
+    """
+    from airflow_dlaas.contract.store_names import require_container_name, require_prefix
 
-
-class _StderrLogger:
-    """Prints log messages to stderr, where no logging is configured."""
-
-    def log(self, _level: int, message: Any, /, *args: Any) -> None:
-        """Print the message."""
-        typer.echo(message % args, err=True)
-
-
-@contextmanager
-def progress_display(verb: str) -> Iterator[ProgressCallback]:
-    """Show a progress bar on a terminal, otherwise a line every few seconds; on stderr, so that stdout can be piped."""
-    if not sys.stderr.isatty():
-        from airflow_dlaas.storage.transfer.progress_logger import ProgressLogger
-
-        yield ProgressLogger(verb, _StderrLogger())
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Display
-
-    columns = (
-        TextColumn("{task.fields[files]}"),
-        BarColumn(),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Display(*columns, console=Console(stderr=True), transient=True) as display:
-        task = display.add_task("", total=None, files="comparing")
-
-        def update(progress: Progress) -> None:
-            files = f"{progress.files_done} of {progress.files_total} files"
-            display.update(task, completed=progress.bytes_done, total=progress.bytes_total, files=files)
-
-        yield update
+    name, slash, folder = container.rpartition("://")[2].partition("/")
+    if slash and name:
+        meant = "/".join(part.strip("/") for part in (folder, prefix) if part.strip("/"))
+        raise InvalidName(
+            f"container: {container!r} is not the name of a container: a slash begins a folder, which belongs into "
+            f"--prefix. Write {name.rpartition('@')[2]}" + (f" --prefix {meant}" if meant else "")
+        )
+    require_container_name(container)
+    require_prefix(prefix)
 
 
-def _print_plan(plan: UploadPlan) -> None:
-    for source in plan.uploads:
-        typer.echo(f"send    {source.name} ({source.size:,} bytes)")
-    for name in plan.deletions:
-        typer.echo(f"delete  {name}")
-    upload_text = f"{len(plan.uploads)} files to send ({plan.bytes:,} bytes)"
-    typer.echo(f"{upload_text}, {plan.unchanged} unchanged, {len(plan.deletions)} to delete")
+def _find_files(source: str, options: UploadOptions) -> Sequence[Source]:
+    """Find the files of an upload, as `storage.transfer.api.upload` does, before a connection is looked for."""
+    from airflow_dlaas.contract.patterns import parse_patterns
+    from airflow_dlaas.storage.sources.local import local_sources
+
+    include, exclude = parse_patterns(options.include, "include"), parse_patterns(options.exclude, "exclude") or ()
+    try:
+        return local_sources(source, include, exclude)
+    except NothingSelected as error:
+        if options.allow_empty:
+            return ()
+        raise NothingSelected(_with_option_name(error)) from error
+
+
+def _with_option_name(error: Exception) -> str:
+    """Return the message of *error* with the option of the console instead of the parameter of operators."""
+    return str(error).replace("set allow_empty", "add --allow-empty")

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from airflow_dlaas.cli.command_help import HelpPanel, add_command
 from airflow_dlaas.cli.connection_options import HomeOption, open_client, read_store_connection
-from airflow_dlaas.exceptions import InvalidDefinition
+from airflow_dlaas.cli.exit_codes import ExitCode
+from airflow_dlaas.cli.logs import follow_to_end
+from airflow_dlaas.cli.output import JsonOption, print_json, print_line, print_model
+from airflow_dlaas.exceptions import InvalidDefinition, NotConfigured
 
 if TYPE_CHECKING:
     from airflow_dlaas.contract.definition import TrainingDefinition
@@ -22,18 +26,36 @@ FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The training
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (validate, submit):
-        app.command()(command)
+    add_command(
+        app,
+        submit,
+        HelpPanel.TRAININGS,
+        examples=(
+            "airflow-dlaas submit definition.json",
+            "airflow-dlaas submit definition.json --follow",
+            "airflow-dlaas submit definition.json --key nightly-2026-12-01",
+        ),
+    )
+    add_command(app, validate, HelpPanel.TRAININGS, examples=("airflow-dlaas validate definition.json",))
 
 
-def validate(file: FileArgument) -> None:
+def validate(file: FileArgument, as_json: JsonOption = False) -> None:
     """
     Check a training definition without a service.
 
     Each error is one line that names the field; the exit code is then 1. A connection can be a name, as in a DAG.
     """
-    read_definition(file, lambda _: PLACEHOLDER_CONNECTION)
-    typer.echo(f"{file} is a valid training definition")
+    try:
+        read_definition(file, lambda _: PLACEHOLDER_CONNECTION)
+    except InvalidDefinition as error:
+        if not as_json:
+            raise
+        print_json({"valid": False, "problems": list(error.problems)})
+        raise typer.Exit(ExitCode.FAILED) from None
+    if as_json:
+        print_json({"valid": True, "problems": []})
+    else:
+        print_line(f"{file} is a valid training definition")
 
 
 def submit(
@@ -41,15 +63,33 @@ def submit(
     key: Annotated[
         str | None, typer.Option(help="Idempotency key: the same key again returns the same training.")
     ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print the log until the end; the exit code is that of the training.")
+    ] = False,
+    as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
-    """Submit a training definition and print the training's id. A connection can be a name from connections.json."""
+    """
+    Submit a training definition and print the training's id.
+
+    A connection can be a name: see `upload --connection`. With --follow, the exit code is 3 if the training failed, and
+    4 if it was canceled; Ctrl-C ends the command, and not the training.
+    """
     from airflow_dlaas.client import calls
 
+    if key == "":
+        raise typer.BadParameter("it is empty, and would make no difference", param_hint="--key")
+    if follow and as_json:
+        raise typer.BadParameter("the log is no JSON: use either --follow or --json", param_hint="--follow")
     definition = read_definition(file, lambda name: read_store_connection(home, name))
     with open_client(home) as client:
         training = client.send(calls.create_training(definition, idempotency_key=key))
-    typer.echo(training.id)
+        if as_json:
+            print_model(training)
+        else:
+            print_line(training.id)
+        if follow:
+            raise typer.Exit(follow_to_end(client, training.id))
 
 
 def read_definition(file: Path, get_connection: Callable[[str], Mapping[str, str]]) -> TrainingDefinition:
@@ -70,16 +110,23 @@ def read_definition(file: Path, get_connection: Callable[[str], Mapping[str, str
 
 
 def _insert_connections(document: Any, get_connection: Callable[[str], Mapping[str, str]]) -> Any:
-    def with_credentials(entry: Any) -> Any:
-        if isinstance(entry, dict) and isinstance(entry.get("connection"), str):
+    def with_credentials(entry: Any, place: str) -> Any:
+        if not (isinstance(entry, dict) and isinstance(entry.get("connection"), str)):
+            return entry
+        try:
             return {**entry, "connection": get_connection(entry["connection"])}
-        return entry
+        except NotConfigured as error:
+            raise NotConfigured(
+                f"{place}.connection: {error}. Or write auth_url, userId and password there instead of a name"
+            ) from error
 
     if not isinstance(document, dict):
         return document
     result = dict(document)
     if isinstance(result.get("training_data"), list):
-        result["training_data"] = [with_credentials(entry) for entry in result["training_data"]]
+        result["training_data"] = [
+            with_credentials(entry, f"training_data[{index}]") for index, entry in enumerate(result["training_data"])
+        ]
     if "training_results" in result:
-        result["training_results"] = with_credentials(result["training_results"])
+        result["training_results"] = with_credentials(result["training_results"], "training_results")
     return result

@@ -7,10 +7,14 @@ from typing import Annotated
 
 import typer
 
+from airflow_dlaas.cli.command_help import HelpPanel, add_command
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(demo)
+    add_command(
+        app, demo, HelpPanel.SERVICE, examples=("airflow-dlaas demo", "airflow-dlaas demo --keep --airflow-port 8090")
+    )
 
 
 def demo(

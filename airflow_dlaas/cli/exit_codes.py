@@ -24,6 +24,10 @@ class ExitCode(IntEnum):
     """A setting, a connection or a credential is missing or wrong."""
     UNAVAILABLE = 6
     """The service or the object store does not answer now; a retry may help."""
+    INTERRUPTED = 130
+    """Ctrl-C ended the command. A training that it waited for goes on."""
+    OUTPUT_CLOSED = 141
+    """The program that read the output has ended, as in ``| head``; shells have the same code for it."""
 
 
 def exit_code_for_error(error: DlaasError) -> ExitCode:

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from airflow_dlaas.cli.connection_options import HomeOption, open_client
-from airflow_dlaas.cli.data import ConnectionOption, open_store, progress_display
+from airflow_dlaas.cli.connection_options import ConnectionOption, HomeOption, find_store, open_client
 from airflow_dlaas.cli.output import JsonOption, print_json
 from airflow_dlaas.cli.runs import TrainingIdArgument
+from airflow_dlaas.cli.store_access import open_store
+from airflow_dlaas.cli.transfer_display import progress_display
 from airflow_dlaas.exceptions import InvalidArgument
 
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace other files of the same names.")]
@@ -29,7 +30,7 @@ def fetch(
     logs: Annotated[bool, typer.Option("--logs", help="Fetch the log instead of the model.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Fetch all results.")] = False,
     overwrite: OverwriteOption = False,
-    connection: ConnectionOption = "swift_default",
+    connection: ConnectionOption = None,
     as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
@@ -52,7 +53,7 @@ def fetch(
     part = ResultsPart.ALL if everything else ResultsPart.LOGS if logs else ResultsPart.MODEL
     with open_client(home) as client:
         plan = plan_fetch(client.send(calls.get_training(training_id)), part, folder)
-    with open_store(home, connection) as store, progress_display("Fetched") as on_progress:
+    with open_store(find_store(home, connection)) as store, progress_display("Fetched") as on_progress:
         report = fetch_results(store, plan, overwrite=overwrite, on_progress=on_progress)
     if as_json:
         counts = {"files": report.files, "bytes": report.bytes, "unchanged": report.unchanged}

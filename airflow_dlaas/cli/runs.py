@@ -1,183 +1,166 @@
-"""Commands that list, show and cancel training runs, and print their logs."""
+"""The command `airflow-dlaas runs`: the list of the trainings."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from airflow_dlaas.cli.command_help import HelpPanel, add_command
 from airflow_dlaas.cli.connection_options import HomeOption, open_client
+from airflow_dlaas.cli.output import Cell, Column, JsonOption, json_document, print_json, print_line, print_table
+from airflow_dlaas.cli.training_text import STATE_COLORS, describe_state, format_time, run_duration
 from airflow_dlaas.contract.state import TrainingState
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client
+    from airflow_dlaas.contract.listing import UnreadableEntry
     from airflow_dlaas.contract.training import Training
 
-STATE_COLORS = {
-    TrainingState.PENDING: "yellow",
-    TrainingState.RUNNING: "cyan",
-    TrainingState.COMPLETED: "green",
-    TrainingState.ERROR: "red",
-    TrainingState.CANCELED: "magenta",
-}
 
-TrainingIdArgument = Annotated[str, typer.Argument(metavar="ID", help="The training's id, training-….")]
+def _require_id(value: str) -> str:
+    if not value or "/" in value or value.strip() != value:
+        raise typer.BadParameter(f"{value!r} is not the id of a training; `airflow-dlaas runs` lists them")
+    return value
+
+
+TrainingIdArgument = Annotated[
+    str, typer.Argument(metavar="ID", callback=_require_id, help="The training's id, training-….")
+]
+
+PAGE_SIZE = 200
+"""Trainings that one request asks for at most."""
+
+STATE_HELP = f"Only in this state: {', '.join(TrainingState)}; may be repeated."
+
+GLOB_CHARACTERS = frozenset("*?[")
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    for command in (runs, show, logs, cancel):
-        app.command()(command)
+    """Add the command."""
+    add_command(
+        app,
+        runs,
+        HelpPanel.TRAININGS,
+        examples=(
+            "airflow-dlaas runs",
+            "airflow-dlaas runs --state running --state pending",
+            "airflow-dlaas runs --name 'mnist-*' --tag baseline --limit 5",
+            "airflow-dlaas runs --json | jq -r '.resources[].metadata.guid'",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFilter:
+    """Which trainings a list has; an empty field selects all."""
+
+    states: tuple[TrainingState, ...] = ()
+    name: str = ""
+    """A part of the name, in upper or lower case; with ``*``, ``?`` or ``[``, a pattern for the whole name."""
+    tags: tuple[str, ...] = ()
+    """Tags that a training has all of."""
+
+    def __bool__(self) -> bool:
+        return bool(self.states or self.name or self.tags)
+
+    def matches(self, training: Training) -> bool:
+        """Whether *training* is in the list."""
+        if self.states and training.state not in self.states:
+            return False
+        return self._matches_name(training.entity.model_definition.name) and set(self.tags) <= set(
+            training.status.tags or ()
+        )
+
+    def _matches_name(self, name: str) -> bool:
+        pattern = self.name.casefold()
+        if GLOB_CHARACTERS & set(pattern):
+            return fnmatchcase(name.casefold(), pattern)
+        return pattern in name.casefold()
 
 
 def runs(
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 20, home: HomeOption = None
-) -> None:
-    """List training runs, newest first."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from airflow_dlaas.client import calls
-
-    with open_client(home) as client:
-        listed = client.send(calls.list_trainings(limit))
-    table = Table(box=None, pad_edge=False)
-    for title in ("ID", "NAME", "STATE", "SUBMITTED", "TOOK", "SIZE"):
-        table.add_column(title, overflow="ellipsis", no_wrap=True, min_width=8 if title == "NAME" else None)
-    for one in listed.resources[:limit]:
-        status = one.status
-        phase = "" if one.state.is_final or status.phase is None else f", {status.phase}"
-        queue = f" (#{status.queue_position + 1})" if status.queue_position is not None else ""
-        table.add_row(
-            one.id,
-            Text(one.entity.model_definition.name),
-            Text(f"{one.state}{phase}{queue}", STATE_COLORS[one.state]),
-            _format_time(status.submitted_at),
-            _format_duration(one),
-            str(one.entity.model_definition.execution.resource_type),
-        )
-    Console().print(table)
-    for training_id in sorted(listed.unreadable_ids):
-        typer.echo(f"{training_id} cannot be read; `airflow-dlaas show {training_id}` prints the reason", err=True)
-
-
-def show(training_id: TrainingIdArgument, home: HomeOption = None) -> None:
-    """Show one training run: its definition, its state and its errors."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from airflow_dlaas.client import calls
-
-    with open_client(home) as client:
-        training = client.send(calls.get_training(training_id))
-    model, status = training.entity.model_definition, training.status
-    rows = {
-        "id": training.id,
-        "name": model.name,
-        "state": f"{status.state}" + (f" ({status.phase})" if status.phase else ""),
-        "queue": f"{status.queue_position} before it" if status.queue_position is not None else None,
-        "framework": str(model.framework),
-        "runs on": status.runtime,
-        "command": model.execution.command,
-        "gpus": f"{model.execution.resource_type}: {', '.join(status.gpus or ()) or 'none booked'}",
-        "code": model.definition_location,
-        "submitted": _format_time(status.submitted_at),
-        "running": _format_time(status.running_at) if status.running_at else None,
-        "finished": _format_time(status.finished_at) if status.finished_at else None,
-        "took": _format_duration(training) or None,
-        "message": status.message,
-        "metrics": ", ".join(f"{value.name} {value.value:g}" for metric in status.metrics for value in metric.values),
-        "error": "\n".join(f"{problem.message} ({problem.code})" for problem in status.error.errors)
-        if status.error
-        else None,
-        "results": _results_location(training),
-    }
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows.items():
-        if value:
-            table.add_row(name, Text(value))
-    Console().print(table)
-
-
-def logs(
-    training_id: TrainingIdArgument,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Wait for new lines until the training has ended.")
-    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    state: Annotated[list[TrainingState] | None, typer.Option(metavar="STATE", help=STATE_HELP)] = None,
+    name: Annotated[
+        str, typer.Option(help="Only with this text in the name, in upper or lower case; or a pattern: 'mnist-*'.")
+    ] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="Only with this tag; may be repeated.")] = None,
+    as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
-    """Print the log of a training run."""
-    import asyncio
-
+    """List trainings, newest first."""
+    selected = TrainingFilter(tuple(state or ()), name, tuple(tag or ()))
     with open_client(home) as client:
-        asyncio.run(_print_log(client, training_id, wait_for_end=follow))
+        found = list(islice(find_trainings(client, selected, PAGE_SIZE if selected else min(limit, PAGE_SIZE)), limit))
+    trainings, unreadable = _split_entries(found)
+    if as_json:
+        print_json({"resources": [json_document(one) for one in found]})
+    elif trainings:
+        _print_trainings(trainings)
+    else:
+        print_line("There is no such training" if selected else "There are no trainings yet", err=True)
+    for one in unreadable:
+        print_line(f"{one.id} cannot be read; `airflow-dlaas show {one.id}` prints the reason", err=True)
 
 
-def cancel(training_id: TrainingIdArgument, home: HomeOption = None) -> None:
-    """Cancel a training; its results so far are stored."""
+def find_trainings(
+    client: Client, selected: TrainingFilter, page_size: int = PAGE_SIZE
+) -> Iterator[Training | UnreadableEntry]:
+    """
+    Yield the trainings that *selected* matches, newest first, and request one page after the other for them.
+
+    Those that cannot be read have an id only; they are left out if *selected* is not empty.
+    """
     from airflow_dlaas.client import calls
+    from airflow_dlaas.contract.training import Training
 
-    with open_client(home) as client:
-        client.send(calls.cancel_training(training_id))
-    typer.echo(f"{training_id} is being canceled")
-
-
-LOG_IDLE_TIMEOUT = 1.0
-"""Seconds without a new line after which the command without --follow ends, while the training runs."""
-
-
-async def _print_log(client: Client, training_id: str, *, wait_for_end: bool) -> None:
-    """Print the log; until the end of the training if *wait_for_end* is set, else up to its present end."""
-    import asyncio
-    from contextlib import aclosing
-
-    from airflow_dlaas.cli.log_output import LogOutput
-    from airflow_dlaas.client import calls
-    from airflow_dlaas.client.log_stream import follow_log
-
-    # A progress bar is redrawn each second, so that there may be no second without new text.
-    limited = not wait_for_end and client.extensions.curves
-    present_end = client.send(calls.get_log(training_id, tail=1)).size if limited else None
-    has_no_timeout = True  # until the state of the training is known
-    with LogOutput() as output:
-        async with aclosing(follow_log(client, training_id)) as frames:
-            while True:
-                next_frame = asyncio.ensure_future(anext(frames, None))
-                done, _ = await asyncio.wait({next_frame}, timeout=None if has_no_timeout else LOG_IDLE_TIMEOUT)
-                if not done:
-                    next_frame.cancel()
-                    await asyncio.wait({next_frame})
-                    return
-                frame = next_frame.result()
-                if frame is None:
-                    return
-                state = frame.status.state
-                has_no_timeout = wait_for_end or (state is not None and state.is_final)
-                if frame.status.message:
-                    output.print_log_text(frame.status.message)
-                if not has_no_timeout and present_end is not None and (frame.status.offset or 0) >= present_end:
-                    return
+    page = client.send(calls.list_trainings(page_size))
+    requested: set[str] = set()
+    while True:
+        for entry in page.entries:
+            if isinstance(entry, Training):
+                if selected.matches(entry):
+                    yield entry
+            elif not selected and hasattr(entry, "id"):
+                yield entry
+        if page.next is None or page.next.url in requested:
+            return
+        requested.add(page.next.url)
+        page = client.send(calls.list_trainings_page(client.path_from_url(page.next.url)))
 
 
-def _format_time(timestamp: datetime) -> str:
-    return timestamp.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def _split_entries(entries: list[Training | UnreadableEntry]) -> tuple[list[Training], list[UnreadableEntry]]:
+    from airflow_dlaas.contract.training import Training
+
+    trainings = [one for one in entries if isinstance(one, Training)]
+    return trainings, [one for one in entries if not isinstance(one, Training)]
 
 
-def _format_duration(training: Training) -> str:
-    status = training.status
-    if status.running_at is None:
-        return ""
-    seconds = int(((status.finished_at or status.current_at) - status.running_at).total_seconds())
-    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-
-
-def _results_location(training: Training) -> str | None:
-    results = training.entity.training_results
-    if results is None or results.location is None:
-        return None
-    return f"{results.location.container}/{results.location.model_location}/"
+def _print_trainings(trainings: list[Training]) -> None:
+    has_tags = any(one.status.tags for one in trainings)
+    columns = [
+        Column("ID", whole=True),
+        Column("NAME", cut=True),
+        Column("STATE"),
+        Column("SUBMITTED"),
+        Column("TOOK"),
+        Column("SIZE"),
+    ]
+    rows: list[list[str | Cell]] = [
+        [
+            one.id,
+            one.entity.model_definition.name,
+            Cell(describe_state(one), STATE_COLORS[one.state]),
+            format_time(one.status.submitted_at),
+            run_duration(one),
+            str(one.entity.model_definition.execution.resource_type),
+            *([", ".join(one.status.tags or ())] if has_tags else []),
+        ]
+        for one in trainings
+    ]
+    print_table([*columns, *([Column("TAGS", cut=True)] if has_tags else [])], rows)

@@ -3,53 +3,57 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from airflow_dlaas.cli.command_help import HelpPanel, add_command, format_examples
 from airflow_dlaas.cli.connection_options import HomeOption, open_client
+from airflow_dlaas.cli.output import Cell, Column, JsonOption, print_line, print_model, print_table
 from airflow_dlaas.cli.serve import SERVICE_MISSING
-from airflow_dlaas.exceptions import HostError, NotConfigured
+from airflow_dlaas.exceptions import HostError, InvalidArgument
 
-group = typer.Typer(help="The runtimes of the service.", invoke_without_command=True)
+if TYPE_CHECKING:
+    from airflow_dlaas.contract.training import Runtime
+
+group = typer.Typer(help="The runtimes of the service.", invoke_without_command=True, rich_markup_mode="rich")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(group, name="runtimes")
+    add_command(group, prepare, examples=("airflow-dlaas runtimes prepare tensorflow 2.21",))
+    app.add_typer(
+        group,
+        name="runtimes",
+        rich_help_panel=str(HelpPanel.SERVICE),
+        epilog=format_examples(
+            "airflow-dlaas runtimes",
+            "airflow-dlaas runtimes --json | jq -r '.resources[].version'",
+            "airflow-dlaas runtimes prepare tensorflow 2.21",
+        ),
+    )
 
 
 @group.callback()
-def runtimes(context: typer.Context, home: HomeOption = None) -> None:
+def runtimes(context: typer.Context, as_json: JsonOption = False, home: HomeOption = None) -> None:
     """List the runtimes of the service."""
     if context.invoked_subcommand is not None:
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from airflow_dlaas.client import calls
 
     with open_client(home) as client:
         listed = client.send(calls.list_runtimes())
-    table = Table(box=None, pad_edge=False)
-    for title in ("FRAMEWORK", "VERSION", "ALSO", "REALLY RUNS", "NOTE"):
-        table.add_column(title, overflow="fold")
-    for one in listed.resources:
-        note = f"unavailable: {one.unavailable}" if one.unavailable else "compatibility" if one.compatibility else ""
-        table.add_row(
-            one.framework,
-            one.version,
-            ", ".join(one.aliases),
-            Text(one.provides),
-            Text(note, "red" if one.unavailable else "yellow"),
-        )
-    console = Console()
-    console.print(table)
-    console.print(f"{listed.gpus} GPU slots")
+    if as_json:
+        print_model(listed)
+        return
+    rows: list[list[str | Cell]] = [
+        [one.framework, one.version, ", ".join(one.aliases), one.provides, _describe_note(one)]
+        for one in listed.resources
+    ]
+    print_table([Column(title) for title in ("FRAMEWORK", "VERSION", "ALSO", "REALLY RUNS", "NOTE")], rows)
+    print_line(f"{listed.gpus} GPU slots")
 
 
-@group.command()
 def prepare(
     framework: Annotated[str, typer.Argument(help="tensorflow, torch or caffe.")],
     version: Annotated[str, typer.Argument(help="The version, as in a training definition.")],
@@ -81,7 +85,13 @@ def prepare(
     try:
         requested = Framework(name=framework, version=version)
     except ValidationError as error:
-        raise NotConfigured("; ".join(validation_messages(error))) from None
+        raise InvalidArgument("; ".join(f"framework {one}" for one in validation_messages(error))) from None
     spec = load_catalogue(settings.catalogue, has_gpus=has_gpus).resolve(requested, "")
-    provision_runtime(spec, data_dir.environments, typer.echo)
-    typer.echo(f"{framework} {version} is ready: {spec.provides}")
+    provision_runtime(spec, data_dir.environments, print_line)
+    print_line(f"{framework} {version} is ready: {spec.provides}")
+
+
+def _describe_note(runtime: Runtime) -> Cell:
+    if runtime.unavailable:
+        return Cell(f"unavailable: {runtime.unavailable}", "red")
+    return Cell("compatibility" if runtime.compatibility else "", "yellow")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from airflow_dlaas.cli.command_help import HelpPanel, add_command
 from airflow_dlaas.exceptions import HostError
 
 SERVICE_MISSING = 'The service is an extra: pip install "airflow-dlaas[service]" ({error})'
@@ -15,7 +16,16 @@ SERVICE_MISSING = 'The service is an extra: pip install "airflow-dlaas[service]"
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(serve)
+    add_command(
+        app,
+        serve,
+        HelpPanel.SERVICE,
+        examples=(
+            "airflow-dlaas serve",
+            "airflow-dlaas serve --home /srv/dlaas --gpus 0,1",
+            "airflow-dlaas serve --host 0.0.0.0 --tls-certificate c.pem --tls-key k.pem",
+        ),
+    )
 
 
 def serve(

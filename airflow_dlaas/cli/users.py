@@ -9,11 +9,13 @@ from typing import Annotated
 
 import typer
 
+from airflow_dlaas.cli.command_help import HelpPanel, add_command, format_examples
+from airflow_dlaas.cli.output import JsonOption, print_json, print_line
 from airflow_dlaas.cli.serve import SERVICE_MISSING
-from airflow_dlaas.exceptions import HostError, NotConfigured
+from airflow_dlaas.exceptions import HostError, InvalidArgument, NotConfigured
 from airflow_dlaas.service.config.settings import read_user_file_path
 
-group = typer.Typer(help="Additional users of the service.", no_args_is_help=True)
+group = typer.Typer(help="Additional users of the service.", no_args_is_help=True, rich_markup_mode="rich")
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
 FileOption = Annotated[Path | None, typer.Option(help="The file of users. Default: DLAAS_USERS.")]
@@ -21,7 +23,27 @@ FileOption = Annotated[Path | None, typer.Option(help="The file of users. Defaul
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(group, name="users")
+    add_command(
+        group,
+        add,
+        examples=(
+            "airflow-dlaas users add anna --file users",
+            'echo "$PASSWORD" | DLAAS_USERS=users airflow-dlaas users add anna',
+        ),
+    )
+    add_command(group, remove, examples=("airflow-dlaas users remove anna --file users",))
+    add_command(
+        group,
+        list_users,
+        name="list",
+        examples=("airflow-dlaas users list --file users", "airflow-dlaas users list --file users --json"),
+    )
+    app.add_typer(
+        group,
+        name="users",
+        rich_help_panel=str(HelpPanel.SERVICE),
+        epilog=format_examples("airflow-dlaas users add anna --file users"),
+    )
 
 
 @group.callback()
@@ -33,7 +55,6 @@ def users() -> None:
         raise HostError(SERVICE_MISSING.format(error=error)) from error
 
 
-@group.command()
 def add(
     name: NameArgument,
     file: FileOption = None,
@@ -50,38 +71,40 @@ def add(
 
     path = _require_users_file(file)
     if not is_valid_name(name):
-        raise NotConfigured(f"A name has 1 to {MAX_NAME_LENGTH} characters, without blanks and colons")
+        raise InvalidArgument(f"name: a name has 1 to {MAX_NAME_LENGTH} characters, without blanks and colons")
     password = _read_password(name)
     why = None if weak else password_weakness(name, password)
     if why is not None:
-        raise NotConfigured(f"The password {why}; choose a better one, or add --weak")
+        raise InvalidArgument(f"password: it {why}; choose a better one, or add --weak")
     hashed = hash_password(password)
     with edit_users(path) as known:
         exists = name in known
         known[name] = hashed
-    typer.echo(f"{name} has another password now" if exists else f"{name} may log in now")
+    print_line(f"{name} has another password now" if exists else f"{name} may log in now")
 
 
-@group.command()
 def remove(name: NameArgument, file: FileOption = None) -> None:
     """Remove a user. A running service refuses the user at once, also with a token; the user's trainings continue."""
     from airflow_dlaas.service.config.users import edit_users, read_users
 
     path = _require_users_file(file)
     if name not in read_users(path):
-        raise NotConfigured(f"There is no user {name} in {path}")
+        raise InvalidArgument(f"name: There is no user {name} in {path}")
     with edit_users(path) as known:
         known.pop(name, None)
-    typer.echo(f"{name} may no longer log in")
+    print_line(f"{name} may no longer log in")
 
 
-@group.command(name="list")
-def list_users(file: FileOption = None) -> None:
+def list_users(file: FileOption = None, as_json: JsonOption = False) -> None:
     """List the users of the file, one a line."""
     from airflow_dlaas.service.config.users import read_users
 
-    for name in read_users(_require_users_file(file)):
-        typer.echo(name)
+    names = read_users(_require_users_file(file))
+    if as_json:
+        print_json({"users": list(names)})
+        return
+    for name in names:
+        print_line(name)
 
 
 def _require_users_file(file: Path | None) -> Path:

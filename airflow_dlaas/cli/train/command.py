@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from airflow_dlaas.cli.connection_options import HomeOption
-from airflow_dlaas.cli.data import ConnectionOption
+from airflow_dlaas.cli.connection_options import ConnectionOption, HomeOption
 from airflow_dlaas.contract.definition import ResourceType
 
 HELP = """
@@ -149,7 +148,7 @@ def train(
             "--json", help="Print the training as JSON at the end; the log goes to stderr.", rich_help_panel=WHILE
         ),
     ] = False,
-    connection: ConnectionOption = "swift_default",
+    connection: ConnectionOption = None,
     home: HomeOption = None,
 ) -> None:
     """Collect the options, and run."""

@@ -16,7 +16,7 @@ from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache, default
 from airflow_dlaas.storage.transfer.selection import Selection
 
 ProgressDisplay = Callable[[str], AbstractContextManager[api.ProgressCallback]]
-"""Shows the progress of a transfer: see `cli.data.progress_display`."""
+"""Shows the progress of a transfer: see `cli.transfer_display.progress_display`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class TrainOptions:
     size: str = "small"
     author: str | None = None
     description: str = ""
-    connection: str = "swift_default"
+    connection: str | None = None
     output: Path | None = None
     """The folder of the model; None for one with the training's id."""
     home: Path | None = None

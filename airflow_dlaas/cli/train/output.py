@@ -123,7 +123,7 @@ def render(view: FollowView, width: int) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from airflow_dlaas.cli.runs import STATE_COLORS
+    from airflow_dlaas.cli.training_text import STATE_COLORS
 
     style = "" if view.training is None else STATE_COLORS[view.training.state]
     lines = [Text("─" * min(width, 78), "dim"), Text(status_line(view), f"bold {style}")]

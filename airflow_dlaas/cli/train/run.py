@@ -8,11 +8,11 @@ from pathlib import Path
 
 import typer
 
-from airflow_dlaas.cli.connection_options import open_client, read_store_connection
-from airflow_dlaas.cli.data import open_store, progress_display
+from airflow_dlaas.cli.connection_options import find_store, open_client
 from airflow_dlaas.cli.exit_codes import ExitCode, exit_code_for_state
 from airflow_dlaas.cli.output import print_json
 from airflow_dlaas.cli.results import ResultsPart, fetch_results, plan_fetch
+from airflow_dlaas.cli.store_access import open_store
 from airflow_dlaas.cli.train.data import require_local_files, upload_data
 from airflow_dlaas.cli.train.definition import build_definition, printable_definition
 from airflow_dlaas.cli.train.follow import follow_training
@@ -22,6 +22,7 @@ from airflow_dlaas.cli.train.pack import pack_code
 from airflow_dlaas.cli.train.prepare import TrainPlan, describe_publication, prepare
 from airflow_dlaas.cli.train.submit import make_key, submit
 from airflow_dlaas.cli.train.view import FollowView
+from airflow_dlaas.cli.transfer_display import progress_display
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.outcome import raise_for_state
@@ -58,10 +59,10 @@ class TrainRun:
             archive = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dlaas-"))) / "code.zip"
             packed = pack_code(options.code, archive)
             client = stack.enter_context(open_client(options.home))
-            store = stack.enter_context(open_store(options.home, options.connection))
+            access = find_store(options.home, options.connection)
+            store = stack.enter_context(open_store(access))
             try:
-                connection = read_store_connection(options.home, options.connection)
-                plan = prepare(options, client, store, connection, archive, self._output)
+                plan = prepare(options, client, store, access.connection, archive, self._output)
                 self._output.step("code", packed)
                 self._output.step("experiment", describe_publication(plan.publication, options.training_name))
                 if dry_run:
@@ -78,7 +79,7 @@ class TrainRun:
         for one in plan.data:
             self._output.step("data", upload_data(store, one, options.data_options, progress_display))
         version = apply_action(client, plan.publication, plan.draft, plan.archive)
-        connection = read_store_connection(options.home, options.connection)
+        connection = find_store(options.home, options.connection).connection
         definition = build_definition(options, plan.framework, connection, version.url)
         self._is_submitting = True
         training = submit(client, definition, make_key())

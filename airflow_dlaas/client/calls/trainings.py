@@ -73,6 +73,11 @@ def get_training_entity(training_id: str) -> Call[dict[str, Any]]:
     return get_request(training_path(training_id), _parse_entity)
 
 
+def get_training_document(training_id: str) -> Call[dict[str, Any]]:
+    """Request one training as the service sends it. Old servers do not mask the credentials in it; never log it."""
+    return get_request(training_path(training_id), _parse_document)
+
+
 def list_trainings(limit: int | None = None) -> Call[TrainingList]:
     """List the newest trainings, up to *limit*; if there are more, `list_trainings_page` requests the next page."""
     return get_request(
@@ -181,10 +186,17 @@ def _parse_training(content: bytes) -> Training:
 
 
 def _parse_entity(content: bytes) -> dict[str, Any]:
-    try:
-        match json.loads(content):
-            case {"entity": dict(entity)}:
-                return entity
-    except ValueError:
-        pass
+    match _parse_document(content):
+        case {"entity": dict(entity)}:
+            return entity
     raise ProtocolError("The service's response is not a training")
+
+
+def _parse_document(content: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise ProtocolError("The service's response is not a training")
+    return document

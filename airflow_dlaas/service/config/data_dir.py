@@ -127,6 +127,24 @@ class DataDir:
         finally:
             os.close(descriptor)
 
+    def find_service_pid(self) -> int | None:
+        """
+        Return the pid in the lock file if there is such a process on this machine, else None.
+
+        The lock itself is not tried: a service that starts at that moment would find it locked.
+        """
+        try:
+            pid = int(self.lock_file.read_text(encoding="utf-8", errors="replace").removeprefix("pid "))
+        except (OSError, ValueError):
+            return None
+        try:
+            os.kill(pid, 0)
+        except PermissionError:
+            return pid  # of another user
+        except (OSError, OverflowError):
+            return None
+        return pid
+
     def read_credentials(self) -> Credentials | None:
         """
         Read credentials.json; None if it does not exist, before the first start.
@@ -166,10 +184,11 @@ class DataDir:
         return replace(stored, user=user, password=password or stored.password)
 
     def save(self, credentials: Credentials) -> None:
-        """Write credentials.json and connections.json, readable by their owner only."""
+        """Write connections.json and credentials.json, readable by their owner only."""
+        # credentials.json last: a console that waits for the first start of a service waits for that file.
         for path, content in (
-            (self.credentials_file, asdict(credentials)),
             (self.connections_file, airflow_connections(credentials)),
+            (self.credentials_file, asdict(credentials)),
         ):
             atomic_write_text(path, json.dumps(content, indent=2) + "\n", mode=0o600, fsync=True)
 
@@ -205,15 +224,23 @@ def resolve_connection(data_dir: DataDir, overrides: dict[str, str]) -> ClientSe
 
     :raises NotConfigured: *overrides* are incomplete, and *data_dir* has no credentials for this service.
     """
-    if {"url", "user", "password"} <= overrides.keys():
+    missing = [name for name in ("url", "user", "password") if name not in overrides]
+    if not missing:
         return ClientSettings(
             overrides["url"].rstrip("/"), overrides["user"], overrides["password"], overrides.get("tls_ca", True)
         )
     stored = data_dir.read_credentials()
-    if stored is None or ("url" in overrides and overrides["url"].rstrip("/") != stored.url):
+    if "url" in overrides and (stored is None or overrides["url"].rstrip("/") != stored.url):
+        variables = " and ".join(f"DLAAS_{name.upper()}" for name in missing)
         raise NotConfigured(
-            "The URL or the login of the service is unknown. Set DLAAS_URL, DLAAS_USER and DLAAS_PASSWORD, or start a "
-            f"service here first (airflow-dlaas serve stores its credentials in {data_dir.credentials_file})"
+            f"The login of the service at DLAAS_URL is unknown: set {variables} too. {data_dir.path} has no "
+            "credentials for this URL"
+        )
+    if stored is None:
+        raise NotConfigured(
+            "The URL or the login of the service is unknown. For a service on another machine set DLAAS_URL, "
+            "DLAAS_USER and DLAAS_PASSWORD; or start one here (airflow-dlaas serve): none has been started in "
+            f"{data_dir.path}"
         )
     return ClientSettings(
         stored.url,

@@ -20,7 +20,7 @@ import bcrypt
 
 from airflow_dlaas._util.atomic_write import atomic_write_text
 from airflow_dlaas._util.file_lock import file_lock
-from airflow_dlaas.exceptions import NotConfigured
+from airflow_dlaas.exceptions import InvalidArgument, NotConfigured
 
 logger = logging.getLogger(__name__)
 
@@ -185,16 +185,16 @@ def hash_password(password: str) -> str:
     """
     Return the bcrypt hash of *password*.
 
-    :raises NotConfigured: *password* is longer than bcrypt permits, or no client could send it.
+    :raises InvalidArgument: *password* is longer than bcrypt permits, or no client could send it.
     """
     encoded = password.encode()
     if len(encoded) > MAX_PASSWORD_BYTES:
-        raise NotConfigured(
-            f"The password has {len(encoded)} bytes, and bcrypt uses only the first {MAX_PASSWORD_BYTES}; choose a "
+        raise InvalidArgument(
+            f"password: it has {len(encoded)} bytes, and bcrypt uses only the first {MAX_PASSWORD_BYTES}; choose a "
             "shorter one"
         )
     if not password or not password.isprintable():
-        raise NotConfigured("A password must not be empty, and must not contain control characters")
+        raise InvalidArgument("password: it must not be empty, and must not contain control characters")
     return bcrypt.hashpw(encoded, bcrypt.gensalt(BCRYPT_COST)).decode()
 
 

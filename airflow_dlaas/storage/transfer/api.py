@@ -16,7 +16,7 @@ from pathlib import Path
 from airflow_dlaas.contract.patterns import Patterns, parse_object_names
 from airflow_dlaas.contract.results import marker_name, result_folders
 from airflow_dlaas.contract.store_names import require_container_name, require_prefix
-from airflow_dlaas.exceptions import ObjectNotFound, StoreError
+from airflow_dlaas.exceptions import ContainerNotFound, ObjectNotFound, StoreError
 from airflow_dlaas.storage.object_store import ObjectStore, StoredObject
 from airflow_dlaas.storage.sources.local import Source
 from airflow_dlaas.storage.transfer.checksum_cache import ChecksumCache
@@ -68,6 +68,8 @@ class UploadPlan:
     uploads: tuple[Source, ...]
     unchanged: int
     deletions: tuple[str, ...]
+    creates_container: bool = False
+    """Whether the container is missing, and would be created."""
 
     @property
     def bytes(self) -> int:
@@ -106,14 +108,15 @@ def plan_upload(
     """Find out what `upload` with the same arguments would do; changes nothing and creates no container."""
     options = options or UploadOptions()
     selection = Selection.from_arguments(sources, container, options)
-    work = _compare_with_store(store, selection, options)
+    creates_container = options.create_container and not _container_exists(store, container)
+    work = _compare_with_store(store, selection, options, is_new=creates_container)
     with options.checksum_cache or ChecksumCache() as checksum_cache:
         uploader = _uploader(store, container, work.uploads, checksum_cache, options)
         uploader.compare(work.uploads)
     unchanged = {one.source.name for one in uploader.unchanged}
     changed = [one.source for one in work.uploads if one.source.name not in unchanged]
     changed.sort(key=lambda source: source.name)
-    return UploadPlan(tuple(changed), len(unchanged), tuple(one.name for one in work.deletions))
+    return UploadPlan(tuple(changed), len(unchanged), tuple(one.name for one in work.deletions), creates_container)
 
 
 def download(
@@ -191,8 +194,23 @@ class _UploadWork:
     deletions: Sequence[StoredObject] = ()
 
 
-def _compare_with_store(store: ObjectStore, selection: Selection, options: UploadOptions) -> _UploadWork:
+def _container_exists(store: ObjectStore, container: str) -> bool:
+    try:
+        store.check(container)
+    except ContainerNotFound:
+        return False
+    return True
+
+
+def _compare_with_store(
+    store: ObjectStore, selection: Selection, options: UploadOptions, *, is_new: bool = False
+) -> _UploadWork:
+    """Compare the files with the container; with *is_new*, it does not exist yet."""
     files, container, prefix = selection.files, selection.container, selection.prefix
+    if is_new:
+        uploads = planned_uploads(files, (), store.limits(), options.segment_size)
+        require_valid_segment_names(uploads, container)
+        return _UploadWork(uploads)
     if not files and not options.delete:
         store.check(container)
         return _UploadWork()

@@ -17,6 +17,7 @@ import requests
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from airflow_dlaas.cli.exit_codes import ExitCode
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from tests.conftest import ServiceProcess
@@ -112,7 +113,7 @@ def test_users_remove_reports_an_unknown_user(service: ServiceProcess) -> None:
     ("given", "words"),
     [
         ({"DLAAS_USERS": "{users}"}, "line 1: only bcrypt hashes are accepted"),
-        ({"DLAAS_USERS": "/nowhere"}, "airflow-dlaas users add NAME creates it"),
+        ({"DLAAS_USERS": "{missing}"}, "airflow-dlaas users add NAME creates it"),
         ({"DLAAS_USERS": "{own}"}, "has a user dlaas, the name of the service's own user"),
         ({"DLAAS_OBJECTSTORE": "off"}, "DLAAS_OBJECT_STORES"),
         ({"DLAAS_HOST": "0.0.0.0"}, "--insecure-listen"),
@@ -124,10 +125,10 @@ def test_serve_refuses_invalid_settings_before_it_starts_anything(
 ) -> None:
     (tmp_path / "users").write_text("eve:$apr1$ybZlVn9B$Z8nbjVdMwKJKjcpqTpS8t1\n")
     (tmp_path / "own").write_text(f"dlaas:{bcrypt.hashpw(b'x', bcrypt.gensalt(4)).decode()}\n")
-    places = {"users": tmp_path / "users", "own": tmp_path / "own"}
+    places = {name: tmp_path / name for name in ("users", "own", "missing")}
     process = ServiceProcess(tmp_path / "home", **{name: value.format(**places) for name, value in given.items()})
     done = process.console("serve")
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.NOT_CONFIGURED
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert "apr1" not in done.stderr

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 from airflow.sdk import Connection
 
+from airflow_dlaas.cli.exit_codes import ExitCode
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
@@ -167,7 +168,7 @@ def test_old_tls_versions_are_refused(service: ServiceProcess) -> None:
     ("changed", "words"),
     [
         ({"DLAAS_TLS_KEY": "{other}"}, "DLAAS_TLS_KEY is {other}, which is not the key"),
-        ({"DLAAS_TLS_CERTIFICATE": "/nowhere.pem"}, "DLAAS_TLS_CERTIFICATE is /nowhere.pem, which cannot be read"),
+        ({"DLAAS_TLS_CERTIFICATE": "{missing}"}, "DLAAS_TLS_CERTIFICATE is {missing}, which cannot be read"),
         ({"DLAAS_TLS_CA": ""}, "Set DLAAS_TLS_CA to the file of the authority"),
         ({"DLAAS_HOST": "0.0.0.0", "DLAAS_PUBLIC_URL": "https://other.org"}, "clients that call the service other.org"),
         ({"DLAAS_HOST": "0.0.0.0", "DLAAS_PASSWORD": "changeme"}, "is one of the most common passwords"),
@@ -177,11 +178,12 @@ def test_serve_reports_tls_errors_before_it_starts_anything(
     tmp_path: Path, issued: Pair, changed: dict[str, str], words: str
 ) -> None:
     other = str(pair(tmp_path / "other", "127.0.0.1").key)
-    overrides: dict[str, Any] = {name: value.format(other=other) for name, value in changed.items()}
+    missing = tmp_path / "missing.pem"
+    overrides: dict[str, Any] = {name: value.format(other=other, missing=missing) for name, value in changed.items()}
     process = ServiceProcess(tmp_path / "home", **(settings(issued) | overrides))
     done = process.console("serve")
-    assert done.returncode == 1
-    assert words.format(other=other) in done.stderr
+    assert done.returncode == ExitCode.NOT_CONFIGURED
+    assert words.format(other=other, missing=missing) in done.stderr
     assert "Traceback" not in done.stderr
     assert not (process.home / "swift").exists()
     assert not (process.home / "connections.json").exists()

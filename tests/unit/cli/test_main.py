@@ -9,6 +9,7 @@ import pytest
 
 from airflow_dlaas import __version__
 from airflow_dlaas.cli import main
+from airflow_dlaas.cli.exit_codes import ExitCode
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_validate_prints_one_line_for_each_problem(console, tmp_path):
 def test_dlaas_error_is_printed_as_one_line(console, monkeypatch, tmp_path):
     monkeypatch.setenv("DLAAS_HOME", str(tmp_path / "nowhere"))
     code, out, err = console("runs")
-    assert (code, out) == (1, "")
+    assert (code, out) == (ExitCode.NOT_CONFIGURED, "")
     assert err.startswith("airflow-dlaas: The URL or the login of the service is unknown")
     assert err.count("\n") == 1
 
@@ -51,7 +52,7 @@ def test_dlaas_error_is_printed_as_one_line(console, monkeypatch, tmp_path):
 def test_serve_refuses_an_invalid_setting_before_it_starts(console, monkeypatch, tmp_path):
     monkeypatch.setenv("DLAAS_HOME", str(tmp_path / "home"))
     code, _, err = console("serve", "--port", "http")
-    assert code == 1
+    assert code == ExitCode.NOT_CONFIGURED
     assert "DLAAS_PORT takes a port" in err
     assert not (tmp_path / "home").exists()
 
@@ -59,7 +60,7 @@ def test_serve_refuses_an_invalid_setting_before_it_starts(console, monkeypatch,
 def test_serve_refuses_to_listen_beyond_loopback_without_the_option(console, monkeypatch, tmp_path):
     monkeypatch.setenv("DLAAS_HOME", str(tmp_path / "home"))
     code, _, err = console("serve", "--host", "0.0.0.0")
-    assert code == 1
+    assert code == ExitCode.NOT_CONFIGURED
     assert "--insecure-listen" in err
 
 

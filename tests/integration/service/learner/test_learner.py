@@ -284,11 +284,12 @@ def test_refused_credentials_are_reported_without_retry(job):
     assert "wrong-but-secret" not in job.logs() + (ended.reason or "")
 
 
-def test_missing_runtime_is_s101(job):
-    runtime = {"key": "x", "kind": "venv", "provides": "nothing", "python": "/nowhere/bin"}
+def test_missing_runtime_is_s101(job, tmp_path):
+    missing = str(tmp_path / "missing" / "bin")
+    runtime = {"key": "x", "kind": "venv", "provides": "nothing", "python": missing}
     ended = job.run("true", runtime=runtime)
     assert (ended.state, ended.code, ended.stored) == (TrainingState.ERROR, "S101", True)
-    assert "/nowhere/bin" in (ended.reason or "")
+    assert missing in (ended.reason or "")
 
 
 @pytest.mark.parametrize("missing", ["spec.json", "secrets.json"])

@@ -212,7 +212,7 @@ def damaged_files(path: Path) -> Iterator[str]:
     path.symlink_to(path.name)
     yield "a loop of links"
     clear()
-    path.symlink_to("/nowhere/at/all")
+    path.symlink_to(path.parent / "missing" / "at" / "all")
     yield "a link to nothing"
     clear()
     os.mkfifo(path)

@@ -11,7 +11,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from airflow_dlaas.exceptions import NotConfigured
+from airflow_dlaas.exceptions import InvalidArgument, NotConfigured
 from airflow_dlaas.service.config.users import (
     MAX_PASSWORD_BYTES,
     CombinedUsers,
@@ -160,7 +160,7 @@ def test_password_longer_than_the_limit_of_bcrypt_is_wrong(tmp_path):
     ("password", "why"), [("x" * 73, "73 bytes.*first 72"), ("ä" * 37, "74 bytes"), ("", "empty"), ("a\0b", "control")]
 )
 def test_unusable_password_is_refused(password, why):
-    with pytest.raises(NotConfigured, match=why):
+    with pytest.raises(InvalidArgument, match=why):
         hash_password(password)
 
 

@@ -111,14 +111,14 @@ def test_without_an_engine_both_are_named(programs: Callable[..., None]) -> None
         find_engine()
 
 
-def test_container_entry_is_available_only_if_an_engine_answers(programs: Callable[..., None]) -> None:
+def test_container_entry_is_available_only_if_an_engine_answers(programs: Callable[..., None], tmp_path: Path) -> None:
     entry = CatalogueEntry(framework="torch", version="7", kind="container", image="site/torch7", provides="Lua Torch")
     programs(docker=NO_DAEMON)
     catalogue = RuntimeCatalogue(
         (entry,), unavailable_reasons={entry.key: str(check_entry(entry))}, check_entry=check_entry
     )
     with pytest.raises(HostError, match="daemon"):
-        provision_runtime(entry.to_spec(has_gpus=False), Path("/nowhere"), [].append)
+        provision_runtime(entry.to_spec(has_gpus=False), tmp_path / "environments", [].append)
     [listed] = catalogue.list_runtimes()
     assert "Cannot connect to the Docker daemon" in (listed.unavailable or "")
     with pytest.raises(InvalidRequest, match=r"torch 7 cannot be used now: .*daemon.*; this service has no runtime"):

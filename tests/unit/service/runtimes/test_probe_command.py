@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from airflow_dlaas.service.runtimes.catalogue_file import CatalogueEntry
@@ -22,9 +24,9 @@ def test_command_failure_returns_the_last_line_of_output(script: str, with_stdou
     assert command_failure(["/bin/sh", "-c", script], timeout=60, include_stdout=with_stdout) == reason
 
 
-def test_command_failure_reports_timeout_and_missing_program() -> None:
+def test_command_failure_reports_timeout_and_missing_program(tmp_path: Path) -> None:
     assert command_failure(["/bin/sleep", "60"], timeout=0.1) == "no answer within 0.1 seconds"
-    assert command_failure(["/nowhere/docker"], timeout=60) == "it cannot be started: No such file or directory"
+    assert command_failure([str(tmp_path / "docker")], timeout=60) == "it cannot be started: No such file or directory"
 
 
 def test_command_has_only_the_given_environment(monkeypatch: pytest.MonkeyPatch) -> None:

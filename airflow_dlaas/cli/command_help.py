@@ -1,0 +1,42 @@
+"""The panels of the console's help, and the examples at the end of each command's help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+import typer
+
+
+class HelpPanel(str, Enum):
+    """A group of commands in the help."""
+
+    TRAININGS = "Trainings"
+    DATA = "Data"
+    SERVICE = "Service"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+EXAMPLES_TITLE = "Examples"
+
+
+def format_examples(*lines: str) -> str:
+    """Return the end of a help text with the command lines *lines*, in the markup of rich."""
+    from rich.markup import escape
+
+    return "\n".join((f"[bold]{EXAMPLES_TITLE}[/bold]", *(escape(line) for line in lines)))
+
+
+def add_command(
+    app: typer.Typer,
+    command: Callable[..., Any],
+    panel: HelpPanel | None = None,
+    *,
+    examples: tuple[str, ...],
+    name: str | None = None,
+) -> None:
+    """Add *command* to *app*, in *panel* of its help, with *examples*: complete command lines."""
+    app.command(name, epilog=format_examples(*examples), rich_help_panel=str(panel) if panel else None)(command)
