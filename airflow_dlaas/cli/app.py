@@ -11,8 +11,26 @@ import typer
 from typer.core import TyperGroup
 
 from airflow_dlaas import __version__
-from airflow_dlaas.cli import cancel, data, definitions, demo, examples, fetch, logs, runs, runtimes, serve, show, users
+from airflow_dlaas.cli import (
+    annotate,
+    cancel,
+    data,
+    definitions,
+    delete,
+    demo,
+    examples,
+    experiments,
+    fetch,
+    logs,
+    metrics,
+    runs,
+    runtimes,
+    serve,
+    show,
+    users,
+)
 from airflow_dlaas.cli.command_help import HelpPanel, add_command, format_examples
+from airflow_dlaas.cli.doctor import command as doctor
 from airflow_dlaas.cli.exit_codes import ExitCode, exit_code_for_error
 from airflow_dlaas.cli.output import JsonOption, prepare_streams, print_error, print_json, print_line
 from airflow_dlaas.cli.train import command as train
@@ -55,8 +73,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command_module in (
-    *(train, definitions, runs, show, logs, cancel, fetch),
-    *(data, serve, runtimes, users, demo, examples),
+    *(train, definitions, runs, show, logs, metrics, cancel, fetch, annotate, delete),
+    *(experiments, data, serve, runtimes, users, doctor, demo, examples),
 ):
     command_module.register(app)
 

@@ -15,6 +15,7 @@ class HelpPanel(str, Enum):
     TRAININGS = "Trainings"
     DATA = "Data"
     SERVICE = "Service"
+    AIRFLOW = "Airflow"
 
     def __str__(self) -> str:
         return self.value
@@ -37,6 +38,12 @@ def add_command(
     *,
     examples: tuple[str, ...],
     name: str | None = None,
+    help_text: str | None = None,
 ) -> None:
-    """Add *command* to *app*, in *panel* of its help, with *examples*: complete command lines."""
-    app.command(name, epilog=format_examples(*examples), rich_help_panel=str(panel) if panel else None)(command)
+    """
+    Add *command* to *app*, in *panel* of its help, with *examples*: complete command lines.
+
+    :param help_text: by default the command's docstring.
+    """
+    panel_name = str(panel) if panel else None
+    app.command(name, help=help_text, epilog=format_examples(*examples), rich_help_panel=panel_name)(command)

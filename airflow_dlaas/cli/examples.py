@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from airflow_dlaas.cli.output import Column, print_table
+from airflow_dlaas.cli.command_help import HelpPanel, add_command, format_examples
+from airflow_dlaas.cli.output import Column, JsonOption, print_json, print_table
 
 group = typer.Typer(help="The example DAGs.", no_args_is_help=True)
 
@@ -25,20 +26,36 @@ RUN = """  airflow dags unpause {name}
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.add_typer(group, name="examples")
-
-
-@group.command(name="list")
-def list_() -> None:
-    """List the examples."""
-    from airflow_dlaas.demo.example_dags import list_examples
-
-    print_table(
-        [Column("NAME"), Column("WHAT IT DOES", cut=True)], [(one.name, one.summary) for one in list_examples()]
+    add_command(
+        group,
+        list_examples,
+        name="list",
+        examples=("airflow-dlaas examples list", "airflow-dlaas examples list --json"),
+    )
+    add_command(
+        group,
+        copy,
+        examples=("airflow-dlaas examples copy ~/airflow/dags", "airflow-dlaas examples copy dags nightly_retrain"),
+    )
+    app.add_typer(
+        group,
+        name="examples",
+        rich_help_panel=str(HelpPanel.AIRFLOW),
+        epilog=format_examples("airflow-dlaas examples copy ~/airflow/dags"),
     )
 
 
-@group.command()
+def list_examples(as_json: JsonOption = False) -> None:
+    """List the examples."""
+    from airflow_dlaas.demo import example_dags
+
+    found = example_dags.list_examples()
+    if as_json:
+        print_json([{"name": one.name, "summary": one.summary} for one in found])
+        return
+    print_table([Column("NAME"), Column("WHAT IT DOES", cut=True)], [(one.name, one.summary) for one in found])
+
+
 def copy(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A dags folder, or a folder in it.")],
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The example; all if not given.")] = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from airflow_dlaas.cli.command_help import HelpPanel, add_command
 from airflow_dlaas.cli.connection_options import ConnectionOption, HomeOption, find_store, open_client
 from airflow_dlaas.cli.output import JsonOption, print_json
 from airflow_dlaas.cli.runs import TrainingIdArgument
@@ -19,7 +20,15 @@ OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace othe
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(fetch)
+    add_command(
+        app,
+        fetch,
+        HelpPanel.TRAININGS,
+        examples=(
+            "airflow-dlaas fetch training-AbC_12-xY",
+            "airflow-dlaas fetch training-AbC_12-xY ./best --all",
+        ),
+    )
 
 
 def fetch(
@@ -38,12 +47,6 @@ def fetch(
     Fetch the model of a training, each file verified. Prints the folder.
 
     What is there already is not fetched again; an interrupted fetch is resumed by the next one.
-
-    Examples:
-
-    airflow-dlaas fetch training-AbC_12-xY
-
-    airflow-dlaas fetch training-AbC_12-xY ./best --all
     """
     from airflow_dlaas.cli.results import ResultsPart, fetch_results, plan_fetch
     from airflow_dlaas.client import calls

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from airflow_dlaas.cli.command_help import HelpPanel, add_command
 from airflow_dlaas.cli.connection_options import ConnectionOption, HomeOption
 from airflow_dlaas.contract.definition import ResourceType
 
@@ -19,17 +20,14 @@ uploaded.
 
 The exit code is 0 after a completed training, 3 after a failed one and 4 after a canceled one. Ctrl-C ends only this \
 command (exit code 130): the training goes on.
-
-Examples:
-
-airflow-dlaas train ./code --command "python train.py" --framework torch --data ./digits --follow
-
-airflow-dlaas train . --command "python train.py" --framework tensorflow:2.21 --container digits --size medium
-
-airflow-dlaas train ./code --command "python train.py" --framework torch --data ./digits --dry-run
-
-id=$(airflow-dlaas train ./code --command "python train.py" --framework torch --data ./digits --detach)
 """
+
+EXAMPLES = (
+    'airflow-dlaas train ./code --command "python train.py" --framework torch --data ./digits --follow',
+    'airflow-dlaas train . --command "python train.py" --framework tensorflow:2.21 --container digits --size medium',
+    'airflow-dlaas train ./code --command "python train.py" --framework torch --data ./digits --dry-run',
+    'id=$(airflow-dlaas train ./code --command "python train.py" --framework torch --data ./digits --detach)',
+)
 
 DATA = "Data and results"
 CODE = "Code"
@@ -39,7 +37,7 @@ WHILE = "While it runs, and afterwards"
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(help=HELP)(train)
+    add_command(app, train, HelpPanel.TRAININGS, examples=EXAMPLES, help_text=HELP)
 
 
 def train(

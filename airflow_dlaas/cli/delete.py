@@ -1,0 +1,100 @@
+"""The command that deletes trainings."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from airflow_dlaas._util.terminal_text import escape_control_characters
+from airflow_dlaas.cli.command_help import HelpPanel, add_command
+from airflow_dlaas.cli.connection_options import ConnectionOption, HomeOption, find_store, open_client
+from airflow_dlaas.cli.exit_codes import ExitCode, exit_code_for_error
+from airflow_dlaas.cli.store_access import open_store
+from airflow_dlaas.exceptions import Conflict, DlaasError, InvalidArgument
+
+if TYPE_CHECKING:
+    from airflow_dlaas.client.client import Client
+    from airflow_dlaas.storage.object_store import ObjectStore
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    add_command(
+        app,
+        delete,
+        HelpPanel.TRAININGS,
+        examples=(
+            "airflow-dlaas delete training-AbC_12-xY",
+            "airflow-dlaas delete training-AbC_12-xY training-DeF_34-zZ --results --yes",
+        ),
+    )
+
+
+def delete(
+    training_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="The ids of the trainings.")],
+    results: Annotated[
+        bool, typer.Option("--results", help="Delete the results too: model, logs and all other files.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    connection: ConnectionOption = None,
+    home: HomeOption = None,
+) -> None:
+    """
+    Delete the records of trainings that have ended; with --results, their results too.
+
+    An id that cannot be deleted does not stop the others; the exit code is then not 0.
+    """
+    ids = list(dict.fromkeys(training_ids))
+    if not yes:
+        _require_confirmation(ids, with_results=results)
+    codes: set[ExitCode] = set()
+    with ExitStack() as stack:
+        client = stack.enter_context(open_client(home))
+        store = stack.enter_context(open_store(find_store(home, connection))) if results else None
+        for training_id in ids:
+            try:
+                typer.echo(delete_training(client, store, training_id))
+            except DlaasError as error:  # noqa: PERF203  (one id does not stop the others)
+                typer.echo(f"{training_id}: {escape_control_characters(str(error))}", err=True)
+                codes.add(exit_code_for_error(error))
+    raise typer.Exit(min(codes, default=ExitCode.SUCCESS))
+
+
+def delete_training(client: Client, store: ObjectStore | None, training_id: str) -> str:
+    """
+    Delete a training, and before it its results if *store* is given; return what was done, in words.
+
+    :raises Conflict: the training has not ended; nothing was deleted.
+    """
+    from airflow_dlaas.cli.results import delete_results
+    from airflow_dlaas.client import calls
+
+    if store is None:
+        try:
+            client.send(calls.delete_training(training_id))
+        except Conflict as error:
+            raise Conflict(_still_running(training_id)) from error
+        return f"{training_id} is deleted; its results stay"
+    training = client.send(calls.get_training(training_id))
+    if not training.state.is_final:
+        raise Conflict(_still_running(training_id))
+    # The results first: without the record, their place is unknown.
+    count = delete_results(store, training)
+    client.send(calls.delete_training(training_id))
+    return f"{training_id} is deleted, and {count:,} objects of its results"
+
+
+def _still_running(training_id: str) -> str:
+    return f"cancel it first (airflow-dlaas cancel {training_id}): it has not ended"
+
+
+def _require_confirmation(ids: list[str], *, with_results: bool) -> None:
+    what = "and all their results" if with_results else "(their results stay)"
+    if not sys.stdin.isatty():
+        raise InvalidArgument("--yes: without a terminal to ask in, deleting needs --yes")
+    typer.echo("\n".join(ids), err=True)
+    if not typer.confirm(f"Delete these {len(ids)} trainings {what}?", err=True):
+        raise typer.Exit(ExitCode.FAILED)
