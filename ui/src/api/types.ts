@@ -7,6 +7,16 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The note and the tags that a training gets, both together. */
+        AnnotationsRequest: {
+            run_id: string;
+            task_id: string;
+            /** @default -1 */
+            map_index: number;
+            training_id: string;
+            note: string;
+            tags: string[];
+        };
         /** @description The training to cancel. */
         CancelRequest: {
             run_id: string;
@@ -41,6 +51,13 @@ export interface components {
             series: components["schemas"]["CurveSeries"][] | null;
             /** @description Whether no more points can come. */
             complete: boolean;
+        };
+        /** @description Why a training's command failed, as far as its log shows it. */
+        Failure: {
+            /** @description The last line of a traceback: ``ValueError: shapes do not match``. */
+            exception: string | null;
+            /** @description The last lines of the log, without redraws, colours and control characters. */
+            lines: string[];
         };
         GpuUsage: {
             name: string;
@@ -78,6 +95,23 @@ export interface components {
             /** @default [] */
             gpus: components["schemas"]["GpuUsage"][];
         };
+        /** @description An object that a training stored. */
+        ResultFile: {
+            /** @description Below the folder of the results: ``model/weights.h5``. */
+            name: string;
+            size: number;
+            modified_at: string | null;
+            /** @description How the page can show its first bytes; null where it cannot. */
+            preview: ("text" | "image") | null;
+        };
+        /** @description The objects in the folder of a training's results, by name. */
+        ResultFiles: {
+            container: string;
+            location: string;
+            files: components["schemas"]["ResultFile"][];
+            /** @description Whether there are more than the list has. */
+            truncated: boolean;
+        };
         /** @description Where a training's results are in the object store. */
         ResultsLocation: {
             container: string;
@@ -112,6 +146,11 @@ export interface components {
             annotations: boolean;
             /** @description Why the service does not answer now, in one sentence. */
             service_error: string | null;
+        };
+        /** @description The first bytes of a result, as text; control characters are escaped. */
+        TextPreview: {
+            text: string;
+            truncated: boolean;
         };
         /** @description A training as its own page shows it. */
         TrainingDetail: {
@@ -228,6 +267,26 @@ export interface components {
             /** @description Whether this is the task's current training. */
             current: boolean;
         };
+        /** @description One resource over time. */
+        UsagePointSeries: {
+            /** @description ``cpu``, ``memory``, ``gpu`` or ``gpu_memory``. */
+            resource: string;
+            /** @description ``percent`` or ``bytes``. */
+            unit: string;
+            /** @description The GPU; empty for CPU and memory. */
+            device: string;
+            limit: number | null;
+            /** @description Seconds since the epoch, and the value. */
+            points: [
+                number,
+                number
+            ][];
+        };
+        /** @description The resources that a training used over time. */
+        UsageResponse: {
+            series: components["schemas"]["UsagePointSeries"][];
+            complete: boolean;
+        };
     };
     responses: never;
     parameters: never;
@@ -235,25 +294,32 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type AnnotationsRequest = components['schemas']['AnnotationsRequest'];
 export type CancelRequest = components['schemas']['CancelRequest'];
 export type CancelResponse = components['schemas']['CancelResponse'];
 export type CurveSeries = components['schemas']['CurveSeries'];
 export type CurvesResponse = components['schemas']['CurvesResponse'];
+export type Failure = components['schemas']['Failure'];
 export type GpuUsage = components['schemas']['GpuUsage'];
 export type LogChunk = components['schemas']['LogChunk'];
 export type LogMatch = components['schemas']['LogMatch'];
 export type LogMatches = components['schemas']['LogMatches'];
 export type PhaseInterval = components['schemas']['PhaseInterval'];
 export type ResourceUsage = components['schemas']['ResourceUsage'];
+export type ResultFile = components['schemas']['ResultFile'];
+export type ResultFiles = components['schemas']['ResultFiles'];
 export type ResultsLocation = components['schemas']['ResultsLocation'];
 export type TaskInstanceRef = components['schemas']['TaskInstanceRef'];
 export type TaskInstanceStatus = components['schemas']['TaskInstanceStatus'];
 export type TaskResponse = components['schemas']['TaskResponse'];
+export type TextPreview = components['schemas']['TextPreview'];
 export type TrainingDetail = components['schemas']['TrainingDetail'];
 export type TrainingError = components['schemas']['TrainingError'];
 export type TrainingList = components['schemas']['TrainingList'];
 export type TrainingListItem = components['schemas']['TrainingListItem'];
 export type TrainingState = components['schemas']['TrainingState'];
 export type Try = components['schemas']['Try'];
+export type UsagePointSeries = components['schemas']['UsagePointSeries'];
+export type UsageResponse = components['schemas']['UsageResponse'];
 export type $defs = Record<string, never>;
 export type operations = Record<string, never>;

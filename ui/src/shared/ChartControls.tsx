@@ -1,6 +1,6 @@
 /** The controls of a chart of curves: smoothing and a logarithmic scale. */
 
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
 
 export interface ChartSettings {
@@ -17,9 +17,11 @@ export function useChartSettings(): [ChartSettings, (settings: ChartSettings) =>
 interface Props {
   settings: ChartSettings;
   onChange: (settings: ChartSettings) => void;
+  /** Further controls. */
+  children?: ComponentChildren;
 }
 
-export function ChartControls({ settings, onChange }: Props): JSX.Element {
+export function ChartControls({ settings, onChange, children }: Props): JSX.Element {
   return (
     <div class="controls">
       <label>
@@ -41,6 +43,7 @@ export function ChartControls({ settings, onChange }: Props): JSX.Element {
         />{" "}
         logarithmic
       </label>
+      {children}
     </div>
   );
 }

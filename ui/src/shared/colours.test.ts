@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { CURVE_COLOURS } from "../shared/colours";
 
-const PANELS = { light: "#f7f9fb", dark: "#1a202a" };
+const PANELS = { light: "#f7f9fb", dark: "#101724" };
 
 /** WCAG's relative luminance. */
 function luminance(colour: string): number {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { formatBytes, formatDuration, formatNumber } from "./format";
+import { formatBytes, formatClock, formatDuration, formatNumber } from "./format";
 
 test("formatBytes uses the largest unit below the size", () => {
   expect([0, 1023, 1024, 1.5 * 1024 ** 2, 2048 * 1024 ** 3].map(formatBytes)).toEqual([
@@ -12,10 +12,14 @@ test("formatBytes uses the largest unit below the size", () => {
   ]);
 });
 
-test("formatDuration shows two units at most", () => {
-  expect([0, 59_000, 61_000, 7_500_000].map(formatDuration)).toEqual(["0 s", "59 s", "1 min 1 s", "2 h 5 min"]);
+test("formatDuration always has the seconds", () => {
+  expect([0, 59_000, 61_000, 7_500_000].map(formatDuration)).toEqual(["0 s", "59 s", "1 min 1 s", "2 h 5 min 0 s"]);
 });
 
 test("formatNumber keeps four significant digits", () => {
   expect([0.123456, 12345.6, 1].map(formatNumber)).toEqual(["0.1235", "12350", "1"]);
+});
+
+test("formatClock has fractions of a second only where there are some", () => {
+  expect([0, 0.5, 59.96, 3903, -5].map(formatClock)).toEqual(["0:00:00", "0:00:00.5", "0:01:00", "1:05:03", "-0:00:05"]);
 });

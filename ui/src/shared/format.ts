@@ -14,23 +14,40 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
 }
 
-/** "2 h 5 min", "5 min 3 s" or "3 s"; *duration* is in milliseconds. */
+/** "2 h 5 min 3 s", "5 min 3 s" or "3 s"; *duration* is in milliseconds. */
 export function formatDuration(duration: number): string {
   const seconds = Math.round(duration / 1000);
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
-  if (hours > 0) return `${hours} h ${minutes} min`;
+  if (hours > 0) return `${hours} h ${minutes} min ${seconds % 60} s`;
   return minutes > 0 ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
 }
 
+/** "1:05:03", for the labels of an axis; fractions of a second only where there are. */
+export function formatClock(seconds: number): string {
+  const sign = seconds < 0 ? "-" : "";
+  const whole = Math.floor(Math.abs(seconds));
+  const fraction = Math.round((Math.abs(seconds) - whole) * 10);
+  if (fraction === 10) return formatClock(Math.round(seconds));
+  const twoDigits = (value: number): string => String(value).padStart(2, "0");
+  const clock = `${Math.floor(whole / 3600)}:${twoDigits(Math.floor(whole / 60) % 60)}:${twoDigits(whole % 60)}`;
+  return `${sign}${clock}${fraction > 0 ? `.${fraction}` : ""}`;
+}
+
 let timeFormat: Intl.DateTimeFormat | null = null;
+let exactTimeFormat: Intl.DateTimeFormat | null = null;
+
+function makeTimeFormat(timeStyle: "short" | "long"): Intl.DateTimeFormat {
+  return new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle, timeZone: airflowTimeZone() });
+}
 
 /** An ISO 8601 time in the time zone of Airflow's UI; a dash where there is none. */
 export function formatTime(time: string | null): string {
-  if (time === null) return "–";
-  timeFormat ??= new Intl.DateTimeFormat("en-GB", {
-    dateStyle: "medium",
-    timeStyle: "short",
-    timeZone: airflowTimeZone(),
-  });
-  return timeFormat.format(Date.parse(time));
+  timeFormat ??= makeTimeFormat("short");
+  return time === null ? "–" : timeFormat.format(Date.parse(time));
+}
+
+/** Like `formatTime`, with seconds and the time zone: "25 Nov 2026, 08:24:36 UTC". */
+export function formatExactTime(time: string | null): string {
+  exactTimeFormat ??= makeTimeFormat("long");
+  return time === null ? "–" : exactTimeFormat.format(Date.parse(time));
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { airflowRoot, dagTabUrl, airflowAddress, runTabUrl, taskUrl } from "../shared/links";
+import { airflowRoot, dagTabUrl, airflowAddress, runTabUrl, taskUrl, trainingUrl } from "../shared/links";
 
 const ref = { dag_id: "my dag", run_id: "scheduled__2026-11-25T02:00:00+00:00", task_id: "train", map_index: -1 };
 
@@ -10,6 +10,12 @@ test("URLs of the tabs follow Airflow's routes, with and without a map index", (
   expect(taskUrl("/af", { ...ref, map_index: 0 })).toBe(`/af${run}/tasks/train/mapped/0/plugin/dlaas-training`);
   expect(runTabUrl("", ref)).toBe(`${run}/plugin/dlaas-run`);
   expect(dagTabUrl("/af", "my dag")).toBe("/af/dags/my%20dag/plugin/dlaas-dag");
+});
+
+test("a permanent link names the training beside the task", () => {
+  expect(trainingUrl("", { ...ref, run_id: "r" }, "training-a&b")).toBe(
+    "/dags/my%20dag/runs/r/tasks/train/plugin/dlaas-training?training_id=training-a%26b",
+  );
 });
 
 test("airflowRoot returns the path under which Airflow is served", () => {

@@ -15,6 +15,14 @@ export function taskUrl(root: string, ref: TaskInstanceRef): string {
   return `${runPath(root, ref)}/tasks/${encode(ref.task_id)}${mapped}/plugin/dlaas-training`;
 }
 
+/** A permanent link to the tab of a task that shows the training *training_id*, also one of an earlier try. */
+export function trainingUrl(root: string, ref: TaskInstanceRef, training_id: string): string {
+  return `${taskUrl(root, ref)}?${new URLSearchParams({ [TRAINING_PARAMETER]: training_id })}`;
+}
+
+/** The parameter of the page's URL, or of Airflow's URL around it, that selects one of the task's trainings. */
+export const TRAINING_PARAMETER = "training_id";
+
 function runPath(root: string, ref: Pick<TaskInstanceRef, "dag_id" | "run_id">): string {
   return `${root}/dags/${encode(ref.dag_id)}/runs/${encode(ref.run_id)}`;
 }

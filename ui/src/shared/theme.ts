@@ -31,14 +31,34 @@ function airflowRootElement(): HTMLElement | null {
   }
 }
 
-/** Keep the root element's `data-theme`, which the style sheet uses, equal to the theme from now on. */
+/** The colour that Airflow's page has behind this frame; null where there is no such page, or it sets none. */
+function airflowBackground(): string | null {
+  for (let element = window.frameElement; element !== null; element = element.parentElement) {
+    const colour = getComputedStyle(element).backgroundColor;
+    if (colour !== "" && !isTransparent(colour)) return colour;
+  }
+  return null;
+}
+
+/** Whether a computed colour is the one of an element without a background. */
+export const isTransparent = (colour: string): boolean => /^transparent$|^rgba\(.*, 0\)$|\/ 0\)$/.test(colour);
+
+/**
+ * Keep the root element's `data-theme`, which the style sheet uses, equal to the theme from now on, and the page's
+ * background equal to Airflow's.
+ */
 export function followTheme(): void {
   const outer = airflowRootElement();
   const system = window.matchMedia("(prefers-color-scheme: dark)");
   const apply = (): void => {
-    const theme = (outer && parseTheme(outer.className)) ?? (system.matches ? "dark" : "light");
-    if (document.documentElement.dataset["theme"] !== theme) {
-      document.documentElement.dataset["theme"] = theme;
+    const outerTheme = outer && parseTheme(outer.className);
+    const theme = outerTheme ?? (system.matches ? "dark" : "light");
+    const root = document.documentElement;
+    const background = outerTheme && airflowBackground();
+    if (background) root.style.setProperty("--page", background);
+    else root.style.removeProperty("--page");
+    if (root.dataset["theme"] !== theme) {
+      root.dataset["theme"] = theme;
       window.dispatchEvent(new Event("dlaas-theme"));
     }
   };

@@ -3,8 +3,8 @@
 import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 
-import { NoAnswerError, postJson } from "../api/client";
-import type { CancelRequest, CancelResponse, TaskInstanceRef } from "../api/types";
+import { NoAnswerError, sendJson } from "../api/client";
+import type { CancelRequest, TaskInstanceRef } from "../api/types";
 
 interface Props {
   taskRef: TaskInstanceRef;
@@ -21,7 +21,7 @@ export function CancelButton({ taskRef, trainingId, onCanceled }: Props): JSX.El
     const body: CancelRequest = { ...task, training_id: trainingId };
     setIsSending(true);
     try {
-      await postJson<CancelResponse>("cancel", { dag_id }, body);
+      await sendJson("POST", "cancel", { dag_id }, body);
       dialog.current?.close();
       onCanceled();
     } catch (failure) {

@@ -3,8 +3,9 @@
 import type { JSX } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
-import { fetchJson } from "../api/client";
+import { apiUrl, fetchJson } from "../api/client";
 import type { LogChunk } from "../api/types";
+import { onDownloadClick } from "../shared/airflowNavigation";
 import { formatBytes } from "../shared/format";
 import { nextPause, pollingError, usePollingLoop } from "../shared/usePolling";
 import { plainLine } from "../shared/plainText";
@@ -39,9 +40,11 @@ type Merge = (logWindow: LogWindow, chunk: LogChunk) => LogWindow;
 
 interface Props {
   query: Record<string, string>;
+  /** Whether the training has ended: there is nothing to follow then. */
+  isFinal: boolean;
 }
 
-export function LogView({ query }: Props): JSX.Element {
+export function LogView({ query, isFinal }: Props): JSX.Element {
   const [logWindow, setLogWindow] = useState<LogWindow>(EMPTY_WINDOW);
   const [isFollowing, setIsFollowing] = useState(true);
   const [error, setError] = useState<string | null>(null);
@@ -81,6 +84,11 @@ export function LogView({ query }: Props): JSX.Element {
   const loadEnd = (): Promise<boolean> => load({ tail: String(CHUNK_BYTES) }, (_, chunk) => windowFromChunk(chunk));
   const loadNext = (): Promise<boolean> =>
     load({ offset: String(latest.current.logWindow.end), limit: String(CHUNK_BYTES) }, appendChunk);
+
+  const follow = (follows: boolean): void => {
+    setIsFollowing(follows);
+    if (follows) void loadEnd();
+  };
 
   const isLoaded = useRef(false);
   usePollingLoop(async () => {
@@ -158,18 +166,26 @@ export function LogView({ query }: Props): JSX.Element {
   return (
     <>
       <div class="controls">
-        <label>
-          <input
-            type="checkbox"
-            checked={isFollowing}
-            onChange={(event) => {
-              setIsFollowing(event.currentTarget.checked);
-              if (event.currentTarget.checked) void loadEnd();
-            }}
-          />
-          Follow
-        </label>
+        {isFinal ? (
+          !isFollowing && (
+            <button type="button" onClick={() => follow(true)}>
+              Go to the end
+            </button>
+          )
+        ) : (
+          <label>
+            <input
+              type="checkbox"
+              checked={isFollowing}
+              onChange={(event) => follow(event.currentTarget.checked)}
+            />
+            Follow
+          </label>
+        )}
         <LogSearch query={query} onMatch={scrollToByte} />
+        <a href={apiUrl("log/download", query)} download={`${query["training_id"] ?? "log"}.log`} onClick={onDownloadClick}>
+          Download log
+        </a>
         <span class="quiet">{formatBytes(logWindow.size)}</span>
       </div>
       {error && (

@@ -3,8 +3,9 @@
 import type { ComponentChildren, JSX } from "preact";
 
 import type { PhaseInterval, ResultsLocation, TrainingDetail } from "../api/types";
-import { formatBytes, formatDuration, formatTime } from "../shared/format";
+import { formatBytes, formatDuration, formatExactTime } from "../shared/format";
 import { onAirflowLinkClick } from "../shared/airflowNavigation";
+import { CopyButton } from "../shared/CopyButton";
 
 export function PhaseTimeline({ phases, now }: { phases: readonly PhaseInterval[]; now: number }): JSX.Element | null {
   if (phases.length === 0) return null;
@@ -18,7 +19,7 @@ export function PhaseTimeline({ phases, now }: { phases: readonly PhaseInterval[
       </div>
       <ul class="phase-list" aria-label="Time in each phase">
         {phases.map((one, index) => (
-          <li key={index} title={`since ${formatTime(one.since)}`}>
+          <li key={index} title={`since ${formatExactTime(one.since)}`}>
             <i class={`phase-${one.phase}`} aria-hidden="true" />
             {one.phase} {formatDuration(durations[index] ?? 0)}
           </li>
@@ -28,7 +29,13 @@ export function PhaseTimeline({ phases, now }: { phases: readonly PhaseInterval[
   );
 }
 
-export function TrainingFacts({ training }: { training: TrainingDetail }): JSX.Element {
+interface FactsProps {
+  training: TrainingDetail;
+  /** Milliseconds since the epoch. */
+  now: number;
+}
+
+export function TrainingFacts({ training, now }: FactsProps): JSX.Element {
   const { usage } = training;
   const rows: [string, ComponentChildren][] = [
     ["Framework", training.framework],
@@ -41,12 +48,14 @@ export function TrainingFacts({ training }: { training: TrainingDetail }): JSX.E
       `GPU ${gpu.name}`,
       `${gpu.utilization ?? "–"} %, ${optionalBytes(gpu.memory_used)} of ${optionalBytes(gpu.memory_total)}`,
     ]),
-    ["Submitted", formatTime(training.submitted_at)],
-    ["Started", training.running_at && formatTime(training.running_at)],
-    ["Ended", training.finished_at && formatTime(training.finished_at)],
+    ["Submitted", formatExactTime(training.submitted_at)],
+    ["Started", training.running_at && formatExactTime(training.running_at)],
+    ["Ended", training.finished_at && formatExactTime(training.finished_at)],
+    ["Total duration", durationText(training.submitted_at, training.finished_at, now)],
+    ["Duration without the queue", durationText(training.running_at, training.finished_at, now)],
     ["Isolation", training.isolation],
     ["Service", training.connection],
-    ["Results", training.results && resultsPath(training.results)],
+    ["Results", training.results && <ResultsPath results={training.results} />],
     ["Event files", eventFilesPath(training)],
     [
       "TensorBoard",
@@ -74,6 +83,23 @@ export function TrainingFacts({ training }: { training: TrainingDetail }): JSX.E
           </div>
         ))}
     </dl>
+  );
+}
+
+/** From *begin* to *end*, or to *now*; null without a begin. */
+function durationText(begin: string | null, end: string | null, now: number): string | null {
+  if (begin === null) return null;
+  return formatDuration(Math.max(0, (end === null ? now : Date.parse(end)) - Date.parse(begin)));
+}
+
+function ResultsPath({ results }: { results: ResultsLocation }): JSX.Element {
+  return (
+    <>
+      {resultsPath(results)}{" "}
+      <CopyButton text={resultsPath(results)} label="Copy the location of the results">
+        Copy
+      </CopyButton>
+    </>
   );
 }
 

@@ -1,21 +1,36 @@
-/** Groups the series of a metric: training and validation share a chart. */
+/** Groups the series of a metric: training and validation share a chart, as far as their iterations count the same. */
 
 import type { CurveSeries } from "../api/types";
 
+type SeriesName = Pick<CurveSeries, "name" | "phase" | "progress">;
+
 export interface MetricGroup {
   name: string;
+  /** What the iterations of all series count. */
+  axis: CurveSeries["axis"];
   series: CurveSeries[];
 }
 
 export function groupByMetric(series: readonly CurveSeries[]): MetricGroup[] {
-  const found = new Map<string, MetricGroup>();
-  for (const one of series) {
-    const key = baseMetricName(one.name);
-    const group = found.get(key) ?? { name: one.name, series: [] };
-    group.series.push(one);
-    found.set(key, group);
+  const groups: MetricGroup[] = [];
+  for (const sameMetric of byKey(series, (one) => baseMetricName(one.name))) {
+    // A series of unknown iterations goes to the others of its metric.
+    const known = sameMetric.find((one) => one.axis !== null)?.axis ?? null;
+    for (const sameAxis of byKey(sameMetric, (one) => one.axis ?? known))
+      groups.push({ name: sameMetric[0]?.name ?? "", axis: sameAxis[0]?.axis ?? known, series: sameAxis });
   }
-  return [...found.values()].sort((one, other) => metricRank(one.name) - metricRank(other.name));
+  return groups.sort((one, other) => metricRank(one.name) - metricRank(other.name));
+}
+
+function byKey<T, K>(items: readonly T[], keyOf: (item: T) => K): T[][] {
+  const found = new Map<K, T[]>();
+  for (const one of items) {
+    const key = keyOf(one);
+    const group = found.get(key);
+    if (group) group.push(one);
+    else found.set(key, [one]);
+  }
+  return [...found.values()];
 }
 
 /** "loss" for "epoch_loss" and "Minibatch Loss". */
@@ -30,9 +45,31 @@ function metricRank(name: string): number {
   return found < 0 ? order.length : found === 2 ? order.length + 1 : found;
 }
 
+/** A phase as charts show it: a metric without one is one of the training. */
+const shownPhase = (one: SeriesName): string => (one.phase === "" ? "train" : one.phase);
+
 /** The label of a series in its chart: its phase, and its name where another series has the same phase. */
-export function seriesLabel(series: Pick<CurveSeries, "phase" | "name">, group: MetricGroup): string {
-  const phase = (one: Pick<CurveSeries, "phase">): string => (one.phase === "" ? "train" : one.phase);
-  const isUnique = group.series.filter((one) => phase(one) === phase(series)).length < 2;
-  return isUnique ? phase(series) : `${phase(series)} ${series.name}`;
+export function seriesLabel(series: SeriesName, group: MetricGroup): string {
+  const isAlike = (one: SeriesName): boolean =>
+    shownPhase(one) === shownPhase(series) && one.progress === series.progress;
+  const isUnique = group.series.filter(isAlike).length < 2;
+  const label = isUnique ? shownPhase(series) : `${shownPhase(series)} ${series.name}`;
+  return series.progress ? `${label} (progress bar)` : label;
+}
+
+/**
+ * Whether a chart begins without *series*: a progress bar showed its values, which are measured within an epoch and
+ * often smoothed, and *all* have the values of whole epochs of the same metric.
+ */
+export function isOffAtFirst(series: CurveSeries, all: readonly CurveSeries[]): boolean {
+  return (
+    series.progress &&
+    all.some(
+      (one) =>
+        !one.progress &&
+        one.axis === "epoch" &&
+        shownPhase(one) === shownPhase(series) &&
+        baseMetricName(one.name) === baseMetricName(series.name),
+    )
+  );
 }

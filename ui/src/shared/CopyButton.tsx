@@ -1,0 +1,58 @@
+/** A button that copies a text. */
+
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+
+/** Milliseconds for which the button reports the result. */
+const REPORT_TIME = 2_000;
+
+interface Props {
+  text: string;
+  /** What the button copies, for screen readers: "Copy the id". */
+  label: string;
+  /** The visible text. */
+  children: string;
+}
+
+export function CopyButton({ text, label, children }: Props): JSX.Element {
+  const [report, setReport] = useState("");
+  useEffect(() => {
+    if (report === "") return;
+    const timer = setTimeout(() => setReport(""), REPORT_TIME);
+    return () => clearTimeout(timer);
+  }, [report]);
+  const copy = async (): Promise<void> => setReport((await copyText(text)) ? "copied" : "the browser refused to copy");
+  return (
+    <span class="copy">
+      <button type="button" class="small" aria-label={label} title={label} onClick={() => void copy()}>
+        {children}
+      </button>{" "}
+      <span role="status">{report}</span>
+    </span>
+  );
+}
+
+/** Copy *text*; return whether that succeeded. */
+async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyBySelection(text); // without TLS a browser has no `clipboard`, or the user refused its use
+  }
+}
+
+function copyBySelection(text: string): boolean {
+  const focused = document.activeElement;
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.style.position = "fixed";
+  document.body.append(area);
+  area.select();
+  try {
+    return document.execCommand("copy");
+  } finally {
+    area.remove();
+    if (focused instanceof HTMLElement) focused.focus();
+  }
+}
