@@ -76,3 +76,33 @@ def test_examples_are_listed_and_copied(console, tmp_path):
     code, out, err = console("examples", "copy", str(tmp_path))
     assert (code, out) == (1, "")
     assert "nightly_retrain.py; --force replaces them" in err
+
+
+def test_version_is_an_option_and_json_too(console):
+    assert console("--version") == (0, f"airflow-dlaas {__version__}\n", "")
+    code, out, _ = console("version", "--json")
+    assert (code, json.loads(out)) == (0, {"version": __version__})
+
+
+def test_validate_prints_its_problems_as_json(console, tmp_path):
+    file = tmp_path / "definition.json"
+    file.write_text(json.dumps({"model_definition": {"nam": "x"}}))
+    code, out, err = console("validate", str(file), "--json")
+    document = json.loads(out)
+    assert (code, err, document["valid"]) == (ExitCode.FAILED, "", False)
+    assert "model_definition.nam: is not a key of the definition (a typo?)" in document["problems"]
+
+
+def test_problem_with_a_control_character_is_shown_as_an_escape(console, tmp_path):
+    file = tmp_path / "definition.json"
+    file.write_text(json.dumps({"model_definition": {"a\x1b[2J": "x"}}))
+    _, _, err = console("validate", str(file))
+    assert r"a\x1b[2J" in err
+    assert "\x1b" not in err
+
+
+def test_help_groups_the_commands_and_ends_with_examples(console):
+    code, out, _ = console("--help")
+    assert code == 0
+    for title in ("Trainings", "Data", "Service", "Examples"):
+        assert title in out

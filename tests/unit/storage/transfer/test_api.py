@@ -278,3 +278,16 @@ def test_download_without_disk_space_fails_before_any_file_is_fetched(tmp_path: 
     with pytest.raises(HostError, match="bytes of free space"):
         download(store, "c", tmp_path / "there")
     assert not [one for one in store.asked if one.startswith("huge@")]
+
+
+def test_plan_of_an_upload_that_creates_its_container_has_every_file_and_creates_nothing(tmp_path: Path) -> None:
+    store = MemoryStore()
+    folder = write_files(tmp_path, a=b"abc", b=b"")
+    for delete in (False, True):
+        plan = plan_upload(store, folder, "new", UploadOptions(create_container=True, delete=delete))
+        assert [one.name for one in plan.uploads] == ["a", "b"]
+        assert (plan.creates_container, plan.unchanged, plan.deletions) == (True, 0, ())
+    assert list(store.containers) == ["c"]
+    assert not plan_upload(store, folder, "c", UploadOptions(create_container=True)).creates_container
+    with pytest.raises(ContainerNotFound):
+        plan_upload(store, folder, "new")
