@@ -16,7 +16,8 @@ import struct
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, CronTriggerTimetable, ObjectStoragePath, Param, task
+from airflow.sdk import DAG, ObjectStoragePath, Param, task
+from airflow.timetables.trigger import CronTriggerTimetable  # in airflow.sdk only since Airflow 3.2
 
 from airflow_dlaas.operators.data import UploadDataOperator
 from airflow_dlaas.operators.experiment import CreateExperimentOperator, PackageModelOperator

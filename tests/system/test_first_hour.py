@@ -114,6 +114,8 @@ def users_environment(home: Path) -> dict[str, str]:
     temporary = home.with_name("tmp")
     for folder in (home, temporary):
         folder.mkdir()
+    own = str(Path(sys.executable).parent)  # a program that the wheel lacks must not be found there
+    kept["PATH"] = os.pathsep.join(one for one in kept["PATH"].split(os.pathsep) if one != own)
     port, objectstore_port, airflow_port, worker_logs, trigger_logs = ports.find_free_ports(5)
     return kept | {
         "HOME": str(home),

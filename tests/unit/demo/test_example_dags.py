@@ -30,7 +30,7 @@ def load(example: Example, bundle: Path, folder: str, monkeypatch: pytest.Monkey
     monkeypatch.syspath_prepend(str(bundle))  # restores the path, which Airflow extends by the bundle
     copy_examples([example], bundle / folder)
     file = bundle / folder / example.name / f"{example.name}.py"
-    bag = BundleDagBag(dag_folder=str(file), bundle_path=bundle, bundle_name="b", safe_mode=True)
+    bag = BundleDagBag(dag_folder=str(file), bundle_path=bundle, safe_mode=True)
     assert not bag.import_errors
     return bag.dags[example.name]
 

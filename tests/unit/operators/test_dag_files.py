@@ -9,13 +9,17 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from airflow.dag_processing.dagbag import BundleDagBag
 from airflow.sdk import DAG
 
 from airflow_dlaas.exceptions import InvalidArgument
 from airflow_dlaas.operators.data import UploadDataOperator
 from airflow_dlaas.operators.experiment import CreateExperimentOperator, PackageModelOperator
 from airflow_dlaas.parameters.dag_files import search_folders
+
+try:
+    from airflow.dag_processing.dagbag import BundleDagBag
+except ImportError:  # Airflow 3.1
+    from airflow.models.dagbag import BundleDagBag
 
 DAG_FILE = """
 from airflow.sdk import DAG
@@ -48,7 +52,7 @@ def load(bundle: Path) -> Callable[..., Loaded]:
     def run(source: str, dag_options: str = "") -> Loaded:
         file = bundle / "team" / "d.py"
         file.write_text(dedent(DAG_FILE).format(source=source, dag_options=dag_options))
-        bag = BundleDagBag(dag_folder=str(file), bundle_path=bundle, bundle_name="b", safe_mode=False)
+        bag = BundleDagBag(dag_folder=str(file), bundle_path=bundle, safe_mode=False)
         return bag.dags.get("d"), "".join(bag.import_errors.values())
 
     return run
