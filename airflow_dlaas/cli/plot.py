@@ -10,6 +10,9 @@ from math import isfinite
 MIN_WIDTH, MIN_HEIGHT = 20, 4
 """The smallest plot in columns and lines; in a smaller terminal, the plot is that large all the same."""
 
+DOTS_ACROSS, DOTS_DOWN = 2, 4
+"""The dots of a braille character."""
+
 XY = tuple[float, float]
 """What a metric was measured at (an epoch, a step, or a time), and its value."""
 
@@ -45,7 +48,10 @@ def draw_plot(title: str, points: Sequence[XY], size: PlotSize, axis: str = "") 
     low_y, high_y = _limits([y * scale for _, y in finite])
     width = max(MIN_WIDTH, size.width) - margin - 2
     height = max(MIN_HEIGHT, size.height) - 2
-    canvas = Canvas(width, height, xmin=low_x, ymin=low_y, xmax=high_x, ymax=high_y)
+    # A canvas does not include its upper limits; with these, the largest values are on its last dots.
+    beyond_x = low_x + (high_x - low_x) * (width * DOTS_ACROSS) / (width * DOTS_ACROSS - 1)
+    beyond_y = low_y + (high_y - low_y) * (height * DOTS_DOWN) / (height * DOTS_DOWN - 1)
+    canvas = Canvas(width, height, xmin=low_x, ymin=low_y, xmax=beyond_x, ymax=beyond_y)
     for x, y in finite:
         canvas.point(x, y * scale)
     for (x, y), (next_x, next_y) in pairwise(points):

@@ -64,11 +64,11 @@ async def _show_log(
             async for frame in frames:
                 view.metrics.add(frame.status.metrics or ())
                 if frame.status.message:
-                    output.log(lines.feed(frame.status.message))
+                    output.log(frame.status.message, lines.feed(frame.status.message))
                     view.current_line = lines.current
     except DlaasError as error:
         output.step("log", f"cannot be followed any more: {error}")
-    output.log(lines.rest())
+    output.end_log(lines.rest())
     view.current_line = ""
 
 

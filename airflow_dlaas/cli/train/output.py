@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from airflow_dlaas._util.terminal_text import escape_control_characters
+from airflow_dlaas.cli.log_output import LogOutput
 from airflow_dlaas.cli.train.view import FollowView, metrics_line, plot_lines, state_text, status_line
 
 if TYPE_CHECKING:
@@ -31,20 +32,31 @@ class PlainOutput:
     """Lines without a display: for a pipe, and for the steps before the training."""
 
     def __init__(self, *, log_to_stderr: bool = False, quiet: bool = False) -> None:
-        self._log_to_stderr = log_to_stderr
+        self._log = LogOutput(err=log_to_stderr)
         self._quiet = quiet
         self._shown_state = ""
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
 
     def step(self, label: str, text: str) -> None:
         """Print what a step did; control characters in it are escaped."""
-        typer.echo(f"{label:<10} {escape_control_characters(text)}", err=True)
+        typer.echo(f"{label:<11} {escape_control_characters(text)}", err=True)
 
-    def log(self, lines: Sequence[str]) -> None:
-        """Print lines of the training's log, which have no control characters any more."""
+    def log(self, text: str, lines: Sequence[str]) -> None:
+        """
+        Print the next part of the training's log.
+
+        :param text: what the training has printed, as it is.
+        :param lines: the lines that *text* completes, without control characters.
+        """
         self._last_lines.extend(lines)
-        if lines and not self._quiet:
-            typer.echo("\n".join(lines), err=self._log_to_stderr)
+        if not self._quiet:
+            self._log.print_log_text(text)
+
+    def end_log(self, lines: Sequence[str]) -> None:
+        """Print *lines*: what is left of the log at its end, an incomplete line."""
+        self._last_lines.extend(lines)
+        if not self._quiet:
+            self._log.__exit__(None, None, None)
 
     def show_last_lines(self) -> None:
         """Print the end of the log, after a failure, if the log was not printed."""
@@ -76,13 +88,17 @@ class TerminalOutput(PlainOutput):
         if self._console is None:
             super().step(label, text)
         else:
-            self._print(f"{label:<10} {escape_control_characters(text)}")
+            self._print(f"{label:<11} {escape_control_characters(text)}")
 
-    def log(self, lines: Sequence[str]) -> None:
+    def log(self, text: str, lines: Sequence[str]) -> None:  # noqa: ARG002 - the display has the unfinished line
         """Print lines of the log above the display."""
         self._last_lines.extend(lines)
         if lines and not self._quiet:
             self._print("\n".join(lines))
+
+    def end_log(self, lines: Sequence[str]) -> None:
+        """Print the incomplete last line above the display."""
+        self.log("", lines)
 
     def update(self, view: FollowView) -> None:
         """Do nothing: the display is redrawn several times a second, and has the state."""

@@ -96,7 +96,7 @@ def test_train_uploads_follows_and_fetches_and_sends_nothing_twice(desk: Desk, c
     assert "100%\nepoch 1 loss: 1.0000\n" in done.stdout
     assert "1 files sent (6 bytes), 0 unchanged" in done.stderr
     assert f"{desk.container}: a new experiment" in done.stderr
-    assert "state      completed" in done.stderr
+    assert "state       completed" in done.stderr
     assert (desk.folder / "model" / "weights.txt").read_text() == "1 2 3\n"
 
     again = desk.train("--output", str(desk.folder / "model"))
@@ -156,7 +156,7 @@ def test_canceled_training_is_exit_code_4(desk: Desk, customer: Customer) -> Non
         customer.client.send(calls.cancel_training(training_id))
         rest, _ = process.communicate(timeout=60)
     assert process.returncode == 4, rest
-    assert f"canceled   Training {training_id} was canceled" in rest
+    assert f"canceled    Training {training_id} was canceled" in rest
 
 
 def test_interrupt_ends_the_command_and_not_the_training(desk: Desk, customer: Customer) -> None:

@@ -24,8 +24,8 @@ def test_plot_has_the_limits_of_both_axes_and_fits_into_its_size() -> None:
 def test_plot_falls_from_the_upper_left_to_the_lower_right() -> None:
     lines = draw_plot("loss", [(0, 1.0), (1, 0.0)], SIZE)
     first, last = lines[1].partition("┤")[2], lines[-2].partition("┤")[2]
-    assert len(first.rstrip()) < len(last.rstrip())
-    assert len(first) - len(first.lstrip()) < len(last) - len(last.lstrip())
+    assert (first[0], last[0]) == ("⠉", " ")
+    assert len(first) < len(last) == SIZE.width - 3
 
 
 @pytest.mark.parametrize("missing", [nan, inf, -inf])

@@ -88,26 +88,28 @@ def test_plain_output_prints_each_state_once_and_keeps_logs_apart(capsys: pytest
     for phase in ("loading", "loading", "processing"):
         view.update(training(phase=phase))
         output.update(view)
-    output.log(["epoch 1"])
+    output.log("5%\r9%\nepoch 1\nepoch", ["9%", "epoch 1"])
+    output.end_log(["epoch"])
     printed = capsys.readouterr()
-    assert printed.out == "epoch 1\n"
+    assert printed.out == "9%\nepoch 1\nepoch\n"
     assert printed.err.splitlines() == [
-        "state      running, loading code and data",
-        "state      running, training",
+        "state       running, loading code and data",
+        "state       running, training",
     ]
 
 
 def test_quiet_output_prints_the_end_of_the_log_only_after_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     output = PlainOutput(quiet=True)
-    output.log([f"line {number}" for number in range(100)])
+    lines = [f"line {number}" for number in range(100)]
+    output.log("\n".join(lines), lines)
     assert capsys.readouterr() == ("", "")
     output.show_last_lines()
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.splitlines()[0] == "log        the last 20 lines:"
+    assert printed.err.splitlines()[0] == "log         the last 20 lines:"
     assert printed.err.splitlines()[-1] == "line 99"
 
 
 def test_step_escapes_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     PlainOutput().step("code", "a\x1b[2J")
-    assert capsys.readouterr().err == "code       a\\x1b[2J\n"
+    assert capsys.readouterr().err == "code        a\\x1b[2J\n"
