@@ -160,6 +160,7 @@ class MemoryStore:
             on_progress(part.size)
 
     def read_range(self, container: str, name: str, start: int, end: int) -> bytes:
+        self.get_layout(container, name)
         return self.content(container, name)[start:end]
 
     def delete(self, container: str, names: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from airflow_dlaas._util.secret_names import is_secret_name
 from airflow_dlaas.contract.curves import Curves, metric_label
 from airflow_dlaas.contract.hyperparameters import parse_hyperparameters, redact_secrets
 from airflow_dlaas.contract.training import Training
+from airflow_dlaas.contract.usage_history import UsageHistory
 from airflow_dlaas.integrations.tensorboard import event_log_dir, tensorboard_page_url
 from airflow_dlaas.plugin.response_models import (
     CurveSeries,
@@ -22,6 +23,8 @@ from airflow_dlaas.plugin.response_models import (
     TrainingError,
     TrainingListItem,
     Try,
+    UsagePointSeries,
+    UsageResponse,
 )
 from airflow_dlaas.plugin.xcoms import TaskInstanceRef
 
@@ -158,6 +161,23 @@ def curves_response(curves: Curves) -> CurvesResponse:
             for one in curves.series
         ]
     return CurvesResponse(version=curves.version, series=series, complete=curves.complete)
+
+
+def usage_response(history: UsageHistory) -> UsageResponse:
+    """Build the document of *history*."""
+    return UsageResponse(
+        series=[
+            UsagePointSeries(
+                resource=one.resource,
+                unit=one.unit,
+                device=one.device,
+                limit=one.limit if one.limit is None or math.isfinite(one.limit) else None,
+                points=[(at, value) for at, value in one.points if math.isfinite(at) and math.isfinite(value)],
+            )
+            for one in history.series
+        ],
+        complete=history.complete,
+    )
 
 
 def metric_number(value: float) -> MetricNumber:

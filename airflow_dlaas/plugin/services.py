@@ -14,8 +14,16 @@ from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.calls import Call
 from airflow_dlaas.client.client import Client
-from airflow_dlaas.contract.training import Training
-from airflow_dlaas.exceptions import NotConfigured, ProtocolError, Unreachable
+from airflow_dlaas.contract.training import Extensions, Training
+from airflow_dlaas.exceptions import (
+    InvalidRequest,
+    MethodNotAllowed,
+    NotConfigured,
+    NotFound,
+    ProtocolError,
+    Unreachable,
+)
+from airflow_dlaas.hooks.airflow_connection import AirflowConnection
 from airflow_dlaas.hooks.connections import ServiceConnection
 
 T = TypeVar("T")
@@ -40,6 +48,9 @@ MAX_LISTED_TRAININGS = 300
 WARNING_INTERVAL = 60.0
 """Seconds between two warnings about one connection: open pages repeat a failed request every few seconds."""
 
+EXTENSIONS_TTL = 60.0
+"""Seconds for which the extensions of a service are cached: after its upgrade, the pages use the new ones."""
+
 MAX_CLIENTS = 32
 """Clients that stay open."""
 
@@ -53,15 +64,23 @@ def read_airflow_connection(conn_id: str) -> ServiceConnection:
 
     :raises NotConfigured: it does not exist, it has another type, or a field is missing.
     """
+    return ServiceConnection.from_connection(get_airflow_connection(conn_id))
+
+
+def get_airflow_connection(conn_id: str) -> AirflowConnection:
+    """
+    Return the connection *conn_id* as Airflow has it.
+
+    :raises NotConfigured: it does not exist.
+    """
     from airflow.sdk import BaseHook
 
     from airflow_dlaas.hooks.compat import AirflowNotFoundException
 
     try:
-        connection = BaseHook.get_connection(conn_id)
+        return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
         raise NotConfigured(f"Connection {conn_id!r} does not exist any more") from None
-    return ServiceConnection.from_connection(connection)
 
 
 class _ClientCache(LRUCache[ServiceConnection, Client]):
@@ -90,6 +109,7 @@ class ServiceClients:
         self._listings: TTLCache[str, tuple[float, tuple[Training, ...]]] = TTLCache(
             MAX_CONNECTIONS, MAX_LISTING_AGE, timer=clock
         )
+        self._extensions: TTLCache[str, Extensions] = TTLCache(MAX_CONNECTIONS, EXTENSIONS_TTL, timer=clock)
         self._warned: TTLCache[str, bool] = TTLCache(MAX_CONNECTIONS, WARNING_INTERVAL, timer=clock)
 
     def send(self, conn_id: str, call: Call[T]) -> T:
@@ -121,6 +141,23 @@ class ServiceClients:
         with self._lock:
             self._listings[conn_id] = (now, trainings)
         return trainings
+
+    def has_annotations(self, conn_id: str) -> bool:
+        """
+        Return whether the service of *conn_id* keeps notes and tags, as of at most `EXTENSIONS_TTL` seconds ago.
+
+        :raises DlaasError: as `send`; not for a service that does not describe itself.
+        """
+        with self._lock:
+            extensions = self._extensions.get(conn_id)
+        if extensions is None:
+            try:
+                extensions = self.send(conn_id, calls.get_instance()).entity.extensions
+            except (NotFound, MethodNotAllowed, InvalidRequest, ProtocolError):
+                extensions = Extensions()
+            with self._lock:
+                self._extensions[conn_id] = extensions
+        return extensions.annotations
 
     def get_connection(self, conn_id: str) -> ServiceConnection:
         """

@@ -88,6 +88,13 @@ def results_conn_id(document: Mapping[str, Any]) -> str:
     return str(results["connection"])
 
 
+def results_container(document: Mapping[str, Any]) -> str:
+    """Return the container of the results; *document* must be valid."""
+    results = document.get("training_results")
+    target = (results.get("target") or results["source"]) if results else document["training_data"][0]["source"]
+    return str(target["container"])
+
+
 def parse_definition(document: Mapping[str, Any] | str) -> Mapping[str, Any]:
     """Return a definition as a mapping; a text is parsed as JSON (it can be a rendered file)."""
     if isinstance(document, str):

@@ -10,6 +10,7 @@ from fastapi import Depends, HTTPException, Query, Request, Response
 
 from airflow_dlaas.plugin.airflow_api_client import AirflowApiClient
 from airflow_dlaas.plugin.lookup import TrainingLookup
+from airflow_dlaas.plugin.result_stores import ResultStores
 from airflow_dlaas.plugin.xcoms import TaskInstanceRef
 
 QueryText = Annotated[str, Query(min_length=1, max_length=500)]
@@ -18,9 +19,19 @@ require_edit_access = requires_access_dag("PUT", DagAccessEntity.TASK_INSTANCE)
 """Raises HTTPException 403 unless the user may edit task instances of the DAG in the query or the path."""
 
 
+NO_STORE = {"Cache-Control": "no-store"}
+"""Keeps data of one user out of the caches of the browser and of proxies."""
+
+
 def forbid_caching(response: Response) -> None:
-    """Keep data of one user out of the caches of the browser and of proxies."""
-    response.headers["Cache-Control"] = "no-store"
+    """Add `NO_STORE`; a route that returns a response of its own adds it itself."""
+    response.headers.update(NO_STORE)
+
+
+def require_json(request: Request) -> None:
+    """Refuse a request of another content type: a form of another site cannot send this one."""
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        raise HTTPException(415, "The content type must be application/json")
 
 
 async def _airflow_api(request: Request, user: GetUserDep) -> AirflowApiClient:
@@ -30,6 +41,11 @@ async def _airflow_api(request: Request, user: GetUserDep) -> AirflowApiClient:
 async def _lookup(request: Request) -> TrainingLookup:
     lookup: TrainingLookup = request.app.state.lookup
     return lookup
+
+
+async def _result_stores(request: Request) -> ResultStores:
+    stores: ResultStores = request.app.state.result_stores
+    return stores
 
 
 async def _task_instance_from_query(
@@ -52,6 +68,7 @@ def _has_edit_access(request: Request, user: GetUserDep) -> bool:
 AirflowApiDep = Annotated[AirflowApiClient, Depends(_airflow_api)]
 """Airflow's API with the permissions of the user; a request without a user is refused with 401."""
 LookupDep = Annotated[TrainingLookup, Depends(_lookup)]
+ResultStoresDep = Annotated[ResultStores, Depends(_result_stores)]
 EditAccessDep = Annotated[bool, Depends(_has_edit_access)]
 """Whether the user may edit task instances of the DAG in the query."""
 TaskInstanceDep = Annotated[TaskInstanceRef, Depends(_task_instance_from_query)]

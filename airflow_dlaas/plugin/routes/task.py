@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
 
 from airflow_dlaas.client import calls
-from airflow_dlaas.exceptions import NotConfigured
+from airflow_dlaas.exceptions import DlaasError, NotConfigured
 from airflow_dlaas.plugin import responses
-from airflow_dlaas.plugin.airflow_api_client import AirflowApiClient
 from airflow_dlaas.plugin.lookup import LookupResult, TrainingLookup
 from airflow_dlaas.plugin.response_models import (
     CancelRequest,
@@ -26,7 +25,9 @@ from airflow_dlaas.plugin.routes.dependencies import (
     QueryText,
     TaskInstanceDep,
     require_edit_access,
+    require_json,
 )
+from airflow_dlaas.plugin.task_instances import get_task_instance, rendered_definition
 from airflow_dlaas.plugin.xcoms import TaskInstanceRef
 
 router = APIRouter()
@@ -41,10 +42,10 @@ async def get_task(
     training_id: str | None = None,
 ) -> TaskResponse:
     """Return a task instance, its tries, and the training *training_id* of it, by default the current one."""
-    instance = await _get_task_instance(api, ref)
+    instance = await get_task_instance(api, ref)
     found = await lookup.find_for_task(api, ref, training_id)
     tries, listing_error = await lookup.list_tries(found) if found else ([], None)
-    definition = (instance.get("rendered_fields") or {}).get("definition")
+    definition = rendered_definition(instance)
     return TaskResponse(
         ref=ref,
         task=TaskInstanceStatus(
@@ -56,18 +57,12 @@ async def get_task(
         tries=responses.tries(tries, found.current_id if found else None),
         training=await _training_detail(lookup, found, definition) if found else None,
         may_edit=may_edit,
-        annotations=False,
+        annotations=await _has_annotations(lookup, found),
         service_error=(found.service_error if found else None) or listing_error,
     )
 
 
-def _require_json(request: Request) -> None:
-    # A form of another site cannot send this content type.
-    if not request.headers.get("content-type", "").startswith("application/json"):
-        raise HTTPException(415, "The content type must be application/json")
-
-
-@router.post("/cancel", status_code=202, dependencies=[Depends(require_edit_access), Depends(_require_json)])
+@router.post("/cancel", status_code=202, dependencies=[Depends(require_edit_access), Depends(require_json)])
 async def cancel(api: AirflowApiDep, lookup: LookupDep, dag_id: QueryText, body: CancelRequest) -> CancelResponse:
     """Cancel a training. The user needs the permission to edit task instances of *dag_id*."""
     # The DAG comes from the query only: that is the DAG for which Airflow checked the permission.
@@ -76,12 +71,6 @@ async def cancel(api: AirflowApiDep, lookup: LookupDep, dag_id: QueryText, body:
     found.require_service()
     await run_in_threadpool(lookup.service_clients.send, found.conn_id, calls.cancel_training(body.training_id))
     return CancelResponse()
-
-
-async def _get_task_instance(api: AirflowApiClient, ref: TaskInstanceRef) -> dict[str, Any]:
-    path = ("dags", ref.dag_id, "dagRuns", ref.run_id, "taskInstances", ref.task_id)
-    instance: dict[str, Any] = await api.get(*path, *((str(ref.map_index),) if ref.map_index >= 0 else ()))
-    return instance
 
 
 async def _training_detail(lookup: TrainingLookup, found: LookupResult, definition: Any) -> TrainingDetail | None:
@@ -98,3 +87,12 @@ def _tensorboard_url(lookup: TrainingLookup, conn_id: str) -> str | None:
         return lookup.service_clients.get_connection(conn_id).tensorboard_url
     except NotConfigured:  # the request to the service reported this already
         return None
+
+
+async def _has_annotations(lookup: TrainingLookup, found: LookupResult | None) -> bool:
+    if found is None or found.training is None or found.source == "task":
+        return False
+    try:
+        return await run_in_threadpool(lookup.service_clients.has_annotations, found.conn_id)
+    except DlaasError:  # the page shows the training without them
+        return False

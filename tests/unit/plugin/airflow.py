@@ -20,6 +20,9 @@ class FakeAirflow:
     read_keys: list[str] = field(default_factory=list)
     """The key of each XCom whose value was requested."""
 
+    rendered: dict[TaskInstanceRef, dict[str, Any]] = field(default_factory=dict)
+    """The rendered template fields of task instances."""
+
     lists: int = 0
     """How many lists of XComs were requested."""
 
@@ -41,10 +44,16 @@ class FakeAirflow:
         path = task_path + "/xcomEntries"
 
         @app.get(task_path)
-        def task_instance(request: Request, dag_id: str) -> Any:
+        def task_instance(request: Request, dag_id: str, run_id: str, task_id: str) -> Any:
             if dag_id not in readable_dags(request):
                 raise HTTPException(403, "Forbidden")
-            return {"state": "deferred", "operator": "TrainModelOperator", "try_number": 1, "max_tries": 0}
+            return {
+                "state": "deferred",
+                "operator": "TrainModelOperator",
+                "try_number": 1,
+                "max_tries": 0,
+                "rendered_fields": self.rendered.get(TaskInstanceRef(dag_id, run_id, task_id), {}),
+            }
 
         @app.get(path)
         def entries(request: Request, dag_id: str, run_id: str, xcom_key: str, limit: int, offset: int) -> Any:

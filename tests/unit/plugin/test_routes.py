@@ -1,111 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, HTTPException
 from starlette.testclient import TestClient
 
-from airflow_dlaas.client.calls import Call
-from airflow_dlaas.contract.curves import Curves, LogChunk, Series
-from airflow_dlaas.contract.training import Training
-from airflow_dlaas.exceptions import NotFound, Unreachable
-from airflow_dlaas.hooks.connections import ServiceConnection
-from airflow_dlaas.plugin.app import create_app
-from airflow_dlaas.plugin.lookup import TrainingLookup
-from airflow_dlaas.plugin.routes import dependencies
-from airflow_dlaas.plugin.xcoms import TaskInstanceRef
-from airflow_dlaas.task_runs.run_key import TRAINING_XCOM_KEY, RunKey, task_digest
-from airflow_dlaas.task_runs.summary import SUMMARY_XCOM_KEY, summarize_training
-from tests.builders import a_training
-from tests.unit.plugin.airflow import FakeAirflow
-
-REF = TaskInstanceRef("nightly", "r1", "train")
-QUERY = {"dag_id": "nightly", "run_id": "r1", "task_id": "train", "map_index": "{MAP_INDEX}"}
-POLL = {**QUERY, "training_id": "training-1"}
-
-CURVES = Curves(version="7", series=(Series(name="loss", total=1, points=((1.0, 0.5, 0.0),)),))
-
-
-def tagged_training() -> Training:
-    """Make ``training-1``, whose tag names the task of `REF`; it has one metric."""
-    metric = {
-        "timestamp": "2026-11-23T02:00:00.000Z",
-        "iteration": 3,
-        "phase": "train",
-        "values": [{"name": "loss", "value": 0.25}],
-    }
-    made = a_training(metrics=[metric])
-    tag = RunKey(task_digest("nightly", "r1", "train", -1), "0" * 12, 0, airflow_digest="a" * 16)
-    model = made.entity.model_definition.model_copy(update={"description": str(tag)})
-    entity = made.entity.model_copy(update={"model_definition": model})
-    return made.model_copy(
-        update={"entity": entity, "metadata": made.metadata.model_copy(update={"guid": "training-1"})}
-    )
-
-
-@dataclass
-class FakeService:
-    """The clients of a service with one training; with *curves* None it has no such extension."""
-
-    curves: Curves | None = CURVES
-    is_down: bool = False
-    sent: list[str] = field(default_factory=list)
-    """Method and path of each request."""
-
-    def send(self, conn_id: str, call: Call[Any]) -> Any:
-        path = call.path.partition("?")[0]
-        self.sent.append(f"{call.method} {path}")
-        if self.is_down:
-            raise Unreachable(f"The service of connection {conn_id!r} does not answer")
-        if path.endswith("/log"):
-            return LogChunk(text="Iter 1\n", start=0, end=7, size=7)
-        if path.endswith("/metrics"):
-            if self.curves is None:
-                raise NotFound("There is no such path")
-            return self.curves
-        return tagged_training()
-
-    def list_trainings(self, conn_id: str, *, max_age: float = 0.0) -> tuple[Training, ...]:  # noqa: ARG002
-        return (self.send(conn_id, Call("GET", "/v3/models", lambda _: None)),)
-
-    def get_connection(self, conn_id: str) -> ServiceConnection:
-        return ServiceConnection("http://service.example", conn_id, "geheim")
-
-
-@dataclass
-class Pages:
-    """A browser of one user in front of the plugin."""
-
-    airflow: FakeAirflow
-    service: FakeService
-    app: FastAPI
-    http: TestClient
-
-
-@pytest.fixture
-def pages() -> Pages:
-    airflow = FakeAirflow({(REF, TRAINING_XCOM_KEY): {"connection": "c", "id": "training-1"}}, {"anna": {"nightly"}})
-    service = FakeService()
-    app = create_app(TrainingLookup(service))  # type: ignore[arg-type]
-    app.dependency_overrides[dependencies._has_edit_access] = lambda: True
-    app.dependency_overrides[dependencies._airflow_api] = lambda: airflow.api_of("anna")
-    return Pages(airflow, service, app, TestClient(app))
-
-
-def allow_edit(pages: Pages, *, allowed: bool) -> None:
-    def check() -> None:
-        if not allowed:
-            raise HTTPException(403, "Forbidden")
-
-    pages.app.dependency_overrides[dependencies.require_edit_access] = check
-
-
-def store_summary(pages: Pages) -> None:
-    """Let the task have stored a summary of its training."""
-    pages.airflow.xcoms[REF, SUMMARY_XCOM_KEY] = summarize_training(tagged_training(), CURVES, "c")
+from tests.unit.plugin.page_requests import POLL, QUERY, Pages, allow_edit, store_summary
 
 
 @pytest.mark.parametrize(

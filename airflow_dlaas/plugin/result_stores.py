@@ -1,0 +1,152 @@
+"""The object stores that Airflow connections name, for the results that the pages show."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from cachetools import LRUCache, TTLCache
+
+from airflow_dlaas._util.retry import NO_RETRY
+from airflow_dlaas.exceptions import (
+    ContainerNotFound,
+    Corrupted,
+    ObjectNotFound,
+    StoreError,
+    StoreRefused,
+    StoreUnreachable,
+)
+from airflow_dlaas.hooks.connections import SwiftConnection
+from airflow_dlaas.plugin.services import CONNECTION_TTL, MAX_CLIENTS, MAX_CONNECTIONS, get_airflow_connection
+from airflow_dlaas.storage.object_store import ObjectLayout, ObjectStore, Part
+from airflow_dlaas.storage.swift.store import SwiftStore
+
+CONNECT_TIMEOUT = 3.0
+READ_TIMEOUT = 15.0
+"""Seconds to reach the store, and that it may be silent: a user waits for the page."""
+
+CHUNK_SIZE = 4 * 1024**2
+"""Bytes of a download that are in memory at a time."""
+
+
+def open_airflow_store(connection: SwiftConnection) -> SwiftStore:
+    """Make the store of *connection*, without a request. It retries nothing: the user repeats what failed."""
+    return SwiftStore.open(
+        connection.credentials,
+        verify=connection.verify,
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retry_policy=NO_RETRY,
+    )
+
+
+def read_swift_connection(conn_id: str) -> SwiftConnection:
+    """
+    Read the connection *conn_id*.
+
+    :raises NotConfigured: it does not exist, it has another type, or a field is missing.
+    """
+    return SwiftConnection.from_connection(get_airflow_connection(conn_id))
+
+
+class _StoreCache(LRUCache[SwiftConnection, SwiftStore]):
+    """Closes the idle connections of a store when it is evicted; a download that uses it goes on."""
+
+    def popitem(self) -> tuple[SwiftConnection, SwiftStore]:
+        connection, store = super().popitem()
+        store.close()
+        return connection, store
+
+
+class ResultStores:
+    """One store for each connection, created at its first use. Thread-safe; every method may block."""
+
+    def __init__(
+        self,
+        read_connection: Callable[[str], SwiftConnection] = read_swift_connection,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read_connection = read_connection
+        self._lock = threading.Lock()  # the caches are not thread-safe, not even to read
+        self._connections: TTLCache[str, SwiftConnection] = TTLCache(MAX_CONNECTIONS, CONNECTION_TTL, timer=clock)
+        self._stores = _StoreCache(MAX_CLIENTS)
+
+    def close(self) -> None:
+        """Close all stores; the next request makes new ones."""
+        with self._lock:
+            while self._stores:
+                self._stores.popitem()
+
+    @contextmanager
+    def use(self, conn_id: str) -> Iterator[ObjectStore]:
+        """
+        Yield the store of *conn_id*.
+
+        :raises StoreError: of the block, without the store's address, which must not reach the browser.
+        :raises NotConfigured: the connection does not exist, has another type, or a field is missing.
+        """
+        with translate_store_errors(conn_id):
+            yield self._get(conn_id)
+
+    def _get(self, conn_id: str) -> SwiftStore:
+        with self._lock:
+            connection = self._connections.get(conn_id)
+        if connection is None:
+            connection = self._read_connection(conn_id)
+            with self._lock:
+                self._connections[conn_id] = connection
+        with self._lock:
+            store = self._stores.get(connection)
+            if store is None:
+                store = self._stores[connection] = open_airflow_store(connection)
+        return store
+
+
+@contextmanager
+def translate_store_errors(conn_id: str) -> Iterator[None]:
+    """Raise errors of a store as sentences that name the connection, and not the address in it."""
+    try:
+        yield
+    except ObjectNotFound as error:
+        raise ObjectNotFound("The results have no file with this name") from error
+    except ContainerNotFound as error:
+        raise ContainerNotFound(f"The object store of connection {conn_id!r} has no such container") from error
+    except StoreRefused as error:
+        raise StoreRefused(f"The object store does not accept the credentials of connection {conn_id!r}") from error
+    except StoreUnreachable as error:
+        raise StoreUnreachable(f"The object store of connection {conn_id!r} does not answer") from error
+    except StoreError as error:
+        raise StoreError(f"The request to the object store of connection {conn_id!r} failed") from error
+
+
+def read_chunks(store: ObjectStore, container: str, name: str, layout: ObjectLayout) -> Iterator[bytes]:
+    """
+    Yield the content of an object in chunks.
+
+    :raises StoreError: also for an object that was replaced since *layout* was read, before any of its new content.
+    :raises Corrupted: the content is not what was stored, as far as the store knows its MD5; raised before the last
+        chunk.
+    """
+    md5 = hashlib.md5(usedforsecurity=False)
+    for start in range(0, layout.size, CHUNK_SIZE):
+        part = Part(start, min(CHUNK_SIZE, layout.size - start))
+        chunk = _read_part(store, container, name, layout, part)
+        md5.update(chunk)
+        if start + part.size == layout.size and layout.md5 is not None and md5.hexdigest() != layout.md5:
+            raise Corrupted(f"{container}/{name} arrived with another MD5 than it was stored with")
+        yield chunk
+
+
+def _read_part(store: ObjectStore, container: str, name: str, layout: ObjectLayout, part: Part) -> bytes:
+    chunk = bytearray(part.size)
+
+    def write_at(offset: int, received: bytes) -> None:
+        begin = offset - part.start
+        chunk[begin : begin + len(received)] = received
+
+    store.get_part(container, name, layout, part, write_at)
+    return bytes(chunk)
