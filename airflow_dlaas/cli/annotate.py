@@ -22,8 +22,8 @@ def register(app: typer.Typer) -> None:
         annotate,
         HelpPanel.TRAININGS,
         examples=(
-            'airflow-dlaas annotate training-AbC_12-xY --note "learning rate too high" --tag failed-idea',
-            "airflow-dlaas annotate training-AbC_12-xY --remove-tag failed-idea --tag baseline",
+            'airflow-dlaas annotate training-AbC_12-xY --note "rate too high" --tag slow',
+            "airflow-dlaas annotate training-AbC_12-xY --remove-tag slow --tag baseline",
         ),
     )
 

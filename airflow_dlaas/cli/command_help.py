@@ -28,7 +28,8 @@ def format_examples(*lines: str) -> str:
     """Return the end of a help text with the command lines *lines*, in the markup of rich."""
     from rich.markup import escape
 
-    return "\n".join((f"[bold]{EXAMPLES_TITLE}[/bold]", *(escape(line) for line in lines)))
+    # All lines at once: a backslash at the end of an escaped text is doubled.
+    return f"[bold]{EXAMPLES_TITLE}[/bold]\n{escape(chr(10).join(lines))}"
 
 
 def add_command(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from airflow_dlaas._util.terminal_text import escape_control_characters
 from airflow_dlaas.cli.command_help import HelpPanel, add_command
 from airflow_dlaas.cli.connection_options import ConnectionOption, HomeOption, find_store, open_client
 from airflow_dlaas.cli.exit_codes import ExitCode, exit_code_for_error
+from airflow_dlaas.cli.output import JsonOption, print_json, print_line
 from airflow_dlaas.cli.store_access import open_store
 from airflow_dlaas.exceptions import Conflict, DlaasError, InvalidArgument
 
@@ -39,6 +39,7 @@ def delete(
         bool, typer.Option("--results", help="Delete the results too: model, logs and all other files.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
     connection: ConnectionOption = None,
     home: HomeOption = None,
 ) -> None:
@@ -50,17 +51,23 @@ def delete(
     ids = list(dict.fromkeys(training_ids))
     if not yes:
         _require_confirmation(ids, with_results=results)
-    codes: set[ExitCode] = set()
+    deleted: list[str] = []
+    problems: dict[str, DlaasError] = {}
     with ExitStack() as stack:
         client = stack.enter_context(open_client(home))
         store = stack.enter_context(open_store(find_store(home, connection))) if results else None
         for training_id in ids:
             try:
-                typer.echo(delete_training(client, store, training_id))
+                done = delete_training(client, store, training_id)
+                deleted.append(training_id)
+                if not as_json:
+                    print_line(done)
             except DlaasError as error:  # noqa: PERF203  (one id does not stop the others)
-                typer.echo(f"{training_id}: {escape_control_characters(str(error))}", err=True)
-                codes.add(exit_code_for_error(error))
-    raise typer.Exit(min(codes, default=ExitCode.SUCCESS))
+                print_line(f"{training_id}: {error}", err=True)
+                problems[training_id] = error
+    if as_json:
+        print_json({"deleted": deleted, "problems": {one: str(error) for one, error in problems.items()}})
+    raise typer.Exit(min(map(exit_code_for_error, problems.values()), default=ExitCode.SUCCESS))
 
 
 def delete_training(client: Client, store: ObjectStore | None, training_id: str) -> str:
@@ -95,6 +102,6 @@ def _require_confirmation(ids: list[str], *, with_results: bool) -> None:
     what = "and all their results" if with_results else "(their results stay)"
     if not sys.stdin.isatty():
         raise InvalidArgument("--yes: without a terminal to ask in, deleting needs --yes")
-    typer.echo("\n".join(ids), err=True)
+    print_line("\n".join(ids), err=True)
     if not typer.confirm(f"Delete these {len(ids)} trainings {what}?", err=True):
         raise typer.Exit(ExitCode.FAILED)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from airflow_dlaas.cli.command_help import HelpPanel, add_command
 from airflow_dlaas.cli.connection_options import HomeOption, open_client
-from airflow_dlaas.cli.output import Column, JsonOption, print_json, print_table
+from airflow_dlaas.cli.output import Column, JsonOption, json_document, print_json, print_line, print_table
+from airflow_dlaas.cli.training_text import format_time
 from airflow_dlaas.contract.experiment import Experiment
 
 
@@ -34,9 +33,7 @@ def experiments(
     as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
-    """
-    List the experiments (the code of trainings), newest first; with an ID, the versions of one.
-    """
+    """List the experiments (the code of trainings), newest first; with an ID, the versions of one."""
     from airflow_dlaas.client import calls
 
     call = calls.list_experiments() if experiment_id is None else calls.list_versions(experiment_id)
@@ -46,13 +43,13 @@ def experiments(
     if experiment_id is None:
         found = tuple(sorted(found, key=lambda one: one.metadata.created_at, reverse=True))
     if as_json:
-        print_json([json.loads(one.model_dump_json(by_alias=True, exclude_none=True)) for one in found])
+        print_json({"resources": [json_document(one) for one in found]})
     elif experiment_id is None:
         _print_experiments(found)
     else:
         _print_versions(found)
     for one in sorted(listed.unreadable_ids):
-        typer.echo(f"The service cannot read its record of {one}", err=True)
+        print_line(f"The service cannot read its record of {one}", err=True)
 
 
 def _print_experiments(found: tuple[Experiment, ...]) -> None:
@@ -64,8 +61,8 @@ def _print_experiments(found: tuple[Experiment, ...]) -> None:
                 one.metadata.guid,
                 one.entity.name,
                 str(one.entity.framework),
-                _format_time(one.metadata.created_at),
-                _format_time(one.metadata.modified_at),
+                format_time(one.metadata.created_at),
+                format_time(one.metadata.modified_at),
             )
             for one in found
         ),
@@ -75,7 +72,3 @@ def _print_experiments(found: tuple[Experiment, ...]) -> None:
 def _print_versions(found: tuple[Experiment, ...]) -> None:
     rows = ((one.entity.experiment_version.guid, one.entity.experiment_version.url) for one in found)
     print_table((Column("VERSION"), Column("URL")), rows)
-
-
-def _format_time(moment: datetime) -> str:
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -9,7 +9,7 @@ import typer
 
 from airflow_dlaas.cli.command_help import HelpPanel, add_command
 from airflow_dlaas.cli.connection_options import ConnectionOption, HomeOption, find_store, open_client
-from airflow_dlaas.cli.output import JsonOption, print_json
+from airflow_dlaas.cli.output import JsonOption, print_json, print_line
 from airflow_dlaas.cli.runs import TrainingIdArgument
 from airflow_dlaas.cli.store_access import open_store
 from airflow_dlaas.cli.transfer_display import progress_display
@@ -62,5 +62,5 @@ def fetch(
         counts = {"files": report.files, "bytes": report.bytes, "unchanged": report.unchanged}
         print_json({"folder": str(plan.destination), **counts})
         return
-    typer.echo(f"{report.files:,} files fetched ({report.bytes:,} bytes), {report.unchanged:,} unchanged", err=True)
-    typer.echo(plan.destination)
+    print_line(f"{report.files:,} files fetched ({report.bytes:,} bytes), {report.unchanged:,} unchanged", err=True)
+    print_line(str(plan.destination))

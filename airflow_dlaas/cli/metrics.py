@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from math import isfinite
@@ -12,8 +11,8 @@ import typer
 
 from airflow_dlaas.cli.command_help import HelpPanel, add_command
 from airflow_dlaas.cli.connection_options import HomeOption, open_client
-from airflow_dlaas.cli.output import Column, JsonOption, print_json, print_table
-from airflow_dlaas.cli.plot import PlotSize, draw_plot, format_number
+from airflow_dlaas.cli.output import Column, JsonOption, json_document, print_json, print_line, print_table
+from airflow_dlaas.cli.plot import PlotSize, draw_plot, short_number
 from airflow_dlaas.cli.runs import TrainingIdArgument
 from airflow_dlaas.contract.curves import Series, metric_label
 from airflow_dlaas.exceptions import InvalidArgument
@@ -61,17 +60,17 @@ def metrics(
         found = fetch_series(client, training_id)
     selected = select_series(found, names=name or (), phase=phase)
     if as_json:
-        print_json([json.loads(one.model_dump_json()) for one in selected])
+        print_json({"series": [json_document(one) for one in selected]})
         return
     if not selected:
-        typer.echo(f"Training {training_id} has no metrics yet", err=True)
+        print_line(f"Training {training_id} has no metrics yet", err=True)
         return
     width = min(shutil.get_terminal_size().columns - 1, PLOT_COLUMNS)
     for one in selected if name else plotted_by_default(selected):
         lines = draw_plot(
             series_label(one), [(x, y) for x, y, _ in one.points], PlotSize(width, PLOT_LINES), one.axis or ""
         )
-        typer.echo("\n".join([*lines, ""]))
+        print_line("\n".join([*lines, ""]))
     print_table(TABLE_COLUMNS, [table_row(one) for one in selected])
 
 
@@ -142,13 +141,13 @@ def table_row(series: Series) -> Sequence[str]:
     last_x, last_y, _ = series.points[-1] if series.points else (0.0, float("nan"), 0.0)
 
     def at(point: tuple[float, float] | None) -> str:
-        return "" if point is None else f"{format_number(point[1])} ({format_number(point[0])})"
+        return "" if point is None else f"{short_number(point[1])} ({short_number(point[0])})"
 
     return (
         series_label(series),
         f"{series.total:,}",
-        format_number(last_y) if series.points else "",
-        f"{series.axis or ''} {format_number(last_x)}".strip() if series.points else "",
+        short_number(last_y) if series.points else "",
+        f"{series.axis or ''} {short_number(last_x)}".strip() if series.points else "",
         at(min(finite, key=lambda point: point[1], default=None)),
         at(max(finite, key=lambda point: point[1], default=None)),
     )

@@ -42,7 +42,7 @@ def draw_plot(title: str, points: Sequence[XY], size: PlotSize, axis: str = "") 
     if not finite:
         return [title, *(notes or ["no values"])]
     smallest, largest = min(y for _, y in finite), max(y for _, y in finite)
-    margin = max(len(format_number(smallest)), len(format_number(largest)))
+    margin = max(len(short_number(smallest)), len(short_number(largest)))
     scale = 1.0 if isfinite(largest - smallest) else 0.25  # the height of the plot must be a finite number
     low_x, high_x = _limits([x for x, _ in finite])
     low_y, high_y = _limits([y * scale for _, y in finite])
@@ -61,16 +61,16 @@ def draw_plot(title: str, points: Sequence[XY], size: PlotSize, axis: str = "") 
     rows = [row.replace("\u2800", " ").rstrip() for row in canvas.plot().splitlines()]
     labels = [""] * len(rows)
     if smallest < largest:
-        labels[0], labels[-1] = format_number(largest), format_number(smallest)
+        labels[0], labels[-1] = short_number(largest), short_number(smallest)
     else:
-        labels[len(rows) // 2] = format_number(smallest)
+        labels[len(rows) // 2] = short_number(smallest)
     curve = [f"{label:>{margin}} ┤{row}" for label, row in zip(labels, rows, strict=True)]
-    first, last = (format_number(one) for one in (min(x for x, _ in finite), max(x for x, _ in finite)))
+    first, last = (short_number(one) for one in (min(x for x, _ in finite), max(x for x, _ in finite)))
     right = f"{last} {axis}".rstrip()
     return [title, *curve, " " * (margin + 2) + f"{first}{right:>{width - len(first)}}", *notes]
 
 
-def format_number(value: float) -> str:
+def short_number(value: float) -> str:
     """Return *value* as people read it: whole numbers as such, others with four digits; ``nan`` and ``inf``."""
     if isfinite(value) and value == int(value) and abs(value) < 1e6:
         return str(int(value))

@@ -51,7 +51,7 @@ def doctor(connection: ConnectionOption = None, as_json: JsonOption = False, hom
         if not as_json:
             _print_check(check)
     if as_json:
-        print_json([asdict(one) | {"outcome": str(one.outcome)} for one in found])
+        print_json({"checks": [asdict(one) | {"outcome": str(one.outcome)} for one in found]})
     raise typer.Exit(exit_code(found))
 
 

@@ -23,10 +23,12 @@ command (exit code 130): the training goes on.
 """
 
 EXAMPLES = (
-    'airflow-dlaas train ./code --command "python train.py" --framework torch --data ./digits --follow',
-    'airflow-dlaas train . --command "python train.py" --framework tensorflow:2.21 --container digits --size medium',
-    'airflow-dlaas train ./code --command "python train.py" --framework torch --data ./digits --dry-run',
-    'id=$(airflow-dlaas train ./code --command "python train.py" --framework torch --data ./digits --detach)',
+    'airflow-dlaas train ./code --command "python train.py" --framework torch \\',
+    "    --data ./digits --follow",
+    'airflow-dlaas train . --command "python train.py" --framework torch:2.13 \\',
+    "    --container digits --size medium --output ./model",
+    'id=$(airflow-dlaas train ./code --command "python train.py" \\',
+    "    --framework torch --data ./digits --detach)",
 )
 
 DATA = "Data and results"

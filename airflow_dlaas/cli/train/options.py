@@ -81,7 +81,7 @@ class FollowOptions:
 
 def default_name(path: Path) -> str:
     """Return the name of a folder, also of ``.``, or the name of a file without its suffixes."""
-    absolute = path.absolute().resolve()
+    absolute = path.resolve()
     return absolute.name.partition(".")[0] if absolute.is_file() else absolute.name
 
 

@@ -13,10 +13,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from airflow_dlaas._util.terminal_text import escape_control_characters
 from airflow_dlaas.cli.log_output import LogOutput
+from airflow_dlaas.cli.output import print_line
 from airflow_dlaas.cli.train.view import FollowView, metrics_line, plot_lines, state_text, status_line
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class PlainOutput:
 
     def step(self, label: str, text: str) -> None:
         """Print what a step did; control characters in it are escaped."""
-        typer.echo(f"{label:<11} {escape_control_characters(text)}", err=True)
+        print_line(f"{label:<11} {text}", err=True)
 
     def log(self, text: str, lines: Sequence[str]) -> None:
         """
@@ -62,7 +61,7 @@ class PlainOutput:
         """Print the end of the log, after a failure, if the log was not printed."""
         if self._quiet and self._last_lines:
             self.step("log", f"the last {len(self._last_lines)} lines:")
-            typer.echo("\n".join(self._last_lines), err=True)
+            print_line("\n".join(self._last_lines), err=True)
 
     def update(self, view: FollowView) -> None:
         """Print the state of the training, if it has changed."""

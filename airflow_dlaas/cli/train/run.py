@@ -6,11 +6,9 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-import typer
-
 from airflow_dlaas.cli.connection_options import find_store, open_client
 from airflow_dlaas.cli.exit_codes import ExitCode, exit_code_for_state
-from airflow_dlaas.cli.output import print_json
+from airflow_dlaas.cli.output import print_json, print_line, print_model
 from airflow_dlaas.cli.results import ResultsPart, fetch_results, plan_fetch
 from airflow_dlaas.cli.store_access import open_store
 from airflow_dlaas.cli.train.data import require_local_files, upload_data
@@ -31,9 +29,6 @@ from airflow_dlaas.contract.training import Training
 from airflow_dlaas.exceptions import DlaasError, ObjectNotFound, TrainingEnded
 from airflow_dlaas.storage.object_store import ObjectStore
 from airflow_dlaas.task_runs.experiments import apply_action
-
-INTERRUPTED = 130
-"""The exit code after Ctrl-C, as that of a shell: 128 and the number of SIGINT."""
 
 
 class TrainRun:
@@ -95,9 +90,9 @@ class TrainRun:
 
     def _print_submitted(self, training: Training) -> int:
         if self._follow.json:
-            print_json(training_document(training))
+            print_model(training)
         else:
-            typer.echo(training.id)
+            print_line(training.id)
         return ExitCode.SUCCESS
 
     def _await_end(self, client: Client, store: ObjectStore, training: Training) -> int:
@@ -112,7 +107,7 @@ class TrainRun:
         if training.state is TrainingState.COMPLETED and self._follow.fetch:
             self._fetch(store, training)
         if self._follow.json:
-            print_json(training_document(training))
+            print_model(training)
         return code
 
     def _fetch(self, store: ObjectStore, training: Training) -> None:
@@ -146,11 +141,4 @@ class TrainRun:
                 f"{training_id} goes on. To follow it: airflow-dlaas logs {training_id} --follow; to cancel it: "
                 f"airflow-dlaas cancel {training_id}",
             )
-        return INTERRUPTED
-
-
-def training_document(training: Training) -> object:
-    """Return a training as JSON types; NaN and the infinities are texts, as in the API."""
-    import json
-
-    return json.loads(training.model_dump_json(by_alias=True, exclude_none=True))
+        return ExitCode.INTERRUPTED

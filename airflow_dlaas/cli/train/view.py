@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 
-from airflow_dlaas.cli.plot import PlotSize, draw_plot, format_number
+from airflow_dlaas.cli.plot import PlotSize, draw_plot, short_number
 from airflow_dlaas.cli.train.live_metrics import LiveMetrics, main_series
+from airflow_dlaas.cli.training_text import format_duration
 from airflow_dlaas.contract.state import Phase
 from airflow_dlaas.contract.training import Training, TrainingStatus
 
@@ -64,20 +66,13 @@ def status_line(view: FollowView) -> str:
     if training is None:
         return "waiting for the first status"
     since_response = 0.0 if training.state.is_final else time.monotonic() - view.received_at
-    elapsed = format_seconds(elapsed_seconds(training.status) + since_response)
+    elapsed = format_duration(elapsed_time(training.status) + timedelta(seconds=since_response))
     return f"{training.id}  {state_text(training)}  {elapsed}"
 
 
-def elapsed_seconds(status: TrainingStatus) -> float:
-    """Return the seconds that a training has been running, or waiting if it has not run yet, by the service's clock."""
-    since = status.running_at or status.submitted_at
-    return max(0.0, ((status.finished_at or status.current_at) - since).total_seconds())
-
-
-def format_seconds(seconds: float) -> str:
-    """Return *seconds* as ``0:01:05``."""
-    whole = int(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+def elapsed_time(status: TrainingStatus) -> timedelta:
+    """Return how long a training has been running, or waiting if it has not run yet, by the service's clock."""
+    return (status.finished_at or status.current_at) - (status.running_at or status.submitted_at)
 
 
 def plot_lines(view: FollowView, width: int) -> list[str]:
@@ -91,4 +86,4 @@ def plot_lines(view: FollowView, width: int) -> list[str]:
 
 def metrics_line(view: FollowView) -> str:
     """Return the newest value of each metric, in one line."""
-    return "  ".join(f"{name} {format_number(value)}" for name, value in view.metrics.latest().items())
+    return "  ".join(f"{name} {short_number(value)}" for name, value in view.metrics.latest().items())

@@ -10,7 +10,7 @@ from tests.conftest import ServiceProcess
 from tests.integration.service.conftest import GATE, Customer
 
 COMMAND = """
-for epoch in 1 2 3; do echo "epoch $epoch loss: 0.$epoch accuracy: 0.5"; done
+for epoch in 1 2 3; do echo "epoch $epoch loss: 0.$epoch accuracy: nan"; done
 mkdir -p $RESULT_DIR/model
 echo weights > $RESULT_DIR/model/weights.txt
 """
@@ -24,8 +24,9 @@ def test_metrics_are_plotted_and_results_fetched_and_deleted(
 
     shown = service.console("metrics", training_id).stdout
     assert "0.3 ┤" in shown
-    assert re.search(r"^accuracy +3 +0.5 +3 ", shown, re.MULTILINE)
-    assert [one["name"] for one in json.loads(service.console("metrics", training_id, "--json").stdout)] == [
+    assert re.search(r"^accuracy +3 +\S+ +3 ", shown, re.MULTILINE)
+    assert "3 of 3 values are not finite and not drawn" in shown
+    assert [one["name"] for one in json.loads(service.console("metrics", training_id, "--json").stdout)["series"]] == [
         "loss",
         "accuracy",
     ]
@@ -63,7 +64,7 @@ def test_metrics_are_plotted_and_results_fetched_and_deleted(
 
 def test_experiments_are_listed_with_their_versions(service: ServiceProcess, customer: Customer) -> None:
     location = customer.code(main="print(1)")
-    listed = json.loads(service.console("experiments", "--json").stdout)
+    listed = json.loads(service.console("experiments", "--json").stdout)["resources"]
     (experiment,) = [one for one in listed if one["entity"]["experiment_version"]["url"] == location]
     experiment_id = experiment["metadata"]["guid"]
     assert experiment_id in service.console("experiments").stdout
@@ -88,7 +89,7 @@ def test_doctor_finds_no_failure_on_a_working_machine_and_names_the_one_of_a_wro
     service: ServiceProcess, customer: Customer, tmp_path: Path
 ) -> None:
     done = service.console("doctor", "--json")
-    checks = {one["name"]: one["outcome"] for one in json.loads(done.stdout)}
+    checks = {one["name"]: one["outcome"] for one in json.loads(done.stdout)["checks"]}
     assert checks.keys() >= {"settings", "service", "version", "clock", "login", "runtimes", "object store", "write"}
     assert {checks[name] for name in ("settings", "service", "version", "login", "object store", "write")} == {"ok"}
     assert (done.returncode, "failed" in checks.values()) == (0, False), done.stdout

@@ -6,7 +6,7 @@ from math import inf, nan
 
 import pytest
 
-from airflow_dlaas.cli.plot import PlotSize, draw_plot, format_number
+from airflow_dlaas.cli.plot import PlotSize, draw_plot, short_number
 
 SIZE = PlotSize(40, 8)
 
@@ -47,7 +47,7 @@ def test_plot_without_a_finite_value_states_why(points: list[tuple[float, float]
 @pytest.mark.parametrize("value", [0.0, 1.0, -3.5, 1e300, 1e-300])
 def test_plot_of_equal_values_is_a_line_in_the_middle(value: float) -> None:
     lines = draw_plot("loss", [(0, value), (5, value)], PlotSize(40, 9))
-    assert lines[4].strip().startswith(f"{format_number(value)} ┤")
+    assert lines[4].strip().startswith(f"{short_number(value)} ┤")
     assert [number for number, line in enumerate(lines[1:-1], 1) if line.partition("┤")[2].strip()] == [4]
 
 
@@ -60,4 +60,4 @@ def test_plot_of_the_largest_numbers_and_in_the_smallest_terminal() -> None:
     ("value", "text"), [(3.0, "3"), (0.12345, "0.1235"), (1e6, "1e+06"), (nan, "nan"), (-inf, "-inf"), (0.0, "0")]
 )
 def test_numbers_are_printed_as_people_read_them(value: float, text: str) -> None:
-    assert format_number(value) == text
+    assert short_number(value) == text
