@@ -53,7 +53,9 @@ class LogWriter:
         with self._lock:
             if self._is_full:
                 return
-            self._append_within_limit(self._redraws.feed(output, self._clock()))
+            if b"\r" in output or self._redraws.is_redrawn:  # else the output passes as it is
+                output = self._redraws.feed(output, self._clock())
+            self._append_within_limit(output)
 
     def write_due_state(self) -> float | None:
         """Write the newest state of a redrawn line if it is due; return the seconds until the next one is, if any."""

@@ -31,7 +31,7 @@ class RedrawThinner:
     line that moves the cursor to another line passes unchanged, from there on.
     """
 
-    _is_redrawn: bool = False
+    is_redrawn: bool = False
     """Whether the present line has a carriage return."""
     _passes: bool = False
     """Whether the rest of the present line passes unchanged."""
@@ -45,7 +45,7 @@ class RedrawThinner:
 
     def feed(self, output: bytes, now: float) -> bytes:
         """Return what is to be written after the command has printed *output*; *now* in seconds."""
-        if not self._is_redrawn and (b"\r" not in output or b"\r" not in output.replace(b"\r\n", b"\n")):
+        if not self.is_redrawn and (b"\r" not in output or b"\r" not in output.replace(b"\r\n", b"\n")):
             return output
         *lines, rest = output.split(b"\n")
         written = [self._end_line(line) for line in lines]
@@ -70,12 +70,12 @@ class RedrawThinner:
     def _end_line(self, rest: bytes) -> bytes:
         """Return what is to be written of the line's *rest* and its newline."""
         written = self._extend(rest)
-        if self._is_redrawn and not self._passes:
+        if self.is_redrawn and not self._passes:
             if self._is_pending:
                 written += b"\r" + self._state
             elif not self._state:
                 written += b"\r"  # of CR LF
-        self._is_redrawn = self._passes = self._is_open = self._is_pending = False
+        self.is_redrawn = self._passes = self._is_open = self._is_pending = False
         self._state = b""
         return written + b"\n"
 
@@ -84,11 +84,11 @@ class RedrawThinner:
         if self._passes:
             return text
         before = b""
-        if not self._is_redrawn:
+        if not self.is_redrawn:
             before, carriage_return, text = text.partition(b"\r")
             if not carriage_return:
                 return before
-            self._is_redrawn = True
+            self.is_redrawn = True
         first, *others = text.split(b"\r")
         if first:
             self._state = self._state + first if self._is_open else first
