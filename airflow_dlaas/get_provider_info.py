@@ -91,9 +91,10 @@ def _dlaas_connection_type() -> dict[str, Any]:
         "hook-class-name": "airflow_dlaas.hooks.dlaas.DlaasHook",
         "hook-name": "Deep-learning service (DLaaS)",
         "ui-field-behaviour": {
-            "hidden-fields": ["schema", "port"],
+            # The "Test" button of Airflow 3.3 fails without a port in its own field: see the README.
+            "hidden-fields": ["schema"],
             "relabeling": {"host": "URL", "login": "User"},
-            "placeholders": {"host": "http://127.0.0.1:8480", "login": "dlaas"},
+            "placeholders": {"host": "http://127.0.0.1:8480", "login": "dlaas", "port": "8480, as in the URL"},
         },
         "conn-fields": {
             "verify": {
@@ -121,9 +122,13 @@ def _swift_connection_type() -> dict[str, Any]:
         "hook-class-name": "airflow_dlaas.hooks.swift.SwiftHook",
         "hook-name": "OpenStack Swift",
         "ui-field-behaviour": {
-            "hidden-fields": ["schema", "port"],
+            "hidden-fields": ["schema"],
             "relabeling": {"host": "Auth URL", "login": "User", "password": "Key"},
-            "placeholders": {"host": "http://127.0.0.1:8481/auth/v1.0", "login": "dlaas:trainer"},
+            "placeholders": {
+                "host": "http://127.0.0.1:8481/auth/v1.0",
+                "login": "dlaas:trainer",
+                "port": "8481, as in the URL",
+            },
         },
         "conn-fields": {
             "project_id": {

@@ -93,6 +93,11 @@ class AirflowApi:
         else:
             self._request("PATCH", path, body)
 
+    def connection(self, connection_id: str) -> dict[str, Any]:
+        """Return a connection as the list of connections shows it: its password as stars."""
+        response: dict[str, Any] = self._request("GET", f"/connections/{quote(connection_id, safe='')}")
+        return response
+
     def test_connection(self, body: Mapping[str, Any]) -> tuple[bool, str]:
         """Test the connection *body*, as the "Test" button does; return success and message."""
         response = self._request("POST", "/connections/test", body)

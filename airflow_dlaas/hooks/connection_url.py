@@ -17,7 +17,8 @@ from airflow_dlaas.exceptions import NotConfigured
 if TYPE_CHECKING:
     from airflow_dlaas.hooks.airflow_connection import AirflowConnection
 
-URL_SCHEMES = frozenset({"http", "https"})
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+URL_SCHEMES = frozenset(DEFAULT_PORTS)
 
 
 def connection_url(connection: AirflowConnection, *, default_scheme: str) -> str:
@@ -56,6 +57,8 @@ def connection_url(connection: AirflowConnection, *, default_scheme: str) -> str
     schema_scheme, path = (schema.lower(), "") if schema.lower() in URL_SCHEMES else ("", schema)
     scheme = _require_same(connection, "scheme", scheme.lower(), "schema", schema_scheme) or default_scheme
     port = _require_same(connection, "port", str(parts.port or ""), "port", str(connection.port or ""))
+    if not parts.port and port == DEFAULT_PORTS[scheme]:
+        port = ""  # the same address as without it, which others compare
     path = _require_same(connection, "path", parts.path.strip("/"), "schema", path)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{scheme}://{host}{port and ':'}{port}{path and '/'}{path}"

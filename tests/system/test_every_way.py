@@ -139,6 +139,12 @@ def test_connection_test_accepts_right_and_refuses_wrong_credentials(
     fields = dict(live_service.connections()[name])
     is_good, message = airflow.api.test_connection({"connection_id": name, **fields})
     assert is_good, message
+    # What the button of Airflow 3.3 sends: the stored fields, the password as stars, and 0 for a missing port.
+    stored = airflow.api.connection(name)
+    shown = {field: stored[field] or "" for field in ("description", "extra", "host", "login", "schema")}
+    button = {"connection_id": name, "conn_type": stored["conn_type"], "password": "***", "port": stored["port"] or 0}
+    is_good, message = airflow.api.test_connection(button | shown)
+    assert is_good, message
     is_good, message = airflow.api.test_connection({"connection_id": "other", **fields, "password": "not-the-key"})
     assert not is_good
     assert "not-the-key" not in message

@@ -20,6 +20,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -193,12 +194,18 @@ class DataDir:
             atomic_write_text(path, json.dumps(content, indent=2) + "\n", mode=0o600, fsync=True)
 
 
-def airflow_connections(credentials: Credentials) -> dict[str, dict[str, str]]:
-    """Return *credentials* in the format of `airflow connections import`: fields by connection id."""
-    connections = {
+def airflow_connections(credentials: Credentials) -> dict[str, dict[str, str | int]]:
+    """
+    Return *credentials* in the format of `airflow connections import`: fields by connection id.
+
+    The port is in the URL and in its own field. Without the field, the "Test" button of Airflow 3.3 sends port 0, and
+    Airflow then refuses to test with the stored password, because the port differs from the stored one.
+    """
+    connections: dict[str, dict[str, str | int]] = {
         "dlaas_default": {
             "conn_type": "dlaas",
             "host": credentials.url,
+            "port": _port(credentials.url),
             "login": credentials.user,
             "password": credentials.password,
         }
@@ -207,6 +214,7 @@ def airflow_connections(credentials: Credentials) -> dict[str, dict[str, str]]:
         connections["swift_default"] = {
             "conn_type": "swift",
             "host": credentials.auth_url,
+            "port": _port(credentials.auth_url),
             "login": credentials.swift_user,
             "password": credentials.swift_key,
         }
@@ -214,6 +222,11 @@ def airflow_connections(credentials: Credentials) -> dict[str, dict[str, str]]:
         for connection in connections.values():
             connection["extra"] = json.dumps({"ca_file": credentials.ca_file})
     return connections
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def resolve_connection(data_dir: DataDir, overrides: dict[str, str]) -> ClientSettings:

@@ -74,7 +74,7 @@ def service_proxy(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> I
     """The proxy between the connection ``dlaas_default`` and the service."""
     known = service.connections()
     with FaultProxy(known["dlaas_default"]["host"]) as proxy:
-        through = known["dlaas_default"] | {"host": proxy.auth_url.rstrip("/")}
+        through = known["dlaas_default"] | {"host": proxy.auth_url.rstrip("/"), "port": None}
         monkeypatch.setenv("AIRFLOW_CONN_DLAAS_DEFAULT", json.dumps(through))
         monkeypatch.setenv("AIRFLOW_CONN_SWIFT_DEFAULT", json.dumps(known["swift_default"]))
         monkeypatch.setenv("AIRFLOW__DLAAS__AIRFLOW_ID", "the tests' Airflow")

@@ -63,7 +63,7 @@ def store_proxy(service: ServiceProcess, monkeypatch: pytest.MonkeyPatch) -> Ite
     """A proxy in front of the object store, with the connections that lead to it."""
     known = service.connections()
     with FaultProxy(known["swift_default"]["host"]) as proxy:
-        known["swift_default"]["host"] = proxy.auth_url
+        known["swift_default"] |= {"host": proxy.auth_url, "port": None}
         for name, fields in known.items():
             monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(fields))
         yield proxy

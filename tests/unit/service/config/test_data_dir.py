@@ -72,12 +72,14 @@ def test_connections_file_can_be_imported_by_airflow(data_dir):
         "dlaas_default": {
             "conn_type": "dlaas",
             "host": "http://127.0.0.1:8480",
+            "port": 8480,
             "login": "dlaas",
             "password": "hush",
         },
         "swift_default": {
             "conn_type": "swift",
             "host": "http://127.0.0.1:8481/auth/v1.0",
+            "port": 8481,
             "login": "dlaas:trainer",
             "password": made.swift_key,
         },
