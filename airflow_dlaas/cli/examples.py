@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from airflow_dlaas.cli.command_help import HelpPanel, add_command, format_examples
-from airflow_dlaas.cli.output import Column, JsonOption, print_json, print_table
+from airflow_dlaas.cli.output import Column, JsonOption, print_json, print_line, print_table
 
 group = typer.Typer(help="The example DAGs.", no_args_is_help=True)
 
@@ -51,7 +51,7 @@ def list_examples(as_json: JsonOption = False) -> None:
 
     found = example_dags.list_examples()
     if as_json:
-        print_json([{"name": one.name, "summary": one.summary} for one in found])
+        print_json({"examples": [{"name": one.name, "summary": one.summary} for one in found]})
         return
     print_table([Column("NAME"), Column("WHAT IT DOES", cut=True)], [(one.name, one.summary) for one in found])
 
@@ -60,12 +60,16 @@ def copy(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A dags folder, or a folder in it.")],
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The example; all if not given.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that differ from the example.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Copy an example, with all that it needs, to a folder of its name in DIR."""
     from airflow_dlaas.demo.example_dags import copy_examples, find_examples
 
     directory = directory.expanduser()
     written = copy_examples(find_examples(name), directory, force=force)
+    if as_json:
+        print_json({"copied": [{"folder": str(directory / one), "files": files} for one, files in written.items()]})
+        return
     for one, files in written.items():
-        typer.echo(f"{directory / one}: {files} files copied" if files else f"{directory / one}: unchanged")
+        print_line(f"{directory / one}: {files} files copied" if files else f"{directory / one}: unchanged")
     typer.echo(NEXT_STEPS + "".join(RUN.format(name=one) for one in written), nl=False)

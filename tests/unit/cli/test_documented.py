@@ -16,7 +16,7 @@ from airflow_dlaas.cli.exit_codes import ExitCode
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "console.md").read_text(encoding="utf-8")
 
-WITHOUT_JSON = {"logs", "serve", "demo", "examples copy", "runtimes prepare", "users add", "users remove"}
+WITHOUT_JSON = {"logs", "serve", "demo", "runtimes prepare", "users add", "users remove"}
 """Commands that print neither a list nor an object: a log, or one sentence."""
 
 
