@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from airflow_dlaas.contract.base import ApiList, ApiModel
 
 DEFAULT_POINTS = 800
@@ -79,3 +81,17 @@ class LogMatches(ApiModel):
 def metric_label(phase: str, name: str) -> str:
     """Return the name of a metric, with its phase if it has one."""
     return f"{phase}/{name}" if phase else name
+
+
+def series_of_final_values(series: Iterable[Series]) -> list[Series]:
+    """
+    Return one of *series* for each label: the one whose values no progress bar showed, if a label has both.
+
+    The last point of each is the final value of its metric, also if it is not finite.
+    """
+    by_label: dict[str, Series] = {}
+    for one in series:
+        label = metric_label(one.phase, one.name)
+        if label not in by_label or (by_label[label].progress and not one.progress):
+            by_label[label] = one
+    return list(by_label.values())

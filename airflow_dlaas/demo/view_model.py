@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from airflow_dlaas.contract.curves import metric_label
 from airflow_dlaas.contract.training import Training
 
 StepState = Literal["waiting", "running", "done", "failed"]
@@ -78,9 +79,14 @@ def metrics_line(training: Training) -> str:
     """Return the last metrics of *training* in one line; empty if there are none."""
     if not training.status.metrics:
         return ""
-    last = training.status.metrics[-1]
-    values = ", ".join(f"{value.name} {value.value:.4g}" for value in last.values)
-    return f"iteration {last.iteration}{f' ({last.phase})' if last.phase else ''}: {values}"
+    newest = training.status.metrics[0]
+    values = ", ".join(
+        f"{metric_label(one.phase, value.name)} {value.value:.4g}"
+        for one in training.status.metrics
+        if (one.iteration, one.timestamp) == (newest.iteration, newest.timestamp)
+        for value in one.values
+    )
+    return f"iteration {newest.iteration}: {values}"
 
 
 def topological_order(edges: Mapping[str, Iterable[str]]) -> list[str]:

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_dlaas.contract.curves import metric_label
+from airflow_dlaas.contract.curves import metric_label, series_of_final_values
 from airflow_dlaas.contract.hyperparameters import parse_hyperparameters
 from airflow_dlaas.exceptions import NotConfigured
 
@@ -126,7 +126,7 @@ def _iter_metrics(training: Training, curves: Curves | None) -> Iterator[Any]:
     from mlflow.entities import Metric
 
     if curves is not None and curves.series:
-        for series in curves.series:
+        for series in series_of_final_values(curves.series):  # MLflow has one history for each name
             name = _sanitize_name(metric_label(series.phase, series.name))
             for step, value, moment in series.points:
                 yield Metric(name, value, round(moment * 1000), int(step))

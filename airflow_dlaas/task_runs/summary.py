@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from airflow_dlaas.contract.curves import metric_label
+from airflow_dlaas.contract.curves import metric_label, series_of_final_values
 from airflow_dlaas.contract.hyperparameters import parse_hyperparameters, redact_secrets
 
 if TYPE_CHECKING:
@@ -35,17 +35,21 @@ def summarize_training(training: Training, curves: Curves | None, dlaas_conn_id:
     """Return the summary of *training*; *dlaas_conn_id* is the connection with which it was submitted."""
     summarized_curves = None
     if curves is not None and curves.series is not None:
+        # Where there are too many, the curves with the values of whole epochs are the ones to keep.
+        kept = sorted(curves.series, key=lambda one: one.progress)[:MAX_SUMMARY_CURVES]
         series = [
             {
                 "name": one.name,
                 "phase": one.phase,
+                "axis": one.axis,
+                "progress": one.progress,
                 "total": one.total,
                 "points": [
                     [step, _round_number(value), round(moment)]
                     for step, value, moment in one.points[-MAX_SUMMARY_POINTS:]
                 ],
             }
-            for one in curves.series[:MAX_SUMMARY_CURVES]
+            for one in kept
         ]
         summarized_curves = {"version": curves.version, "series": series, "complete": True}
     command = training.entity.model_definition.execution.command
@@ -66,16 +70,21 @@ def final_metrics(training: Training, curves: Curves | None = None) -> dict[str,
     """
     Return the last value of each metric, by ``phase/name``, or by name if it has no phase.
 
-    The curves have all metrics; without curves, only the metrics in the training's status are known. A value that is
-    not finite is a text ("nan", "inf"): JSON, and so an XCom, has no such numbers.
+    The curves have all metrics; without curves, only the metrics in the training's status are known. A value that a
+    progress bar showed counts only for a metric that has no other. A value that is not finite is a text ("nan", "inf"):
+    JSON, and so an XCom, has no such numbers.
     """
     if curves is not None and curves.series:
         return {
-            metric_label(one.phase, one.name): _json_number(one.points[-1][1]) for one in curves.series if one.points
+            metric_label(one.phase, one.name): _json_number(one.points[-1][1])
+            for one in series_of_final_values(curves.series)
+            if one.points
         }
+    metrics = list(reversed(training.status.metrics))  # the newest last, which replaces earlier ones of its name
+    metrics.sort(key=lambda metric: not metric.progress)
     return {
         metric_label(metric.phase, value.name): _json_number(value.value)
-        for metric in reversed(training.status.metrics)
+        for metric in metrics
         for value in metric.values
     }
 

@@ -60,6 +60,7 @@ PUBLIC_API: dict[str, list[str]] = {
         "Point",
         "Series",
         "metric_label",
+        "series_of_final_values",
     ],
     "contract.definition": [
         "Execution",

@@ -57,6 +57,8 @@ def _curves_from_metrics(training: Training) -> Curves:
         Series(
             name=value.name,
             phase=metric.phase,
+            axis=metric.axis,
+            progress=bool(metric.progress),
             total=1,
             points=((float(metric.iteration), value.value, metric.timestamp.timestamp()),),
         )

@@ -26,6 +26,7 @@ from airflow_dlaas.service.api.dependencies import ApiDeps
 from airflow_dlaas.service.api.unreadable_records import training_trace, unreadable_report
 from airflow_dlaas.service.clock import utc_now
 from airflow_dlaas.service.job_files import READ_ERRORS, EventDirsFile, ExitFile, JobDirectory, PhaseFile, read_job_file
+from airflow_dlaas.service.metrics.last_values import last_values
 from airflow_dlaas.service.regular_file import open_regular_file
 from airflow_dlaas.service.store.base import TrainingRecord
 
@@ -38,11 +39,8 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 MAX_USAGE_AGE = timedelta(minutes=1)
 """Age up to which a measurement of the resource usage is reported."""
 
-_TAIL_BYTES = 64 * 1024
-"""Bytes at the end of the metrics file in which the last metrics are searched."""
-
-_MAX_METRICS = 32
-"""Metrics in the report of a training at most."""
+_TAIL_BYTES = 512 * 1024
+"""Bytes at the end of the metrics file in which the last metrics are searched: an hour of a progress bar's values."""
 
 
 def report_training(deps: ApiDeps, record: TrainingRecord) -> dict[str, Any]:
@@ -60,7 +58,7 @@ def report_trainings(deps: ApiDeps, records: Sequence[TrainingRecord]) -> list[d
 
 def last_metrics(path: Path) -> tuple[Metric, ...]:
     """
-    Return the last metric in *path*, and after it the last ones of other names.
+    Return the last metric in *path*, and after it the last ones of other names; see `last_values`.
 
     Only complete lines near the end of the file are read: a name without recent values is left out. Empty if the file
     does not exist or cannot be read.
@@ -74,17 +72,7 @@ def last_metrics(path: Path) -> tuple[Metric, ...]:
     except OSError as error:
         _log_once.warning(path, "%s cannot be read (%s); responses contain no metrics", path, error.strerror)
         return ()
-    metrics: list[Metric] = []
-    seen: set[tuple[str, str]] = set()
-    for line in reversed(lines[:-1]):  # without the text after the last newline, which is incomplete
-        metric = parse_metric(line)
-        if metric is None or len(metrics) == _MAX_METRICS:
-            continue
-        new = tuple(value for value in metric.values if (metric.phase, value.name) not in seen)
-        if new:
-            metrics.append(metric.model_copy(update={"values": new}))
-            seen.update((metric.phase, value.name) for value in new)
-    return tuple(metrics)
+    return last_values(reversed(lines[:-1]), parse_metric)  # the text after the last newline is incomplete
 
 
 def parse_metric(line: bytes) -> Metric | None:

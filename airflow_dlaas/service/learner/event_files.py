@@ -7,10 +7,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from airflow_dlaas.contract.training import Metric, MetricValue
 from airflow_dlaas.service.metrics.metric_phases import phase_from_folders
+from airflow_dlaas.service.metrics.position_tracker import EPOCH_AXIS, STEP_AXIS
 from airflow_dlaas.service.metrics.tfevents import EventFile, Scalar
 
 SEARCH_INTERVAL = 3.0
@@ -26,6 +27,9 @@ MAX_SCAN_DEPTH = 6
 
 MAX_TAG_LENGTH = 200
 """Characters of a tag that are kept."""
+
+KERAS_EPOCH_PREFIX = "epoch_"
+"""Start of the tags whose step is an epoch: Keras writes ``epoch_loss`` once each epoch."""
 
 EVENT_FILE_MARKER = "events.out.tfevents."
 """Part of each event file's name; a time and a host name follow."""
@@ -50,7 +54,8 @@ class EventFileReader:
         self._logger = logger
         self._clock = clock
         self._last_search: float | None = None
-        self._files: dict[Path, tuple[EventFile, str]] = {}
+        self._files: dict[Path, tuple[EventFile, PurePath]] = {}
+        """The files, and their folders below the root."""
         self._broken_files: set[Path] = set()
 
     def read_new(self, *, final: bool = False) -> Iterator[Metric]:
@@ -59,12 +64,12 @@ class EventFileReader:
         if final or self._last_search is None or now - self._last_search >= SEARCH_INTERVAL:
             self._last_search = now
             self._find_new_files()
-        for path, (file, phase) in list(self._files.items()):
+        for path, (file, folder) in list(self._files.items()):
             if path in self._broken_files:
                 continue
             try:
                 for scalar in file.read_scalars():
-                    yield _to_metric(scalar, phase)
+                    yield _to_metric(scalar, folder)
             except OSError:  # removed, or replaced by a link
                 del self._files[path]
                 continue
@@ -84,7 +89,7 @@ class EventFileReader:
                 if len(self._files) >= MAX_EVENT_FILES:
                     return
                 if path not in self._files:
-                    self._files[path] = (EventFile(path), phase_from_folders(path.relative_to(root).parts[:-1]))
+                    self._files[path] = (EventFile(path), path.relative_to(root).parent)
 
 
 def _iter_event_files(root: Path) -> Iterator[Path]:
@@ -107,11 +112,19 @@ def _iter_event_files(root: Path) -> Iterator[Path]:
                     yield Path(entry.path)
 
 
-def _to_metric(scalar: Scalar, phase: str) -> Metric:
+def _to_metric(scalar: Scalar, folder: PurePath) -> Metric:
     # Any number may stand for the time; one that is no valid time becomes the epoch.
     try:
         moment = datetime.fromtimestamp(scalar.wall_time, timezone.utc)
     except (ValueError, OverflowError, OSError):
         moment = datetime.fromtimestamp(0, timezone.utc)
-    value = MetricValue(name=scalar.tag[:MAX_TAG_LENGTH], value=scalar.value)
-    return Metric(timestamp=moment, iteration=scalar.step, phase=phase, values=(value,))
+    tag = scalar.tag[:MAX_TAG_LENGTH]
+    return Metric(
+        timestamp=moment,
+        iteration=scalar.step,
+        phase=phase_from_folders(folder.parts, tag),
+        values=(MetricValue(name=tag, value=scalar.value),),
+        axis=EPOCH_AXIS if tag.startswith(KERAS_EPOCH_PREFIX) else STEP_AXIS,
+        # A command may create folders whose names are no valid text, which JSON does not have.
+        event_folder="" if folder == PurePath() else str(folder).encode(errors="replace").decode(),
+    )

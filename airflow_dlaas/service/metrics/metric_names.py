@@ -35,7 +35,7 @@ METRIC_PHRASES = (
 SETTING_WORDS = frozenset(
     """
     code codes count counts fn func function functions type types name names class classes scale scaler weight weights
-    decay threshold thresh scheduler schedule patience steps epochs interval freq file files path dir id ids key mode
+    decay threshold thresh scheduler schedule steps epochs interval freq file files path dir id ids key mode
     time runtime seconds sec ms samples size sizes margin eps epsilon warmup gamma momentum coef coeff alpha beta lambda
     offset limit budget version
     """.split()  # noqa: SIM905 - as a list, each word would have its own line

@@ -48,9 +48,11 @@ def split_phase(phase: str, name: str) -> tuple[str, str]:
     return own_phase, f"{rest} {index}" if index and int(index) else rest
 
 
-def phase_from_folders(folders: tuple[str, ...]) -> str:
+def phase_from_folders(folders: tuple[str, ...], tag: str) -> str:
     """
-    Return the phase from the directories of an event file, innermost first; Keras writes ``train/`` and
-    ``validation/``.
+    Return the phase of *tag* from the directories of its event file, innermost first.
+
+    Keras writes ``train/`` and ``validation/``; PyTorch's ``add_scalars`` writes ``<tag>_train/`` and ``<tag>_val/``.
     """
-    return next((_PHASE_NAMES[part.lower()] for part in reversed(folders) if part.lower() in _PHASE_NAMES), "")
+    prefix = f"{tag.replace('/', '_')}_"
+    return next((found for part in reversed(folders) if (found := phase_of_word(part.removeprefix(prefix)))), "")

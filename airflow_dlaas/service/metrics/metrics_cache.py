@@ -7,12 +7,15 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import sub
 from pathlib import Path
 
 from airflow_dlaas.contract.curves import Curves, Point, Series
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.service.metrics.downsample import downsample
-from airflow_dlaas.service.metrics.metric_phases import split_phase
+from airflow_dlaas.service.metrics.metric_lines import MetricLineReader
+from airflow_dlaas.service.metrics.position_tracker import STEP_AXIS
+from airflow_dlaas.service.metrics.series_names import SeriesKey, series_key, series_names
 from airflow_dlaas.service.regular_file import open_regular_file
 
 MAX_SERIES = 200
@@ -21,7 +24,24 @@ MAX_SERIES = 200
 MAX_CACHED_TRAININGS = 32
 """Trainings whose points stay in memory between requests."""
 
+TIME_AXIS = "time"
+"""The axis of a series whose iterations do not increase."""
+
 CHUNK_SIZE = 4 * 1024**2
+
+
+@dataclass(slots=True)
+class _Points:
+    """The points of one series."""
+
+    numbers: array[float] = field(default_factory=lambda: array("d"), repr=False)
+    """Three consecutive numbers per point: this takes a fifth of the memory of tuples."""
+    axes: set[str | None] = field(default_factory=set)
+    """What the iterations count, as the points state it."""
+
+    def merged(self, other: _Points) -> _Points:
+        """Return these points and, after them, those of *other*."""
+        return _Points(self.numbers + other.numbers, self.axes | other.axes)
 
 
 @dataclass(slots=True)
@@ -29,10 +49,9 @@ class CachedMetrics:
     """The points of one metrics file, as far as it has been read. Not thread-safe."""
 
     path: Path
-    parse_line: Callable[[bytes], Metric | None]
+    reader: MetricLineReader
     offset: int = 0
-    _series: dict[tuple[str, str], array[float]] = field(default_factory=dict, repr=False)
-    """Three consecutive numbers per point: this takes a fifth of the memory of tuples."""
+    _series: dict[SeriesKey, _Points] = field(default_factory=dict, repr=False)
     _curves_cache: dict[tuple[int, int], tuple[Series, ...]] = field(default_factory=dict, repr=False)
 
     def read_new_lines(self) -> None:
@@ -49,7 +68,7 @@ class CachedMetrics:
                     return
                 self.offset += whole
                 for line in chunk[:whole].splitlines():
-                    self._add_metric(self.parse_line(line))
+                    self._add_line(line)
                 file.seek(self.offset)
 
     def curves(self, max_points: int, known_version: str | None, *, complete: bool) -> Curves:
@@ -61,28 +80,62 @@ class CachedMetrics:
         if key not in self._curves_cache:
             self._curves_cache = {
                 key: tuple(
-                    _build_series(name, phase, _unpack_points(numbers), max_points)
-                    for (phase, name), numbers in self._series.items()
+                    _build_series(name, phase, is_progress, points, max_points)
+                    for (phase, name, is_progress), points in self._named_series().items()
                 )
             }
         return Curves(version=version, series=self._curves_cache[key], complete=complete)
 
-    def _add_metric(self, metric: Metric | None) -> None:
+    def _add_line(self, line: bytes) -> None:
+        metric = self.reader.read(line)
         if metric is None:
             return
-        timestamp = metric.timestamp.timestamp()
-        for value in metric.values:
-            key = split_phase(metric.phase, value.name)
-            if key in self._series or len(self._series) < MAX_SERIES:
-                self._series.setdefault(key, array("d")).extend((float(metric.iteration), value.value, timestamp))
+        for name, value in metric.values:
+            key = series_key(metric.phase, name, metric.is_progress, metric.event_folder)
+            points = self._series.get(key)
+            if points is None:
+                if len(self._series) >= MAX_SERIES:
+                    continue
+                points = self._series[key] = _Points()
+            points.numbers.extend((metric.iteration, value, metric.timestamp))
+            points.axes.add(metric.axis)
+
+    def _named_series(self) -> dict[tuple[str, str, bool], _Points]:
+        """Return the points by phase, name, and whether a progress bar showed them."""
+        named: dict[tuple[str, str, bool], _Points] = {}
+        for key, name in series_names(self._series).items():
+            label, points = (key.phase, name, key.is_progress), self._series[key]
+            named[label] = named[label].merged(points) if label in named else points
+        return named
 
 
-def _build_series(name: str, phase: str, points: list[Point], max_points: int) -> Series:
-    return Series(name=name, phase=phase, total=len(points), points=tuple(downsample(points, max_points)))
+def _build_series(name: str, phase: str, is_progress: bool, points: _Points, max_points: int) -> Series:
+    numbers = points.numbers
+    unpacked: list[Point] = list(zip(numbers[0::3], numbers[1::3], numbers[2::3], strict=True))
+    return Series(
+        name=name,
+        phase=phase,
+        axis=_axis(points.axes, numbers[0::3]),
+        progress=is_progress,
+        total=len(unpacked),
+        points=tuple(downsample(unpacked, max_points)),
+    )
 
 
-def _unpack_points(numbers: array[float]) -> list[Point]:
-    return list(zip(numbers[0::3], numbers[1::3], numbers[2::3], strict=True))
+def _axis(stated: set[str | None], iterations: array[float]) -> str | None:
+    """
+    Return what *iterations* count; `TIME_AXIS` if they cannot be the axis of a chart.
+
+    That is the case if they fall somewhere, or mostly stay: the step starts again in each epoch, or each line of an
+    epoch has only the number of the epoch. A few points at the same iteration do no harm.
+    """
+    steps = list(map(sub, iterations[1:], iterations))
+    if steps and (min(steps) < 0 or 2 * steps.count(0.0) > len(steps)):
+        return TIME_AXIS
+    known = stated - {None}
+    if len(known) == 1 and None not in stated:
+        return next(iter(known))
+    return STEP_AXIS if STEP_AXIS in known else None
 
 
 class MetricsCache:
@@ -99,7 +152,9 @@ class MetricsCache:
     def curves(self, path: Path, max_points: int, known_version: str | None, *, complete: bool) -> Curves:
         """Return the curves of the metrics file *path*; see `CachedMetrics.curves`."""
         with self._lock:
-            lock, metrics = self._entries.setdefault(path, (threading.Lock(), CachedMetrics(path, self._parse_line)))
+            lock, metrics = self._entries.setdefault(
+                path, (threading.Lock(), CachedMetrics(path, MetricLineReader(self._parse_line)))
+            )
             self._entries.move_to_end(path)
             while len(self._entries) > MAX_CACHED_TRAININGS:
                 self._entries.popitem(last=False)

@@ -21,6 +21,8 @@ CURVES = Curves(
     version="1",
     series=(
         Series(name="loss (%)", phase="train", total=2, points=((1.0, 0.5, 1.0), (2.0, math.nan, 2.0))),
+        Series(name="diverged", total=1, points=((1.0, math.inf, 1.0),)),
+        Series(name="accuracy", total=1, points=((7.0, 0.5, 1.0),), progress=True),
         Series(name="accuracy", total=2500, points=tuple((float(one), 0.25, 1.0) for one in range(2500))),
     ),
 )
@@ -57,6 +59,8 @@ def test_a_training_is_one_run_with_its_curves_its_times_and_its_final_state(mlf
     first, last = mlflow.get_metric_history(run.info.run_id, "train/loss ___")
     assert (first.step, first.value, first.timestamp) == (1, 0.5, 1000)
     assert math.isnan(last.value)
+    [diverged] = mlflow.get_metric_history(run.info.run_id, "diverged")
+    assert diverged.value > 1e300  # MLflow's database has no infinity
 
 
 @pytest.mark.parametrize(("state", "word"), [("error", "FAILED"), ("canceled", "KILLED")])

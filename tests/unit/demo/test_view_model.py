@@ -100,7 +100,7 @@ def test_training_line_of_a_running_training_has_phase_and_gpus():
         ' "iteration": 40, "phase": "train", "values": [{"name": "loss", "value": 0.123456}]}]'
     )
     assert training_line(training) == "training-abcdefghi: running, processing on virtual:0"
-    assert metrics_line(training) == "iteration 40 (train): loss 0.1235"
+    assert metrics_line(training) == "iteration 40: train/loss 0.1235"
 
 
 def test_training_line_of_an_ended_training_has_no_phase():

@@ -82,3 +82,34 @@ def test_a_summary_has_no_secret_of_the_command_line() -> None:
 def test_final_metrics_have_phase_and_name() -> None:
     assert final_metrics(a_training(), curves(2, 3)) == {"train/metric 0": 0.123456789, "train/metric 1": 0.123456789}
     assert final_metrics(a_training()) == {}
+
+
+def test_final_metric_of_a_diverged_training_is_not_its_last_finite_value() -> None:
+    series = Series(name="loss", total=2, points=((1.0, 0.5, 0.0), (2.0, float("inf"), 0.0)))
+    assert final_metrics(a_training(), Curves(version="1", series=(series,))) == {"loss": "inf"}
+
+
+def test_value_of_a_progress_bar_is_final_only_without_another() -> None:
+    epochs = Series(name="loss", total=1, points=((1.0, 0.5, 0.0),))
+    bar = Series(name="loss", total=1, points=((9.0, 0.7, 1.0),), progress=True, axis="step")
+    other = bar.model_copy(update={"name": "acc"})
+    for order in ((epochs, bar, other), (bar, epochs, other)):
+        kept = Curves(version="1", series=order)
+        assert final_metrics(a_training(), kept) == {"loss": 0.5, "acc": 0.7}
+        summary = Curves.model_validate(summarize_training(a_training(), kept, "c")["curves"])
+        assert [(one.name, one.progress, one.axis) for one in summary.series or ()][-1] == (
+            order[-1].name,
+            True,
+            "step",
+        )
+    time = "2026-11-23T02:00:00.000Z"
+    values = {
+        progress: {
+            "timestamp": time,
+            "iteration": 1,
+            "values": [{"name": "loss", "value": value}],
+            "progress": progress,
+        }
+        for progress, value in ((True, 0.7), (False, 0.5))
+    }
+    assert final_metrics(a_training(metrics=[values[True], values[False]])) == {"loss": 0.5}

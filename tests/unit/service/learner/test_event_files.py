@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.service.learner.event_files import EventFileReader
 from airflow_dlaas.service.learner.metrics_collector import MetricsCollector
+from airflow_dlaas.service.metrics.series_names import series_key, series_names
 from tests.unit.service.metrics.test_tfevents import event
 
 LOGGER = logging.getLogger("test")
@@ -23,6 +25,29 @@ def test_event_files_are_found_in_subfolders_which_give_the_phase(tmp_path: Path
         (tmp_path / "logs" / folder / "events.out.tfevents.1.host").write_bytes(event("loss", 0.5, 1))
     found = list(EventFileReader([tmp_path / "logs", tmp_path / "never-made"], LOGGER).read_new())
     assert sorted(values(found)) == [("train", "loss", 1, 0.5), ("validation", "loss", 1, 0.5)]
+
+
+def test_same_tag_in_four_folders_is_four_series(tmp_path: Path) -> None:
+    """The folders are those of PyTorch's ``add_scalars``, and of the two summaries of a GAN."""
+    for folder, tag in (("loss_train", "loss"), ("loss_val", "loss"), ("gen", "adv"), ("disc", "adv")):
+        (tmp_path / "logs" / "runs" / folder).mkdir(parents=True)
+        (tmp_path / "logs" / "runs" / folder / "events.out.tfevents.1").write_bytes(event(tag, 0.5, 1))
+    found = list(EventFileReader([tmp_path / "logs"], LOGGER).read_new())
+    keys = {series_key(one.phase, one.values[0].name, False, one.event_folder) for one in found}
+    assert sorted((key.phase, name) for key, name in series_names(keys).items()) == [
+        ("", "disc/adv"),
+        ("", "gen/adv"),
+        ("train", "loss"),
+        ("validation", "loss"),
+    ]
+
+
+@pytest.mark.parametrize(("tag", "axis"), [("epoch_loss", "epoch"), ("loss", "step")])
+def test_steps_of_keras_epoch_tags_are_epochs(tmp_path: Path, tag: str, axis: str) -> None:
+    (tmp_path / "events.out.tfevents.1").write_bytes(event(tag, float("nan"), 1))
+    [found] = EventFileReader([tmp_path], LOGGER).read_new()
+    assert (found.axis, found.event_folder) == (axis, "")
+    assert math.isnan(found.values[0].value)
 
 
 def test_invalid_event_file_is_logged_once(

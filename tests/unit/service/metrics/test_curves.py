@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from airflow_dlaas.contract.curves import Series
 from airflow_dlaas.contract.training import Metric
 from airflow_dlaas.service.metrics.downsample import downsample
+from airflow_dlaas.service.metrics.metric_lines import MetricLineReader
 from airflow_dlaas.service.metrics.metric_phases import phase_from_folders, split_phase
 from airflow_dlaas.service.metrics.metrics_cache import MAX_CACHED_TRAININGS, MetricsCache
 
@@ -15,7 +21,7 @@ LINE = '{{"timestamp":"2026-03-01T12:00:00Z","iteration":{},"phase":"","values":
 
 
 def new_cache() -> MetricsCache:
-    return MetricsCache(Metric.model_validate_json)
+    return MetricsCache(parse_metric)
 
 
 def test_downsampling_keeps_a_spike_of_one_point() -> None:
@@ -52,6 +58,115 @@ def test_cache_reads_only_new_complete_lines(tmp_path: Path) -> None:
     assert second.complete
 
 
+def series_of(path: Path, *metrics: dict[str, Any]) -> list[Series]:
+    """Return the series of a file with *metrics*, each with the value 1 of "loss" unless it has others."""
+    lines = [
+        {"timestamp": "2026-03-01T12:00:00.000Z", "iteration": 1, "values": [{"name": "loss", "value": 1.0}], **one}
+        for one in metrics
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return list(new_cache().curves(path, 100, None, complete=True).series or ())
+
+
+def test_values_of_progress_bars_are_series_of_their_own(tmp_path: Path) -> None:
+    found = series_of(
+        tmp_path / "m",
+        {"axis": "step", "progress": True},
+        {"axis": "epoch"},
+        {"axis": "step", "progress": True, "iteration": 2},
+    )
+    assert [(one.name, one.axis, one.progress, one.total) for one in found] == [
+        ("loss", "step", True, 2),
+        ("loss", "epoch", False, 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("points", "axis"),
+    [
+        ([(1, "epoch"), (2, "epoch")], "epoch"),
+        ([(1, "step"), (5, "step"), (5, "step"), (7, "step")], "step"),
+        ([(1, "epoch"), (2, "step")], "step"),
+        ([(1, None), (2, None)], None),
+        ([(1, None), (2, "epoch")], None),
+        ([(100, "step"), (200, "step"), (100, "step")], "time"),
+        ([(1, "epoch"), (1, "epoch"), (1, "epoch"), (2, "epoch"), (2, "epoch")], "time"),
+    ],
+)
+def test_axis_is_time_where_iterations_do_not_increase(
+    tmp_path: Path, points: list[tuple[int, str | None]], axis: str | None
+) -> None:
+    [found] = series_of(tmp_path / "m", *({"iteration": step, "axis": stated} for step, stated in points))
+    assert found.axis == axis
+
+
+def test_names_of_one_phase_are_one_series(tmp_path: Path) -> None:
+    values = [{"name": "val_loss", "value": 1.0}]
+    [found] = series_of(tmp_path / "m", {"phase": "validation"}, {"values": values, "iteration": 2})
+    assert (found.phase, found.name, found.total) == ("validation", "loss", 2)
+
+
+def test_same_tag_in_two_folders_is_two_series(tmp_path: Path) -> None:
+    found = series_of(tmp_path / "m", {"event_folder": "runs/gen"}, {"event_folder": "runs/disc"}, {})
+    assert [(one.name, one.total) for one in found] == [("gen/loss", 1), ("disc/loss", 1)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"1",
+        b"\xff",
+        b"{}",
+        b'{"timestamp":"2026-03-01T12:00:00.000Z","iteration":1}',
+        b'{"timestamp":"soon","iteration":1,"values":[]}',
+        b'{"timestamp":"2026-03-01T12:00:00Z","iteration":"high","values":[]}',
+        b'{"timestamp":"2026-03-01T12:00:00Z","iteration":1,"values":[{"name":"a","value":"high"}]}',
+        b'{"timestamp":"2026-03-01T12:00:00Z","iteration":1,"values":[{"name":1,"value":1}]}',
+        b'{"timestamp":"2026-03-01T12:00:00Z","iteration":1%s,"values":[{"name":"a","value":1}]}' % (b"0" * 400),
+    ],
+)
+def test_damaged_line_is_skipped(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "m"
+    path.write_bytes(line + b"\n" + LINE.format(2, "loss", 1.0).encode())
+    [found] = new_cache().curves(path, 10, None, complete=True).series or ()
+    assert [point[0] for point in found.points] == [2.0]
+
+
+def parse_metric(line: bytes) -> Metric | None:
+    try:
+        return Metric.model_validate_json(line)
+    except ValidationError:
+        return None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"timestamp":"2026-03-01T12:00:00.125Z","iteration":3,"phase":"train","values":[{"name":"a","value":"NaN"}]}',
+        b'{"timestamp":"2026-03-01T12:00:00+02:00","iteration":3,"values":[{"name":"a","value":"-Infinity"}],"axis":"epoch"}',
+        b'{"timestamp":"2026-03-01T12:00:00Z","iteration":3,"values":[{"name":"a","value":1}],"event_folder":"x"}',
+        b'{"timestamp":"2026-03-01T12:00:00Z","iteration":"3","values":[{"name":"a","value":"1.5"}],"progress":true}',
+        b'{"timestamp":1772366400,"iteration":3.0,"values":[{"name":"a","value":NaN}],"progress":false}',
+        b'{"timestamp":"2026-03-01T12:00:00Z","iteration":3,"values":[],"phase":"x","axis":null,"event_folder":null}',
+    ],
+)
+def test_line_has_the_content_that_the_model_reads(line: bytes) -> None:
+    metric = Metric.model_validate_json(line)
+    expected = (
+        metric.timestamp.timestamp(),
+        float(metric.iteration),
+        metric.phase,
+        metric.axis,
+        bool(metric.progress),
+        metric.event_folder,
+        [(one.name, one.value) for one in metric.values],
+    )
+    assert str(tuple(MetricLineReader(parse_metric).read(line) or ())) == str(expected)
+
+
 def test_evicted_training_is_read_again(tmp_path: Path) -> None:
     kept = new_cache()
     for number in range(MAX_CACHED_TRAININGS + 2):
@@ -72,5 +187,9 @@ def test_phase_comes_from_name_directory_or_explicit_phase() -> None:
     assert split_phase("validation", "Loss/test") == ("validation", "Loss")
     assert split_phase("", "std_dev") == ("", "std_dev")
     assert split_phase("", "valuation") == ("", "valuation")
-    assert phase_from_folders(("logs", "validation")) == "validation"
-    assert phase_from_folders(("runs", "a")) == ""
+    assert split_phase("", "valid_0 auc") == ("validation", "auc")
+    assert split_phase("", "valid_1 auc") == ("validation", "auc 1")
+    assert phase_from_folders(("logs", "validation"), "loss") == "validation"
+    assert phase_from_folders(("runs", "a"), "loss") == ""
+    assert phase_from_folders(("runs", "gan_loss_val"), "gan/loss") == "validation"
+    assert phase_from_folders(("runs", "other_val"), "loss") == ""
