@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Frame, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Frame, Locator, Page, Response, expect, sync_playwright
 
 from airflow_dlaas.demo.airflow_processes import RealAirflow
 
@@ -111,6 +111,11 @@ def logged_in(
         yield window
     finally:
         context.close()
+
+
+def metric_charts(page: Page | Frame) -> Locator:
+    """Return the charts of the metrics on a task's page; other charts show the resources over time."""
+    return page.get_by_role("region", name="Metrics").get_by_role("figure")
 
 
 def last_step(text: str) -> int:

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 from airflow_dlaas.client import calls
 from airflow_dlaas.demo.service_process import ServiceProcess
 from tests.system.auth import STRANGER, VIEWER
-from tests.system.browser import UserWindow, last_step, logged_in
+from tests.system.browser import UserWindow, last_step, logged_in, metric_charts
 from tests.system.dags.watch import GROWS, TRAIN
 from tests.system.stage import Run, Stage, eventually
 
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.slow
 def test_task_page_updates_curves_and_log_without_reloading(admin: UserWindow, growing: Run) -> None:
     frame = admin.open_tab(growing.dag_id, growing.run_id)
     expect(frame.locator(".state-running")).to_be_visible()
-    expect(frame.get_by_role("figure")).to_have_count(2)
-    log, slider = frame.get_by_role("log"), frame.get_by_role("slider").last
+    expect(metric_charts(frame)).to_have_count(2)
+    log, slider = frame.get_by_role("log"), metric_charts(frame).get_by_role("slider").last
     expect(log).to_contain_text("Iter")
     first, length = last_step(log.inner_text()), slider.get_attribute("aria-valuemax")
     eventually(lambda: last_step(log.inner_text()) > first or None)
@@ -154,10 +154,10 @@ def test_task_page_keeps_its_data_while_the_service_does_not_answer(
 ) -> None:
     frame = admin.open_tab(growing.dag_id, growing.run_id)
     expect(frame.get_by_role("log")).to_contain_text("Iter")
-    expect(frame.get_by_role("figure")).to_have_count(2)  # loaded before the service stops
+    expect(metric_charts(frame)).to_have_count(2)  # loaded before the service stops
     with suspended(live_service):
         expect(frame.locator(".notice").first).to_be_visible()
-        expect(frame.get_by_role("figure")).to_have_count(2)
+        expect(metric_charts(frame)).to_have_count(2)
         admin.take_screenshot("service-away")
     expect(frame.locator(".notice")).to_have_count(0)
     expect(frame.locator(".state-running")).to_be_visible()
@@ -171,7 +171,7 @@ def test_task_page_shows_the_task_s_summary_of_a_deleted_training(admin: UserWin
     stage.client.send(calls.delete_training(training.id))
     frame = admin.open_tab(run.dag_id, run.run_id)
     expect(frame.locator(".state-completed")).to_be_visible()
-    expect(frame.get_by_role("figure")).to_have_count(2)
+    expect(metric_charts(frame)).to_have_count(2)
     expect(frame.locator(".notice").first).to_contain_text("the summary that the task stored")
 
 

@@ -7,6 +7,7 @@ import type uPlot from "uplot";
 import type { ChartSettings } from "../shared/ChartControls";
 import { buildChartData } from "../shared/chartData";
 import { curveColour } from "../shared/colours";
+import { toNumber } from "../shared/metricNumber";
 import { Plot } from "../shared/Plot";
 import { axisTitle, type ChartAxis, describeNonFinite, formatPosition, readingAtOrBefore } from "./chartAxis";
 import { type ChartLine, curvePlotOptions } from "./curvePlot";
@@ -70,7 +71,8 @@ export function CurveChart(props: Props): JSX.Element {
   const index = hovered ?? iterations.length - 1;
   const position = formatPosition(axis, iterations[index]);
   const readingOf = (line: number): string => {
-    const reading = readingAtOrBefore(readings[line] ?? [], index);
+    const last = lines[line]?.points.at(-1)?.[1];
+    const reading = isNear ? readingAtOrBefore(readings[line] ?? [], index) : last === undefined ? null : toNumber(last);
     return reading === null ? "–" : formatValue(reading);
   };
   const warnings = lines.flatMap(({ label, key }, line) => {
@@ -117,7 +119,9 @@ export function CurveChart(props: Props): JSX.Element {
           {warning}
         </p>
       ))}
-      {hidden.size < lines.length && (
+      {hidden.size === lines.length ? (
+        <p class="quiet">No curve is shown. A click on its name shows it.</p>
+      ) : (
         <div
           tabIndex={0}
           role="slider"
