@@ -163,7 +163,7 @@ class TrainingLookup:
         xcoms = await self.xcoms.list_recent(api, dag_id, run_id, limit=limit)
         connections = sorted({xcom.conn_id for xcom in xcoms})
         answers = dict(zip(connections, await asyncio.gather(*map(self._list_by_id, connections)), strict=True))
-        service_errors = [f"{connection}: {error}" for connection, error in answers.items() if isinstance(error, str)]
+        errors = {connection: error for connection, error in answers.items() if isinstance(error, str)}
         listed = {connection: trainings for connection, trainings in answers.items() if not isinstance(trainings, str)}
         lookup_budget = iter(range(MAX_SINGLE_LOOKUPS))
         tasks: dict[tuple[str, str], set[str]] = {}
@@ -176,7 +176,11 @@ class TrainingLookup:
             for xcom in xcoms
         ]
         items.sort(key=lambda item: (item.submitted_at is None, item.submitted_at), reverse=True)
-        return TrainingList(trainings=items, service_errors=service_errors)
+        return TrainingList(
+            trainings=items,
+            service_errors=[f"{connection}: {error}" for connection, error in errors.items()],
+            unavailable=list(errors),
+        )
 
     async def _list_by_id(self, conn_id: str) -> dict[str, Training] | str:
         """Return the newest trainings of the service of *conn_id* by id, or why the service did not list them."""

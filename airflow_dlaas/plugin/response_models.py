@@ -183,6 +183,8 @@ class TrainingList(ResponseModel):
     """Newest first."""
     service_errors: list[str]
     """One sentence for each service that does not answer now."""
+    unavailable: list[str]
+    """The connections of these services: which of their trainings wait or have GPUs is not known now."""
 
 
 class ResultFile(ResponseModel):

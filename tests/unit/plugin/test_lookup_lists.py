@@ -52,6 +52,7 @@ def test_list_reports_a_service_that_does_not_answer() -> None:
     lookup = TrainingLookup(service_clients=FakeService([], is_down=True))  # type: ignore[arg-type]
     listing = asyncio.run(lookup.list_task_trainings(airflow_with(mine="training-1").api_of("anna"), "~", "~", 200))
     assert listing.service_errors == ["c: The service does not answer"]
+    assert listing.unavailable == ["c"]
     # Its state is unknown, which differs from not submitted.
     assert [(row.ref.task_id, row.id, row.state) for row in listing.trainings] == [("train", "training-1", None)]
 

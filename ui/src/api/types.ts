@@ -217,6 +217,8 @@ export interface components {
             trainings: components["schemas"]["TrainingListItem"][];
             /** @description One sentence for each service that does not answer now. */
             service_errors: string[];
+            /** @description The connections of these services: which of their trainings wait or have GPUs is not known now. */
+            unavailable: string[];
         };
         /** @description A training as lists show it. */
         TrainingListItem: {

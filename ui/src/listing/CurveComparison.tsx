@@ -9,7 +9,8 @@ import { toNumber } from "../shared/metricNumber";
 import { TaskLink } from "./trainingColumns";
 import { defaultMetric } from "./columnNames";
 import { trainingKey, formatParameters, runLabel, taskLabel } from "./trainingFields";
-import { curveMetricNames, type CurveState, seriesName } from "./curveState";
+import { commonAxis, divergenceText, placePoints } from "./curveAxis";
+import { curveName, curveNames, curveOfMetric, type CurveState } from "./curveState";
 import { OverlayChart } from "./OverlayChart";
 import { ColourSwatch } from "./ColourSwatch";
 import { useCurves } from "./useCurves";
@@ -33,20 +34,25 @@ export function CurveComparison(props: Props): JSX.Element {
   const { trainings, slots, differing, preferredMetric, highlighted, onHighlight } = props;
   const states = useCurves(trainings);
   const [chosenMetric, setChosenMetric] = useState<string | null>(null);
-  const names = useMemo(() => curveMetricNames(trainings, states), [trainings, states]);
+  const names = useMemo(() => curveNames(trainings, states), [trainings, states]);
   const metric =
-    [chosenMetric, preferredMetric].find((name) => name !== null && names.includes(name)) ?? defaultMetric(names);
+    names.find(({ name }) => name === chosenMetric)?.name ??
+    curveOfMetric(preferredMetric ?? "", names) ??
+    defaultMetric(names);
   const label = ({ ref }: TrainingListItem): string =>
     (props.withRun ? `${runLabel(ref.run_id)} ` : "") + taskLabel(ref);
-  const lines = useMemo(
-    () =>
-      trainings.map((training) => {
-        const key = trainingKey(training);
-        const curve = states.get(key)?.series.find((series) => seriesName(series) === metric);
-        return { key, label: label(training), slot: slots.get(key) ?? 0, points: curve?.points ?? [] };
-      }),
-    [trainings, states, metric, slots],
-  );
+  const { axis, lines } = useMemo(() => {
+    const curves = trainings.map((training) =>
+      states.get(trainingKey(training))?.series.find((series) => curveName(series) === metric),
+    );
+    const axis = commonAxis(curves.filter((curve) => curve !== undefined));
+    const lines = trainings.map((training, index) => {
+      const key = trainingKey(training);
+      const points = placePoints(curves[index]?.points ?? [], axis, training);
+      return { key, label: label(training), slot: slots.get(key) ?? 0, points };
+    });
+    return { axis, lines };
+  }, [trainings, states, metric, slots]);
   return (
     <section class="listing-compare" aria-labelledby="curves">
       <h2 id="curves">Curves</h2>
@@ -58,7 +64,7 @@ export function CurveComparison(props: Props): JSX.Element {
             <label>
               Curves of{" "}
               <select value={metric} onChange={(event) => setChosenMetric(event.currentTarget.value)}>
-                {names.map((name) => (
+                {names.map(({ name }) => (
                   <option key={name} value={name}>
                     {name}
                   </option>
@@ -66,13 +72,15 @@ export function CurveComparison(props: Props): JSX.Element {
               </select>
             </label>
           </div>
-          <OverlayChart metric={metric} lines={lines} highlighted={highlighted} />
+          <OverlayChart metric={metric} axis={axis} lines={lines} highlighted={highlighted} />
         </>
       )}
       <ul class="listing-legend">
         {trainings.map((training) => {
           const key = trainingKey(training);
-          const value = metric === null ? undefined : lines.find((line) => line.key === key)?.points.at(-1)?.[1];
+          const points = lines.find((line) => line.key === key)?.points ?? [];
+          const value = points.at(-1)?.[1];
+          const divergence = divergenceText(points, axis);
           return (
             <li
               key={key}
@@ -84,7 +92,8 @@ export function CurveComparison(props: Props): JSX.Element {
               {props.withRun && `${runLabel(training.ref.run_id)} `}
               <TaskLink taskRef={training.ref} />{" "}
               <span class="listing-muted">{formatParameters(training, differing)}</span>{" "}
-              <b>{value === undefined ? missingValueText(training, states.get(key)) : formatPointValue(toNumber(value))}</b>
+              <b>{value === undefined ? missingValueText(training, states.get(key)) : formatNumber(toNumber(value))}</b>
+              {divergence !== null && ` (${divergence})`}
             </li>
           );
         })}
@@ -93,13 +102,11 @@ export function CurveComparison(props: Props): JSX.Element {
   );
 }
 
-/** The last value of a curve; it is null where it is no finite number. */
-const formatPointValue = (value: number | null): string => (value === null ? "not a number" : formatNumber(value));
-
 function emptyText(trainings: readonly TrainingListItem[], states: ReadonlyMap<string, CurveState>): string {
   if (trainings.length === 0) return "Select trainings in the table to see their curves.";
   if (trainings.some((training) => !states.has(trainingKey(training)))) return "Loading …";
-  return "These trainings have no metrics yet.";
+  const error = trainings.map((training) => states.get(trainingKey(training))?.error).find(Boolean);
+  return error ? `It is not known whether these trainings have metrics. ${error}` : "These trainings have no metrics yet.";
 }
 
 /** Why a training has no value of the metric. */

@@ -4,13 +4,15 @@ import type { JSX } from "preact";
 import { useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 
-import { airflowTimeZone } from "../shared/theme";
 import { formatNumber } from "../shared/format";
 import { type ChartGrid, buildChartGrid, pointAt, type GridPosition, nextPosition } from "./chartGrid";
+import { timeRange, valueRange } from "./axisRanges";
+import { formatTicks } from "./timeTicks";
 import { type HistoryLine, historyLineLabel } from "./metricHistory";
 import { airflowRoot, taskUrl } from "../shared/links";
 import { openAirflowPage } from "../shared/airflowNavigation";
 import { runLabel } from "./trainingFields";
+import { curveColour } from "../shared/colours";
 import { axis, Plot } from "../shared/Plot";
 import { curveStyle } from "./ColourSwatch";
 
@@ -19,13 +21,16 @@ interface Props {
   lines: readonly HistoryLine[];
 }
 
-const HEIGHT = 300;
+const HEIGHT = 320;
+
+/** Pixels for the title of an axis. */
+const LABEL_SIZE = 22;
 
 export function HistoryChart({ metric, lines }: Props): JSX.Element {
   const [position, setPosition] = useState<GridPosition | null>(null);
   const plot = useRef<uPlot | null>(null);
   const grid = useMemo(() => buildChartGrid(lines), [lines]);
-  const options = useMemo(() => chartOptions(lines, grid, setPosition), [lines, grid]);
+  const options = useMemo(() => chartOptions(metric, lines, grid, setPosition), [metric, lines, grid]);
   const data = useMemo((): uPlot.AlignedData => [grid.times, ...grid.rows.map((row) => row.map(valueOf))], [grid]);
   const point = pointAt(grid, position);
   const open = (): void => {
@@ -40,7 +45,7 @@ export function HistoryChart({ metric, lines }: Props): JSX.Element {
     const time = next === null ? undefined : grid.times[next.time];
     const value = pointAt(grid, next)?.value;
     if (plot.current && time !== undefined && value !== undefined)
-      plot.current.setCursor({ left: plot.current.valToPos(time, "x"), top: plot.current.valToPos(value, "y") }, false);
+      plot.current.setCursor({ left: plot.current.valToPos(time, "x"), top: heightOf(plot.current, value) }, false);
   };
   return (
     <figure class="listing-history">
@@ -61,15 +66,25 @@ export function HistoryChart({ metric, lines }: Props): JSX.Element {
 
 const HINT = "Select a run with the pointer or the arrow keys; a click or Enter opens its task.";
 
-const valueOf = (point: { value: number } | null): number | null => point?.value ?? null;
+const valueOf = (point: { value: number } | null): number | null =>
+  point !== null && Number.isFinite(point.value) ? point.value : null;
+
+/** Pixels from the top of the plot to *value*; one that is not finite has its mark at the bottom. */
+const heightOf = (plot: uPlot, value: number): number =>
+  Number.isFinite(value) ? plot.valToPos(value, "y") : plot.bbox.height / devicePixelRatio - MARK_SIZE;
+
+/** Pixels. */
+const MARK_SIZE = 8;
 
 function describePoint(point: NonNullable<ReturnType<typeof pointAt>>, line: HistoryLine | undefined): string {
   const label = line ? historyLineLabel(line) : "";
   const mapped = line?.map_index === "best" ? `, by [${point.training.ref.map_index}]` : "";
-  return `${runLabel(point.training.ref.run_id)}: ${label} ${formatNumber(point.value)}${mapped}`;
+  const diverged = Number.isFinite(point.value) ? "" : " (diverged)";
+  return `${runLabel(point.training.ref.run_id)}: ${label} ${formatNumber(point.value)}${mapped}${diverged}`;
 }
 
 function chartOptions(
+  metric: string,
   lines: readonly HistoryLine[],
   grid: ChartGrid,
   onPosition: (position: GridPosition | null) => void,
@@ -77,9 +92,14 @@ function chartOptions(
   return {
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 9 } },
+    scales: { x: { range: () => timeRange(grid.times) }, y: { range: (_, low, high) => valueRange(low, high) } },
     axes: [
-      axis({ values: (_plot, times, _axis, _space, step) => times.map((time) => formatTick(time, step)) }),
-      axis({ size: 60, values: (_, values) => values.map(formatNumber) }),
+      axis({
+        label: "time of the run",
+        labelSize: LABEL_SIZE,
+        values: (_plot, times, _axis, _space, step) => formatTicks(times, step),
+      }),
+      axis({ label: metric, labelSize: LABEL_SIZE, size: 60, values: (_, values) => values.map(formatNumber) }),
     ],
     series: [
       {},
@@ -90,15 +110,33 @@ function chartOptions(
         points: { show: true, size: 6, fill: curveStyle(index).stroke },
       })),
     ],
-    hooks: { setCursor: [(plot) => onPosition(nearestPosition(plot, grid))] },
+    hooks: {
+      setCursor: [(plot) => onPosition(nearestPosition(plot, grid))],
+      draw: [(plot) => drawDiverged(plot, grid)],
+    },
   };
 }
 
-/** "25 Nov", or "02:00" where *step* is less than a day; *time* and *step* in seconds. */
-function formatTick(time: number, step: number): string {
-  const format: Intl.DateTimeFormatOptions =
-    step < 86_400 ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } : { day: "numeric", month: "short" };
-  return new Intl.DateTimeFormat("en-GB", { ...format, timeZone: airflowTimeZone() }).format(time * 1000);
+/** A cross at the bottom of the plot for each point whose value is NaN or an infinity, in the colour of its line. */
+function drawDiverged(plot: uPlot, grid: ChartGrid): void {
+  const { ctx, bbox } = plot;
+  const half = (MARK_SIZE / 2) * devicePixelRatio;
+  ctx.save();
+  ctx.lineWidth = 2 * devicePixelRatio;
+  grid.rows.forEach((row, line) => {
+    ctx.strokeStyle = curveColour(line);
+    row.forEach((point, index) => {
+      if (point === null || Number.isFinite(point.value)) return;
+      const [x, y] = [plot.valToPos(grid.times[index] ?? 0, "x", true), bbox.top + bbox.height - 2 * half];
+      ctx.beginPath();
+      ctx.moveTo(x - half, y - half);
+      ctx.lineTo(x + half, y + half);
+      ctx.moveTo(x - half, y + half);
+      ctx.lineTo(x + half, y - half);
+      ctx.stroke();
+    });
+  });
+  ctx.restore();
 }
 
 /** The point nearest to the cursor among those at the cursor's time. */
@@ -109,7 +147,7 @@ function nearestPosition(plot: uPlot, grid: ChartGrid): GridPosition | null {
   let leastDistance = Infinity;
   grid.rows.forEach((row, line) => {
     const value = row[idx]?.value;
-    const distance = value === undefined ? Infinity : Math.abs(plot.valToPos(value, "y") - top);
+    const distance = value === undefined ? Infinity : Math.abs(heightOf(plot, value) - top);
     if (distance < leastDistance) [found, leastDistance] = [{ line, time: idx }, distance];
   });
   return found;

@@ -3,6 +3,9 @@
 import type { ComponentChildren, JSX } from "preact";
 
 import type { TrainingListItem } from "../api/types";
+import { permanentLink } from "../shared/airflowNavigation";
+import { CopyButton } from "../shared/CopyButton";
+import { NarrowFrameLink } from "../task/NarrowFrameLink";
 import type { ListingState } from "./useListing";
 
 interface Props {
@@ -17,7 +20,13 @@ export function ListPage({ title, listing, emptyText, children }: Props): JSX.El
   const { trainings, errors } = listing;
   return (
     <div class="listing">
-      <h1>{title}</h1>
+      <NarrowFrameLink />
+      <header class="listing-head">
+        <h1>{title}</h1>
+        <CopyButton text={permanentLink} label="Copy a link to what the page shows now">
+          Copy link
+        </CopyButton>
+      </header>
       <div role="status">
         {errors.map((error) => (
           <p key={error} class="listing-error">

@@ -2,14 +2,12 @@
 
 import type { JSX } from "preact";
 
+import type { MetricName } from "./columnNames";
 import type { Direction } from "./metricDirection";
+import type { MetricSelection } from "./metricSelection";
 
-interface Props {
-  names: readonly string[];
-  metric: string | null;
-  direction: Direction;
-  onMetric: (metric: string) => void;
-  onDirection: (direction: Direction) => void;
+interface Props extends MetricSelection {
+  names: readonly MetricName[];
 }
 
 export function MetricSelector({ names, metric, direction, onMetric, onDirection }: Props): JSX.Element | null {
@@ -19,9 +17,9 @@ export function MetricSelector({ names, metric, direction, onMetric, onDirection
       <label>
         Metric{" "}
         <select value={metric} onChange={(event) => onMetric(event.currentTarget.value)}>
-          {names.map((name) => (
+          {names.map(({ name, isProgress }) => (
             <option key={name} value={name}>
-              {name}
+              {isProgress ? `${name} (progress bar)` : name}
             </option>
           ))}
         </select>

@@ -5,7 +5,11 @@ import { useMemo, useState } from "preact/hooks";
 
 import type { TrainingListItem } from "../api/types";
 import type { Direction } from "./metricDirection";
-import { historyLines, historyLineLabel, describeTrend } from "./metricHistory";
+import { historyLines, historyLineLabel, type HistoryLine, describeTrend } from "./metricHistory";
+import { AirflowLink } from "./trainingColumns";
+import { isUnknown, runLabel, taskInstanceKey, taskLabel } from "./trainingFields";
+import { airflowRoot, taskUrl } from "../shared/links";
+import { formatNumber } from "../shared/format";
 import { HistoryChart } from "./HistoryChart";
 import { ColourSwatch } from "./ColourSwatch";
 
@@ -37,7 +41,11 @@ export function MetricTrends({ trainings, metric, direction }: Props): JSX.Eleme
         </label>
       )}
       {lines.length === 0 ? (
-        <p>No run has completed with this metric yet.</p>
+        <p>
+          {trainings.some(isUnknown)
+            ? "It is not known which runs have completed with this metric."
+            : "No run has completed with this metric yet."}
+        </p>
       ) : (
         <HistoryChart metric={metric} lines={lines} />
       )}
@@ -45,9 +53,34 @@ export function MetricTrends({ trainings, metric, direction }: Props): JSX.Eleme
         {lines.map((line, index) => (
           <li key={historyLineLabel(line)}>
             <ColourSwatch slot={index} /> <b>{historyLineLabel(line)}:</b> {describeTrend(line, direction)}
+            <DivergedTrainings line={line} />
           </li>
         ))}
       </ul>
     </section>
+  );
+}
+
+/** The most links to trainings that diverged, the newest ones. */
+const MAX_LINKS = 10;
+
+/** Links to the trainings of *line* that diverged; the chart has crosses at its bottom for those that are its points. */
+function DivergedTrainings({ line }: { line: HistoryLine }): JSX.Element | null {
+  const root = airflowRoot(window.location.pathname);
+  const newest = line.diverged.slice(-MAX_LINKS).reverse();
+  if (newest.length === 0) return null;
+  return (
+    <>
+      {" "}
+      Diverged (✕):{" "}
+      {newest.map(({ value, training: { ref } }, index) => (
+        <span key={taskInstanceKey(ref)}>
+          {index > 0 && ", "}
+          <AirflowLink href={taskUrl(root, ref)}>{`${runLabel(ref.run_id)} ${taskLabel(ref)}`}</AirflowLink>{" "}
+          {formatNumber(value)}
+        </span>
+      ))}
+      {line.diverged.length > newest.length && ` and ${line.diverged.length - newest.length} before them`}.
+    </>
   );
 }

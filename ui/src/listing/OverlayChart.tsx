@@ -4,27 +4,36 @@ import type { JSX } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import uPlot from "uplot";
 
-import { formatNumber } from "../shared/format";
+import { formatClock, formatNumber } from "../shared/format";
 import { buildChartData, type CurveLine } from "../shared/chartData";
 import { ChartControls, useChartSettings } from "../shared/ChartControls";
-import { axis, Plot } from "../shared/Plot";
+import { axis as themedAxis, Plot } from "../shared/Plot";
+import { axisTitle, type ChartAxis } from "../task/chartAxis";
 import { curveStyle } from "./ColourSwatch";
 
 interface Props {
   metric: string;
+  /** What the first number of each point counts. */
+  axis: ChartAxis;
   lines: readonly CurveLine[];
   /** The key of the curve that is emphasized. */
   highlighted: string | null;
 }
 
-const HEIGHT = 340;
+const HEIGHT = 360;
 
-export function OverlayChart({ metric, lines, highlighted }: Props): JSX.Element {
+/** Pixels for the title of an axis. */
+const LABEL_SIZE = 22;
+
+export function OverlayChart({ metric, axis, lines, highlighted }: Props): JSX.Element {
   const [settings, setSettings] = useChartSettings();
   const { smoothing, logarithmic } = settings;
   const plot = useRef<uPlot | null>(null);
   const appearance = lines.map((line) => `${line.slot} ${line.label}`).join("\n");
-  const options = useMemo(() => chartOptions(lines, logarithmic), [appearance, logarithmic]);
+  const options = useMemo(
+    () => chartOptions(metric, axis, lines, logarithmic),
+    [metric, axis, appearance, logarithmic],
+  );
   const data = useMemo((): uPlot.AlignedData => {
     const { iterations, values } = buildChartData(lines, smoothing, logarithmic);
     return [iterations, ...values];
@@ -38,7 +47,7 @@ export function OverlayChart({ metric, lines, highlighted }: Props): JSX.Element
         options={options}
         data={data}
         height={HEIGHT}
-        label={`${metric} over iterations, ${lines.length} curves; the list below has their last values`}
+        label={`${metric} over ${axisTitle(axis)}, ${lines.length} curves; the list below has their last values`}
         plot={plot}
       />
     </>
@@ -48,19 +57,35 @@ export function OverlayChart({ metric, lines, highlighted }: Props): JSX.Element
 /** On a logarithmic axis uPlot passes null for labels that it leaves out. */
 const formatTick = (value: number | null): string => (value === null ? "" : formatNumber(value));
 
-function chartOptions(lines: readonly CurveLine[], logarithmic: boolean): Omit<uPlot.Options, "width" | "height"> {
+/** Seconds between two labels of a time axis. */
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400];
+
+function chartOptions(
+  metric: string,
+  axis: ChartAxis,
+  lines: readonly CurveLine[],
+  logarithmic: boolean,
+): Omit<uPlot.Options, "width" | "height"> {
   return {
     legend: { show: false },
     focus: { alpha: 0.25 },
     cursor: { focus: { prox: 24 } },
     scales: { x: { time: false }, y: { distr: logarithmic ? 3 : 1 } },
-    axes: [axis(), axis({ size: 64, values: (_, values) => values.map(formatTick) })],
+    axes: [
+      themedAxis({
+        label: axisTitle(axis),
+        labelSize: LABEL_SIZE,
+        ...(axis === "elapsed" && { incrs: TIME_STEPS, values: (_, seconds) => seconds.map(formatClock) }),
+      }),
+      themedAxis({ label: metric, labelSize: LABEL_SIZE, size: 64, values: (_, values) => values.map(formatTick) }),
+    ],
     series: [
       {},
       ...lines.map((line) => ({
         label: line.label,
         ...curveStyle(line.slot),
-        spanGaps: true,
+        points: { fill: curveStyle(line.slot).stroke },
+        spanGaps: false, // a gap where the training had NaN; iterations of other curves are no gaps
       })),
     ],
   };

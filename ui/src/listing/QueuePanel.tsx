@@ -8,12 +8,17 @@ import { type GpuQueue, gpuQueues, queuePositionText } from "./gpuQueue";
 
 const gpuCountText = (count: number): string => (count === 1 ? "1 GPU" : `${count} GPUs`);
 
-export function QueuePanel({ trainings }: { trainings: readonly TrainingListItem[] }): JSX.Element {
-  const queues = gpuQueues(trainings);
+interface Props {
+  trainings: readonly TrainingListItem[];
+  /** The connections whose service does not answer. */
+  unavailable: readonly string[];
+}
+
+export function QueuePanel({ trainings, unavailable }: Props): JSX.Element {
+  const queues = gpuQueues(trainings, unavailable);
   return (
     <section class="listing-queue" aria-labelledby="queue">
       <h2 id="queue">Queue</h2>
-      {queues.length === 0 && <p>No training waits for a GPU or has one.</p>}
       {queues.map((queue) => (
         <ServiceQueue key={queue.connection} queue={queue} isNamed={queues.length > 1} />
       ))}
@@ -22,7 +27,23 @@ export function QueuePanel({ trainings }: { trainings: readonly TrainingListItem
 }
 
 function ServiceQueue({ queue, isNamed }: { queue: GpuQueue; isNamed: boolean }): JSX.Element {
+  const isEmpty = queue.waiting.length === 0 && queue.holding.length === 0;
   const suffix = isNamed ? ` at ${queue.connection}` : "";
+  if (isEmpty && queue.isKnown) return <p>No training waits for a GPU or has one{suffix}.</p>;
+  return (
+    <>
+      {!queue.isKnown && (
+        <p>
+          <b>Unknown:</b> the service of the connection {queue.connection} does not answer.
+          {!isEmpty && " The last known state:"}
+        </p>
+      )}
+      {!isEmpty && <QueueLists queue={queue} suffix={suffix} />}
+    </>
+  );
+}
+
+function QueueLists({ queue, suffix }: { queue: GpuQueue; suffix: string }): JSX.Element {
   return (
     <div class="listing-queues">
       <div>

@@ -1,54 +1,70 @@
 /** The trainings of one run: a table, best first, and the curves of selected ones. */
 
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
 
 import type { TrainingListItem } from "../api/types";
 import * as trainingColumns from "./trainingColumns";
-import { metricNames, parameterNames } from "./columnNames";
+import { type MetricName, metricNames, parameterNames } from "./columnNames";
 import { CurveComparison } from "./CurveComparison";
 import { formatNumber } from "../shared/format";
 import { MetricSelector } from "./MetricSelector";
-import type { Direction } from "./metricDirection";
-import { trainingKey } from "./trainingFields";
+import { bestValue, type Direction } from "./metricDirection";
+import { isUnknown, metricValue, trainingKey } from "./trainingFields";
 import { bestKeys, MAX_CURVES } from "./curveSelection";
-import type { SortOrder } from "./sort";
-import { bestFirstOrder, metricColumn, sortTrainings, parameterColumn } from "./tableColumns";
+import { filtersToQuery, filterTrainings, parseFilters } from "./filter";
+import { FilterForm } from "./FilterForm";
+import { metricSelection } from "./metricSelection";
+import { withValues } from "./queryValues";
+import { orderText, parseOrder } from "./sort";
+import { bestFirstOrder, type Column, metricColumn, parameterColumn, sortTrainings, usedColumns } from "./tableColumns";
 import { TrainingTable } from "./TrainingTable";
 import { useCurveSelection } from "./useCurveSelection";
-import { useMetricSelection } from "./useMetricSelection";
+import type { Settings } from "./useSettings";
 
 /** Further metrics are shown on each training's own page only. */
 const MAX_METRIC_COLUMNS = 6;
 
-export function SweepComparison({
-  trainings,
-  now,
-}: {
+interface Props {
   trainings: readonly TrainingListItem[];
   now: number;
-}): JSX.Element {
-  const names = useMemo(() => metricNames(trainings), [trainings]);
-  const { differing, shared } = useMemo(() => parameterNames(trainings), [trainings]);
-  const metricSelection = useMetricSelection(names);
-  const { metric, direction } = metricSelection;
-  const [chosenOrder, setChosenOrder] = useState<SortOrder | null>(null);
+  settings: Settings;
+}
+
+export function SweepComparison({ trainings: all, now, settings }: Props): JSX.Element {
+  const filters = parseFilters(settings.query);
+  const trainings = useMemo(() => filterTrainings(all, filters), [all, JSON.stringify(filters)]);
+  const names = useMemo(() => metricNames(all), [all]);
+  const { differing, shared } = useMemo(() => parameterNames(all), [all]);
+  const selectedMetric = metricSelection(names, settings);
+  const { metric, direction } = selectedMetric;
   const [highlighted, setHighlighted] = useState<string | null>(null);
-  const shownMetrics = names.filter((name, index) => index < MAX_METRIC_COLUMNS || name === metric);
+  const shownMetrics = names.filter(({ name }, index) => index < MAX_METRIC_COLUMNS || name === metric);
+  const best = metric === null ? null : bestOfTrainings(trainings, metric, direction);
   const columns = useMemo(
-    () => [
-      trainingColumns.task,
-      trainingColumns.state,
-      trainingColumns.phase,
-      ...shownMetrics.map((name) => metricColumn(name, formatNumber, name === metric ? direction : undefined)),
-      ...differing.map(parameterColumn),
-      trainingColumns.elapsed,
-      trainingColumns.framework,
-      trainingColumns.resources,
-    ],
-    [shownMetrics.join("\n"), differing.join("\n"), metric, direction],
+    () =>
+      usedColumns(
+        [
+          trainingColumns.task,
+          trainingColumns.state,
+          trainingColumns.phase,
+          ...shownMetrics.map((one) =>
+            one.name === metric ? bestMarkedColumn(one, best, direction) : metricColumn(one, formatNumber),
+          ),
+          ...differing.map(parameterColumn),
+          trainingColumns.tags,
+          trainingColumns.note,
+          trainingColumns.elapsed,
+          trainingColumns.total,
+          trainingColumns.id,
+          trainingColumns.framework,
+          trainingColumns.resources,
+        ],
+        all,
+      ),
+    [JSON.stringify(shownMetrics), differing.join("\n"), metric, direction, best, all],
   );
-  const order = chosenOrder ?? bestFirstOrder(metric, direction);
+  const order = parseOrder(settings.query.get("sort")) ?? bestFirstOrder(metric, direction);
   const rows = useMemo(
     () => sortTrainings(trainings, columns, order, now),
     [trainings, columns, order.columnId, order.descending, now],
@@ -57,24 +73,23 @@ export function SweepComparison({
   const states = trainings.map((one) => `${trainingKey(one)} ${one.state}`).join("\n");
   const defaultKeys = useMemo(() => bestKeys(trainings, metric, direction), [states, metric, direction]);
   const { selection, trainings: selected, select } = useCurveSelection(rows, defaultKeys);
-  const onMetric = (name: string): void => {
-    setChosenOrder(null);
-    metricSelection.onMetric(name);
-  };
-  const onDirection = (next: Direction): void => {
-    setChosenOrder(null);
-    metricSelection.onDirection(next);
-  };
   return (
     <>
-      <MetricSelector names={names} {...metricSelection} onMetric={onMetric} onDirection={onDirection} />
-      {shared.length > 0 && <SharedParameters training={trainings[0]} names={shared} />}
+      <MetricSelector names={names} {...selectedMetric} />
+      {shared.length > 0 && <SharedParameters training={all.find((one) => !isUnknown(one))} names={shared} />}
+      <FilterForm
+        all={all}
+        shown={rows.length}
+        filters={filters}
+        onFilters={(next) => settings.change((query) => filtersToQuery(query, next))}
+        ofOneDag
+      />
       <TrainingTable
         caption={`${trainings.length} trainings; curves of ${selected.length} (at most ${MAX_CURVES}) below`}
         columns={columns}
         rows={rows}
         order={order}
-        onOrder={setChosenOrder}
+        onOrder={(next) => settings.change((query) => withValues(query, { sort: orderText(next) }))}
         now={now}
         selection={selection}
         highlighted={highlighted}
@@ -98,6 +113,32 @@ export function SweepComparison({
       />
     </>
   );
+}
+
+/** The best value of *metric*; null where no training has a finite one. */
+function bestOfTrainings(
+  trainings: readonly TrainingListItem[],
+  metric: string,
+  direction: Direction,
+): number | null {
+  const values = trainings.map((training) => metricValue(training, metric));
+  return bestValue(
+    values.filter((value) => value !== null),
+    direction,
+  );
+}
+
+/** The column of the metric that the table is ordered by, with a mark beside the value *best*. */
+function bestMarkedColumn(metric: MetricName, best: number | null, direction: Direction): Column {
+  const render = (value: number): ComponentChildren =>
+    value === best ? (
+      <>
+        <b class="listing-best">best</b> {formatNumber(value)}
+      </>
+    ) : (
+      formatNumber(value)
+    );
+  return metricColumn(metric, render, direction);
 }
 
 /** The parameters that have the same value in all trainings. */

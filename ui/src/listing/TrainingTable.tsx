@@ -43,13 +43,19 @@ export function TrainingTable(props: Props): JSX.Element {
         <thead>
           <tr>
             {selection && <th scope="col">Curve</th>}
-            {columns.map((column) => (
-              <th key={column.id} scope="col" aria-sort={ariaSort(order, column.id)} class={numericClass(column)}>
+            {columns.map((column, index) => (
+              <th
+                key={column.id}
+                scope="col"
+                aria-sort={ariaSort(order, column.id)}
+                class={index === 0 ? "listing-first" : numericClass(column)}
+              >
                 <button type="button" onClick={() => onOrder(nextOrder(order, column.id, column.initialOrder))}>
                   {column.title}
                   <span aria-hidden="true" class="listing-arrow">
                     {order.columnId === column.id ? (order.descending ? "▼" : "▲") : ""}
                   </span>
+                  {column.remark && <small>{column.remark}</small>}
                 </button>
               </th>
             ))}

@@ -1,15 +1,24 @@
 import { expect, test } from "vitest";
 
+import type { MetricNumber } from "../shared/metricNumber";
 import { trainingKey } from "./trainingFields";
 import { bestKeys, MAX_CURVES, rankByMetric, toggleKey } from "./curveSelection";
 import { sampleTraining } from "./sampleTrainings";
 
-const scored = (id: string | null, loss?: number) =>
+const scored = (id: string | null, loss?: MetricNumber) =>
   sampleTraining({ id, metrics: loss === undefined ? {} : { loss } });
 
 test("rankByMetric lists the best first, and missing values last", () => {
   const ids = rankByMetric([scored("none"), scored("bad", 2), scored("good", 1)], "loss", "down").map((one) => one.id);
   expect(ids).toEqual(["good", "bad", "none"]);
+});
+
+test("a training that diverged never ranks before a finite value", () => {
+  for (const direction of ["up", "down"] as const) {
+    const all = [scored("none"), scored("nan", "NaN"), scored("high", "Infinity"), scored("low", "-Infinity"), scored("finite", 9)];
+    const ids = rankByMetric(all, "loss", direction).map((one) => one.id);
+    expect(ids).toEqual(["finite", "nan", "high", "low", "none"]);
+  }
 });
 
 test("bestKeys leaves out trainings that are not submitted", () => {

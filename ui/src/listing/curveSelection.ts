@@ -2,7 +2,7 @@
 
 import type { TrainingListItem } from "../api/types";
 import type { Direction } from "./metricDirection";
-import { trainingKey } from "./trainingFields";
+import { metricValue, trainingKey } from "./trainingFields";
 import { sortBy } from "./sort";
 
 /** Maximum number of curves: a user can't distinguish more. */
@@ -11,13 +11,13 @@ export const MAX_CURVES = 20;
 /** Number of curves before the user selects some. */
 export const DEFAULT_CURVES = 8;
 
-/** *trainings* with the best value of *metric* first; those without it come last, in unchanged order. */
+/** *trainings* with the best value of *metric* first; those that diverged, and then those without it, come last. */
 export function rankByMetric(
   trainings: readonly TrainingListItem[],
   metric: string | null,
   direction: Direction,
 ): TrainingListItem[] {
-  return metric === null ? [...trainings] : sortBy(trainings, (one) => one.metrics[metric] ?? null, direction === "up");
+  return metric === null ? [...trainings] : sortBy(trainings, (one) => metricValue(one, metric), direction === "up");
 }
 
 /** The keys of the best trainings; one that was not submitted has no curves and is left out. */

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import type { CurveSeries } from "../api/types";
 import { trainingKey } from "./trainingFields";
-import { curveMetricNames, needsFetch, withError, withResponse } from "./curveState";
+import { curveNames, curveOfMetric, needsFetch, withError, withResponse } from "./curveState";
 import { sampleTraining } from "./sampleTrainings";
 
 const running = sampleTraining({ id: "r", state: "running" });
@@ -47,9 +47,19 @@ test("withError keeps the curves, has the reason, and makes needsFetch true", ()
   expect(needsFetch(ended, state)).toBe(true);
 });
 
-test("curveMetricNames lists metrics that have curves", () => {
+test("curveNames lists metrics that have curves", () => {
   const state = new Map([
     [trainingKey(running), withResponse(running, undefined, { version: "1", series: [series], complete: false })],
   ]);
-  expect(curveMetricNames([running, ended], state)).toEqual(["train/loss"]);
+  expect(curveNames([running, ended], state)).toEqual([{ name: "train/loss", isProgress: false }]);
+});
+
+test("the curve of a progress bar has a name of its own, and is shown for a metric only where there is no other", () => {
+  const bar = { ...series, progress: true };
+  const both = withResponse(running, undefined, { version: "1", series: [bar, series], complete: false });
+  const names = curveNames([running], new Map([[trainingKey(running), both]]));
+  expect(names.map(({ name }) => name)).toEqual(["train/loss", "train/loss (progress bar)"]);
+  expect(curveOfMetric("train/loss", names)).toBe("train/loss");
+  expect(curveOfMetric("train/loss", names.slice(1))).toBe("train/loss (progress bar)");
+  expect(curveOfMetric("loss", names)).toBeNull();
 });

@@ -2,7 +2,7 @@
 
 import type { CurvesResponse, TrainingListItem, CurveSeries } from "../api/types";
 import { isFinal, trainingKey } from "./trainingFields";
-import { metricNames } from "./columnNames";
+import { type MetricName, metricNames } from "./columnNames";
 
 /** The curves of one training, and whether there may be more. */
 export interface CurveState {
@@ -18,6 +18,18 @@ export interface CurveState {
 /** "validation/accuracy", as in `TrainingListItem.metrics`. */
 export function seriesName(series: Pick<CurveSeries, "name" | "phase">): string {
   return series.phase === "" ? series.name : `${series.phase}/${series.name}`;
+}
+
+/** The name of *series* among all curves: a progress bar may show the same metric within each epoch. */
+export function curveName(series: Pick<CurveSeries, "name" | "phase" | "progress">): string {
+  return seriesName(series) + (series.progress ? PROGRESS_SUFFIX : "");
+}
+
+const PROGRESS_SUFFIX = " (progress bar)";
+
+/** The curve of the table's *metric*: that of its epochs where there is one. */
+export function curveOfMetric(metric: string, names: readonly MetricName[]): string | null {
+  return [metric, metric + PROGRESS_SUFFIX].find((wanted) => names.some(({ name }) => name === wanted)) ?? null;
 }
 
 /** Whether to request the curves of *training*, for the first time or again. */
@@ -48,14 +60,18 @@ export function withError(state: CurveState | undefined, error: string): CurveSt
   return { version: null, series: [], complete: false, ended: false, ...state, error };
 }
 
-/** The metrics that have curves, in the order of `metricNames`. */
-export function curveMetricNames(
+/** The names of all curves (see `curveName`), in the order of `metricNames`. */
+export function curveNames(
   trainings: readonly TrainingListItem[],
   states: ReadonlyMap<string, CurveState>,
-): string[] {
+): MetricName[] {
   const withCurveNames = trainings.map((training) => {
     const series = states.get(trainingKey(training))?.series ?? [];
-    return { ...training, metrics: Object.fromEntries(series.map((one) => [seriesName(one), 0])) };
+    return {
+      ...training,
+      metrics: Object.fromEntries(series.map((one) => [curveName(one), 0])),
+      progress_metrics: series.filter(({ progress }) => progress).map(curveName),
+    };
   });
   return metricNames(withCurveNames);
 }

@@ -30,8 +30,29 @@ test("each word of the text must occur, in any case and any field", () => {
   expect(ids({ text: "sweep nowhere" })).toEqual([]);
 });
 
+test("filters find a name, a tag, words of a note, and a parameter by its value", () => {
+  const noted = sampleTraining({ name: "wide", note: "Keep this one", tags: ["base", "keep"], parameters: { rate: "1e-2" } });
+  const found = (filters: object): number =>
+    filterTrainings([noted, ...all], { ...NO_FILTERS, ...filters }).filter((one) => one !== noted).length +
+    (filterTrainings([noted], { ...NO_FILTERS, ...filters }).length === 1 ? 100 : 0);
+  expect(found({ name: "wide" })).toBe(100);
+  expect(found({ tag: "base" })).toBe(100);
+  expect(found({ tag: "bas" })).toBe(0);
+  expect(found({ text: "keep THIS" })).toBe(100);
+  expect(found({ text: "rate=0.01" })).toBe(100);
+  expect(found({ text: "rate=0.1" })).toBe(0);
+  expect(found({ text: "learningrate=0.001" })).toBe(1);
+});
+
+test("a training whose state is not known matches unknown only", () => {
+  const away = sampleTraining({ id: "away", state: null });
+  const states = ["", "open", "pending", "completed", "unknown"];
+  expect(states.filter((state) => filterTrainings([away], { ...NO_FILTERS, state }).length === 1)).toEqual(["", "unknown"]);
+  expect(ids({ state: "unknown" })).toEqual([]);
+});
+
 test("filtersToQuery keeps the other parameters, and parseFilters reads the filters back", () => {
-  const filters = { dag: "a b", state: "open", framework: "torch", text: "x & y" };
+  const filters = { dag: "a b", state: "open", name: "n", tag: "t", framework: "torch", text: "x & y" };
   const query = filtersToQuery(new URLSearchParams("sort=name"), filters);
   expect(parseFilters(new URLSearchParams(query.toString()))).toEqual(filters);
   expect(query.get("sort")).toBe("name");

@@ -1,25 +1,39 @@
 /** The filters of a list of trainings, also as the query of a URL, so that a link shows the same list. */
 
 import type { TrainingListItem } from "../api/types";
+import { withValues } from "./queryValues";
+import { parseCell } from "./sort";
+import { isUnknown } from "./trainingFields";
 
 export interface FilterValues {
   dag: string;
-  /** The name of a state, or "open" for all that are not final. */
+  /** The name of a state, "open" for pending and running, or "unknown". */
   state: string;
+  name: string;
+  tag: string;
   framework: string;
-  /** Words, each of which must occur in a field of the training. */
+  /** Words, each of which must occur in a field of the training; "rate=0.1" is the value of a parameter. */
   text: string;
 }
 
-export const NO_FILTERS: FilterValues = { dag: "", state: "", framework: "", text: "" };
+export const NO_FILTERS: FilterValues = { dag: "", state: "", name: "", tag: "", framework: "", text: "" };
 
-const QUERY_KEYS = { dag: "dag_id", state: "state", framework: "framework", text: "q" } as const;
+const QUERY_KEYS = {
+  dag: "dag_id",
+  state: "state",
+  name: "name",
+  tag: "tag",
+  framework: "framework",
+  text: "q",
+} as const;
 
 export function parseFilters(query: URLSearchParams): FilterValues {
   const value = (key: string): string => query.get(key) ?? "";
   return {
     dag: value(QUERY_KEYS.dag),
     state: value(QUERY_KEYS.state),
+    name: value(QUERY_KEYS.name),
+    tag: value(QUERY_KEYS.tag),
     framework: value(QUERY_KEYS.framework),
     text: value(QUERY_KEYS.text),
   };
@@ -27,12 +41,8 @@ export function parseFilters(query: URLSearchParams): FilterValues {
 
 /** *query* with *filters*; its other parameters stay. */
 export function filtersToQuery(query: URLSearchParams, filters: FilterValues): URLSearchParams {
-  const written = new URLSearchParams(query);
-  for (const name of Object.keys(QUERY_KEYS) as (keyof FilterValues)[]) {
-    if (filters[name] === "") written.delete(QUERY_KEYS[name]);
-    else written.set(QUERY_KEYS[name], filters[name]);
-  }
-  return written;
+  const names = Object.keys(QUERY_KEYS) as (keyof FilterValues)[];
+  return withValues(query, Object.fromEntries(names.map((name) => [QUERY_KEYS[name], filters[name]])));
 }
 
 /** "tensorflow" of "tensorflow 2.21". */
@@ -52,14 +62,25 @@ function searchText(training: TrainingListItem): string {
     training.framework,
   ]
     .concat([training.runtime, training.resource_type, training.state, training.phase], parameters)
+    .concat(training.note, training.tags)
     .join("\n")
     .toLowerCase();
 }
 
 function matchesState(training: TrainingListItem, wanted: string): boolean {
   if (wanted === "") return true;
+  if (isUnknown(training) || wanted === "unknown") return isUnknown(training) && wanted === "unknown";
   const state = training.state ?? "pending"; // one that is not submitted yet is shown as pending
   return wanted === "open" ? state === "pending" || state === "running" : state === wanted;
+}
+
+/** Whether *word*, "rate=0.1", names a parameter of *training* and its value; numbers are compared as numbers. */
+function matchesParameter(training: TrainingListItem, word: string): boolean {
+  const [name, wanted] = word.split(/=(.*)/s, 2);
+  return Object.entries(training.parameters).some(
+    ([key, value]) =>
+      key.toLowerCase() === name && (value.toLowerCase() === wanted || parseCell(value) === parseCell(wanted)),
+  );
 }
 
 export function filterTrainings(all: readonly TrainingListItem[], filters: FilterValues): TrainingListItem[] {
@@ -67,9 +88,11 @@ export function filterTrainings(all: readonly TrainingListItem[], filters: Filte
   return all.filter((training) => {
     if (filters.dag !== "" && training.ref.dag_id !== filters.dag) return false;
     if (!matchesState(training, filters.state)) return false;
+    if (filters.name !== "" && training.name !== filters.name) return false;
+    if (filters.tag !== "" && !training.tags.includes(filters.tag)) return false;
     if (filters.framework !== "" && frameworkName(training.framework) !== filters.framework) return false;
     const text = words.length > 0 ? searchText(training) : "";
-    return words.every((word) => text.includes(word));
+    return words.every((word) => text.includes(word) || matchesParameter(training, word));
   });
 }
 

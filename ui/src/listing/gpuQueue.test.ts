@@ -30,7 +30,7 @@ test("a training with GPUs does not wait, even in an early phase", () => {
 });
 
 test("a final training is in no queue, even where it still lists GPUs", () => {
-  expect(gpuQueues([sampleTraining({ gpus: ["0"] })])).toEqual([]);
+  expect(gpuQueues([sampleTraining({ gpus: ["0"] })])).toMatchObject([{ waiting: [], holding: [] }]);
 });
 
 test("each service has a separate queue", () => {
@@ -38,6 +38,15 @@ test("each service has a separate queue", () => {
   expect(found.map((queue) => [queue.connection, queue.waiting.length])).toEqual([
     ["east", 1],
     ["west", 1],
+  ]);
+});
+
+test("the queue of a service that does not answer is unknown, also where no training of it is open", () => {
+  const final = sampleTraining({ id: "a", connection: "west" });
+  const found = gpuQueues([final, waits("b", 0, { connection: "east" })], ["west"]);
+  expect(found.map(({ connection, isKnown }) => [connection, isKnown])).toEqual([
+    ["east", true],
+    ["west", false],
   ]);
 });
 

@@ -18,23 +18,30 @@ export interface GpuHolder {
 
 export interface GpuQueue {
   connection: string;
+  /** Whether the service answers. Without an answer, the trainings are those that were known before. */
+  isKnown: boolean;
   /** In the order of their start. Positions may have gaps: the list has the trainings of this Airflow only. */
   waiting: WaitingTraining[];
   /** Ordered by the first GPU. */
   holding: GpuHolder[];
 }
 
-/** A queue for each connection that has a training waiting for GPUs or using some. */
-export function gpuQueues(trainings: readonly TrainingListItem[]): GpuQueue[] {
+/** A queue for each connection of *trainings*; *unavailable* are the connections whose service does not answer. */
+export function gpuQueues(trainings: readonly TrainingListItem[], unavailable: readonly string[] = []): GpuQueue[] {
+  const emptyQueue = (connection: string): GpuQueue => ({
+    connection,
+    isKnown: !unavailable.includes(connection),
+    waiting: [],
+    holding: [],
+  });
   const found = new Map<string, GpuQueue>();
   for (const training of trainings) {
+    const queue = found.get(training.connection) ?? emptyQueue(training.connection);
+    found.set(training.connection, queue);
     if (isFinal(training)) continue;
-    const queue = found.get(training.connection) ?? { connection: training.connection, waiting: [], holding: [] };
     if (training.gpus.length > 0) queue.holding.push({ training, gpus: training.gpus });
     else if (training.state === "pending")
       queue.waiting.push({ training, ahead: training.queue_position, gpus: requestedGpus(training) });
-    else continue;
-    found.set(training.connection, queue);
   }
   return sortBy([...found.values()], (queue) => queue.connection, false).map((queue) => ({
     ...queue,

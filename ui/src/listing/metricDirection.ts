@@ -22,11 +22,17 @@ export function improvement(value: number, other: number, direction: Direction):
   return direction === "up" ? value - other : other - value;
 }
 
+/** Whether *value* is better than *other*. NaN and infinities are worse than every finite value: they diverged. */
+export function isBetter(value: number, other: number, direction: Direction): boolean {
+  if (!Number.isFinite(value) || !Number.isFinite(other)) return Number.isFinite(value) && !Number.isFinite(other);
+  return improvement(value, other, direction) > 0;
+}
+
 /** The best of *values*, ignoring NaN and infinities; null where there is none. */
 export function bestValue(values: Iterable<number>, direction: Direction): number | null {
   let found: number | null = null;
   for (const value of values) {
-    if (Number.isFinite(value) && (found === null || improvement(value, found, direction) > 0)) found = value;
+    if (Number.isFinite(value) && (found === null || isBetter(value, found, direction))) found = value;
   }
   return found;
 }

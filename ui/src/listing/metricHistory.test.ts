@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 
+import type { MetricNumber } from "../shared/metricNumber";
 import { historyLines, runTime, describeTrend } from "./metricHistory";
 import { sampleTraining, sampleNightlyTraining } from "./sampleTrainings";
 
@@ -39,6 +40,21 @@ describe("historyLines", () => {
     });
   });
 
+  test("lists trainings that diverged, and takes none for the best of a run while another is finite", () => {
+    for (const direction of ["up", "down"] as const) {
+      for (const diverged of ["NaN", "Infinity", "-Infinity"] as const) {
+        const at = (day: number, value: MetricNumber, map_index: number) =>
+          sampleNightlyTraining(day, value, { ref: { map_index } });
+        const [best] = historyLines([at(2, diverged, 1), at(1, diverged, 1), at(1, 0.3, 0)], "accuracy", direction);
+        expect(best?.points.map((point) => point.value)).toEqual([0.3, Number(diverged)]);
+        expect(best?.diverged.map((point) => point.training.submitted_at?.slice(0, 10))).toEqual([
+          "2026-11-01",
+          "2026-11-02",
+        ]);
+      }
+    }
+  });
+
   test("keeps the place of a run that was cleared", () => {
     const cleared = sampleNightlyTraining(1, 0.7, { submitted_at: "2026-11-25T12:00:00Z" });
     expect(runTime(cleared)).toBe(Date.parse("2026-11-01T02:00:00Z"));
@@ -47,13 +63,13 @@ describe("historyLines", () => {
 });
 
 describe("describeTrend", () => {
-  const trendOf = (direction: "up" | "down", ...finals: number[]): string => {
+  const trendOf = (direction: "up" | "down", ...finals: MetricNumber[]): string => {
     const [line] = historyLines(
       finals.map((value, day) => sampleNightlyTraining(day + 1, value)),
       "accuracy",
       direction,
     );
-    return describeTrend(line ?? { task_id: "train", map_index: -1, points: [] }, direction);
+    return describeTrend(line ?? { points: [] }, direction);
   };
 
   test("compares with the last run", () => {
@@ -82,6 +98,13 @@ describe("describeTrend", () => {
 
   test("reports a change from zero without a percentage", () => {
     expect(trendOf("down", 0, 0.1)).toBe("Worse than the last run.");
+  });
+
+  test("reports that the newest run diverged, and compares with runs that did not", () => {
+    expect(trendOf("down", 0.5, "NaN")).toBe("The newest run diverged: its value is NaN.");
+    expect(trendOf("up", 0.5, "Infinity")).toBe("The newest run diverged: its value is ∞.");
+    expect(trendOf("down", "NaN", 0.5)).toBe("All runs before it diverged.");
+    expect(trendOf("down", 0.8, "-Infinity", 0.88)).toBe("10\u00a0% worse than the last run that did not diverge.");
   });
 
   test("reports a first run, and that there is no run", () => {

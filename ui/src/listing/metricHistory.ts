@@ -1,12 +1,14 @@
 /** A metric's final values over a DAG's runs: a line for each task instance, and its trend in words. */
 
 import type { TrainingListItem } from "../api/types";
-import { improvement, bestValue, type Direction } from "./metricDirection";
-import { taskInstanceKey, parseTime, taskLabel } from "./trainingFields";
+import { formatNumber } from "../shared/format";
+import { improvement, bestValue, isBetter, type Direction } from "./metricDirection";
+import { metricValue, taskInstanceKey, parseTime, taskLabel } from "./trainingFields";
 
 export interface HistoryPoint {
   /** The time of the run (see `runTime`), in milliseconds since the epoch. */
   at: number;
+  /** NaN or an infinity where the training diverged. */
   value: number;
   training: TrainingListItem;
 }
@@ -17,6 +19,8 @@ export interface HistoryLine {
   map_index: number | "best";
   /** Oldest first. */
   points: HistoryPoint[];
+  /** The trainings that diverged, oldest first: their value is NaN or an infinity. Those of all instances for "best". */
+  diverged: HistoryPoint[];
 }
 
 /**
@@ -39,10 +43,10 @@ function finalPoints(trainings: readonly TrainingListItem[], metric: string): Hi
   const seen = new Set<string>();
   const points: HistoryPoint[] = [];
   for (const training of trainings) {
-    const [value, at, instance] = [training.metrics[metric], runTime(training), taskInstanceKey(training.ref)];
+    const [value, at, instance] = [metricValue(training, metric), runTime(training), taskInstanceKey(training.ref)];
     if (training.state !== "completed" || seen.has(instance)) continue;
     seen.add(instance);
-    if (typeof value === "number" && at !== null) points.push({ at, value, training });
+    if (value !== null && at !== null) points.push({ at, value, training });
   }
   return points.sort((one, other) => one.at - other.at);
 }
@@ -57,6 +61,13 @@ function groupBy<Value>(all: readonly Value[], by: (one: Value) => string): Valu
   return [...groups.values()];
 }
 
+const divergedOf = (points: readonly HistoryPoint[]): HistoryPoint[] =>
+  points.filter(({ value }) => !Number.isFinite(value));
+
+function historyLine(task_id: string, map_index: HistoryLine["map_index"], points: HistoryPoint[]): HistoryLine {
+  return { task_id, map_index, points, diverged: divergedOf(points) };
+}
+
 /**
  * The lines of *metric*, from completed trainings only: the last value of one that failed or still runs is not final.
  * A mapped task has one more line, for the best value of each run, before those of its instances.
@@ -69,12 +80,12 @@ export function historyLines(
   return groupBy(finalPoints(trainings, metric), (point) => point.training.ref.task_id).flatMap((ofTask) => {
     const task_id = ofTask[0]?.training.ref.task_id ?? "";
     const lines: HistoryLine[] = groupBy(ofTask, (point) => String(point.training.ref.map_index))
-      .map((points) => ({ task_id, map_index: points[0]?.training.ref.map_index ?? -1, points }))
-      .sort((one, other) => one.map_index - other.map_index);
+      .map((points) => historyLine(task_id, points[0]?.training.ref.map_index ?? -1, points))
+      .sort((one, other) => Number(one.map_index) - Number(other.map_index));
     if (lines.every((line) => line.map_index === -1)) return lines;
     const runs = groupBy(ofTask, (point) => point.training.ref.run_id);
-    const points = runs.map((run) => run.reduce((a, b) => (improvement(b.value, a.value, direction) > 0 ? b : a)));
-    return [{ task_id, map_index: "best" as const, points }, ...lines];
+    const points = runs.map((run) => run.reduce((a, b) => (isBetter(b.value, a.value, direction) ? b : a)));
+    return [{ ...historyLine(task_id, "best", points), diverged: divergedOf(ofTask) }, ...lines];
   });
 }
 
@@ -88,19 +99,25 @@ function percentChange(value: number, from: number): string | null {
   return `${change < 0.1 ? "less than 0.1" : Number(change.toPrecision(2))}\u00a0%`;
 }
 
-/** Compare the newest value of *line* with the run before it, and with the best of up to ten runs before it. */
-export function describeTrend(line: HistoryLine, direction: Direction): string {
+/**
+ * Compare the newest value of *line* with the run before it, and with the best of up to ten runs before it. Runs that
+ * diverged are not compared with.
+ */
+export function describeTrend(line: Pick<HistoryLine, "points">, direction: Direction): string {
   const values = line.points.map((point) => point.value);
   const now = values.at(-1);
   if (now === undefined) return "No run has completed with this metric yet.";
-  const before = values.slice(-1 - COMPARED_RUNS, -1);
+  if (!Number.isFinite(now)) return `The newest run diverged: its value is ${formatNumber(now)}.`;
+  const before = values.slice(0, -1).filter(Number.isFinite).slice(-COMPARED_RUNS);
   const last = before.at(-1);
   const top = bestValue(before, direction);
-  if (last === undefined || top === null) return "This is the first run with this metric.";
+  if (last === undefined || top === null)
+    return values.length === 1 ? "This is the first run with this metric." : "All runs before it diverged.";
   const gain = improvement(now, last, direction);
   const word = gain > 0 ? "better than" : gain < 0 ? "worse than" : "as good as";
   const amount = percentChange(now, last);
-  const first = `${amount === null ? "" : `${amount} `}${word} the last run`;
+  const lastRun = Number.isFinite(values.at(-2)) ? "the last run" : "the last run that did not diverge";
+  const first = `${amount === null ? "" : `${amount} `}${word} ${lastRun}`;
   const whole = before.length === 1 ? "" : `; ${compareWithBest(now, top, before.length, direction)}`;
   return `${(first + whole).replace(/^[a-z]/, (letter) => letter.toUpperCase())}.`;
 }

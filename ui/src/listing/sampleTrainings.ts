@@ -1,6 +1,7 @@
 /** Trainings for tests. */
 
 import type { TrainingListItem } from "../api/types";
+import type { MetricNumber } from "../shared/metricNumber";
 
 type Fields = Partial<Omit<TrainingListItem, "ref">> & { ref?: Partial<TrainingListItem["ref"]> };
 
@@ -32,7 +33,7 @@ export function sampleTraining(fields: Fields = {}): TrainingListItem {
 }
 
 /** The training of the run on *day* of November, with *accuracy* as its final metric. */
-export function sampleNightlyTraining(day: number, accuracy: number, fields: Fields = {}): TrainingListItem {
+export function sampleNightlyTraining(day: number, accuracy: MetricNumber, fields: Fields = {}): TrainingListItem {
   const date = `2026-11-${String(day).padStart(2, "0")}`;
   return sampleTraining({
     id: `training-${day}-${fields.ref?.map_index ?? -1}`,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { ariaSort, type CellValue, nextOrder, parseCell, sortBy } from "./sort";
+import { ariaSort, type CellValue, nextOrder, orderText, parseCell, parseOrder, sortBy } from "./sort";
 
 const rows = (...cells: CellValue[]): { cell: CellValue; place: number }[] =>
   cells.map((cell, place) => ({ cell, place }));
@@ -9,8 +9,13 @@ const order = (cells: CellValue[], descending = false): CellValue[] =>
 
 describe("sortBy", () => {
   test("puts missing values last in both directions", () => {
-    expect(order([2, null, 1, NaN])).toEqual([1, 2, null, NaN]);
+    expect(order([2, null, 1])).toEqual([1, 2, null]);
     expect(order([2, null, 1, ""], true)).toEqual([2, 1, null, ""]);
+  });
+
+  test("puts NaN and infinities behind all other values and before missing ones in both directions", () => {
+    expect(order([null, NaN, 2, Infinity, 1, -Infinity])).toEqual([1, 2, NaN, Infinity, -Infinity, null]);
+    expect(order([null, NaN, 2, Infinity, "adam", -Infinity], true)).toEqual(["adam", 2, NaN, Infinity, -Infinity, null]);
   });
 
   test("keeps the order of equal rows in both directions", () => {
@@ -39,6 +44,15 @@ test("nextOrder begins with the initial order, then reverses it", () => {
   const first = nextOrder({ columnId: "name", descending: true }, "accuracy", "descending");
   expect(first).toEqual({ columnId: "accuracy", descending: true });
   expect(nextOrder(first, "accuracy", "descending")).toEqual({ columnId: "accuracy", descending: false });
+});
+
+test("orderText is read back by parseOrder", () => {
+  for (const order of [
+    { columnId: "metric:-loss", descending: true },
+    { columnId: "task", descending: false },
+  ])
+    expect(parseOrder(orderText(order))).toEqual(order);
+  expect(parseOrder(null)).toBeNull();
 });
 
 test("ariaSort names the direction of the sorted column only", () => {

@@ -1,4 +1,4 @@
-/** Sorting by a column: stable, with missing values last in both directions. */
+/** Sorting by a column: stable, with NaN, infinities and then missing values last in both directions. */
 
 export type CellValue = number | string | null;
 
@@ -11,8 +11,10 @@ export interface SortOrder {
 /** "run 9" comes before "run 10", and "Adam" next to "adam". */
 const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
-function isMissing(cell: CellValue): boolean {
-  return cell === null || cell === "" || (typeof cell === "number" && Number.isNaN(cell));
+/** 0 for a value; 1 for NaN and infinities, which are neither high nor low: the training diverged; 2 for no value. */
+function lastPlaces(cell: CellValue): 0 | 1 | 2 {
+  if (cell === null || cell === "") return 2;
+  return typeof cell === "number" && !Number.isFinite(cell) ? 1 : 0;
 }
 
 /** Numbers come before texts where a column has both. */
@@ -29,10 +31,19 @@ export function sortBy<Row>(rows: readonly Row[], valueOf: (row: Row) => CellVal
   const at = (row: Row): CellValue => cells.get(row) ?? null;
   return [...rows].sort((one, other) => {
     const [a, b] = [at(one), at(other)];
-    if (isMissing(a) || isMissing(b)) return Number(isMissing(a)) - Number(isMissing(b));
+    const [placeA, placeB] = [lastPlaces(a), lastPlaces(b)];
+    if (placeA !== 0 || placeB !== 0) return placeA - placeB;
     return descending ? compare(b, a) : compare(a, b);
   });
 }
+
+/** The order that *text* names: a column's id, with "-" before it where it is descending; null for an empty text. */
+export function parseOrder(text: string | null): SortOrder | null {
+  if (!text) return null;
+  return text.startsWith("-") ? { columnId: text.slice(1), descending: true } : { columnId: text, descending: false };
+}
+
+export const orderText = (order: SortOrder): string => (order.descending ? "-" : "") + order.columnId;
 
 /** The order after a click on a column's header: reversed, or *initial* where another column was sorted by. */
 export function nextOrder(

@@ -5,11 +5,14 @@ import type { ComponentChildren } from "preact";
 import type { TrainingListItem } from "../api/types";
 import { guessDirection, type Direction } from "./metricDirection";
 import { type CellValue, parseCell, type SortOrder, sortBy } from "./sort";
-import { toNumber } from "../shared/metricNumber";
+import type { MetricName } from "./columnNames";
+import { metricValue } from "./trainingFields";
 
 export interface Column {
   id: string;
   title: string;
+  /** A remark in the header, below the title. */
+  remark?: string;
   numeric?: boolean;
   /** The order after the first click on the header; ascending by default. */
   initialOrder?: "descending";
@@ -17,6 +20,13 @@ export interface Column {
   sortValue: (training: TrainingListItem, now: number) => CellValue;
   /** The content of a cell. */
   render: (training: TrainingListItem, now: number) => ComponentChildren;
+  /** Whether a cell has content; the column is left out where none has. Without it, the column is always shown. */
+  hasValue?: (training: TrainingListItem) => boolean;
+}
+
+/** *columns* without those that are empty for all *trainings*. */
+export function usedColumns(columns: readonly Column[], trainings: readonly TrainingListItem[]): Column[] {
+  return columns.filter(({ hasValue }) => hasValue === undefined || trainings.some(hasValue));
 }
 
 export function parameterColumn(name: string): Column {
@@ -31,21 +41,22 @@ export function parameterColumn(name: string): Column {
 
 export const metricColumnId = (name: string): string => `metric:${name}`;
 
-/** The first click on the header sorts the best value to the top. */
+/** The first click on the header sorts the best value to the top. *render* receives the value of a cell. */
 export function metricColumn(
-  name: string,
-  format: (value: number) => string,
+  { name, isProgress }: MetricName,
+  render: (value: number) => ComponentChildren,
   direction: Direction = guessDirection(name),
 ): Column {
   return {
     id: metricColumnId(name),
     title: name,
-    sortValue: (training) => toNumber(training.metrics[name] ?? NaN),
+    sortValue: (training) => metricValue(training, name),
     render: (training) => {
-      const value = training.metrics[name];
-      return value === undefined ? "–" : format(toNumber(value));
+      const value = metricValue(training, name);
+      return value === null ? "–" : render(value);
     },
     numeric: true,
+    ...(isProgress ? { remark: "progress bar" } : {}),
     ...(direction === "up" ? { initialOrder: "descending" as const } : {}),
   };
 }

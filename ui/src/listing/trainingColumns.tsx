@@ -4,10 +4,11 @@ import type { JSX } from "preact";
 
 import type { TrainingListItem, TaskInstanceRef } from "../api/types";
 import { StateBadge, missingStateText } from "../shared/StateBadge";
-import { formatDuration, formatTime } from "../shared/format";
+import { formatDuration, formatExactTime, formatTime } from "../shared/format";
 import { airflowRoot, dagTabUrl, runTabUrl, taskUrl } from "../shared/links";
 import { onAirflowLinkClick } from "../shared/airflowNavigation";
-import { runDuration, parseTime, runLabel, taskLabel } from "./trainingFields";
+import { CopyButton } from "../shared/CopyButton";
+import { runDuration, parseTime, runLabel, shortId, taskLabel, totalDuration } from "./trainingFields";
 import type { Column } from "./tableColumns";
 import { queuePositionText } from "./gpuQueue";
 
@@ -43,7 +44,13 @@ export const dag: Column = {
   id: "dag",
   title: "DAG",
   sortValue: (training) => training.ref.dag_id,
-  render: (training) => <AirflowLink href={dagTabUrl(root, training.ref.dag_id)}>{training.ref.dag_id}</AirflowLink>,
+  render: ({ ref }) => (
+    <span class="listing-long">
+      <AirflowLink href={dagTabUrl(root, ref.dag_id)} title={ref.dag_id}>
+        {ref.dag_id}
+      </AirflowLink>
+    </span>
+  ),
 };
 
 export const run: Column = {
@@ -76,6 +83,7 @@ export const state: Column = {
 export const phase: Column = {
   id: "phase",
   title: "Phase",
+  hasValue: (training) => training.phase !== null || training.queue_position !== null,
   sortValue: (training) => training.phase,
   render: (training) =>
     training.queue_position === null
@@ -88,18 +96,83 @@ export const submitted: Column = {
   title: "Submitted",
   initialOrder: "descending",
   sortValue: (training) => parseTime(training.submitted_at),
-  render: (training) => formatTime(training.submitted_at),
+  render: ({ submitted_at }) => <span title={formatExactTime(submitted_at)}>{formatTime(submitted_at)}</span>,
 };
+
+const durationText = (duration: number | null): string => (duration === null ? "–" : formatDuration(duration));
 
 export const elapsed: Column = {
   id: "duration",
   title: "Duration",
+  remark: "without waiting",
   numeric: true,
   sortValue: runDuration,
-  render: (training, now) => {
-    const duration = runDuration(training, now);
-    return duration === null ? "–" : formatDuration(duration);
-  },
+  render: (training, now) => durationText(runDuration(training, now)),
+};
+
+export const total: Column = {
+  id: "total",
+  title: "Total duration",
+  remark: "with waiting",
+  numeric: true,
+  sortValue: totalDuration,
+  render: (training, now) => durationText(totalDuration(training, now)),
+};
+
+export const id: Column = {
+  id: "id",
+  title: "Id",
+  sortValue: (training) => training.id,
+  render: ({ id }) =>
+    id === null ? (
+      "–"
+    ) : (
+      <span class="listing-id">
+        <span aria-hidden="true" title={id}>
+          {shortId(id)}
+        </span>
+        <span class="listing-hidden">{id}</span>{" "}
+        <CopyButton text={id} label={`Copy the id ${id}`}>
+          <CopyIcon />
+        </CopyButton>
+      </span>
+    ),
+};
+
+function CopyIcon(): JSX.Element {
+  return (
+    <svg aria-hidden="true" width="13" height="13" viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.5">
+      <rect x="5.5" y="5.5" width="9" height="9" rx="1.5" />
+      <path d="M3.5 10.5h-1a1 1 0 0 1-1-1v-7a1 1 0 0 1 1-1h7a1 1 0 0 1 1 1v1" />
+    </svg>
+  );
+}
+
+export const note: Column = {
+  id: "note",
+  title: "Note",
+  hasValue: (training) => training.note !== "",
+  sortValue: (training) => training.note,
+  render: (training) => (
+    <span class="listing-long" title={training.note}>
+      {training.note || "–"}
+    </span>
+  ),
+};
+
+export const tags: Column = {
+  id: "tags",
+  title: "Tags",
+  hasValue: (training) => training.tags.length > 0,
+  sortValue: (training) => training.tags.join(" "),
+  render: (training) =>
+    training.tags.length === 0
+      ? "–"
+      : training.tags.map((tag) => (
+          <span key={tag} class="listing-tag">
+            {tag}
+          </span>
+        )),
 };
 
 export const framework: Column = {

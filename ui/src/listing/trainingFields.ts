@@ -1,6 +1,7 @@
 /** Values derived from the fields of a training: keys, labels, times. */
 
 import type { TrainingListItem, TaskInstanceRef } from "../api/types";
+import { toNumber } from "../shared/metricNumber";
 
 /** A unique key of a training, also of one that is not submitted yet. */
 export function trainingKey(training: TrainingListItem): string {
@@ -40,6 +41,29 @@ export function runDuration(training: TrainingListItem, now: number): number | n
   const begin = parseTime(training.running_at);
   const end = isFinal(training) ? parseTime(training.finished_at) : now;
   return begin === null || end === null ? null : Math.max(0, end - begin);
+}
+
+/** How long a training takes with its waiting time, in milliseconds: from the submission to its end, or to *now*. */
+export function totalDuration(training: TrainingListItem, now: number): number | null {
+  const begin = parseTime(training.submitted_at);
+  const end = isFinal(training) ? parseTime(training.finished_at) : now;
+  return begin === null || end === null ? null : Math.max(0, end - begin);
+}
+
+/** The value of *metric*, also NaN or an infinity; null where the training has none. */
+export function metricValue(training: TrainingListItem, metric: string): number | null {
+  const value = training.metrics[metric];
+  return value === undefined ? null : toNumber(value);
+}
+
+/** The part of an id that differs between trainings: "a7Qx01bcd" of "training-a7Qx01bcd". */
+export function shortId(id: string): string {
+  return id.replace(/^training-(?=.)/, "");
+}
+
+/** Whether nothing is known of a training but its id, because the service does not answer. */
+export function isUnknown(training: TrainingListItem): boolean {
+  return training.state === null && training.id !== null;
 }
 
 /** The number of GPUs that a training requests; 1 for an unknown resource type. */

@@ -15,6 +15,8 @@ export interface ListingState {
   trainings: readonly TrainingListItem[] | null;
   /** Sentences: which services do not answer, and why there is no newer list. */
   errors: readonly string[];
+  /** The connections whose trainings may have changed since they were listed: their service, or Airflow, does not answer. */
+  unavailable: readonly string[];
   /** Milliseconds since the epoch of the last request. */
   updatedAt: number;
 }
@@ -22,10 +24,15 @@ export interface ListingState {
 interface Data {
   trainings: readonly TrainingListItem[];
   errors: readonly string[];
+  unavailable: readonly string[];
 }
 
 export function pollInterval(trainings: readonly TrainingListItem[] | null): number {
   return trainings?.every(isFinal) ? IDLE_POLL_INTERVAL : ACTIVE_POLL_INTERVAL;
+}
+
+function connectionsOf(trainings: readonly TrainingListItem[]): string[] {
+  return [...new Set(trainings.map(({ connection }) => connection))];
 }
 
 export function useListing(path: string, query: Record<string, string>): ListingState {
@@ -33,9 +40,13 @@ export function useListing(path: string, query: Record<string, string>): Listing
     key: JSON.stringify([path, query]),
     fetchData: async (previous, signal) => {
       const list = await fetchJson<TrainingList>(path, query, signal);
-      return { trainings: mergeUnchanged(previous?.trainings ?? [], list.trainings), errors: list.service_errors };
+      const trainings = mergeUnchanged(previous?.trainings ?? [], list.trainings);
+      return { trainings, errors: list.service_errors, unavailable: list.unavailable };
     },
     interval: (list) => pollInterval(list?.trainings ?? null),
   });
-  return { trainings: data?.trainings ?? null, errors: error === null ? (data?.errors ?? []) : [error], updatedAt };
+  const trainings = data?.trainings ?? null;
+  return error === null
+    ? { trainings, errors: data?.errors ?? [], unavailable: data?.unavailable ?? [], updatedAt }
+    : { trainings, errors: [error], unavailable: connectionsOf(trainings ?? []), updatedAt };
 }

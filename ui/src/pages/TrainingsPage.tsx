@@ -1,39 +1,36 @@
 /** All trainings of this Airflow, and for each service the queue and the GPUs in use. */
 
 import type { JSX } from "preact";
-import { useMemo, useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 
 import type { TrainingListItem } from "../api/types";
 import * as trainingColumns from "../listing/trainingColumns";
 import { metricNames } from "../listing/columnNames";
 import { formatNumber } from "../shared/format";
-import { filterTrainings, type FilterValues, parseFilters, filtersToQuery } from "../listing/filter";
+import { filterTrainings, parseFilters, filtersToQuery } from "../listing/filter";
 import { FilterForm } from "../listing/FilterForm";
 import { ListPage } from "../listing/ListPage";
-import { replaceQuery } from "../shared/airflowNavigation";
 import { QueuePanel } from "../listing/QueuePanel";
-import type { SortOrder } from "../listing/sort";
-import { type Column, sortTrainings } from "../listing/tableColumns";
+import { withValues } from "../listing/queryValues";
+import { orderText, parseOrder, type SortOrder } from "../listing/sort";
+import { type Column, sortTrainings, usedColumns } from "../listing/tableColumns";
+import { metricValue } from "../listing/trainingFields";
 import { TrainingTable } from "../listing/TrainingTable";
 import { useListing } from "../listing/useListing";
-import { toNumber } from "../shared/metricNumber";
+import { type Settings, useSettings } from "../listing/useSettings";
 
 /** The maximum length of the list; the page of one DAG shows older trainings of it. */
 const MAX_TRAININGS = 200;
 
 export function TrainingsPage({ query }: { query: URLSearchParams }): JSX.Element {
   const listing = useListing("trainings", { limit: String(MAX_TRAININGS) });
-  const [filters, setFilters] = useState(() => parseFilters(query));
-  const onFilters = (next: FilterValues): void => {
-    setFilters(next);
-    replaceQuery(filtersToQuery(new URLSearchParams(window.location.search), next));
-  };
+  const settings = useSettings(query);
   return (
     <ListPage title="Trainings" listing={listing} emptyText="No task of this Airflow has submitted a training yet.">
       {(trainings) => (
         <>
-          <QueuePanel trainings={trainings} />
-          <AllTrainings trainings={trainings} now={listing.updatedAt} filters={filters} onFilters={onFilters} />
+          <QueuePanel trainings={trainings} unavailable={listing.unavailable} />
+          <AllTrainings trainings={trainings} now={listing.updatedAt} settings={settings} />
         </>
       )}
     </ListPage>
@@ -43,20 +40,29 @@ export function TrainingsPage({ query }: { query: URLSearchParams }): JSX.Elemen
 interface Props {
   trainings: readonly TrainingListItem[];
   now: number;
-  filters: FilterValues;
-  onFilters: (filters: FilterValues) => void;
+  settings: Settings;
 }
 
-function AllTrainings({ trainings, now, filters, onFilters }: Props): JSX.Element {
-  const [order, setOrder] = useState<SortOrder>({ columnId: trainingColumns.submitted.id, descending: true });
-  const services = new Set(trainings.map(({ connection }) => connection)).size;
-  const columns = useMemo(() => columnsFor(services > 1), [services > 1]);
-  const shown = useMemo(() => filterTrainings(trainings, filters), [trainings, filters]);
-  const rows = useMemo(() => sortTrainings(shown, columns, order, now), [shown, columns, order, now]);
+const NEWEST_FIRST: SortOrder = { columnId: trainingColumns.submitted.id, descending: true };
+
+function AllTrainings({ trainings, now, settings }: Props): JSX.Element {
+  const filters = parseFilters(settings.query);
+  const order = parseOrder(settings.query.get("sort")) ?? NEWEST_FIRST;
+  const columns = useMemo(() => columnsFor(trainings), [trainings]);
+  const shown = useMemo(() => filterTrainings(trainings, filters), [trainings, JSON.stringify(filters)]);
+  const rows = useMemo(
+    () => sortTrainings(shown, columns, order, now),
+    [shown, columns, order.columnId, order.descending, now],
+  );
   return (
     <section aria-labelledby="all">
       <h2 id="all">All runs</h2>
-      <FilterForm all={trainings} shown={rows.length} filters={filters} onFilters={onFilters} />
+      <FilterForm
+        all={trainings}
+        shown={rows.length}
+        filters={filters}
+        onFilters={(next) => settings.change((query) => filtersToQuery(query, next))}
+      />
       {rows.length === 0 ? (
         <p>None of the {trainings.length} newest trainings matches these filters.</p>
       ) : (
@@ -65,7 +71,7 @@ function AllTrainings({ trainings, now, filters, onFilters }: Props): JSX.Elemen
           columns={columns}
           rows={rows}
           order={order}
-          onOrder={setOrder}
+          onOrder={(next) => settings.change((query) => withValues(query, { sort: orderText(next) }))}
           now={now}
         />
       )}
@@ -77,17 +83,19 @@ function AllTrainings({ trainings, now, filters, onFilters }: Props): JSX.Elemen
 const metricsColumn: Column = {
   id: "metrics",
   title: "Metrics",
-  sortValue: (training) => toNumber(training.metrics[metricNames([training])[0] ?? ""] ?? NaN),
+  sortValue: (training) => metricValue(training, metricNames([training])[0]?.name ?? ""),
   render: (training) =>
     metricNames([training])
       .slice(0, 2)
-      .map((name) => `${name} ${formatNumber(toNumber(training.metrics[name] ?? NaN))}`)
+      .map(({ name }) => `${name} ${formatNumber(metricValue(training, name) ?? NaN)}`)
       .join(", ") || "–",
 };
 
-function columnsFor(severalServices: boolean): Column[] {
-  const { task, dag, run, state, phase, submitted, elapsed, framework, resources, service } = trainingColumns;
-  return [task, state, dag, run, phase, metricsColumn, submitted, elapsed, framework, resources].concat(
-    severalServices ? [service] : [],
-  );
+function columnsFor(trainings: readonly TrainingListItem[]): Column[] {
+  const { task, state, dag, run, phase, tags, note, submitted, elapsed, total, id, framework, resources, service } =
+    trainingColumns;
+  const { name } = trainingColumns;
+  const columns = [task, state, dag, run, id, phase, submitted, total, metricsColumn, tags, note, elapsed, name];
+  const isOneService = new Set(trainings.map(({ connection }) => connection)).size < 2;
+  return usedColumns([...columns, framework, resources, ...(isOneService ? [] : [service])], trainings);
 }

@@ -1,17 +1,18 @@
 /** A button that copies a text. */
 
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
 /** Milliseconds for which the button reports the result. */
 const REPORT_TIME = 2_000;
 
 interface Props {
-  text: string;
+  /** The text, or a function that returns it at the click. */
+  text: string | (() => string);
   /** What the button copies, for screen readers: "Copy the id". */
   label: string;
-  /** The visible text. */
-  children: string;
+  /** The visible text or icon. */
+  children: ComponentChildren;
 }
 
 export function CopyButton({ text, label, children }: Props): JSX.Element {
@@ -21,7 +22,10 @@ export function CopyButton({ text, label, children }: Props): JSX.Element {
     const timer = setTimeout(() => setReport(""), REPORT_TIME);
     return () => clearTimeout(timer);
   }, [report]);
-  const copy = async (): Promise<void> => setReport((await copyText(text)) ? "copied" : "the browser refused to copy");
+  const copy = async (): Promise<void> => {
+    const isCopied = await copyText(typeof text === "string" ? text : text());
+    setReport(isCopied ? "copied" : "the browser refused to copy");
+  };
   return (
     <span class="copy">
       <button type="button" class="small" aria-label={label} title={label} onClick={() => void copy()}>

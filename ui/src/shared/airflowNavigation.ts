@@ -5,7 +5,7 @@
  * it. The frame has the same origin as Airflow: a link in Airflow's own document can be clicked from here.
  */
 
-import { airflowAddress } from "./links";
+import { airflowAddress, withFragment } from "./links";
 
 /** Airflow's window; null where this page is not in a frame, or in one of another origin. */
 function airflowWindow(): Window | null {
@@ -50,6 +50,16 @@ export function onDownloadClick(event: MouseEvent): void {
 /** Open *href*, a page of Airflow, in Airflow's window. */
 export function openAirflowPage(href: string): void {
   if (!followLink(href, false)) window.location.assign(href);
+}
+
+/** The query of this page, with the settings that Airflow's URL has for a page in a tab. */
+export function readQuery(query: URLSearchParams): URLSearchParams {
+  return withFragment(query, airflowWindow()?.location.hash ?? "");
+}
+
+/** The address that shows this page again: that of Airflow, or this page's own where it is in no frame. */
+export function permanentLink(): string {
+  return (airflowWindow() ?? window).location.href;
 }
 
 /** Replace the query of this page's URL, and of Airflow's URL, without a new entry in the browser's history. */

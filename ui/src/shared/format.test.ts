@@ -20,6 +20,10 @@ test("formatNumber keeps four significant digits", () => {
   expect([0.123456, 12345.6, 1].map(formatNumber)).toEqual(["0.1235", "12350", "1"]);
 });
 
+test("formatNumber shows what is no finite number", () => {
+  expect([NaN, Infinity, -Infinity].map(formatNumber)).toEqual(["NaN", "∞", "-∞"]);
+});
+
 test("formatClock has fractions of a second only where there are some", () => {
   expect([0, 0.5, 59.96, 3903, -5].map(formatClock)).toEqual(["0:00:00", "0:00:00.5", "0:01:00", "1:05:03", "-0:00:05"]);
 });

@@ -2,8 +2,9 @@
 
 import { airflowTimeZone } from "./theme";
 
-/** Four significant digits. */
-export const formatNumber = (value: number): string => String(Number(value.toPrecision(4)));
+/** Four significant digits; "NaN", "∞" and "-∞" where the value is no finite number. */
+export const formatNumber = (value: number): string =>
+  String(Number(value.toPrecision(4))).replace("Infinity", "∞");
 
 const UNITS = ["B", "KiB", "MiB", "GiB"];
 

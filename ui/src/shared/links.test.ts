@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { airflowRoot, dagTabUrl, airflowAddress, runTabUrl, taskUrl, trainingUrl } from "../shared/links";
+import { airflowRoot, dagTabUrl, airflowAddress, runTabUrl, taskUrl, trainingUrl, withFragment } from "../shared/links";
 
 const ref = { dag_id: "my dag", run_id: "scheduled__2026-11-25T02:00:00+00:00", task_id: "train", map_index: -1 };
 
@@ -28,5 +28,14 @@ test("airflowAddress contains the filters on the page that Airflow shows by its 
   expect(airflowAddress("/plugin/dlaas-trainings", own)).toBe(`/plugin/dlaas-trainings${own}`);
   expect(airflowAddress("/plugin/dlaas-trainings/dlaas/trainings", own)).toBe(`/plugin/dlaas-trainings${own}`);
   expect(airflowAddress("/somewhere/else", own)).toBeNull();
-  expect(airflowAddress("/dags/d/plugin/dlaas-dag", "/dlaas/dag?dag_id=d")).toBeNull();
+  expect(airflowAddress("/plugin/dlaas-trainings", "/dlaas/dag?dag_id=d")).toBeNull();
+});
+
+test("airflowAddress has the settings of a tab in its fragment, which can't name another DAG", () => {
+  const tab = "/dags/d/plugin/dlaas-dag";
+  expect(airflowAddress(tab, "/dlaas/dag?dag_id=d")).toBe(tab);
+  const address = airflowAddress(tab, "/dlaas/dag?dag_id=d&metric=val+loss&q=rate%3D0.1");
+  expect(address).toBe(`${tab}#metric=val+loss&q=rate%3D0.1`);
+  const read = withFragment(new URLSearchParams("dag_id=d"), `${address?.replace(/^.*#/, "#")}&dag_id=secret`);
+  expect(Object.fromEntries(read)).toEqual({ dag_id: "d", metric: "val loss", q: "rate=0.1" });
 });

@@ -37,11 +37,30 @@ export function dagTabUrl(root: string, dag_id: string): string {
   return `${root}/dags/${encode(dag_id)}/plugin/dlaas-dag`;
 }
 
+/** Query parameters that name what a page shows. In a tab, Airflow's own path has them. */
+const IDENTITY = ["dag_id", "run_id", "task_id", "map_index"];
+
 /**
  * The address that Airflow's address bar must have to open this page at *pagePath* ("/dlaas/trainings?state=running")
- * again: Airflow appends the frame's path to its own. null where Airflow does not do that for this page.
+ * again; null where this page is not in a frame of Airflow's.
+ *
+ * For an entry of the navigation, Airflow appends the frame's path to its own. For a tab it does not, so the settings
+ * are in the fragment, which Airflow ignores and `withFragment` reads.
  */
 export function airflowAddress(airflowPath: string, pagePath: string): string | null {
-  const frame = /^(.*?\/plugin\/[^/]+)(?:\/|$)/.exec(airflowPath)?.[1];
-  return frame === undefined || !/\/dlaas\/trainings(\?|$)/.test(pagePath) ? null : frame + pagePath;
+  const frame = /^(.*?\/plugin\/dlaas-([^/]+))(?:\/|$)/.exec(airflowPath);
+  if (frame === null) return null;
+  if (frame[2] === "trainings") return /\/dlaas\/trainings(\?|$)/.test(pagePath) ? frame[1] + pagePath : null;
+  const settings = new URLSearchParams(pagePath.split("?")[1] ?? "");
+  IDENTITY.forEach((name) => settings.delete(name));
+  return frame[1] + (settings.size > 0 ? `#${settings}` : "");
+}
+
+/** *query* with the settings in *fragment*, the hash of Airflow's URL; a fragment can't change what a page shows. */
+export function withFragment(query: URLSearchParams, fragment: string): URLSearchParams {
+  const merged = new URLSearchParams(query);
+  new URLSearchParams(fragment.replace(/^#/, "")).forEach((value, name) => {
+    if (!IDENTITY.includes(name)) merged.set(name, value);
+  });
+  return merged;
 }

@@ -23,7 +23,7 @@ test("describeNonFinite names the first value that is not finite, and whether it
   const steps = [1, 2, 3, 4];
   expect(describeNonFinite("step", steps, [1, 2, undefined, 3])).toBeNull();
   expect(describeNonFinite("step", steps, [1, NaN, undefined, NaN])).toBe("NaN from step 2 on");
-  expect(describeNonFinite("step", steps, [1, 2, 3, Infinity])).toBe("Infinity at step 4");
+  expect(describeNonFinite("step", steps, [1, 2, 3, Infinity])).toBe("∞ at step 4");
   expect(describeNonFinite("step", steps, [1, -Infinity, NaN, NaN])).toBe("NaN or infinite from step 2 on");
   expect(describeNonFinite("step", steps, [1, NaN, 3, 4])).toContain("the first one at step 2");
 });
