@@ -81,6 +81,8 @@ def parse_text(text: str) -> LineContent:
             linked_name = ""
             if _is_value_of(name, number):
                 content.add_value(heading, name, number.value / (number.total or 1))
+        elif label.opens_bracket and number.is_count and number.total and content.step is None:
+            content.set_step(number.value, number.total)  # ``loss: 0.5  [ 6400/60000]``
     _add_unnamed_position(content, positions)
     return content
 

@@ -63,6 +63,8 @@ _POSITION_WORD = re.compile(
 )
 _BREAK = re.compile(r"""[,;|{}\[\]:="\t]|(?<!\w)[('*]|['*](?!\w)|\)(?=\W)|[ ][-\u2013\u2014>][ ]""")
 _GROUP = re.compile(r"[ ]\([^()=:]{0,80}\)")
+_PHASE_GROUP = re.compile(r"[ ]\((?P<phase>[A-Za-z]{2,12})\)$")
+"""``Loss (train)``"""
 _OPENING = "[(\"'"
 
 
@@ -82,7 +84,7 @@ class Label(NamedTuple):
     is_bare: bool = False
     """Whether the text has no words: the number continues the one before it."""
     opens_bracket: bool = False
-    """Whether the number is in brackets."""
+    """Whether the number is in square brackets."""
 
 
 @lru_cache(maxsize=1024)
@@ -91,35 +93,30 @@ def read_label(text: str) -> Label:
     head = text.rstrip()
     opens_bracket = False
     while head and head[-1] in _OPENING:
-        opens_bracket |= head[-1] in "[("
+        opens_bracket |= head[-1] == "["
         head = head[:-1].rstrip()
     has_sign = head.endswith(("=", ":", "->", "=>"))
     if has_sign:
         head = head.rstrip("=:-> \t").rstrip("\"' \t")
     head = head.rstrip("#*").rstrip()
+    phase = ""
+    if (group := _PHASE_GROUP.search(head)) and (phase := phase_of_word(group["phase"])):
+        head = head[: group.start()]
     *before, last = _BREAK.split(_GROUP.sub("", head))
     words = last.split()
+    phase = phase or next((found for part in reversed(before) if (found := _stated_phase(part.split()))), "")
     if not words:
-        stated = _last_phase(before)
         is_bare = not any(part.strip() for part in before)
-        return Label(has_sign=has_sign, phase=stated, is_bare=is_bare, opens_bracket=opens_bracket)
-    phase = _last_phase(before)
+        return Label(has_sign=has_sign, phase=phase, is_bare=is_bare, opens_bracket=opens_bracket)
     position, mode = _position(words)
     if position is not None:
         rest = words[:-1]
         is_linked = bool(rest) and rest[-1].lower() in _LINKS
-        phase = mode or next((found for word in rest if (found := phase_of_word(word))), phase)
-        name = _name(rest[:-1]) if is_linked else ""
-        return Label(position, name, has_sign, phase, opens_bracket=opens_bracket)
-    name = _name(words)
-    stated = "" if is_metric_name(name) else _stated_phase(last)
-    return Label(
-        name=name,
-        has_sign=has_sign,
-        phase=stated or phase,
-        is_heading=bool(stated) and (has_sign or opens_bracket),
-        opens_bracket=opens_bracket,
-    )
+        phase = mode or _first_phase(rest) or phase
+        return Label(position, _name(rest[:-1]) if is_linked else "", has_sign, phase, opens_bracket=opens_bracket)
+    name, stated = _name_and_phase(words)
+    is_heading = bool(stated) and not is_metric_name(name) and (has_sign or opens_bracket)
+    return Label(None, name, has_sign, stated or phase, is_heading=is_heading, opens_bracket=opens_bracket)
 
 
 def position_kind(word: str) -> str | None:
@@ -151,13 +148,24 @@ def _name(words: list[str]) -> str:
     return " ".join(reversed(taken))
 
 
-def _last_phase(parts: list[str]) -> str:
-    return next((found for part in reversed(parts) if (found := _stated_phase(part))), "")
+def _name_and_phase(words: list[str]) -> tuple[str, str]:
+    """
+    Return the name that *words* end with, and the phase that they state for what follows.
+
+    A metric may stand before what it was measured on: ``Accuracy on test set``.
+    """
+    name = _name(words)
+    if is_metric_name(name):
+        return name, ""
+    link = next((index for index, word in enumerate(words) if word.lower() in _LINKS), 0)
+    measured = _name(words[:link])
+    return (measured, _first_phase(words[link:])) if is_metric_name(measured) else (name, _stated_phase(words))
 
 
-def _stated_phase(part: str) -> str:
-    """Return the phase that the heading *part* states: of ``Test set``, ``train`` and ``INFO Train``."""
-    words = part.split(maxsplit=MAX_NAME_WORDS)
-    if not words or len(words) > MAX_NAME_WORDS:
-        return ""
-    return phase_of_word(words[0]) or phase_of_word(words[-1])
+def _first_phase(words: list[str]) -> str:
+    return next((found for word in words if (found := phase_of_word(word))), "")
+
+
+def _stated_phase(words: list[str]) -> str:
+    """Return the phase that a heading of *words* states: of ``Test set``, ``train`` and ``INFO Train``."""
+    return _first_phase([words[0], words[-1]]) if 0 < len(words) <= MAX_NAME_WORDS else ""
