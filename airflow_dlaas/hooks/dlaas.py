@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from airflow_dlaas.client.client import Client
@@ -174,6 +174,28 @@ class DlaasHook(BaseHook):
         return self.client.send(
             calls.get_curves(training_id) if points is None else calls.get_curves(training_id, points=points)
         )
+
+    def annotate_training(self, training_id: str, *, note: str = "", tags: Sequence[str] = ()) -> None:
+        """
+        Set the note and the tags of a training, both together; an extension of the API.
+
+        They replace those of before, and change nothing in the training.
+
+        :raises InvalidArgument: *note* or *tags* are not valid; nothing was sent.
+        :raises NotFound: the service has no such training, or not this extension.
+        """
+        from pydantic import ValidationError
+
+        from airflow_dlaas.client import calls
+        from airflow_dlaas.contract.annotations import Annotations
+        from airflow_dlaas.contract.validation_messages import validation_messages
+        from airflow_dlaas.exceptions import InvalidArgument
+
+        try:
+            annotations = Annotations.model_validate({"note": note, "tags": tags})
+        except ValidationError as error:
+            raise InvalidArgument("; ".join(validation_messages(error))) from None
+        self.client.send(calls.annotate_training(training_id, annotations))
 
     def wait_for_training(self, training_id: str, *, timeout: float | None = None) -> Training:
         """

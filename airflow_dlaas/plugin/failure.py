@@ -25,10 +25,10 @@ _TRACEBACK = re.compile(r"^[\s|+]*(?:Exception Group )?Traceback \(most recent c
 _GROUP_MARGIN = re.compile(r"^ *[|+] ")
 """What Python writes before each line of a group of exceptions."""
 
-_EXCEPTION = re.compile(r"^(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Interrupt)(?:: .*)?$")
+_EXCEPTION = re.compile(r"^(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Interrupt)(?::(?: .*)?)?$")
 """The last line of a traceback, also of one without a heading, such as that of a SyntaxError."""
 
-_ANY_EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:: .*)?$")
+_ANY_EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?::(?: .*)?)?$")
 """The last line of a traceback that has a heading: any class may end it."""
 
 _PROGRAM_ERROR = re.compile(

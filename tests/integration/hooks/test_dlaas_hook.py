@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.contract.stores import StoreConnection
-from airflow_dlaas.exceptions import InvalidDefinition, NotConfigured, NotFound, TrainingOverdue
+from airflow_dlaas.exceptions import InvalidArgument, InvalidDefinition, NotConfigured, NotFound, TrainingOverdue
 from airflow_dlaas.hooks.dlaas import DlaasHook
 from airflow_dlaas.packaging import archive
 from airflow_dlaas.storage.swift.store import SwiftStore
@@ -79,6 +79,12 @@ def test_a_training_is_created_listed_awaited_read_and_deleted(
     assert "loss= 0.5" in hook.get_training_log(training.id, offset=0).text
     [series] = hook.get_training_metrics(training.id, points=10).series or ()
     assert series.points[0][:2] == (3, 0.5)
+    hook.annotate_training(training.id, note="a baseline", tags=["baseline", "lr 0.1"])
+    status = hook.get_training(training.id).status
+    assert (status.note, status.tags) == ("a baseline", ("baseline", "lr 0.1"))
+    for tags in ("baseline", ["a,b"]):
+        with pytest.raises(InvalidArgument, match=r"^tags"):
+            hook.annotate_training(training.id, tags=tags)
     hook.delete_training(training.id)
     with pytest.raises(NotFound):
         hook.get_training(training.id)

@@ -139,6 +139,9 @@ def test_only_images_are_shown_inline(results: Pages, name: str, content_type: s
     ],
 )
 def test_only_files_of_the_results_can_be_read(results: Pages, path: str, name: str) -> None:
+    results.stores.store.containers["c"][f"training-1/{name}"] = b"of another training"
+    if name == "missing.txt":
+        del results.stores.store.containers["c"][f"training-1/{name}"]
     reply = get(results, path, name=name)
     assert reply.status_code in {404, 415}
     assert "another training" not in reply.text

@@ -91,12 +91,14 @@ def test_annotations_of_an_unknown_or_foreign_training_are_not_found(service) ->
     assert service.store.get_training("dlaas", training_id).note == ""
 
 
-def test_unreadable_annotations_can_be_replaced(service) -> None:
+@pytest.mark.parametrize("tags", [["t"], []])
+def test_unreadable_annotations_can_be_replaced(service, tags: list[str]) -> None:
     training_id = service.submit()
     assert damage(service, "trainings", "tags", "no list", f"id = '{training_id}'")
     assert "unreadable_record" in service.client.get(f"/v3/models/{training_id}").text
-    assert annotate(service, training_id, {"tags": ["t"]}).status_code == 204
-    assert reported(service, training_id) == (None, ["t"])
+    assert annotate(service, training_id, {"tags": tags}).status_code == 204
+    assert reported(service, training_id) == (None, tags or None)
+    assert "unreadable_record" not in service.client.get(f"/v3/models/{training_id}").text
 
 
 def test_list_has_the_trainings_with_all_requested_tags(service) -> None:
