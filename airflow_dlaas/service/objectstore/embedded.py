@@ -58,7 +58,7 @@ class EmbeddedSwift:
       Tokens stay valid too, as long as the key is the same.
     - It ends with this process, however that ends; no process remains.
     - Objects are up to 5 GiB, larger ones are stored as segments. Containers list an object as soon as its PUT is
-      answered; the *account's* counts of objects and bytes are not kept up to date.
+      answered; the *account's* counts of objects and bytes follow within a few seconds.
     - The proxy requires a token. The servers behind it listen on loopback, at ports that the kernel selects, and
       require a secret that is new at each start and that only Swift's own processes know (`backend_auth`).
     - Other users of this machine cannot read the directory, even if it existed before.

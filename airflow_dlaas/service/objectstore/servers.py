@@ -1,5 +1,5 @@
 """
-Runs Swift's servers. This is the only module that imports Swift.
+Runs Swift's servers. Only this module and the filters `account_updates` and `listing_updates` import Swift.
 
 The supervisor imports it once; each server is a fork of the supervisor, so Swift is loaded once, and its memory is
 shared.

@@ -126,12 +126,13 @@ def backend_config(server_type: str, folders: StoreFolders, secret: str) -> str:
 
     It contains *secret*, which each request to the server must carry: write it to a file that only its owner can read.
     """
-    # A listing must show an object as soon as its PUT is answered. No updater runs here that would update the listing
-    # later, so the object server waits for the container server for a long time.
+    # A listing must show an object as soon as its PUT is answered, so the object server waits for the container server
+    # for a long time.
+    filters = " ".join(["backend_auth", *_BACKEND_FILTERS.get(server_type, ())])
     return f"""\
 {_default_section(folders)}
 [pipeline:main]
-pipeline = backend_auth {server_type}-server
+pipeline = {filters} {server_type}-server
 
 [filter:backend_auth]
 paste.filter_factory = airflow_dlaas.service.objectstore.backend_auth:filter_factory
@@ -141,7 +142,14 @@ secret = {secret}
 use = egg:swift#{server_type}
 log_requests = false
 container_update_timeout = 60
-"""
+""" + "".join(
+        f"\n[filter:{name}]\npaste.filter_factory = airflow_dlaas.service.objectstore.{name}:filter_factory\n"
+        for name in _BACKEND_FILTERS.get(server_type, ())
+    )
+
+
+_BACKEND_FILTERS = {"container": ("account_updates",), "object": ("listing_updates",)}
+"""Further filters of the servers behind the proxy; each one sends what is not reported yet to the server before it."""
 
 
 def proxy_config(launch_config: LaunchConfig, folders: StoreFolders, hash_suffix: str) -> str:

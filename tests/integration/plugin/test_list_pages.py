@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Frame, Page, expect
 
+from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.plugin.response_models import CurveSeries, CurvesResponse, MetricNumber, TrainingList
 from airflow_dlaas.plugin.responses import unknown_training
 from airflow_dlaas.plugin.xcoms import TaskInstanceRef
@@ -50,7 +51,7 @@ def training(index: int, metrics: dict[str, MetricNumber] | None = None, **field
     ref = TaskInstanceRef("sweep", "scheduled__2026-11-25T02:00:00+00:00", "train", index)
     began = SUBMITTED + timedelta(seconds=20)
     known = {
-        "state": "completed",
+        "state": TrainingState.COMPLETED,
         "name": "digits",
         "framework": "tensorflow 2.21",
         "resource_type": "small",

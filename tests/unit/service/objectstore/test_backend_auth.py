@@ -54,5 +54,7 @@ def test_header_has_the_prefix_that_the_gatekeeper_removes() -> None:
 def test_filter_is_first_in_the_pipeline_of_each_server(kind: str) -> None:
     parser = configparser.RawConfigParser()
     parser.read_string(backend_config(kind, StoreFolders(Path("/store")), SECRET))
-    assert parser["pipeline:main"]["pipeline"].split() == ["backend_auth", f"{kind}-server"]
+    first, *others, server = parser["pipeline:main"]["pipeline"].split()
+    assert (first, server) == ("backend_auth", f"{kind}-server")
+    assert all(f"filter:{name}" in parser for name in others)
     assert parser["filter:backend_auth"]["secret"] == SECRET
