@@ -196,7 +196,7 @@ def test_permanent_link_opens_an_earlier_try(served: TaskPages, page: Page) -> N
     frame.get_by_label("Try").select_option("training-0")
     expect(frame.locator(".task-id")).to_have_text("training-0")
     assert page.url == f"{served.url}{TAB}?training_id=training-0"
-    frame.get_by_role("button", name="Copy a permanent link").click()
+    frame.get_by_role("button", name="Copy link").click()
     expect(frame.get_by_text("copied")).to_be_visible()
     link = page.evaluate("navigator.clipboard.readText()")
     page.goto("about:blank")

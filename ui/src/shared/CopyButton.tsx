@@ -9,7 +9,7 @@ const REPORT_TIME = 2_000;
 interface Props {
   /** The text, or a function that returns it at the click. */
   text: string | (() => string);
-  /** What the button copies, for screen readers: "Copy the id". */
+  /** The visible text, and what the button copies: "Copy id of the training". */
   label: string;
   /** The visible text or icon. */
   children: ComponentChildren;

@@ -100,7 +100,7 @@ function ResultRow({ file, query, isPreviewed, onPreview }: RowProps): JSX.Eleme
               type="button"
               class="small"
               aria-expanded={isPreviewed}
-              aria-label={`Preview ${file.name}`}
+              aria-label={`${isPreviewed ? "Close the preview of" : "Preview"} ${file.name}`}
               onClick={onPreview}
             >
               {isPreviewed ? "Close" : "Preview"}

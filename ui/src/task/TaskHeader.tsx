@@ -29,10 +29,10 @@ export function TaskHeader({ view, training, isFinal, onChooseTry, refresh }: Pr
       {id !== null && (
         <span>
           <span class="task-id">{id}</span>{" "}
-          <CopyButton text={id} label="Copy the id of the training">
+          <CopyButton text={id} label="Copy id of the training">
             Copy id
           </CopyButton>{" "}
-          <CopyButton text={permanentLink(training, id)} label="Copy a permanent link to this training">
+          <CopyButton text={permanentLink(training, id)} label="Copy link to this training, also after further tries">
             Copy link
           </CopyButton>
         </span>

@@ -96,7 +96,7 @@ function ResultsPath({ results }: { results: ResultsLocation }): JSX.Element {
   return (
     <>
       {resultsPath(results)}{" "}
-      <CopyButton text={resultsPath(results)} label="Copy the location of the results">
+      <CopyButton text={resultsPath(results)} label="Copy location of the results">
         Copy
       </CopyButton>
     </>
