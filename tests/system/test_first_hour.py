@@ -168,7 +168,7 @@ def until_healthy(airflow: ProcessGuard, api: AirflowApi) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_first_hour_of_the_readme_ends_with_a_trained_model(environment: dict[str, str], tmp_path: Path) -> None:
     on_the_gpus, where_airflow_runs, in_another_terminal = commands()
     *install_service, serve = on_the_gpus
@@ -195,7 +195,7 @@ def test_first_hour_of_the_readme_ends_with_a_trained_model(environment: dict[st
                 airflow.run(command)
             (run,) = api._request("GET", f"/dags/{DAG}/dagRuns")["dag_runs"]  # unpausing has started none
             run_id = run["dag_run_id"]
-            state = api.wait_for_run(DAG, run_id, timeout=600)
+            state = api.wait_for_run(DAG, run_id, timeout=900)
             logs = {one.task_id: api.log(DAG, run_id, one.task_id) for one in api.tasks(DAG, run_id)}
             assert state == "success", f"{logs}\n{process.tail(100)}"
             assert run["run_type"] == "manual"
