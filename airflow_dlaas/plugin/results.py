@@ -106,7 +106,7 @@ async def find_results(
     except (LookupError, TypeError, AttributeError):
         raise ResultsUnavailable("The task's definition names no connection to its results") from None
     if found.source == "task" and container != named_container:
-        # The summary is an XCom, and each user who may write XComs could name any container there.
+        # The summary is an XCom: a user who may write XComs can name any container there.
         raise ResultsUnavailable(
             "The service does not know this training any more, and the task's definition names another container now"
         )
