@@ -56,5 +56,6 @@ test("a progress bar is off at first only where the same phase has values of who
   expect(isOffAtFirst(bar, [bar, epochs])).toBe(true);
   expect(isOffAtFirst(bar, [bar])).toBe(false);
   expect(isOffAtFirst(bar, [bar, { ...epochs, phase: "validation" }])).toBe(false);
+  expect(isOffAtFirst(bar, [bar, { ...epochs, axis: "step" }])).toBe(false);
   expect(isOffAtFirst(epochs, [bar, epochs])).toBe(false);
 });
