@@ -19,8 +19,8 @@ from airflow_dlaas.contract.training import Metric
 NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """Values that JSON has no numbers for, as the learner writes them."""
 
-MAX_ITERATION = 2**63
-"""Iterations up to this are read: event files have steps of 64 bits."""
+MAX_ITERATION = 10**300
+"""Iterations up to this are read; one that no float can hold makes its line an invalid one."""
 
 
 class MetricLine(NamedTuple):
@@ -60,8 +60,6 @@ class MetricLineReader:
         phase, axis, progress, folder = get("phase", ""), get("axis"), get("progress"), get("event_folder")
         if type(text) is not str or type(iteration) is not int or type(phase) is not str or type(values) is not list:
             raise TypeError
-        if abs(iteration) > MAX_ITERATION:
-            raise OverflowError
         if text != self._timestamp_text:  # values of one line, and of one pass over the log, have the same time
             self._timestamp_text, self._timestamp = text, _parse_timestamp(text)
         return MetricLine(

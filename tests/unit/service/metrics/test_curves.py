@@ -106,6 +106,13 @@ def test_names_of_one_phase_are_one_series(tmp_path: Path) -> None:
     assert (found.phase, found.name, found.total) == ("validation", "loss", 2)
 
 
+def test_tag_and_folder_of_one_phase_are_one_series(tmp_path: Path) -> None:
+    values = [{"name": "train/loss", "value": 1.0}]
+    in_folder = {"event_folder": "train", "phase": "train", "iteration": 2}
+    [found] = series_of(tmp_path / "m", {"event_folder": "", "values": values}, in_folder)
+    assert (found.phase, found.name, found.total) == ("train", "loss", 2)
+
+
 def test_same_tag_in_two_folders_is_two_series(tmp_path: Path) -> None:
     found = series_of(tmp_path / "m", {"event_folder": "runs/gen"}, {"event_folder": "runs/disc"}, {})
     assert [(one.name, one.total) for one in found] == [("gen/loss", 1), ("disc/loss", 1)]
