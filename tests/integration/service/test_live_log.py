@@ -13,7 +13,7 @@ import pytest
 
 from airflow_dlaas._util.terminal_text import plain_text
 from airflow_dlaas.client import calls
-from tests.waiting import WAIT_TIMEOUT, until
+from tests.waiting import until
 
 BAR = """
 import os, pathlib, sys, time
@@ -93,7 +93,8 @@ def test_progress_bar_is_live_everywhere_and_one_line_at_its_end(customer, termi
         customer.end(training.id)
         assert in_pipe.stdout is not None
         printed = in_pipe.stdout.read().decode()
-        in_terminal.wait(WAIT_TIMEOUT)
+        # Read while it prints: a terminal that is full blocks its program.
+        until(lambda: (terminal.seen(), in_terminal.poll()), lambda state: state[1] is not None)
 
     stored = customer.result(training.id, "learner-1/training-log.txt").decode()
     *_, bar, steps = plain_text(stored.partition("start\n")[2]).splitlines()[:2]
