@@ -16,7 +16,7 @@ import requests
 
 from airflow_dlaas.exceptions import HostError
 
-REQUEST_TIMEOUT = 30.0
+REQUEST_TIMEOUT = 120.0
 """Seconds that a request may take: on a slow machine the first responses of Airflow need several."""
 
 HEALTH_TIMEOUT = 5.0
