@@ -169,6 +169,15 @@ def test_results_are_listed_previewed_and_downloaded(served: TaskPages, page: Pa
     assert page.url == served.url + TAB
 
 
+def test_log_of_a_training_that_the_service_has_deleted_is_downloaded(served: TaskPages, page: Page) -> None:
+    served.task, served.log = a_task(a_training(source="task")), "Iter 1\n"
+    page.goto(served.url + ALONE)
+    expect(page.get_by_role("log")).to_have_count(0)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download log").click()
+    assert download.value.path().read_text() == "Iter 1\n"
+
+
 def test_note_and_tags_are_changed_only_by_users_who_may(served: TaskPages, page: Page) -> None:
     served.task = a_task(a_training(note="first", tags=["old"]))
     page.goto(served.url + ALONE)

@@ -3,12 +3,12 @@
 import type { JSX } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
-import { apiUrl, fetchJson } from "../api/client";
+import { fetchJson } from "../api/client";
 import type { LogChunk } from "../api/types";
-import { onDownloadClick } from "../shared/airflowNavigation";
 import { formatBytes } from "../shared/format";
 import { nextPause, pollingError, usePollingLoop } from "../shared/usePolling";
 import { plainLine } from "../shared/plainText";
+import { LogDownload } from "./LogDownload";
 import { LogSearch } from "./LogSearch";
 import {
   appendChunk,
@@ -183,9 +183,7 @@ export function LogView({ query, isFinal }: Props): JSX.Element {
           </label>
         )}
         <LogSearch query={query} onMatch={scrollToByte} />
-        <a href={apiUrl("log/download", query)} download={`${query["training_id"] ?? "log"}.log`} onClick={onDownloadClick}>
-          Download log
-        </a>
+        <LogDownload query={query} />
         <span class="quiet">{formatBytes(logWindow.size)}</span>
       </div>
       {error && (

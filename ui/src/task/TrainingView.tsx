@@ -8,6 +8,7 @@ import { usePolling } from "../shared/usePolling";
 import { adviceFor } from "./advice";
 import { AnnotationEditor } from "./AnnotationEditor";
 import { FailureBanner } from "./FailureBanner";
+import { LogDownload } from "./LogDownload";
 import { LogView } from "./LogView";
 import { MetricCharts } from "./MetricCharts";
 import { ResultList } from "./ResultList";
@@ -82,6 +83,7 @@ export function TrainingView({ view, training, onChooseTry, refresh, query }: Pr
         <section aria-labelledby="results-title">
           <h2 id="results-title">Results</h2>
           <ResultList key={training.id} query={query} />
+          {!isFromService && <LogDownload query={query} />}
         </section>
       )}
       {isFromService && (
