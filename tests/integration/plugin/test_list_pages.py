@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -44,6 +45,10 @@ def page(browser: Browser) -> Iterator[Page]:
     )
     yield context.new_page()
     context.close()
+
+
+METRIC = re.compile("^Metric")
+"""The label of the metric's select field; the text of a label contains its options."""
 
 
 def training(index: int, metrics: dict[str, MetricNumber] | None = None, **fields: Any) -> Any:
@@ -118,7 +123,7 @@ def test_id_is_copied_whole_and_durations_have_seconds(page: Page, served: Frame
     expect(frame.get_by_role("cell", name="1 h 0 min 25 s")).to_have_count(1)  # with 20 s of waiting
     expect(frame.get_by_role("cell", name="1 h 0 min 5 s")).to_have_count(1)
     frame.get_by_role("button", name="Copy the id training-000000003").click()
-    expect(frame.get_by_role("cell", name="copied")).to_be_visible()
+    expect(frame.locator(".listing-id .copy")).to_contain_text("copied")
     assert frame.evaluate("navigator.clipboard.readText()") == "training-000000003"
 
 
@@ -140,7 +145,7 @@ def test_diverged_trainings_of_a_sweep_are_never_the_best(page: Page, served: Fr
     frame.get_by_label("Better is").select_option("higher")
     expect(frame.get_by_role("row").filter(has_text="best")).to_contain_text("train [1]")
     assert tasks(frame) == ["train [1]", "train [3]", "train [0]", "train [2]"]
-    frame.get_by_label("Metric", exact=True).select_option("loss")
+    frame.get_by_label(METRIC).select_option("loss")
     expect(frame.get_by_role("row").filter(has_text="best")).to_contain_text("train [0]")
     expect(frame.get_by_role("columnheader", name="loss progress bar")).to_be_visible()
 
@@ -158,9 +163,9 @@ def test_link_keeps_filters_order_and_metric(page: Page, served: FramedPages, ta
     frame.get_by_role("button", name="Task").click()
     frame.get_by_role("button", name="Task").click()
     if name != "trainings":
-        frame.get_by_label("Metric", exact=True).select_option("loss")
+        frame.get_by_label(METRIC).select_option("loss")
         frame.get_by_role("button", name="Task").click()
-    frame.get_by_role("button", name="Copy a link").click()
+    frame.get_by_role("button", name="Copy link").click()
     expect(frame.locator(".copy").first).to_contain_text("copied")
     link = frame.evaluate("navigator.clipboard.readText()")
     before = tasks(frame)
@@ -170,7 +175,7 @@ def test_link_keeps_filters_order_and_metric(page: Page, served: FramedPages, ta
     expect(again.get_by_label("State")).to_have_value("completed")
     assert tasks(again) == before
     if name != "trainings":
-        expect(again.get_by_label("Metric", exact=True)).to_have_value("loss")
+        expect(again.get_by_label(METRIC)).to_have_value("loss")
 
 
 def test_history_names_the_run_that_diverged(page: Page, served: FramedPages) -> None:

@@ -23,7 +23,7 @@ export function ListPage({ title, listing, emptyText, children }: Props): JSX.El
       <NarrowFrameLink />
       <header class="listing-head">
         <h1>{title}</h1>
-        <CopyButton text={permanentLink} label="Copy a link to what the page shows now">
+        <CopyButton text={permanentLink} label="Copy link to what the page shows now">
           Copy link
         </CopyButton>
       </header>
