@@ -6,14 +6,18 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
+from requests import Response
 
 from airflow_dlaas.client import calls
 from airflow_dlaas.client.client import Client
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.demo.airflow_processes import RealAirflow
 from airflow_dlaas.demo.service_process import ServiceProcess
+from airflow_dlaas.task_runs.summary import SUMMARY_XCOM_KEY
 from tests.system.stage import eventually
 
 pytestmark = pytest.mark.timeout(600)
@@ -130,6 +134,59 @@ def test_no_secret_is_in_a_log_an_xcom_or_a_rendered_template(run: FinishedRun, 
     assert "swift_default" in shown  # the rendered definition contains the id of its connection
     for secret in secrets:
         assert secret not in shown
+
+
+@dataclass(frozen=True)
+class PagesApi:
+    """The plugin's API, as the page of a task requests it."""
+
+    run: FinishedRun
+    token: str
+
+    def request(self, path: str, task_id: str, *, method: str = "GET", body: Any = None, **query: str) -> Response:
+        """Send a request about the training of a task; its id is that in the task's summary."""
+        summary = self.run.airflow.api.xcom(DAG, self.run.run_id, task_id, SUMMARY_XCOM_KEY)
+        names = {"run_id": self.run.run_id, "task_id": task_id, "training_id": summary["training"]["metadata"]["guid"]}
+        return requests.request(
+            method,
+            f"{self.run.airflow.url}/dlaas/api/{path}",
+            params={"dag_id": DAG, **names, **query},
+            json=None if body is None else {**names, **body},
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=60,
+        )
+
+
+@pytest.fixture(scope="module")
+def pages_api(run: FinishedRun) -> PagesApi:
+    login = {"username": run.airflow.login, "password": run.airflow.password}
+    reply = requests.post(f"{run.airflow.url}/auth/token", json=login, timeout=60)
+    return PagesApi(run, reply.json()["access_token"])
+
+
+# The training of wait_deferred is deleted: the results stay, and the task's summary names them.
+@pytest.mark.parametrize("task_id", ["wait_here", "wait_deferred"])
+def test_pages_read_results_and_log(pages_api: PagesApi, task_id: str) -> None:
+    files = pages_api.request("results", task_id).json()["files"]
+    assert {"learner-1/training-log.txt", "model/weights.txt"} <= {one["name"] for one in files}
+    weights = pages_api.request("results/download", task_id, name="model/weights.txt")
+    assert (weights.status_code, weights.text) == (200, "1 2 3")
+    assert pages_api.request("results/preview", task_id, name="model/weights.txt").json()["text"] == "1 2 3"
+    assert "Iter 3, Minibatch Loss= 0.3333" in pages_api.request("log/download", task_id).text
+    assert pages_api.request("usage", task_id).json()["complete"]
+
+
+def test_pages_show_the_reason_of_a_failure(pages_api: PagesApi) -> None:
+    failure = pages_api.request("failure", "fails").json()
+    assert any("exit" in line for line in failure["lines"]), failure
+
+
+def test_pages_set_a_note_and_tags(pages_api: PagesApi) -> None:
+    assert pages_api.request("task", "wait_here").json()["annotations"]
+    body = {"note": "see the log", "tags": ["baseline"]}
+    assert pages_api.request("annotations", "wait_here", method="PUT", body=body).status_code == 204
+    training = pages_api.request("task", "wait_here").json()["training"]
+    assert (training["note"], training["tags"]) == ("see the log", ["baseline"])
 
 
 @pytest.mark.parametrize("name", ["dlaas_default", "swift_default"])

@@ -94,8 +94,9 @@ def test_user_without_read_permission_sees_nothing_of_the_dag(
         window.page.goto(f"{stage.airflow.url}/dlaas/task?{query}")
         expect(window.page.get_by_role("status")).to_contain_text("Forbidden")
         training = growing.trainings()[0].id
-        for path in (f"curves?{query}&training_id={training}", f"log?{query}&training_id={training}&tail=100"):
-            assert window.context.request.get(f"{stage.airflow.url}/dlaas/api/{path}").status == 403
+        for path in ("curves", "log", "log/download", "usage", "failure", "results", "results/download"):
+            url = f"{stage.airflow.url}/dlaas/api/{path}?{query}&training_id={training}&name=x.txt"
+            assert window.context.request.get(url).status == 403
         listing = window.context.request.get(f"{stage.airflow.url}/dlaas/api/trainings").json()
         assert growing.run_id not in {row["ref"]["run_id"] for row in listing["trainings"]}
         assert request_cancel(window, growing) == 403
