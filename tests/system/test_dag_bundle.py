@@ -13,11 +13,16 @@ from tests.system.stage import bundle_folder, eventually, store_of
 DAG = "versioned"
 
 DAG_FILE = """
+from datetime import timedelta
+
 from airflow.sdk import DAG, Param
 from airflow_dlaas.operators.data import UploadDataOperator
 from airflow_dlaas.operators.experiment import PackageModelOperator
 
-with DAG("versioned", schedule=None, params={"folder": Param("", type="string")}):
+# Airflow may lose a worker on a machine with high load.
+RETRIES = {"retries": 2, "retry_delay": timedelta(seconds=1)}
+
+with DAG("versioned", schedule=None, default_args=RETRIES, params={"folder": Param("", type="string")}):
     PackageModelOperator(task_id="package", source="code", destination="{{ params.folder }}/{{ run_id }}.zip")
     UploadDataOperator(task_id="upload", source="data/*.txt", container="versioned", prefix="{{ run_id }}")
 """
@@ -40,7 +45,7 @@ def test_run_uses_relative_sources_of_its_own_version(
     newer = api.trigger(DAG, {"folder": str(tmp_path)})
     api.unpause(DAG)
     for run_id, text in ((older, b"one"), (newer, b"two")):
-        state = api.wait_for_run(DAG, run_id, timeout=120)
+        state = api.wait_for_run(DAG, run_id, timeout=240)
         assert state == "success", [api.log(DAG, run_id, one.task_id) for one in api.tasks(DAG, run_id)]
         assert zipfile.ZipFile(tmp_path / f"{run_id}.zip").read("train.py") == text
         with store_of(live_service) as store:
