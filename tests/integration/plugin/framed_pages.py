@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -57,11 +58,11 @@ class FramedPages:
 
         @app.get("/dags/{dag_id}/plugin/dlaas-dag")
         def dag_tab(dag_id: str) -> HTMLResponse:
-            return self._airflow_page("/dlaas/dag", f"dag_id={dag_id}")
+            return self._airflow_page("/dlaas/dag", urlencode({"dag_id": dag_id}))
 
         @app.get("/dags/{dag_id}/runs/{run_id}/plugin/dlaas-run")
         def run_tab(dag_id: str, run_id: str) -> HTMLResponse:
-            return self._airflow_page("/dlaas/run", f"dag_id={dag_id}&run_id={run_id}")
+            return self._airflow_page("/dlaas/run", urlencode({"dag_id": dag_id, "run_id": run_id}))
 
         return app
 
