@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
@@ -50,17 +51,21 @@ def test_stdout_and_stderr_keep_their_order(job):
 
 
 def test_binary_output_and_a_line_without_end_are_unchanged(job):
+    # Without carriage returns, by which a line is redrawn.
     blob = (
-        "import os; b = bytes(range(256)) * 20_000; [os.write(1, b[at : at + 7919]) for at in range(0, len(b), 7919)]"
+        "import os; b = bytes({*range(256)} - {13}) * 20_000; "
+        "[os.write(1, b[at : at + 7919]) for at in range(0, len(b), 7919)]"
     )
     job.run(f'python3 -c "{blob}"')
-    assert job.folder.log.read_bytes().partition(b"\n")[2] == bytes(range(256)) * 20_000
+    assert job.folder.log.read_bytes().partition(b"\n")[2] == bytes({*range(256)} - {13}) * 20_000
 
 
 def test_progress_bar_is_logged_at_once(job):
     bar = "import sys, time; [(sys.stderr.write(f'\\\\r{i}% loss=0.5'), time.sleep(0.1)) for i in range(6000)]"
     job.start(f'python3 -c "{bar}"')
-    job.wait(lambda: job.phase() == "processing" and b"\r3% loss=0.5" in job.folder.log.read_bytes(), "the bar")
+    job.wait(
+        lambda: job.phase() == "processing" and re.search(rb"\r[1-9]\d*% loss", job.folder.log.read_bytes()), "the bar"
+    )
 
 
 def test_process_outside_with_the_pipe_does_not_delay_the_end(job):
