@@ -17,7 +17,7 @@ import requests
 from airflow_dlaas.exceptions import HostError
 
 REQUEST_TIMEOUT = 120.0
-"""Seconds that a request may take: on a slow machine the first responses of Airflow need several."""
+"""Seconds that a request may take: a machine that starts several Airflows at once may need more than 30."""
 
 HEALTH_TIMEOUT = 5.0
 """Seconds that a health check may take: callers repeat it, and have other work to do meanwhile."""
