@@ -160,7 +160,7 @@ def serve_api_only(data_dir: DataDir) -> None:
         setattr(Dispatcher, name, lambda self: None)  # noqa: ARG005
     Dispatcher.is_running = True  # type: ignore[assignment,method-assign]
     os.environ |= environment(data_dir.path)
-    from airflow_dlaas.service.config.settings import read_settings
+    from airflow_dlaas.service.config.read_settings import read_settings
     from airflow_dlaas.service.foreground import serve
 
     serve(read_settings(os.environ), lambda line: print(line, flush=True))

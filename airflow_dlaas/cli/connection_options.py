@@ -28,7 +28,7 @@ from airflow_dlaas._util.timer import SYSTEM_TIMER, Timer
 from airflow_dlaas.cli.output import print_line
 from airflow_dlaas.exceptions import NotConfigured, Unreachable
 from airflow_dlaas.service.config.data_dir import DataDir, resolve_connection
-from airflow_dlaas.service.config.settings import read_client_settings
+from airflow_dlaas.service.config.read_settings import read_client_settings
 
 if TYPE_CHECKING:
     from airflow_dlaas.client.client import Client

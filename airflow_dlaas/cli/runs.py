@@ -158,7 +158,7 @@ def _print_trainings(trainings: list[Training]) -> None:
             Cell(describe_state(one), STATE_COLORS[one.state]),
             format_time(one.status.submitted_at),
             run_duration(one),
-            str(one.entity.model_definition.execution.resource_type),
+            one.entity.model_definition.execution.size_text,
             *([", ".join(one.status.tags or ())] if has_tags else []),
         ]
         for one in trainings

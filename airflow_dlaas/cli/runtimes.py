@@ -69,7 +69,7 @@ def prepare(
     from airflow_dlaas.contract.definition import Framework
     from airflow_dlaas.contract.validation_messages import validation_messages
     from airflow_dlaas.service.config.data_dir import DataDir
-    from airflow_dlaas.service.config.settings import read_settings
+    from airflow_dlaas.service.config.read_settings import read_settings
 
     try:
         from airflow_dlaas.service.dispatcher.gpu_inventory import resolve_slots

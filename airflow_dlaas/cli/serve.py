@@ -53,7 +53,7 @@ def serve(
     Each option can also be a variable, such as DLAAS_PORT for --port; the README lists further variables. Trainings
     continue when the service stops, and the next start of the service finds them.
     """
-    from airflow_dlaas.service.config.settings import read_settings
+    from airflow_dlaas.service.config.read_settings import read_settings
 
     options = {
         "home": home,

@@ -68,7 +68,7 @@ def training_fields(training: Training) -> dict[str, str | None]:
         "framework": str(model.framework),
         "runs on": status.runtime,
         "command": model.execution.command,
-        "gpus": f"{model.execution.resource_type}: {', '.join(status.gpus or ()) or 'none booked'}",
+        "gpus": f"{model.execution.size_text}: {', '.join(status.gpus or ()) or 'none booked'}",
         "isolation": status.isolation,
         "code": model.definition_location,
         "submitted": format_time(status.submitted_at),

@@ -13,7 +13,7 @@ from airflow_dlaas.cli.command_help import HelpPanel, add_command, format_exampl
 from airflow_dlaas.cli.output import JsonOption, print_json, print_line
 from airflow_dlaas.cli.serve import SERVICE_MISSING
 from airflow_dlaas.exceptions import HostError, InvalidArgument, NotConfigured
-from airflow_dlaas.service.config.settings import read_user_file_path
+from airflow_dlaas.service.config.read_settings import read_user_file_path
 
 group = typer.Typer(help="Additional users of the service.", no_args_is_help=True, rich_markup_mode="rich")
 

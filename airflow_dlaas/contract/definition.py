@@ -1,92 +1,81 @@
 """
-The training definition, exactly as in the documentation of 2017; only `metric_definitions` is an extension.
+The training definition, as in the documentation of 2017, with the additional keys of this project.
 
-It is the document that people write, so it is read strictly: an unknown key is refused by its name.
+`airflow_dlaas.contract.definition_keys` lists these. It is the document that people write, so it is read strictly: an
+unknown key is refused by its name.
 """
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
 from airflow_dlaas.contract.base import Author, OpaqueJson, RequestModel
+from airflow_dlaas.contract.execution import Execution, ResourceType
 from airflow_dlaas.contract.metric_definition import MAX_METRIC_DEFINITIONS, MetricDefinition
 from airflow_dlaas.contract.stores import ResultsStore, TrainingData, TrainingResults
 from airflow_dlaas.contract.validation_messages import validation_messages
+from airflow_dlaas.contract.watchdog import Watchdog
 from airflow_dlaas.exceptions import InvalidDefinition
 
-
-class ResourceType(str, Enum):
-    """The number of GPUs of a training. (Later documentation gave `large` four; this project follows that of 2017.)"""
-
-    SMALL = "small"
-    MEDIUM = "medium"
-    LARGE = "large"
-
-    @property
-    def gpus(self) -> int:
-        """Number of GPU slots."""
-        return {"small": 1, "medium": 2, "large": 3}[self.value]
-
-    def __str__(self) -> str:
-        return self.value
+__all__ = [
+    "FRAMEWORKS",
+    "MAX_CONTAINERS",
+    "MAX_FRAMEWORK_NAME_LENGTH",
+    "MAX_IMAGE_LENGTH",
+    "Execution",
+    "Framework",
+    "ModelDefinition",
+    "ResourceType",
+    "TrainingDefinition",
+]
 
 
 FRAMEWORKS = ("caffe", "torch", "tensorflow")
-"""The page's frameworks. Each service has its own versions of them."""
+"""The frameworks of 2017. A service may have others: its catalogue decides."""
+
+MAX_FRAMEWORK_NAME_LENGTH = 100
+MAX_IMAGE_LENGTH = 512
 
 MAX_CONTAINERS = 1000
 """Containers of training data that are validated; a service accepts fewer, by its own limit."""
 
 
 class Framework(RequestModel):
-    """The framework and version that the code is written for. A service compares both in lower case, and exactly."""
+    """
+    The framework and version that the code is written for. A service compares both in lower case, and exactly.
 
-    name: str
+    With an ``image`` they are labels: the command runs in a container of that image.
+    """
+
+    name: str = Field(min_length=1, max_length=MAX_FRAMEWORK_NAME_LENGTH)
     version: str = Field(min_length=1)
     runtimes: OpaqueJson | None = None
     """Interpreters that a client of 2017 names beside the framework: stored and returned, without effect."""
 
-    @field_validator("name")
+    image: str | None = Field(default=None, min_length=1, max_length=MAX_IMAGE_LENGTH)
+    """The container image that the command runs in, where the service's site allows it (an extension)."""
+
+    @field_validator("name", "image")
     @classmethod
-    def _require_known_name(cls, value: str) -> str:
-        if value.lower() not in FRAMEWORKS:
-            raise ValueError(f"must be one of {', '.join(FRAMEWORKS)}")
+    def _require_printable(cls, value: str | None) -> str | None:
+        if value is not None and (not value.isprintable() or not value.strip() or value != value.strip()):
+            raise ValueError("must be printable, without a space at either end")
         return value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Framework) and (self.name, self.version) == (other.name, other.version)
+        return isinstance(other, Framework) and self._identity == other._identity
 
     def __hash__(self) -> int:
-        return hash((self.name, self.version))
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[str, str, str | None]:
+        return (self.name, self.version, self.image)
 
     def __str__(self) -> str:
-        return f"{self.name} {self.version}"
-
-
-class Execution(RequestModel):
-    """The command, and its resources."""
-
-    command: str = Field(min_length=1)
-    resource_type: ResourceType = Field(alias="resourceType")
-
-    @field_validator("command")
-    @classmethod
-    def _require_command(cls, value: str) -> str:
-        if not value.strip():
-            raise ValueError("must not be blank")
-        if "\0" in value:
-            raise ValueError("must not hold a NUL character: no shell accepts one")
-        return value
-
-    @field_validator("resource_type", mode="before")
-    @classmethod
-    def _require_known_resource_type(cls, value: Any) -> Any:
-        if isinstance(value, str) and value not in [str(one) for one in ResourceType]:
-            raise ValueError("must be small (1 GPU), medium (2 GPUs) or large (3 GPUs)")
-        return value
+        return f"{self.name} {self.version}" + (f" ({self.image})" if self.image else "")
 
 
 class ModelDefinition(RequestModel):
@@ -113,6 +102,8 @@ class TrainingDefinition(RequestModel):
     training_results: TrainingResults | None = None
     metric_definitions: tuple[MetricDefinition, ...] | None = None
     """How metrics are found in the log, instead of by the usual formats of scripts (an extension)."""
+    watchdog: Watchdog | None = None
+    """When a command that does no work counts as stalled, and what happens then (an extension)."""
 
     @field_validator("metric_definitions", mode="before")
     @classmethod

@@ -71,11 +71,15 @@ ERROR_CODES: dict[str, type[ApiError]] = {
 
 TRAINING_ERROR_CODES: dict[str, str] = {
     "C201": "dl_job_failed",
+    "C202": "the packages that the code requires cannot be installed",
+    "C203": "the watchdog stopped a command that did no work",
+    "C204": "the command used more memory than its limit",
     "S100": "the engine is out of resources",
     "S101": "the training could not be started",
     "S301": "loading the code failed",
     "S302": "loading the training data failed",
     "S303": "storing the results failed",
+    "S304": "the environment with the packages could not be made",
 }
 """Codes of trainings that ended in `error`. C: the cause is the caller's command; S: it is on the service's side."""
 

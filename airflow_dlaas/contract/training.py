@@ -9,6 +9,7 @@ from airflow_dlaas.contract.definition import ModelDefinition
 from airflow_dlaas.contract.error import ErrorReport
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.listing import Listing
+from airflow_dlaas.contract.resource_report import ResourceReport
 from airflow_dlaas.contract.state import Phase, TrainingState
 
 
@@ -91,6 +92,8 @@ class TrainingStatus(ApiModel):
     """Its phases so far, in order."""
     usage: ResourceUsage | None = None
     """The resources that it uses now, while its command runs."""
+    resources: ResourceReport | None = None
+    """The resources that it requested, was given and used."""
     warnings: ApiList[str] | None = None
     """Problems that did not fail the training: files that could not be stored, each with the reason."""
     event_folders: ApiList[str] | None = None
@@ -257,6 +260,8 @@ class Extensions(ApiModel):
     """`PUT /v3/models/{id}/annotations` sets the note and the tags of a training: see `contract.annotations`."""
     usage_history: bool = False
     """`GET /v3/models/{id}/usage` returns the resources used over time: see `contract.usage_history`."""
+    definition_keys: ApiList[str] = ()
+    """The additional keys of a definition that the service knows: see `contract.definition_keys`."""
 
 
 class ServiceInstanceEntity(ApiModel):

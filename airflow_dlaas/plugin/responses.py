@@ -49,7 +49,7 @@ def _list_item_fields(ref: TaskInstanceRef, conn_id: str, training: Training, so
         "name": model.name,
         "framework": str(model.framework),
         "runtime": status.runtime,
-        "resource_type": str(model.execution.resource_type),
+        "resource_type": model.execution.size_text,
         "submitted_at": status.submitted_at,
         "running_at": status.running_at,
         "finished_at": status.finished_at,

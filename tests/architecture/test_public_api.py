@@ -18,8 +18,10 @@ PUBLIC_PACKAGES = ("assets", "contract", "decorators", "hooks", "notifications",
 """Packages whose modules are public, except `INTERNAL_MODULES`. Some of them may not exist yet."""
 
 INTERNAL_MODULES = {
+    "contract.byte_size",
     "contract.format_list",
     "contract.format_value",
+    "contract.hyperparameter_values",
     "contract.hyperparameters",
     "contract.patterns",
     "contract.redirects",
@@ -63,13 +65,26 @@ PUBLIC_API: dict[str, list[str]] = {
         "series_of_final_values",
     ],
     "contract.definition": [
-        "Execution",
         "FRAMEWORKS",
         "Framework",
         "MAX_CONTAINERS",
+        "MAX_FRAMEWORK_NAME_LENGTH",
+        "MAX_IMAGE_LENGTH",
         "ModelDefinition",
-        "ResourceType",
         "TrainingDefinition",
+    ],
+    "contract.definition_keys": ["DEFINITION_KEYS", "EXECUTION", "used_definition_keys"],
+    "contract.environment": [
+        "Environment",
+        "HYPERPARAMETER_PREFIX",
+        "MAX_TOTAL_BYTES",
+        "MAX_VALUE_BYTES",
+        "MAX_VARIABLES",
+        "MIN_SECRET_LENGTH",
+        "SERVICE_VARIABLES",
+        "Secrets",
+        "VARIABLE_NAME",
+        "require_variable_name",
     ],
     "contract.error": [
         "ERRORS_BY_STATUS",
@@ -80,6 +95,7 @@ PUBLIC_API: dict[str, list[str]] = {
         "TRAINING_ERROR_CODES",
         "parse_api_error",
     ],
+    "contract.execution": ["Execution", "MAX_NODES", "MAX_TIME_LIMIT", "ResourceType"],
     "contract.experiment": [
         "Experiment",
         "ExperimentDraft",
@@ -99,6 +115,8 @@ PUBLIC_API: dict[str, list[str]] = {
         "value_group",
     ],
     "contract.outcome": ["describe_results_location", "raise_for_state"],
+    "contract.resource_report": ["ResourceAmounts", "ResourceReport"],
+    "contract.resources": ["ByteSize", "MAX_CPUS", "MAX_GPUS", "Resources"],
     "contract.state": ["Phase", "TRANSITIONS", "TrainingState"],
     "contract.stores": [
         "ContainerRef",
@@ -141,6 +159,7 @@ PUBLIC_API: dict[str, list[str]] = {
         "UnreadableTraining",
     ],
     "contract.usage_history": ["DEFAULT_USAGE_POINTS", "UsageHistory", "UsagePoint", "UsageSeries"],
+    "contract.watchdog": ["DEFAULT_GPU_WINDOW", "MAX_WATCHDOG_SECONDS", "Watchdog", "WatchdogAction"],
     "exceptions": [
         "ApiError",
         "Conflict",
@@ -190,7 +209,10 @@ PUBLIC_API: dict[str, list[str]] = {
 }
 """By module (without ``airflow_dlaas.``): its public names, sorted."""
 
-REEXPORTS = {"operators.training": ["CancelTrainingOperator", "DeleteTrainingOperator"]}
+REEXPORTS = {
+    "contract.definition": ["Execution", "ResourceType"],
+    "operators.training": ["CancelTrainingOperator", "DeleteTrainingOperator"],
+}
 """Names that users may also import from here; another module defines them."""
 
 

@@ -21,7 +21,7 @@ from airflow_dlaas.exceptions import DlaasError
 
 if TYPE_CHECKING:
     from airflow_dlaas.service.config.data_dir import DataDir
-    from airflow_dlaas.service.config.settings import ClientSettings
+    from airflow_dlaas.service.config.read_settings import ClientSettings
 
 COLORS = {Outcome.OK: "green", Outcome.WARNING: "yellow", Outcome.FAILED: "red", Outcome.SKIPPED: "bright_black"}
 
@@ -61,7 +61,7 @@ def run_checks(home: Path | None, connection: str | None) -> Iterator[Check]:
     from airflow_dlaas.cli.doctor.service_checks import check_service
     from airflow_dlaas.cli.doctor.store_checks import check_store
     from airflow_dlaas.service.config.data_dir import DataDir, resolve_connection
-    from airflow_dlaas.service.config.settings import read_client_settings
+    from airflow_dlaas.service.config.read_settings import read_client_settings
 
     try:
         folder, overrides = read_client_settings(os.environ, str(home) if home else None)
@@ -85,7 +85,7 @@ def run_checks(home: Path | None, connection: str | None) -> Iterator[Check]:
 
 def _check_this_machine(home: Path | None) -> Iterator[Check]:
     from airflow_dlaas.cli.doctor.machine_checks import check_machine
-    from airflow_dlaas.service.config.settings import read_settings
+    from airflow_dlaas.service.config.read_settings import read_settings
 
     try:
         settings = read_settings(os.environ, {"home": str(home) if home else None})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from airflow_dlaas.contract.definition_keys import DEFINITION_KEYS
 from airflow_dlaas.contract.experiment import Metadata
 from airflow_dlaas.contract.training import Extensions, ServiceInstance, ServiceInstanceEntity
 from airflow_dlaas.service.api.dependencies import Deps, Owner, base_url
@@ -35,6 +36,7 @@ def get_instance(request: Request, deps: Deps, _owner: Owner, instance_id: Insta
             acknowledgement=True,
             annotations=True,
             usage_history=True,
+            definition_keys=DEFINITION_KEYS,
         ),
     )
     url = f"{base_url(request, deps)}/v3/wml_instances/{instance_id}"

@@ -27,7 +27,7 @@ from pydantic import TypeAdapter, ValidationError
 from airflow_dlaas._util.atomic_write import atomic_write_text
 from airflow_dlaas._util.file_lock import acquire_file_lock
 from airflow_dlaas.exceptions import HostError, NotConfigured
-from airflow_dlaas.service.config.settings import ClientSettings
+from airflow_dlaas.service.config.read_settings import ClientSettings
 
 SWIFT_USER = "dlaas:trainer"
 """The only user of the embedded Swift, as ``ACCOUNT:user``."""

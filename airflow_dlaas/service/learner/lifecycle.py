@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
-import os
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,7 @@ from airflow_dlaas.service.job_files import EventDirsFile, JobDirectory, PhaseFi
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner import command_env, load_inputs
 from airflow_dlaas.service.learner.claim import become_subreaper, claim, read_spec
-from airflow_dlaas.service.learner.command_process import CommandResult, run_supervised, terminate_descendants
+from airflow_dlaas.service.learner.command_process import terminate_descendants
 from airflow_dlaas.service.learner.isolation import Isolation, detect_isolation
 from airflow_dlaas.service.learner.job_result import (
     JobResult,
@@ -39,17 +38,16 @@ from airflow_dlaas.service.learner.job_result import (
     write_exit_if_lost,
 )
 from airflow_dlaas.service.learner.log_file import file_logger
-from airflow_dlaas.service.learner.log_pipe import LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
 from airflow_dlaas.service.learner.metrics_collector import collect_metrics
 from airflow_dlaas.service.learner.result_files import LEARNER_LOG, stored_path
-from airflow_dlaas.service.learner.shell_command import container_argv, shell_argv
+from airflow_dlaas.service.learner.run_command import CommandRun
 from airflow_dlaas.service.learner.signal_waker import Canceled, SignalWaker
 from airflow_dlaas.service.learner.storage_retry import CANCELED_RETRY_TIMEOUT, RETRY_TIMEOUT, with_storage_retry
 from airflow_dlaas.service.learner.upload_results import UploadReport, upload_logs, upload_results
 from airflow_dlaas.service.learner.usage import record_usage
 from airflow_dlaas.service.metrics.line_records import replace_surrogates
-from airflow_dlaas.service.runtimes import container, uv
+from airflow_dlaas.service.runtimes import uv
 from airflow_dlaas.service.runtimes.provision import RuntimePaths, provision_runtime
 
 
@@ -161,7 +159,9 @@ class JobLifecycle:
             ),
             record_usage(self.job.usage, self.job.usage_history, command_env.physical_gpus(self.spec.gpus)),
         ):
-            ended = self.run_command(provision)
+            ended = CommandRun(self.job, self.spec, self.definition, self.waker, self.isolation, self.log).run(
+                provision
+            )
             self.log.write_message("\n".join(describe_termination(ended)))
         return result_of(ended, self.spec.timeout)
 
@@ -191,54 +191,6 @@ class JobLifecycle:
                 self.log.write_message(line.strip())
 
         return self.waker.run_in_thread(lambda: provision_runtime(runtime, environments, log_progress))
-
-    def run_command(self, provision: RuntimePaths) -> CommandResult:
-        """Run the command in its environment, sandbox or container."""
-        environment = command_env.command_environment(self.job, self.spec, provision)
-        code, runtime = self.job.subdirectory(command_env.CODE), self.spec.runtime
-        line = shell_argv(self.spec.command)
-        engine = container.find_engine() if runtime.kind == "container" else None
-        name = container.container_name(self.spec.training_id)
-        if engine is not None:
-            line = container.container_command(
-                engine,
-                container.ContainerRun(
-                    image=runtime.image or "",
-                    name=name,
-                    command=container_argv(self.spec.command),
-                    folders=[
-                        *(self.job.subdirectory(one) for one in command_env.COMMAND_FOLDERS),
-                        *provision.python_path,
-                    ],
-                    workdir=code,
-                    environment=environment,
-                    gpus=command_env.physical_gpus(self.spec.gpus),
-                    user=(os.getuid(), os.getgid()),
-                ),
-            )
-            environment = dict(os.environ)  # the engine's; the command's is passed on the command line
-        ended: CommandResult | None = None
-        try:
-            with LogPipe(self.job.output, self.log) as output:
-                ended = run_supervised(
-                    self.isolation.wrap(line, self.job, self.spec, provision),
-                    environment=environment,
-                    workdir=code,
-                    output=output,
-                    waker=self.waker,
-                    timeout=self.spec.timeout,
-                    in_sandbox=self.isolation.mode == "bubblewrap",
-                )
-        finally:
-            # The engine's client may have ended before the container, unless it ended by itself with 0.
-            if engine is not None and (ended is None or ended.canceled or ended.timed_out or ended.exit_code != 0):
-                self.remove_container(engine, name)
-        return ended
-
-    def remove_container(self, engine: str, name: str) -> None:
-        """Remove the command's container; a failure is in the log."""
-        if (reason := container.remove_container(engine, name)) is not None:
-            self.log.write_message(f"Container {name} could not be removed: {reason}")
 
     def store_outputs(self, result: JobResult) -> JobResult:
         """

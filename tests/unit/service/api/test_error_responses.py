@@ -10,6 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 from starlette.requests import HTTPConnection
 
+from airflow_dlaas.contract.definition_keys import DEFINITION_KEYS
 from airflow_dlaas.contract.error import ERROR_CODES, ErrorReport, parse_api_error
 from airflow_dlaas.contract.training import Extensions, Runtime
 from airflow_dlaas.service.api.error_responses import error_response
@@ -175,7 +176,9 @@ def test_instance_document_lists_the_extensions(service) -> None:
     reply = service.client.get("/v3/wml_instances/any-id").json()
     assert reply["metadata"].keys() == {"guid", "url", "created_at", "modified_at"}
     assert reply["entity"]["status"] == "Active"
-    assert reply["entity"]["extensions"] == dict.fromkeys(Extensions.model_fields, True)
+    extensions = reply["entity"]["extensions"]
+    assert extensions.pop("definition_keys") == list(DEFINITION_KEYS)
+    assert extensions == dict.fromkeys(set(Extensions.model_fields) - {"definition_keys"}, True)
     assert reply["entity"].keys() >= {"source", "published_models", "deployments", "usage", "plan"}
 
 

@@ -40,7 +40,7 @@ def test_urls_begin_with_the_public_url(service) -> None:
     [
         ({"name": ""}, "name"),
         ({"nmae": "x"}, "nmae"),
-        ({"framework": {"name": "keras", "version": "1"}}, "framework.name"),
+        ({"framework": {"name": "", "version": "1"}}, "framework.name"),
         ({"framework": {"name": "torch"}}, "framework.version"),
         ({"author": 5}, "author"),
     ],

@@ -91,7 +91,7 @@ def test_command_longer_than_the_limit_of_linux_is_refused(service) -> None:
     [
         ({"model_definition__nmae": "x"}, "model_definition.nmae"),
         ({"model_definition__name": ""}, "model_definition.name"),
-        ({"model_definition__framework__name": "keras"}, "model_definition.framework.name"),
+        ({"model_definition__framework__name": ""}, "model_definition.framework.name"),
         ({"model_definition__framework": None}, "model_definition.framework"),
         ({"model_definition__execution__resourceType": "huge"}, "model_definition.execution.resourceType"),
         ({"model_definition__execution__command": "  "}, "model_definition.execution.command"),

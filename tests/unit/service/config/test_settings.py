@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.exceptions import NotConfigured
-from airflow_dlaas.service.config.settings import Settings, read_client_settings, read_settings
+from airflow_dlaas.service.config.read_settings import read_client_settings, read_settings
+from airflow_dlaas.service.config.settings import Settings
 from airflow_dlaas.service.config.tls import TlsConfig
 from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 
@@ -138,7 +140,7 @@ def test_client_settings_are_read():
 
 
 def test_every_setting_has_a_docstring():
-    source = Path(read_settings.__code__.co_filename).read_text()
+    source = Path(inspect.getfile(Settings)).read_text()
     for one in fields(Settings):
         declaration = source.split(f"\n    {one.name}: ", 1)[1].split("\n", 1)[1]
         assert declaration.lstrip().startswith('"""'), f"{one.name} has no docstring"

@@ -1,0 +1,83 @@
+"""Runs the command of a job: as a process of this machine, in its sandbox, or in a container."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.service.job_files import JobDirectory
+from airflow_dlaas.service.job_spec import JobSpec
+from airflow_dlaas.service.learner import command_env
+from airflow_dlaas.service.learner.command_process import CommandResult, run_supervised
+from airflow_dlaas.service.learner.isolation import Isolation
+from airflow_dlaas.service.learner.log_pipe import LogPipe
+from airflow_dlaas.service.learner.log_writer import LogWriter
+from airflow_dlaas.service.learner.shell_command import container_argv, shell_argv
+from airflow_dlaas.service.learner.signal_waker import SignalWaker
+from airflow_dlaas.service.runtimes import container
+from airflow_dlaas.service.runtimes.provision import RuntimePaths
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRun:
+    """The one run of a job's command."""
+
+    job: JobDirectory
+    spec: JobSpec
+    definition: TrainingDefinition
+    waker: SignalWaker
+    isolation: Isolation
+    log: LogWriter
+
+    def run(self, provision: RuntimePaths) -> CommandResult:
+        """
+        Run the command in its environment, sandbox or container, and wait for its end.
+
+        :raises HostError: it could not be started.
+        """
+        environment = command_env.command_environment(self.job, self.spec, provision)
+        code, runtime = self.job.subdirectory(command_env.CODE), self.spec.runtime
+        line = shell_argv(self.spec.command)
+        engine = container.find_engine() if runtime.kind == "container" else None
+        name = container.container_name(self.spec.training_id)
+        if engine is not None:
+            line = container.container_command(
+                engine,
+                container.ContainerRun(
+                    image=runtime.image or "",
+                    name=name,
+                    command=container_argv(self.spec.command),
+                    folders=[
+                        *(self.job.subdirectory(one) for one in command_env.COMMAND_FOLDERS),
+                        *provision.python_path,
+                    ],
+                    workdir=code,
+                    environment=environment,
+                    gpus=command_env.physical_gpus(self.spec.gpus),
+                    user=(os.getuid(), os.getgid()),
+                ),
+            )
+            environment = dict(os.environ)  # the engine's; the command's is passed on the command line
+        ended: CommandResult | None = None
+        try:
+            with LogPipe(self.job.output, self.log) as output:
+                ended = run_supervised(
+                    self.isolation.wrap(line, self.job, self.spec, provision),
+                    environment=environment,
+                    workdir=code,
+                    output=output,
+                    waker=self.waker,
+                    timeout=self.spec.timeout,
+                    in_sandbox=self.isolation.mode == "bubblewrap",
+                )
+        finally:
+            # The engine's client may have ended before the container, unless it ended by itself with 0.
+            if engine is not None and (ended is None or ended.canceled or ended.timed_out or ended.exit_code != 0):
+                self._remove_container(engine, name)
+        return ended
+
+    def _remove_container(self, engine: str, name: str) -> None:
+        """Remove the command's container; a failure is in the log."""
+        if (reason := container.remove_container(engine, name)) is not None:
+            self.log.write_message(f"Container {name} could not be removed: {reason}")
