@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from cachetools import LRUCache, TTLCache
 
 from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.exceptions import (
@@ -20,7 +17,8 @@ from airflow_dlaas.exceptions import (
     StoreUnreachable,
 )
 from airflow_dlaas.hooks.connections import SwiftConnection
-from airflow_dlaas.plugin.services import CONNECTION_TTL, MAX_CLIENTS, MAX_CONNECTIONS, get_airflow_connection
+from airflow_dlaas.plugin.clients_by_connection import ClientsByConnection
+from airflow_dlaas.plugin.services import get_airflow_connection
 from airflow_dlaas.storage.object_store import ObjectLayout, ObjectStore, Part
 from airflow_dlaas.storage.swift.store import SwiftStore
 
@@ -52,15 +50,6 @@ def read_swift_connection(conn_id: str) -> SwiftConnection:
     return SwiftConnection.from_connection(get_airflow_connection(conn_id))
 
 
-class _StoreCache(LRUCache[SwiftConnection, SwiftStore]):
-    """Closes the idle connections of a store when it is evicted; a download that uses it goes on."""
-
-    def popitem(self) -> tuple[SwiftConnection, SwiftStore]:
-        connection, store = super().popitem()
-        store.close()
-        return connection, store
-
-
 class ResultStores:
     """One store for each connection, created at its first use. Thread-safe; every method may block."""
 
@@ -70,16 +59,11 @@ class ResultStores:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._read_connection = read_connection
-        self._lock = threading.Lock()  # the caches are not thread-safe, not even to read
-        self._connections: TTLCache[str, SwiftConnection] = TTLCache(MAX_CONNECTIONS, CONNECTION_TTL, timer=clock)
-        self._stores = _StoreCache(MAX_CLIENTS)
+        self._stores = ClientsByConnection(read_connection, open_airflow_store, clock=clock)
 
     def close(self) -> None:
         """Close all stores; the next request makes new ones."""
-        with self._lock:
-            while self._stores:
-                self._stores.popitem()
+        self._stores.close()
 
     @contextmanager
     def use(self, conn_id: str) -> Iterator[ObjectStore]:
@@ -90,20 +74,7 @@ class ResultStores:
         :raises NotConfigured: the connection does not exist, has another type, or a field is missing.
         """
         with translate_store_errors(conn_id):
-            yield self._get(conn_id)
-
-    def _get(self, conn_id: str) -> SwiftStore:
-        with self._lock:
-            connection = self._connections.get(conn_id)
-        if connection is None:
-            connection = self._read_connection(conn_id)
-            with self._lock:
-                self._connections[conn_id] = connection
-        with self._lock:
-            store = self._stores.get(connection)
-            if store is None:
-                store = self._stores[connection] = open_airflow_store(connection)
-        return store
+            yield self._stores.get_client(conn_id)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from cachetools import LRUCache, TTLCache
+from cachetools import TTLCache
 
 from airflow_dlaas._util.retry import NO_RETRY
 from airflow_dlaas.client import calls
@@ -25,6 +25,7 @@ from airflow_dlaas.exceptions import (
 )
 from airflow_dlaas.hooks.airflow_connection import AirflowConnection
 from airflow_dlaas.hooks.connections import ServiceConnection
+from airflow_dlaas.plugin.clients_by_connection import MAX_CONNECTIONS, ClientsByConnection
 
 T = TypeVar("T")
 
@@ -32,9 +33,6 @@ logger = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT = (2.0, 5.0)
 """Seconds to connect, and to wait for the response: short, because a user waits for the page."""
-
-CONNECTION_TTL = 30.0
-"""Seconds for which a connection is cached: a changed password takes effect after this time at the latest."""
 
 LISTING_TTL = 2.0
 """Seconds for which one list of trainings serves all requests of the pages."""
@@ -50,12 +48,6 @@ WARNING_INTERVAL = 60.0
 
 EXTENSIONS_TTL = 60.0
 """Seconds for which the extensions of a service are cached: after its upgrade, the pages use the new ones."""
-
-MAX_CLIENTS = 32
-"""Clients that stay open."""
-
-MAX_CONNECTIONS = 256
-"""Connections whose settings and lists are cached."""
 
 
 def read_airflow_connection(conn_id: str) -> ServiceConnection:
@@ -83,13 +75,11 @@ def get_airflow_connection(conn_id: str) -> AirflowConnection:
         raise NotConfigured(f"Connection {conn_id!r} does not exist any more") from None
 
 
-class _ClientCache(LRUCache[ServiceConnection, Client]):
-    """Closes a client when it is evicted."""
-
-    def popitem(self) -> tuple[ServiceConnection, Client]:
-        connection, client = super().popitem()
-        client.close()
-        return connection, client
+def open_airflow_client(connection: ServiceConnection) -> Client:
+    """Make the client of *connection*, without a request."""
+    return Client(
+        connection.url, connection.login, connection.password, verify=connection.verify, timeout=REQUEST_TIMEOUT
+    )
 
 
 class ServiceClients:
@@ -101,11 +91,9 @@ class ServiceClients:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._read_connection = read_connection
+        self._clients = ClientsByConnection(read_connection, open_airflow_client, clock=clock)
         self._clock = clock
         self._lock = threading.Lock()  # the caches are not thread-safe, not even to read
-        self._connections: TTLCache[str, ServiceConnection] = TTLCache(MAX_CONNECTIONS, CONNECTION_TTL, timer=clock)
-        self._clients = _ClientCache(MAX_CLIENTS)
         self._listings: TTLCache[str, tuple[float, tuple[Training, ...]]] = TTLCache(
             MAX_CONNECTIONS, MAX_LISTING_AGE, timer=clock
         )
@@ -161,32 +149,15 @@ class ServiceClients:
 
     def get_connection(self, conn_id: str) -> ServiceConnection:
         """
-        Return the settings of *conn_id*, as of at most `CONNECTION_TTL` seconds ago.
+        Return the settings of *conn_id*, as of at most `clients_by_connection.CONNECTION_TTL` seconds ago.
 
         :raises NotConfigured: it does not exist, it has another type, or a field is missing.
         """
-        with self._lock:
-            connection = self._connections.get(conn_id)
-        if connection is None:
-            connection = self._read_connection(conn_id)
-            with self._lock:
-                self._connections[conn_id] = connection
-        return connection
+        return self._clients.get_connection(conn_id)
 
     def get_client(self, conn_id: str) -> Client:
         """Return the client for *conn_id*; connections with equal settings share one."""
-        connection = self.get_connection(conn_id)
-        with self._lock:
-            client = self._clients.get(connection)
-            if client is None:
-                client = self._clients[connection] = Client(
-                    connection.url,
-                    connection.login,
-                    connection.password,
-                    verify=connection.verify,
-                    timeout=REQUEST_TIMEOUT,
-                )
-        return client
+        return self._clients.get_client(conn_id)
 
     def _log_failure(self, conn_id: str, call: Call[Any], error: Exception) -> None:
         """Log a failed request, at WARNING once in `WARNING_INTERVAL` for each connection, at DEBUG otherwise."""

@@ -6,7 +6,8 @@ import pytest
 
 from airflow_dlaas.exceptions import DlaasError, NotConfigured
 from airflow_dlaas.hooks.connections import ServiceConnection
-from airflow_dlaas.plugin.services import MAX_CLIENTS, ServiceClients, read_airflow_connection
+from airflow_dlaas.plugin.clients_by_connection import MAX_CLIENTS
+from airflow_dlaas.plugin.services import ServiceClients, read_airflow_connection
 
 
 def test_read_airflow_connection_refuses_another_connection_type(monkeypatch: pytest.MonkeyPatch) -> None:
