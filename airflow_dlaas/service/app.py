@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
 from typing import Self
 
@@ -29,12 +29,14 @@ from airflow_dlaas.service.config.service_addresses import ServiceAddress
 from airflow_dlaas.service.config.settings import Settings
 from airflow_dlaas.service.config.tls import CA_BUNDLE_VARIABLES, combined_ca_bundle
 from airflow_dlaas.service.config.users import CombinedUsers, ServiceUser, UserFile
+from airflow_dlaas.service.dispatcher.free_resources import Capacity
 from airflow_dlaas.service.dispatcher.gpu_inventory import resolve_slots
 from airflow_dlaas.service.dispatcher.job_directories import JobDirectories
 from airflow_dlaas.service.dispatcher.loop import Dispatcher
 from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
 from airflow_dlaas.service.objectstore.embedded import EmbeddedSwift
 from airflow_dlaas.service.process import ports
+from airflow_dlaas.service.process.machine_resources import usable_cpus, usable_memory
 from airflow_dlaas.service.runners.local import LocalRunner
 from airflow_dlaas.service.runtimes.catalogue import RuntimeCatalogue, load_catalogue
 from airflow_dlaas.service.runtimes.container import EngineCheck
@@ -159,6 +161,8 @@ class Service:
                 jobs_dir=data_dir.jobs,
                 catalogue=catalogue,
                 gpu_slots=len(self.gpus),
+                total_cpus=self._capacity.cpus,
+                total_memory=self._capacity.memory,
                 authenticator=TokenAuthenticator(users, token_key, clock=utc_now, lifetime=settings.token_lifetime),
                 allowlist=allowlist,
                 check_container=partial(_check_container, open_store),
@@ -208,6 +212,16 @@ class Service:
             readable_paths=settings.visible,
             max_log_bytes=settings.log_limit,
             allowed_stores=allowlist,
+            capacity=self._capacity,
+            cgroups=settings.cgroups,
+        )
+
+    @cached_property
+    def _capacity(self) -> Capacity:
+        """CPUs and memory that trainings may take, read once from the settings and from the machine."""
+        cpus, memory = self.settings.cpus, self.settings.memory
+        return Capacity(
+            cpus=usable_cpus() if cpus == "auto" else cpus, memory=usable_memory() if memory == "auto" else memory
         )
 
     def _create_swift(self, credentials: Credentials, address: ServiceAddress) -> EmbeddedSwift | None:

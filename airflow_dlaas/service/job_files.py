@@ -9,6 +9,7 @@ There is one directory for each training, ``<data>/jobs/<training id>/``::
     phase.json     out  the current phase and the earlier ones
     usage.json     out  recent resource usage of the command
     usage.jsonl    out  its resource usage from the start on, one `ResourceUsage` a line; older lines are merged
+    resources.json out  what the command was given and used, and how that is enforced
     boards.json    out  directories with TensorBoard event files
     log            out  stdout and stderr of the command, append-only: `training-log.txt` of the results
     output         ---  the pipe from the command to the learner, which copies it to the log while the command runs
@@ -38,6 +39,7 @@ from pydantic import AfterValidator, BaseModel, Field, field_validator
 from airflow_dlaas._util.atomic_write import atomic_write_text
 from airflow_dlaas.contract.base import ApiModel, Timestamp
 from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.contract.resource_report import ResourceAmounts
 from airflow_dlaas.contract.state import Phase, TrainingState
 from airflow_dlaas.contract.stores import REVEAL_SECRETS
 from airflow_dlaas.contract.training import PhaseTime
@@ -96,6 +98,17 @@ class EventDirsFile(ApiModel):
     """boards.json: the directories of TensorBoard event files, by the names under which they are stored."""
 
     folders: tuple[str, ...]
+
+
+class ResourcesFile(ApiModel):
+    """resources.json: the resources that the command was given and used; see `ResourceReport`."""
+
+    given: ResourceAmounts
+    used: ResourceAmounts | None = None
+    enforced: tuple[str, ...] = ()
+    enforced_by: str
+    groups: tuple[Path, ...] = ()
+    """The directories of its control group. They exist while the command runs, and if its learner was lost."""
 
 
 class ExitFile(ApiModel):
@@ -179,6 +192,10 @@ class JobDirectory:
     @property
     def usage_history(self) -> Path:
         return self.path / "usage.jsonl"
+
+    @property
+    def resources(self) -> Path:
+        return self.path / "resources.json"
 
     @property
     def event_dirs(self) -> Path:

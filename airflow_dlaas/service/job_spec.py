@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from airflow_dlaas.contract.base import ApiModel
+from airflow_dlaas.contract.resource_report import ResourceAmounts
 from airflow_dlaas.service.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
 
 IsolationMode = Literal["auto", "bubblewrap", "none"]
@@ -58,7 +59,11 @@ class JobSpec(ApiModel):
     gpus: tuple[str, ...]
     """Names of the reserved slots; ``virtual:N`` slots are no devices."""
     timeout: float | None = None
-    """Seconds that the command may run; None: no limit."""
+    """Seconds that the command may run by the service's limit; None: no limit. The definition may have a lower one."""
+    given: ResourceAmounts = Field(default_factory=ResourceAmounts)
+    """The resources of the training: as requested, with the service's defaults."""
+    cgroups: str = "auto"
+    """``auto``, ``off``, or the path of a delegated control group: where the learner limits CPUs and memory."""
     allow_nested: bool = False
     """Whether the archive may contain directories, an extension: the documentation of 2017 requires a flat archive."""
     unpacked_limit: int = 2 * 1024**3

@@ -78,6 +78,10 @@ class ApiDeps:
     """Creates a container for results, unless it exists. Raises a `StoreError`."""
     wake_dispatcher: Callable[[], None]
     """Wakes the dispatcher after a change in the store; must return at once."""
+    total_cpus: float | None = None
+    """CPUs that all trainings may take together; None if they are not counted."""
+    total_memory: int | None = None
+    """Bytes of memory that all trainings may take together; None if they are not counted."""
     public_url: str | None = None
     """The URL of the service for clients. Without it, the base URL of each request is used."""
     limits: ApiLimits = field(default_factory=ApiLimits)

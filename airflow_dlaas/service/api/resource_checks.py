@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_dlaas.contract.byte_size import format_bytes
 from airflow_dlaas.contract.execution import Execution
 from airflow_dlaas.exceptions import InvalidRequest
 from airflow_dlaas.service.api.dependencies import ApiDeps
@@ -29,3 +30,17 @@ def require_possible_resources(deps: ApiDeps, execution: Execution) -> None:
             code="C104",
             target=field,
         )
+    resources = execution.resources
+    if resources is None:
+        return
+    if deps.total_cpus is not None and resources.cpus is not None and resources.cpus > deps.total_cpus:
+        raise _too_much("cpus", f"{resources.cpus:g} CPUs", f"{deps.total_cpus:g}", "DLAAS_CPUS")
+    memory = resources.memory_bytes
+    if deps.total_memory is not None and memory is not None and memory > deps.total_memory:
+        raise _too_much("memory", f"{resources.memory} of memory", format_bytes(deps.total_memory), "DLAAS_MEMORY")
+
+
+def _too_much(key: str, requested: str, available: str, setting: str) -> InvalidRequest:
+    field = f"{EXECUTION_FIELD}.resources.{key}"
+    message = f"{field}: {requested} are more than this service has for trainings ({available}, {setting})"
+    return InvalidRequest(message, code="C104", target=field)

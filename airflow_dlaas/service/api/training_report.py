@@ -23,9 +23,18 @@ from airflow_dlaas.contract.training import (
     TrainingStatus,
 )
 from airflow_dlaas.service.api.dependencies import ApiDeps
+from airflow_dlaas.service.api.resource_reports import report_resources
 from airflow_dlaas.service.api.unreadable_records import training_trace, unreadable_report
 from airflow_dlaas.service.clock import utc_now
-from airflow_dlaas.service.job_files import READ_ERRORS, EventDirsFile, ExitFile, JobDirectory, PhaseFile, read_job_file
+from airflow_dlaas.service.job_files import (
+    READ_ERRORS,
+    EventDirsFile,
+    ExitFile,
+    JobDirectory,
+    PhaseFile,
+    ResourcesFile,
+    read_job_file,
+)
 from airflow_dlaas.service.metrics.last_values import last_values
 from airflow_dlaas.service.regular_file import open_regular_file
 from airflow_dlaas.service.store.base import TrainingRecord
@@ -143,6 +152,7 @@ def _status(deps: ApiDeps, record: TrainingRecord, position: int | None) -> Trai
         isolation=record.isolation or (phase.isolation if phase and not record.state.is_final else None),
         phases=_phases(record, phase),
         usage=_usage(job, record),
+        resources=report_resources(record, _read_job_file(job.resources, ResourcesFile) if record.started_at else None),
         warnings=_warnings(job) if record.state.is_final and record.started_at else None,
         event_folders=_event_folders(job) if record.started_at else None,
         acknowledged_at=record.acknowledged_at,

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from airflow_dlaas.contract.byte_size import ACCEPTED_SIZES, parse_bytes
 from airflow_dlaas.service.object_store_allowlist import ObjectStoreAllowlist
+from airflow_dlaas.service.process.cgroup_discovery import AUTO, OFF
 
 MIN_TOKEN_LIFETIME, MAX_TOKEN_LIFETIME = 60, 30 * 24 * 3600
 """
@@ -84,6 +86,25 @@ def parse_size(value: str) -> int:
     return found
 
 
+def parse_cpus(value: str) -> float | str | None:
+    """Parse a number of CPUs above 0, ``auto``, or ``none``."""
+    return value if value == "auto" else parse_seconds(value)
+
+
+def parse_memory(value: str) -> int | str | None:
+    """Parse a number of bytes with an optional unit, ``auto``, or ``none``."""
+    if value in ("auto", "none"):
+        return value if value == "auto" else None
+    return parse_bytes(value)
+
+
+def parse_cgroups(value: str) -> str:
+    """Parse ``auto``, ``off``, or an absolute path."""
+    if value not in (AUTO, OFF) and not value.startswith("/"):
+        raise ValueError(value)
+    return value
+
+
 def parse_count(value: str) -> int:
     """Parse a whole number above 0."""
     number = int(value)
@@ -117,6 +138,9 @@ SETTING_PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
         ObjectStoreAllowlist.parse,
         "hosts by commas (swift.example.org, 10.0.0.7:8080, *.example.net), or any",
     ),
+    "cpus": (parse_cpus, "a number of CPUs, auto or none"),
+    "memory": (parse_memory, f"{ACCEPTED_SIZES}; auto or none"),
+    "cgroups": (parse_cgroups, "auto, off, or the path of a delegated control group"),
     "catalogue": (parse_path, "a file"),
     "run_limit": (parse_seconds, "seconds, or none"),
     "isolation": (choice_parser("auto", "bubblewrap", "none"), "auto, bubblewrap or none"),

@@ -68,6 +68,20 @@ class Settings:
     """The GPU slots: ``auto`` (the GPUs that nvidia-smi lists, or ``virtual:4`` on a machine without GPUs),
     ``virtual:N``, or GPUs by index or UUID, separated by commas."""
 
+    cpus: float | Literal["auto"] | None = "auto"
+    """The CPUs that all trainings may take together: a number, ``auto`` (those that the service may use), or ``none``
+    (they are not counted). A training counts with the CPUs in its definition; one without GPUs and without a number of
+    CPUs gets one."""
+
+    memory: int | Literal["auto"] | None = "auto"
+    """Bytes of memory that all trainings may take together, ``auto`` (the memory of the machine, or of the service's
+    control group), or ``none``. A training counts with the memory in its definition."""
+
+    cgroups: str = "auto"
+    """Control groups (cgroups), in which the kernel limits a training's CPUs and memory: ``auto`` (if the service's
+    user can make some), ``off``, or the path of a group of version 2 that was delegated to this user and has no
+    processes."""
+
     catalogue: Path | None = None
     """The site's own catalogue of runtimes (TOML), in addition to the built-in one."""
 

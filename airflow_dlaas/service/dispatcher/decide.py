@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from airflow_dlaas.contract.state import Phase, TrainingState
+from airflow_dlaas.service.dispatcher.free_resources import UNLIMITED, Capacity, given_amounts
 from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, Observation
 from airflow_dlaas.service.dispatcher.outcomes import canceled_outcome, error_outcome, lost_outcome, outcome_from_exit
 from airflow_dlaas.service.job_files import ExitFile, PhaseFile
@@ -109,6 +110,7 @@ def decide(
     slots: Sequence[str],
     now: datetime,
     monotonic_now: float,
+    capacity: Capacity = UNLIMITED,
 ) -> Iterator[Action]:
     """
     Yield the actions that bring *trainings* up to date.
@@ -120,8 +122,10 @@ def decide(
     :param slots: the names of all GPU slots.
     :param now: the date that outcomes are recorded with.
     :param monotonic_now: the same moment by the clock of *memories*.
+    :param capacity: CPUs and memory of the service; trainings hold theirs as long as their slots.
     """
     held: set[str] = set()
+    free = capacity
     storing = 0
     for training in trainings:
         if training.started_at is None:
@@ -137,8 +141,10 @@ def decide(
         has_ended = not memory.release_failed and any(isinstance(action, Finish) for action in actions)
         if not has_ended and not (is_storing and storing <= MAX_STORING):
             held.update(training.gpus)
+            free = free.without(given_amounts(training, capacity))
         yield from actions
-    yield from _decide_queue(trainings, [slot for slot in slots if slot not in held], len(slots), now)
+    free_slots = [slot for slot in slots if slot not in held]
+    yield from _decide_queue(trainings, free_slots, len(slots), now, capacity=capacity, free=free)
 
 
 def _starts_storing(action: Action) -> bool:
@@ -146,7 +152,13 @@ def _starts_storing(action: Action) -> bool:
 
 
 def _decide_queue(
-    trainings: Sequence[TrainingRecord], free_slots: list[str], total_slots: int, now: datetime
+    trainings: Sequence[TrainingRecord],
+    free_slots: list[str],
+    total_slots: int,
+    now: datetime,
+    *,
+    capacity: Capacity,
+    free: Capacity,
 ) -> Iterator[Action]:
     """Start trainings strictly in the order of submission: small ones do not overtake a large one, so none starves."""
     for training in trainings:
@@ -158,11 +170,17 @@ def _decide_queue(
                 "restart"
             )
             yield Finish(training.id, error_outcome("S100", reason, now))
-        elif training.slots > len(free_slots):
+            continue
+        amounts = given_amounts(training, capacity)
+        if (missing := capacity.missing(amounts)) is not None:
+            reason = f"The training {missing} since its last restart"
+            yield Finish(training.id, error_outcome("S100", reason, now))
+        elif training.slots > len(free_slots) or free.missing(amounts) is not None:
             return
         else:
             yield Start(training.id, tuple(free_slots[: training.slots]))
             del free_slots[: training.slots]
+            free = free.without(amounts)
 
 
 def _decide_started(

@@ -21,12 +21,16 @@ DEFAULT_VIRTUAL_SLOTS = 4
 MAX_SLOTS = 1024
 """Maximum slots of one service; a larger number is a typing error."""
 
-NVIDIA_SMI_COMMAND = ("nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader")
+NVIDIA_SMI_COMMAND = ("nvidia-smi", "-L")
+"""Lists GPUs and, below each, its slices (MIG devices); the queries of nvidia-smi have no slices.
+https://docs.nvidia.com/datacenter/tesla/mig-user-guide/"""
 
 NVIDIA_SMI_TIMEOUT = 20.0
 """Seconds that nvidia-smi may take: without its persistence daemon it first initializes every GPU, for seconds each."""
 
 ACCEPTED_SYNTAX = "auto, virtual:N (N slots without devices), or the indices or UUIDs of GPUs, separated by commas"
+
+_LISTED_DEVICE = re.compile(r"(?P<kind>GPU|MIG) .*\(UUID: (?P<uuid>(GPU|MIG)-[0-9A-Za-z/-]+)\)")
 
 _DEVICE_PATTERN = re.compile(r"\d+|(GPU|MIG)-[0-9A-Za-z/-]+")
 
@@ -66,15 +70,24 @@ def virtual_slots(number: int) -> tuple[str, ...]:
 
 def parse_nvidia_smi(output: str) -> tuple[str, ...]:
     """
-    Parse the output of `NVIDIA_SMI_COMMAND`, a line ``INDEX, UUID`` per GPU. UUIDs survive a reboot, indices may not.
+    Return the UUIDs in the output of `NVIDIA_SMI_COMMAND`. They survive a reboot, indices may not.
+
+    A GPU that is divided into slices (MIG) is not among them, because CUDA cannot use it as a whole; its slices are.
+
+    :raises HostError: a line has an unknown form.
     """
-    rows = [[cell.strip() for cell in line.split(",")] for line in output.splitlines() if line.strip()]
-    for row in rows:
-        if len(row) != 2 or not _DEVICE_PATTERN.fullmatch(row[1]):
+    found: list[str] = []
+    for line in output.splitlines():
+        if not line.strip() or line.startswith("No devices"):
+            continue
+        if (match := _LISTED_DEVICE.fullmatch(line.strip())) is None:
             raise HostError(
-                f"nvidia-smi printed a line that names no GPU: {', '.join(row)!r}; name the GPUs in DLAAS_GPUS"
+                f"nvidia-smi printed a line that names no GPU: {line.strip()!r}; name the GPUs in DLAAS_GPUS"
             )
-    return tuple(uuid for _, uuid in rows)
+        if match["kind"] == "MIG" and found and found[-1].startswith("GPU-"):
+            found.pop()
+        found.append(match["uuid"])
+    return tuple(found)
 
 
 def detect_slots() -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_dlaas.contract.definition import TrainingDefinition
+from airflow_dlaas.service.dispatcher.free_resources import UNLIMITED, Capacity, given_amounts
 from airflow_dlaas.service.job_files import ExitFile, JobDirectory
 from airflow_dlaas.service.job_spec import DEFAULT_LOG_LIMIT, IsolationMode, JobSpec, RuntimeSpec
 from airflow_dlaas.service.object_store_allowlist import ALLOW_ANY, ObjectStoreAllowlist
@@ -37,6 +38,10 @@ class JobDirectories:
     """Bytes of a command's output that are kept."""
     allowed_stores: ObjectStoreAllowlist = ALLOW_ANY
     """The object stores that learners may call."""
+    capacity: Capacity = UNLIMITED
+    """CPUs and memory of all jobs together."""
+    cgroups: str = "auto"
+    """Where learners make control groups; see `airflow_dlaas.service.process.cgroup_discovery`."""
 
     def job_directory(self, training_id: str) -> JobDirectory:
         """Return the job directory of a training, whether it exists or not."""
@@ -75,6 +80,8 @@ class JobDirectories:
             environments=self.environments_dir,
             gpus=training.gpus,
             timeout=self.run_timeout,
+            given=given_amounts(training, self.capacity),
+            cgroups=self.cgroups,
             allow_nested=self.allow_nested,
             unpacked_limit=self.max_unpacked_bytes,
             isolation=self.isolation,

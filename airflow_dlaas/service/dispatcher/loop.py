@@ -136,7 +136,13 @@ class Dispatcher:
         self._failures = {key: number for key, number in self._failures.items() if key[0] in trainings_by_id}
         has_work = bool(observations)
         for action in decide(
-            trainings, observations, self._memories, slots=self._slots, now=now, monotonic_now=monotonic_now
+            trainings,
+            observations,
+            self._memories,
+            slots=self._slots,
+            now=now,
+            monotonic_now=monotonic_now,
+            capacity=self._job_directories.capacity,
         ):
             has_work = True
             if not self._lease.renew():
@@ -253,7 +259,7 @@ class Dispatcher:
         memory = self._memories.get(training.id, DispatcherMemory())
         self._memories[training.id] = replace(memory, starts=memory.starts + 1, last_started_at=self._monotonic_clock())
         self._store.set_handle(training.id, handle)
-        log.info("Training %s started on %s", training.id, ", ".join(training.gpus))
+        log.info("Training %s started on %s", training.id, ", ".join(training.gpus) or "no GPU")
 
     def _abandon_failed_start(self, training_id: str, error: Exception) -> None:
         log.error("Training %s could not be started, and ends in state error: %s", training_id, error, exc_info=error)

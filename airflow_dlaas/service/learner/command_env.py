@@ -53,6 +53,8 @@ def command_environment(job: JobDirectory, spec: JobSpec, provision: RuntimePath
         "GPU_COUNT": len(spec.gpus),
         "NUM_LEARNERS": 1,
         "LEARNER_ID": 1,
+        "MASTER_ADDR": "127.0.0.1",
+        "LOCAL_WORLD_SIZE": max(1, len(spec.gpus)),
         "CUDA_VISIBLE_DEVICES": ",".join(devices),
         "PATH": _join_paths([*provision.path, SYSTEM_PATH]),
         "PYTHONPATH": _join_paths([*provision.python_path, code]),

@@ -29,6 +29,8 @@ class Isolation:
     """Why there is none."""
     bwrap_path: str = ""
     """Path of the program bwrap."""
+    shared_memory: int | None = None
+    """Bytes of the sandbox's ``/dev/shm``; None for the kernel's default."""
 
     def __str__(self) -> str:
         return self.mode if self.reason is None else f"{self.mode} ({self.reason})"
@@ -37,7 +39,7 @@ class Isolation:
         """Return the argument list that runs *argv* with this isolation."""
         if self.mode != "bubblewrap":
             return list(argv)
-        return _sandbox_argv(self.bwrap_path, argv, job, spec, provision)
+        return _sandbox_argv(self.bwrap_path, argv, job, spec, provision, self.shared_memory)
 
     def require_requested(self, spec: JobSpec) -> None:
         """
@@ -53,7 +55,8 @@ def detect_isolation(job: JobDirectory, spec: JobSpec) -> Isolation:
     """
     Return the isolation that works for *job*: a sandbox like the command's is started once as a test.
 
-    bwrap may be installed and not work: in containers, and where user namespaces are forbidden.
+    bwrap may be installed and not work: in containers, and where user namespaces are forbidden. One that cannot set
+    the size of ``/dev/shm`` (before 0.7, or setuid) is used without it.
     """
     if spec.runtime.kind == "container":
         return Isolation("container")
@@ -62,14 +65,22 @@ def detect_isolation(job: JobDirectory, spec: JobSpec) -> Isolation:
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         return Isolation("none", "bubblewrap is not installed")
-    line = _sandbox_argv(bwrap, ["true"], job, spec, RuntimePaths())
-    if (reason := command_failure(line, timeout=PROBE_TIMEOUT, environment={"PATH": SYSTEM_PATH})) is not None:
-        return Isolation("none", f"bubblewrap does not work here: {reason.removeprefix('bwrap: ')}")
-    return Isolation("bubblewrap", bwrap_path=bwrap)
+    reason: str | None = None
+    for shared_memory in dict.fromkeys((spec.given.shared_memory, None)):
+        line = _sandbox_argv(bwrap, ["true"], job, spec, RuntimePaths(), shared_memory)
+        reason = command_failure(line, timeout=PROBE_TIMEOUT, environment={"PATH": SYSTEM_PATH})
+        if reason is None:
+            return Isolation("bubblewrap", bwrap_path=bwrap, shared_memory=shared_memory)
+    return Isolation("none", f"bubblewrap does not work here: {(reason or '').removeprefix('bwrap: ')}")
 
 
 def _sandbox_argv(
-    bwrap_path: str, argv: Sequence[str], job: JobDirectory, spec: JobSpec, provision: RuntimePaths
+    bwrap_path: str,
+    argv: Sequence[str],
+    job: JobDirectory,
+    spec: JobSpec,
+    provision: RuntimePaths,
+    shared_memory: int | None,
 ) -> list[str]:
     return sandbox_argv(
         bwrap_path,
@@ -78,4 +89,5 @@ def _sandbox_argv(
         readable_paths=[*runtime_paths(provision), *spec.visible],
         with_gpus=bool(physical_gpus(spec.gpus)),
         as_root=os.geteuid() == 0,
+        shared_memory=shared_memory,
     )

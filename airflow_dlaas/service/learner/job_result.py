@@ -16,6 +16,8 @@ from airflow_dlaas.exceptions import DlaasError, InvalidBundle
 from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, JobDirectory, remove_folder, write_job_file
 from airflow_dlaas.service.learner.command_env import CHECKPOINTS, CODE, DATA, HOME, RESULTS, TEMPORARY
 from airflow_dlaas.service.learner.command_process import CommandResult
+from airflow_dlaas.service.learner.command_resources import OutOfMemory
+from airflow_dlaas.service.learner.time_limit import TimeLimit
 from airflow_dlaas.service.learner.upload_results import UploadReport
 
 E = TypeVar("E", bound=ExitFile)
@@ -43,7 +45,7 @@ class JobResult:
     stored: bool = False
     """Whether the results container has at least one object of it."""
     warnings: tuple[str, ...] = ()
-    """Files that were not stored, each with the reason."""
+    """Problems that do not change the outcome: files that were not stored, each with the reason."""
     keep_results: bool = False
     """Whether the job directory holds results that were not stored."""
 
@@ -102,7 +104,7 @@ def with_upload_report(result: JobResult, report: UploadReport, *, canceled: boo
     result = replace(
         result,
         stored=report.stored_count > 0,
-        warnings=warnings,
+        warnings=(*result.warnings, *warnings),
         keep_results=any(one.has_content for one in everything),
     )
     if not report.failed:
@@ -129,15 +131,27 @@ def _with_incomplete_results(result: JobResult, reason: str, *, canceled: bool) 
     return replace(result, reason=f"{result.reason}; {reason}")
 
 
-def result_of(command_result: CommandResult, timeout: float | None) -> JobResult:
-    """Return the job's result for the end of its command."""
+def result_of(
+    command_result: CommandResult, limit: TimeLimit | None, out_of_memory: OutOfMemory | None = None
+) -> JobResult:
+    """
+    Return the job's result for the end of its command.
+
+    :param limit: the time that it had.
+    :param out_of_memory: set if the kernel killed one of its processes because memory ran out. A command that succeeds
+        nevertheless is completed, with a warning.
+    """
     if command_result.canceled:
         return JobResult(TrainingState.CANCELED, command_result.exit_code, reason="canceled while the command ran")
     if command_result.timed_out:
-        why = f"dl_job_failed: the command was stopped after {timeout:g} seconds, the time limit of this service"
+        why = f"dl_job_failed: the command was stopped after {limit}"
         return JobResult(TrainingState.ERROR, command_result.exit_code, "C201", why)
     if command_result.exit_code == 0:
-        return JobResult(TrainingState.COMPLETED, 0)
+        warnings = () if out_of_memory is None else (f"{out_of_memory}; the kernel killed a process of it",)
+        return JobResult(TrainingState.COMPLETED, 0, warnings=warnings)
+    if out_of_memory is not None:
+        why = f"{out_of_memory}; the kernel killed a process of it, and it exited with {command_result.exit_code}"
+        return JobResult(TrainingState.ERROR, command_result.exit_code, "C204", why)
     return JobResult(
         TrainingState.ERROR,
         command_result.exit_code,
@@ -148,7 +162,7 @@ def result_of(command_result: CommandResult, timeout: float | None) -> JobResult
 
 def _describe_exit_code(code: int) -> str:
     if code == 128 + signal.SIGKILL:
-        return "the command was killed (137), most often because the machine ran out of memory"
+        return "the command was killed (137), most often because memory ran out"
     try:
         return f"the command was ended by {signal.Signals(code - 128).name} ({code})"
     except ValueError:

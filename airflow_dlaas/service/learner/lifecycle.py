@@ -24,6 +24,7 @@ from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner import command_env, load_inputs
 from airflow_dlaas.service.learner.claim import become_subreaper, claim, read_spec
 from airflow_dlaas.service.learner.command_process import terminate_descendants
+from airflow_dlaas.service.learner.command_resources import limit_resources
 from airflow_dlaas.service.learner.isolation import Isolation, detect_isolation
 from airflow_dlaas.service.learner.job_result import (
     JobResult,
@@ -44,6 +45,7 @@ from airflow_dlaas.service.learner.result_files import LEARNER_LOG, stored_path
 from airflow_dlaas.service.learner.run_command import CommandRun
 from airflow_dlaas.service.learner.signal_waker import Canceled, SignalWaker
 from airflow_dlaas.service.learner.storage_retry import CANCELED_RETRY_TIMEOUT, RETRY_TIMEOUT, with_storage_retry
+from airflow_dlaas.service.learner.time_limit import time_limit
 from airflow_dlaas.service.learner.upload_results import UploadReport, upload_logs, upload_results
 from airflow_dlaas.service.learner.usage import record_usage
 from airflow_dlaas.service.metrics.line_records import replace_surrogates
@@ -157,13 +159,25 @@ class JobLifecycle:
                 on_unmatched=self.log.write_message,
                 on_event_dirs=self.write_event_dirs,
             ),
-            record_usage(self.job.usage, self.job.usage_history, command_env.physical_gpus(self.spec.gpus)),
+            limit_resources(
+                self.job,
+                self.spec,
+                isolation=self.isolation.mode,
+                limits_shared_memory=self.isolation.shared_memory is not None,
+                logger=self.logger(LEARNER_LOG),
+            ) as resources,
+            record_usage(
+                self.job.usage,
+                self.job.usage_history,
+                command_env.physical_gpus(self.spec.gpus),
+                resources.add_usage,
+            ),
         ):
-            ended = CommandRun(self.job, self.spec, self.definition, self.waker, self.isolation, self.log).run(
-                provision
-            )
+            ended = CommandRun(
+                self.job, self.spec, self.definition, self.waker, self.isolation, self.log, resources
+            ).run(provision)
             self.log.write_message("\n".join(describe_termination(ended)))
-        return result_of(ended, self.spec.timeout)
+        return result_of(ended, time_limit(self.spec, self.definition), resources.out_of_memory)
 
     def event_dirs(self) -> list[Path]:
         """Return the folders in which a command may write event files."""

@@ -10,11 +10,14 @@ from airflow_dlaas.service.job_files import JobDirectory
 from airflow_dlaas.service.job_spec import JobSpec
 from airflow_dlaas.service.learner import command_env
 from airflow_dlaas.service.learner.command_process import CommandResult, run_supervised
+from airflow_dlaas.service.learner.command_resources import CommandResources
 from airflow_dlaas.service.learner.isolation import Isolation
 from airflow_dlaas.service.learner.log_pipe import LogPipe
 from airflow_dlaas.service.learner.log_writer import LogWriter
+from airflow_dlaas.service.learner.master_port import find_master_port
 from airflow_dlaas.service.learner.shell_command import container_argv, shell_argv
 from airflow_dlaas.service.learner.signal_waker import SignalWaker
+from airflow_dlaas.service.learner.time_limit import time_limit
 from airflow_dlaas.service.runtimes import container
 from airflow_dlaas.service.runtimes.provision import RuntimePaths
 
@@ -29,6 +32,7 @@ class CommandRun:
     waker: SignalWaker
     isolation: Isolation
     log: LogWriter
+    resources: CommandResources
 
     def run(self, provision: RuntimePaths) -> CommandResult:
         """
@@ -37,6 +41,7 @@ class CommandRun:
         :raises HostError: it could not be started.
         """
         environment = command_env.command_environment(self.job, self.spec, provision)
+        environment["MASTER_PORT"] = str(find_master_port(self.spec.training_id))
         code, runtime = self.job.subdirectory(command_env.CODE), self.spec.runtime
         line = shell_argv(self.spec.command)
         engine = container.find_engine() if runtime.kind == "container" else None
@@ -56,6 +61,7 @@ class CommandRun:
                     environment=environment,
                     gpus=command_env.physical_gpus(self.spec.gpus),
                     user=(os.getuid(), os.getgid()),
+                    limits=self.spec.given,
                 ),
             )
             environment = dict(os.environ)  # the engine's; the command's is passed on the command line
@@ -63,12 +69,12 @@ class CommandRun:
         try:
             with LogPipe(self.job.output, self.log) as output:
                 ended = run_supervised(
-                    self.isolation.wrap(line, self.job, self.spec, provision),
+                    self.resources.enter(self.isolation.wrap(line, self.job, self.spec, provision)),
                     environment=environment,
                     workdir=code,
                     output=output,
                     waker=self.waker,
-                    timeout=self.spec.timeout,
+                    timeout=limit.seconds if (limit := time_limit(self.spec, self.definition)) else None,
                     in_sandbox=self.isolation.mode == "bubblewrap",
                 )
         finally:

@@ -54,9 +54,12 @@ def sandbox_argv(
     readable_paths: Sequence[Path],
     with_gpus: bool,
     as_root: bool,
+    shared_memory: int | None = None,
 ) -> list[str]:
     """
     Return the argument list that runs *command* in *job*'s code folder, with its environment and the network.
+
+    :param shared_memory: bytes of ``/dev/shm``; None for half of the machine's memory, the kernel's default.
 
     All paths are the same as outside. *readable_paths* are readable if they exist. The job directory itself is an empty
     temporary folder without the job files; only the command's own folders in it are real. /tmp is a folder of the job.
@@ -69,6 +72,8 @@ def sandbox_argv(
     if as_root:
         line += ["--cap-drop", "ALL", *(word for one in ROOT_CAPABILITIES for word in ("--cap-add", f"CAP_{one}"))]
     line += ["--dev", "/dev"]
+    if shared_memory is not None:
+        line += ["--perms", "1777", "--size", str(shared_memory), "--tmpfs", "/dev/shm"]  # noqa: S108 - the sandbox's
     if with_gpus:
         line += _repeat_option(
             "--dev-bind-try", (path for one in GPU_DEVICE_PATTERNS for path in sorted(Path("/dev").glob(one)))

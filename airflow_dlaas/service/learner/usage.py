@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from itertools import chain, repeat
@@ -31,15 +31,20 @@ NVIDIA_SMI_TIMEOUT = 5.0
 NVIDIA_SMI_FIELDS = ("index", "uuid", "utilization.gpu", "memory.used", "memory.total")
 MIB = 1024**2
 
+MIG_PREFIX = "MIG-"
+"""Beginning of the UUID of a slice of a GPU."""
+
 
 @contextmanager
-def record_usage(current: Path, history: Path, gpus: Sequence[str]) -> Iterator[None]:
+def record_usage(
+    current: Path, history: Path, gpus: Sequence[str], on_usage: Callable[[ResourceUsage], None]
+) -> Iterator[None]:
     """
     Measure the usage of this process's descendants while the block runs: at once, and each `MEASURE_INTERVAL` seconds.
 
     The file *current* has the last measurement, and is removed at the end of the block; *history* gets all of them
-    (`UsageHistoryFile`) and stays. Nothing is synced to disk, because the figures are worthless after a crash. What
-    cannot be measured or written is skipped; no training fails because of it.
+    (`UsageHistoryFile`) and stays; *on_usage* is called with each. Nothing is synced to disk, because the figures are
+    worthless after a crash. What cannot be measured or written is skipped; no training fails because of it.
     """
 
     def body(done: Event) -> None:
@@ -48,6 +53,7 @@ def record_usage(current: Path, history: Path, gpus: Sequence[str]) -> Iterator[
         while not done.wait(next(pauses)):
             with suppress(OSError, psutil.Error):
                 usage = meter.measure()
+                on_usage(usage)
                 history_file.add(usage)
                 atomic_write_text(current, usage.model_dump_json())
         with suppress(OSError):
@@ -95,7 +101,11 @@ class UsageMeter:
 
 
 def parse_gpu_usage(csv_text: str, reserved_gpus: Sequence[str]) -> tuple[GpuUsage, ...]:
-    """Return the usage of *reserved_gpus* (index or UUID) from nvidia-smi's output with `NVIDIA_SMI_FIELDS`."""
+    """
+    Return the usage of *reserved_gpus* (index or UUID) from nvidia-smi's output with `NVIDIA_SMI_FIELDS`.
+
+    It has no line for a slice of a GPU (MIG), whose figures are therefore absent.
+    """
     found: list[GpuUsage] = []
     for row in csv.reader(csv_text.splitlines(), skipinitialspace=True):
         if len(row) != len(NVIDIA_SMI_FIELDS):
@@ -110,7 +120,9 @@ def parse_gpu_usage(csv_text: str, reserved_gpus: Sequence[str]) -> tuple[GpuUsa
                     memory_total=_mebibytes_to_bytes(total),
                 )
             )
-    return tuple(found)
+    known = {one.name for one in found}
+    slices = (one for one in reserved_gpus if one.startswith(MIG_PREFIX) and one not in known)
+    return (*found, *(GpuUsage(name=one) for one in slices))
 
 
 def _query_nvidia_smi() -> str:

@@ -27,6 +27,7 @@ from airflow_dlaas.service.process.process_info import (
 )
 from airflow_dlaas.service.regular_file import open_regular_fd
 from airflow_dlaas.service.runners.base import Liveness
+from airflow_dlaas.service.runners.leftover_groups import remove_leftover_groups
 from airflow_dlaas.service.runtimes.container import container_name, installed_engines, remove_container
 
 log = logging.getLogger(__name__)
@@ -126,8 +127,9 @@ class LocalRunner:
         Kill the processes that *job* has left, and remove its container; see `Runner.kill_leftovers`.
 
         Without the learner, its processes have no common parent. They are found by the job directory in their
-        environment, by their output to the job's pipe (or to its log, in jobs of earlier versions), or by a session
-        that one of these started. A daemon with none of these is not found. A container is found by its name.
+        environment, by their output to the job's pipe (or to its log, in jobs of earlier versions), by a session that
+        one of these started, or by the job's control group, which is removed. Without a group, a daemon with none of
+        these is not found. A container is found by its name.
         """
         deadline = time.monotonic() + KILL_TIMEOUT
         removals = self._start_container_removals(job)
@@ -138,6 +140,7 @@ class LocalRunner:
             for pid in leftover_pids:
                 _send_signal(pid, signal.SIGKILL)
             time.sleep(POLL_INTERVAL)
+        remove_leftover_groups(job)
         for name, thread in removals:
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():

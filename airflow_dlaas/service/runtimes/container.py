@@ -6,9 +6,10 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from airflow_dlaas.contract.resource_report import ResourceAmounts
 from airflow_dlaas.exceptions import HostError
 from airflow_dlaas.service.runtimes.probe_command import command_failure
 
@@ -122,6 +123,8 @@ class ContainerRun:
     """Device indices or UUIDs; if empty, no device is visible."""
     user: tuple[int, int]
     """User id and group id of the command; used with docker only."""
+    limits: ResourceAmounts = field(default_factory=ResourceAmounts)
+    """CPUs, memory and shared memory; an absent amount is not limited."""
 
 
 def container_command(engine: str, run: ContainerRun) -> list[str]:
@@ -134,11 +137,20 @@ def container_command(engine: str, run: ContainerRun) -> list[str]:
             arguments.append(f'--gpus="device={",".join(run.gpus)}"')
     else:
         arguments.extend(f"--device=nvidia.com/gpu={one}" for one in run.gpus)
+    arguments.extend(limit_arguments(run.limits))
     arguments.extend(f"--volume={folder}:{folder}" for folder in run.folders)
     # The container sees no other devices than `gpus`, and counts them from 0.
     excluded = {"PATH", "CUDA_VISIBLE_DEVICES"}
     arguments.extend(f"--env={key}={value}" for key, value in sorted(run.environment.items()) if key not in excluded)
     return [*arguments, "--entrypoint=", run.image, *run.command]
+
+
+def limit_arguments(limits: ResourceAmounts) -> list[str]:
+    """Return the options of *limits*, the same for all engines. Swap is not used beyond the memory."""
+    arguments = [f"--cpus={limits.cpus:g}"] if limits.cpus is not None else []
+    if limits.memory is not None:
+        arguments += [f"--memory={limits.memory}", f"--memory-swap={limits.memory}"]
+    return arguments + ([f"--shm-size={limits.shared_memory}"] if limits.shared_memory is not None else [])
 
 
 def removal_command(engine: str, name: str) -> list[str]:

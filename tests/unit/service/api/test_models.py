@@ -56,6 +56,7 @@ def test_running_training_reports_phase_gpus_and_last_metric(service) -> None:
         "current_at": "2026-03-01T12:00:06.000Z",
         "gpus": ["virtual:0"],
         "runtime": "TensorFlow, as documented",
+        "resources": {"requested": {"gpus": 1}, "enforced": []},
         "metrics": [{**metric, "values": [{"name": "loss", "value": "NaN"}]}],
         "phases": [{"phase": "queued", "since": "2026-03-01T12:00:00.000Z"}],
     }

@@ -28,6 +28,7 @@ from airflow_dlaas.service.dispatcher.decide import (
     Stop,
     decide,
 )
+from airflow_dlaas.service.dispatcher.free_resources import UNLIMITED, Capacity
 from airflow_dlaas.service.dispatcher.memory import DispatcherMemory, Observation, update_memory
 from airflow_dlaas.service.job_files import ExitFile, ExitIfLostFile, PhaseFile
 from airflow_dlaas.service.runners.base import Liveness
@@ -70,9 +71,20 @@ def decide_actions(
     observations: dict[str, Observation] | None = None,
     memories: dict[str, DispatcherMemory] | None = None,
     slots: Sequence[str] = FOUR,
+    capacity: Capacity = UNLIMITED,
 ) -> list[Action]:
     observations = {entry.id: ALIVE for entry in entries if entry.started_at} | (observations or {})
-    return list(decide(entries, observations, memories or {}, slots=slots, now=NOW, monotonic_now=MONOTONIC_NOW))
+    return list(
+        decide(
+            entries,
+            observations,
+            memories or {},
+            slots=slots,
+            now=NOW,
+            monotonic_now=MONOTONIC_NOW,
+            capacity=capacity,
+        )
+    )
 
 
 def an_exit(state: TrainingState = TrainingState.COMPLETED, **more: object) -> ExitFile:

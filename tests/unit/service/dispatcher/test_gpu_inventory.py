@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from airflow_dlaas.exceptions import HostError, NotConfigured
 from airflow_dlaas.service.dispatcher.gpu_inventory import parse_nvidia_smi, parse_slots
+
+CASES = Path(__file__).parents[3] / "cases" / "nvidia_smi"
 
 
 @pytest.mark.parametrize(
@@ -35,8 +39,7 @@ def test_gpu_named_twice_is_refused():
 
 
 def test_nvidia_smi_output_gives_uuids():
-    answer = "0, GPU-11111111-2222-3333-4444-555555555555\n1, GPU-aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee\n"
-    assert parse_nvidia_smi(answer) == (
+    assert parse_nvidia_smi((CASES / "two_gpus.txt").read_text()) == (
         "GPU-11111111-2222-3333-4444-555555555555",
         "GPU-aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
     )
@@ -44,4 +47,17 @@ def test_nvidia_smi_output_gives_uuids():
 
 def test_invalid_nvidia_smi_output_is_an_error():
     with pytest.raises(HostError, match="DLAAS_GPUS"):
-        parse_nvidia_smi("No devices were found\n")
+        parse_nvidia_smi("GPU 0: of an unknown form\n")
+
+
+def test_gpu_with_slices_is_replaced_by_them():
+    assert parse_nvidia_smi((CASES / "mig.txt").read_text()) == (
+        "MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f",
+        "MIG-cba663e8-9bed-5b25-b243-5985ef7c9beb",
+        "GPU-aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee",
+        "MIG-GPU-99999999-8888-7777-6666-555555555555/9/0",
+    )
+
+
+def test_machine_without_gpus_has_none():
+    assert parse_nvidia_smi("No devices found.\n") == ()

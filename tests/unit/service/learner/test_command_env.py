@@ -46,6 +46,8 @@ def test_environment_has_the_names_of_the_contract_and_nothing_of_the_service(
         "GPU_COUNT": "2",
         "NUM_LEARNERS": "1",
         "LEARNER_ID": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "LOCAL_WORLD_SIZE": "2",
         "CUDA_VISIBLE_DEVICES": "",
         "PATH": "/env/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "PYTHONPATH": "/shim:/jobs/training-abcdefghi/code",

@@ -9,6 +9,7 @@ from airflow_dlaas.contract.error import TRAINING_ERROR_CODES
 from airflow_dlaas.contract.state import TrainingState
 from airflow_dlaas.exceptions import HostError, InvalidBundle, StoreRefused
 from airflow_dlaas.service.learner.command_process import CommandResult
+from airflow_dlaas.service.learner.command_resources import OutOfMemory
 from airflow_dlaas.service.learner.job_result import (
     MAX_WARNINGS,
     JobResult,
@@ -20,6 +21,7 @@ from airflow_dlaas.service.learner.job_result import (
     with_upload_report,
 )
 from airflow_dlaas.service.learner.result_files import UnstoredFile
+from airflow_dlaas.service.learner.time_limit import TimeLimit
 from airflow_dlaas.service.learner.upload_results import UploadReport
 
 
@@ -28,7 +30,7 @@ def test_exit_code_0_completes_the_training() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ended", "timeout", "reason"),
+    ("ended", "limit", "reason"),
     [
         (CommandResult(3), None, "dl_job_failed: the command exited with 3"),
         (CommandResult(255), None, "dl_job_failed: the command exited with 255"),
@@ -36,19 +38,70 @@ def test_exit_code_0_completes_the_training() -> None:
         (
             CommandResult(137),
             None,
-            "dl_job_failed: the command was killed (137), most often because the machine ran out of memory",
+            "dl_job_failed: the command was killed (137), most often because memory ran out",
         ),
         (
             CommandResult(143, timed_out=True),
-            2.5,
+            TimeLimit(2.5, "the time limit of this service"),
             "dl_job_failed: the command was stopped after 2.5 seconds, the time limit of this service",
         ),
     ],
 )
-def test_failed_command_is_c201_with_the_reason(ended: CommandResult, timeout: float | None, reason: str) -> None:
-    ending = result_of(ended, timeout)
+def test_failed_command_is_c201_with_the_reason(ended: CommandResult, limit: TimeLimit | None, reason: str) -> None:
+    ending = result_of(ended, limit)
     assert (ending.state, ending.exit_code, ending.code) == (TrainingState.ERROR, ended.exit_code, "C201")
     assert ending.reason == reason
+
+
+KILLED_BY_LIMIT = OutOfMemory(limit=64 * 2**20, peak=64 * 2**20)
+TOO_MUCH = "the command needed more memory than its limit of 64.0 MiB (peak: 64.0 MiB)"
+
+
+@pytest.mark.parametrize(
+    ("ended", "cause", "becomes"),
+    [
+        (
+            CommandResult(5),
+            KILLED_BY_LIMIT,
+            JobResult(
+                TrainingState.ERROR, 5, "C204", f"{TOO_MUCH}; the kernel killed a process of it, and it exited with 5"
+            ),
+        ),
+        (
+            CommandResult(137),
+            OutOfMemory(limit=None, peak=None),
+            JobResult(
+                TrainingState.ERROR,
+                137,
+                "C204",
+                "the machine ran out of memory (the command's peak: not known); the kernel killed a process of it, and "
+                "it exited with 137",
+            ),
+        ),
+        (
+            CommandResult(0),
+            KILLED_BY_LIMIT,
+            JobResult(TrainingState.COMPLETED, 0, warnings=(f"{TOO_MUCH}; the kernel killed a process of it",)),
+        ),
+    ],
+)
+def test_killed_process_without_memory_fails_the_training_only_if_the_command_fails(
+    ended: CommandResult, cause: OutOfMemory, becomes: JobResult
+) -> None:
+    assert result_of(ended, None, cause) == becomes
+
+
+def test_canceled_or_timed_out_command_stays_so_although_memory_ran_out() -> None:
+    assert result_of(CommandResult(143, canceled=True), None, KILLED_BY_LIMIT).state is TrainingState.CANCELED
+    assert result_of(CommandResult(143, timed_out=True), TimeLimit(1, "a"), KILLED_BY_LIMIT).code == "C201"
+
+
+def test_warnings_of_the_command_and_of_unstored_files_are_both_kept() -> None:
+    killed = JobResult(TrainingState.COMPLETED, 0, warnings=("killed",))
+    assert with_upload_report(killed, UploadReport(1, (LINK,)), canceled=False).warnings == (
+        "killed",
+        "not stored: l: a link out",
+    )
 
 
 def test_canceled_command_is_no_error() -> None:

@@ -53,6 +53,16 @@ def test_gpu_devices_are_mounted_only_for_reserved_gpus() -> None:
     assert {str(path) for path in Path("/dev").glob("nvidia*")} <= set(tried)
 
 
+def test_shared_memory_has_the_requested_size() -> None:
+    line = sandbox_argv(
+        "bwrap", ["run"], job=JOB, readable_paths=[], with_gpus=False, as_root=False, shared_memory=2**30
+    )
+    place = line.index("/dev/shm")
+    assert line[place - 5 : place] == ["--perms", "1777", "--size", str(2**30), "--tmpfs"]
+    assert place > line.index("/dev")
+    assert "/dev/shm" not in a_sandbox()
+
+
 def test_root_keeps_no_capability_that_leaves_the_sandbox() -> None:
     line = a_sandbox(root=True)
     kept = {line[place + 1] for place, word in enumerate(line) if word == "--cap-add"}

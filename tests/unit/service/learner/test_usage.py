@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from airflow_dlaas.contract.training import GpuUsage, ResourceUsage
 from airflow_dlaas.service.learner.usage import MIB, UsageMeter, parse_gpu_usage, record_usage
 from airflow_dlaas.service.metrics.usage_series import read_usage_points
 from tests.waiting import until
@@ -16,6 +17,10 @@ def test_usage_of_reserved_gpus_by_index_or_uuid() -> None:
     assert (first.name, first.utilization, first.memory_used) == ("0", 97.0, 10240 * MIB)
     assert (second.name, second.utilization, second.memory_total) == ("GPU-bbbb", None, 81559 * MIB)
     assert parse_gpu_usage(TABLE, ["7"]) == ()
+
+
+def test_slice_of_a_gpu_has_no_figures() -> None:
+    assert parse_gpu_usage(TABLE, ["MIG-c6d4"]) == (GpuUsage(name="MIG-c6d4"),)
 
 
 def test_memory_of_all_descendants_is_counted() -> None:
@@ -45,7 +50,9 @@ def test_cpu_of_a_new_process_counts_from_its_start() -> None:
 
 def test_short_command_has_a_history_which_stays(tmp_path: Path) -> None:
     current, history = tmp_path / "usage.json", tmp_path / "usage.jsonl"
-    with record_usage(current, history, []):
+    usages: list[ResourceUsage] = []
+    with record_usage(current, history, [], usages.append):
         until(history.exists)
     assert not current.exists()
+    assert usages
     assert {point.memory_bytes is not None for point in read_usage_points(history)} == {True}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from airflow_dlaas.contract.definition import Framework
+from airflow_dlaas.contract.resource_report import ResourceAmounts
 from airflow_dlaas.exceptions import HostError, InvalidRequest
 from airflow_dlaas.service.runtimes.catalogue import RuntimeCatalogue
 from airflow_dlaas.service.runtimes.catalogue_file import CatalogueEntry
@@ -18,6 +19,7 @@ from airflow_dlaas.service.runtimes.container import (
     EngineCheck,
     container_command,
     find_engine,
+    limit_arguments,
     removal_command,
 )
 from airflow_dlaas.service.runtimes.probe import check_entry
@@ -63,6 +65,16 @@ def test_container_command_selects_gpus_by_the_options_of_each_engine() -> None:
     assert "--device=nvidia.com/gpu=1" in command_line("/usr/bin/podman", ("0", "1"))
     assert '--gpus="device=0,1"' in command_line("/usr/bin/docker", ("0", "1"))
     assert "--user=1000:1000" in command_line("/usr/bin/docker", ())
+
+
+def test_limits_of_a_container_are_options_of_its_engine() -> None:
+    limits = ResourceAmounts(gpus=0, cpus=1.5, memory=2**30, shared_memory=2**20)
+    assert limit_arguments(limits) == [
+        "--cpus=1.5",
+        "--memory=1073741824",
+        "--memory-swap=1073741824",
+        "--shm-size=1048576",
+    ]
 
 
 def test_removal_command_names_the_container() -> None:
